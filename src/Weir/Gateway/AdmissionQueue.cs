@@ -1,14 +1,7 @@
+using Weir.Configuration;
 using Weir.Errors;
 
 namespace Weir.Gateway;
-
-/// <summary>Limits of admission.</summary>
-/// <param name="MaxBatch">Calls in one statement.</param>
-/// <param name="SecondConnectionAfter">How long the oldest call may wait before a second connection helps.</param>
-internal sealed record AdmissionOptions(int MaxBatch, TimeSpan SecondConnectionAfter)
-{
-    public static AdmissionOptions Default { get; } = new(64, TimeSpan.FromMilliseconds(5));
-}
 
 /// <summary>
 /// Calls wait here for the admission connection. No timer makes batches: a batch is whatever waits when the connection frees.
@@ -16,21 +9,29 @@ internal sealed record AdmissionOptions(int MaxBatch, TimeSpan SecondConnectionA
 /// </summary>
 internal sealed class AdmissionQueue : IAsyncDisposable
 {
+    /// <summary>One statement, one commit: the decisions in the order of the calls. WR009 where the reply did not come, any other code where the statement raised.</summary>
+    public delegate Task<Decision[]> Admit(CallRequest[] calls);
+
+    /// <summary>Records a call that cannot be decided.</summary>
+    public delegate Task RecordDenial(CallRequest call, string reason);
+
     private readonly Lock _lock = new();
     private readonly RoundRobinQueue<Waiting> _waiting = new();
     private readonly SemaphoreSlim _first = new(0);
     private readonly SemaphoreSlim _second = new(0);
     private readonly CancellationTokenSource _stop = new();
-    private readonly Func<IAdmissionConnection> _connect;
-    private readonly AdmissionOptions _options;
+    private readonly Admit _admit;
+    private readonly RecordDenial _recordDenial;
+    private readonly AdmissionConfig _options;
     private readonly TimeProvider _time;
     private readonly Task[] _workers;
     private long _waitingSince;
     private bool _stopped;
 
-    public AdmissionQueue(Func<IAdmissionConnection> connect, AdmissionOptions options, TimeProvider time)
+    public AdmissionQueue(Admit admit, RecordDenial recordDenial, AdmissionConfig options, TimeProvider time)
     {
-        _connect = connect;
+        _admit = admit;
+        _recordDenial = recordDenial;
         _options = options;
         _time = time;
         _workers = [Task.Run(() => WorkAsync(_first)), Task.Run(() => WorkAsync(_second))];
@@ -56,7 +57,7 @@ internal sealed class AdmissionQueue : IAsyncDisposable
             }
 
             _waiting.Enqueue(call.Fairness, waiting);
-            second = _waiting.Count >= _options.MaxBatch || _time.GetElapsedTime(_waitingSince, now) >= _options.SecondConnectionAfter;
+            second = _waiting.Count >= _options.MaxBatch || _time.GetElapsedTime(_waitingSince, now).TotalMilliseconds >= _options.SecondConnectionMilliseconds;
         }
 
         Signal(_first);
@@ -98,7 +99,6 @@ internal sealed class AdmissionQueue : IAsyncDisposable
 
     private async Task WorkAsync(SemaphoreSlim signal)
     {
-        await using var connection = _connect();
         while (!_stop.IsCancellationRequested)
         {
             try
@@ -112,7 +112,7 @@ internal sealed class AdmissionQueue : IAsyncDisposable
 
             for (var batch = Take(_options.MaxBatch); batch.Count > 0; batch = Take(_options.MaxBatch))
             {
-                await DecideBatchAsync(connection, batch);
+                await DecideBatchAsync(batch);
             }
         }
     }
@@ -127,11 +127,11 @@ internal sealed class AdmissionQueue : IAsyncDisposable
     }
 
     /// <summary>A batch that raises was rolled back as a whole: each of its calls is then decided alone, once.</summary>
-    private static async Task DecideBatchAsync(IAdmissionConnection connection, List<Waiting> batch)
+    private async Task DecideBatchAsync(List<Waiting> batch)
     {
         try
         {
-            var decisions = await connection.AdmitAsync([.. batch.Select(w => w.Call)]);
+            var decisions = await _admit([.. batch.Select(w => w.Call)]);
             for (var i = 0; i < batch.Count; i++)
             {
                 batch[i].Decided.TrySetResult(decisions[i]);
@@ -141,12 +141,12 @@ internal sealed class AdmissionQueue : IAsyncDisposable
         {
             foreach (var one in batch)
             {
-                await DecideBatchAsync(connection, [one]);
+                await DecideBatchAsync([one]);
             }
         }
         catch (WeirException e) when (e.Code != ErrorCode.Unavailable)
         {
-            await DenyPoisonedAsync(connection, batch[0]);
+            await DenyPoisonedAsync(batch[0]);
         }
         catch (Exception e)
         {
@@ -157,11 +157,11 @@ internal sealed class AdmissionQueue : IAsyncDisposable
         }
     }
 
-    private static async Task DenyPoisonedAsync(IAdmissionConnection connection, Waiting poisoned)
+    private async Task DenyPoisonedAsync(Waiting poisoned)
     {
         try
         {
-            await connection.RecordDenialAsync(poisoned.Call, "error");
+            await _recordDenial(poisoned.Call, "error");
             poisoned.Decided.TrySetResult(new Decision(false, "error", null, null, null, null, null, null, null, null));
         }
         catch (Exception e)
@@ -176,15 +176,4 @@ internal sealed class AdmissionQueue : IAsyncDisposable
 
         public TaskCompletionSource<Decision> Decided { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
-}
-
-/// <summary>One connection that admits batches. Two implementations: the database's, and the tests' that fails on purpose.</summary>
-internal interface IAdmissionConnection : IAsyncDisposable
-{
-    /// <summary>One statement, one commit: the decisions in the order of the calls.</summary>
-    /// <exception cref="WeirException">WR009 where the reply did not come; any other code where the statement raised.</exception>
-    Task<Decision[]> AdmitAsync(CallRequest[] calls);
-
-    /// <summary>Records a call that cannot be decided.</summary>
-    Task RecordDenialAsync(CallRequest call, string reason);
 }

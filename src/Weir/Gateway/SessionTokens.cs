@@ -35,7 +35,7 @@ internal sealed class SessionTokens(Keyring keyring, TimeProvider time)
     /// <summary>A client's capabilities beyond this many bytes are not kept: the id travels in a header.</summary>
     private const int MaxCapabilities = 2048;
 
-    public string Seal(Session session) => Base64Url.EncodeToString(keyring.Seal(Purpose, JsonSerializer.SerializeToUtf8Bytes(session)));
+    public string Seal(Session session) => Base64Url.EncodeToString(keyring.Seal(Purpose, JsonSerializer.SerializeToUtf8Bytes(session, GatewayJson.Default.Session)));
 
     public Session Create(Principal principal, string path, string version, ReadOnlySpan<byte> capabilities, Guid replica) => new(
         Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(16)),
@@ -55,7 +55,7 @@ internal sealed class SessionTokens(Keyring keyring, TimeProvider time)
             return SessionCheck.Unknown;
         }
 
-        session = JsonSerializer.Deserialize<Session>(plain);
+        session = JsonSerializer.Deserialize(plain, GatewayJson.Default.Session);
         if (session is null || session.ExpiresAt <= time.GetUtcNow() || !string.Equals(session.Path, path, StringComparison.Ordinal))
         {
             return SessionCheck.Unknown;

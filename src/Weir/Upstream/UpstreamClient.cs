@@ -6,17 +6,12 @@ using Weir.Mcp;
 
 namespace Weir.Upstream;
 
-/// <summary>Limits of what Weir asks of a server.</summary>
-/// <param name="ConnectTimeout">For era detection and <c>initialize</c> together.</param>
-/// <param name="MaxResponseBytes">Of one answer, JSON or stream.</param>
-internal sealed record UpstreamOptions(TimeSpan ConnectTimeout, int MaxResponseBytes)
-{
-    public static UpstreamOptions Default { get; } = new(TimeSpan.FromSeconds(10), 16 * 1024 * 1024);
-}
-
 /// <summary>Speaks both eras toward servers: opens what needs opening, and posts requests whose bodies are made elsewhere.</summary>
-internal sealed class UpstreamClient(EgressHttp egress, UpstreamOptions options)
+internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
 {
+    /// <summary>For era detection and <c>initialize</c> together.</summary>
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
+
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
     /// <summary>
@@ -28,20 +23,20 @@ internal sealed class UpstreamClient(EgressHttp egress, UpstreamOptions options)
     public async Task<UpstreamSession> OpenAsync(UpstreamTarget target, CancellationToken ct)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        deadline.CancelAfter(options.ConnectTimeout);
+        deadline.CancelAfter(ConnectTimeout);
         try
         {
             return await DiscoverAsync(target, deadline.Token) ?? await InitializeAsync(target, deadline.Token);
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
-            throw new UpstreamException(UpstreamFailure.Unreachable, $"The server did not open a session within {options.ConnectTimeout.TotalSeconds:0} s.", e);
+            throw new UpstreamException(UpstreamFailure.Unreachable, $"The server did not open a session within {ConnectTimeout.TotalSeconds:0} s.", e);
         }
     }
 
     /// <summary>Posts one message. The caller reads the answer and disposes it.</summary>
     public Task<UpstreamExchange> PostAsync(UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct) =>
-        UpstreamExchange.SendAsync(Sockets(session.Target), Request(session.Target, session.Version, session.SessionId, method, name, body), options.MaxResponseBytes, ct);
+        UpstreamExchange.SendAsync(Sockets(session.Target), Request(session.Target, session.Version, session.SessionId, method, name, body), maxResponseBytes, ct);
 
     /// <summary>Ends a legacy session at the server; what it answers does not matter.</summary>
     public async Task CloseAsync(UpstreamSession session, CancellationToken ct)
@@ -55,7 +50,7 @@ internal sealed class UpstreamClient(EgressHttp egress, UpstreamOptions options)
         AddHeaders(request, session.Target, session.Version, session.SessionId);
         try
         {
-            using var exchange = await UpstreamExchange.SendAsync(Sockets(session.Target), request, options.MaxResponseBytes, ct);
+            using var exchange = await UpstreamExchange.SendAsync(Sockets(session.Target), request, maxResponseBytes, ct);
         }
         catch (UpstreamException)
         {
@@ -67,7 +62,7 @@ internal sealed class UpstreamClient(EgressHttp egress, UpstreamOptions options)
     {
         var body = Build(1, Methods.Discover, json => WriteModernMeta(json));
         using var request = Request(target, Protocol.Modern, sessionId: null, Methods.Discover, name: null, body);
-        using var exchange = await UpstreamExchange.SendAsync(Sockets(target), request, options.MaxResponseBytes, ct);
+        using var exchange = await UpstreamExchange.SendAsync(Sockets(target), request, maxResponseBytes, ct);
         try
         {
             await foreach (var message in exchange.ReadAsync(1, ct))
@@ -100,7 +95,7 @@ internal sealed class UpstreamClient(EgressHttp egress, UpstreamOptions options)
             WriteClientInfo(json);
         });
         using var request = Request(target, version: null, sessionId: null, Methods.Initialize, name: null, body);
-        using var exchange = await UpstreamExchange.SendAsync(Sockets(target), request, options.MaxResponseBytes, ct);
+        using var exchange = await UpstreamExchange.SendAsync(Sockets(target), request, maxResponseBytes, ct);
         await foreach (var message in exchange.ReadAsync(1, ct))
         {
             if (message.Outline.Kind != MessageKind.Response)
