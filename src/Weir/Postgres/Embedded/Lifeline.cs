@@ -14,12 +14,13 @@ internal sealed class Lifeline : IDisposable
         exec 3<&0
         log=$1; shift
         if [ "$(stat -c %s "$log" 2>/dev/null || echo 0)" -gt 10000000 ]; then mv "$log" "$log.old"; fi
-        "$@" 3<&- </dev/null >>"$log" 2>&1 &
+        exec >>"$log" 2>&1
+        "$@" 3<&- </dev/null &
         server=$!
-        (read -r _ <&3; kill -INT "$server") 2>/dev/null &
+        (read -r _ <&3; kill -INT "$server") &
         reader=$!
         wait "$server"; code=$?
-        kill "$reader" 2>/dev/null
+        kill "$reader"
         exit "$code"
         """;
 
