@@ -10,10 +10,10 @@ internal sealed partial record MigrationScript(string Name, string Text)
 {
     private const string Prefix = "migrations/";
 
-    public byte[] Checksum { get; } = SHA256.HashData(Encoding.UTF8.GetBytes(Text.ReplaceLineEndings("\n")));
+    public byte[] Checksum => SHA256.HashData(Encoding.UTF8.GetBytes(Text.ReplaceLineEndings("\n")));
 
     /// <summary>Schema and name of each table that the script makes.</summary>
-    public IReadOnlyList<string> Tables { get; } = TableForm().Matches(Text).Select(m => m.Groups["table"].Value.ToLowerInvariant()).Distinct().ToArray();
+    public IReadOnlyList<string> Tables => TableForm().Matches(Text).Select(m => m.Groups["table"].Value.ToLowerInvariant()).Distinct().ToArray();
 
     /// <summary>The scripts inside the executable, in order of their names.</summary>
     public static IReadOnlyList<MigrationScript> Embedded()

@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Weir.Postgres.Migrations;
+namespace Weir.Postgres;
 
 /// <summary>
 /// What PostgreSQL stores of a password (RFC 5803). Made here, so that the password itself is in no statement, and so in no
