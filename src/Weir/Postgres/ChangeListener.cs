@@ -45,7 +45,7 @@ internal sealed class ChangeListener(Databases databases, TimeProvider time, ILo
         connection.Notification += (_, e) =>
         {
             heard = true;
-            Changed?.Invoke(Guid.TryParse(e.Payload, out var organization) ? organization : null);
+            Changed?.Invoke(Guid.TryParse(e.Payload, out var organization) && organization != Guid.Empty ? organization : null);
         };
         await using (var listen = new NpgsqlCommand("listen " + Channel, connection))
         {
