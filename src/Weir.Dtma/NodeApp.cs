@@ -33,6 +33,7 @@ internal sealed class NodeApp
     {
         (_options, _time, _problem, _started) = (options, time, problem, time.GetTimestamp());
         var builder = WebApplication.CreateSlimBuilder();
+        builder.Configuration.Sources.Clear(); // Settings come from one place: NodeSettings.
         builder.Logging.ClearProviders().AddJsonConsole().AddFilter("Microsoft", LogLevel.Warning);
         builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(o => o.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.ConfigureKestrel(kestrel =>
