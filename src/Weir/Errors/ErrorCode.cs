@@ -30,7 +30,7 @@ internal enum ErrorCode
     /// <summary>WR008: a limit of calls in time is reached. 429, retryable after the hint.</summary>
     RateLimited = 8,
 
-    /// <summary>WR009: the server instance, its node or the database does not answer. 503, retryable.</summary>
+    /// <summary>WR009: the database does not answer, or Weir is stopping or overloaded. 503, retryable.</summary>
     Unavailable = 9,
 
     /// <summary>WR010: this release does not have it. 501, not retryable.</summary>
@@ -47,6 +47,9 @@ internal enum ErrorCode
 
     /// <summary>WR014: the request is larger or deeper than Weir accepts. 413, not retryable.</summary>
     TooLarge = 14,
+
+    /// <summary>WR015: the server instance is not running, or could not be reached. 503, retryable.</summary>
+    InstanceUnavailable = 15,
 
     /// <summary>WR500: anything unforeseen; its text is never shown. 500, not retryable.</summary>
     Internal = 500,

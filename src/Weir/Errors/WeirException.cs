@@ -35,13 +35,13 @@ internal static class ErrorCodes
         ErrorCode.RateLimited => 429,
         ErrorCode.NotSupported => 501,
         ErrorCode.UpstreamFailed => 502,
-        ErrorCode.Changing or ErrorCode.Unavailable => 503,
+        ErrorCode.Changing or ErrorCode.Unavailable or ErrorCode.InstanceUnavailable => 503,
         ErrorCode.UpstreamTimeout => 504,
         ErrorCode.Internal => 500,
         _ => throw new ArgumentOutOfRangeException(nameof(code), code, "Not a code of the list."),
     };
 
-    public static bool IsRetryable(this ErrorCode code) => code is ErrorCode.Changing or ErrorCode.RateLimited or ErrorCode.Unavailable
+    public static bool IsRetryable(this ErrorCode code) => code is ErrorCode.Changing or ErrorCode.RateLimited or ErrorCode.Unavailable or ErrorCode.InstanceUnavailable
         or ErrorCode.UpstreamTimeout or ErrorCode.UpstreamFailed;
 
     /// <summary>The code behind a SQLSTATE of class WR; false for every other SQLSTATE.</summary>

@@ -1,0 +1,68 @@
+namespace Weir.Configuration;
+
+/// <summary>Whose tokens a person may present. With neither secret nor JWKS, only the embedded issuer's are taken.</summary>
+internal sealed record AuthConfig
+{
+    /// <summary>The shared secret (HS256) of the project's tokens, at least 32 characters.</summary>
+    public string? JwtSecret { get; init; }
+
+    /// <summary>Where the issuer publishes its signing keys.</summary>
+    public Uri? JwksUrl { get; init; }
+
+    /// <summary>The <c>iss</c> that a token must carry; unset: any, where a shared secret proves it.</summary>
+    public string? Issuer { get; init; }
+
+    /// <summary>The <c>aud</c> that a token must carry.</summary>
+    public string Audience { get; init; } = "authenticated";
+
+    public static AuthConfig Read(ConfigReader reader)
+    {
+        var config = new AuthConfig
+        {
+            JwtSecret = reader.Text("auth.jwtSecret", null),
+            JwksUrl = reader.Url("auth.jwksUrl", null, "https", "http"),
+            Issuer = reader.Text("auth.issuer", null),
+            Audience = reader.Text("auth.audience", new AuthConfig().Audience)!,
+        };
+        if (config.JwtSecret is { Length: < 32 })
+        {
+            reader.AddError("auth.jwtSecret", "It is shorter than 32 characters, which HS256 wants at least.");
+        }
+
+        if (config.JwksUrl is { Scheme: "http", IsLoopback: false })
+        {
+            reader.AddError("auth.jwksUrl", "Keys that come without TLS prove nothing: it wants https.");
+        }
+
+        if (config is { JwksUrl: not null, Issuer: null })
+        {
+            reader.AddError("auth.issuer", "It must be set where auth.jwksUrl is.");
+        }
+
+        return config;
+    }
+}
+
+/// <summary>Bounds of one chat turn.</summary>
+internal sealed record ChatConfig
+{
+    /// <summary>The whole turn. Seconds.</summary>
+    public int DeadlineSeconds { get; init; } = 30;
+
+    /// <summary>How long the turn waits for history, documents and servers before it goes on with what it has. Milliseconds.</summary>
+    public int ContextMilliseconds { get; init; } = 1500;
+
+    /// <summary>How often the model may call tools before it must answer. Rounds.</summary>
+    public int MaxToolRounds { get; init; } = 8;
+
+    public static ChatConfig Read(ConfigReader reader)
+    {
+        var defaults = new ChatConfig();
+        return new ChatConfig
+        {
+            DeadlineSeconds = reader.Integer("chat.deadlineSeconds", defaults.DeadlineSeconds, 1, 600),
+            ContextMilliseconds = reader.Integer("chat.contextMilliseconds", defaults.ContextMilliseconds, 0, 60_000),
+            MaxToolRounds = reader.Integer("chat.maxToolRounds", defaults.MaxToolRounds, 0, 64),
+        };
+    }
+}

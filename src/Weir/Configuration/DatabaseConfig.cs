@@ -1,0 +1,37 @@
+namespace Weir.Configuration;
+
+/// <summary>The three logins and their pools.</summary>
+internal sealed record DatabaseConfig
+{
+    /// <summary>URL of the login <c>weir_gateway</c>, which may become <c>authenticated</c> or <c>anon</c>. Unset: <c>up</c> starts its own PostgreSQL.</summary>
+    public string? Url { get; init; }
+
+    /// <summary>URL of the login <c>weir_engine</c>, which may execute the engine's functions.</summary>
+    public string? EngineUrl { get; init; }
+
+    /// <summary>URL of the migrator, who owns the tables. Read by <c>up</c>, <c>migrate</c> and <c>doctor</c> only.</summary>
+    public string? OwnerUrl { get; init; }
+
+    /// <summary>Largest number of connections in each pool. About four for each core of the database; more only adds waiting there.</summary>
+    public int PoolSize { get; init; } = 8;
+
+    /// <summary>How long a connection may take to open, or to become free in its pool. Seconds.</summary>
+    public int ConnectTimeoutSeconds { get; init; } = 3;
+
+    /// <summary>How long one statement may take before its caller gets a 503. Seconds.</summary>
+    public int CommandTimeoutSeconds { get; init; } = 10;
+
+    public static DatabaseConfig Read(ConfigReader reader)
+    {
+        var defaults = new DatabaseConfig();
+        return new DatabaseConfig
+        {
+            Url = reader.DatabaseUrl("database.url", "WEIR_DATABASE_URL"),
+            EngineUrl = reader.DatabaseUrl("database.engineUrl", "WEIR_ENGINE_DATABASE_URL"),
+            OwnerUrl = reader.DatabaseUrl("database.ownerUrl", "WEIR_OWNER_DATABASE_URL"),
+            PoolSize = reader.Integer("database.poolSize", defaults.PoolSize, 1, 200),
+            ConnectTimeoutSeconds = reader.Integer("database.connectTimeoutSeconds", defaults.ConnectTimeoutSeconds, 1, 60),
+            CommandTimeoutSeconds = reader.Integer("database.commandTimeoutSeconds", defaults.CommandTimeoutSeconds, 1, 300),
+        };
+    }
+}

@@ -1,0 +1,48 @@
+using System.Net;
+
+namespace Weir.Configuration;
+
+/// <summary>Where Weir listens, and under which names it is reached.</summary>
+internal sealed record HttpConfig
+{
+    /// <summary>Address and port of the listener. Without TLS it must be a loopback address, unless <see cref="Insecure"/>.</summary>
+    public Uri Listen { get; init; } = new("http://127.0.0.1:8080");
+
+    /// <summary>The URL that callers use: it gives the expected Host, the tokens' audience and every link. Default: the listener's.</summary>
+    public Uri? PublicUrl { get; init; }
+
+    /// <summary>Origins of browsers that may call besides the public URL's own, e.g. <c>https://app.example.com</c>.</summary>
+    public IReadOnlyList<string> AllowedOrigins { get; init; } = [];
+
+    /// <summary>Host headers that are accepted besides the public URL's, e.g. <c>weir.internal:8080</c>.</summary>
+    public IReadOnlyList<string> AllowedHosts { get; init; } = [];
+
+    /// <summary>Listen without TLS beyond loopback: something in front of Weir ends TLS.</summary>
+    public bool Insecure { get; init; }
+
+    public static HttpConfig Read(ConfigReader reader)
+    {
+        var defaults = new HttpConfig();
+        var config = new HttpConfig
+        {
+            Listen = reader.Url("http.listen", defaults.Listen, "http")!,
+            PublicUrl = reader.Url("http.publicUrl", null, "http", "https"),
+            AllowedOrigins = reader.List("http.allowedOrigins", defaults.AllowedOrigins),
+            AllowedHosts = reader.List("http.allowedHosts", defaults.AllowedHosts),
+            Insecure = reader.Flag("http.insecure", defaults.Insecure),
+        };
+        if (!config.Insecure && !IsLoopback(config.Listen))
+        {
+            reader.AddError("http.listen", $"{config.Listen.Host} is not a loopback address, and there is no TLS. Set http.insecure if a proxy in front ends TLS.");
+        }
+
+        foreach (var origin in config.AllowedOrigins.Where(o => !Uri.TryCreate(o, UriKind.Absolute, out var url) || url.GetLeftPart(UriPartial.Authority) != o))
+        {
+            reader.AddError("http.allowedOrigins", $"\"{origin}\" is not an origin, such as https://app.example.com.");
+        }
+
+        return config;
+    }
+
+    private static bool IsLoopback(Uri url) => url.Host == "localhost" || (IPAddress.TryParse(url.DnsSafeHost, out var address) && IPAddress.IsLoopback(address));
+}

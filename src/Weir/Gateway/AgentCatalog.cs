@@ -1,0 +1,88 @@
+using System.Collections.Concurrent;
+using System.Collections.Frozen;
+using Weir.Identity;
+
+namespace Weir.Gateway;
+
+/// <summary>One thing of one server that the agent may use.</summary>
+/// <param name="Kind"><c>tool</c>, <c>prompt</c> or <c>template</c>.</param>
+/// <param name="Name">The server's own name for it.</param>
+/// <param name="ExposedName">What the agent sees: the same on <c>/mcp/{instance}</c>.</param>
+internal sealed record CatalogItem(Guid InstanceId, string InstanceName, string Kind, string Name, string ExposedName, byte[] Hash, bool ChatOffline);
+
+/// <summary>One server that the agent is granted, whatever its state.</summary>
+internal sealed record CatalogInstance(Guid Id, string Name, string Status);
+
+/// <summary>
+/// What an agent may use, as one statement said it. Used as a hint to find the server behind a name and the bytes of a list;
+/// whether a call is allowed is decided anew each time.
+/// </summary>
+internal sealed record AgentCatalog(Guid OrganizationId, Guid AgentId, string AgentName, IReadOnlyList<CatalogInstance> Instances, IReadOnlyList<CatalogItem> Items)
+{
+    private readonly FrozenDictionary<string, CatalogItem> _tools = Items
+        .Where(i => i.Kind == "tool")
+        .DistinctBy(i => i.ExposedName, StringComparer.Ordinal)
+        .ToFrozenDictionary(i => i.ExposedName, StringComparer.Ordinal);
+
+    public CatalogItem? FindTool(string exposedName) => _tools.GetValueOrDefault(exposedName);
+}
+
+/// <summary>
+/// The last catalog of each agent that this replica serves, swapped whole. Dropped when the database says that something
+/// changed; a name that is not found is looked up anew, so a stale one costs a statement and never a wrong permission.
+/// </summary>
+internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength)
+{
+    /// <summary>Beyond this many agents the whole set is dropped: it refills by use.</summary>
+    private const int MaxKept = 20_000;
+
+    private readonly ConcurrentDictionary<string, AgentCatalog> _kept = new(StringComparer.Ordinal);
+
+    /// <summary>The kept catalog; null where there is none.</summary>
+    public AgentCatalog? Find(Principal principal, string? instanceName) => _kept.GetValueOrDefault(Key(principal, instanceName));
+
+    /// <summary>The live catalog, which also proves the principal.</summary>
+    /// <exception cref="Errors.WeirException">WR002, WR004: the principal is not good.</exception>
+    public async Task<AgentCatalog> LoadAsync(Principal principal, string? instanceName, CancellationToken ct)
+    {
+        var rows = await queries.AgentCatalogAsync(principal, instanceName, ct);
+        var catalog = Build(rows, exposeAll: instanceName is null);
+        if (_kept.Count >= MaxKept)
+        {
+            _kept.Clear();
+        }
+
+        _kept[Key(principal, instanceName)] = catalog;
+        return catalog;
+    }
+
+    /// <summary>Drops what belongs to an organization, or everything.</summary>
+    public void Drop(Guid? organizationId)
+    {
+        foreach (var (key, catalog) in _kept)
+        {
+            if (organizationId is null || catalog.OrganizationId == organizationId)
+            {
+                _kept.TryRemove(key, out _);
+            }
+        }
+    }
+
+    private AgentCatalog Build(IReadOnlyList<GatewayQueries.CatalogRow> rows, bool exposeAll)
+    {
+        var agent = rows[0];
+        var instances = rows.Where(r => r.Kind == "instance")
+            .Select(r => new CatalogInstance(r.InstanceId!.Value, r.InstanceName!, r.Status!));
+        var items = rows.Where(r => r.Item is not null).Select(r => new CatalogItem(
+            r.InstanceId!.Value,
+            r.InstanceName!,
+            r.Kind,
+            r.Item!,
+            exposeAll ? ExposedNames.Make(r.InstanceName!, r.InstanceId.Value, r.Item!, maxNameLength) : r.Item!,
+            r.Hash!,
+            r.ChatOffline));
+        return new AgentCatalog(agent.OrganizationId, agent.AgentId, agent.AgentName, [.. instances], [.. items]);
+    }
+
+    private static string Key(Principal principal, string? instanceName) => $"{principal.Name}/{instanceName}";
+}

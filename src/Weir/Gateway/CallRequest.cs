@@ -1,0 +1,69 @@
+using Weir.Identity;
+
+namespace Weir.Gateway;
+
+/// <summary>The kinds of interaction that admission decides, as the record spells them.</summary>
+internal static class CallKinds
+{
+    public const string Tool = "tool_execution";
+    public const string Resource = "resource_read";
+    public const string Prompt = "prompt_get";
+    public const string Context = "context_request";
+}
+
+/// <summary>One call that waits for its decision.</summary>
+/// <param name="Id">UUIDv7, made here: with <paramref name="CreatedAt"/> the key of its rows in the record.</param>
+/// <param name="CreatedAt">Whole microseconds, as the database keeps them.</param>
+/// <param name="Fairness">Whose turn it takes in a batch: the organization where it is known, else the principal.</param>
+/// <param name="InstanceId">Null where the exposed name was not found; then <paramref name="Item"/> is that name.</param>
+/// <param name="Arguments">The exact text that will be forwarded; null where the call has none.</param>
+/// <param name="Attempt">From 1; a retry after <c>changing</c> is a new row with the next number.</param>
+internal sealed record CallRequest(
+    Guid Id,
+    DateTime CreatedAt,
+    string Fairness,
+    Principal Principal,
+    string Kind,
+    Guid? InstanceId,
+    string Item,
+    string? Arguments,
+    string RequestId,
+    int Attempt,
+    long RequestBytes,
+    byte[] RequestHash,
+    string RequestCopy);
+
+/// <summary>What the database decided about one call, and where the call goes if it was admitted.</summary>
+internal sealed record Decision(
+    bool Admitted,
+    string? Reason,
+    Guid? OrganizationId,
+    Guid? AgentId,
+    Guid? InstanceId,
+    string? InstanceName,
+    string? EndpointUrl,
+    Guid? NodeId,
+    string? Share,
+    string? Detail);
+
+/// <summary>How an admitted call ended.</summary>
+internal sealed record Completion(
+    Guid Id,
+    DateTime CreatedAt,
+    string Outcome,
+    string? ErrorCode,
+    long DurationMicroseconds,
+    long ResponseBytes,
+    byte[]? ResponseHash,
+    string? ResponseCopy);
+
+/// <summary>Outcomes as the record spells them.</summary>
+internal static class Outcomes
+{
+    public const string Ok = "ok";
+    public const string ToolError = "tool_error";
+    public const string ProtocolError = "protocol_error";
+    public const string UpstreamError = "upstream_error";
+    public const string Timeout = "timeout";
+    public const string Cancelled = "cancelled";
+}

@@ -1,0 +1,154 @@
+using Npgsql;
+using NpgsqlTypes;
+using Weir.Errors;
+using Weir.Identity;
+using Weir.Postgres;
+
+namespace Weir.Gateway;
+
+/// <summary>What the gateway asks of the database: functions only, each one statement.</summary>
+internal sealed class GatewayQueries(Databases databases, Guid replicaId)
+{
+    private const string Admit =
+        "select ordinal, admitted, reason, organization_id, agent_id, instance_id, instance_name, endpoint_url, node_id, share, detail "
+        + "from weir.admit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+
+    private const string RecordDenials = "select weir.record_denials($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    private const string Complete = "select weir.complete($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+
+    private const string AgentCatalogSql =
+        "select kind, organization_id, agent_id, agent_name, instance_id, instance_name, status, item, definition_hash, chat_offline "
+        + "from weir.agent_catalog($1, $2, $3, $4, $5)";
+
+    private const string Definitions = "select instance_id, kind, name, definition_hash, definition from weir.definitions($1, $2, $3, $4)";
+    private const string AuthenticateKey = "select agent_id from weir.authenticate_key($1, $2)";
+
+    /// <summary>One row of an agent's catalog; which members are set depends on <paramref name="Kind"/>.</summary>
+    public sealed record CatalogRow(
+        string Kind, Guid OrganizationId, Guid AgentId, string AgentName, Guid? InstanceId, string? InstanceName, string? Status, string? Item, byte[]? Hash, bool ChatOffline);
+
+    public sealed record DefinitionRow(Guid InstanceId, string Kind, string Name, byte[] Hash, string Definition);
+
+    public async Task<Decision[]> AdmitAsync(CallRequest[] calls)
+    {
+        var rows = await databases.Admission.QueryAsync(
+            Admit,
+            [
+                Sql.Uuid(replicaId),
+                Column(NpgsqlDbType.Uuid, calls, c => c.Id),
+                Column(NpgsqlDbType.TimestampTz, calls, c => c.CreatedAt),
+                Column(NpgsqlDbType.Text, calls, c => c.Principal.Key?.Id),
+                Column(NpgsqlDbType.Bytea, calls, c => c.Principal.Key?.SecretHash),
+                Column(NpgsqlDbType.Uuid, calls, c => c.Principal.UserId),
+                Column(NpgsqlDbType.Uuid, calls, c => c.Principal.AgentId),
+                Column(NpgsqlDbType.Text, calls, c => c.Kind),
+                Column(NpgsqlDbType.Uuid, calls, c => c.InstanceId),
+                Column(NpgsqlDbType.Text, calls, c => c.Item),
+                Column(NpgsqlDbType.Text, calls, c => c.Arguments),
+                Column(NpgsqlDbType.Text, calls, c => c.RequestId),
+                Column(NpgsqlDbType.Integer, calls, c => c.Attempt),
+                Column(NpgsqlDbType.Bigint, calls, c => c.RequestBytes),
+                Column(NpgsqlDbType.Bytea, calls, c => c.RequestHash),
+                Column(NpgsqlDbType.Text, calls, c => c.RequestCopy),
+            ],
+            ReadDecision,
+            CancellationToken.None);
+        var decisions = new Decision[calls.Length];
+        foreach (var (ordinal, decision) in rows)
+        {
+            decisions[ordinal - 1] = decision;
+        }
+
+        return Array.TrueForAll(decisions, d => d is not null)
+            ? decisions
+            : throw new WeirException(ErrorCode.Internal, "Admission did not decide every call.");
+    }
+
+    public Task RecordDenialAsync(CallRequest call, string reason) => databases.Engine.ExecuteAsync(
+        RecordDenials,
+        [
+            Sql.Uuid(replicaId),
+            Column(NpgsqlDbType.Uuid, [call], c => c.Id),
+            Column(NpgsqlDbType.TimestampTz, [call], c => c.CreatedAt),
+            Column(NpgsqlDbType.Text, [call], c => c.Principal.Key?.Id),
+            Column(NpgsqlDbType.Bytea, [call], c => c.Principal.Key?.SecretHash),
+            Column(NpgsqlDbType.Uuid, [call], c => c.Principal.UserId),
+            Column(NpgsqlDbType.Uuid, [call], c => c.Principal.AgentId),
+            Column(NpgsqlDbType.Text, [call], c => c.Kind),
+            Column(NpgsqlDbType.Text, [call], c => c.Item),
+            Column(NpgsqlDbType.Text, [call], _ => reason),
+            Column(NpgsqlDbType.Text, [call], c => c.RequestId),
+            Column(NpgsqlDbType.Bigint, [call], c => c.RequestBytes),
+            Column(NpgsqlDbType.Bytea, [call], c => c.RequestHash),
+        ],
+        CancellationToken.None);
+
+    public Task CompleteAsync(IReadOnlyList<Completion> completions, CancellationToken ct) => databases.Completion.ExecuteAsync(
+        Complete,
+        [
+            Sql.Uuid(replicaId),
+            Column(NpgsqlDbType.Uuid, completions, c => c.Id),
+            Column(NpgsqlDbType.TimestampTz, completions, c => c.CreatedAt),
+            Column(NpgsqlDbType.Text, completions, c => c.Outcome),
+            Column(NpgsqlDbType.Text, completions, c => c.ErrorCode),
+            Column(NpgsqlDbType.Bigint, completions, c => c.DurationMicroseconds),
+            Column(NpgsqlDbType.Bigint, completions, c => c.ResponseBytes),
+            Column(NpgsqlDbType.Bytea, completions, c => c.ResponseHash),
+            Column(NpgsqlDbType.Text, completions, c => c.ResponseCopy),
+        ],
+        ct);
+
+    /// <summary>The permitted (instance, item) pairs, the agent's own row first.</summary>
+    /// <exception cref="WeirException">WR002, WR004: the principal is not good.</exception>
+    public Task<IReadOnlyList<CatalogRow>> AgentCatalogAsync(Principal principal, string? instanceName, CancellationToken ct) => databases.Engine.QueryAsync(
+        AgentCatalogSql,
+        [
+            Sql.Text(principal.Key?.Id),
+            Sql.Bytea(principal.Key?.SecretHash),
+            Sql.Uuid(principal.UserId),
+            Sql.Uuid(principal.AgentId),
+            Sql.Text(instanceName),
+        ],
+        r => new CatalogRow(
+            r.GetString(0), r.GetGuid(1), r.GetGuid(2), r.GetString(3), r.GetNullable<Guid>(4), r.GetNullableString(5), r.GetNullableString(6),
+            r.GetNullableString(7), r.IsDBNull(8) ? null : r.GetFieldValue<byte[]>(8), !r.IsDBNull(9) && r.GetBoolean(9)),
+        ct);
+
+    public Task<IReadOnlyList<DefinitionRow>> DefinitionsAsync(IReadOnlyList<CatalogItem> items, CancellationToken ct) => databases.Engine.QueryAsync(
+        Definitions,
+        [
+            Column(NpgsqlDbType.Uuid, items, i => i.InstanceId),
+            Column(NpgsqlDbType.Text, items, i => i.Kind),
+            Column(NpgsqlDbType.Text, items, i => i.Name),
+            Column(NpgsqlDbType.Bytea, items, i => i.Hash),
+        ],
+        r => new DefinitionRow(r.GetGuid(0), r.GetString(1), r.GetString(2), r.GetFieldValue<byte[]>(3), r.GetString(4)),
+        ct);
+
+    /// <exception cref="WeirException">WR002: the key is not good.</exception>
+    public Task AuthenticateAsync(AgentKey key, CancellationToken ct) =>
+        databases.Engine.ScalarAsync<Guid>(AuthenticateKey, [Sql.Text(key.Id), Sql.Bytea(key.SecretHash)], ct);
+
+    private static (int Ordinal, Decision Decision) ReadDecision(NpgsqlDataReader r) => (r.GetInt32(0), new Decision(
+        r.GetBoolean(1),
+        r.GetNullableString(2),
+        r.GetNullable<Guid>(3),
+        r.GetNullable<Guid>(4),
+        r.GetNullable<Guid>(5),
+        r.GetNullableString(6),
+        r.GetNullableString(7),
+        r.GetNullable<Guid>(8),
+        r.GetNullableString(9),
+        r.GetNullableString(10)));
+
+    private static NpgsqlParameter Column<TItem, TValue>(NpgsqlDbType type, IReadOnlyList<TItem> items, Func<TItem, TValue> value)
+    {
+        var values = new TValue[items.Count];
+        for (var i = 0; i < values.Length; i++)
+        {
+            values[i] = value(items[i]);
+        }
+
+        return Sql.Array(type, values);
+    }
+}

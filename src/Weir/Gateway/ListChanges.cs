@@ -1,0 +1,102 @@
+using System.Collections.Concurrent;
+using System.Text;
+using Microsoft.AspNetCore.Http;
+
+namespace Weir.Gateway;
+
+/// <summary>
+/// Tells open streams that a list changed. The database's hint says which organization; whether this agent's list really
+/// differs is looked up before anybody is told.
+/// </summary>
+internal sealed class ListChanges(TimeProvider time)
+{
+    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
+    private static readonly byte[] Comment = ": keep-alive\n\n"u8.ToArray();
+    private static readonly byte[] Changed = "event: message\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n"u8.ToArray();
+
+    private readonly ConcurrentDictionary<Guid, Listener> _listeners = new();
+
+    public int Count => _listeners.Count;
+
+    /// <summary>A hint: something of this organization changed; null: anything may have.</summary>
+    public void Announce(Guid? organizationId)
+    {
+        foreach (var listener in _listeners.Values.Where(l => organizationId is null || l.OrganizationId == organizationId))
+        {
+            listener.Hinted.TrySetResult();
+        }
+    }
+
+    /// <summary>Streams until the client goes away or its key is no longer good.</summary>
+    public async Task StreamAsync(HttpContext http, AgentCatalog catalog, Func<CancellationToken, Task<AgentCatalog>> load)
+    {
+        var ct = http.RequestAborted;
+        var id = Guid.CreateVersion7(time.GetUtcNow());
+        var listener = new Listener(catalog.OrganizationId);
+        _listeners[id] = listener;
+        try
+        {
+            http.Response.ContentType = "text/event-stream";
+            http.Response.Headers.CacheControl = "no-cache, no-transform";
+            http.Response.Headers["X-Accel-Buffering"] = "no";
+            await http.Response.Body.WriteAsync(Comment, ct);
+            await http.Response.Body.FlushAsync(ct);
+            var shown = Print(catalog);
+            while (true)
+            {
+                var hinted = await WaitAsync(listener, ct);
+                var now = hinted ? Print(await load(ct)) : shown;
+                await http.Response.Body.WriteAsync(string.Equals(now, shown, StringComparison.Ordinal) ? Comment : Changed, ct);
+                await http.Response.Body.FlushAsync(ct);
+                shown = now;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The client went away, which is how every stream ends.
+        }
+        catch (Errors.WeirException)
+        {
+            // The key is revoked, or the database is away: the client reconnects and is told.
+        }
+        finally
+        {
+            _listeners.TryRemove(id, out _);
+        }
+    }
+
+    /// <summary>True when something was hinted, false when only the time for a sign of life came.</summary>
+    private async Task<bool> WaitAsync(Listener listener, CancellationToken ct)
+    {
+        try
+        {
+            await listener.Hinted.Task.WaitAsync(KeepAlive, time, ct);
+            listener.Hinted = NewSignal();
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
+    private static string Print(AgentCatalog catalog)
+    {
+        var print = new StringBuilder();
+        foreach (var item in catalog.Items)
+        {
+            print.Append(item.ExposedName).Append(' ').Append(Convert.ToHexString(item.Hash)).Append('\n');
+        }
+
+        return print.ToString();
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private sealed class Listener(Guid organizationId)
+    {
+        public Guid OrganizationId { get; } = organizationId;
+
+        public TaskCompletionSource Hinted { get; set; } = NewSignal();
+    }
+}

@@ -1,0 +1,70 @@
+using System.Buffers;
+using System.Text.Json;
+using Weir.Mcp;
+
+namespace Weir.Gateway;
+
+/// <summary>What a result carries in one era and must not carry, or must, in the other.</summary>
+internal static class ResultEnvelope
+{
+    /// <summary>A legacy server's result for a modern client: it is complete, for legacy servers know nothing else.</summary>
+    public static void WriteModern(IBufferWriter<byte> output, ReadOnlySpan<byte> result, bool hasType)
+    {
+        if (hasType)
+        {
+            output.Write(result);
+            return;
+        }
+
+        var isEmpty = result[1..].TrimStart(" \t\r\n"u8) is [(byte)'}', ..];
+        output.Write("{\"resultType\":\"complete\""u8);
+        if (!isEmpty)
+        {
+            output.Write(","u8);
+        }
+
+        output.Write(result[1..]);
+    }
+
+    /// <summary>A modern server's result for a legacy client: strict ones reject the members that they do not know.</summary>
+    public static void WriteLegacy(IBufferWriter<byte> output, ReadOnlyMemory<byte> result)
+    {
+        using var document = JsonDocument.Parse(result, new JsonDocumentOptions { MaxDepth = 128 });
+        using var json = new Utf8JsonWriter(output);
+        json.WriteStartObject();
+        foreach (var member in document.RootElement.EnumerateObject())
+        {
+            if (member.NameEquals("resultType"u8) || member.NameEquals("ttlMs"u8) || member.NameEquals("cacheScope"u8))
+            {
+                continue;
+            }
+
+            if (member.NameEquals("_meta"u8) && member.Value.ValueKind == JsonValueKind.Object)
+            {
+                WriteLegacyMeta(json, member.Value);
+                continue;
+            }
+
+            member.WriteTo(json);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void WriteLegacyMeta(Utf8JsonWriter json, JsonElement meta)
+    {
+        var kept = meta.EnumerateObject().Where(m => !m.NameEquals(Protocol.MetaServerInfo)).ToArray();
+        if (kept.Length == 0)
+        {
+            return;
+        }
+
+        json.WriteStartObject("_meta"u8);
+        foreach (var member in kept)
+        {
+            member.WriteTo(json);
+        }
+
+        json.WriteEndObject();
+    }
+}

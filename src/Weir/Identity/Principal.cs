@@ -1,0 +1,28 @@
+namespace Weir.Identity;
+
+/// <summary>
+/// Who asks, as far as this process can tell: an agent by its key, or a person (whose token was verified here) through an agent.
+/// Whether that one may do anything is the database's affair; every statement gets the principal and decides anew.
+/// </summary>
+internal sealed record Principal
+{
+    private Principal()
+    {
+    }
+
+    /// <summary>The agent's key; null for a person.</summary>
+    public AgentKey? Key { get; private init; }
+
+    /// <summary>The person; null for a key.</summary>
+    public Guid? UserId { get; private init; }
+
+    /// <summary>The agent that a person acts through; null for a key, which names its agent itself.</summary>
+    public Guid? AgentId { get; private init; }
+
+    /// <summary>Stable text that tells principals apart, for sealed ids and pools; holds no secret.</summary>
+    public string Name => Key is not null ? "key:" + Key.Id : $"user:{UserId}:agent:{AgentId}";
+
+    public static Principal OfKey(AgentKey key) => new() { Key = key };
+
+    public static Principal OfPerson(Guid userId, Guid agentId) => new() { UserId = userId, AgentId = agentId };
+}

@@ -1,0 +1,70 @@
+namespace Weir.Mcp;
+
+internal enum MessageKind
+{
+    Request,
+    Notification,
+    Response,
+}
+
+/// <summary>
+/// The outside of one JSON-RPC message: where its parts lie in the buffer. The parts themselves stay bytes; what is
+/// inside <c>arguments</c> or <c>result</c> is walked for what no server may be shown (see <see cref="EnvelopeReader"/>),
+/// but never materialized.
+/// </summary>
+internal readonly record struct Envelope
+{
+    public required MessageKind Kind { get; init; }
+
+    /// <summary>The id token with its quotes, as the sender wrote it.</summary>
+    public ByteRange Id { get; init; }
+
+    /// <summary>Empty for a response.</summary>
+    public string Method { get; init; }
+
+    public ByteRange Params { get; init; }
+
+    /// <summary><c>params.name</c>, or <c>params.uri</c> where the method is named by it; unescaped.</summary>
+    public string? Name { get; init; }
+
+    public ByteRange Arguments { get; init; }
+
+    public ByteRange Meta { get; init; }
+
+    public ByteRange ProgressToken { get; init; }
+
+    /// <summary>The version in <c>_meta</c>, which makes a request a modern one; null where it is missing.</summary>
+    public string? MetaVersion { get; init; }
+
+    public ByteRange ClientCapabilities { get; init; }
+
+    /// <summary><c>params.protocolVersion</c> of <c>initialize</c>.</summary>
+    public string? RequestedVersion { get; init; }
+
+    public ByteRange InitializeCapabilities { get; init; }
+
+    public ByteRange Result { get; init; }
+
+    public ByteRange Error { get; init; }
+
+    /// <summary><c>params.requestId</c> of a cancellation, <c>params.progressToken</c> of a progress notification: the raw token.</summary>
+    public ByteRange Subject { get; init; }
+
+    public bool HasCursor { get; init; }
+}
+
+/// <summary>A message that is refused before anything is asked of anybody.</summary>
+internal sealed class EnvelopeException : Exception
+{
+    public EnvelopeException(int rpcCode, string message, ByteRange id = default)
+        : base(message)
+    {
+        RpcCode = rpcCode;
+        Id = id;
+    }
+
+    public int RpcCode { get; }
+
+    /// <summary>The id, where it was readable before the refusal.</summary>
+    public ByteRange Id { get; }
+}

@@ -1,0 +1,149 @@
+using System.Text.Json;
+
+namespace Weir.Mcp;
+
+/// <summary>The outside of a message that a server sent. Read leniently: it is JSON, and these are its parts.</summary>
+internal readonly record struct Outline
+{
+    public required MessageKind Kind { get; init; }
+
+    public ByteRange Id { get; init; }
+
+    public string Method { get; init; }
+
+    public ByteRange Params { get; init; }
+
+    public ByteRange Result { get; init; }
+
+    public ByteRange Error { get; init; }
+
+    /// <summary><c>result.isError</c> of a tool call.</summary>
+    public bool IsToolError { get; init; }
+
+    /// <summary><c>result.resultType</c>; null from legacy servers.</summary>
+    public string? ResultType { get; init; }
+
+    public int ErrorCode { get; init; }
+
+    /// <summary>The raw token of a progress notification.</summary>
+    public ByteRange ProgressToken { get; init; }
+
+    /// <exception cref="JsonException">It is not JSON, or not one JSON-RPC message.</exception>
+    public static Outline Read(ReadOnlySpan<byte> message)
+    {
+        var reader = new Utf8JsonReader(message, new JsonReaderOptions { MaxDepth = 128 });
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            throw new JsonException("Not one JSON-RPC message.");
+        }
+
+        var outline = new Outline { Kind = MessageKind.Response, Method = "" };
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            outline = outline.WithMember(ref reader);
+        }
+
+        if (outline.Method.Length > 0)
+        {
+            return outline with { Kind = outline.Id.Exists ? MessageKind.Request : MessageKind.Notification };
+        }
+
+        return outline.Result.Exists != outline.Error.Exists ? outline : throw new JsonException("Neither a result nor an error.");
+    }
+
+    private Outline WithMember(ref Utf8JsonReader reader)
+    {
+        if (reader.ValueTextEquals("id"u8))
+        {
+            return this with { Id = Skip(ref reader) };
+        }
+
+        if (reader.ValueTextEquals("method"u8))
+        {
+            reader.Read();
+            return this with { Method = reader.GetString() ?? "" };
+        }
+
+        if (reader.ValueTextEquals("result"u8))
+        {
+            return WithResult(ref reader);
+        }
+
+        if (reader.ValueTextEquals("error"u8))
+        {
+            return WithMembers(ref reader, static (ref inner, outline) => inner.ValueTextEquals("code"u8) && inner.Read()
+                ? outline with { ErrorCode = inner.TokenType == JsonTokenType.Number && inner.TryGetInt32(out var code) ? code : 0 }
+                : null, static (outline, range) => outline with { Error = range });
+        }
+
+        if (reader.ValueTextEquals("params"u8))
+        {
+            return WithMembers(ref reader, static (ref inner, outline) => inner.ValueTextEquals("progressToken"u8)
+                ? outline with { ProgressToken = Skip(ref inner) }
+                : null, static (outline, range) => outline with { Params = range });
+        }
+
+        Skip(ref reader);
+        return this;
+    }
+
+    private Outline WithResult(ref Utf8JsonReader reader) => WithMembers(
+        ref reader,
+        static (ref inner, outline) =>
+        {
+            if (inner.ValueTextEquals("isError"u8))
+            {
+                inner.Read();
+                return outline with { IsToolError = inner.TokenType == JsonTokenType.True };
+            }
+
+            if (inner.ValueTextEquals("resultType"u8))
+            {
+                inner.Read();
+                return outline with { ResultType = inner.TokenType == JsonTokenType.String ? inner.GetString() : "" };
+            }
+
+            return null;
+        },
+        static (outline, range) => outline with { Result = range });
+
+    private delegate Outline? Member(ref Utf8JsonReader reader, Outline outline);
+
+    /// <summary>Reads an object's members with <paramref name="member"/>, which says null for what it leaves to be skipped.</summary>
+    private Outline WithMembers(ref Utf8JsonReader reader, Member member, Func<Outline, ByteRange, Outline> done)
+    {
+        reader.Read();
+        var outline = this;
+        var start = (int)reader.TokenStartIndex;
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            throw new JsonException("A part of the message that must be an object is none.");
+        }
+
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var taken = member(ref reader, outline);
+            if (taken is null)
+            {
+                Skip(ref reader);
+            }
+            else
+            {
+                reader.Skip();
+                outline = taken.Value;
+            }
+        }
+
+        return done(outline, new ByteRange(start, (int)reader.BytesConsumed - start));
+    }
+
+    /// <summary>Skips the value behind the current key and returns its bytes.</summary>
+    private static ByteRange Skip(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        var start = (int)reader.TokenStartIndex;
+        reader.Skip();
+        return new ByteRange(start, (int)reader.BytesConsumed - start);
+    }
+}

@@ -1,0 +1,40 @@
+using System.Net.Sockets;
+using Npgsql;
+using Weir.Errors;
+
+namespace Weir.Postgres;
+
+/// <summary>The one place that turns what PostgreSQL and its driver raise into the closed list of errors.</summary>
+internal static class DatabaseErrors
+{
+    /// <summary>Runs work on the database; what it raises comes out as a <see cref="WeirException"/> that holds it.</summary>
+    public static async Task<T> GuardAsync<T>(Func<Task<T>> work)
+    {
+        try
+        {
+            return await work();
+        }
+        catch (Exception e) when (e is NpgsqlException or SocketException or TimeoutException)
+        {
+            throw Map(e);
+        }
+    }
+
+    public static WeirException Map(Exception error) => error switch
+    {
+        PostgresException e when ErrorCodes.TryParse(e.SqlState, out var code) => new WeirException(code, e.MessageText, e.Hint, e),
+        PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } => new WeirException(ErrorCode.Forbidden, "This is not allowed.", null, error),
+        PostgresException e when MeansUnavailable(e.SqlState) => Unavailable(e),
+        PostgresException => new WeirException(ErrorCode.Internal, "An internal error.", null, error),
+        NpgsqlException or SocketException or TimeoutException => Unavailable(error),
+        _ => new WeirException(ErrorCode.Internal, "An internal error.", null, error),
+    };
+
+    private static WeirException Unavailable(Exception error) =>
+        new(ErrorCode.Unavailable, "The database does not answer.", "Try again in a moment.", error);
+
+    // Connection, resources, operator intervention, a lock that did not come, and the retryable ends of a transaction.
+    private static bool MeansUnavailable(string state) => state is ['0', '8', ..] or ['5', '3', ..] or ['5', '7', ..]
+        or PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure
+        or PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification or PostgresErrorCodes.ReadOnlySqlTransaction;
+}

@@ -1,0 +1,71 @@
+using Npgsql;
+using Weir.Configuration;
+
+namespace Weir.Postgres;
+
+/// <summary>
+/// The pools of one process. Each is named, so that its metrics carry the name and not a connection string.
+/// Timeouts are short: a database that is down is a 503 at once, and the next call after its return simply works.
+/// </summary>
+internal sealed class Databases : IAsyncDisposable
+{
+    private Databases(NpgsqlDataSource gateway, NpgsqlDataSource engine, NpgsqlDataSource admission, NpgsqlDataSource completion) =>
+        (Gateway, Engine, Admission, Completion) = (gateway, engine, admission, completion);
+
+    /// <summary>The login <c>weir_gateway</c>: people's requests, through <see cref="UserSession"/> only.</summary>
+    public NpgsqlDataSource Gateway { get; }
+
+    /// <summary>The login <c>weir_engine</c>: catalogs, workers, nodes.</summary>
+    public NpgsqlDataSource Engine { get; }
+
+    /// <summary>The login <c>weir_engine</c> once more: a pool that nothing but admission can use up.</summary>
+    public NpgsqlDataSource Admission { get; }
+
+    /// <summary>The login <c>weir_engine</c> with <c>synchronous_commit=off</c>: outcomes, whose loss a crash may cost but nothing else.</summary>
+    public NpgsqlDataSource Completion { get; }
+
+    /// <exception cref="ConfigException">One of the two URLs is missing.</exception>
+    public static Databases Open(DatabaseConfig config)
+    {
+        string[] missing =
+        [
+            .. config.Url is null ? ["database.url (WEIR_DATABASE_URL): it must be set."] : Array.Empty<string>(),
+            .. config.EngineUrl is null ? ["database.engineUrl (WEIR_ENGINE_DATABASE_URL): it must be set."] : Array.Empty<string>(),
+        ];
+        if (missing.Length > 0)
+        {
+            throw new ConfigException(missing);
+        }
+
+        const string EngineOptions = "-c jit=off";
+        return new Databases(
+            Build("weir-gateway", config.Url!, config, config.PoolSize, ""),
+            Build("weir-engine", config.EngineUrl!, config, config.PoolSize, EngineOptions),
+            Build("weir-admission", config.EngineUrl!, config, 2, EngineOptions),
+            Build("weir-completion", config.EngineUrl!, config, 1, EngineOptions + " -c synchronous_commit=off"));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Gateway.DisposeAsync();
+        await Engine.DisposeAsync();
+        await Admission.DisposeAsync();
+        await Completion.DisposeAsync();
+    }
+
+    private static NpgsqlDataSource Build(string name, string url, DatabaseConfig config, int poolSize, string options)
+    {
+        var connection = DatabaseUrl.Parse(url);
+        connection.ApplicationName = name;
+        connection.MaxPoolSize = poolSize;
+        connection.Timeout = config.ConnectTimeoutSeconds;
+        connection.CommandTimeout = config.CommandTimeoutSeconds;
+        connection.CancellationTimeout = 1000;
+        connection.MaxAutoPrepare = 60;
+        connection.AutoPrepareMinUsages = 2;
+        // No session state is ever set: identity and settings live in one transaction, so there is nothing to reset.
+        connection.NoResetOnClose = true;
+        connection.Options = $"{connection.Options} {options}".Trim();
+        return new NpgsqlDataSourceBuilder(connection.ConnectionString) { Name = name }.Build();
+    }
+}

@@ -1,0 +1,257 @@
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using Weir.Configuration;
+using Weir.Errors;
+
+namespace Weir.Postgres.Embedded;
+
+/// <summary>
+/// A PostgreSQL of our own, in the data directory: it listens on loopback with generated passwords, is kept across restarts,
+/// is started again when it dies, and ends with this process however that ends.
+/// </summary>
+internal sealed class EmbeddedPostgres : IAsyncDisposable
+{
+    private const string Superuser = "weir_superuser";
+    private const string Owner = "weir_owner";
+
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(60);
+
+    private readonly EmbeddedPostgresOptions _options;
+    private readonly ClusterUser _user;
+    private readonly string _root;
+    private readonly ILogger _logger;
+    private readonly TimeProvider _time;
+    private readonly CancellationTokenSource _stopping = new();
+    private ClusterState _state;
+    private Lifeline? _server;
+    private Task _supervision = Task.CompletedTask;
+
+    private EmbeddedPostgres(EmbeddedPostgresOptions options, PostgresBinaries binaries, ClusterUser user, string root, ClusterState state, ILogger logger, TimeProvider time) =>
+        (_options, Binaries, _user, _root, _state, _logger, _time) = (options, binaries, user, root, state, logger, time);
+
+    public PostgresBinaries Binaries { get; }
+
+    public int Port => _state.Port;
+
+    /// <summary>The migrator's URL: owner of the database, neither superuser nor bypassing row-level security.</summary>
+    public string OwnerUrl => Url(Owner, _state.OwnerPassword, _options.Database);
+
+    public string GatewayUrl => Url("weir_gateway", _state.GatewayPassword, _options.Database);
+
+    public string EngineUrl => Url("weir_engine", _state.EnginePassword, _options.Database);
+
+    /// <summary>For making databases, roles and extensions; no part of Weir that serves ever has it.</summary>
+    public string SuperuserUrl(string database) => Url(Superuser, _state.SuperuserPassword, database);
+
+    private string Cluster => Path.Combine(_root, "data");
+
+    private string Log => Path.Combine(_root, "log");
+
+    /// <summary>Finds or installs the programs, makes the cluster where there is none, and returns when it answers.</summary>
+    /// <exception cref="WeirException">With what to do about it.</exception>
+    public static async Task<EmbeddedPostgres> StartAsync(
+        DataDirectory data, EmbeddedPostgresOptions options, ILogger logger, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var user = ClusterUser.Choose();
+        var root = await RootAsync(data, user, logger, cancellationToken);
+        var (binaries, exists) = await BinariesAsync(data, root, logger, cancellationToken);
+        var postgres = new EmbeddedPostgres(options, binaries, user, root, ClusterState.Load(data, exists), logger, time);
+        try
+        {
+            await postgres.BeginAsync(data, exists, cancellationToken);
+            return postgres;
+        }
+        catch
+        {
+            await postgres.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        await _supervision.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (_server is { } server)
+        {
+            server.LetGo();
+            await server.Ended.WaitAsync(StopPatience, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            server.Dispose();
+            _server = null;
+        }
+    }
+
+    /// <summary>In the data directory, or in <c>/var/lib/weir</c> where the cluster's account cannot enter that.</summary>
+    private static async Task<string> RootAsync(DataDirectory data, ClusterUser user, ILogger logger, CancellationToken cancellationToken)
+    {
+        var inside = data.Combine("postgres");
+        var outside = $"/var/lib/weir/{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(data.Path)))[..12]}/postgres";
+        if (!Directory.Exists(Path.Combine(outside, "data")))
+        {
+            await user.MakeDirectoryAsync(inside, cancellationToken);
+            if (await user.CanReachAsync(inside, "/bin/sh", cancellationToken))
+            {
+                return inside;
+            }
+
+            if (Directory.EnumerateFileSystemEntries(inside).Any())
+            {
+                throw new WeirException(ErrorCode.Conflict, $"The account {user.Name} can no longer enter {inside}, where the database is.",
+                    "Let others pass through each directory above it: chmod o+x");
+            }
+
+            Directory.Delete(inside);
+            await user.MakeDirectoryAsync(outside, cancellationToken);
+        }
+
+        logger.LogInformation("PostgreSQL's account {User} cannot enter {Directory}: the database is in {Root}.", user.Name, data.Path, outside);
+        return outside;
+    }
+
+    private static async Task<(PostgresBinaries Binaries, bool Exists)> BinariesAsync(DataDirectory data, string root, ILogger logger, CancellationToken cancellationToken)
+    {
+        var version = Path.Combine(root, "data", "PG_VERSION");
+        int? major = File.Exists(version) ? int.Parse((await File.ReadAllTextAsync(version, cancellationToken)).Trim(), System.Globalization.CultureInfo.InvariantCulture) : null;
+        var installer = new PostgresInstaller(data.Combine("programs"), logger);
+        var binaries = await PostgresBinaries.FindAsync(major, cancellationToken)
+            ?? await installer.FindAsync(major, cancellationToken)
+            ?? await installer.InstallAsync(major, cancellationToken);
+        return (binaries, major is not null);
+    }
+
+    private async Task BeginAsync(DataDirectory data, bool exists, CancellationToken cancellationToken)
+    {
+        if (!exists)
+        {
+            await InitializeAsync(cancellationToken);
+        }
+
+        await StalePid.RepairAsync(Cluster, _time, cancellationToken);
+        _state = _state.WithUsablePort(data);
+        await LaunchAsync(cancellationToken);
+        await BootstrapAsync(cancellationToken);
+        _supervision = SuperviseAsync(_stopping.Token);
+    }
+
+    private async Task InitializeAsync(CancellationToken cancellationToken)
+    {
+        // Made beside its place and moved when it is whole: a start that is killed in between leaves nothing half.
+        var unfinished = Path.Combine(_root, "unfinished");
+        await RunAsUserAsync(_user.Start("rm", "-rf", unfinished), "cleaning up", cancellationToken);
+        // The password travels by a file that only the user can read; another user's pipe cannot be opened by name.
+        var passwordFile = Path.Combine(_root, "password");
+        await RunAsUserAsync(_user.Start("sh", "-c", "umask 077; printf %s \"$WEIR_PASSWORD\" >\"$1\"", "sh", passwordFile), "preparing", cancellationToken,
+            ("WEIR_PASSWORD", _state.SuperuserPassword));
+        await RunAsUserAsync(
+            _user.Start(Binaries.InitDb, "-D", unfinished, "-U", Superuser, "--auth=scram-sha-256", $"--pwfile={passwordFile}", "-E", "UTF8", "--locale=C.UTF-8", "--data-checksums"),
+            "initdb", cancellationToken);
+        await RunAsUserAsync(_user.Start("sh", "-c", "rm -f \"$1\" && mv \"$2\" \"$3\"", "sh", passwordFile, unfinished, Cluster), "finishing", cancellationToken);
+    }
+
+    private async Task RunAsUserAsync(System.Diagnostics.ProcessStartInfo start, string what, CancellationToken cancellationToken, params (string Name, string Value)[] environment)
+    {
+        Binaries.AddTo(start);
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        var result = await Tool.RunAsync(start, cancellationToken);
+        if (!result.Succeeded)
+        {
+            throw new WeirException(ErrorCode.Internal, $"The database cluster in {_root} could not be made ({what}): {result.LastLine}");
+        }
+    }
+
+    /// <summary>Returns when the server answers; throws when it ends before that.</summary>
+    private async Task LaunchAsync(CancellationToken cancellationToken)
+    {
+        string[] settings = [.. _options.Settings, "listen_addresses=127.0.0.1", $"port={Port}", "unix_socket_directories=", "password_encryption=scram-sha-256", "logging_collector=off"];
+        _server?.Dispose();
+        var server = _server = Lifeline.Start(_user, Binaries, Log, ["-D", Cluster, .. settings.SelectMany(s => new[] { "-c", s })]);
+
+        await using var source = NpgsqlDataSource.Create(Once(SuperuserUrl("postgres")));
+        while (true)
+        {
+            if (server.Ended.IsCompleted)
+            {
+                throw new WeirException(ErrorCode.Unavailable, $"PostgreSQL ended at once, with code {server.ExitCode}: {LastLogLine()}", $"Its log is {Log}.");
+            }
+
+            try
+            {
+                await using var connection = await source.OpenConnectionAsync(cancellationToken);
+                return;
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidPassword)
+            {
+                throw new WeirException(ErrorCode.Conflict, $"The cluster in {_root} does not take the password in {ClusterState.FileName}.", "Put back the file that belongs to it.", e);
+            }
+            catch (NpgsqlException)
+            {
+                // Not yet listening, or still recovering; its end is noticed above.
+                await Task.Delay(TimeSpan.FromMilliseconds(25), _time, cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>The superuser's whole work: the migrator, and a database that it owns. Everything else is the migrator's.</summary>
+    private async Task BootstrapAsync(CancellationToken cancellationToken)
+    {
+        await using var source = NpgsqlDataSource.Create(Once(SuperuserUrl("postgres")));
+        if (!await source.ScalarAsync<bool>("select exists (select from pg_roles where rolname = $1)", [Sql.Text(Owner)], cancellationToken))
+        {
+            await source.ExecuteAsync($"create role {Owner} login nosuperuser nobypassrls createrole password '{ScramVerifier.Compute(_state.OwnerPassword)}'", [], cancellationToken);
+        }
+
+        if (!await source.ScalarAsync<bool>("select exists (select from pg_database where datname = $1)", [Sql.Text(_options.Database)], cancellationToken))
+        {
+            await source.ExecuteAsync($"create database \"{_options.Database}\" owner {Owner}", [], cancellationToken);
+        }
+    }
+
+    private async Task SuperviseAsync(CancellationToken stopping)
+    {
+        var pause = TimeSpan.FromSeconds(1);
+        while (!stopping.IsCancellationRequested)
+        {
+            await _server!.Ended.WaitAsync(stopping);
+            _logger.LogError("PostgreSQL ended unasked, with code {Code}: {LastLine}. Starting it again.", _server.ExitCode, LastLogLine());
+            try
+            {
+                await LaunchAsync(stopping);
+                pause = TimeSpan.FromSeconds(1);
+            }
+            catch (WeirException e)
+            {
+                _logger.LogError("{Message} Trying again in {Seconds} s.", e.Message, pause.TotalSeconds);
+                await Task.Delay(pause, _time, stopping);
+                pause = TimeSpan.FromSeconds(Math.Min(30, pause.TotalSeconds * 2));
+            }
+        }
+    }
+
+    private string LastLogLine()
+    {
+        try
+        {
+            return File.ReadLines(Log).LastOrDefault(line => line.Length > 0) ?? "";
+        }
+        catch (IOException)
+        {
+            return "";
+        }
+    }
+
+    private string Url(string user, string password, string database) => DatabaseUrl.Format(user, password, "127.0.0.1", Port, database);
+
+    private static string Once(string url)
+    {
+        var connection = DatabaseUrl.Parse(url);
+        connection.Pooling = false;
+        connection.Timeout = 5;
+        return connection.ConnectionString;
+    }
+}

@@ -1,0 +1,31 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Weir.Postgres;
+
+/// <summary>Positional parameters. Each says its type even where the value is null, so that a statement has one prepared form.</summary>
+internal static class Sql
+{
+    public static NpgsqlParameter Uuid(Guid? value) => Of(NpgsqlDbType.Uuid, value);
+
+    public static NpgsqlParameter Text(string? value) => Of(NpgsqlDbType.Text, value);
+
+    public static NpgsqlParameter Bytea(byte[]? value) => Of(NpgsqlDbType.Bytea, value);
+
+    public static NpgsqlParameter Integer(int? value) => Of(NpgsqlDbType.Integer, value);
+
+    public static NpgsqlParameter Bigint(long? value) => Of(NpgsqlDbType.Bigint, value);
+
+    public static NpgsqlParameter Boolean(bool? value) => Of(NpgsqlDbType.Boolean, value);
+
+    public static NpgsqlParameter Interval(TimeSpan? value) => Of(NpgsqlDbType.Interval, value);
+
+    public static NpgsqlParameter Timestamp(DateTimeOffset? value) => Of(NpgsqlDbType.TimestampTz, value?.ToUniversalTime());
+
+    /// <summary>The text of a JSON document.</summary>
+    public static NpgsqlParameter Jsonb(string? json) => Of(NpgsqlDbType.Jsonb, json);
+
+    public static NpgsqlParameter Array<T>(NpgsqlDbType element, T[]? values) => Of(NpgsqlDbType.Array | element, values);
+
+    private static NpgsqlParameter Of(NpgsqlDbType type, object? value) => new() { NpgsqlDbType = type, Value = value ?? DBNull.Value };
+}

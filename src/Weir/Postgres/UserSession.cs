@@ -1,0 +1,66 @@
+using System.Text.Json;
+using Npgsql;
+using Weir.Errors;
+
+namespace Weir.Postgres;
+
+/// <summary>
+/// Runs one statement as a person, or as nobody (<c>anon</c>). Identity and statement travel in one batch, which is one
+/// round trip and one implicit transaction: the identity ends with it, also when it fails. Only the mapped uuid and the
+/// role enter; row-level security does the rest.
+/// </summary>
+internal sealed class UserSession(NpgsqlDataSource gateway)
+{
+    private const string BindIdentity = "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)";
+
+    /// <param name="userId">The verified user, or null for <c>anon</c>.</param>
+    /// <param name="sql">Constant text with positional parameters.</param>
+    public Task<IReadOnlyList<T>> QueryAsync<T>(
+        Guid? userId, string sql, NpgsqlParameter[] parameters, Func<NpgsqlDataReader, T> map, CancellationToken cancellationToken) =>
+        DatabaseErrors.GuardAsync<IReadOnlyList<T>>(async () =>
+        {
+            await using var batch = gateway.CreateBatch();
+            batch.BatchCommands.Add(Bind(userId));
+            var work = new NpgsqlBatchCommand(sql);
+            work.Parameters.AddRange(parameters);
+            batch.BatchCommands.Add(work);
+
+            await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+            await reader.NextResultAsync(cancellationToken);
+            var rows = new List<T>();
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                rows.Add(map(reader));
+            }
+
+            // The commit's own failure (a deferred constraint, a lost connection) only shows at the end of the batch.
+            await reader.NextResultAsync(cancellationToken);
+            return rows;
+        });
+
+    /// <summary>
+    /// Calls a published function that answers with one json value. A writing function returns its refusal instead of raising
+    /// it, so that what it recorded stays: it is thrown here, after the commit.
+    /// </summary>
+    /// <exception cref="WeirException">The function refused, or the database did.</exception>
+    public async Task<JsonElement> CallAsync(Guid? userId, string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken)
+    {
+        var rows = await QueryAsync(userId, sql, parameters, static reader => reader.GetJson(0), cancellationToken);
+        var answer = rows.Count == 0 ? default : rows[0];
+        return answer.ValueKind == JsonValueKind.Object
+            && answer.TryGetProperty("error", out var error)
+            && error.ValueKind == JsonValueKind.String
+            && ErrorCodes.TryParse(error.GetString(), out var code)
+                ? throw new WeirException(code, Member(answer, "message") ?? "Refused.", Member(answer, "hint"))
+                : answer;
+    }
+
+    private static NpgsqlBatchCommand Bind(Guid? userId)
+    {
+        var claims = userId is { } id ? $$"""{"sub":"{{id}}","role":"authenticated"}""" : """{"role":"anon"}""";
+        return new NpgsqlBatchCommand(BindIdentity) { Parameters = { Sql.Text(userId is null ? "anon" : "authenticated"), Sql.Text(claims) } };
+    }
+
+    private static string? Member(JsonElement answer, string name) =>
+        answer.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+}

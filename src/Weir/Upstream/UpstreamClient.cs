@@ -1,0 +1,245 @@
+using System.Buffers;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using Weir.Egress;
+using Weir.Mcp;
+
+namespace Weir.Upstream;
+
+/// <summary>Speaks both eras toward servers: opens what needs opening, and posts requests whose bodies are made elsewhere.</summary>
+internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
+{
+    /// <summary>For era detection and <c>initialize</c> together.</summary>
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
+
+    private static readonly MediaTypeHeaderValue Json = new("application/json");
+
+    /// <summary>
+    /// Opens a conversation. A modern server is found by <c>server/discover</c>; whatever else comes back than a modern
+    /// answer means a legacy one, which gets <c>initialize</c>. Weir declares no client capabilities: what it does not relay
+    /// it must not promise.
+    /// </summary>
+    /// <exception cref="UpstreamException">The server is not reached, or speaks neither era.</exception>
+    public async Task<UpstreamSession> OpenAsync(UpstreamTarget target, CancellationToken ct)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        deadline.CancelAfter(ConnectTimeout);
+        try
+        {
+            return await DiscoverAsync(target, deadline.Token) ?? await InitializeAsync(target, deadline.Token);
+        }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            throw new UpstreamException(UpstreamFailure.Unreachable, $"The server did not open a session within {ConnectTimeout.TotalSeconds:0} s.", e);
+        }
+    }
+
+    /// <summary>Posts one message. The caller reads the answer and disposes it.</summary>
+    public Task<UpstreamExchange> PostAsync(UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct) =>
+        UpstreamExchange.SendAsync(Sockets(session.Target), Request(session.Target, session.Version, session.SessionId, method, name, body), maxResponseBytes, ct);
+
+    /// <summary>Ends a legacy session at the server; what it answers does not matter.</summary>
+    public async Task CloseAsync(UpstreamSession session, CancellationToken ct)
+    {
+        if (session.SessionId is null)
+        {
+            return;
+        }
+
+        using var request = new HttpRequestMessage(HttpMethod.Delete, session.Target.Endpoint);
+        AddHeaders(request, session.Target, session.Version, session.SessionId);
+        try
+        {
+            using var exchange = await UpstreamExchange.SendAsync(Sockets(session.Target), request, maxResponseBytes, ct);
+        }
+        catch (UpstreamException)
+        {
+            // It is gone already, or will time the session out by itself.
+        }
+    }
+
+    private async Task<UpstreamSession?> DiscoverAsync(UpstreamTarget target, CancellationToken ct)
+    {
+        var body = Build(1, Methods.Discover, json => WriteModernMeta(json));
+        using var request = Request(target, Protocol.Modern, sessionId: null, Methods.Discover, name: null, body);
+        using var exchange = await UpstreamExchange.SendAsync(Sockets(target), request, maxResponseBytes, ct);
+        try
+        {
+            await foreach (var message in exchange.ReadAsync(1, ct))
+            {
+                if (message.Outline.Result.Exists && Supports(message.Outline.Result.Of(message.Bytes), out var result))
+                {
+                    var info = result.TryGetProperty("_meta", out var meta) && meta.TryGetProperty(Protocol.MetaServerInfo, out var value)
+                        ? value.GetRawText() : "{}";
+                    var capabilities = result.TryGetProperty("capabilities", out var declared) ? declared.GetRawText() : "{}";
+                    return new UpstreamSession(target, Protocol.Modern, sessionId: null, ToBytes(info), ToBytes(capabilities));
+                }
+            }
+        }
+        catch (UpstreamException e) when (e.Failure == UpstreamFailure.Nonsense)
+        {
+            // No modern server talks like this: a legacy one, or none at all. initialize will tell.
+        }
+
+        return null;
+    }
+
+    private async Task<UpstreamSession> InitializeAsync(UpstreamTarget target, CancellationToken ct)
+    {
+        var body = Build(1, Methods.Initialize, json =>
+        {
+            json.WriteString("protocolVersion"u8, Protocol.LatestLegacy);
+            json.WriteStartObject("capabilities"u8);
+            json.WriteEndObject();
+            json.WritePropertyName("clientInfo"u8);
+            WriteClientInfo(json);
+        });
+        using var request = Request(target, version: null, sessionId: null, Methods.Initialize, name: null, body);
+        using var exchange = await UpstreamExchange.SendAsync(Sockets(target), request, maxResponseBytes, ct);
+        await foreach (var message in exchange.ReadAsync(1, ct))
+        {
+            if (message.Outline.Kind != MessageKind.Response)
+            {
+                continue;
+            }
+
+            if (!message.Outline.Result.Exists)
+            {
+                throw new UpstreamException(UpstreamFailure.Nonsense, $"The server refused to initialize (code {message.Outline.ErrorCode}).");
+            }
+
+            var session = ReadInitializeResult(target, exchange.SessionId, message.Outline.Result.Of(message.Bytes));
+            await NotifyInitializedAsync(session, ct);
+            return session;
+        }
+
+        throw new UpstreamException(UpstreamFailure.Nonsense, "The server ended its answer to initialize without a result.");
+    }
+
+    private async Task NotifyInitializedAsync(UpstreamSession session, CancellationToken ct)
+    {
+        ReadOnlyMemory<byte> body = """{"jsonrpc":"2.0","method":"notifications/initialized"}"""u8.ToArray();
+        using var exchange = await PostAsync(session, Methods.Initialized, name: null, body, ct);
+        if (exchange.Status >= 400)
+        {
+            throw new UpstreamException(UpstreamFailure.Nonsense, $"The server answered {exchange.Status} to notifications/initialized.");
+        }
+    }
+
+    private static UpstreamSession ReadInitializeResult(UpstreamTarget target, string? sessionId, ReadOnlyMemory<byte> bytes)
+    {
+        using var document = JsonDocument.Parse(bytes);
+        var result = document.RootElement;
+        var version = result.TryGetProperty("protocolVersion", out var v) && v.ValueKind == JsonValueKind.String ? v.GetString() : null;
+        if (version is null || !Protocol.LegacyVersions.Contains(version, StringComparer.Ordinal))
+        {
+            throw new UpstreamException(UpstreamFailure.Nonsense, "The server speaks no protocol version that Weir knows.");
+        }
+
+        var info = result.TryGetProperty("serverInfo", out var i) ? i.GetRawText() : "{}";
+        var capabilities = result.TryGetProperty("capabilities", out var c) ? c.GetRawText() : "{}";
+        return new UpstreamSession(target, version, sessionId, ToBytes(info), ToBytes(capabilities));
+    }
+
+    private static bool Supports(ReadOnlyMemory<byte> bytes, out JsonElement result)
+    {
+        using var document = JsonDocument.Parse(bytes);
+        result = document.RootElement.Clone();
+        return result.TryGetProperty("supportedVersions", out var versions)
+            && versions.ValueKind == JsonValueKind.Array
+            && versions.EnumerateArray().Any(v => v.ValueKind == JsonValueKind.String && v.ValueEquals(Protocol.Modern));
+    }
+
+    private HttpMessageInvoker Sockets(UpstreamTarget target)
+    {
+        if (target.IsNode)
+        {
+            return egress.Operator;
+        }
+
+        egress.CheckUrl(target.Endpoint);
+        return egress.Guarded;
+    }
+
+    private static HttpRequestMessage Request(UpstreamTarget target, string? version, string? sessionId, string method, string? name, ReadOnlyMemory<byte> body)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, target.Endpoint) { Content = new ReadOnlyMemoryContent(body) };
+        request.Content.Headers.ContentType = Json;
+        request.Headers.TryAddWithoutValidation("Accept", "application/json, text/event-stream");
+        AddHeaders(request, target, version, sessionId);
+        if (version == Protocol.Modern)
+        {
+            request.Headers.TryAddWithoutValidation(Protocol.MethodHeader, method);
+            if (name is not null)
+            {
+                request.Headers.TryAddWithoutValidation(Protocol.NameHeader, HeaderValues.Encode(name));
+            }
+        }
+
+        return request;
+    }
+
+    private static void AddHeaders(HttpRequestMessage request, UpstreamTarget target, string? version, string? sessionId)
+    {
+        if (version is not null)
+        {
+            request.Headers.TryAddWithoutValidation(Protocol.VersionHeader, version);
+        }
+
+        if (sessionId is not null)
+        {
+            request.Headers.TryAddWithoutValidation(Protocol.SessionHeader, sessionId);
+        }
+
+        if (target.NodeKey is not null)
+        {
+            request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + target.NodeKey);
+        }
+    }
+
+    /// <summary>A request of Weir's own: <paramref name="writeParams"/> writes the members of <c>params</c>.</summary>
+    public static ReadOnlyMemory<byte> Build(long id, string method, Action<Utf8JsonWriter> writeParams)
+    {
+        var buffer = new ArrayBufferWriter<byte>(512);
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("jsonrpc"u8, "2.0"u8);
+            json.WriteNumber("id"u8, id);
+            json.WriteString("method"u8, method);
+            json.WriteStartObject("params"u8);
+            writeParams(json);
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
+        return buffer.WrittenMemory;
+    }
+
+    /// <summary>What a modern request carries in <c>_meta</c>; the client's capabilities where it relays a modern client's request.</summary>
+    public static void WriteModernMeta(Utf8JsonWriter json, ReadOnlySpan<byte> clientCapabilities = default)
+    {
+        json.WriteStartObject("_meta"u8);
+        WriteModernMetaMembers(json, clientCapabilities);
+        json.WriteEndObject();
+    }
+
+    public static void WriteModernMetaMembers(Utf8JsonWriter json, ReadOnlySpan<byte> clientCapabilities = default)
+    {
+        json.WriteString(Protocol.MetaVersion, Protocol.Modern);
+        json.WritePropertyName(Protocol.MetaClientInfo);
+        WriteClientInfo(json);
+        json.WritePropertyName(Protocol.MetaClientCapabilities);
+        json.WriteRawValue(clientCapabilities.IsEmpty ? "{}"u8 : clientCapabilities, skipInputValidation: true);
+    }
+
+    private static void WriteClientInfo(Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteString("name"u8, "weir"u8);
+        json.WriteString("version"u8, typeof(UpstreamClient).Assembly.GetName().Version?.ToString(3));
+        json.WriteEndObject();
+    }
+
+    private static byte[] ToBytes(string json) => System.Text.Encoding.UTF8.GetBytes(json);
+}

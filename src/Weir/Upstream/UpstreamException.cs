@@ -1,0 +1,25 @@
+namespace Weir.Upstream;
+
+internal enum UpstreamFailure
+{
+    /// <summary>No connection, or it broke before an answer.</summary>
+    Unreachable,
+
+    /// <summary>An answer that is not the protocol: wrong status, wrong content type, broken JSON, foreign id.</summary>
+    Nonsense,
+
+    /// <summary>The answer is larger than <c>mcp.maxResponseBytes</c>.</summary>
+    TooLarge,
+
+    /// <summary>The server does not know the session (any more). The call did not run.</summary>
+    SessionLost,
+
+    /// <summary>Weir does not connect there.</summary>
+    Refused,
+}
+
+/// <summary>What went wrong on the way to a server. The message is Weir's own and may be shown; it quotes nothing of the server.</summary>
+internal sealed class UpstreamException(UpstreamFailure failure, string message, Exception? inner = null) : Exception(message, inner)
+{
+    public UpstreamFailure Failure { get; } = failure;
+}

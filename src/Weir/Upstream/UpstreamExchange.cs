@@ -1,0 +1,207 @@
+using System.Buffers;
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using Weir.Errors;
+using Weir.Mcp;
+
+namespace Weir.Upstream;
+
+/// <summary>One message from a server: its bytes and its outline.</summary>
+internal readonly record struct UpstreamMessage(ReadOnlyMemory<byte> Bytes, Outline Outline);
+
+/// <summary>
+/// One POST to a server and what it answers: a stream of messages that ends with the response, whether it came as one JSON
+/// body or as an event stream. Both eras look the same from here.
+/// </summary>
+internal sealed class UpstreamExchange : IDisposable
+{
+    private readonly HttpResponseMessage _response;
+    private readonly int _maxBytes;
+
+    private UpstreamExchange(HttpResponseMessage response, int maxBytes)
+    {
+        _response = response;
+        _maxBytes = maxBytes;
+    }
+
+    public int Status => (int)_response.StatusCode;
+
+    public string? SessionId => _response.Headers.TryGetValues(Protocol.SessionHeader, out var values) ? values.FirstOrDefault() : null;
+
+    /// <exception cref="UpstreamException">No connection, or Weir does not connect there.</exception>
+    public static async Task<UpstreamExchange> SendAsync(HttpMessageInvoker http, HttpRequestMessage request, int maxBytes, CancellationToken ct)
+    {
+        try
+        {
+            return new UpstreamExchange(await http.SendAsync(request, ct), maxBytes);
+        }
+        catch (HttpRequestException e) when (e.InnerException is WeirException refused)
+        {
+            throw new UpstreamException(UpstreamFailure.Refused, refused.Message, e);
+        }
+        catch (WeirException e)
+        {
+            throw new UpstreamException(UpstreamFailure.Refused, e.Message, e);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            throw new UpstreamException(UpstreamFailure.Unreachable, "The server could not be reached.", e);
+        }
+    }
+
+    /// <summary>The messages, in order. Ends after the response to <paramref name="id"/>, or where the server stops.</summary>
+    /// <exception cref="UpstreamException">It is not the protocol, or too large, or the connection broke.</exception>
+    public async IAsyncEnumerable<UpstreamMessage> ReadAsync(long id, [EnumeratorCancellation] CancellationToken ct)
+    {
+        var type = _response.Content.Headers.ContentType?.MediaType;
+        if (string.Equals(type, "application/json", StringComparison.OrdinalIgnoreCase))
+        {
+            yield return Parse(await ReadBodyAsync(ct), id);
+            yield break;
+        }
+
+        if (!string.Equals(type, "text/event-stream", StringComparison.OrdinalIgnoreCase))
+        {
+            throw Nonsense($"The server answered {Status} with {type ?? "no content type"}.");
+        }
+
+        await foreach (var data in EventsAsync(ct))
+        {
+            if (data.Length == 0)
+            {
+                continue;
+            }
+
+            var message = Parse(data, id);
+            yield return message;
+            if (message.Outline.Kind == MessageKind.Response)
+            {
+                yield break;
+            }
+        }
+    }
+
+    /// <summary>The whole body of an answer whose status already says that it is no stream of messages.</summary>
+    public async Task<ReadOnlyMemory<byte>> ReadBodyAsync(CancellationToken ct)
+    {
+        try
+        {
+            if (_response.Content.Headers.ContentLength > _maxBytes)
+            {
+                throw TooLarge();
+            }
+
+            await using var stream = await _response.Content.ReadAsStreamAsync(ct);
+            var buffer = new ArrayBufferWriter<byte>((int)(_response.Content.Headers.ContentLength ?? 4096) + 1);
+            while (true)
+            {
+                var read = await stream.ReadAsync(buffer.GetMemory(1), ct);
+                if (read == 0)
+                {
+                    return buffer.WrittenMemory;
+                }
+
+                buffer.Advance(read);
+                if (buffer.WrittenCount > _maxBytes)
+                {
+                    throw TooLarge();
+                }
+            }
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            throw new UpstreamException(UpstreamFailure.Unreachable, "The connection to the server broke.", e);
+        }
+    }
+
+    public void Dispose() => _response.Dispose();
+
+    private async IAsyncEnumerable<byte[]> EventsAsync([EnumeratorCancellation] CancellationToken ct)
+    {
+        await using var stream = new CappedStream(await _response.Content.ReadAsStreamAsync(ct), _maxBytes);
+        var events = SseParser.Create(stream, static (_, data) => data.ToArray()).EnumerateAsync(ct).GetAsyncEnumerator(ct);
+        while (true)
+        {
+            try
+            {
+                if (!await events.MoveNextAsync())
+                {
+                    yield break;
+                }
+            }
+            catch (Exception e) when (e is HttpRequestException or IOException)
+            {
+                throw new UpstreamException(UpstreamFailure.Unreachable, "The connection to the server broke.", e);
+            }
+
+            yield return events.Current.Data;
+        }
+    }
+
+    private static UpstreamMessage Parse(ReadOnlyMemory<byte> bytes, long id)
+    {
+        Outline outline;
+        try
+        {
+            outline = Outline.Read(bytes.Span);
+        }
+        catch (JsonException)
+        {
+            throw Nonsense("The server's answer is not a JSON-RPC message.");
+        }
+
+        var foreign = outline.Kind == MessageKind.Response
+            && outline.Id.Exists
+            && !(System.Buffers.Text.Utf8Parser.TryParse(outline.Id.Of(bytes.Span), out long answered, out var used) && used == outline.Id.Length && answered == id)
+            && !outline.Id.Of(bytes.Span).SequenceEqual("null"u8);
+        return foreign ? throw Nonsense("The server answered another request than the one it was asked.") : new UpstreamMessage(bytes, outline);
+    }
+
+    private static UpstreamException Nonsense(string message) => new(UpstreamFailure.Nonsense, message);
+
+    private static UpstreamException TooLarge() => new(UpstreamFailure.TooLarge, "The server's answer is larger than Weir passes on.");
+
+    /// <summary>Stops a stream that sends more than it may.</summary>
+    private sealed class CappedStream(Stream inner, long left) : Stream
+    {
+        private long _left = left;
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            var read = await inner.ReadAsync(buffer, cancellationToken);
+            _left -= read;
+            return _left >= 0 ? read : throw TooLarge();
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override void Flush() => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+            {
+                inner.Dispose();
+            }
+
+            base.Dispose(disposing);
+        }
+    }
+}

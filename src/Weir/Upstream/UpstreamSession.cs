@@ -1,0 +1,32 @@
+using Weir.Mcp;
+
+namespace Weir.Upstream;
+
+/// <summary>
+/// What Weir agreed with a server: the era, the version and, from a legacy one, the session. Ids are this session's own, so
+/// that no two calls in flight share one, whoever made them.
+/// </summary>
+internal sealed class UpstreamSession(UpstreamTarget target, string version, string? sessionId, byte[] serverInfo, byte[] capabilities)
+{
+    private long _lastId = 1;
+
+    public UpstreamTarget Target { get; } = target;
+
+    public string Version { get; } = version;
+
+    /// <summary>Null from a modern server, and from a legacy one that keeps none.</summary>
+    public string? SessionId { get; } = sessionId;
+
+    public bool IsModern => string.Equals(Version, Protocol.Modern, StringComparison.Ordinal);
+
+    /// <summary>The server's own description of itself, JSON.</summary>
+    public byte[] ServerInfo { get; } = serverInfo;
+
+    /// <summary>The server's capabilities, JSON.</summary>
+    public byte[] Capabilities { get; } = capabilities;
+
+    /// <summary>Ticks of the last use, for the sweep of idle sessions.</summary>
+    public long LastUsed { get; set; }
+
+    public long NextId() => Interlocked.Increment(ref _lastId);
+}

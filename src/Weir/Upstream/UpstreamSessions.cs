@@ -1,0 +1,64 @@
+using System.Collections.Concurrent;
+
+namespace Weir.Upstream;
+
+/// <summary>
+/// The open conversations of this replica, one per instance, endpoint and affinity. Affinity is empty where all calls may share
+/// one; otherwise it is the caller's session, so that state in the server stays that caller's. They die with the replica.
+/// </summary>
+internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
+{
+    private static readonly TimeSpan IdleLimit = TimeSpan.FromMinutes(10);
+
+    private readonly ConcurrentDictionary<Key, Lazy<Task<UpstreamSession>>> _open = new();
+
+    public int Count => _open.Count;
+
+    /// <summary>The open conversation, or a new one; callers that come at once share one opening.</summary>
+    public async ValueTask<UpstreamSession> GetAsync(UpstreamTarget target, string affinity, CancellationToken ct)
+    {
+        var key = new Key(target.InstanceId, target.Endpoint.OriginalString, affinity);
+        var opening = _open.GetOrAdd(key, static (_, state) => new Lazy<Task<UpstreamSession>>(
+            () => state.client.OpenAsync(state.target, CancellationToken.None)), (client, target));
+        try
+        {
+            var session = opening.IsValueCreated && opening.Value.IsCompletedSuccessfully ? opening.Value.Result : await opening.Value.WaitAsync(ct);
+            session.LastUsed = time.GetTimestamp();
+            return session;
+        }
+        catch (UpstreamException)
+        {
+            _open.TryRemove(new KeyValuePair<Key, Lazy<Task<UpstreamSession>>>(key, opening));
+            throw;
+        }
+    }
+
+    /// <summary>Forgets a conversation that the server no longer knows; the next call opens another one.</summary>
+    public void Forget(UpstreamSession session, string affinity)
+    {
+        var key = new Key(session.Target.InstanceId, session.Target.Endpoint.OriginalString, affinity);
+        if (_open.TryGetValue(key, out var opening) && opening.Value.IsCompletedSuccessfully && ReferenceEquals(opening.Value.Result, session))
+        {
+            _open.TryRemove(new KeyValuePair<Key, Lazy<Task<UpstreamSession>>>(key, opening));
+        }
+    }
+
+    /// <summary>Ends all conversations of one caller's session.</summary>
+    public Task EndAsync(string affinity, CancellationToken ct) => EndWhereAsync((key, _) => string.Equals(key.Affinity, affinity, StringComparison.Ordinal), ct);
+
+    /// <summary>Ends what nobody has used for ten minutes.</summary>
+    public Task SweepAsync(CancellationToken ct) => EndWhereAsync((_, session) => time.GetElapsedTime(session.LastUsed) > IdleLimit, ct);
+
+    private async Task EndWhereAsync(Func<Key, UpstreamSession, bool> ends, CancellationToken ct)
+    {
+        foreach (var (key, opening) in _open)
+        {
+            if (opening.IsValueCreated && opening.Value.IsCompletedSuccessfully && ends(key, opening.Value.Result) && _open.TryRemove(key, out _))
+            {
+                await client.CloseAsync(opening.Value.Result, ct);
+            }
+        }
+    }
+
+    private readonly record struct Key(Guid InstanceId, string Endpoint, string Affinity);
+}

@@ -1,0 +1,11 @@
+namespace Weir.Upstream;
+
+/// <summary>Where one instance is reached, as admission said it a moment ago.</summary>
+/// <param name="InstanceId">The instance, which keys every pool.</param>
+/// <param name="InstanceName">For messages.</param>
+/// <param name="Endpoint">The Streamable HTTP endpoint: a remote server's URL, or the node's data path.</param>
+/// <param name="NodeKey">The bearer of the node's API; null for a remote server, which gets the guarded sockets.</param>
+internal sealed record UpstreamTarget(Guid InstanceId, string InstanceName, Uri Endpoint, string? NodeKey)
+{
+    public bool IsNode => NodeKey is not null;
+}

@@ -1,0 +1,35 @@
+namespace Weir.Tests.Infrastructure;
+
+/// <summary>Waits for a condition, with a deadline instead of a guess.</summary>
+internal static class Until
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
+
+    public static async Task True(Func<bool> condition, string because, TimeSpan? patience = null) =>
+        await AsyncValue<bool>(() => Task.FromResult<bool?>(condition() ? true : null), because, patience);
+
+    public static async Task AsyncTrue(Func<Task<bool>> condition, string because, TimeSpan? patience = null) =>
+        await AsyncValue<bool>(async () => await condition() ? true : null, because, patience);
+
+    /// <summary>The first value that is not null.</summary>
+    public static async Task<T> AsyncValue<T>(Func<Task<T?>> probe, string because = "a value", TimeSpan? patience = null)
+        where T : struct
+    {
+        var deadline = TimeProvider.System.GetUtcNow() + (patience ?? Patience);
+        while (true)
+        {
+            if (await probe() is { } value)
+            {
+                return value;
+            }
+
+            if (TimeProvider.System.GetUtcNow() > deadline)
+            {
+                throw new TimeoutException($"Not within {patience ?? Patience}: {because}");
+            }
+
+            await Task.Delay(Pause, TimeProvider.System, TestContext.Current.CancellationToken);
+        }
+    }
+}
