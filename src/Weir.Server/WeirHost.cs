@@ -1,22 +1,145 @@
+using Weir.Audit;
+using Weir.Catalog;
 using Weir.Configuration;
+using Weir.Egress;
+using Weir.Gateway;
+using Weir.Identity;
 using Weir.Keys;
 using Weir.Postgres;
-using Weir.Telemetry;
+using Weir.Replicas;
+using Weir.Server.Auth;
+using Weir.Server.Health;
+using Weir.Server.Http;
+using Weir.Server.Mcp;
+using Weir.Upstream;
 
 namespace Weir.Server;
 
-/// <summary>The one composition of the web host; <c>serve</c>, <c>up</c>, the tests and the benchmark share it.</summary>
+/// <summary>Puts one replica together. The same for <c>serve</c>, <c>up</c>, the tests and the benchmarks.</summary>
 internal static class WeirHost
 {
-    public static WebApplication Build(WeirConfig config, Databases databases, Keyring keyring)
+    /// <param name="time">The tests' clock, or the system's.</param>
+    public static WebApplication Build(WeirConfig config, TimeProvider? time = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ToStandardError();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
-        builder.WebHost.UseUrls(config.Http.Listen.ToString());
-        builder.Services.AddSingleton(config).AddSingleton(databases).AddSingleton(keyring).AddSingleton(TimeProvider.System);
+        builder.WebHost.UseUrls(config.Http.Listen.GetLeftPart(UriPartial.Authority));
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            // One byte more, so that Weir's own answer to a body that is too large is the one that clients see.
+            kestrel.Limits.MaxRequestBodySize = config.Mcp.MaxBodyBytes + 1L;
+        });
+        AddLogging(builder.Logging);
+        AddServices(builder.Services, config, time ?? TimeProvider.System);
+
         var app = builder.Build();
-        app.MapGet("/healthz", () => Results.Text("ok"));
+        app.UseMiddleware<CallerChecks>();
+        app.UseMiddleware<ErrorResponses>();
+        app.UseCors();
+        app.UseRateLimiter();
+        app.MapHealth();
+        app.MapAuth();
+        app.MapMcp();
+        Connect(app.Services);
         return app;
+    }
+
+    private static void AddLogging(ILoggingBuilder logging)
+    {
+        logging.ClearProviders();
+        logging.AddJsonConsole(json => json.UseUtcTimestamp = true);
+        logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        logging.SetMinimumLevel(LogLevel.Information);
+        logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
+        logging.AddFilter("Npgsql", LogLevel.Warning);
+    }
+
+    private static void AddServices(IServiceCollection services, WeirConfig config, TimeProvider time)
+    {
+        var replicaId = Guid.CreateVersion7(time.GetUtcNow());
+        services.AddSingleton(config);
+        services.AddSingleton(config.Http);
+        services.AddSingleton(time);
+        services.AddSingleton(_ => Keyring.LoadOrCreate(config.KeyringPath));
+        services.AddSingleton(_ => Databases.Open(config.Database));
+        services.AddSingleton(s => new UserSession(s.GetRequiredService<Databases>().Gateway));
+        services.AddSingleton(_ => new EgressHttp(new EgressPolicy(config.Egress.Allow)));
+
+        services.AddSingleton(s => new Replica(
+            replicaId, config.Http.PublicUrl?.ToString(), s.GetRequiredService<Databases>(), s.GetRequiredService<Keyring>(), time, s.GetRequiredService<ILogger<Replica>>()));
+        services.AddHostedService(s => s.GetRequiredService<Replica>());
+        AddHosted<ChangeListener>(services);
+        AddHosted<SecurityEvents>(services);
+
+        services.AddSingleton(s => new PersonTokens(config.Auth, s.GetRequiredService<Keyring>(), SigningKeysOf(config.Auth, s), time));
+        services.AddSingleton<Logins>();
+        services.AddLoginLimit();
+        services.AddCors(cors => cors.AddDefaultPolicy(policy => policy.WithOrigins([.. config.Http.AllowedOrigins]).AllowAnyHeader().AllowAnyMethod()));
+
+        AddGateway(services, config, replicaId, time);
+    }
+
+    private static void AddGateway(IServiceCollection services, WeirConfig config, Guid replicaId, TimeProvider time)
+    {
+        Func<Guid, string?> nodeKey = static _ => null;
+        services.AddSingleton(s => new UpstreamClient(s.GetRequiredService<EgressHttp>(), config.Mcp.MaxResponseBytes));
+        services.AddSingleton<UpstreamSessions>();
+        services.AddSingleton<CatalogQueries>();
+        services.AddSingleton(s => new CatalogRefresh(
+            s.GetRequiredService<CatalogQueries>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ChangeListener>(), nodeKey, replicaId, time,
+            s.GetRequiredService<ILogger<CatalogRefresh>>()));
+        services.AddHostedService(s => s.GetRequiredService<CatalogRefresh>());
+
+        services.AddSingleton(s => new GatewayQueries(s.GetRequiredService<Databases>(), replicaId));
+        services.AddSingleton(s => new AgentCatalogs(s.GetRequiredService<GatewayQueries>(), config.Mcp.MaxNameLength));
+        services.AddSingleton<Definitions>();
+        services.AddSingleton<ListChanges>();
+        services.AddSingleton<SessionTokens>();
+        services.AddSingleton(s => new AdmissionQueue(
+            s.GetRequiredService<GatewayQueries>().AdmitAsync, s.GetRequiredService<GatewayQueries>().RecordDenialAsync, config.Admission, time));
+        services.AddSingleton(s => new CompletionQueue(
+            s.GetRequiredService<GatewayQueries>().CompleteAsync, config.Completion.MaxWaiting, time, s.GetRequiredService<ILogger<CompletionQueue>>()));
+        services.AddSingleton(s => new ToolCaller(
+            s.GetRequiredService<AgentCatalogs>(), s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
+            s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), nodeKey, TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), time));
+        services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpHandler>(s, config.Mcp, replicaId));
+    }
+
+    /// <summary>What hears of a change: kept catalogs are dropped, open streams look again.</summary>
+    private static void Connect(IServiceProvider services)
+    {
+        var catalogs = services.GetRequiredService<AgentCatalogs>();
+        var listChanges = services.GetRequiredService<ListChanges>();
+        services.GetRequiredService<ChangeListener>().Changed += organization =>
+        {
+            catalogs.Drop(organization);
+            listChanges.Announce(organization);
+        };
+    }
+
+    private static SigningKeys? SigningKeysOf(AuthConfig config, IServiceProvider services)
+    {
+        if (config.JwksUrl is not { } url)
+        {
+            return null;
+        }
+
+        var egress = services.GetRequiredService<EgressHttp>();
+        return new SigningKeys(
+            async ct =>
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Get, url);
+                using var response = await egress.Operator.SendAsync(request, ct);
+                response.EnsureSuccessStatusCode();
+                return await response.Content.ReadAsStringAsync(ct);
+            },
+            services.GetRequiredService<TimeProvider>());
+    }
+
+    private static void AddHosted<T>(IServiceCollection services)
+        where T : class, IHostedService
+    {
+        services.AddSingleton<T>();
+        services.AddHostedService(s => s.GetRequiredService<T>());
     }
 }

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Weir.Configuration;
-using Weir.Keys;
 using Weir.Postgres;
 
 namespace Weir.Server.Commands;
@@ -26,11 +25,13 @@ internal static class ServeCommand
                 config = config with { Http = config.Http.OnPort(number) };
             }
 
-            await using var databases = Databases.Open(config.Database);
-            await LoginProbe.RefuseTooMightyAsync(databases, stop);
-            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(config.KeyringPath))!);
-            var keyring = Keyring.LoadOrCreate(config.KeyringPath);
-            await using var host = WeirHost.Build(config, databases, keyring);
+            if (Path.GetDirectoryName(Path.GetFullPath(config.KeyringPath)) is { } directory)
+            {
+                DataDirectory.Create(directory);
+            }
+
+            await using var host = WeirHost.Build(config);
+            await LoginProbe.RefuseTooMightyAsync(host.Services.GetRequiredService<Databases>(), stop);
             await host.StartAsync(stop);
             await CommandRun.Until(stop);
             await host.StopAsync(CancellationToken.None);

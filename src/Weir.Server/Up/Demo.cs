@@ -1,6 +1,4 @@
 using Weir.Configuration;
-using Weir.Keys;
-using Weir.Postgres;
 
 namespace Weir.Server.Up;
 
@@ -29,8 +27,9 @@ internal sealed record DemoReport
 }
 
 /// <summary>Where the demo gets what it works with.</summary>
+/// <param name="Services">The running replica's.</param>
 /// <param name="Shared">A directory that other accounts can pass through, for the demo folder.</param>
-internal sealed record DemoContext(UpOptions Options, WeirConfig Config, Databases Databases, Keyring Keyring, string Shared, TimeProvider Time);
+internal sealed record DemoContext(UpOptions Options, WeirConfig Config, IServiceProvider Services, string Shared, TimeProvider Time);
 
 /// <summary>The seam of the demo organization: it comes with the composition of the gateway.</summary>
 internal static class Demo

@@ -1,6 +1,5 @@
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Keys;
 using Weir.Postgres;
 using Weir.Postgres.Embedded;
 using Weir.Postgres.Migrations;
@@ -45,10 +44,9 @@ internal static class UpRun
         options.Say("Migrating the database …");
         await new Migrator(owner, MigrationScript.Embedded(), time).MigrateAsync(config.Database.Url, config.Database.EngineUrl, stop); // 3
 
-        await using var databases = Databases.Open(config.Database);
+        await using var host = WeirHost.Build(config, time); // 4
+        var databases = host.Services.GetRequiredService<Databases>();
         await LoginProbe.RefuseTooMightyAsync(databases, stop);
-        var keyring = Keyring.LoadOrCreate(config.KeyringPath); // 4
-        await using var host = WeirHost.Build(config, databases, keyring);
         await host.StartAsync(stop);
 
         options.Say("Starting the node …");
@@ -56,7 +54,7 @@ internal static class UpRun
         try
         {
             options.Say("Preparing the demo; the first time this installs its servers …");
-            var demo = await Demo.EnsureAsync(new DemoContext(options, config, databases, keyring, shared, time), stop); // 6
+            var demo = await Demo.EnsureAsync(new DemoContext(options, config, host.Services, shared, time), stop); // 6
             var report = Report(config, demo); // 7
             await options.Output.WriteLineAsync(options.Json ? report.ToJsonLine() : report.ToText());
             await options.Output.FlushAsync(stop);

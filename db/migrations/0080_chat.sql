@@ -1,0 +1,93 @@
+-- Channels of a workspace, and what is said there. Only the workspace's members read and write: not even the
+-- organization's admins, who have the audit for that.
+create table public.chat_channels (
+  id uuid not null default weir.uuid_v7(),
+  organization_id uuid not null,
+  workspace_id uuid not null,
+  name text not null,
+  created_by uuid,
+  created_at timestamptz not null default now(),
+  constraint chat_channels_pkey primary key (id),
+  constraint chat_channels_organization_workspace_id_key unique (organization_id, workspace_id, id),
+  constraint chat_channels_name_is_1_to_100_characters check (length(name) between 1 and 100 and name = btrim(name)),
+  constraint chat_channels_workspace_of_the_organization
+    foreign key (organization_id, workspace_id) references public.workspaces (organization_id, id) on delete cascade,
+  constraint chat_channels_created_by foreign key (created_by) references auth.users (id) on delete set null
+);
+alter table public.chat_channels enable row level security, force row level security;
+revoke all on public.chat_channels from public, anon, authenticated, service_role;
+comment on table public.chat_channels is 'tenant: a channel of a workspace';
+create unique index chat_channels_name_key on public.chat_channels (workspace_id, lower(name));
+create index chat_channels_created_by_idx on public.chat_channels (created_by);
+
+create policy channels_are_seen_by_workspace_members on public.chat_channels for select to authenticated, weir_writer
+  using (workspace_id = any(array(select weir.my_workspaces())));
+create policy channels_are_created_by_workspace_members on public.chat_channels for insert to weir_writer
+  with check (workspace_id = any(array(select weir.my_workspaces()))
+              and organization_id = any(array(select weir.my_organizations('member')))
+              and created_by = (select weir.actor_id()));
+create policy channels_are_read_by_the_engine on public.chat_channels for all to weir_system using (true) with check (true);
+grant select on public.chat_channels to authenticated;
+grant select, insert (id, organization_id, workspace_id, name, created_by) on public.chat_channels to weir_writer;
+grant select on public.chat_channels to weir_system;
+
+-- A person's message, or an agent's answer to one. client_message_id makes a person's retry harmless, (reply_to,
+-- agent_id) an agent's.
+create table public.chat_messages (
+  id uuid not null default weir.uuid_v7(),
+  organization_id uuid not null,
+  workspace_id uuid not null,
+  channel_id uuid not null,
+  sender text not null,
+  user_id uuid,
+  agent_id uuid,
+  content text not null,
+  client_message_id text,
+  reply_to uuid,
+  tool_calls jsonb,
+  usage jsonb,
+  degraded jsonb,
+  created_at timestamptz not null default clock_timestamp(),
+  constraint chat_messages_pkey primary key (id),
+  constraint chat_messages_channel_id_id_key unique (channel_id, id),
+  constraint chat_messages_sender_is_user_or_agent check (sender in ('user', 'agent')),
+  -- The ids may become null when a person or an agent is deleted; what was said stays.
+  constraint chat_messages_has_no_other_sender
+    check ((sender = 'user' and agent_id is null) or (sender = 'agent' and client_message_id is null)),
+  constraint chat_messages_content_is_at_most_64_kib check (octet_length(content) <= 65536),
+  constraint chat_messages_client_message_id_is_short check (length(client_message_id) between 1 and 100),
+  constraint chat_messages_channel_of_the_workspace
+    foreign key (organization_id, workspace_id, channel_id)
+    references public.chat_channels (organization_id, workspace_id, id) on delete cascade,
+  constraint chat_messages_user foreign key (user_id) references auth.users (id) on delete set null,
+  constraint chat_messages_agent_of_the_organization
+    foreign key (organization_id, agent_id) references public.agents (organization_id, id) on delete set null (agent_id),
+  constraint chat_messages_reply_in_the_channel
+    foreign key (channel_id, reply_to) references public.chat_messages (channel_id, id) on delete set null (reply_to)
+);
+alter table public.chat_messages enable row level security, force row level security;
+revoke all on public.chat_messages from public, anon, authenticated, service_role;
+comment on table public.chat_messages is 'tenant: what people and agents said in a channel';
+create index chat_messages_channel_idx on public.chat_messages (organization_id, workspace_id, channel_id);
+create index chat_messages_workspace_id_idx on public.chat_messages (workspace_id);
+create index chat_messages_user_idx on public.chat_messages (user_id);
+create index chat_messages_agent_idx on public.chat_messages (organization_id, agent_id);
+create index chat_messages_reply_idx on public.chat_messages (channel_id, reply_to);
+create unique index chat_messages_client_message_id_key on public.chat_messages (channel_id, user_id, client_message_id)
+  where client_message_id is not null;
+create unique index chat_messages_answer_key on public.chat_messages (reply_to, agent_id)
+  where sender = 'agent' and reply_to is not null;
+
+create policy messages_are_seen_by_workspace_members on public.chat_messages for select to authenticated, weir_writer
+  using (workspace_id = any(array(select weir.my_workspaces())));
+create policy messages_are_written_by_workspace_members on public.chat_messages for insert to weir_writer
+  with check (workspace_id = any(array(select weir.my_workspaces()))
+              and organization_id = any(array(select weir.my_organizations('member')))
+              and sender = 'user' and user_id = (select weir.actor_id()));
+create policy messages_are_answered_by_the_engine on public.chat_messages for all to weir_system using (true) with check (true);
+grant select on public.chat_messages to authenticated;
+grant select, insert (id, organization_id, workspace_id, channel_id, sender, user_id, content, client_message_id)
+  on public.chat_messages to weir_writer;
+grant select (id, organization_id, workspace_id, channel_id, sender, user_id, agent_id, reply_to),
+      insert (id, organization_id, workspace_id, channel_id, sender, user_id, agent_id, content, reply_to, tool_calls, usage, degraded)
+  on public.chat_messages to weir_system;

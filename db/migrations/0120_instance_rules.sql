@@ -1,0 +1,127 @@
+-- Who sees and changes an instance, and the state machine that holds whoever changes it.
+create function weir.guard_instance() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if new.organization_id <> old.organization_id then
+    raise exception using errcode = 'WR005', message = 'an instance stays in its organization';
+  end if;
+  if new.status <> old.status
+     and not exists (select from weir.instance_moves m where m.from_status = old.status and m.to_status = new.status) then
+    raise exception using errcode = 'WR005',
+      message = format('an instance cannot go from %s to %s', old.status, new.status);
+  end if;
+  new.updated_at := now();
+  return new;
+end;
+$$;
+revoke all on function weir.guard_instance() from public;
+create trigger a_guard_instance before update on public.mcp_server_instances
+  for each row execute function weir.guard_instance();
+
+-- API roles do not read configuration, addresses, errors or the node: get_organization_mcp_configs gives each role what
+-- it needs.
+create policy instances_are_seen_by_members on public.mcp_server_instances for select to authenticated, weir_writer
+  using (organization_id = any(array(select weir.my_organizations())));
+create policy instances_are_created_by_admins on public.mcp_server_instances for insert to weir_writer
+  with check (organization_id = any(array(select weir.my_organizations('admin')))
+              and created_by = (select weir.actor_id()) and status = 'pending');
+create policy instances_are_changed_by_admins on public.mcp_server_instances for update to weir_writer
+  using (organization_id = any(array(select weir.my_organizations('admin'))))
+  with check (organization_id = any(array(select weir.my_organizations('admin'))));
+create policy instances_are_kept_by_the_engine on public.mcp_server_instances for all to weir_system using (true) with check (true);
+grant select (id, organization_id, name, catalog_id, status, share, priority, region, pin_policy, last_error_code,
+              created_by, created_at, updated_at)
+  on public.mcp_server_instances to authenticated;
+grant select,
+      insert (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline,
+              idempotency_key, created_by),
+      update (status, generation, last_error_code, last_error, deployed_by)
+  on public.mcp_server_instances to weir_writer;
+grant select,
+      update (status, node_id, last_error_code, last_error, first_running_at, server_info, refreshed_generation,
+              refreshed_at, refresh_by, refresh_lease_until)
+  on public.mcp_server_instances to weir_system;
+
+-- The outbox: what nodes are asked to do. Written in the transaction that changes the instance, done by a worker.
+create table weir.dtma_operations (
+  id uuid not null default weir.uuid_v7(),
+  organization_id uuid not null,
+  instance_id uuid not null,
+  action text not null,
+  generation bigint not null,
+  created_by uuid,
+  created_at timestamptz not null default now(),
+  attempt integer not null default 0,
+  run_at timestamptz not null default now(),
+  claimed_by uuid,
+  lease_until timestamptz,
+  finished_at timestamptz,
+  outcome text,
+  error_code text,
+  error text,
+  constraint dtma_operations_pkey primary key (id),
+  constraint dtma_operations_action_is_known check (action in ('deploy', 'stop')),
+  constraint dtma_operations_outcome_is_known check (outcome in ('done', 'failed', 'superseded')),
+  constraint dtma_operations_finished_with_outcome check ((finished_at is null) = (outcome is null)),
+  constraint dtma_operations_claimed_with_lease check ((claimed_by is null) = (lease_until is null)),
+  constraint dtma_operations_errors_are_short check (length(error_code) <= 100 and length(error) <= 2000),
+  constraint dtma_operations_instance_of_the_organization
+    foreign key (organization_id, instance_id) references public.mcp_server_instances (organization_id, id) on delete cascade,
+  constraint dtma_operations_created_by foreign key (created_by) references auth.users (id) on delete set null
+);
+alter table weir.dtma_operations enable row level security, force row level security;
+revoke all on weir.dtma_operations from public, anon, authenticated, service_role;
+comment on table weir.dtma_operations is 'tenant: outbox of what nodes are asked to do';
+create index dtma_operations_instance_idx on weir.dtma_operations (organization_id, instance_id);
+create index dtma_operations_created_by_idx on weir.dtma_operations (created_by);
+create index dtma_operations_open_idx on weir.dtma_operations (run_at) where finished_at is null;
+-- At most one open operation for each desired state: two requests for the same thing make one.
+create unique index dtma_operations_generation_key on weir.dtma_operations (instance_id, generation, action);
+create policy operations_are_written_by_admins on weir.dtma_operations for insert to weir_writer
+  with check (organization_id = any(array(select weir.my_organizations('admin'))) and created_by = (select weir.actor_id()));
+create policy operations_are_seen_by_admins on weir.dtma_operations for select to weir_writer
+  using (organization_id = any(array(select weir.my_organizations('admin'))));
+create policy operations_are_kept_by_the_engine on weir.dtma_operations for all to weir_system using (true) with check (true);
+grant select, insert (id, organization_id, instance_id, action, generation, created_by) on weir.dtma_operations to weir_writer;
+grant select, update (attempt, run_at, claimed_by, lease_until, finished_at, outcome, error_code, error)
+  on weir.dtma_operations to weir_system;
+
+-- A pin: a definition that the server announced. A name may have several approved hashes.
+create table public.mcp_server_tools (
+  organization_id uuid not null,
+  instance_id uuid not null,
+  kind text not null,
+  name text not null,
+  definition_hash bytea not null,
+  definition text not null,
+  status text not null,
+  announced boolean not null,
+  first_seen_at timestamptz not null default clock_timestamp(),
+  approved_at timestamptz,
+  approved_by uuid,
+  constraint mcp_server_tools_pkey primary key (instance_id, kind, name, definition_hash),
+  constraint mcp_server_tools_kind_is_known check (kind in ('tool', 'prompt', 'template')),
+  constraint mcp_server_tools_status_is_known check (status in ('approved', 'quarantined', 'rejected')),
+  constraint mcp_server_tools_name_is_at_most_1_kib check (octet_length(name) between 1 and 1024),
+  constraint mcp_server_tools_hash_is_sha256 check (octet_length(definition_hash) = 32),
+  constraint mcp_server_tools_definition_is_at_most_256_kib check (octet_length(definition) <= 262144),
+  constraint mcp_server_tools_approved_with_time check (status <> 'approved' or approved_at is not null),
+  constraint mcp_server_tools_instance_of_the_organization
+    foreign key (organization_id, instance_id) references public.mcp_server_instances (organization_id, id) on delete cascade,
+  constraint mcp_server_tools_approved_by foreign key (approved_by) references auth.users (id) on delete set null
+);
+alter table public.mcp_server_tools enable row level security, force row level security;
+revoke all on public.mcp_server_tools from public, anon, authenticated, service_role;
+comment on table public.mcp_server_tools is 'tenant: pinned definitions of an instance''s tools, prompts and templates';
+create index mcp_server_tools_instance_idx on public.mcp_server_tools (organization_id, instance_id);
+create index mcp_server_tools_approved_by_idx on public.mcp_server_tools (approved_by);
+create policy pins_are_seen_by_members on public.mcp_server_tools for select to authenticated, weir_writer
+  using (organization_id = any(array(select weir.my_organizations())));
+create policy pins_are_kept_by_the_engine on public.mcp_server_tools for all to weir_system using (true) with check (true);
+grant select on public.mcp_server_tools to authenticated, weir_writer;
+grant select,
+      insert (organization_id, instance_id, kind, name, definition_hash, definition, status, announced, approved_at),
+      update (announced)
+  on public.mcp_server_tools to weir_system;

@@ -1,0 +1,113 @@
+-- A grant: agent x instance x what x until when. The organization is on the row, and both keys carry it, so no grant can
+-- cross tenants. A grant is never changed: a new one revokes the active one before it, and revoking is final.
+create table public.agent_mcp_permissions (
+  id uuid not null default weir.uuid_v7(),
+  organization_id uuid not null,
+  agent_id uuid not null,
+  mcp_server_instance_id uuid not null,
+  permissions jsonb not null,
+  not_before timestamptz,
+  expires_at timestamptz,
+  granted_by uuid,
+  granted_by_id uuid not null,
+  granted_at timestamptz not null default clock_timestamp(),
+  revoked_at timestamptz,
+  revoked_by uuid,
+  is_active boolean not null generated always as (revoked_at is null) stored,
+  updated_at timestamptz not null default clock_timestamp(),
+  constraint agent_mcp_permissions_pkey primary key (id),
+  constraint agent_mcp_permissions_follow_the_grammar check (weir.permissions_error(permissions) is null),
+  constraint agent_mcp_permissions_start_before_they_end check (not_before < expires_at),
+  constraint agent_mcp_permissions_revoked_by_someone_at_a_time check (revoked_by is null or revoked_at is not null),
+  constraint agent_mcp_permissions_agent_of_the_organization
+    foreign key (organization_id, agent_id) references public.agents (organization_id, id) on delete cascade,
+  constraint agent_mcp_permissions_instance_of_the_organization
+    foreign key (organization_id, mcp_server_instance_id)
+    references public.mcp_server_instances (organization_id, id) on delete cascade,
+  -- granted_by_id keeps who it was after that person is deleted
+  constraint agent_mcp_permissions_granted_by foreign key (granted_by) references auth.users (id) on delete set null (granted_by),
+  constraint agent_mcp_permissions_revoked_by foreign key (revoked_by) references auth.users (id) on delete set null (revoked_by)
+);
+alter table public.agent_mcp_permissions enable row level security, force row level security;
+revoke all on public.agent_mcp_permissions from public, anon, authenticated, service_role;
+comment on table public.agent_mcp_permissions is 'tenant: what an agent may use of an instance; history is kept';
+create unique index agent_mcp_permissions_active_key on public.agent_mcp_permissions (agent_id, mcp_server_instance_id)
+  where revoked_at is null;
+create index agent_mcp_permissions_agent_idx on public.agent_mcp_permissions (organization_id, agent_id);
+create index agent_mcp_permissions_instance_idx on public.agent_mcp_permissions (organization_id, mcp_server_instance_id);
+create index agent_mcp_permissions_granted_by_idx on public.agent_mcp_permissions (granted_by);
+create index agent_mcp_permissions_revoked_by_idx on public.agent_mcp_permissions (revoked_by);
+
+create policy grants_are_seen_by_admins_and_the_agent_s_owner on public.agent_mcp_permissions for select
+  to authenticated, weir_writer
+  using (organization_id = any(array(select weir.my_organizations('admin'))) or agent_id = any(array(select weir.my_agents())));
+create policy grants_are_made_by_admins on public.agent_mcp_permissions for insert to weir_writer
+  with check (organization_id = any(array(select weir.my_organizations('admin')))
+              and granted_by = (select weir.actor_id()) and granted_by_id = (select weir.actor_id()));
+-- The agent's owner may relinquish.
+create policy grants_are_revoked_by_admins_and_the_agent_s_owner on public.agent_mcp_permissions for update to weir_writer
+  using (organization_id = any(array(select weir.my_organizations('admin'))) or agent_id = any(array(select weir.my_agents())))
+  with check (revoked_at is not null and revoked_by = (select weir.actor_id()));
+create policy grants_are_read_by_the_engine on public.agent_mcp_permissions for all to weir_system using (true) with check (true);
+grant select on public.agent_mcp_permissions to authenticated, weir_writer, weir_system;
+grant insert (id, organization_id, agent_id, mcp_server_instance_id, permissions, not_before, expires_at, granted_by, granted_by_id),
+      update (revoked_at, revoked_by, updated_at) on public.agent_mcp_permissions to weir_writer;
+
+-- An agent's owner asks for access; an admin answers. The functions come later.
+create table public.permission_requests (
+  id uuid not null default weir.uuid_v7(),
+  organization_id uuid not null,
+  agent_id uuid not null,
+  mcp_server_instance_id uuid not null,
+  permissions jsonb not null,
+  message text,
+  status text not null default 'open',
+  requested_by uuid,
+  created_at timestamptz not null default now(),
+  decided_by uuid,
+  decided_at timestamptz,
+  constraint permission_requests_pkey primary key (id),
+  constraint permission_requests_follow_the_grammar check (weir.permissions_error(permissions) is null),
+  constraint permission_requests_status_is_known check (status in ('open', 'granted', 'refused', 'withdrawn')),
+  constraint permission_requests_decided_at_a_time check ((status = 'open') = (decided_at is null)),
+  constraint permission_requests_message_is_short check (length(message) <= 1000),
+  constraint permission_requests_agent_of_the_organization
+    foreign key (organization_id, agent_id) references public.agents (organization_id, id) on delete cascade,
+  constraint permission_requests_instance_of_the_organization
+    foreign key (organization_id, mcp_server_instance_id)
+    references public.mcp_server_instances (organization_id, id) on delete cascade,
+  constraint permission_requests_requested_by foreign key (requested_by) references auth.users (id) on delete set null,
+  constraint permission_requests_decided_by foreign key (decided_by) references auth.users (id) on delete set null
+);
+alter table public.permission_requests enable row level security, force row level security;
+revoke all on public.permission_requests from public, anon, authenticated, service_role;
+comment on table public.permission_requests is 'tenant: access that an agent''s owner asked for';
+create unique index permission_requests_open_key on public.permission_requests (agent_id, mcp_server_instance_id)
+  where status = 'open';
+create index permission_requests_agent_idx on public.permission_requests (organization_id, agent_id);
+create index permission_requests_instance_idx on public.permission_requests (organization_id, mcp_server_instance_id);
+create index permission_requests_requested_by_idx on public.permission_requests (requested_by);
+create index permission_requests_decided_by_idx on public.permission_requests (decided_by);
+create policy requests_are_seen_by_admins_and_who_asked on public.permission_requests for select to authenticated
+  using (organization_id = any(array(select weir.my_organizations('admin')))
+         or (requested_by = (select weir.actor_id()) and organization_id = any(array(select weir.my_organizations()))));
+grant select on public.permission_requests to authenticated;
+
+-- What a limited grant has used of its current minute, hour and day; one row each, reused. No foreign key: checking one
+-- would wait for whoever deletes the grant, who waits for the running admissions.
+create table weir.grant_usage (
+  organization_id uuid not null,
+  grant_id uuid not null,
+  period text not null,
+  window_start timestamptz not null,
+  used bigint not null,
+  constraint grant_usage_pkey primary key (grant_id, period),
+  constraint grant_usage_period_is_known check (period in ('per_minute', 'per_hour', 'per_day')),
+  constraint grant_usage_is_not_negative check (used >= 0)
+);
+alter table weir.grant_usage enable row level security, force row level security;
+revoke all on weir.grant_usage from public, anon, authenticated, service_role;
+comment on table weir.grant_usage is 'tenant: counters of limited grants (no foreign key, see 0150_grants.sql)';
+create index grant_usage_organization_idx on weir.grant_usage (organization_id);
+create policy usage_is_counted_by_the_engine on weir.grant_usage for all to weir_system using (true) with check (true);
+grant select, insert, update (window_start, used), delete on weir.grant_usage to weir_system;

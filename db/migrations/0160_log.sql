@@ -1,0 +1,125 @@
+-- The record. It can only be appended to, so its columns are complete from the first release; and no foreign key can
+-- delete or block a row: ids and names are copied. (created_at, id, phase) is the key; the replica makes created_at and
+-- id; `completed` is a second row that carries its request's created_at, so both are in one partition.
+
+-- One field of a leaf: its length in four bytes, then its bytes; -1 as the length is null. So no two rows have one text.
+create function weir.canon(p_bytes bytea) returns bytea
+language sql immutable parallel safe
+begin atomic
+  select coalesce(int4send(octet_length(p_bytes)) || p_bytes, '\xffffffff'::bytea);
+end;
+
+-- canon_version 1: SHA-256 over these fields in this order. uuid: 16 bytes; times: microseconds since 2000-01-01 UTC in
+-- eight bytes; integers: eight bytes, big-endian; text: UTF-8. C# has the same, and both share test vectors.
+create function weir.log_leaf(
+  p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamptz, p_id uuid,
+  p_phase text, p_kind text, p_decision text, p_recorded_at timestamptz, p_replica_id uuid, p_actor_kind text,
+  p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text,
+  p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text,
+  p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea,
+  p_request_copy text, p_response_copy text, p_occurrences integer) returns bytea
+language plpgsql immutable parallel safe
+set search_path = ''
+as $$
+begin
+  return sha256(
+    weir.canon(int8send(p_canon_version)) || weir.canon(int8send(p_epoch)) || weir.canon(xid8send(p_xid))
+    || weir.canon(uuid_send(p_organization_id)) || weir.canon(timestamptz_send(p_created_at)) || weir.canon(uuid_send(p_id))
+    || weir.canon(convert_to(p_phase, 'UTF8')) || weir.canon(convert_to(p_kind, 'UTF8'))
+    || weir.canon(convert_to(p_decision, 'UTF8')) || weir.canon(timestamptz_send(p_recorded_at))
+    || weir.canon(uuid_send(p_replica_id)) || weir.canon(convert_to(p_actor_kind, 'UTF8'))
+    || weir.canon(uuid_send(p_user_id)) || weir.canon(uuid_send(p_agent_id)) || weir.canon(convert_to(p_agent_name, 'UTF8'))
+    || weir.canon(convert_to(p_key_id, 'UTF8')) || weir.canon(uuid_send(p_instance_id))
+    || weir.canon(convert_to(p_instance_name, 'UTF8')) || weir.canon(convert_to(p_item, 'UTF8'))
+    || weir.canon(uuid_send(p_grant_id)) || weir.canon(convert_to(p_request_id, 'UTF8')) || weir.canon(int8send(p_attempt))
+    || weir.canon(convert_to(p_reason, 'UTF8')) || weir.canon(convert_to(p_detail, 'UTF8'))
+    || weir.canon(convert_to(p_outcome, 'UTF8')) || weir.canon(convert_to(p_error_code, 'UTF8'))
+    || weir.canon(int8send(p_duration_us)) || weir.canon(int8send(p_request_bytes)) || weir.canon(int8send(p_response_bytes))
+    || weir.canon(p_request_hash) || weir.canon(p_response_hash)
+    || weir.canon(convert_to(p_request_copy, 'UTF8')) || weir.canon(convert_to(p_response_copy, 'UTF8'))
+    || weir.canon(int8send(p_occurrences)));
+end;
+$$;
+revoke all on function weir.canon(bytea) from public;
+revoke all on function weir.log_leaf from public;
+grant execute on function weir.canon(bytea) to weir_system;
+grant execute on function weir.log_leaf to weir_system;
+
+create table public.mcp_interaction_logs (
+  created_at timestamptz not null,
+  id uuid not null,
+  phase text not null,
+  organization_id uuid not null,
+  kind text not null,
+  decision text not null,
+  recorded_at timestamptz not null default clock_timestamp(),
+  xid xid8 not null default pg_current_xact_id(),
+  epoch integer not null,
+  canon_version smallint not null default 1,
+  replica_id uuid,
+  actor_kind text not null,
+  user_id uuid,
+  agent_id uuid,
+  agent_name text,
+  key_id text,
+  instance_id uuid,
+  instance_name text,
+  item text,
+  grant_id uuid,
+  request_id text,
+  attempt integer not null default 1,
+  reason text,
+  detail text,
+  outcome text,
+  error_code text,
+  duration_us bigint,
+  request_bytes bigint,
+  response_bytes bigint,
+  request_hash bytea,
+  response_hash bytea,
+  request_copy text,
+  response_copy text,
+  occurrences integer not null default 1,
+  -- generated: whoever inserts, the leaf is of this row
+  leaf bytea not null generated always as (weir.log_leaf(
+    canon_version::integer, epoch, xid, organization_id, created_at, id, phase, kind, decision, recorded_at, replica_id,
+    actor_kind, user_id, agent_id, agent_name, key_id, instance_id, instance_name, item, grant_id, request_id, attempt, reason,
+    detail, outcome, error_code, duration_us, request_bytes, response_bytes, request_hash, response_hash, request_copy,
+    response_copy, occurrences)) stored,
+  constraint mcp_interaction_logs_pkey primary key (created_at, id, phase),
+  constraint mcp_interaction_logs_phase_is_known check (phase in ('requested', 'denied', 'completed')),
+  constraint mcp_interaction_logs_kind_is_known check (kind in ('context_request', 'tool_execution', 'resource_read',
+    'prompt_get', 'lifecycle', 'grant', 'credential', 'oauth', 'chat', 'admin_read', 'error')),
+  constraint mcp_interaction_logs_denied_is_decided check (decision = case phase when 'denied' then 'denied' else 'allowed' end),
+  constraint mcp_interaction_logs_denied_says_why check (phase <> 'denied' or reason is not null),
+  constraint mcp_interaction_logs_actor_is_known check (actor_kind in ('agent', 'user', 'system')),
+  constraint mcp_interaction_logs_has_an_actor check (actor_kind = 'system' or num_nonnulls(user_id, agent_id) > 0),
+  constraint mcp_interaction_logs_reason_is_known check (reason in (
+    -- admission
+    'unknown', 'key_unknown', 'key_expired', 'key_revoked', 'agent_inactive', 'organization_inactive', 'member_inactive',
+    'user_forbidden', 'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved',
+    'argument_rule', 'limit', 'unavailable', 'changing', 'error', 'invalid_request',
+    -- published functions: the names of the error classes
+    'invalid_argument', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'quota_exceeded', 'rate_limited', 'not_supported')),
+  constraint mcp_interaction_logs_outcome_is_known check (outcome in
+    ('ok', 'tool_error', 'protocol_error', 'upstream_error', 'timeout', 'cancelled', 'failed')),
+  constraint mcp_interaction_logs_completed_has_outcome check ((phase = 'completed') = (outcome is not null)),
+  constraint mcp_interaction_logs_hashes_are_sha256 check (octet_length(request_hash) = 32 and octet_length(response_hash) = 32),
+  constraint mcp_interaction_logs_copies_are_at_most_4_kib
+    check (octet_length(request_copy) <= 4096 and octet_length(response_copy) <= 4096),
+  constraint mcp_interaction_logs_texts_are_short check (octet_length(item) <= 4096 and length(agent_name) <= 100
+    and length(instance_name) <= 100 and length(request_id) <= 256 and length(detail) <= 500 and length(error_code) <= 100),
+  constraint mcp_interaction_logs_counts_are_positive
+    check (attempt > 0 and occurrences > 0 and duration_us >= 0 and request_bytes >= 0 and response_bytes >= 0)
+) partition by range (created_at);
+alter table public.mcp_interaction_logs enable row level security, force row level security;
+revoke all on public.mcp_interaction_logs from public, anon, authenticated, service_role;
+comment on table public.mcp_interaction_logs is
+  'tenant: the append-only record of every interaction (no foreign keys, see 0160_log.sql); read by read_audit only';
+create index mcp_interaction_logs_organization_idx on public.mcp_interaction_logs (organization_id, created_at);
+create index mcp_interaction_logs_agent_idx on public.mcp_interaction_logs (agent_id, created_at);
+create index mcp_interaction_logs_instance_idx on public.mcp_interaction_logs (instance_id, created_at);
+create index mcp_interaction_logs_user_idx on public.mcp_interaction_logs (user_id, created_at) where user_id is not null;
+create policy log_is_written_by_the_engine on public.mcp_interaction_logs for insert to weir_system with check (true);
+create policy log_is_read_by_the_engine on public.mcp_interaction_logs for select to weir_system using (true);
+grant select, insert on public.mcp_interaction_logs to weir_system;

@@ -1,0 +1,50 @@
+-- The walls around the record, and its months.
+
+-- No role changes or removes a row: not even the owner, without first removing these triggers, which the seals show.
+create function weir.refuse_change() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  raise exception using errcode = 'WR003', message = format('%I.%I can only be appended to', tg_table_schema, tg_table_name);
+end;
+$$;
+revoke all on function weir.refuse_change() from public;
+create trigger log_is_append_only before update or delete on public.mcp_interaction_logs
+  for each row execute function weir.refuse_change();
+create trigger log_is_not_truncated before truncate on public.mcp_interaction_logs
+  for each statement execute function weir.refuse_truncate();
+
+-- Makes the partitions from last month (a call that was asked at the turn of a month) to twelve months ahead. Made apart
+-- and then attached, so that running calls do not wait. Definer, owned by the migrator: only a table's owner may attach.
+create function weir.ensure_log_partitions() returns integer
+language plpgsql security definer
+set search_path = '' set timezone = 'UTC'
+as $$
+declare
+  v_month timestamptz;
+  v_name text;
+  v_made integer := 0;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('weir.ensure_log_partitions', 0));
+  for v_month in select generate_series(date_trunc('month', now()) - interval '1 month',
+                                        date_trunc('month', now()) + interval '12 months', interval '1 month') loop
+    v_name := 'mcp_interaction_logs_' || to_char(v_month, 'YYYY_MM');
+    continue when to_regclass('weir.' || v_name) is not null;
+    execute format('create table weir.%I (like public.mcp_interaction_logs including defaults including generated including constraints)', v_name);
+    execute format('alter table weir.%I enable row level security, force row level security', v_name);
+    execute format('revoke all on weir.%I from public, anon, authenticated, service_role', v_name);
+    execute format('comment on table weir.%I is %L', v_name, 'tenant: one month of mcp_interaction_logs, reached through it only');
+    -- a statement trigger of the parent does not fire for TRUNCATE of a partition
+    execute format('create trigger log_is_not_truncated before truncate on weir.%I
+                    for each statement execute function weir.refuse_truncate()', v_name);
+    execute format('alter table public.mcp_interaction_logs attach partition weir.%I for values from (%L) to (%L)',
+                   v_name, v_month, v_month + interval '1 month');
+    v_made := v_made + 1;
+  end loop;
+  return v_made;
+end;
+$$;
+revoke all on function weir.ensure_log_partitions() from public;
+grant execute on function weir.ensure_log_partitions() to weir_engine;
+select weir.ensure_log_partitions();

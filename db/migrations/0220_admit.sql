@@ -1,0 +1,161 @@
+-- Counts the calls of limited grants and answers those that are over a limit. Counters are locked in key order, so two
+-- batches never wait for each other in a circle; windows are of the clock (UTC), read after the locks are held.
+create function weir.over_limit(p_calls weir.call_decision[]) returns table (ordinal integer, retry_after integer)
+language plpgsql volatile
+set search_path = ''
+as $$
+declare
+  v_now timestamptz;
+begin
+  -- 1. one row per limited grant and period, made where missing
+  insert into weir.grant_usage (organization_id, grant_id, period, window_start, used)
+  select distinct c.organization_id, c.grant_id, l.period, '-infinity'::timestamptz, 0
+  from unnest(p_calls) c cross join lateral jsonb_object_keys(c.limits) l(period)
+  where c.failures = '{}'
+  order by c.grant_id, l.period
+  on conflict do nothing;
+  -- 2. locked
+  perform u.used from weir.grant_usage u
+  where u.grant_id in (select c.grant_id from unnest(p_calls) c where c.failures = '{}' and c.limits is not null)
+  order by u.grant_id, u.period
+  for update;
+  v_now := clock_timestamp();
+  -- 3. counted: of each grant's calls the first that fit
+  return query
+  with asked as materialized (
+    select c.grant_id, c.limits, count(*) as calls
+    from unnest(p_calls) c where c.failures = '{}' and c.limits is not null group by c.grant_id, c.limits
+  ), windows as materialized (
+    select a.grant_id, l.period, w.start, a.calls,
+           l.amount::bigint - case when u.window_start >= w.start then u.used else 0 end as room,
+           ceil(extract(epoch from w.start + ('1 ' || substr(l.period, 5))::interval - v_now))::integer as retry_after
+    from asked a
+    cross join lateral jsonb_each_text(a.limits) l(period, amount)
+    cross join lateral (select date_trunc(substr(l.period, 5), v_now, 'UTC') as start) w
+    join weir.grant_usage u on u.grant_id = a.grant_id and u.period = l.period
+  ), fits as materialized (
+    select w.grant_id, least(greatest(min(w.room), 0), min(w.calls)) as calls,
+           max(w.retry_after) filter (where w.room < w.calls) as retry_after
+    from windows w group by w.grant_id
+  ), counted as (
+    update weir.grant_usage u
+    set used = case when u.window_start >= w.start then u.used else 0 end + f.calls, window_start = greatest(u.window_start, w.start)
+    from windows w join fits f on f.grant_id = w.grant_id
+    where u.grant_id = w.grant_id and u.period = w.period
+  )
+  select c.ordinal, greatest(f.retry_after, 1)
+  from (select x.ordinal, x.grant_id, row_number() over (partition by x.grant_id order by x.ordinal) as position
+        from unnest(p_calls) x where x.failures = '{}' and x.limits is not null) c
+  join fits f on f.grant_id = c.grant_id
+  where c.position > f.calls;
+end;
+$$;
+revoke all on function weir.over_limit(weir.call_decision[]) from public;
+grant execute on function weir.over_limit(weir.call_decision[]) to weir_system;
+
+-- Text from outside, cut to what a column of the record holds (bytes, at a character's edge).
+create function weir.cut(p_text text, p_bytes integer) returns text
+language sql immutable parallel safe
+  return case when octet_length(p_text) <= p_bytes then p_text
+              when octet_length(left(p_text, p_bytes)) <= p_bytes then left(p_text, p_bytes)
+              else left(p_text, p_bytes / 4) end;
+revoke all on function weir.cut(text, integer) from public;
+grant execute on function weir.cut(text, integer) to weir_system;
+
+-- Admission. Decides a batch of calls and records each, in one transaction. What a client sends never raises here; what
+-- only a faulty replica can send does, and so does a lost race for an id: then the whole batch is undone.
+--   1. check the batch's shape
+--   2. take the shared locks, by try, in a statement of its own
+--   3. read and decide, in the next statement
+--   4. count limits, where a grant has them
+--   5. record every call that has an organization, and answer
+create function weir.admit(
+  p_replica_id uuid, p_ids uuid[], p_created_at timestamptz[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[],
+  p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[],
+  p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[])
+returns table (ordinal integer, admitted boolean, reason text, organization_id uuid, agent_id uuid, instance_id uuid,
+               instance_name text, endpoint_url text, node_id uuid, share text, grant_id uuid, detail text)
+language plpgsql volatile security definer rows 16
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_locked uuid[];
+  v_calls weir.call_decision[];
+  v_over record;
+  v_epoch integer;
+  v_written bigint;
+  v_now constant timestamptz := clock_timestamp();
+begin
+  -- 1. the shape
+  if p_replica_id is null or array_position(p_ids, null) is not null or array_position(p_created_at, null) is not null
+     or array_position(p_attempts, null) is not null
+     or not coalesce(cardinality(p_ids) = all(array[cardinality(p_created_at), cardinality(p_key_ids), cardinality(p_secret_hashes),
+          cardinality(p_user_ids), cardinality(p_agent_ids), cardinality(p_kinds), cardinality(p_instance_ids), cardinality(p_items),
+          cardinality(p_arguments), cardinality(p_request_ids), cardinality(p_attempts), cardinality(p_request_bytes),
+          cardinality(p_request_hashes), cardinality(p_request_copies)]), false) then
+    raise exception using errcode = 'WR001', message = 'arrays must have one element for each call, and ids, times and attempts no null';
+  elsif not p_kinds <@ array['tool_execution', 'resource_read', 'prompt_get', 'context_request'] or array_position(p_kinds, null) is not null then
+    raise exception using errcode = 'WR001', message = 'p_kinds: a kind is not known';
+  elsif exists (select from unnest(p_created_at) t where t not between v_now - interval '5 minutes' and v_now + interval '5 minutes') then
+    raise exception using errcode = 'WR001', message = 'p_created_at: a time is more than five minutes from the database''s clock';
+  elsif current_setting('transaction_isolation') <> 'read committed' then
+    -- under one snapshot for the whole transaction the locks would prove nothing
+    raise exception using errcode = 'WR001', message = 'admission needs the isolation level read committed';
+  end if;
+
+  -- 2. the locks. An organization never changes for a key or an agent, so finding it before the lock is safe. Taken in
+  -- no order: a try never waits.
+  select coalesce(array_agg(o.id) filter (where pg_try_advisory_xact_lock_shared(weir.lock_key(o.id))), '{}')
+  into v_locked
+  from (select k.organization_id as id from unnest(p_key_ids) c(key_id) join public.agent_api_keys k on k.key_id = c.key_id
+        union
+        select a.organization_id from unnest(p_key_ids, p_agent_ids) c(key_id, agent_id)
+        join public.agents a on a.id = c.agent_id where c.key_id is null) o;
+  if not pg_try_advisory_xact_lock_shared(weir.lock_key(weir.platform_id())) then
+    v_locked := '{}';
+  end if;
+
+  -- 3. the decisions
+  v_calls := array(select d from weir.decide(p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids,
+                                             p_items, p_arguments, v_locked) d order by d.ordinal);
+
+  -- 4. the limits
+  if exists (select from unnest(v_calls) c where c.limits is not null and c.limits <> '{}' and c.failures = '{}') then
+    for v_over in select o.ordinal, o.retry_after from weir.over_limit(v_calls) o loop
+      v_calls[v_over.ordinal].failures := array['limit'];
+      v_calls[v_over.ordinal].detail := v_over.retry_after::text;
+    end loop;
+  end if;
+
+  -- 5. the record
+  select i.epoch into v_epoch from weir.installation i;
+  insert into public.mcp_interaction_logs (
+    created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
+    instance_id, instance_name, item, grant_id, request_id, attempt, reason, detail, request_bytes, request_hash, request_copy)
+  select p_created_at[c.ordinal], p_ids[c.ordinal], case when c.failures = '{}' then 'requested' else 'denied' end,
+         c.organization_id, p_kinds[c.ordinal], case when c.failures = '{}' then 'allowed' else 'denied' end, v_epoch, p_replica_id,
+         case when c.user_id is null then 'agent' else 'user' end, c.user_id, c.agent_id, c.agent_name, c.key_id,
+         c.instance_id, c.instance_name, weir.cut(p_items[c.ordinal], 4096), c.grant_id, weir.cut(p_request_ids[c.ordinal], 256),
+         p_attempts[c.ordinal], c.failures[1], c.detail, p_request_bytes[c.ordinal], p_request_hashes[c.ordinal],
+         weir.cut(p_request_copies[c.ordinal], 4096)
+  from unnest(v_calls) c
+  where c.organization_id is not null
+  on conflict do nothing;
+  get diagnostics v_written = row_count;
+  if v_written <> (select count(c.organization_id) from unnest(v_calls) c) then
+    raise exception using errcode = 'WR005', message = 'p_ids: an interaction of this id is already recorded';
+  end if;
+
+  return query
+  select c.ordinal, c.failures = '{}', c.failures[1], c.organization_id, c.agent_id, c.instance_id, c.instance_name,
+         case when c.failures = '{}' then c.endpoint_url end, c.node_id, c.share, c.grant_id, c.detail
+  from unnest(v_calls) c;
+end;
+$$;
+revoke all on function weir.admit from public;
+grant execute on function weir.admit to weir_engine;
+
+grant create on schema weir to weir_system;
+alter function weir.admit owner to weir_system;
+revoke create on schema weir from weir_system;

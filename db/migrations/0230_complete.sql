@@ -1,0 +1,180 @@
+-- What follows a decision, and what is recorded without one. For the engine.
+
+-- The outcome of admitted calls: a second row with the ids of the first, found by its key. Nothing is written for a call
+-- that was not admitted, and nothing twice. The answer to the client does not wait for this, nor does the disk.
+create function weir.complete(
+  p_replica_id uuid, p_ids uuid[], p_created_at timestamptz[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[],
+  p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) returns integer
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_written integer;
+  v_epoch integer;
+begin
+  perform set_config('synchronous_commit', 'off', true);
+  select i.epoch into v_epoch from weir.installation i;
+  insert into public.mcp_interaction_logs (
+    created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
+    instance_id, instance_name, item, grant_id, request_id, attempt, outcome, error_code, duration_us, response_bytes,
+    response_hash, response_copy)
+  select r.created_at, r.id, 'completed', r.organization_id, r.kind, r.decision, v_epoch, p_replica_id, r.actor_kind, r.user_id,
+         r.agent_id, r.agent_name, r.key_id, r.instance_id, r.instance_name, r.item, r.grant_id, r.request_id, r.attempt,
+         c.outcome, weir.cut(c.error_code, 100), c.duration_us, c.response_bytes, c.response_hash, weir.cut(c.response_copy, 4096)
+  from unnest(p_ids, p_created_at, p_outcomes, p_error_codes, p_durations_us, p_response_bytes, p_response_hashes, p_response_copies)
+       as c(id, created_at, outcome, error_code, duration_us, response_bytes, response_hash, response_copy)
+  join lateral (select l.* from public.mcp_interaction_logs l
+                where l.created_at = c.created_at and l.id = c.id and l.phase = 'requested' offset 0) r on true
+  on conflict do nothing;
+  get diagnostics v_written = row_count;
+  return v_written;
+end;
+$$;
+revoke all on function weir.complete from public;
+grant execute on function weir.complete to weir_engine;
+
+-- Calls that could not be decided: a malformed request of a known actor, or one on which admission raised. Whose key or
+-- agent is not known has no organization, and no row.
+create function weir.record_denials(
+  p_replica_id uuid, p_ids uuid[], p_created_at timestamptz[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[],
+  p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[],
+  p_request_hashes bytea[]) returns integer
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_written integer;
+  v_epoch integer;
+begin
+  if not p_reasons <@ array['invalid_request', 'error'] or array_position(p_reasons, null) is not null then
+    raise exception using errcode = 'WR001', message = 'p_reasons: must be invalid_request or error';
+  end if;
+  select i.epoch into v_epoch from weir.installation i;
+  insert into public.mcp_interaction_logs (
+    created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
+    item, request_id, reason, request_bytes, request_hash)
+  select c.created_at, c.id, 'denied', a.organization_id, c.kind, 'denied', v_epoch, p_replica_id,
+         case when c.user_id is null then 'agent' else 'user' end, c.user_id, a.id, a.name, k.key_id,
+         weir.cut(c.item, 4096), weir.cut(c.request_id, 256), c.reason, c.request_bytes, c.request_hash
+  from unnest(p_ids, p_created_at, p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_items, p_reasons,
+              p_request_ids, p_request_bytes, p_request_hashes)
+       as c(id, created_at, key_id, secret_hash, user_id, agent_id, kind, item, reason, request_id, request_bytes, request_hash)
+  left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
+                     where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
+  join lateral (select x.* from public.agents x
+                where x.id = case when c.key_id is not null then k.agent_id when c.user_id is not null then c.agent_id end
+                offset 0) a on true
+  on conflict do nothing;
+  get diagnostics v_written = row_count;
+  return v_written;
+end;
+$$;
+revoke all on function weir.record_denials from public;
+grant execute on function weir.record_denials to weir_engine;
+
+-- Failures of callers that no organization knows: counted, with at most 10,000 different rows a minute; beyond that all
+-- of a reason are counted in one row.
+create function weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[])
+returns void
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_minute constant timestamptz := date_trunc('minute', clock_timestamp());
+  v_full constant boolean := (select count(*) >= 10000 from (
+    select from weir.security_events s where s.minute = v_minute limit 10000) t);
+begin
+  insert into weir.security_events as s (minute, reason, key_prefix, address, occurrences)
+  select v_minute, left(e.reason, 64), t.key_prefix, t.address, sum(greatest(e.count, 1))
+  from unnest(p_reasons, p_key_prefixes, p_addresses, p_counts) e(reason, key_prefix, address, count)
+  cross join lateral (
+    select case when v_full then '' else left(coalesce(e.key_prefix, ''), 8) end as key_prefix,
+           case when v_full then '0.0.0.0' else coalesce(e.address, '0.0.0.0') end as address) t
+  where e.reason <> ''
+  group by left(e.reason, 64), t.key_prefix, t.address
+  order by 2, 3, 4
+  on conflict on constraint security_events_pkey do update set occurrences = s.occurrences + excluded.occurrences;
+end;
+$$;
+revoke all on function weir.record_security_events from public;
+grant execute on function weir.record_security_events to weir_engine;
+
+-- One row for what happens outside admission. Names are copied from the rows that the ids mean in that organization; an
+-- id of another organization is recorded without a name.
+create function weir.record_event(
+  p_kind text, p_organization_id uuid, p_reason text default null, p_agent_id uuid default null, p_instance_id uuid default null,
+  p_item text default null, p_detail text default null, p_grant_id uuid default null, p_outcome text default 'ok') returns void
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+begin
+  insert into public.mcp_interaction_logs (
+    created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, agent_id, agent_name, instance_id,
+    instance_name, item, grant_id, reason, detail, outcome)
+  select clock_timestamp(), weir.uuid_v7(), case when p_reason is null then 'completed' else 'denied' end, p_organization_id, p_kind,
+         case when p_reason is null then 'allowed' else 'denied' end, i.epoch,
+         case when v_actor is null then 'system' else 'user' end, v_actor, p_agent_id,
+         (select a.name from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id), p_instance_id,
+         (select s.name from public.mcp_server_instances s where s.id = p_instance_id and s.organization_id = p_organization_id),
+         weir.cut(p_item, 4096), p_grant_id, p_reason, weir.cut(p_detail, 500), case when p_reason is null then p_outcome end
+  from weir.installation i;
+end;
+$$;
+revoke all on function weir.record_event from public;
+grant execute on function weir.record_event to weir_writer;
+
+-- The writer for the engine's own events (lifecycle, chat, errors): [{kind, organization_id, ...}].
+create function weir.audit_mcp_interactions(p_interactions jsonb) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_written integer;
+begin
+  if jsonb_typeof(p_interactions) is distinct from 'array' then
+    return weir.error('WR001', 'interactions: must be an array of objects');
+  end if;
+  insert into public.mcp_interaction_logs (
+    created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, agent_id, agent_name, instance_id,
+    instance_name, item, request_id, reason, detail, outcome, error_code, duration_us)
+  select coalesce(e.created_at, clock_timestamp()), coalesce(e.id, weir.uuid_v7()),
+         case when e.reason is null then 'completed' else 'denied' end, o.id, e.kind,
+         case when e.reason is null then 'allowed' else 'denied' end, i.epoch,
+         case when e.user_id is not null then 'user' when e.agent_id is not null then 'agent' else 'system' end,
+         e.user_id, e.agent_id, (select a.name from public.agents a where a.id = e.agent_id and a.organization_id = o.id),
+         e.instance_id, (select s.name from public.mcp_server_instances s where s.id = e.instance_id and s.organization_id = o.id),
+         weir.cut(e.item, 4096), weir.cut(e.request_id, 256), e.reason, weir.cut(e.detail, 500),
+         case when e.reason is null then coalesce(e.outcome, 'ok') end, weir.cut(e.error_code, 100), e.duration_us
+  from jsonb_to_recordset(p_interactions) as e(
+         id uuid, created_at timestamptz, kind text, organization_id uuid, user_id uuid, agent_id uuid, instance_id uuid, item text,
+         request_id text, reason text, detail text, outcome text, error_code text, duration_us bigint)
+  join public.organizations o on o.id = e.organization_id
+  cross join weir.installation i
+  -- the decided kinds have their own writer
+  where e.kind in ('lifecycle', 'credential', 'oauth', 'chat', 'error')
+  on conflict do nothing;
+  get diagnostics v_written = row_count;
+  return jsonb_build_object('written', v_written);
+end;
+$$;
+revoke all on function weir.audit_mcp_interactions(jsonb) from public;
+grant execute on function weir.audit_mcp_interactions(jsonb) to weir_engine;
+
+grant create on schema weir to weir_system;
+alter function weir.complete owner to weir_system;
+alter function weir.record_denials owner to weir_system;
+alter function weir.record_security_events owner to weir_system;
+alter function weir.record_event owner to weir_system;
+alter function weir.audit_mcp_interactions(jsonb) owner to weir_system;
+revoke create on schema weir from weir_system;
+
+-- The published name. Nobody but the engine may execute it, so that nobody forges a record.
+create function public.audit_mcp_interactions(interactions jsonb) returns jsonb
+language sql volatile
+begin atomic
+  select weir.audit_mcp_interactions($1);
+end;
+revoke all on function public.audit_mcp_interactions(jsonb) from public, anon, authenticated, service_role;
+grant execute on function public.audit_mcp_interactions(jsonb) to weir_engine;

@@ -1,0 +1,130 @@
+-- What an agent may see. A hint for lists and names: each call is admitted on its own.
+
+create function weir.authenticate_key(p_key_id text, p_secret_hash bytea)
+returns table (agent_id uuid, agent_name text, organization_id uuid, key_expires_at timestamptz)
+language plpgsql stable security definer rows 1
+set search_path = ''
+as $$
+begin
+  return query
+    select a.id, a.name, a.organization_id, k.expires_at
+    from public.agent_api_keys k
+    join public.agents a on a.id = k.agent_id
+    join public.organizations o on o.id = a.organization_id
+    join public.organization_members m on m.organization_id = a.organization_id and m.user_id = a.owner_id
+    where k.key_id = p_key_id and k.secret_hash = p_secret_hash
+      and k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
+      and a.is_active and o.is_active and m.status = 'active';
+  if not found then
+    -- one text for all reasons: who guesses keys learns nothing
+    raise exception using errcode = 'WR002', message = 'the key is not valid';
+  end if;
+end;
+$$;
+revoke all on function weir.authenticate_key(text, bytea) from public;
+grant execute on function weir.authenticate_key(text, bytea) to weir_engine;
+
+-- The agent behind a principal: by its key, or named by a person who may use it. A viewer may look.
+create function weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) returns uuid
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  v_agent_id uuid;
+begin
+  if p_key_id is not null then
+    select k.agent_id into v_agent_id from weir.authenticate_key(p_key_id, p_secret_hash) k;
+    if p_agent_id is not null and p_agent_id <> v_agent_id then
+      raise exception using errcode = 'WR004', message = 'there is no such agent';
+    end if;
+    return v_agent_id;
+  elsif p_user_id is null then
+    raise exception using errcode = 'WR002', message = 'a key or a person is needed';
+  end if;
+  select a.id into v_agent_id
+  from public.agents a
+  join public.organizations o on o.id = a.organization_id and o.is_active
+  join public.organization_members owner on owner.organization_id = a.organization_id and owner.user_id = a.owner_id
+  join public.organization_members person on person.organization_id = a.organization_id and person.user_id = p_user_id
+  where a.id = p_agent_id and a.is_active and owner.status = 'active' and person.status = 'active'
+    and weir.may_use_agent(p_user_id, a.id, a.owner_id);
+  if v_agent_id is null then
+    raise exception using errcode = 'WR004', message = 'there is no such agent';
+  end if;
+  return v_agent_id;
+end;
+$$;
+revoke all on function weir.principal_agent(text, bytea, uuid, uuid) from public;
+grant execute on function weir.principal_agent(text, bytea, uuid, uuid) to weir_system;
+
+-- The agent, its granted instances in any state, and of each the items that are permitted, announced and approved.
+create function weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text)
+returns table (kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text,
+               share text, priority integer, item text, definition_hash bytea, chat_offline boolean)
+language plpgsql stable security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_agent public.agents;
+begin
+  select a.* into v_agent from public.agents a
+  where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
+
+  return query
+  with granted as materialized (
+    select i.*, g.permissions
+    from public.agent_mcp_permissions g
+    join public.mcp_server_instances i on i.id = g.mcp_server_instance_id and i.organization_id = g.organization_id
+    left join public.mcp_server_catalog c on c.id = i.catalog_id
+    where g.agent_id = v_agent.id and g.organization_id = v_agent.organization_id and g.revoked_at is null
+      and (g.not_before is null or g.not_before <= clock_timestamp())
+      and (g.expires_at is null or g.expires_at > clock_timestamp())
+      and i.status not in ('deleting', 'deleted') and coalesce(c.is_published, true)
+      and (p_instance_name is null or i.name = p_instance_name)
+  ), items as (
+    select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash, null::boolean as offline
+    from granted i
+    union all
+    select p.kind, i.id, i.name, i.status, i.share, i.priority, p.name, p.definition_hash,
+           p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g))
+    from granted i
+    join public.mcp_server_tools p on p.instance_id = i.id and p.organization_id = i.organization_id
+    where p.announced and p.status = 'approved'
+      and weir.granted_entries(i.permissions, case p.kind when 'tool' then 'tool_execution' when 'prompt' then 'prompt_get'
+                                              else 'resource_read' end, p.name) is not null
+  )
+  select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null
+  union all
+  (select r.kind, v_agent.organization_id, v_agent.id, v_agent.name, r.id, r.name, r.status, r.share, r.priority, r.item, r.hash, r.offline
+   from items r
+   order by r.priority, r.id, r.kind <> 'instance', r.kind, r.item, r.hash);
+end;
+$$;
+revoke all on function weir.agent_catalog(text, bytea, uuid, uuid, text) from public;
+grant execute on function weir.agent_catalog(text, bytea, uuid, uuid, text) to weir_engine;
+
+-- The bytes of pinned definitions, for a replica's cache; asked for by the hashes of agent_catalog.
+create function weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[])
+returns table (instance_id uuid, kind text, name text, definition_hash bytea, definition text)
+language plpgsql stable security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select p.instance_id, p.kind, p.name, p.definition_hash, p.definition
+  from unnest(p_instance_ids, p_kinds, p_names, p_hashes) w(instance_id, kind, name, hash)
+  join lateral (select t.* from public.mcp_server_tools t
+                where t.instance_id = w.instance_id and t.kind = w.kind and t.name = w.name and t.definition_hash = w.hash
+                offset 0) p on true;
+end;
+$$;
+revoke all on function weir.definitions(uuid[], text[], text[], bytea[]) from public;
+grant execute on function weir.definitions(uuid[], text[], text[], bytea[]) to weir_engine;
+
+grant create on schema weir to weir_system;
+alter function weir.authenticate_key(text, bytea) owner to weir_system;
+alter function weir.agent_catalog(text, bytea, uuid, uuid, text) owner to weir_system;
+alter function weir.definitions(uuid[], text[], text[], bytea[]) owner to weir_system;
+revoke create on schema weir from weir_system;

@@ -1,0 +1,147 @@
+-- The worker's side of the outbox, and the refreshing of what instances announce.
+
+-- Places deployments, then leases operations that are due. A node without isolation runs every server as one user, so it
+-- serves a single organization. Where no node fits, the operation stays and its instance says why.
+create function weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval)
+returns table (operation_id uuid, action text, organization_id uuid, instance_id uuid, instance_name text, generation bigint,
+               attempt integer, node_id uuid, node_api_url text, node_sealed_api_key bytea, endpoint_url text, runtime text,
+               transport text, package text, package_version text, bin text, args jsonb, env jsonb, configuration jsonb, share text,
+               created_at timestamptz)
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_operation record;
+  v_node_id uuid;
+  v_claimed uuid[] := '{}'::uuid[];
+begin
+  -- by organization, the order in which everybody takes several organizations' locks
+  for v_operation in
+    select * from (
+      select o.id, o.organization_id, o.instance_id, o.action, o.generation, i.generation as wanted, i.catalog_id, i.node_id,
+             i.region, i.last_error_code, c.runtime
+      from weir.dtma_operations o
+      join public.mcp_server_instances i on i.id = o.instance_id
+      left join public.mcp_server_catalog c on c.id = i.catalog_id
+      where o.finished_at is null and o.run_at <= clock_timestamp()
+        and (o.lease_until is null or o.lease_until < clock_timestamp())
+      order by o.run_at, o.id
+      limit greatest(p_limit, 0)
+      for update of o skip locked) due
+    order by due.organization_id, due.instance_id
+  loop
+    if v_operation.generation <> v_operation.wanted then
+      -- somebody has wanted something else since
+      update weir.dtma_operations o
+      set finished_at = clock_timestamp(), outcome = 'superseded', claimed_by = null, lease_until = null where o.id = v_operation.id;
+      continue;
+    elsif v_operation.catalog_id is not null and v_operation.node_id is null then
+      v_node_id := weir.choose_node(v_operation.organization_id, v_operation.region, v_operation.runtime);
+      perform weir.lock_organization(v_operation.organization_id);
+      if v_operation.action = 'stop' then
+        -- it was never placed: there is nothing to stop
+        perform weir.apply_report(v_operation.instance_id, v_operation.generation, 'stopped', null, null);
+        update weir.dtma_operations o set finished_at = clock_timestamp(), outcome = 'done', claimed_by = null, lease_until = null
+        where o.id = v_operation.id;
+        continue;
+      elsif v_node_id is null then
+        update public.mcp_server_instances i
+        set last_error_code = 'no_node', last_error = 'no node that is online may run this server'
+        where i.id = v_operation.instance_id and i.last_error_code is distinct from 'no_node';
+        update weir.dtma_operations o set run_at = clock_timestamp() + interval '2 seconds' where o.id = v_operation.id;
+        continue;
+      end if;
+      update public.mcp_server_instances i set node_id = v_node_id, last_error_code = null, last_error = null
+      where i.id = v_operation.instance_id;
+    end if;
+    v_claimed := v_claimed || v_operation.id;
+  end loop;
+
+  update weir.dtma_operations o
+  set claimed_by = p_replica_id, lease_until = clock_timestamp() + p_lease, attempt = o.attempt + 1
+  where o.id = any(v_claimed);
+
+  return query
+  select o.id, o.action, o.organization_id, i.id, i.name, o.generation, o.attempt, n.id, n.api_url, n.sealed_api_key,
+         weir.endpoint_url(i.url, n.api_url, i.id), c.runtime, c.transport, c.package, c.version, c.bin, c.args, c.env,
+         i.configuration, i.share, o.created_at
+  from weir.dtma_operations o
+  join public.mcp_server_instances i on i.id = o.instance_id
+  left join public.mcp_server_catalog c on c.id = i.catalog_id
+  left join weir.dtma_nodes n on n.id = i.node_id
+  where o.id = any(v_claimed)
+  order by o.run_at, o.id;
+end;
+$$;
+
+-- The online node with this runtime that runs the fewest instances, the region's first. Placement is one at a time: two
+-- workers must not both find a node without isolation empty.
+create function weir.choose_node(p_organization_id uuid, p_region text, p_runtime text) returns uuid
+language plpgsql volatile
+set search_path = ''
+as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('weir.choose_node', 0));
+  return (
+    select n.id
+    from weir.dtma_nodes n
+    cross join lateral (
+      select count(*) as instances, bool_or(i.organization_id <> p_organization_id) as foreign_too
+      from public.mcp_server_instances i
+      where i.node_id = n.id and i.status not in ('stopped', 'deleted')) u
+    where n.is_online and p_runtime = any(n.runtimes)
+      and (n.isolation <> 'none' or u.foreign_too is not true)
+    order by n.region is distinct from p_region, u.instances, n.id
+    limit 1);
+end;
+$$;
+revoke all on function weir.choose_node(uuid, text, text) from public;
+grant execute on function weir.choose_node(uuid, text, text) to weir_system;
+revoke all on function weir.claim_operations(uuid, integer, interval) from public;
+grant execute on function weir.claim_operations(uuid, integer, interval) to weir_engine;
+
+-- What became of a claimed operation. Only the replica that holds it may say.
+create function weir.record_operation(
+  p_operation_id uuid, p_replica_id uuid, p_outcome text, p_error_code text, p_error text, p_retry_at timestamptz) returns boolean
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_operation weir.dtma_operations;
+begin
+  if p_outcome is null or p_outcome not in ('done', 'failed', 'retry') then
+    raise exception using errcode = 'WR001', message = 'p_outcome: must be done, failed or retry';
+  end if;
+  if p_outcome = 'failed' then
+    perform weir.lock_organization(o.organization_id) from weir.dtma_operations o where o.id = p_operation_id;
+  end if;
+  update weir.dtma_operations o
+  set claimed_by = null, lease_until = null, error_code = weir.cut(p_error_code, 100), error = weir.cut(p_error, 2000),
+      finished_at = case when p_outcome <> 'retry' then clock_timestamp() end,
+      outcome = nullif(p_outcome, 'retry'),
+      run_at = case when p_outcome = 'retry' then coalesce(p_retry_at, clock_timestamp() + interval '5 seconds') else o.run_at end
+  where o.id = p_operation_id and o.claimed_by = p_replica_id and o.finished_at is null
+  returning o.* into v_operation;
+  if v_operation.id is null then
+    return false;
+  end if;
+  if p_outcome = 'failed' then
+    update public.mcp_server_instances i
+    set status = 'failed', last_error_code = coalesce(weir.cut(p_error_code, 100), 'failed'), last_error = weir.cut(p_error, 2000)
+    where i.id = v_operation.instance_id and i.generation = v_operation.generation
+      and exists (select from weir.instance_moves m where m.from_status = i.status and m.to_status = 'failed');
+  end if;
+  perform weir.record_event('lifecycle', v_operation.organization_id, p_instance_id => v_operation.instance_id,
+                            p_item => v_operation.action, p_detail => coalesce(p_error_code, p_outcome),
+                            p_outcome => case p_outcome when 'done' then 'ok' else 'failed' end);
+  return true;
+end;
+$$;
+revoke all on function weir.record_operation(uuid, uuid, text, text, text, timestamptz) from public;
+grant execute on function weir.record_operation(uuid, uuid, text, text, text, timestamptz) to weir_engine;
+
+grant create on schema weir to weir_system;
+alter function weir.claim_operations(uuid, integer, interval) owner to weir_system;
+alter function weir.record_operation(uuid, uuid, text, text, text, timestamptz) owner to weir_system;
+revoke create on schema weir from weir_system;

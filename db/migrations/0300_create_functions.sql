@@ -1,0 +1,178 @@
+-- What a person needs from sign-up on: an organization, a workspace, a channel, an agent.
+-- Each writing function is owned by weir_writer: row-level security decides inside it, by the caller's claims.
+
+create function weir.create_organization(p_name text, p_slug text) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_slug text := p_slug;
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif (select count(*) from public.organizations o where o.created_by = v_actor) >= 50 then
+    return weir.refuse('WR006', 'a person may create 50 organizations', 'lifecycle');
+  end if;
+  if v_slug is null then
+    -- readable, and free: nobody learns from a conflict whose name is taken
+    v_slug := trim('-' from left(regexp_replace(lower(p_name), '[^a-z0-9]+', '-', 'g'), 24));
+    v_slug := trim('-' from v_slug || '-' || right(v_id::text, 8));
+  end if;
+  insert into public.organizations (id, name, slug, created_by) values (v_id, btrim(p_name), v_slug, v_actor);
+  insert into public.organization_members (organization_id, user_id, role, status) values (v_id, v_actor, 'owner', 'active');
+  perform weir.record_event('lifecycle', v_id, p_item => 'create_organization');
+  return jsonb_build_object('id', v_id, 'name', btrim(p_name), 'slug', v_slug);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_item => 'create_organization');
+end;
+$$;
+
+create function weir.create_workspace(p_organization_id uuid, p_name text) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'create_workspace');
+  elsif not exists (select from weir.my_organizations('member') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'a viewer creates nothing', 'lifecycle', p_organization_id, p_item => 'create_workspace');
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  if weir.count_of('workspaces', p_organization_id) >= (select o.max_workspaces from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse('WR006', 'the organization has its maximum of workspaces', 'lifecycle', p_organization_id, p_item => 'create_workspace');
+  end if;
+  insert into public.workspaces (id, organization_id, name, created_by) values (v_id, p_organization_id, btrim(p_name), v_actor);
+  insert into public.workspace_members (organization_id, workspace_id, user_id) values (p_organization_id, v_id, v_actor);
+  perform weir.record_event('lifecycle', p_organization_id, p_item => 'create_workspace', p_detail => v_id::text);
+  return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'name', btrim(p_name));
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'create_workspace');
+end;
+$$;
+
+create function weir.add_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_organization_id uuid;
+  v_constraint text;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  end if;
+  -- seen by the workspace's members and the organization's admins only
+  select w.organization_id into v_organization_id from public.workspaces w where w.id = p_workspace_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such workspace', 'lifecycle');
+  elsif num_nonnulls(p_user_id, p_agent_id) <> 1 then
+    return weir.refuse('WR001', 'give user_id or agent_id', 'lifecycle', v_organization_id, p_item => 'add_workspace_member');
+  elsif (p_user_id is not null and not exists (
+          select from public.organization_members m
+          where m.organization_id = v_organization_id and m.user_id = p_user_id and m.status = 'active'))
+     or (p_agent_id is not null and not exists (
+          select from public.agents a where a.organization_id = v_organization_id and a.id = p_agent_id)) then
+    return weir.refuse('WR004', 'there is no such person or agent in the organization', 'lifecycle', v_organization_id,
+                       p_item => 'add_workspace_member');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  if not exists (select from public.workspace_members m
+                 where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id)) then
+    insert into public.workspace_members (organization_id, workspace_id, user_id, agent_id)
+    values (v_organization_id, p_workspace_id, p_user_id, p_agent_id);
+    perform weir.record_event('lifecycle', v_organization_id, p_agent_id => p_agent_id, p_item => 'add_workspace_member',
+                              p_detail => coalesce(p_user_id, p_agent_id)::text);
+  end if;
+  return jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', v_organization_id, p_item => 'add_workspace_member');
+end;
+$$;
+
+create function weir.create_channel(p_workspace_id uuid, p_name text) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_id constant uuid := weir.uuid_v7();
+  v_organization_id uuid;
+  v_constraint text;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  end if;
+  select w.organization_id into v_organization_id
+  from public.workspaces w where w.id = p_workspace_id and w.id in (select weir.my_workspaces());
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such workspace', 'lifecycle');
+  end if;
+  insert into public.chat_channels (id, organization_id, workspace_id, name, created_by)
+  values (v_id, v_organization_id, p_workspace_id, btrim(p_name), weir.actor_id());
+  perform weir.record_event('lifecycle', v_organization_id, p_item => 'create_channel', p_detail => v_id::text);
+  return jsonb_build_object('id', v_id, 'workspace_id', p_workspace_id, 'name', btrim(p_name));
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', v_organization_id, p_item => 'create_channel');
+end;
+$$;
+
+-- How many there are in all, beyond what the caller may see; asked under the organization's lock.
+create function weir.count_of(p_what text, p_organization_id uuid) returns bigint
+language plpgsql stable security definer
+set search_path = ''
+as $$
+begin
+  return case p_what
+    when 'workspaces' then (select count(*) from public.workspaces w where w.organization_id = p_organization_id)
+    when 'agents' then (select count(*) from public.agents a where a.organization_id = p_organization_id)
+    when 'mcp_servers' then (select count(*) from public.mcp_server_instances i
+                             where i.organization_id = p_organization_id and i.status <> 'deleted')
+  end;
+end;
+$$;
+
+revoke all on function weir.create_organization(text, text), weir.create_workspace(uuid, text),
+  weir.add_workspace_member(uuid, uuid, uuid), weir.create_channel(uuid, text), weir.count_of(text, uuid) from public;
+grant execute on function weir.create_organization(text, text), weir.create_workspace(uuid, text),
+  weir.add_workspace_member(uuid, uuid, uuid), weir.create_channel(uuid, text) to authenticated;
+grant execute on function weir.count_of(text, uuid) to weir_writer;
+
+grant create on schema weir to weir_system, weir_writer;
+alter function weir.create_organization(text, text) owner to weir_writer;
+alter function weir.create_workspace(uuid, text) owner to weir_writer;
+alter function weir.add_workspace_member(uuid, uuid, uuid) owner to weir_writer;
+alter function weir.create_channel(uuid, text) owner to weir_writer;
+alter function weir.count_of(text, uuid) owner to weir_system;
+revoke create on schema weir from weir_system, weir_writer;
+
+-- The published names: wrappers, whose parameter names are API.
+create function public.create_organization(name text, slug text default null) returns jsonb
+language sql volatile begin atomic select weir.create_organization($1, $2); end;
+create function public.create_workspace(organization_id uuid, name text) returns jsonb
+language sql volatile begin atomic select weir.create_workspace($1, $2); end;
+create function public.add_workspace_member(workspace_id uuid, user_id uuid default null, agent_id uuid default null) returns jsonb
+language sql volatile begin atomic select weir.add_workspace_member($1, $2, $3); end;
+create function public.create_channel(workspace_id uuid, name text) returns jsonb
+language sql volatile begin atomic select weir.create_channel($1, $2); end;
+
+revoke all on function public.create_organization(text, text), public.create_workspace(uuid, text),
+  public.add_workspace_member(uuid, uuid, uuid), public.create_channel(uuid, text)
+  from public, anon, authenticated, service_role;
+grant execute on function public.create_organization(text, text), public.create_workspace(uuid, text),
+  public.add_workspace_member(uuid, uuid, uuid), public.create_channel(uuid, text) to authenticated;

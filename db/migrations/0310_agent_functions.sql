@@ -1,0 +1,131 @@
+-- Agents and their keys.
+
+create function weir.create_agent(p_organization_id uuid, p_name text, p_instructions text, p_workspace_id uuid) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'create_agent');
+  elsif not exists (select from weir.my_organizations('member') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'a viewer creates nothing', 'lifecycle', p_organization_id, p_item => 'create_agent');
+  elsif p_workspace_id is not null and not exists (
+      select from public.workspaces w where w.id = p_workspace_id and w.organization_id = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such workspace', 'lifecycle', p_organization_id, p_item => 'create_agent');
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  if weir.count_of('agents', p_organization_id) >= (select o.max_agents from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse('WR006', 'the organization has its maximum of agents', 'lifecycle', p_organization_id, p_item => 'create_agent');
+  end if;
+  insert into public.agents (id, organization_id, name, instructions, owner_id, created_by)
+  values (v_id, p_organization_id, btrim(p_name), p_instructions, v_actor, v_actor);
+  if p_workspace_id is not null then
+    insert into public.workspace_members (organization_id, workspace_id, agent_id) values (p_organization_id, p_workspace_id, v_id);
+  end if;
+  perform weir.record_event('lifecycle', p_organization_id, p_agent_id => v_id, p_item => 'create_agent');
+  return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'name', btrim(p_name));
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'create_agent');
+end;
+$$;
+
+-- The key is random in the gateway and shown once; here only the hash of its secret is kept.
+create function weir.create_agent_key(p_agent_id uuid, p_name text, p_key_id text, p_secret text, p_expires_at timestamptz) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_organization_id uuid;
+  v_constraint text;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'credential');
+  end if;
+  select a.organization_id into v_organization_id from public.agents a where a.id = p_agent_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such agent', 'credential');
+  elsif not weir.may_manage_agent(v_organization_id, p_agent_id) then
+    return weir.refuse('WR003', 'keys are made by the agent''s owner or an admin', 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+  elsif p_secret is null or p_secret !~ '^[A-Za-z0-9]{43}$' then
+    return weir.refuse('WR001', 'secret must be 43 letters and digits', 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+  elsif p_expires_at <= now() then
+    return weir.refuse('WR001', 'expires_at must be in the future', 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  insert into public.agent_api_keys (organization_id, agent_id, name, key_id, secret_hash, created_by, expires_at)
+  values (v_organization_id, p_agent_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')), weir.actor_id(), p_expires_at);
+  perform weir.record_event('credential', v_organization_id, p_agent_id => p_agent_id, p_item => 'create_agent_key', p_detail => p_key_id);
+  return jsonb_build_object('key_id', p_key_id, 'agent_id', p_agent_id, 'expires_at', p_expires_at);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+end;
+$$;
+
+create function weir.revoke_agent_key(p_key_id text) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_key record;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'credential');
+  end if;
+  -- seen by admins and the agent's owner only, who are the ones that may
+  select k.organization_id, k.agent_id, k.revoked_at into v_key from public.agent_api_keys k where k.key_id = p_key_id;
+  if v_key.organization_id is null then
+    return weir.refuse('WR004', 'there is no such key', 'credential');
+  end if;
+  perform weir.lock_organization(v_key.organization_id);
+  update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
+  where k.key_id = p_key_id and k.revoked_at is null;
+  if found then
+    perform weir.record_event('credential', v_key.organization_id, p_agent_id => v_key.agent_id, p_item => 'revoke_agent_key', p_detail => p_key_id);
+  end if;
+  return jsonb_build_object('key_id', p_key_id, 'revoked', true);
+end;
+$$;
+
+-- The caller is an admin of the agent's organization, or the agent's owner.
+create function weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) returns boolean
+language plpgsql stable
+set search_path = ''
+as $$
+begin
+  return exists (select from weir.my_organizations('admin') o where o = p_organization_id)
+      or exists (select from weir.my_agents() a where a = p_agent_id);
+end;
+$$;
+
+revoke all on function weir.create_agent(uuid, text, text, uuid), weir.create_agent_key(uuid, text, text, text, timestamptz),
+  weir.revoke_agent_key(text), weir.may_manage_agent(uuid, uuid) from public;
+grant execute on function weir.create_agent(uuid, text, text, uuid), weir.create_agent_key(uuid, text, text, text, timestamptz),
+  weir.revoke_agent_key(text) to authenticated;
+grant execute on function weir.may_manage_agent(uuid, uuid) to weir_writer, weir_system;
+
+grant create on schema weir to weir_writer;
+alter function weir.create_agent(uuid, text, text, uuid) owner to weir_writer;
+alter function weir.create_agent_key(uuid, text, text, text, timestamptz) owner to weir_writer;
+alter function weir.revoke_agent_key(text) owner to weir_writer;
+revoke create on schema weir from weir_writer;
+
+create function public.create_agent(organization_id uuid, name text, instructions text default null, workspace_id uuid default null) returns jsonb
+language sql volatile begin atomic select weir.create_agent($1, $2, $3, $4); end;
+create function public.create_agent_key(agent_id uuid, name text, key_id text, secret text, expires_at timestamptz default null) returns jsonb
+language sql volatile begin atomic select weir.create_agent_key($1, $2, $3, $4, $5); end;
+create function public.revoke_agent_key(key_id text) returns jsonb
+language sql volatile begin atomic select weir.revoke_agent_key($1); end;
+revoke all on function public.create_agent(uuid, text, text, uuid), public.create_agent_key(uuid, text, text, text, timestamptz),
+  public.revoke_agent_key(text) from public, anon, authenticated, service_role;
+grant execute on function public.create_agent(uuid, text, text, uuid), public.create_agent_key(uuid, text, text, text, timestamptz),
+  public.revoke_agent_key(text) to authenticated;

@@ -1,0 +1,98 @@
+-- Granting and revoking access.
+
+create function weir.grant_mcp_access(
+  p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_expires_at timestamptz, p_not_before timestamptz) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_organization_id uuid;
+  v_error text := weir.permissions_error(p_permissions);
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'grant');
+  end if;
+  select a.organization_id into v_organization_id from public.agents a where a.id = p_agent_id;
+  -- a foreign agent or instance does not exist, whoever asks
+  if v_organization_id is null or not exists (
+      select from public.mcp_server_instances i
+      where i.id = p_instance_id and i.organization_id = v_organization_id and i.status not in ('deleting', 'deleted')) then
+    return weir.refuse('WR004', 'there is no such agent or server', 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
+    return weir.refuse('WR003', 'access is granted by an owner or admin', 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+  elsif v_error is not null then
+    return weir.refuse('WR001', 'permissions ' || v_error, 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+  elsif p_expires_at <= clock_timestamp() then
+    return weir.refuse('WR001', 'expires_at must be in the future', 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = v_actor
+  where g.agent_id = p_agent_id and g.mcp_server_instance_id = p_instance_id and g.revoked_at is null;
+  insert into public.agent_mcp_permissions
+    (id, organization_id, agent_id, mcp_server_instance_id, permissions, not_before, expires_at, granted_by, granted_by_id)
+  values (v_id, v_organization_id, p_agent_id, p_instance_id, p_permissions, p_not_before, p_expires_at, v_actor, v_actor);
+  perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_instance_id => p_instance_id,
+                            p_item => 'grant_mcp_access', p_grant_id => v_id);
+  return jsonb_build_object('id', v_id, 'agent_id', p_agent_id, 'mcp_server_instance_id', p_instance_id);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+end;
+$$;
+
+-- By an owner or admin; or by the agent's owner, who relinquishes. Again is harmless.
+create function weir.revoke_mcp_access(p_agent_id uuid, p_instance_id uuid) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_organization_id uuid;
+  v_grant_id uuid;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'grant');
+  end if;
+  select a.organization_id into v_organization_id
+  from public.agents a
+  join public.mcp_server_instances i on i.organization_id = a.organization_id and i.id = p_instance_id
+  where a.id = p_agent_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such agent or server', 'grant');
+  elsif not weir.may_manage_agent(v_organization_id, p_agent_id) then
+    return weir.refuse('WR003', 'access is revoked by an owner or admin, or by the agent''s owner', 'grant', v_organization_id,
+                       p_agent_id, p_instance_id, 'revoke_mcp_access');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
+  where g.agent_id = p_agent_id and g.mcp_server_instance_id = p_instance_id and g.revoked_at is null
+  returning g.id into v_grant_id;
+  if v_grant_id is not null then
+    perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_instance_id => p_instance_id,
+                              p_item => 'revoke_mcp_access', p_grant_id => v_grant_id);
+  end if;
+  return jsonb_build_object('revoked', v_grant_id is not null, 'id', v_grant_id);
+end;
+$$;
+
+revoke all on function weir.grant_mcp_access(uuid, uuid, jsonb, timestamptz, timestamptz), weir.revoke_mcp_access(uuid, uuid) from public;
+grant execute on function weir.grant_mcp_access(uuid, uuid, jsonb, timestamptz, timestamptz), weir.revoke_mcp_access(uuid, uuid) to authenticated;
+
+grant create on schema weir to weir_writer;
+alter function weir.grant_mcp_access(uuid, uuid, jsonb, timestamptz, timestamptz) owner to weir_writer;
+alter function weir.revoke_mcp_access(uuid, uuid) owner to weir_writer;
+revoke create on schema weir from weir_writer;
+
+create function public.grant_mcp_access(
+  agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, expires_at timestamptz default null, not_before timestamptz default null)
+returns jsonb
+language sql volatile begin atomic select weir.grant_mcp_access($1, $2, $3, $4, $5); end;
+create function public.revoke_mcp_access(agent_id uuid, mcp_server_instance_id uuid) returns jsonb
+language sql volatile begin atomic select weir.revoke_mcp_access($1, $2); end;
+revoke all on function public.grant_mcp_access(uuid, uuid, jsonb, timestamptz, timestamptz), public.revoke_mcp_access(uuid, uuid)
+  from public, anon, authenticated, service_role;
+grant execute on function public.grant_mcp_access(uuid, uuid, jsonb, timestamptz, timestamptz), public.revoke_mcp_access(uuid, uuid)
+  to authenticated;

@@ -1,0 +1,123 @@
+-- manage_mcp_servers: one door for an organization's servers. Every statement names the organization beside the id, so a
+-- foreign server does not exist. Nothing here calls a node: the intent and its outbox row are committed, a worker does it.
+
+-- A remote server's address: https, or a host that the operator allows. What it resolves to is the gateway's to check.
+create function weir.is_allowed_url(p_url text) returns boolean
+language plpgsql stable security definer
+set search_path = ''
+as $$
+begin
+  return p_url ~ '^https://[^/?#@\s]+([/?][^#\s]*)?$'
+      or (p_url ~ '^http://[^/?#@\s]+([/?][^#\s]*)?$'
+          and exists (select from weir.settings s
+                      where s.name = 'egress_allow' and s.value ? lower(substring(p_url from '^http://([^/?#]+)'))));
+end;
+$$;
+
+create function weir.create_mcp_server(p_organization_id uuid, p_config jsonb) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_id constant uuid := weir.uuid_v7();
+  v_key constant text := p_config ->> 'idempotency_key';
+  v_catalog public.mcp_server_catalog;
+  v_same public.mcp_server_instances;
+  v_error text;
+  v_constraint text;
+begin
+  v_error := weir.server_config_error(p_config);
+  if v_error is null and p_config ? 'catalog' then
+    select c.* into v_catalog from public.mcp_server_catalog c
+    where c.slug = p_config ->> 'catalog' and c.is_published order by c.created_at desc, c.id desc limit 1;
+    if v_catalog.id is null then
+      return weir.refuse('WR004', 'there is no such catalog server', 'lifecycle', p_organization_id, p_item => 'create');
+    end if;
+    v_error := weir.schema_error(v_catalog.configuration_schema, coalesce(p_config -> 'configuration', '{}'), 'server_config.configuration');
+  elsif v_error is null and not weir.is_allowed_url(p_config ->> 'url') then
+    v_error := 'server_config.url: must be an https address';
+  end if;
+  if v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => 'create');
+  end if;
+
+  perform weir.lock_organization(p_organization_id);
+  select i.* into v_same from public.mcp_server_instances i
+  where i.organization_id = p_organization_id and i.idempotency_key = v_key;
+  if v_same.id is not null then
+    if v_same.name = p_config ->> 'name' and v_same.url is not distinct from p_config ->> 'url'
+       and v_same.configuration = coalesce(p_config -> 'configuration', '{}') then
+      return jsonb_build_object('id', v_same.id, 'status', v_same.status);
+    end if;
+    return weir.refuse('WR005', 'the idempotency key was used for another server', 'lifecycle', p_organization_id, p_item => 'create');
+  elsif weir.count_of('mcp_servers', p_organization_id)
+        >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse('WR006', 'the organization has its maximum of servers', 'lifecycle', p_organization_id, p_item => 'create');
+  end if;
+  insert into public.mcp_server_instances
+    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline, idempotency_key, created_by)
+  values
+    (v_id, p_organization_id, p_config ->> 'name', v_catalog.id, p_config ->> 'url', coalesce(p_config -> 'configuration', '{}'),
+     coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), coalesce((p_config ->> 'priority')::integer, 100),
+     p_config ->> 'region', coalesce(p_config ->> 'pin_policy', 'trust_first'),
+     coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'), v_key, weir.actor_id());
+  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => v_id, p_item => 'create');
+  return jsonb_build_object('id', v_id, 'status', 'pending');
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'create');
+end;
+$$;
+
+-- The shape of server_config; an explicit null is not a default, it is an error.
+create function weir.server_config_error(p_config jsonb) returns text
+language plpgsql immutable parallel safe
+set search_path = ''
+as $$
+declare
+  v_key text;
+  v_value jsonb;
+  v_type text;
+begin
+  if jsonb_typeof(p_config) is distinct from 'object' then
+    return 'server_config: must be an object';
+  elsif not p_config ? 'name' then
+    return 'server_config.name: is missing';
+  elsif (p_config ? 'catalog') = (p_config ? 'url') then
+    return 'server_config: give catalog or url';
+  elsif p_config ? 'url' and coalesce(p_config -> 'configuration', '{}') <> '{}' then
+    return 'server_config.configuration: a remote server has none';
+  end if;
+  for v_key, v_value in select e.key, e.value from jsonb_each(p_config) e loop
+    v_type := jsonb_typeof(v_value);
+    if not (case
+      when v_key = 'name' then v_type = 'string' and v_value #>> '{}' ~ '^[a-z0-9-]{1,20}$'
+      when v_key in ('catalog', 'url') then v_type = 'string' and length(v_value #>> '{}') between 1 and 2048
+      when v_key = 'configuration' then v_type = 'object'
+      when v_key = 'share' then v_type = 'string' and v_value #>> '{}' in ('instance', 'credential', 'session')
+      when v_key = 'priority' then v_type = 'number' and v_value::text ~ '^[0-9]{1,4}$' and (v_value::text)::integer <= 1000
+      when v_key = 'region' then v_type = 'string' and v_value #>> '{}' ~ '^[a-z0-9][a-z0-9-]{0,49}$'
+      when v_key = 'pin_policy' then v_type = 'string' and v_value #>> '{}' in ('trust_first', 'manual')
+      when v_key = 'idempotency_key' then v_type = 'string' and length(v_value #>> '{}') between 1 and 100
+      when v_key = 'chat' then v_type = 'object' and (v_value - 'offline') = '{}'
+        and case when jsonb_typeof(v_value -> 'offline') = 'array' then jsonb_array_length(v_value -> 'offline') <= 100
+                      and not exists (select from jsonb_array_elements(v_value -> 'offline') g
+                                      where jsonb_typeof(g) <> 'string' or weir.glob_error(g #>> '{}', '') is not null)
+                 else not v_value ? 'offline' end
+      else false
+    end) then
+      return 'server_config.' || left(v_key, 64) || ': is not known or not valid';
+    end if;
+  end loop;
+  return null;
+end;
+$$;
+
+revoke all on function weir.is_allowed_url(text), weir.create_mcp_server(uuid, jsonb), weir.server_config_error(jsonb) from public;
+grant execute on function weir.is_allowed_url(text), weir.server_config_error(jsonb) to weir_writer;
+
+grant create on schema weir to weir_system, weir_writer;
+alter function weir.is_allowed_url(text) owner to weir_system;
+alter function weir.create_mcp_server(uuid, jsonb) owner to weir_writer;
+revoke create on schema weir from weir_system, weir_writer;

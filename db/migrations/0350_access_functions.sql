@@ -1,0 +1,175 @@
+-- Asking about access: the decision and its reasons, from the same code that admits.
+
+-- Who may ask about an agent, and as whom: an admin of its organization (as the agent itself), or a person who may use
+-- it (as themselves). Raises for anybody else, as for an agent that is not there.
+create function weir.explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_tool text, p_arguments jsonb) returns jsonb
+language plpgsql stable security definer
+set search_path = ''
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_agent public.agents;
+  v_admin boolean;
+  v_decision weir.call_decision;
+  v_checks constant text[] := array['agent_inactive', 'organization_inactive', 'member_inactive', 'user_forbidden',
+    'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule', 'unavailable', 'limit'];
+begin
+  if v_actor is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  end if;
+  select a.* into v_agent from public.agents a
+  where a.id = p_agent_id and a.organization_id = any(array(select weir.my_organizations()));
+  v_admin := exists (select from weir.my_organizations('admin') o where o = v_agent.organization_id);
+  if v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.owner_id)) then
+    raise exception using errcode = 'WR004', message = 'there is no such agent';
+  end if;
+  if p_instance_id is null or not exists (
+      select from public.mcp_server_instances i where i.id = p_instance_id and i.organization_id = v_agent.organization_id) then
+    raise exception using errcode = 'WR004', message = 'there is no such server';
+  end if;
+  select d.* into v_decision
+  from weir.decide(array[null::text], array[null::bytea], array[case when not v_admin then v_actor end], array[p_agent_id],
+                   array[case when p_tool is null then 'context_request' else 'tool_execution' end], array[p_instance_id],
+                   array[p_tool], array[p_arguments::text], null, true) d;
+  if v_decision.failures = '{}' and weir.limit_reached(v_decision.grant_id, v_decision.limits) then
+    v_decision.failures := array['limit'];
+  end if;
+  return jsonb_build_object(
+    'allowed', v_decision.failures <@ array['unavailable'],
+    'reason', v_decision.failures[1],
+    'available', not 'unavailable' = any(v_decision.failures),
+    'grant_id', v_decision.grant_id,
+    'detail', v_decision.detail,
+    -- in order; what comes after the reason was looked at too, except rules and limits, which need all before them
+    'checks', (select jsonb_agg(jsonb_build_object('check', c.name, 'passed',
+                        case when c.name = any(v_decision.failures) then false
+                             when c.name = 'argument_rule' and not v_decision.failures <@ array['unavailable'] then null
+                             when c.name = 'limit' and v_decision.failures <> '{}' then null
+                             else true end) order by c.position)
+               from unnest(v_checks) with ordinality c(name, position)));
+end;
+$$;
+
+-- Whether the next call would be over a limit; counts nothing.
+create function weir.limit_reached(p_grant_id uuid, p_limits jsonb) returns boolean
+language plpgsql stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from jsonb_each_text(case when jsonb_typeof(p_limits) = 'object' then p_limits else '{}' end) l(period, amount)
+    left join weir.grant_usage u on u.grant_id = p_grant_id and u.period = l.period
+         and u.window_start >= date_trunc(substr(l.period, 5), clock_timestamp(), 'UTC')
+    where coalesce(u.used, 0) >= l.amount::bigint);
+end;
+$$;
+
+-- The decision alone, without the tool; whether the server is up is another question. Another person's id only for an
+-- admin. False, not an error, for whatever the caller may not know.
+create function weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid) returns boolean
+language plpgsql stable security definer
+set search_path = ''
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_organization_id uuid;
+begin
+  select a.organization_id into v_organization_id from public.agents a
+  where a.id = p_agent_id and a.organization_id = any(array(select weir.my_organizations()));
+  if v_actor is null or v_organization_id is null then
+    return false;
+  elsif p_user_id <> v_actor and not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
+    return false;
+  end if;
+  return (select d.failures <@ array['unavailable']
+          from weir.decide(array[null::text], array[null::bytea], array[coalesce(p_user_id, v_actor)], array[p_agent_id],
+                           array['context_request'], array[p_instance_id], array[null::text], array[null::text], null) d);
+end;
+$$;
+
+-- The servers of an organization. Without an agent: the management list, for admins. With one: what that agent may use
+-- and can reach now, for who may use the agent. Never a configuration, an address or a secret.
+create function weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid)
+returns table (instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text,
+               priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text,
+               grant_id uuid, expires_at timestamptz)
+language plpgsql stable security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_admin constant boolean := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+begin
+  if v_actor is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    raise exception using errcode = 'WR004', message = 'there is no such organization';
+  elsif p_agent_id is null and not v_admin then
+    raise exception using errcode = 'WR003', message = 'the list of all servers is for owners and admins';
+  elsif p_agent_id is not null and not exists (
+      select from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id
+        and (v_admin or weir.may_use_agent(v_actor, a.id, a.owner_id))) then
+    raise exception using errcode = 'WR004', message = 'there is no such agent';
+  end if;
+  return query
+  with servers as materialized (
+    select i.*, row_number() over (order by i.priority, i.id) as position
+    from public.mcp_server_instances i
+    where i.organization_id = p_organization_id
+      and i.status not in ('deleting', 'deleted')
+      and (p_agent_id is null or i.status in ('running', 'degraded'))
+    order by i.priority, i.id
+    limit 1000
+  ), ids as (
+    select array_agg(s.id order by s.position) as list, count(*)::integer as n from servers s where p_agent_id is not null
+  ), decisions as materialized (
+    -- one set-based question for all servers
+    select d.*
+    from ids, weir.decide(array_fill(null::text, array[ids.n]), array_fill(null::bytea, array[ids.n]),
+                          array_fill(case when not v_admin then v_actor end, array[ids.n]), array_fill(p_agent_id, array[ids.n]),
+                          array_fill('context_request'::text, array[ids.n]), ids.list, array_fill(null::text, array[ids.n]),
+                          array_fill(null::text, array[ids.n]), null, true) d
+    where ids.n > 0
+  )
+  select s.id, s.name, c.slug, case when s.url is not null then 'http' else c.transport end, s.status,
+         s.status in ('running', 'degraded'), s.share, s.priority, s.region, case when v_admin then s.last_error_code end,
+         case when p_agent_id is not null then d.failures = '{}' end, d.failures[1],
+         case when d.failures = '{}' then d.grant_id end, case when d.failures = '{}' then g.expires_at end
+  from servers s
+  left join public.mcp_server_catalog c on c.id = s.catalog_id
+  left join decisions d on d.ordinal = s.position
+  left join public.agent_mcp_permissions g on g.id = d.grant_id
+  -- to a person who is no admin, what the agent was not granted is not there
+  where p_agent_id is null or v_admin or d.failures = '{}'
+  order by s.priority, s.id;
+end;
+$$;
+
+revoke all on function weir.explain_mcp_access(uuid, uuid, text, jsonb), weir.limit_reached(uuid, jsonb),
+  weir.validate_mcp_access(uuid, uuid, uuid), weir.get_organization_mcp_configs(uuid, uuid) from public;
+grant execute on function weir.explain_mcp_access(uuid, uuid, text, jsonb), weir.validate_mcp_access(uuid, uuid, uuid),
+  weir.get_organization_mcp_configs(uuid, uuid) to authenticated;
+grant execute on function weir.limit_reached(uuid, jsonb) to weir_system;
+
+grant create on schema weir to weir_system;
+alter function weir.explain_mcp_access(uuid, uuid, text, jsonb) owner to weir_system;
+alter function weir.validate_mcp_access(uuid, uuid, uuid) owner to weir_system;
+alter function weir.get_organization_mcp_configs(uuid, uuid) owner to weir_system;
+revoke create on schema weir from weir_system;
+grant execute on function weir.my_organizations(text) to weir_system;
+
+create function public.explain_mcp_access(agent_id uuid, mcp_server_instance_id uuid, tool text default null, arguments jsonb default null)
+returns jsonb
+language sql stable begin atomic select weir.explain_mcp_access($1, $2, $3, $4); end;
+create function public.validate_mcp_access(agent_id uuid, mcp_server_instance_id uuid, user_id uuid default null) returns boolean
+language sql stable begin atomic select weir.validate_mcp_access($1, $2, $3); end;
+create function public.get_organization_mcp_configs(org_id uuid, agent_id uuid default null)
+returns table (instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text,
+               priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text,
+               grant_id uuid, expires_at timestamptz)
+language sql stable begin atomic select * from weir.get_organization_mcp_configs($1, $2); end;
+revoke all on function public.explain_mcp_access(uuid, uuid, text, jsonb), public.validate_mcp_access(uuid, uuid, uuid),
+  public.get_organization_mcp_configs(uuid, uuid) from public, anon, authenticated, service_role;
+grant execute on function public.explain_mcp_access(uuid, uuid, text, jsonb), public.validate_mcp_access(uuid, uuid, uuid),
+  public.get_organization_mcp_configs(uuid, uuid) to authenticated;

@@ -1,0 +1,138 @@
+-- Chat, by the person's side. Owned by weir_writer: row-level security decides what is seen and said.
+
+-- A message in a channel of a workspace that the caller belongs to. The same client_message_id again is the same message.
+create function weir.post_chat_message(p_channel_id uuid, p_content text, p_client_message_id text) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id uuid := weir.uuid_v7();
+  v_channel record;
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'chat');
+  end if;
+  select c.id, c.organization_id, c.workspace_id into v_channel from public.chat_channels c where c.id = p_channel_id;
+  if v_channel.id is null then
+    return weir.refuse('WR004', 'there is no such channel', 'chat');
+  elsif p_content is null or btrim(p_content) = '' then
+    return weir.refuse('WR001', 'content must not be empty', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
+  end if;
+  insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, user_id, content, client_message_id)
+  values (v_id, v_channel.organization_id, v_channel.workspace_id, p_channel_id, 'user', v_actor, p_content, p_client_message_id)
+  on conflict (channel_id, user_id, client_message_id) where client_message_id is not null do nothing;
+  if found then
+    return jsonb_build_object('id', v_id, 'created', true);
+  end if;
+  select m.id into v_id from public.chat_messages m
+  where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id;
+  return jsonb_build_object('id', v_id, 'created', false);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'chat', v_channel.organization_id, p_item => 'post_chat_message');
+end;
+$$;
+
+-- A channel's messages, newest first, before one of them.
+create function weir.get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer)
+returns table (id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid,
+               tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamptz)
+language plpgsql stable security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+  if weir.actor_id() is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  elsif p_limit is not null and p_limit not between 1 and 200 then
+    raise exception using errcode = 'WR001', message = 'limit must be 1 to 200';
+  elsif not exists (select from public.chat_channels c where c.id = p_channel_id) then
+    raise exception using errcode = 'WR004', message = 'there is no such channel';
+  end if;
+  return query
+  select m.id, m.channel_id, m.sender, m.user_id, m.agent_id, a.name, m.content, m.reply_to, m.tool_calls, m.usage, m.degraded, m.created_at
+  from public.chat_messages m
+  left join public.agents a on a.id = m.agent_id
+  where m.channel_id = p_channel_id and (p_before is null or m.id < p_before)
+  order by m.id desc
+  limit coalesce(p_limit, 50);
+end;
+$$;
+
+-- What a chat turn starts from: that agent, workspace and channel are seen by the caller and belong together. One error
+-- for all that is missing, so that an id of another tenant shows nothing. Without a workspace and a channel the turn is
+-- of the agent's organization.
+create function weir.chat_context(p_agent_id uuid, p_workspace_id uuid, p_channel_id uuid) returns jsonb
+language plpgsql stable security definer
+set search_path = ''
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_agent public.agents;
+  v_organization_id uuid;
+  v_workspace_id uuid := p_workspace_id;
+  v_role text;
+begin
+  if v_actor is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  end if;
+  if p_channel_id is not null then
+    select c.workspace_id into v_workspace_id from public.chat_channels c
+    where c.id = p_channel_id and (p_workspace_id is null or c.workspace_id = p_workspace_id);
+    if v_workspace_id is null then
+      raise exception using errcode = 'WR004', message = 'there is no such agent, workspace or channel';
+    end if;
+  end if;
+  if v_workspace_id is not null then
+    select w.organization_id into v_organization_id from public.workspaces w
+    where w.id = v_workspace_id and w.id in (select weir.my_workspaces());
+  end if;
+  if p_agent_id is not null then
+    -- the agent is in that workspace, or the caller's own; anyway of the same organization
+    select a.* into v_agent from public.agents a
+    where a.id = p_agent_id and a.is_active
+      and (v_workspace_id is null or a.organization_id = v_organization_id)
+      and (a.owner_id = v_actor
+           or case when v_workspace_id is null then weir.may_use_agent(v_actor, a.id, a.owner_id)
+                   else exists (select from public.workspace_members m where m.workspace_id = v_workspace_id and m.agent_id = a.id) end);
+    v_organization_id := coalesce(v_organization_id, v_agent.organization_id);
+  end if;
+  select m.role into v_role from public.organization_members m where m.organization_id = v_organization_id and m.user_id = v_actor;
+  if v_role is null or (p_agent_id is not null and v_agent.id is null) then
+    raise exception using errcode = 'WR004', message = 'there is no such agent, workspace or channel';
+  end if;
+  return jsonb_build_object(
+    'organization_id', v_organization_id,
+    'agent', case when v_agent.id is not null
+                  then jsonb_build_object('id', v_agent.id, 'name', v_agent.name, 'instructions', v_agent.instructions) end,
+    'workspace_id', v_workspace_id, 'channel_id', p_channel_id, 'role', v_role);
+end;
+$$;
+
+revoke all on function weir.post_chat_message(uuid, text, text), weir.get_chat_messages_with_details(uuid, uuid, integer),
+  weir.chat_context(uuid, uuid, uuid) from public;
+grant execute on function weir.post_chat_message(uuid, text, text), weir.get_chat_messages_with_details(uuid, uuid, integer),
+  weir.chat_context(uuid, uuid, uuid) to authenticated;
+grant execute on function weir.may_use_agent(uuid, uuid, uuid) to weir_writer;
+
+grant create on schema weir to weir_writer;
+alter function weir.post_chat_message(uuid, text, text) owner to weir_writer;
+alter function weir.get_chat_messages_with_details(uuid, uuid, integer) owner to weir_writer;
+alter function weir.chat_context(uuid, uuid, uuid) owner to weir_writer;
+revoke create on schema weir from weir_writer;
+
+create function public.post_chat_message(channel_id uuid, content text, client_message_id text default null) returns jsonb
+language sql volatile begin atomic select weir.post_chat_message($1, $2, $3); end;
+create function public.get_chat_messages_with_details(p_channel_id uuid, before uuid default null, "limit" integer default 50)
+returns table (id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid,
+               tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamptz)
+language sql stable begin atomic select * from weir.get_chat_messages_with_details($1, $2, $3); end;
+create function public.chat_context(agent_id uuid, workspace_id uuid default null, channel_id uuid default null) returns jsonb
+language sql stable begin atomic select weir.chat_context($1, $2, $3); end;
+revoke all on function public.post_chat_message(uuid, text, text), public.get_chat_messages_with_details(uuid, uuid, integer),
+  public.chat_context(uuid, uuid, uuid) from public, anon, authenticated, service_role;
+grant execute on function public.post_chat_message(uuid, text, text), public.get_chat_messages_with_details(uuid, uuid, integer),
+  public.chat_context(uuid, uuid, uuid) to authenticated;

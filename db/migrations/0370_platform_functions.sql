@@ -1,0 +1,133 @@
+-- Acts of the platform, by the owner's connection only: no role but the owner of the schema may execute these.
+
+-- A catalog entry. The same slug and version again replaces that row; a new version is a new row, and instances stay on
+-- theirs until they are updated.
+create function weir.publish_catalog_server(p_entry jsonb) returns uuid
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_key text;
+  v_id uuid;
+begin
+  if jsonb_typeof(p_entry) is distinct from 'object' then
+    raise exception using errcode = 'WR001', message = 'entry: must be an object';
+  end if;
+  select k into v_key from jsonb_object_keys(p_entry) k
+  where k not in ('slug', 'name', 'description', 'transport', 'runtime', 'package', 'version', 'bin', 'args', 'env',
+                  'configuration_schema', 'default_share') limit 1;
+  if v_key is not null then
+    raise exception using errcode = 'WR001', message = format('entry.%s: is not known', v_key);
+  end if;
+  -- a schema that cannot be checked would let any configuration through
+  perform weir.check_schema(coalesce(p_entry -> 'configuration_schema', '{}'), 'entry.configuration_schema');
+  insert into public.mcp_server_catalog as c
+    (slug, version, name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share)
+  values
+    (p_entry ->> 'slug', p_entry ->> 'version', p_entry ->> 'name', coalesce(p_entry ->> 'description', ''), p_entry ->> 'transport',
+     coalesce(p_entry ->> 'runtime', 'process'), p_entry ->> 'package', p_entry ->> 'bin', coalesce(p_entry -> 'args', '[]'),
+     coalesce(p_entry -> 'env', '{}'), coalesce(p_entry -> 'configuration_schema', '{"type": "object", "properties": {}}'),
+     coalesce(p_entry ->> 'default_share', 'instance'))
+  on conflict (slug, version) do update
+    set name = excluded.name, description = excluded.description, transport = excluded.transport, runtime = excluded.runtime,
+        package = excluded.package, bin = excluded.bin, args = excluded.args, env = excluded.env,
+        configuration_schema = excluded.configuration_schema, default_share = excluded.default_share, is_published = true,
+        updated_at = now()
+  returning c.id into v_id;
+  return v_id;
+end;
+$$;
+
+-- Raises where a schema has a keyword that weir.schema_error does not check.
+create function weir.check_schema(p_schema jsonb, p_path text) returns void
+language plpgsql immutable
+set search_path = ''
+as $$
+declare
+  v_key text;
+  v_value jsonb;
+begin
+  if jsonb_typeof(p_schema) <> 'object' then
+    raise exception using errcode = 'WR001', message = p_path || ': must be an object';
+  end if;
+  for v_key, v_value in select e.key, e.value from jsonb_each(p_schema) e loop
+    if v_key not in ('title', 'description', 'default', 'examples', '$schema', 'additionalProperties', 'type', 'enum', 'const',
+                     'minLength', 'maxLength', 'pattern', 'minimum', 'maximum', 'minItems', 'maxItems', 'required', 'properties', 'items')
+       or (v_key = 'additionalProperties' and v_value <> 'false')
+       or (v_key = 'pattern' and weir.pattern_error(v_value #>> '{}') is not null) then
+      raise exception using errcode = 'WR001', message = format('%s.%s: is not supported', p_path, v_key);
+    elsif v_key = 'items' then
+      perform weir.check_schema(v_value, p_path || '.items');
+    elsif v_key = 'properties' then
+      perform weir.check_schema(p.value, p_path || '.properties.' || p.key) from jsonb_each(v_value) p;
+    end if;
+  end loop;
+end;
+$$;
+
+-- Withdrawn: no new instance, and no call of an existing one.
+create function weir.withdraw_catalog_server(p_slug text, p_version text default null) returns integer
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  update public.mcp_server_catalog c set is_published = false, updated_at = now()
+  where c.slug = p_slug and (p_version is null or c.version = p_version) and c.is_published;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+create function weir.add_platform_admin(p_user_id uuid) returns void
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+  insert into weir.platform_admins (user_id) values (p_user_id) on conflict do nothing;
+end;
+$$;
+
+create function weir.set_setting(p_name text, p_value jsonb) returns void
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+  insert into weir.settings as s (name, value) values (p_name, p_value)
+  on conflict (name) do update set value = excluded.value, updated_at = now();
+end;
+$$;
+
+-- A login of the embedded issuer; on Supabase its own issuer makes them.
+create function weir.create_user(p_email text, p_password_hash text) returns uuid
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_id constant uuid := weir.uuid_v7();
+begin
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    raise exception using errcode = 'WR010', message = 'the users of this database are Supabase''s: create them there';
+  end if;
+  insert into auth.users (id, email, encrypted_password) values (v_id, lower(p_email), p_password_hash);
+  return v_id;
+exception
+  when unique_violation then
+    raise exception using errcode = 'WR005', message = 'a user with this e-mail address exists';
+end;
+$$;
+
+revoke all on function weir.publish_catalog_server(jsonb), weir.check_schema(jsonb, text), weir.withdraw_catalog_server(text, text),
+  weir.add_platform_admin(uuid), weir.set_setting(text, jsonb), weir.create_user(text, text) from public;
+grant execute on function weir.check_schema(jsonb, text) to weir_system;
+grant execute on function weir.publish_catalog_server(jsonb), weir.withdraw_catalog_server(text, text),
+  weir.add_platform_admin(uuid), weir.set_setting(text, jsonb), weir.create_user(text, text) to current_user;
+
+grant create on schema weir to weir_system;
+alter function weir.publish_catalog_server(jsonb) owner to weir_system;
+alter function weir.withdraw_catalog_server(text, text) owner to weir_system;
+alter function weir.add_platform_admin(uuid) owner to weir_system;
+alter function weir.set_setting(text, jsonb) owner to weir_system;
+alter function weir.create_user(text, text) owner to weir_system;
+revoke create on schema weir from weir_system;

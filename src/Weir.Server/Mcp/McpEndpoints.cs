@@ -1,0 +1,96 @@
+using Weir.Audit;
+using Weir.Errors;
+using Weir.Gateway;
+using Weir.Identity;
+
+namespace Weir.Server.Mcp;
+
+/// <summary><c>/mcp</c> and <c>/mcp/{instance}</c> with an agent's key, <c>/mcp/agents/{agent}</c> with a person's token.</summary>
+internal static class McpEndpoints
+{
+    public static void MapMcp(this IEndpointRouteBuilder routes)
+    {
+        routes.Map("/mcp", (HttpContext http, McpHandler handler) => RouteAsync(http, handler, "/mcp", instance: null));
+        routes.Map("/mcp/{instance:regex(^[a-z0-9-]{{1,20}}$)}", (HttpContext http, McpHandler handler, string instance) =>
+            RouteAsync(http, handler, "/mcp/" + instance, instance));
+        routes.Map("/mcp/agents/{agent:guid}", async (HttpContext http, McpHandler handler, PersonTokens tokens, Guid agent) =>
+        {
+            if (await PersonAsync(http, tokens) is { } user)
+            {
+                await RunAsync(http, handler, new McpScope($"/mcp/agents/{agent}", Principal.OfPerson(user, agent), InstanceName: null));
+            }
+        });
+
+        // A client that probes for an authorization server must not take a page for one.
+        foreach (var path in (string[])["/.well-known/{**rest}", "/register", "/authorize", "/token"])
+        {
+            routes.Map(path, static (HttpContext http) => Http.JsonErrors.WriteAsync(
+                http, StatusCodes.Status404NotFound, ErrorCode.NotFound.Sqlstate(), "There is no OAuth here: send an agent's key as a bearer token.", hint: null));
+        }
+    }
+
+    private static Task RouteAsync(HttpContext http, McpHandler handler, string path, string? instance)
+    {
+        if (Bearer(http) is { } token && AgentKey.Parse(token) is { } key)
+        {
+            return RunAsync(http, handler, new McpScope(path, Principal.OfKey(key), instance));
+        }
+
+        return UnauthenticatedAsync(http, Bearer(http) is null ? "An agent's key is missing: Authorization: Bearer weir_…" : "This is not an agent's key.");
+    }
+
+    /// <summary>The person behind the token; null after the request was refused.</summary>
+    private static async Task<Guid?> PersonAsync(HttpContext http, PersonTokens tokens)
+    {
+        if (Bearer(http) is not { } token)
+        {
+            await UnauthenticatedAsync(http, "A person's token is missing: Authorization: Bearer …");
+            return null;
+        }
+
+        try
+        {
+            return await tokens.VerifyAsync(token, http.RequestAborted);
+        }
+        catch (WeirException e) when (e.Code == ErrorCode.Unauthenticated)
+        {
+            await UnauthenticatedAsync(http, e.Message);
+            return null;
+        }
+    }
+
+    private static Task RunAsync(HttpContext http, McpHandler handler, McpScope scope)
+    {
+        if (HttpMethods.IsPost(http.Request.Method))
+        {
+            return handler.PostAsync(http, scope);
+        }
+
+        if (HttpMethods.IsGet(http.Request.Method))
+        {
+            return handler.GetAsync(http, scope);
+        }
+
+        if (HttpMethods.IsDelete(http.Request.Method))
+        {
+            return handler.DeleteAsync(http, scope);
+        }
+
+        http.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
+        http.Response.Headers.Allow = "POST, GET, DELETE";
+        return Task.CompletedTask;
+    }
+
+    private static Task UnauthenticatedAsync(HttpContext http, string message)
+    {
+        http.RequestServices.GetRequiredService<SecurityEvents>().Count("no_key", keyId: null, http.Connection.RemoteIpAddress);
+        return Http.JsonErrors.WriteAsync(http, new WeirException(ErrorCode.Unauthenticated, message));
+    }
+
+    private static string? Bearer(HttpContext http)
+    {
+        const string Scheme = "Bearer ";
+        var header = http.Request.Headers.Authorization.ToString();
+        return header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) ? header[Scheme.Length..].Trim() : null;
+    }
+}

@@ -1,0 +1,42 @@
+using NpgsqlTypes;
+using Weir.Postgres;
+
+namespace Weir.Catalog;
+
+/// <summary>What the refresh of catalogs asks of the database.</summary>
+internal sealed class CatalogQueries(Databases databases)
+{
+    private const string InstancesToRefresh =
+        "select instance_id, instance_name, endpoint_url, node_id, share, generation from weir.instances_to_refresh($1, $2, $3, $4)";
+
+    private const string RecordDefinitions = "select new_pins, changed_pins, quarantined from weir.record_definitions($1, $2, $3, $4, $5, $6, $7)";
+
+    public sealed record Instance(Guid Id, string Name, string? EndpointUrl, Guid? NodeId, string Share, long Generation);
+
+    public sealed record Recorded(int NewPins, int ChangedPins, int Quarantined);
+
+    public Task<IReadOnlyList<Instance>> InstancesToRefreshAsync(Guid replicaId, int limit, TimeSpan lease, TimeSpan maxAge, CancellationToken ct) =>
+        databases.Engine.QueryAsync(
+            InstancesToRefresh,
+            [Sql.Uuid(replicaId), Sql.Integer(limit), Sql.Interval(lease), Sql.Interval(maxAge)],
+            r => new Instance(r.GetGuid(0), r.GetString(1), r.GetNullableString(2), r.GetNullable<Guid>(3), r.GetString(4), r.GetInt64(5)),
+            ct);
+
+    public async Task<Recorded> RecordAsync(Instance instance, IReadOnlyList<AnnouncedItem> items, string serverInfo, CancellationToken ct)
+    {
+        var rows = await databases.Engine.QueryAsync(
+            RecordDefinitions,
+            [
+                Sql.Uuid(instance.Id),
+                Sql.Bigint(instance.Generation),
+                Sql.Array(NpgsqlDbType.Text, items.Select(i => i.Kind).ToArray()),
+                Sql.Array(NpgsqlDbType.Text, items.Select(i => i.Name).ToArray()),
+                Sql.Array(NpgsqlDbType.Bytea, items.Select(i => i.Hash).ToArray()),
+                Sql.Array(NpgsqlDbType.Text, items.Select(i => i.Definition).ToArray()),
+                Sql.Jsonb(serverInfo),
+            ],
+            r => new Recorded(r.GetInt32(0), r.GetInt32(1), r.GetInt32(2)),
+            ct);
+        return rows.Count > 0 ? rows[0] : new Recorded(0, 0, 0);
+    }
+}

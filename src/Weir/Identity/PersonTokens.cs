@@ -1,0 +1,102 @@
+using System.Security.Claims;
+using System.Text;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+using Weir.Configuration;
+using Weir.Errors;
+using Weir.Keys;
+
+namespace Weir.Identity;
+
+/// <summary>
+/// Verifies people's tokens and, with the embedded issuer, makes them. HS256 with the project's secret (or one derived from the
+/// keyring), or RS256 and ES256 with the issuer's published keys; the algorithm follows from the configuration, never from the
+/// token. Of the claims only the subject is used: what a person may do is looked up, not believed.
+/// </summary>
+internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKeys? signingKeys, TimeProvider time)
+{
+    public const string EmbeddedIssuer = "weir";
+    public static readonly TimeSpan Lifetime = TimeSpan.FromHours(1);
+    private static readonly TimeSpan AnonLifetime = TimeSpan.FromDays(3650);
+    private static readonly TimeSpan ClockSkew = TimeSpan.FromSeconds(30);
+
+    private readonly JsonWebTokenHandler _handler = new() { SetDefaultTimesOnTokenCreation = false, MapInboundClaims = false };
+    private readonly SymmetricSecurityKey? _secret = signingKeys is not null
+        ? null
+        : new SymmetricSecurityKey(config.JwtSecret is { } secret ? Encoding.UTF8.GetBytes(secret) : keyring.DeriveKey("auth/jwt"));
+
+    /// <summary>Whether Weir is its own issuer: neither a project's secret nor published keys are configured.</summary>
+    public bool IsEmbedded => config.JwtSecret is null && signingKeys is null;
+
+    /// <summary>The person behind a token.</summary>
+    /// <exception cref="WeirException">WR002: not signed by the issuer, expired, for somebody else, or not a person's.</exception>
+    public async Task<Guid> VerifyAsync(string token, CancellationToken ct)
+    {
+        if (token.Length > 16 * 1024)
+        {
+            throw Refused();
+        }
+
+        var keys = _secret is not null ? [_secret] : await signingKeys!.GetAsync(_handler.CanReadToken(token) ? new JsonWebToken(token).Kid : "", ct);
+        var result = await _handler.ValidateTokenAsync(token, new TokenValidationParameters
+        {
+            IssuerSigningKeys = keys,
+            ValidAlgorithms = _secret is not null ? [SecurityAlgorithms.HmacSha256] : [SecurityAlgorithms.RsaSha256, SecurityAlgorithms.EcdsaSha256],
+            ValidAudience = config.Audience,
+            ValidateIssuer = IsEmbedded || config.Issuer is not null,
+            ValidIssuer = config.Issuer ?? EmbeddedIssuer,
+            RequireExpirationTime = true,
+            ClockSkew = ClockSkew,
+            LifetimeValidator = (notBefore, expires, _, parameters) => IsAlive(notBefore, expires, parameters.ClockSkew),
+        });
+        var isPerson = result.IsValid
+            && result.ClaimsIdentity.FindFirst("role")?.Value == "authenticated"
+            && Guid.TryParse(result.ClaimsIdentity.FindFirst(JwtRegisteredClaimNames.Sub)?.Value, out _);
+        return isPerson ? Guid.Parse(result.ClaimsIdentity.FindFirst(JwtRegisteredClaimNames.Sub)!.Value) : throw Refused();
+    }
+
+    /// <summary>An access token of the embedded issuer.</summary>
+    public string Issue(Guid userId, string email)
+    {
+        RequireEmbedded();
+        return Create(Lifetime, [new Claim(JwtRegisteredClaimNames.Sub, userId.ToString()), new Claim("email", email), new Claim("role", "authenticated")]);
+    }
+
+    /// <summary>The public key of <c>createClient(url, anonKey)</c>: says only that nobody is logged in.</summary>
+    public string IssueAnonKey()
+    {
+        RequireEmbedded();
+        return Create(AnonLifetime, [new Claim("role", "anon")]);
+    }
+
+    private string Create(TimeSpan lifetime, Claim[] claims)
+    {
+        var now = time.GetUtcNow().UtcDateTime;
+        return _handler.CreateToken(new SecurityTokenDescriptor
+        {
+            Issuer = EmbeddedIssuer,
+            Audience = config.Audience,
+            IssuedAt = now,
+            NotBefore = now,
+            Expires = now + lifetime,
+            Subject = new ClaimsIdentity(claims),
+            SigningCredentials = new SigningCredentials(_secret, SecurityAlgorithms.HmacSha256),
+        });
+    }
+
+    private bool IsAlive(DateTime? notBefore, DateTime? expires, TimeSpan skew)
+    {
+        var now = time.GetUtcNow().UtcDateTime;
+        return expires is { } end && end + skew > now && (notBefore is not { } start || start - skew <= now);
+    }
+
+    private void RequireEmbedded()
+    {
+        if (!IsEmbedded)
+        {
+            throw new InvalidOperationException("Tokens are another issuer's here.");
+        }
+    }
+
+    private static WeirException Refused() => new(ErrorCode.Unauthenticated, "The token is not valid here.", "Sign in again.");
+}

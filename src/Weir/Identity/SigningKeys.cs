@@ -1,0 +1,51 @@
+using Microsoft.IdentityModel.Tokens;
+using Weir.Errors;
+
+namespace Weir.Identity;
+
+/// <summary>
+/// The issuer's published keys. Read when first needed, again when a token names a key that is not among them (at most once a
+/// minute), and kept while the issuer is away.
+/// </summary>
+/// <param name="fetch">Reads the JWKS document.</param>
+internal sealed class SigningKeys(Func<CancellationToken, Task<string>> fetch, TimeProvider time)
+{
+    private static readonly TimeSpan MinimumAge = TimeSpan.FromMinutes(1);
+
+    private readonly SemaphoreSlim _fetching = new(1);
+    private IList<SecurityKey> _keys = [];
+    private DateTimeOffset _readAt = DateTimeOffset.MinValue;
+
+    /// <exception cref="WeirException">WR009: the keys were never read, and cannot be now.</exception>
+    public async Task<IList<SecurityKey>> GetAsync(string kid, CancellationToken ct)
+    {
+        if (_keys.Any(k => k.KeyId == kid))
+        {
+            return _keys;
+        }
+
+        await _fetching.WaitAsync(ct);
+        try
+        {
+            if (time.GetUtcNow() - _readAt > MinimumAge)
+            {
+                _readAt = time.GetUtcNow();
+                _keys = new JsonWebKeySet(await fetch(ct)).GetSigningKeys();
+            }
+        }
+        catch (Exception e) when (e is not OperationCanceledException && _keys.Count == 0)
+        {
+            throw new WeirException(ErrorCode.Unavailable, "The issuer's keys cannot be read.", "Retry later.", e);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // The known keys stay good while the issuer is away.
+        }
+        finally
+        {
+            _fetching.Release();
+        }
+
+        return _keys;
+    }
+}
