@@ -1,0 +1,32 @@
+namespace Weir.Dtma.Bridge;
+
+/// <summary>Bounds of the data path.</summary>
+internal sealed record BridgeOptions
+{
+    /// <summary>The longest message in either direction, in bytes.</summary>
+    public const int MessageLimit = 16 * 1024 * 1024;
+
+    /// <summary>When a call is given up: the child is told so and the caller gets an error. Default 10 minutes.</summary>
+    public TimeSpan CallTimeout { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>How long the first handshake of a child may take. Default 30 s.</summary>
+    public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>A session that is not used for so long is ended. Default 30 minutes.</summary>
+    public TimeSpan SessionIdle { get; init; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>Sessions of an instance with <c>share: session</c>: each is a process. Default 32.</summary>
+    public int SessionChildren { get; init; } = 32;
+
+    /// <summary>Sessions of an instance with <c>share: instance</c>. Default 4096.</summary>
+    public int SharedSessions { get; init; } = 4096;
+
+    /// <summary>A full instance ends its longest idle session in favour of a new one, if idle for this long. Default 1 minute.</summary>
+    public TimeSpan SessionSpare { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Calls that one child may have in flight. Default 1024.</summary>
+    public int CallsInFlight { get; init; } = 1024;
+
+    /// <summary>How long a child may take after its input closed, and again after SIGTERM. Default 2 s.</summary>
+    public TimeSpan EndGrace { get; init; } = TimeSpan.FromSeconds(2);
+}

@@ -1,0 +1,216 @@
+using System.Collections.Concurrent;
+using Weir.Dtma.Servers;
+
+namespace Weir.Dtma.Bridge;
+
+/// <summary>
+/// <c>share: session</c>: each session has its own child, initialized with the client's own words. So the child may ask its client:
+/// elicitation, sampling and roots work.
+/// </summary>
+internal sealed class ChildPerSession : ISessionHost
+{
+    /// <summary>Children that may start at one time: a start costs much more than a call.</summary>
+    private readonly SemaphoreSlim _starts = new(4);
+    private readonly Func<ServerMessageHandler, ChildConnection> _start;
+    private readonly BridgeOptions _options;
+    private readonly TimeProvider _time;
+    private readonly Action<InstanceFailure?> _onStart;
+    private readonly SessionTable _sessions;
+    private readonly ConcurrentDictionary<Task<bool>, byte> _ending = new();
+    private int _children;
+    private volatile bool _ended;
+
+    /// <param name="onStart">Told the outcome of each start: null is success.</param>
+    public ChildPerSession(
+        Func<ServerMessageHandler, ChildConnection> start, BridgeOptions options, TimeProvider time, Action<InstanceFailure?> onStart)
+    {
+        _start = start;
+        _options = options;
+        _time = time;
+        _onStart = onStart;
+        _sessions = new SessionTable(options.SessionIdle, time, Close);
+    }
+
+    /// <summary>Starts a child for nobody, shakes hands with it and ends it.</summary>
+    public async Task ProbeAsync(CancellationToken cancellation)
+    {
+        var child = _start((_, _) => { });
+        try
+        {
+            await Handshake.RunAsync(child, _options.HandshakeTimeout, cancellation);
+        }
+        finally
+        {
+            await child.EndAsync();
+        }
+    }
+
+    public async Task<Opened> OpenAsync(Envelope envelope, byte[] message, CancellationToken cancellation)
+    {
+        if (!TryTakePlace())
+        {
+            return new Opened(null, Refusal(envelope, message, "This server instance has as many sessions as it can hold.", "session_limit"), 503);
+        }
+
+        await _starts.WaitAsync(cancellation);
+        try
+        {
+            return await StartAsync(envelope, message, cancellation);
+        }
+        finally
+        {
+            _starts.Release();
+        }
+    }
+
+    public Session? Find(string sessionId) => _sessions.Find(sessionId);
+
+    public void Close(Session session)
+    {
+        if (_sessions.Remove(session))
+        {
+            session.CloseStream();
+            End(session.Child);
+        }
+    }
+
+    public byte[]? AnswerLocally(Session session, in Envelope envelope, ReadOnlySpan<byte> message) => envelope.Method == "initialize"
+        ? JsonRpc.Error(message[envelope.Id], JsonRpc.InvalidRequest, "The session is initialized already.")
+        : null;
+
+    public void Take(Session session, in Envelope envelope, byte[] message)
+    {
+        if (envelope.Kind == MessageKind.Response)
+        {
+            session.Answer(envelope, message);
+        }
+        else if (envelope.Method == "notifications/cancelled")
+        {
+            session.Cancel(envelope, message);
+        }
+        else
+        {
+            session.Child.Send(message);
+        }
+    }
+
+    public async Task<bool> EndAsync()
+    {
+        _ended = true;
+        _sessions.Dispose();
+        foreach (var session in _sessions.All)
+        {
+            Close(session);
+        }
+
+        var gone = await Task.WhenAll(_ending.Keys);
+        return Array.TrueForAll(gone, g => g);
+    }
+
+    private async Task<Opened> StartAsync(Envelope envelope, byte[] message, CancellationToken cancellation)
+    {
+        Session? session = null;
+        var child = _start((e, m) => OnServerMessage(session, e, m));
+        session = new Session(SessionTable.NewId(), child, _time);
+        // Counted from here on by its end, however that comes.
+        _ = CloseWithChildAsync(session);
+        var call = child.Call(envelope, message);
+        using var limit = new CancellationTokenSource(_options.HandshakeTimeout, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellation);
+        byte[] response;
+        try
+        {
+            response = await call.FinalAsync(either.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            End(child);
+            cancellation.ThrowIfCancellationRequested();
+            _onStart(new InstanceFailure(Weir.Nodes.NodeErrors.HandshakeFailed, "A session's server did not answer initialize in time."));
+            return new Opened(null, Refusal(envelope, message, "The server did not answer initialize in time.", "timeout"), 503);
+        }
+
+        if (!child.IsOpen)
+        {
+            _onStart(new InstanceFailure(Weir.Nodes.NodeErrors.ChildExited, "A session's server ended before it answered initialize."));
+            End(child);
+            return new Opened(null, response, StatusCodes.Status503ServiceUnavailable);
+        }
+
+        if (Envelope.TryParse(response, out var answer, out _) && answer.IsError)
+        {
+            End(child); // The client's own fault, most likely: the server runs, and says what it does not like.
+            return new Opened(null, response);
+        }
+
+        _onStart(null);
+        _sessions.Add(session);
+        if (_ended || !child.IsOpen)
+        {
+            Close(session);
+        }
+
+        return new Opened(session, response);
+    }
+
+    private bool TryTakePlace()
+    {
+        if (_ended)
+        {
+            return false;
+        }
+
+        if (Volatile.Read(ref _children) >= _options.SessionChildren && _sessions.LongestIdle(_options.SessionSpare) is { } spare)
+        {
+            Close(spare);
+        }
+
+        return Volatile.Read(ref _children) < _options.SessionChildren;
+    }
+
+    private async Task CloseWithChildAsync(Session session)
+    {
+        Interlocked.Increment(ref _children);
+        await session.Child.Closed;
+        _sessions.Remove(session);
+        session.CloseStream();
+        End(session.Child);
+        await session.Child.Exited;
+        Interlocked.Decrement(ref _children);
+    }
+
+    private void End(ChildConnection child)
+    {
+        var end = child.EndAsync();
+        _ending[end] = 0;
+        _ = end.ContinueWith(t => _ending.TryRemove(t, out _), TaskScheduler.Default);
+    }
+
+    private static void OnServerMessage(Session? session, Envelope envelope, byte[] message)
+    {
+        if (session is null)
+        {
+            return; // Before the session has a name, a child has nothing to say that anyone waits for.
+        }
+
+        if (envelope.Kind == MessageKind.Request)
+        {
+            if (!session.Ask(envelope, message))
+            {
+                var id = message.AsSpan()[envelope.Id];
+                session.Child.Send(JsonRpc.Error(id, JsonRpc.InternalError, "The client has too many requests to answer already.", "busy"));
+            }
+        }
+        else if (envelope.Method == "notifications/cancelled")
+        {
+            session.Withdraw(envelope, message);
+        }
+        else
+        {
+            session.Notify(message, toCall: envelope.Method == "notifications/message");
+        }
+    }
+
+    private static byte[] Refusal(Envelope envelope, byte[] message, string text, string mark) =>
+        JsonRpc.Error(message.AsSpan()[envelope.Id], JsonRpc.InternalError, text, mark);
+}

@@ -1,0 +1,243 @@
+using System.Text.Json;
+
+namespace Weir.Dtma.Bridge;
+
+internal enum MessageKind
+{
+    Request,
+    Notification,
+    Response,
+}
+
+/// <summary>
+/// Where, in the bytes of one JSON-RPC message, stands what the bridge has to know or to rewrite. Nothing else is read: parameters
+/// and results pass as they are.
+/// </summary>
+internal readonly struct Envelope
+{
+    /// <summary>Deeper than any message should be; shallow enough that reading it costs no memory to speak of.</summary>
+    private const int MaxDepth = 512;
+
+    public MessageKind Kind { get; private init; }
+
+    public string? Method { get; private init; }
+
+    /// <summary>The id with its quotes, so <c>1</c> and <c>"1"</c> differ. Empty on a notification.</summary>
+    public Range Id { get; private init; }
+
+    /// <summary><c>params._meta.progressToken</c> of a request, <c>params.progressToken</c> of a progress notification.</summary>
+    public Range ProgressToken { get; private init; }
+
+    /// <summary><c>params.requestId</c> of a cancellation.</summary>
+    public Range RequestId { get; private init; }
+
+    /// <summary><c>params.uri</c>, with its quotes.</summary>
+    public Range Uri { get; private init; }
+
+    public bool IsError { get; private init; }
+
+    public static bool IsSet(Range range) => range.End.Value > range.Start.Value;
+
+    /// <summary>False for what is not one JSON-RPC 2.0 message; <paramref name="problem"/> says why, in terms of the protocol.</summary>
+    public static bool TryParse(ReadOnlySpan<byte> json, out Envelope envelope, out string problem)
+    {
+        envelope = default;
+        try
+        {
+            var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaxDepth });
+            return TryRead(ref reader, out envelope, out problem);
+        }
+        catch (JsonException e)
+        {
+            problem = $"Not JSON: {e.Message}";
+            return false;
+        }
+        catch (InvalidOperationException)
+        {
+            problem = "Not JSON: a text is not UTF-8.";
+            return false;
+        }
+    }
+
+    private static bool TryRead(ref Utf8JsonReader reader, out Envelope envelope, out string problem)
+    {
+        envelope = default;
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+        {
+            problem = "One JSON-RPC message is wanted: an object, not a batch.";
+            return false;
+        }
+
+        var parts = default(Parts);
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
+        {
+            if (!parts.TryTake(ref reader))
+            {
+                problem = "A member of the message is there twice, or has the wrong type.";
+                return false;
+            }
+        }
+
+        // Whatever follows the object is for the reader to refuse.
+        while (reader.Read())
+        {
+        }
+
+        var hasId = IsSet(parts.Id);
+        MessageKind? kind = (parts.Method, parts.HasResult, parts.HasError, hasId) switch
+        {
+            (not null, false, false, true) => MessageKind.Request,
+            (not null, false, false, false) => MessageKind.Notification,
+            (null, true, false, true) or (null, false, true, true) => MessageKind.Response,
+            _ => null,
+        };
+        if (kind is null || !parts.IsVersion2)
+        {
+            problem = "Neither a request, nor a notification, nor a response of JSON-RPC 2.0.";
+            return false;
+        }
+
+        envelope = new Envelope
+        {
+            Kind = kind.Value,
+            Method = parts.Method,
+            Id = parts.Id,
+            ProgressToken = parts.Method == "notifications/progress" ? parts.TopToken : parts.MetaToken,
+            RequestId = parts.RequestId,
+            Uri = parts.Uri,
+            IsError = parts.HasError,
+        };
+        problem = "";
+        return true;
+    }
+
+    private static Range Value(ref Utf8JsonReader reader)
+    {
+        var start = (int)reader.TokenStartIndex;
+        reader.Skip();
+        return start..(int)reader.BytesConsumed;
+    }
+
+    private struct Parts
+    {
+        public string? Method;
+        public Range Id;
+        public Range TopToken;
+        public Range MetaToken;
+        public Range RequestId;
+        public Range Uri;
+        public bool HasResult;
+        public bool HasError;
+        public bool HasParams;
+        public bool IsVersion2;
+
+        /// <summary>One member of the message. False where it is there twice: a splice would rewrite only one of them.</summary>
+        public bool TryTake(ref Utf8JsonReader reader)
+        {
+            if (reader.ValueTextEquals("id"u8))
+            {
+                return TryTakeId(ref reader, ref Id);
+            }
+
+            if (reader.ValueTextEquals("method"u8))
+            {
+                reader.Read();
+                var first = Method is null && reader.TokenType == JsonTokenType.String;
+                Method = first ? reader.GetString() : null;
+                return first;
+            }
+
+            if (reader.ValueTextEquals("params"u8))
+            {
+                reader.Read();
+                var first = !HasParams;
+                HasParams = true;
+                return first && (reader.TokenType == JsonTokenType.StartObject ? TryTakeParams(ref reader) : reader.TrySkip());
+            }
+
+            if (reader.ValueTextEquals("jsonrpc"u8))
+            {
+                reader.Read();
+                IsVersion2 = reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("2.0"u8);
+                return IsVersion2;
+            }
+
+            var (result, error) = (reader.ValueTextEquals("result"u8), reader.ValueTextEquals("error"u8));
+            var twice = (result && HasResult) || (error && HasError);
+            HasResult |= result;
+            HasError |= error;
+            reader.Read();
+            reader.Skip();
+            return !twice;
+        }
+
+        private bool TryTakeParams(ref Utf8JsonReader reader)
+        {
+            var hasMeta = false;
+            while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
+            {
+                var good = true;
+                if (reader.ValueTextEquals("_meta"u8))
+                {
+                    reader.Read();
+                    good = !hasMeta && (reader.TokenType == JsonTokenType.StartObject ? TryTakeMeta(ref reader) : reader.TrySkip());
+                    hasMeta = true;
+                }
+                else if (reader.ValueTextEquals("progressToken"u8))
+                {
+                    good = TryTakeId(ref reader, ref TopToken);
+                }
+                else if (reader.ValueTextEquals("requestId"u8))
+                {
+                    good = TryTakeId(ref reader, ref RequestId);
+                }
+                else if (reader.ValueTextEquals("uri"u8))
+                {
+                    reader.Read();
+                    Uri = Value(ref reader);
+                }
+                else
+                {
+                    reader.Read();
+                    reader.Skip();
+                }
+
+                if (!good)
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+
+        private bool TryTakeMeta(ref Utf8JsonReader reader)
+        {
+            while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
+            {
+                if (reader.ValueTextEquals("progressToken"u8))
+                {
+                    if (!TryTakeId(ref reader, ref MetaToken))
+                    {
+                        return false;
+                    }
+                }
+                else
+                {
+                    reader.Read();
+                    reader.Skip();
+                }
+            }
+
+            return true;
+        }
+
+        private static bool TryTakeId(ref Utf8JsonReader reader, ref Range target)
+        {
+            reader.Read();
+            var first = !IsSet(target) && reader.TokenType is JsonTokenType.Number or JsonTokenType.String;
+            target = Value(ref reader);
+            return first;
+        }
+    }
+}

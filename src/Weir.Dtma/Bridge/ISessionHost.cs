@@ -1,0 +1,26 @@
+namespace Weir.Dtma.Bridge;
+
+/// <summary>The outcome of a client's <c>initialize</c>: a session and the response, or the response alone, which then is an error.</summary>
+/// <param name="HttpStatus">200, or 503 when there is no room or no server.</param>
+internal readonly record struct Opened(Session? Session, byte[] Response, int HttpStatus = StatusCodes.Status200OK);
+
+/// <summary>Who has which child. Two ways: all sessions share one, or each has its own.</summary>
+internal interface ISessionHost
+{
+    /// <param name="message">The client's initialize request, one line.</param>
+    Task<Opened> OpenAsync(Envelope envelope, byte[] message, CancellationToken cancellation);
+
+    Session? Find(string sessionId);
+
+    /// <summary>DELETE by the client, or idle for too long.</summary>
+    void Close(Session session);
+
+    /// <summary>The response to a request that is not the child's to answer, or null.</summary>
+    byte[]? AnswerLocally(Session session, in Envelope envelope, ReadOnlySpan<byte> message);
+
+    /// <summary>A notification or response of the client.</summary>
+    void Take(Session session, in Envelope envelope, byte[] message);
+
+    /// <summary>Ends all sessions and children. False when a child could not be ended.</summary>
+    Task<bool> EndAsync();
+}

@@ -1,0 +1,284 @@
+using System.Buffers;
+
+namespace Weir.Dtma.Bridge;
+
+/// <summary>
+/// Streamable HTTP in front of a session host, for the protocol versions with sessions. A client of the later, sessionless kind is
+/// refused by a 400 without one of that kind's error codes, which tells it to initialize.
+/// </summary>
+internal static class McpEndpoint
+{
+    private const string SessionHeader = "Mcp-Session-Id";
+    private const string VersionHeader = "MCP-Protocol-Version";
+    private const string Json = "application/json";
+    private const string EventStream = "text/event-stream";
+    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
+
+    public static Task HandleAsync(HttpContext http, ISessionHost host, TimeProvider time) => http.Request.Method switch
+    {
+        "POST" => PostAsync(http, host, time),
+        "GET" => GetAsync(http, host, time),
+        "DELETE" => DeleteAsync(http, host),
+        _ => MethodNotAllowedAsync(http),
+    };
+
+    /// <summary>1 headers, 2 the message, 3 initialize opens a session, 4 everything else names one, 5 calls wait for their answer.</summary>
+    private static async Task PostAsync(HttpContext http, ISessionHost host, TimeProvider time)
+    {
+        // 1
+        if (!http.Request.HasJsonContentType())
+        {
+            await RefuseAsync(http, 415, JsonRpc.InvalidRequest, "Content-Type must be application/json.");
+            return;
+        }
+
+        if (!Accepts(http, Json) || !Accepts(http, EventStream))
+        {
+            await RefuseAsync(http, 406, JsonRpc.InvalidRequest, "Accept must name application/json and text/event-stream.");
+            return;
+        }
+
+        // 2
+        var message = await ReadBodyAsync(http.Request, http.RequestAborted);
+        if (!Envelope.TryParse(message, out var envelope, out var problem))
+        {
+            await RefuseAsync(http, 400, problem.StartsWith("Not JSON", StringComparison.Ordinal) ? JsonRpc.ParseError : JsonRpc.InvalidRequest, problem);
+            return;
+        }
+
+        Splice.FlattenLineBreaks(message);
+
+        // 3
+        if (envelope is { Kind: MessageKind.Request, Method: "initialize" } && !http.Request.Headers.ContainsKey(SessionHeader))
+        {
+            var opened = await host.OpenAsync(envelope, message, http.RequestAborted);
+            if (opened.Session is { } created)
+            {
+                http.Response.Headers[SessionHeader] = created.Id;
+            }
+
+            await WriteJsonAsync(http, opened.HttpStatus, opened.Response);
+            return;
+        }
+
+        // 4
+        if (await FindSessionAsync(http, host) is not { } session)
+        {
+            return;
+        }
+
+        session.Touch();
+        if (envelope.Kind != MessageKind.Request)
+        {
+            host.Take(session, envelope, message);
+            http.Response.StatusCode = StatusCodes.Status202Accepted;
+            return;
+        }
+
+        // 5
+        if (host.AnswerLocally(session, envelope, message) is { } answer)
+        {
+            await WriteJsonAsync(http, StatusCodes.Status200OK, answer);
+        }
+        else if (session.Call(envelope, message) is { } call)
+        {
+            await WriteCallAsync(http, call, time);
+        }
+        else
+        {
+            await RefuseAsync(http, 400, JsonRpc.InvalidRequest, "A request with this id is still in flight in this session.");
+        }
+    }
+
+    /// <summary>The response as one body if it is the first that comes; else a stream of what comes, which the response ends.</summary>
+    private static async Task WriteCallAsync(HttpContext http, PendingCall call, TimeProvider time)
+    {
+        try
+        {
+            var next = await call.NextAsync(http.RequestAborted);
+            if (next.IsFinal)
+            {
+                await WriteJsonAsync(http, StatusCodes.Status200OK, next.Message);
+                return;
+            }
+
+            StartStream(http);
+            await WriteEventAsync(http.Response, next.Message, http.RequestAborted);
+            while (!next.IsFinal)
+            {
+                var pending = call.NextAsync(http.RequestAborted).AsTask();
+                await KeepAliveUntilAsync(http.Response, pending, time, http.RequestAborted);
+                next = await pending;
+                await WriteEventAsync(http.Response, next.Message, http.RequestAborted);
+            }
+        }
+        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        {
+            // The caller went away, which in these versions cancels nothing.
+        }
+        finally
+        {
+            call.Abandon();
+        }
+    }
+
+    private static async Task GetAsync(HttpContext http, ISessionHost host, TimeProvider time)
+    {
+        if (!Accepts(http, EventStream))
+        {
+            await RefuseAsync(http, 406, JsonRpc.InvalidRequest, "Accept must name text/event-stream.");
+            return;
+        }
+
+        if (await FindSessionAsync(http, host) is not { } session)
+        {
+            return;
+        }
+
+        var stream = session.OpenStream();
+        try
+        {
+            StartStream(http);
+            await http.Response.Body.FlushAsync(http.RequestAborted);
+            while (true)
+            {
+                var waiting = stream.WaitToReadAsync(http.RequestAborted).AsTask();
+                await KeepAliveUntilAsync(http.Response, waiting, time, http.RequestAborted);
+                if (!await waiting)
+                {
+                    return;
+                }
+
+                while (stream.TryRead(out var message))
+                {
+                    await WriteEventAsync(http.Response, message, http.RequestAborted);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        {
+            // The client closed its stream.
+        }
+        finally
+        {
+            session.CloseStream(stream);
+        }
+    }
+
+    private static async Task DeleteAsync(HttpContext http, ISessionHost host)
+    {
+        if (await FindSessionAsync(http, host) is { } session)
+        {
+            host.Close(session);
+            http.Response.StatusCode = StatusCodes.Status204NoContent;
+        }
+    }
+
+    private static Task MethodNotAllowedAsync(HttpContext http)
+    {
+        http.Response.Headers.Allow = "GET, POST, DELETE";
+        http.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Null when the request has been refused.</summary>
+    private static async Task<Session?> FindSessionAsync(HttpContext http, ISessionHost host)
+    {
+        if (http.Request.Headers[SessionHeader] is not [{ Length: > 0 } id])
+        {
+            await RefuseAsync(http, 400, JsonRpc.InvalidRequest, "This server has sessions: initialize first, then send Mcp-Session-Id.");
+            return null;
+        }
+
+        if (http.Request.Headers[VersionHeader] is [{ } version] && !Handshake.Versions.Contains(version))
+        {
+            await RefuseAsync(http, 400, JsonRpc.InvalidRequest, $"MCP-Protocol-Version must be one of {string.Join(", ", Handshake.Versions)}.");
+            return null;
+        }
+
+        if (host.Find(id) is not { } session)
+        {
+            await RefuseAsync(http, 404, JsonRpc.SessionNotFound, "Session not found");
+            return null;
+        }
+
+        return session;
+    }
+
+    private static async Task<byte[]> ReadBodyAsync(HttpRequest request, CancellationToken cancellation)
+    {
+        if (request.ContentLength is { } length and <= BridgeOptions.MessageLimit)
+        {
+            var body = new byte[length];
+            await request.Body.ReadExactlyAsync(body, cancellation);
+            return body;
+        }
+
+        // Kestrel ends a body that grows beyond the limit.
+        using var buffer = new MemoryStream();
+        await request.Body.CopyToAsync(buffer, cancellation);
+        return buffer.ToArray();
+    }
+
+    private static bool Accepts(HttpContext http, string type)
+    {
+        foreach (var value in http.Request.GetTypedHeaders().Accept)
+        {
+            if (value.MatchesAllTypes || value.MediaType.Equals(type, StringComparison.OrdinalIgnoreCase)
+                || (value.MatchesAllSubTypes && type.StartsWith(value.Type.Value + "/", StringComparison.OrdinalIgnoreCase)))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static void StartStream(HttpContext http)
+    {
+        http.Response.ContentType = EventStream;
+        http.Response.Headers.CacheControl = "no-cache";
+        http.Response.Headers["X-Accel-Buffering"] = "no";
+    }
+
+    private static async Task WriteEventAsync(HttpResponse response, byte[] message, CancellationToken cancellation)
+    {
+        var writer = response.BodyWriter;
+        writer.Write("event: message\ndata: "u8);
+        writer.Write(message);
+        writer.Write("\n\n"u8);
+        await writer.FlushAsync(cancellation);
+    }
+
+    /// <summary>A comment now and then shows each side that the other is still there.</summary>
+    private static async Task KeepAliveUntilAsync(HttpResponse response, Task pending, TimeProvider time, CancellationToken cancellation)
+    {
+        while (!pending.IsCompleted)
+        {
+            using var done = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            var first = await Task.WhenAny(pending, Task.Delay(KeepAlive, time, done.Token));
+            await done.CancelAsync();
+            if (first != pending && !cancellation.IsCancellationRequested)
+            {
+                response.BodyWriter.Write(": \n\n"u8);
+                await response.BodyWriter.FlushAsync(cancellation);
+            }
+        }
+    }
+
+    private static async Task WriteJsonAsync(HttpContext http, int status, byte[] body)
+    {
+        http.Response.StatusCode = status;
+        http.Response.ContentType = Json;
+        http.Response.ContentLength = body.Length;
+        if (status == StatusCodes.Status503ServiceUnavailable)
+        {
+            http.Response.Headers.RetryAfter = "1";
+        }
+
+        await http.Response.Body.WriteAsync(body, http.RequestAborted);
+    }
+
+    public static Task RefuseAsync(HttpContext http, int status, int code, string message, string? weir = null) =>
+        WriteJsonAsync(http, status, JsonRpc.Error([], code, message, weir));
+}

@@ -1,0 +1,222 @@
+using System.Text;
+using System.Threading.Channels;
+
+namespace Weir.Dtma.Bridge;
+
+/// <summary>One <c>Mcp-Session-Id</c>: whose calls are in flight, and where the child's own messages go.</summary>
+internal sealed class Session
+{
+    private const int StreamBacklog = 1024;
+    private const int WaitingRequests = 64;
+
+    private readonly TimeProvider _time;
+    private readonly Lock _lock = new();
+    private readonly List<PendingCall> _calls = [];
+    private readonly HashSet<string> _asked = new(StringComparer.Ordinal);
+    private readonly Queue<byte[]> _waiting = new();
+    private Channel<byte[]>? _stream;
+    private long _lastUsed;
+
+    public Session(string id, ChildConnection child, TimeProvider time)
+    {
+        Id = id;
+        Child = child;
+        _time = time;
+        _lastUsed = time.GetTimestamp();
+    }
+
+    public string Id { get; }
+
+    public ChildConnection Child { get; }
+
+    /// <summary>How long nothing has been in flight; zero while anything is.</summary>
+    public TimeSpan Idle
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _calls.Count > 0 || _stream is not null ? TimeSpan.Zero : _time.GetElapsedTime(_lastUsed);
+            }
+        }
+    }
+
+    public void Touch()
+    {
+        lock (_lock)
+        {
+            _lastUsed = _time.GetTimestamp();
+        }
+    }
+
+    /// <summary>Null when a call with the same id is still in flight.</summary>
+    public PendingCall? Call(in Envelope envelope, ReadOnlySpan<byte> message)
+    {
+        lock (_lock)
+        {
+            var id = message[envelope.Id];
+            foreach (var other in _calls)
+            {
+                if (id.SequenceEqual(other.ClientId))
+                {
+                    return null;
+                }
+            }
+
+            // The answer may be there before this returns; then the call has left the list that it is about to enter.
+            var call = Child.Call(envelope, message, Leave);
+            _calls.Add(call);
+            if (call.IsFinished)
+            {
+                _calls.Remove(call);
+            }
+
+            while (_waiting.TryDequeue(out var waiting))
+            {
+                call.Offer(waiting);
+            }
+
+            return call;
+        }
+    }
+
+    public void Cancel(in Envelope envelope, ReadOnlySpan<byte> message)
+    {
+        if (!Envelope.IsSet(envelope.RequestId))
+        {
+            return;
+        }
+
+        PendingCall? target = null;
+        lock (_lock)
+        {
+            foreach (var call in _calls)
+            {
+                target = message[envelope.RequestId].SequenceEqual(call.ClientId) ? call : target;
+            }
+        }
+
+        if (target is not null)
+        {
+            Child.Cancel(target, envelope, message);
+        }
+    }
+
+    /// <summary>A request of the child: on the stream of the newest call in flight, else on the session's own stream, else when either comes.
+    /// False when too many wait.</summary>
+    public bool Ask(in Envelope envelope, byte[] message)
+    {
+        lock (_lock)
+        {
+            if (_waiting.Count >= WaitingRequests || _asked.Count >= 4 * WaitingRequests)
+            {
+                return false;
+            }
+
+            _asked.Add(Encoding.UTF8.GetString(message[envelope.Id]));
+            if (!OfferToCall(message) && _stream?.Writer.TryWrite(message) != true)
+            {
+                _waiting.Enqueue(message);
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>The child takes a request back.</summary>
+    public void Withdraw(in Envelope envelope, byte[] message)
+    {
+        lock (_lock)
+        {
+            if (_asked.Remove(Encoding.UTF8.GetString(message[envelope.RequestId])) && !OfferToCall(message))
+            {
+                _stream?.Writer.TryWrite(message);
+            }
+        }
+    }
+
+    /// <summary>A response of the client; passed on only if the child asked for it.</summary>
+    public void Answer(in Envelope envelope, byte[] message)
+    {
+        lock (_lock)
+        {
+            if (!_asked.Remove(Encoding.UTF8.GetString(message[envelope.Id])))
+            {
+                return;
+            }
+        }
+
+        Child.Send(message);
+    }
+
+    /// <summary>A notification that belongs to no known call. Nobody there: nobody misses it.</summary>
+    /// <param name="toCall">Prefers the newest call in flight to the session's own stream.</param>
+    public void Notify(byte[] message, bool toCall)
+    {
+        lock (_lock)
+        {
+            if (toCall && OfferToCall(message))
+            {
+                return;
+            }
+
+            if (_stream?.Writer.TryWrite(message) != true && !toCall)
+            {
+                OfferToCall(message);
+            }
+        }
+    }
+
+    /// <summary>The session's own stream (GET). A newer one ends the older: its client has reconnected.</summary>
+    public ChannelReader<byte[]> OpenStream()
+    {
+        var stream = Channel.CreateBounded<byte[]>(new BoundedChannelOptions(StreamBacklog) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
+        lock (_lock)
+        {
+            _stream?.Writer.TryComplete();
+            _stream = stream;
+            while (_waiting.TryDequeue(out var waiting))
+            {
+                stream.Writer.TryWrite(waiting);
+            }
+        }
+
+        return stream.Reader;
+    }
+
+    public void CloseStream(ChannelReader<byte[]>? reader = null)
+    {
+        lock (_lock)
+        {
+            if (_stream is not null && (reader is null || _stream.Reader == reader))
+            {
+                _stream.Writer.TryComplete();
+                _stream = null;
+            }
+
+            _lastUsed = _time.GetTimestamp();
+        }
+    }
+
+    private bool OfferToCall(byte[] message)
+    {
+        for (var i = _calls.Count - 1; i >= 0; i--)
+        {
+            if (_calls[i].Offer(message))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void Leave(PendingCall call)
+    {
+        lock (_lock)
+        {
+            _calls.Remove(call);
+            _lastUsed = _time.GetTimestamp();
+        }
+    }
+}

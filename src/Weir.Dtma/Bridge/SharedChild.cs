@@ -1,0 +1,200 @@
+using System.Text;
+using Weir.Dtma.Servers;
+
+namespace Weir.Dtma.Bridge;
+
+/// <summary>
+/// <c>share: instance</c>: one child for all sessions, initialized once by the node. Clients get the child's own initialize result.
+/// On one channel nobody can tell for whom the child asks or logs, so its requests are refused and its log stays in the instance's log.
+/// </summary>
+internal sealed class SharedChild : ISessionHost
+{
+    private const int SubscriptionLimit = 10_000;
+
+    private readonly BridgeOptions _options;
+    private readonly TimeProvider _time;
+    private readonly InstanceLog _log;
+    private readonly SessionTable _sessions;
+    private readonly Dictionary<string, HashSet<Session>> _subscribers = new(StringComparer.Ordinal);
+    private readonly Lock _subscribersLock = new();
+    private byte[] _initializeResult = [];
+
+    public SharedChild(Func<ServerMessageHandler, ChildConnection> start, BridgeOptions options, InstanceLog log, TimeProvider time)
+    {
+        _options = options;
+        _time = time;
+        _log = log;
+        _sessions = new SessionTable(options.SessionIdle, time, Close);
+        Child = start(OnServerMessage);
+    }
+
+    public ChildConnection Child { get; }
+
+    public async Task InitializeAsync(CancellationToken cancellation) =>
+        _initializeResult = await Handshake.RunAsync(Child, _options.HandshakeTimeout, cancellation);
+
+    public Task<Opened> OpenAsync(Envelope envelope, byte[] message, CancellationToken cancellation)
+    {
+        var id = message.AsSpan()[envelope.Id];
+        if (_sessions.Count >= _options.SharedSessions)
+        {
+            if (_sessions.LongestIdle(_options.SessionSpare) is not { } spare)
+            {
+                var full = JsonRpc.Error(id, JsonRpc.InternalError, "This server instance has as many sessions as it can hold.", "session_limit");
+                return Task.FromResult(new Opened(null, full, StatusCodes.Status503ServiceUnavailable));
+            }
+
+            Close(spare);
+        }
+
+        var session = new Session(SessionTable.NewId(), Child, _time);
+        _sessions.Add(session);
+        return Task.FromResult(new Opened(session, JsonRpc.Result(id, _initializeResult)));
+    }
+
+    public Session? Find(string sessionId) => _sessions.Find(sessionId);
+
+    public void Close(Session session)
+    {
+        _sessions.Remove(session);
+        session.CloseStream();
+        lock (_subscribersLock)
+        {
+            foreach (var (uri, subscribers) in _subscribers.Where(s => s.Value.Contains(session)).ToArray())
+            {
+                Leave(uri, subscribers, session);
+            }
+        }
+    }
+
+    public byte[]? AnswerLocally(Session session, in Envelope envelope, ReadOnlySpan<byte> message)
+    {
+        switch (envelope.Method)
+        {
+            case "initialize":
+                return JsonRpc.Error(message[envelope.Id], JsonRpc.InvalidRequest, "The session is initialized already.");
+            // One caller's level would be everybody's, and the messages go to none of them.
+            case "logging/setLevel":
+                return JsonRpc.Result(message[envelope.Id], "{}"u8);
+            case "resources/subscribe" when Envelope.IsSet(envelope.Uri):
+                return TryJoin(Encoding.UTF8.GetString(message[envelope.Uri]), session)
+                    ? null
+                    : JsonRpc.Error(message[envelope.Id], JsonRpc.InternalError, "Too many resources are subscribed to.", "busy");
+            case "resources/unsubscribe" when Envelope.IsSet(envelope.Uri):
+                return LeavesOthers(Encoding.UTF8.GetString(message[envelope.Uri]), session) ? JsonRpc.Result(message[envelope.Id], "{}"u8) : null;
+            default:
+                return null;
+        }
+    }
+
+    public void Take(Session session, in Envelope envelope, byte[] message)
+    {
+        // Of what a client says unasked, only a cancellation concerns one call and nobody else.
+        if (envelope is { Kind: MessageKind.Notification, Method: "notifications/cancelled" })
+        {
+            session.Cancel(envelope, message);
+        }
+    }
+
+    public async Task<bool> EndAsync()
+    {
+        _sessions.Dispose();
+        foreach (var session in _sessions.All)
+        {
+            _sessions.Remove(session);
+            session.CloseStream();
+        }
+
+        return await Child.EndAsync();
+    }
+
+    private void OnServerMessage(Envelope envelope, byte[] message)
+    {
+        if (envelope.Kind == MessageKind.Request)
+        {
+            var id = message.AsSpan()[envelope.Id];
+            Child.Send(JsonRpc.Error(id, JsonRpc.MethodNotFound, $"{envelope.Method} is not served where many sessions share one server."));
+            return;
+        }
+
+        switch (envelope.Method)
+        {
+            case "notifications/message":
+                _log.Write("mcp", Encoding.UTF8.GetString(message));
+                break;
+            case "notifications/cancelled":
+                break;
+            case "notifications/resources/updated" when Envelope.IsSet(envelope.Uri):
+                Tell(Subscribers(Encoding.UTF8.GetString(message.AsSpan()[envelope.Uri])), message);
+                break;
+            default:
+                Tell(_sessions.All, message);
+                break;
+        }
+    }
+
+    private static void Tell(IEnumerable<Session> sessions, byte[] message)
+    {
+        foreach (var session in sessions)
+        {
+            session.Notify(message, toCall: false);
+        }
+    }
+
+    private Session[] Subscribers(string uri)
+    {
+        lock (_subscribersLock)
+        {
+            return _subscribers.TryGetValue(uri, out var subscribers) ? subscribers.ToArray() : [];
+        }
+    }
+
+    private bool TryJoin(string uri, Session session)
+    {
+        lock (_subscribersLock)
+        {
+            if (!_subscribers.TryGetValue(uri, out var subscribers))
+            {
+                if (_subscribers.Count >= SubscriptionLimit)
+                {
+                    return false;
+                }
+
+                _subscribers.Add(uri, subscribers = []);
+            }
+
+            subscribers.Add(session);
+            return true;
+        }
+    }
+
+    /// <summary>Takes the session off the list; true when others stay on it, for whom the child must go on.</summary>
+    private bool LeavesOthers(string uri, Session session)
+    {
+        lock (_subscribersLock)
+        {
+            if (!_subscribers.TryGetValue(uri, out var subscribers))
+            {
+                return false;
+            }
+
+            subscribers.Remove(session);
+            if (subscribers.Count == 0)
+            {
+                _subscribers.Remove(uri);
+            }
+
+            return subscribers.Count > 0;
+        }
+    }
+
+    private void Leave(string uri, HashSet<Session> subscribers, Session session)
+    {
+        subscribers.Remove(session);
+        if (subscribers.Count == 0)
+        {
+            _subscribers.Remove(uri);
+            _ = Child.AskAsync("resources/unsubscribe", $$"""{"uri":{{uri}}}""", _options.HandshakeTimeout, CancellationToken.None);
+        }
+    }
+}

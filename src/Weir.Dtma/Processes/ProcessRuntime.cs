@@ -1,0 +1,47 @@
+using System.Diagnostics;
+using Weir.Dtma.Configuration;
+
+namespace Weir.Dtma.Processes;
+
+/// <summary>Finds out, before anything is deployed, whether children could run here at all.</summary>
+internal static class ProcessRuntime
+{
+    /// <summary>Null when they can; else one line that says what to do.</summary>
+    public static async Task<string?> FindProblemAsync(NodeOptions options)
+    {
+        if (!File.Exists(options.NodeProgram))
+        {
+            return $"Node.js was not found ({options.NodeProgram}): install it, or name it with --node.";
+        }
+
+        if (!File.Exists(options.NpmProgram))
+        {
+            return $"npm was not found ({options.NpmProgram}): install it, or name it with --npm.";
+        }
+
+        var user = Libc.IsRoot ? new[] { "setpriv", $"--reuid={options.FirstUid}", $"--regid={options.FirstUid}", "--clear-groups" } : ["setpriv"];
+        if (!await RunAsync([.. user, "--no-new-privs", "--", "test", "-x", options.DataDirectory]))
+        {
+            return $"Children cannot reach {options.DataDirectory}: choose a --data directory that every user may pass through, or install setpriv.";
+        }
+
+        return await RunAsync([.. user, "--no-new-privs", "--", options.NodeProgram, "--version"])
+            ? null
+            : $"Children cannot run {options.NodeProgram}: put Node.js where every user may execute it, or name another one with --node.";
+    }
+
+    private static async Task<bool> RunAsync(string[] command)
+    {
+        try
+        {
+            var info = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false, WorkingDirectory = "/" };
+            using var process = Process.Start(info)!;
+            await Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync(), process.WaitForExitAsync());
+            return process.ExitCode == 0;
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return false; // setpriv itself is missing.
+        }
+    }
+}

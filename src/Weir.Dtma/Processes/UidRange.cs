@@ -1,0 +1,111 @@
+using System.Globalization;
+
+namespace Weir.Dtma.Processes;
+
+/// <summary>
+/// The users that this node's children run as: one per organization, taken from a range that no other node of the host has.
+/// Nothing else runs as these users, so whatever runs as one of them is a child, even when it has left its process group.
+/// </summary>
+internal sealed class UidRange
+{
+    /// <summary>Organizations that one node serves at most.</summary>
+    public const uint Size = 4096;
+    private const string HostDirectory = "/run/weir-dtma";
+    private const int Ranges = 256;
+
+    private readonly string _file;
+    private readonly Dictionary<Guid, uint> _byOrganization;
+    private readonly Lock _lock = new();
+
+    private UidRange(string file, uint first, Dictionary<Guid, uint> byOrganization)
+    {
+        _file = file;
+        First = first;
+        _byOrganization = byOrganization;
+    }
+
+    public uint First { get; }
+
+    public uint Last => First + Size - 1;
+
+    /// <summary>The range that this data directory had before, or the first from <paramref name="firstUid"/> on that is free.</summary>
+    public static UidRange Take(string dataDirectory, uint firstUid)
+    {
+        var file = Path.Combine(dataDirectory, "state", "uids");
+        var known = File.Exists(file) ? File.ReadAllLines(file) : [];
+        var before = known.Length > 0 ? uint.Parse(known[0], CultureInfo.InvariantCulture) : firstUid;
+        var first = TakeFree(dataDirectory, before, firstUid);
+        var users = known.Skip(1).Select(l => l.Split(' '))
+            .ToDictionary(p => Guid.Parse(p[0]), p => uint.Parse(p[1], CultureInfo.InvariantCulture) - before + first);
+        var range = new UidRange(file, first, users);
+        range.Save();
+        return range;
+    }
+
+    /// <summary>The user of an organization; the same one for good, on this node.</summary>
+    public uint For(Guid organization)
+    {
+        lock (_lock)
+        {
+            if (!_byOrganization.TryGetValue(organization, out var uid))
+            {
+                uid = _byOrganization.Count == 0 ? First : _byOrganization.Values.Max() + 1;
+                if (uid > Last)
+                {
+                    throw new InvalidOperationException($"This node has served {Size} organizations; it has no user left for another.");
+                }
+
+                _byOrganization.Add(organization, uid);
+                Save();
+            }
+
+            return uid;
+        }
+    }
+
+    private static uint TakeFree(string dataDirectory, uint before, uint firstUid)
+    {
+        Directory.CreateDirectory(HostDirectory);
+        var candidates = Enumerable.Range(0, Ranges).Select(i => firstUid + ((uint)i * Size)).Prepend(before);
+        foreach (var first in candidates)
+        {
+            var claim = Path.Combine(HostDirectory, first.ToString(CultureInfo.InvariantCulture));
+            if (TryClaim(claim, dataDirectory))
+            {
+                return first;
+            }
+        }
+
+        throw new InvalidOperationException($"No range of {Size} users is free: see {HostDirectory}.");
+    }
+
+    private static bool TryClaim(string claim, string dataDirectory)
+    {
+        try
+        {
+            using var created = new StreamWriter(claim, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write });
+            created.Write(dataDirectory);
+            return true;
+        }
+        catch (IOException) when (File.Exists(claim))
+        {
+            var owner = File.ReadAllText(claim);
+            if (owner == dataDirectory)
+            {
+                return true;
+            }
+
+            // An empty claim is one that another node is writing just now.
+            if (owner.Length == 0 || Directory.Exists(owner))
+            {
+                return false;
+            }
+
+            File.Delete(claim);
+            return TryClaim(claim, dataDirectory);
+        }
+    }
+
+    private void Save() => Servers.StateFile.WriteText(
+        _file, string.Join('\n', _byOrganization.Select(p => $"{p.Key} {p.Value}").Prepend(First.ToString(CultureInfo.InvariantCulture))));
+}

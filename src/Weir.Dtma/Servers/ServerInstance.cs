@@ -1,0 +1,228 @@
+using Weir.Dtma.Bridge;
+using Weir.Dtma.Packages;
+using Weir.Dtma.Processes;
+using Weir.Nodes;
+
+namespace Weir.Dtma.Servers;
+
+/// <summary>
+/// Keeps one instance as its spec wants it, from start to stop: one of these per start. Says <c>running</c> only after a handshake,
+/// and <c>stopped</c> only when nothing of it is left.
+/// </summary>
+internal sealed class ServerInstance
+{
+    private const int MissedPings = 3;
+
+    private readonly Guid _id;
+    private readonly ServerSpec _spec;
+    private readonly ServerContext _context;
+    private readonly InstanceLog _log;
+    private readonly Action<string, string?, string?> _report;
+    private readonly Backoff _backoff;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _supervision;
+    private volatile ISessionHost? _host;
+    private InstanceFailure? _trouble;
+    private bool _hasRun;
+    private bool _allGone = true;
+
+    /// <param name="trouble">Why it does not run although it ran before: then it is degraded until it runs again, and not starting.</param>
+    /// <param name="report">Told each state with its error.</param>
+    public ServerInstance(
+        Guid id, ServerSpec spec, InstanceFailure? trouble, ServerContext context, InstanceLog log, Action<string, string?, string?> report)
+    {
+        (_id, _spec, _context, _log, _report) = (id, spec, context, log, report);
+        (_trouble, _hasRun) = (trouble, trouble is not null);
+        _backoff = new Backoff(context.Supervision.FirstWait, context.Supervision.LongestWait, context.Chance);
+        _supervision = Task.Run(SuperviseAsync);
+    }
+
+    /// <summary>The data path, while there is one.</summary>
+    public ISessionHost? Host => _host;
+
+    /// <summary>True when nothing of it is left.</summary>
+    public async Task<bool> StopAsync()
+    {
+        await _stop.CancelAsync();
+        await _supervision;
+        return _allGone;
+    }
+
+    private async Task SuperviseAsync()
+    {
+        var attempt = 0;
+        while (!_stop.IsCancellationRequested)
+        {
+            _report(_hasRun ? ServerStates.Degraded : ServerStates.Starting, _trouble?.Code, _trouble?.Message);
+            var started = _context.Time.GetTimestamp();
+            try
+            {
+                _trouble = await RunOnceAsync();
+            }
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (InstanceFailure failure)
+            {
+                _trouble = failure;
+            }
+            catch (Exception e)
+            {
+                _context.Log.LogError(e, "Instance {Id} could not be started.", _id);
+                _trouble = new InstanceFailure(NodeErrors.StartFailed, e.Message);
+            }
+
+            if (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+
+            _log.Write("node", $"{_trouble.Code}: {_trouble.Message}");
+            attempt = _context.Time.GetElapsedTime(started) > _context.Supervision.Stable ? 1 : attempt + 1;
+            if (_trouble.IsFinal || attempt >= _context.Supervision.Attempts)
+            {
+                _report(ServerStates.Failed, _trouble.Code, _trouble.Message);
+                return;
+            }
+
+            if (_hasRun)
+            {
+                _report(ServerStates.Degraded, _trouble.Code, _trouble.Message);
+            }
+
+            await Task.Delay(_backoff.Wait(attempt), _context.Time, _stop.Token).ContinueWith(_ => { }, TaskScheduler.Default);
+        }
+    }
+
+    /// <summary>Package, directory, child, handshake, and then its life. Returns what ended it.</summary>
+    private async Task<InstanceFailure> RunOnceAsync()
+    {
+        var spec = await PrepareAsync();
+        ChildConnection Start(ServerMessageHandler handler) =>
+            new(_context.Launcher.Start(spec), _log, _context.Bridge, _context.Time, handler);
+
+        return _spec.Share == "session" ? await RunPerSessionAsync(Start) : await RunSharedAsync(Start);
+    }
+
+    private async Task<LaunchSpec> PrepareAsync()
+    {
+        if (_context.Problem is { } problem)
+        {
+            throw new InstanceFailure(NodeErrors.RuntimeUnavailable, problem, isFinal: true);
+        }
+
+        if (!PackageSpec.TryCreate(_spec.Package, _spec.Version, out var package))
+        {
+            throw new InstanceFailure(NodeErrors.PackageInvalid, "A package by name and exact version is wanted.", isFinal: true);
+        }
+
+        var directory = await _context.Packages.EnsureAsync(package!, _stop.Token);
+        var script = PackageBin.Resolve(directory, package!, _spec.Bin);
+        var uid = _context.Uids?.For(_spec.OrganizationId);
+        var home = InstanceDirectory.Prepare(_context.DataDirectory, _id, uid);
+        string Fill(string text) => text.Replace(NodeContract.InstanceDirPlaceholder, home, StringComparison.Ordinal);
+
+        var environment = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (name, value) in _spec.Env)
+        {
+            environment[name] = Fill(value);
+        }
+
+        // After the declared ones: where the home is, is not for a catalog to say.
+        environment["PATH"] = $"{Path.GetDirectoryName(_context.NodeProgram)}:{Launcher.SystemPath}";
+        environment["HOME"] = home;
+        environment["TMPDIR"] = home;
+        environment["LANG"] = "C.UTF-8";
+        environment.TryAdd("NODE_ENV", "production");
+        return new LaunchSpec(_context.NodeProgram, [script, .. _spec.Args.Select(Fill)], home, environment, uid);
+    }
+
+    private async Task<InstanceFailure> RunSharedAsync(Func<ServerMessageHandler, ChildConnection> start)
+    {
+        var shared = new SharedChild(start, _context.Bridge, _log, _context.Time);
+        try
+        {
+            await shared.InitializeAsync(_stop.Token);
+            _host = shared;
+            SayRunning();
+            return await WatchAsync(shared.Child);
+        }
+        finally
+        {
+            _host = null;
+            _allGone = await shared.EndAsync();
+        }
+    }
+
+    private async Task<InstanceFailure> WatchAsync(ChildConnection child)
+    {
+        var missed = 0;
+        while (true)
+        {
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+            var pause = Task.Delay(_context.Supervision.PingEvery, _context.Time, either.Token);
+            await Task.WhenAny(child.Closed, pause);
+            await either.CancelAsync();
+            _stop.Token.ThrowIfCancellationRequested();
+            if (child.Closed.IsCompleted)
+            {
+                var code = child.Exited.IsCompletedSuccessfully ? $" with code {child.Exited.Result}" : "";
+                return new InstanceFailure(NodeErrors.ChildExited, $"The server ended{code}.");
+            }
+
+            if (await child.AskAsync("ping", "", _context.Supervision.PingTimeout, _stop.Token) is not null)
+            {
+                if (missed > 0)
+                {
+                    SayRunning();
+                }
+
+                missed = 0;
+                continue;
+            }
+
+            missed++;
+            var unresponsive = new InstanceFailure(NodeErrors.Unresponsive, $"The server did not answer {missed} ping(s).");
+            if (missed == MissedPings)
+            {
+                return unresponsive;
+            }
+
+            _report(ServerStates.Degraded, unresponsive.Code, unresponsive.Message);
+        }
+    }
+
+    private async Task<InstanceFailure> RunPerSessionAsync(Func<ServerMessageHandler, ChildConnection> start)
+    {
+        var failures = 0;
+        var broken = new TaskCompletionSource<InstanceFailure>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var sessions = new ChildPerSession(start, _context.Bridge, _context.Time, failure =>
+        {
+            // One client may send nonsense; only starts that fail in a row speak against the server.
+            failures = failure is null ? 0 : failures + 1;
+            if (failure is not null && failures >= MissedPings)
+            {
+                broken.TrySetResult(failure);
+            }
+        });
+        try
+        {
+            await sessions.ProbeAsync(_stop.Token);
+            _host = sessions;
+            SayRunning();
+            return await broken.Task.WaitAsync(_stop.Token);
+        }
+        finally
+        {
+            _host = null;
+            _allGone = await sessions.EndAsync();
+        }
+    }
+
+    private void SayRunning()
+    {
+        _hasRun = true;
+        _report(ServerStates.Running, null, null);
+    }
+}

@@ -1,0 +1,325 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using Weir.Dtma.Bridge;
+using Weir.Dtma.Processes;
+using Weir.Nodes;
+
+namespace Weir.Dtma.Servers;
+
+/// <summary>A refusal of the node's API, with its code of <see cref="NodeErrors"/> and HTTP status.</summary>
+internal sealed class NodeException(int status, string code, string message) : Exception(message)
+{
+    public int Status { get; } = status;
+
+    public string Code { get; } = code;
+}
+
+/// <summary>
+/// All instances of the node: what should be, on disk before it is acknowledged, and the ones that run. An instance's changes
+/// happen one after another; different instances do not wait for each other.
+/// </summary>
+internal sealed class ServerRegistry(StateStore store, ServerContext context)
+{
+    private readonly ConcurrentDictionary<Guid, Entry> _entries = new();
+    private readonly Lock _admission = new();
+    private volatile bool _draining;
+
+    /// <summary>Called after each change of a state.</summary>
+    public Action? Changed { get; set; }
+
+    public int Count => _entries.Count;
+
+    public ServerStatus[] All => _entries.Values.Select(e => e.Status).ToArray();
+
+    /// <summary>Starts what should run according to the disk. Its children of before were ended when the node was.</summary>
+    public void Reconcile()
+    {
+        foreach (var stored in store.Load())
+        {
+            var entry = new Entry(stored, store, new InstanceLog(context.DataDirectory, stored.Id, context.Time)) { IsNew = false };
+            _entries[stored.Id] = entry;
+            if (stored.Spec.Desired == Desired.Running && stored.State != ServerStates.Failed)
+            {
+                var hasRun = stored.State is ServerStates.Running or ServerStates.Degraded;
+                Start(entry, hasRun ? new InstanceFailure(NodeErrors.NodeRestarted, "The node was restarted.") : null);
+            }
+            else if (stored.Spec.Desired == Desired.Stopped)
+            {
+                Report(entry, entry.Epoch, ServerStates.Stopped, null, null);
+            }
+        }
+    }
+
+    public ServerStatus Get(Guid id) => Find(id).Status;
+
+    public ISessionHost? Host(Guid id) => Find(id).Instance?.Host;
+
+    public LogLine[] Logs(Guid id, int tail, DateTimeOffset? since) => Find(id).Log.Read(tail, since);
+
+    /// <summary>Takes on a desired state. When it returns, the state is on disk; reaching it goes on by itself.</summary>
+    public async Task<ServerStatus> PutAsync(Guid id, ServerSpec spec, string? operationId)
+    {
+        ServerSpecRules.Check(spec);
+        var entry = Admit(id, spec);
+        await entry.Turn.WaitAsync();
+        try
+        {
+            var before = entry.Stored;
+            if (!entry.IsNew && spec.Generation < before.Spec.Generation)
+            {
+                throw new NodeException(409, NodeErrors.StaleGeneration, $"Generation {spec.Generation} is older than {before.Spec.Generation}.");
+            }
+
+            if (!entry.IsNew && operationId is not null && operationId == before.OperationId)
+            {
+                return SameSpec(spec, before.Spec)
+                    ? entry.Status
+                    : throw new NodeException(409, NodeErrors.OperationReused, "This operation asked for something else before.");
+            }
+
+            entry.Renew(new StoredServer(id, spec, operationId, ServerStates.Starting, null, null));
+            Apply(entry, trouble: null);
+            return entry.Status;
+        }
+        finally
+        {
+            entry.Turn.Release();
+        }
+    }
+
+    public async Task<ServerStatus> RestartAsync(Guid id)
+    {
+        var entry = Find(id);
+        await entry.Turn.WaitAsync();
+        try
+        {
+            var stored = entry.Stored;
+            if (stored.Spec.Desired == Desired.Running)
+            {
+                entry.Renew(stored);
+                var hasRun = stored.State is ServerStates.Running or ServerStates.Degraded;
+                Apply(entry, hasRun ? new InstanceFailure(NodeErrors.Restarting, "The server is being restarted.") : null);
+            }
+
+            return entry.Status;
+        }
+        finally
+        {
+            entry.Turn.Release();
+        }
+    }
+
+    /// <summary>Ends it and removes all that it has on this node. Throws, and keeps it, when it could not be ended.</summary>
+    public async Task DeleteAsync(Guid id)
+    {
+        var entry = Find(id);
+        await entry.Turn.WaitAsync();
+        try
+        {
+            await entry.Work;
+            if (!await StopAsync(entry))
+            {
+                throw new NodeException(500, NodeErrors.StopFailed, "The server's processes could not be ended.");
+            }
+
+            store.Delete(id);
+            _entries.TryRemove(id, out _);
+            InstanceDirectory.Delete(context.DataDirectory, id);
+            entry.Log.Delete();
+            SweepUser(entry.Stored.Spec.OrganizationId);
+        }
+        finally
+        {
+            entry.Turn.Release();
+        }
+
+        Changed?.Invoke();
+    }
+
+    /// <summary>Ends all children; what should run stays written down.</summary>
+    public async Task DrainAsync()
+    {
+        _draining = true;
+        await Task.WhenAll(_entries.Values.Select(async entry =>
+        {
+            await entry.Work;
+            await StopAsync(entry);
+        }));
+    }
+
+    private Entry Find(Guid id) =>
+        _entries.TryGetValue(id, out var entry) ? entry : throw new NodeException(404, NodeErrors.NotFound, "There is no such server on this node.");
+
+    /// <summary>The entry of an instance, a new one if need be. An instance stays its organization's; without isolation, so does the node.</summary>
+    private Entry Admit(Guid id, ServerSpec spec)
+    {
+        lock (_admission)
+        {
+            if (_draining)
+            {
+                throw new NodeException(503, NodeErrors.Internal, "The node is shutting down.");
+            }
+
+            if (_entries.TryGetValue(id, out var known))
+            {
+                return known.Stored.Spec.OrganizationId == spec.OrganizationId
+                    ? known
+                    : throw new NodeException(409, NodeErrors.InvalidArgument, "An instance does not change its organization.");
+            }
+
+            if (context.Uids is null && _entries.Values.Any(e => e.Stored.Spec.OrganizationId != spec.OrganizationId))
+            {
+                throw new NodeException(
+                    409, NodeErrors.SecondOrganization, "This node has no isolation (it is not root) and serves another organization already.");
+            }
+
+            var stored = new StoredServer(id, spec, null, ServerStates.Starting, null, null);
+            var entry = new Entry(stored, store, new InstanceLog(context.DataDirectory, id, context.Time));
+            return _entries.GetOrAdd(id, entry);
+        }
+    }
+
+    private void Apply(Entry entry, InstanceFailure? trouble) => entry.Work = ApplyAsync(entry, entry.Epoch, trouble, entry.Work);
+
+    private async Task ApplyAsync(Entry entry, int epoch, InstanceFailure? trouble, Task before)
+    {
+        await before;
+        if (entry.Epoch != epoch || _draining)
+        {
+            return; // What was wanted after it waits behind it.
+        }
+
+        var spec = entry.Stored.Spec;
+        if (!await StopAsync(entry))
+        {
+            Report(entry, epoch, ServerStates.Degraded, NodeErrors.StopFailed, "The server's processes could not be ended.");
+        }
+        else if (spec.Desired == Desired.Stopped)
+        {
+            SweepUser(spec.OrganizationId);
+            Report(entry, epoch, ServerStates.Stopped, null, null);
+        }
+        else
+        {
+            Start(entry, trouble);
+        }
+    }
+
+    private static async Task<bool> StopAsync(Entry entry)
+    {
+        if (entry.Instance is { } instance && !await instance.StopAsync())
+        {
+            return false;
+        }
+
+        entry.Instance = null;
+        return true;
+    }
+
+    private void Start(Entry entry, InstanceFailure? trouble)
+    {
+        var epoch = entry.Epoch;
+        entry.Instance = new ServerInstance(
+            entry.Stored.Id, entry.Stored.Spec, trouble, context, entry.Log, (state, code, error) => Report(entry, epoch, state, code, error));
+    }
+
+    private void Report(Entry entry, int epoch, string state, string? code, string? error)
+    {
+        // The end of the node says nothing about its instances, and the end of an older child nothing about the newer one.
+        if (!_draining && entry.TryReport(epoch, state, code, error, context.Log))
+        {
+            Changed?.Invoke();
+        }
+    }
+
+    /// <summary>When an organization has nothing left that should run here, whatever still runs as its user has escaped its group.</summary>
+    private void SweepUser(Guid organization)
+    {
+        if (context.Uids is { } uids
+            && !_entries.Values.Any(e => e.Stored.Spec.OrganizationId == organization && e.Stored.Spec.Desired == Desired.Running))
+        {
+            var uid = uids.For(organization);
+            ProcFs.ProcessesOf(uid, uid).ForEach(process => Libc.Signal(process, Libc.SigKill));
+        }
+    }
+
+    private static bool SameSpec(ServerSpec one, ServerSpec other) =>
+        JsonSerializer.SerializeToUtf8Bytes(one, NodeJson.Default.ServerSpec).AsSpan()
+            .SequenceEqual(JsonSerializer.SerializeToUtf8Bytes(other, NodeJson.Default.ServerSpec));
+
+    private sealed class Entry(StoredServer stored, StateStore store, InstanceLog log)
+    {
+        private readonly Lock _lock = new();
+        private StoredServer _stored = stored;
+        private int _epoch;
+
+        public bool IsNew { get; set; } = true;
+
+        public SemaphoreSlim Turn { get; } = new(1);
+
+        public Task Work { get; set; } = Task.CompletedTask;
+
+        public InstanceLog Log { get; } = log;
+
+        public ServerInstance? Instance { get; set; }
+
+        /// <summary>Rises with each intent, so that reports of what ran for an earlier one are known.</summary>
+        public int Epoch => Volatile.Read(ref _epoch);
+
+        public StoredServer Stored
+        {
+            get
+            {
+                lock (_lock)
+                {
+                    return _stored;
+                }
+            }
+        }
+
+        public ServerStatus Status
+        {
+            get
+            {
+                var now = Stored;
+                return new(now.Id, now.Spec.Generation, now.State, now.ErrorCode, now.Error);
+            }
+        }
+
+        public void Renew(StoredServer stored)
+        {
+            lock (_lock)
+            {
+                store.Save(stored);
+                _stored = stored;
+                _epoch++;
+                IsNew = false;
+            }
+        }
+
+        /// <summary>False when nothing has changed, or it is not of this epoch.</summary>
+        public bool TryReport(int epoch, string state, string? code, string? error, ILogger log)
+        {
+            lock (_lock)
+            {
+                var changed = _stored with { State = state, ErrorCode = code, Error = error };
+                if (epoch != _epoch || changed == _stored)
+                {
+                    return false;
+                }
+
+                _stored = changed;
+                try
+                {
+                    store.Save(changed);
+                }
+                catch (IOException e)
+                {
+                    log.LogError(e, "The state of instance {Id} is not on disk; it is told to Weir all the same.", changed.Id);
+                }
+
+                return true;
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Weir.Dtma.Servers;
+using Weir.Nodes;
+
+namespace Weir.Dtma.Uplink;
+
+/// <summary>Who this node is to Weir. In <c>state/node.json</c>, readable by the node only.</summary>
+internal sealed record NodeIdentity(string WeirUrl, Guid NodeId, string NodeKey);
+
+/// <summary>
+/// Tells Weir that the node is there: registers once with the one-time token, then beats every few seconds and whenever an instance
+/// changes its state. Weir may be away for as long as it likes; the instances run on.
+/// </summary>
+internal sealed class WeirLink : IDisposable
+{
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
+
+    private readonly Uri _weir;
+    private readonly string _file;
+    private readonly RegisterRequest _registration;
+    private readonly Func<HeartbeatRequest> _heartbeat;
+    private readonly Backoff _backoff;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly HttpClient _http;
+    private readonly SemaphoreSlim _changed = new(0, 1);
+    private readonly TaskCompletionSource<Guid> _registered = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public WeirLink(
+        Uri weir, string dataDirectory, RegisterRequest registration, Func<HeartbeatRequest> heartbeat, Func<double> chance, TimeProvider time, ILogger log)
+    {
+        (_weir, _registration, _heartbeat, _time, _log) = (weir, registration, heartbeat, time, log);
+        _file = Path.Combine(dataDirectory, "state", "node.json");
+        _backoff = new Backoff(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(30), chance);
+        // The only place that a node itself connects to is the one that its operator has named; it follows no redirect elsewhere.
+        _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = Timeout };
+    }
+
+    /// <summary>The node's id, once Weir knows it.</summary>
+    public Task<Guid> Registered => _registered.Task;
+
+    /// <summary>Makes the next heartbeat come at once.</summary>
+    public void Hurry()
+    {
+        try
+        {
+            _changed.Release();
+        }
+        catch (SemaphoreFullException)
+        {
+            // It is hurrying already.
+        }
+    }
+
+    public async Task RunAsync(CancellationToken stop)
+    {
+        var (identity, failures) = (Load(), 0);
+        if (identity is not null)
+        {
+            _registered.TrySetResult(identity.NodeId);
+        }
+
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                identity ??= await RegisterAsync(stop);
+                await BeatAsync(identity, stop);
+                failures = 0;
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (e is HttpRequestException or OperationCanceledException or JsonException or IOException)
+            {
+                failures++;
+                if (failures == 1)
+                {
+                    _log.LogWarning("Weir at {Weir} does not answer as it should: {Reason} The node tries on.", _weir, e.Message);
+                }
+            }
+
+            var wait = failures == 0 ? Every : _backoff.Wait(failures);
+            using var pause = CancellationTokenSource.CreateLinkedTokenSource(stop);
+            // A changed state shortens the pause between beats, but not the wait for a Weir that is away.
+            var hurried = failures == 0 ? _changed.WaitAsync(pause.Token) : Task.Delay(wait, _time, pause.Token);
+            await Task.WhenAny(hurried, Task.Delay(wait, _time, pause.Token));
+            await pause.CancelAsync();
+        }
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private async Task<NodeIdentity> RegisterAsync(CancellationToken stop)
+    {
+        var answer = await PostAsync("nodes/v1/register", _registration, NodeJson.Default.RegisterRequest, NodeJson.Default.RegisterResponse, null, stop);
+        var identity = new NodeIdentity(_weir.ToString(), answer.NodeId, answer.NodeKey);
+        StateFile.Write(_file, JsonSerializer.SerializeToUtf8Bytes(identity, LinkJson.Default.NodeIdentity));
+        _registered.TrySetResult(identity.NodeId);
+        _log.LogInformation("Registered at {Weir} as node {Node}.", _weir, identity.NodeId);
+        return identity;
+    }
+
+    private Task<HeartbeatResponse> BeatAsync(NodeIdentity identity, CancellationToken stop) => PostAsync(
+        "nodes/v1/heartbeat", _heartbeat(), NodeJson.Default.HeartbeatRequest, NodeJson.Default.HeartbeatResponse, identity.NodeKey, stop);
+
+    private async Task<TAnswer> PostAsync<TBody, TAnswer>(
+        string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<TAnswer> answerType, string? key, CancellationToken stop)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(_weir, path)) { Content = JsonContent.Create(body, bodyType) };
+        request.Headers.Add(NodeContract.CapabilityHeader, $"{NodeContract.CapabilityVersion}");
+        if (key is not null)
+        {
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        }
+
+        using var response = await _http.SendAsync(request, stop);
+        if (response.StatusCode == HttpStatusCode.Unauthorized)
+        {
+            throw new HttpRequestException(key is null
+                ? "the registration token is unknown, used or expired; issue another one."
+                : "the node's key is refused; remove state/node.json and register again.");
+        }
+
+        response.EnsureSuccessStatusCode();
+        return await response.Content.ReadFromJsonAsync(answerType, stop) ?? throw new JsonException("Weir's answer is empty.");
+    }
+
+    private NodeIdentity? Load()
+    {
+        if (!File.Exists(_file))
+        {
+            return null;
+        }
+
+        var identity = JsonSerializer.Deserialize(File.ReadAllBytes(_file), LinkJson.Default.NodeIdentity);
+        // A token given for another Weir means to move there.
+        return identity?.WeirUrl == _weir.ToString() || _registration.Token.Length == 0 ? identity : null;
+    }
+}
+
+[System.Text.Json.Serialization.JsonSourceGenerationOptions(
+    PropertyNamingPolicy = System.Text.Json.Serialization.JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true)]
+[System.Text.Json.Serialization.JsonSerializable(typeof(NodeIdentity))]
+internal sealed partial class LinkJson : System.Text.Json.Serialization.JsonSerializerContext;

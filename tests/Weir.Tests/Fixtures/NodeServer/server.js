@@ -1,0 +1,85 @@
+// An MCP server over stdio for the tests: raw JSON-RPC, so that it can misbehave. Arguments switch its vices on.
+import { spawn } from 'node:child_process';
+import { appendFileSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+const vices = new Set(process.argv.slice(2));
+const say = (message) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\n');
+const text = (id, value) => say({ id, result: { content: [{ type: 'text', text: typeof value === 'string' ? value : JSON.stringify(value) }] } });
+const asked = new Map();
+const noted = [];
+let clientCapabilities;
+let initialized = 0;
+
+if (vices.has('crash')) process.exit(3);
+if (vices.has('stubborn')) {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => {});
+  setInterval(() => {}, 1000);
+}
+if (vices.has('crash-once')) {
+  appendFileSync('starts', 'x');
+  if (readFileSync('starts', 'utf8').length === 1) process.exit(4);
+}
+
+const tools = {
+  echo: (id, args) => text(id, args.message),
+  seen: (id, args, params) => text(id, { id, token: params._meta?.progressToken ?? null, noted, initialized, clientCapabilities }),
+  hang: () => {},
+  exit: () => process.exit(7),
+  deaf: (id) => { process.stdin.pause(); text(id, 'deaf'); },
+  big: (id, args) => text(id, 'x'.repeat(args.bytes)),
+  garbage: (id) => { process.stdout.write('not json\n{"half":\n\n[]\n{"jsonrpc":"2.0","id":99999,"result":{}}\n'); text(id, 'still here'); },
+  environment: (id) => text(id, process.env),
+  process: (id) => text(id, {
+    pid: process.pid, uid: process.getuid(), gid: process.getgid(), groups: process.getgroups(), cwd: process.cwd(),
+    status: readFileSync('/proc/self/status', 'utf8'), limits: readFileSync('/proc/self/limits', 'utf8'), stat: readFileSync('/proc/self/stat', 'utf8'),
+  }),
+  read: (id, args) => { try { text(id, readFileSync(args.path, 'utf8')); } catch (e) { text(id, e.code); } },
+  // A grandchild that shares nothing with its parent but the user, and a plain one that keeps the parent's output open.
+  escape: (id) => text(id, String(spawn('sleep', ['600'], { detached: true, stdio: 'ignore' }).pid)),
+  offspring: (id) => text(id, String(spawn('sleep', ['600'], { stdio: 'inherit' }).pid)),
+  progress: (id, args, params) => {
+    for (let i = 1; i <= args.steps; i++) {
+      say({ method: 'notifications/progress', params: { progressToken: params._meta?.progressToken, progress: i, total: args.steps, message: args.label } });
+    }
+    text(id, 'done');
+  },
+  ask: (id, args) => {
+    const question = `question-${asked.size + 1}`;
+    asked.set(question, (answer) => text(id, answer.result ?? answer.error));
+    say({ id: question, method: args.method, params: args.params ?? {} });
+  },
+  ping: (id) => { asked.set('ping-1', (answer) => text(id, answer)); say({ id: 'ping-1', method: 'ping' }); },
+  notify: (id, args) => { say({ method: args.method, params: args.params ?? {} }); text(id, 'told'); },
+};
+
+createInterface({ input: process.stdin }).on('line', (line) => {
+  const message = JSON.parse(line);
+  const { id, method, params } = message;
+  if (method === undefined) {
+    asked.get(id)?.(message);
+    asked.delete(id);
+  } else if (method === 'initialize') {
+    if (vices.has('silent')) return;
+    initialized++;
+    clientCapabilities = params.capabilities;
+    say({ id, result: {
+      protocolVersion: vices.has('old') ? '2024-11-05' : params.protocolVersion,
+      capabilities: { tools: { listChanged: true }, resources: { subscribe: true }, logging: {} },
+      serverInfo: { name: 'weir-fixture', version: '1.0.0' }, instructions: `for ${params.clientInfo.name}`,
+    } });
+  } else if (method === 'ping') {
+    if (!vices.has('no-ping')) say({ id, result: {} });
+  } else if (method === 'tools/list') {
+    say({ id, result: { tools: Object.keys(tools).map((name) => ({ name, inputSchema: { type: 'object' } })) } });
+  } else if (method === 'tools/call' && tools[params.name]) {
+    tools[params.name](id, params.arguments ?? {}, params);
+  } else if (method === 'resources/subscribe' || method === 'resources/unsubscribe') {
+    noted.push(`${method} ${params.uri}`);
+    say({ id, result: {} });
+  } else if (method === 'notifications/cancelled') {
+    noted.push(params.requestId);
+  } else if (id !== undefined) {
+    say({ id, error: { code: -32601, message: `no ${method}` } });
+  }
+});
