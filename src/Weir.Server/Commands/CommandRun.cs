@@ -50,7 +50,9 @@ internal static class CommandRun
         }
         catch (WeirException e)
         {
-            return await FailAsync($"weir: {e.Message} {e.Hint}".TrimEnd(), ExitCode.Failed);
+            // Here the reader is the operator: what a caller must not see is what he needs.
+            var detail = e.Code == ErrorCode.Internal && e.InnerException is { } inner ? $"{e.Message} {inner.Message.Split('\n')[0]}" : e.Message;
+            return await FailAsync($"weir: {detail} {e.Hint}".TrimEnd(), ExitCode.Failed);
         }
         catch (MigrationException e)
         {
