@@ -49,7 +49,7 @@ public sealed class World
 
     public async Task<string> CreateKeyAsync(Guid agentId)
     {
-        var (text, keyId, secret) = Identity.AgentKey.Create();
+        var (text, keyId, secret) = Weir.Identity.AgentKey.Create();
         await CallAsync("select public.create_agent_key($1, $2, $3, $4)", Sql.Uuid(agentId), Sql.Text("tests"), Sql.Text(keyId), Sql.Text(secret));
         return text;
     }
