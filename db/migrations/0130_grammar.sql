@@ -82,7 +82,6 @@ $$;
 -- `scheme://` of a URI.
 create function weir.is_clean_path(p_path text) returns boolean
 language plpgsql immutable parallel safe
-set search_path = ''
 as $$
 declare
   v_path text := regexp_replace(p_path, '^[a-z][a-z0-9+.-]*:///?', '/');

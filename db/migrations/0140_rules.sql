@@ -1,4 +1,6 @@
 -- Evaluation of the grammar of 0130, for one call. Nothing here raises for anything that a client may send.
+-- These run several times for each call, so they have no search_path of their own (setting one costs as much as the work):
+-- only weir_system and weir_writer may execute them, from functions that have set theirs.
 
 -- `*` stands for anything, all other characters for themselves.
 create function weir.matches_glob(p_value text, p_glob text) returns boolean
@@ -11,7 +13,6 @@ end;
 -- /data/../etc, /data\..\etc or /data/%2e%2e/etc.
 create function weir.is_under(p_value text, p_base text) returns boolean
 language plpgsql immutable parallel safe
-set search_path = ''
 as $$
 declare
   v_base text := rtrim(p_base, '/');
@@ -36,7 +37,6 @@ end;
 -- glob; of several globs all must hold.
 create function weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) returns jsonb[]
 language plpgsql immutable parallel safe
-set search_path = ''
 as $$
 declare
   v_entry jsonb;
@@ -71,7 +71,6 @@ $$;
 -- Where a value breaks a rule, or null. A rule for another type than the value's denies.
 create function weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) returns text
 language plpgsql immutable parallel safe
-set search_path = ''
 as $$
 declare
   v_type text := jsonb_typeof(p_value);
@@ -120,7 +119,6 @@ $$;
 -- whatever cannot become a jsonb object of at most 64 KiB denies.
 create function weir.argument_failure(p_entries jsonb[], p_arguments text) returns text
 language plpgsql immutable parallel safe
-set search_path = ''
 as $$
 declare
   v_arguments jsonb;
@@ -161,7 +159,6 @@ $$;
 -- Whether any entry asks about arguments at all: only then is argument_failure called.
 create function weir.has_argument_rule(p_entries jsonb[]) returns boolean
 language plpgsql immutable parallel safe
-set search_path = ''
 as $$
 declare
   v_entry jsonb;

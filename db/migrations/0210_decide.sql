@@ -27,10 +27,9 @@ language sql immutable parallel safe
 revoke all on function weir.endpoint_url(text, text, uuid) from public;
 grant execute on function weir.endpoint_url(text, text, uuid) to weir_system;
 
--- A person may use an agent that they own, or that shares a workspace with them.
+-- A person may use an agent that they own, or that shares a workspace with them. (No search_path of its own: see 0140.)
 create function weir.may_use_agent(p_user_id uuid, p_agent_id uuid, p_owner_id uuid) returns boolean
 language plpgsql stable
-set search_path = ''
 as $$
 begin
   return p_owner_id is not distinct from p_user_id and p_user_id is not null
@@ -45,12 +44,12 @@ grant execute on function weir.may_use_agent(uuid, uuid, uuid) to weir_system;
 -- p_locked: the organizations that this transaction holds the shared lock of; null when the answer only informs.
 -- p_without_key: the agent is known by its id alone, for explaining.
 -- One index lookup per call and table: `offset 0` keeps the planner from turning the lookups into joins of whole tables.
+-- No search_path of its own: see 0140.
 -- stable: sees the snapshot of the statement that calls it, which therefore must come after the one that took the locks.
 create function weir.decide(
   p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[],
   p_items text[], p_arguments text[], p_locked uuid[], p_without_key boolean default false) returns setof weir.call_decision
 language plpgsql stable rows 16
-set search_path = ''
 as $$
 declare
   v_now constant timestamptz := clock_timestamp();

@@ -66,7 +66,7 @@ internal static class WeirHost
         services.AddSingleton(_ => new EgressHttp(new EgressPolicy(config.Egress.Allow)));
 
         services.AddSingleton(s => new Replica(
-            replicaId, config.Http.PublicUrl?.ToString(), s.GetRequiredService<Databases>(), s.GetRequiredService<Keyring>(), time, s.GetRequiredService<ILogger<Replica>>()));
+            replicaId, (config.Http.PublicUrl ?? config.Http.Listen).GetLeftPart(UriPartial.Authority), s.GetRequiredService<Databases>(), s.GetRequiredService<Keyring>(), time, s.GetRequiredService<ILogger<Replica>>()));
         services.AddHostedService(s => s.GetRequiredService<Replica>());
         AddHosted<ChangeListener>(services);
         AddHosted<SecurityEvents>(services);

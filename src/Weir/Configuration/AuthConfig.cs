@@ -24,22 +24,41 @@ internal sealed record AuthConfig
             Issuer = reader.Text("auth.issuer", null),
             Audience = reader.Text("auth.audience", new AuthConfig().Audience)!,
         };
-        if (config.JwtSecret is { Length: < 32 })
+        foreach (var (key, problem) in config.Problems())
         {
-            reader.AddError("auth.jwtSecret", "It is shorter than 32 characters, which HS256 wants at least.");
-        }
-
-        if (config.JwksUrl is { Scheme: "http", IsLoopback: false })
-        {
-            reader.AddError("auth.jwksUrl", "Keys that come without TLS prove nothing: it wants https.");
-        }
-
-        if (config is { JwksUrl: not null, Issuer: null })
-        {
-            reader.AddError("auth.issuer", "It must be set where auth.jwksUrl is.");
+            reader.AddError(key, problem);
         }
 
         return config;
+    }
+
+    /// <summary>The same with what the command line says.</summary>
+    /// <exception cref="ConfigException">That is wrong.</exception>
+    public AuthConfig With(string? jwtSecret, string? jwksUrl)
+    {
+        var url = jwksUrl is null ? JwksUrl
+            : Uri.TryCreate(jwksUrl, UriKind.Absolute, out var parsed) && parsed.Scheme is "https" or "http" ? parsed
+            : throw new ConfigException([$"--jwks: \"{jwksUrl}\" is not a URL."]);
+        var config = this with { JwtSecret = jwtSecret ?? JwtSecret, JwksUrl = url };
+        return config.Problems().ToArray() is { Length: > 0 } problems ? throw new ConfigException(problems.Select(p => $"{p.Key}: {p.Problem}").ToArray()) : config;
+    }
+
+    private IEnumerable<(string Key, string Problem)> Problems()
+    {
+        if (JwtSecret is { Length: < 32 })
+        {
+            yield return ("auth.jwtSecret", "It is shorter than 32 characters, which HS256 wants at least.");
+        }
+
+        if (JwksUrl is { Scheme: "http", IsLoopback: false })
+        {
+            yield return ("auth.jwksUrl", "Keys that come without TLS prove nothing: it wants https.");
+        }
+
+        if (JwksUrl is not null && Issuer is null)
+        {
+            yield return ("auth.issuer", "It must be set where auth.jwksUrl is.");
+        }
     }
 }
 

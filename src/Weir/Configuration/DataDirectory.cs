@@ -20,19 +20,10 @@ internal sealed class DataDirectory : IDisposable
     public static DataDirectory Open(string path)
     {
         path = System.IO.Path.GetFullPath(path);
-        // Others may pass through but not look: PostgreSQL's own user must reach the cluster inside when Weir is root.
-        Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
-            | (Environment.IsPrivilegedProcess ? UnixFileMode.GroupExecute | UnixFileMode.OtherExecute : UnixFileMode.None));
+        Create(path);
         try
         {
-            var options = new FileStreamOptions
-            {
-                Mode = FileMode.OpenOrCreate,
-                Access = FileAccess.ReadWrite,
-                Share = FileShare.None,
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-            };
-            var file = new FileStream(System.IO.Path.Combine(path, "lock"), options);
+            var file = Lock(path);
             WritePrivate(System.IO.Path.Combine(path, "pid"), Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
             return new DataDirectory(path, file);
         }
@@ -40,6 +31,38 @@ internal sealed class DataDirectory : IDisposable
         {
             throw new WeirException(ErrorCode.Conflict, $"Weir already runs on {path}, as process {HolderOf(path)?.ToString(CultureInfo.InvariantCulture) ?? "?"}.",
                 $"Stop it with ./weir down --data {path}, or choose another directory with --data.", e);
+        }
+    }
+
+    /// <summary>
+    /// Makes the directory where there is none. As root, others may pass through it but not look: PostgreSQL's account and the
+    /// servers' must reach what is theirs inside.
+    /// </summary>
+    public static void Create(string path)
+    {
+        if (!Directory.Exists(path))
+        {
+            Directory.CreateDirectory(path);
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+                | (Environment.IsPrivilegedProcess ? UnixFileMode.GroupExecute | UnixFileMode.OtherExecute : UnixFileMode.None));
+        }
+    }
+
+    /// <summary>Whether a running process holds the directory.</summary>
+    public static bool IsHeld(string path)
+    {
+        try
+        {
+            if (File.Exists(System.IO.Path.Combine(path, "lock")))
+            {
+                Lock(System.IO.Path.GetFullPath(path)).Dispose();
+            }
+
+            return false;
+        }
+        catch (IOException e) when (IsLocked(e))
+        {
+            return true;
         }
     }
 
@@ -79,6 +102,14 @@ internal sealed class DataDirectory : IDisposable
     }
 
     public void Dispose() => _lock.Dispose();
+
+    private static FileStream Lock(string path) => new(System.IO.Path.Combine(path, "lock"), new FileStreamOptions
+    {
+        Mode = FileMode.OpenOrCreate,
+        Access = FileAccess.ReadWrite,
+        Share = FileShare.None,
+        UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+    });
 
     // EWOULDBLOCK of flock(2), as the runtime reports it.
     private static bool IsLocked(IOException e) => e.HResult == 11;

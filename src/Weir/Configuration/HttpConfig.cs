@@ -20,6 +20,8 @@ internal sealed record HttpConfig
     /// <summary>Listen without TLS beyond loopback: something in front of Weir ends TLS.</summary>
     public bool Insecure { get; init; }
 
+    public HttpConfig OnPort(int port) => this with { Listen = new UriBuilder(Listen) { Port = port }.Uri };
+
     public static HttpConfig Read(ConfigReader reader)
     {
         var defaults = new HttpConfig();

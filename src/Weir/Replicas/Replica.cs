@@ -7,7 +7,7 @@ using Weir.Postgres;
 namespace Weir.Replicas;
 
 /// <summary>This process among its kind: says every few seconds that it lives, and refuses to start with another keyring than the others'.</summary>
-internal sealed class Replica(Guid id, string? internalUrl, Databases databases, Keyring keyring, TimeProvider time, ILogger<Replica> logger) : BackgroundService
+internal sealed class Replica(Guid id, string internalUrl, Databases databases, Keyring keyring, TimeProvider time, ILogger<Replica> logger) : BackgroundService
 {
     private const string Heartbeat = "select weir.replica_heartbeat($1, $2, $3, $4)";
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);

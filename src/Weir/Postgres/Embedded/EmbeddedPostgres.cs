@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Weir.Configuration;
@@ -55,7 +53,8 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         DataDirectory data, EmbeddedPostgresOptions options, ILogger logger, TimeProvider time, CancellationToken cancellationToken)
     {
         var user = ClusterUser.Choose();
-        var root = await RootAsync(data, user, logger, cancellationToken);
+        var root = Path.Combine(options.Place ?? await SharedPlace.FindAsync(data, cancellationToken), "postgres");
+        await user.MakeDirectoryAsync(root, cancellationToken);
         var (binaries, exists) = await BinariesAsync(data, root, logger, cancellationToken);
         var postgres = new EmbeddedPostgres(options, binaries, user, root, ClusterState.Load(data, exists), logger, time);
         try
@@ -81,33 +80,6 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
             server.Dispose();
             _server = null;
         }
-    }
-
-    /// <summary>In the data directory, or in <c>/var/lib/weir</c> where the cluster's account cannot enter that.</summary>
-    private static async Task<string> RootAsync(DataDirectory data, ClusterUser user, ILogger logger, CancellationToken cancellationToken)
-    {
-        var inside = data.Combine("postgres");
-        var outside = $"/var/lib/weir/{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(data.Path)))[..12]}/postgres";
-        if (!Directory.Exists(Path.Combine(outside, "data")))
-        {
-            await user.MakeDirectoryAsync(inside, cancellationToken);
-            if (await user.CanReachAsync(inside, "/bin/sh", cancellationToken))
-            {
-                return inside;
-            }
-
-            if (Directory.EnumerateFileSystemEntries(inside).Any())
-            {
-                throw new WeirException(ErrorCode.Conflict, $"The account {user.Name} can no longer enter {inside}, where the database is.",
-                    "Let others pass through each directory above it: chmod o+x");
-            }
-
-            Directory.Delete(inside);
-            await user.MakeDirectoryAsync(outside, cancellationToken);
-        }
-
-        logger.LogInformation("PostgreSQL's account {User} cannot enter {Directory}: the database is in {Root}.", user.Name, data.Path, outside);
-        return outside;
     }
 
     private static async Task<(PostgresBinaries Binaries, bool Exists)> BinariesAsync(DataDirectory data, string root, ILogger logger, CancellationToken cancellationToken)

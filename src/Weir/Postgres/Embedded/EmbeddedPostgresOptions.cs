@@ -6,6 +6,9 @@ internal sealed record EmbeddedPostgresOptions
     /// <summary>The database that is made on the first start.</summary>
     public string Database { get; init; } = "weir";
 
+    /// <summary>Where the cluster's directory is made. Null: where <see cref="SharedPlace"/> says.</summary>
+    public string? Place { get; init; }
+
     /// <summary>Server settings, each as <c>name=value</c>.</summary>
     public IReadOnlyList<string> Settings { get; init; } = Durable;
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Weir.Errors;
 
@@ -29,8 +28,7 @@ internal static class StalePid
             if (!asked)
             {
                 asked = true;
-                using var kill = Process.Start("kill", ["-INT", pid.ToString(CultureInfo.InvariantCulture)]);
-                await kill.WaitForExitAsync(cancellationToken);
+                await Tool.SignalAsync(pid, "INT", cancellationToken);
             }
 
             if (time.GetUtcNow() > deadline)

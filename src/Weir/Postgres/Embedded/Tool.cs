@@ -43,6 +43,10 @@ internal static class Tool
         }
     }
 
+    /// <summary>Sends a signal by the shell's own <c>kill</c>, since not every system has the program.</summary>
+    public static Task SignalAsync(int pid, string signal, CancellationToken cancellationToken) =>
+        RunAsync("sh", ["-c", "kill -s \"$1\" \"$2\"", "sh", signal, pid.ToString(System.Globalization.CultureInfo.InvariantCulture)], cancellationToken);
+
     /// <summary>The first file of that name on <c>PATH</c>, or null.</summary>
     public static string? Find(string name) => (Environment.GetEnvironmentVariable("PATH") ?? "")
         .Split(':', StringSplitOptions.RemoveEmptyEntries)

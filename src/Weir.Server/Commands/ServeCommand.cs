@@ -1,0 +1,42 @@
+using System.CommandLine;
+using Weir.Configuration;
+using Weir.Postgres;
+
+namespace Weir.Server.Commands;
+
+/// <summary><c>weir serve</c>: one replica on a database that somebody else runs and has migrated.</summary>
+internal static class ServeCommand
+{
+    public static Command Create()
+    {
+        var port = new Option<int?>("--port") { Description = "The port to listen on, instead of http.listen's.", HelpName = "PORT" };
+        var command = new Command("serve", """
+            Serve, until SIGTERM, on the database of WEIR_DATABASE_URL and WEIR_ENGINE_DATABASE_URL, which weir migrate has prepared.
+            Any number of replicas may serve one database; all need the same keyring.
+            """)
+        {
+            port, CommandRun.Config,
+        };
+        command.Run(async (parsed, stop) =>
+        {
+            var config = WeirConfig.Load(parsed.GetValue(CommandRun.Config));
+            if (parsed.GetValue(port) is { } number)
+            {
+                config = config with { Http = config.Http.OnPort(number) };
+            }
+
+            if (Path.GetDirectoryName(Path.GetFullPath(config.KeyringPath)) is { } directory)
+            {
+                DataDirectory.Create(directory);
+            }
+
+            await using var host = WeirHost.Build(config);
+            await LoginProbe.RefuseTooMightyAsync(host.Services.GetRequiredService<Databases>(), stop);
+            await host.StartAsync(stop);
+            await CommandRun.Until(stop);
+            await host.StopAsync(CancellationToken.None);
+            return ExitCode.Done;
+        });
+        return command;
+    }
+}
