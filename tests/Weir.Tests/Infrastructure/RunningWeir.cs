@@ -72,6 +72,17 @@ public class RunningWeir(TestCluster cluster) : IAsyncLifetime
         r => new LogRow(r.GetString(0), r.GetString(1), r.GetNullableString(2), r.GetNullableString(3), r.GetNullableString(4), r.GetNullableString(5), r.GetGuid(6)),
         CancellationToken.None);
 
+    /// <summary>A server of the tests as an instance that runs, is granted, and whose tools are listed.</summary>
+    internal async Task<(string Name, Guid Id)> AddReadyAsync(Uri url, string permissions)
+    {
+        var name = "s" + Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("N")[18..];
+        var id = await World.AddRemoteAsync(name, url);
+        await World.GrantAsync(id, permissions);
+        var raw = new RawMcp(Client(World.AgentKey));
+        await Until.AsyncTrue(async () => (await raw.ModernAsync("tools/list")).Body.Contains($"\"{name}__", StringComparison.Ordinal), "the catalog of " + name);
+        return (name, id);
+    }
+
     private protected virtual WeirConfig Configure(WeirConfig config) => config;
 
     private async Task StartAsync()

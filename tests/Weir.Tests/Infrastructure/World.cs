@@ -28,6 +28,8 @@ public sealed class World
         var world = new World(database) { OwnerId = await CreateUserAsync(database) };
         var name = "org-" + Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("N")[20..];
         world.OrganizationId = await world.IdAsync("select public.create_organization($1)", Sql.Text(name));
+        // Test classes share an organization; each test brings servers of its own.
+        await database.Superuser.ExecuteAsync("update public.organizations set max_mcp_servers = 1000 where id = $1", [Sql.Uuid(world.OrganizationId)], CancellationToken.None);
         world.WorkspaceId = await world.IdAsync("select public.create_workspace($1, $2)", Sql.Uuid(world.OrganizationId), Sql.Text("main"));
         world.ChannelId = await world.IdAsync("select public.create_channel($1, $2)", Sql.Uuid(world.WorkspaceId), Sql.Text("general"));
         (world.AgentId, world.AgentKey) = await world.CreateAgentAsync("helper");
@@ -47,10 +49,10 @@ public sealed class World
         return (id, await CreateKeyAsync(id));
     }
 
-    public async Task<string> CreateKeyAsync(Guid agentId)
+    public async Task<string> CreateKeyAsync(Guid agentId, DateTimeOffset? expiresAt = null)
     {
         var (text, keyId, secret) = Weir.Identity.AgentKey.Create();
-        await CallAsync("select public.create_agent_key($1, $2, $3, $4)", Sql.Uuid(agentId), Sql.Text("tests"), Sql.Text(keyId), Sql.Text(secret));
+        await CallAsync("select public.create_agent_key($1, $2, $3, $4, $5)", Sql.Uuid(agentId), Sql.Text("tests"), Sql.Text(keyId), Sql.Text(secret), Sql.Timestamp(expiresAt));
         return text;
     }
 

@@ -1,0 +1,229 @@
+using System.Net;
+using System.Text;
+using Weir.Identity;
+using Weir.Tests.Infrastructure;
+
+namespace Weir.Tests.Journeys;
+
+/// <summary>What is refused before anything is forwarded, and with which code.</summary>
+public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>, IAsyncLifetime
+{
+    private OddServer _server = null!;
+    private string _name = "";
+    private Guid _instance;
+
+    public async ValueTask InitializeAsync()
+    {
+        _server = await OddServer.StartAsync();
+        (_name, _instance) = await weir.AddReadyAsync(_server.Url, """{"tools": {"echo": {"args": {"path": {"type": "string", "under": "/data"}}, "other": "deny"}}}""");
+    }
+
+    public async ValueTask DisposeAsync() => await _server.DisposeAsync();
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("garbage")]
+    [InlineData("weir_aaaaaaaaaaaaaaaa_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA_AAAAAA")]
+    public async Task A_missing_or_malformed_key_is_401(string? key)
+    {
+        var answer = await new RawMcp(weir.Client(key)).ModernAsync("tools/list");
+        answer.Status.ShouldBe(HttpStatusCode.Unauthorized);
+        answer.Headers.WwwAuthenticate.ShouldNotBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("tools/list")]
+    [InlineData("tools/call")]
+    [InlineData("server/discover")]
+    public async Task A16_an_unknown_a_revoked_and_an_expired_key_are_401_everywhere(string method)
+    {
+        var unknown = AgentKey.Create().Text;
+        var revoked = await weir.World.CreateKeyAsync(weir.World.AgentId);
+        await weir.World.CallAsync("select public.revoke_agent_key($1)", Weir.Postgres.Sql.Text(AgentKey.Parse(revoked)!.Id));
+        var end = TimeProvider.System.GetUtcNow().AddSeconds(1);
+        var expired = await weir.World.CreateKeyAsync(weir.World.AgentId, end);
+        await Until.True(() => TimeProvider.System.GetUtcNow() > end, "the key's end");
+        foreach (var key in (string[])[unknown, revoked, expired])
+        {
+            var raw = new RawMcp(weir.Client(key));
+            var answer = method == "tools/call" ? await raw.CallAsync($"{_name}__echo") : await raw.ModernAsync(method);
+            answer.Status.ShouldBe(HttpStatusCode.Unauthorized, answer.Body);
+            answer.Headers.WwwAuthenticate.ShouldNotBeEmpty();
+        }
+
+        _server.Calls.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task An_unknown_an_ungranted_and_a_foreign_tool_read_the_same()
+    {
+        var raw = Raw();
+        var unknown = await raw.CallAsync("nothing__there");
+        var ungranted = await raw.CallAsync($"{_name}__hang");
+        unknown.Status.ShouldBe(ungranted.Status);
+        unknown.Body.Replace("nothing__there", "X", StringComparison.Ordinal).ShouldBe(ungranted.Body.Replace($"{_name}__hang", "X", StringComparison.Ordinal));
+        unknown.ErrorCode.ShouldBe(-32602);
+        _server.Calls.ShouldBe(0);
+    }
+
+    [Theory]
+    [InlineData("{", -32700)]
+    [InlineData("not json", -32700)]
+    [InlineData("[]", -32600)]
+    [InlineData("""{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"a","name":"b"}}""", -32600)]
+    [InlineData("""{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"a","arguments":{"p":"\u0000"}}}""", -32600)]
+    public async Task Malformed_messages_get_the_protocols_code_and_a_record(string body, int code)
+    {
+        var before = (await weir.LogAsync()).Count(r => r.Reason == "invalid_request");
+        var answer = await Raw().PostAsync(body, RawMcp.ModernHeaders("tools/call", "a"));
+        answer.Status.ShouldBe(HttpStatusCode.BadRequest);
+        answer.ErrorCode.ShouldBe(code);
+        (await weir.LogAsync()).Count(r => r.Reason == "invalid_request").ShouldBe(before + 1);
+        _server.Calls.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A20_nesting_beyond_64_and_bodies_beyond_4_MiB_are_refused()
+    {
+        var deep = await Raw().CallAsync($"{_name}__echo", "{\"a\":" + new string('[', 70) + new string(']', 70) + "}");
+        (deep.Status, deep.ErrorCode).ShouldBe((HttpStatusCode.BadRequest, -32600));
+        var large = await Raw().CallAsync($"{_name}__echo", $"{{\"a\":\"{new string('x', 4 * 1024 * 1024)}\"}}");
+        large.Status.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
+        _server.Calls.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_chunked_body_beyond_the_limit_is_refused_too()
+    {
+        using var content = new StreamContent(new MemoryStream(new byte[5 * 1024 * 1024]));
+        content.Headers.ContentType = new("application/json");
+        content.Headers.ContentLength = null;
+        var answer = await Raw().SendAsync(HttpMethod.Post, content, [("Transfer-Encoding", "chunked")]);
+        answer.Status.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
+    }
+
+    [Theory]
+    [InlineData("text/plain")]
+    [InlineData("application/xml")]
+    [InlineData("application/json; charset=utf-16")]
+    public async Task A_wrong_content_type_is_415(string type)
+    {
+        using var content = new ByteArrayContent("{}"u8.ToArray());
+        content.Headers.TryAddWithoutValidation("Content-Type", type);
+        (await Raw().SendAsync(HttpMethod.Post, content)).Status.ShouldBe(HttpStatusCode.UnsupportedMediaType);
+    }
+
+    [Theory]
+    [InlineData("application/json")]
+    [InlineData("text/event-stream")]
+    [InlineData("text/html")]
+    public async Task An_accept_that_excludes_an_answer_is_406(string accept)
+    {
+        using var content = new StringContent("{}", Encoding.UTF8, "application/json");
+        (await Raw().SendAsync(HttpMethod.Post, content, [("Accept", accept)])).Status.ShouldBe(HttpStatusCode.NotAcceptable);
+    }
+
+    [Theory]
+    [InlineData("Origin", "https://evil.example")]
+    [InlineData("Origin", "null")]
+    [InlineData("Host", "evil.example")]
+    [InlineData("Host", "localhost:1")]
+    public async Task A17_a_foreign_origin_or_host_is_403(string header, string value)
+    {
+        using var content = new StringContent("{}", Encoding.UTF8, "application/json");
+        (await Raw().SendAsync(HttpMethod.Post, content, [(header, value)])).Status.ShouldBe(HttpStatusCode.Forbidden);
+    }
+
+    [Theory]
+    [InlineData("MCP-Protocol-Version", "2025-11-25", -32020)]
+    [InlineData("Mcp-Method", "tools/list", -32020)]
+    [InlineData("Mcp-Name", "another", -32020)]
+    public async Task A18_headers_that_disagree_with_the_body_are_refused(string header, string value, int code)
+    {
+        var headers = RawMcp.ModernHeaders("tools/call", $"{_name}__echo").Select(h => h.Name == header ? (header, value) : h);
+        var body = $$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{_name}}__echo","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{} } } }""";
+        var answer = await Raw().PostAsync(body, headers);
+        (answer.Status, answer.ErrorCode).ShouldBe((HttpStatusCode.BadRequest, code));
+        _server.Calls.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A23_an_unknown_version_names_the_supported_ones()
+    {
+        var answer = await Raw().PostAsync(
+            """{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2099-01-01","io.modelcontextprotocol/clientCapabilities":{}}}}""",
+            [("MCP-Protocol-Version", "2099-01-01"), ("Mcp-Method", "tools/list")]);
+        (answer.Status, answer.ErrorCode).ShouldBe((HttpStatusCode.BadRequest, -32022));
+        answer.Json.GetProperty("error").GetProperty("data").GetProperty("supported")[0].GetString().ShouldBe("2026-07-28");
+        answer.Json.GetProperty("error").GetProperty("data").GetProperty("requested").GetString().ShouldBe("2099-01-01");
+    }
+
+    [Fact]
+    public async Task A_modern_method_that_is_not_there_is_404_and_a_legacy_one_a_json_rpc_error()
+    {
+        var modern = await Raw().ModernAsync("no/such");
+        (modern.Status, modern.ErrorCode).ShouldBe((HttpStatusCode.NotFound, -32601));
+        var session = await Raw().InitializeAsync();
+        var legacy = await Raw().PostAsync("""{"jsonrpc":"2.0","id":1,"method":"no/such"}""", [session]);
+        (legacy.Status, legacy.ErrorCode).ShouldBe((HttpStatusCode.OK, -32601));
+    }
+
+    [Fact]
+    public async Task A_legacy_request_without_its_session_is_400_with_an_unknown_one_404_and_with_anothers_403()
+    {
+        const string Ping = """{"jsonrpc":"2.0","id":1,"method":"ping"}""";
+        var session = await Raw().InitializeAsync();
+        (await Raw().PostAsync(Ping, [session])).Status.ShouldBe(HttpStatusCode.OK);
+        (await Raw().PostAsync(Ping)).Status.ShouldBe(HttpStatusCode.BadRequest);
+        (await Raw().PostAsync(Ping, [("Mcp-Session-Id", session.Value[..^2] + "xx")])).Status.ShouldBe(HttpStatusCode.NotFound);
+        var other = new RawMcp(weir.Client(await weir.World.CreateKeyAsync(weir.World.AgentId)));
+        (await other.PostAsync(Ping, [session])).Status.ShouldBe(HttpStatusCode.Forbidden);
+    }
+
+    [Theory]
+    [InlineData("/.well-known/oauth-authorization-server")]
+    [InlineData("/.well-known/oauth-protected-resource/mcp")]
+    [InlineData("/register")]
+    [InlineData("/authorize")]
+    [InlineData("/token")]
+    public async Task OAuth_paths_answer_a_json_404(string path)
+    {
+        using var response = await weir.Client().GetAsync(path);
+        response.StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        response.Content.Headers.ContentType!.MediaType.ShouldBe("application/json");
+    }
+
+    [Fact]
+    public async Task One_server_alone_keeps_its_names_and_a_server_that_is_not_granted_is_not_there()
+    {
+        var raw = new RawMcp(weir.Client(weir.World.AgentKey), "/mcp/" + _name);
+        var list = await raw.ModernAsync("tools/list");
+        list.Json.GetProperty("result").GetProperty("tools").EnumerateArray().Select(t => t.GetProperty("name").GetString()).ShouldBe(["echo"]);
+        (await raw.CallAsync("echo", """{"path":"/data/x"}""")).Body.ShouldContain("\"ok\"");
+        (await raw.CallAsync("echo", """{"path":"/data/../x"}""")).ErrorCode.ShouldBe(1011);
+        var missing = await new RawMcp(weir.Client(weir.World.AgentKey), "/mcp/missing").ModernAsync("tools/list");
+        missing.Status.ShouldBe(HttpStatusCode.NotFound);
+    }
+
+    [Fact]
+    public async Task Revoking_the_grant_denies_the_very_next_call()
+    {
+        (await Raw().CallAsync($"{_name}__echo", """{"path":"/data/x"}""")).Body.ShouldContain("\"ok\"");
+        await weir.World.RevokeAsync(_instance);
+        var denied = await Raw().CallAsync($"{_name}__echo", """{"path":"/data/x"}""");
+        denied.ErrorCode.ShouldBe(-32602);
+        _server.Calls.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task The_server_gets_the_very_bytes_of_the_arguments_and_nothing_of_the_callers_connection()
+    {
+        const string Arguments = """{ "path" : "/data/\u00e4" }""";
+        await Raw().CallAsync($"{_name}__echo", Arguments);
+        _server.LastBody.ShouldContain("\"arguments\":" + Arguments);
+        _server.LastBody.ShouldNotContain("\"raw\"");
+        _server.LastBody.ShouldNotContain(weir.World.AgentKey[..20]);
+    }
+
+    private RawMcp Raw() => new(weir.Client(weir.World.AgentKey));
+}
