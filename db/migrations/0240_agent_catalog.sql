@@ -66,9 +66,9 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-  v_agent public.agents;
+  v_agent record;
 begin
-  select a.* into v_agent from public.agents a
+  select a.id, a.organization_id, a.name into v_agent from public.agents a
   where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
 
   return query

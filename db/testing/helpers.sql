@@ -26,8 +26,9 @@ begin
       execute format('grant %I to %I', v_role, current_user);
     end loop;
   end if;
-  execute (select format('set search_path = public, %I, pg_catalog', n.nspname)
-           from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'pgtap');
+  -- extensions are wherever the database has them
+  execute (select format('set search_path = public, %s', string_agg(distinct quote_ident(n.nspname), ', '))
+           from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname in ('pgtap', 'plpgsql_check', 'plpgsql'));
 end
 $$;
 

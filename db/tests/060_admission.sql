@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(66);
+select plan(67);
 
 -- Admitted
 select is(pg_temp.call('read_file', '{"path": "/data/a"}'), 'admitted', 'a granted tool with permitted arguments');
@@ -111,6 +111,9 @@ select is((select count(*) from mcp_interaction_logs where reason = 'limit' and 
 rollback to s;
 select pg_temp.be('ann', $$select grant_mcp_access({robo}, {files}, '{"tools": {"*": {}}, "limits": {"per_hour": 0}}')$$) \g /dev/null
 select is(pg_temp.call('list_directory'), 'limit', 'S6_a_limit_of_zero_is_a_limit');
+select ok((select max(detail)::integer between extract(epoch from date_trunc('hour', clock_timestamp()) + interval '1 hour' - clock_timestamp())
+                                          and extract(epoch from date_trunc('hour', clock_timestamp()) + interval '1 hour' - clock_timestamp()) + 60
+           from mcp_interaction_logs where reason = 'limit'), 'and the wait is until its hour ends');
 rollback to s;
 
 -- A batch
