@@ -83,7 +83,8 @@ begin
       and i.status not in ('deleting', 'deleted') and coalesce(c.is_published, true)
       and (p_instance_name is null or i.name = p_instance_name)
   ), items as (
-    select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash, null::boolean as offline
+    select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash,
+      null::boolean as offline
     from granted i
     union all
     select p.kind, i.id, i.name, i.status, i.share, i.priority, p.name, p.definition_hash,

@@ -12,7 +12,8 @@ declare
   v_admin boolean;
   v_decision weir.call_decision;
   v_checks constant text[] := array['agent_inactive', 'organization_inactive', 'member_inactive', 'user_forbidden',
-    'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule', 'unavailable', 'limit'];
+    'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule',
+      'unavailable', 'limit'];
 begin
   if v_actor is null then
     raise exception using errcode = 'WR002', message = 'sign in first';
