@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(43);
+select plan(45);
 
 -- Members of the workspace
 select pg_temp.make('hello', 'ann', $$select post_chat_message({chat}, 'hello', 'c1')$$) \g /dev/null
@@ -57,6 +57,10 @@ from (values ('ann', '{bot}, {home}, {chat}'), ('ann', '{robo}, {den}, {chat}'),
              '{robo}, {home}'), ('ann', '{nobody}, {home}'),
              ('ann', 'null')) t(who, args);
 select is(pg_temp.context('anon', '{robo}'), '42501', 'anon has no turn');
+select pg_temp.make('melbot', 'mel', $$select create_agent({b}, 'Mel''s')$$),
+       pg_temp.be('ann', $$select add_workspace_member({home}, user_id => {mel})$$) \g /dev/null
+select is(pg_temp.context('mel', '{melbot}, {home}, {chat}'), 'WR004', 'V8_an_own_agent_of_b_takes_no_part_in_a_s_workspace');
+select is(pg_temp.context('mel', '{robo}, {home}, {chat}'), 'Robo member home a', 'but its own agents do');
 
 -- The agent's answer
 create function pg_temp.answer(p_user text, p_agent text, p_channel text, p_text text default 'yes') returns uuid language sql as $$
