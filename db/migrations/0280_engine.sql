@@ -52,7 +52,8 @@ as $$
 declare
   v_id uuid := weir.uuid_v7();
 begin
-  insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to, tool_calls, usage, degraded)
+  insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to,
+                                    tool_calls, usage, degraded)
   select v_id, m.organization_id, m.workspace_id, m.channel_id, 'agent', a.id, p_content, m.id, p_tool_calls, p_usage, p_degraded
   from public.chat_messages m
   join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
@@ -60,7 +61,9 @@ begin
     and weir.may_use_agent(p_user_id, a.id, a.owner_id)
   on conflict (reply_to, agent_id) where sender = 'agent' and reply_to is not null do nothing;
   if not found then
-    select m.id into v_id from public.chat_messages m
+    select m.id into v_id
+    from public.chat_messages m
+    join public.chat_messages question on question.id = m.reply_to and question.user_id = p_user_id
     where m.reply_to = p_reply_to and m.agent_id = p_agent_id and m.channel_id = p_channel_id and m.sender = 'agent';
     if v_id is null then
       raise exception using errcode = 'WR004', message = 'there is no such message';
