@@ -210,6 +210,16 @@ internal sealed class NodeHost : IAsyncDisposable
     }
 }
 
+/// <summary>A node that a test class's tests share, each with instances of its own.</summary>
+public sealed class OneNode : IAsyncLifetime
+{
+    internal NodeHost Node { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync() => Node = await NodeHost.StartAsync();
+
+    public ValueTask DisposeAsync() => Node.DisposeAsync();
+}
+
 internal static class GuidForTests
 {
     extension(Guid)
