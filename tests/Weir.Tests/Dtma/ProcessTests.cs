@@ -1,11 +1,12 @@
 using System.Text.Json.Nodes;
 using Weir.Nodes;
 using Weir.Tests.Fixtures;
+using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Dtma;
 
 /// <summary>Who the children are, what they may, and that none is left over.</summary>
-public sealed class ProcessTests
+public sealed class ProcessTests(OneNode shared) : IClassFixture<OneNode>
 {
     private static readonly Guid One = Guid.Parse("11111111-1111-1111-1111-111111111111");
     private static readonly Guid Other = Guid.Parse("22222222-2222-2222-2222-222222222222");
@@ -52,7 +53,7 @@ public sealed class ProcessTests
     public async Task Organizations_cannot_read_each_others_files_nor_the_nodes()
     {
         Assert.SkipUnless(Environment.IsPrivilegedProcess, "Only root can give children a user of their own.");
-        await using var node = await NodeHost.StartAsync();
+        var node = shared.Node;
         var one = await node.DeployAsync(NodeHost.Fixture(organization: One));
         var other = await node.DeployAsync(NodeHost.Fixture(organization: Other));
         var secret = Path.Combine(node.Data, "instances", one.ToString(), "secret");
@@ -107,7 +108,7 @@ public sealed class ProcessTests
 
         processes.ShouldAllBe(p => Directory.Exists($"/proc/{p}"));
         await node.KillAsync();
-        await Until.TrueAsync(() => processes.TrueForAll(IsGone), say: () => $"{string.Join(' ', processes)} should be gone.");
+        await Until.True(() => processes.TrueForAll(IsGone), "every process of the killed node ends");
     }
 
     [Fact]
@@ -134,18 +135,19 @@ public sealed class ProcessTests
             }));
         }
 
-        await Until.TrueAsync(async () => (await node.NodeStatusAsync()).Children == 0);
+        await Until.AsyncTrue(async () => (await node.NodeStatusAsync()).Children == 0, "no child is left");
         // The reaper and its sleep-free shell are the node's only child; zombies would count too.
-        await Until.TrueAsync(() => ChildrenOf(node.Process.Id) == 1, say: () => $"{ChildrenOf(node.Process.Id)} children");
-        Directory.EnumerateFiles(Path.Combine(node.Data, "groups")).ShouldBeEmpty();
+        await Until.True(() => ChildrenOf(node.Process.Id) == 1, "the reaper alone is left");
+        await Until.True(() => !Directory.EnumerateFiles(Path.Combine(node.Data, "groups")).Any(), "no group is on record");
         (await node.StopAsync()).ShouldBe(0);
     }
 
     [Fact]
     public async Task A_stop_ends_even_a_stubborn_child_and_its_offspring_before_it_says_stopped()
     {
-        await using var node = await NodeHost.StartAsync();
-        var id = await node.DeployAsync(NodeHost.Fixture(args: ["stubborn"]));
+        var node = shared.Node;
+        var organization = Environment.IsPrivilegedProcess ? Guid.NewGuidForTests() : One;
+        var id = await node.DeployAsync(NodeHost.Fixture(organization: organization, args: ["stubborn"]));
         var raw = new RawMcp(node, id);
         await raw.InitializeAsync();
         List<string> processes = [JsonNode.Parse(await raw.CallAsync("process"))!["pid"]!.ToString(), await raw.CallAsync("offspring")];
@@ -155,7 +157,7 @@ public sealed class ProcessTests
         }
 
         var hanging = raw.CallAsync("hang");
-        (await node.PutAsync(id, NodeHost.Fixture(generation: 2) with { Desired = "stopped" })).EnsureSuccessStatusCode();
+        (await node.PutAsync(id, NodeHost.Fixture(organization: organization, generation: 2) with { Desired = "stopped" })).EnsureSuccessStatusCode();
         (await node.StateAsync(id, "stopped")).Generation.ShouldBe(2);
         processes.ShouldAllBe(p => IsGone(p));
         (await hanging).ShouldContain("upstream_closed");
