@@ -11,7 +11,7 @@ internal static class McpEndpoints
     public static void MapMcp(this IEndpointRouteBuilder routes)
     {
         routes.Map("/mcp", (HttpContext http, McpHandler handler) => RouteAsync(http, handler, "/mcp", instance: null));
-        routes.Map("/mcp/{instance:regex(^[a-z0-9-]{{1,20}}$)}", (HttpContext http, McpHandler handler, string instance) =>
+        routes.Map("/mcp/{instance:maxlength(20)}", (HttpContext http, McpHandler handler, string instance) =>
             RouteAsync(http, handler, "/mcp/" + instance, instance));
         routes.Map("/mcp/agents/{agent:guid}", async (HttpContext http, McpHandler handler, PersonTokens tokens, Guid agent) =>
         {

@@ -1,39 +1,183 @@
+using System.Security.Cryptography;
+using System.Text.Json;
 using Weir.Configuration;
+using Weir.Errors;
+using Weir.Gateway;
+using Weir.Identity;
+using Weir.Postgres;
 
 namespace Weir.Server.Up;
-
-/// <summary>What the demo has made or found again. Null: there is none, or it cannot be known any more.</summary>
-internal sealed record DemoReport
-{
-    public static DemoReport None { get; } = new();
-
-    public Guid? AgentId { get; init; }
-
-    public string? AgentKey { get; init; }
-
-    public Guid? OrganizationId { get; init; }
-
-    public Guid? WorkspaceId { get; init; }
-
-    public Guid? ChannelId { get; init; }
-
-    public string? AnonKey { get; init; }
-
-    public string? UserToken { get; init; }
-
-    public string? Email { get; init; }
-
-    public string? Password { get; init; }
-}
 
 /// <summary>Where the demo gets what it works with.</summary>
 /// <param name="Services">The running replica's.</param>
 /// <param name="Shared">A directory that other accounts can pass through, for the demo folder.</param>
 internal sealed record DemoContext(UpOptions Options, WeirConfig Config, IServiceProvider Services, string Shared, TimeProvider Time);
 
-/// <summary>The seam of the demo organization: it comes with the composition of the gateway.</summary>
-internal static class Demo
+/// <summary>
+/// The demo organization: a login, a workspace with a channel, an agent with a key, three servers of which it may use two. Made
+/// through the functions that every other person uses. What cannot be read back from the database (the key, the password) is
+/// kept in <c>demo.json</c> of the data directory, which its owner alone can read.
+/// </summary>
+internal sealed class Demo(DemoContext context)
 {
+    private const string Instructions = "You help people to look at the files of the demo folder. Answer briefly.";
+    private static readonly TimeSpan ReadyPatience = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
+    private static readonly JsonSerializerOptions Readable = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+
+    private readonly UserSession _users = context.Services.GetRequiredService<UserSession>();
+    private readonly PersonTokens _tokens = context.Services.GetRequiredService<PersonTokens>();
+    private readonly DemoQueries _queries = new(context.Config.Database.OwnerUrl!, context.Services.GetRequiredService<UserSession>());
+
     /// <summary>Makes the demo on the first run, finds it on later ones, and waits until its instances are running or failed.</summary>
-    public static Task<DemoReport> EnsureAsync(DemoContext context, CancellationToken cancellationToken) => Task.FromResult(DemoReport.None);
+    public static Task<DemoReport> EnsureAsync(DemoContext context, CancellationToken cancellationToken) => new Demo(context).EnsureAsync(cancellationToken);
+
+    private async Task<DemoReport> EnsureAsync(CancellationToken ct)
+    {
+        var file = Path.Combine(context.Config.DataDirectory, "demo.json");
+        var kept = await FindAsync(file, ct);
+        if (kept is null)
+        {
+            kept = await CreateAsync(ct);
+            DataDirectory.WritePrivate(file, JsonSerializer.Serialize(kept, Readable));
+        }
+
+        await WaitAsync(kept, ct);
+        return new DemoReport
+        {
+            AgentId = kept.AgentId,
+            AgentKey = kept.AgentKey,
+            OrganizationId = kept.OrganizationId,
+            WorkspaceId = kept.WorkspaceId,
+            ChannelId = kept.ChannelId,
+            Email = kept.Email,
+            Password = kept.Password,
+            AnonKey = _tokens.IsEmbedded ? _tokens.IssueAnonKey() : null,
+            UserToken = kept.Email is { } email ? _tokens.Issue(kept.UserId, email) : null,
+        };
+    }
+
+    /// <summary>Null where there is none, or where the file is of another database.</summary>
+    private async Task<DemoFile?> FindAsync(string file, CancellationToken ct)
+    {
+        if (!File.Exists(file) || JsonSerializer.Deserialize<DemoFile>(await File.ReadAllTextAsync(file, ct), Readable) is not { } kept)
+        {
+            return null;
+        }
+
+        try
+        {
+            await _queries.ServersAsync(kept.UserId, kept.OrganizationId, ct);
+            return kept;
+        }
+        catch (WeirException e) when (e.Code is ErrorCode.NotFound or ErrorCode.Forbidden or ErrorCode.Unauthenticated)
+        {
+            return null;
+        }
+    }
+
+    private async Task<DemoFile> CreateAsync(CancellationToken ct)
+    {
+        var servers = DemoServers.All(MakeFolder());
+        await _queries.PublishAsync(servers.Select(s => DemoServers.Json(s.Entry)), ct);
+        var (user, email, password) = await LoginAsync(ct);
+
+        var organization = await _queries.CreateOrganizationAsync(user, "Demo", ct);
+        var workspace = await _queries.CreateWorkspaceAsync(user, organization, "Demo", ct);
+        var channel = await _queries.CreateChannelAsync(user, workspace, "general", ct);
+        var agent = await _queries.CreateAgentAsync(user, organization, "Demo agent", Instructions, workspace, ct);
+        var (key, keyId, secret) = AgentKey.Create();
+        await _queries.CreateAgentKeyAsync(user, agent, "demo", keyId, secret, ct);
+
+        foreach (var server in servers)
+        {
+            var id = await _queries.CreateServerAsync(user, organization, DemoServers.Json(server.Config), ct);
+            if (server.Permissions is { } permissions)
+            {
+                await _queries.GrantAsync(user, agent, id, DemoServers.Json(permissions), ct);
+            }
+
+            await _queries.DeployServerAsync(user, organization, id, ct);
+        }
+
+        return new DemoFile(user, email, password, organization, workspace, channel, agent, key);
+    }
+
+    /// <summary>On a Supabase database the person exists, and their login is none of ours.</summary>
+    private async Task<(Guid User, string? Email, string? Password)> LoginAsync(CancellationToken ct)
+    {
+        if (context.Options.OwnerUser is { } owner)
+        {
+            return (owner, null, null);
+        }
+
+        // One database may have seen several data directories, each with a demo of its own.
+        var email = $"demo-{RandomNumberGenerator.GetHexString(6, lowercase: true)}@weir.example";
+        var password = RandomNumberGenerator.GetString("abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789", 20);
+        return (await _queries.CreateUserAsync(email, Logins.Hash(password), ct), email, password);
+    }
+
+    /// <summary>The servers' accounts may look, and nobody may write: the demo agent only reads.</summary>
+    private string MakeFolder()
+    {
+        const UnixFileMode Look = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+        const UnixFileMode Enter = Look | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+        var folder = Path.Combine(context.Shared, "demo");
+        Directory.CreateDirectory(folder);
+        File.SetUnixFileMode(folder, Enter);
+        foreach (var (name, text) in DemoFiles)
+        {
+            var file = Path.Combine(folder, name);
+            File.WriteAllText(file, text);
+            File.SetUnixFileMode(file, Look);
+        }
+
+        return folder;
+    }
+
+    private static IEnumerable<(string Name, string Text)> DemoFiles =>
+    [
+        ("welcome.txt", "Welcome to Weir. This folder is what the demo agent may read.\n"),
+        ("shopping-list.md", "# Shopping list\n\n- apples\n- bread\n- coffee\n"),
+        ("rivers.csv", "river,length_km\nDanube,2850\nElbe,1094\nRhine,1233\n"),
+    ];
+
+    /// <summary>Ready: each server runs or has failed, and the agent's list holds the tools of those that run.</summary>
+    private async Task WaitAsync(DemoFile kept, CancellationToken ct)
+    {
+        var started = context.Time.GetTimestamp();
+        while (!await IsReadyAsync(kept, ct) && context.Time.GetElapsedTime(started) < ReadyPatience)
+        {
+            await Task.Delay(PollInterval, context.Time, ct);
+        }
+
+        foreach (var server in await _queries.ServersAsync(kept.UserId, kept.OrganizationId, ct))
+        {
+            context.Options.Say($"  {server.Name,-12} {server.Status}{(server.ErrorCode is null ? "" : $" ({server.ErrorCode})")}");
+        }
+    }
+
+    private async Task<bool> IsReadyAsync(DemoFile kept, CancellationToken ct)
+    {
+        var servers = await _queries.ServersAsync(kept.UserId, kept.OrganizationId, ct);
+        if (!servers.All(s => s.Status is "running" or "failed" or "stopped"))
+        {
+            return false;
+        }
+
+        try
+        {
+            var catalogs = context.Services.GetRequiredService<AgentCatalogs>();
+            var catalog = await catalogs.LoadAsync(Principal.OfKey(AgentKey.Parse(kept.AgentKey)!), instanceName: null, ct);
+            return catalog.Instances.All(i => i.Status != "running" || catalog.Items.Any(t => t.InstanceId == i.Id));
+        }
+        catch (WeirException e) when (e.Code == ErrorCode.Unauthenticated)
+        {
+            // The demo's key was revoked since, which is its owner's right.
+            return true;
+        }
+    }
+
+    private sealed record DemoFile(
+        Guid UserId, string? Email, string? Password, Guid OrganizationId, Guid WorkspaceId, Guid ChannelId, Guid AgentId, string AgentKey);
 }
