@@ -24,7 +24,8 @@ begin
       from weir.dtma_operations o
       join public.mcp_server_instances i on i.id = o.instance_id
       left join public.mcp_server_catalog c on c.id = i.catalog_id
-      where o.finished_at is null and o.run_at <= clock_timestamp()
+      -- what is superseded is finished at once, whenever it was due
+      where o.finished_at is null and (o.run_at <= clock_timestamp() or o.generation <> i.generation)
         and (o.lease_until is null or o.lease_until < clock_timestamp())
       order by o.run_at, o.id
       limit greatest(p_limit, 0)

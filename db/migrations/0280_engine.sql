@@ -60,7 +60,9 @@ begin
     and weir.may_use_agent(p_user_id, a.id, a.owner_id)
   on conflict (reply_to, agent_id) where sender = 'agent' and reply_to is not null do nothing;
   if not found then
-    select m.id into v_id from public.chat_messages m
+    select m.id into v_id
+    from public.chat_messages m
+    join public.chat_messages question on question.id = m.reply_to and question.user_id = p_user_id
     where m.reply_to = p_reply_to and m.agent_id = p_agent_id and m.channel_id = p_channel_id and m.sender = 'agent';
     if v_id is null then
       raise exception using errcode = 'WR004', message = 'there is no such message';
