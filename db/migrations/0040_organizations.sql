@@ -94,7 +94,7 @@ create policy organizations_are_created_by_the_caller on public.organizations fo
 create policy organizations_are_read_by_the_engine on public.organizations for all to weir_system using (true) with check (true);
 grant select on public.organizations to authenticated;
 grant select, insert (id, name, slug, created_by) on public.organizations to weir_writer;
-grant select on public.organizations to weir_system;
+grant select (id, is_active, created_by) on public.organizations to weir_system;
 
 create policy members_are_seen_by_members on public.organization_members for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations())));
@@ -105,7 +105,7 @@ create policy members_are_added_by_admins_or_as_first_owner on public.organizati
 create policy members_are_read_by_the_engine on public.organization_members for all to weir_system using (true) with check (true);
 grant select on public.organization_members to authenticated;
 grant select, insert (organization_id, user_id, role, status, invited_by) on public.organization_members to weir_writer;
-grant select on public.organization_members to weir_system;
+grant select (organization_id, user_id, role, status) on public.organization_members to weir_system;
 
 grant create on schema weir to weir_system;
 alter function weir.my_organizations(text) owner to weir_system;

@@ -50,7 +50,7 @@ create policy agents_are_created_by_their_owner on public.agents for insert to w
 create policy agents_are_read_by_the_engine on public.agents for all to weir_system using (true) with check (true);
 grant select on public.agents to authenticated;
 grant select, insert (id, organization_id, name, instructions, owner_id, created_by) on public.agents to weir_writer;
-grant select on public.agents to weir_system;
+grant select (id, organization_id, name, owner_id, is_active) on public.agents to weir_system;
 
 -- A key is shown once; only the SHA-256 of its secret is kept. Revoking is final (0200 guards it).
 create table public.agent_api_keys (
@@ -99,7 +99,7 @@ grant select (id, organization_id, agent_id, name, key_id, created_by, created_a
   on public.agent_api_keys to authenticated, weir_writer;
 grant insert (id, organization_id, agent_id, name, key_id, secret_hash, created_by, expires_at),
       update (revoked_at, revoked_by) on public.agent_api_keys to weir_writer;
-grant select on public.agent_api_keys to weir_system;
+grant select (organization_id, agent_id, key_id, secret_hash, expires_at, revoked_at) on public.agent_api_keys to weir_system;
 
 grant create on schema weir to weir_system;
 alter function weir.my_agents() owner to weir_system;

@@ -71,7 +71,7 @@ create policy workspaces_are_created_by_members on public.workspaces for insert 
 create policy workspaces_are_read_by_the_engine on public.workspaces for all to weir_system using (true) with check (true);
 grant select on public.workspaces to authenticated;
 grant select, insert (id, organization_id, name, created_by) on public.workspaces to weir_writer;
-grant select on public.workspaces to weir_system;
+grant select (id, organization_id) on public.workspaces to weir_system;
 
 create policy workspace_members_are_seen_inside on public.workspace_members for select to authenticated, weir_writer
   using (workspace_id = any(array(select weir.my_workspaces()))
@@ -88,7 +88,7 @@ create policy workspace_members_are_read_by_the_engine on public.workspace_membe
   using (true) with check (true);
 grant select on public.workspace_members to authenticated;
 grant select, insert (organization_id, workspace_id, user_id, agent_id) on public.workspace_members to weir_writer;
-grant select on public.workspace_members to weir_system;
+grant select (organization_id, workspace_id, user_id, agent_id) on public.workspace_members to weir_system;
 
 grant create on schema weir to weir_system;
 alter function weir.my_workspaces() owner to weir_system;

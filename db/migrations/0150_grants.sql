@@ -49,7 +49,9 @@ create policy grants_are_revoked_by_admins_and_the_agent_s_owner on public.agent
   using (organization_id = any(array(select weir.my_organizations('admin'))) or agent_id = any(array(select weir.my_agents())))
   with check (revoked_at is not null and revoked_by = (select weir.actor_id()));
 create policy grants_are_read_by_the_engine on public.agent_mcp_permissions for all to weir_system using (true) with check (true);
-grant select on public.agent_mcp_permissions to authenticated, weir_writer, weir_system;
+grant select on public.agent_mcp_permissions to authenticated, weir_writer;
+grant select (id, organization_id, agent_id, mcp_server_instance_id, permissions, not_before, expires_at, revoked_at)
+  on public.agent_mcp_permissions to weir_system;
 grant insert (id, organization_id, agent_id, mcp_server_instance_id, permissions, not_before, expires_at, granted_by, granted_by_id),
       update (revoked_at, revoked_by, updated_at) on public.agent_mcp_permissions to weir_writer;
 

@@ -31,7 +31,8 @@ begin
                                         date_trunc('month', now()) + interval '12 months', interval '1 month') loop
     v_name := 'mcp_interaction_logs_' || to_char(v_month, 'YYYY_MM');
     continue when to_regclass('weir.' || v_name) is not null;
-    execute format('create table weir.%I (like public.mcp_interaction_logs including defaults including generated including constraints)', v_name);
+    execute format('create table weir.%I (like public.mcp_interaction_logs
+                    including defaults including generated including constraints)', v_name);
     execute format('alter table weir.%I enable row level security, force row level security', v_name);
     execute format('revoke all on weir.%I from public, anon, authenticated, service_role', v_name);
     execute format('comment on table weir.%I is %L', v_name, 'tenant: one month of mcp_interaction_logs, reached through it only');

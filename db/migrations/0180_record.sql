@@ -21,7 +21,8 @@ create table weir.audit_seals (
 );
 alter table weir.audit_seals enable row level security, force row level security;
 revoke all on weir.audit_seals from public, anon, authenticated, service_role;
-comment on table weir.audit_seals is 'tenant: links of each organization''s audit chain (no foreign keys: a seal outlives its organization)';
+comment on table weir.audit_seals is
+  'tenant: links of each organization''s audit chain (no foreign keys: a seal outlives its organization)';
 create trigger seals_are_append_only before update or delete on weir.audit_seals
   for each row execute function weir.refuse_change();
 create trigger seals_are_not_truncated before truncate on weir.audit_seals

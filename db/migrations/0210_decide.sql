@@ -98,7 +98,7 @@ begin
          with ordinality as c(key_id, secret_hash, user_id, agent_id, kind, instance_id, item, arguments, ordinal)
     left join lateral (select x.key_id, x.agent_id, x.revoked_at, x.expires_at from public.agent_api_keys x
                        where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
-    left join lateral (select x.* from public.agents x
+    left join lateral (select x.id, x.organization_id, x.name, x.owner_id, x.is_active from public.agents x
                        where x.id = case when c.key_id is not null then k.agent_id
                                          when c.user_id is not null or p_without_key then c.agent_id end
                        offset 0) a on true
@@ -107,7 +107,7 @@ begin
                        where x.organization_id = a.organization_id and x.user_id = a.owner_id offset 0) owner on true
     left join lateral (select x.role, x.status from public.organization_members x
                        where x.organization_id = a.organization_id and x.user_id = c.user_id offset 0) person on true
-    left join lateral (select x.* from public.mcp_server_instances x
+    left join lateral (select x.id, x.name, x.status, x.share, x.node_id, x.url, x.catalog_id from public.mcp_server_instances x
                        where x.id = c.instance_id and x.organization_id = a.organization_id
                          and x.status not in ('deleting', 'deleted') offset 0) i on true
     left join lateral (select x.is_published from public.mcp_server_catalog x where x.id = i.catalog_id offset 0) cat on true

@@ -95,7 +95,8 @@ begin
           cardinality(p_arguments), cardinality(p_request_ids), cardinality(p_attempts), cardinality(p_request_bytes),
           cardinality(p_request_hashes), cardinality(p_request_copies)]), false) then
     raise exception using errcode = 'WR001', message = 'arrays must have one element for each call, and ids, times and attempts no null';
-  elsif not p_kinds <@ array['tool_execution', 'resource_read', 'prompt_get', 'context_request'] or array_position(p_kinds, null) is not null then
+  elsif not p_kinds <@ array['tool_execution', 'resource_read', 'prompt_get', 'context_request']
+        or array_position(p_kinds, null) is not null then
     raise exception using errcode = 'WR001', message = 'p_kinds: a kind is not known';
   elsif exists (select from unnest(p_created_at) t where t not between v_now - interval '5 minutes' and v_now + interval '5 minutes') then
     raise exception using errcode = 'WR001', message = 'p_created_at: a time is more than five minutes from the database''s clock';

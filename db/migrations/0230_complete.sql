@@ -61,7 +61,7 @@ begin
        as c(id, created_at, key_id, secret_hash, user_id, agent_id, kind, item, reason, request_id, request_bytes, request_hash)
   left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
                      where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
-  join lateral (select x.* from public.agents x
+  join lateral (select x.id, x.organization_id, x.name from public.agents x
                 where x.id = case when c.key_id is not null then k.agent_id when c.user_id is not null then c.agent_id end
                 offset 0) a on true
   on conflict do nothing;

@@ -66,9 +66,9 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-  v_agent public.agents;
+  v_agent record;
 begin
-  select a.* into v_agent from public.agents a
+  select a.id, a.organization_id, a.name into v_agent from public.agents a
   where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
 
   return query
@@ -83,7 +83,8 @@ begin
       and i.status not in ('deleting', 'deleted') and coalesce(c.is_published, true)
       and (p_instance_name is null or i.name = p_instance_name)
   ), items as (
-    select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash, null::boolean as offline
+    select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash,
+      null::boolean as offline
     from granted i
     union all
     select p.kind, i.id, i.name, i.status, i.share, i.priority, p.name, p.definition_hash,

@@ -70,7 +70,8 @@ begin
     from unnest(p_kinds, p_names, p_hashes, p_definitions) with ordinality a(kind, name, hash, definition, position)
     order by a.kind, a.name, a.position
   ), pinned as (
-    insert into public.mcp_server_tools as t (organization_id, instance_id, kind, name, definition_hash, definition, status, announced, approved_at)
+    insert into public.mcp_server_tools as t (organization_id, instance_id, kind, name, definition_hash, definition, status,
+                                              announced, approved_at)
     select v_instance.organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition,
            case when v_trusted and not a.name_known then 'approved' else 'quarantined' end, true,
            case when v_trusted and not a.name_known then clock_timestamp() end

@@ -52,7 +52,8 @@ as $$
 declare
   v_id uuid := weir.uuid_v7();
 begin
-  insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to, tool_calls, usage, degraded)
+  insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to,
+                                    tool_calls, usage, degraded)
   select v_id, m.organization_id, m.workspace_id, m.channel_id, 'agent', a.id, p_content, m.id, p_tool_calls, p_usage, p_degraded
   from public.chat_messages m
   join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id

@@ -35,8 +35,10 @@ set search_path = ''
 as $$
 begin
   return case p_sqlstate
-    when '23505' then weir.refuse('WR005', 'this is already there', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item, p_constraint)
-    when '23503' then weir.refuse('WR004', 'what this refers to does not exist', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
+    when '23505' then weir.refuse('WR005', 'this is already there', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item,
+                                  p_constraint)
+    when '23503' then weir.refuse('WR004', 'what this refers to does not exist', p_kind, p_organization_id, p_agent_id,
+                                  p_instance_id, p_item)
     when '23514' then weir.refuse('WR001', replace(p_constraint, '_', ' '), p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
     when '23502' then weir.refuse('WR001', 'a required value is missing', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
     else weir.refuse('WR003', 'this is not allowed', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
@@ -69,7 +71,8 @@ begin
                or (v_rule = '"integer"' and v_type = 'number' and (p_value #>> '{}')::numeric % 1 = 0) then null
              else 'must be of type ' || (v_rule #>> '{}') end
       when v_key = 'enum' then
-        case when exists (select from jsonb_array_elements(v_rule) i where i = p_value) then null else 'is not one of the allowed values' end
+        case when exists (select from jsonb_array_elements(v_rule) i where i = p_value) then null
+             else 'is not one of the allowed values' end
       when v_key = 'const' then case when p_value = v_rule then null else 'is not the allowed value' end
       when v_key = 'minLength' then
         case when v_type <> 'string' or length(p_value #>> '{}') >= (v_rule #>> '{}')::integer then null else 'is too short' end

@@ -49,8 +49,10 @@ begin
     return weir.refuse('WR003', 'a viewer creates nothing', 'lifecycle', p_organization_id, p_item => 'create_workspace');
   end if;
   perform weir.lock_organization(p_organization_id);
-  if weir.count_of('workspaces', p_organization_id) >= (select o.max_workspaces from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse('WR006', 'the organization has its maximum of workspaces', 'lifecycle', p_organization_id, p_item => 'create_workspace');
+  if weir.count_of('workspaces', p_organization_id)
+     >= (select o.max_workspaces from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse('WR006', 'the organization has its maximum of workspaces', 'lifecycle', p_organization_id,
+                       p_item => 'create_workspace');
   end if;
   insert into public.workspaces (id, organization_id, name, created_by) values (v_id, p_organization_id, btrim(p_name), v_actor);
   insert into public.workspace_members (organization_id, workspace_id, user_id) values (p_organization_id, v_id, v_actor);

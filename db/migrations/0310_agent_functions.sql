@@ -53,11 +53,14 @@ begin
   if v_organization_id is null then
     return weir.refuse('WR004', 'there is no such agent', 'credential');
   elsif not weir.may_manage_agent(v_organization_id, p_agent_id) then
-    return weir.refuse('WR003', 'keys are made by the agent''s owner or an admin', 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+    return weir.refuse('WR003', 'keys are made by the agent''s owner or an admin', 'credential', v_organization_id, p_agent_id,
+                       p_item => 'create_agent_key');
   elsif p_secret is null or p_secret !~ '^[A-Za-z0-9]{43}$' then
-    return weir.refuse('WR001', 'secret must be 43 letters and digits', 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+    return weir.refuse('WR001', 'secret must be 43 letters and digits', 'credential', v_organization_id, p_agent_id,
+                       p_item => 'create_agent_key');
   elsif p_expires_at <= now() then
-    return weir.refuse('WR001', 'expires_at must be in the future', 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+    return weir.refuse('WR001', 'expires_at must be in the future', 'credential', v_organization_id, p_agent_id,
+                       p_item => 'create_agent_key');
   end if;
   perform weir.lock_organization(v_organization_id);
   insert into public.agent_api_keys (organization_id, agent_id, name, key_id, secret_hash, created_by, expires_at)
@@ -90,7 +93,8 @@ begin
   update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
   where k.key_id = p_key_id and k.revoked_at is null;
   if found then
-    perform weir.record_event('credential', v_key.organization_id, p_agent_id => v_key.agent_id, p_item => 'revoke_agent_key', p_detail => p_key_id);
+    perform weir.record_event('credential', v_key.organization_id, p_agent_id => v_key.agent_id, p_item => 'revoke_agent_key',
+                              p_detail => p_key_id);
   end if;
   return jsonb_build_object('key_id', p_key_id, 'revoked', true);
 end;
@@ -119,9 +123,11 @@ alter function weir.create_agent_key(uuid, text, text, text, timestamptz) owner 
 alter function weir.revoke_agent_key(text) owner to weir_writer;
 revoke create on schema weir from weir_writer;
 
-create function public.create_agent(organization_id uuid, name text, instructions text default null, workspace_id uuid default null) returns jsonb
+create function public.create_agent(organization_id uuid, name text, instructions text default null,
+                                    workspace_id uuid default null) returns jsonb
 language sql volatile begin atomic select weir.create_agent($1, $2, $3, $4); end;
-create function public.create_agent_key(agent_id uuid, name text, key_id text, secret text, expires_at timestamptz default null) returns jsonb
+create function public.create_agent_key(agent_id uuid, name text, key_id text, secret text,
+                                        expires_at timestamptz default null) returns jsonb
 language sql volatile begin atomic select weir.create_agent_key($1, $2, $3, $4, $5); end;
 create function public.revoke_agent_key(key_id text) returns jsonb
 language sql volatile begin atomic select weir.revoke_agent_key($1); end;

@@ -20,13 +20,16 @@ begin
   if v_organization_id is null or not exists (
       select from public.mcp_server_instances i
       where i.id = p_instance_id and i.organization_id = v_organization_id and i.status not in ('deleting', 'deleted')) then
-    return weir.refuse('WR004', 'there is no such agent or server', 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+    return weir.refuse('WR004', 'there is no such agent or server', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'grant_mcp_access');
   elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
-    return weir.refuse('WR003', 'access is granted by an owner or admin', 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+    return weir.refuse('WR003', 'access is granted by an owner or admin', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'grant_mcp_access');
   elsif v_error is not null then
     return weir.refuse('WR001', 'permissions ' || v_error, 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
   elsif p_expires_at <= clock_timestamp() then
-    return weir.refuse('WR001', 'expires_at must be in the future', 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+    return weir.refuse('WR001', 'expires_at must be in the future', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'grant_mcp_access');
   end if;
   perform weir.lock_organization(v_organization_id);
   update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = v_actor
@@ -79,7 +82,8 @@ end;
 $$;
 
 revoke all on function weir.grant_mcp_access(uuid, uuid, jsonb, timestamptz, timestamptz), weir.revoke_mcp_access(uuid, uuid) from public;
-grant execute on function weir.grant_mcp_access(uuid, uuid, jsonb, timestamptz, timestamptz), weir.revoke_mcp_access(uuid, uuid) to authenticated;
+grant execute on function weir.grant_mcp_access(uuid, uuid, jsonb, timestamptz, timestamptz), weir.revoke_mcp_access(uuid,
+  uuid) to authenticated;
 
 grant create on schema weir to weir_writer;
 alter function weir.grant_mcp_access(uuid, uuid, jsonb, timestamptz, timestamptz) owner to weir_writer;

@@ -33,7 +33,8 @@ begin
     if v_catalog.id is null then
       return weir.refuse('WR004', 'there is no such catalog server', 'lifecycle', p_organization_id, p_item => 'create');
     end if;
-    v_error := weir.schema_error(v_catalog.configuration_schema, coalesce(p_config -> 'configuration', '{}'), 'server_config.configuration');
+    v_error := weir.schema_error(v_catalog.configuration_schema, coalesce(p_config -> 'configuration', '{}'),
+                                 'server_config.configuration');
   elsif v_error is null and not weir.is_allowed_url(p_config ->> 'url') then
     v_error := 'server_config.url: must be an https address';
   end if;
@@ -55,7 +56,8 @@ begin
     return weir.refuse('WR006', 'the organization has its maximum of servers', 'lifecycle', p_organization_id, p_item => 'create');
   end if;
   insert into public.mcp_server_instances
-    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline, idempotency_key, created_by)
+    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline,
+     idempotency_key, created_by)
   values
     (v_id, p_organization_id, p_config ->> 'name', v_catalog.id, p_config ->> 'url', coalesce(p_config -> 'configuration', '{}'),
      coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), coalesce((p_config ->> 'priority')::integer, 100),

@@ -14,7 +14,8 @@ begin
   select i.* into v_instance from public.mcp_server_instances i
   where i.id = p_instance_id and i.organization_id = p_organization_id and i.status <> 'deleted' for no key update;
   if v_instance.id is null then
-    return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => p_action);
+    return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id,
+                       p_item => p_action);
   elsif not exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status) then
     return weir.refuse('WR005', format('the server is %s', v_instance.status), 'lifecycle', p_organization_id,
                        p_instance_id => p_instance_id, p_item => p_action);
@@ -29,7 +30,8 @@ begin
   where i.id = p_instance_id and i.organization_id = p_organization_id;
   insert into weir.dtma_operations (id, organization_id, instance_id, action, generation, created_by)
   values (v_operation_id, p_organization_id, p_instance_id, p_action, v_instance.generation + 1, weir.actor_id());
-  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => p_action, p_detail => v_operation_id::text);
+  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => p_action,
+                            p_detail => v_operation_id::text);
   return jsonb_build_object('id', p_instance_id, 'status', v_status, 'operation_id', v_operation_id);
 end;
 $$;
@@ -42,7 +44,8 @@ begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
   elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id, p_item => p_action);
+    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id,
+                       p_item => p_action);
   elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
     return weir.refuse('WR003', 'servers are managed by an owner or admin', 'lifecycle', p_organization_id,
                        p_instance_id => p_server_id, p_item => p_action);
@@ -55,7 +58,8 @@ begin
     when 'stop' then
       return weir.request_operation(p_organization_id, p_server_id, 'stop');
     when 'update', 'delete', 'restart' then
-      return weir.refuse('WR010', p_action || ' is not supported yet', 'lifecycle', p_organization_id, p_instance_id => p_server_id, p_item => p_action);
+      return weir.refuse('WR010', p_action || ' is not supported yet', 'lifecycle', p_organization_id,
+                         p_instance_id => p_server_id, p_item => p_action);
     else
       return weir.refuse('WR001', 'action must be create, update, delete, deploy, start, stop or restart', 'lifecycle', p_organization_id,
                          p_instance_id => p_server_id, p_item => p_action);

@@ -8,16 +8,17 @@ set search_path = ''
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
-  v_agent public.agents;
+  v_agent record;
   v_admin boolean;
   v_decision weir.call_decision;
   v_checks constant text[] := array['agent_inactive', 'organization_inactive', 'member_inactive', 'user_forbidden',
-    'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule', 'unavailable', 'limit'];
+    'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule',
+      'unavailable', 'limit'];
 begin
   if v_actor is null then
     raise exception using errcode = 'WR002', message = 'sign in first';
   end if;
-  select a.* into v_agent from public.agents a
+  select a.id, a.organization_id, a.owner_id into v_agent from public.agents a
   where a.id = p_agent_id and a.organization_id = any(array(select weir.my_organizations()));
   v_admin := exists (select from weir.my_organizations('admin') o where o = v_agent.organization_id);
   if v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.owner_id)) then

@@ -54,6 +54,11 @@ begin
     if v_key not in ('title', 'description', 'default', 'examples', '$schema', 'additionalProperties', 'type', 'enum', 'const',
                      'minLength', 'maxLength', 'pattern', 'minimum', 'maximum', 'minItems', 'maxItems', 'required', 'properties', 'items')
        or (v_key = 'additionalProperties' and v_value <> 'false')
+       or (v_key in ('type', 'pattern') and jsonb_typeof(v_value) <> 'string')
+       or (v_key in ('enum', 'required') and jsonb_typeof(v_value) <> 'array')
+       or (v_key = 'properties' and jsonb_typeof(v_value) <> 'object')
+       or (v_key in ('minLength', 'maxLength', 'minItems', 'maxItems') and v_value::text !~ '^[0-9]{1,9}$')
+       or (v_key in ('minimum', 'maximum') and jsonb_typeof(v_value) <> 'number')
        or (v_key = 'pattern' and weir.pattern_error(v_value #>> '{}') is not null) then
       raise exception using errcode = 'WR001', message = format('%s.%s: is not supported', p_path, v_key);
     elsif v_key = 'items' then

@@ -8,7 +8,8 @@
 --                                     SQLSTATE that it raised; {name} in it is the quoted id of that name
 --   pg_temp.id('name')                an id that was kept by pg_temp.keep('name', id)
 --
--- Actors: a kept user's name (signed in as `authenticated`), anon, service (a service_role token), gateway (the login
+-- Actors: a kept user's name (signed in as `authenticated`), writer:name (weir_writer with that person's claims: what
+-- row-level security allows inside the writing functions), anon, service (a service_role token), gateway (the login
 -- without a person), engine, and owner (the role that runs the test).
 \set QUIET on
 \set ON_ERROR_STOP on
@@ -26,8 +27,9 @@ begin
       execute format('grant %I to %I', v_role, current_user);
     end loop;
   end if;
-  execute (select format('set search_path = public, %I, pg_catalog', n.nspname)
-           from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'pgtap');
+  -- extensions are wherever the database has them
+  execute (select format('set search_path = public, %s', string_agg(distinct quote_ident(n.nspname), ', '))
+           from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname in ('pgtap', 'plpgsql_check', 'plpgsql'));
 end
 $$;
 
@@ -74,9 +76,10 @@ begin
               when p_actor in ('owner', 'engine', 'gateway') then ''
               when p_actor = 'anon' then '{"role": "anon"}'
               when p_actor = 'service' then '{"role": "service_role"}'
-              else jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id(p_actor))::text end, true);
+              else jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id(regexp_replace(p_actor, '^writer:', '')))::text end, true);
     perform set_config('role', case p_actor when 'owner' then 'none' when 'engine' then 'weir_engine' when 'gateway' then 'weir_gateway'
-                                            when 'anon' then 'anon' when 'service' then 'service_role' else 'authenticated' end, true);
+                                            when 'anon' then 'anon' when 'service' then 'service_role'
+                                            else case when p_actor like 'writer:%' then 'weir_writer' else 'authenticated' end end, true);
     execute v_sql into v_result;
   exception
     when others then

@@ -39,12 +39,15 @@ select pg_temp.keep('node', weir.issue_node_token('node-of-the-test', 'test', sh
        weir.register_node(sha256('token'), sha256('node key'), 'http://127.0.0.1:9', '\x00', 1, 'user', array['process']) \g /dev/null
 select operation_id from weir.claim_operations(gen_random_uuid(), 100, '1 minute') \g /dev/null
 select weir.record_instance_state(pg_temp.id('files'), 2, 'running', null, null) \g /dev/null
-select * from weir.record_definitions(pg_temp.id('files'), 2, array['tool', 'tool', 'prompt'], array['read_file', 'list_directory', 'greet'],
-  array[sha256('read 1'), sha256('list 1'), sha256('greet 1')], array['{"name":"read_file"}', '{"name":"list_directory"}', '{"name":"greet"}'], '{}')
+select * from weir.record_definitions(pg_temp.id('files'), 2, array['tool', 'tool', 'prompt'], array['read_file', 'list_directory',
+  'greet'],
+  array[sha256('read 1'), sha256('list 1'), sha256('greet 1')], array['{"name":"read_file"}', '{"name":"list_directory"}',
+  '{"name":"greet"}'], '{}')
 \g /dev/null
 update public.mcp_server_instances set first_running_at = now() - interval '1 hour' where id = pg_temp.id('files');
 select * from weir.record_definitions(pg_temp.id('files'), 2, array['tool', 'tool', 'tool', 'prompt'],
-  array['read_file', 'list_directory', 'write_file', 'greet'], array[sha256('read 1'), sha256('list 1'), sha256('write 1'), sha256('greet 1')],
+  array['read_file', 'list_directory', 'write_file', 'greet'], array[sha256('read 1'), sha256('list 1'), sha256('write 1'),
+  sha256('greet 1')],
   array['{"name":"read_file"}', '{"name":"list_directory"}', '{"name":"write_file"}', '{"name":"greet"}'], '{}')
 \g /dev/null
 select pg_temp.make('grant', 'ann', $$select grant_mcp_access({robo}, {files}, '{

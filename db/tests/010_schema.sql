@@ -23,7 +23,8 @@ select is_empty($$select name from our_tables where not (relrowsecurity and relf
 select is_empty($$select name from our_tables where class is null or class not in ('tenant', 'user', 'platform', 'global')$$,
   'T17_every_table_declares_its_class');
 select is_empty($$select name from our_tables t where class = 'tenant' and name <> 'organizations' and name <> 'public.organizations'
-                   and not exists (select from pg_attribute a where a.attrelid = t.oid and a.attname = 'organization_id' and a.attnotnull)$$,
+                   and not exists (select from pg_attribute a where a.attrelid = t.oid and a.attname = 'organization_id'
+                   and a.attnotnull)$$,
   'T3_every_tenant_table_has_an_organization');
 select is_empty($$
   select t.name, c.conname from our_tables t join pg_constraint c on c.conrelid = t.oid and c.contype = 'f'
@@ -69,7 +70,8 @@ select is_empty($$
 select is_empty($$select name from our_functions where proacl is null or exists (
                     select from aclexplode(proacl) a where a.grantee = 0)$$, 'M5_nobody_is_granted_a_function_by_default');
 select is_empty($$select name from our_functions f where has_function_privilege('anon', f.oid, 'EXECUTE')
-                     or has_function_privilege('service_role', f.oid, 'EXECUTE') or has_function_privilege('weir_gateway', f.oid, 'EXECUTE')$$,
+                     or has_function_privilege('service_role', f.oid, 'EXECUTE') or has_function_privilege('weir_gateway', f.oid,
+                     'EXECUTE')$$,
   'M5_anon_and_the_bare_login_execute_nothing');
 select is_empty($$
   select name from our_functions
@@ -84,8 +86,10 @@ create temporary table definers (line text);
 \set definers `cat db/DEFINERS.md 2>/dev/null || cat DEFINERS.md 2>/dev/null || cat ../DEFINERS.md`
 insert into definers select regexp_split_to_table(:'definers', '\n');
 select results_eq(
-  $$select short_name collate "C", owner::text collate "C" from our_functions where prosecdef and owner in ('weir_system', 'weir_writer') order by 1$$,
-  $$select m[1] collate "C", m[2] collate "C" from definers, regexp_match(line, '^\| `([a-z_.]+)` \| (weir_[a-z]+) \|') m where m is not null order by 1$$,
+  $$select short_name collate "C", owner::text collate "C" from our_functions where prosecdef
+  and owner in ('weir_system', 'weir_writer') order by 1$$,
+  $$select m[1] collate "C", m[2] collate "C" from definers, regexp_match(line, '^\| `([a-z_.]+)` \| (weir_[a-z]+) \|') m
+  where m is not null order by 1$$,
   'M4_every_definer_function_is_listed_with_its_reason');
 select is_empty($$
   select name from our_functions where nspname = 'public'

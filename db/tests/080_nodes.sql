@@ -5,18 +5,23 @@ begin;
 select plan(45);
 
 -- Joining
-select throws_ok($$select weir.register_node(sha256('token'), sha256('x'), 'http://127.0.0.1:1', '\x00', 1, 'user', '{}')$$, 'WR002', null, 'D2_a_token_is_used_once');
+select throws_ok($$select weir.register_node(sha256('token'), sha256('x'), 'http://127.0.0.1:1', '\x00', 1, 'user', '{}')$$, 'WR002',
+  null, 'D2_a_token_is_used_once');
 select weir.issue_node_token('late', 'test', sha256('late'), now() - interval '1 second') \g /dev/null
-select throws_ok($$select weir.register_node(sha256('late'), sha256('x'), 'http://127.0.0.1:1', '\x00', 1, 'user', '{}')$$, 'WR002', null, 'a token expires');
+select throws_ok($$select weir.register_node(sha256('late'), sha256('x'), 'http://127.0.0.1:1', '\x00', 1, 'user', '{}')$$, 'WR002',
+  null, 'a token expires');
 select throws_ok($$select weir.issue_node_token('late', 'test', sha256('l2'), now())$$, 'WR005', null, 'a node''s name is taken once');
 select throws_ok($$select weir.issue_node_token('', 'test', sha256('l3'), now())$$, 'WR001', null, 'a node has a name');
 select throws_ok($$select weir.node_heartbeat(sha256('nobody'), null, '{}', '[]')$$, 'WR002', null, 'an unknown node does not speak');
-select is((select string_agg(name || ' ' || online, ',') from weir.node_connections()), 'node-of-the-test true', 'a node is known once it has registered');
+select is((select string_agg(name || ' ' || online, ',') from weir.node_connections()), 'node-of-the-test true',
+  'a node is known once it has registered');
 
 -- A report: {id, generation, state}
-create function pg_temp.report(p_instance text, p_state text, p_generation bigint, p_key text default 'node key', p_code text default null) returns integer language sql as $$
+create function pg_temp.report(p_instance text, p_state text, p_generation bigint, p_key text default 'node key',
+  p_code text default null) returns integer language sql as $$
   select weir.node_heartbeat(sha256(convert_to(p_key, 'UTF8')), null, '{}', jsonb_build_array(
-    jsonb_build_object('id', pg_temp.id(p_instance), 'generation', p_generation, 'state', p_state, 'errorCode', p_code, 'error', 'because')));
+    jsonb_build_object('id', pg_temp.id(p_instance), 'generation', p_generation, 'state', p_state, 'errorCode', p_code, 'error',
+    'because')));
 $$;
 create function pg_temp.status(p_instance text) returns text language sql as $$
   select concat_ws(' ', i.status, i.last_error_code) from mcp_server_instances i where i.id = pg_temp.id(p_instance);
@@ -35,7 +40,8 @@ select is(pg_temp.status('files'), 'degraded not_running', 'D7_is_degraded_and_n
 select is(pg_temp.report('files', 'failed', 2, p_code => 'exit_1'), 1, 'D7_a_failure');
 select is(pg_temp.status('files'), 'failed exit_1', 'M16_says_why');
 select is(pg_temp.report('files', 'running', 2), 1, 'the node''s own restart succeeded');
-select is((select endpoint_url from weir.instances_to_refresh(gen_random_uuid(), 10, '1 minute', '0 seconds')), format('http://127.0.0.1:9/v1/servers/%s/mcp', pg_temp.id('files')), 'M8_an_endpoint_is_derived_and_never_lost');
+select is((select endpoint_url from weir.instances_to_refresh(gen_random_uuid(), 10, '1 minute', '0 seconds')),
+  format('http://127.0.0.1:9/v1/servers/%s/mcp', pg_temp.id('files')), 'M8_an_endpoint_is_derived_and_never_lost');
 
 -- Another node
 select weir.issue_node_token('second', 'far', sha256('second'), now() + interval '1 hour') \g /dev/null
@@ -46,11 +52,14 @@ select is(pg_temp.report('files', 'failed', 2, 'second key'), 0, 'D2_a_node_spea
 select pg_temp.be('ann', $$select manage_mcp_servers('stop', {a}, null, {files})$$) \g /dev/null
 select is(pg_temp.report('files', 'running', 3), 0, 'M9_what_is_to_stop_and_still_runs_is_not_running');
 select is(pg_temp.status('files'), 'stopping', 'M9_and_not_stopped');
-select is((select action || ' ' || generation from weir.claim_operations('01900000-0000-7000-8000-000000000002', 10, '1 minute')), 'stop 3', 'a worker claims the operation');
+select is((select action || ' ' || generation from weir.claim_operations('01900000-0000-7000-8000-000000000002', 10, '1 minute')),
+  'stop 3', 'a worker claims the operation');
 select is((select count(*) from weir.claim_operations(gen_random_uuid(), 10, '1 minute')), 0::bigint, 'M13_and_no_other_does');
-select is(weir.record_operation(o.id, gen_random_uuid(), 'done', null, null, null), false, 'M13_only_who_claimed_it_may_say_what_became_of_it')
+select is(weir.record_operation(o.id, gen_random_uuid(), 'done', null, null, null), false,
+  'M13_only_who_claimed_it_may_say_what_became_of_it')
 from weir.dtma_operations o where o.generation = 3 and o.instance_id = pg_temp.id('files');
-select is(weir.record_operation(o.id, '01900000-0000-7000-8000-000000000002', 'retry', 'timeout', null, now()), true, 'D5_a_failed_attempt_is_tried_again')
+select is(weir.record_operation(o.id, '01900000-0000-7000-8000-000000000002', 'retry', 'timeout', null, now()), true,
+  'D5_a_failed_attempt_is_tried_again')
 from weir.dtma_operations o where o.generation = 3 and o.instance_id = pg_temp.id('files');
 select is((select attempt from weir.claim_operations('01900000-0000-7000-8000-000000000002', 10, '1 minute')), 2, 'D5_and_counted');
 select is(weir.record_operation(o.id, '01900000-0000-7000-8000-000000000002', 'done', null, null, null), true, 'it is done')
@@ -62,26 +71,35 @@ select is(pg_temp.status('files'), 'stopped', 'M9_and_then_it_is_stopped');
 -- Placement: only the second node is there, which has no isolation
 update weir.dtma_nodes set is_online = false where name = 'node-of-the-test';
 select pg_temp.be('ann', $$select manage_mcp_servers('deploy', {a}, null, {files})$$) \g /dev/null
-select is((select node_api_url || ' ' || package_version || ' ' || bin || ' ' || (configuration ->> 'directory') from weir.claim_operations('01900000-0000-7000-8000-000000000002', 10, '1 minute')),
+select is((select node_api_url || ' ' || package_version || ' ' || bin || ' ' || (configuration ->> 'directory')
+  from weir.claim_operations('01900000-0000-7000-8000-000000000002', 10, '1 minute')),
   'http://127.0.0.1:8 1.0.0 files /data', 'M19_D2_a_deployment_is_placed_and_has_all_that_the_node_needs');
-select is(weir.record_operation(o.id, '01900000-0000-7000-8000-000000000002', 'failed', 'install_failed', 'no such package', null), true, 'D5_a_deployment_that_failed')
+select is(weir.record_operation(o.id, '01900000-0000-7000-8000-000000000002', 'failed', 'install_failed', 'no such package', null),
+  true, 'D5_a_deployment_that_failed')
 from weir.dtma_operations o where o.generation = 4 and o.instance_id = pg_temp.id('files');
 select is(pg_temp.status('files'), 'failed install_failed', 'M16_shows_in_the_instance');
 select is(weir.sweep_nodes('0 seconds'), 1, 'D7_a_silent_node_is_offline');
 -- it serves a now
 select weir.node_heartbeat(sha256('second key'), null, '{}', '[]') \g /dev/null
-select pg_temp.make('bfiles', 'bob', $$select manage_mcp_servers('create', {b}, '{"name": "files", "catalog": "test-files", "configuration": {"directory": "/data"}}')$$),
+select pg_temp.make('bfiles', 'bob',
+  $$select manage_mcp_servers('create', {b}, '{"name": "files", "catalog": "test-files", "configuration": {"directory": "/data"}}')$$),
        pg_temp.be('bob', $$select manage_mcp_servers('deploy', {b}, null, {bfiles})$$) \g /dev/null
-select is((select count(*) from weir.claim_operations(gen_random_uuid(), 10, '1 minute')), 0::bigint, 'a node without isolation serves one organization only');
+select is((select count(*) from weir.claim_operations(gen_random_uuid(), 10, '1 minute')), 0::bigint,
+  'a node without isolation serves one organization only');
 select is(pg_temp.status('bfiles'), 'deploying no_node', 'and the instance says what it waits for');
 select pg_temp.be('bob', $$select manage_mcp_servers('stop', {b}, null, {bfiles})$$) \g /dev/null
-select is((select count(*) from weir.claim_operations(gen_random_uuid(), 10, '1 minute')), 0::bigint, 'what was never placed needs no node to stop');
+select is((select count(*) from weir.claim_operations(gen_random_uuid(), 10, '1 minute')), 0::bigint,
+  'what was never placed needs no node to stop');
 select is(pg_temp.status('bfiles'), 'stopped', 'it is stopped');
-select is((select string_agg(outcome, ',' order by generation) from weir.dtma_operations where instance_id = pg_temp.id('bfiles')), 'superseded,done', 'D5_and_the_deployment_is_superseded');
+select is((select string_agg(outcome, ',' order by generation) from weir.dtma_operations where instance_id = pg_temp.id('bfiles')),
+  'superseded,done', 'D5_and_the_deployment_is_superseded');
 
 -- The state machine, for whoever writes
-select throws_ok(pg_temp.expand($$update mcp_server_instances set status = 'running' where id = {bfiles}$$), 'WR005', null, 'M13_no_move_that_is_not_in_the_table');
-select throws_ok(pg_temp.expand($$update mcp_server_instances set status = 'banana' where id = {bfiles}$$), 'WR005', null, 'M16_nor_to_an_unknown_state');
-select throws_ok(pg_temp.expand($$update mcp_server_instances set organization_id = {a} where id = {bfiles}$$), 'WR005', null, 'an instance stays in its organization');
+select throws_ok(pg_temp.expand($$update mcp_server_instances set status = 'running' where id = {bfiles}$$), 'WR005', null,
+  'M13_no_move_that_is_not_in_the_table');
+select throws_ok(pg_temp.expand($$update mcp_server_instances set status = 'banana' where id = {bfiles}$$), 'WR005', null,
+  'M16_nor_to_an_unknown_state');
+select throws_ok(pg_temp.expand($$update mcp_server_instances set organization_id = {a} where id = {bfiles}$$), 'WR005', null,
+  'an instance stays in its organization');
 select * from finish();
 rollback;

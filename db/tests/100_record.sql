@@ -6,22 +6,32 @@ select plan(57);
 
 -- One call from its request to its outcome
 create temporary table call as select weir.uuid_v7() as id, clock_timestamp() as at;
-select is((select admitted from call, weir.admit('01900000-0000-7000-8000-000000000001', array[id], array[at], array['robokey000000001'], array[sha256(convert_to(repeat('r', 43), 'UTF8'))],
-  array[null::uuid], array[null::uuid], array['tool_execution'], array[pg_temp.id('files')], array['list_directory'], array['{}'], array['"7"'], array[1], array[120::bigint],
+select is((select admitted from call, weir.admit('01900000-0000-7000-8000-000000000001', array[id], array[at],
+  array['robokey000000001'], array[sha256(convert_to(repeat('r', 43), 'UTF8'))],
+  array[null::uuid], array[null::uuid], array['tool_execution'], array[pg_temp.id('files')], array['list_directory'], array['{}'],
+  array['"7"'], array[1], array[120::bigint],
   array[sha256('request')], array['{"a":1}'])), true, 'a call');
 create function pg_temp.finish(p_outcome text default 'ok', p_copy text default 'answer') returns integer language sql as $$
-  select weir.complete('01900000-0000-7000-8000-000000000001', array[id], array[at], array[p_outcome], array[null::text], array[1500::bigint], array[300::bigint], array[sha256('response')], array[p_copy]) from call;
+  select weir.complete('01900000-0000-7000-8000-000000000001', array[id], array[at], array[p_outcome], array[null::text],
+  array[1500::bigint], array[300::bigint], array[sha256('response')], array[p_copy]) from call;
 $$;
 select is(pg_temp.finish(), 1, 'T16_is_completed');
 select is(pg_temp.finish('timeout'), 0, 'once');
-select is((select string_agg(phase || ':' || coalesce(outcome, '-'), ' ' order by recorded_at) from mcp_interaction_logs l join call using (id)), 'requested:- completed:ok', 'T16_in_two_rows_of_one_id');
-select is((select count(distinct (l.created_at, l.tableoid)) from mcp_interaction_logs l join call using (id)), 1::bigint, 'which share a partition');
-select is((select count(*) from mcp_interaction_logs l join call using (id) where agent_name = 'Robo' and instance_name = 'files' and item = 'list_directory' and grant_id = pg_temp.id('grant')
-  and request_id = '"7"' and key_id = 'robokey000000001' and organization_id = pg_temp.id('a') and replica_id is not null), 2::bigint, 'T16_both_say_who_what_by_which_grant');
-select is((select count(*) from mcp_interaction_logs l join call using (id) where xid = pg_current_xact_id() and epoch = 1 and canon_version = 1), 2::bigint, 'and when in the database''s own order');
-select is(weir.complete('01900000-0000-7000-8000-000000000001', array[weir.uuid_v7()], array[clock_timestamp()], array['ok'], array[null], array[1], array[1], array[null::bytea], array[null]), 0, 'what was never asked is not completed');
+select is((select string_agg(phase || ':' || coalesce(outcome, '-'),
+  ' ' order by recorded_at) from mcp_interaction_logs l join call using (id)), 'requested:- completed:ok', 'T16_in_two_rows_of_one_id');
+select is((select count(distinct (l.created_at, l.tableoid)) from mcp_interaction_logs l join call using (id)), 1::bigint,
+  'which share a partition');
+select is((select count(*) from mcp_interaction_logs l join call using (id) where agent_name = 'Robo' and instance_name = 'files'
+  and item = 'list_directory' and grant_id = pg_temp.id('grant')
+  and request_id = '"7"' and key_id = 'robokey000000001' and organization_id = pg_temp.id('a') and replica_id is not null), 2::bigint,
+  'T16_both_say_who_what_by_which_grant');
+select is((select count(*) from mcp_interaction_logs l join call using (id) where xid = pg_current_xact_id() and epoch = 1
+  and canon_version = 1), 2::bigint, 'and when in the database''s own order');
+select is(weir.complete('01900000-0000-7000-8000-000000000001', array[weir.uuid_v7()], array[clock_timestamp()], array['ok'],
+  array[null], array[1], array[1], array[null::bytea], array[null]), 0, 'what was never asked is not completed');
 select is(pg_temp.call('nope'), 'item_not_granted', 'a denied call');
-select is((select weir.complete('01900000-0000-7000-8000-000000000001', array[id], array[created_at], array['ok'], array[null], array[1], array[1], array[null::bytea], array[null]) from mcp_interaction_logs where item = 'nope'), 0, 'nor is what was denied');
+select is((select weir.complete('01900000-0000-7000-8000-000000000001', array[id], array[created_at], array['ok'], array[null],
+  array[1], array[1], array[null::bytea], array[null]) from mcp_interaction_logs where item = 'nope'), 0, 'nor is what was denied');
 
 -- Nobody changes it: the triggers refuse a superuser, row-level security hides the rows from the migrator
 create function pg_temp.try_change(p_sql text) returns text language plpgsql as $$
@@ -43,14 +53,18 @@ select throws_ok('truncate ' || :'month', 'WR003', null, 'T12_a_partition_is_not
 select is(pg_temp.try_change('delete from ' || :'month'), 'WR003', 'T12_a_partition_s_row_is_not_deleted');
 select is(pg_temp.try_change('update ' || :'month' || ' set item = null'), 'WR003', 'T12_a_partition_s_row_is_not_changed');
 select throws_ok($$update mcp_interaction_logs set leaf = sha256('x')$$, '428C9', null, 'T12_a_leaf_is_not_written');
-select is(pg_temp.be(who, $$select count(*) from mcp_interaction_logs$$), '42501', 'T11_the_log_is_not_read_directly_by ' || who) from unnest(array['ann', 'mia', 'bob', 'anon', 'service', 'gateway', 'engine']) who;
-select is(pg_temp.be('service', format('%s mcp_interaction_logs', c)), '42501', 'T12_a_service_token_cannot ' || c) from unnest(array['truncate', 'delete from']) c;
-select is(pg_temp.be(who, $$select public.audit_mcp_interactions('[{"kind": "chat", "organization_id": "x"}]')$$), '42501', 'T13_nobody_forges_a_record: ' || who) from unnest(array['ann', 'anon', 'service', 'gateway']) who;
+select is(pg_temp.be(who, $$select count(*) from mcp_interaction_logs$$), '42501',
+  'T11_the_log_is_not_read_directly_by ' || who) from unnest(array['ann', 'mia', 'bob', 'anon', 'service', 'gateway', 'engine']) who;
+select is(pg_temp.be('service', format('%s mcp_interaction_logs', c)), '42501',
+  'T12_a_service_token_cannot ' || c) from unnest(array['truncate', 'delete from']) c;
+select is(pg_temp.be(who, $$select public.audit_mcp_interactions('[{"kind": "chat", "organization_id": "x"}]')$$), '42501',
+  'T13_nobody_forges_a_record: ' || who) from unnest(array['ann', 'anon', 'service', 'gateway']) who;
 select is(pg_temp.be('ann', $$select weir.record_event('grant', {a})$$), '42501', 'T13_nor_by_the_writer''s function');
 
 -- What may stand in it
 create function pg_temp.write(p_columns text, p_values text) returns text language sql as $$
-  select format('insert into mcp_interaction_logs (created_at, id, organization_id, epoch, actor_kind, phase, kind, decision%s) values (now(), weir.uuid_v7(), %L, 1, ''system'', %s)', p_columns, pg_temp.id('a'), p_values);
+  select format('insert into mcp_interaction_logs (created_at, id, organization_id, epoch, actor_kind, phase, kind, decision%s)
+  values (now(), weir.uuid_v7(), %L, 1, ''system'', %s)', p_columns, pg_temp.id('a'), p_values);
 $$;
 select lives_ok(pg_temp.write('', $$'requested', 'tool_execution', 'allowed'$$), 'a good row');
 select throws_ok(pg_temp.write('', $$'requested', 'banana', 'allowed'$$), '23514', null, 'T14_kinds_are_a_closed_list');
@@ -60,39 +74,56 @@ select throws_ok(pg_temp.write(', outcome', $$'completed', 'chat', 'allowed', 'f
 select throws_ok(pg_temp.write('', $$'denied', 'chat', 'denied'$$), '23514', null, 'T16_a_denial_says_why');
 select throws_ok(pg_temp.write('', $$'denied', 'chat', 'allowed'$$), '23514', null, 'T16_and_is_one');
 select throws_ok(pg_temp.write('', $$'completed', 'chat', 'allowed'$$), '23514', null, 'T16_a_completion_has_its_outcome');
-select throws_ok(pg_temp.write(', request_copy', $$'requested', 'chat', 'allowed', repeat('x', 4097)$$), '23514', null, 'T15_a_copy_has_at_most_4_kib');
+select throws_ok(pg_temp.write(', request_copy', $$'requested', 'chat', 'allowed', repeat('x', 4097)$$), '23514', null,
+  'T15_a_copy_has_at_most_4_kib');
 select throws_ok(pg_temp.write(', request_hash', $$'requested', 'chat', 'allowed', '\x00'$$), '23514', null, 'T15_a_digest_is_a_sha256');
 select throws_ok(pg_temp.write(', organization_id', $$'requested', 'chat', 'allowed', null$$), '42701', null, 'one organization');
-select throws_ok($$insert into mcp_interaction_logs (created_at, id, epoch, actor_kind, phase, kind, decision) values (now(), weir.uuid_v7(), 1, 'system', 'requested', 'chat', 'allowed')$$, '23502', null, 'T16_a_row_has_its_organization');
-select throws_ok($$insert into mcp_interaction_logs (created_at, id, organization_id, epoch, actor_kind, phase, kind, decision) values (now(), weir.uuid_v7(), weir.uuid_v7(), 1, 'agent', 'requested', 'chat', 'allowed')$$, '23514', null, 'T16_and_its_actor');
+select throws_ok($$insert into mcp_interaction_logs (created_at, id, epoch, actor_kind, phase, kind, decision)
+  values (now(), weir.uuid_v7(), 1, 'system', 'requested', 'chat', 'allowed')$$, '23502', null, 'T16_a_row_has_its_organization');
+select throws_ok($$insert into mcp_interaction_logs (created_at, id, organization_id, epoch, actor_kind, phase, kind, decision)
+  values (now(), weir.uuid_v7(), weir.uuid_v7(), 1, 'agent', 'requested', 'chat', 'allowed')$$, '23514', null, 'T16_and_its_actor');
 select is(pg_temp.finish('ok', repeat('é', 5000)), 0, 'a long copy is cut and not refused');
 select is(weir.cut(repeat('é', 3000), 4096), repeat('é', 1024), 'T15_cut_at_a_character');
 
 -- Its leaf: the same in C#, by this vector
-select is(encode(weir.log_leaf(1, 1, '7', '01900000-0000-7000-8000-000000000001', '2026-01-02 03:04:05.000006+00', '01900000-0000-7000-8000-000000000002', 'requested', 'tool_execution', 'allowed',
-  '2026-01-02 03:04:05.000007+00', null, 'agent', null, '01900000-0000-7000-8000-000000000003', 'Zoë', 'robokey000000001', null, null, 'read\file', null, null, 1, null, null, null, null, null, 10, null, '\x00', null, '', null, 1), 'hex'),
+select is(encode(weir.log_leaf(1, 1, '7', '01900000-0000-7000-8000-000000000001', '2026-01-02 03:04:05.000006+00',
+  '01900000-0000-7000-8000-000000000002', 'requested', 'tool_execution', 'allowed',
+  '2026-01-02 03:04:05.000007+00', null, 'agent', null, '01900000-0000-7000-8000-000000000003', 'Zoë', 'robokey000000001', null, null,
+  'read\file', null, null, 1, null, null, null, null, null, 10, null, '\x00', null, '', null, 1), 'hex'),
   'ff759b008f64f368bbf60fa49c5004dad2589aa553f482aeeaa2e51be9bde097', 'the leaf of canon_version 1');
 select isnt(weir.canon(null), weir.canon(''), 'null is not the empty text');
-select ok((select bool_and(octet_length(leaf) = 32) and count(distinct leaf) = count(*) from mcp_interaction_logs), 'every row has its own');
+select ok((select bool_and(octet_length(leaf) = 32) and count(distinct leaf) = count(*) from mcp_interaction_logs),
+  'every row has its own');
 
 -- Denials without a decision
-select is(weir.record_denials('01900000-0000-7000-8000-000000000001', array[weir.uuid_v7(), weir.uuid_v7(), weir.uuid_v7()], array_fill(now(), array[3]), array['robokey000000001', 'robokey000000001', null],
-  array[sha256(convert_to(repeat('r', 43), 'UTF8')), sha256('wrong'), null], array[null, null, pg_temp.id('mia')], array[null, null, pg_temp.id('robo')], array_fill('tool_execution'::text, array[3]),
-  array['bad', 'bad', 'bad'], array['invalid_request', 'invalid_request', 'error'], array_fill(null::text, array[3]), array_fill(1::bigint, array[3]), array_fill(null::bytea, array[3])), 2, 'a malformed request of a known actor is recorded, of nobody not');
-select throws_ok($$select weir.record_denials(null, array[weir.uuid_v7()], array[now()], array['x'], array[sha256('x')], array[null::uuid], array[null::uuid], array['chat'], array['x'], array['limit'], array['x'], array[1::bigint], array[null::bytea])$$,
+select is(weir.record_denials('01900000-0000-7000-8000-000000000001', array[weir.uuid_v7(), weir.uuid_v7(), weir.uuid_v7()],
+  array_fill(now(), array[3]), array['robokey000000001', 'robokey000000001', null],
+  array[sha256(convert_to(repeat('r', 43), 'UTF8')), sha256('wrong'), null], array[null, null, pg_temp.id('mia')], array[null, null,
+  pg_temp.id('robo')], array_fill('tool_execution'::text, array[3]),
+  array['bad', 'bad', 'bad'], array['invalid_request', 'invalid_request', 'error'], array_fill(null::text, array[3]),
+  array_fill(1::bigint, array[3]), array_fill(null::bytea, array[3])), 2,
+  'a malformed request of a known actor is recorded, of nobody not');
+select throws_ok($$select weir.record_denials(null, array[weir.uuid_v7()], array[now()], array['x'], array[sha256('x')], array[null::uuid],
+  array[null::uuid], array['chat'], array['x'], array['limit'], array['x'], array[1::bigint],
+  array[null::bytea])$$,
   'WR001', null, 'with its own reasons only');
 
 -- Callers that nobody knows
-select weir.record_security_events(array['key_unknown', 'key_unknown'], array['abcdefghijk', 'abcdefgh'], array['10.0.0.1', '10.0.0.1']::inet[], array[2, 3]) \g /dev/null
-select is((select occurrences || ' ' || key_prefix from weir.security_events where address = '10.0.0.1'), '5 abcdefgh', 'are counted by the minute');
-insert into weir.security_events (minute, reason, key_prefix, occurrences) select date_trunc('minute', clock_timestamp()), 'x' || n, '', 1 from generate_series(1, 10000) n;
+select weir.record_security_events(array['key_unknown', 'key_unknown'], array['abcdefghijk', 'abcdefgh'], array['10.0.0.1',
+  '10.0.0.1']::inet[], array[2, 3]) \g /dev/null
+select is((select occurrences || ' ' || key_prefix from weir.security_events where address = '10.0.0.1'), '5 abcdefgh',
+  'are counted by the minute');
+insert into weir.security_events (minute, reason, key_prefix, occurrences) select date_trunc('minute', clock_timestamp()), 'x' || n,
+  '', 1 from generate_series(1, 10000) n;
 select weir.record_security_events(array['key_unknown'], array['zzzzzzzz'], array['10.0.0.2']::inet[], array[1]) \g /dev/null
 select is((select count(*) from weir.security_events where address = '10.0.0.2'), 0::bigint, 'and beyond a cap in one row');
 
 -- Months ahead
 select is(weir.ensure_log_partitions(), 0, 'all months are there');
 select cmp_ok((select count(*) from pg_inherits where inhparent = 'mcp_interaction_logs'::regclass), '>=', 14::bigint, 'T15_twelve_ahead');
-select lives_ok(format('insert into mcp_interaction_logs (created_at, id, organization_id, epoch, actor_kind, phase, kind, decision) values (now() + interval ''11 months'', weir.uuid_v7(), %L, 1, ''system'', ''requested'', ''chat'', ''allowed'')', pg_temp.id('a')), 'a row in eleven months has a place');
+select lives_ok(format('insert into mcp_interaction_logs (created_at, id, organization_id, epoch, actor_kind, phase, kind, decision)
+  values (now() + interval ''11 months'', weir.uuid_v7(), %L, 1, ''system'', ''requested'', ''chat'',
+  ''allowed'')', pg_temp.id('a')), 'a row in eleven months has a place');
 select is(pg_temp.be('engine', 'select weir.ensure_log_partitions()'), '0', 'the engine makes them');
 select * from finish();
 rollback;

@@ -6,35 +6,42 @@ select plan(43);
 
 -- Members of the workspace
 select pg_temp.make('hello', 'ann', $$select post_chat_message({chat}, 'hello', 'c1')$$) \g /dev/null
-select is(pg_temp.be('ann', $$select post_chat_message({chat}, 'hello', 'c1') ->> 'id'$$), pg_temp.id('hello')::text, 'S15_the_same_message_again_is_the_same');
+select is(pg_temp.be('ann', $$select post_chat_message({chat}, 'hello', 'c1') ->> 'id'$$), pg_temp.id('hello')::text,
+  'S15_the_same_message_again_is_the_same');
 select is(pg_temp.be('ann', $$select post_chat_message({chat}, 'hello', 'c1') ->> 'created'$$), 'false', 'S15_and_says_so');
-select is(pg_temp.be('mia', $$select post_chat_message({chat}, 'hi', 'c1') ->> 'created'$$), 'true', 'S15_another_person''s retry id is another');
+select is(pg_temp.be('mia', $$select post_chat_message({chat}, 'hi', 'c1') ->> 'created'$$), 'true',
+  'S15_another_person''s retry id is another');
 select is(pg_temp.outcome('ann', $$select post_chat_message({chat}, '  ')$$), 'WR001', 'an empty message');
 select is(pg_temp.outcome('ann', $$select post_chat_message({chat}, null)$$), 'WR001', 'no message');
 select is(pg_temp.outcome('ann', $$select post_chat_message({chat}, repeat('x', 65537))$$), 'WR001', 'a message over 64 KiB');
 select is(pg_temp.outcome('ann', $$select post_chat_message(null, 'x')$$), 'WR004', 'no channel');
 select is(pg_temp.be('mia', $$select string_agg(content, ' ') from get_chat_messages_with_details({chat})$$), 'hi hello', 'newest first');
 select is(pg_temp.be('mia', $$select string_agg(content, ' ') from get_chat_messages_with_details({chat}, "limit" => 1)$$), 'hi', 'a page');
-select is(pg_temp.be('mia', $$select string_agg(content, ' ') from get_chat_messages_with_details({chat}, before => (select id from get_chat_messages_with_details({chat}) limit 1))$$), 'hello', 'the page before');
+select is(pg_temp.be('mia',
+  $$select string_agg(content, ' ') from get_chat_messages_with_details({chat}, before => (select id
+  from get_chat_messages_with_details({chat}) limit 1))$$), 'hello', 'the page before');
 select is(pg_temp.be('mia', $$select count(*) from get_chat_messages_with_details({chat}, null, 0)$$), 'WR001', 'a page of none');
 select is(pg_temp.be('mia', $$select count(*) from get_chat_messages_with_details({chat}, null, null)$$), '2', 'null is the default');
 select is(pg_temp.be('mia', $$select count(*) from chat_messages$$), '2', 'the table itself, by its policies');
 
 -- Others
-select is(pg_temp.outcome('mel', $$select post_chat_message({chat}, 'x')$$), 'WR004', 'S1_a_member_of_the_organization_but_not_of_the_workspace');
+select is(pg_temp.outcome('mel', $$select post_chat_message({chat}, 'x')$$), 'WR004',
+  'S1_a_member_of_the_organization_but_not_of_the_workspace');
 select is(pg_temp.be('mel', $$select count(*) from get_chat_messages_with_details({chat})$$), 'WR004', 'S1_reads_nothing');
 select is(pg_temp.be('adam', $$select count(*) from chat_messages$$), '0', 'S15_not_even_an_admin_reads_others'' messages');
 select is(pg_temp.be('bob', $$select count(*) from chat_messages$$), '0', 'S15_nor_another_tenant');
 select is(pg_temp.outcome('bob', $$select post_chat_message({chat}, 'x')$$), 'WR004', 'S1_another_tenant_writes_nothing');
 select is(pg_temp.be('anon', $$select post_chat_message({chat}, 'x')$$), '42501', 'anon writes nothing');
-insert into workspace_members (organization_id, workspace_id, user_id) values (pg_temp.id('a'), pg_temp.id('home'), pg_temp.id('vic')), (pg_temp.id('a'), pg_temp.id('home'), pg_temp.id('sam'));
+insert into workspace_members (organization_id, workspace_id, user_id) values (pg_temp.id('a'), pg_temp.id('home'), pg_temp.id('vic')),
+  (pg_temp.id('a'), pg_temp.id('home'), pg_temp.id('sam'));
 select is(pg_temp.outcome('vic', $$select post_chat_message({chat}, 'x')$$), 'WR003', 'V12_a_viewer_writes_nothing');
 select is(pg_temp.be('vic', $$select count(*) from get_chat_messages_with_details({chat})$$), '2', 'and reads');
 select is(pg_temp.be('sam', $$select count(*) from get_chat_messages_with_details({chat})$$), 'WR004', 'V7_a_suspended_member_does_not');
 
 -- What a turn starts from
 create function pg_temp.context(p_actor text, p_args text) returns text language sql as $$
-  select case when r like '{%' then concat_ws(' ', r::jsonb -> 'agent' ->> 'name', r::jsonb ->> 'role', case when r::jsonb ->> 'workspace_id' = pg_temp.id('home')::text then 'home' end,
+  select case when r like '{%' then concat_ws(' ', r::jsonb -> 'agent' ->> 'name', r::jsonb ->> 'role',
+  case when r::jsonb ->> 'workspace_id' = pg_temp.id('home')::text then 'home' end,
               case when r::jsonb ->> 'organization_id' = pg_temp.id('a')::text then 'a' end) else r end
   from (select pg_temp.be(p_actor, 'select chat_context(' || p_args || ')')) t(r);
 $$;
@@ -44,14 +51,17 @@ select is(pg_temp.context('mia', '{robo}'), 'Robo member a', 'S2_without_a_works
 select is(pg_temp.context('ann', 'null, null, {chat}'), 'owner home a', 'only saving needs no agent');
 select is(pg_temp.context('vic', '{robo}, {home}'), 'Robo viewer home a', 'V12_a_viewer_is_reported');
 select is(pg_temp.context(who, args), 'WR004', format('S1_not_found for %s: %s', who, args))
-from (values ('ann', '{bot}, {home}, {chat}'), ('ann', '{robo}, {den}, {chat}'), ('ann', '{robo}, {home}, {denchat}'), ('bob', '{robo}, {home}, {chat}'),
-             ('bob', '{bot}, {home}, {chat}'), ('bob', '{robo}'), ('mel', '{bot}, {home}'), ('adam', '{robo}'), ('sam', '{robo}, {home}'), ('ann', '{nobody}, {home}'),
+from (values ('ann', '{bot}, {home}, {chat}'), ('ann', '{robo}, {den}, {chat}'), ('ann', '{robo}, {home}, {denchat}'), ('bob',
+  '{robo}, {home}, {chat}'),
+             ('bob', '{bot}, {home}, {chat}'), ('bob', '{robo}'), ('mel', '{bot}, {home}'), ('adam', '{robo}'), ('sam',
+             '{robo}, {home}'), ('ann', '{nobody}, {home}'),
              ('ann', 'null')) t(who, args);
 select is(pg_temp.context('anon', '{robo}'), '42501', 'anon has no turn');
 
 -- The agent's answer
 create function pg_temp.answer(p_user text, p_agent text, p_channel text, p_text text default 'yes') returns uuid language sql as $$
-  select weir.record_chat_answer(pg_temp.id(p_user), pg_temp.id(p_agent), pg_temp.id(p_channel), pg_temp.id('hello'), p_text, '[]', '{}', '[]');
+  select weir.record_chat_answer(pg_temp.id(p_user), pg_temp.id(p_agent), pg_temp.id(p_channel), pg_temp.id('hello'), p_text, '[]',
+  '{}', '[]');
 $$;
 select is(pg_temp.answer('ann', 'robo', 'chat'), pg_temp.answer('ann', 'robo', 'chat', 'again'), 'S15_an_answer_is_written_once');
 select throws_ok($$select pg_temp.answer('mia', 'robo', 'chat')$$, 'WR004', null, 'S15_to_the_person_who_asked');

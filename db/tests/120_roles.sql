@@ -4,17 +4,24 @@ begin;
 \ir ../testing/world.sql
 select plan(22);
 
-select is_empty($$select rolname from pg_roles where rolname in ('weir_gateway', 'weir_engine', 'weir_system', 'weir_writer') and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication)$$, 'T18_no_role_of_weir_steps_over_anything');
-select is_empty($$select member::regrole from pg_auth_members where member in ('weir_system'::regrole, 'weir_writer'::regrole, 'weir_engine'::regrole)$$, 'T18_the_owners_of_functions_and_the_engine_are_members_of_nothing');
-select results_eq($$select roleid::regrole::text from pg_auth_members where member = 'weir_gateway'::regrole order by 1$$, $$values ('anon'), ('authenticated')$$, 'T18_the_gateway_becomes_only_anon_and_authenticated');
+select is_empty($$select rolname from pg_roles where rolname like 'weir\_%'
+  and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication)$$, 'T18_no_role_of_weir_steps_over_anything');
+select is_empty($$select member::regrole from pg_auth_members
+  where member in ('weir_system'::regrole, 'weir_writer'::regrole,
+  'weir_engine'::regrole)$$, 'T18_the_owners_of_functions_and_the_engine_are_members_of_nothing');
+select results_eq($$select roleid::regrole::text from pg_auth_members where member = 'weir_gateway'::regrole order by 1$$,
+  $$values ('anon'), ('authenticated')$$, 'T18_the_gateway_becomes_only_anon_and_authenticated');
 select is((select rolinherit from pg_roles where rolname = 'weir_gateway'), false, 'T18_and_is_nothing_until_it_does');
-select is((select count(*) from pg_class where relowner in ('weir_gateway'::regrole, 'weir_engine'::regrole, 'weir_system'::regrole, 'weir_writer'::regrole, 'authenticated'::regrole)
+select is((select count(*) from pg_class where relowner in ('weir_gateway'::regrole, 'weir_engine'::regrole, 'weir_system'::regrole,
+  'weir_writer'::regrole, 'authenticated'::regrole)
            and relnamespace not in (select oid from pg_namespace where nspname like 'pg\_%')), 0::bigint, 'T18_none_of_them_owns_a_table');
 select is(pg_temp.be('gateway', $$select count(*) from organizations$$), '42501', 'A02_without_a_person_the_gateway_reads_nothing');
 select is(pg_temp.be('engine', $$select count(*) from organizations$$), '42501', 'the engine reads no table');
 select is(pg_temp.be('engine', $$select count(*) from weir.dtma_nodes$$), '42501', 'none of weir either');
 select is(pg_temp.be('ann', $$select weir.uuid_v7()::text$$), '42501', 'a person names nothing in weir');
-select is(pg_temp.be('ann', $$select * from weir.admit(null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null)$$), '42501', 'least of all admission');
+select is(pg_temp.be('ann',
+  $$select * from weir.admit(null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null)$$), '42501',
+  'least of all admission');
 
 -- Claims: what is missing or broken is nobody, never everybody
 create function pg_temp.with_claims(p_claims text, p_sql text) returns text language plpgsql as $$
@@ -31,11 +38,14 @@ end;
 $$;
 select is(pg_temp.with_claims(c, 'select count(*) from organizations'), '0', 'A02_claims that are nobody: ' || coalesce(c, 'null'))
 from unnest(array['', '{}', '{"sub": null, "role": "authenticated"}', '{"sub": "x", "role": "authenticated"}', '{"role": "authenticated"}',
-                  pg_temp.expand('{"role": "service_role", "sub": "' || pg_temp.id('ann') || '"}'), '{"sub": "' || pg_temp.id('ann') || '"}']) c;
+                  pg_temp.expand('{"role": "service_role", "sub": "' || pg_temp.id('ann') || '"}'),
+                  '{"sub": "' || pg_temp.id('ann') || '"}']) c;
 select is(pg_temp.with_claims('{not json', 'select count(*) from organizations'), '22P02', 'A02_broken_claims_are_an_error');
 select is(pg_temp.with_claims('', $$select create_organization('x') ->> 'error'$$), 'WR002', 'M17_without_an_actor_a_function_says_so');
 -- V4: nothing of the user's metadata decides
-select is(pg_temp.with_claims(format('{"sub": "%s", "role": "authenticated", "user_metadata": {"organization_id": "%s", "role": "owner"}}', pg_temp.id('otto'), pg_temp.id('a')), 'select count(*) from organizations'), '0', 'V4_metadata_is_not_identity');
+select is(pg_temp.with_claims(format('{"sub": "%s", "role": "authenticated", "user_metadata": {"organization_id": "%s", "role": "owner"}}',
+  pg_temp.id('otto'), pg_temp.id('a')),
+  'select count(*) from organizations'), '0', 'V4_metadata_is_not_identity');
 
 -- M4: a caller's temporary objects change nothing
 create temporary table organization_members (organization_id uuid, user_id uuid, role text, status text);

@@ -8,7 +8,8 @@ select no_plan();
 
 -- Whether this transaction holds the exclusive lock of an organization (or of the platform).
 create function pg_temp.holds(p_id uuid) returns boolean language sql as $$
-  select exists (select from pg_locks l where l.locktype = 'advisory' and l.pid = pg_backend_pid() and l.mode = 'ExclusiveLock' and l.objsubid = 1
+  select exists (select from pg_locks l where l.locktype = 'advisory' and l.pid = pg_backend_pid() and l.mode = 'ExclusiveLock'
+  and l.objsubid = 1
                    and (l.classid::bigint << 32) | l.objid::bigint = weir.lock_key(p_id));
 $$;
 -- The world above has taken locks already; organization c is made by direct SQL inside each trial, so it is a fresh one.
@@ -21,16 +22,23 @@ declare
 begin
   begin
     set local session_replication_role = replica;
-    perform pg_temp.keep('c', v_c), pg_temp.keep('cagent', weir.uuid_v7()), pg_temp.keep('cagent2', weir.uuid_v7()), pg_temp.keep('cserver', weir.uuid_v7()), pg_temp.keep('cspace', weir.uuid_v7());
+    perform pg_temp.keep('c', v_c), pg_temp.keep('cagent', weir.uuid_v7()), pg_temp.keep('cagent2', weir.uuid_v7()),
+    pg_temp.keep('cserver', weir.uuid_v7()), pg_temp.keep('cspace', weir.uuid_v7());
     insert into organizations (id, name, slug) values (v_c, 'C', 'c-' || right(v_c::text, 12));
-    insert into organization_members (organization_id, user_id, role) values (v_c, pg_temp.id('ann'), 'owner'), (v_c, pg_temp.id('otto'), 'member');
-    insert into agents (id, organization_id, name, owner_id) values (pg_temp.id('cagent'), v_c, 'C', pg_temp.id('ann')), (pg_temp.id('cagent2'), v_c, 'C2', pg_temp.id('ann'));
-    insert into agent_api_keys (organization_id, agent_id, name, key_id, secret_hash) values (v_c, pg_temp.id('cagent'), 'k', 'ckey000000000001', sha256('c'));
+    insert into organization_members (organization_id, user_id, role) values (v_c, pg_temp.id('ann'), 'owner'), (v_c,
+    pg_temp.id('otto'), 'member');
+    insert into agents (id, organization_id, name, owner_id) values (pg_temp.id('cagent'), v_c, 'C', pg_temp.id('ann')),
+    (pg_temp.id('cagent2'), v_c, 'C2', pg_temp.id('ann'));
+    insert into agent_api_keys (organization_id, agent_id, name, key_id, secret_hash) values (v_c, pg_temp.id('cagent'), 'k',
+    'ckey000000000001', sha256('c'));
     insert into workspaces (id, organization_id, name) values (pg_temp.id('cspace'), v_c, 'C');
     insert into workspace_members (organization_id, workspace_id, agent_id) values (v_c, pg_temp.id('cspace'), pg_temp.id('cagent'));
-    insert into mcp_server_instances (id, organization_id, name, url, status) values (pg_temp.id('cserver'), v_c, 'c', 'https://c.example', 'running');
-    insert into mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, announced, approved_at) values (v_c, pg_temp.id('cserver'), 'tool', 't', sha256('t'), '{}', 'approved', true, now());
-    insert into agent_mcp_permissions (organization_id, agent_id, mcp_server_instance_id, permissions, granted_by_id) values (v_c, pg_temp.id('cagent'), pg_temp.id('cserver'), '{}', pg_temp.id('ann'));
+    insert into mcp_server_instances (id, organization_id, name, url, status) values (pg_temp.id('cserver'), v_c, 'c',
+    'https://c.example', 'running');
+    insert into mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, announced,
+    approved_at) values (v_c, pg_temp.id('cserver'), 'tool', 't', sha256('t'), '{}', 'approved', true, now());
+    insert into agent_mcp_permissions (organization_id, agent_id, mcp_server_instance_id, permissions, granted_by_id) values (v_c,
+    pg_temp.id('cagent'), pg_temp.id('cserver'), '{}', pg_temp.id('ann'));
     set local session_replication_role = origin;
     v_before := weir.change_version();
     execute pg_temp.expand(p_sql);
@@ -48,7 +56,8 @@ select case when (select rolsuper from pg_roles where rolname = current_user) th
 from (values
   ('revoking-a-grant', 'update agent_mcp_permissions set revoked_at = now() where organization_id = {c}'),
   ('deleting-a-grant', 'delete from agent_mcp_permissions where organization_id = {c}'),
-  ('making-a-grant', $$insert into agent_mcp_permissions (organization_id, agent_id, mcp_server_instance_id, permissions, granted_by_id) values ({c}, {cagent2}, {cserver}, '{}', {ann})$$),
+  ('making-a-grant', $$insert into agent_mcp_permissions (organization_id, agent_id, mcp_server_instance_id, permissions, granted_by_id)
+    values ({c}, {cagent2}, {cserver}, '{}', {ann})$$),
   ('revoking-a-key', 'update agent_api_keys set revoked_at = now() where organization_id = {c}'),
   ('deleting-a-key', 'delete from agent_api_keys where organization_id = {c}'),
   ('deactivating-an-agent', 'update agents set is_active = false where id = {cagent}'),
@@ -63,7 +72,8 @@ from (values
   ('deleting-an-instance', 'delete from mcp_server_instances where id = {cserver}'),
   ('rejecting-a-pin', $$update mcp_server_tools set status = 'rejected' where instance_id = {cserver}$$),
   ('withdrawing-an-announcement', 'update mcp_server_tools set announced = false where instance_id = {cserver}'),
-  ('a-new-pin', $$insert into mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, announced) values ({c}, {cserver}, 'tool', 't', sha256('u'), '{}', 'quarantined', true)$$),
+  ('a-new-pin', $$insert into mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, announced)
+    values ({c}, {cserver}, 'tool', 't', sha256('u'), '{}', 'quarantined', true)$$),
   ('deleting-a-pin', 'delete from mcp_server_tools where instance_id = {cserver}')) t(name, sql);
 
 -- The platform
@@ -74,23 +84,30 @@ rollback to s;
 
 -- A refresh that finds nothing new does not disturb calls
 select case when (select rolsuper from pg_roles where rolname = current_user) then
-  isnt(pg_temp.trial($$update mcp_server_instances set refreshed_at = now(), refresh_by = null, server_info = '{}' where id = {cserver}$$), 'locked and counted', 'a refresh takes no lock')
+  isnt(pg_temp.trial($$update mcp_server_instances set refreshed_at = now(), refresh_by = null, server_info = '{}'
+  where id = {cserver}$$), 'locked and counted', 'a refresh takes no lock')
   else skip('needs a superuser', 1) end;
 
 -- TRUNCATE fires no row trigger: refused
 select throws_ok(format('truncate %s cascade', t), 'WR003', null, 'T12_' || t || ' is not truncated')
-from unnest(array['organizations', 'organization_members', 'agents', 'agent_api_keys', 'workspace_members', 'agent_mcp_permissions', 'mcp_server_tools', 'mcp_server_catalog',
+from unnest(array['organizations', 'organization_members', 'agents', 'agent_api_keys', 'workspace_members', 'agent_mcp_permissions',
+  'mcp_server_tools', 'mcp_server_catalog',
                   'mcp_server_instances', 'weir.grant_usage', 'weir.audit_seals', 'weir.audit_checkpoints']) t;
 select case when (select rolsuper from pg_roles where rolname = current_user) then
-  throws_ok($$insert into weir.audit_seals (organization_id, sequence, partition_start, merkle_root, row_count, first_xid, last_xid, epoch, canon_version, seal_hash)
-  values (weir.uuid_v7(), 1, now(), sha256('x'), 1, '1', '1', 1, 1, sha256('y')); update weir.audit_seals set row_count = 2$$, 'WR003', null, 'a seal is not changed')
+  throws_ok($$
+    insert into weir.audit_seals (organization_id, sequence, partition_start, merkle_root, row_count, first_xid, last_xid, epoch,
+      canon_version, seal_hash)
+  values (weir.uuid_v7(), 1, now(), sha256('x'), 1, '1', '1', 1, 1,
+  sha256('y')); update weir.audit_seals set row_count = 2$$, 'WR003', null, 'a seal is not changed')
   else skip('the migrator sees no seal', 1) end;
 
 -- Tables that admission reads and that have no trigger would be a hole
 select is_empty($$
-  select t.name from unnest(array['organizations', 'organization_members', 'agents', 'agent_api_keys', 'workspace_members', 'agent_mcp_permissions', 'mcp_server_tools',
+  select t.name from unnest(array['organizations', 'organization_members', 'agents', 'agent_api_keys', 'workspace_members',
+  'agent_mcp_permissions', 'mcp_server_tools',
                                   'mcp_server_catalog', 'mcp_server_instances']) t(name)
-  where (select bit_or(g.tgtype) & (8 + 16) from pg_trigger g where g.tgrelid = t.name::regclass and g.tgname like 'b\_%') is distinct from 8 + 16$$,
+  where (select bit_or(g.tgtype) & (8 + 16) from pg_trigger g where g.tgrelid = t.name::regclass
+  and g.tgname like 'b\_%') is distinct from 8 + 16$$,
   'A16_update_and_delete_have_their_trigger_wherever_admission_decides');
 select * from finish();
 rollback;

@@ -1,0 +1,93 @@
+-- Inside the writing functions: what row-level security allows weir_writer with a person's claims. The functions ask first and
+-- answer kindly; these policies hold where a function forgets.
+begin;
+\ir ../testing/helpers.sql
+\ir ../testing/world.sql
+select plan(38);
+
+-- A statement as weir_writer for a person: how many rows it wrote, or the SQLSTATE.
+create function pg_temp.write(p_actor text, p_sql text) returns text language sql as $$
+  select pg_temp.be('writer:' || p_actor, p_sql);
+$$;
+create function pg_temp.grant_row(p_granted_by text, p_organization text default 'a',
+  p_agent text default 'robo') returns text language sql as $$
+  select format('insert into public.agent_mcp_permissions
+    (organization_id, agent_id, mcp_server_instance_id, permissions, granted_by, granted_by_id)
+    values ({%s}, {%s}, {files}, ''{}'', {%s}, {%s})', p_organization, p_agent, p_granted_by, p_granted_by);
+$$;
+
+-- Grants
+select is(pg_temp.write('mia', pg_temp.grant_row('mia')), '42501', 'T1_a_member_writes_no_grant');
+select is(pg_temp.write('vic', pg_temp.grant_row('vic')), '42501', 'T1_nor_a_viewer');
+select is(pg_temp.write('sam', pg_temp.grant_row('sam')), '42501', 'M3_nor_a_suspended_admin');
+select is(pg_temp.write('bob', pg_temp.grant_row('bob')), '42501', 'T3_nor_another_tenant_s_owner');
+select is(pg_temp.write('adam', pg_temp.grant_row('ann')), '42501', 'T2_an_admin_signs_with_their_own_name');
+select is(pg_temp.write('adam', pg_temp.grant_row('adam')), '23505', 'an admin may, and runs into the active one');
+select is(pg_temp.write('mia', $$update public.agent_mcp_permissions set revoked_by = {mia} where id = {grant}$$), '42501',
+  'T4_the_agent_s_owner_does_nothing_but_revoke');
+select is(pg_temp.write('mia', $$update public.agent_mcp_permissions set revoked_at = now(), revoked_by = {ann} where id = {grant}$$),
+  '42501',
+  'T2_and_only_in_their_own_name');
+select is(pg_temp.write('mia', $$update public.agent_mcp_permissions set permissions = '{"tools": {"*": {}}}' where id = {grant}$$),
+  '42501',
+  'T4_and_widens_nothing');
+select is(pg_temp.write('mel',
+  $$update public.agent_mcp_permissions set revoked_at = now(), revoked_by = {mel} where id = {grant} returning id$$), null,
+  'another member revokes nothing');
+select is(pg_temp.write('mel', $$select count(*) from public.agent_mcp_permissions$$), '0', 'nor sees it');
+select is(pg_temp.write('ann', $$delete from public.agent_mcp_permissions$$), '42501', 'T8_nobody_deletes_history');
+
+-- Members and organizations
+select is(pg_temp.write(w,
+  $$insert into public.organization_members (organization_id, user_id, role, status) values ({a}, {otto}, 'owner', 'active')$$), '42501',
+  format('%s adds no owner', w)) from unnest(array['mia', 'vic', 'sam', 'bob', 'otto']) w;
+select is(pg_temp.write('otto',
+  $$insert into public.organizations (id, name, slug, created_by) values ({nobody}, 'x', 'x-x', {ann})$$), '42501',
+  'an organization is created in one''s own name');
+select is(pg_temp.write('ann', $$update public.organizations set is_active = true where id = {a}$$), '42501',
+  'nobody changes an organization');
+select is(pg_temp.write('ann', $$update public.organization_members set role = 'owner'$$), '42501', 'nor a role');
+
+-- Agents and keys
+select is(pg_temp.write('vic',
+  $$insert into public.agents (id, organization_id, name, owner_id, created_by) values ({nobody}, {a}, 'x', {vic}, {vic})$$), '42501',
+  'V12_a_viewer_makes_no_agent');
+select is(pg_temp.write('mia',
+  $$insert into public.agents (id, organization_id, name, owner_id, created_by) values ({nobody}, {a}, 'x', {ann}, {mia})$$), '42501',
+  'an agent is owned by who makes it');
+select is(pg_temp.write('bob',
+  $$insert into public.agents (id, organization_id, name, owner_id, created_by) values ({nobody}, {a}, 'x', {bob}, {bob})$$), '42501',
+  'T3_and_in_their_own_organization');
+select is(pg_temp.write('mel', $$insert into public.agent_api_keys (organization_id, agent_id, name, key_id, secret_hash, created_by)
+  values ({a}, {robo}, 'k', 'melkey0000000001', sha256('x'), {mel})$$), '42501', 'another member makes no key');
+select is(pg_temp.write('mia', $$select secret_hash from public.agent_api_keys$$), '42501', 'the writer reads no hash');
+
+-- Servers
+select is(pg_temp.write('mia', $$insert into public.mcp_server_instances (id, organization_id, name, url, created_by)
+  values ({nobody}, {a}, 'x', 'https://x.example', {mia})$$), '42501', 'a member makes no server');
+select is(pg_temp.write('ann', $$insert into public.mcp_server_instances (id, organization_id, name, url, created_by)
+  values ({nobody}, {b}, 'x', 'https://x.example', {ann})$$), '42501', 'M2_an_admin_makes_none_elsewhere');
+select is(pg_temp.write('bob', $$update public.mcp_server_instances set status = 'stopping' where id = {files} returning 1$$), null,
+  'M2_nor_stops_one_elsewhere');
+select is(pg_temp.write('mia', $$update public.mcp_server_instances set status = 'stopping' where id = {files} returning 1$$), null,
+  'a member stops none');
+select is(pg_temp.write('mia', $$insert into weir.dtma_operations (id, organization_id, instance_id, action, generation, created_by)
+  values ({nobody}, {a}, {files}, 'stop', 9, {mia})$$), '42501', 'D1_a_member_writes_no_operation');
+select is(pg_temp.write('ann', $$update public.mcp_server_tools set status = 'approved'$$), '42501', 'a pin is no person''s to write');
+select is(pg_temp.write('ann', $$insert into public.mcp_server_catalog (slug) values ('x')$$), '42501', 'D6_nor_is_the_catalog');
+
+-- Workspaces and chat
+select is(pg_temp.write('mel',
+  $$insert into public.workspace_members (organization_id, workspace_id, user_id) values ({a}, {home}, {mel})$$), '42501',
+  'S1_nobody_enters_a_workspace_by_themselves');
+select is(pg_temp.write('ann', $$insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, user_id, content)
+  values ({nobody}, {a}, {home}, {chat}, 'user', {mia}, 'x')$$), '42501', 'S15_nobody_speaks_as_another');
+select is(pg_temp.write('mel', $$insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, user_id, content)
+  values ({nobody}, {a}, {home}, {chat}, 'user', {mel}, 'x')$$), '42501', 'S1_nor_in_a_channel_of_others');
+select is(pg_temp.write('mel', $$select count(*) from public.chat_channels$$), '0', 'S1_nor_sees_it');
+
+-- The record
+select is(pg_temp.write('ann', $$select count(*) from public.mcp_interaction_logs$$), '42501', 'T11_the_writer_reads_no_record');
+select is(pg_temp.write('ann', $$select count(*) from weir.settings$$), '42501', 'nor a setting');
+select * from finish();
+rollback;
