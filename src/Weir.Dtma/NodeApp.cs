@@ -29,7 +29,7 @@ internal sealed class NodeApp
     private readonly string? _problem;
     private readonly long _started;
 
-    private NodeApp(NodeOptions options, TimeProvider time, string? problem)
+    private NodeApp(NodeOptions options, TimeProvider time, string? problem, UidRange? uids)
     {
         (_options, _time, _problem, _started) = (options, time, problem, time.GetTimestamp());
         var builder = WebApplication.CreateSlimBuilder();
@@ -60,7 +60,6 @@ internal sealed class NodeApp
         var log = _app.Logger;
 
         _key = ApiKey.Load(options.ApiKeyFile, options.DataDirectory);
-        var uids = Libc.IsRoot ? UidRange.Take(options.DataDirectory, options.FirstUid) : null;
         var groups = new ProcessGroups(options.DataDirectory, time);
         EndLeftovers(groups, uids, log);
         _reaper = new Reaper(groups, uids, log);
@@ -88,7 +87,8 @@ internal sealed class NodeApp
     {
         DataDirectory.Prepare(options.DataDirectory);
         using var only = DataDirectory.Lock(options.DataDirectory);
-        var node = new NodeApp(options, time, await ProcessRuntime.FindProblemAsync(options));
+        var uids = Libc.IsRoot ? await UidRange.TakeAsync(options.DataDirectory, options.FirstUid, time) : null;
+        var node = new NodeApp(options, time, await ProcessRuntime.FindProblemAsync(options), uids);
         await node.RunAsync();
     }
 

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Text;
 using Weir.Dtma.Servers;
 using Weir.Nodes;
 
@@ -133,11 +132,17 @@ internal sealed class PackageStore
 
     private static InstanceFailure Failed(PackageSpec package, string output)
     {
-        // The log file that npm names at the end helps nobody who reads this.
-        var lines = output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-            .Where(l => !l.Contains("A complete log of this run", StringComparison.Ordinal) && !l.Contains("-debug-0.log", StringComparison.Ordinal))
-            .TakeLast(ReasonLines);
-        var reason = new StringBuilder().AppendJoin('\n', lines).ToString();
+        var reason = string.Join('\n', output.Split('\n').Select(Reason).OfType<string>().TakeLast(ReasonLines));
         return new InstanceFailure(NodeErrors.PackageInstallFailed, $"{package} could not be installed:\n{reason}", isFinal: true);
+    }
+
+    /// <summary>What a line of npm's says to a reader: not its stack, nor the fields of its error, nor the log file that he cannot open.</summary>
+    private static string? Reason(string line)
+    {
+        const string Prefix = "npm error";
+        var text = line.StartsWith(Prefix, StringComparison.Ordinal) ? line[Prefix.Length..] : line;
+        var isNoise = text.StartsWith("  ", StringComparison.Ordinal) || text.StartsWith("npm warn", StringComparison.Ordinal)
+            || text.Contains("A complete log of this run", StringComparison.Ordinal) || text.Trim() is "" or "{" or "}";
+        return isNoise ? null : text.Trim();
     }
 }

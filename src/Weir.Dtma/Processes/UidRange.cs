@@ -29,8 +29,10 @@ internal sealed class UidRange
     public uint Last => First + Size - 1;
 
     /// <summary>The range that this data directory had before, or the first from <paramref name="firstUid"/> on that is free.</summary>
-    public static UidRange Take(string dataDirectory, uint firstUid)
+    public static async Task<UidRange> TakeAsync(string dataDirectory, uint firstUid, TimeProvider time)
     {
+        Directory.CreateDirectory(HostDirectory);
+        using var oneAtATime = await LockAsync(time);
         var file = Path.Combine(dataDirectory, "state", "uids");
         var known = File.Exists(file) ? File.ReadAllLines(file) : [];
         var before = known.Length > 0 ? uint.Parse(known[0], CultureInfo.InvariantCulture) : firstUid;
@@ -65,7 +67,6 @@ internal sealed class UidRange
 
     private static uint TakeFree(string dataDirectory, uint before, uint firstUid)
     {
-        Directory.CreateDirectory(HostDirectory);
         var candidates = Enumerable.Range(0, Ranges).Select(i => firstUid + ((uint)i * Size)).Prepend(before);
         foreach (var first in candidates)
         {
@@ -79,30 +80,32 @@ internal sealed class UidRange
         throw new InvalidOperationException($"No range of {Size} users is free: see {HostDirectory}.");
     }
 
+    /// <summary>A claim holds the data directory that it is for, and holds for as long as that exists: files there belong to these users.</summary>
     private static bool TryClaim(string claim, string dataDirectory)
     {
-        try
+        var owner = File.Exists(claim) ? File.ReadAllText(claim) : "";
+        if (owner != dataDirectory && Directory.Exists(owner))
         {
-            using var created = new StreamWriter(claim, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write });
-            created.Write(dataDirectory);
-            return true;
+            return false;
         }
-        catch (IOException) when (File.Exists(claim))
+
+        File.WriteAllText(claim, dataDirectory);
+        return true;
+    }
+
+    /// <summary>Nodes that start at the same time take their ranges one after the other.</summary>
+    private static async Task<FileStream> LockAsync(TimeProvider time)
+    {
+        while (true)
         {
-            var owner = File.ReadAllText(claim);
-            if (owner == dataDirectory)
+            try
             {
-                return true;
+                return new FileStream(Path.Combine(HostDirectory, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             }
-
-            // An empty claim is one that another node is writing just now.
-            if (owner.Length == 0 || Directory.Exists(owner))
+            catch (IOException)
             {
-                return false;
+                await Task.Delay(TimeSpan.FromMilliseconds(20), time, CancellationToken.None);
             }
-
-            File.Delete(claim);
-            return TryClaim(claim, dataDirectory);
         }
     }
 

@@ -86,11 +86,6 @@ internal sealed class ServerInstance
                 return;
             }
 
-            if (_hasRun)
-            {
-                _report(ServerStates.Degraded, _trouble.Code, _trouble.Message);
-            }
-
             await Task.Delay(_backoff.Wait(attempt), _context.Time, _stop.Token).ContinueWith(_ => { }, TaskScheduler.Default);
         }
     }
@@ -146,7 +141,9 @@ internal sealed class ServerInstance
             await shared.InitializeAsync(_stop.Token);
             _host = shared;
             SayRunning();
-            return await WatchAsync(shared.Child);
+            var ended = await WatchAsync(shared.Child);
+            SayDegraded(ended);
+            return ended;
         }
         finally
         {
@@ -211,13 +208,22 @@ internal sealed class ServerInstance
             await sessions.ProbeAsync(_stop.Token);
             _host = sessions;
             SayRunning();
-            return await broken.Task.WaitAsync(_stop.Token);
+            var ended = await broken.Task.WaitAsync(_stop.Token);
+            SayDegraded(ended);
+            return ended;
         }
         finally
         {
             _host = null;
             _allGone = await sessions.EndAsync();
         }
+    }
+
+    /// <summary>At once, before what is left of it is ended: from now on nobody is served.</summary>
+    private void SayDegraded(InstanceFailure failure)
+    {
+        _host = null;
+        _report(ServerStates.Degraded, failure.Code, failure.Message);
     }
 
     private void SayRunning()

@@ -104,9 +104,10 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
             var stored = entry.Stored;
             if (stored.Spec.Desired == Desired.Running)
             {
-                entry.Renew(stored);
                 var hasRun = stored.State is ServerStates.Running or ServerStates.Degraded;
-                Apply(entry, hasRun ? new InstanceFailure(NodeErrors.Restarting, "The server is being restarted.") : null);
+                var trouble = hasRun ? new InstanceFailure(NodeErrors.Restarting, "The server is being restarted.") : null;
+                entry.Renew(stored with { State = hasRun ? ServerStates.Degraded : ServerStates.Starting, ErrorCode = trouble?.Code, Error = trouble?.Message });
+                Apply(entry, trouble);
             }
 
             return entry.Status;

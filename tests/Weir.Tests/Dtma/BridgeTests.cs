@@ -5,6 +5,7 @@ using ModelContextProtocol;
 using ModelContextProtocol.Client;
 using ModelContextProtocol.Protocol;
 using Weir.Tests.Fixtures;
+using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Dtma;
 
@@ -229,15 +230,15 @@ public sealed class BridgeTests(BridgeFixture fixture) : IClassFixture<BridgeFix
         using var gone = new CancellationTokenSource();
         var hanging = raw.PostUntilAsync(RawMcp.CallBody("hang", id: "\"stuck\""), gone.Token);
         var inFlight = "";
-        await Until.TrueAsync(async () =>
+        await Until.AsyncTrue(async () =>
         {
             // The same id again is refused for as long as the first is in flight.
             using var again = await raw.PostAsync(RawMcp.CallBody("echo", """{"message":"x"}""", id: "\"stuck\""));
             inFlight = await again.Content.ReadAsStringAsync(Token);
             return again.StatusCode == HttpStatusCode.BadRequest;
-        }, say: () => inFlight);
+        }, "the first call is in flight");
         await raw.PostAsync("""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"stuck","reason":"no more"}}""");
-        await Until.TrueAsync(async () => JsonNode.Parse(await raw.CallAsync("seen"))!["noted"]!.AsArray() is [{ } id] && id.GetValueKind() == JsonValueKind.Number);
+        await Until.AsyncTrue(async () => JsonNode.Parse(await raw.CallAsync("seen"))!["noted"]!.AsArray() is [{ } id] && id.GetValueKind() == JsonValueKind.Number, "the child heard of the cancellation");
         await gone.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(hanging);
     }
@@ -265,7 +266,7 @@ public sealed class BridgeTests(BridgeFixture fixture) : IClassFixture<BridgeFix
         await raw.InitializeAsync();
         using var response = await raw.PostAsync(RawMcp.CallBody("notify", """{"method":"notifications/message","params":{"level":"info","data":"to the log"}}"""));
         (await RawMcp.MessagesAsync(response)).Count.ShouldBe(1);
-        await Until.TrueAsync(async () => (await fixture.Node.Http.GetStringAsync($"v1/servers/{fixture.Shared}/logs?tail=1000", Token)).Contains("to the log", StringComparison.Ordinal));
+        await Until.AsyncTrue(async () => (await fixture.Node.Http.GetStringAsync($"v1/servers/{fixture.Shared}/logs?tail=1000", Token)).Contains("to the log", StringComparison.Ordinal), "the log has it");
     }
 
     [Fact]
@@ -274,7 +275,7 @@ public sealed class BridgeTests(BridgeFixture fixture) : IClassFixture<BridgeFix
         var raw = new RawMcp(fixture.Node, fixture.Shared);
         await raw.InitializeAsync();
         (await raw.CallAsync("garbage")).ShouldBe("still here");
-        await Until.TrueAsync(async () => (await fixture.Node.Http.GetStringAsync($"v1/servers/{fixture.Shared}/logs?tail=1000", Token)).Contains("not json", StringComparison.Ordinal));
+        await Until.AsyncTrue(async () => (await fixture.Node.Http.GetStringAsync($"v1/servers/{fixture.Shared}/logs?tail=1000", Token)).Contains("not json", StringComparison.Ordinal), "the log has it");
     }
 
     [Fact]
@@ -299,10 +300,10 @@ public sealed class BridgeTests(BridgeFixture fixture) : IClassFixture<BridgeFix
         using var delete = new HttpRequestMessage(HttpMethod.Delete, fixture.Node.Mcp(fixture.PerSession));
         delete.Headers.Add("Mcp-Session-Id", deleted.Session);
         (await fixture.Node.Http.SendAsync(delete, Token)).StatusCode.ShouldBe(HttpStatusCode.NoContent);
-        await Until.TrueAsync(() => !Directory.Exists($"/proc/{child}"));
+        await Until.True(() => !Directory.Exists($"/proc/{child}"), "the child of the deleted session ends");
 
         (await crashed.CallAsync("exit")).ShouldContain("upstream_closed");
-        await Until.TrueAsync(async () => (await crashed.PostAsync(RawMcp.CallBody("echo"))).StatusCode == HttpStatusCode.NotFound);
+        await Until.AsyncTrue(async () => (await crashed.PostAsync(RawMcp.CallBody("echo"))).StatusCode == HttpStatusCode.NotFound, "the session of the crashed child ends");
         (await fixture.Node.StatusAsync(fixture.PerSession)).State.ShouldBe("running");
     }
 

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using Weir.Nodes;
 using Weir.Tests.Fixtures;
+using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Dtma;
 
@@ -56,7 +57,7 @@ public sealed class LifecycleTests
         var raw = new RawMcp(node, id);
         await raw.InitializeAsync();
         (await raw.CallAsync("exit")).ShouldContain("upstream_closed");
-        await Until.TrueAsync(async () => (await raw.PostAsync(RawMcp.CallBody("echo"))).StatusCode == HttpStatusCode.NotFound);
+        await Until.AsyncTrue(async () => (await raw.PostAsync(RawMcp.CallBody("echo"))).StatusCode == HttpStatusCode.NotFound, "the old session ended");
         (await node.StateAsync(id, "running")).ErrorCode.ShouldBeNull();
         await raw.InitializeAsync();
         (await raw.CallAsync("echo", """{"message":"again"}""")).ShouldBe("again");
@@ -69,7 +70,7 @@ public sealed class LifecycleTests
         await using var node = await NodeHost.StartAsync(["--ping-interval", "1", "--ping-timeout", "1"]);
         var id = await node.DeployAsync(NodeHost.Fixture(args: ["no-ping"]));
         (await node.StateAsync(id, "degraded")).ErrorCode.ShouldBe(NodeErrors.Unresponsive);
-        await Until.TrueAsync(async () => (await node.Http.GetStringAsync($"v1/servers/{id}/logs", Token)).Contains("3 ping", StringComparison.Ordinal));
+        await Until.AsyncTrue(async () => (await node.Http.GetStringAsync($"v1/servers/{id}/logs", Token)).Contains("3 ping", StringComparison.Ordinal), "three pings were missed");
         await node.StateAsync(id, "running");
     }
 
@@ -78,8 +79,9 @@ public sealed class LifecycleTests
     {
         var data = NodeHost.NewDataDirectory();
         Guid runs, stopped, deleted;
-        await using (var node = await NodeHost.StartAsync(data: data))
         {
+            // Not disposed of: that would take its directory away.
+            var node = await NodeHost.StartAsync(data: data);
             runs = await node.DeployAsync(NodeHost.Fixture());
             stopped = await node.DeployAsync(NodeHost.Fixture());
             deleted = await node.DeployAsync(NodeHost.Fixture());
@@ -117,7 +119,7 @@ public sealed class LifecycleTests
         using var third = await new RawMcp(node, id).PostAsync("""{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"clientInfo":{}}}""");
         third.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
         (await third.Content.ReadAsStringAsync(Token)).ShouldContain("session_limit");
-        await Until.TrueAsync(async () => (await node.NodeStatusAsync()).Children == 0, TimeSpan.FromSeconds(30));
+        await Until.AsyncTrue(async () => (await node.NodeStatusAsync()).Children == 0, "the idle sessions ended", TimeSpan.FromSeconds(30));
         await new RawMcp(node, id).InitializeAsync();
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Weir.Nodes;
 using Weir.Tests.Fixtures;
+using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Dtma;
 
@@ -107,7 +108,7 @@ public sealed class ProcessTests
 
         processes.ShouldAllBe(p => Directory.Exists($"/proc/{p}"));
         await node.KillAsync();
-        await Until.TrueAsync(() => processes.TrueForAll(IsGone), say: () => $"{string.Join(' ', processes)} should be gone.");
+        await Until.True(() => processes.TrueForAll(IsGone), "every process of the killed node ends");
     }
 
     [Fact]
@@ -134,10 +135,10 @@ public sealed class ProcessTests
             }));
         }
 
-        await Until.TrueAsync(async () => (await node.NodeStatusAsync()).Children == 0);
+        await Until.AsyncTrue(async () => (await node.NodeStatusAsync()).Children == 0, "no child is left");
         // The reaper and its sleep-free shell are the node's only child; zombies would count too.
-        await Until.TrueAsync(() => ChildrenOf(node.Process.Id) == 1, say: () => $"{ChildrenOf(node.Process.Id)} children");
-        Directory.EnumerateFiles(Path.Combine(node.Data, "groups")).ShouldBeEmpty();
+        await Until.True(() => ChildrenOf(node.Process.Id) == 1, "the reaper alone is left");
+        await Until.True(() => !Directory.EnumerateFiles(Path.Combine(node.Data, "groups")).Any(), "no group is on record");
         (await node.StopAsync()).ShouldBe(0);
     }
 

@@ -8,6 +8,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using ModelContextProtocol.Client;
 using Weir.Nodes;
+using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Fixtures;
 
@@ -134,7 +135,7 @@ internal sealed class NodeHost : IAsyncDisposable
     public async Task<ServerStatus> StateAsync(Guid id, params string[] states)
     {
         ServerStatus status = null!;
-        await Until.TrueAsync(async () => Array.IndexOf(states, (status = await StatusAsync(id)).State) >= 0, Patience, () => $"{status}\n{Errors}");
+        await Until.AsyncTrue(async () => Array.IndexOf(states, (status = await StatusAsync(id)).State) >= 0, $"{id} should be {string.Join(" or ", states)}", Patience);
         return status;
     }
 
@@ -176,6 +177,10 @@ internal sealed class NodeHost : IAsyncDisposable
 
         Http?.Dispose();
         Process.Dispose();
+        if (Directory.Exists(Data))
+        {
+            Directory.Delete(Data, recursive: true);
+        }
     }
 
     public static async Task<int> Run(string program, params string[] arguments)
@@ -203,23 +208,6 @@ internal sealed class NodeHost : IAsyncDisposable
         Http = new HttpClient(new SocketsHttpHandler()) { BaseAddress = Url };
         Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
     }
-}
-
-/// <summary>Waits for a condition instead of sleeping.</summary>
-internal static class Until
-{
-    public static async Task TrueAsync(Func<Task<bool>> condition, TimeSpan? limit = null, Func<string>? say = null)
-    {
-        var deadline = TimeProvider.System.GetTimestamp();
-        while (!await condition())
-        {
-            TimeProvider.System.GetElapsedTime(deadline).ShouldBeLessThan(limit ?? TimeSpan.FromSeconds(20), say?.Invoke() ?? "The condition did not come true.");
-            await Task.Delay(TimeSpan.FromMilliseconds(25), TimeProvider.System);
-        }
-    }
-
-    public static Task TrueAsync(Func<bool> condition, TimeSpan? limit = null, Func<string>? say = null) =>
-        TrueAsync(() => Task.FromResult(condition()), limit, say);
 }
 
 internal static class GuidForTests
