@@ -459,11 +459,14 @@ begin
   if v_organization_id is null then
     return weir.refuse('WR004', 'there is no such agent', 'credential');
   elsif not weir.may_manage_agent(v_organization_id, p_agent_id) then
-    return weir.refuse('WR003', 'keys are made by the agent''s owner or an admin', 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+    return weir.refuse('WR003', 'keys are made by the agent''s owner or an admin', 'credential', v_organization_id, p_agent_id,
+                       p_item => 'create_agent_key');
   elsif p_secret is null or p_secret !~ '^[A-Za-z0-9]{43}$' then
-    return weir.refuse('WR001', 'secret must be 43 letters and digits', 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+    return weir.refuse('WR001', 'secret must be 43 letters and digits', 'credential', v_organization_id, p_agent_id,
+                       p_item => 'create_agent_key');
   elsif p_expires_at <= now() then
-    return weir.refuse('WR001', 'expires_at must be in the future', 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+    return weir.refuse('WR001', 'expires_at must be in the future', 'credential', v_organization_id, p_agent_id,
+                       p_item => 'create_agent_key');
   end if;
   perform weir.lock_organization(v_organization_id);
   insert into public.agent_api_keys (organization_id, agent_id, name, key_id, secret_hash, created_by, expires_at)
@@ -613,8 +616,10 @@ begin
     return weir.refuse('WR003', 'a viewer creates nothing', 'lifecycle', p_organization_id, p_item => 'create_workspace');
   end if;
   perform weir.lock_organization(p_organization_id);
-  if weir.count_of('workspaces', p_organization_id) >= (select o.max_workspaces from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse('WR006', 'the organization has its maximum of workspaces', 'lifecycle', p_organization_id, p_item => 'create_workspace');
+  if weir.count_of('workspaces', p_organization_id)
+     >= (select o.max_workspaces from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse('WR006', 'the organization has its maximum of workspaces', 'lifecycle', p_organization_id,
+                       p_item => 'create_workspace');
   end if;
   insert into public.workspaces (id, organization_id, name, created_by) values (v_id, p_organization_id, btrim(p_name), v_actor);
   insert into public.workspace_members (organization_id, workspace_id, user_id) values (p_organization_id, v_id, v_actor);
@@ -691,16 +696,17 @@ CREATE FUNCTION weir.explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_t
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
-  v_agent public.agents;
+  v_agent record;
   v_admin boolean;
   v_decision weir.call_decision;
   v_checks constant text[] := array['agent_inactive', 'organization_inactive', 'member_inactive', 'user_forbidden',
-    'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule', 'unavailable', 'limit'];
+    'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule',
+      'unavailable', 'limit'];
 begin
   if v_actor is null then
     raise exception using errcode = 'WR002', message = 'sign in first';
   end if;
-  select a.* into v_agent from public.agents a
+  select a.id, a.organization_id, a.owner_id into v_agent from public.agents a
   where a.id = p_agent_id and a.organization_id = any(array(select weir.my_organizations()));
   v_admin := exists (select from weir.my_organizations('admin') o where o = v_agent.organization_id);
   if v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.owner_id)) then
@@ -915,13 +921,16 @@ begin
   if v_organization_id is null or not exists (
       select from public.mcp_server_instances i
       where i.id = p_instance_id and i.organization_id = v_organization_id and i.status not in ('deleting', 'deleted')) then
-    return weir.refuse('WR004', 'there is no such agent or server', 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+    return weir.refuse('WR004', 'there is no such agent or server', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'grant_mcp_access');
   elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
-    return weir.refuse('WR003', 'access is granted by an owner or admin', 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+    return weir.refuse('WR003', 'access is granted by an owner or admin', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'grant_mcp_access');
   elsif v_error is not null then
     return weir.refuse('WR001', 'permissions ' || v_error, 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
   elsif p_expires_at <= clock_timestamp() then
-    return weir.refuse('WR001', 'expires_at must be in the future', 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+    return weir.refuse('WR001', 'expires_at must be in the future', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'grant_mcp_access');
   end if;
   perform weir.lock_organization(v_organization_id);
   update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = v_actor
@@ -967,7 +976,8 @@ begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
   elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id, p_item => p_action);
+    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id,
+                       p_item => p_action);
   elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
     return weir.refuse('WR003', 'servers are managed by an owner or admin', 'lifecycle', p_organization_id,
                        p_instance_id => p_server_id, p_item => p_action);
@@ -980,7 +990,8 @@ begin
     when 'stop' then
       return weir.request_operation(p_organization_id, p_server_id, 'stop');
     when 'update', 'delete', 'restart' then
-      return weir.refuse('WR010', p_action || ' is not supported yet', 'lifecycle', p_organization_id, p_instance_id => p_server_id, p_item => p_action);
+      return weir.refuse('WR010', p_action || ' is not supported yet', 'lifecycle', p_organization_id,
+                         p_instance_id => p_server_id, p_item => p_action);
     else
       return weir.refuse('WR001', 'action must be create, update, delete, deploy, start, stop or restart', 'lifecycle', p_organization_id,
                          p_instance_id => p_server_id, p_item => p_action);
@@ -1082,7 +1093,8 @@ begin
   update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
   where k.key_id = p_key_id and k.revoked_at is null;
   if found then
-    perform weir.record_event('credential', v_key.organization_id, p_agent_id => v_key.agent_id, p_item => 'revoke_agent_key', p_detail => p_key_id);
+    perform weir.record_event('credential', v_key.organization_id, p_agent_id => v_key.agent_id, p_item => 'revoke_agent_key',
+                              p_detail => p_key_id);
   end if;
   return jsonb_build_object('key_id', p_key_id, 'revoked', true);
 end;
@@ -1274,7 +1286,8 @@ begin
           cardinality(p_arguments), cardinality(p_request_ids), cardinality(p_attempts), cardinality(p_request_bytes),
           cardinality(p_request_hashes), cardinality(p_request_copies)]), false) then
     raise exception using errcode = 'WR001', message = 'arrays must have one element for each call, and ids, times and attempts no null';
-  elsif not p_kinds <@ array['tool_execution', 'resource_read', 'prompt_get', 'context_request'] or array_position(p_kinds, null) is not null then
+  elsif not p_kinds <@ array['tool_execution', 'resource_read', 'prompt_get', 'context_request']
+        or array_position(p_kinds, null) is not null then
     raise exception using errcode = 'WR001', message = 'p_kinds: a kind is not known';
   elsif exists (select from unnest(p_created_at) t where t not between v_now - interval '5 minutes' and v_now + interval '5 minutes') then
     raise exception using errcode = 'WR001', message = 'p_created_at: a time is more than five minutes from the database''s clock';
@@ -1346,9 +1359,9 @@ CREATE FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id
     AS $$
 #variable_conflict use_column
 declare
-  v_agent public.agents;
+  v_agent record;
 begin
-  select a.* into v_agent from public.agents a
+  select a.id, a.organization_id, a.name into v_agent from public.agents a
   where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
 
   return query
@@ -1363,7 +1376,8 @@ begin
       and i.status not in ('deleting', 'deleted') and coalesce(c.is_published, true)
       and (p_instance_name is null or i.name = p_instance_name)
   ), items as (
-    select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash, null::boolean as offline
+    select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash,
+      null::boolean as offline
     from granted i
     union all
     select p.kind, i.id, i.name, i.status, i.share, i.priority, p.name, p.definition_hash,
@@ -1593,6 +1607,11 @@ begin
     if v_key not in ('title', 'description', 'default', 'examples', '$schema', 'additionalProperties', 'type', 'enum', 'const',
                      'minLength', 'maxLength', 'pattern', 'minimum', 'maximum', 'minItems', 'maxItems', 'required', 'properties', 'items')
        or (v_key = 'additionalProperties' and v_value <> 'false')
+       or (v_key in ('type', 'pattern') and jsonb_typeof(v_value) <> 'string')
+       or (v_key in ('enum', 'required') and jsonb_typeof(v_value) <> 'array')
+       or (v_key = 'properties' and jsonb_typeof(v_value) <> 'object')
+       or (v_key in ('minLength', 'maxLength', 'minItems', 'maxItems') and v_value::text !~ '^[0-9]{1,9}$')
+       or (v_key in ('minimum', 'maximum') and jsonb_typeof(v_value) <> 'number')
        or (v_key = 'pattern' and weir.pattern_error(v_value #>> '{}') is not null) then
       raise exception using errcode = 'WR001', message = format('%s.%s: is not supported', p_path, v_key);
     elsif v_key = 'items' then
@@ -1789,7 +1808,8 @@ begin
     if v_catalog.id is null then
       return weir.refuse('WR004', 'there is no such catalog server', 'lifecycle', p_organization_id, p_item => 'create');
     end if;
-    v_error := weir.schema_error(v_catalog.configuration_schema, coalesce(p_config -> 'configuration', '{}'), 'server_config.configuration');
+    v_error := weir.schema_error(v_catalog.configuration_schema, coalesce(p_config -> 'configuration', '{}'),
+                                 'server_config.configuration');
   elsif v_error is null and not weir.is_allowed_url(p_config ->> 'url') then
     v_error := 'server_config.url: must be an https address';
   end if;
@@ -1811,7 +1831,8 @@ begin
     return weir.refuse('WR006', 'the organization has its maximum of servers', 'lifecycle', p_organization_id, p_item => 'create');
   end if;
   insert into public.mcp_server_instances
-    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline, idempotency_key, created_by)
+    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline,
+     idempotency_key, created_by)
   values
     (v_id, p_organization_id, p_config ->> 'name', v_catalog.id, p_config ->> 'url', coalesce(p_config -> 'configuration', '{}'),
      coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), coalesce((p_config ->> 'priority')::integer, 100),
@@ -1919,7 +1940,7 @@ begin
          with ordinality as c(key_id, secret_hash, user_id, agent_id, kind, instance_id, item, arguments, ordinal)
     left join lateral (select x.key_id, x.agent_id, x.revoked_at, x.expires_at from public.agent_api_keys x
                        where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
-    left join lateral (select x.* from public.agents x
+    left join lateral (select x.id, x.organization_id, x.name, x.owner_id, x.is_active from public.agents x
                        where x.id = case when c.key_id is not null then k.agent_id
                                          when c.user_id is not null or p_without_key then c.agent_id end
                        offset 0) a on true
@@ -1928,7 +1949,7 @@ begin
                        where x.organization_id = a.organization_id and x.user_id = a.owner_id offset 0) owner on true
     left join lateral (select x.role, x.status from public.organization_members x
                        where x.organization_id = a.organization_id and x.user_id = c.user_id offset 0) person on true
-    left join lateral (select x.* from public.mcp_server_instances x
+    left join lateral (select x.id, x.name, x.status, x.share, x.node_id, x.url, x.catalog_id from public.mcp_server_instances x
                        where x.id = c.instance_id and x.organization_id = a.organization_id
                          and x.status not in ('deleting', 'deleted') offset 0) i on true
     left join lateral (select x.is_published from public.mcp_server_catalog x where x.id = i.catalog_id offset 0) cat on true
@@ -1999,7 +2020,8 @@ begin
                                         date_trunc('month', now()) + interval '12 months', interval '1 month') loop
     v_name := 'mcp_interaction_logs_' || to_char(v_month, 'YYYY_MM');
     continue when to_regclass('weir.' || v_name) is not null;
-    execute format('create table weir.%I (like public.mcp_interaction_logs including defaults including generated including constraints)', v_name);
+    execute format('create table weir.%I (like public.mcp_interaction_logs
+                    including defaults including generated including constraints)', v_name);
     execute format('alter table weir.%I enable row level security, force row level security', v_name);
     execute format('revoke all on weir.%I from public, anon, authenticated, service_role', v_name);
     execute format('comment on table weir.%I is %L', v_name, 'tenant: one month of mcp_interaction_logs, reached through it only');
@@ -2928,7 +2950,8 @@ CREATE FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_chann
 declare
   v_id uuid := weir.uuid_v7();
 begin
-  insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to, tool_calls, usage, degraded)
+  insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to,
+                                    tool_calls, usage, degraded)
   select v_id, m.organization_id, m.workspace_id, m.channel_id, 'agent', a.id, p_content, m.id, p_tool_calls, p_usage, p_degraded
   from public.chat_messages m
   join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
@@ -2989,7 +3012,8 @@ begin
     from unnest(p_kinds, p_names, p_hashes, p_definitions) with ordinality a(kind, name, hash, definition, position)
     order by a.kind, a.name, a.position
   ), pinned as (
-    insert into public.mcp_server_tools as t (organization_id, instance_id, kind, name, definition_hash, definition, status, announced, approved_at)
+    insert into public.mcp_server_tools as t (organization_id, instance_id, kind, name, definition_hash, definition, status,
+                                              announced, approved_at)
     select v_instance.organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition,
            case when v_trusted and not a.name_known then 'approved' else 'quarantined' end, true,
            case when v_trusted and not a.name_known then clock_timestamp() end
@@ -3044,7 +3068,7 @@ begin
        as c(id, created_at, key_id, secret_hash, user_id, agent_id, kind, item, reason, request_id, request_bytes, request_hash)
   left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
                      where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
-  join lateral (select x.* from public.agents x
+  join lateral (select x.id, x.organization_id, x.name from public.agents x
                 where x.id = case when c.key_id is not null then k.agent_id when c.user_id is not null then c.agent_id end
                 offset 0) a on true
   on conflict do nothing;
@@ -3240,8 +3264,10 @@ CREATE FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, p_kind
     AS $$
 begin
   return case p_sqlstate
-    when '23505' then weir.refuse('WR005', 'this is already there', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item, p_constraint)
-    when '23503' then weir.refuse('WR004', 'what this refers to does not exist', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
+    when '23505' then weir.refuse('WR005', 'this is already there', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item,
+                                  p_constraint)
+    when '23503' then weir.refuse('WR004', 'what this refers to does not exist', p_kind, p_organization_id, p_agent_id,
+                                  p_instance_id, p_item)
     when '23514' then weir.refuse('WR001', replace(p_constraint, '_', ' '), p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
     when '23502' then weir.refuse('WR001', 'a required value is missing', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
     else weir.refuse('WR003', 'this is not allowed', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
@@ -3324,7 +3350,8 @@ begin
   select i.* into v_instance from public.mcp_server_instances i
   where i.id = p_instance_id and i.organization_id = p_organization_id and i.status <> 'deleted' for no key update;
   if v_instance.id is null then
-    return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => p_action);
+    return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id,
+                       p_item => p_action);
   elsif not exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status) then
     return weir.refuse('WR005', format('the server is %s', v_instance.status), 'lifecycle', p_organization_id,
                        p_instance_id => p_instance_id, p_item => p_action);
@@ -3339,7 +3366,8 @@ begin
   where i.id = p_instance_id and i.organization_id = p_organization_id;
   insert into weir.dtma_operations (id, organization_id, instance_id, action, generation, created_by)
   values (v_operation_id, p_organization_id, p_instance_id, p_action, v_instance.generation + 1, weir.actor_id());
-  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => p_action, p_detail => v_operation_id::text);
+  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => p_action,
+                            p_detail => v_operation_id::text);
   return jsonb_build_object('id', p_instance_id, 'status', v_status, 'operation_id', v_operation_id);
 end;
 $$;
@@ -3478,7 +3506,8 @@ begin
                or (v_rule = '"integer"' and v_type = 'number' and (p_value #>> '{}')::numeric % 1 = 0) then null
              else 'must be of type ' || (v_rule #>> '{}') end
       when v_key = 'enum' then
-        case when exists (select from jsonb_array_elements(v_rule) i where i = p_value) then null else 'is not one of the allowed values' end
+        case when exists (select from jsonb_array_elements(v_rule) i where i = p_value) then null
+             else 'is not one of the allowed values' end
       when v_key = 'const' then case when p_value = v_rule then null else 'is not the allowed value' end
       when v_key = 'minLength' then
         case when v_type <> 'string' or length(p_value #>> '{}') >= (v_rule #>> '{}')::integer then null else 'is too short' end
@@ -6072,13 +6101,6 @@ CREATE POLICY channels_are_created_by_workspace_members ON public.chat_channels 
 
 
 --
--- Name: chat_channels channels_are_read_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
---
-
-CREATE POLICY channels_are_read_by_the_engine ON public.chat_channels TO weir_system USING (true) WITH CHECK (true);
-
-
---
 -- Name: chat_channels channels_are_seen_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
@@ -7593,13 +7615,6 @@ GRANT SELECT(banned_until) ON TABLE auth.users TO weir_system;
 
 
 --
--- Name: TABLE agent_api_keys; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT ON TABLE public.agent_api_keys TO weir_system;
-
-
---
 -- Name: COLUMN agent_api_keys.id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
@@ -7613,6 +7628,7 @@ GRANT SELECT(id),INSERT(id) ON TABLE public.agent_api_keys TO weir_writer;
 
 GRANT SELECT(organization_id) ON TABLE public.agent_api_keys TO authenticated;
 GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE public.agent_api_keys TO weir_writer;
+GRANT SELECT(organization_id) ON TABLE public.agent_api_keys TO weir_system;
 
 
 --
@@ -7621,6 +7637,7 @@ GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE public.agent_api_
 
 GRANT SELECT(agent_id) ON TABLE public.agent_api_keys TO authenticated;
 GRANT SELECT(agent_id),INSERT(agent_id) ON TABLE public.agent_api_keys TO weir_writer;
+GRANT SELECT(agent_id) ON TABLE public.agent_api_keys TO weir_system;
 
 
 --
@@ -7637,6 +7654,7 @@ GRANT SELECT(name),INSERT(name) ON TABLE public.agent_api_keys TO weir_writer;
 
 GRANT SELECT(key_id) ON TABLE public.agent_api_keys TO authenticated;
 GRANT SELECT(key_id),INSERT(key_id) ON TABLE public.agent_api_keys TO weir_writer;
+GRANT SELECT(key_id) ON TABLE public.agent_api_keys TO weir_system;
 
 
 --
@@ -7644,6 +7662,7 @@ GRANT SELECT(key_id),INSERT(key_id) ON TABLE public.agent_api_keys TO weir_write
 --
 
 GRANT INSERT(secret_hash) ON TABLE public.agent_api_keys TO weir_writer;
+GRANT SELECT(secret_hash) ON TABLE public.agent_api_keys TO weir_system;
 
 
 --
@@ -7668,6 +7687,7 @@ GRANT SELECT(created_at) ON TABLE public.agent_api_keys TO weir_writer;
 
 GRANT SELECT(expires_at) ON TABLE public.agent_api_keys TO authenticated;
 GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE public.agent_api_keys TO weir_writer;
+GRANT SELECT(expires_at) ON TABLE public.agent_api_keys TO weir_system;
 
 
 --
@@ -7676,6 +7696,7 @@ GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE public.agent_api_keys TO we
 
 GRANT SELECT(revoked_at) ON TABLE public.agent_api_keys TO authenticated;
 GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE public.agent_api_keys TO weir_writer;
+GRANT SELECT(revoked_at) ON TABLE public.agent_api_keys TO weir_system;
 
 
 --
@@ -7692,13 +7713,13 @@ GRANT SELECT(revoked_by),UPDATE(revoked_by) ON TABLE public.agent_api_keys TO we
 
 GRANT SELECT ON TABLE public.agent_mcp_permissions TO authenticated;
 GRANT SELECT ON TABLE public.agent_mcp_permissions TO weir_writer;
-GRANT SELECT ON TABLE public.agent_mcp_permissions TO weir_system;
 
 
 --
 -- Name: COLUMN agent_mcp_permissions.id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(id) ON TABLE public.agent_mcp_permissions TO weir_system;
 GRANT INSERT(id) ON TABLE public.agent_mcp_permissions TO weir_writer;
 
 
@@ -7706,6 +7727,7 @@ GRANT INSERT(id) ON TABLE public.agent_mcp_permissions TO weir_writer;
 -- Name: COLUMN agent_mcp_permissions.organization_id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(organization_id) ON TABLE public.agent_mcp_permissions TO weir_system;
 GRANT INSERT(organization_id) ON TABLE public.agent_mcp_permissions TO weir_writer;
 
 
@@ -7713,6 +7735,7 @@ GRANT INSERT(organization_id) ON TABLE public.agent_mcp_permissions TO weir_writ
 -- Name: COLUMN agent_mcp_permissions.agent_id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(agent_id) ON TABLE public.agent_mcp_permissions TO weir_system;
 GRANT INSERT(agent_id) ON TABLE public.agent_mcp_permissions TO weir_writer;
 
 
@@ -7720,6 +7743,7 @@ GRANT INSERT(agent_id) ON TABLE public.agent_mcp_permissions TO weir_writer;
 -- Name: COLUMN agent_mcp_permissions.mcp_server_instance_id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(mcp_server_instance_id) ON TABLE public.agent_mcp_permissions TO weir_system;
 GRANT INSERT(mcp_server_instance_id) ON TABLE public.agent_mcp_permissions TO weir_writer;
 
 
@@ -7727,6 +7751,7 @@ GRANT INSERT(mcp_server_instance_id) ON TABLE public.agent_mcp_permissions TO we
 -- Name: COLUMN agent_mcp_permissions.permissions; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(permissions) ON TABLE public.agent_mcp_permissions TO weir_system;
 GRANT INSERT(permissions) ON TABLE public.agent_mcp_permissions TO weir_writer;
 
 
@@ -7734,6 +7759,7 @@ GRANT INSERT(permissions) ON TABLE public.agent_mcp_permissions TO weir_writer;
 -- Name: COLUMN agent_mcp_permissions.not_before; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(not_before) ON TABLE public.agent_mcp_permissions TO weir_system;
 GRANT INSERT(not_before) ON TABLE public.agent_mcp_permissions TO weir_writer;
 
 
@@ -7741,6 +7767,7 @@ GRANT INSERT(not_before) ON TABLE public.agent_mcp_permissions TO weir_writer;
 -- Name: COLUMN agent_mcp_permissions.expires_at; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(expires_at) ON TABLE public.agent_mcp_permissions TO weir_system;
 GRANT INSERT(expires_at) ON TABLE public.agent_mcp_permissions TO weir_writer;
 
 
@@ -7762,6 +7789,7 @@ GRANT INSERT(granted_by_id) ON TABLE public.agent_mcp_permissions TO weir_writer
 -- Name: COLUMN agent_mcp_permissions.revoked_at; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(revoked_at) ON TABLE public.agent_mcp_permissions TO weir_system;
 GRANT UPDATE(revoked_at) ON TABLE public.agent_mcp_permissions TO weir_writer;
 
 
@@ -7785,7 +7813,6 @@ GRANT UPDATE(updated_at) ON TABLE public.agent_mcp_permissions TO weir_writer;
 
 GRANT SELECT ON TABLE public.agents TO authenticated;
 GRANT SELECT ON TABLE public.agents TO weir_writer;
-GRANT SELECT ON TABLE public.agents TO weir_system;
 
 
 --
@@ -7793,6 +7820,7 @@ GRANT SELECT ON TABLE public.agents TO weir_system;
 --
 
 GRANT INSERT(id) ON TABLE public.agents TO weir_writer;
+GRANT SELECT(id) ON TABLE public.agents TO weir_system;
 
 
 --
@@ -7800,6 +7828,7 @@ GRANT INSERT(id) ON TABLE public.agents TO weir_writer;
 --
 
 GRANT INSERT(organization_id) ON TABLE public.agents TO weir_writer;
+GRANT SELECT(organization_id) ON TABLE public.agents TO weir_system;
 
 
 --
@@ -7807,6 +7836,7 @@ GRANT INSERT(organization_id) ON TABLE public.agents TO weir_writer;
 --
 
 GRANT INSERT(name) ON TABLE public.agents TO weir_writer;
+GRANT SELECT(name) ON TABLE public.agents TO weir_system;
 
 
 --
@@ -7821,6 +7851,14 @@ GRANT INSERT(instructions) ON TABLE public.agents TO weir_writer;
 --
 
 GRANT INSERT(owner_id) ON TABLE public.agents TO weir_writer;
+GRANT SELECT(owner_id) ON TABLE public.agents TO weir_system;
+
+
+--
+-- Name: COLUMN agents.is_active; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(is_active) ON TABLE public.agents TO weir_system;
 
 
 --
@@ -7836,7 +7874,6 @@ GRANT INSERT(created_by) ON TABLE public.agents TO weir_writer;
 
 GRANT SELECT ON TABLE public.chat_channels TO authenticated;
 GRANT SELECT ON TABLE public.chat_channels TO weir_writer;
-GRANT SELECT ON TABLE public.chat_channels TO weir_system;
 
 
 --
@@ -8509,7 +8546,6 @@ GRANT SELECT(revoked_at) ON TABLE public.organization_invitations TO authenticat
 
 GRANT SELECT ON TABLE public.organization_members TO authenticated;
 GRANT SELECT ON TABLE public.organization_members TO weir_writer;
-GRANT SELECT ON TABLE public.organization_members TO weir_system;
 
 
 --
@@ -8517,6 +8553,7 @@ GRANT SELECT ON TABLE public.organization_members TO weir_system;
 --
 
 GRANT INSERT(organization_id) ON TABLE public.organization_members TO weir_writer;
+GRANT SELECT(organization_id) ON TABLE public.organization_members TO weir_system;
 
 
 --
@@ -8524,6 +8561,7 @@ GRANT INSERT(organization_id) ON TABLE public.organization_members TO weir_write
 --
 
 GRANT INSERT(user_id) ON TABLE public.organization_members TO weir_writer;
+GRANT SELECT(user_id) ON TABLE public.organization_members TO weir_system;
 
 
 --
@@ -8531,6 +8569,7 @@ GRANT INSERT(user_id) ON TABLE public.organization_members TO weir_writer;
 --
 
 GRANT INSERT(role) ON TABLE public.organization_members TO weir_writer;
+GRANT SELECT(role) ON TABLE public.organization_members TO weir_system;
 
 
 --
@@ -8538,6 +8577,7 @@ GRANT INSERT(role) ON TABLE public.organization_members TO weir_writer;
 --
 
 GRANT INSERT(status) ON TABLE public.organization_members TO weir_writer;
+GRANT SELECT(status) ON TABLE public.organization_members TO weir_system;
 
 
 --
@@ -8553,7 +8593,6 @@ GRANT INSERT(invited_by) ON TABLE public.organization_members TO weir_writer;
 
 GRANT SELECT ON TABLE public.organizations TO authenticated;
 GRANT SELECT ON TABLE public.organizations TO weir_writer;
-GRANT SELECT ON TABLE public.organizations TO weir_system;
 
 
 --
@@ -8561,6 +8600,7 @@ GRANT SELECT ON TABLE public.organizations TO weir_system;
 --
 
 GRANT INSERT(id) ON TABLE public.organizations TO weir_writer;
+GRANT SELECT(id) ON TABLE public.organizations TO weir_system;
 
 
 --
@@ -8578,10 +8618,18 @@ GRANT INSERT(slug) ON TABLE public.organizations TO weir_writer;
 
 
 --
+-- Name: COLUMN organizations.is_active; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(is_active) ON TABLE public.organizations TO weir_system;
+
+
+--
 -- Name: COLUMN organizations.created_by; Type: ACL; Schema: public; Owner: weir_owner
 --
 
 GRANT INSERT(created_by) ON TABLE public.organizations TO weir_writer;
+GRANT SELECT(created_by) ON TABLE public.organizations TO weir_system;
 
 
 --
@@ -8604,7 +8652,6 @@ GRANT SELECT ON TABLE public.usage_hourly TO authenticated;
 
 GRANT SELECT ON TABLE public.workspace_members TO authenticated;
 GRANT SELECT ON TABLE public.workspace_members TO weir_writer;
-GRANT SELECT ON TABLE public.workspace_members TO weir_system;
 
 
 --
@@ -8612,6 +8659,7 @@ GRANT SELECT ON TABLE public.workspace_members TO weir_system;
 --
 
 GRANT INSERT(organization_id) ON TABLE public.workspace_members TO weir_writer;
+GRANT SELECT(organization_id) ON TABLE public.workspace_members TO weir_system;
 
 
 --
@@ -8619,6 +8667,7 @@ GRANT INSERT(organization_id) ON TABLE public.workspace_members TO weir_writer;
 --
 
 GRANT INSERT(workspace_id) ON TABLE public.workspace_members TO weir_writer;
+GRANT SELECT(workspace_id) ON TABLE public.workspace_members TO weir_system;
 
 
 --
@@ -8626,6 +8675,7 @@ GRANT INSERT(workspace_id) ON TABLE public.workspace_members TO weir_writer;
 --
 
 GRANT INSERT(user_id) ON TABLE public.workspace_members TO weir_writer;
+GRANT SELECT(user_id) ON TABLE public.workspace_members TO weir_system;
 
 
 --
@@ -8633,6 +8683,7 @@ GRANT INSERT(user_id) ON TABLE public.workspace_members TO weir_writer;
 --
 
 GRANT INSERT(agent_id) ON TABLE public.workspace_members TO weir_writer;
+GRANT SELECT(agent_id) ON TABLE public.workspace_members TO weir_system;
 
 
 --
@@ -8641,7 +8692,6 @@ GRANT INSERT(agent_id) ON TABLE public.workspace_members TO weir_writer;
 
 GRANT SELECT ON TABLE public.workspaces TO authenticated;
 GRANT SELECT ON TABLE public.workspaces TO weir_writer;
-GRANT SELECT ON TABLE public.workspaces TO weir_system;
 
 
 --
@@ -8649,6 +8699,7 @@ GRANT SELECT ON TABLE public.workspaces TO weir_system;
 --
 
 GRANT INSERT(id) ON TABLE public.workspaces TO weir_writer;
+GRANT SELECT(id) ON TABLE public.workspaces TO weir_system;
 
 
 --
@@ -8656,6 +8707,7 @@ GRANT INSERT(id) ON TABLE public.workspaces TO weir_writer;
 --
 
 GRANT INSERT(organization_id) ON TABLE public.workspaces TO weir_writer;
+GRANT SELECT(organization_id) ON TABLE public.workspaces TO weir_system;
 
 
 --
