@@ -84,7 +84,7 @@ public class RunningUp : IAsyncLifetime
     {
         using var secrets = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(Directory, "postgres.json")));
         var connection = DatabaseUrl.Parse(this["databaseUrl"]);
-        connection.Username = "postgres";
+        connection.Username = "weir_superuser";
         connection.Password = secrets.RootElement.GetProperty("SuperuserPassword").GetString();
         connection.Pooling = false;
         await using var source = NpgsqlDataSource.Create(connection.ConnectionString);

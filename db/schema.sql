@@ -1,0 +1,9116 @@
+--
+-- PostgreSQL database dump
+--
+
+
+
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+
+--
+-- Name: auth; Type: SCHEMA; Schema: -; Owner: weir_owner
+--
+
+CREATE SCHEMA auth;
+
+
+ALTER SCHEMA auth OWNER TO weir_owner;
+
+--
+-- Name: weir; Type: SCHEMA; Schema: -; Owner: weir_owner
+--
+
+CREATE SCHEMA weir;
+
+
+ALTER SCHEMA weir OWNER TO weir_owner;
+
+--
+-- Name: call_decision; Type: TYPE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TYPE weir.call_decision AS (
+	ordinal integer,
+	failures text[],
+	detail text,
+	organization_id uuid,
+	agent_id uuid,
+	agent_name text,
+	key_id text,
+	user_id uuid,
+	instance_id uuid,
+	instance_name text,
+	endpoint_url text,
+	node_id uuid,
+	share text,
+	grant_id uuid,
+	limits jsonb
+);
+
+
+ALTER TYPE weir.call_decision OWNER TO weir_owner;
+
+--
+-- Name: log_actor; Type: DOMAIN; Schema: weir; Owner: weir_owner
+--
+
+CREATE DOMAIN weir.log_actor AS text
+	CONSTRAINT actor_is_known CHECK ((VALUE = ANY (ARRAY['agent'::text, 'user'::text, 'system'::text])));
+
+
+ALTER DOMAIN weir.log_actor OWNER TO weir_owner;
+
+--
+-- Name: log_copy; Type: DOMAIN; Schema: weir; Owner: weir_owner
+--
+
+CREATE DOMAIN weir.log_copy AS text
+	CONSTRAINT copy_is_at_most_4_kib CHECK ((octet_length(VALUE) <= 4096));
+
+
+ALTER DOMAIN weir.log_copy OWNER TO weir_owner;
+
+--
+-- Name: log_count; Type: DOMAIN; Schema: weir; Owner: weir_owner
+--
+
+CREATE DOMAIN weir.log_count AS bigint
+	CONSTRAINT count_is_not_negative CHECK ((VALUE >= 0));
+
+
+ALTER DOMAIN weir.log_count OWNER TO weir_owner;
+
+--
+-- Name: log_decision; Type: DOMAIN; Schema: weir; Owner: weir_owner
+--
+
+CREATE DOMAIN weir.log_decision AS text
+	CONSTRAINT decision_is_known CHECK ((VALUE = ANY (ARRAY['allowed'::text, 'denied'::text])));
+
+
+ALTER DOMAIN weir.log_decision OWNER TO weir_owner;
+
+--
+-- Name: log_hash; Type: DOMAIN; Schema: weir; Owner: weir_owner
+--
+
+CREATE DOMAIN weir.log_hash AS bytea
+	CONSTRAINT hash_is_sha256 CHECK ((octet_length(VALUE) = 32));
+
+
+ALTER DOMAIN weir.log_hash OWNER TO weir_owner;
+
+--
+-- Name: log_kind; Type: DOMAIN; Schema: weir; Owner: weir_owner
+--
+
+CREATE DOMAIN weir.log_kind AS text
+	CONSTRAINT kind_is_known CHECK ((VALUE = ANY (ARRAY['context_request'::text, 'tool_execution'::text, 'resource_read'::text, 'prompt_get'::text, 'lifecycle'::text, 'grant'::text, 'credential'::text, 'oauth'::text, 'chat'::text, 'admin_read'::text, 'error'::text])));
+
+
+ALTER DOMAIN weir.log_kind OWNER TO weir_owner;
+
+--
+-- Name: log_name; Type: DOMAIN; Schema: weir; Owner: weir_owner
+--
+
+CREATE DOMAIN weir.log_name AS text
+	CONSTRAINT name_is_at_most_100_characters CHECK ((length(VALUE) <= 100));
+
+
+ALTER DOMAIN weir.log_name OWNER TO weir_owner;
+
+--
+-- Name: log_outcome; Type: DOMAIN; Schema: weir; Owner: weir_owner
+--
+
+CREATE DOMAIN weir.log_outcome AS text
+	CONSTRAINT outcome_is_known CHECK ((VALUE = ANY (ARRAY['ok'::text, 'tool_error'::text, 'protocol_error'::text, 'upstream_error'::text, 'timeout'::text, 'cancelled'::text, 'failed'::text])));
+
+
+ALTER DOMAIN weir.log_outcome OWNER TO weir_owner;
+
+--
+-- Name: log_phase; Type: DOMAIN; Schema: weir; Owner: weir_owner
+--
+
+CREATE DOMAIN weir.log_phase AS text
+	CONSTRAINT phase_is_known CHECK ((VALUE = ANY (ARRAY['requested'::text, 'denied'::text, 'completed'::text])));
+
+
+ALTER DOMAIN weir.log_phase OWNER TO weir_owner;
+
+--
+-- Name: log_reason; Type: DOMAIN; Schema: weir; Owner: weir_owner
+--
+
+CREATE DOMAIN weir.log_reason AS text
+	CONSTRAINT reason_is_known CHECK ((VALUE = ANY (ARRAY['unknown'::text, 'key_unknown'::text, 'key_expired'::text, 'key_revoked'::text, 'agent_inactive'::text, 'organization_inactive'::text, 'member_inactive'::text, 'user_forbidden'::text, 'instance_unknown'::text, 'no_grant'::text, 'grant_expired'::text, 'item_not_granted'::text, 'definition_not_approved'::text, 'argument_rule'::text, 'limit'::text, 'unavailable'::text, 'changing'::text, 'error'::text, 'invalid_request'::text, 'invalid_argument'::text, 'unauthenticated'::text, 'forbidden'::text, 'not_found'::text, 'conflict'::text, 'quota_exceeded'::text, 'rate_limited'::text, 'not_supported'::text])));
+
+
+ALTER DOMAIN weir.log_reason OWNER TO weir_owner;
+
+--
+-- Name: log_text; Type: DOMAIN; Schema: weir; Owner: weir_owner
+--
+
+CREATE DOMAIN weir.log_text AS text
+	CONSTRAINT text_is_at_most_500_characters CHECK ((length(VALUE) <= 500));
+
+
+ALTER DOMAIN weir.log_text OWNER TO weir_owner;
+
+--
+-- Name: jwt(); Type: FUNCTION; Schema: auth; Owner: weir_owner
+--
+
+CREATE FUNCTION auth.jwt() RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN (NULLIF(current_setting('request.jwt.claims'::text, true), ''::text))::jsonb;
+
+
+ALTER FUNCTION auth.jwt() OWNER TO weir_owner;
+
+--
+-- Name: role(); Type: FUNCTION; Schema: auth; Owner: weir_owner
+--
+
+CREATE FUNCTION auth.role() RETURNS text
+    LANGUAGE sql STABLE
+    RETURN ((NULLIF(current_setting('request.jwt.claims'::text, true), ''::text))::jsonb ->> 'role'::text);
+
+
+ALTER FUNCTION auth.role() OWNER TO weir_owner;
+
+--
+-- Name: uid(); Type: FUNCTION; Schema: auth; Owner: weir_owner
+--
+
+CREATE FUNCTION auth.uid() RETURNS uuid
+    LANGUAGE sql STABLE
+    RETURN (((NULLIF(current_setting('request.jwt.claims'::text, true), ''::text))::jsonb ->> 'sub'::text))::uuid;
+
+
+ALTER FUNCTION auth.uid() OWNER TO weir_owner;
+
+--
+-- Name: add_workspace_member(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.add_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_organization_id uuid;
+  v_constraint text;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  end if;
+  -- seen by the workspace's members and the organization's admins only
+  select w.organization_id into v_organization_id from public.workspaces w where w.id = p_workspace_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such workspace', 'lifecycle');
+  elsif num_nonnulls(p_user_id, p_agent_id) <> 1 then
+    return weir.refuse('WR001', 'give user_id or agent_id', 'lifecycle', v_organization_id, p_item => 'add_workspace_member');
+  elsif (p_user_id is not null and not exists (
+          select from public.organization_members m
+          where m.organization_id = v_organization_id and m.user_id = p_user_id and m.status = 'active'))
+     or (p_agent_id is not null and not exists (
+          select from public.agents a where a.organization_id = v_organization_id and a.id = p_agent_id)) then
+    return weir.refuse('WR004', 'there is no such person or agent in the organization', 'lifecycle', v_organization_id,
+                       p_item => 'add_workspace_member');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  if not exists (select from public.workspace_members m
+                 where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id)) then
+    insert into public.workspace_members (organization_id, workspace_id, user_id, agent_id)
+    values (v_organization_id, p_workspace_id, p_user_id, p_agent_id);
+    perform weir.record_event('lifecycle', v_organization_id, p_agent_id => p_agent_id, p_item => 'add_workspace_member',
+                              p_detail => coalesce(p_user_id, p_agent_id)::text);
+  end if;
+  return jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', v_organization_id, p_item => 'add_workspace_member');
+end;
+$$;
+
+
+ALTER FUNCTION weir.add_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: add_workspace_member(uuid, uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.add_workspace_member(workspace_id uuid, user_id uuid DEFAULT NULL::uuid, agent_id uuid DEFAULT NULL::uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.add_workspace_member(workspace_id, user_id, agent_id) AS add_workspace_member;
+END;
+
+
+ALTER FUNCTION public.add_workspace_member(workspace_id uuid, user_id uuid, agent_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: audit_mcp_interactions(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.audit_mcp_interactions(p_interactions jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_written integer;
+begin
+  if jsonb_typeof(p_interactions) is distinct from 'array' then
+    return weir.error('WR001', 'interactions: must be an array of objects');
+  end if;
+  insert into public.mcp_interaction_logs (
+    created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, agent_id, agent_name, instance_id,
+    instance_name, item, request_id, reason, detail, outcome, error_code, duration_us)
+  select coalesce(e.created_at, clock_timestamp()), coalesce(e.id, weir.uuid_v7()),
+         case when e.reason is null then 'completed' else 'denied' end, o.id, e.kind,
+         case when e.reason is null then 'allowed' else 'denied' end, i.epoch,
+         case when e.user_id is not null then 'user' when e.agent_id is not null then 'agent' else 'system' end,
+         e.user_id, e.agent_id, (select a.name from public.agents a where a.id = e.agent_id and a.organization_id = o.id),
+         e.instance_id, (select s.name from public.mcp_server_instances s where s.id = e.instance_id and s.organization_id = o.id),
+         weir.cut(e.item, 4096), weir.cut(e.request_id, 256), e.reason, weir.cut(e.detail, 500),
+         case when e.reason is null then coalesce(e.outcome, 'ok') end, weir.cut(e.error_code, 100), e.duration_us
+  from jsonb_to_recordset(p_interactions) as e(
+         id uuid, created_at timestamptz, kind text, organization_id uuid, user_id uuid, agent_id uuid, instance_id uuid, item text,
+         request_id text, reason text, detail text, outcome text, error_code text, duration_us bigint)
+  join public.organizations o on o.id = e.organization_id
+  cross join weir.installation i
+  -- the decided kinds have their own writer
+  where e.kind in ('lifecycle', 'credential', 'oauth', 'chat', 'error')
+  on conflict do nothing;
+  get diagnostics v_written = row_count;
+  return jsonb_build_object('written', v_written);
+end;
+$$;
+
+
+ALTER FUNCTION weir.audit_mcp_interactions(p_interactions jsonb) OWNER TO weir_system;
+
+--
+-- Name: audit_mcp_interactions(jsonb); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.audit_mcp_interactions(interactions jsonb) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.audit_mcp_interactions(interactions) AS audit_mcp_interactions;
+END;
+
+
+ALTER FUNCTION public.audit_mcp_interactions(interactions jsonb) OWNER TO weir_owner;
+
+--
+-- Name: chat_context(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.chat_context(p_agent_id uuid, p_workspace_id uuid, p_channel_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_agent public.agents;
+  v_organization_id uuid;
+  v_workspace_id uuid := p_workspace_id;
+  v_role text;
+begin
+  if v_actor is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  end if;
+  if p_channel_id is not null then
+    select c.workspace_id into v_workspace_id from public.chat_channels c
+    where c.id = p_channel_id and (p_workspace_id is null or c.workspace_id = p_workspace_id);
+    if v_workspace_id is null then
+      raise exception using errcode = 'WR004', message = 'there is no such agent, workspace or channel';
+    end if;
+  end if;
+  if v_workspace_id is not null then
+    select w.organization_id into v_organization_id from public.workspaces w
+    where w.id = v_workspace_id and w.id in (select weir.my_workspaces());
+  end if;
+  if p_agent_id is not null then
+    -- the agent is in that workspace, or the caller's own; anyway of the same organization
+    select a.* into v_agent from public.agents a
+    where a.id = p_agent_id and a.is_active
+      and (v_workspace_id is null or a.organization_id = v_organization_id)
+      and (a.owner_id = v_actor
+           or case when v_workspace_id is null then weir.may_use_agent(v_actor, a.id, a.owner_id)
+                   else exists (select from public.workspace_members m where m.workspace_id = v_workspace_id and m.agent_id = a.id) end);
+    v_organization_id := coalesce(v_organization_id, v_agent.organization_id);
+  end if;
+  select m.role into v_role from public.organization_members m where m.organization_id = v_organization_id and m.user_id = v_actor;
+  if v_role is null or (p_agent_id is not null and v_agent.id is null) then
+    raise exception using errcode = 'WR004', message = 'there is no such agent, workspace or channel';
+  end if;
+  return jsonb_build_object(
+    'organization_id', v_organization_id,
+    'agent', case when v_agent.id is not null
+                  then jsonb_build_object('id', v_agent.id, 'name', v_agent.name, 'instructions', v_agent.instructions) end,
+    'workspace_id', v_workspace_id, 'channel_id', p_channel_id, 'role', v_role);
+end;
+$$;
+
+
+ALTER FUNCTION weir.chat_context(p_agent_id uuid, p_workspace_id uuid, p_channel_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: chat_context(uuid, uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.chat_context(agent_id uuid, workspace_id uuid DEFAULT NULL::uuid, channel_id uuid DEFAULT NULL::uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT weir.chat_context(agent_id, workspace_id, channel_id) AS chat_context;
+END;
+
+
+ALTER FUNCTION public.chat_context(agent_id uuid, workspace_id uuid, channel_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: create_agent(uuid, text, text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.create_agent(p_organization_id uuid, p_name text, p_instructions text, p_workspace_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'create_agent');
+  elsif not exists (select from weir.my_organizations('member') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'a viewer creates nothing', 'lifecycle', p_organization_id, p_item => 'create_agent');
+  elsif p_workspace_id is not null and not exists (
+      select from public.workspaces w where w.id = p_workspace_id and w.organization_id = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such workspace', 'lifecycle', p_organization_id, p_item => 'create_agent');
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  if weir.count_of('agents', p_organization_id) >= (select o.max_agents from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse('WR006', 'the organization has its maximum of agents', 'lifecycle', p_organization_id, p_item => 'create_agent');
+  end if;
+  insert into public.agents (id, organization_id, name, instructions, owner_id, created_by)
+  values (v_id, p_organization_id, btrim(p_name), p_instructions, v_actor, v_actor);
+  if p_workspace_id is not null then
+    insert into public.workspace_members (organization_id, workspace_id, agent_id) values (p_organization_id, p_workspace_id, v_id);
+  end if;
+  perform weir.record_event('lifecycle', p_organization_id, p_agent_id => v_id, p_item => 'create_agent');
+  return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'name', btrim(p_name));
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'create_agent');
+end;
+$$;
+
+
+ALTER FUNCTION weir.create_agent(p_organization_id uuid, p_name text, p_instructions text, p_workspace_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: create_agent(uuid, text, text, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.create_agent(organization_id uuid, name text, instructions text DEFAULT NULL::text, workspace_id uuid DEFAULT NULL::uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.create_agent(organization_id, name, instructions, workspace_id) AS create_agent;
+END;
+
+
+ALTER FUNCTION public.create_agent(organization_id uuid, name text, instructions text, workspace_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: create_agent_key(uuid, text, text, text, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.create_agent_key(p_agent_id uuid, p_name text, p_key_id text, p_secret text, p_expires_at timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  v_organization_id uuid;
+  v_constraint text;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'credential');
+  end if;
+  select a.organization_id into v_organization_id from public.agents a where a.id = p_agent_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such agent', 'credential');
+  elsif not weir.may_manage_agent(v_organization_id, p_agent_id) then
+    return weir.refuse('WR003', 'keys are made by the agent''s owner or an admin', 'credential', v_organization_id, p_agent_id,
+                       p_item => 'create_agent_key');
+  elsif p_secret is null or p_secret !~ '^[A-Za-z0-9]{43}$' then
+    return weir.refuse('WR001', 'secret must be 43 letters and digits', 'credential', v_organization_id, p_agent_id,
+                       p_item => 'create_agent_key');
+  elsif p_expires_at <= now() then
+    return weir.refuse('WR001', 'expires_at must be in the future', 'credential', v_organization_id, p_agent_id,
+                       p_item => 'create_agent_key');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  insert into public.agent_api_keys (organization_id, agent_id, name, key_id, secret_hash, created_by, expires_at)
+  values (v_organization_id, p_agent_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')), weir.actor_id(), p_expires_at);
+  perform weir.record_event('credential', v_organization_id, p_agent_id => p_agent_id, p_item => 'create_agent_key', p_detail => p_key_id);
+  return jsonb_build_object('key_id', p_key_id, 'agent_id', p_agent_id, 'expires_at', p_expires_at);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+end;
+$_$;
+
+
+ALTER FUNCTION weir.create_agent_key(p_agent_id uuid, p_name text, p_key_id text, p_secret text, p_expires_at timestamp with time zone) OWNER TO weir_writer;
+
+--
+-- Name: create_agent_key(uuid, text, text, text, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.create_agent_key(agent_id uuid, name text, key_id text, secret text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.create_agent_key(agent_id, name, key_id, secret, expires_at) AS create_agent_key;
+END;
+
+
+ALTER FUNCTION public.create_agent_key(agent_id uuid, name text, key_id text, secret text, expires_at timestamp with time zone) OWNER TO weir_owner;
+
+--
+-- Name: create_channel(uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.create_channel(p_workspace_id uuid, p_name text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_id constant uuid := weir.uuid_v7();
+  v_organization_id uuid;
+  v_constraint text;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  end if;
+  select w.organization_id into v_organization_id
+  from public.workspaces w where w.id = p_workspace_id and w.id in (select weir.my_workspaces());
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such workspace', 'lifecycle');
+  end if;
+  insert into public.chat_channels (id, organization_id, workspace_id, name, created_by)
+  values (v_id, v_organization_id, p_workspace_id, btrim(p_name), weir.actor_id());
+  perform weir.record_event('lifecycle', v_organization_id, p_item => 'create_channel', p_detail => v_id::text);
+  return jsonb_build_object('id', v_id, 'workspace_id', p_workspace_id, 'name', btrim(p_name));
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', v_organization_id, p_item => 'create_channel');
+end;
+$$;
+
+
+ALTER FUNCTION weir.create_channel(p_workspace_id uuid, p_name text) OWNER TO weir_writer;
+
+--
+-- Name: create_channel(uuid, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.create_channel(workspace_id uuid, name text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.create_channel(workspace_id, name) AS create_channel;
+END;
+
+
+ALTER FUNCTION public.create_channel(workspace_id uuid, name text) OWNER TO weir_owner;
+
+--
+-- Name: create_organization(text, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.create_organization(p_name text, p_slug text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_slug text := p_slug;
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif (select count(*) from public.organizations o where o.created_by = v_actor) >= 50 then
+    return weir.refuse('WR006', 'a person may create 50 organizations', 'lifecycle');
+  end if;
+  if v_slug is null then
+    -- readable, and free: nobody learns from a conflict whose name is taken
+    v_slug := trim('-' from left(regexp_replace(lower(p_name), '[^a-z0-9]+', '-', 'g'), 24));
+    v_slug := trim('-' from v_slug || '-' || right(v_id::text, 8));
+  end if;
+  insert into public.organizations (id, name, slug, created_by) values (v_id, btrim(p_name), v_slug, v_actor);
+  insert into public.organization_members (organization_id, user_id, role, status) values (v_id, v_actor, 'owner', 'active');
+  perform weir.record_event('lifecycle', v_id, p_item => 'create_organization');
+  return jsonb_build_object('id', v_id, 'name', btrim(p_name), 'slug', v_slug);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_item => 'create_organization');
+end;
+$$;
+
+
+ALTER FUNCTION weir.create_organization(p_name text, p_slug text) OWNER TO weir_writer;
+
+--
+-- Name: create_organization(text, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.create_organization(name text, slug text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.create_organization(name, slug) AS create_organization;
+END;
+
+
+ALTER FUNCTION public.create_organization(name text, slug text) OWNER TO weir_owner;
+
+--
+-- Name: create_workspace(uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.create_workspace(p_organization_id uuid, p_name text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'create_workspace');
+  elsif not exists (select from weir.my_organizations('member') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'a viewer creates nothing', 'lifecycle', p_organization_id, p_item => 'create_workspace');
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  if weir.count_of('workspaces', p_organization_id)
+     >= (select o.max_workspaces from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse('WR006', 'the organization has its maximum of workspaces', 'lifecycle', p_organization_id,
+                       p_item => 'create_workspace');
+  end if;
+  insert into public.workspaces (id, organization_id, name, created_by) values (v_id, p_organization_id, btrim(p_name), v_actor);
+  insert into public.workspace_members (organization_id, workspace_id, user_id) values (p_organization_id, v_id, v_actor);
+  perform weir.record_event('lifecycle', p_organization_id, p_item => 'create_workspace', p_detail => v_id::text);
+  return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'name', btrim(p_name));
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'create_workspace');
+end;
+$$;
+
+
+ALTER FUNCTION weir.create_workspace(p_organization_id uuid, p_name text) OWNER TO weir_writer;
+
+--
+-- Name: create_workspace(uuid, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.create_workspace(organization_id uuid, name text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.create_workspace(organization_id, name) AS create_workspace;
+END;
+
+
+ALTER FUNCTION public.create_workspace(organization_id uuid, name text) OWNER TO weir_owner;
+
+--
+-- Name: manage_server_by_id(text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.manage_server_by_id(p_action text, p_instance_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_organization_id uuid;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  end if;
+  select i.organization_id into v_organization_id from public.mcp_server_instances i where i.id = p_instance_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_item => p_action);
+  end if;
+  return weir.manage_mcp_servers(p_action, v_organization_id, null, p_instance_id);
+end;
+$$;
+
+
+ALTER FUNCTION weir.manage_server_by_id(p_action text, p_instance_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: deploy_mcp_server_to_dtma(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.deploy_mcp_server_to_dtma(server_instance_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.manage_server_by_id('deploy'::text, server_instance_id) AS manage_server_by_id;
+END;
+
+
+ALTER FUNCTION public.deploy_mcp_server_to_dtma(server_instance_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: explain_mcp_access(uuid, uuid, text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_tool text, p_arguments jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_agent record;
+  v_admin boolean;
+  v_decision weir.call_decision;
+  v_checks constant text[] := array['agent_inactive', 'organization_inactive', 'member_inactive', 'user_forbidden',
+    'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule',
+      'unavailable', 'limit'];
+begin
+  if v_actor is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  end if;
+  select a.id, a.organization_id, a.owner_id into v_agent from public.agents a
+  where a.id = p_agent_id and a.organization_id = any(array(select weir.my_organizations()));
+  v_admin := exists (select from weir.my_organizations('admin') o where o = v_agent.organization_id);
+  if v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.owner_id)) then
+    raise exception using errcode = 'WR004', message = 'there is no such agent';
+  end if;
+  if p_instance_id is null or not exists (
+      select from public.mcp_server_instances i where i.id = p_instance_id and i.organization_id = v_agent.organization_id) then
+    raise exception using errcode = 'WR004', message = 'there is no such server';
+  end if;
+  select d.* into v_decision
+  from weir.decide(array[null::text], array[null::bytea], array[case when not v_admin then v_actor end], array[p_agent_id],
+                   array[case when p_tool is null then 'context_request' else 'tool_execution' end], array[p_instance_id],
+                   array[p_tool], array[p_arguments::text], null, true) d;
+  if v_decision.failures = '{}' and weir.limit_reached(v_decision.grant_id, v_decision.limits) then
+    v_decision.failures := array['limit'];
+  end if;
+  return jsonb_build_object(
+    'allowed', v_decision.failures <@ array['unavailable'],
+    'reason', v_decision.failures[1],
+    'available', not 'unavailable' = any(v_decision.failures),
+    'grant_id', v_decision.grant_id,
+    'detail', v_decision.detail,
+    -- in order; what comes after the reason was looked at too, except rules and limits, which need all before them
+    'checks', (select jsonb_agg(jsonb_build_object('check', c.name, 'passed',
+                        case when c.name = any(v_decision.failures) then false
+                             when c.name = 'argument_rule' and not v_decision.failures <@ array['unavailable'] then null
+                             when c.name = 'limit' and v_decision.failures <> '{}' then null
+                             else true end) order by c.position)
+               from unnest(v_checks) with ordinality c(name, position)));
+end;
+$$;
+
+
+ALTER FUNCTION weir.explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_tool text, p_arguments jsonb) OWNER TO weir_system;
+
+--
+-- Name: explain_mcp_access(uuid, uuid, text, jsonb); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.explain_mcp_access(agent_id uuid, mcp_server_instance_id uuid, tool text DEFAULT NULL::text, arguments jsonb DEFAULT NULL::jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT weir.explain_mcp_access(agent_id, mcp_server_instance_id, tool, arguments) AS explain_mcp_access;
+END;
+
+
+ALTER FUNCTION public.explain_mcp_access(agent_id uuid, mcp_server_instance_id uuid, tool text, arguments jsonb) OWNER TO weir_owner;
+
+--
+-- Name: get_chat_messages_with_details(uuid, uuid, integer); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer) RETURNS TABLE(id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid, tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+  if weir.actor_id() is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  elsif p_limit is not null and p_limit not between 1 and 200 then
+    raise exception using errcode = 'WR001', message = 'limit must be 1 to 200';
+  elsif not exists (select from public.chat_channels c where c.id = p_channel_id) then
+    raise exception using errcode = 'WR004', message = 'there is no such channel';
+  end if;
+  return query
+  select m.id, m.channel_id, m.sender, m.user_id, m.agent_id, a.name, m.content, m.reply_to, m.tool_calls, m.usage, m.degraded, m.created_at
+  from public.chat_messages m
+  left join public.agents a on a.id = m.agent_id
+  where m.channel_id = p_channel_id and (p_before is null or m.id < p_before)
+  order by m.id desc
+  limit coalesce(p_limit, 50);
+end;
+$$;
+
+
+ALTER FUNCTION weir.get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer) OWNER TO weir_writer;
+
+--
+-- Name: get_chat_messages_with_details(uuid, uuid, integer); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.get_chat_messages_with_details(p_channel_id uuid, before uuid DEFAULT NULL::uuid, "limit" integer DEFAULT 50) RETURNS TABLE(id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid, tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT get_chat_messages_with_details.id,
+     get_chat_messages_with_details.channel_id,
+     get_chat_messages_with_details.sender,
+     get_chat_messages_with_details.user_id,
+     get_chat_messages_with_details.agent_id,
+     get_chat_messages_with_details.agent_name,
+     get_chat_messages_with_details.content,
+     get_chat_messages_with_details.reply_to,
+     get_chat_messages_with_details.tool_calls,
+     get_chat_messages_with_details.usage,
+     get_chat_messages_with_details.degraded,
+     get_chat_messages_with_details.created_at
+    FROM weir.get_chat_messages_with_details(get_chat_messages_with_details.p_channel_id, get_chat_messages_with_details.before, get_chat_messages_with_details."limit") get_chat_messages_with_details(id, channel_id, sender, user_id, agent_id, agent_name, content, reply_to, tool_calls, usage, degraded, created_at);
+END;
+
+
+ALTER FUNCTION public.get_chat_messages_with_details(p_channel_id uuid, before uuid, "limit" integer) OWNER TO weir_owner;
+
+--
+-- Name: get_organization_mcp_configs(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid) RETURNS TABLE(instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text, grant_id uuid, expires_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_admin constant boolean := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+begin
+  if v_actor is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    raise exception using errcode = 'WR004', message = 'there is no such organization';
+  elsif p_agent_id is null and not v_admin then
+    raise exception using errcode = 'WR003', message = 'the list of all servers is for owners and admins';
+  elsif p_agent_id is not null and not exists (
+      select from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id
+        and (v_admin or weir.may_use_agent(v_actor, a.id, a.owner_id))) then
+    raise exception using errcode = 'WR004', message = 'there is no such agent';
+  end if;
+  return query
+  with servers as materialized (
+    select i.*, row_number() over (order by i.priority, i.id) as position
+    from public.mcp_server_instances i
+    where i.organization_id = p_organization_id
+      and i.status not in ('deleting', 'deleted')
+      and (p_agent_id is null or i.status in ('running', 'degraded'))
+    order by i.priority, i.id
+    limit 1000
+  ), ids as (
+    select array_agg(s.id order by s.position) as list, count(*)::integer as n from servers s where p_agent_id is not null
+  ), decisions as materialized (
+    -- one set-based question for all servers
+    select d.*
+    from ids, weir.decide(array_fill(null::text, array[ids.n]), array_fill(null::bytea, array[ids.n]),
+                          array_fill(case when not v_admin then v_actor end, array[ids.n]), array_fill(p_agent_id, array[ids.n]),
+                          array_fill('context_request'::text, array[ids.n]), ids.list, array_fill(null::text, array[ids.n]),
+                          array_fill(null::text, array[ids.n]), null, true) d
+    where ids.n > 0
+  )
+  select s.id, s.name, c.slug, case when s.url is not null then 'http' else c.transport end, s.status,
+         s.status in ('running', 'degraded'), s.share, s.priority, s.region, case when v_admin then s.last_error_code end,
+         case when p_agent_id is not null then d.failures = '{}' end, d.failures[1],
+         case when d.failures = '{}' then d.grant_id end, case when d.failures = '{}' then g.expires_at end
+  from servers s
+  left join public.mcp_server_catalog c on c.id = s.catalog_id
+  left join decisions d on d.ordinal = s.position
+  left join public.agent_mcp_permissions g on g.id = d.grant_id
+  -- to a person who is no admin, what the agent was not granted is not there
+  where p_agent_id is null or v_admin or d.failures = '{}'
+  order by s.priority, s.id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid) OWNER TO weir_system;
+
+--
+-- Name: get_organization_mcp_configs(uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.get_organization_mcp_configs(org_id uuid, agent_id uuid DEFAULT NULL::uuid) RETURNS TABLE(instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text, grant_id uuid, expires_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT get_organization_mcp_configs.instance_id,
+     get_organization_mcp_configs.instance_name,
+     get_organization_mcp_configs.catalog,
+     get_organization_mcp_configs.transport,
+     get_organization_mcp_configs.status,
+     get_organization_mcp_configs.available,
+     get_organization_mcp_configs.share,
+     get_organization_mcp_configs.priority,
+     get_organization_mcp_configs.region,
+     get_organization_mcp_configs.last_error_code,
+     get_organization_mcp_configs.has_agent_access,
+     get_organization_mcp_configs.access_reason,
+     get_organization_mcp_configs.grant_id,
+     get_organization_mcp_configs.expires_at
+    FROM weir.get_organization_mcp_configs(get_organization_mcp_configs.org_id, get_organization_mcp_configs.agent_id) get_organization_mcp_configs(instance_id, instance_name, catalog, transport, status, available, share, priority, region, last_error_code, has_agent_access, access_reason, grant_id, expires_at);
+END;
+
+
+ALTER FUNCTION public.get_organization_mcp_configs(org_id uuid, agent_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: grant_mcp_access(uuid, uuid, jsonb, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.grant_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_expires_at timestamp with time zone, p_not_before timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_organization_id uuid;
+  v_error text := weir.permissions_error(p_permissions);
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'grant');
+  end if;
+  select a.organization_id into v_organization_id from public.agents a where a.id = p_agent_id;
+  -- a foreign agent or instance does not exist, whoever asks
+  if v_organization_id is null or not exists (
+      select from public.mcp_server_instances i
+      where i.id = p_instance_id and i.organization_id = v_organization_id and i.status not in ('deleting', 'deleted')) then
+    return weir.refuse('WR004', 'there is no such agent or server', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'grant_mcp_access');
+  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
+    return weir.refuse('WR003', 'access is granted by an owner or admin', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'grant_mcp_access');
+  elsif v_error is not null then
+    return weir.refuse('WR001', 'permissions ' || v_error, 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+  elsif p_expires_at <= clock_timestamp() then
+    return weir.refuse('WR001', 'expires_at must be in the future', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'grant_mcp_access');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = v_actor
+  where g.agent_id = p_agent_id and g.mcp_server_instance_id = p_instance_id and g.revoked_at is null;
+  insert into public.agent_mcp_permissions
+    (id, organization_id, agent_id, mcp_server_instance_id, permissions, not_before, expires_at, granted_by, granted_by_id)
+  values (v_id, v_organization_id, p_agent_id, p_instance_id, p_permissions, p_not_before, p_expires_at, v_actor, v_actor);
+  perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_instance_id => p_instance_id,
+                            p_item => 'grant_mcp_access', p_grant_id => v_id);
+  return jsonb_build_object('id', v_id, 'agent_id', p_agent_id, 'mcp_server_instance_id', p_instance_id);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+end;
+$$;
+
+
+ALTER FUNCTION weir.grant_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_expires_at timestamp with time zone, p_not_before timestamp with time zone) OWNER TO weir_writer;
+
+--
+-- Name: grant_mcp_access(uuid, uuid, jsonb, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.grant_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, not_before timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.grant_mcp_access(agent_id, mcp_server_instance_id, permissions, expires_at, not_before) AS grant_mcp_access;
+END;
+
+
+ALTER FUNCTION public.grant_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, expires_at timestamp with time zone, not_before timestamp with time zone) OWNER TO weir_owner;
+
+--
+-- Name: manage_mcp_servers(text, uuid, jsonb, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id,
+                       p_item => p_action);
+  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'servers are managed by an owner or admin', 'lifecycle', p_organization_id,
+                       p_instance_id => p_server_id, p_item => p_action);
+  end if;
+  case p_action
+    when 'create' then
+      return weir.create_mcp_server(p_organization_id, p_server_config);
+    when 'deploy', 'start' then
+      return weir.request_operation(p_organization_id, p_server_id, 'deploy');
+    when 'stop' then
+      return weir.request_operation(p_organization_id, p_server_id, 'stop');
+    when 'update', 'delete', 'restart' then
+      return weir.refuse('WR010', p_action || ' is not supported yet', 'lifecycle', p_organization_id,
+                         p_instance_id => p_server_id, p_item => p_action);
+    else
+      return weir.refuse('WR001', 'action must be create, update, delete, deploy, start, stop or restart', 'lifecycle', p_organization_id,
+                         p_instance_id => p_server_id, p_item => p_action);
+  end case;
+end;
+$$;
+
+
+ALTER FUNCTION weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: manage_mcp_servers(text, uuid, jsonb, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.manage_mcp_servers(action text, organization_id uuid, server_config jsonb DEFAULT NULL::jsonb, server_id uuid DEFAULT NULL::uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.manage_mcp_servers(action, organization_id, server_config, server_id) AS manage_mcp_servers;
+END;
+
+
+ALTER FUNCTION public.manage_mcp_servers(action text, organization_id uuid, server_config jsonb, server_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: post_chat_message(uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.post_chat_message(p_channel_id uuid, p_content text, p_client_message_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id uuid := weir.uuid_v7();
+  v_channel record;
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'chat');
+  end if;
+  select c.id, c.organization_id, c.workspace_id into v_channel from public.chat_channels c where c.id = p_channel_id;
+  if v_channel.id is null then
+    return weir.refuse('WR004', 'there is no such channel', 'chat');
+  elsif p_content is null or btrim(p_content) = '' then
+    return weir.refuse('WR001', 'content must not be empty', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
+  end if;
+  insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, user_id, content, client_message_id)
+  values (v_id, v_channel.organization_id, v_channel.workspace_id, p_channel_id, 'user', v_actor, p_content, p_client_message_id)
+  on conflict (channel_id, user_id, client_message_id) where client_message_id is not null do nothing;
+  if found then
+    return jsonb_build_object('id', v_id, 'created', true);
+  end if;
+  select m.id into v_id from public.chat_messages m
+  where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id;
+  return jsonb_build_object('id', v_id, 'created', false);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'chat', v_channel.organization_id, p_item => 'post_chat_message');
+end;
+$$;
+
+
+ALTER FUNCTION weir.post_chat_message(p_channel_id uuid, p_content text, p_client_message_id text) OWNER TO weir_writer;
+
+--
+-- Name: post_chat_message(uuid, text, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.post_chat_message(channel_id uuid, content text, client_message_id text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.post_chat_message(channel_id, content, client_message_id) AS post_chat_message;
+END;
+
+
+ALTER FUNCTION public.post_chat_message(channel_id uuid, content text, client_message_id text) OWNER TO weir_owner;
+
+--
+-- Name: revoke_agent_key(text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.revoke_agent_key(p_key_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_key record;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'credential');
+  end if;
+  -- seen by admins and the agent's owner only, who are the ones that may
+  select k.organization_id, k.agent_id, k.revoked_at into v_key from public.agent_api_keys k where k.key_id = p_key_id;
+  if v_key.organization_id is null then
+    return weir.refuse('WR004', 'there is no such key', 'credential');
+  end if;
+  perform weir.lock_organization(v_key.organization_id);
+  update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
+  where k.key_id = p_key_id and k.revoked_at is null;
+  if found then
+    perform weir.record_event('credential', v_key.organization_id, p_agent_id => v_key.agent_id, p_item => 'revoke_agent_key',
+                              p_detail => p_key_id);
+  end if;
+  return jsonb_build_object('key_id', p_key_id, 'revoked', true);
+end;
+$$;
+
+
+ALTER FUNCTION weir.revoke_agent_key(p_key_id text) OWNER TO weir_writer;
+
+--
+-- Name: revoke_agent_key(text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.revoke_agent_key(key_id text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.revoke_agent_key(key_id) AS revoke_agent_key;
+END;
+
+
+ALTER FUNCTION public.revoke_agent_key(key_id text) OWNER TO weir_owner;
+
+--
+-- Name: revoke_mcp_access(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.revoke_mcp_access(p_agent_id uuid, p_instance_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_organization_id uuid;
+  v_grant_id uuid;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'grant');
+  end if;
+  select a.organization_id into v_organization_id
+  from public.agents a
+  join public.mcp_server_instances i on i.organization_id = a.organization_id and i.id = p_instance_id
+  where a.id = p_agent_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such agent or server', 'grant');
+  elsif not weir.may_manage_agent(v_organization_id, p_agent_id) then
+    return weir.refuse('WR003', 'access is revoked by an owner or admin, or by the agent''s owner', 'grant', v_organization_id,
+                       p_agent_id, p_instance_id, 'revoke_mcp_access');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
+  where g.agent_id = p_agent_id and g.mcp_server_instance_id = p_instance_id and g.revoked_at is null
+  returning g.id into v_grant_id;
+  if v_grant_id is not null then
+    perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_instance_id => p_instance_id,
+                              p_item => 'revoke_mcp_access', p_grant_id => v_grant_id);
+  end if;
+  return jsonb_build_object('revoked', v_grant_id is not null, 'id', v_grant_id);
+end;
+$$;
+
+
+ALTER FUNCTION weir.revoke_mcp_access(p_agent_id uuid, p_instance_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: revoke_mcp_access(uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.revoke_mcp_access(agent_id uuid, mcp_server_instance_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.revoke_mcp_access(agent_id, mcp_server_instance_id) AS revoke_mcp_access;
+END;
+
+
+ALTER FUNCTION public.revoke_mcp_access(agent_id uuid, mcp_server_instance_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: stop_mcp_server_instance(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.stop_mcp_server_instance(server_instance_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.manage_server_by_id('stop'::text, server_instance_id) AS manage_server_by_id;
+END;
+
+
+ALTER FUNCTION public.stop_mcp_server_instance(server_instance_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: validate_mcp_access(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_organization_id uuid;
+begin
+  select a.organization_id into v_organization_id from public.agents a
+  where a.id = p_agent_id and a.organization_id = any(array(select weir.my_organizations()));
+  if v_actor is null or v_organization_id is null then
+    return false;
+  elsif p_user_id <> v_actor and not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
+    return false;
+  end if;
+  return (select d.failures <@ array['unavailable']
+          from weir.decide(array[null::text], array[null::bytea], array[coalesce(p_user_id, v_actor)], array[p_agent_id],
+                           array['context_request'], array[p_instance_id], array[null::text], array[null::text], null) d);
+end;
+$$;
+
+
+ALTER FUNCTION weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid) OWNER TO weir_system;
+
+--
+-- Name: validate_mcp_access(uuid, uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.validate_mcp_access(agent_id uuid, mcp_server_instance_id uuid, user_id uuid DEFAULT NULL::uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT weir.validate_mcp_access(agent_id, mcp_server_instance_id, user_id) AS validate_mcp_access;
+END;
+
+
+ALTER FUNCTION public.validate_mcp_access(agent_id uuid, mcp_server_instance_id uuid, user_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: actor_id(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.actor_id() RETURNS uuid
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $_$
+declare
+  v_claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+begin
+  if v_claims ->> 'role' = 'authenticated'
+     and v_claims ->> 'sub' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
+    return (v_claims ->> 'sub')::uuid;
+  end if;
+  return null;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.actor_id() OWNER TO weir_owner;
+
+--
+-- Name: add_platform_admin(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.add_platform_admin(p_user_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  insert into weir.platform_admins (user_id) values (p_user_id) on conflict do nothing;
+end;
+$$;
+
+
+ALTER FUNCTION weir.add_platform_admin(p_user_id uuid) OWNER TO weir_system;
+
+--
+-- Name: admit(uuid, uuid[], timestamp with time zone[], text[], bytea[], uuid[], uuid[], text[], uuid[], text[], text[], text[], integer[], bigint[], bytea[], text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[]) RETURNS TABLE(ordinal integer, admitted boolean, reason text, organization_id uuid, agent_id uuid, instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, grant_id uuid, detail text)
+    LANGUAGE plpgsql SECURITY DEFINER ROWS 16
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  v_locked uuid[];
+  v_calls weir.call_decision[];
+  v_over record;
+  v_epoch integer;
+  v_written bigint;
+  v_now constant timestamptz := clock_timestamp();
+begin
+  -- 1. the shape
+  if p_replica_id is null or array_position(p_ids, null) is not null or array_position(p_created_at, null) is not null
+     or array_position(p_attempts, null) is not null
+     or not coalesce(cardinality(p_ids) = all(array[cardinality(p_created_at), cardinality(p_key_ids), cardinality(p_secret_hashes),
+          cardinality(p_user_ids), cardinality(p_agent_ids), cardinality(p_kinds), cardinality(p_instance_ids), cardinality(p_items),
+          cardinality(p_arguments), cardinality(p_request_ids), cardinality(p_attempts), cardinality(p_request_bytes),
+          cardinality(p_request_hashes), cardinality(p_request_copies)]), false) then
+    raise exception using errcode = 'WR001', message = 'arrays must have one element for each call, and ids, times and attempts no null';
+  elsif not p_kinds <@ array['tool_execution', 'resource_read', 'prompt_get', 'context_request']
+        or array_position(p_kinds, null) is not null then
+    raise exception using errcode = 'WR001', message = 'p_kinds: a kind is not known';
+  elsif exists (select from unnest(p_created_at) t where t not between v_now - interval '5 minutes' and v_now + interval '5 minutes') then
+    raise exception using errcode = 'WR001', message = 'p_created_at: a time is more than five minutes from the database''s clock';
+  elsif current_setting('transaction_isolation') <> 'read committed' then
+    -- under one snapshot for the whole transaction the locks would prove nothing
+    raise exception using errcode = 'WR001', message = 'admission needs the isolation level read committed';
+  end if;
+
+  -- 2. the locks. An organization never changes for a key or an agent, so finding it before the lock is safe. Taken in
+  -- no order: a try never waits.
+  select coalesce(array_agg(o.id) filter (where pg_try_advisory_xact_lock_shared(weir.lock_key(o.id))), '{}')
+  into v_locked
+  from (select k.organization_id as id from unnest(p_key_ids) c(key_id) join public.agent_api_keys k on k.key_id = c.key_id
+        union
+        select a.organization_id from unnest(p_key_ids, p_agent_ids) c(key_id, agent_id)
+        join public.agents a on a.id = c.agent_id where c.key_id is null) o;
+  if not pg_try_advisory_xact_lock_shared(weir.lock_key(weir.platform_id())) then
+    v_locked := '{}';
+  end if;
+
+  -- 3. the decisions
+  v_calls := array(select d from weir.decide(p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids,
+                                             p_items, p_arguments, v_locked) d order by d.ordinal);
+
+  -- 4. the limits
+  if exists (select from unnest(v_calls) c where c.limits is not null and c.limits <> '{}' and c.failures = '{}') then
+    for v_over in select o.ordinal, o.retry_after from weir.over_limit(v_calls) o loop
+      v_calls[v_over.ordinal].failures := array['limit'];
+      v_calls[v_over.ordinal].detail := v_over.retry_after::text;
+    end loop;
+  end if;
+
+  -- 5. the record
+  select i.epoch into v_epoch from weir.installation i;
+  insert into public.mcp_interaction_logs (
+    created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
+    instance_id, instance_name, item, grant_id, request_id, attempt, reason, detail, request_bytes, request_hash, request_copy)
+  select p_created_at[c.ordinal], p_ids[c.ordinal], case when c.failures = '{}' then 'requested' else 'denied' end,
+         c.organization_id, p_kinds[c.ordinal], case when c.failures = '{}' then 'allowed' else 'denied' end, v_epoch, p_replica_id,
+         case when c.user_id is null then 'agent' else 'user' end, c.user_id, c.agent_id, c.agent_name, c.key_id,
+         c.instance_id, c.instance_name, weir.cut(p_items[c.ordinal], 4096), c.grant_id, weir.cut(p_request_ids[c.ordinal], 256),
+         p_attempts[c.ordinal], c.failures[1], c.detail, p_request_bytes[c.ordinal], p_request_hashes[c.ordinal],
+         weir.cut(p_request_copies[c.ordinal], 4096)
+  from unnest(v_calls) c
+  where c.organization_id is not null
+  on conflict do nothing;
+  get diagnostics v_written = row_count;
+  if v_written <> (select count(c.organization_id) from unnest(v_calls) c) then
+    raise exception using errcode = 'WR005', message = 'p_ids: an interaction of this id is already recorded';
+  end if;
+
+  return query
+  select c.ordinal, c.failures = '{}', c.failures[1], c.organization_id, c.agent_id, c.instance_id, c.instance_name,
+         case when c.failures = '{}' then c.endpoint_url end, c.node_id, c.share, c.grant_id, c.detail
+  from unnest(v_calls) c;
+end;
+$$;
+
+
+ALTER FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[]) OWNER TO weir_system;
+
+--
+-- Name: agent_catalog(text, bytea, uuid, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text) RETURNS TABLE(kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text, share text, priority integer, item text, definition_hash bytea, chat_offline boolean)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  v_agent record;
+begin
+  select a.id, a.organization_id, a.name into v_agent from public.agents a
+  where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
+
+  return query
+  with granted as materialized (
+    select i.*, g.permissions
+    from public.agent_mcp_permissions g
+    join public.mcp_server_instances i on i.id = g.mcp_server_instance_id and i.organization_id = g.organization_id
+    left join public.mcp_server_catalog c on c.id = i.catalog_id
+    where g.agent_id = v_agent.id and g.organization_id = v_agent.organization_id and g.revoked_at is null
+      and (g.not_before is null or g.not_before <= clock_timestamp())
+      and (g.expires_at is null or g.expires_at > clock_timestamp())
+      and i.status not in ('deleting', 'deleted') and coalesce(c.is_published, true)
+      and (p_instance_name is null or i.name = p_instance_name)
+  ), items as (
+    select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash,
+      null::boolean as offline
+    from granted i
+    union all
+    select p.kind, i.id, i.name, i.status, i.share, i.priority, p.name, p.definition_hash,
+           p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g))
+    from granted i
+    join public.mcp_server_tools p on p.instance_id = i.id and p.organization_id = i.organization_id
+    where p.announced and p.status = 'approved'
+      and weir.granted_entries(i.permissions, case p.kind when 'tool' then 'tool_execution' when 'prompt' then 'prompt_get'
+                                              else 'resource_read' end, p.name) is not null
+  )
+  select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null
+  union all
+  (select r.kind, v_agent.organization_id, v_agent.id, v_agent.name, r.id, r.name, r.status, r.share, r.priority, r.item, r.hash, r.offline
+   from items r
+   order by r.priority, r.id, r.kind <> 'instance', r.kind, r.item, r.hash);
+end;
+$$;
+
+
+ALTER FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text) OWNER TO weir_system;
+
+--
+-- Name: announce_change(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.announce_change(p_organization_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform pg_advisory_xact_lock(weir.lock_key(p_organization_id));
+  insert into weir.change_versions as v (organization_id) values (p_organization_id)
+  on conflict (organization_id) do update
+    set version = v.version + 1, changed_in = pg_current_xact_id()
+    where v.changed_in <> pg_current_xact_id();
+  perform pg_notify('weir_changes', p_organization_id::text);
+end;
+$$;
+
+
+ALTER FUNCTION weir.announce_change(p_organization_id uuid) OWNER TO weir_system;
+
+--
+-- Name: apply_report(uuid, bigint, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  v_instance public.mcp_server_instances;
+  v_status text;
+  v_code text := weir.cut(p_error_code, 100);
+begin
+  -- The report of every heartbeat comes here and mostly says nothing new: then nothing is locked. The organization's lock
+  -- comes before the row's, as in every function, so that two of them never wait for each other.
+  select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
+  if not found or v_instance.generation is distinct from p_generation
+     or (p_state = v_instance.status and v_code is not distinct from v_instance.last_error_code) then
+    return false;
+  end if;
+  perform weir.lock_organization(v_instance.organization_id);
+  select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
+  if not found or v_instance.generation is distinct from p_generation
+     or p_state is null or p_state not in ('starting', 'running', 'degraded', 'stopped', 'failed') then
+    return false;
+  end if;
+  v_status := case
+    -- while it is being stopped only the end of that counts
+    when v_instance.status = 'stopping' then case when p_state = 'stopped' then 'stopped' end
+    when p_state = 'starting' then null
+    when p_state = 'stopped' then case when v_instance.status in ('running', 'degraded') then 'degraded' end
+    else p_state
+  end;
+  if v_status is null then
+    return false;
+  elsif v_status = 'failed' then
+    v_code := coalesce(v_code, 'failed');
+  elsif v_status = 'degraded' then
+    v_code := coalesce(v_code, case p_state when 'stopped' then 'not_running' else 'degraded' end);
+  end if;
+  if v_status = v_instance.status and v_instance.last_error_code is not distinct from v_code then
+    return false;
+  elsif v_status <> v_instance.status and not exists (
+      select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status) then
+    return false;
+  end if;
+  update public.mcp_server_instances i
+  set status = v_status,
+      last_error_code = case when v_status in ('running', 'stopped') then null else v_code end,
+      last_error = case when v_status in ('running', 'stopped') then null else weir.cut(p_error, 2000) end,
+      -- what is stopped has no place: it may start on another node
+      node_id = case when v_status = 'stopped' then null else i.node_id end,
+      first_running_at = coalesce(i.first_running_at, case when v_status = 'running' then clock_timestamp() end)
+  where i.id = p_instance_id;
+  if v_status <> v_instance.status then
+    perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => v_status,
+                              p_detail => v_code, p_outcome => case v_status when 'failed' then 'failed' else 'ok' end);
+  end if;
+  return true;
+end;
+$$;
+
+
+ALTER FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) OWNER TO weir_owner;
+
+--
+-- Name: argument_failure(jsonb[], text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $_$
+declare
+  v_arguments jsonb;
+  v_entry jsonb;
+  v_rules jsonb;
+  v_failure text;
+begin
+  if octet_length(p_arguments) > 65536 then
+    return '$';
+  end if;
+  begin
+    v_arguments := coalesce(p_arguments, '{}')::jsonb;
+    if jsonb_typeof(v_arguments) <> 'object' then
+      return '$';
+    end if;
+    foreach v_entry in array p_entries loop
+      v_rules := coalesce(v_entry -> 'args', '{}');
+      continue when v_rules = '{}' and v_entry ->> 'other' is distinct from 'deny' and not v_entry ? 'args';
+      select coalesce(case when not v_arguments ? r.key then '$.' || r.key end,
+                      weir.rule_failure(r.value, v_arguments -> r.key, '$.' || r.key))
+      into v_failure
+      from jsonb_each(v_rules) r
+      where not v_arguments ? r.key or weir.rule_failure(r.value, v_arguments -> r.key, '') is not null
+      limit 1;
+      if v_failure is null and v_entry ->> 'other' is distinct from 'allow' then
+        select '$.' || a.key into v_failure from jsonb_object_keys(v_arguments) a(key) where not v_rules ? a.key limit 1;
+      end if;
+      exit when v_failure is not null;
+    end loop;
+  exception
+    when others then
+      return '$';
+  end;
+  return left(v_failure, 200);
+end;
+$_$;
+
+
+ALTER FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text) OWNER TO weir_owner;
+
+--
+-- Name: authenticate_key(text, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) RETURNS TABLE(agent_id uuid, agent_name text, organization_id uuid, key_expires_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+    SET search_path TO ''
+    AS $$
+begin
+  return query
+    select a.id, a.name, a.organization_id, k.expires_at
+    from public.agent_api_keys k
+    join public.agents a on a.id = k.agent_id
+    join public.organizations o on o.id = a.organization_id
+    join public.organization_members m on m.organization_id = a.organization_id and m.user_id = a.owner_id
+    where k.key_id = p_key_id and k.secret_hash = p_secret_hash
+      and k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
+      and a.is_active and o.is_active and m.status = 'active';
+  if not found then
+    -- one text for all reasons: who guesses keys learns nothing
+    raise exception using errcode = 'WR002', message = 'the key is not valid';
+  end if;
+end;
+$$;
+
+
+ALTER FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) OWNER TO weir_system;
+
+--
+-- Name: canon(bytea); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.canon(p_bytes bytea) RETURNS bytea
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT COALESCE((int4send(octet_length(p_bytes)) || p_bytes), '\xffffffff'::bytea) AS "coalesce";
+END;
+
+
+ALTER FUNCTION weir.canon(p_bytes bytea) OWNER TO weir_owner;
+
+--
+-- Name: change_version(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.change_version() RETURNS bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  return (select coalesce(sum(v.version), 0)::bigint from weir.change_versions v);
+end;
+$$;
+
+
+ALTER FUNCTION weir.change_version() OWNER TO weir_system;
+
+--
+-- Name: check_schema(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.check_schema(p_schema jsonb, p_path text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+declare
+  v_key text;
+  v_value jsonb;
+begin
+  if jsonb_typeof(p_schema) <> 'object' then
+    raise exception using errcode = 'WR001', message = p_path || ': must be an object';
+  end if;
+  for v_key, v_value in select e.key, e.value from jsonb_each(p_schema) e loop
+    if v_key not in ('title', 'description', 'default', 'examples', '$schema', 'additionalProperties', 'type', 'enum', 'const',
+                     'minLength', 'maxLength', 'pattern', 'minimum', 'maximum', 'minItems', 'maxItems', 'required', 'properties', 'items')
+       or (v_key = 'additionalProperties' and v_value <> 'false')
+       or (v_key in ('type', 'pattern') and jsonb_typeof(v_value) <> 'string')
+       or (v_key in ('enum', 'required') and jsonb_typeof(v_value) <> 'array')
+       or (v_key = 'properties' and jsonb_typeof(v_value) <> 'object')
+       or (v_key in ('minLength', 'maxLength', 'minItems', 'maxItems') and v_value::text !~ '^[0-9]{1,9}$')
+       or (v_key in ('minimum', 'maximum') and jsonb_typeof(v_value) <> 'number')
+       or (v_key = 'pattern' and weir.pattern_error(v_value #>> '{}') is not null) then
+      raise exception using errcode = 'WR001', message = format('%s.%s: is not supported', p_path, v_key);
+    elsif v_key = 'items' then
+      perform weir.check_schema(v_value, p_path || '.items');
+    elsif v_key = 'properties' then
+      perform weir.check_schema(p.value, p_path || '.properties.' || p.key) from jsonb_each(v_value) p;
+    end if;
+  end loop;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.check_schema(p_schema jsonb, p_path text) OWNER TO weir_owner;
+
+--
+-- Name: choose_node(uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('weir.choose_node', 0));
+  return (
+    select n.id
+    from weir.dtma_nodes n
+    cross join lateral (
+      select count(*) as instances, bool_or(i.organization_id <> p_organization_id) as foreign_too
+      from public.mcp_server_instances i
+      where i.node_id = n.id and i.status not in ('stopped', 'deleted')) u
+    where n.is_online and p_runtime = any(n.runtimes)
+      and (n.isolation <> 'none' or u.foreign_too is not true)
+    order by n.region is distinct from p_region, u.instances, n.id
+    limit 1);
+end;
+$$;
+
+
+ALTER FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text) OWNER TO weir_owner;
+
+--
+-- Name: claim_operations(uuid, integer, interval); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) RETURNS TABLE(operation_id uuid, action text, organization_id uuid, instance_id uuid, instance_name text, generation bigint, attempt integer, node_id uuid, node_api_url text, node_sealed_api_key bytea, endpoint_url text, runtime text, transport text, package text, package_version text, bin text, args jsonb, env jsonb, configuration jsonb, share text, created_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  v_operation record;
+  v_node_id uuid;
+  v_claimed uuid[] := '{}'::uuid[];
+begin
+  -- by organization, the order in which everybody takes several organizations' locks
+  for v_operation in
+    select * from (
+      select o.id, o.organization_id, o.instance_id, o.action, o.generation, i.generation as wanted, i.catalog_id, i.node_id,
+             i.region, i.last_error_code, c.runtime
+      from weir.dtma_operations o
+      join public.mcp_server_instances i on i.id = o.instance_id
+      left join public.mcp_server_catalog c on c.id = i.catalog_id
+      -- what is superseded is finished at once, whenever it was due
+      where o.finished_at is null and (o.run_at <= clock_timestamp() or o.generation <> i.generation)
+        and (o.lease_until is null or o.lease_until < clock_timestamp())
+      order by o.run_at, o.id
+      limit greatest(p_limit, 0)
+      for update of o skip locked) due
+    order by due.organization_id, due.instance_id
+  loop
+    if v_operation.generation <> v_operation.wanted then
+      -- somebody has wanted something else since
+      update weir.dtma_operations o
+      set finished_at = clock_timestamp(), outcome = 'superseded', claimed_by = null, lease_until = null where o.id = v_operation.id;
+      continue;
+    elsif v_operation.catalog_id is not null and v_operation.node_id is null then
+      v_node_id := weir.choose_node(v_operation.organization_id, v_operation.region, v_operation.runtime);
+      perform weir.lock_organization(v_operation.organization_id);
+      if v_operation.action = 'stop' then
+        -- it was never placed: there is nothing to stop
+        perform weir.apply_report(v_operation.instance_id, v_operation.generation, 'stopped', null, null);
+        update weir.dtma_operations o set finished_at = clock_timestamp(), outcome = 'done', claimed_by = null, lease_until = null
+        where o.id = v_operation.id;
+        continue;
+      elsif v_node_id is null then
+        update public.mcp_server_instances i
+        set last_error_code = 'no_node', last_error = 'no node that is online may run this server'
+        where i.id = v_operation.instance_id and i.last_error_code is distinct from 'no_node';
+        update weir.dtma_operations o set run_at = clock_timestamp() + interval '2 seconds' where o.id = v_operation.id;
+        continue;
+      end if;
+      update public.mcp_server_instances i set node_id = v_node_id, last_error_code = null, last_error = null
+      where i.id = v_operation.instance_id;
+    end if;
+    v_claimed := v_claimed || v_operation.id;
+  end loop;
+
+  update weir.dtma_operations o
+  set claimed_by = p_replica_id, lease_until = clock_timestamp() + p_lease, attempt = o.attempt + 1
+  where o.id = any(v_claimed);
+
+  return query
+  select o.id, o.action, o.organization_id, i.id, i.name, o.generation, o.attempt, n.id, n.api_url, n.sealed_api_key,
+         weir.endpoint_url(i.url, n.api_url, i.id), c.runtime, c.transport, c.package, c.version, c.bin, c.args, c.env,
+         i.configuration, i.share, o.created_at
+  from weir.dtma_operations o
+  join public.mcp_server_instances i on i.id = o.instance_id
+  left join public.mcp_server_catalog c on c.id = i.catalog_id
+  left join weir.dtma_nodes n on n.id = i.node_id
+  where o.id = any(v_claimed)
+  order by o.run_at, o.id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) OWNER TO weir_system;
+
+--
+-- Name: complete(uuid, uuid[], timestamp with time zone[], text[], text[], bigint[], bigint[], bytea[], text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_written integer;
+  v_epoch integer;
+begin
+  perform set_config('synchronous_commit', 'off', true);
+  select i.epoch into v_epoch from weir.installation i;
+  insert into public.mcp_interaction_logs (
+    created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
+    instance_id, instance_name, item, grant_id, request_id, attempt, outcome, error_code, duration_us, response_bytes,
+    response_hash, response_copy)
+  select r.created_at, r.id, 'completed', r.organization_id, r.kind, r.decision, v_epoch, p_replica_id, r.actor_kind, r.user_id,
+         r.agent_id, r.agent_name, r.key_id, r.instance_id, r.instance_name, r.item, r.grant_id, r.request_id, r.attempt,
+         c.outcome, weir.cut(c.error_code, 100), c.duration_us, c.response_bytes, c.response_hash, weir.cut(c.response_copy, 4096)
+  from unnest(p_ids, p_created_at, p_outcomes, p_error_codes, p_durations_us, p_response_bytes, p_response_hashes, p_response_copies)
+       as c(id, created_at, outcome, error_code, duration_us, response_bytes, response_hash, response_copy)
+  join lateral (select l.* from public.mcp_interaction_logs l
+                where l.created_at = c.created_at and l.id = c.id and l.phase = 'requested' offset 0) r on true
+  on conflict do nothing;
+  get diagnostics v_written = row_count;
+  return v_written;
+end;
+$$;
+
+
+ALTER FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) OWNER TO weir_system;
+
+--
+-- Name: count_of(text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.count_of(p_what text, p_organization_id uuid) RETURNS bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  return case p_what
+    when 'workspaces' then (select count(*) from public.workspaces w where w.organization_id = p_organization_id)
+    when 'agents' then (select count(*) from public.agents a where a.organization_id = p_organization_id)
+    when 'mcp_servers' then (select count(*) from public.mcp_server_instances i
+                             where i.organization_id = p_organization_id and i.status <> 'deleted')
+  end;
+end;
+$$;
+
+
+ALTER FUNCTION weir.count_of(p_what text, p_organization_id uuid) OWNER TO weir_system;
+
+--
+-- Name: create_mcp_server(uuid, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.create_mcp_server(p_organization_id uuid, p_config jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_id constant uuid := weir.uuid_v7();
+  v_key constant text := p_config ->> 'idempotency_key';
+  v_catalog public.mcp_server_catalog;
+  v_same public.mcp_server_instances;
+  v_error text;
+  v_constraint text;
+begin
+  v_error := weir.server_config_error(p_config);
+  if v_error is null and p_config ? 'catalog' then
+    select c.* into v_catalog from public.mcp_server_catalog c
+    where c.slug = p_config ->> 'catalog' and c.is_published order by c.created_at desc, c.id desc limit 1;
+    if v_catalog.id is null then
+      return weir.refuse('WR004', 'there is no such catalog server', 'lifecycle', p_organization_id, p_item => 'create');
+    end if;
+    v_error := weir.schema_error(v_catalog.configuration_schema, coalesce(p_config -> 'configuration', '{}'),
+                                 'server_config.configuration');
+  elsif v_error is null and not weir.is_allowed_url(p_config ->> 'url') then
+    v_error := 'server_config.url: must be an https address';
+  end if;
+  if v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => 'create');
+  end if;
+
+  perform weir.lock_organization(p_organization_id);
+  select i.* into v_same from public.mcp_server_instances i
+  where i.organization_id = p_organization_id and i.idempotency_key = v_key;
+  if v_same.id is not null then
+    if v_same.name = p_config ->> 'name' and v_same.url is not distinct from p_config ->> 'url'
+       and v_same.configuration = coalesce(p_config -> 'configuration', '{}') then
+      return jsonb_build_object('id', v_same.id, 'status', v_same.status);
+    end if;
+    return weir.refuse('WR005', 'the idempotency key was used for another server', 'lifecycle', p_organization_id, p_item => 'create');
+  elsif weir.count_of('mcp_servers', p_organization_id)
+        >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse('WR006', 'the organization has its maximum of servers', 'lifecycle', p_organization_id, p_item => 'create');
+  end if;
+  insert into public.mcp_server_instances
+    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline,
+     idempotency_key, created_by)
+  values
+    (v_id, p_organization_id, p_config ->> 'name', v_catalog.id, p_config ->> 'url', coalesce(p_config -> 'configuration', '{}'),
+     coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), coalesce((p_config ->> 'priority')::integer, 100),
+     p_config ->> 'region', coalesce(p_config ->> 'pin_policy', 'trust_first'),
+     coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'), v_key, weir.actor_id());
+  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => v_id, p_item => 'create');
+  return jsonb_build_object('id', v_id, 'status', 'pending');
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'create');
+end;
+$$;
+
+
+ALTER FUNCTION weir.create_mcp_server(p_organization_id uuid, p_config jsonb) OWNER TO weir_writer;
+
+--
+-- Name: create_user(text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.create_user(p_email text, p_password_hash text) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_id constant uuid := weir.uuid_v7();
+begin
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    raise exception using errcode = 'WR010', message = 'the users of this database are Supabase''s: create them there';
+  end if;
+  insert into auth.users (id, email, encrypted_password) values (v_id, lower(p_email), p_password_hash);
+  return v_id;
+exception
+  when unique_violation then
+    raise exception using errcode = 'WR005', message = 'a user with this e-mail address exists';
+end;
+$$;
+
+
+ALTER FUNCTION weir.create_user(p_email text, p_password_hash text) OWNER TO weir_system;
+
+--
+-- Name: cut(text, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.cut(p_text text, p_bytes integer) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (octet_length(p_text) <= p_bytes) THEN p_text WHEN (octet_length("left"(p_text, p_bytes)) <= p_bytes) THEN "left"(p_text, p_bytes) ELSE "left"(p_text, (p_bytes / 4)) END;
+
+
+ALTER FUNCTION weir.cut(p_text text, p_bytes integer) OWNER TO weir_owner;
+
+--
+-- Name: decide(text[], bytea[], uuid[], uuid[], text[], uuid[], text[], text[], uuid[], boolean); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.decide(p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_locked uuid[], p_without_key boolean DEFAULT false) RETURNS SETOF weir.call_decision
+    LANGUAGE plpgsql STABLE ROWS 16
+    AS $$
+declare
+  v_now constant timestamptz := clock_timestamp();
+begin
+  return query
+  select d.ordinal,
+         case when r.path is null then d.failures
+              else array_prepend('argument_rule', d.failures) end,
+         case when r.path is not null then r.path
+              when d.failures[1] = 'unavailable' then d.status end,
+         d.organization_id, d.agent_id, d.agent_name, d.key_id, d.user_id, d.instance_id, d.instance_name,
+         d.endpoint_url, d.node_id, d.share, d.grant_id, d.limits
+  from (
+    select c.ordinal::integer, a.organization_id, a.id as agent_id, a.name as agent_name, k.key_id, c.user_id,
+           i.id as instance_id, i.name as instance_name, i.status, i.share, i.node_id,
+           weir.endpoint_url(i.url, n.api_url, i.id) as endpoint_url,
+           g.id as grant_id, g.permissions -> 'limits' as limits, e.entries, c.arguments,
+           array_remove(array[
+      -- 1. who: the key, or the person and the agent
+      case when a.id is null then 'key_unknown' end,
+      case when not a.organization_id = any(p_locked) then 'changing' end,
+      case when k.revoked_at is not null then 'key_revoked' when k.expires_at <= v_now then 'key_expired' end,
+      case when not a.is_active then 'agent_inactive' end,
+      case when not o.is_active then 'organization_inactive' end,
+      -- 2. for whom: the agent's owner stands for it; a person who acts through it must be active too
+      case when owner.status is distinct from 'active'
+             or c.user_id is not null and person.status is distinct from 'active' then 'member_inactive' end,
+      case when owner.role = 'viewer' or person.role = 'viewer'
+             or c.user_id is not null and not weir.may_use_agent(c.user_id, a.id, a.owner_id)
+             or k.key_id is not null and c.agent_id <> a.id then 'user_forbidden' end,
+      -- 3. what: an instance of the agent's organization, not withdrawn by the platform
+      case when c.instance_id is null then 'unknown'
+           when i.id is null or not coalesce(cat.is_published, true) then 'instance_unknown' end,
+      -- 4. by which grant
+      case when g.id is null or g.not_before > v_now then 'no_grant' when g.expires_at <= v_now then 'grant_expired' end,
+      case when e.entries is null then 'item_not_granted' end,
+      -- 5. in the definition that an admin trusts
+      case when c.kind in ('tool_execution', 'prompt_get') and not exists (
+             select from public.mcp_server_tools p
+             where p.instance_id = i.id and p.kind = case c.kind when 'prompt_get' then 'prompt' else 'tool' end
+               and p.name = c.item and p.announced and p.status = 'approved') then 'definition_not_approved' end,
+      -- 6. the argument rules, only where all of the above holds: see below
+      -- 7. is it there: not a permission, so it comes last
+      case when i.status not in ('running', 'degraded') then 'unavailable' end], null) as failures
+    from unnest(p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids, p_items, p_arguments)
+         with ordinality as c(key_id, secret_hash, user_id, agent_id, kind, instance_id, item, arguments, ordinal)
+    left join lateral (select x.key_id, x.agent_id, x.revoked_at, x.expires_at from public.agent_api_keys x
+                       where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
+    left join lateral (select x.id, x.organization_id, x.name, x.owner_id, x.is_active from public.agents x
+                       where x.id = case when c.key_id is not null then k.agent_id
+                                         when c.user_id is not null or p_without_key then c.agent_id end
+                       offset 0) a on true
+    left join lateral (select x.is_active from public.organizations x where x.id = a.organization_id offset 0) o on true
+    left join lateral (select x.role, x.status from public.organization_members x
+                       where x.organization_id = a.organization_id and x.user_id = a.owner_id offset 0) owner on true
+    left join lateral (select x.role, x.status from public.organization_members x
+                       where x.organization_id = a.organization_id and x.user_id = c.user_id offset 0) person on true
+    left join lateral (select x.id, x.name, x.status, x.share, x.node_id, x.url, x.catalog_id from public.mcp_server_instances x
+                       where x.id = c.instance_id and x.organization_id = a.organization_id
+                         and x.status not in ('deleting', 'deleted') offset 0) i on true
+    left join lateral (select x.is_published from public.mcp_server_catalog x where x.id = i.catalog_id offset 0) cat on true
+    left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true
+    left join lateral (select x.id, x.permissions, x.not_before, x.expires_at from public.agent_mcp_permissions x
+                       where x.agent_id = a.id and x.mcp_server_instance_id = i.id and x.revoked_at is null offset 0) g on true
+    left join lateral (select weir.granted_entries(g.permissions, c.kind, c.item) as entries offset 0) e on true
+    offset 0
+  ) d
+  left join lateral (
+    select case when (d.failures = '{}' or d.failures = '{unavailable}') and weir.has_argument_rule(d.entries)
+                then weir.argument_failure(d.entries, d.arguments) end as path offset 0) r on true;
+end;
+$$;
+
+
+ALTER FUNCTION weir.decide(p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_locked uuid[], p_without_key boolean) OWNER TO weir_owner;
+
+--
+-- Name: definitions(uuid[], text[], text[], bytea[]); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[]) RETURNS TABLE(instance_id uuid, kind text, name text, definition_hash bytea, definition text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+  select p.instance_id, p.kind, p.name, p.definition_hash, p.definition
+  from unnest(p_instance_ids, p_kinds, p_names, p_hashes) w(instance_id, kind, name, hash)
+  join lateral (select t.* from public.mcp_server_tools t
+                where t.instance_id = w.instance_id and t.kind = w.kind and t.name = w.name and t.definition_hash = w.hash
+                offset 0) p on true;
+end;
+$$;
+
+
+ALTER FUNCTION weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[]) OWNER TO weir_system;
+
+--
+-- Name: endpoint_url(text, text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.endpoint_url(p_url text, p_node_api_url text, p_instance_id uuid) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE(p_url, (((p_node_api_url || '/v1/servers/'::text) || p_instance_id) || '/mcp'::text));
+
+
+ALTER FUNCTION weir.endpoint_url(p_url text, p_node_api_url text, p_instance_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: ensure_log_partitions(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.ensure_log_partitions() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET "TimeZone" TO 'UTC'
+    AS $$
+declare
+  v_month timestamptz;
+  v_name text;
+  v_made integer := 0;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('weir.ensure_log_partitions', 0));
+  for v_month in select generate_series(date_trunc('month', now()) - interval '1 month',
+                                        date_trunc('month', now()) + interval '12 months', interval '1 month') loop
+    v_name := 'mcp_interaction_logs_' || to_char(v_month, 'YYYY_MM');
+    continue when to_regclass('weir.' || v_name) is not null;
+    execute format('create table weir.%I (like public.mcp_interaction_logs
+                    including defaults including generated including constraints)', v_name);
+    execute format('alter table weir.%I enable row level security, force row level security', v_name);
+    execute format('revoke all on weir.%I from public, anon, authenticated, service_role', v_name);
+    execute format('comment on table weir.%I is %L', v_name, 'tenant: one month of mcp_interaction_logs, reached through it only');
+    -- a statement trigger of the parent does not fire for TRUNCATE of a partition
+    execute format('create trigger log_is_not_truncated before truncate on weir.%I
+                    for each statement execute function weir.refuse_truncate()', v_name);
+    execute format('alter table public.mcp_interaction_logs attach partition weir.%I for values from (%L) to (%L)',
+                   v_name, v_month, v_month + interval '1 month');
+    v_made := v_made + 1;
+  end loop;
+  return v_made;
+end;
+$$;
+
+
+ALTER FUNCTION weir.ensure_log_partitions() OWNER TO weir_owner;
+
+--
+-- Name: error(text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.error(p_code text, p_message text, p_hint text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT jsonb_strip_nulls(jsonb_build_object('error', p_code, 'message', p_message, 'hint', p_hint)) AS jsonb_strip_nulls;
+END;
+
+
+ALTER FUNCTION weir.error(p_code text, p_message text, p_hint text) OWNER TO weir_owner;
+
+--
+-- Name: find_login(text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.find_login(p_email text) RETURNS TABLE(user_id uuid, password_hash text, disabled boolean)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+    SET search_path TO ''
+    AS $$
+begin
+  if exists (select from weir.installation i where i.embedded_issuer) then
+    return query
+      select u.id, u.encrypted_password::text, coalesce(u.banned_until > now(), false)
+      from auth.users u where u.email = lower(p_email);
+  end if;
+end;
+$$;
+
+
+ALTER FUNCTION weir.find_login(p_email text) OWNER TO weir_system;
+
+--
+-- Name: glob_error(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.glob_error(p_glob text, p_path text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN ((p_glob IS NULL) OR ((length(p_glob) < 1) OR (length(p_glob) > 1024)) OR (p_glob ~ '[\x01-\x1f\x7f]'::text)) THEN (p_path || ': must be a text of 1 to 1024 characters'::text)
+             WHEN ((length(p_glob) - length(replace(p_glob, '*'::text, ''::text))) > 4) THEN (p_path || ': may have at most four *'::text)
+             ELSE NULL::text
+         END AS "case";
+END;
+
+
+ALTER FUNCTION weir.glob_error(p_glob text, p_path text) OWNER TO weir_owner;
+
+--
+-- Name: granted_entries(jsonb, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) RETURNS jsonb[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+declare
+  v_entry jsonb;
+  v_entries jsonb[];
+begin
+  if p_kind = 'tool_execution' then
+    v_entry := p_permissions -> 'tools' -> p_item;
+    if v_entry is not null then
+      return array[v_entry];
+    elsif jsonb_typeof(p_permissions -> 'tools') = 'object' then
+      select array_agg(t.value order by t.key) into v_entries
+      from jsonb_each(p_permissions -> 'tools') t
+      where strpos(t.key, '*') > 0 and weir.matches_glob(p_item, t.key);
+    end if;
+  elsif p_kind in ('resource_read', 'context_request') then
+    if p_item is null and p_kind = 'context_request' and jsonb_typeof(p_permissions) = 'object' then
+      return '{}'::jsonb[];
+    elsif jsonb_typeof(p_permissions -> 'resources') = 'array'
+       and exists (select from jsonb_array_elements_text(p_permissions -> 'resources') g where weir.matches_uri_glob(p_item, g)) then
+      return '{}'::jsonb[];
+    end if;
+  elsif p_kind = 'prompt_get' then
+    if jsonb_typeof(p_permissions -> 'prompts') = 'array'
+       and exists (select from jsonb_array_elements_text(p_permissions -> 'prompts') g where weir.matches_glob(p_item, g)) then
+      return '{}'::jsonb[];
+    end if;
+  end if;
+  return v_entries;
+end;
+$$;
+
+
+ALTER FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) OWNER TO weir_owner;
+
+--
+-- Name: guard_grant(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.guard_grant() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
+    raise exception using errcode = 'WR005', message = 'a revoked grant stays revoked: make a new one';
+  elsif (old.organization_id, old.agent_id, old.mcp_server_instance_id, old.permissions, old.not_before, old.expires_at,
+         old.granted_by_id, old.granted_at)
+     is distinct from (new.organization_id, new.agent_id, new.mcp_server_instance_id, new.permissions, new.not_before, new.expires_at,
+         new.granted_by_id, new.granted_at)
+     -- null is a deleted user
+     or (new.granted_by is not null and new.granted_by is distinct from old.granted_by) then
+    raise exception using errcode = 'WR005', message = 'a grant is not changed, only revoked: make a new one';
+  end if;
+  new.updated_at := clock_timestamp();
+  return new;
+end;
+$$;
+
+
+ALTER FUNCTION weir.guard_grant() OWNER TO weir_owner;
+
+--
+-- Name: guard_instance(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.guard_instance() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if new.organization_id <> old.organization_id then
+    raise exception using errcode = 'WR005', message = 'an instance stays in its organization';
+  end if;
+  if new.status <> old.status
+     and not exists (select from weir.instance_moves m where m.from_status = old.status and m.to_status = new.status) then
+    raise exception using errcode = 'WR005',
+      message = format('an instance cannot go from %s to %s', old.status, new.status);
+  end if;
+  new.updated_at := now();
+  return new;
+end;
+$$;
+
+
+ALTER FUNCTION weir.guard_instance() OWNER TO weir_owner;
+
+--
+-- Name: guard_key(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.guard_key() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
+    raise exception using errcode = 'WR005', message = 'a revoked key stays revoked: make a new one';
+  elsif (old.organization_id, old.agent_id, old.key_id, old.secret_hash, old.expires_at, old.created_at)
+     is distinct from (new.organization_id, new.agent_id, new.key_id, new.secret_hash, new.expires_at, new.created_at) then
+    raise exception using errcode = 'WR005', message = 'a key is not changed, only revoked: make a new one';
+  end if;
+  return new;
+end;
+$$;
+
+
+ALTER FUNCTION weir.guard_key() OWNER TO weir_owner;
+
+--
+-- Name: guard_pin(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.guard_pin() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if (old.organization_id, old.instance_id, old.kind, old.name, old.definition_hash, old.definition)
+     is distinct from (new.organization_id, new.instance_id, new.kind, new.name, new.definition_hash, new.definition) then
+    raise exception using errcode = 'WR005', message = 'a pinned definition is not changed: a new one is pinned beside it';
+  end if;
+  return new;
+end;
+$$;
+
+
+ALTER FUNCTION weir.guard_pin() OWNER TO weir_owner;
+
+--
+-- Name: has_argument_rule(jsonb[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.has_argument_rule(p_entries jsonb[]) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+declare
+  v_entry jsonb;
+begin
+  foreach v_entry in array p_entries loop
+    if v_entry ? 'args' or v_entry ->> 'other' = 'deny' then
+      return true;
+    end if;
+  end loop;
+  return false;
+end;
+$$;
+
+
+ALTER FUNCTION weir.has_argument_rule(p_entries jsonb[]) OWNER TO weir_owner;
+
+--
+-- Name: instances_to_refresh(uuid, integer, interval, interval); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval) RETURNS TABLE(organization_id uuid, instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, generation bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+  with due as (
+    select i.id
+    from public.mcp_server_instances i
+    where i.status in ('running', 'degraded')
+      and (i.refreshed_generation is distinct from i.generation or i.refreshed_at < clock_timestamp() - p_max_age)
+      and (i.refresh_lease_until is null or i.refresh_lease_until < clock_timestamp())
+    order by i.refreshed_at nulls first, i.id
+    limit greatest(p_limit, 0)
+    for no key update skip locked
+  ), leased as (
+    update public.mcp_server_instances i
+    set refresh_by = p_replica_id, refresh_lease_until = clock_timestamp() + p_lease
+    from due where i.id = due.id
+    returning i.*
+  )
+  select l.organization_id, l.id, l.name, weir.endpoint_url(l.url, n.api_url, l.id), l.node_id, l.share, l.generation
+  from leased l left join weir.dtma_nodes n on n.id = l.node_id
+  order by l.id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval) OWNER TO weir_system;
+
+--
+-- Name: is_allowed_url(text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.is_allowed_url(p_url text) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+begin
+  return p_url ~ '^https://[^/?#@\s]+([/?][^#\s]*)?$'
+      or (p_url ~ '^http://[^/?#@\s]+([/?][^#\s]*)?$'
+          and exists (select from weir.settings s
+                      where s.name = 'egress_allow' and s.value ? lower(substring(p_url from '^http://([^/?#]+)'))));
+end;
+$_$;
+
+
+ALTER FUNCTION weir.is_allowed_url(p_url text) OWNER TO weir_system;
+
+--
+-- Name: is_clean_path(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.is_clean_path(p_path text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $_$
+declare
+  v_path text := regexp_replace(p_path, '^[a-z][a-z0-9+.-]*:///?', '/');
+begin
+  return v_path like '/%'
+     and p_path !~ '[\\%\x01-\x1f\x7f-\x9f\u2028\u2029]'
+     and v_path !~ '//|(^|/)\.{1,2}(/|$)';
+end;
+$_$;
+
+
+ALTER FUNCTION weir.is_clean_path(p_path text) OWNER TO weir_owner;
+
+--
+-- Name: is_under(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.is_under(p_value text, p_base text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+declare
+  v_base text := rtrim(p_base, '/');
+begin
+  return weir.is_clean_path(p_value)
+     and (rtrim(p_value, '/') = v_base or starts_with(p_value, v_base || '/'));
+end;
+$$;
+
+
+ALTER FUNCTION weir.is_under(p_value text, p_base text) OWNER TO weir_owner;
+
+--
+-- Name: issue_node_token(text, text, bytea, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_id constant uuid := weir.uuid_v7();
+begin
+  insert into weir.dtma_nodes (id, name, region, token_hash, token_expires_at)
+  values (v_id, p_name, coalesce(p_region, 'default'), p_token_hash, p_expires_at);
+  return v_id;
+exception
+  when unique_violation then
+    raise exception using errcode = 'WR005', message = 'a node of this name is already known';
+  when check_violation or not_null_violation then
+    raise exception using errcode = 'WR001', message = 'name, region, token hash or expiry is not valid';
+end;
+$$;
+
+
+ALTER FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) OWNER TO weir_system;
+
+--
+-- Name: limit_reached(uuid, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.limit_reached(p_grant_id uuid, p_limits jsonb) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return exists (
+    select from jsonb_each_text(case when jsonb_typeof(p_limits) = 'object' then p_limits else '{}' end) l(period, amount)
+    left join weir.grant_usage u on u.grant_id = p_grant_id and u.period = l.period
+         and u.window_start >= date_trunc(substr(l.period, 5), clock_timestamp(), 'UTC')
+    where coalesce(u.used, 0) >= l.amount::bigint);
+end;
+$$;
+
+
+ALTER FUNCTION weir.limit_reached(p_grant_id uuid, p_limits jsonb) OWNER TO weir_owner;
+
+--
+-- Name: lock_key(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.lock_key(p_organization_id uuid) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT uuid_hash_extended(p_organization_id, (774957746)::bigint) AS uuid_hash_extended;
+END;
+
+
+ALTER FUNCTION weir.lock_key(p_organization_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: lock_organization(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.lock_organization(p_organization_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  perform pg_advisory_xact_lock(weir.lock_key(p_organization_id));
+end;
+$$;
+
+
+ALTER FUNCTION weir.lock_organization(p_organization_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: log_leaf(integer, integer, xid8, uuid, timestamp with time zone, uuid, text, text, text, timestamp with time zone, uuid, text, uuid, uuid, text, text, uuid, text, text, uuid, text, integer, text, text, text, text, bigint, bigint, bigint, bytea, bytea, text, text, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) RETURNS bytea
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+begin
+  return sha256(
+    weir.canon(int8send(p_canon_version)) || weir.canon(int8send(p_epoch)) || weir.canon(xid8send(p_xid))
+    || weir.canon(uuid_send(p_organization_id)) || weir.canon(timestamptz_send(p_created_at)) || weir.canon(uuid_send(p_id))
+    || weir.canon(convert_to(p_phase, 'UTF8')) || weir.canon(convert_to(p_kind, 'UTF8'))
+    || weir.canon(convert_to(p_decision, 'UTF8')) || weir.canon(timestamptz_send(p_recorded_at))
+    || weir.canon(uuid_send(p_replica_id)) || weir.canon(convert_to(p_actor_kind, 'UTF8'))
+    || weir.canon(uuid_send(p_user_id)) || weir.canon(uuid_send(p_agent_id)) || weir.canon(convert_to(p_agent_name, 'UTF8'))
+    || weir.canon(convert_to(p_key_id, 'UTF8')) || weir.canon(uuid_send(p_instance_id))
+    || weir.canon(convert_to(p_instance_name, 'UTF8')) || weir.canon(convert_to(p_item, 'UTF8'))
+    || weir.canon(uuid_send(p_grant_id)) || weir.canon(convert_to(p_request_id, 'UTF8')) || weir.canon(int8send(p_attempt))
+    || weir.canon(convert_to(p_reason, 'UTF8')) || weir.canon(convert_to(p_detail, 'UTF8'))
+    || weir.canon(convert_to(p_outcome, 'UTF8')) || weir.canon(convert_to(p_error_code, 'UTF8'))
+    || weir.canon(int8send(p_duration_us)) || weir.canon(int8send(p_request_bytes)) || weir.canon(int8send(p_response_bytes))
+    || weir.canon(p_request_hash) || weir.canon(p_response_hash)
+    || weir.canon(convert_to(p_request_copy, 'UTF8')) || weir.canon(convert_to(p_response_copy, 'UTF8'))
+    || weir.canon(int8send(p_occurrences)));
+end;
+$$;
+
+
+ALTER FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) OWNER TO weir_owner;
+
+--
+-- Name: matches_glob(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.matches_glob(p_value text, p_glob text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (p_value ~~ replace(replace(replace(replace(p_glob, '\'::text, '\\'::text), '%'::text, '\%'::text), '_'::text, '\_'::text), '*'::text, '%'::text));
+END;
+
+
+ALTER FUNCTION weir.matches_glob(p_value text, p_glob text) OWNER TO weir_owner;
+
+--
+-- Name: matches_uri_glob(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ((p_uri = p_glob) OR (p_glob = '*'::text) OR ((strpos(p_glob, '*'::text) > 0) AND weir.matches_glob(p_uri, p_glob) AND (p_uri !~ '(^|/)\.{1,2}([/?#]|$)|[\\\x01-\x20\x7f-\x9f]|%(2[eEfF5]|5[cC]|0|1|7[fF])'::text)));
+END;
+
+
+ALTER FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) OWNER TO weir_owner;
+
+--
+-- Name: may_manage_agent(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return exists (select from weir.my_organizations('admin') o where o = p_organization_id)
+      or exists (select from weir.my_agents() a where a = p_agent_id);
+end;
+$$;
+
+
+ALTER FUNCTION weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: may_use_agent(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.may_use_agent(p_user_id uuid, p_agent_id uuid, p_owner_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return p_owner_id is not distinct from p_user_id and p_user_id is not null
+      or exists (select from public.workspace_members a
+                 join public.workspace_members u on u.workspace_id = a.workspace_id
+                 where a.agent_id = p_agent_id and u.user_id = p_user_id);
+end;
+$$;
+
+
+ALTER FUNCTION weir.may_use_agent(p_user_id uuid, p_agent_id uuid, p_owner_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: my_agents(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.my_agents() RETURNS SETOF uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
+    SET search_path TO ''
+    AS $$
+begin
+  return query
+    select a.id
+    from public.agents a
+    where a.organization_id = any(array(select weir.my_organizations('member')))
+      and a.owner_id = weir.actor_id();
+end;
+$$;
+
+
+ALTER FUNCTION weir.my_agents() OWNER TO weir_system;
+
+--
+-- Name: my_new_organizations(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.my_new_organizations() RETURNS SETOF uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+    SET search_path TO ''
+    AS $$
+begin
+  return query
+    select o.id
+    from public.organizations o
+    where o.created_by = weir.actor_id()
+      and not exists (select from public.organization_members m where m.organization_id = o.id);
+end;
+$$;
+
+
+ALTER FUNCTION weir.my_new_organizations() OWNER TO weir_system;
+
+--
+-- Name: my_organizations(text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.my_organizations(p_role text DEFAULT 'viewer'::text) RETURNS SETOF uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 3
+    SET search_path TO ''
+    AS $$
+begin
+  return query
+    select m.organization_id
+    from public.organization_members m
+    join public.organizations o on o.id = m.organization_id
+    where m.user_id = weir.actor_id()
+      and m.status = 'active'
+      and o.is_active
+      and m.role = any(case p_role
+            when 'viewer' then array['viewer', 'member', 'admin', 'owner']
+            when 'member' then array['member', 'admin', 'owner']
+            when 'admin' then array['admin', 'owner']
+            when 'owner' then array['owner']
+          end);
+end;
+$$;
+
+
+ALTER FUNCTION weir.my_organizations(p_role text) OWNER TO weir_system;
+
+--
+-- Name: my_workspaces(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.my_workspaces() RETURNS SETOF uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 5
+    SET search_path TO ''
+    AS $$
+begin
+  return query
+    select w.workspace_id
+    from public.workspace_members w
+    where w.user_id = weir.actor_id()
+      and w.organization_id = any(array(select weir.my_organizations()));
+end;
+$$;
+
+
+ALTER FUNCTION weir.my_workspaces() OWNER TO weir_system;
+
+--
+-- Name: node_connections(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.node_connections() RETURNS TABLE(node_id uuid, name text, api_url text, sealed_api_key bytea, online boolean)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  return query select n.id, n.name, n.api_url, n.sealed_api_key, n.is_online
+               from weir.dtma_nodes n where n.registered_at is not null order by n.name;
+end;
+$$;
+
+
+ALTER FUNCTION weir.node_connections() OWNER TO weir_system;
+
+--
+-- Name: node_heartbeat(bytea, text, jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_node_id uuid;
+  v_applied integer := 0;
+  v_server record;
+begin
+  update weir.dtma_nodes n
+  set api_url = coalesce(p_api_url, n.api_url), status = p_status, heartbeat_at = clock_timestamp(), is_online = true
+  where n.key_hash = p_node_key_hash
+  returning n.id into v_node_id;
+  if v_node_id is null then
+    raise exception using errcode = 'WR002', message = 'the node''s key is not valid';
+  end if;
+  -- only instances that are placed on this node; ids compared as text, so that nonsense is no error
+  for v_server in
+    select i.id, i.generation, s.value ->> 'state' as state, s.value ->> 'errorCode' as error_code, s.value ->> 'error' as error
+    from jsonb_array_elements(case when jsonb_typeof(p_servers) = 'array' then p_servers else '[]' end) s
+    join public.mcp_server_instances i on i.node_id = v_node_id and i.id::text = lower(s.value ->> 'id')
+    where i.generation::text = s.value ->> 'generation'
+    order by i.organization_id, i.id
+  loop
+    if weir.apply_report(v_server.id, v_server.generation, v_server.state, v_server.error_code, v_server.error) then
+      v_applied := v_applied + 1;
+    end if;
+  end loop;
+  return v_applied;
+end;
+$$;
+
+
+ALTER FUNCTION weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) OWNER TO weir_system;
+
+--
+-- Name: on_catalog_change(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.on_catalog_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform weir.announce_change(weir.platform_id());
+  if tg_op = 'DELETE' then
+    return old;
+  end if;
+  return new;
+end;
+$$;
+
+
+ALTER FUNCTION weir.on_catalog_change() OWNER TO weir_system;
+
+--
+-- Name: on_organization_change(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.on_organization_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform weir.announce_change(old.id);
+  if tg_op = 'UPDATE' then
+    return new;
+  end if;
+  return old;
+end;
+$$;
+
+
+ALTER FUNCTION weir.on_organization_change() OWNER TO weir_system;
+
+--
+-- Name: on_permission_change(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.on_permission_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op in ('UPDATE', 'DELETE') then
+    perform weir.announce_change(old.organization_id);
+  end if;
+  if tg_op in ('INSERT', 'UPDATE') then
+    perform weir.announce_change(new.organization_id);
+    return new;
+  end if;
+  return old;
+end;
+$$;
+
+
+ALTER FUNCTION weir.on_permission_change() OWNER TO weir_system;
+
+--
+-- Name: over_limit(weir.call_decision[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.over_limit(p_calls weir.call_decision[]) RETURNS TABLE(ordinal integer, retry_after integer)
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  v_now timestamptz;
+begin
+  -- 1. one row per limited grant and period, made where missing
+  insert into weir.grant_usage (organization_id, grant_id, period, window_start, used)
+  select distinct c.organization_id, c.grant_id, l.period, '-infinity'::timestamptz, 0
+  from unnest(p_calls) c cross join lateral jsonb_object_keys(c.limits) l(period)
+  where c.failures = '{}'
+  order by c.grant_id, l.period
+  on conflict do nothing;
+  -- 2. locked
+  perform u.used from weir.grant_usage u
+  where u.grant_id in (select c.grant_id from unnest(p_calls) c where c.failures = '{}' and c.limits is not null)
+  order by u.grant_id, u.period
+  for update;
+  v_now := clock_timestamp();
+  -- 3. counted: of each grant's calls the first that fit
+  return query
+  with asked as materialized (
+    select c.grant_id, c.limits, count(*) as calls
+    from unnest(p_calls) c where c.failures = '{}' and c.limits is not null group by c.grant_id, c.limits
+  ), windows as materialized (
+    select a.grant_id, l.period, w.start, a.calls,
+           l.amount::bigint - case when u.window_start >= w.start then u.used else 0 end as room,
+           ceil(extract(epoch from w.start + ('1 ' || substr(l.period, 5))::interval - v_now))::integer as retry_after
+    from asked a
+    cross join lateral jsonb_each_text(a.limits) l(period, amount)
+    cross join lateral (select date_trunc(substr(l.period, 5), v_now, 'UTC') as start) w
+    join weir.grant_usage u on u.grant_id = a.grant_id and u.period = l.period
+  ), fits as materialized (
+    select w.grant_id, least(greatest(min(w.room), 0), min(w.calls)) as calls,
+           max(w.retry_after) filter (where w.room < w.calls) as retry_after
+    from windows w group by w.grant_id
+  ), counted as (
+    update weir.grant_usage u
+    set used = case when u.window_start >= w.start then u.used else 0 end + f.calls, window_start = greatest(u.window_start, w.start)
+    from windows w join fits f on f.grant_id = w.grant_id
+    where u.grant_id = w.grant_id and u.period = w.period
+  )
+  select c.ordinal, greatest(f.retry_after, 1)
+  from (select x.ordinal, x.grant_id, row_number() over (partition by x.grant_id order by x.ordinal) as position
+        from unnest(p_calls) x where x.failures = '{}' and x.limits is not null) c
+  join fits f on f.grant_id = c.grant_id
+  where c.position > f.calls;
+end;
+$$;
+
+
+ALTER FUNCTION weir.over_limit(p_calls weir.call_decision[]) OWNER TO weir_owner;
+
+--
+-- Name: pattern_error(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.pattern_error(p_pattern text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $_$
+begin
+  if length(p_pattern) not between 1 and 200 then
+    return 'must have 1 to 200 characters';
+  elsif p_pattern ~ '\(\?|\*\*\*|\\[^dswDSW[:punct:]]|\\$|\){|[*+?}]{|\[\[[.=]' then
+    return 'has a construct that is not supported';
+  elsif (select count(*) from regexp_matches(p_pattern, '\{', 'g')) > 8
+     or exists (select from regexp_matches(p_pattern, '\{([^}]*)\}?', 'g') m
+                where m[1] !~ '^[0-9]{1,2}(,[0-9]{0,2})?$') then
+    return 'may repeat at most eight times with braces, each at most 99';
+  end if;
+  perform '' ~ p_pattern;
+  return null;
+exception
+  when invalid_regular_expression then
+    return 'is not a regular expression';
+end;
+$_$;
+
+
+ALTER FUNCTION weir.pattern_error(p_pattern text) OWNER TO weir_owner;
+
+--
+-- Name: permissions_error(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.permissions_error(p_permissions jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $_$
+declare
+  v_error text;
+  v_key text;
+  v_value jsonb;
+begin
+  if jsonb_typeof(p_permissions) is distinct from 'object' then
+    return '$: must be an object with tools, resources, prompts or limits';
+  elsif octet_length(p_permissions::text) > 65536 then
+    return '$: must be at most 64 KiB';
+  end if;
+  for v_key, v_value in select e.key, e.value from jsonb_each(p_permissions) e loop
+    if v_key = 'tools' and jsonb_typeof(v_value) = 'object' then
+      select coalesce(weir.glob_error(t.key, '$.tools.' || left(t.key, 64)),
+                      weir.tool_grant_error(t.value, '$.tools.' || left(t.key, 64)))
+      into v_error
+      from jsonb_each(v_value) t
+      where weir.glob_error(t.key, '') is not null or weir.tool_grant_error(t.value, '') is not null
+      limit 1;
+    elsif v_key in ('resources', 'prompts') and jsonb_typeof(v_value) = 'array' then
+      select coalesce(weir.glob_error(case when jsonb_typeof(g.value) = 'string' then g.value #>> '{}' end,
+                                      format('$.%s[%s]', v_key, g.ordinality - 1)))
+      into v_error
+      from jsonb_array_elements(v_value) with ordinality g
+      where weir.glob_error(case when jsonb_typeof(g.value) = 'string' then g.value #>> '{}' end, '') is not null
+      limit 1;
+    elsif v_key = 'limits' and jsonb_typeof(v_value) = 'object' then
+      select format('$.limits.%s: must be per_minute, per_hour or per_day with a whole number from 0 to 1000000000', left(l.key, 64))
+      into v_error
+      from jsonb_each(v_value) l
+      where l.key not in ('per_minute', 'per_hour', 'per_day') or l.value::text !~ '^(0|[1-9][0-9]{0,8}|1000000000)$'
+      limit 1;
+    else
+      v_error := '$.' || left(v_key, 64) || ': must be tools (object), resources (array), prompts (array) or limits (object)';
+    end if;
+    exit when v_error is not null;
+  end loop;
+  return v_error;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.permissions_error(p_permissions jsonb) OWNER TO weir_owner;
+
+--
+-- Name: platform_id(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.platform_id() RETURNS uuid
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN '00000000-0000-0000-0000-000000000000'::uuid;
+
+
+ALTER FUNCTION weir.platform_id() OWNER TO weir_owner;
+
+--
+-- Name: principal_agent(text, bytea, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) RETURNS uuid
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  v_agent_id uuid;
+begin
+  if p_key_id is not null then
+    select k.agent_id into v_agent_id from weir.authenticate_key(p_key_id, p_secret_hash) k;
+    if p_agent_id is not null and p_agent_id <> v_agent_id then
+      raise exception using errcode = 'WR004', message = 'there is no such agent';
+    end if;
+    return v_agent_id;
+  elsif p_user_id is null then
+    raise exception using errcode = 'WR002', message = 'a key or a person is needed';
+  end if;
+  select a.id into v_agent_id
+  from public.agents a
+  join public.organizations o on o.id = a.organization_id and o.is_active
+  join public.organization_members owner on owner.organization_id = a.organization_id and owner.user_id = a.owner_id
+  join public.organization_members person on person.organization_id = a.organization_id and person.user_id = p_user_id
+  where a.id = p_agent_id and a.is_active and owner.status = 'active' and person.status = 'active'
+    and weir.may_use_agent(p_user_id, a.id, a.owner_id);
+  if v_agent_id is null then
+    raise exception using errcode = 'WR004', message = 'there is no such agent';
+  end if;
+  return v_agent_id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: publish_catalog_server(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.publish_catalog_server(p_entry jsonb) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_key text;
+  v_id uuid;
+begin
+  if jsonb_typeof(p_entry) is distinct from 'object' then
+    raise exception using errcode = 'WR001', message = 'entry: must be an object';
+  end if;
+  select k into v_key from jsonb_object_keys(p_entry) k
+  where k not in ('slug', 'name', 'description', 'transport', 'runtime', 'package', 'version', 'bin', 'args', 'env',
+                  'configuration_schema', 'default_share') limit 1;
+  if v_key is not null then
+    raise exception using errcode = 'WR001', message = format('entry.%s: is not known', v_key);
+  end if;
+  -- a schema that cannot be checked would let any configuration through
+  perform weir.check_schema(coalesce(p_entry -> 'configuration_schema', '{}'), 'entry.configuration_schema');
+  insert into public.mcp_server_catalog as c
+    (slug, version, name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share)
+  values
+    (p_entry ->> 'slug', p_entry ->> 'version', p_entry ->> 'name', coalesce(p_entry ->> 'description', ''), p_entry ->> 'transport',
+     coalesce(p_entry ->> 'runtime', 'process'), p_entry ->> 'package', p_entry ->> 'bin', coalesce(p_entry -> 'args', '[]'),
+     coalesce(p_entry -> 'env', '{}'), coalesce(p_entry -> 'configuration_schema', '{"type": "object", "properties": {}}'),
+     coalesce(p_entry ->> 'default_share', 'instance'))
+  on conflict (slug, version) do update
+    set name = excluded.name, description = excluded.description, transport = excluded.transport, runtime = excluded.runtime,
+        package = excluded.package, bin = excluded.bin, args = excluded.args, env = excluded.env,
+        configuration_schema = excluded.configuration_schema, default_share = excluded.default_share, is_published = true,
+        updated_at = now()
+  returning c.id into v_id;
+  return v_id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.publish_catalog_server(p_entry jsonb) OWNER TO weir_system;
+
+--
+-- Name: record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_id uuid := weir.uuid_v7();
+begin
+  insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to,
+                                    tool_calls, usage, degraded)
+  select v_id, m.organization_id, m.workspace_id, m.channel_id, 'agent', a.id, p_content, m.id, p_tool_calls, p_usage, p_degraded
+  from public.chat_messages m
+  join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
+  where m.id = p_reply_to and m.channel_id = p_channel_id and m.sender = 'user' and m.user_id = p_user_id
+    and weir.may_use_agent(p_user_id, a.id, a.owner_id)
+  on conflict (reply_to, agent_id) where sender = 'agent' and reply_to is not null do nothing;
+  if not found then
+    select m.id into v_id
+    from public.chat_messages m
+    join public.chat_messages question on question.id = m.reply_to and question.user_id = p_user_id
+    where m.reply_to = p_reply_to and m.agent_id = p_agent_id and m.channel_id = p_channel_id and m.sender = 'agent';
+    if v_id is null then
+      raise exception using errcode = 'WR004', message = 'there is no such message';
+    end if;
+  end if;
+  return v_id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) OWNER TO weir_system;
+
+--
+-- Name: record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb) RETURNS TABLE(new_pins integer, changed_pins integer, quarantined integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  v_instance public.mcp_server_instances;
+  v_trusted boolean;
+begin
+  -- The organization's lock, which calls feel, only where the answer differs from what is pinned; and before the row's.
+  if exists (select a.kind, a.name, a.hash from unnest(p_kinds, p_names, p_hashes) a(kind, name, hash)
+             except select t.kind, t.name, t.definition_hash from public.mcp_server_tools t
+                    where t.instance_id = p_instance_id and t.announced)
+     or exists (select t.kind, t.name, t.definition_hash from public.mcp_server_tools t
+                where t.instance_id = p_instance_id and t.announced
+                except select a.kind, a.name, a.hash from unnest(p_kinds, p_names, p_hashes) a(kind, name, hash)) then
+    perform weir.lock_organization(i.organization_id) from public.mcp_server_instances i where i.id = p_instance_id;
+  end if;
+  select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
+  if not found or v_instance.generation <> p_generation then
+    return query select 0, 0, 0;
+    return;
+  end if;
+  v_trusted := v_instance.pin_policy = 'trust_first'
+           and coalesce(clock_timestamp() < v_instance.first_running_at + interval '10 minutes', false);
+
+  return query
+  with announced as materialized (
+    select distinct on (a.kind, a.name) a.kind, a.name, a.hash, a.definition,
+           exists (select from public.mcp_server_tools t
+                   where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name) as name_known
+    from unnest(p_kinds, p_names, p_hashes, p_definitions) with ordinality a(kind, name, hash, definition, position)
+    order by a.kind, a.name, a.position
+  ), pinned as (
+    insert into public.mcp_server_tools as t (organization_id, instance_id, kind, name, definition_hash, definition, status,
+                                              announced, approved_at)
+    select v_instance.organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition,
+           case when v_trusted and not a.name_known then 'approved' else 'quarantined' end, true,
+           case when v_trusted and not a.name_known then clock_timestamp() end
+    from announced a
+    where not exists (select from public.mcp_server_tools t
+                      where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name and t.definition_hash = a.hash)
+    returning t.kind, t.name, t.status
+  ), switched as (
+    update public.mcp_server_tools t
+    set announced = not t.announced
+    where t.instance_id = p_instance_id
+      and t.announced <> exists (select from announced a where a.kind = t.kind and a.name = t.name and a.hash = t.definition_hash)
+  )
+  select count(*) filter (where not a.name_known)::integer, count(*) filter (where a.name_known)::integer,
+         count(*) filter (where p.status = 'quarantined')::integer
+  from pinned p join announced a on a.kind = p.kind and a.name = p.name;
+
+  update public.mcp_server_instances i
+  set refreshed_generation = p_generation, refreshed_at = clock_timestamp(), refresh_by = null, refresh_lease_until = null,
+      server_info = coalesce(p_server_info, i.server_info)
+  where i.id = p_instance_id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb) OWNER TO weir_system;
+
+--
+-- Name: record_denials(uuid, uuid[], timestamp with time zone[], text[], bytea[], uuid[], uuid[], text[], text[], text[], text[], bigint[], bytea[]); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[], p_request_hashes bytea[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_written integer;
+  v_epoch integer;
+begin
+  if not p_reasons <@ array['invalid_request', 'error'] or array_position(p_reasons, null) is not null then
+    raise exception using errcode = 'WR001', message = 'p_reasons: must be invalid_request or error';
+  end if;
+  select i.epoch into v_epoch from weir.installation i;
+  insert into public.mcp_interaction_logs (
+    created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
+    item, request_id, reason, request_bytes, request_hash)
+  select c.created_at, c.id, 'denied', a.organization_id, c.kind, 'denied', v_epoch, p_replica_id,
+         case when c.user_id is null then 'agent' else 'user' end, c.user_id, a.id, a.name, k.key_id,
+         weir.cut(c.item, 4096), weir.cut(c.request_id, 256), c.reason, c.request_bytes, c.request_hash
+  from unnest(p_ids, p_created_at, p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_items, p_reasons,
+              p_request_ids, p_request_bytes, p_request_hashes)
+       as c(id, created_at, key_id, secret_hash, user_id, agent_id, kind, item, reason, request_id, request_bytes, request_hash)
+  left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
+                     where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
+  join lateral (select x.id, x.organization_id, x.name from public.agents x
+                where x.id = case when c.key_id is not null then k.agent_id when c.user_id is not null then c.agent_id end
+                offset 0) a on true
+  on conflict do nothing;
+  get diagnostics v_written = row_count;
+  return v_written;
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[], p_request_hashes bytea[]) OWNER TO weir_system;
+
+--
+-- Name: record_event(text, uuid, text, uuid, uuid, text, text, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text DEFAULT NULL::text, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text, p_detail text DEFAULT NULL::text, p_grant_id uuid DEFAULT NULL::uuid, p_outcome text DEFAULT 'ok'::text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+begin
+  insert into public.mcp_interaction_logs (
+    created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, agent_id, agent_name, instance_id,
+    instance_name, item, grant_id, reason, detail, outcome)
+  select clock_timestamp(), weir.uuid_v7(), case when p_reason is null then 'completed' else 'denied' end, p_organization_id, p_kind,
+         case when p_reason is null then 'allowed' else 'denied' end, i.epoch,
+         case when v_actor is null then 'system' else 'user' end, v_actor, p_agent_id,
+         (select a.name from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id), p_instance_id,
+         (select s.name from public.mcp_server_instances s where s.id = p_instance_id and s.organization_id = p_organization_id),
+         weir.cut(p_item, 4096), p_grant_id, p_reason, weir.cut(p_detail, 500), case when p_reason is null then p_outcome end
+  from weir.installation i;
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text) OWNER TO weir_system;
+
+--
+-- Name: record_instance_state(uuid, bigint, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.record_instance_state(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  return weir.apply_report(p_instance_id, p_generation, p_state, p_error_code, p_error);
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_instance_state(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) OWNER TO weir_system;
+
+--
+-- Name: record_operation(uuid, uuid, text, text, text, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.record_operation(p_operation_id uuid, p_replica_id uuid, p_outcome text, p_error_code text, p_error text, p_retry_at timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_operation weir.dtma_operations;
+begin
+  if p_outcome is null or p_outcome not in ('done', 'failed', 'retry') then
+    raise exception using errcode = 'WR001', message = 'p_outcome: must be done, failed or retry';
+  end if;
+  if p_outcome = 'failed' then
+    perform weir.lock_organization(o.organization_id) from weir.dtma_operations o where o.id = p_operation_id;
+  end if;
+  update weir.dtma_operations o
+  set claimed_by = null, lease_until = null, error_code = weir.cut(p_error_code, 100), error = weir.cut(p_error, 2000),
+      finished_at = case when p_outcome <> 'retry' then clock_timestamp() end,
+      outcome = nullif(p_outcome, 'retry'),
+      run_at = case when p_outcome = 'retry' then coalesce(p_retry_at, clock_timestamp() + interval '5 seconds') else o.run_at end
+  where o.id = p_operation_id and o.claimed_by = p_replica_id and o.finished_at is null
+  returning o.* into v_operation;
+  if v_operation.id is null then
+    return false;
+  end if;
+  if p_outcome = 'failed' then
+    update public.mcp_server_instances i
+    set status = 'failed', last_error_code = coalesce(weir.cut(p_error_code, 100), 'failed'), last_error = weir.cut(p_error, 2000)
+    where i.id = v_operation.instance_id and i.generation = v_operation.generation
+      and exists (select from weir.instance_moves m where m.from_status = i.status and m.to_status = 'failed');
+  end if;
+  perform weir.record_event('lifecycle', v_operation.organization_id, p_instance_id => v_operation.instance_id,
+                            p_item => v_operation.action, p_detail => coalesce(p_error_code, p_outcome),
+                            p_outcome => case p_outcome when 'done' then 'ok' else 'failed' end);
+  return true;
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_operation(p_operation_id uuid, p_replica_id uuid, p_outcome text, p_error_code text, p_error text, p_retry_at timestamp with time zone) OWNER TO weir_system;
+
+--
+-- Name: record_security_events(text[], text[], inet[], integer[]); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_minute constant timestamptz := date_trunc('minute', clock_timestamp());
+  v_full constant boolean := (select count(*) >= 10000 from (
+    select from weir.security_events s where s.minute = v_minute limit 10000) t);
+begin
+  insert into weir.security_events as s (minute, reason, key_prefix, address, occurrences)
+  select v_minute, left(e.reason, 64), t.key_prefix, t.address, sum(greatest(e.count, 1))
+  from unnest(p_reasons, p_key_prefixes, p_addresses, p_counts) e(reason, key_prefix, address, count)
+  cross join lateral (
+    select case when v_full then '' else left(coalesce(e.key_prefix, ''), 8) end as key_prefix,
+           case when v_full then '0.0.0.0' else coalesce(e.address, '0.0.0.0') end as address) t
+  where e.reason <> ''
+  group by left(e.reason, 64), t.key_prefix, t.address
+  order by 2, 3, 4
+  on conflict on constraint security_events_pkey do update set occurrences = s.occurrences + excluded.occurrences;
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]) OWNER TO weir_system;
+
+--
+-- Name: refuse(text, text, text, uuid, uuid, uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.refuse(p_code text, p_message text, p_kind text, p_organization_id uuid DEFAULT NULL::uuid, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text, p_hint text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_reason constant text := case p_code
+    when 'WR001' then 'invalid_argument' when 'WR002' then 'unauthenticated' when 'WR003' then 'forbidden'
+    when 'WR004' then 'not_found' when 'WR005' then 'conflict' when 'WR006' then 'quota_exceeded'
+    when 'WR008' then 'rate_limited' when 'WR010' then 'not_supported' else 'error' end;
+begin
+  if exists (select from public.organization_members m
+             where m.organization_id = p_organization_id and m.user_id = weir.actor_id()) then
+    perform weir.record_event(p_kind, p_organization_id, v_reason, p_agent_id, p_instance_id, p_item, p_message);
+  else
+    perform weir.record_security_events(array[v_reason], array[''], array[null::inet], array[1]);
+  end if;
+  return weir.error(p_code, p_message, p_hint);
+end;
+$$;
+
+
+ALTER FUNCTION weir.refuse(p_code text, p_message text, p_kind text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_item text, p_hint text) OWNER TO weir_system;
+
+--
+-- Name: refuse_change(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  raise exception using errcode = 'WR003', message = format('%I.%I can only be appended to', tg_table_schema, tg_table_name);
+end;
+$$;
+
+
+ALTER FUNCTION weir.refuse_change() OWNER TO weir_owner;
+
+--
+-- Name: refuse_truncate(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.refuse_truncate() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  raise exception using errcode = 'WR003', message = format('%I.%I cannot be truncated', tg_table_schema, tg_table_name);
+end;
+$$;
+
+
+ALTER FUNCTION weir.refuse_truncate() OWNER TO weir_owner;
+
+--
+-- Name: refuse_violation(text, text, text, uuid, uuid, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, p_kind text, p_organization_id uuid DEFAULT NULL::uuid, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  return case p_sqlstate
+    when '23505' then weir.refuse('WR005', 'this is already there', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item,
+                                  p_constraint)
+    when '23503' then weir.refuse('WR004', 'what this refers to does not exist', p_kind, p_organization_id, p_agent_id,
+                                  p_instance_id, p_item)
+    when '23514' then weir.refuse('WR001', replace(p_constraint, '_', ' '), p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
+    when '23502' then weir.refuse('WR001', 'a required value is missing', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
+    else weir.refuse('WR003', 'this is not allowed', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
+  end;
+end;
+$$;
+
+
+ALTER FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, p_kind text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_item text) OWNER TO weir_owner;
+
+--
+-- Name: register_node(bytea, bytea, text, bytea, integer, text, text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.register_node(p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer, p_isolation text, p_runtimes text[]) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_id uuid;
+begin
+  update weir.dtma_nodes n
+  set token_hash = null, registered_at = now(), key_hash = p_node_key_hash, api_url = p_api_url, sealed_api_key = p_sealed_api_key,
+      capability_version = p_capability_version, isolation = p_isolation, runtimes = coalesce(p_runtimes, '{}'),
+      is_online = true, heartbeat_at = now()
+  where n.token_hash = p_token_hash and n.token_expires_at > clock_timestamp()
+  returning n.id into v_id;
+  if v_id is null then
+    raise exception using errcode = 'WR002', message = 'the token is not valid';
+  end if;
+  return v_id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.register_node(p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer, p_isolation text, p_runtimes text[]) OWNER TO weir_system;
+
+--
+-- Name: replica_heartbeat(uuid, text, bytea, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.replica_heartbeat(p_replica_id uuid, p_internal_url text, p_keyring_fingerprint bytea, p_version text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_fingerprint bytea;
+begin
+  select i.keyring_fingerprint into v_fingerprint from weir.installation i;
+  if v_fingerprint is null then
+    update weir.installation i set keyring_fingerprint = p_keyring_fingerprint where i.keyring_fingerprint is null;
+    select i.keyring_fingerprint into v_fingerprint from weir.installation i;
+  end if;
+  if v_fingerprint is distinct from p_keyring_fingerprint then
+    raise exception using errcode = 'WR005', message = 'the keyring is not the one that this database was written with';
+  end if;
+  insert into weir.replicas as r (id, internal_url, version) values (p_replica_id, p_internal_url, p_version)
+  on conflict (id) do update set internal_url = excluded.internal_url, version = excluded.version, heartbeat_at = now();
+  delete from weir.replicas r where r.heartbeat_at < now() - interval '1 hour';
+end;
+$$;
+
+
+ALTER FUNCTION weir.replica_heartbeat(p_replica_id uuid, p_internal_url text, p_keyring_fingerprint bytea, p_version text) OWNER TO weir_system;
+
+--
+-- Name: request_operation(uuid, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_status constant text := case p_action when 'deploy' then 'deploying' when 'stop' then 'stopping' end;
+  v_operation_id constant uuid := weir.uuid_v7();
+  v_instance public.mcp_server_instances;
+begin
+  perform weir.lock_organization(p_organization_id);
+  select i.* into v_instance from public.mcp_server_instances i
+  where i.id = p_instance_id and i.organization_id = p_organization_id and i.status <> 'deleted' for no key update;
+  if v_instance.id is null then
+    return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id,
+                       p_item => p_action);
+  elsif not exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status) then
+    return weir.refuse('WR005', format('the server is %s', v_instance.status), 'lifecycle', p_organization_id,
+                       p_instance_id => p_instance_id, p_item => p_action);
+  elsif p_action = 'deploy' and v_instance.catalog_id is not null
+        and not exists (select from public.mcp_server_catalog c where c.id = v_instance.catalog_id and c.is_published) then
+    return weir.refuse('WR005', 'the catalog server was withdrawn', 'lifecycle', p_organization_id,
+                       p_instance_id => p_instance_id, p_item => p_action);
+  end if;
+  update public.mcp_server_instances i
+  set status = v_status, generation = i.generation + 1, last_error_code = null, last_error = null,
+      deployed_by = case when p_action = 'deploy' then weir.actor_id() else i.deployed_by end
+  where i.id = p_instance_id and i.organization_id = p_organization_id;
+  insert into weir.dtma_operations (id, organization_id, instance_id, action, generation, created_by)
+  values (v_operation_id, p_organization_id, p_instance_id, p_action, v_instance.generation + 1, weir.actor_id());
+  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => p_action,
+                            p_detail => v_operation_id::text);
+  return jsonb_build_object('id', p_instance_id, 'status', v_status, 'operation_id', v_operation_id);
+end;
+$$;
+
+
+ALTER FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) OWNER TO weir_writer;
+
+--
+-- Name: rule_error(jsonb, text, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.rule_error(p_rule jsonb, p_path text, p_depth integer DEFAULT 0) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+declare
+  v_key text;
+  v_value jsonb;
+  v_type text;
+  v_error text;
+begin
+  if jsonb_typeof(p_rule) is distinct from 'object' then
+    return p_path || ': must be an object';
+  elsif p_depth > 3 then
+    return p_path || ': each may be nested at most three times';
+  end if;
+  for v_key, v_value in select e.key, e.value from jsonb_each(p_rule) e loop
+    v_type := jsonb_typeof(v_value);
+    v_error := case
+      when v_key = 'type' then
+        case when v_value <@ '["string", "number", "integer", "boolean", "array", "object", "null"]' and v_type = 'string'
+          then null else 'must be the name of a JSON type or integer' end
+      when v_key = 'equals' then null
+      when v_key = 'in' then
+        case when v_type = 'array' and jsonb_array_length(v_value) between 1 and 1000
+          then null else 'must be an array of 1 to 1000 values' end
+      when v_key in ('min', 'max') then
+        case when v_type = 'number' then null else 'must be a number' end
+      when v_key = 'prefix' then
+        case when v_type = 'string' and length(v_value #>> '{}') between 1 and 1024
+          then null else 'must be a text of 1 to 1024 characters' end
+      when v_key = 'under' then
+        case when v_type = 'string' and weir.is_clean_path(v_value #>> '{}') and length(v_value #>> '{}') <= 1024
+          then null else 'must be an absolute path or a URI without . or .. segments, backslash, % or control characters' end
+      when v_key = 'matches' then
+        case when v_type <> 'string' then 'must be a text' else weir.pattern_error(v_value #>> '{}') end
+      when v_key = 'each' then weir.rule_error(v_value, p_path || '.each', p_depth + 1)
+      else 'is not a rule: type, equals, in, min, max, prefix, under, matches, each'
+    end;
+    if v_error is not null then
+      return case when v_key = 'each' then v_error else p_path || '.' || left(v_key, 64) || ': ' || v_error end;
+    end if;
+  end loop;
+  return null;
+end;
+$$;
+
+
+ALTER FUNCTION weir.rule_error(p_rule jsonb, p_path text, p_depth integer) OWNER TO weir_owner;
+
+--
+-- Name: rule_failure(jsonb, jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $_$
+declare
+  v_type text := jsonb_typeof(p_value);
+  v_text text := case when v_type = 'string' then p_value #>> '{}' end;
+  v_number numeric := case when v_type = 'number' then (p_value #>> '{}')::numeric end;
+  v_holds boolean := true;
+  v_key text;
+  v_limit jsonb;
+  v_failure text;
+begin
+  for v_key, v_limit in select e.key, e.value from jsonb_each(p_rule) e loop
+    if v_key = 'each' then
+      if v_type <> 'array' then
+        return p_path;
+      end if;
+      select f.failure into v_failure
+      from jsonb_array_elements(p_value) with ordinality a(item, n),
+           lateral (select weir.rule_failure(v_limit, a.item, p_path || '[' || (a.n - 1) || ']') as failure) f
+      where f.failure is not null
+      order by a.n limit 1;
+      if v_failure is not null then
+        return v_failure;
+      end if;
+      continue;
+    end if;
+    v_holds := case v_key
+      when 'type' then v_limit #>> '{}' = v_type or (v_limit = '"integer"' and v_number = trunc(v_number))
+      when 'equals' then p_value = v_limit
+      when 'in' then exists (select from jsonb_array_elements(v_limit) i where i = p_value)
+      when 'min' then v_number >= (v_limit #>> '{}')::numeric
+      when 'max' then v_number <= (v_limit #>> '{}')::numeric
+      when 'prefix' then starts_with(v_text, v_limit #>> '{}')
+      when 'under' then weir.is_under(v_text, v_limit #>> '{}')
+      when 'matches' then length(v_text) <= 4096 and v_text ~ ('^(?:' || (v_limit #>> '{}') || ')$')
+    end;
+    -- null: the value has no such property (a number asked for its prefix), or the rule is not known
+    if v_holds is not true then
+      return p_path;
+    end if;
+  end loop;
+  return null;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) OWNER TO weir_owner;
+
+--
+-- Name: schema_error(jsonb, jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $_$
+declare
+  v_type constant text := jsonb_typeof(p_value);
+  v_key text;
+  v_rule jsonb;
+  v_error text;
+begin
+  if jsonb_typeof(p_schema) is distinct from 'object' then
+    return p_path || ': the schema is not an object';
+  end if;
+  for v_key, v_rule in select e.key, e.value from jsonb_each(p_schema) e loop
+    v_error := case
+      when v_key in ('title', 'description', 'default', 'examples', '$schema', 'additionalProperties') then null
+      when v_key = 'type' then
+        case when v_rule #>> '{}' = v_type
+               or (v_rule = '"integer"' and v_type = 'number' and (p_value #>> '{}')::numeric % 1 = 0) then null
+             else 'must be of type ' || (v_rule #>> '{}') end
+      when v_key = 'enum' then
+        case when exists (select from jsonb_array_elements(v_rule) i where i = p_value) then null
+             else 'is not one of the allowed values' end
+      when v_key = 'const' then case when p_value = v_rule then null else 'is not the allowed value' end
+      when v_key = 'minLength' then
+        case when v_type <> 'string' or length(p_value #>> '{}') >= (v_rule #>> '{}')::integer then null else 'is too short' end
+      when v_key = 'maxLength' then
+        case when v_type <> 'string' or length(p_value #>> '{}') <= (v_rule #>> '{}')::integer then null else 'is too long' end
+      when v_key = 'pattern' then
+        case when v_type <> 'string' or (length(p_value #>> '{}') <= 4096 and weir.pattern_error(v_rule #>> '{}') is null
+                                         and (p_value #>> '{}') ~ ('^(?:' || (v_rule #>> '{}') || ')$')) then null
+             else 'does not have the required form' end
+      when v_key = 'minimum' then
+        case when v_type <> 'number' or (p_value #>> '{}')::numeric >= (v_rule #>> '{}')::numeric then null else 'is too small' end
+      when v_key = 'maximum' then
+        case when v_type <> 'number' or (p_value #>> '{}')::numeric <= (v_rule #>> '{}')::numeric then null else 'is too large' end
+      when v_key = 'minItems' then
+        case when v_type <> 'array' or jsonb_array_length(p_value) >= (v_rule #>> '{}')::integer then null else 'has too few items' end
+      when v_key = 'maxItems' then
+        case when v_type <> 'array' or jsonb_array_length(p_value) <= (v_rule #>> '{}')::integer then null else 'has too many items' end
+      when v_key = 'required' and v_type = 'object' then
+        (select 'is missing ' || r.name from jsonb_array_elements_text(v_rule) r(name) where not p_value ? r.name limit 1)
+      when v_key in ('properties', 'required', 'items') then null
+      else 'cannot be checked: the schema has the unknown keyword ' || left(v_key, 64)
+    end;
+    if v_error is not null then
+      return p_path || ': ' || v_error;
+    end if;
+  end loop;
+  if v_type = 'object' then
+    for v_key, v_rule in select e.key, e.value from jsonb_each(p_value) e loop
+      v_error := case when p_schema -> 'properties' ? v_key
+                      then weir.schema_error(p_schema -> 'properties' -> v_key, v_rule, p_path || '.' || v_key)
+                      else p_path || '.' || left(v_key, 64) || ': is not a known setting' end;
+      exit when v_error is not null;
+    end loop;
+  elsif v_type = 'array' and p_schema ? 'items' then
+    select e.error into v_error
+    from jsonb_array_elements(p_value) with ordinality a(item, n),
+         lateral (select weir.schema_error(p_schema -> 'items', a.item, p_path || '[' || (a.n - 1) || ']') as error) e
+    where e.error is not null limit 1;
+  end if;
+  return v_error;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) OWNER TO weir_owner;
+
+--
+-- Name: server_config_error(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.server_config_error(p_config jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $_$
+declare
+  v_key text;
+  v_value jsonb;
+  v_type text;
+begin
+  if jsonb_typeof(p_config) is distinct from 'object' then
+    return 'server_config: must be an object';
+  elsif not p_config ? 'name' then
+    return 'server_config.name: is missing';
+  elsif (p_config ? 'catalog') = (p_config ? 'url') then
+    return 'server_config: give catalog or url';
+  elsif p_config ? 'url' and coalesce(p_config -> 'configuration', '{}') <> '{}' then
+    return 'server_config.configuration: a remote server has none';
+  end if;
+  for v_key, v_value in select e.key, e.value from jsonb_each(p_config) e loop
+    v_type := jsonb_typeof(v_value);
+    if not (case
+      when v_key = 'name' then v_type = 'string' and v_value #>> '{}' ~ '^[a-z0-9-]{1,20}$'
+      when v_key in ('catalog', 'url') then v_type = 'string' and length(v_value #>> '{}') between 1 and 2048
+      when v_key = 'configuration' then v_type = 'object'
+      when v_key = 'share' then v_type = 'string' and v_value #>> '{}' in ('instance', 'credential', 'session')
+      when v_key = 'priority' then v_type = 'number' and v_value::text ~ '^[0-9]{1,4}$' and (v_value::text)::integer <= 1000
+      when v_key = 'region' then v_type = 'string' and v_value #>> '{}' ~ '^[a-z0-9][a-z0-9-]{0,49}$'
+      when v_key = 'pin_policy' then v_type = 'string' and v_value #>> '{}' in ('trust_first', 'manual')
+      when v_key = 'idempotency_key' then v_type = 'string' and length(v_value #>> '{}') between 1 and 100
+      when v_key = 'chat' then v_type = 'object' and (v_value - 'offline') = '{}'
+        and case when jsonb_typeof(v_value -> 'offline') = 'array' then jsonb_array_length(v_value -> 'offline') <= 100
+                      and not exists (select from jsonb_array_elements(v_value -> 'offline') g
+                                      where jsonb_typeof(g) <> 'string' or weir.glob_error(g #>> '{}', '') is not null)
+                 else not v_value ? 'offline' end
+      else false
+    end) then
+      return 'server_config.' || left(v_key, 64) || ': is not known or not valid';
+    end if;
+  end loop;
+  return null;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.server_config_error(p_config jsonb) OWNER TO weir_owner;
+
+--
+-- Name: set_setting(text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.set_setting(p_name text, p_value jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  insert into weir.settings as s (name, value) values (p_name, p_value)
+  on conflict (name) do update set value = excluded.value, updated_at = now();
+end;
+$$;
+
+
+ALTER FUNCTION weir.set_setting(p_name text, p_value jsonb) OWNER TO weir_system;
+
+--
+-- Name: sweep_nodes(interval); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.sweep_nodes(p_stale interval) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_nodes uuid[];
+  v_instance record;
+begin
+  with lost as (
+    update weir.dtma_nodes n set is_online = false
+    where n.is_online and n.heartbeat_at < clock_timestamp() - p_stale
+    returning n.id)
+  select coalesce(array_agg(l.id), '{}') into v_nodes from lost l;
+  for v_instance in
+    select i.id, i.generation from public.mcp_server_instances i
+    join weir.dtma_nodes n on n.id = i.node_id and not n.is_online
+    where i.status = 'running' order by i.organization_id, i.id
+  loop
+    perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'node_lost', null);
+  end loop;
+  return cardinality(v_nodes);
+end;
+$$;
+
+
+ALTER FUNCTION weir.sweep_nodes(p_stale interval) OWNER TO weir_system;
+
+--
+-- Name: tool_grant_error(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+declare
+  v_key text;
+  v_value jsonb;
+  v_error text;
+begin
+  if jsonb_typeof(p_entry) is distinct from 'object' then
+    return p_path || ': must be an object';
+  end if;
+  for v_key, v_value in select e.key, e.value from jsonb_each(p_entry) e loop
+    if v_key = 'args' and jsonb_typeof(v_value) = 'object' then
+      for v_key, v_value in select e.key, e.value from jsonb_each(v_value) e loop
+        v_error := coalesce(v_error, weir.rule_error(v_value, p_path || '.args.' || left(v_key, 64)));
+      end loop;
+    elsif not (v_key = 'other' and v_value in ('"deny"', '"allow"')) then
+      v_error := p_path || '.' || left(v_key, 64) || ': must be args (an object of rules) or other (deny or allow)';
+    end if;
+    exit when v_error is not null;
+  end loop;
+  return v_error;
+end;
+$$;
+
+
+ALTER FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) OWNER TO weir_owner;
+
+--
+-- Name: uuid_v7(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.uuid_v7() RETURNS uuid
+    LANGUAGE sql PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (encode(set_bit(set_bit(OVERLAY(uuid_send(gen_random_uuid()) PLACING SUBSTRING(int8send(((EXTRACT(epoch FROM clock_timestamp()) * (1000)::numeric))::bigint) FROM 3) FROM 1 FOR 6), (52)::bigint, 1), (53)::bigint, 1), 'hex'::text))::uuid AS encode;
+END;
+
+
+ALTER FUNCTION weir.uuid_v7() OWNER TO weir_owner;
+
+--
+-- Name: withdraw_catalog_server(text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.withdraw_catalog_server(p_slug text, p_version text DEFAULT NULL::text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_count integer;
+begin
+  update public.mcp_server_catalog c set is_published = false, updated_at = now()
+  where c.slug = p_slug and (p_version is null or c.version = p_version) and c.is_published;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+
+ALTER FUNCTION weir.withdraw_catalog_server(p_slug text, p_version text) OWNER TO weir_system;
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: users; Type: TABLE; Schema: auth; Owner: weir_owner
+--
+
+CREATE TABLE auth.users (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    email text NOT NULL,
+    encrypted_password text,
+    banned_until timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT users_email_is_lower_case CHECK (((email = lower(email)) AND (email ~~ '%_@_%'::text) AND (length(email) <= 320)))
+);
+
+ALTER TABLE ONLY auth.users FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE auth.users OWNER TO weir_owner;
+
+--
+-- Name: TABLE users; Type: COMMENT; Schema: auth; Owner: weir_owner
+--
+
+COMMENT ON TABLE auth.users IS 'user: logins of the embedded issuer; columns have the names of Supabase''s auth.users';
+
+
+--
+-- Name: agent_api_keys; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.agent_api_keys (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    agent_id uuid NOT NULL,
+    name text NOT NULL,
+    key_id text NOT NULL,
+    secret_hash bytea NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    revoked_by uuid,
+    CONSTRAINT agent_api_keys_key_id_is_random_text CHECK ((key_id ~ '^[a-z0-9]{16}$'::text)),
+    CONSTRAINT agent_api_keys_name_is_1_to_100_characters CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+    CONSTRAINT agent_api_keys_secret_is_sha256 CHECK ((octet_length(secret_hash) = 32))
+);
+
+ALTER TABLE ONLY public.agent_api_keys FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.agent_api_keys OWNER TO weir_owner;
+
+--
+-- Name: TABLE agent_api_keys; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.agent_api_keys IS 'tenant: keys by which an agent presents itself; the secret''s hash, never the secret';
+
+
+--
+-- Name: agent_mcp_permissions; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.agent_mcp_permissions (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    agent_id uuid NOT NULL,
+    mcp_server_instance_id uuid NOT NULL,
+    permissions jsonb NOT NULL,
+    not_before timestamp with time zone,
+    expires_at timestamp with time zone,
+    granted_by uuid,
+    granted_by_id uuid NOT NULL,
+    granted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    revoked_at timestamp with time zone,
+    revoked_by uuid,
+    is_active boolean GENERATED ALWAYS AS ((revoked_at IS NULL)) STORED NOT NULL,
+    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT agent_mcp_permissions_follow_the_grammar CHECK ((weir.permissions_error(permissions) IS NULL)),
+    CONSTRAINT agent_mcp_permissions_revoked_by_someone_at_a_time CHECK (((revoked_by IS NULL) OR (revoked_at IS NOT NULL))),
+    CONSTRAINT agent_mcp_permissions_start_before_they_end CHECK ((not_before < expires_at))
+);
+
+ALTER TABLE ONLY public.agent_mcp_permissions FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.agent_mcp_permissions OWNER TO weir_owner;
+
+--
+-- Name: TABLE agent_mcp_permissions; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.agent_mcp_permissions IS 'tenant: what an agent may use of an instance; history is kept';
+
+
+--
+-- Name: agents; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.agents (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    name text NOT NULL,
+    instructions text,
+    owner_id uuid,
+    is_active boolean DEFAULT true NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT agents_instructions_are_at_most_32_kib CHECK ((octet_length(instructions) <= 32768)),
+    CONSTRAINT agents_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name))))
+);
+
+ALTER TABLE ONLY public.agents FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.agents OWNER TO weir_owner;
+
+--
+-- Name: TABLE agents; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.agents IS 'tenant: an AI agent of an organization';
+
+
+--
+-- Name: chat_channels; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.chat_channels (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    workspace_id uuid NOT NULL,
+    name text NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT chat_channels_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name))))
+);
+
+ALTER TABLE ONLY public.chat_channels FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.chat_channels OWNER TO weir_owner;
+
+--
+-- Name: TABLE chat_channels; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.chat_channels IS 'tenant: a channel of a workspace';
+
+
+--
+-- Name: chat_messages; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.chat_messages (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    workspace_id uuid NOT NULL,
+    channel_id uuid NOT NULL,
+    sender text NOT NULL,
+    user_id uuid,
+    agent_id uuid,
+    content text NOT NULL,
+    client_message_id text,
+    reply_to uuid,
+    tool_calls jsonb,
+    usage jsonb,
+    degraded jsonb,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT chat_messages_client_message_id_is_short CHECK (((length(client_message_id) >= 1) AND (length(client_message_id) <= 100))),
+    CONSTRAINT chat_messages_content_is_at_most_64_kib CHECK ((octet_length(content) <= 65536)),
+    CONSTRAINT chat_messages_has_no_other_sender CHECK ((((sender = 'user'::text) AND (agent_id IS NULL)) OR ((sender = 'agent'::text) AND (client_message_id IS NULL)))),
+    CONSTRAINT chat_messages_sender_is_user_or_agent CHECK ((sender = ANY (ARRAY['user'::text, 'agent'::text])))
+);
+
+ALTER TABLE ONLY public.chat_messages FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.chat_messages OWNER TO weir_owner;
+
+--
+-- Name: TABLE chat_messages; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.chat_messages IS 'tenant: what people and agents said in a channel';
+
+
+--
+-- Name: mcp_interaction_logs; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.mcp_interaction_logs (
+    created_at timestamp with time zone NOT NULL,
+    id uuid NOT NULL,
+    phase weir.log_phase NOT NULL,
+    organization_id uuid NOT NULL,
+    kind weir.log_kind NOT NULL,
+    decision weir.log_decision NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    epoch integer NOT NULL,
+    canon_version smallint DEFAULT 1 NOT NULL,
+    replica_id uuid,
+    actor_kind weir.log_actor NOT NULL,
+    user_id uuid,
+    agent_id uuid,
+    agent_name weir.log_name,
+    key_id text,
+    instance_id uuid,
+    instance_name weir.log_name,
+    item weir.log_copy,
+    grant_id uuid,
+    request_id weir.log_text,
+    attempt integer DEFAULT 1 NOT NULL,
+    reason weir.log_reason,
+    detail weir.log_text,
+    outcome weir.log_outcome,
+    error_code weir.log_name,
+    duration_us weir.log_count,
+    request_bytes weir.log_count,
+    response_bytes weir.log_count,
+    request_hash weir.log_hash,
+    response_hash weir.log_hash,
+    request_copy weir.log_copy,
+    response_copy weir.log_copy,
+    occurrences integer DEFAULT 1 NOT NULL,
+    leaf bytea GENERATED ALWAYS AS (weir.log_leaf((canon_version)::integer, epoch, xid, organization_id, created_at, id, (phase)::text, (kind)::text, (decision)::text, recorded_at, replica_id, (actor_kind)::text, user_id, agent_id, (agent_name)::text, key_id, instance_id, (instance_name)::text, (item)::text, grant_id, (request_id)::text, attempt, (reason)::text, (detail)::text, (outcome)::text, (error_code)::text, (duration_us)::bigint, (request_bytes)::bigint, (response_bytes)::bigint, (request_hash)::bytea, (response_hash)::bytea, (request_copy)::text, (response_copy)::text, occurrences)) STORED NOT NULL,
+    CONSTRAINT mcp_interaction_logs_phase_fits_decision_reason_and_outcome CHECK (((((phase)::text = 'denied'::text) = ((decision)::text = 'denied'::text)) AND (((phase)::text <> 'denied'::text) OR (reason IS NOT NULL)) AND (((phase)::text = 'completed'::text) = (outcome IS NOT NULL)) AND (((actor_kind)::text = 'system'::text) OR (num_nonnulls(user_id, agent_id) > 0)) AND (attempt > 0) AND (occurrences > 0)))
+)
+PARTITION BY RANGE (created_at);
+
+ALTER TABLE ONLY public.mcp_interaction_logs FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.mcp_interaction_logs OWNER TO weir_owner;
+
+--
+-- Name: TABLE mcp_interaction_logs; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.mcp_interaction_logs IS 'tenant: the append-only record of every interaction (no foreign keys, see 0160_log.sql); read by read_audit only';
+
+
+--
+-- Name: mcp_server_catalog; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.mcp_server_catalog (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    slug text NOT NULL,
+    version text NOT NULL,
+    name text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    transport text NOT NULL,
+    runtime text DEFAULT 'process'::text NOT NULL,
+    package text NOT NULL,
+    bin text NOT NULL,
+    args jsonb DEFAULT '[]'::jsonb NOT NULL,
+    env jsonb DEFAULT '{}'::jsonb NOT NULL,
+    configuration_schema jsonb DEFAULT '{"type": "object", "properties": {}}'::jsonb NOT NULL,
+    default_share text DEFAULT 'instance'::text NOT NULL,
+    is_published boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT mcp_server_catalog_args_is_an_array CHECK ((jsonb_typeof(args) = 'array'::text)),
+    CONSTRAINT mcp_server_catalog_bin_is_a_name CHECK ((bin ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text)),
+    CONSTRAINT mcp_server_catalog_env_is_an_object CHECK ((jsonb_typeof(env) = 'object'::text)),
+    CONSTRAINT mcp_server_catalog_package_is_a_name CHECK ((package ~ '^(@[a-z0-9][a-z0-9._-]{0,99}/)?[a-z0-9][a-z0-9._-]{0,99}$'::text)),
+    CONSTRAINT mcp_server_catalog_runtime_is_known CHECK ((runtime = 'process'::text)),
+    CONSTRAINT mcp_server_catalog_schema_is_an_object CHECK ((jsonb_typeof(configuration_schema) = 'object'::text)),
+    CONSTRAINT mcp_server_catalog_share_is_known CHECK ((default_share = ANY (ARRAY['instance'::text, 'credential'::text, 'session'::text]))),
+    CONSTRAINT mcp_server_catalog_slug_is_lower_case CHECK ((slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
+    CONSTRAINT mcp_server_catalog_transport_is_known CHECK ((transport = ANY (ARRAY['stdio'::text, 'http'::text]))),
+    CONSTRAINT mcp_server_catalog_version_is_exact CHECK ((version ~ '^[0-9][0-9A-Za-z.+-]{0,63}$'::text))
+);
+
+ALTER TABLE ONLY public.mcp_server_catalog FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.mcp_server_catalog OWNER TO weir_owner;
+
+--
+-- Name: TABLE mcp_server_catalog; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.mcp_server_catalog IS 'global: servers that an organization may instantiate; written by the platform only';
+
+
+--
+-- Name: mcp_server_instances; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.mcp_server_instances (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    name text NOT NULL,
+    catalog_id uuid,
+    url text,
+    configuration jsonb DEFAULT '{}'::jsonb NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    share text DEFAULT 'instance'::text NOT NULL,
+    priority integer DEFAULT 100 NOT NULL,
+    region text,
+    pin_policy text DEFAULT 'trust_first'::text NOT NULL,
+    chat_offline text[] DEFAULT '{}'::text[] NOT NULL,
+    node_id uuid,
+    generation bigint DEFAULT 1 NOT NULL,
+    idempotency_key text,
+    last_error_code text,
+    last_error text,
+    first_running_at timestamp with time zone,
+    server_info jsonb,
+    refreshed_generation bigint,
+    refreshed_at timestamp with time zone,
+    refresh_by uuid,
+    refresh_lease_until timestamp with time zone,
+    created_by uuid,
+    deployed_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT mcp_server_instances_catalog_or_url CHECK ((num_nonnulls(catalog_id, url) = 1)),
+    CONSTRAINT mcp_server_instances_configuration_is_an_object CHECK ((jsonb_typeof(configuration) = 'object'::text)),
+    CONSTRAINT mcp_server_instances_configuration_is_at_most_64_kib CHECK ((octet_length((configuration)::text) <= 65536)),
+    CONSTRAINT mcp_server_instances_errors_are_short CHECK (((length(last_error_code) <= 100) AND (length(last_error) <= 2000))),
+    CONSTRAINT mcp_server_instances_failed_says_why CHECK (((status <> 'failed'::text) OR (last_error_code IS NOT NULL))),
+    CONSTRAINT mcp_server_instances_name_is_1_to_20_of_a_z_0_9 CHECK ((name ~ '^[a-z0-9-]{1,20}$'::text)),
+    CONSTRAINT mcp_server_instances_pin_policy_is_known CHECK ((pin_policy = ANY (ARRAY['trust_first'::text, 'manual'::text]))),
+    CONSTRAINT mcp_server_instances_priority_is_0_to_1000 CHECK (((priority >= 0) AND (priority <= 1000))),
+    CONSTRAINT mcp_server_instances_share_is_known CHECK ((share = ANY (ARRAY['instance'::text, 'credential'::text, 'session'::text]))),
+    CONSTRAINT mcp_server_instances_status_is_known CHECK ((status = ANY (ARRAY['pending'::text, 'deploying'::text, 'running'::text, 'degraded'::text, 'updating'::text, 'stopping'::text, 'stopped'::text, 'failed'::text, 'deleting'::text, 'deleted'::text]))),
+    CONSTRAINT mcp_server_instances_url_is_http CHECK (((url ~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$'::text) AND (length(url) <= 2048)))
+);
+
+ALTER TABLE ONLY public.mcp_server_instances FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.mcp_server_instances OWNER TO weir_owner;
+
+--
+-- Name: TABLE mcp_server_instances; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.mcp_server_instances IS 'tenant: an organization''s MCP server, run by a node or remote by URL';
+
+
+--
+-- Name: mcp_server_tools; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.mcp_server_tools (
+    organization_id uuid NOT NULL,
+    instance_id uuid NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    definition_hash bytea NOT NULL,
+    definition text NOT NULL,
+    status text NOT NULL,
+    announced boolean NOT NULL,
+    first_seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    approved_at timestamp with time zone,
+    approved_by uuid,
+    CONSTRAINT mcp_server_tools_approved_with_time CHECK (((status <> 'approved'::text) OR (approved_at IS NOT NULL))),
+    CONSTRAINT mcp_server_tools_definition_is_at_most_256_kib CHECK ((octet_length(definition) <= 262144)),
+    CONSTRAINT mcp_server_tools_hash_is_sha256 CHECK ((octet_length(definition_hash) = 32)),
+    CONSTRAINT mcp_server_tools_kind_is_known CHECK ((kind = ANY (ARRAY['tool'::text, 'prompt'::text, 'template'::text]))),
+    CONSTRAINT mcp_server_tools_name_is_at_most_1_kib CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 1024))),
+    CONSTRAINT mcp_server_tools_status_is_known CHECK ((status = ANY (ARRAY['approved'::text, 'quarantined'::text, 'rejected'::text])))
+);
+
+ALTER TABLE ONLY public.mcp_server_tools FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.mcp_server_tools OWNER TO weir_owner;
+
+--
+-- Name: TABLE mcp_server_tools; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.mcp_server_tools IS 'tenant: pinned definitions of an instance''s tools, prompts and templates';
+
+
+--
+-- Name: organization_api_keys; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.organization_api_keys (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    name text NOT NULL,
+    key_id text NOT NULL,
+    secret_hash bytea NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT organization_api_keys_key_id_is_random_text CHECK ((key_id ~ '^[a-z0-9]{16}$'::text)),
+    CONSTRAINT organization_api_keys_name_is_1_to_100_characters CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+    CONSTRAINT organization_api_keys_secret_is_sha256 CHECK ((octet_length(secret_hash) = 32))
+);
+
+ALTER TABLE ONLY public.organization_api_keys FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.organization_api_keys OWNER TO weir_owner;
+
+--
+-- Name: TABLE organization_api_keys; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.organization_api_keys IS 'tenant: keys of the organization itself, for its own automation';
+
+
+--
+-- Name: organization_invitations; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.organization_invitations (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    email text NOT NULL,
+    role text NOT NULL,
+    token_hash bytea NOT NULL,
+    invited_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    accepted_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT organization_invitations_accepted_or_revoked CHECK (((accepted_at IS NULL) OR (revoked_at IS NULL))),
+    CONSTRAINT organization_invitations_email_is_lower_case CHECK (((email = lower(email)) AND (length(email) <= 320))),
+    CONSTRAINT organization_invitations_role_is_known CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text, 'viewer'::text]))),
+    CONSTRAINT organization_invitations_token_is_sha256 CHECK ((octet_length(token_hash) = 32))
+);
+
+ALTER TABLE ONLY public.organization_invitations FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.organization_invitations OWNER TO weir_owner;
+
+--
+-- Name: TABLE organization_invitations; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.organization_invitations IS 'tenant: who was asked to join, by e-mail';
+
+
+--
+-- Name: organization_members; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.organization_members (
+    organization_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    role text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    invited_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT organization_members_role_is_known CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text, 'viewer'::text]))),
+    CONSTRAINT organization_members_status_is_known CHECK ((status = ANY (ARRAY['active'::text, 'invited'::text, 'suspended'::text, 'removed'::text])))
+);
+
+ALTER TABLE ONLY public.organization_members FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.organization_members OWNER TO weir_owner;
+
+--
+-- Name: TABLE organization_members; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.organization_members IS 'tenant: a person''s role and status in an organization';
+
+
+--
+-- Name: organizations; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.organizations (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    name text NOT NULL,
+    slug text NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    max_mcp_servers integer DEFAULT 25 NOT NULL,
+    max_agents integer DEFAULT 200 NOT NULL,
+    max_workspaces integer DEFAULT 200 NOT NULL,
+    max_concurrent_connections integer DEFAULT 200 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT organizations_limits_are_not_negative CHECK ((LEAST(max_mcp_servers, max_agents, max_workspaces, max_concurrent_connections) >= 0)),
+    CONSTRAINT organizations_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name)))),
+    CONSTRAINT organizations_slug_is_lower_case CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$'::text))
+);
+
+ALTER TABLE ONLY public.organizations FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.organizations OWNER TO weir_owner;
+
+--
+-- Name: TABLE organizations; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.organizations IS 'tenant: the organization itself; its id is the organization_id of every tenant row';
+
+
+--
+-- Name: permission_requests; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.permission_requests (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    agent_id uuid NOT NULL,
+    mcp_server_instance_id uuid NOT NULL,
+    permissions jsonb NOT NULL,
+    message text,
+    status text DEFAULT 'open'::text NOT NULL,
+    requested_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    decided_by uuid,
+    decided_at timestamp with time zone,
+    CONSTRAINT permission_requests_decided_at_a_time CHECK (((status = 'open'::text) = (decided_at IS NULL))),
+    CONSTRAINT permission_requests_follow_the_grammar CHECK ((weir.permissions_error(permissions) IS NULL)),
+    CONSTRAINT permission_requests_message_is_short CHECK ((length(message) <= 1000)),
+    CONSTRAINT permission_requests_status_is_known CHECK ((status = ANY (ARRAY['open'::text, 'granted'::text, 'refused'::text, 'withdrawn'::text])))
+);
+
+ALTER TABLE ONLY public.permission_requests FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.permission_requests OWNER TO weir_owner;
+
+--
+-- Name: TABLE permission_requests; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.permission_requests IS 'tenant: access that an agent''s owner asked for';
+
+
+--
+-- Name: usage_hourly; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.usage_hourly (
+    organization_id uuid NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    agent_id uuid NOT NULL,
+    instance_id uuid NOT NULL,
+    calls bigint DEFAULT 0 NOT NULL,
+    denied bigint DEFAULT 0 NOT NULL,
+    failed bigint DEFAULT 0 NOT NULL,
+    duration_us bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT usage_hourly_is_not_negative CHECK ((LEAST(calls, denied, failed, duration_us) >= 0))
+);
+
+ALTER TABLE ONLY public.usage_hourly FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.usage_hourly OWNER TO weir_owner;
+
+--
+-- Name: TABLE usage_hourly; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.usage_hourly IS 'tenant: calls by the hour, rolled up from the record (agent and instance are copied ids)';
+
+
+--
+-- Name: workspace_members; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.workspace_members (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    workspace_id uuid NOT NULL,
+    user_id uuid,
+    agent_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT workspace_members_person_or_agent CHECK ((num_nonnulls(user_id, agent_id) = 1))
+);
+
+ALTER TABLE ONLY public.workspace_members FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.workspace_members OWNER TO weir_owner;
+
+--
+-- Name: TABLE workspace_members; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.workspace_members IS 'tenant: a person or an agent in a workspace; sharing one lets the person use the agent';
+
+
+--
+-- Name: workspaces; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.workspaces (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    name text NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT workspaces_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name))))
+);
+
+ALTER TABLE ONLY public.workspaces FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.workspaces OWNER TO weir_owner;
+
+--
+-- Name: TABLE workspaces; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.workspaces IS 'tenant: a place where people and agents of one organization talk';
+
+
+--
+-- Name: audit_checkpoints; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.audit_checkpoints (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    content text NOT NULL,
+    key_id text NOT NULL,
+    signature bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE ONLY weir.audit_checkpoints FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.audit_checkpoints OWNER TO weir_owner;
+
+--
+-- Name: TABLE audit_checkpoints; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.audit_checkpoints IS 'platform: signed heads of all chains';
+
+
+--
+-- Name: audit_seals; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.audit_seals (
+    organization_id uuid NOT NULL,
+    sequence bigint NOT NULL,
+    partition_start timestamp with time zone NOT NULL,
+    previous_hash bytea,
+    merkle_root bytea NOT NULL,
+    row_count bigint NOT NULL,
+    first_xid xid8 NOT NULL,
+    last_xid xid8 NOT NULL,
+    epoch integer NOT NULL,
+    canon_version smallint NOT NULL,
+    seal_hash bytea NOT NULL,
+    sealed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT audit_seals_are_linked CHECK (((sequence = 1) = (previous_hash IS NULL))),
+    CONSTRAINT audit_seals_hashes_are_sha256 CHECK (((octet_length(merkle_root) = 32) AND (octet_length(seal_hash) = 32) AND (octet_length(previous_hash) = 32))),
+    CONSTRAINT audit_seals_have_rows CHECK ((row_count > 0))
+);
+
+ALTER TABLE ONLY weir.audit_seals FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.audit_seals OWNER TO weir_owner;
+
+--
+-- Name: TABLE audit_seals; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.audit_seals IS 'tenant: links of each organization''s audit chain (no foreign keys: a seal outlives its organization)';
+
+
+--
+-- Name: change_versions; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.change_versions (
+    organization_id uuid NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    changed_in xid8 DEFAULT pg_current_xact_id() NOT NULL
+);
+
+ALTER TABLE ONLY weir.change_versions FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.change_versions OWNER TO weir_owner;
+
+--
+-- Name: TABLE change_versions; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.change_versions IS 'tenant: change counters, a hint for replicas (no foreign key: the platform has a row, and a deleted organization still counts)';
+
+
+--
+-- Name: dtma_nodes; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.dtma_nodes (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    name text NOT NULL,
+    region text DEFAULT 'default'::text NOT NULL,
+    token_hash bytea,
+    token_expires_at timestamp with time zone,
+    registered_at timestamp with time zone,
+    key_hash bytea,
+    api_url text,
+    sealed_api_key bytea,
+    capability_version integer,
+    isolation text,
+    runtimes text[] DEFAULT '{}'::text[] NOT NULL,
+    is_online boolean DEFAULT false NOT NULL,
+    heartbeat_at timestamp with time zone,
+    status jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT dtma_nodes_api_url_is_http CHECK ((api_url ~ '^https?://[^/?#@]+$'::text)),
+    CONSTRAINT dtma_nodes_hashes_are_sha256 CHECK (((octet_length(token_hash) = 32) AND (octet_length(key_hash) = 32))),
+    CONSTRAINT dtma_nodes_isolation_is_known CHECK ((isolation = ANY (ARRAY['none'::text, 'user'::text, 'container'::text]))),
+    CONSTRAINT dtma_nodes_name_is_plain CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text)),
+    CONSTRAINT dtma_nodes_region_is_plain CHECK ((region ~ '^[a-z0-9][a-z0-9-]{0,49}$'::text)),
+    CONSTRAINT dtma_nodes_registered_with_key_and_url CHECK (((registered_at IS NULL) OR (num_nulls(key_hash, api_url, sealed_api_key, isolation, capability_version) = 0))),
+    CONSTRAINT dtma_nodes_token_expires CHECK (((token_hash IS NULL) OR (token_expires_at IS NOT NULL)))
+);
+
+ALTER TABLE ONLY weir.dtma_nodes FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.dtma_nodes OWNER TO weir_owner;
+
+--
+-- Name: TABLE dtma_nodes; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.dtma_nodes IS 'platform: hosts that run servers, with the sealed key of their API';
+
+
+--
+-- Name: dtma_operations; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.dtma_operations (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    instance_id uuid NOT NULL,
+    action text NOT NULL,
+    generation bigint NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_by uuid,
+    lease_until timestamp with time zone,
+    finished_at timestamp with time zone,
+    outcome text,
+    error_code text,
+    error text,
+    CONSTRAINT dtma_operations_action_is_known CHECK ((action = ANY (ARRAY['deploy'::text, 'stop'::text]))),
+    CONSTRAINT dtma_operations_claimed_with_lease CHECK (((claimed_by IS NULL) = (lease_until IS NULL))),
+    CONSTRAINT dtma_operations_errors_are_short CHECK (((length(error_code) <= 100) AND (length(error) <= 2000))),
+    CONSTRAINT dtma_operations_finished_with_outcome CHECK (((finished_at IS NULL) = (outcome IS NULL))),
+    CONSTRAINT dtma_operations_outcome_is_known CHECK ((outcome = ANY (ARRAY['done'::text, 'failed'::text, 'superseded'::text])))
+);
+
+ALTER TABLE ONLY weir.dtma_operations FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.dtma_operations OWNER TO weir_owner;
+
+--
+-- Name: TABLE dtma_operations; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.dtma_operations IS 'tenant: outbox of what nodes are asked to do';
+
+
+--
+-- Name: grant_usage; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.grant_usage (
+    organization_id uuid NOT NULL,
+    grant_id uuid NOT NULL,
+    period text NOT NULL,
+    window_start timestamp with time zone NOT NULL,
+    used bigint NOT NULL,
+    CONSTRAINT grant_usage_is_not_negative CHECK ((used >= 0)),
+    CONSTRAINT grant_usage_period_is_known CHECK ((period = ANY (ARRAY['per_minute'::text, 'per_hour'::text, 'per_day'::text])))
+);
+
+ALTER TABLE ONLY weir.grant_usage FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.grant_usage OWNER TO weir_owner;
+
+--
+-- Name: TABLE grant_usage; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.grant_usage IS 'tenant: counters of limited grants (no foreign key, see 0150_grants.sql)';
+
+
+--
+-- Name: installation; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.installation (
+    only_row boolean DEFAULT true NOT NULL,
+    epoch integer DEFAULT 1 NOT NULL,
+    keyring_fingerprint bytea,
+    embedded_issuer boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT installation_epoch_is_positive CHECK ((epoch > 0)),
+    CONSTRAINT installation_has_one_row CHECK (only_row)
+);
+
+ALTER TABLE ONLY weir.installation FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.installation OWNER TO weir_owner;
+
+--
+-- Name: TABLE installation; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.installation IS 'platform: one row about this database. A restore starts a new epoch; the keyring''s fingerprint is the first replica''s.';
+
+
+--
+-- Name: instance_moves; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.instance_moves (
+    from_status text NOT NULL,
+    to_status text NOT NULL
+);
+
+ALTER TABLE ONLY weir.instance_moves FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.instance_moves OWNER TO weir_owner;
+
+--
+-- Name: TABLE instance_moves; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.instance_moves IS 'global: the allowed moves of an instance''s state';
+
+
+--
+-- Name: platform_admins; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.platform_admins (
+    user_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY weir.platform_admins FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.platform_admins OWNER TO weir_owner;
+
+--
+-- Name: TABLE platform_admins; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.platform_admins IS 'platform: who publishes the catalog and registers nodes';
+
+
+--
+-- Name: replicas; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.replicas (
+    id uuid NOT NULL,
+    internal_url text NOT NULL,
+    version text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    heartbeat_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT replicas_internal_url_is_http CHECK ((internal_url ~ '^https?://[^/?#@]+$'::text))
+);
+
+ALTER TABLE ONLY weir.replicas FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.replicas OWNER TO weir_owner;
+
+--
+-- Name: TABLE replicas; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.replicas IS 'platform: the gateway''s processes and where they listen for each other';
+
+
+--
+-- Name: security_events; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.security_events (
+    minute timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    key_prefix text DEFAULT ''::text NOT NULL,
+    address inet DEFAULT '0.0.0.0'::inet NOT NULL,
+    occurrences bigint NOT NULL,
+    CONSTRAINT security_events_are_counted CHECK ((occurrences > 0)),
+    CONSTRAINT security_events_key_prefix_is_short CHECK ((length(key_prefix) <= 8)),
+    CONSTRAINT security_events_reason_is_short CHECK (((length(reason) >= 1) AND (length(reason) <= 64)))
+);
+
+ALTER TABLE ONLY weir.security_events FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.security_events OWNER TO weir_owner;
+
+--
+-- Name: TABLE security_events; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.security_events IS 'platform: counted failures of callers that no organization knows';
+
+
+--
+-- Name: settings; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.settings (
+    name text NOT NULL,
+    value jsonb NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT settings_name_is_known CHECK ((name = 'egress_allow'::text))
+);
+
+ALTER TABLE ONLY weir.settings FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.settings OWNER TO weir_owner;
+
+--
+-- Name: TABLE settings; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.settings IS 'platform: the operator''s settings that SQL decides by; written by the owner only';
+
+
+--
+-- Name: users users_pkey; Type: CONSTRAINT; Schema: auth; Owner: weir_owner
+--
+
+ALTER TABLE ONLY auth.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: agent_api_keys agent_api_keys_key_id_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agent_api_keys
+    ADD CONSTRAINT agent_api_keys_key_id_key UNIQUE (key_id);
+
+
+--
+-- Name: agent_api_keys agent_api_keys_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agent_api_keys
+    ADD CONSTRAINT agent_api_keys_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: agent_mcp_permissions agent_mcp_permissions_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agent_mcp_permissions
+    ADD CONSTRAINT agent_mcp_permissions_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: agents agents_organization_id_id_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agents
+    ADD CONSTRAINT agents_organization_id_id_key UNIQUE (organization_id, id);
+
+
+--
+-- Name: agents agents_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agents
+    ADD CONSTRAINT agents_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: chat_channels chat_channels_organization_workspace_id_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_channels
+    ADD CONSTRAINT chat_channels_organization_workspace_id_key UNIQUE (organization_id, workspace_id, id);
+
+
+--
+-- Name: chat_channels chat_channels_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_channels
+    ADD CONSTRAINT chat_channels_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: chat_messages chat_messages_channel_id_id_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_messages
+    ADD CONSTRAINT chat_messages_channel_id_id_key UNIQUE (channel_id, id);
+
+
+--
+-- Name: chat_messages chat_messages_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_messages
+    ADD CONSTRAINT chat_messages_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: mcp_interaction_logs mcp_interaction_logs_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.mcp_interaction_logs
+    ADD CONSTRAINT mcp_interaction_logs_pkey PRIMARY KEY (created_at, id, phase);
+
+
+--
+-- Name: mcp_server_catalog mcp_server_catalog_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.mcp_server_catalog
+    ADD CONSTRAINT mcp_server_catalog_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: mcp_server_catalog mcp_server_catalog_slug_version_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.mcp_server_catalog
+    ADD CONSTRAINT mcp_server_catalog_slug_version_key UNIQUE (slug, version);
+
+
+--
+-- Name: mcp_server_instances mcp_server_instances_organization_id_id_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.mcp_server_instances
+    ADD CONSTRAINT mcp_server_instances_organization_id_id_key UNIQUE (organization_id, id);
+
+
+--
+-- Name: mcp_server_instances mcp_server_instances_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.mcp_server_instances
+    ADD CONSTRAINT mcp_server_instances_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: mcp_server_tools mcp_server_tools_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.mcp_server_tools
+    ADD CONSTRAINT mcp_server_tools_pkey PRIMARY KEY (instance_id, kind, name, definition_hash);
+
+
+--
+-- Name: organization_api_keys organization_api_keys_key_id_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organization_api_keys
+    ADD CONSTRAINT organization_api_keys_key_id_key UNIQUE (key_id);
+
+
+--
+-- Name: organization_api_keys organization_api_keys_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organization_api_keys
+    ADD CONSTRAINT organization_api_keys_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: organization_invitations organization_invitations_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organization_invitations
+    ADD CONSTRAINT organization_invitations_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: organization_invitations organization_invitations_token_hash_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organization_invitations
+    ADD CONSTRAINT organization_invitations_token_hash_key UNIQUE (token_hash);
+
+
+--
+-- Name: organization_members organization_members_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organization_members
+    ADD CONSTRAINT organization_members_pkey PRIMARY KEY (organization_id, user_id);
+
+
+--
+-- Name: organizations organizations_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organizations
+    ADD CONSTRAINT organizations_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: organizations organizations_slug_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organizations
+    ADD CONSTRAINT organizations_slug_key UNIQUE (slug);
+
+
+--
+-- Name: permission_requests permission_requests_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.permission_requests
+    ADD CONSTRAINT permission_requests_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: usage_hourly usage_hourly_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.usage_hourly
+    ADD CONSTRAINT usage_hourly_pkey PRIMARY KEY (organization_id, hour, agent_id, instance_id);
+
+
+--
+-- Name: workspace_members workspace_members_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.workspace_members
+    ADD CONSTRAINT workspace_members_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: workspaces workspaces_organization_id_id_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.workspaces
+    ADD CONSTRAINT workspaces_organization_id_id_key UNIQUE (organization_id, id);
+
+
+--
+-- Name: workspaces workspaces_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.workspaces
+    ADD CONSTRAINT workspaces_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: audit_checkpoints audit_checkpoints_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.audit_checkpoints
+    ADD CONSTRAINT audit_checkpoints_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: audit_seals audit_seals_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.audit_seals
+    ADD CONSTRAINT audit_seals_pkey PRIMARY KEY (organization_id, sequence);
+
+
+--
+-- Name: change_versions change_versions_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.change_versions
+    ADD CONSTRAINT change_versions_pkey PRIMARY KEY (organization_id);
+
+
+--
+-- Name: dtma_nodes dtma_nodes_key_hash_key; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.dtma_nodes
+    ADD CONSTRAINT dtma_nodes_key_hash_key UNIQUE (key_hash);
+
+
+--
+-- Name: dtma_nodes dtma_nodes_name_key; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.dtma_nodes
+    ADD CONSTRAINT dtma_nodes_name_key UNIQUE (name);
+
+
+--
+-- Name: dtma_nodes dtma_nodes_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.dtma_nodes
+    ADD CONSTRAINT dtma_nodes_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: dtma_nodes dtma_nodes_token_hash_key; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.dtma_nodes
+    ADD CONSTRAINT dtma_nodes_token_hash_key UNIQUE (token_hash);
+
+
+--
+-- Name: dtma_operations dtma_operations_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.dtma_operations
+    ADD CONSTRAINT dtma_operations_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: grant_usage grant_usage_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.grant_usage
+    ADD CONSTRAINT grant_usage_pkey PRIMARY KEY (grant_id, period);
+
+
+--
+-- Name: installation installation_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (only_row);
+
+
+--
+-- Name: instance_moves instance_moves_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.instance_moves
+    ADD CONSTRAINT instance_moves_pkey PRIMARY KEY (from_status, to_status);
+
+
+--
+-- Name: platform_admins platform_admins_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.platform_admins
+    ADD CONSTRAINT platform_admins_pkey PRIMARY KEY (user_id);
+
+
+--
+-- Name: replicas replicas_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.replicas
+    ADD CONSTRAINT replicas_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: security_events security_events_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.security_events
+    ADD CONSTRAINT security_events_pkey PRIMARY KEY (minute, reason, key_prefix, address);
+
+
+--
+-- Name: settings settings_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.settings
+    ADD CONSTRAINT settings_pkey PRIMARY KEY (name);
+
+
+--
+-- Name: users_email_key; Type: INDEX; Schema: auth; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX users_email_key ON auth.users USING btree (email);
+
+
+--
+-- Name: agent_api_keys_agent_id_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX agent_api_keys_agent_id_idx ON public.agent_api_keys USING btree (agent_id);
+
+
+--
+-- Name: agent_api_keys_agent_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX agent_api_keys_agent_idx ON public.agent_api_keys USING btree (organization_id, agent_id);
+
+
+--
+-- Name: agent_api_keys_created_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX agent_api_keys_created_by_idx ON public.agent_api_keys USING btree (created_by);
+
+
+--
+-- Name: agent_api_keys_revoked_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX agent_api_keys_revoked_by_idx ON public.agent_api_keys USING btree (revoked_by);
+
+
+--
+-- Name: agent_mcp_permissions_active_key; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX agent_mcp_permissions_active_key ON public.agent_mcp_permissions USING btree (agent_id, mcp_server_instance_id) WHERE (revoked_at IS NULL);
+
+
+--
+-- Name: agent_mcp_permissions_agent_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX agent_mcp_permissions_agent_idx ON public.agent_mcp_permissions USING btree (organization_id, agent_id);
+
+
+--
+-- Name: agent_mcp_permissions_granted_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX agent_mcp_permissions_granted_by_idx ON public.agent_mcp_permissions USING btree (granted_by);
+
+
+--
+-- Name: agent_mcp_permissions_instance_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX agent_mcp_permissions_instance_idx ON public.agent_mcp_permissions USING btree (organization_id, mcp_server_instance_id);
+
+
+--
+-- Name: agent_mcp_permissions_revoked_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX agent_mcp_permissions_revoked_by_idx ON public.agent_mcp_permissions USING btree (revoked_by);
+
+
+--
+-- Name: agents_created_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX agents_created_by_idx ON public.agents USING btree (created_by);
+
+
+--
+-- Name: agents_name_key; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX agents_name_key ON public.agents USING btree (organization_id, lower(name));
+
+
+--
+-- Name: agents_owner_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX agents_owner_idx ON public.agents USING btree (organization_id, owner_id);
+
+
+--
+-- Name: chat_channels_created_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX chat_channels_created_by_idx ON public.chat_channels USING btree (created_by);
+
+
+--
+-- Name: chat_channels_name_key; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX chat_channels_name_key ON public.chat_channels USING btree (workspace_id, lower(name));
+
+
+--
+-- Name: chat_messages_agent_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX chat_messages_agent_idx ON public.chat_messages USING btree (organization_id, agent_id);
+
+
+--
+-- Name: chat_messages_answer_key; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX chat_messages_answer_key ON public.chat_messages USING btree (reply_to, agent_id) WHERE ((sender = 'agent'::text) AND (reply_to IS NOT NULL));
+
+
+--
+-- Name: chat_messages_channel_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX chat_messages_channel_idx ON public.chat_messages USING btree (organization_id, workspace_id, channel_id);
+
+
+--
+-- Name: chat_messages_client_message_id_key; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX chat_messages_client_message_id_key ON public.chat_messages USING btree (channel_id, user_id, client_message_id) WHERE (client_message_id IS NOT NULL);
+
+
+--
+-- Name: chat_messages_reply_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX chat_messages_reply_idx ON public.chat_messages USING btree (channel_id, reply_to);
+
+
+--
+-- Name: chat_messages_user_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX chat_messages_user_idx ON public.chat_messages USING btree (user_id);
+
+
+--
+-- Name: chat_messages_workspace_id_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX chat_messages_workspace_id_idx ON public.chat_messages USING btree (workspace_id);
+
+
+--
+-- Name: mcp_interaction_logs_agent_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX mcp_interaction_logs_agent_idx ON ONLY public.mcp_interaction_logs USING btree (agent_id, created_at);
+
+
+--
+-- Name: mcp_interaction_logs_instance_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX mcp_interaction_logs_instance_idx ON ONLY public.mcp_interaction_logs USING btree (instance_id, created_at);
+
+
+--
+-- Name: mcp_interaction_logs_organization_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX mcp_interaction_logs_organization_idx ON ONLY public.mcp_interaction_logs USING btree (organization_id, created_at);
+
+
+--
+-- Name: mcp_interaction_logs_user_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX mcp_interaction_logs_user_idx ON ONLY public.mcp_interaction_logs USING btree (user_id, created_at) WHERE (user_id IS NOT NULL);
+
+
+--
+-- Name: mcp_server_instances_catalog_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX mcp_server_instances_catalog_idx ON public.mcp_server_instances USING btree (catalog_id);
+
+
+--
+-- Name: mcp_server_instances_created_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX mcp_server_instances_created_by_idx ON public.mcp_server_instances USING btree (created_by);
+
+
+--
+-- Name: mcp_server_instances_deployed_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX mcp_server_instances_deployed_by_idx ON public.mcp_server_instances USING btree (deployed_by);
+
+
+--
+-- Name: mcp_server_instances_idempotency_key; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX mcp_server_instances_idempotency_key ON public.mcp_server_instances USING btree (organization_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+
+--
+-- Name: mcp_server_instances_name_key; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX mcp_server_instances_name_key ON public.mcp_server_instances USING btree (organization_id, name) WHERE (status <> 'deleted'::text);
+
+
+--
+-- Name: mcp_server_instances_node_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX mcp_server_instances_node_idx ON public.mcp_server_instances USING btree (node_id);
+
+
+--
+-- Name: mcp_server_instances_status_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX mcp_server_instances_status_idx ON public.mcp_server_instances USING btree (organization_id, status);
+
+
+--
+-- Name: mcp_server_tools_approved_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX mcp_server_tools_approved_by_idx ON public.mcp_server_tools USING btree (approved_by);
+
+
+--
+-- Name: mcp_server_tools_instance_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX mcp_server_tools_instance_idx ON public.mcp_server_tools USING btree (organization_id, instance_id);
+
+
+--
+-- Name: organization_api_keys_created_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX organization_api_keys_created_by_idx ON public.organization_api_keys USING btree (organization_id, created_by);
+
+
+--
+-- Name: organization_invitations_invited_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX organization_invitations_invited_by_idx ON public.organization_invitations USING btree (organization_id, invited_by);
+
+
+--
+-- Name: organization_invitations_open_key; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX organization_invitations_open_key ON public.organization_invitations USING btree (organization_id, email) WHERE ((accepted_at IS NULL) AND (revoked_at IS NULL));
+
+
+--
+-- Name: organization_members_invited_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX organization_members_invited_by_idx ON public.organization_members USING btree (invited_by);
+
+
+--
+-- Name: organization_members_user_id_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX organization_members_user_id_idx ON public.organization_members USING btree (user_id);
+
+
+--
+-- Name: organizations_created_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX organizations_created_by_idx ON public.organizations USING btree (created_by);
+
+
+--
+-- Name: permission_requests_agent_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX permission_requests_agent_idx ON public.permission_requests USING btree (organization_id, agent_id);
+
+
+--
+-- Name: permission_requests_decided_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX permission_requests_decided_by_idx ON public.permission_requests USING btree (decided_by);
+
+
+--
+-- Name: permission_requests_instance_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX permission_requests_instance_idx ON public.permission_requests USING btree (organization_id, mcp_server_instance_id);
+
+
+--
+-- Name: permission_requests_open_key; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX permission_requests_open_key ON public.permission_requests USING btree (agent_id, mcp_server_instance_id) WHERE (status = 'open'::text);
+
+
+--
+-- Name: permission_requests_requested_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX permission_requests_requested_by_idx ON public.permission_requests USING btree (requested_by);
+
+
+--
+-- Name: workspace_members_agent_id_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX workspace_members_agent_id_idx ON public.workspace_members USING btree (agent_id);
+
+
+--
+-- Name: workspace_members_agent_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX workspace_members_agent_idx ON public.workspace_members USING btree (organization_id, agent_id);
+
+
+--
+-- Name: workspace_members_agent_key; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX workspace_members_agent_key ON public.workspace_members USING btree (workspace_id, agent_id) WHERE (agent_id IS NOT NULL);
+
+
+--
+-- Name: workspace_members_user_id_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX workspace_members_user_id_idx ON public.workspace_members USING btree (user_id);
+
+
+--
+-- Name: workspace_members_user_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX workspace_members_user_idx ON public.workspace_members USING btree (organization_id, user_id);
+
+
+--
+-- Name: workspace_members_user_key; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX workspace_members_user_key ON public.workspace_members USING btree (workspace_id, user_id) WHERE (user_id IS NOT NULL);
+
+
+--
+-- Name: workspace_members_workspace_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX workspace_members_workspace_idx ON public.workspace_members USING btree (organization_id, workspace_id);
+
+
+--
+-- Name: workspaces_created_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX workspaces_created_by_idx ON public.workspaces USING btree (created_by);
+
+
+--
+-- Name: workspaces_name_key; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX workspaces_name_key ON public.workspaces USING btree (organization_id, lower(name));
+
+
+--
+-- Name: dtma_operations_created_by_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX dtma_operations_created_by_idx ON weir.dtma_operations USING btree (created_by);
+
+
+--
+-- Name: dtma_operations_generation_key; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX dtma_operations_generation_key ON weir.dtma_operations USING btree (instance_id, generation, action);
+
+
+--
+-- Name: dtma_operations_instance_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX dtma_operations_instance_idx ON weir.dtma_operations USING btree (organization_id, instance_id);
+
+
+--
+-- Name: dtma_operations_open_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX dtma_operations_open_idx ON weir.dtma_operations USING btree (run_at) WHERE (finished_at IS NULL);
+
+
+--
+-- Name: grant_usage_organization_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX grant_usage_organization_idx ON weir.grant_usage USING btree (organization_id);
+
+
+--
+-- Name: agent_mcp_permissions a_guard_grant; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER a_guard_grant BEFORE UPDATE ON public.agent_mcp_permissions FOR EACH ROW EXECUTE FUNCTION weir.guard_grant();
+
+
+--
+-- Name: mcp_server_instances a_guard_instance; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER a_guard_instance BEFORE UPDATE ON public.mcp_server_instances FOR EACH ROW EXECUTE FUNCTION weir.guard_instance();
+
+
+--
+-- Name: agent_api_keys a_guard_key; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER a_guard_key BEFORE UPDATE ON public.agent_api_keys FOR EACH ROW EXECUTE FUNCTION weir.guard_key();
+
+
+--
+-- Name: mcp_server_tools a_guard_pin; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER a_guard_pin BEFORE UPDATE ON public.mcp_server_tools FOR EACH ROW EXECUTE FUNCTION weir.guard_pin();
+
+
+--
+-- Name: agents b_agent_change; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER b_agent_change BEFORE INSERT OR DELETE OR UPDATE ON public.agents FOR EACH ROW EXECUTE FUNCTION weir.on_permission_change();
+
+
+--
+-- Name: mcp_server_catalog b_catalog_change; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER b_catalog_change BEFORE INSERT OR DELETE OR UPDATE ON public.mcp_server_catalog FOR EACH ROW EXECUTE FUNCTION weir.on_catalog_change();
+
+
+--
+-- Name: agent_mcp_permissions b_grant_change; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER b_grant_change BEFORE INSERT OR DELETE OR UPDATE ON public.agent_mcp_permissions FOR EACH ROW EXECUTE FUNCTION weir.on_permission_change();
+
+
+--
+-- Name: mcp_server_instances b_instance_change; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER b_instance_change BEFORE INSERT OR DELETE ON public.mcp_server_instances FOR EACH ROW EXECUTE FUNCTION weir.on_permission_change();
+
+
+--
+-- Name: mcp_server_instances b_instance_update; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER b_instance_update BEFORE UPDATE ON public.mcp_server_instances FOR EACH ROW WHEN ((((((((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.name IS DISTINCT FROM new.name)) OR (old.catalog_id IS DISTINCT FROM new.catalog_id)) OR (old.url IS DISTINCT FROM new.url)) OR (old.status IS DISTINCT FROM new.status)) OR (old.share IS DISTINCT FROM new.share)) OR (old.priority IS DISTINCT FROM new.priority)) OR (old.node_id IS DISTINCT FROM new.node_id)) OR (old.chat_offline IS DISTINCT FROM new.chat_offline))) EXECUTE FUNCTION weir.on_permission_change();
+
+
+--
+-- Name: agent_api_keys b_key_change; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER b_key_change BEFORE INSERT OR DELETE OR UPDATE ON public.agent_api_keys FOR EACH ROW EXECUTE FUNCTION weir.on_permission_change();
+
+
+--
+-- Name: organization_members b_member_change; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER b_member_change BEFORE INSERT OR DELETE OR UPDATE ON public.organization_members FOR EACH ROW EXECUTE FUNCTION weir.on_permission_change();
+
+
+--
+-- Name: organizations b_organization_change; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER b_organization_change BEFORE DELETE OR UPDATE ON public.organizations FOR EACH ROW EXECUTE FUNCTION weir.on_organization_change();
+
+
+--
+-- Name: mcp_server_tools b_pin_change; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER b_pin_change BEFORE INSERT OR DELETE OR UPDATE ON public.mcp_server_tools FOR EACH ROW EXECUTE FUNCTION weir.on_permission_change();
+
+
+--
+-- Name: workspace_members b_workspace_member_change; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER b_workspace_member_change BEFORE INSERT OR DELETE OR UPDATE ON public.workspace_members FOR EACH ROW EXECUTE FUNCTION weir.on_permission_change();
+
+
+--
+-- Name: mcp_interaction_logs log_is_append_only; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER log_is_append_only BEFORE DELETE OR UPDATE ON public.mcp_interaction_logs FOR EACH ROW EXECUTE FUNCTION weir.refuse_change();
+
+
+--
+-- Name: mcp_interaction_logs log_is_not_truncated; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER log_is_not_truncated BEFORE TRUNCATE ON public.mcp_interaction_logs FOR EACH STATEMENT EXECUTE FUNCTION weir.refuse_truncate();
+
+
+--
+-- Name: agent_api_keys not_truncated; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER not_truncated BEFORE TRUNCATE ON public.agent_api_keys FOR EACH STATEMENT EXECUTE FUNCTION weir.refuse_truncate();
+
+
+--
+-- Name: agent_mcp_permissions not_truncated; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER not_truncated BEFORE TRUNCATE ON public.agent_mcp_permissions FOR EACH STATEMENT EXECUTE FUNCTION weir.refuse_truncate();
+
+
+--
+-- Name: agents not_truncated; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER not_truncated BEFORE TRUNCATE ON public.agents FOR EACH STATEMENT EXECUTE FUNCTION weir.refuse_truncate();
+
+
+--
+-- Name: mcp_server_catalog not_truncated; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER not_truncated BEFORE TRUNCATE ON public.mcp_server_catalog FOR EACH STATEMENT EXECUTE FUNCTION weir.refuse_truncate();
+
+
+--
+-- Name: mcp_server_instances not_truncated; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER not_truncated BEFORE TRUNCATE ON public.mcp_server_instances FOR EACH STATEMENT EXECUTE FUNCTION weir.refuse_truncate();
+
+
+--
+-- Name: mcp_server_tools not_truncated; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER not_truncated BEFORE TRUNCATE ON public.mcp_server_tools FOR EACH STATEMENT EXECUTE FUNCTION weir.refuse_truncate();
+
+
+--
+-- Name: organization_members not_truncated; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER not_truncated BEFORE TRUNCATE ON public.organization_members FOR EACH STATEMENT EXECUTE FUNCTION weir.refuse_truncate();
+
+
+--
+-- Name: organizations not_truncated; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER not_truncated BEFORE TRUNCATE ON public.organizations FOR EACH STATEMENT EXECUTE FUNCTION weir.refuse_truncate();
+
+
+--
+-- Name: workspace_members not_truncated; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER not_truncated BEFORE TRUNCATE ON public.workspace_members FOR EACH STATEMENT EXECUTE FUNCTION weir.refuse_truncate();
+
+
+--
+-- Name: audit_checkpoints checkpoints_are_append_only; Type: TRIGGER; Schema: weir; Owner: weir_owner
+--
+
+CREATE TRIGGER checkpoints_are_append_only BEFORE DELETE OR UPDATE ON weir.audit_checkpoints FOR EACH ROW EXECUTE FUNCTION weir.refuse_change();
+
+
+--
+-- Name: audit_checkpoints checkpoints_are_not_truncated; Type: TRIGGER; Schema: weir; Owner: weir_owner
+--
+
+CREATE TRIGGER checkpoints_are_not_truncated BEFORE TRUNCATE ON weir.audit_checkpoints FOR EACH STATEMENT EXECUTE FUNCTION weir.refuse_truncate();
+
+
+--
+-- Name: grant_usage not_truncated; Type: TRIGGER; Schema: weir; Owner: weir_owner
+--
+
+CREATE TRIGGER not_truncated BEFORE TRUNCATE ON weir.grant_usage FOR EACH STATEMENT EXECUTE FUNCTION weir.refuse_truncate();
+
+
+--
+-- Name: audit_seals seals_are_append_only; Type: TRIGGER; Schema: weir; Owner: weir_owner
+--
+
+CREATE TRIGGER seals_are_append_only BEFORE DELETE OR UPDATE ON weir.audit_seals FOR EACH ROW EXECUTE FUNCTION weir.refuse_change();
+
+
+--
+-- Name: audit_seals seals_are_not_truncated; Type: TRIGGER; Schema: weir; Owner: weir_owner
+--
+
+CREATE TRIGGER seals_are_not_truncated BEFORE TRUNCATE ON weir.audit_seals FOR EACH STATEMENT EXECUTE FUNCTION weir.refuse_truncate();
+
+
+--
+-- Name: agent_api_keys agent_api_keys_agent_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agent_api_keys
+    ADD CONSTRAINT agent_api_keys_agent_of_the_organization FOREIGN KEY (organization_id, agent_id) REFERENCES public.agents(organization_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: agent_api_keys agent_api_keys_created_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agent_api_keys
+    ADD CONSTRAINT agent_api_keys_created_by FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: agent_api_keys agent_api_keys_revoked_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agent_api_keys
+    ADD CONSTRAINT agent_api_keys_revoked_by FOREIGN KEY (revoked_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: agent_mcp_permissions agent_mcp_permissions_agent_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agent_mcp_permissions
+    ADD CONSTRAINT agent_mcp_permissions_agent_of_the_organization FOREIGN KEY (organization_id, agent_id) REFERENCES public.agents(organization_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: agent_mcp_permissions agent_mcp_permissions_granted_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agent_mcp_permissions
+    ADD CONSTRAINT agent_mcp_permissions_granted_by FOREIGN KEY (granted_by) REFERENCES auth.users(id) ON DELETE SET NULL (granted_by);
+
+
+--
+-- Name: agent_mcp_permissions agent_mcp_permissions_instance_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agent_mcp_permissions
+    ADD CONSTRAINT agent_mcp_permissions_instance_of_the_organization FOREIGN KEY (organization_id, mcp_server_instance_id) REFERENCES public.mcp_server_instances(organization_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: agent_mcp_permissions agent_mcp_permissions_revoked_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agent_mcp_permissions
+    ADD CONSTRAINT agent_mcp_permissions_revoked_by FOREIGN KEY (revoked_by) REFERENCES auth.users(id) ON DELETE SET NULL (revoked_by);
+
+
+--
+-- Name: agents agents_created_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agents
+    ADD CONSTRAINT agents_created_by FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: agents agents_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agents
+    ADD CONSTRAINT agents_organization FOREIGN KEY (organization_id) REFERENCES public.organizations(id) ON DELETE CASCADE;
+
+
+--
+-- Name: agents agents_owner_is_a_member; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agents
+    ADD CONSTRAINT agents_owner_is_a_member FOREIGN KEY (organization_id, owner_id) REFERENCES public.organization_members(organization_id, user_id) ON DELETE SET NULL (owner_id);
+
+
+--
+-- Name: chat_channels chat_channels_created_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_channels
+    ADD CONSTRAINT chat_channels_created_by FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: chat_channels chat_channels_workspace_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_channels
+    ADD CONSTRAINT chat_channels_workspace_of_the_organization FOREIGN KEY (organization_id, workspace_id) REFERENCES public.workspaces(organization_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: chat_messages chat_messages_agent_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_messages
+    ADD CONSTRAINT chat_messages_agent_of_the_organization FOREIGN KEY (organization_id, agent_id) REFERENCES public.agents(organization_id, id) ON DELETE SET NULL (agent_id);
+
+
+--
+-- Name: chat_messages chat_messages_channel_of_the_workspace; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_messages
+    ADD CONSTRAINT chat_messages_channel_of_the_workspace FOREIGN KEY (organization_id, workspace_id, channel_id) REFERENCES public.chat_channels(organization_id, workspace_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: chat_messages chat_messages_reply_in_the_channel; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_messages
+    ADD CONSTRAINT chat_messages_reply_in_the_channel FOREIGN KEY (channel_id, reply_to) REFERENCES public.chat_messages(channel_id, id) ON DELETE SET NULL (reply_to);
+
+
+--
+-- Name: chat_messages chat_messages_user; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_messages
+    ADD CONSTRAINT chat_messages_user FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: mcp_server_instances mcp_server_instances_catalog; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.mcp_server_instances
+    ADD CONSTRAINT mcp_server_instances_catalog FOREIGN KEY (catalog_id) REFERENCES public.mcp_server_catalog(id);
+
+
+--
+-- Name: mcp_server_instances mcp_server_instances_created_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.mcp_server_instances
+    ADD CONSTRAINT mcp_server_instances_created_by FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: mcp_server_instances mcp_server_instances_deployed_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.mcp_server_instances
+    ADD CONSTRAINT mcp_server_instances_deployed_by FOREIGN KEY (deployed_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: mcp_server_instances mcp_server_instances_node; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.mcp_server_instances
+    ADD CONSTRAINT mcp_server_instances_node FOREIGN KEY (node_id) REFERENCES weir.dtma_nodes(id);
+
+
+--
+-- Name: mcp_server_instances mcp_server_instances_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.mcp_server_instances
+    ADD CONSTRAINT mcp_server_instances_organization FOREIGN KEY (organization_id) REFERENCES public.organizations(id) ON DELETE CASCADE;
+
+
+--
+-- Name: mcp_server_tools mcp_server_tools_approved_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.mcp_server_tools
+    ADD CONSTRAINT mcp_server_tools_approved_by FOREIGN KEY (approved_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: mcp_server_tools mcp_server_tools_instance_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.mcp_server_tools
+    ADD CONSTRAINT mcp_server_tools_instance_of_the_organization FOREIGN KEY (organization_id, instance_id) REFERENCES public.mcp_server_instances(organization_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: organization_api_keys organization_api_keys_created_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organization_api_keys
+    ADD CONSTRAINT organization_api_keys_created_by FOREIGN KEY (organization_id, created_by) REFERENCES public.organization_members(organization_id, user_id) ON DELETE SET NULL (created_by);
+
+
+--
+-- Name: organization_api_keys organization_api_keys_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organization_api_keys
+    ADD CONSTRAINT organization_api_keys_organization FOREIGN KEY (organization_id) REFERENCES public.organizations(id) ON DELETE CASCADE;
+
+
+--
+-- Name: organization_invitations organization_invitations_invited_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organization_invitations
+    ADD CONSTRAINT organization_invitations_invited_by FOREIGN KEY (organization_id, invited_by) REFERENCES public.organization_members(organization_id, user_id) ON DELETE SET NULL (invited_by);
+
+
+--
+-- Name: organization_invitations organization_invitations_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organization_invitations
+    ADD CONSTRAINT organization_invitations_organization FOREIGN KEY (organization_id) REFERENCES public.organizations(id) ON DELETE CASCADE;
+
+
+--
+-- Name: organization_members organization_members_invited_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organization_members
+    ADD CONSTRAINT organization_members_invited_by FOREIGN KEY (invited_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: organization_members organization_members_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organization_members
+    ADD CONSTRAINT organization_members_organization FOREIGN KEY (organization_id) REFERENCES public.organizations(id) ON DELETE CASCADE;
+
+
+--
+-- Name: organization_members organization_members_user; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organization_members
+    ADD CONSTRAINT organization_members_user FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
+-- Name: organizations organizations_created_by_a_user; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organizations
+    ADD CONSTRAINT organizations_created_by_a_user FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: permission_requests permission_requests_agent_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.permission_requests
+    ADD CONSTRAINT permission_requests_agent_of_the_organization FOREIGN KEY (organization_id, agent_id) REFERENCES public.agents(organization_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: permission_requests permission_requests_decided_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.permission_requests
+    ADD CONSTRAINT permission_requests_decided_by FOREIGN KEY (decided_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: permission_requests permission_requests_instance_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.permission_requests
+    ADD CONSTRAINT permission_requests_instance_of_the_organization FOREIGN KEY (organization_id, mcp_server_instance_id) REFERENCES public.mcp_server_instances(organization_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: permission_requests permission_requests_requested_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.permission_requests
+    ADD CONSTRAINT permission_requests_requested_by FOREIGN KEY (requested_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: usage_hourly usage_hourly_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.usage_hourly
+    ADD CONSTRAINT usage_hourly_organization FOREIGN KEY (organization_id) REFERENCES public.organizations(id) ON DELETE CASCADE;
+
+
+--
+-- Name: workspace_members workspace_members_agent_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.workspace_members
+    ADD CONSTRAINT workspace_members_agent_of_the_organization FOREIGN KEY (organization_id, agent_id) REFERENCES public.agents(organization_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: workspace_members workspace_members_user_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.workspace_members
+    ADD CONSTRAINT workspace_members_user_of_the_organization FOREIGN KEY (organization_id, user_id) REFERENCES public.organization_members(organization_id, user_id) ON DELETE CASCADE;
+
+
+--
+-- Name: workspace_members workspace_members_workspace_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.workspace_members
+    ADD CONSTRAINT workspace_members_workspace_of_the_organization FOREIGN KEY (organization_id, workspace_id) REFERENCES public.workspaces(organization_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: workspaces workspaces_created_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.workspaces
+    ADD CONSTRAINT workspaces_created_by FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: workspaces workspaces_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.workspaces
+    ADD CONSTRAINT workspaces_organization FOREIGN KEY (organization_id) REFERENCES public.organizations(id) ON DELETE CASCADE;
+
+
+--
+-- Name: dtma_operations dtma_operations_created_by; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.dtma_operations
+    ADD CONSTRAINT dtma_operations_created_by FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: dtma_operations dtma_operations_instance_of_the_organization; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.dtma_operations
+    ADD CONSTRAINT dtma_operations_instance_of_the_organization FOREIGN KEY (organization_id, instance_id) REFERENCES public.mcp_server_instances(organization_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: platform_admins platform_admins_user; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.platform_admins
+    ADD CONSTRAINT platform_admins_user FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
+-- Name: users; Type: ROW SECURITY; Schema: auth; Owner: weir_owner
+--
+
+ALTER TABLE auth.users ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: users users_are_read_by_the_issuer; Type: POLICY; Schema: auth; Owner: weir_owner
+--
+
+CREATE POLICY users_are_read_by_the_issuer ON auth.users TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: agent_api_keys; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.agent_api_keys ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: agent_api_keys agent_keys_are_made_by_admins_and_the_owner; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY agent_keys_are_made_by_admins_and_the_owner ON public.agent_api_keys FOR INSERT TO weir_writer WITH CHECK (((created_by = ( SELECT weir.actor_id() AS actor_id)) AND ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents))))));
+
+
+--
+-- Name: agent_api_keys agent_keys_are_read_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY agent_keys_are_read_by_the_engine ON public.agent_api_keys TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: agent_api_keys agent_keys_are_revoked_by_admins_and_the_owner; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY agent_keys_are_revoked_by_admins_and_the_owner ON public.agent_api_keys FOR UPDATE TO weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents))))) WITH CHECK ((revoked_by = ( SELECT weir.actor_id() AS actor_id)));
+
+
+--
+-- Name: agent_api_keys agent_keys_are_seen_by_admins_and_the_owner; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY agent_keys_are_seen_by_admins_and_the_owner ON public.agent_api_keys FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents)))));
+
+
+--
+-- Name: agent_mcp_permissions; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.agent_mcp_permissions ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: agents; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.agents ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: agents agents_are_created_by_their_owner; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY agents_are_created_by_their_owner ON public.agents FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND (owner_id = ( SELECT weir.actor_id() AS actor_id)) AND (created_by = ( SELECT weir.actor_id() AS actor_id))));
+
+
+--
+-- Name: agents agents_are_read_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY agents_are_read_by_the_engine ON public.agents TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: agents agents_are_seen_by_members; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY agents_are_seen_by_members ON public.agents FOR SELECT TO authenticated, weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))));
+
+
+--
+-- Name: mcp_server_catalog catalog_is_kept_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY catalog_is_kept_by_the_engine ON public.mcp_server_catalog TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: mcp_server_catalog catalog_is_seen_where_published; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY catalog_is_seen_where_published ON public.mcp_server_catalog FOR SELECT TO authenticated, weir_writer USING (is_published);
+
+
+--
+-- Name: chat_channels channels_are_created_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY channels_are_created_by_workspace_members ON public.chat_channels FOR INSERT TO weir_writer WITH CHECK (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND (created_by = ( SELECT weir.actor_id() AS actor_id))));
+
+
+--
+-- Name: chat_channels channels_are_seen_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY channels_are_seen_by_workspace_members ON public.chat_channels FOR SELECT TO authenticated, weir_writer USING ((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))));
+
+
+--
+-- Name: chat_channels; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.chat_channels ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: chat_messages; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.chat_messages ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: agent_mcp_permissions grants_are_made_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY grants_are_made_by_admins ON public.agent_mcp_permissions FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND (granted_by = ( SELECT weir.actor_id() AS actor_id)) AND (granted_by_id = ( SELECT weir.actor_id() AS actor_id))));
+
+
+--
+-- Name: agent_mcp_permissions grants_are_read_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY grants_are_read_by_the_engine ON public.agent_mcp_permissions TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: agent_mcp_permissions grants_are_revoked_by_admins_and_the_agent_s_owner; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY grants_are_revoked_by_admins_and_the_agent_s_owner ON public.agent_mcp_permissions FOR UPDATE TO weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents))))) WITH CHECK (((revoked_at IS NOT NULL) AND (revoked_by = ( SELECT weir.actor_id() AS actor_id))));
+
+
+--
+-- Name: agent_mcp_permissions grants_are_seen_by_admins_and_the_agent_s_owner; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY grants_are_seen_by_admins_and_the_agent_s_owner ON public.agent_mcp_permissions FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents)))));
+
+
+--
+-- Name: mcp_server_instances instances_are_changed_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY instances_are_changed_by_admins ON public.mcp_server_instances FOR UPDATE TO weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations)))) WITH CHECK ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
+
+
+--
+-- Name: mcp_server_instances instances_are_created_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY instances_are_created_by_admins ON public.mcp_server_instances FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND (created_by = ( SELECT weir.actor_id() AS actor_id)) AND (status = 'pending'::text)));
+
+
+--
+-- Name: mcp_server_instances instances_are_kept_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY instances_are_kept_by_the_engine ON public.mcp_server_instances TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: mcp_server_instances instances_are_seen_by_members; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY instances_are_seen_by_members ON public.mcp_server_instances FOR SELECT TO authenticated, weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))));
+
+
+--
+-- Name: organization_invitations invitations_are_seen_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY invitations_are_seen_by_admins ON public.organization_invitations FOR SELECT TO authenticated USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
+
+
+--
+-- Name: mcp_interaction_logs log_is_read_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY log_is_read_by_the_engine ON public.mcp_interaction_logs FOR SELECT TO weir_system USING (true);
+
+
+--
+-- Name: mcp_interaction_logs log_is_written_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY log_is_written_by_the_engine ON public.mcp_interaction_logs FOR INSERT TO weir_system WITH CHECK (true);
+
+
+--
+-- Name: mcp_interaction_logs; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.mcp_interaction_logs ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: mcp_server_catalog; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.mcp_server_catalog ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: mcp_server_instances; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.mcp_server_instances ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: mcp_server_tools; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.mcp_server_tools ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: organization_members members_are_added_by_admins_or_as_first_owner; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY members_are_added_by_admins_or_as_first_owner ON public.organization_members FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((user_id = ( SELECT weir.actor_id() AS actor_id)) AND (role = 'owner'::text) AND (status = 'active'::text) AND (organization_id = ANY (ARRAY( SELECT weir.my_new_organizations() AS my_new_organizations))))));
+
+
+--
+-- Name: organization_members members_are_read_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY members_are_read_by_the_engine ON public.organization_members TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: organization_members members_are_seen_by_members; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY members_are_seen_by_members ON public.organization_members FOR SELECT TO authenticated, weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))));
+
+
+--
+-- Name: chat_messages messages_are_answered_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY messages_are_answered_by_the_engine ON public.chat_messages TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: chat_messages messages_are_seen_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY messages_are_seen_by_workspace_members ON public.chat_messages FOR SELECT TO authenticated, weir_writer USING ((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))));
+
+
+--
+-- Name: chat_messages messages_are_written_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY messages_are_written_by_workspace_members ON public.chat_messages FOR INSERT TO weir_writer WITH CHECK (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND (sender = 'user'::text) AND (user_id = ( SELECT weir.actor_id() AS actor_id))));
+
+
+--
+-- Name: organization_api_keys; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.organization_api_keys ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: organization_invitations; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.organization_invitations ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: organization_api_keys organization_keys_are_seen_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY organization_keys_are_seen_by_admins ON public.organization_api_keys FOR SELECT TO authenticated USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
+
+
+--
+-- Name: organization_members; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.organization_members ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: organizations; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.organizations ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: organizations organizations_are_created_by_the_caller; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY organizations_are_created_by_the_caller ON public.organizations FOR INSERT TO weir_writer WITH CHECK ((created_by = ( SELECT weir.actor_id() AS actor_id)));
+
+
+--
+-- Name: organizations organizations_are_read_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY organizations_are_read_by_the_engine ON public.organizations TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: organizations organizations_are_seen_by_their_members; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY organizations_are_seen_by_their_members ON public.organizations FOR SELECT TO authenticated, weir_writer USING ((id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))));
+
+
+--
+-- Name: permission_requests; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.permission_requests ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: mcp_server_tools pins_are_kept_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY pins_are_kept_by_the_engine ON public.mcp_server_tools TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: mcp_server_tools pins_are_seen_by_members; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY pins_are_seen_by_members ON public.mcp_server_tools FOR SELECT TO authenticated, weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))));
+
+
+--
+-- Name: permission_requests requests_are_seen_by_admins_and_who_asked; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY requests_are_seen_by_admins_and_who_asked ON public.permission_requests FOR SELECT TO authenticated USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((requested_by = ( SELECT weir.actor_id() AS actor_id)) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))))));
+
+
+--
+-- Name: usage_hourly; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.usage_hourly ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: usage_hourly usage_is_seen_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY usage_is_seen_by_admins ON public.usage_hourly FOR SELECT TO authenticated USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
+
+
+--
+-- Name: workspace_members; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.workspace_members ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: workspace_members workspace_members_are_added_inside; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY workspace_members_are_added_inside ON public.workspace_members FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND ((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR ((user_id = ( SELECT weir.actor_id() AS actor_id)) AND (workspace_id = ANY (ARRAY( SELECT w.id
+   FROM public.workspaces w
+  WHERE (w.created_by = ( SELECT weir.actor_id() AS actor_id))))))))));
+
+
+--
+-- Name: workspace_members workspace_members_are_read_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY workspace_members_are_read_by_the_engine ON public.workspace_members TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: workspace_members workspace_members_are_seen_inside; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY workspace_members_are_seen_inside ON public.workspace_members FOR SELECT TO authenticated, weir_writer USING (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations)))));
+
+
+--
+-- Name: workspaces; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.workspaces ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: workspaces workspaces_are_created_by_members; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY workspaces_are_created_by_members ON public.workspaces FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND (created_by = ( SELECT weir.actor_id() AS actor_id))));
+
+
+--
+-- Name: workspaces workspaces_are_read_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY workspaces_are_read_by_the_engine ON public.workspaces TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: workspaces workspaces_are_seen_by_their_members_and_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY workspaces_are_seen_by_their_members_and_admins ON public.workspaces FOR SELECT TO authenticated, weir_writer USING (((id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((created_by = ( SELECT weir.actor_id() AS actor_id)) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))))));
+
+
+--
+-- Name: audit_checkpoints; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.audit_checkpoints ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: audit_seals; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.audit_seals ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: change_versions; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.change_versions ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: change_versions changes_are_counted_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY changes_are_counted_by_the_engine ON weir.change_versions TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: dtma_nodes; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.dtma_nodes ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: dtma_operations; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.dtma_operations ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: grant_usage; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.grant_usage ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: installation; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.installation ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: installation installation_is_read_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY installation_is_read_by_the_engine ON weir.installation TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: instance_moves; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.instance_moves ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: instance_moves moves_are_read; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY moves_are_read ON weir.instance_moves FOR SELECT TO weir_writer, weir_system USING (true);
+
+
+--
+-- Name: dtma_nodes nodes_are_kept_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY nodes_are_kept_by_the_engine ON weir.dtma_nodes TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: dtma_operations operations_are_kept_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY operations_are_kept_by_the_engine ON weir.dtma_operations TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: dtma_operations operations_are_seen_by_admins; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY operations_are_seen_by_admins ON weir.dtma_operations FOR SELECT TO weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
+
+
+--
+-- Name: dtma_operations operations_are_written_by_admins; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY operations_are_written_by_admins ON weir.dtma_operations FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND (created_by = ( SELECT weir.actor_id() AS actor_id))));
+
+
+--
+-- Name: platform_admins; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.platform_admins ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: platform_admins platform_admins_are_kept_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY platform_admins_are_kept_by_the_engine ON weir.platform_admins TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: replicas; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.replicas ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: replicas replicas_are_kept_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY replicas_are_kept_by_the_engine ON weir.replicas TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: security_events; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.security_events ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: security_events security_events_are_counted_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY security_events_are_counted_by_the_engine ON weir.security_events TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: settings; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.settings ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: settings settings_are_read_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY settings_are_read_by_the_engine ON weir.settings TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: grant_usage usage_is_counted_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY usage_is_counted_by_the_engine ON weir.grant_usage TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: SCHEMA auth; Type: ACL; Schema: -; Owner: weir_owner
+--
+
+GRANT USAGE ON SCHEMA auth TO anon;
+GRANT USAGE ON SCHEMA auth TO authenticated;
+GRANT USAGE ON SCHEMA auth TO weir_system;
+
+
+--
+-- Name: SCHEMA weir; Type: ACL; Schema: -; Owner: weir_owner
+--
+
+GRANT USAGE ON SCHEMA weir TO weir_writer;
+GRANT USAGE ON SCHEMA weir TO weir_system;
+GRANT USAGE ON SCHEMA weir TO weir_engine;
+
+
+--
+-- Name: TYPE call_decision; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON TYPE weir.call_decision FROM PUBLIC;
+GRANT ALL ON TYPE weir.call_decision TO weir_system;
+
+
+--
+-- Name: FUNCTION jwt(); Type: ACL; Schema: auth; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION auth.jwt() FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.jwt() TO anon;
+GRANT ALL ON FUNCTION auth.jwt() TO authenticated;
+
+
+--
+-- Name: FUNCTION role(); Type: ACL; Schema: auth; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION auth.role() FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.role() TO anon;
+GRANT ALL ON FUNCTION auth.role() TO authenticated;
+
+
+--
+-- Name: FUNCTION uid(); Type: ACL; Schema: auth; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION auth.uid() FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.uid() TO anon;
+GRANT ALL ON FUNCTION auth.uid() TO authenticated;
+
+
+--
+-- Name: FUNCTION add_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.add_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.add_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION add_workspace_member(workspace_id uuid, user_id uuid, agent_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.add_workspace_member(workspace_id uuid, user_id uuid, agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.add_workspace_member(workspace_id uuid, user_id uuid, agent_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION audit_mcp_interactions(p_interactions jsonb); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.audit_mcp_interactions(p_interactions jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.audit_mcp_interactions(p_interactions jsonb) TO weir_engine;
+
+
+--
+-- Name: FUNCTION audit_mcp_interactions(interactions jsonb); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.audit_mcp_interactions(interactions jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.audit_mcp_interactions(interactions jsonb) TO weir_engine;
+
+
+--
+-- Name: FUNCTION chat_context(p_agent_id uuid, p_workspace_id uuid, p_channel_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.chat_context(p_agent_id uuid, p_workspace_id uuid, p_channel_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.chat_context(p_agent_id uuid, p_workspace_id uuid, p_channel_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION chat_context(agent_id uuid, workspace_id uuid, channel_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.chat_context(agent_id uuid, workspace_id uuid, channel_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.chat_context(agent_id uuid, workspace_id uuid, channel_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_agent(p_organization_id uuid, p_name text, p_instructions text, p_workspace_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.create_agent(p_organization_id uuid, p_name text, p_instructions text, p_workspace_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.create_agent(p_organization_id uuid, p_name text, p_instructions text, p_workspace_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_agent(organization_id uuid, name text, instructions text, workspace_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.create_agent(organization_id uuid, name text, instructions text, workspace_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_agent(organization_id uuid, name text, instructions text, workspace_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_agent_key(p_agent_id uuid, p_name text, p_key_id text, p_secret text, p_expires_at timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.create_agent_key(p_agent_id uuid, p_name text, p_key_id text, p_secret text, p_expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.create_agent_key(p_agent_id uuid, p_name text, p_key_id text, p_secret text, p_expires_at timestamp with time zone) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_agent_key(agent_id uuid, name text, key_id text, secret text, expires_at timestamp with time zone); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.create_agent_key(agent_id uuid, name text, key_id text, secret text, expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_agent_key(agent_id uuid, name text, key_id text, secret text, expires_at timestamp with time zone) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_channel(p_workspace_id uuid, p_name text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.create_channel(p_workspace_id uuid, p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.create_channel(p_workspace_id uuid, p_name text) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_channel(workspace_id uuid, name text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.create_channel(workspace_id uuid, name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_channel(workspace_id uuid, name text) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_organization(p_name text, p_slug text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.create_organization(p_name text, p_slug text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.create_organization(p_name text, p_slug text) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_organization(name text, slug text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.create_organization(name text, slug text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_organization(name text, slug text) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_workspace(p_organization_id uuid, p_name text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.create_workspace(p_organization_id uuid, p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.create_workspace(p_organization_id uuid, p_name text) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_workspace(organization_id uuid, name text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.create_workspace(organization_id uuid, name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_workspace(organization_id uuid, name text) TO authenticated;
+
+
+--
+-- Name: FUNCTION manage_server_by_id(p_action text, p_instance_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.manage_server_by_id(p_action text, p_instance_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.manage_server_by_id(p_action text, p_instance_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION deploy_mcp_server_to_dtma(server_instance_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.deploy_mcp_server_to_dtma(server_instance_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.deploy_mcp_server_to_dtma(server_instance_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_tool text, p_arguments jsonb); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_tool text, p_arguments jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_tool text, p_arguments jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION explain_mcp_access(agent_id uuid, mcp_server_instance_id uuid, tool text, arguments jsonb); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.explain_mcp_access(agent_id uuid, mcp_server_instance_id uuid, tool text, arguments jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.explain_mcp_access(agent_id uuid, mcp_server_instance_id uuid, tool text, arguments jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer) TO authenticated;
+
+
+--
+-- Name: FUNCTION get_chat_messages_with_details(p_channel_id uuid, before uuid, "limit" integer); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.get_chat_messages_with_details(p_channel_id uuid, before uuid, "limit" integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_chat_messages_with_details(p_channel_id uuid, before uuid, "limit" integer) TO authenticated;
+
+
+--
+-- Name: FUNCTION get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION get_organization_mcp_configs(org_id uuid, agent_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.get_organization_mcp_configs(org_id uuid, agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_organization_mcp_configs(org_id uuid, agent_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION grant_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_expires_at timestamp with time zone, p_not_before timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.grant_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_expires_at timestamp with time zone, p_not_before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.grant_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_expires_at timestamp with time zone, p_not_before timestamp with time zone) TO authenticated;
+
+
+--
+-- Name: FUNCTION grant_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, expires_at timestamp with time zone, not_before timestamp with time zone); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.grant_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, expires_at timestamp with time zone, not_before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.grant_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, expires_at timestamp with time zone, not_before timestamp with time zone) TO authenticated;
+
+
+--
+-- Name: FUNCTION manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION manage_mcp_servers(action text, organization_id uuid, server_config jsonb, server_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.manage_mcp_servers(action text, organization_id uuid, server_config jsonb, server_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.manage_mcp_servers(action text, organization_id uuid, server_config jsonb, server_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION post_chat_message(p_channel_id uuid, p_content text, p_client_message_id text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.post_chat_message(p_channel_id uuid, p_content text, p_client_message_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.post_chat_message(p_channel_id uuid, p_content text, p_client_message_id text) TO authenticated;
+
+
+--
+-- Name: FUNCTION post_chat_message(channel_id uuid, content text, client_message_id text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.post_chat_message(channel_id uuid, content text, client_message_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.post_chat_message(channel_id uuid, content text, client_message_id text) TO authenticated;
+
+
+--
+-- Name: FUNCTION revoke_agent_key(p_key_id text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.revoke_agent_key(p_key_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.revoke_agent_key(p_key_id text) TO authenticated;
+
+
+--
+-- Name: FUNCTION revoke_agent_key(key_id text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.revoke_agent_key(key_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.revoke_agent_key(key_id text) TO authenticated;
+
+
+--
+-- Name: FUNCTION revoke_mcp_access(p_agent_id uuid, p_instance_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.revoke_mcp_access(p_agent_id uuid, p_instance_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.revoke_mcp_access(p_agent_id uuid, p_instance_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION revoke_mcp_access(agent_id uuid, mcp_server_instance_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.revoke_mcp_access(agent_id uuid, mcp_server_instance_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.revoke_mcp_access(agent_id uuid, mcp_server_instance_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION stop_mcp_server_instance(server_instance_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.stop_mcp_server_instance(server_instance_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.stop_mcp_server_instance(server_instance_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION validate_mcp_access(agent_id uuid, mcp_server_instance_id uuid, user_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.validate_mcp_access(agent_id uuid, mcp_server_instance_id uuid, user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.validate_mcp_access(agent_id uuid, mcp_server_instance_id uuid, user_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION actor_id(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.actor_id() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.actor_id() TO weir_writer;
+GRANT ALL ON FUNCTION weir.actor_id() TO weir_system;
+GRANT ALL ON FUNCTION weir.actor_id() TO authenticated;
+
+
+--
+-- Name: FUNCTION add_platform_admin(p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.add_platform_admin(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.add_platform_admin(p_user_id uuid) TO weir_owner;
+
+
+--
+-- Name: FUNCTION admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[]); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text) TO weir_engine;
+
+
+--
+-- Name: FUNCTION announce_change(p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.announce_change(p_organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.announce_change(p_organization_id uuid) TO weir_writer;
+
+
+--
+-- Name: FUNCTION apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) TO weir_system;
+
+
+--
+-- Name: FUNCTION argument_failure(p_entries jsonb[], p_arguments text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text) TO weir_system;
+
+
+--
+-- Name: FUNCTION authenticate_key(p_key_id text, p_secret_hash bytea); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) TO weir_engine;
+
+
+--
+-- Name: FUNCTION canon(p_bytes bytea); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.canon(p_bytes bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.canon(p_bytes bytea) TO weir_system;
+
+
+--
+-- Name: FUNCTION change_version(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.change_version() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.change_version() TO weir_engine;
+
+
+--
+-- Name: FUNCTION check_schema(p_schema jsonb, p_path text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.check_schema(p_schema jsonb, p_path text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.check_schema(p_schema jsonb, p_path text) TO weir_system;
+
+
+--
+-- Name: FUNCTION choose_node(p_organization_id uuid, p_region text, p_runtime text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text) TO weir_system;
+
+
+--
+-- Name: FUNCTION claim_operations(p_replica_id uuid, p_limit integer, p_lease interval); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) TO weir_engine;
+
+
+--
+-- Name: FUNCTION complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION count_of(p_what text, p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.count_of(p_what text, p_organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.count_of(p_what text, p_organization_id uuid) TO weir_writer;
+
+
+--
+-- Name: FUNCTION create_mcp_server(p_organization_id uuid, p_config jsonb); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.create_mcp_server(p_organization_id uuid, p_config jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION create_user(p_email text, p_password_hash text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.create_user(p_email text, p_password_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.create_user(p_email text, p_password_hash text) TO weir_owner;
+
+
+--
+-- Name: FUNCTION cut(p_text text, p_bytes integer); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.cut(p_text text, p_bytes integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.cut(p_text text, p_bytes integer) TO weir_system;
+
+
+--
+-- Name: FUNCTION decide(p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_locked uuid[], p_without_key boolean); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.decide(p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_locked uuid[], p_without_key boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.decide(p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_locked uuid[], p_without_key boolean) TO weir_system;
+
+
+--
+-- Name: FUNCTION definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[]); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION endpoint_url(p_url text, p_node_api_url text, p_instance_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.endpoint_url(p_url text, p_node_api_url text, p_instance_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.endpoint_url(p_url text, p_node_api_url text, p_instance_id uuid) TO weir_system;
+
+
+--
+-- Name: FUNCTION ensure_log_partitions(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.ensure_log_partitions() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.ensure_log_partitions() TO weir_engine;
+
+
+--
+-- Name: FUNCTION error(p_code text, p_message text, p_hint text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.error(p_code text, p_message text, p_hint text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.error(p_code text, p_message text, p_hint text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.error(p_code text, p_message text, p_hint text) TO weir_system;
+
+
+--
+-- Name: FUNCTION find_login(p_email text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.find_login(p_email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.find_login(p_email text) TO weir_engine;
+
+
+--
+-- Name: FUNCTION glob_error(p_glob text, p_path text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.glob_error(p_glob text, p_path text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.glob_error(p_glob text, p_path text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.glob_error(p_glob text, p_path text) TO weir_system;
+
+
+--
+-- Name: FUNCTION granted_entries(p_permissions jsonb, p_kind text, p_item text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) TO weir_system;
+
+
+--
+-- Name: FUNCTION guard_grant(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.guard_grant() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_instance(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.guard_instance() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_key(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.guard_key() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_pin(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.guard_pin() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION has_argument_rule(p_entries jsonb[]); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.has_argument_rule(p_entries jsonb[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.has_argument_rule(p_entries jsonb[]) TO weir_writer;
+GRANT ALL ON FUNCTION weir.has_argument_rule(p_entries jsonb[]) TO weir_system;
+
+
+--
+-- Name: FUNCTION instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval) TO weir_engine;
+
+
+--
+-- Name: FUNCTION is_allowed_url(p_url text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.is_allowed_url(p_url text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.is_allowed_url(p_url text) TO weir_writer;
+
+
+--
+-- Name: FUNCTION is_clean_path(p_path text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.is_clean_path(p_path text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.is_clean_path(p_path text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.is_clean_path(p_path text) TO weir_system;
+
+
+--
+-- Name: FUNCTION is_under(p_value text, p_base text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.is_under(p_value text, p_base text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.is_under(p_value text, p_base text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.is_under(p_value text, p_base text) TO weir_system;
+
+
+--
+-- Name: FUNCTION issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) TO weir_engine;
+
+
+--
+-- Name: FUNCTION limit_reached(p_grant_id uuid, p_limits jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.limit_reached(p_grant_id uuid, p_limits jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.limit_reached(p_grant_id uuid, p_limits jsonb) TO weir_system;
+
+
+--
+-- Name: FUNCTION lock_key(p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.lock_key(p_organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.lock_key(p_organization_id uuid) TO weir_system;
+GRANT ALL ON FUNCTION weir.lock_key(p_organization_id uuid) TO weir_writer;
+
+
+--
+-- Name: FUNCTION lock_organization(p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.lock_organization(p_organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.lock_organization(p_organization_id uuid) TO weir_system;
+GRANT ALL ON FUNCTION weir.lock_organization(p_organization_id uuid) TO weir_writer;
+
+
+--
+-- Name: FUNCTION log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) TO weir_system;
+
+
+--
+-- Name: FUNCTION matches_glob(p_value text, p_glob text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.matches_glob(p_value text, p_glob text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.matches_glob(p_value text, p_glob text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.matches_glob(p_value text, p_glob text) TO weir_system;
+
+
+--
+-- Name: FUNCTION matches_uri_glob(p_uri text, p_glob text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) TO weir_system;
+
+
+--
+-- Name: FUNCTION may_manage_agent(p_organization_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) TO weir_writer;
+GRANT ALL ON FUNCTION weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) TO weir_system;
+
+
+--
+-- Name: FUNCTION may_use_agent(p_user_id uuid, p_agent_id uuid, p_owner_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.may_use_agent(p_user_id uuid, p_agent_id uuid, p_owner_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.may_use_agent(p_user_id uuid, p_agent_id uuid, p_owner_id uuid) TO weir_system;
+GRANT ALL ON FUNCTION weir.may_use_agent(p_user_id uuid, p_agent_id uuid, p_owner_id uuid) TO weir_writer;
+
+
+--
+-- Name: FUNCTION my_agents(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.my_agents() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.my_agents() TO authenticated;
+GRANT ALL ON FUNCTION weir.my_agents() TO weir_writer;
+
+
+--
+-- Name: FUNCTION my_new_organizations(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.my_new_organizations() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.my_new_organizations() TO weir_writer;
+
+
+--
+-- Name: FUNCTION my_organizations(p_role text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.my_organizations(p_role text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.my_organizations(p_role text) TO authenticated;
+GRANT ALL ON FUNCTION weir.my_organizations(p_role text) TO weir_writer;
+
+
+--
+-- Name: FUNCTION my_workspaces(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.my_workspaces() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.my_workspaces() TO authenticated;
+GRANT ALL ON FUNCTION weir.my_workspaces() TO weir_writer;
+
+
+--
+-- Name: FUNCTION node_connections(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.node_connections() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.node_connections() TO weir_engine;
+
+
+--
+-- Name: FUNCTION node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) TO weir_engine;
+
+
+--
+-- Name: FUNCTION on_catalog_change(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.on_catalog_change() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION on_organization_change(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.on_organization_change() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION on_permission_change(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.on_permission_change() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION over_limit(p_calls weir.call_decision[]); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.over_limit(p_calls weir.call_decision[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.over_limit(p_calls weir.call_decision[]) TO weir_system;
+
+
+--
+-- Name: FUNCTION pattern_error(p_pattern text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.pattern_error(p_pattern text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.pattern_error(p_pattern text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.pattern_error(p_pattern text) TO weir_system;
+
+
+--
+-- Name: FUNCTION permissions_error(p_permissions jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.permissions_error(p_permissions jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.permissions_error(p_permissions jsonb) TO weir_writer;
+GRANT ALL ON FUNCTION weir.permissions_error(p_permissions jsonb) TO weir_system;
+
+
+--
+-- Name: FUNCTION platform_id(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.platform_id() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.platform_id() TO weir_system;
+GRANT ALL ON FUNCTION weir.platform_id() TO weir_writer;
+
+
+--
+-- Name: FUNCTION principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) TO weir_system;
+
+
+--
+-- Name: FUNCTION publish_catalog_server(p_entry jsonb); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.publish_catalog_server(p_entry jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.publish_catalog_server(p_entry jsonb) TO weir_owner;
+
+
+--
+-- Name: FUNCTION record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) TO weir_engine;
+
+
+--
+-- Name: FUNCTION record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb) TO weir_engine;
+
+
+--
+-- Name: FUNCTION record_denials(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[], p_request_hashes bytea[]); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[], p_request_hashes bytea[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[], p_request_hashes bytea[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text) TO weir_writer;
+
+
+--
+-- Name: FUNCTION record_instance_state(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.record_instance_state(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_instance_state(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) TO weir_engine;
+
+
+--
+-- Name: FUNCTION record_operation(p_operation_id uuid, p_replica_id uuid, p_outcome text, p_error_code text, p_error text, p_retry_at timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.record_operation(p_operation_id uuid, p_replica_id uuid, p_outcome text, p_error_code text, p_error text, p_retry_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_operation(p_operation_id uuid, p_replica_id uuid, p_outcome text, p_error_code text, p_error text, p_retry_at timestamp with time zone) TO weir_engine;
+
+
+--
+-- Name: FUNCTION record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION refuse(p_code text, p_message text, p_kind text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_item text, p_hint text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.refuse(p_code text, p_message text, p_kind text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_item text, p_hint text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.refuse(p_code text, p_message text, p_kind text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_item text, p_hint text) TO weir_writer;
+
+
+--
+-- Name: FUNCTION refuse_change(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.refuse_change() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION refuse_truncate(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.refuse_truncate() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION refuse_violation(p_sqlstate text, p_constraint text, p_kind text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_item text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, p_kind text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_item text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, p_kind text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_item text) TO weir_writer;
+
+
+--
+-- Name: FUNCTION register_node(p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer, p_isolation text, p_runtimes text[]); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.register_node(p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer, p_isolation text, p_runtimes text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.register_node(p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer, p_isolation text, p_runtimes text[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION replica_heartbeat(p_replica_id uuid, p_internal_url text, p_keyring_fingerprint bytea, p_version text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.replica_heartbeat(p_replica_id uuid, p_internal_url text, p_keyring_fingerprint bytea, p_version text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.replica_heartbeat(p_replica_id uuid, p_internal_url text, p_keyring_fingerprint bytea, p_version text) TO weir_engine;
+
+
+--
+-- Name: FUNCTION request_operation(p_organization_id uuid, p_instance_id uuid, p_action text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION rule_error(p_rule jsonb, p_path text, p_depth integer); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.rule_error(p_rule jsonb, p_path text, p_depth integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.rule_error(p_rule jsonb, p_path text, p_depth integer) TO weir_writer;
+GRANT ALL ON FUNCTION weir.rule_error(p_rule jsonb, p_path text, p_depth integer) TO weir_system;
+
+
+--
+-- Name: FUNCTION rule_failure(p_rule jsonb, p_value jsonb, p_path text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) TO weir_system;
+
+
+--
+-- Name: FUNCTION schema_error(p_schema jsonb, p_value jsonb, p_path text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) TO weir_system;
+
+
+--
+-- Name: FUNCTION server_config_error(p_config jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.server_config_error(p_config jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.server_config_error(p_config jsonb) TO weir_writer;
+
+
+--
+-- Name: FUNCTION set_setting(p_name text, p_value jsonb); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.set_setting(p_name text, p_value jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.set_setting(p_name text, p_value jsonb) TO weir_owner;
+
+
+--
+-- Name: FUNCTION sweep_nodes(p_stale interval); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.sweep_nodes(p_stale interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.sweep_nodes(p_stale interval) TO weir_engine;
+
+
+--
+-- Name: FUNCTION tool_grant_error(p_entry jsonb, p_path text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) TO weir_system;
+
+
+--
+-- Name: FUNCTION uuid_v7(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.uuid_v7() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.uuid_v7() TO weir_writer;
+GRANT ALL ON FUNCTION weir.uuid_v7() TO weir_system;
+
+
+--
+-- Name: FUNCTION withdraw_catalog_server(p_slug text, p_version text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.withdraw_catalog_server(p_slug text, p_version text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.withdraw_catalog_server(p_slug text, p_version text) TO weir_owner;
+
+
+--
+-- Name: COLUMN users.id; Type: ACL; Schema: auth; Owner: weir_owner
+--
+
+GRANT SELECT(id),INSERT(id) ON TABLE auth.users TO weir_system;
+
+
+--
+-- Name: COLUMN users.email; Type: ACL; Schema: auth; Owner: weir_owner
+--
+
+GRANT SELECT(email),INSERT(email) ON TABLE auth.users TO weir_system;
+
+
+--
+-- Name: COLUMN users.encrypted_password; Type: ACL; Schema: auth; Owner: weir_owner
+--
+
+GRANT SELECT(encrypted_password),INSERT(encrypted_password) ON TABLE auth.users TO weir_system;
+
+
+--
+-- Name: COLUMN users.banned_until; Type: ACL; Schema: auth; Owner: weir_owner
+--
+
+GRANT SELECT(banned_until) ON TABLE auth.users TO weir_system;
+
+
+--
+-- Name: COLUMN agent_api_keys.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(id) ON TABLE public.agent_api_keys TO authenticated;
+GRANT SELECT(id),INSERT(id) ON TABLE public.agent_api_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_api_keys.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(organization_id) ON TABLE public.agent_api_keys TO authenticated;
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE public.agent_api_keys TO weir_writer;
+GRANT SELECT(organization_id) ON TABLE public.agent_api_keys TO weir_system;
+
+
+--
+-- Name: COLUMN agent_api_keys.agent_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(agent_id) ON TABLE public.agent_api_keys TO authenticated;
+GRANT SELECT(agent_id),INSERT(agent_id) ON TABLE public.agent_api_keys TO weir_writer;
+GRANT SELECT(agent_id) ON TABLE public.agent_api_keys TO weir_system;
+
+
+--
+-- Name: COLUMN agent_api_keys.name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(name) ON TABLE public.agent_api_keys TO authenticated;
+GRANT SELECT(name),INSERT(name) ON TABLE public.agent_api_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_api_keys.key_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(key_id) ON TABLE public.agent_api_keys TO authenticated;
+GRANT SELECT(key_id),INSERT(key_id) ON TABLE public.agent_api_keys TO weir_writer;
+GRANT SELECT(key_id) ON TABLE public.agent_api_keys TO weir_system;
+
+
+--
+-- Name: COLUMN agent_api_keys.secret_hash; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(secret_hash) ON TABLE public.agent_api_keys TO weir_writer;
+GRANT SELECT(secret_hash) ON TABLE public.agent_api_keys TO weir_system;
+
+
+--
+-- Name: COLUMN agent_api_keys.created_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_by) ON TABLE public.agent_api_keys TO authenticated;
+GRANT SELECT(created_by),INSERT(created_by) ON TABLE public.agent_api_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_api_keys.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.agent_api_keys TO authenticated;
+GRANT SELECT(created_at) ON TABLE public.agent_api_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_api_keys.expires_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(expires_at) ON TABLE public.agent_api_keys TO authenticated;
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE public.agent_api_keys TO weir_writer;
+GRANT SELECT(expires_at) ON TABLE public.agent_api_keys TO weir_system;
+
+
+--
+-- Name: COLUMN agent_api_keys.revoked_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(revoked_at) ON TABLE public.agent_api_keys TO authenticated;
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE public.agent_api_keys TO weir_writer;
+GRANT SELECT(revoked_at) ON TABLE public.agent_api_keys TO weir_system;
+
+
+--
+-- Name: COLUMN agent_api_keys.revoked_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(revoked_by) ON TABLE public.agent_api_keys TO authenticated;
+GRANT SELECT(revoked_by),UPDATE(revoked_by) ON TABLE public.agent_api_keys TO weir_writer;
+
+
+--
+-- Name: TABLE agent_mcp_permissions; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.agent_mcp_permissions TO authenticated;
+GRANT SELECT ON TABLE public.agent_mcp_permissions TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_mcp_permissions.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(id) ON TABLE public.agent_mcp_permissions TO weir_system;
+GRANT INSERT(id) ON TABLE public.agent_mcp_permissions TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_mcp_permissions.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(organization_id) ON TABLE public.agent_mcp_permissions TO weir_system;
+GRANT INSERT(organization_id) ON TABLE public.agent_mcp_permissions TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_mcp_permissions.agent_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(agent_id) ON TABLE public.agent_mcp_permissions TO weir_system;
+GRANT INSERT(agent_id) ON TABLE public.agent_mcp_permissions TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_mcp_permissions.mcp_server_instance_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(mcp_server_instance_id) ON TABLE public.agent_mcp_permissions TO weir_system;
+GRANT INSERT(mcp_server_instance_id) ON TABLE public.agent_mcp_permissions TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_mcp_permissions.permissions; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(permissions) ON TABLE public.agent_mcp_permissions TO weir_system;
+GRANT INSERT(permissions) ON TABLE public.agent_mcp_permissions TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_mcp_permissions.not_before; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(not_before) ON TABLE public.agent_mcp_permissions TO weir_system;
+GRANT INSERT(not_before) ON TABLE public.agent_mcp_permissions TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_mcp_permissions.expires_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(expires_at) ON TABLE public.agent_mcp_permissions TO weir_system;
+GRANT INSERT(expires_at) ON TABLE public.agent_mcp_permissions TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_mcp_permissions.granted_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(granted_by) ON TABLE public.agent_mcp_permissions TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_mcp_permissions.granted_by_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(granted_by_id) ON TABLE public.agent_mcp_permissions TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_mcp_permissions.revoked_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(revoked_at) ON TABLE public.agent_mcp_permissions TO weir_system;
+GRANT UPDATE(revoked_at) ON TABLE public.agent_mcp_permissions TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_mcp_permissions.revoked_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(revoked_by) ON TABLE public.agent_mcp_permissions TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_mcp_permissions.updated_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(updated_at) ON TABLE public.agent_mcp_permissions TO weir_writer;
+
+
+--
+-- Name: TABLE agents; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.agents TO authenticated;
+GRANT SELECT ON TABLE public.agents TO weir_writer;
+
+
+--
+-- Name: COLUMN agents.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE public.agents TO weir_writer;
+GRANT SELECT(id) ON TABLE public.agents TO weir_system;
+
+
+--
+-- Name: COLUMN agents.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE public.agents TO weir_writer;
+GRANT SELECT(organization_id) ON TABLE public.agents TO weir_system;
+
+
+--
+-- Name: COLUMN agents.name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(name) ON TABLE public.agents TO weir_writer;
+GRANT SELECT(name) ON TABLE public.agents TO weir_system;
+
+
+--
+-- Name: COLUMN agents.instructions; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(instructions) ON TABLE public.agents TO weir_writer;
+
+
+--
+-- Name: COLUMN agents.owner_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(owner_id) ON TABLE public.agents TO weir_writer;
+GRANT SELECT(owner_id) ON TABLE public.agents TO weir_system;
+
+
+--
+-- Name: COLUMN agents.is_active; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(is_active) ON TABLE public.agents TO weir_system;
+
+
+--
+-- Name: COLUMN agents.created_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(created_by) ON TABLE public.agents TO weir_writer;
+
+
+--
+-- Name: TABLE chat_channels; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.chat_channels TO authenticated;
+GRANT SELECT ON TABLE public.chat_channels TO weir_writer;
+
+
+--
+-- Name: COLUMN chat_channels.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE public.chat_channels TO weir_writer;
+
+
+--
+-- Name: COLUMN chat_channels.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE public.chat_channels TO weir_writer;
+
+
+--
+-- Name: COLUMN chat_channels.workspace_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(workspace_id) ON TABLE public.chat_channels TO weir_writer;
+
+
+--
+-- Name: COLUMN chat_channels.name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(name) ON TABLE public.chat_channels TO weir_writer;
+
+
+--
+-- Name: COLUMN chat_channels.created_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(created_by) ON TABLE public.chat_channels TO weir_writer;
+
+
+--
+-- Name: TABLE chat_messages; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.chat_messages TO authenticated;
+GRANT SELECT ON TABLE public.chat_messages TO weir_writer;
+
+
+--
+-- Name: COLUMN chat_messages.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE public.chat_messages TO weir_writer;
+GRANT SELECT(id),INSERT(id) ON TABLE public.chat_messages TO weir_system;
+
+
+--
+-- Name: COLUMN chat_messages.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE public.chat_messages TO weir_writer;
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE public.chat_messages TO weir_system;
+
+
+--
+-- Name: COLUMN chat_messages.workspace_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(workspace_id) ON TABLE public.chat_messages TO weir_writer;
+GRANT SELECT(workspace_id),INSERT(workspace_id) ON TABLE public.chat_messages TO weir_system;
+
+
+--
+-- Name: COLUMN chat_messages.channel_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(channel_id) ON TABLE public.chat_messages TO weir_writer;
+GRANT SELECT(channel_id),INSERT(channel_id) ON TABLE public.chat_messages TO weir_system;
+
+
+--
+-- Name: COLUMN chat_messages.sender; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(sender) ON TABLE public.chat_messages TO weir_writer;
+GRANT SELECT(sender),INSERT(sender) ON TABLE public.chat_messages TO weir_system;
+
+
+--
+-- Name: COLUMN chat_messages.user_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(user_id) ON TABLE public.chat_messages TO weir_writer;
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE public.chat_messages TO weir_system;
+
+
+--
+-- Name: COLUMN chat_messages.agent_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(agent_id),INSERT(agent_id) ON TABLE public.chat_messages TO weir_system;
+
+
+--
+-- Name: COLUMN chat_messages.content; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(content) ON TABLE public.chat_messages TO weir_writer;
+GRANT INSERT(content) ON TABLE public.chat_messages TO weir_system;
+
+
+--
+-- Name: COLUMN chat_messages.client_message_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(client_message_id) ON TABLE public.chat_messages TO weir_writer;
+
+
+--
+-- Name: COLUMN chat_messages.reply_to; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(reply_to),INSERT(reply_to) ON TABLE public.chat_messages TO weir_system;
+
+
+--
+-- Name: COLUMN chat_messages.tool_calls; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(tool_calls) ON TABLE public.chat_messages TO weir_system;
+
+
+--
+-- Name: COLUMN chat_messages.usage; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(usage) ON TABLE public.chat_messages TO weir_system;
+
+
+--
+-- Name: COLUMN chat_messages.degraded; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(degraded) ON TABLE public.chat_messages TO weir_system;
+
+
+--
+-- Name: TABLE mcp_interaction_logs; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT,INSERT ON TABLE public.mcp_interaction_logs TO weir_system;
+
+
+--
+-- Name: TABLE mcp_server_catalog; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.mcp_server_catalog TO authenticated;
+GRANT SELECT ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT SELECT ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.slug; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(slug) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.version; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(version) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(name),UPDATE(name) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.description; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(description),UPDATE(description) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.transport; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(transport),UPDATE(transport) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.runtime; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(runtime),UPDATE(runtime) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.package; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(package),UPDATE(package) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.bin; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(bin),UPDATE(bin) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.args; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(args),UPDATE(args) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.env; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(env),UPDATE(env) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.configuration_schema; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(configuration_schema),UPDATE(configuration_schema) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.default_share; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(default_share),UPDATE(default_share) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.is_published; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(is_published) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.updated_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(updated_at) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: TABLE mcp_server_instances; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT SELECT ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(id) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(id) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(organization_id) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(organization_id) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(name) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(name) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.catalog_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(catalog_id) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(catalog_id) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.url; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(url) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.configuration; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(configuration) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.status; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(status) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT UPDATE(status) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT UPDATE(status) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.share; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(share) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(share) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.priority; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(priority) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(priority) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.region; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(region) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(region) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.pin_policy; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(pin_policy) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(pin_policy) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.chat_offline; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(chat_offline) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.node_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(node_id) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.generation; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(generation) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.idempotency_key; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(idempotency_key) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.last_error_code; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(last_error_code) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT UPDATE(last_error_code) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT UPDATE(last_error_code) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.last_error; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(last_error) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT UPDATE(last_error) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.first_running_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(first_running_at) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.server_info; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(server_info) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.refreshed_generation; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(refreshed_generation) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.refreshed_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(refreshed_at) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.refresh_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(refresh_by) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.refresh_lease_until; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(refresh_lease_until) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.created_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_by) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(created_by) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.deployed_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(deployed_by) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.mcp_server_instances TO authenticated;
+
+
+--
+-- Name: COLUMN mcp_server_instances.updated_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(updated_at) ON TABLE public.mcp_server_instances TO authenticated;
+
+
+--
+-- Name: TABLE mcp_server_tools; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.mcp_server_tools TO authenticated;
+GRANT SELECT ON TABLE public.mcp_server_tools TO weir_writer;
+GRANT SELECT ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.instance_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(instance_id) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.kind; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(kind) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(name) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.definition_hash; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(definition_hash) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.definition; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(definition) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.status; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(status) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.announced; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(announced),UPDATE(announced) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.approved_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(approved_at) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN organization_api_keys.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(id) ON TABLE public.organization_api_keys TO authenticated;
+
+
+--
+-- Name: COLUMN organization_api_keys.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(organization_id) ON TABLE public.organization_api_keys TO authenticated;
+
+
+--
+-- Name: COLUMN organization_api_keys.name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(name) ON TABLE public.organization_api_keys TO authenticated;
+
+
+--
+-- Name: COLUMN organization_api_keys.key_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(key_id) ON TABLE public.organization_api_keys TO authenticated;
+
+
+--
+-- Name: COLUMN organization_api_keys.created_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_by) ON TABLE public.organization_api_keys TO authenticated;
+
+
+--
+-- Name: COLUMN organization_api_keys.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.organization_api_keys TO authenticated;
+
+
+--
+-- Name: COLUMN organization_api_keys.expires_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(expires_at) ON TABLE public.organization_api_keys TO authenticated;
+
+
+--
+-- Name: COLUMN organization_api_keys.revoked_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(revoked_at) ON TABLE public.organization_api_keys TO authenticated;
+
+
+--
+-- Name: COLUMN organization_invitations.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(id) ON TABLE public.organization_invitations TO authenticated;
+
+
+--
+-- Name: COLUMN organization_invitations.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(organization_id) ON TABLE public.organization_invitations TO authenticated;
+
+
+--
+-- Name: COLUMN organization_invitations.email; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(email) ON TABLE public.organization_invitations TO authenticated;
+
+
+--
+-- Name: COLUMN organization_invitations.role; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(role) ON TABLE public.organization_invitations TO authenticated;
+
+
+--
+-- Name: COLUMN organization_invitations.invited_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(invited_by) ON TABLE public.organization_invitations TO authenticated;
+
+
+--
+-- Name: COLUMN organization_invitations.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.organization_invitations TO authenticated;
+
+
+--
+-- Name: COLUMN organization_invitations.expires_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(expires_at) ON TABLE public.organization_invitations TO authenticated;
+
+
+--
+-- Name: COLUMN organization_invitations.accepted_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(accepted_at) ON TABLE public.organization_invitations TO authenticated;
+
+
+--
+-- Name: COLUMN organization_invitations.revoked_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(revoked_at) ON TABLE public.organization_invitations TO authenticated;
+
+
+--
+-- Name: TABLE organization_members; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.organization_members TO authenticated;
+GRANT SELECT ON TABLE public.organization_members TO weir_writer;
+
+
+--
+-- Name: COLUMN organization_members.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE public.organization_members TO weir_writer;
+GRANT SELECT(organization_id) ON TABLE public.organization_members TO weir_system;
+
+
+--
+-- Name: COLUMN organization_members.user_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(user_id) ON TABLE public.organization_members TO weir_writer;
+GRANT SELECT(user_id) ON TABLE public.organization_members TO weir_system;
+
+
+--
+-- Name: COLUMN organization_members.role; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(role) ON TABLE public.organization_members TO weir_writer;
+GRANT SELECT(role) ON TABLE public.organization_members TO weir_system;
+
+
+--
+-- Name: COLUMN organization_members.status; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(status) ON TABLE public.organization_members TO weir_writer;
+GRANT SELECT(status) ON TABLE public.organization_members TO weir_system;
+
+
+--
+-- Name: COLUMN organization_members.invited_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(invited_by) ON TABLE public.organization_members TO weir_writer;
+
+
+--
+-- Name: TABLE organizations; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.organizations TO authenticated;
+GRANT SELECT ON TABLE public.organizations TO weir_writer;
+
+
+--
+-- Name: COLUMN organizations.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE public.organizations TO weir_writer;
+GRANT SELECT(id) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(name) ON TABLE public.organizations TO weir_writer;
+
+
+--
+-- Name: COLUMN organizations.slug; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(slug) ON TABLE public.organizations TO weir_writer;
+
+
+--
+-- Name: COLUMN organizations.is_active; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(is_active) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.created_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(created_by) ON TABLE public.organizations TO weir_writer;
+GRANT SELECT(created_by) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: TABLE permission_requests; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.permission_requests TO authenticated;
+
+
+--
+-- Name: TABLE usage_hourly; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.usage_hourly TO authenticated;
+
+
+--
+-- Name: TABLE workspace_members; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.workspace_members TO authenticated;
+GRANT SELECT ON TABLE public.workspace_members TO weir_writer;
+
+
+--
+-- Name: COLUMN workspace_members.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE public.workspace_members TO weir_writer;
+GRANT SELECT(organization_id) ON TABLE public.workspace_members TO weir_system;
+
+
+--
+-- Name: COLUMN workspace_members.workspace_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(workspace_id) ON TABLE public.workspace_members TO weir_writer;
+GRANT SELECT(workspace_id) ON TABLE public.workspace_members TO weir_system;
+
+
+--
+-- Name: COLUMN workspace_members.user_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(user_id) ON TABLE public.workspace_members TO weir_writer;
+GRANT SELECT(user_id) ON TABLE public.workspace_members TO weir_system;
+
+
+--
+-- Name: COLUMN workspace_members.agent_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(agent_id) ON TABLE public.workspace_members TO weir_writer;
+GRANT SELECT(agent_id) ON TABLE public.workspace_members TO weir_system;
+
+
+--
+-- Name: TABLE workspaces; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.workspaces TO authenticated;
+GRANT SELECT ON TABLE public.workspaces TO weir_writer;
+
+
+--
+-- Name: COLUMN workspaces.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE public.workspaces TO weir_writer;
+GRANT SELECT(id) ON TABLE public.workspaces TO weir_system;
+
+
+--
+-- Name: COLUMN workspaces.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE public.workspaces TO weir_writer;
+GRANT SELECT(organization_id) ON TABLE public.workspaces TO weir_system;
+
+
+--
+-- Name: COLUMN workspaces.name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(name) ON TABLE public.workspaces TO weir_writer;
+
+
+--
+-- Name: COLUMN workspaces.created_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(created_by) ON TABLE public.workspaces TO weir_writer;
+
+
+--
+-- Name: TABLE change_versions; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.change_versions TO weir_system;
+
+
+--
+-- Name: COLUMN change_versions.organization_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE weir.change_versions TO weir_system;
+
+
+--
+-- Name: COLUMN change_versions.version; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(version) ON TABLE weir.change_versions TO weir_system;
+
+
+--
+-- Name: COLUMN change_versions.changed_in; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(changed_in) ON TABLE weir.change_versions TO weir_system;
+
+
+--
+-- Name: TABLE dtma_nodes; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.name; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(name) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.region; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(region) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.token_hash; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(token_hash),UPDATE(token_hash) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.token_expires_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(token_expires_at) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.registered_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(registered_at) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.key_hash; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(key_hash) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.api_url; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(api_url) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.sealed_api_key; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(sealed_api_key) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.capability_version; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(capability_version) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.isolation; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(isolation) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.runtimes; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(runtimes) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.is_online; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(is_online) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.heartbeat_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(heartbeat_at) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.status; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(status) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: TABLE dtma_operations; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.dtma_operations TO weir_writer;
+GRANT SELECT ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_operations.id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE weir.dtma_operations TO weir_writer;
+
+
+--
+-- Name: COLUMN dtma_operations.organization_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE weir.dtma_operations TO weir_writer;
+
+
+--
+-- Name: COLUMN dtma_operations.instance_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(instance_id) ON TABLE weir.dtma_operations TO weir_writer;
+
+
+--
+-- Name: COLUMN dtma_operations.action; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(action) ON TABLE weir.dtma_operations TO weir_writer;
+
+
+--
+-- Name: COLUMN dtma_operations.generation; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(generation) ON TABLE weir.dtma_operations TO weir_writer;
+
+
+--
+-- Name: COLUMN dtma_operations.created_by; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(created_by) ON TABLE weir.dtma_operations TO weir_writer;
+
+
+--
+-- Name: COLUMN dtma_operations.attempt; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(attempt) ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_operations.run_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(run_at) ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_operations.claimed_by; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(claimed_by) ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_operations.lease_until; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(lease_until) ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_operations.finished_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(finished_at) ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_operations.outcome; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(outcome) ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_operations.error_code; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(error_code) ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_operations.error; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(error) ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: TABLE grant_usage; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE weir.grant_usage TO weir_system;
+
+
+--
+-- Name: COLUMN grant_usage.window_start; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(window_start) ON TABLE weir.grant_usage TO weir_system;
+
+
+--
+-- Name: COLUMN grant_usage.used; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(used) ON TABLE weir.grant_usage TO weir_system;
+
+
+--
+-- Name: TABLE installation; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.installation TO weir_system;
+
+
+--
+-- Name: COLUMN installation.epoch; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(epoch) ON TABLE weir.installation TO weir_system;
+
+
+--
+-- Name: COLUMN installation.keyring_fingerprint; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(keyring_fingerprint) ON TABLE weir.installation TO weir_system;
+
+
+--
+-- Name: TABLE instance_moves; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.instance_moves TO weir_writer;
+GRANT SELECT ON TABLE weir.instance_moves TO weir_system;
+
+
+--
+-- Name: TABLE platform_admins; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.platform_admins TO weir_system;
+
+
+--
+-- Name: COLUMN platform_admins.user_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(user_id) ON TABLE weir.platform_admins TO weir_system;
+
+
+--
+-- Name: TABLE replicas; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT,DELETE ON TABLE weir.replicas TO weir_system;
+
+
+--
+-- Name: COLUMN replicas.id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE weir.replicas TO weir_system;
+
+
+--
+-- Name: COLUMN replicas.internal_url; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(internal_url),UPDATE(internal_url) ON TABLE weir.replicas TO weir_system;
+
+
+--
+-- Name: COLUMN replicas.version; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(version),UPDATE(version) ON TABLE weir.replicas TO weir_system;
+
+
+--
+-- Name: COLUMN replicas.heartbeat_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(heartbeat_at) ON TABLE weir.replicas TO weir_system;
+
+
+--
+-- Name: TABLE security_events; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE weir.security_events TO weir_system;
+
+
+--
+-- Name: COLUMN security_events.occurrences; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(occurrences) ON TABLE weir.security_events TO weir_system;
+
+
+--
+-- Name: TABLE settings; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.settings TO weir_system;
+
+
+--
+-- Name: COLUMN settings.name; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(name) ON TABLE weir.settings TO weir_system;
+
+
+--
+-- Name: COLUMN settings.value; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(value),UPDATE(value) ON TABLE weir.settings TO weir_system;
+
+
+--
+-- Name: COLUMN settings.updated_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(updated_at) ON TABLE weir.settings TO weir_system;
+
+
+--
+-- PostgreSQL database dump complete
+--
