@@ -1,5 +1,8 @@
+using Microsoft.Extensions.AI;
 using Weir.Audit;
 using Weir.Catalog;
+using Weir.Chat;
+using Weir.Chat.Offline;
 using Weir.Configuration;
 using Weir.Egress;
 using Weir.Gateway;
@@ -8,6 +11,7 @@ using Weir.Keys;
 using Weir.Postgres;
 using Weir.Replicas;
 using Weir.Server.Auth;
+using Weir.Server.Chat;
 using Weir.Server.Health;
 using Weir.Server.Http;
 using Weir.Server.Mcp;
@@ -40,6 +44,7 @@ internal static class WeirHost
         app.MapHealth();
         app.MapAuth();
         app.MapMcp();
+        app.MapChat();
         Connect(app.Services);
         return app;
     }
@@ -77,6 +82,7 @@ internal static class WeirHost
         services.AddCors(cors => cors.AddDefaultPolicy(policy => policy.WithOrigins([.. config.Http.AllowedOrigins]).AllowAnyHeader().AllowAnyMethod()));
 
         AddGateway(services, config, replicaId, time);
+        AddChat(services, config);
     }
 
     private static void AddGateway(IServiceCollection services, WeirConfig config, Guid replicaId, TimeProvider time)
@@ -103,6 +109,15 @@ internal static class WeirHost
             s.GetRequiredService<AgentCatalogs>(), s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
             s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), nodeKey, TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), time));
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpHandler>(s, config.Mcp, replicaId));
+    }
+
+    private static void AddChat(IServiceCollection services, WeirConfig config)
+    {
+        services.AddSingleton(config.Chat);
+        services.AddSingleton<IChatClient, OfflineModel>();
+        services.AddSingleton<ChatQueries>();
+        services.AddSingleton<TurnSources>();
+        services.AddSingleton<ChatTurns>();
     }
 
     /// <summary>What hears of a change: kept catalogs are dropped, open streams look again.</summary>
