@@ -121,8 +121,6 @@ $$;
 revoke all on function weir.publish_catalog_server(jsonb), weir.check_schema(jsonb, text), weir.withdraw_catalog_server(text, text),
   weir.add_platform_admin(uuid), weir.set_setting(text, jsonb), weir.create_user(text, text) from public;
 grant execute on function weir.check_schema(jsonb, text) to weir_system;
-grant execute on function weir.publish_catalog_server(jsonb), weir.withdraw_catalog_server(text, text),
-  weir.add_platform_admin(uuid), weir.set_setting(text, jsonb), weir.create_user(text, text) to current_user;
 
 grant create on schema weir to weir_system;
 alter function weir.publish_catalog_server(jsonb) owner to weir_system;
@@ -131,3 +129,6 @@ alter function weir.add_platform_admin(uuid) owner to weir_system;
 alter function weir.set_setting(text, jsonb) owner to weir_system;
 alter function weir.create_user(text, text) owner to weir_system;
 revoke create on schema weir from weir_system;
+-- last, because the new owner takes over the old one's privileges
+grant execute on function weir.publish_catalog_server(jsonb), weir.withdraw_catalog_server(text, text),
+  weir.add_platform_admin(uuid), weir.set_setting(text, jsonb), weir.create_user(text, text) to current_user;

@@ -134,7 +134,7 @@ internal sealed class NodeApp
         }
     }
 
-    private static string Isolation => Libc.IsRoot ? "uid" : "none";
+    private static string Isolation => Libc.IsRoot ? "user" : "none";
 
     private string[] Runtimes => _problem is null ? ["process"] : [];
 

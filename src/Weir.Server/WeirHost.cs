@@ -5,9 +5,11 @@ using Weir.Chat;
 using Weir.Chat.Offline;
 using Weir.Configuration;
 using Weir.Egress;
+using Weir.Errors;
 using Weir.Gateway;
 using Weir.Identity;
 using Weir.Keys;
+using Weir.Nodes;
 using Weir.Postgres;
 using Weir.Replicas;
 using Weir.Server.Auth;
@@ -15,6 +17,7 @@ using Weir.Server.Chat;
 using Weir.Server.Health;
 using Weir.Server.Http;
 using Weir.Server.Mcp;
+using Weir.Server.Nodes;
 using Weir.Upstream;
 
 namespace Weir.Server;
@@ -44,6 +47,7 @@ internal static class WeirHost
         app.MapHealth();
         app.MapAuth();
         app.MapMcp();
+        app.MapNodes();
         app.MapChat();
         Connect(app.Services);
         return app;
@@ -81,18 +85,45 @@ internal static class WeirHost
         services.AddLoginLimit();
         services.AddCors(cors => cors.AddDefaultPolicy(policy => policy.WithOrigins([.. config.Http.AllowedOrigins]).AllowAnyHeader().AllowAnyMethod()));
 
+        AddNodes(services, replicaId, time);
         AddGateway(services, config, replicaId, time);
         AddChat(services, config);
     }
 
+    private static void AddNodes(IServiceCollection services, Guid replicaId, TimeProvider time)
+    {
+        services.AddSingleton<NodesQueries>();
+        services.AddSingleton<NodeRegistry>();
+        AddHosted<NodeDirectory>(services);
+        services.AddSingleton(s => new NodeClient(s.GetRequiredService<EgressHttp>().Operator, time));
+        services.AddSingleton(s => new OperationsWorker(
+            s.GetRequiredService<NodesQueries>(), s.GetRequiredService<NodeClient>(), s.GetRequiredService<Keyring>(), HandshakeOf(s), replicaId,
+            // Jitter only: nothing secret comes of it.
+            () => System.Security.Cryptography.RandomNumberGenerator.GetInt32(1000) / 1000.0, time, s.GetRequiredService<ILogger<OperationsWorker>>()));
+        services.AddHostedService(s => s.GetRequiredService<OperationsWorker>());
+    }
+
+    /// <summary>A remote server runs when it opens a session and lists what it has.</summary>
+    private static RemoteHandshake HandshakeOf(IServiceProvider services) => async (server, ct) =>
+    {
+        try
+        {
+            await services.GetRequiredService<CatalogRefresh>().ListAsync(new UpstreamTarget(server.InstanceId, server.Name, server.Endpoint, NodeKey: null), ct);
+        }
+        catch (UpstreamException e)
+        {
+            throw new WeirException(ErrorCode.UpstreamFailed, e.Message, inner: e);
+        }
+    };
+
+
     private static void AddGateway(IServiceCollection services, WeirConfig config, Guid replicaId, TimeProvider time)
     {
-        Func<Guid, string?> nodeKey = static _ => null;
         services.AddSingleton(s => new UpstreamClient(s.GetRequiredService<EgressHttp>(), config.Mcp.MaxResponseBytes));
         services.AddSingleton<UpstreamSessions>();
         services.AddSingleton<CatalogQueries>();
         services.AddSingleton(s => new CatalogRefresh(
-            s.GetRequiredService<CatalogQueries>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ChangeListener>(), nodeKey, replicaId, time,
+            s.GetRequiredService<CatalogQueries>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ChangeListener>(), s.GetRequiredService<NodeDirectory>().KeyOf, replicaId, time,
             s.GetRequiredService<ILogger<CatalogRefresh>>()));
         services.AddHostedService(s => s.GetRequiredService<CatalogRefresh>());
 
@@ -107,7 +138,7 @@ internal static class WeirHost
             s.GetRequiredService<GatewayQueries>().CompleteAsync, config.Completion.MaxWaiting, time, s.GetRequiredService<ILogger<CompletionQueue>>()));
         services.AddSingleton(s => new ToolCaller(
             s.GetRequiredService<AgentCatalogs>(), s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
-            s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), nodeKey, TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), time));
+            s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<NodeDirectory>().KeyOf, TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), time));
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpHandler>(s, config.Mcp, replicaId));
     }
 

@@ -77,7 +77,15 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
                     : throw new NodeException(409, NodeErrors.OperationReused, "This operation asked for something else before.");
             }
 
-            entry.Renew(new StoredServer(id, spec, operationId, ServerStates.Starting, null, null));
+            entry.Renew(before with
+            {
+                Spec = spec,
+                OperationId = operationId,
+                // What is being stopped is still what it was.
+                State = spec.Desired == Desired.Running ? ServerStates.Starting : before.State,
+                ErrorCode = null,
+                Error = null,
+            });
             Apply(entry, trouble: null);
             return entry.Status;
         }

@@ -1,9 +1,8 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using Weir.Errors;
-using Weir.Postgres;
+using Weir.Nodes;
 
 namespace Weir.Server.Up;
 
@@ -15,26 +14,28 @@ internal sealed class NodeProcess : IAsyncDisposable
 {
     private const string NodeName = "local";
 
+    private static readonly TimeSpan TokenLifetime = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(30);
 
     private readonly string _directory;
     private readonly Uri _weir;
-    private readonly Databases _databases;
+    private readonly NodeRegistry _registry;
+    private readonly NodeDirectory _nodes;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
     private Process _process;
     private Task _supervision = Task.CompletedTask;
 
-    private NodeProcess(string directory, Uri weir, Databases databases, TimeProvider time, ILogger logger) =>
-        (_directory, _weir, _databases, _time, _logger, _process) = (directory, weir, databases, time, logger, null!);
+    private NodeProcess(string directory, Uri weir, NodeRegistry registry, NodeDirectory nodes, TimeProvider time, ILogger logger) =>
+        (_directory, _weir, _registry, _nodes, _time, _logger, _process) = (directory, weir, registry, nodes, time, logger, null!);
 
     /// <summary>Returns when the node's own API answers.</summary>
     public static async Task<NodeProcess> StartAsync(
-        string directory, Uri weir, Databases databases, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
+        string directory, Uri weir, NodeRegistry registry, NodeDirectory nodes, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
     {
-        var node = new NodeProcess(directory, weir, databases, time, logger);
+        var node = new NodeProcess(directory, weir, registry, nodes, time, logger);
         await node.LaunchAsync(cancellationToken);
         node._supervision = node.SuperviseAsync(node._stopping.Token);
         return node;
@@ -110,11 +111,11 @@ internal sealed class NodeProcess : IAsyncDisposable
     private async Task<string?> IssueTokenAsync(CancellationToken cancellationToken)
     {
         var identity = Path.Combine(_directory, "state", "node.json");
-        var known = await _databases.Engine.QueryAsync("select node_id from weir.node_connections()", [], r => r.GetGuid(0), cancellationToken);
+        await _nodes.RefreshAsync(cancellationToken);
         if (File.Exists(identity))
         {
             using var document = JsonDocument.Parse(await File.ReadAllTextAsync(identity, cancellationToken));
-            if (document.RootElement.GetProperty("nodeId").TryGetGuid(out var id) && known.Contains(id))
+            if (document.RootElement.GetProperty("nodeId").TryGetGuid(out var id) && _nodes.Nodes.ContainsKey(id))
             {
                 return null;
             }
@@ -123,16 +124,12 @@ internal sealed class NodeProcess : IAsyncDisposable
             File.Delete(identity);
         }
 
-        var token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
-        var hash = SHA256.HashData(Encoding.UTF8.GetBytes(token));
         var name = NodeName;
         while (true)
         {
             try
             {
-                await _databases.Engine.ScalarAsync<Guid>("select weir.issue_node_token($1, $2, $3, $4)",
-                    [Sql.Text(name), Sql.Text(null), Sql.Bytea(hash), Sql.Timestamp(_time.GetUtcNow().AddMinutes(10))], cancellationToken);
-                return token;
+                return await _registry.IssueTokenAsync(name, region: null, TokenLifetime, cancellationToken);
             }
             catch (WeirException e) when (e.Code == ErrorCode.Conflict)
             {

@@ -1,5 +1,6 @@
 using Weir.Configuration;
 using Weir.Errors;
+using Weir.Nodes;
 using Weir.Postgres;
 using Weir.Postgres.Embedded;
 using Weir.Postgres.Migrations;
@@ -50,7 +51,8 @@ internal static class UpRun
         await host.StartAsync(stop);
 
         options.Say("Starting the node …");
-        var node = await NodeProcess.StartAsync(Path.Combine(shared, "node"), config.Http.Listen, databases, time, logger, stop); // 5
+        var node = await NodeProcess.StartAsync(Path.Combine(shared, "node"), config.Http.Listen, host.Services.GetRequiredService<NodeRegistry>(),
+            host.Services.GetRequiredService<NodeDirectory>(), time, logger, stop); // 5
         try
         {
             options.Say("Preparing the demo; the first time this installs its servers …");

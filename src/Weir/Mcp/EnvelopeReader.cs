@@ -35,7 +35,7 @@ internal static class EnvelopeReader
         }
         catch (JsonException e)
         {
-            var tooDeep = e.Message.Contains("depth", StringComparison.Ordinal);
+            var tooDeep = e.Message.Contains("maximum configured depth", StringComparison.Ordinal);
             throw new EnvelopeException(
                 tooDeep ? RpcCodes.InvalidRequest : RpcCodes.ParseError,
                 tooDeep ? $"The body is nested deeper than {maxDepth} levels." : "The body is not JSON.",

@@ -66,7 +66,7 @@ internal sealed record LogLine(DateTimeOffset At, string Source, string Text);
 internal sealed record LogLines(LogLine[] Lines);
 
 /// <summary>Answer of <c>GET /v1/status</c>, and part of each heartbeat.</summary>
-/// <param name="Isolation"><c>uid</c>: one user per organization; <c>none</c>: the node is not root and serves one organization.</param>
+/// <param name="Isolation"><c>user</c>: one user per organization; <c>none</c>: the node is not root and serves one organization.</param>
 /// <param name="Problem">What keeps the node from serving, in one line that says what to do; or null.</param>
 internal sealed record NodeStatus(
     int CapabilityVersion, string Version, string Isolation, string[] Runtimes, int Servers, int Children, long UptimeSeconds, string? Problem);

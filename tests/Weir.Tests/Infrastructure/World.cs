@@ -49,7 +49,7 @@ public sealed class World
 
     public async Task<string> CreateKeyAsync(Guid agentId)
     {
-        var (text, keyId, secret) = Identity.AgentKey.Create();
+        var (text, keyId, secret) = Weir.Identity.AgentKey.Create();
         await CallAsync("select public.create_agent_key($1, $2, $3, $4)", Sql.Uuid(agentId), Sql.Text("tests"), Sql.Text(keyId), Sql.Text(secret));
         return text;
     }
@@ -61,8 +61,6 @@ public sealed class World
         var config = JsonSerializer.Serialize(new { name, url = url.ToString(), share });
         var id = await IdAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(OrganizationId), Sql.Jsonb(config));
         await CallAsync("select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(OrganizationId), Sql.Uuid(id));
-        var generation = await _database.Superuser.ScalarAsync<long>("select generation from public.mcp_server_instances where id = $1", [Sql.Uuid(id)], CancellationToken.None);
-        await _database.Pools.Engine.ScalarAsync<bool>("select weir.record_instance_state($1, $2, 'running', null, null)", [Sql.Uuid(id), Sql.Bigint(generation)], CancellationToken.None);
         return id;
     }
 

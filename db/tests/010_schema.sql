@@ -1,0 +1,95 @@
+-- The walls that every table and function has: a sweep over the catalog, so that a new one cannot forget them.
+begin;
+\ir ../testing/helpers.sql
+select plan(18);
+
+create temporary view our_tables as
+  select c.oid, n.nspname, c.relname, format('%I.%I', n.nspname, c.relname) as name, c.relrowsecurity, c.relforcerowsecurity,
+         c.relispartition, split_part(obj_description(c.oid, 'pg_class'), ':', 1) as class, obj_description(c.oid, 'pg_class') as comment
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind in ('r', 'p') and n.nspname in ('public', 'weir')
+    and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e');
+create temporary view our_functions as
+  select p.oid, p.oid::regprocedure::text as name, n.nspname || '.' || p.proname as short_name, n.nspname, p.proname, p.proacl,
+         p.prosecdef, p.proconfig, p.prosqlbody, r.rolname as owner
+  from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_roles r on r.oid = p.proowner
+  where n.nspname in ('public', 'weir') and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e');
+create temporary view api_roles as
+  select r.role from (values ('public'), ('anon'), ('authenticated'), ('service_role'), ('weir_gateway')) r(role);
+
+-- Tables
+select is_empty($$select name from our_tables where not (relrowsecurity and relforcerowsecurity)$$,
+  'T17_every_table_and_partition_has_forced_row_level_security');
+select is_empty($$select name from our_tables where class is null or class not in ('tenant', 'user', 'platform', 'global')$$,
+  'T17_every_table_declares_its_class');
+select is_empty($$select name from our_tables t where class = 'tenant' and name <> 'organizations' and name <> 'public.organizations'
+                   and not exists (select from pg_attribute a where a.attrelid = t.oid and a.attname = 'organization_id' and a.attnotnull)$$,
+  'T3_every_tenant_table_has_an_organization');
+select is_empty($$
+  select t.name, c.conname from our_tables t join pg_constraint c on c.conrelid = t.oid and c.contype = 'f'
+  join our_tables f on f.oid = c.confrelid and f.class = 'tenant' and f.relname <> 'organizations'
+  where t.class = 'tenant' and c.conparentid = 0
+    and not exists (select from unnest(c.conkey) k join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k
+                    where a.attname = 'organization_id')
+    -- a reply is in its channel, whose key has the organization
+    and c.conname <> 'chat_messages_reply_in_the_channel'$$,
+  'T3_every_reference_between_tenant_rows_carries_the_organization');
+select is_empty($$select name from our_tables t where class = 'tenant' and not relispartition and comment not like '%no foreign key%'
+                   and relname <> 'organizations'
+                   and not exists (select from pg_constraint c where c.conrelid = t.oid and c.contype = 'f')$$,
+  'T10_a_tenant_table_without_foreign_keys_says_so');
+select is_empty($$
+  select t.name, c.conname from our_tables t join pg_constraint c on c.conrelid = t.oid and c.contype = 'f'
+  where not exists (select from pg_index i where i.indrelid = t.oid and i.indpred is null
+                    and (i.indkey::smallint[])[0:cardinality(c.conkey) - 1] @> c.conkey)$$,
+  'T9_every_foreign_key_has_an_index');
+select is_empty($$
+  select t.name from our_tables t
+  where not relispartition and class = 'tenant' and relname <> 'organizations'
+    and not exists (select from pg_index i join pg_attribute a on a.attrelid = t.oid and a.attnum = i.indkey[0]
+                    where i.indrelid = t.oid and a.attname in ('organization_id', 'workspace_id'))$$,
+  'T9_every_column_that_a_policy_compares_has_an_index');
+select is_empty($$
+  select t.name, r.role, p.privilege from our_tables t, api_roles r,
+         unnest(array['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p(privilege)
+  where has_table_privilege(case r.role when 'public' then 'anon' else r.role end, t.oid, p.privilege)$$,
+  'T12_api_roles_write_no_table');
+select is_empty($$select name from our_tables t where nspname = 'weir' and has_table_privilege('authenticated', t.oid, 'SELECT')$$,
+  'T17_api_roles_read_nothing_in_weir');
+select is_empty($$select name from our_tables t where has_any_column_privilege('anon', t.oid, 'SELECT')$$,
+  'T19_anon_reads_no_table');
+select is_empty($$select tablename, policyname from pg_policies where schemaname in ('public', 'weir') and roles = '{public}'$$,
+  'T19_every_policy_names_its_roles');
+select is_empty($$
+  select tablename, policyname from pg_policies
+  where schemaname in ('public', 'weir') and concat(qual, with_check) ~ 'auth\.(uid|jwt|role)\(|current_setting|current_user'$$,
+  'T19_policies_ask_for_the_actor_once_and_not_per_row');
+
+-- Functions
+select is_empty($$select name from our_functions where proacl is null or exists (
+                    select from aclexplode(proacl) a where a.grantee = 0)$$, 'M5_nobody_is_granted_a_function_by_default');
+select is_empty($$select name from our_functions f where has_function_privilege('anon', f.oid, 'EXECUTE')
+                     or has_function_privilege('service_role', f.oid, 'EXECUTE') or has_function_privilege('weir_gateway', f.oid, 'EXECUTE')$$,
+  'M5_anon_and_the_bare_login_execute_nothing');
+select is_empty($$
+  select name from our_functions
+  where (prosecdef or exists (select from aclexplode(proacl) a where a.grantee = 'authenticated'::regrole and nspname = 'weir'))
+    and not coalesce(proconfig @> array['search_path=""'], false)$$,
+  'M4_every_definer_function_has_an_empty_search_path');
+select is_empty($$
+  select name from our_functions where prosecdef and owner not in ('weir_system', 'weir_writer') and proname <> 'ensure_log_partitions'$$,
+  'M4_definer_functions_belong_to_roles_that_row_level_security_binds');
+-- the published list of db/DEFINERS.md, found from wherever the tests are run
+create temporary table definers (line text);
+\set definers `cat db/DEFINERS.md 2>/dev/null || cat DEFINERS.md 2>/dev/null || cat ../DEFINERS.md`
+insert into definers select regexp_split_to_table(:'definers', '\n');
+select results_eq(
+  $$select short_name collate "C", owner::text collate "C" from our_functions where prosecdef and owner in ('weir_system', 'weir_writer') order by 1$$,
+  $$select m[1] collate "C", m[2] collate "C" from definers, regexp_match(line, '^\| `([a-z_.]+)` \| (weir_[a-z]+) \|') m where m is not null order by 1$$,
+  'M4_every_definer_function_is_listed_with_its_reason');
+select is_empty($$
+  select name from our_functions where nspname = 'public'
+    and (prosecdef or prosqlbody is null) $$, 'M15_a_published_function_is_a_wrapper_that_passes_on');
+
+select * from finish();
+rollback;

@@ -1,0 +1,74 @@
+-- Who sees and makes what in an organization: by actor.
+begin;
+\ir ../testing/helpers.sql
+\ir ../testing/world.sql
+select plan(50);
+
+-- Owner
+select is(pg_temp.be('ann', 'select count(*) from organizations'), '1', 'the owner sees the organization, and no other');
+select is(pg_temp.be('ann', 'select role from organization_members where user_id = {ann}'), 'owner', 'the creator is owner');
+select is(pg_temp.outcome('ann', $$select create_organization('')$$), 'WR001', 'an organization needs a name');
+select is(pg_temp.outcome('ann', $$select create_organization(null)$$), 'WR001', 'M11_null_is_not_a_name');
+select is(pg_temp.outcome('ann', $$select create_organization('x', 'Not A Slug')$$), 'WR001', 'a slug is lower case');
+select is(pg_temp.outcome('ann', $$select create_organization('x', 'one-slug')$$), 'ok', 'a slug may be chosen');
+select is(pg_temp.outcome('bob', $$select create_organization('y', 'one-slug')$$), 'WR005', 'a taken slug is a conflict');
+select is(pg_temp.outcome('ann', $$select create_workspace({a}, 'home')$$), 'WR005', 'a workspace''s name is taken whatever its case');
+select is(pg_temp.outcome('ann', $$select create_agent({a}, repeat('x', 101))$$), 'WR001', 'a name of 101 characters is too long');
+
+-- Member
+select is(pg_temp.be('mia', 'select count(*) from agents'), '1', 'a member sees the agents of the organization');
+select is(pg_temp.be('mia', $$select string_agg(name, ',') from workspaces$$), 'Home', 'a member sees the workspaces that they are in');
+select is(pg_temp.be('mel', $$select count(*) from workspaces$$), '0', 'a member sees no workspace that they are not in');
+select is(pg_temp.be('mel', $$select count(*) from organizations$$), '2', 'a member of two organizations sees both');
+select is(pg_temp.outcome('mel', $$select create_channel({home}, 'x')$$), 'WR004', 'S1_a_channel_in_a_workspace_of_others_is_not_found');
+select is(pg_temp.outcome('mel', $$select add_workspace_member({home}, user_id => {mel})$$), 'WR004', 'S1_nobody_adds_themselves_to_a_workspace');
+select is(pg_temp.outcome('mia', $$select add_workspace_member({home}, user_id => {mel})$$), 'ok', 'a workspace''s member adds another');
+select is(pg_temp.outcome('mia', $$select add_workspace_member({home}, user_id => {mel})$$), 'ok', 'again is harmless');
+select is(pg_temp.outcome('mia', $$select add_workspace_member({home}, user_id => {bob})$$), 'WR004', 'S1_somebody_of_another_organization_is_not_found');
+select is(pg_temp.outcome('mia', $$select add_workspace_member({home}, agent_id => {bot})$$), 'WR004', 'V8_an_agent_of_another_organization_is_not_found');
+select is(pg_temp.outcome('mia', $$select add_workspace_member({home}, {mia}, {robo})$$), 'WR001', 'a person or an agent, not both');
+select is(pg_temp.outcome('mia', $$select add_workspace_member({home}, user_id => {sam})$$), 'WR004', 'a suspended person is not added');
+select is(pg_temp.outcome('mia', $$select create_agent({a}, 'Second', workspace_id => {home})$$), 'ok', 'a member creates an agent in a workspace');
+select is(pg_temp.outcome('mia', $$select create_agent({a}, 'Third', workspace_id => {den})$$), 'WR004', 'V8_an_agent_is_not_put_into_a_foreign_workspace');
+select is(pg_temp.be('mia', $$select count(*) from agent_api_keys$$), '1', 'the agent''s owner sees its keys');
+select is(pg_temp.be('mia', $$select secret_hash from agent_api_keys$$), '42501', 'and never the hash of the secret');
+select is(pg_temp.be('mel', $$select count(*) from agent_api_keys$$), '0', 'another member sees no keys');
+select is(pg_temp.be('mia', $$select configuration from mcp_server_instances$$), '42501', 'G2_an_api_role_cannot_read_a_configuration');
+select is(pg_temp.be('mia', $$select url from mcp_server_instances$$), '42501', 'G2_nor_an_address');
+select is(pg_temp.be('mia', $$insert into organization_members (organization_id, user_id, role) values ({a}, {otto}, 'owner') returning role$$),
+  '42501', 'T17_nobody_writes_a_table_directly');
+select is(pg_temp.be('mia', $$update organization_members set role = 'owner' where user_id = {mia} returning role$$), '42501', 'T17_nor_updates_one');
+select is(pg_temp.be('mia', $$update mcp_server_catalog set package = 'evil' returning package$$), '42501', 'D6_the_catalog_is_written_by_the_platform_only');
+select is(pg_temp.be('mia', $$truncate mcp_interaction_logs$$), '42501', 'T12_nobody_truncates');
+
+-- Viewer
+select is(pg_temp.be('vic', $$select count(*) from agents$$), '2', 'a viewer looks');
+select is(pg_temp.outcome('vic', $$select create_agent({a}, 'x')$$), 'WR003', 'V12_a_viewer_creates_no_agent');
+select is(pg_temp.outcome('vic', $$select create_workspace({a}, 'x')$$), 'WR003', 'V12_a_viewer_creates_no_workspace');
+
+-- Suspended
+select is(pg_temp.be('sam', $$select count(*) from organizations$$), '0', 'M3_a_suspended_admin_sees_nothing');
+select is(pg_temp.outcome('sam', $$select create_agent({a}, 'x')$$), 'WR004', 'M3_a_suspended_admin_makes_nothing');
+
+-- Another organization
+select is(pg_temp.be('bob', $$select count(*) from agents where organization_id = {a}$$), '0', 'T17_another_tenant_s_rows_are_not_there');
+select is(pg_temp.outcome('bob', $$select create_agent_key({robo}, 'k', 'aaaaaaaaaaaaaaaa', repeat('x', 43))$$), 'WR004', 'a foreign agent gets no key');
+select is(pg_temp.outcome('bob', $$select revoke_agent_key('robokey000000001')$$), 'WR004', 'a foreign key is not found');
+select is(pg_temp.outcome('bob', $$select create_agent({a}, 'x')$$), 'WR004', 'a foreign organization is not found');
+
+-- Keys
+select is(pg_temp.outcome('mel', $$select create_agent_key({robo}, 'k', 'aaaaaaaaaaaaaaaa', repeat('x', 43))$$), 'WR003', 'only owner and admins make keys');
+select is(pg_temp.outcome('adam', $$select create_agent_key({robo}, 'k', 'aaaaaaaaaaaaaaaa', repeat('x', 43), now())$$), 'WR001', 'a key expires in the future');
+select is(pg_temp.outcome('adam', $$select create_agent_key({robo}, 'k', 'aaaaaaaaaaaaaaaa', 'short')$$), 'WR001', 'a secret has 43 characters');
+select is(pg_temp.outcome('adam', $$select create_agent_key({robo}, 'k', 'robokey000000001', repeat('x', 43))$$), 'WR005', 'a key id is used once');
+select is(pg_temp.outcome('adam', $$select revoke_agent_key('robokey000000001')$$), 'ok', 'an admin revokes a key');
+select throws_ok($$update agent_api_keys set revoked_at = null, revoked_by = null where key_id = 'robokey000000001'$$, 'WR005', null, 'T4_a_revoked_key_stays_revoked');
+
+-- Nobody, and a service token
+select is(pg_temp.be('anon', $$select create_organization('x')$$), '42501', 'M5_anon_executes_nothing');
+select is(pg_temp.be('service', $$select create_organization('x')$$), '42501', 'M17_a_service_token_executes_nothing');
+update organizations set is_active = false where id = pg_temp.id('a');
+select is(pg_temp.be('ann', $$select count(*) from organizations where id = {a}$$), '0', 'M3_an_inactive_organization_is_closed_to_its_owner_too');
+
+select * from finish();
+rollback;

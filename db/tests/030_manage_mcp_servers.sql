@@ -1,0 +1,79 @@
+-- manage_mcp_servers, deploy and stop: by actor and by trap.
+begin;
+\ir ../testing/helpers.sql
+\ir ../testing/world.sql
+select plan(62);
+
+-- An admin creates
+select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "one", "url": "https://one.example/mcp"}')$$), 'ok', 'an admin creates a remote server');
+select is(pg_temp.be('ann', $$select status from mcp_server_instances where name = 'one'$$), 'pending', 'which waits to be deployed');
+select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "one", "url": "https://two.example/mcp"}')$$), 'WR005', 'M11_a_name_is_unique_in_the_organization');
+select is(pg_temp.outcome('bob', $$select manage_mcp_servers('create', {b}, '{"name": "one", "url": "https://one.example/mcp"}')$$), 'ok', 'S8_and_free_in_another');
+select is(pg_temp.outcome('adam', c), 'WR001', 'M11_create_refuses ' || c)
+from unnest(array[
+  $$select manage_mcp_servers('create', {a})$$,
+  $$select manage_mcp_servers('create', {a}, 'null')$$,
+  $$select manage_mcp_servers('create', {a}, '[]')$$,
+  $$select manage_mcp_servers('create', {a}, '{"url": "https://x.example"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": null, "url": "https://x.example"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "Upper", "url": "https://x.example"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "a-name-of-21-letters-x", "url": "https://x.example"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "x"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": null}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example", "catalog": "test-files"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example", "command": "sh"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example", "priority": -1}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example", "priority": "1"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example", "share": "everyone"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example", "chat": {"offline": [1]}}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example", "chat": {"online": []}}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "test-files"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "test-files", "configuration": {"directory": 1}}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "test-files", "configuration": {"directory": "--help"}}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "test-files", "configuration": {"directory": "/d", "depth": 0}}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "test-files", "configuration": {"directory": "/d", "more": 1}}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "test-files", "configuration": null}')$$
+]) c;
+select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "$$ || u || $$"}')$$), 'WR001', 'S13_a_remote_server_cannot_be_at ' || u)
+from unnest(array['http://x.example/mcp', 'file:///etc/passwd', 'https://user:pass@x.example/', 'https://', 'ftp://x.example', 'https://x.example/#f']) u;
+select lives_ok($$select weir.set_setting('egress_allow', '["localhost:9000"]')$$, 'the owner allows a host');
+select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "local", "url": "http://localhost:9000/mcp"}')$$), 'ok', 'which then needs no https');
+select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "other", "url": "http://localhost:9001/mcp"}')$$), 'WR001', 'and no other does');
+select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "no-such"}')$$), 'WR004', 'M11_a_catalog_server_that_is_not_published_is_not_found');
+select is(pg_temp.be('owner', $$select priority::text from mcp_server_instances where id = {files}$$), '100', 'S6_the_default_priority_is_100');
+select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "zero", "url": "https://x.example", "priority": 0}')$$), 'ok', 'S6_zero_is_a_priority');
+select is(pg_temp.be('owner', $$select priority::text from mcp_server_instances where name = 'zero'$$), '0', 'S6_and_stays_zero');
+
+-- Idempotency and quota
+select is(pg_temp.be('adam', $$select manage_mcp_servers('create', {a}, '{"name": "idem", "url": "https://x.example", "idempotency_key": "k"}') ->> 'id'$$),
+          pg_temp.be('adam', $$select manage_mcp_servers('create', {a}, '{"name": "idem", "url": "https://x.example", "idempotency_key": "k"}') ->> 'id'$$),
+          'M13_the_same_request_again_is_the_same_server');
+select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "other", "url": "https://x.example", "idempotency_key": "k"}')$$), 'WR005', 'M13_a_key_is_not_used_for_something_else');
+update organizations set max_mcp_servers = 0 where id = pg_temp.id('a');
+select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "more", "url": "https://x.example"}')$$), 'WR006', 'M12_the_quota_holds');
+
+-- Actions and states
+select is(pg_temp.outcome('ann', format('select manage_mcp_servers(%L, {a}, null, {files})', a)), 'WR010', 'M1_' || a || '_is_known_and_says_that_it_is_not_there_yet')
+from unnest(array['update', 'delete', 'restart']) a;
+select is(pg_temp.outcome('ann', $$select manage_mcp_servers(null, {a})$$), 'WR001', 'M1_null_is_no_action');
+select is(pg_temp.outcome('ann', $$select manage_mcp_servers('explode', {a})$$), 'WR001', 'M1_an_unknown_action_is_a_typed_error');
+select is(pg_temp.outcome('ann', $$select manage_mcp_servers('deploy', {a}, null, {files})$$), 'WR005', 'M13_what_runs_is_not_deployed_again');
+select is(pg_temp.be('ann', $$select manage_mcp_servers('stop', {a}, null, {files}) ->> 'status'$$), 'stopping', 'M9_stop_says_stopping_until_it_is_confirmed');
+select is(pg_temp.be('owner', $$select action from weir.dtma_operations where instance_id = {files} order by id desc limit 1$$), 'stop', 'M7_the_intent_is_in_the_outbox');
+select is(pg_temp.outcome('ann', $$select manage_mcp_servers('stop', {a}, null, {files})$$), 'WR005', 'M13_what_stops_is_not_stopped_again');
+select is(pg_temp.be('owner', $$select deployed_by::text from mcp_server_instances where id = {files}$$), pg_temp.id('ann')::text, 'M18_who_deployed_is_kept');
+select is(pg_temp.be('owner', $$select count(*) from mcp_interaction_logs where instance_id = {files} and item = 'stop' and user_id = {ann} and phase = 'completed'$$), '1', 'M18_a_stop_is_recorded');
+
+-- Others
+select is(pg_temp.outcome('bob', $$select manage_mcp_servers('deploy', {b}, null, {files})$$), 'WR004', 'M2_deploy_of_a_foreign_server_is_not_found');
+select is(pg_temp.be('owner', $$select count(*) from mcp_interaction_logs where organization_id = {b} and reason = 'not_found' and item = 'deploy'$$), '1', 'M14_and_the_denial_is_recorded_where_the_caller_belongs');
+select is(pg_temp.outcome('bob', $$select manage_mcp_servers('stop', {a}, null, {files})$$), 'WR004', 'M2_nor_in_its_own_organization');
+select is(pg_temp.outcome('bob', $$select deploy_mcp_server_to_dtma({files})$$), 'WR004', 'D1_deploying_by_id_alone_is_authorized_too');
+select is(pg_temp.outcome('mia', $$select deploy_mcp_server_to_dtma({files})$$), 'WR003', 'D1_a_member_deploys_nothing');
+select is(pg_temp.outcome('ann', $$select deploy_mcp_server_to_dtma({nobody})$$), 'WR004', 'D3_a_missing_server_fails_before_anything_is_done');
+select is(pg_temp.outcome('ann', $$select manage_mcp_servers('deploy', {a})$$), 'WR004', 'M10_null_is_no_server');
+select is(pg_temp.outcome('sam', $$select manage_mcp_servers('stop', {a}, null, {files})$$), 'WR004', 'M3_a_suspended_admin_manages_nothing');
+select is(pg_temp.outcome('vic', $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example"}')$$), 'WR003', 'a viewer manages nothing');
+
+select * from finish();
+rollback;

@@ -1,0 +1,108 @@
+using System.Collections.Frozen;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Weir.Errors;
+using Weir.Keys;
+
+namespace Weir.Nodes;
+
+/// <summary>Where a node's API is, and the key that it asks for.</summary>
+internal sealed record NodeConnection(Guid Id, string Name, Uri ApiUrl, string ApiKey, bool IsOnline);
+
+/// <summary>
+/// The registered nodes as one immutable snapshot, looked up by every call to a server that a node runs, and renewed every two seconds.
+/// The same round finds the nodes that have fallen silent.
+/// </summary>
+internal sealed class NodeDirectory(NodesQueries queries, Keyring keyring, TimeProvider time, ILogger<NodeDirectory> logger) : BackgroundService
+{
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(2);
+
+    /// <summary>Four heartbeats of a node.</summary>
+    private static readonly TimeSpan Stale = TimeSpan.FromSeconds(20);
+
+    private readonly SemaphoreSlim _wake = new(0, 1);
+    private FrozenDictionary<Guid, NodeConnection> _nodes = FrozenDictionary<Guid, NodeConnection>.Empty;
+
+    public FrozenDictionary<Guid, NodeConnection> Nodes => Volatile.Read(ref _nodes);
+
+    /// <summary>The bearer for a node's API; null for a node that is not known here yet.</summary>
+    public string? KeyOf(Guid nodeId) => Nodes.GetValueOrDefault(nodeId)?.ApiKey;
+
+    public void Wake()
+    {
+        try
+        {
+            _wake.Release();
+        }
+        catch (SemaphoreFullException)
+        {
+            // It is awake already.
+        }
+    }
+
+    /// <summary>One look.</summary>
+    /// <exception cref="WeirException">The database does not answer.</exception>
+    public async Task RefreshAsync(CancellationToken ct)
+    {
+        var nodes = new Dictionary<Guid, NodeConnection>();
+        foreach (var stored in await queries.ConnectionsAsync(ct))
+        {
+            if (Open(stored) is { } node)
+            {
+                nodes.Add(node.Id, node);
+            }
+        }
+
+        Volatile.Write(ref _nodes, nodes.ToFrozenDictionary());
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            while (true)
+            {
+                try
+                {
+                    await RefreshAsync(stoppingToken);
+                    var lost = await queries.SweepAsync(Stale, stoppingToken);
+                    if (lost > 0)
+                    {
+                        logger.LogWarning("{Count} nodes have been silent for {Seconds} s.", lost, Stale.TotalSeconds);
+                    }
+                }
+                catch (WeirException e)
+                {
+                    // The snapshot of before serves on; admission decides whether anything is called at all.
+                    logger.LogDebug(e, "The nodes could not be read.");
+                }
+
+                using var pause = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
+                await Task.WhenAny(_wake.WaitAsync(pause.Token), Task.Delay(Every, time, pause.Token));
+                await pause.CancelAsync();
+                stoppingToken.ThrowIfCancellationRequested();
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // Stopping.
+        }
+    }
+
+    private NodeConnection? Open(StoredNode stored)
+    {
+        if (Nodes.TryGetValue(stored.Id, out var known) && known.Name == stored.Name && known.IsOnline == stored.IsOnline
+            && known.ApiUrl.GetLeftPart(UriPartial.Authority) == stored.ApiUrl)
+        {
+            return known; // A node's key does not change: it would be another registration, and so another node.
+        }
+
+        if (Uri.TryCreate(stored.ApiUrl, UriKind.Absolute, out var url) && NodeKeys.Open(keyring, stored.Id, stored.SealedApiKey) is { } key)
+        {
+            return new NodeConnection(stored.Id, stored.Name, url, key, stored.IsOnline);
+        }
+
+        logger.LogError("The key of node {Node} cannot be opened with this keyring; register it again.", stored.Name);
+        return null;
+    }
+}

@@ -1,0 +1,145 @@
+using System.Text.Json;
+using Weir.Postgres;
+
+namespace Weir.Nodes;
+
+/// <summary>What nodes and the work for them ask of the database.</summary>
+internal sealed class NodesQueries(Databases databases)
+{
+    private const string IssueToken = "select weir.issue_node_token($1, $2, $3, $4)";
+    private const string Register = "select weir.register_node($1, $2, $3, $4, $5, $6, $7)";
+    private const string Heartbeat = "select weir.node_heartbeat($1, $2, $3, $4)";
+    private const string RecordState = "select weir.record_instance_state($1, $2, $3, $4, $5)";
+    private const string Connections = "select node_id, name, api_url, sealed_api_key, online from weir.node_connections()";
+    private const string Sweep = "select weir.sweep_nodes($1)";
+
+    private const string Claim = """
+        select operation_id, action, organization_id, instance_id, instance_name, generation, attempt, node_id, node_api_url, node_sealed_api_key,
+               endpoint_url, runtime, transport, package, package_version, bin, args, env, configuration, share
+        from weir.claim_operations($1, $2, $3)
+        """;
+
+    private const string Record = "select weir.record_operation($1, $2, $3, $4, $5, $6)";
+
+    public Task<Guid> IssueTokenAsync(string name, string? region, byte[] tokenHash, DateTimeOffset expiresAt, CancellationToken ct) =>
+        databases.Engine.ScalarAsync<Guid>(IssueToken, [Sql.Text(name), Sql.Text(region), Sql.Bytea(tokenHash), Sql.Timestamp(expiresAt)], ct);
+
+    public Task<Guid> RegisterAsync(byte[] tokenHash, byte[] nodeKeyHash, RegisterRequest request, byte[] sealedApiKey, CancellationToken ct) =>
+        databases.Engine.ScalarAsync<Guid>(
+            Register,
+            [
+                Sql.Bytea(tokenHash), Sql.Bytea(nodeKeyHash), Sql.Text(request.ApiUrl), Sql.Bytea(sealedApiKey), Sql.Integer(request.CapabilityVersion),
+                Sql.Text(request.Isolation), Sql.Array(NpgsqlTypes.NpgsqlDbType.Text, request.Runtimes),
+            ],
+            ct);
+
+    public Task<int> HeartbeatAsync(byte[] nodeKeyHash, HeartbeatRequest request, CancellationToken ct) => databases.Engine.ScalarAsync<int>(
+        Heartbeat,
+        [
+            Sql.Bytea(nodeKeyHash), Sql.Text(request.ApiUrl),
+            Sql.Jsonb(JsonSerializer.Serialize(request.Status, NodeJson.Default.NodeStatus)),
+            Sql.Jsonb(JsonSerializer.Serialize(request.Servers, NodeJson.Default.ServerStatusArray)),
+        ],
+        ct);
+
+    /// <summary>False when it was of an older generation, said nothing new, or is no allowed move.</summary>
+    public Task<bool> RecordStateAsync(ServerStatus status, CancellationToken ct) => databases.Engine.ScalarAsync<bool>(
+        RecordState,
+        [Sql.Uuid(status.Id), Sql.Bigint(status.Generation), Sql.Text(status.State), Sql.Text(status.ErrorCode), Sql.Text(status.Error)],
+        ct);
+
+    public Task<IReadOnlyList<StoredNode>> ConnectionsAsync(CancellationToken ct) => databases.Engine.QueryAsync(
+        Connections,
+        [],
+        r => new StoredNode(r.GetGuid(0), r.GetString(1), r.GetString(2), r.GetFieldValue<byte[]>(3), r.GetBoolean(4)),
+        ct);
+
+    /// <summary>How many nodes were found to be lost.</summary>
+    public Task<int> SweepAsync(TimeSpan stale, CancellationToken ct) => databases.Engine.ScalarAsync<int>(Sweep, [Sql.Interval(stale)], ct);
+
+    public Task<IReadOnlyList<ClaimedOperation>> ClaimAsync(Guid replicaId, int limit, TimeSpan lease, CancellationToken ct) => databases.Engine.QueryAsync(
+        Claim,
+        [Sql.Uuid(replicaId), Sql.Integer(limit), Sql.Interval(lease)],
+        r => new ClaimedOperation
+        {
+            Id = r.GetGuid(0),
+            Action = r.GetString(1),
+            OrganizationId = r.GetGuid(2),
+            InstanceId = r.GetGuid(3),
+            InstanceName = r.GetString(4),
+            Generation = r.GetInt64(5),
+            Attempt = r.GetInt32(6),
+            NodeId = r.GetNullable<Guid>(7),
+            NodeApiUrl = r.GetNullableString(8),
+            NodeSealedApiKey = r.IsDBNull(9) ? null : r.GetFieldValue<byte[]>(9),
+            EndpointUrl = r.GetNullableString(10),
+            Runtime = r.GetNullableString(11),
+            Transport = r.GetNullableString(12),
+            Package = r.GetNullableString(13),
+            PackageVersion = r.GetNullableString(14),
+            Bin = r.GetNullableString(15),
+            Args = r.GetJson(16),
+            Env = r.GetJson(17),
+            Configuration = r.GetJson(18),
+            Share = r.GetString(19),
+        },
+        ct);
+
+    /// <summary>False when another replica holds the operation by now, or it has ended.</summary>
+    public Task<bool> RecordAsync(
+        Guid operationId, Guid replicaId, string outcome, string? errorCode, string? error, DateTimeOffset? retryAt, CancellationToken ct) =>
+        databases.Engine.ScalarAsync<bool>(
+            Record,
+            [Sql.Uuid(operationId), Sql.Uuid(replicaId), Sql.Text(outcome), Sql.Text(errorCode), Sql.Text(error), Sql.Timestamp(retryAt)],
+            ct);
+}
+
+/// <summary>A registered node as the database has it.</summary>
+internal sealed record StoredNode(Guid Id, string Name, string ApiUrl, byte[] SealedApiKey, bool IsOnline);
+
+/// <summary>An operation that this replica holds for the time of its lease.</summary>
+internal sealed record ClaimedOperation
+{
+    public required Guid Id { get; init; }
+
+    /// <summary><c>deploy</c> or <c>stop</c>.</summary>
+    public required string Action { get; init; }
+
+    public required Guid OrganizationId { get; init; }
+
+    public required Guid InstanceId { get; init; }
+
+    public required string InstanceName { get; init; }
+
+    public required long Generation { get; init; }
+
+    /// <summary>From 1.</summary>
+    public required int Attempt { get; init; }
+
+    /// <summary>Null for a remote instance.</summary>
+    public Guid? NodeId { get; init; }
+
+    public string? NodeApiUrl { get; init; }
+
+    public byte[]? NodeSealedApiKey { get; init; }
+
+    public string? EndpointUrl { get; init; }
+
+    public string? Runtime { get; init; }
+
+    public string? Transport { get; init; }
+
+    public string? Package { get; init; }
+
+    public string? PackageVersion { get; init; }
+
+    public string? Bin { get; init; }
+
+    public JsonElement Args { get; init; }
+
+    public JsonElement Env { get; init; }
+
+    public JsonElement Configuration { get; init; }
+
+    public required string Share { get; init; }
+}

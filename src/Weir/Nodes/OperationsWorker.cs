@@ -1,0 +1,192 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Weir.Errors;
+using Weir.Keys;
+
+namespace Weir.Nodes;
+
+/// <summary>A server that no node runs.</summary>
+internal sealed record RemoteServer(Guid InstanceId, string Name, Uri Endpoint);
+
+/// <summary>Proves that a remote server answers MCP. Throws when it does not; the message of a <see cref="WeirException"/> is shown.</summary>
+internal delegate Task RemoteHandshake(RemoteServer server, CancellationToken ct);
+
+/// <summary>
+/// Carries out what the outbox wants of nodes. The database hands out operations by lease, so replicas share them and a replica that dies
+/// loses none; the node recognizes an operation that it has taken on already. No transaction is open while a node is asked.
+/// </summary>
+internal sealed class OperationsWorker(
+    NodesQueries queries,
+    NodeClient nodes,
+    Keyring keyring,
+    RemoteHandshake handshake,
+    Guid replicaId,
+    Func<double> chance,
+    TimeProvider time,
+    ILogger<OperationsWorker> logger) : BackgroundService
+{
+    private const int Batch = 16;
+    private const int Attempts = 6;
+    private const string HandshakeFailed = "handshake_failed";
+    private static readonly TimeSpan Every = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan FirstWait = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
+
+    private readonly SemaphoreSlim _wake = new(0, 1);
+
+    /// <summary>Something has been written to the outbox: look now.</summary>
+    public void Wake()
+    {
+        try
+        {
+            _wake.Release();
+        }
+        catch (SemaphoreFullException)
+        {
+            // It is awake already.
+        }
+    }
+
+    /// <summary>Carries out what is due. Returns how many operations there were.</summary>
+    public async Task<int> RunOnceAsync(CancellationToken ct)
+    {
+        var operations = await queries.ClaimAsync(replicaId, Batch, Lease, ct);
+        await Task.WhenAll(operations.Select(operation => RunAsync(operation, ct)));
+        return operations.Count;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            while (true)
+            {
+                if (await TryRunOnceAsync(stoppingToken) == Batch)
+                {
+                    continue;
+                }
+
+                using var pause = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
+                await Task.WhenAny(_wake.WaitAsync(pause.Token), Task.Delay(Every, time, pause.Token));
+                await pause.CancelAsync();
+                stoppingToken.ThrowIfCancellationRequested();
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // Stopping. What was claimed is free again when its lease ends.
+        }
+    }
+
+    private async Task<int> TryRunOnceAsync(CancellationToken ct)
+    {
+        try
+        {
+            return await RunOnceAsync(ct);
+        }
+        catch (WeirException e)
+        {
+            logger.LogDebug(e, "The outbox could not be read.");
+            return 0;
+        }
+    }
+
+    private async Task RunAsync(ClaimedOperation operation, CancellationToken ct)
+    {
+        try
+        {
+            var status = operation.NodeId is { } nodeId ? await AskNodeAsync(nodeId, operation, ct) : await AskRemoteAsync(operation, ct);
+            // What the node tells by its next heartbeat it may have told now.
+            await queries.RecordStateAsync(status, ct);
+            await queries.RecordAsync(operation.Id, replicaId, "done", null, null, null, ct);
+        }
+        catch (NodeCallException e)
+        {
+            await RecordFailureAsync(operation, e.Code, e.Message, e.IsRetryable, ct);
+        }
+        catch (TemplateException e)
+        {
+            await RecordFailureAsync(operation, ServerTemplates.TemplateInvalid, e.Message, isRetryable: false, ct);
+        }
+        catch (WeirException e)
+        {
+            // The database is away. The lease ends, and the operation is carried out once more, which changes nothing.
+            logger.LogWarning("Operation {Operation} could not be recorded: {Message}", operation.Id, e.Message);
+        }
+    }
+
+    private async Task<ServerStatus> AskNodeAsync(Guid nodeId, ClaimedOperation operation, CancellationToken ct)
+    {
+        if (operation.NodeApiUrl is not { } url || operation.NodeSealedApiKey is not { } sealedKey || NodeKeys.Open(keyring, nodeId, sealedKey) is not { } key)
+        {
+            throw new NodeCallException(NodeCallException.NodeUnreachable, "The key of the node cannot be opened with this keyring.", isRetryable: true);
+        }
+
+        var node = new NodeConnection(nodeId, nodeId.ToString(), new Uri(url), key, IsOnline: true);
+        return await nodes.PutAsync(node, operation.InstanceId, Spec(operation), operation.Id, ct);
+    }
+
+    private static ServerSpec Spec(ClaimedOperation operation)
+    {
+        var runs = operation.Action == "deploy";
+        return new ServerSpec(
+            operation.Generation,
+            operation.OrganizationId,
+            operation.InstanceName,
+            runs ? "running" : "stopped",
+            operation.Runtime ?? "",
+            operation.Transport ?? "",
+            operation.Share,
+            operation.Package,
+            operation.PackageVersion,
+            operation.Bin,
+            // What is to stop needs no arguments, and must stop even where they have become nonsense.
+            runs ? ServerTemplates.Args(operation.Args, operation.Configuration) : [],
+            runs ? ServerTemplates.Env(operation.Env, operation.Configuration) : []);
+    }
+
+    private async Task<ServerStatus> AskRemoteAsync(ClaimedOperation operation, CancellationToken ct)
+    {
+        if (operation.Action != "deploy")
+        {
+            return new ServerStatus(operation.InstanceId, operation.Generation, ServerStates.Stopped, null, null);
+        }
+
+        if (!Uri.TryCreate(operation.EndpointUrl, UriKind.Absolute, out var endpoint))
+        {
+            throw new NodeCallException(HandshakeFailed, "The server has no URL.", isRetryable: false);
+        }
+
+        try
+        {
+            await handshake(new RemoteServer(operation.InstanceId, operation.InstanceName, endpoint), ct);
+            return new ServerStatus(operation.InstanceId, operation.Generation, ServerStates.Running, null, null);
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            var message = e is WeirException ? e.Message : "The server does not answer as MCP wants.";
+            throw new NodeCallException(HandshakeFailed, message, isRetryable: e is not WeirException { Code: ErrorCode.Forbidden }, e);
+        }
+    }
+
+    private async Task RecordFailureAsync(ClaimedOperation operation, string code, string message, bool isRetryable, CancellationToken ct)
+    {
+        var again = isRetryable && operation.Attempt < Attempts;
+        logger.LogWarning(
+            "Operation {Operation} ({Action} of {Instance}), attempt {Attempt}: {Code}: {Message}",
+            operation.Id, operation.Action, operation.InstanceName, operation.Attempt, code, message);
+        try
+        {
+            await queries.RecordAsync(operation.Id, replicaId, again ? "retry" : "failed", code, message, again ? time.GetUtcNow() + Wait(operation.Attempt) : null, ct);
+        }
+        catch (WeirException e)
+        {
+            logger.LogWarning("Operation {Operation} could not be recorded: {Message}", operation.Id, e.Message);
+        }
+    }
+
+    /// <summary>Doubles from attempt to attempt; up to half of it is left to chance, so that what failed together does not return together.</summary>
+    private TimeSpan Wait(int attempt) =>
+        TimeSpan.FromMilliseconds(Math.Min(FirstWait.TotalMilliseconds * Math.Pow(2, attempt - 1), LongestWait.TotalMilliseconds) * (0.5 + (chance() / 2)));
+}

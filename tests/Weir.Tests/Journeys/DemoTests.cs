@@ -1,0 +1,90 @@
+using System.Text.Json;
+using Weir.Tests.Infrastructure;
+
+namespace Weir.Tests.Journeys;
+
+/// <summary>The first hour of a newcomer: `up`, then unmodified clients and real servers.</summary>
+public sealed class DemoTests(RunningUp up) : IClassFixture<RunningUp>
+{
+    [Theory]
+    [InlineData("legacy.mjs", "legacy", "legacy")]
+    [InlineData("modern.mjs", "auto", "modern")]
+    [InlineData("modern.mjs", "legacy", "legacy")]
+    public async Task The_typescript_clients_list_and_call_tools_of_two_servers(string script, string mode, string era)
+    {
+        var answers = await up.ClientAsync(
+            script,
+            new object[]
+            {
+                new { list = true },
+                new { call = "everything__echo", arguments = new { message = "hello" } },
+                new { call = "filesystem__list_directory", arguments = new { path = up.DemoFolder } },
+                new { call = "everything__trigger-long-running-operation", arguments = new { duration = 0.3, steps = 3 }, progress = true },
+            },
+            mode);
+        answers[0].GetProperty("era").GetString().ShouldBe(era);
+        var tools = answers[1].EnumerateArray().Select(t => t.GetString()).ToArray();
+        tools.ShouldContain("everything__echo");
+        tools.ShouldContain("filesystem__list_directory");
+        tools.ShouldNotContain("filesystem__write_file");
+        tools.ShouldNotContain(t => t!.StartsWith("memory__"));
+        Text(answers[2]).ShouldBe("Echo: hello");
+        Text(answers[3]).ShouldContain("[FILE] welcome.txt");
+        answers[4].GetProperty("progress").EnumerateArray().Select(p => p.GetDouble()).ShouldBe([1, 2, 3]);
+    }
+
+    [Fact]
+    public async Task The_argument_rule_holds_the_filesystem_server_to_the_demo_folder_and_every_step_is_recorded()
+    {
+        var before = (await up.LogAsync()).Count;
+        var answers = await up.ClientAsync("legacy.mjs", new object[]
+        {
+            new { call = "filesystem__list_directory", arguments = new { path = up.DemoFolder + "/../" } },
+            new { call = "filesystem__list_directory", arguments = new { path = new[] { up.DemoFolder } } },
+            new { call = "filesystem__list_directory", arguments = new { } },
+            new { call = "filesystem__list_directory", arguments = new { path = up.DemoFolder + "base" } },
+            new { call = "filesystem__list_directory" },
+            new { call = "filesystem__read_multiple_files", arguments = new { paths = new[] { up.DemoFolder + "/welcome.txt" } } },
+            new { call = "memory__read_graph", arguments = new { } },
+            new { call = "nothing__of_the_kind", arguments = new { } },
+            new { call = "filesystem__read_text_file", arguments = new { path = up.DemoFolder + "/welcome.txt" } },
+        });
+        answers.EnumerateArray().Skip(1).Take(5).ShouldAllBe(a => a.GetProperty("error").GetProperty("code").GetInt32() == 1011);
+        answers.EnumerateArray().Skip(6).Take(3).ShouldAllBe(a => a.GetProperty("error").GetProperty("code").GetInt32() == -32602);
+        answers.EnumerateArray().Skip(6).Take(3).ShouldAllBe(a => a.GetProperty("error").GetProperty("message").GetString()!.Contains("Unknown tool: "));
+        Text(answers[9]).ShouldContain("Welcome to Weir");
+
+        await Until.AsyncTrue(async () => (await up.LogAsync()).Count >= before + 10, "the rows of nine calls, one of them completed");
+        var rows = (await up.LogAsync()).Skip(before).ToArray();
+        rows.Count(r => r.Reason == "argument_rule").ShouldBe(5);
+        rows.Count(r => r is { Phase: "denied", Reason: "unknown" or "no_grant" or "item_not_granted" }).ShouldBe(3);
+        rows.ShouldContain(r => r.Phase == "requested" && r.Item == "read_text_file");
+        rows.ShouldContain(r => r.Phase == "completed" && r.Item == "read_text_file" && r.Outcome == "ok");
+    }
+
+    [Fact]
+    public async Task Supabase_js_signs_in_and_chats_unmodified()
+    {
+        var body = JsonSerializer.Serialize(new { agentId = up["agentId"], workspaceId = up["workspaceId"], channelId = up["channelId"], message = "what files are in the demo folder?" });
+        var answer = await NodeScript.RunAsync("chat.mjs", [up["url"], up["anonKey"], up["email"], up["password"], body], node22: true);
+        answer.GetProperty("data").GetProperty("message").GetString()!.ShouldContain("welcome.txt");
+    }
+
+    [Fact]
+    public async Task A_wrong_password_is_refused_through_supabase_js()
+    {
+        var answer = await NodeScript.RunAsync("chat.mjs", [up["url"], up["anonKey"], up["email"], "wrong", "{}"], node22: true);
+        answer.GetProperty("signInError").GetProperty("status").GetInt32().ShouldBe(401);
+    }
+
+    [Fact]
+    public async Task A_second_up_on_the_same_directory_says_so_and_fails()
+    {
+        var (exitCode, _, errors) = await RunningUp.RunAsync("up", "--json", "--data", up.Directory);
+        exitCode.ShouldBe(1);
+        errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length.ShouldBe(1);
+        errors.ShouldContain("already runs");
+    }
+
+    internal static string Text(JsonElement result) => result.GetProperty("content")[0].GetProperty("text").GetString()!;
+}

@@ -1,0 +1,130 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Npgsql;
+using Weir.Configuration;
+using Weir.Postgres;
+using Weir.Tests.Infrastructure;
+
+namespace Weir.Tests.Journeys;
+
+/// <summary>`weir up` as a newcomer runs it: its own process, its own data directory, its own PostgreSQL, the demo's npm servers.</summary>
+public class RunningUp : IAsyncLifetime
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private Process? _process;
+
+    public string Directory { get; } = System.IO.Directory.CreateTempSubdirectory("weir-up-").FullName;
+
+    public JsonElement Report { get; private set; }
+
+    public int ProcessId => _process!.Id;
+
+    public string DemoFolder => Path.Combine(Directory, "demo");
+
+    public string this[string member] => Report.GetProperty(member).GetString()!;
+
+    public async ValueTask InitializeAsync()
+    {
+        if (Environment.IsPrivilegedProcess)
+        {
+            // PostgreSQL's account must be able to pass through, or the data goes to /var/lib/weir.
+            File.SetUnixFileMode(Directory, File.GetUnixFileMode(Directory) | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+        }
+
+        await StartAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_process is { HasExited: false })
+        {
+            await RunAsync("down", "--data", Directory);
+            await _process.WaitForExitAsync();
+        }
+
+        _process?.Dispose();
+        System.IO.Directory.Delete(Directory, recursive: true);
+    }
+
+    public async Task StartAsync()
+    {
+        _process = Process.Start(Command("up", "--json", "--data", Directory))!;
+        using var patience = new CancellationTokenSource(Patience);
+        var errors = _process.StandardError.ReadToEndAsync(CancellationToken.None);
+        var line = await _process.StandardOutput.ReadLineAsync(patience.Token) ?? throw new InvalidOperationException("weir up printed nothing: " + await errors);
+        Report = JsonElement.Parse(line);
+    }
+
+    /// <summary>SIGKILL: nothing in the process gets to clean up.</summary>
+    public async Task KillAsync()
+    {
+        _process!.Kill(entireProcessTree: false);
+        await _process.WaitForExitAsync();
+    }
+
+    /// <summary>Another command of the program, to its end.</summary>
+    public static async Task<(int ExitCode, string Output, string Errors)> RunAsync(params string[] arguments)
+    {
+        using var process = Process.Start(Command(arguments))!;
+        var output = process.StandardOutput.ReadToEndAsync();
+        var errors = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return (process.ExitCode, await output, await errors);
+    }
+
+    /// <summary>Drives one of the unmodified clients in tests/clients.</summary>
+    internal async Task<JsonElement> ClientAsync(string script, object steps, params string[] more)
+    {
+        var answer = await NodeScript.RunAsync(script, [this["mcp"], this["agentKey"], JsonSerializer.Serialize(steps), .. more]);
+        return answer;
+    }
+
+    /// <summary>What is in the cluster, past every wall.</summary>
+    internal async Task<IReadOnlyList<T>> LookAsync<T>(string sql, Func<NpgsqlDataReader, T> map)
+    {
+        using var secrets = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(Directory, "postgres.json")));
+        var connection = DatabaseUrl.Parse(this["databaseUrl"]);
+        connection.Username = "postgres";
+        connection.Password = secrets.RootElement.GetProperty("SuperuserPassword").GetString();
+        connection.Pooling = false;
+        await using var source = NpgsqlDataSource.Create(connection.ConnectionString);
+        return await source.QueryAsync(sql, [], map, CancellationToken.None);
+    }
+
+    internal Task<IReadOnlyList<LogRow>> LogAsync() => LookAsync(
+        "select phase, kind, instance_name, item, reason, outcome, id from public.mcp_interaction_logs order by created_at, id, phase",
+        r => new LogRow(r.GetString(0), r.GetString(1), r.GetNullableString(2), r.GetNullableString(3), r.GetNullableString(4), r.GetNullableString(5), r.GetGuid(6)));
+
+    private static ProcessStartInfo Command(params string[] arguments)
+    {
+        var program = Path.Combine(Repository.Root, "artifacts/bin/Weir.Server/release/weir.dll");
+        return new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+    }
+}
+
+/// <summary>Scripts of tests/clients.</summary>
+internal static class NodeScript
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
+    /// <param name="node22">supabase-js throws on Node 20.</param>
+    public static async Task<JsonElement> RunAsync(string script, string[] arguments, bool node22 = false)
+    {
+        var clients = Repository.PathOf("tests/clients");
+        var architecture = System.Runtime.InteropServices.RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.Arm64 ? "arm64" : "x64";
+        var node = node22 ? Path.Combine(clients, $"node_modules/node-linux-{architecture}/bin/node") : "node";
+        using var process = Process.Start(new ProcessStartInfo(node, [script, .. arguments])
+        {
+            WorkingDirectory = clients,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        })!;
+        using var patience = new CancellationTokenSource(Patience);
+        var output = process.StandardOutput.ReadToEndAsync(patience.Token);
+        var errors = process.StandardError.ReadToEndAsync(patience.Token);
+        await process.WaitForExitAsync(patience.Token);
+        var text = await output;
+        return process.ExitCode == 0 ? JsonElement.Parse(text) : throw new InvalidOperationException($"{script} ended with {process.ExitCode}: {await errors}");
+    }
+}
