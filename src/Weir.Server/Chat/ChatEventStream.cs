@@ -7,14 +7,15 @@ using Weir.Server.Http;
 namespace Weir.Server.Chat;
 
 /// <summary>A turn as server-sent events. An error before the first event is an ordinary response; a later one is the event <c>error</c>.</summary>
-internal sealed class ChatEventStream(HttpContext http) : IDisposable
+internal sealed class ChatEventStream(HttpContext http)
 {
+    // Never disposed: a call that the turn gave up may still want to tell something, and holds nothing by it.
     private readonly SemaphoreSlim _turn = new(1, 1);
     private bool _closed;
 
     public static async Task RunAsync(HttpContext http, Func<Func<ChatEvent, ValueTask>, Task> turn)
     {
-        using var stream = new ChatEventStream(http);
+        var stream = new ChatEventStream(http);
         try
         {
             await turn(stream.WriteAsync);
@@ -33,8 +34,6 @@ internal sealed class ChatEventStream(HttpContext http) : IDisposable
             await stream.CloseAsync();
         }
     }
-
-    public void Dispose() => _turn.Dispose();
 
     /// <summary>Never throws: whoever went away misses the rest, and the turn goes on.</summary>
     private async ValueTask WriteAsync(ChatEvent happened)
