@@ -1,5 +1,8 @@
+using Microsoft.Extensions.AI;
 using Weir.Audit;
 using Weir.Catalog;
+using Weir.Chat;
+using Weir.Chat.Offline;
 using Weir.Configuration;
 using Weir.Egress;
 using Weir.Errors;
@@ -10,6 +13,7 @@ using Weir.Nodes;
 using Weir.Postgres;
 using Weir.Replicas;
 using Weir.Server.Auth;
+using Weir.Server.Chat;
 using Weir.Server.Health;
 using Weir.Server.Http;
 using Weir.Server.Mcp;
@@ -44,6 +48,7 @@ internal static class WeirHost
         app.MapAuth();
         app.MapMcp();
         app.MapNodes();
+        app.MapChat();
         Connect(app.Services);
         return app;
     }
@@ -82,6 +87,7 @@ internal static class WeirHost
 
         AddNodes(services, replicaId, time);
         AddGateway(services, config, replicaId, time);
+        AddChat(services, config);
     }
 
     private static void AddNodes(IServiceCollection services, Guid replicaId, TimeProvider time)
@@ -134,6 +140,15 @@ internal static class WeirHost
             s.GetRequiredService<AgentCatalogs>(), s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
             s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<NodeDirectory>().KeyOf, TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), time));
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpHandler>(s, config.Mcp, replicaId));
+    }
+
+    private static void AddChat(IServiceCollection services, WeirConfig config)
+    {
+        services.AddSingleton(config.Chat);
+        services.AddSingleton<IChatClient, OfflineModel>();
+        services.AddSingleton<ChatQueries>();
+        services.AddSingleton<TurnSources>();
+        services.AddSingleton<ChatTurns>();
     }
 
     /// <summary>What hears of a change: kept catalogs are dropped, open streams look again.</summary>

@@ -13,6 +13,7 @@ internal static class CommandLine
             DownCommand.Create(),
             ServeCommand.Create(),
             MigrateCommand.Create(),
+            ChatCommand.Create(),
         };
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0 && parsed.Action is not System.CommandLine.Help.HelpAction)

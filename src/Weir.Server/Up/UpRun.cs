@@ -58,6 +58,7 @@ internal static class UpRun
             options.Say("Preparing the demo; the first time this installs its servers …");
             var demo = await Demo.EnsureAsync(new DemoContext(options, config, host.Services, shared, time), stop); // 6
             var report = Report(config, demo); // 7
+            UpConnection.Of(report).Save(config.DataDirectory);
             await options.Output.WriteLineAsync(options.Json ? report.ToJsonLine() : report.ToText());
             await options.Output.FlushAsync(stop);
             await CommandRun.Until(stop);
@@ -65,6 +66,7 @@ internal static class UpRun
         }
         finally
         {
+            UpConnection.Remove(config.DataDirectory);
             // No new call comes in while its server is being ended.
             await host.StopAsync(CancellationToken.None);
             await node.DisposeAsync();

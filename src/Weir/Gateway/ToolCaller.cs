@@ -30,6 +30,9 @@ internal sealed record ToolCall
 
     /// <summary>Whose upstream session it uses where the instance shares none.</summary>
     public required string Affinity { get; init; }
+
+    /// <summary>How long the server may take, where that is less than <c>mcp.callTimeoutSeconds</c>.</summary>
+    public TimeSpan? Deadline { get; init; }
 }
 
 /// <summary>Takes what a server says while a call runs. One implementation writes HTTP, the other collects for a chat turn.</summary>
@@ -162,7 +165,8 @@ internal sealed class ToolCaller(
 
     private async Task ForwardAsync(ToolCall call, string toolName, UpstreamTarget target, string share, ICallResponder responder, CallRun run, CancellationToken ct)
     {
-        using var timeout = new CancellationTokenSource(deadline, time);
+        var patience = call.Deadline is { } shorter && shorter < deadline ? shorter : deadline;
+        using var timeout = new CancellationTokenSource(patience, time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
         var affinity = share == "session" ? call.Affinity : "";
         try
@@ -176,7 +180,7 @@ internal sealed class ToolCaller(
         }
         catch (OperationCanceledException) when (timeout.IsCancellationRequested && !ct.IsCancellationRequested)
         {
-            throw CallFailedException.TimedOut(target.InstanceName, deadline);
+            throw CallFailedException.TimedOut(target.InstanceName, patience);
         }
         catch (UpstreamException e)
         {

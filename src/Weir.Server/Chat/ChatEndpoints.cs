@@ -1,0 +1,48 @@
+using Weir.Chat;
+using Weir.Configuration;
+using Weir.Errors;
+using Weir.Gateway;
+using Weir.Identity;
+using Weir.Server.Http;
+
+namespace Weir.Server.Chat;
+
+/// <summary><c>POST /functions/v1/chat</c>, with a person's token; what <c>supabase.functions.invoke('chat', …)</c> calls.</summary>
+internal static class ChatEndpoints
+{
+    public static void MapChat(this IEndpointRouteBuilder routes) => routes.MapPost("/functions/v1/chat", AnswerAsync);
+
+    private static async Task AnswerAsync(HttpContext http, PersonTokens tokens, ChatTurns turns, WeirConfig config)
+    {
+        var user = await PersonAsync(http, tokens);
+        var body = await BodyReader.ReadAsync(http.Request, config.Mcp.MaxBodyBytes, http.RequestAborted)
+            ?? throw new WeirException(ErrorCode.TooLarge, $"The body is larger than {config.Mcp.MaxBodyBytes} bytes.");
+        var turn = await turns.OpenAsync(user, ChatRequest.Parse(body), http.RequestAborted);
+        if (WantsEvents(http.Request))
+        {
+            await ChatEventStream.RunAsync(http, tell => turns.AnswerAsync(turn, tell));
+            return;
+        }
+
+        var answer = await turns.AnswerAsync(turn, static _ => ValueTask.CompletedTask);
+        await http.Response.WriteAsJsonAsync(answer, ChatAnswer.Json, http.RequestAborted);
+    }
+
+    private static async Task<Guid> PersonAsync(HttpContext http, PersonTokens tokens)
+    {
+        const string Scheme = "Bearer ";
+        var header = http.Request.Headers.Authorization.ToString();
+        if (!header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
+        {
+            throw new WeirException(ErrorCode.Unauthenticated, "A person's token is missing: Authorization: Bearer …");
+        }
+
+        var token = header[Scheme.Length..].Trim();
+        return AgentKey.Parse(token) is null
+            ? await tokens.VerifyAsync(token, http.RequestAborted)
+            : throw new WeirException(ErrorCode.Unauthenticated, "This is an agent's key. Chat is for people.", "Sign in, and send the access token.");
+    }
+
+    private static bool WantsEvents(HttpRequest request) =>
+        request.Headers.Accept.ToString().Contains("text/event-stream", StringComparison.OrdinalIgnoreCase);
+}

@@ -1,0 +1,72 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Weir.Chat;
+
+/// <summary>What <c>POST /functions/v1/chat</c> answers.</summary>
+/// <param name="Message">The agent's words; null where the message was only saved.</param>
+/// <param name="MessageId">The answer's id in the channel; where there is none, the saved message's.</param>
+/// <param name="ReplyTo">The person's message that this answers; null where there is no answer.</param>
+/// <param name="Degraded">What was late, failed or denied. Empty: nothing is missing.</param>
+internal sealed record ChatAnswer(
+    string? Message,
+    ChatAgent? Agent,
+    Guid MessageId,
+    Guid? ReplyTo,
+    IReadOnlyList<ToolCallReport> ToolCalls,
+    ChatContext Context,
+    IReadOnlyList<Degradation> Degraded,
+    ChatUsage? Usage)
+{
+    public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
+
+    public static ChatAnswer Saved(Guid messageId) => new(null, null, messageId, null, [], ChatContext.None, [], null);
+}
+
+internal sealed record ChatAgent(Guid Id, string Name);
+
+/// <param name="Servers">The agent's granted instances, whatever their state, the better priority first.</param>
+/// <param name="Documents">Always empty in this release.</param>
+internal sealed record ChatContext(IReadOnlyList<ChatServer> Servers, IReadOnlyList<object> Documents)
+{
+    public static ChatContext None { get; } = new([], []);
+}
+
+/// <param name="Tools">How many of its tools the agent may see.</param>
+internal sealed record ChatServer(Guid Id, string Name, string Status, int Tools);
+
+/// <summary>One tool call of the turn.</summary>
+/// <param name="Id">The model's id for the call; unique in the turn.</param>
+/// <param name="Name">The exposed name.</param>
+/// <param name="Outcome"><c>ok</c>, <c>tool_error</c>, <c>denied</c> or <c>failed</c>.</param>
+/// <param name="DurationMs">Milliseconds.</param>
+internal sealed record ToolCallReport(
+    string Id,
+    string Name,
+    string Server,
+    string Tool,
+    JsonElement Arguments,
+    string Outcome,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] CallError? Error,
+    long DurationMs);
+
+/// <param name="Code">The <c>WR</c> code.</param>
+internal sealed record CallError(string Code, string Message);
+
+/// <summary>Something that the answer had to do without.</summary>
+/// <param name="Source"><c>server</c> (an instance does not run), <c>tool</c> (a call), <c>catalog</c>, <c>history</c> or <c>model</c>.</param>
+/// <param name="Reason">For a server its status; else <c>late</c>, <c>timeout</c>, <c>unavailable</c>, <c>failed</c>, <c>denied</c>, <c>tool_error</c>, <c>rate_limited</c>, <c>changing</c>.</param>
+internal sealed record Degradation(
+    string Source,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Server,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Tool,
+    string Reason,
+    string Message);
+
+/// <param name="Model">Which model answered.</param>
+/// <param name="DurationMs">The whole turn. Milliseconds.</param>
+internal sealed record ChatUsage(string Model, long InputTokens, long OutputTokens, long TotalTokens, long DurationMs);
+
+/// <summary>Something that happens in a turn, in the order in which it happens.</summary>
+/// <param name="Type"><c>context</c>, <c>tool_call</c>, <c>tool_result</c>, <c>degraded</c>, <c>message</c>, <c>done</c>.</param>
+internal sealed record ChatEvent(string Type, object Data);

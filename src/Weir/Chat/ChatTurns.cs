@@ -1,0 +1,220 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Logging;
+using Weir.Chat.Offline;
+using Weir.Configuration;
+using Weir.Errors;
+using Weir.Gateway;
+using Weir.Identity;
+
+namespace Weir.Chat;
+
+/// <summary>A message that is saved and waits for its answer.</summary>
+/// <param name="Agent">Null where the message was only to be saved.</param>
+/// <param name="IsNew">False for a retry: the message was there.</param>
+/// <param name="Started">The turn's clock runs from here.</param>
+internal sealed record OpenTurn(
+    Guid UserId, Guid OrganizationId, Guid ChannelId, ChatAgent? Agent, string? Instructions, Guid MessageId, string Message, bool IsNew, long Started);
+
+/// <summary>The life of one chat turn.</summary>
+internal sealed class ChatTurns(ChatQueries queries, TurnSources sources, ToolCaller caller, IChatClient model, ChatConfig config, TimeProvider time, ILogger<ChatTurns> logger)
+{
+    /// <summary>Kept for saving and recording the answer.</summary>
+    private static readonly TimeSpan Reserve = TimeSpan.FromSeconds(1);
+
+    private readonly ConcurrentDictionary<(Guid Message, Guid Agent), Lazy<Task<ChatAnswer>>> _running = new();
+
+    /// <summary>
+    /// (1) The database checks, as the person, that agent, workspace and channel are seen and belong together; (2) the message is
+    /// saved before anything else happens.
+    /// </summary>
+    /// <exception cref="WeirException">WR001, WR003, WR004: nothing was asked of anybody.</exception>
+    public async Task<OpenTurn> OpenAsync(Guid userId, ChatRequest request, CancellationToken ct)
+    {
+        var started = time.GetTimestamp();
+
+        // 1. Check.
+        var place = await queries.ContextAsync(userId, request.AgentId, request.WorkspaceId, request.ChannelId, ct);
+        if (place.ChannelId is not { } channel)
+        {
+            throw new WeirException(ErrorCode.InvalidArgument, "channelId is missing.", "Give the channel that the message is for.");
+        }
+
+        // 2. Save.
+        var (id, created) = await queries.PostAsync(userId, channel, request.Message, request.ClientMessageId, ct);
+        return new OpenTurn(userId, place.OrganizationId, channel, place.Agent, place.Instructions, id, request.Message, created, started);
+    }
+
+    /// <summary>
+    /// Answers an open turn. A retry of one that was answered gets that answer, and nothing is called; one that is being answered
+    /// by this replica is waited for. Whoever asked may go away: the answer is saved all the same.
+    /// </summary>
+    /// <param name="tell">Hears what happens, one event at a time; must not throw.</param>
+    public async Task<ChatAnswer> AnswerAsync(OpenTurn turn, Func<ChatEvent, ValueTask> tell)
+    {
+        if (turn.Agent is not { } agent)
+        {
+            var saved = ChatAnswer.Saved(turn.MessageId);
+            await tell(new ChatEvent("done", saved));
+            return saved;
+        }
+
+        var key = (turn.MessageId, agent.Id);
+        var running = _running.GetOrAdd(key, new Lazy<Task<ChatAnswer>>(() => AnswerOnceAsync(turn, agent, tell)));
+        try
+        {
+            var answer = await running.Value;
+            await tell(new ChatEvent("message", new { messageId = answer.MessageId, replyTo = answer.ReplyTo, agent = answer.Agent, message = answer.Message }));
+            await tell(new ChatEvent("done", answer));
+            return answer;
+        }
+        finally
+        {
+            _running.TryRemove(new KeyValuePair<(Guid, Guid), Lazy<Task<ChatAnswer>>>(key, running));
+        }
+    }
+
+    private async Task<ChatAnswer> AnswerOnceAsync(OpenTurn turn, ChatAgent agent, Func<ChatEvent, ValueTask> tell)
+    {
+        if (!turn.IsNew && await FindAnswerAsync(turn, agent) is { } answer)
+        {
+            await tell(new ChatEvent("context", answer.Context));
+            return answer;
+        }
+
+        try
+        {
+            return await RunAsync(turn, agent, new TurnJournal(tell));
+        }
+        catch (Exception e)
+        {
+            await RecordFailureAsync(turn, agent, e);
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// (3, 4) discover and gather what the turn can use, each source within its budget; (5) aggregate: history and message, with
+    /// the agent's instructions alone as the system's words; (6) the model and its calls; (7) save, record, answer.
+    /// </summary>
+    private async Task<ChatAnswer> RunAsync(OpenTurn turn, ChatAgent agent, TurnJournal journal)
+    {
+        using var deadline = new CancellationTokenSource(Left(turn), time);
+        var principal = Principal.OfPerson(turn.UserId, agent.Id);
+        var calls = new TurnCalls(caller, principal, turn.MessageId, journal, () => Left(turn), time);
+
+        // 3 and 4. Discover, gather.
+        var start = await sources.GatherAsync(principal, turn.ChannelId, turn.MessageId, calls.CallAsync, journal, deadline.Token);
+        await journal.TellAsync("context", start.Context);
+
+        // 5. Aggregate.
+        ChatMessage[] messages =
+        [
+            .. turn.Instructions is { Length: > 0 } instructions ? [new ChatMessage(ChatRole.System, instructions)] : Array.Empty<ChatMessage>(),
+            .. start.History,
+            new ChatMessage(ChatRole.User, turn.Message),
+        ];
+
+        // 6. The model and its calls.
+        var response = await AskAsync(messages, start.Tools, journal, deadline.Token);
+
+        // 7. Save, record, answer.
+        var text = response?.Messages.LastOrDefault(m => m.Role == ChatRole.Assistant)?.Text is { Length: > 0 } said ? said : "There is no answer: the model did not come to an end in time. What was called is in toolCalls.";
+        var usage = new ChatUsage(
+            response?.ModelId ?? OfflineModel.Name,
+            response?.Usage?.InputTokenCount ?? 0,
+            response?.Usage?.OutputTokenCount ?? 0,
+            response?.Usage?.TotalTokenCount ?? 0,
+            (long)time.GetElapsedTime(turn.Started).TotalMilliseconds);
+        var answer = new ChatAnswer(ToolText.Trim(text), agent, Guid.Empty, turn.MessageId, journal.Calls, start.Context, journal.Degraded, usage);
+        answer = answer with { MessageId = await queries.RecordAnswerAsync(turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, answer, CancellationToken.None) };
+        await queries.RecordTurnAsync(
+            turn.OrganizationId, turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, Outcomes.Ok, errorCode: null,
+            $"answer {answer.MessageId}, model {usage.Model}, {answer.ToolCalls.Count} tool calls, {answer.Degraded.Count} degraded",
+            time.GetElapsedTime(turn.Started), CancellationToken.None);
+        return answer;
+    }
+
+    /// <summary>Null where the turn's time was over first.</summary>
+    private async Task<ChatResponse?> AskAsync(IReadOnlyList<ChatMessage> messages, IReadOnlyList<GovernedTool> tools, TurnJournal journal, CancellationToken ct)
+    {
+        // Not disposed: that would dispose the model, which all turns share.
+        var loop = new FunctionInvokingChatClient(model)
+        {
+            AllowConcurrentInvocation = true,
+            MaximumIterationsPerRequest = Math.Max(1, config.MaxToolRounds),
+        };
+        var options = new ChatOptions { Tools = config.MaxToolRounds == 0 ? [] : [.. tools] };
+        try
+        {
+            return await loop.GetResponseAsync(messages, options, ct).WaitAsync(ct);
+        }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
+        {
+            await journal.DegradeAsync(new Degradation("model", null, null, "timeout", $"The answer was not ready within {config.DeadlineSeconds} s."));
+            return null;
+        }
+    }
+
+    /// <summary>The answer that was given to this message before; null where there is none yet.</summary>
+    private async Task<ChatAnswer?> FindAnswerAsync(OpenTurn turn, ChatAgent agent)
+    {
+        const int Page = 200;
+        ChatQueries.Message? answer = null;
+        for (Guid? before = null; ;)
+        {
+            var page = await queries.MessagesAsync(turn.UserId, turn.ChannelId, before, Page, CancellationToken.None);
+            answer ??= page.FirstOrDefault(m => m.ReplyTo == turn.MessageId && m.AgentId == agent.Id && m.Sender == "agent");
+            if (page.FirstOrDefault(m => m.Id == turn.MessageId) is { } asked && !string.Equals(asked.Content, turn.Message, StringComparison.Ordinal))
+            {
+                throw new WeirException(ErrorCode.Conflict, "clientMessageId was used for another message in this channel.");
+            }
+
+            if (page.Count < Page || page[^1].Id.CompareTo(turn.MessageId) <= 0)
+            {
+                break;
+            }
+
+            before = page[^1].Id;
+        }
+
+        return answer is null ? null : await AgainAsync(turn, agent, answer);
+    }
+
+    /// <summary>The same answer once more; only the servers' state is as it is now.</summary>
+    private async Task<ChatAnswer> AgainAsync(OpenTurn turn, ChatAgent agent, ChatQueries.Message answer) => new(
+        answer.Content,
+        agent,
+        answer.Id,
+        turn.MessageId,
+        Read<ToolCallReport[]>(answer.ToolCalls) ?? [],
+        await sources.ContextAsync(Principal.OfPerson(turn.UserId, agent.Id), CancellationToken.None),
+        Read<Degradation[]>(answer.Degraded) ?? [],
+        Read<ChatUsage>(answer.Usage));
+
+    private async Task RecordFailureAsync(OpenTurn turn, ChatAgent agent, Exception e)
+    {
+        var code = (e as WeirException)?.Code ?? ErrorCode.Internal;
+        try
+        {
+            await queries.RecordTurnAsync(
+                turn.OrganizationId, turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, "failed", code.Sqlstate(), "no answer", time.GetElapsedTime(turn.Started), CancellationToken.None);
+        }
+        catch (WeirException inner)
+        {
+            logger.LogWarning(inner, "A turn that failed could not be recorded either.");
+        }
+    }
+
+    /// <summary>What is left for gathering and for the model.</summary>
+    private TimeSpan Left(OpenTurn turn)
+    {
+        var whole = TimeSpan.FromSeconds(config.DeadlineSeconds);
+        var reserve = whole / 5 < Reserve ? whole / 5 : Reserve;
+        var left = whole - reserve - time.GetElapsedTime(turn.Started);
+        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+    }
+
+    private static T? Read<T>(JsonElement json) => json.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null ? default : json.Deserialize<T>(ChatAnswer.Json);
+}

@@ -1,0 +1,44 @@
+using System.Text.Json;
+using Microsoft.Extensions.AI;
+
+namespace Weir.Chat;
+
+/// <summary>A server's tool as a model sees it. Each call of it goes through admission, as the agent and the person together.</summary>
+internal sealed class GovernedTool(string name, ToolFacts facts, string description, JsonElement schema, Func<GovernedTool, string, JsonElement, CancellationToken, Task<ToolOutput>> call)
+    : AIFunction
+{
+    public override string Name => name;
+
+    public override string Description => description;
+
+    public override JsonElement JsonSchema => schema;
+
+    public ToolFacts Facts => facts;
+
+    /// <param name="definition">The pinned definition: name, description, inputSchema, annotations.</param>
+    public static GovernedTool Of(
+        string exposedName, string server, bool marked, ReadOnlySpan<byte> definition, Func<GovernedTool, string, JsonElement, CancellationToken, Task<ToolOutput>> call)
+    {
+        var json = JsonElement.Parse(definition);
+        var announces = json.TryGetProperty("annotations", out var annotations)
+            && annotations.ValueKind == JsonValueKind.Object
+            && annotations.TryGetProperty("readOnlyHint", out var hint)
+            && hint.ValueKind == JsonValueKind.True;
+        return new GovernedTool(
+            exposedName,
+            new ToolFacts(server, json.GetProperty("name").GetString()!, announces, marked),
+            json.TryGetProperty("description", out var text) && text.ValueKind == JsonValueKind.String ? text.GetString()! : "",
+            json.TryGetProperty("inputSchema", out var schema) ? schema : JsonElement.Parse("{}"),
+            call);
+    }
+
+    public override object? GetService(Type serviceType, object? serviceKey = null) =>
+        serviceKey is null && serviceType == typeof(ToolFacts) ? facts : base.GetService(serviceType, serviceKey);
+
+    protected override async ValueTask<object?> InvokeCoreAsync(AIFunctionArguments arguments, CancellationToken cancellationToken)
+    {
+        var callId = FunctionInvokingChatClient.CurrentContext?.CallContent.CallId ?? name;
+        var json = JsonSerializer.SerializeToElement((IDictionary<string, object?>)arguments, AIJsonUtilities.DefaultOptions);
+        return await call(this, callId, json, cancellationToken);
+    }
+}

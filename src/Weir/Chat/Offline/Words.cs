@@ -1,0 +1,121 @@
+using System.Collections.Frozen;
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Weir.Chat.Offline;
+
+/// <summary>
+/// Text as the words that matter: lower case, singular, camelCase and snake_case taken apart, words that say nothing left out,
+/// and a few words that people use for one another made one.
+/// </summary>
+internal static partial class Words
+{
+    private static readonly FrozenSet<string> Empty = FrozenSet.Create(
+        StringComparer.Ordinal,
+        "a", "about", "all", "am", "an", "and", "any", "are", "as", "at", "be", "by", "can", "could", "do", "does", "for", "from", "get", "give", "has", "have", "hello",
+        "help", "hi", "how", "i", "if", "in", "into", "is", "it", "its", "me", "my", "of", "on", "or", "our", "out", "please", "should", "so", "some", "tell",
+        "that", "the", "their", "them", "then", "there", "these", "this", "those", "to", "use", "used", "using", "want", "was", "we", "what", "when", "where", "which",
+        "who", "why", "will", "with", "would", "you", "your");
+
+    private static readonly FrozenDictionary<string, string> Same = new Dictionary<string, string>(StringComparer.Ordinal)
+    {
+        ["dir"] = "directory",
+        ["folder"] = "directory",
+        ["display"] = "list",
+        ["enumerate"] = "list",
+        ["show"] = "list",
+        ["find"] = "search",
+        ["locate"] = "search",
+        ["look"] = "search",
+        ["content"] = "read",
+        ["open"] = "read",
+        ["print"] = "read",
+        ["say"] = "read",
+        ["view"] = "read",
+    }.ToFrozenDictionary(StringComparer.Ordinal);
+
+    /// <summary>The words of a text, each once, in their order.</summary>
+    public static IReadOnlyList<string> Of(string text)
+    {
+        var words = new List<string>();
+        foreach (var raw in Split(text))
+        {
+            var word = Singular(raw);
+            word = Same.GetValueOrDefault(word, word);
+            if (!Empty.Contains(raw) && !Empty.Contains(word) && !words.Contains(word, StringComparer.Ordinal))
+            {
+                words.Add(word);
+            }
+        }
+
+        return words;
+    }
+
+    /// <summary>
+    /// Words that a question means without saying them: "what files are in …" asks for a list, a file's name for what the file
+    /// says, and a pattern with * for a search.
+    /// </summary>
+    public static IReadOnlyList<string> Implied(string message)
+    {
+        var said = Of(message);
+        List<string> implied = [];
+        if (AsksForList().IsMatch(message))
+        {
+            implied.Add("list");
+        }
+
+        if (Values.Paths(message).Any(p => Path.HasExtension(p)))
+        {
+            implied.AddRange(["file", "read"]);
+        }
+
+        if (Values.Patterns(message).Count > 0)
+        {
+            implied.AddRange(["search", "pattern"]);
+        }
+
+        return [.. implied.Where(w => !said.Contains(w, StringComparer.Ordinal))];
+    }
+
+    private static IEnumerable<string> Split(string text)
+    {
+        var word = new StringBuilder();
+        var previousIsLower = false;
+        foreach (var c in text)
+        {
+            var boundary = !char.IsLetterOrDigit(c) || (char.IsUpper(c) && previousIsLower);
+            if (boundary && word.Length > 0)
+            {
+                yield return word.ToString();
+                word.Clear();
+            }
+
+            if (char.IsLetterOrDigit(c))
+            {
+                word.Append(char.ToLowerInvariant(c));
+            }
+
+            previousIsLower = char.IsLower(c);
+        }
+
+        if (word.Length > 0)
+        {
+            yield return word.ToString();
+        }
+    }
+
+    /// <summary>Crude, and the same on both sides of every comparison.</summary>
+    private static string Singular(string word) => word switch
+    {
+        { Length: > 4 } when word.EndsWith("ies", StringComparison.Ordinal) => word[..^3] + "y",
+        { Length: > 4 } when word.EndsWith("sses", StringComparison.Ordinal) || word.EndsWith("shes", StringComparison.Ordinal)
+            || word.EndsWith("ches", StringComparison.Ordinal) || word.EndsWith("xes", StringComparison.Ordinal) => word[..^2],
+        { Length: > 3 } when word.EndsWith('s') && !word.EndsWith("ss", StringComparison.Ordinal) && !word.EndsWith("us", StringComparison.Ordinal)
+            && !word.EndsWith("is", StringComparison.Ordinal) => word[..^1],
+        { Length: > 6 } when word.EndsWith("ing", StringComparison.Ordinal) => word[..^3],
+        _ => word,
+    };
+
+    [GeneratedRegex(@"\b(?:what|which)\b[^.?!]*\b(?:are|have|has|exist|exists)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, 100)]
+    private static partial Regex AsksForList();
+}

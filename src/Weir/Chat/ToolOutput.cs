@@ -1,0 +1,28 @@
+namespace Weir.Chat;
+
+/// <summary>How one call of a turn ended.</summary>
+internal static class CallOutcomes
+{
+    public const string Ok = "ok";
+
+    /// <summary>The tool ran and says that it failed.</summary>
+    public const string ToolError = "tool_error";
+
+    /// <summary>Admission said no; nothing reached the server.</summary>
+    public const string Denied = "denied";
+
+    /// <summary>The server did not answer, not in time, or not as the protocol wants.</summary>
+    public const string Failed = "failed";
+}
+
+/// <summary>
+/// What a model gets back from a tool. The text is a server's: data from outside, always beside the name of who said it, and
+/// never part of a system message.
+/// </summary>
+/// <param name="Outcome">One of <see cref="CallOutcomes"/>.</param>
+/// <param name="Text">What the server said, trimmed; or, of a call that had no answer, what Weir says about it.</param>
+internal sealed record ToolOutput(string Server, string Tool, string Outcome, string Text)
+{
+    /// <summary>Whether the text is the server's.</summary>
+    public bool IsAnswer => Outcome is CallOutcomes.Ok or CallOutcomes.ToolError;
+}

@@ -1,0 +1,112 @@
+using System.Buffers;
+using System.Text.Json;
+using Weir.Errors;
+using Weir.Gateway;
+using Weir.Identity;
+using Weir.Mcp;
+
+namespace Weir.Chat;
+
+/// <summary>
+/// The tool calls of one turn. Each takes the way of every other call, from the name to the record; a denial or a failure is
+/// something that the model is told, not the end of the turn.
+/// </summary>
+/// <param name="turnId">The person's message; the record's rows of all calls of the turn carry it.</param>
+/// <param name="left">What is left of the turn's time.</param>
+internal sealed class TurnCalls(ToolCaller caller, Principal principal, Guid turnId, TurnJournal journal, Func<TimeSpan> left, TimeProvider time)
+{
+    public async Task<ToolOutput> CallAsync(GovernedTool tool, string callId, JsonElement arguments, CancellationToken ct)
+    {
+        var started = time.GetTimestamp();
+        var place = await journal.BeginAsync(callId, tool, arguments);
+        var (output, error) = await RunAsync(tool, arguments, ct);
+        var report = new ToolCallReport(
+            callId, tool.Name, tool.Facts.Server, tool.Facts.Tool, arguments, output.Outcome, error is null ? null : new CallError(error.Value.Sqlstate(), output.Text),
+            (long)time.GetElapsedTime(started).TotalMilliseconds);
+        await journal.EndAsync(place, report, output);
+        if (output.Outcome != CallOutcomes.Ok)
+        {
+            await journal.DegradeAsync(Degradation(output, error));
+        }
+
+        return output;
+    }
+
+    private async Task<(ToolOutput Output, ErrorCode? Error)> RunAsync(GovernedTool tool, JsonElement arguments, CancellationToken ct)
+    {
+        var (server, name) = (tool.Facts.Server, tool.Facts.Tool);
+        try
+        {
+            var responder = new CollectingResponder();
+            await caller.RunAsync(Call(tool, arguments), responder, ct);
+            var (outcome, text) = responder.Read(server);
+            return (new ToolOutput(server, name, outcome, text), outcome == CallOutcomes.Failed ? ErrorCode.UpstreamFailed : null);
+        }
+        catch (WeirException e)
+        {
+            return (new ToolOutput(server, name, CallOutcomes.Denied, e.Message), e.Code);
+        }
+        catch (CallFailedException e)
+        {
+            return (new ToolOutput(server, name, CallOutcomes.Failed, e.Message), e.Code);
+        }
+        catch (EnvelopeException e)
+        {
+            return (new ToolOutput(server, name, CallOutcomes.Denied, e.Message), ErrorCode.InvalidArgument);
+        }
+        catch (OperationCanceledException)
+        {
+            return (new ToolOutput(server, name, CallOutcomes.Failed, $"The turn's time was over before the server '{server}' answered."), ErrorCode.UpstreamTimeout);
+        }
+        catch (JsonException)
+        {
+            return (new ToolOutput(server, name, CallOutcomes.Failed, $"The answer of the server '{server}' is no tool result."), ErrorCode.UpstreamFailed);
+        }
+    }
+
+    /// <summary>A JSON-RPC request like any client's, so that the same code reads, judges and forwards it.</summary>
+    private ToolCall Call(GovernedTool tool, JsonElement arguments)
+    {
+        var body = new ArrayBufferWriter<byte>(256);
+        using (var json = new Utf8JsonWriter(body))
+        {
+            json.WriteStartObject();
+            json.WriteString("jsonrpc"u8, "2.0"u8);
+            json.WriteString("id"u8, turnId.ToString());
+            json.WriteString("method"u8, Methods.ToolsCall);
+            json.WriteStartObject("params"u8);
+            json.WriteString("name"u8, tool.Name);
+            json.WritePropertyName("arguments"u8);
+            arguments.WriteTo(json);
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
+        return new ToolCall
+        {
+            Principal = principal,
+            ExposedName = tool.Name,
+            Body = body.WrittenMemory,
+            Envelope = EnvelopeReader.Read(body.WrittenSpan),
+            RequestId = turnId.ToString(),
+            // A person's turns with an agent share what a server keeps for a session; nobody else's do.
+            Affinity = "chat/" + principal.Name,
+            // Half of what is left: no one server can use up the turn, and there is always time for the answer.
+            Deadline = left() / 2,
+        };
+    }
+
+    private static Degradation Degradation(ToolOutput output, ErrorCode? error) => new("tool", output.Server, output.Tool, Reason(output, error), output.Outcome == CallOutcomes.ToolError
+        ? $"The tool '{output.Tool}' of '{output.Server}' says that it failed."
+        : output.Text);
+
+    private static string Reason(ToolOutput output, ErrorCode? error) => error switch
+    {
+        null => output.Outcome,
+        ErrorCode.UpstreamTimeout => "timeout",
+        ErrorCode.InstanceUnavailable or ErrorCode.Unavailable => "unavailable",
+        ErrorCode.RateLimited => "rate_limited",
+        ErrorCode.Changing => "changing",
+        _ => output.Outcome,
+    };
+}
