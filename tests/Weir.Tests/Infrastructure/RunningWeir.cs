@@ -78,7 +78,7 @@ public class RunningWeir(TestCluster cluster) : IAsyncLifetime
         var name = "s" + Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("N")[18..];
         var id = await World.AddRemoteAsync(name, url);
         await World.GrantAsync(id, permissions);
-        var raw = new RawMcp(Client(World.AgentKey));
+        var raw = new RawClient(Client(World.AgentKey));
         await Until.AsyncTrue(async () => (await raw.ModernAsync("tools/list")).Body.Contains($"\"{name}__", StringComparison.Ordinal), "the catalog of " + name);
         return (name, id);
     }

@@ -26,7 +26,7 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
     [InlineData("weir_aaaaaaaaaaaaaaaa_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA_AAAAAA")]
     public async Task A_missing_or_malformed_key_is_401(string? key)
     {
-        var answer = await new RawMcp(weir.Client(key)).ModernAsync("tools/list");
+        var answer = await new RawClient(weir.Client(key)).ModernAsync("tools/list");
         answer.Status.ShouldBe(HttpStatusCode.Unauthorized);
         answer.Headers.WwwAuthenticate.ShouldNotBeEmpty();
     }
@@ -45,7 +45,7 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
         await Until.True(() => TimeProvider.System.GetUtcNow() > end, "the key's end");
         foreach (var key in (string[])[unknown, revoked, expired])
         {
-            var raw = new RawMcp(weir.Client(key));
+            var raw = new RawClient(weir.Client(key));
             var answer = method == "tools/call" ? await raw.CallAsync($"{_name}__echo") : await raw.ModernAsync(method);
             answer.Status.ShouldBe(HttpStatusCode.Unauthorized, answer.Body);
             answer.Headers.WwwAuthenticate.ShouldNotBeEmpty();
@@ -75,7 +75,7 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
     public async Task Malformed_messages_get_the_protocols_code_and_a_record(string body, int code)
     {
         var before = (await weir.LogAsync()).Count(r => r.Reason == "invalid_request");
-        var answer = await Raw().PostAsync(body, RawMcp.ModernHeaders("tools/call", "a"));
+        var answer = await Raw().PostAsync(body, RawClient.ModernHeaders("tools/call", "a"));
         answer.Status.ShouldBe(HttpStatusCode.BadRequest);
         answer.ErrorCode.ShouldBe(code);
         (await weir.LogAsync()).Count(r => r.Reason == "invalid_request").ShouldBe(before + 1);
@@ -140,7 +140,7 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
     [InlineData("Mcp-Name", "another", -32020)]
     public async Task A18_headers_that_disagree_with_the_body_are_refused(string header, string value, int code)
     {
-        var headers = RawMcp.ModernHeaders("tools/call", $"{_name}__echo").Select(h => h.Name == header ? (header, value) : h);
+        var headers = RawClient.ModernHeaders("tools/call", $"{_name}__echo").Select(h => h.Name == header ? (header, value) : h);
         var body = $$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{_name}}__echo","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{} } } }""";
         var answer = await Raw().PostAsync(body, headers);
         (answer.Status, answer.ErrorCode).ShouldBe((HttpStatusCode.BadRequest, code));
@@ -176,7 +176,7 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
         (await Raw().PostAsync(Ping, [session])).Status.ShouldBe(HttpStatusCode.OK);
         (await Raw().PostAsync(Ping)).Status.ShouldBe(HttpStatusCode.BadRequest);
         (await Raw().PostAsync(Ping, [("Mcp-Session-Id", session.Value[..^2] + "xx")])).Status.ShouldBe(HttpStatusCode.NotFound);
-        var other = new RawMcp(weir.Client(await weir.World.CreateKeyAsync(weir.World.AgentId)));
+        var other = new RawClient(weir.Client(await weir.World.CreateKeyAsync(weir.World.AgentId)));
         (await other.PostAsync(Ping, [session])).Status.ShouldBe(HttpStatusCode.Forbidden);
     }
 
@@ -196,12 +196,12 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
     [Fact]
     public async Task One_server_alone_keeps_its_names_and_a_server_that_is_not_granted_is_not_there()
     {
-        var raw = new RawMcp(weir.Client(weir.World.AgentKey), "/mcp/" + _name);
+        var raw = new RawClient(weir.Client(weir.World.AgentKey), "/mcp/" + _name);
         var list = await raw.ModernAsync("tools/list");
         list.Json.GetProperty("result").GetProperty("tools").EnumerateArray().Select(t => t.GetProperty("name").GetString()).ShouldBe(["echo"]);
         (await raw.CallAsync("echo", """{"path":"/data/x"}""")).Body.ShouldContain("\"ok\"");
         (await raw.CallAsync("echo", """{"path":"/data/../x"}""")).ErrorCode.ShouldBe(1011);
-        var missing = await new RawMcp(weir.Client(weir.World.AgentKey), "/mcp/missing").ModernAsync("tools/list");
+        var missing = await new RawClient(weir.Client(weir.World.AgentKey), "/mcp/missing").ModernAsync("tools/list");
         missing.Status.ShouldBe(HttpStatusCode.NotFound);
     }
 
@@ -225,5 +225,5 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
         _server.LastBody.ShouldNotContain(weir.World.AgentKey[..20]);
     }
 
-    private RawMcp Raw() => new(weir.Client(weir.World.AgentKey));
+    private RawClient Raw() => new(weir.Client(weir.World.AgentKey));
 }

@@ -75,5 +75,5 @@ public sealed class SickServerTests(ImpatientWeir weir) : IClassFixture<Impatien
         _server = await OddServer.StartAsync();
     }
 
-    private RawMcp Raw() => new(weir.Client(weir.World.AgentKey));
+    private RawClient Raw() => new(weir.Client(weir.World.AgentKey));
 }

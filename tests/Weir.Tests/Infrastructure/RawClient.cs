@@ -16,7 +16,7 @@ internal sealed record RawAnswer(HttpStatusCode Status, HttpResponseHeaders Head
 }
 
 /// <summary>Speaks MCP byte by byte, so that a test can be wrong on purpose.</summary>
-internal sealed class RawMcp(HttpClient http, string path = "/mcp")
+internal sealed class RawClient(HttpClient http, string path = "/mcp")
 {
     private const string Meta = "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientInfo\":{\"name\":\"raw\",\"version\":\"1\"},\"io.modelcontextprotocol/clientCapabilities\":{}}";
 
