@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(56);
+select plan(57);
 
 -- validate
 select is(pg_temp.be('mia', $$select validate_mcp_access({robo}, {files})$$), 'true', 'V1_the_agent_s_owner');
@@ -79,6 +79,10 @@ select is(pg_temp.call('list_directory'), 'admitted', 'a limit of one');
 select is(pg_temp.be('mia', $$select explain_mcp_access({robo}, {files}, 'list_directory') ->> 'reason'$$), 'limit',
   'explain knows the limit');
 select is((select max(used) from weir.grant_usage), 1::bigint, 'and does not use it up');
+rollback to s;
+
+update organization_members set status = 'suspended' where user_id = pg_temp.id('mia');
+select is(pg_temp.be('mia', $$select explain_mcp_access({robo}, {files})$$), 'WR004', 'V7_a_suspended_owner_finds_nothing');
 rollback to s;
 
 -- configs
