@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(63);
+select plan(64);
 
 -- An admin creates
 select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "one", "url": "https://one.example/mcp"}')$$),
@@ -106,6 +106,8 @@ select is(pg_temp.outcome('sam', $$select manage_mcp_servers('stop', {a}, null, 
 select is(pg_temp.outcome('vic', $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example"}')$$), 'WR003',
   'a viewer manages nothing');
 
+select is(pg_temp.be('owner', $$select count(*) from mcp_interaction_logs where organization_id = {a} and user_id = {bob}$$), '0',
+  'M14_an_outsider_writes_nothing_into_a_foreign_record');
 update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
 select is(pg_temp.outcome('mel', $$select manage_mcp_servers('deploy', {b}, null, {files})$$), 'WR004',
   'M2_an_admin_of_both_names_the_server_by_its_own_organization');
