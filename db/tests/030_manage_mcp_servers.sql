@@ -65,7 +65,8 @@ select is(pg_temp.be('adam',
 select is(pg_temp.outcome('adam',
   $$select manage_mcp_servers('create', {a}, '{"name": "other", "url": "https://x.example", "idempotency_key": "k"}')$$), 'WR005',
   'M13_a_key_is_not_used_for_something_else');
-update organizations set max_mcp_servers = 0 where id = pg_temp.id('a');
+update organizations o set max_mcp_servers = (select count(*) from mcp_server_instances i where i.organization_id = o.id)
+where id = pg_temp.id('a');
 select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "more", "url": "https://x.example"}')$$),
   'WR006', 'M12_the_quota_holds');
 
