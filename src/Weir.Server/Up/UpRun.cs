@@ -30,13 +30,14 @@ internal static class UpRun
         var (config, time) = (options.Config, TimeProvider.System);
 
         using var data = DataDirectory.Open(config.DataDirectory); // 1
+        RefuseHalfOfTheUrls(config.Database);
+        config = config with { Http = Ports.Choose(config.Http, options.Port) };
         var shared = await SharedPlace.FindAsync(data, stop);
         if (shared != data.Path)
         {
             options.Say($"Other accounts cannot enter {data.Path}: the database, the node and the demo folder are in {shared}.");
         }
 
-        config = config with { Http = Ports.Choose(config.Http, options.Port) };
         await using var postgres = await StartDatabaseAsync(options, data, shared, logger, time, stop); // 2
         config = postgres is null ? config : config with { Database = config.Database with { Url = postgres.GatewayUrl, EngineUrl = postgres.EngineUrl, OwnerUrl = postgres.OwnerUrl } };
 
@@ -78,22 +79,26 @@ internal static class UpRun
     private static async Task<EmbeddedPostgres?> StartDatabaseAsync(
         UpOptions options, DataDirectory data, string shared, ILogger logger, TimeProvider time, CancellationToken stop)
     {
-        var database = options.Config.Database;
+        if (options.Config.Database.Url is not null)
+        {
+            return null;
+        }
+
+        options.Say("Starting PostgreSQL …");
+        return await EmbeddedPostgres.StartAsync(data, new EmbeddedPostgresOptions { Place = shared }, logger, time, stop);
+    }
+
+    private static void RefuseHalfOfTheUrls(DatabaseConfig database)
+    {
         string[] missing =
         [
             .. database.Url is null ? ["database.url (WEIR_DATABASE_URL)"] : Array.Empty<string>(),
             .. database.EngineUrl is null ? ["database.engineUrl (WEIR_ENGINE_DATABASE_URL)"] : Array.Empty<string>(),
             .. database.OwnerUrl is null ? ["database.ownerUrl (WEIR_OWNER_DATABASE_URL)"] : Array.Empty<string>(),
         ];
-        switch (missing.Length)
+        if (missing.Length is 1 or 2)
         {
-            case 0:
-                return null;
-            case 3:
-                options.Say("Starting PostgreSQL …");
-                return await EmbeddedPostgres.StartAsync(data, new EmbeddedPostgresOptions { Place = shared }, logger, time, stop);
-            default:
-                throw new ConfigException(missing.Select(key => $"{key}: it must be set where another database URL is; without all three, up starts a PostgreSQL of its own.").ToArray());
+            throw new ConfigException(missing.Select(key => $"{key}: it must be set where another database URL is; without all three, up starts a PostgreSQL of its own.").ToArray());
         }
     }
 
