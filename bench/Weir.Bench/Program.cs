@@ -1,1 +1,14 @@
-return 0;
+using Weir.Bench;
+
+return args switch
+{
+    ["call", .. var rest] => await CallBench.RunAsync(BenchOptions.Parse(rest)),
+    ["upstream", var port] => await BareUpstream.RunAsync(int.Parse(port, System.Globalization.CultureInfo.InvariantCulture)),
+    _ => Usage(),
+};
+
+static int Usage()
+{
+    Console.Error.WriteLine("usage: weir bench call [--seconds N] [--rounds N]");
+    return 2;
+}

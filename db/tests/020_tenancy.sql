@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(50);
+select plan(51);
 
 -- Owner
 select is(pg_temp.be('ann', 'select count(*) from organizations'), '1', 'the owner sees the organization, and no other');
@@ -40,6 +40,7 @@ select is(pg_temp.be('mia', $$select secret_hash from agent_api_keys$$), '42501'
 select is(pg_temp.be('mel', $$select count(*) from agent_api_keys$$), '0', 'another member sees no keys');
 select is(pg_temp.be('mia', $$select configuration from mcp_server_instances$$), '42501', 'G2_an_api_role_cannot_read_a_configuration');
 select is(pg_temp.be('mia', $$select url from mcp_server_instances$$), '42501', 'G2_nor_an_address');
+select is(pg_temp.be('ann', $$select last_error from mcp_server_instances$$), '42501', 'M20_nor_an_error_s_text');
 select is(pg_temp.be('mia',
   $$insert into organization_members (organization_id, user_id, role) values ({a}, {otto}, 'owner') returning role$$),
   '42501', 'T17_nobody_writes_a_table_directly');

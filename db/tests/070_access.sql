@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(54);
+select plan(57);
 
 -- validate
 select is(pg_temp.be('mia', $$select validate_mcp_access({robo}, {files})$$), 'true', 'V1_the_agent_s_owner');
@@ -81,6 +81,10 @@ select is(pg_temp.be('mia', $$select explain_mcp_access({robo}, {files}, 'list_d
 select is((select max(used) from weir.grant_usage), 1::bigint, 'and does not use it up');
 rollback to s;
 
+update organization_members set status = 'suspended' where user_id = pg_temp.id('mia');
+select is(pg_temp.be('mia', $$select explain_mcp_access({robo}, {files})$$), 'WR004', 'V7_a_suspended_owner_finds_nothing');
+rollback to s;
+
 -- configs
 select is(pg_temp.be('mia', $$select instance_name from get_organization_mcp_configs({a}, {robo})$$), 'files',
   'G1_the_agent_s_servers_for_who_may_use_it');
@@ -111,6 +115,16 @@ select pg_temp.be('ann', $$select revoke_mcp_access({robo}, {files})$$) \g /dev/
 select is(pg_temp.be('mia', $$select count(*) from get_organization_mcp_configs({a}, {robo})$$), '0',
   'G7_what_is_not_granted_is_not_there');
 select is(pg_temp.be('adam', $$select access_reason from get_organization_mcp_configs({a}, {robo})$$), 'no_grant', 'G7_an_admin_sees_why');
+
+
+-- Many servers, one question
+insert into mcp_server_instances (id, organization_id, name, url, status)
+select weir.uuid_v7(), pg_temp.id('a'), 'many-' || n, 'https://x.example/' || n, 'running' from generate_series(1, 500) n;
+insert into agent_mcp_permissions (organization_id, agent_id, mcp_server_instance_id, permissions, granted_by_id)
+select organization_id, pg_temp.id('robo'), id, '{}', pg_temp.id('ann') from mcp_server_instances where name like 'many-%';
+select is(pg_temp.be('mia', $$select count(*) from get_organization_mcp_configs({a}, {robo})$$), '500', 'V13_five_hundred_servers');
+select performs_ok($$select pg_temp.be('mia', 'select count(*) from get_organization_mcp_configs({a}, {robo})')$$, 2000,
+  'V13_are_one_question_and_not_five_hundred');
 
 select * from finish();
 rollback;

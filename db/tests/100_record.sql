@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(57);
+select plan(60);
 
 -- One call from its request to its outcome
 create temporary table call as select weir.uuid_v7() as id, clock_timestamp() as at;
@@ -124,6 +124,16 @@ select cmp_ok((select count(*) from pg_inherits where inhparent = 'mcp_interacti
 select lives_ok(format('insert into mcp_interaction_logs (created_at, id, organization_id, epoch, actor_kind, phase, kind, decision)
   values (now() + interval ''11 months'', weir.uuid_v7(), %L, 1, ''system'', ''requested'', ''chat'',
   ''allowed'')', pg_temp.id('a')), 'a row in eleven months has a place');
-select is(pg_temp.be('engine', 'select weir.ensure_log_partitions()'), '0', 'the engine makes them');
+select inhrelid::regclass as last from pg_inherits
+  where inhparent = 'mcp_interaction_logs'::regclass order by inhrelid::regclass::text desc limit 1 \gset
+create temporary table columns_before as
+  select a.attname, a.atttypid, a.attnotnull, a.attgenerated from pg_attribute a where a.attrelid = :'last'::regclass and a.attnum > 0;
+drop table :last;
+select is(pg_temp.be('engine', 'select weir.ensure_log_partitions()'), '1', 'the engine makes a month that is missing');
+select set_eq(format('select a.attname, a.atttypid, a.attnotnull, a.attgenerated from pg_attribute a where a.attrelid = %L::regclass
+  and a.attnum > 0', :'last'),
+  'select * from columns_before', 'with the same columns');
+select is((select relrowsecurity and relforcerowsecurity from pg_class where oid = :'last'::regclass), true, 'T17_and_the_same_wall');
+select throws_ok('truncate ' || :'last', 'WR003', null, 'T12_and_not_truncated');
 select * from finish();
 rollback;

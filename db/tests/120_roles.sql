@@ -4,7 +4,7 @@ begin;
 \ir ../testing/world.sql
 select plan(22);
 
-select is_empty($$select rolname from pg_roles where rolname in ('weir_gateway', 'weir_engine', 'weir_system', 'weir_writer')
+select is_empty($$select rolname from pg_roles where rolname in ('weir_system', 'weir_writer', 'weir_gateway', 'weir_engine')
   and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication)$$, 'T18_no_role_of_weir_steps_over_anything');
 select is_empty($$select member::regrole from pg_auth_members
   where member in ('weir_system'::regrole, 'weir_writer'::regrole,

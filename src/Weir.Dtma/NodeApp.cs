@@ -115,8 +115,18 @@ internal sealed class NodeApp
         // Children end before the server does, so that whoever waits for one is told.
         stopping.Register(() => _servers.DrainAsync().GetAwaiter().GetResult());
         await _app.WaitForShutdownAsync();
+        if (link is not null)
+        {
+            await link.SayGoodbyeAsync(new HeartbeatRequest(ApiUrl(), Status(), _servers.All.Select(Ended).ToArray()));
+            link.Dispose();
+        }
+
         _reaper.Dispose();
     }
+
+    private static ServerStatus Ended(ServerStatus server) => server.State is ServerStates.Running or ServerStates.Degraded
+        ? server with { State = ServerStates.Degraded, ErrorCode = NodeErrors.NodeStopped, Error = "The node was stopped." }
+        : server;
 
     private static void EndLeftovers(ProcessGroups groups, UidRange? uids, ILogger log)
     {

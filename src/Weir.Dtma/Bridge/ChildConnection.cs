@@ -8,7 +8,7 @@ using Weir.Dtma.Servers;
 namespace Weir.Dtma.Bridge;
 
 /// <param name="message">A request or notification of the child's own, except pings and progress, which never come here.</param>
-internal delegate void ServerMessageHandler(Envelope envelope, byte[] message);
+internal delegate void ServerMessageHandler(ChildConnection child, Envelope envelope, byte[] message);
 
 /// <summary>
 /// JSON-RPC with one child over its standard streams. Calls of many callers go side by side: each gets an id of this connection,
@@ -19,7 +19,7 @@ internal sealed class ChildConnection
     private const long OutgoingLimit = 64 * 1024 * 1024;
     private const int LogLineLimit = 8 * 1024;
     private const int SmallMessage = 64 * 1024;
-    private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan LastWords = TimeSpan.FromMilliseconds(500);
 
     private readonly ChildProcess _process;
@@ -45,11 +45,12 @@ internal sealed class ChildConnection
         _options = options;
         _time = time;
         _onServerMessage = onServerMessage;
+        _sweep = time.CreateTimer(_ => EndOverdueCalls(), null, SweepEvery, SweepEvery);
+        // From here on others call in.
         _ = LineReader.ReadAsync(process.Error, LogLineLimit, (line, _) => log.Write("stderr", Encoding.UTF8.GetString(line).TrimEnd('\r')));
         _ = WriteAsync();
         _read = ReadAsync();
         _ = EndWithProcessAsync();
-        _sweep = time.CreateTimer(_ => EndOverdueCalls(), null, SweepEvery, SweepEvery);
     }
 
     /// <summary>When the child has closed its output: it has ended, or is of no more use.</summary>
@@ -231,7 +232,7 @@ internal sealed class ChildConnection
         }
         else
         {
-            _onServerMessage(envelope, message.ToArray());
+            _onServerMessage(this, envelope, message.ToArray());
         }
     }
 

@@ -34,7 +34,7 @@ internal sealed class ChildPerSession : ISessionHost
     /// <summary>Starts a child for nobody, shakes hands with it and ends it.</summary>
     public async Task ProbeAsync(CancellationToken cancellation)
     {
-        var child = _start((_, _) => { });
+        var child = _start((_, _, _) => { });
         try
         {
             await Handshake.RunAsync(child, _options.HandshakeTimeout, cancellation);
@@ -47,20 +47,13 @@ internal sealed class ChildPerSession : ISessionHost
 
     public async Task<Opened> OpenAsync(Envelope envelope, byte[] message, CancellationToken cancellation)
     {
-        if (!TryTakePlace())
+        if (!await TryTakePlaceAsync(cancellation))
         {
             return new Opened(null, Refusal(envelope, message, "This server instance has as many sessions as it can hold.", "session_limit"), 503);
         }
 
-        await _starts.WaitAsync(cancellation);
-        try
-        {
-            return await StartAsync(envelope, message, cancellation);
-        }
-        finally
-        {
-            _starts.Release();
-        }
+        var session = await StartChildAsync(cancellation);
+        return await InitializeAsync(session, envelope, message, cancellation);
     }
 
     public Session? Find(string sessionId) => _sessions.Find(sessionId);
@@ -107,13 +100,35 @@ internal sealed class ChildPerSession : ISessionHost
         return Array.TrueForAll(gone, g => g);
     }
 
-    private async Task<Opened> StartAsync(Envelope envelope, byte[] message, CancellationToken cancellation)
+    /// <summary>The place that was taken is given back when the child has ended, or did not start.</summary>
+    private async Task<Session> StartChildAsync(CancellationToken cancellation)
     {
-        Session? session = null;
-        var child = _start((e, m) => OnServerMessage(session, e, m));
-        session = new Session(SessionTable.NewId(), child, _time);
-        // Counted from here on by its end, however that comes.
-        _ = CloseWithChildAsync(session);
+        try
+        {
+            await _starts.WaitAsync(cancellation);
+            try
+            {
+                Session? session = null;
+                var child = _start((c, e, m) => OnServerMessage(session, c, e, m));
+                session = new Session(SessionTable.NewId(), child, _time);
+                _ = CloseWithChildAsync(session);
+                return session;
+            }
+            finally
+            {
+                _starts.Release();
+            }
+        }
+        catch
+        {
+            Interlocked.Decrement(ref _children);
+            throw;
+        }
+    }
+
+    private async Task<Opened> InitializeAsync(Session session, Envelope envelope, byte[] message, CancellationToken cancellation)
+    {
+        var child = session.Child;
         var call = child.Call(envelope, message);
         using var limit = new CancellationTokenSource(_options.HandshakeTimeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellation);
@@ -153,24 +168,37 @@ internal sealed class ChildPerSession : ISessionHost
         return new Opened(session, response);
     }
 
-    private bool TryTakePlace()
+    /// <summary>False when the instance is full, and nobody in it has been idle for long enough.</summary>
+    private async Task<bool> TryTakePlaceAsync(CancellationToken cancellation)
     {
-        if (_ended)
+        if (TryTakePlace())
+        {
+            return true;
+        }
+
+        if (_ended || _sessions.LongestIdle(_options.SessionSpare) is not { } spare)
         {
             return false;
         }
 
-        if (Volatile.Read(ref _children) >= _options.SessionChildren && _sessions.LongestIdle(_options.SessionSpare) is { } spare)
+        Close(spare);
+        await spare.Child.EndAsync().WaitAsync(cancellation);
+        return TryTakePlace();
+    }
+
+    private bool TryTakePlace()
+    {
+        if (Interlocked.Increment(ref _children) <= _options.SessionChildren && !_ended)
         {
-            Close(spare);
+            return true;
         }
 
-        return Volatile.Read(ref _children) < _options.SessionChildren;
+        Interlocked.Decrement(ref _children);
+        return false;
     }
 
     private async Task CloseWithChildAsync(Session session)
     {
-        Interlocked.Increment(ref _children);
         await session.Child.Closed;
         _sessions.Remove(session);
         session.CloseStream();
@@ -186,28 +214,23 @@ internal sealed class ChildPerSession : ISessionHost
         _ = end.ContinueWith(t => _ending.TryRemove(t, out _), TaskScheduler.Default);
     }
 
-    private static void OnServerMessage(Session? session, Envelope envelope, byte[] message)
+    private static void OnServerMessage(Session? session, ChildConnection child, Envelope envelope, byte[] message)
     {
-        if (session is null)
-        {
-            return; // Before the session has a name, a child has nothing to say that anyone waits for.
-        }
-
         if (envelope.Kind == MessageKind.Request)
         {
-            if (!session.Ask(envelope, message))
+            if (session?.Ask(envelope, message) != true)
             {
                 var id = message.AsSpan()[envelope.Id];
-                session.Child.Send(JsonRpc.Error(id, JsonRpc.InternalError, "The client has too many requests to answer already.", "busy"));
+                child.Send(JsonRpc.Error(id, JsonRpc.InternalError, "The client has too many requests to answer already.", "busy"));
             }
         }
         else if (envelope.Method == "notifications/cancelled")
         {
-            session.Withdraw(envelope, message);
+            session?.Withdraw(envelope, message);
         }
         else
         {
-            session.Notify(message, toCall: envelope.Method == "notifications/message");
+            session?.Notify(message, toCall: envelope.Method == "notifications/message");
         }
     }
 

@@ -108,12 +108,12 @@ internal sealed class SharedChild : ISessionHost
         return await Child.EndAsync();
     }
 
-    private void OnServerMessage(Envelope envelope, byte[] message)
+    private void OnServerMessage(ChildConnection child, Envelope envelope, byte[] message)
     {
         if (envelope.Kind == MessageKind.Request)
         {
             var id = message.AsSpan()[envelope.Id];
-            Child.Send(JsonRpc.Error(id, JsonRpc.MethodNotFound, $"{envelope.Method} is not served where many sessions share one server."));
+            child.Send(JsonRpc.Error(id, JsonRpc.MethodNotFound, $"{envelope.Method} is not served where many sessions share one server."));
             return;
         }
 

@@ -12,6 +12,7 @@ namespace Weir.Dtma.Servers;
 internal sealed class ServerInstance
 {
     private const int MissedPings = 3;
+    private static readonly TimeSpan ExitPatience = TimeSpan.FromSeconds(1);
 
     private readonly Guid _id;
     private readonly ServerSpec _spec;
@@ -164,7 +165,10 @@ internal sealed class ServerInstance
             _stop.Token.ThrowIfCancellationRequested();
             if (child.Closed.IsCompleted)
             {
-                var code = child.Exited.IsCompletedSuccessfully ? $" with code {child.Exited.Result}" : "";
+                _host = null;
+                // Its output ends a moment before it does.
+                await Task.WhenAny(child.Exited, Task.Delay(ExitPatience, _context.Time, CancellationToken.None));
+                var code = child.Exited.IsCompletedSuccessfully ? $" with code {await child.Exited}" : "";
                 return new InstanceFailure(NodeErrors.ChildExited, $"The server ended{code}.");
             }
 

@@ -18,6 +18,7 @@ internal sealed class WeirLink : IDisposable
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
 
     private readonly Uri _weir;
     private readonly string _file;
@@ -28,6 +29,7 @@ internal sealed class WeirLink : IDisposable
     private readonly ILogger _log;
     private readonly HttpClient _http;
     private readonly SemaphoreSlim _changed = new(0, 1);
+    private volatile NodeIdentity? _current;
     private readonly TaskCompletionSource<Guid> _registered = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public WeirLink(
@@ -58,19 +60,26 @@ internal sealed class WeirLink : IDisposable
 
     public async Task RunAsync(CancellationToken stop)
     {
-        var (identity, failures) = (Load(), 0);
-        if (identity is not null)
-        {
-            _registered.TrySetResult(identity.NodeId);
-        }
+        var stored = Load();
+        // A token together with another Weir's identity means to move there.
+        var (identity, failures) = (stored?.WeirUrl == _weir.ToString() || _registration.Token.Length == 0 ? stored : null, 0);
 
+        var swapped = false;
         while (!stop.IsCancellationRequested)
         {
             try
             {
                 identity ??= await RegisterAsync(stop);
                 await BeatAsync(identity, stop);
+                _current = identity;
+                _registered.TrySetResult(identity.NodeId);
                 failures = 0;
+            }
+            catch (RefusedException) when (!swapped && (identity is null ? stored is not null : _registration.Token.Length > 0))
+            {
+                // The token may be used up, and the key of a database that is no more: then the other one may be good.
+                (identity, swapped) = (identity is null ? stored : null, true);
+                continue;
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
@@ -94,6 +103,25 @@ internal sealed class WeirLink : IDisposable
         }
     }
 
+    /// <summary>The last word of a node that ends in order: what ran here does not run now.</summary>
+    public async Task SayGoodbyeAsync(HeartbeatRequest last)
+    {
+        if (_current is not { } identity)
+        {
+            return;
+        }
+
+        using var limit = new CancellationTokenSource(Farewell, _time);
+        try
+        {
+            await PostAsync("nodes/v1/heartbeat", last, NodeJson.Default.HeartbeatRequest, NodeJson.Default.HeartbeatResponse, identity.NodeKey, limit.Token);
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException or JsonException or IOException)
+        {
+            // Weir will notice the silence.
+        }
+    }
+
     public void Dispose() => _http.Dispose();
 
     private async Task<NodeIdentity> RegisterAsync(CancellationToken stop)
@@ -101,7 +129,6 @@ internal sealed class WeirLink : IDisposable
         var answer = await PostAsync("nodes/v1/register", _registration, NodeJson.Default.RegisterRequest, NodeJson.Default.RegisterResponse, null, stop);
         var identity = new NodeIdentity(_weir.ToString(), answer.NodeId, answer.NodeKey);
         StateFile.Write(_file, JsonSerializer.SerializeToUtf8Bytes(identity, LinkJson.Default.NodeIdentity));
-        _registered.TrySetResult(identity.NodeId);
         _log.LogInformation("Registered at {Weir} as node {Node}.", _weir, identity.NodeId);
         return identity;
     }
@@ -122,7 +149,7 @@ internal sealed class WeirLink : IDisposable
         using var response = await _http.SendAsync(request, stop);
         if (response.StatusCode == HttpStatusCode.Unauthorized)
         {
-            throw new HttpRequestException(key is null
+            throw new RefusedException(key is null
                 ? "the registration token is unknown, used or expired; issue another one."
                 : "the node's key is refused; remove state/node.json and register again.");
         }
@@ -138,10 +165,10 @@ internal sealed class WeirLink : IDisposable
             return null;
         }
 
-        var identity = JsonSerializer.Deserialize(File.ReadAllBytes(_file), LinkJson.Default.NodeIdentity);
-        // A token given for another Weir means to move there.
-        return identity?.WeirUrl == _weir.ToString() || _registration.Token.Length == 0 ? identity : null;
+        return JsonSerializer.Deserialize(File.ReadAllBytes(_file), LinkJson.Default.NodeIdentity);
     }
+
+    private sealed class RefusedException(string message) : HttpRequestException(message);
 }
 
 [System.Text.Json.Serialization.JsonSourceGenerationOptions(

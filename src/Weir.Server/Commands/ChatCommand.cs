@@ -19,7 +19,7 @@ internal static class ChatCommand
 
     private static readonly Argument<string> Message = new("message") { Description = "What to say." };
     private static readonly Option<bool> Json = new("--json") { Description = "Print the whole answer as one JSON line." };
-    private static readonly Option<Uri?> Url = new("--url") { Description = "Where Weir is. [default: what runs on the data directory]", HelpName = "URL" };
+    private static readonly Option<string?> Url = new("--url") { Description = "Where Weir is. [default: what runs on the data directory]", HelpName = "URL" };
     private static readonly Option<string?> Token = new("--token") { Description = "A person's access token. [default: the demo's login]", HelpName = "TOKEN" };
     private static readonly Option<Guid?> Agent = new("--agent") { Description = "Who answers. [default: the demo's agent]", HelpName = "UUID" };
     private static readonly Option<Guid?> Channel = new("--channel") { Description = "Where it is said. [default: the demo's channel]", HelpName = "UUID" };
@@ -48,7 +48,7 @@ internal static class ChatCommand
 
     private static UpConnection Resolve(ParseResult parsed)
     {
-        var (url, token, agent, channel) = (parsed.GetValue(Url), parsed.GetValue(Token), parsed.GetValue(Agent), parsed.GetValue(Channel));
+        var (url, token, agent, channel) = (ReadUrl(parsed.GetValue(Url)), parsed.GetValue(Token), parsed.GetValue(Agent), parsed.GetValue(Channel));
         UpConnection? running = null;
         if (url is null || token is null || agent is null || channel is null)
         {
@@ -68,6 +68,10 @@ internal static class ChatCommand
         ];
         return missing.Length > 0 ? throw new ConfigException(missing) : to;
     }
+
+    private static Uri? ReadUrl(string? text) => text is null ? null
+        : Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" ? url
+        : throw new ConfigException([$"--url: \"{text}\" is not a URL."]);
 
     /// <summary>The token of the start lives an hour; after that the demo's person signs in anew.</summary>
     private static async Task<string> AskAsync(HttpClient http, UpConnection to, string message, CancellationToken ct)

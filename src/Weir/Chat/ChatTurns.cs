@@ -33,12 +33,16 @@ internal sealed class ChatTurns(ChatQueries queries, TurnSources sources, ToolCa
     public async Task<OpenTurn> OpenAsync(Guid userId, ChatRequest request, CancellationToken ct)
     {
         var started = time.GetTimestamp();
+        if (request is { AgentId: null, WorkspaceId: null, ChannelId: null })
+        {
+            throw NoChannel();
+        }
 
         // 1. Check.
         var place = await queries.ContextAsync(userId, request.AgentId, request.WorkspaceId, request.ChannelId, ct);
         if (place.ChannelId is not { } channel)
         {
-            throw new WeirException(ErrorCode.InvalidArgument, "channelId is missing.", "Give the channel that the message is for.");
+            throw NoChannel();
         }
 
         // 2. Save.
@@ -215,6 +219,8 @@ internal sealed class ChatTurns(ChatQueries queries, TurnSources sources, ToolCa
         var left = whole - reserve - time.GetElapsedTime(turn.Started);
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
+
+    private static WeirException NoChannel() => new(ErrorCode.InvalidArgument, "channelId is missing.", "Give the channel that the message is for.");
 
     private static T? Read<T>(JsonElement json) => json.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null ? default : json.Deserialize<T>(ChatAnswer.Json);
 }

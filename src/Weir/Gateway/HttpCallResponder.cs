@@ -40,8 +40,11 @@ internal sealed class HttpCallResponder(HttpResponse response, ReadOnlyMemory<by
         }
         else
         {
+            var answer = new ArrayBufferWriter<byte>(message.Bytes.Length + 256);
+            WriteResponse(answer, message, session.IsModern);
             response.ContentType = "application/json";
-            WriteResponse(_output, message, session.IsModern);
+            response.ContentLength = answer.WrittenCount;
+            _output.Write(answer.WrittenSpan);
         }
 
         await _output.FlushAsync(ct);

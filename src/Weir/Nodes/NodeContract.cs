@@ -118,6 +118,7 @@ internal static class NodeErrors
     public const string Unresponsive = "unresponsive";
     public const string Restarting = "restarting";
     public const string NodeRestarted = "node_restarted";
+    public const string NodeStopped = "node_stopped";
     public const string StopFailed = "stop_failed";
 }
 

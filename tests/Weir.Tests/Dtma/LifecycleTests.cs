@@ -114,8 +114,8 @@ public sealed class LifecycleTests(OneNode shared) : IClassFixture<OneNode>
         await using var node = await NodeHost.StartAsync(["--session-children", "2", "--session-idle", "3", "--session-spare", "600"]);
         var id = await node.DeployAsync(NodeHost.Fixture("session"));
         var (one, two) = (new RawMcp(node, id), new RawMcp(node, id));
-        await one.InitializeAsync();
-        await two.InitializeAsync();
+        // All at once, so that places are taken before children have started.
+        await Task.WhenAll(one.InitializeAsync(), two.InitializeAsync());
         using var third = await new RawMcp(node, id).PostAsync("""{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"clientInfo":{}}}""");
         third.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
         (await third.Content.ReadAsStringAsync(Token)).ShouldContain("session_limit");

@@ -63,6 +63,15 @@ public sealed class DemoTests(RunningUp up) : IClassFixture<RunningUp>
     }
 
     [Fact]
+    public async Task The_chat_command_answers_from_the_filesystem_server()
+    {
+        var (exitCode, output, _) = await RunningUp.RunAsync("chat", "what files are in the demo folder?", "--data", up.Directory);
+        exitCode.ShouldBe(0);
+        output.ShouldContain("`filesystem` answered to `list_directory`:");
+        output.ShouldContain("> [FILE] welcome.txt");
+    }
+
+    [Fact]
     public async Task Supabase_js_signs_in_and_chats_unmodified()
     {
         var body = JsonSerializer.Serialize(new { agentId = up["agentId"], workspaceId = up["workspaceId"], channelId = up["channelId"], message = "what files are in the demo folder?" });

@@ -89,6 +89,23 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
     }
 
     [Fact]
+    public async Task M8_a_node_that_is_stopped_says_that_its_instances_do_not_run()
+    {
+        await using var node = await JoinAsync("leaving");
+        var instance = await CreateAsync("leaving", """{"vice":"none"}""");
+        await DeployAsync(instance);
+        await _worker.RunOnceAsync(Token);
+        await StatusAsync(instance, "running");
+        (await node.StopAsync()).ShouldBe(0);
+        (await StatusOfAsync(instance)).ShouldBe(("degraded", NodeErrors.NodeStopped));
+
+        // It comes back with a token that is used up, and with the identity that it has kept.
+        await using var again = await NodeHost.StartAsync(["--weir-url", _weir.Urls.Single().Replace("127.0.0.1", "localhost", StringComparison.Ordinal), "--token", "used.up"], data: node.Data);
+        again.NodeId.ShouldBe(node.NodeId);
+        await StatusAsync(instance, "running");
+    }
+
+    [Fact]
     public async Task D5_a_failing_server_and_a_bad_template_end_as_failed_with_the_reason()
     {
         await using var node = await JoinAsync("d5", "--restart-attempts", "1");

@@ -82,11 +82,16 @@ internal sealed record Plan(IReadOnlyList<PlannedCall> Calls, IReadOnlyList<Offl
     /// <summary>A tool of the same server that needs nothing and whose result may hold what is missing.</summary>
     private static PlannedCall? Helper(OfflineTool target, string message, FoundArguments found, IReadOnlyList<OfflineTool> tools, IReadOnlyList<PastCall> past)
     {
-        var wanted = found.Missing.Select(m => m.Parameter.Name).DefaultIfEmpty("path").SelectMany(Words.Of).Distinct(StringComparer.Ordinal).ToArray();
+        // A path is below a directory, so a tool that speaks of directories speaks of paths.
+        string[] wanted =
+        [
+            .. found.Missing.SelectMany(m => Words.Of(m.Parameter.Name)),
+            .. found.Guessed || found.Missing.Any(m => Candidates.IsPath(m.Parameter)) ? ["path", "directory"] : Array.Empty<string>(),
+        ];
         var about = Words.Of(target.Tool);
         return tools
             .Where(t => t.Server == target.Server && t.Name != target.Name && past.All(p => p.Name != t.Name) && !t.Parameters.Any(p => p.Required))
-            .Select(t => (Tool: t, Score: Fit(t, wanted, about)))
+            .Select(t => (Tool: t, Score: Fit(t, [.. wanted.Distinct(StringComparer.Ordinal)], about)))
             .Where(t => t.Score > 0)
             .OrderByDescending(t => t.Score)
             .Select(t => new PlannedCall(t.Tool, ArgumentFinder.Find(t.Tool, message, []).Values))

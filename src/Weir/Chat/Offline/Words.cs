@@ -116,6 +116,7 @@ internal static partial class Words
         _ => word,
     };
 
-    [GeneratedRegex(@"\b(?:what|which)\b[^.?!]*\b(?:are|have|has|exist|exists)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, 100)]
+    /// <summary>"what files …", "which of the … are there".</summary>
+    [GeneratedRegex(@"\b(?:what|which)\s+(?:\p{L}+\s+)?\p{L}{4,}s\b|\b(?:what|which)\b[^.?!]*\b(?:are|exist|exists)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, 100)]
     private static partial Regex AsksForList();
 }

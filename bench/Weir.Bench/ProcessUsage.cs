@@ -1,0 +1,54 @@
+using System.Globalization;
+
+namespace Weir.Bench;
+
+/// <summary>Processor time and memory of some processes, from <c>/proc</c>.</summary>
+internal sealed class ProcessUsage(string name, Func<IReadOnlyList<int>> processes)
+{
+    /// <summary>Linux's unit of process times on every architecture that .NET runs on.</summary>
+    private const double TicksPerSecond = 100;
+
+    public string Name { get; } = name;
+
+    /// <summary>The postmaster whose command line names the directory, and its children.</summary>
+    public static ProcessUsage OfPostgres(string directory) => new("postgres", () =>
+    {
+        var all = Directory.GetDirectories("/proc").Select(Path.GetFileName).Where(n => n!.All(char.IsAsciiDigit)).Select(n => int.Parse(n!, CultureInfo.InvariantCulture)).ToArray();
+        var master = all.FirstOrDefault(p => Read(p, "cmdline").Contains("postgres\0-D\0" + directory, StringComparison.Ordinal) && Read(p, "comm").StartsWith("postgres", StringComparison.Ordinal));
+        return [master, .. all.Where(p => Stat(p) is { Length: > 1 } stat && stat[1] == master.ToString(CultureInfo.InvariantCulture))];
+    });
+
+    /// <summary>User and system time until now, seconds.</summary>
+    public double CpuSeconds() => processes().Sum(p => Stat(p) is { Length: > 12 } stat
+        ? (double.Parse(stat[11], CultureInfo.InvariantCulture) + double.Parse(stat[12], CultureInfo.InvariantCulture)) / TicksPerSecond
+        : 0);
+
+    /// <summary>Resident memory now, MB.</summary>
+    public double ResidentMegabytes() => processes().Sum(p =>
+        Read(p, "status").Split('\n').FirstOrDefault(l => l.StartsWith("VmRSS:", StringComparison.Ordinal)) is { } line
+            ? double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024
+            : 0);
+
+    /// <summary>The fields behind the command name: state, parent, …</summary>
+    private static string[] Stat(int process)
+    {
+        var text = Read(process, "stat");
+        return text.LastIndexOf(')') is var end and > 0 ? text[(end + 2)..].Split(' ') : [];
+    }
+
+    private static string Read(int process, string file)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{process}/{file}");
+        }
+        catch (IOException)
+        {
+            return "";
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return "";
+        }
+    }
+}
