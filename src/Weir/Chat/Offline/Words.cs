@@ -1,6 +1,5 @@
 using System.Collections.Frozen;
 using System.Text;
-using System.Text.RegularExpressions;
 
 namespace Weir.Chat.Offline;
 
@@ -8,8 +7,11 @@ namespace Weir.Chat.Offline;
 /// Text as the words that matter: lower case, singular, camelCase and snake_case taken apart, words that say nothing left out,
 /// and a few words that people use for one another made one.
 /// </summary>
-internal static partial class Words
+internal static class Words
 {
+    /// <summary>More words than these are not looked at: a message that long is no question.</summary>
+    private const int MaxWords = 400;
+
     private static readonly FrozenSet<string> Empty = FrozenSet.Create(
         StringComparer.Ordinal,
         "a", "about", "all", "am", "an", "and", "any", "are", "as", "at", "be", "by", "can", "could", "do", "does", "for", "from", "get", "give", "has", "have", "hello",
@@ -38,13 +40,19 @@ internal static partial class Words
     public static IReadOnlyList<string> Of(string text)
     {
         var words = new List<string>();
+        var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (var raw in Split(text))
         {
             var word = Singular(raw);
             word = Same.GetValueOrDefault(word, word);
-            if (!Empty.Contains(raw) && !Empty.Contains(word) && !words.Contains(word, StringComparer.Ordinal))
+            if (!Empty.Contains(raw) && !Empty.Contains(word) && seen.Add(word))
             {
                 words.Add(word);
+            }
+
+            if (words.Count == MaxWords)
+            {
+                break;
             }
         }
 
@@ -59,7 +67,7 @@ internal static partial class Words
     {
         var said = Of(message);
         List<string> implied = [];
-        if (AsksForList().IsMatch(message))
+        if (AsksForList(message))
         {
             implied.Add("list");
         }
@@ -117,6 +125,11 @@ internal static partial class Words
     };
 
     /// <summary>"what files …", "which of the … are there".</summary>
-    [GeneratedRegex(@"\b(?:what|which)\s+(?:\p{L}+\s+)?\p{L}{4,}s\b|\b(?:what|which)\b[^.?!]*\b(?:are|exist|exists)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, 100)]
-    private static partial Regex AsksForList();
+    private static bool AsksForList(string message)
+    {
+        string[] words = [.. Split(message).Take(MaxWords)];
+        var asks = Array.FindIndex(words, w => w is "what" or "which");
+        return asks >= 0
+            && (words.Skip(asks + 1).Take(2).Any(w => w.Length > 4 && w.EndsWith('s')) || words.Skip(asks + 1).Any(w => w is "are" or "exist" or "exists"));
+    }
 }
