@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(63);
+select plan(64);
 
 -- An admin creates
 select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "one", "url": "https://one.example/mcp"}')$$),
@@ -65,7 +65,8 @@ select is(pg_temp.be('adam',
 select is(pg_temp.outcome('adam',
   $$select manage_mcp_servers('create', {a}, '{"name": "other", "url": "https://x.example", "idempotency_key": "k"}')$$), 'WR005',
   'M13_a_key_is_not_used_for_something_else');
-update organizations set max_mcp_servers = 0 where id = pg_temp.id('a');
+update organizations o set max_mcp_servers = (select count(*) from mcp_server_instances i where i.organization_id = o.id)
+where id = pg_temp.id('a');
 select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "more", "url": "https://x.example"}')$$),
   'WR006', 'M12_the_quota_holds');
 
@@ -106,6 +107,8 @@ select is(pg_temp.outcome('sam', $$select manage_mcp_servers('stop', {a}, null, 
 select is(pg_temp.outcome('vic', $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example"}')$$), 'WR003',
   'a viewer manages nothing');
 
+select is(pg_temp.be('owner', $$select count(*) from mcp_interaction_logs where organization_id = {a} and user_id = {bob}$$), '0',
+  'M14_an_outsider_writes_nothing_into_a_foreign_record');
 update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
 select is(pg_temp.outcome('mel', $$select manage_mcp_servers('deploy', {b}, null, {files})$$), 'WR004',
   'M2_an_admin_of_both_names_the_server_by_its_own_organization');

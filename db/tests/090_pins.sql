@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(32);
+select plan(33);
 
 create function pg_temp.announce(p_names text[], p_version text, p_generation bigint default 2,
   p_instance text default 'files') returns text language sql as $$
@@ -70,6 +70,10 @@ select throws_ok($$select pg_temp.catalog(null, null, 'sam', 'robo')$$, 'WR004',
 select is((select string_agg(definition, ',') from weir.definitions(array[pg_temp.id('files'), pg_temp.id('spy')], array['tool',
   'tool'], array['read_file', 'read_file'], array[sha256('read 1'), sha256('read 1')])),
   '{"name":"read_file"}', 'definitions by what the catalog gave');
+savepoint s;
+select weir.withdraw_catalog_server('test-files') \g /dev/null
+select is(pg_temp.catalog(), 'agent', 'V12_a_withdrawn_server_leaves_the_catalog');
+rollback to s;
 select pg_temp.be('ann', $$select revoke_mcp_access({robo}, {files})$$) \g /dev/null
 select is(pg_temp.catalog(), 'agent', 'V11_a_revoked_grant_leaves_the_catalog');
 select is((select agent_name from weir.authenticate_key('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')))), 'Robo',

@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(45);
+select plan(47);
 
 -- Members of the workspace
 select pg_temp.make('hello', 'ann', $$select post_chat_message({chat}, 'hello', 'c1')$$) \g /dev/null
@@ -67,6 +67,9 @@ create function pg_temp.answer(p_user text, p_agent text, p_channel text, p_text
   select weir.record_chat_answer(pg_temp.id(p_user), pg_temp.id(p_agent), pg_temp.id(p_channel), pg_temp.id('hello'), p_text, '[]',
   '{}', '[]');
 $$;
+select throws_ok($$select pg_temp.answer('mia', 'robo', 'chat')$$, 'WR004', null, 'S15_a_message_is_answered_for_who_wrote_it');
+select pg_temp.make('private', 'mel', $$select create_agent({a}, 'Private')$$) \g /dev/null
+select throws_ok($$select pg_temp.answer('ann', 'private', 'chat')$$, 'WR004', null, 'V6_by_an_agent_that_they_may_use');
 select is(pg_temp.answer('ann', 'robo', 'chat'), pg_temp.answer('ann', 'robo', 'chat', 'again'), 'S15_an_answer_is_written_once');
 select throws_ok($$select pg_temp.answer('mia', 'robo', 'chat')$$, 'WR004', null, 'S15_to_the_person_who_asked');
 select throws_ok($$select pg_temp.answer('ann', 'bot', 'chat')$$, 'WR004', null, 'V8_a_foreign_agent_does_not_answer');

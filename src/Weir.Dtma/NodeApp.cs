@@ -6,9 +6,11 @@ using Microsoft.AspNetCore.Http.Features;
 using Weir.Dtma.Bridge;
 using Weir.Dtma.Configuration;
 using Weir.Dtma.Http;
+using Weir.Dtma.Linux;
 using Weir.Dtma.Packages;
 using Weir.Dtma.Processes;
 using Weir.Dtma.Servers;
+using Weir.Dtma.State;
 using Weir.Dtma.Uplink;
 using Weir.Nodes;
 
@@ -88,7 +90,8 @@ internal sealed class NodeApp
         DataDirectory.Prepare(options.DataDirectory);
         using var only = DataDirectory.Lock(options.DataDirectory);
         var uids = Libc.IsRoot ? await UidRange.TakeAsync(options.DataDirectory, options.FirstUid, time) : null;
-        var node = new NodeApp(options, time, await ProcessRuntime.FindProblemAsync(options), uids);
+        var problem = await ProcessRuntime.FindProblemAsync(options.NodeProgram, options.NpmProgram, options.DataDirectory, options.FirstUid);
+        var node = new NodeApp(options, time, problem, uids);
         await node.RunAsync();
     }
 

@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 using System.Text;
 using System.Threading.Channels;
 using Weir.Dtma.Processes;
-using Weir.Dtma.Servers;
+using Weir.Dtma.State;
 
 namespace Weir.Dtma.Bridge;
 

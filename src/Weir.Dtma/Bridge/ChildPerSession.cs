@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using Weir.Dtma.Servers;
+using Weir.Dtma.State;
 
 namespace Weir.Dtma.Bridge;
 

@@ -1,6 +1,6 @@
 using System.Reflection;
 using System.Text.Json;
-using Weir.Dtma.Servers;
+using Weir.Dtma.State;
 using Weir.Nodes;
 
 namespace Weir.Dtma.Bridge;

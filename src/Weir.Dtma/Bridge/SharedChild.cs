@@ -1,5 +1,5 @@
 using System.Text;
-using Weir.Dtma.Servers;
+using Weir.Dtma.State;
 
 namespace Weir.Dtma.Bridge;
 

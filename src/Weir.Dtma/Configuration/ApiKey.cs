@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
-using Weir.Dtma.Servers;
+using Weir.Dtma.State;
 
 namespace Weir.Dtma.Configuration;
 

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Weir.Dtma.Servers;
+using Weir.Dtma.State;
 using Weir.Nodes;
 
 namespace Weir.Dtma.Packages;

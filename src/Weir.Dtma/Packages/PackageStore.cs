@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using Weir.Dtma.Servers;
+using Weir.Dtma.State;
 using Weir.Nodes;
 
 namespace Weir.Dtma.Packages;

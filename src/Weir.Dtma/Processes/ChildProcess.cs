@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Weir.Dtma.Linux;
 
 namespace Weir.Dtma.Processes;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Weir.Dtma.Linux;
 
 namespace Weir.Dtma.Processes;
 

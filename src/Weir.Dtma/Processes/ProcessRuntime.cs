@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Weir.Dtma.Configuration;
+using Weir.Dtma.Linux;
 
 namespace Weir.Dtma.Processes;
 
@@ -7,27 +7,27 @@ namespace Weir.Dtma.Processes;
 internal static class ProcessRuntime
 {
     /// <summary>Null when they can; else one line that says what to do.</summary>
-    public static async Task<string?> FindProblemAsync(NodeOptions options)
+    public static async Task<string?> FindProblemAsync(string nodeProgram, string npmProgram, string dataDirectory, uint firstUid)
     {
-        if (!File.Exists(options.NodeProgram))
+        if (!File.Exists(nodeProgram))
         {
-            return $"Node.js was not found ({options.NodeProgram}): install it, or name it with --node.";
+            return $"Node.js was not found ({nodeProgram}): install it, or name it with --node.";
         }
 
-        if (!File.Exists(options.NpmProgram))
+        if (!File.Exists(npmProgram))
         {
-            return $"npm was not found ({options.NpmProgram}): install it, or name it with --npm.";
+            return $"npm was not found ({npmProgram}): install it, or name it with --npm.";
         }
 
-        var user = Libc.IsRoot ? new[] { "setpriv", $"--reuid={options.FirstUid}", $"--regid={options.FirstUid}", "--clear-groups" } : ["setpriv"];
-        if (!await RunAsync([.. user, "--no-new-privs", "--", "test", "-x", options.DataDirectory]))
+        var user = Libc.IsRoot ? new[] { "setpriv", $"--reuid={firstUid}", $"--regid={firstUid}", "--clear-groups" } : ["setpriv"];
+        if (!await RunAsync([.. user, "--no-new-privs", "--", "test", "-x", dataDirectory]))
         {
-            return $"Children cannot reach {options.DataDirectory}: choose a --data directory that every user may pass through, or install setpriv.";
+            return $"Children cannot reach {dataDirectory}: choose a --data directory that every user may pass through, or install setpriv.";
         }
 
-        return await RunAsync([.. user, "--no-new-privs", "--", options.NodeProgram, "--version"])
+        return await RunAsync([.. user, "--no-new-privs", "--", nodeProgram, "--version"])
             ? null
-            : $"Children cannot run {options.NodeProgram}: put Node.js where every user may execute it, or name another one with --node.";
+            : $"Children cannot run {nodeProgram}: put Node.js where every user may execute it, or name another one with --node.";
     }
 
     private static async Task<bool> RunAsync(string[] command)

@@ -109,6 +109,6 @@ internal sealed class UidRange
         }
     }
 
-    private void Save() => Servers.StateFile.WriteText(
+    private void Save() => State.StateFile.WriteText(
         _file, string.Join('\n', _byOrganization.Select(p => $"{p.Key} {p.Value}").Prepend(First.ToString(CultureInfo.InvariantCulture))));
 }

@@ -1,6 +1,7 @@
 using Weir.Dtma.Bridge;
 using Weir.Dtma.Packages;
 using Weir.Dtma.Processes;
+using Weir.Dtma.State;
 using Weir.Nodes;
 
 namespace Weir.Dtma.Servers;

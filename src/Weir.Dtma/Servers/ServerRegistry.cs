@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
 using Weir.Dtma.Bridge;
+using Weir.Dtma.Linux;
 using Weir.Dtma.Processes;
+using Weir.Dtma.State;
 using Weir.Nodes;
 
 namespace Weir.Dtma.Servers;
@@ -20,7 +22,7 @@ internal sealed class NodeException(int status, string code, string message) : E
 /// </summary>
 internal sealed class ServerRegistry(StateStore store, ServerContext context)
 {
-    private readonly ConcurrentDictionary<Guid, Entry> _entries = new();
+    private readonly ConcurrentDictionary<Guid, ServerEntry> _entries = new();
     private readonly Lock _admission = new();
     private volatile bool _draining;
 
@@ -36,7 +38,7 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
     {
         foreach (var stored in store.Load())
         {
-            var entry = new Entry(stored, store, new InstanceLog(context.DataDirectory, stored.Id, context.Time)) { IsNew = false };
+            var entry = new ServerEntry(stored, store, new InstanceLog(context.DataDirectory, stored.Id, context.Time)) { IsNew = false };
             _entries[stored.Id] = entry;
             if (stored.Spec.Desired == Desired.Running && stored.State != ServerStates.Failed)
             {
@@ -156,11 +158,11 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
         }));
     }
 
-    private Entry Find(Guid id) =>
+    private ServerEntry Find(Guid id) =>
         _entries.TryGetValue(id, out var entry) ? entry : throw new NodeException(404, NodeErrors.NotFound, "There is no such server on this node.");
 
     /// <summary>The entry of an instance, a new one if need be. An instance stays its organization's; without isolation, so does the node.</summary>
-    private Entry Admit(Guid id, ServerSpec spec)
+    private ServerEntry Admit(Guid id, ServerSpec spec)
     {
         lock (_admission)
         {
@@ -183,14 +185,14 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
             }
 
             var stored = new StoredServer(id, spec, null, ServerStates.Starting, null, null);
-            var entry = new Entry(stored, store, new InstanceLog(context.DataDirectory, id, context.Time));
+            var entry = new ServerEntry(stored, store, new InstanceLog(context.DataDirectory, id, context.Time));
             return _entries.GetOrAdd(id, entry);
         }
     }
 
-    private void Apply(Entry entry, InstanceFailure? trouble) => entry.Work = ApplyAsync(entry, entry.Epoch, trouble, entry.Work);
+    private void Apply(ServerEntry entry, InstanceFailure? trouble) => entry.Work = ApplyAsync(entry, entry.Epoch, trouble, entry.Work);
 
-    private async Task ApplyAsync(Entry entry, int epoch, InstanceFailure? trouble, Task before)
+    private async Task ApplyAsync(ServerEntry entry, int epoch, InstanceFailure? trouble, Task before)
     {
         await before;
         if (entry.Epoch != epoch || _draining)
@@ -214,7 +216,7 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
         }
     }
 
-    private static async Task<bool> StopAsync(Entry entry)
+    private static async Task<bool> StopAsync(ServerEntry entry)
     {
         if (entry.Instance is { } instance && !await instance.StopAsync())
         {
@@ -225,14 +227,14 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
         return true;
     }
 
-    private void Start(Entry entry, InstanceFailure? trouble)
+    private void Start(ServerEntry entry, InstanceFailure? trouble)
     {
         var epoch = entry.Epoch;
         entry.Instance = new ServerInstance(
             entry.Stored.Id, entry.Stored.Spec, trouble, context, entry.Log, (state, code, error) => Report(entry, epoch, state, code, error));
     }
 
-    private void Report(Entry entry, int epoch, string state, string? code, string? error)
+    private void Report(ServerEntry entry, int epoch, string state, string? code, string? error)
     {
         // The end of the node says nothing about its instances, and the end of an older child nothing about the newer one.
         if (!_draining && entry.TryReport(epoch, state, code, error, context.Log))
@@ -255,80 +257,4 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
     private static bool SameSpec(ServerSpec one, ServerSpec other) =>
         JsonSerializer.SerializeToUtf8Bytes(one, NodeJson.Default.ServerSpec).AsSpan()
             .SequenceEqual(JsonSerializer.SerializeToUtf8Bytes(other, NodeJson.Default.ServerSpec));
-
-    private sealed class Entry(StoredServer stored, StateStore store, InstanceLog log)
-    {
-        private readonly Lock _lock = new();
-        private StoredServer _stored = stored;
-        private int _epoch;
-
-        public bool IsNew { get; set; } = true;
-
-        public SemaphoreSlim Turn { get; } = new(1);
-
-        public Task Work { get; set; } = Task.CompletedTask;
-
-        public InstanceLog Log { get; } = log;
-
-        public ServerInstance? Instance { get; set; }
-
-        /// <summary>Rises with each intent, so that reports of what ran for an earlier one are known.</summary>
-        public int Epoch => Volatile.Read(ref _epoch);
-
-        public StoredServer Stored
-        {
-            get
-            {
-                lock (_lock)
-                {
-                    return _stored;
-                }
-            }
-        }
-
-        public ServerStatus Status
-        {
-            get
-            {
-                var now = Stored;
-                return new(now.Id, now.Spec.Generation, now.State, now.ErrorCode, now.Error);
-            }
-        }
-
-        public void Renew(StoredServer stored)
-        {
-            lock (_lock)
-            {
-                store.Save(stored);
-                _stored = stored;
-                _epoch++;
-                IsNew = false;
-            }
-        }
-
-        /// <summary>False when nothing has changed, or it is not of this epoch.</summary>
-        public bool TryReport(int epoch, string state, string? code, string? error, ILogger log)
-        {
-            lock (_lock)
-            {
-                var changed = _stored with { State = state, ErrorCode = code, Error = error };
-                if (epoch != _epoch || changed == _stored)
-                {
-                    return false;
-                }
-
-                _stored = changed;
-                try
-                {
-                    store.Save(changed);
-                }
-                catch (IOException e)
-                {
-                    log.LogError(e, "The state of instance {Id} is not on disk; it is told to Weir all the same.", changed.Id);
-                }
-
-                return true;
-            }
-        }
-    }
 }

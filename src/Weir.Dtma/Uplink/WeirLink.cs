@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Weir.Dtma.Servers;
+using Weir.Dtma.State;
 using Weir.Nodes;
 
 namespace Weir.Dtma.Uplink;

@@ -36,7 +36,8 @@ public sealed partial class ArchitectureTests
     public void No_statement_outside_the_migrations_names_a_table()
     {
         // Functions and views only: what follows from, join, into or update in a statement is weir.something(…) or public.get_…(…).
-        var broken = Sources("src").SelectMany(f => TableName().Matches(File.ReadAllText(f)).Select(m => $"{Path.GetFileName(f)}: {m.Value}")).ToArray();
+        // The migrator's journal is its own: no function can be there before the first migration.
+        var broken = Sources("src").Where(f => !f.Contains("/Postgres/Migrations/", StringComparison.Ordinal)).SelectMany(f => TableName().Matches(File.ReadAllText(f)).Select(m => $"{Path.GetFileName(f)}: {m.Value}")).ToArray();
         broken.ShouldBeEmpty();
     }
 

@@ -24,6 +24,7 @@ internal sealed record ClusterUser
     /// <summary>The account that owns the files.</summary>
     public string Name { get; }
 
+    /// <summary>The account for a new cluster.</summary>
     public static ClusterUser Choose()
     {
         if (!Environment.IsPrivilegedProcess)
@@ -37,6 +38,24 @@ internal sealed record ClusterUser
             // A user namespace in which root looks like somebody: enough for PostgreSQL, though the files stay root's.
             : Tool.Find("unshare") is not null ? new ClusterUser(Way.Unshare, "root")
             : throw new WeirException(ErrorCode.NotSupported, "PostgreSQL refuses to run as root, and there is no account for it: create one named postgres, or run Weir as an ordinary user.");
+    }
+
+    /// <summary>The account that a cluster already belongs to: a better one may have come since, but the files are that one's.</summary>
+    public static async Task<ClusterUser> OwnerOfAsync(string cluster, CancellationToken cancellationToken)
+    {
+        if (!Environment.IsPrivilegedProcess)
+        {
+            return Choose();
+        }
+
+        var result = await Tool.RunAsync("stat", ["-c", "%U", cluster], cancellationToken);
+        return result.Output.Trim() switch
+        {
+            "postgres" => new ClusterUser(Way.Named, "postgres"),
+            "nobody" => new ClusterUser(Way.SetPriv, "nobody"),
+            "root" => new ClusterUser(Way.Unshare, "root"),
+            var other => throw new WeirException(ErrorCode.Conflict, $"The cluster {cluster} belongs to {other}, as whom root does not run it.", $"Run Weir as {other}, or give the files to postgres."),
+        };
     }
 
     /// <summary>The start of a program as this user, in a directory that everybody can enter.</summary>

@@ -52,10 +52,11 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
     public static async Task<EmbeddedPostgres> StartAsync(
         DataDirectory data, EmbeddedPostgresOptions options, ILogger logger, TimeProvider time, CancellationToken cancellationToken)
     {
-        var user = ClusterUser.Choose();
         var root = Path.Combine(options.Place ?? await SharedPlace.FindAsync(data, cancellationToken), "postgres");
+        // Before the account is chosen, since the package brings one.
+        var (binaries, exists) = await BinariesAsync(root, logger, cancellationToken);
+        var user = exists ? await ClusterUser.OwnerOfAsync(Path.Combine(root, "data"), cancellationToken) : ClusterUser.Choose();
         await user.MakeDirectoryAsync(root, cancellationToken);
-        var (binaries, exists) = await BinariesAsync(data, root, logger, cancellationToken);
         var postgres = new EmbeddedPostgres(options, binaries, user, root, ClusterState.Load(data, exists), logger, time);
         try
         {
@@ -82,11 +83,11 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         }
     }
 
-    private static async Task<(PostgresBinaries Binaries, bool Exists)> BinariesAsync(DataDirectory data, string root, ILogger logger, CancellationToken cancellationToken)
+    private static async Task<(PostgresBinaries Binaries, bool Exists)> BinariesAsync(string root, ILogger logger, CancellationToken cancellationToken)
     {
         var version = Path.Combine(root, "data", "PG_VERSION");
         int? major = File.Exists(version) ? int.Parse((await File.ReadAllTextAsync(version, cancellationToken)).Trim(), System.Globalization.CultureInfo.InvariantCulture) : null;
-        var installer = new PostgresInstaller(data.Combine("programs"), logger);
+        var installer = new PostgresInstaller(Path.Combine(Path.GetDirectoryName(root)!, "programs"), logger);
         var binaries = await PostgresBinaries.FindAsync(major, cancellationToken)
             ?? await installer.FindAsync(major, cancellationToken)
             ?? await installer.InstallAsync(major, cancellationToken);

@@ -1,7 +1,7 @@
 using System.Text;
-using Weir.Dtma.Processes;
+using Weir.Dtma.Linux;
 
-namespace Weir.Dtma.Servers;
+namespace Weir.Dtma.State;
 
 /// <summary>Files that are either the old or the new one, whatever happens while they are written. Readable by the node only.</summary>
 internal static class StateFile

@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Weir.Nodes;
 
-namespace Weir.Dtma.Servers;
+namespace Weir.Dtma.State;
 
 /// <summary>What the node keeps of one instance: what should be, which operation said so, and what last was.</summary>
 internal sealed record StoredServer(Guid Id, ServerSpec Spec, string? OperationId, string State, string? ErrorCode, string? Error);

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Weir.Dtma.Processes;
+namespace Weir.Dtma.Linux;
 
 /// <summary>What <c>/proc</c> says of a process.</summary>
 internal static class ProcFs

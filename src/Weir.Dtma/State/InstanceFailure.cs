@@ -1,4 +1,4 @@
-namespace Weir.Dtma.Servers;
+namespace Weir.Dtma.State;
 
 /// <summary>Why an instance does not run, with a code of <see cref="Weir.Nodes.NodeErrors"/>.</summary>
 /// <param name="isFinal">Another attempt would fail alike: no restart until it is deployed again.</param>

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Weir.Nodes;
 
-namespace Weir.Dtma.Servers;
+namespace Weir.Dtma.State;
 
 /// <summary>
 /// What one instance's children say, line by line, in a place that they cannot reach. Two files of a bounded size: a child that

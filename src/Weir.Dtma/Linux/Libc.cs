@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Weir.Dtma.Processes;
+namespace Weir.Dtma.Linux;
 
 /// <summary>The few calls that .NET has no method for.</summary>
 internal static partial class Libc

@@ -1,0 +1,81 @@
+using Weir.Dtma.State;
+using Weir.Nodes;
+
+namespace Weir.Dtma.Servers;
+
+/// <summary>One instance in the registry: its record, on disk before it is believed, and what runs of it.</summary>
+internal sealed class ServerEntry(StoredServer stored, StateStore store, InstanceLog log)
+{
+    private readonly Lock _lock = new();
+    private StoredServer _stored = stored;
+    private int _epoch;
+
+    public bool IsNew { get; set; } = true;
+
+    public SemaphoreSlim Turn { get; } = new(1);
+
+    public Task Work { get; set; } = Task.CompletedTask;
+
+    public InstanceLog Log { get; } = log;
+
+    public ServerInstance? Instance { get; set; }
+
+    /// <summary>Rises with each intent, so that reports of what ran for an earlier one are known.</summary>
+    public int Epoch => Volatile.Read(ref _epoch);
+
+    public StoredServer Stored
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _stored;
+            }
+        }
+    }
+
+    public ServerStatus Status
+    {
+        get
+        {
+            var now = Stored;
+            return new(now.Id, now.Spec.Generation, now.State, now.ErrorCode, now.Error);
+        }
+    }
+
+    public void Renew(StoredServer stored)
+    {
+        lock (_lock)
+        {
+            store.Save(stored);
+            _stored = stored;
+            _epoch++;
+            IsNew = false;
+        }
+    }
+
+    /// <summary>False when nothing has changed, or it is not of this epoch.</summary>
+    public bool TryReport(int epoch, string state, string? code, string? error, ILogger log)
+    {
+        lock (_lock)
+        {
+            var changed = _stored with { State = state, ErrorCode = code, Error = error };
+            if (epoch != _epoch || changed == _stored)
+            {
+                return false;
+            }
+
+            _stored = changed;
+            try
+            {
+                store.Save(changed);
+            }
+            catch (IOException e)
+            {
+                log.LogError(e, "The state of instance {Id} is not on disk; it is told to Weir all the same.", changed.Id);
+            }
+
+            return true;
+        }
+    }
+}

@@ -1,0 +1,102 @@
+using System.Security.Claims;
+using System.Text;
+using Microsoft.Extensions.Time.Testing;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+using Weir.Configuration;
+using Weir.Errors;
+using Weir.Identity;
+using Weir.Keys;
+
+namespace Weir.Tests.Identity;
+
+public sealed class PersonTokensTests
+{
+    private const string Secret = "a secret of a project, long enough for HS512 too: sixty-four characters and more";
+    private static readonly Keyring Ring = Keyring.Parse([Convert.ToBase64String(new byte[32])]);
+    private readonly FakeTimeProvider _time = new(DateTimeOffset.Parse("2026-11-22T12:00:00Z", System.Globalization.CultureInfo.InvariantCulture));
+    private readonly Guid _user = Guid.Parse("01900000-0000-7000-8000-000000000001");
+
+    [Fact]
+    public async Task The_embedded_issuers_token_is_good_until_it_expires()
+    {
+        var tokens = new PersonTokens(new AuthConfig(), Ring, null, _time);
+        var token = tokens.Issue(_user, "a@b.c");
+        (await tokens.VerifyAsync(token, default)).ShouldBe(_user);
+        _time.Advance(PersonTokens.Lifetime + TimeSpan.FromMinutes(1));
+        await RefusedAsync(tokens, token);
+    }
+
+    [Fact]
+    public async Task A_projects_token_is_verified_with_its_secret()
+    {
+        var tokens = new PersonTokens(new AuthConfig { JwtSecret = Secret }, Ring, null, _time);
+        (await tokens.VerifyAsync(Make(), default)).ShouldBe(_user);
+        Should.Throw<InvalidOperationException>(() => tokens.Issue(_user, "a@b.c"));
+    }
+
+    [Fact]
+    public async Task A08_tokens_that_are_not_for_us_or_not_a_persons_are_refused()
+    {
+        var tokens = new PersonTokens(new AuthConfig { JwtSecret = Secret, Issuer = "https://project.example/auth/v1" }, Ring, null, _time);
+        (await tokens.VerifyAsync(Make(issuer: "https://project.example/auth/v1"), default)).ShouldBe(_user);
+        await RefusedAsync(tokens, Make());
+        await RefusedAsync(tokens, Make(issuer: "https://other.example"));
+        await RefusedAsync(tokens, Make(issuer: "https://project.example/auth/v1", audience: "other"));
+        await RefusedAsync(tokens, Make(issuer: "https://project.example/auth/v1", role: "service_role"));
+        await RefusedAsync(tokens, Make(issuer: "https://project.example/auth/v1", role: "anon"));
+        await RefusedAsync(tokens, Make(issuer: "https://project.example/auth/v1", secret: "another secret, also of 32 characters or more"));
+        await RefusedAsync(tokens, "not a token");
+        await RefusedAsync(tokens, new string('a', 20_000));
+    }
+
+    [Fact]
+    public async Task A08_the_algorithm_is_the_configurations_and_never_the_tokens()
+    {
+        var tokens = new PersonTokens(new AuthConfig { JwtSecret = Secret }, Ring, null, _time);
+        var parts = Make().Split('.');
+        static string Header(string json) => Base64UrlEncoder.Encode(json);
+        await RefusedAsync(tokens, $"{Header("""{"alg":"none","typ":"JWT"}""")}.{parts[1]}.");
+        await RefusedAsync(tokens, $"{Header("""{"alg":"RS256","typ":"JWT"}""")}.{parts[1]}.{parts[2]}");
+        await RefusedAsync(tokens, Make(algorithm: SecurityAlgorithms.HmacSha512));
+    }
+
+    [Fact]
+    public async Task Published_keys_are_read_once_and_again_when_a_token_names_another()
+    {
+        using var rsa = System.Security.Cryptography.RSA.Create(2048);
+        var key = new RsaSecurityKey(rsa) { KeyId = "k1" };
+        var jwk = JsonWebKeyConverter.ConvertFromRSASecurityKey(new RsaSecurityKey(rsa.ExportParameters(false)) { KeyId = "k1" });
+        var reads = 0;
+        var jwks = "{\"keys\":[]}";
+        var signing = new SigningKeys(_ => { reads++; return Task.FromResult(jwks); }, _time);
+        var tokens = new PersonTokens(new AuthConfig { JwksUrl = new Uri("https://issuer.example/jwks"), Issuer = "https://issuer.example" }, Ring, signing, _time);
+        var token = Make(issuer: "https://issuer.example", credentials: new SigningCredentials(key, SecurityAlgorithms.RsaSha256));
+        await RefusedAsync(tokens, token);
+        jwks = $$"""{"keys":[{"kty":"RSA","kid":"k1","n":"{{jwk.N}}","e":"{{jwk.E}}"}]}""";
+        await RefusedAsync(tokens, token);
+        _time.Advance(TimeSpan.FromMinutes(2));
+        (await tokens.VerifyAsync(token, default)).ShouldBe(_user);
+        (await tokens.VerifyAsync(token, default)).ShouldBe(_user);
+        reads.ShouldBe(2);
+        // The public key must not serve as a shared secret.
+        await RefusedAsync(tokens, Make(issuer: "https://issuer.example", secret: jwks));
+    }
+
+    private string Make(string? issuer = null, string audience = "authenticated", string role = "authenticated", string secret = Secret, string algorithm = SecurityAlgorithms.HmacSha256, SigningCredentials? credentials = null)
+    {
+        var now = _time.GetUtcNow().UtcDateTime;
+        return new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(new SecurityTokenDescriptor
+        {
+            Issuer = issuer,
+            Audience = audience,
+            IssuedAt = now,
+            Expires = now.AddHours(1),
+            Subject = new ClaimsIdentity([new Claim("sub", _user.ToString()), new Claim("role", role)]),
+            SigningCredentials = credentials ?? new SigningCredentials(new SymmetricSecurityKey(Encoding.UTF8.GetBytes(secret)), algorithm),
+        });
+    }
+
+    private static async Task RefusedAsync(PersonTokens tokens, string token) =>
+        (await Should.ThrowAsync<WeirException>(() => tokens.VerifyAsync(token, default))).Code.ShouldBe(ErrorCode.Unauthenticated);
+}

@@ -1,0 +1,91 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Weir.Tests.Infrastructure;
+
+/// <summary>A way to a local port that a test can close: open connections break, new ones are refused.</summary>
+public sealed class TcpGate : IDisposable
+{
+    private readonly int _target;
+    private readonly Lock _lock = new();
+    private readonly List<Socket> _open = [];
+    private TcpListener _listener;
+
+    public TcpGate(int target)
+    {
+        _target = target;
+        _listener = new TcpListener(IPAddress.Loopback, 0);
+        _listener.Start();
+        Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
+        _ = AcceptAsync(_listener);
+    }
+
+    public int Port { get; }
+
+    public void Close()
+    {
+        _listener.Stop();
+        lock (_lock)
+        {
+            foreach (var socket in _open)
+            {
+                socket.Dispose();
+            }
+
+            _open.Clear();
+        }
+    }
+
+    public void Open()
+    {
+        _listener = new TcpListener(IPAddress.Loopback, Port);
+        _listener.Start();
+        _ = AcceptAsync(_listener);
+    }
+
+    public void Dispose() => Close();
+
+    private async Task AcceptAsync(TcpListener listener)
+    {
+        try
+        {
+            while (true)
+            {
+                var client = await listener.AcceptSocketAsync();
+                var server = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+                await server.ConnectAsync(IPAddress.Loopback, _target);
+                lock (_lock)
+                {
+                    _open.AddRange([client, server]);
+                }
+
+                _ = CopyAsync(client, server);
+                _ = CopyAsync(server, client);
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException or InvalidOperationException)
+        {
+            // Closed.
+        }
+    }
+
+    private static async Task CopyAsync(Socket from, Socket to)
+    {
+        var buffer = new byte[16 * 1024];
+        try
+        {
+            while (await from.ReceiveAsync(buffer) is var read and > 0)
+            {
+                await to.SendAsync(buffer.AsMemory(0, read));
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Closed from one side.
+        }
+        finally
+        {
+            to.Dispose();
+        }
+    }
+}

@@ -1,0 +1,125 @@
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Weir.Configuration;
+using Weir.Errors;
+using Weir.Identity;
+using Weir.Server;
+using Weir.Tests.Infrastructure;
+
+namespace Weir.Tests.Journeys;
+
+/// <summary>Two replicas on one database with one keyring.</summary>
+public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IAsyncLifetime
+{
+    private WebApplication _second = null!;
+    private OddServer _server = null!;
+    private RawClient _one = null!;
+    private RawClient _two = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _server = await OddServer.StartAsync();
+        _second = WeirHost.Build(weir.Services.GetRequiredService<WeirConfig>());
+        await _second.StartAsync();
+        _one = new RawClient(weir.Client(weir.World.AgentKey));
+        var client = weir.Client(weir.World.AgentKey);
+        client.BaseAddress = new Uri(_second.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        _two = new RawClient(client);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _second.StopAsync();
+        await _second.DisposeAsync();
+        await _server.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_session_of_one_replica_is_served_by_the_other()
+    {
+        var session = await _one.InitializeAsync();
+        (await _two.PostAsync("""{"jsonrpc":"2.0","id":1,"method":"tools/list"}""", [session])).Status.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task A16_after_a_revoke_has_committed_no_replica_admits_a_call()
+    {
+        var (name, id) = await weir.AddReadyAsync(_server.Url, """{"tools": {"echo": {}}}""");
+        (await _two.CallAsync($"{name}__echo")).Body.ShouldContain("\"ok\"");
+        using var stop = new CancellationTokenSource();
+        var revoked = false;
+        var admittedAfter = 0;
+        async Task HammerAsync(RawClient replica)
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                var late = Volatile.Read(ref revoked);
+                var answer = await replica.CallAsync($"{name}__echo");
+                if (late && answer.Body.Contains("\"ok\"", StringComparison.Ordinal))
+                {
+                    Interlocked.Increment(ref admittedAfter);
+                }
+            }
+        }
+
+        var hammers = Enumerable.Range(0, 8).Select(i => HammerAsync(i % 2 == 0 ? _one : _two)).ToArray();
+        await Until.True(() => _server.Calls > 50, "calls in flight on both replicas");
+        await weir.World.RevokeAsync(id);
+        Volatile.Write(ref revoked, true);
+        var before = _server.Calls;
+        await Until.AsyncTrue(async () => (await weir.LogAsync()).Count(r => r.Phase == "denied" && r.Item is "echo") > 20 || (await weir.LogAsync()).Count(r => r.Phase == "denied" && r.Item == $"{name}__echo") > 20, "denied calls");
+        await stop.CancelAsync();
+        await Task.WhenAll(hammers);
+        admittedAfter.ShouldBe(0);
+        (_server.Calls - before).ShouldBeLessThanOrEqualTo(8, "only what was admitted before the revoke may still arrive");
+    }
+
+    [Fact]
+    public async Task A_replica_with_another_keyring_does_not_start()
+    {
+        var directory = Directory.CreateTempSubdirectory().FullName;
+        await using var stranger = WeirHost.Build(weir.Services.GetRequiredService<WeirConfig>() with { DataDirectory = directory });
+        (await Should.ThrowAsync<WeirException>(() => stranger.StartAsync())).Code.ShouldBe(ErrorCode.Conflict);
+    }
+
+    [Fact]
+    public async Task A_legacy_session_hears_that_its_list_changed_and_not_of_what_is_not_its_own()
+    {
+        var session = await _one.InitializeAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/mcp");
+        request.Headers.TryAddWithoutValidation("Accept", "text/event-stream");
+        request.Headers.TryAddWithoutValidation(session.Name, session.Value);
+        using var response = await _one.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        response.StatusCode.ShouldBe(HttpStatusCode.OK);
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+        await weir.AddReadyAsync(_server.Url, """{"tools": {"echo": {}}}""");
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        string? line;
+        do
+        {
+            line = await reader.ReadLineAsync(patience.Token);
+        }
+        while (line is not null && !line.Contains("notifications/tools/list_changed", StringComparison.Ordinal));
+        line.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task A_person_uses_an_agent_by_its_path_with_a_token_and_a_stranger_does_not()
+    {
+        var (name, _) = await weir.AddReadyAsync(_server.Url, """{"tools": {"echo": {}}}""");
+        var tokens = weir.Services.GetRequiredService<PersonTokens>();
+        var path = $"/mcp/agents/{weir.World.AgentId}";
+        var owner = new RawClient(weir.Client(tokens.Issue(weir.World.OwnerId, "owner@example.test")), path);
+        (await owner.ModernAsync("tools/list")).Body.ShouldContain($"{name}__echo");
+        (await owner.CallAsync($"{name}__echo")).Body.ShouldContain("\"ok\"");
+
+        var strangerId = await World.CreateUserAsync(weir.Database);
+        var stranger = new RawClient(weir.Client(tokens.Issue(strangerId, "stranger@example.test")), path);
+        (await stranger.ModernAsync("tools/list")).Status.ShouldNotBe(HttpStatusCode.OK);
+        (await stranger.CallAsync($"{name}__echo")).Body.ShouldNotContain("\"ok\"");
+        (await new RawClient(weir.Client(weir.World.AgentKey), path).ModernAsync("tools/list")).Status.ShouldBe(HttpStatusCode.Unauthorized);
+    }
+}
