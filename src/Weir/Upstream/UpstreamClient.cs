@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using Weir.Egress;
+using Weir.Errors;
 using Weir.Mcp;
 
 namespace Weir.Upstream;
@@ -157,7 +158,15 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
             return egress.Operator;
         }
 
-        egress.CheckUrl(target.Endpoint);
+        try
+        {
+            egress.CheckUrl(target.Endpoint);
+        }
+        catch (WeirException e)
+        {
+            throw new UpstreamException(UpstreamFailure.Refused, e.Message, e);
+        }
+
         return egress.Guarded;
     }
 

@@ -26,8 +26,9 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
             session.LastUsed = time.GetTimestamp();
             return session;
         }
-        catch (UpstreamException)
+        catch (Exception) when (opening.Value.IsFaulted)
         {
+            // Whatever went wrong: the next call tries anew.
             _open.TryRemove(new KeyValuePair<Key, Lazy<Task<UpstreamSession>>>(key, opening));
             throw;
         }

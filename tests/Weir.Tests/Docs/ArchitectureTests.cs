@@ -19,7 +19,7 @@ public sealed partial class ArchitectureTests
         {
             foreach (var file in Directory.GetFiles(Repository.PathOf($"src/Weir/{folder}"), "*.cs", SearchOption.AllDirectories))
             {
-                broken.AddRange(Named().Matches(File.ReadAllText(file)).Select(m => m.Groups[1].Value)
+                broken.AddRange(Named().Matches(File.ReadAllText(file)).Select(m => m.Groups["name"].Value)
                     .Where(named => order.Contains(named) && order.IndexOf(named) > order.IndexOf(folder))
                     .Select(named => $"{folder}/{Path.GetFileName(file)} names {named}"));
             }
@@ -44,19 +44,19 @@ public sealed partial class ArchitectureTests
     private static List<string> Order()
     {
         var section = File.ReadAllText(Repository.PathOf("docs/architecture.md")).Split("## The order of the feature folders")[1].Split("\n## ")[0];
-        return [.. Entry().Matches(section).Select(m => m.Groups[1].Value)];
+        return [.. Entry().Matches(section).Select(m => m.Groups["name"].Value)];
     }
 
     private static IEnumerable<string> Folders() => Directory.GetDirectories(Repository.PathOf("src/Weir")).Select(d => Path.GetFileName(d)!).Where(d => d is not ("obj" or "bin"));
 
     private static IEnumerable<string> Sources(string folder) => Directory.GetFiles(Repository.PathOf(folder), "*.cs", SearchOption.AllDirectories);
 
-    [GeneratedRegex(@"\bWeir\.(\w+)\b")]
+    [GeneratedRegex(@"\bWeir\.(?<name>\w+)\b", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Named();
 
-    [GeneratedRegex(@"^\d+\. `(\w+)`", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\d+\. `(?<name>\w+)`", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Entry();
 
-    [GeneratedRegex(@"\b(from|join|into|update)\s+(weir|public)\.\w+(?!\w*\()")]
+    [GeneratedRegex(@"\b(from|join|into|update)\s+(weir|public)\.\w+(?!\w*\()", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex TableName();
 }

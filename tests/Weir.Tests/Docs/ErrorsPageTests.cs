@@ -10,7 +10,7 @@ public sealed partial class ErrorsPageTests
     public void The_page_lists_every_code_with_its_status_and_nothing_else()
     {
         var page = Row().Matches(File.ReadAllText(Repository.PathOf("docs/errors.md")))
-            .Select(m => (Code: m.Groups[1].Value, Status: m.Groups[2].Value, Retry: m.Groups[3].Value));
+            .Select(m => (Code: m.Groups["code"].Value, Status: m.Groups["status"].Value, Retry: m.Groups["retry"].Value));
         var program = Enum.GetValues<ErrorCode>().Select(c => (Code: c.Sqlstate(), Status: $"{c.HttpStatus()}", Retry: c.IsRetryable() ? "yes" : "no"));
         page.ShouldBe(program);
     }
@@ -23,6 +23,6 @@ public sealed partial class ErrorsPageTests
     [InlineData(null, false)]
     public void A_sqlstate_is_recognized_only_when_it_is_of_the_list(string? sqlstate, bool known) => ErrorCodes.TryParse(sqlstate, out _).ShouldBe(known);
 
-    [GeneratedRegex(@"^\| (WR\d{3}) \| \w+ \| (\d{3}) \| (yes|no) \|", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\| (?<code>WR\d{3}) \| \w+ \| (?<status>\d{3}) \| (?<retry>yes|no) \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Row();
 }

@@ -18,7 +18,7 @@ public sealed partial class CutOffWeir(TestCluster cluster) : RunningWeir(cluste
 
     private protected override WeirConfig Configure(WeirConfig config)
     {
-        var port = int.Parse(PortOf().Match(config.Database.EngineUrl!).Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture);
+        var port = int.Parse(PortOf().Match(config.Database.EngineUrl!).Groups["port"].Value, System.Globalization.CultureInfo.InvariantCulture);
         Gate = new TcpGate(port);
         return config with
         {
@@ -30,7 +30,7 @@ public sealed partial class CutOffWeir(TestCluster cluster) : RunningWeir(cluste
         };
     }
 
-    [GeneratedRegex(@":(\d+)/")]
+    [GeneratedRegex(@":(?<port>\d+)/", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex PortOf();
 }
 
