@@ -18,6 +18,7 @@ using Weir.Server.Health;
 using Weir.Server.Http;
 using Weir.Server.Mcp;
 using Weir.Server.Nodes;
+using Weir.Telemetry;
 using Weir.Upstream;
 
 namespace Weir.Server;
@@ -36,7 +37,7 @@ internal static class WeirHost
             // One byte more, so that Weir's own answer to a body that is too large is the one that clients see.
             kestrel.Limits.MaxRequestBodySize = config.Mcp.MaxBodyBytes + 1L;
         });
-        AddLogging(builder.Logging);
+        builder.Logging.ToStandardError();
         AddServices(builder.Services, config, time ?? TimeProvider.System);
 
         var app = builder.Build();
@@ -51,16 +52,6 @@ internal static class WeirHost
         app.MapChat();
         Connect(app.Services);
         return app;
-    }
-
-    private static void AddLogging(ILoggingBuilder logging)
-    {
-        logging.ClearProviders();
-        logging.AddJsonConsole(json => json.UseUtcTimestamp = true);
-        logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
-        logging.SetMinimumLevel(LogLevel.Information);
-        logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
-        logging.AddFilter("Npgsql", LogLevel.Warning);
     }
 
     private static void AddServices(IServiceCollection services, WeirConfig config, TimeProvider time)

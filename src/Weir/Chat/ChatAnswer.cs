@@ -55,7 +55,10 @@ internal sealed record CallError(string Code, string Message);
 
 /// <summary>Something that the answer had to do without.</summary>
 /// <param name="Source"><c>server</c> (an instance does not run), <c>tool</c> (a call), <c>catalog</c>, <c>history</c> or <c>model</c>.</param>
-/// <param name="Reason">For a server its status; else <c>late</c>, <c>timeout</c>, <c>unavailable</c>, <c>failed</c>, <c>denied</c>, <c>tool_error</c>, <c>rate_limited</c>, <c>changing</c>.</param>
+/// <param name="Reason">
+/// For a server its status; else <c>late</c>, <c>timeout</c>, <c>unavailable</c>, <c>failed</c>, <c>denied</c>, <c>tool_error</c>,
+/// <c>rate_limited</c> or <c>changing</c>.
+/// </param>
 internal sealed record Degradation(
     string Source,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Server,

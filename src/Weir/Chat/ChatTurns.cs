@@ -18,7 +18,8 @@ internal sealed record OpenTurn(
     Guid UserId, Guid OrganizationId, Guid ChannelId, ChatAgent? Agent, string? Instructions, Guid MessageId, string Message, bool IsNew, long Started);
 
 /// <summary>The life of one chat turn.</summary>
-internal sealed class ChatTurns(ChatQueries queries, TurnSources sources, ToolCaller caller, IChatClient model, ChatConfig config, TimeProvider time, ILogger<ChatTurns> logger)
+internal sealed class ChatTurns(
+    ChatQueries queries, TurnSources sources, ToolCaller caller, IChatClient model, ChatConfig config, TimeProvider time, ILogger<ChatTurns> logger)
 {
     /// <summary>Kept for saving and recording the answer.</summary>
     private static readonly TimeSpan Reserve = TimeSpan.FromSeconds(1);
@@ -124,7 +125,8 @@ internal sealed class ChatTurns(ChatQueries queries, TurnSources sources, ToolCa
         var response = await AskAsync(messages, start.Tools, journal, deadline.Token);
 
         // 7. Save, record, answer.
-        var text = response?.Messages.LastOrDefault(m => m.Role == ChatRole.Assistant)?.Text is { Length: > 0 } said ? said : "There is no answer: the model did not come to an end in time. What was called is in toolCalls.";
+        var said = response?.Messages.LastOrDefault(m => m.Role == ChatRole.Assistant)?.Text;
+        var text = said is { Length: > 0 } ? said : "There is no answer: the model did not come to an end in time. What was called is in toolCalls.";
         var usage = new ChatUsage(
             response?.ModelId ?? OfflineModel.Name,
             response?.Usage?.InputTokenCount ?? 0,
@@ -132,7 +134,8 @@ internal sealed class ChatTurns(ChatQueries queries, TurnSources sources, ToolCa
             response?.Usage?.TotalTokenCount ?? 0,
             (long)time.GetElapsedTime(turn.Started).TotalMilliseconds);
         var answer = new ChatAnswer(ToolText.Trim(text), agent, Guid.Empty, turn.MessageId, journal.Calls, start.Context, journal.Degraded, usage);
-        answer = answer with { MessageId = await queries.RecordAnswerAsync(turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, answer, CancellationToken.None) };
+        var id = await queries.RecordAnswerAsync(turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, answer, CancellationToken.None);
+        answer = answer with { MessageId = id };
         await queries.RecordTurnAsync(
             turn.OrganizationId, turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, Outcomes.Ok, errorCode: null,
             $"answer {answer.MessageId}, model {usage.Model}, {answer.ToolCalls.Count} tool calls, {answer.Degraded.Count} degraded",
@@ -203,7 +206,8 @@ internal sealed class ChatTurns(ChatQueries queries, TurnSources sources, ToolCa
         try
         {
             await queries.RecordTurnAsync(
-                turn.OrganizationId, turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, "failed", code.Sqlstate(), "no answer", time.GetElapsedTime(turn.Started), CancellationToken.None);
+                turn.OrganizationId, turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, "failed", code.Sqlstate(), "no answer",
+                time.GetElapsedTime(turn.Started), CancellationToken.None);
         }
         catch (WeirException inner)
         {

@@ -3,9 +3,12 @@ using Microsoft.Extensions.AI;
 
 namespace Weir.Chat;
 
+/// <summary>Runs one call of a turn.</summary>
+/// <param name="callId">The model's id for the call.</param>
+internal delegate Task<ToolOutput> CallTool(GovernedTool tool, string callId, JsonElement arguments, CancellationToken ct);
+
 /// <summary>A server's tool as a model sees it. Each call of it goes through admission, as the agent and the person together.</summary>
-internal sealed class GovernedTool(string name, ToolFacts facts, string description, JsonElement schema, Func<GovernedTool, string, JsonElement, CancellationToken, Task<ToolOutput>> call)
-    : AIFunction
+internal sealed class GovernedTool(string name, ToolFacts facts, string description, JsonElement schema, CallTool call) : AIFunction
 {
     public override string Name => name;
 
@@ -16,8 +19,7 @@ internal sealed class GovernedTool(string name, ToolFacts facts, string descript
     public ToolFacts Facts => facts;
 
     /// <param name="definition">The pinned definition: name, description, inputSchema, annotations.</param>
-    public static GovernedTool Of(
-        string exposedName, string server, bool marked, ReadOnlySpan<byte> definition, Func<GovernedTool, string, JsonElement, CancellationToken, Task<ToolOutput>> call)
+    public static GovernedTool Of(string exposedName, string server, bool marked, ReadOnlySpan<byte> definition, CallTool call)
     {
         var json = JsonElement.Parse(definition);
         var announces = json.TryGetProperty("annotations", out var annotations)

@@ -96,9 +96,12 @@ internal sealed class TurnCalls(ToolCaller caller, Principal principal, Guid tur
         };
     }
 
-    private static Degradation Degradation(ToolOutput output, ErrorCode? error) => new("tool", output.Server, output.Tool, Reason(output, error), output.Outcome == CallOutcomes.ToolError
-        ? $"The tool '{output.Tool}' of '{output.Server}' says that it failed."
-        : output.Text);
+    private static Degradation Degradation(ToolOutput output, ErrorCode? error) => new(
+        "tool",
+        output.Server,
+        output.Tool,
+        Reason(output, error),
+        output.Outcome == CallOutcomes.ToolError ? $"The tool '{output.Tool}' of '{output.Server}' says that it failed." : output.Text);
 
     private static string Reason(ToolOutput output, ErrorCode? error) => error switch
     {

@@ -69,6 +69,8 @@ internal sealed class TurnJournal(Func<ChatEvent, ValueTask> tell)
             _calls[place] = report;
         }
 
-        await TellAsync("tool_result", new { id = report.Id, name = report.Name, server = report.Server, tool = report.Tool, outcome = report.Outcome, text = output.Text });
+        await TellAsync(
+            "tool_result",
+            new { id = report.Id, name = report.Name, server = report.Server, tool = report.Tool, outcome = report.Outcome, text = output.Text });
     }
 }

@@ -20,7 +20,7 @@ internal sealed class TurnSources(ChatQueries queries, AgentCatalogs catalogs, D
     private const int HistoryMessages = 20;
 
     public async Task<TurnStart> GatherAsync(
-        Principal principal, Guid channelId, Guid messageId, Func<GovernedTool, string, System.Text.Json.JsonElement, CancellationToken, Task<ToolOutput>> call, TurnJournal journal, CancellationToken ct)
+        Principal principal, Guid channelId, Guid messageId, CallTool call, TurnJournal journal, CancellationToken ct)
     {
         var history = WithinBudgetAsync("history", token => HistoryAsync(principal, channelId, messageId, token), journal, ct);
         var servers = WithinBudgetAsync("catalog", token => ServersAsync(principal, call, token), journal, ct);
@@ -49,7 +49,7 @@ internal sealed class TurnSources(ChatQueries queries, AgentCatalogs catalogs, D
     }
 
     private async Task<(ChatContext Context, IReadOnlyList<GovernedTool> Tools)> ServersAsync(
-        Principal principal, Func<GovernedTool, string, System.Text.Json.JsonElement, CancellationToken, Task<ToolOutput>> call, CancellationToken ct)
+        Principal principal, CallTool call, CancellationToken ct)
     {
         var catalog = await catalogs.LoadAsync(principal, instanceName: null, ct);
         var running = catalog.Instances.Where(i => IsUsable(i.Status)).Select(i => i.Id).ToHashSet();

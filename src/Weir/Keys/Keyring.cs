@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -18,11 +19,12 @@ internal sealed class Keyring
     private const byte FormatVersion = 1;
 
     private readonly (uint Id, byte[] Key)[] _keys;
+    private readonly ConcurrentDictionary<(uint Id, string Purpose), byte[]> _derived = new();
 
     private Keyring((uint Id, byte[] Key)[] keys) => _keys = keys;
 
     /// <summary>SHA-256 over all keys, in order. <c>serve</c> refuses a keyring whose fingerprint differs from the database's.</summary>
-    public byte[] Fingerprint => SHA256.HashData(_keys.SelectMany(k => Derive(k.Key, "fingerprint")).ToArray());
+    public byte[] Fingerprint => SHA256.HashData(_keys.SelectMany(k => Derive(k, "fingerprint")).ToArray());
 
     /// <summary>A keyring from base64 keys of 32 bytes each, the sealing key first.</summary>
     /// <exception cref="FormatException">There is no key, or one is not 32 bytes of base64.</exception>
@@ -63,7 +65,7 @@ internal sealed class Keyring
     }
 
     /// <summary>A key of 32 bytes for one purpose that is not sealing, e.g. signing the embedded issuer's tokens.</summary>
-    public byte[] DeriveKey(string purpose) => Derive(_keys[0].Key, purpose);
+    public byte[] DeriveKey(string purpose) => Derive(_keys[0], purpose);
 
     /// <summary>AES-256-GCM: version, key id, nonce, ciphertext, tag. <paramref name="associated"/> must be given again to open.</summary>
     public byte[] Seal(string purpose, ReadOnlySpan<byte> plaintext, ReadOnlySpan<byte> associated = default)
@@ -74,7 +76,7 @@ internal sealed class Keyring
         var nonce = output.AsSpan(5, NonceBytes);
         RandomNumberGenerator.Fill(nonce);
         var body = output.AsSpan(5 + NonceBytes, plaintext.Length);
-        using var aes = new AesGcm(Derive(_keys[0].Key, purpose), TagBytes);
+        using var aes = new AesGcm(Derive(_keys[0], purpose), TagBytes);
         aes.Encrypt(nonce, plaintext, body, output.AsSpan(output.Length - TagBytes), associated);
         return output;
     }
@@ -89,9 +91,9 @@ internal sealed class Keyring
         }
 
         var id = BinaryPrimitives.ReadUInt32BigEndian(sealedBytes[1..]);
-        foreach (var (keyId, key) in _keys)
+        foreach (var key in _keys)
         {
-            if (keyId != id)
+            if (key.Id != id)
             {
                 continue;
             }
@@ -114,6 +116,7 @@ internal sealed class Keyring
         return false;
     }
 
-    private static byte[] Derive(byte[] key, string purpose) =>
-        HKDF.DeriveKey(HashAlgorithmName.SHA256, key, KeyBytes, salt: null, Encoding.UTF8.GetBytes("weir/" + purpose));
+    /// <summary>There are a handful of purposes, and a derivation costs more than the sealing of a session's id.</summary>
+    private byte[] Derive((uint Id, byte[] Key) key, string purpose) => _derived.GetOrAdd(
+        (key.Id, purpose), (of, secret) => HKDF.DeriveKey(HashAlgorithmName.SHA256, secret, KeyBytes, salt: null, Encoding.UTF8.GetBytes("weir/" + of.Purpose)), key.Key);
 }

@@ -12,7 +12,8 @@ internal sealed record ToolMatch(OfflineTool Tool, int Score, double Precision)
     /// <summary>The tools that fit, the best first; of equals, the earlier one, which is the better priority's.</summary>
     public static IReadOnlyList<ToolMatch> Rank(string message, IReadOnlyList<OfflineTool> tools)
     {
-        var said = Words.Of(message);
+        // What is inside a path or a URL is an argument, and says nothing of what is wanted.
+        var said = Words.Of(Values.Prose(message));
         var implied = Words.Implied(message);
         return
         [

@@ -10,6 +10,7 @@ internal static class Values
 {
     private const int MaxExtension = 6;
     private const int MaxNumberLength = 20;
+    private const string Separators = "\"'`“”<>()[]{},;|";
 
     /// <summary>Each kind of quotation: how it begins and how it ends.</summary>
     private static readonly (char Open, char Close)[] Quotations = [('"', '"'), ('`', '`'), ('\'', '\''), ('“', '”')];
@@ -26,6 +27,9 @@ internal static class Values
     [
         .. Tokens(text).Where(t => t.Contains('*', StringComparison.Ordinal) && t.All(c => IsNameCharacter(c) || c is '/' or '*' or '?')).Distinct(StringComparer.Ordinal),
     ];
+
+    /// <summary>The text without what is a path, a URL or a pattern.</summary>
+    public static string Prose(string text) => string.Join(' ', Tokens(text).Where(t => !IsUrl(t) && !IsPath(t) && !t.Contains('*', StringComparison.Ordinal)));
 
     public static IReadOnlyList<double> Numbers(string text) => [.. Tokens(text).Select(Number).OfType<double>()];
 
@@ -129,7 +133,7 @@ internal static class Values
         var start = 0;
         for (var i = 0; i <= text.Length; i++)
         {
-            if (i < text.Length && !char.IsWhiteSpace(text[i]) && text[i] is not ('"' or '\'' or '`' or '“' or '”' or '<' or '>' or '(' or ')' or '[' or ']' or '{' or '}' or ',' or ';' or '|'))
+            if (i < text.Length && !char.IsWhiteSpace(text[i]) && !Separators.Contains(text[i], StringComparison.Ordinal))
             {
                 continue;
             }

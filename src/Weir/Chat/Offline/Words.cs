@@ -14,8 +14,8 @@ internal static class Words
 
     private static readonly FrozenSet<string> Empty = FrozenSet.Create(
         StringComparer.Ordinal,
-        "a", "about", "all", "am", "an", "and", "any", "are", "as", "at", "be", "by", "can", "could", "do", "does", "for", "from", "get", "give", "has", "have", "hello",
-        "help", "hi", "how", "i", "if", "in", "into", "is", "it", "its", "me", "my", "of", "on", "or", "our", "out", "please", "should", "so", "some", "tell",
+        "a", "about", "all", "am", "an", "and", "any", "are", "as", "at", "be", "by", "can", "could", "display", "do", "does", "for", "from", "get", "give", "has", "have", "hello",
+        "help", "hi", "how", "i", "if", "in", "into", "is", "it", "its", "me", "my", "of", "on", "or", "our", "out", "please", "see", "should", "show", "so", "some", "tell",
         "that", "the", "their", "them", "then", "there", "these", "this", "those", "to", "use", "used", "using", "want", "was", "we", "what", "when", "where", "which",
         "who", "why", "will", "with", "would", "you", "your");
 
@@ -23,9 +23,7 @@ internal static class Words
     {
         ["dir"] = "directory",
         ["folder"] = "directory",
-        ["display"] = "list",
         ["enumerate"] = "list",
-        ["show"] = "list",
         ["find"] = "search",
         ["locate"] = "search",
         ["look"] = "search",
@@ -60,21 +58,22 @@ internal static class Words
     }
 
     /// <summary>
-    /// Words that a question means without saying them: "what files are in …" asks for a list, a file's name for what the file
-    /// says, and a pattern with * for a search.
+    /// Words that a question means without saying them: "what files are in …" and "show me …" ask for a list, a file's name for what
+    /// the file says, and a pattern with * for a search.
     /// </summary>
     public static IReadOnlyList<string> Implied(string message)
     {
         var said = Of(message);
         List<string> implied = [];
-        if (AsksForList(message))
-        {
-            implied.Add("list");
-        }
-
-        if (Values.Paths(message).Any(p => Path.HasExtension(p)))
+        var namesFile = Values.Paths(message).Any(p => Path.HasExtension(p));
+        if (namesFile)
         {
             implied.AddRange(["file", "read"]);
+        }
+
+        if (AsksForList(message, showIsList: !namesFile))
+        {
+            implied.Add("list");
         }
 
         if (Values.Patterns(message).Count > 0)
@@ -124,10 +123,15 @@ internal static class Words
         _ => word,
     };
 
-    /// <summary>"what files …", "which of the … are there".</summary>
-    private static bool AsksForList(string message)
+    /// <summary>"what files …", "which of the … are there", "show me …".</summary>
+    private static bool AsksForList(string message, bool showIsList)
     {
         string[] words = [.. Split(message).Take(MaxWords)];
+        if (showIsList && words.Any(w => w is "show" or "display" or "see"))
+        {
+            return true;
+        }
+
         var asks = Array.FindIndex(words, w => w is "what" or "which");
         return asks >= 0
             && (words.Skip(asks + 1).Take(2).Any(w => w.Length > 4 && w.EndsWith('s')) || words.Skip(asks + 1).Any(w => w is "are" or "exist" or "exists"));

@@ -10,6 +10,8 @@ public sealed class PlanTests
     [InlineData("what is in rivers.csv?", "read_text_file")]
     [InlineData("find *.csv", "search_files")]
     [InlineData("show me the info of that file", "get_file_info")]
+    [InlineData("show me shopping-list.md", "read_text_file")]
+    [InlineData("show me the demo folder", "list_directory")]
     [InlineData("tell me a joke", "")]
     [InlineData("", "")]
     public void The_tool_that_shares_most_words_with_the_message_is_meant(string message, string tool) =>

@@ -8,7 +8,7 @@ public sealed class WordsTests
     [InlineData("list_allowed_directories", "list allowed directory")]
     [InlineData("getFileInfo", "file info")]
     [InlineData("What files are in the demo folder?", "file demo directory")]
-    [InlineData("Show me the contents, please!", "list read")]
+    [InlineData("Show me the contents, please!", "read")]
     [InlineData("boxes, classes, addresses and status", "box class address status")]
     [InlineData("Flüsse & Städte", "flüsse städte")]
     [InlineData("", "")]
@@ -20,6 +20,8 @@ public sealed class WordsTests
     [InlineData("which directories may you read?", "list")]
     [InlineData("what is in rivers.csv?", "file read")]
     [InlineData("all *.csv", "search pattern")]
+    [InlineData("show me the folder", "list")]
+    [InlineData("show me shopping-list.md", "file read")]
     [InlineData("what does it do?", "")]
     [InlineData("list what files are there", "")]
     public void A_question_means_words_that_it_does_not_say(string message, string words) => string.Join(' ', Words.Implied(message)).ShouldBe(words);
