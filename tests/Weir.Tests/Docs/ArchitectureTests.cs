@@ -51,12 +51,12 @@ public sealed partial class ArchitectureTests
 
     private static IEnumerable<string> Sources(string folder) => Directory.GetFiles(Repository.PathOf(folder), "*.cs", SearchOption.AllDirectories);
 
-    [GeneratedRegex(@"\bWeir\.(\w+)\b")]
+    [GeneratedRegex(@"\bWeir\.(?<folder>\w+)\b", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex Named();
 
-    [GeneratedRegex(@"^\d+\. `(\w+)`", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\d+\. `(?<folder>\w+)`", RegexOptions.Multiline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex Entry();
 
-    [GeneratedRegex(@"\b(from|join|into|update)\s+(weir|public)\.\w+(?!\w*\()")]
+    [GeneratedRegex(@"\b(from|join|into|update)\s+(weir|public)\.\w+(?!\w*\()", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex TableName();
 }

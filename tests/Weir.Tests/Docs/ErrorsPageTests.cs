@@ -23,6 +23,6 @@ public sealed partial class ErrorsPageTests
     [InlineData(null, false)]
     public void A_sqlstate_is_recognized_only_when_it_is_of_the_list(string? sqlstate, bool known) => ErrorCodes.TryParse(sqlstate, out _).ShouldBe(known);
 
-    [GeneratedRegex(@"^\| (WR\d{3}) \| \w+ \| (\d{3}) \| (yes|no) \|", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\| (?<code>WR\d{3}) \| \w+ \| (?<status>\d{3}) \| (?<retry>yes|no) \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex Row();
 }

@@ -30,7 +30,7 @@ public sealed partial class CutOffWeir(TestCluster cluster) : RunningWeir(cluste
         };
     }
 
-    [GeneratedRegex(@":(\d+)/")]
+    [GeneratedRegex(@":(?<port>\d+)/", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex PortOf();
 }
 
