@@ -1045,7 +1045,11 @@ begin
     return jsonb_build_object('id', v_id, 'created', true);
   end if;
   select m.id into v_id from public.chat_messages m
-  where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id;
+  where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id and m.content = p_content;
+  if v_id is null then
+    return weir.refuse('WR005', 'client_message_id was used for another message', 'chat', v_channel.organization_id,
+                       p_item => 'post_chat_message');
+  end if;
   return jsonb_build_object('id', v_id, 'created', false);
 exception
   when integrity_constraint_violation or insufficient_privilege then
@@ -1274,7 +1278,8 @@ declare
   v_locked uuid[];
   v_calls weir.call_decision[];
   v_over record;
-  v_epoch integer;
+  v_known bigint;
+  v_limited boolean;
   v_written bigint;
   v_now constant timestamptz := clock_timestamp();
 begin
@@ -1309,11 +1314,13 @@ begin
   end if;
 
   -- 3. the decisions
-  v_calls := array(select d from weir.decide(p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids,
-                                             p_items, p_arguments, v_locked) d order by d.ordinal);
+  select array_agg(d::weir.call_decision order by d.ordinal), count(d.organization_id),
+         coalesce(bool_or(d.failures = '{}' and d.limits <> '{}'), false)
+  into v_calls, v_known, v_limited
+  from weir.decide(p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids, p_items, p_arguments, v_locked) d;
 
   -- 4. the limits
-  if exists (select from unnest(v_calls) c where c.limits is not null and c.limits <> '{}' and c.failures = '{}') then
+  if v_limited then
     for v_over in select o.ordinal, o.retry_after from weir.over_limit(v_calls) o loop
       v_calls[v_over.ordinal].failures := array['limit'];
       v_calls[v_over.ordinal].detail := v_over.retry_after::text;
@@ -1321,12 +1328,12 @@ begin
   end if;
 
   -- 5. the record
-  select i.epoch into v_epoch from weir.installation i;
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     instance_id, instance_name, item, grant_id, request_id, attempt, reason, detail, request_bytes, request_hash, request_copy)
   select p_created_at[c.ordinal], p_ids[c.ordinal], case when c.failures = '{}' then 'requested' else 'denied' end,
-         c.organization_id, p_kinds[c.ordinal], case when c.failures = '{}' then 'allowed' else 'denied' end, v_epoch, p_replica_id,
+         c.organization_id, p_kinds[c.ordinal], case when c.failures = '{}' then 'allowed' else 'denied' end,
+         (select i.epoch from weir.installation i), p_replica_id,
          case when c.user_id is null then 'agent' else 'user' end, c.user_id, c.agent_id, c.agent_name, c.key_id,
          c.instance_id, c.instance_name, weir.cut(p_items[c.ordinal], 4096), c.grant_id, weir.cut(p_request_ids[c.ordinal], 256),
          p_attempts[c.ordinal], c.failures[1], c.detail, p_request_bytes[c.ordinal], p_request_hashes[c.ordinal],
@@ -1335,7 +1342,7 @@ begin
   where c.organization_id is not null
   on conflict do nothing;
   get diagnostics v_written = row_count;
-  if v_written <> (select count(c.organization_id) from unnest(v_calls) c) then
+  if v_written <> v_known then
     raise exception using errcode = 'WR005', message = 'p_ids: an interaction of this id is already recorded';
   end if;
 
@@ -3459,16 +3466,20 @@ begin
       end if;
       continue;
     end if;
-    v_holds := case v_key
-      when 'type' then v_limit #>> '{}' = v_type or (v_limit = '"integer"' and v_number = trunc(v_number))
-      when 'equals' then p_value = v_limit
-      when 'in' then exists (select from jsonb_array_elements(v_limit) i where i = p_value)
-      when 'min' then v_number >= (v_limit #>> '{}')::numeric
-      when 'max' then v_number <= (v_limit #>> '{}')::numeric
-      when 'prefix' then starts_with(v_text, v_limit #>> '{}')
-      when 'under' then weir.is_under(v_text, v_limit #>> '{}')
-      when 'matches' then length(v_text) <= 4096 and v_text ~ ('^(?:' || (v_limit #>> '{}') || ')$')
-    end;
+    -- apart, because an expression without a subquery is evaluated without a query
+    if v_key = 'in' then
+      v_holds := exists (select from jsonb_array_elements(v_limit) i where i = p_value);
+    else
+      v_holds := case v_key
+        when 'type' then v_limit #>> '{}' = v_type or (v_limit = '"integer"' and v_number = trunc(v_number))
+        when 'equals' then p_value = v_limit
+        when 'min' then v_number >= (v_limit #>> '{}')::numeric
+        when 'max' then v_number <= (v_limit #>> '{}')::numeric
+        when 'prefix' then starts_with(v_text, v_limit #>> '{}')
+        when 'under' then weir.is_under(v_text, v_limit #>> '{}')
+        when 'matches' then length(v_text) <= 4096 and v_text ~ ('^(?:' || (v_limit #>> '{}') || ')$')
+      end;
+    end if;
     -- null: the value has no such property (a number asked for its prefix), or the rule is not known
     if v_holds is not true then
       return p_path;
