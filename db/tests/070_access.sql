@@ -74,11 +74,11 @@ select is(pg_temp.answers(actor, situation), 'f, f, f, f', 'S9_and_deny_together
 from (values
   ('ann', $$select revoke_mcp_access({robo}, {files})$$),
   ('ann', $$select grant_mcp_access({robo}, {files}, '{}', not_before => now() + interval '1 day')$$),
-  ('owner', $$update organization_members set status = 'suspended' where user_id = {mia}$$),
-  ('owner', $$update organization_members set role = 'viewer' where user_id = {mia}$$),
-  ('owner', $$update organizations set is_active = false where id = {a}$$),
-  ('owner', $$update agents set is_active = false where id = {robo}$$),
-  ('owner', $$update mcp_server_instances set status = 'deleting' where id = {files}$$),
+  ('owner', $$update organization_members set status = 'suspended' where user_id = {mia} returning 1$$),
+  ('owner', $$update organization_members set role = 'viewer' where user_id = {mia} returning 1$$),
+  ('owner', $$update organizations set is_active = false where id = {a} returning 1$$),
+  ('owner', $$update agents set is_active = false where id = {robo} returning 1$$),
+  ('owner', $$update mcp_server_instances set status = 'deleting' where id = {files} returning 1$$),
   ('owner', $$select weir.withdraw_catalog_server('test-files')$$)) s(actor, situation);
 select is(pg_temp.be('mia', $$select validate_mcp_access({robo}, {files})$$), 'true', 'S9_an_answer');
 select pg_temp.be('ann', $$select revoke_mcp_access({robo}, {files})$$) \g /dev/null
