@@ -62,6 +62,11 @@ internal sealed class CatalogRefresh(
         {
             using var capabilities = JsonDocument.Parse(session.Capabilities);
             var items = new List<AnnouncedItem>();
+            if (capabilities.RootElement.ValueKind != JsonValueKind.Object)
+            {
+                throw new UpstreamException(UpstreamFailure.Nonsense, "The server's capabilities are no object.");
+            }
+
             if (capabilities.RootElement.TryGetProperty("tools", out _))
             {
                 items.AddRange(await ListAsync(session, Methods.ToolsList, "tools", "tool", "name", ct));
@@ -131,7 +136,7 @@ internal sealed class CatalogRefresh(
                     instance.Name, instance.Id, items.Count, recorded.NewPins, recorded.ChangedPins, recorded.Quarantined);
             }
         }
-        catch (Exception e) when (e is UpstreamException or WeirException or JsonException or OperationCanceledException && !ct.IsCancellationRequested)
+        catch (Exception e) when (!ct.IsCancellationRequested)
         {
             logger.LogWarning("The catalog of server {Instance} ({InstanceId}) could not be refreshed: {Message}", instance.Name, instance.Id, e.Message);
         }

@@ -70,7 +70,7 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
             {
                 if (message.Outline.Result.Exists && Supports(message.Outline.Result.Of(message.Bytes), out var result))
                 {
-                    var info = result.TryGetProperty("_meta", out var meta) && meta.TryGetProperty(Protocol.MetaServerInfo, out var value)
+                    var info = result.TryGetProperty("_meta", out var meta) && meta.ValueKind == JsonValueKind.Object && meta.TryGetProperty(Protocol.MetaServerInfo, out var value)
                         ? value.GetRawText() : "{}";
                     var capabilities = result.TryGetProperty("capabilities", out var declared) ? declared.GetRawText() : "{}";
                     return new UpstreamSession(target, Protocol.Modern, sessionId: null, ToBytes(info), ToBytes(capabilities));
