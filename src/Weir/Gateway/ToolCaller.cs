@@ -260,6 +260,8 @@ internal sealed class ToolCaller(
                 return;
             }
 
+            var hash = response.IsEmpty ? null : SHA256.HashData(response.Span);
+            var copy = response.IsEmpty ? null : Redaction.Copy(response.Span);
             _done = true;
             completions.Add(new Completion(
                 request.Id,
@@ -268,8 +270,8 @@ internal sealed class ToolCaller(
                 errorCode,
                 (long)time.GetElapsedTime(_started).TotalMicroseconds,
                 response.Length,
-                response.IsEmpty ? null : SHA256.HashData(response.Span),
-                response.IsEmpty ? null : Redaction.Copy(response.Span)));
+                hash,
+                copy));
         }
     }
 }

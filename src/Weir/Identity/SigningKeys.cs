@@ -31,18 +31,18 @@ internal sealed class SigningKeys(Func<CancellationToken, Task<string>> fetch, T
             if (time.GetUtcNow() - _readAt > MinimumAge)
             {
                 using var deadline = new CancellationTokenSource(FetchDeadline, time);
-                using var both = CancellationTokenSource.CreateLinkedTokenSource(ct, deadline.Token);
-                _keys = new JsonWebKeySet(await fetch(both.Token)).GetSigningKeys();
+                // Not the caller's token: who hangs up must not be able to keep the keys from everybody else.
+                _keys = new JsonWebKeySet(await fetch(deadline.Token)).GetSigningKeys();
                 _readAt = time.GetUtcNow();
             }
         }
-        catch (Exception e) when (!ct.IsCancellationRequested && _keys.Count == 0)
+        catch (Exception e) when (_keys.Count == 0)
         {
             throw new WeirException(ErrorCode.Unavailable, "The issuer's keys cannot be read.", "Retry later.", e);
         }
-        catch (Exception) when (!ct.IsCancellationRequested)
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or ArgumentException or WeirException)
         {
-            // The known keys stay good while the issuer is away.
+            // The known keys stay good while the issuer is away, or talks nonsense.
         }
         finally
         {

@@ -13,6 +13,9 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
     /// <summary>For era detection and <c>initialize</c> together.</summary>
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
 
+    /// <summary>For a goodbye, whose answer does not matter.</summary>
+    private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(2);
+
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
     /// <summary>
@@ -49,11 +52,13 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
 
         using var request = new HttpRequestMessage(HttpMethod.Delete, session.Target.Endpoint);
         AddHeaders(request, session.Target, session.Version, session.SessionId);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        deadline.CancelAfter(CloseTimeout);
         try
         {
-            using var exchange = await UpstreamExchange.SendAsync(Sockets(session.Target), request, maxResponseBytes, ct);
+            using var exchange = await UpstreamExchange.SendAsync(Sockets(session.Target), request, maxResponseBytes, deadline.Token);
         }
-        catch (UpstreamException)
+        catch (Exception e) when (e is UpstreamException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
             // It is gone already, or will time the session out by itself.
         }
