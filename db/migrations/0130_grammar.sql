@@ -55,8 +55,8 @@ begin
           then null else 'must be the name of a JSON type or integer' end
       when v_key = 'equals' then null
       when v_key = 'in' then
-        case when v_type = 'array' and jsonb_array_length(v_value) between 1 and 1000
-          then null else 'must be an array of 1 to 1000 values' end
+        case when v_type = 'array' and jsonb_array_length(v_value) between 1 and 100
+          then null else 'must be an array of 1 to 100 values' end
       when v_key in ('min', 'max') then
         case when v_type = 'number' then null else 'must be a number' end
       when v_key = 'prefix' then

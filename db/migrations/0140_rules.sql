@@ -83,7 +83,8 @@ declare
 begin
   for v_key, v_limit in select e.key, e.value from jsonb_each(p_rule) e loop
     if v_key = 'each' then
-      if v_type <> 'array' then
+      -- a bound on the work that one call can ask of everybody's admission
+      if v_type <> 'array' or jsonb_array_length(p_value) > 256 then
         return p_path;
       end if;
       select f.failure into v_failure
@@ -98,7 +99,9 @@ begin
     end if;
     -- apart, because an expression without a subquery is evaluated without a query
     if v_key = 'in' then
-      v_holds := exists (select from jsonb_array_elements(v_limit) i where i = p_value);
+      -- a scalar is contained in an array only as an element; anything else is compared whole
+      v_holds := case when v_type in ('object', 'array') then exists (select from jsonb_array_elements(v_limit) i where i = p_value)
+                      else v_limit @> p_value end;
     else
       v_holds := case v_key
         when 'type' then v_limit #>> '{}' = v_type or (v_limit = '"integer"' and v_number = trunc(v_number))

@@ -60,9 +60,15 @@ begin
               p_request_ids, p_request_bytes, p_request_hashes)
        as c(id, created_at, key_id, secret_hash, user_id, agent_id, kind, item, reason, request_id, request_bytes, request_hash)
   left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
-                     where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
+                     where x.key_id = c.key_id and x.secret_hash = c.secret_hash and x.revoked_at is null
+                       and (x.expires_at is null or x.expires_at > clock_timestamp()) offset 0) k on true
+  -- whoever is not (any more) of the organization writes nothing into its record
   join lateral (select x.id, x.organization_id, x.name from public.agents x
-                where x.id = case when c.key_id is not null then k.agent_id when c.user_id is not null then c.agent_id end
+                where x.is_active
+                  and (x.id = k.agent_id
+                       or (c.key_id is null and x.id = c.agent_id and weir.may_use_agent(c.user_id, x.id, x.owner_id)
+                           and exists (select from public.organization_members m
+                                       where m.organization_id = x.organization_id and m.user_id = c.user_id and m.status = 'active')))
                 offset 0) a on true
   on conflict do nothing;
   get diagnostics v_written = row_count;

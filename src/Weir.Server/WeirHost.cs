@@ -112,6 +112,7 @@ internal static class WeirHost
     {
         services.AddSingleton(s => new UpstreamClient(s.GetRequiredService<EgressHttp>(), config.Mcp.MaxResponseBytes));
         services.AddSingleton<UpstreamSessions>();
+        services.AddHostedService<UpstreamSweep>();
         services.AddSingleton<CatalogQueries>();
         services.AddSingleton(s => new CatalogRefresh(
             s.GetRequiredService<CatalogQueries>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ChangeListener>(), s.GetRequiredService<NodeDirectory>().KeyOf, replicaId, time,

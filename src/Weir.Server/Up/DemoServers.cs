@@ -21,7 +21,9 @@ internal static class DemoServers
 
     private static DemoServer Everything() => new(
         "everything",
-        Entry("everything", "Everything", "Exercises every part of the protocol.", "@modelcontextprotocol/server-everything", "mcp-server-everything", ["stdio"], "session"),
+        Entry("everything", "Everything", "Exercises every part of the protocol.", "@modelcontextprotocol/server-everything", "mcp-server-everything", ["stdio"], "session",
+            // One of its tools fetches URLs from wherever it runs; this domain does not exist.
+            new Dictionary<string, string>(StringComparer.Ordinal) { ["GZIP_ALLOWED_DOMAINS"] = "nowhere.invalid" }),
         new { name = "everything", catalog = "everything", share = "session", idempotency_key = "demo-everything" },
         new { tools = new Dictionary<string, object> { ["*"] = new { } }, limits = new { per_minute = 120 } });
 

@@ -27,8 +27,9 @@ internal static class Redaction
         {
             complete = TryCopy(body, output);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
+            // Not JSON, or a string that is no text: half of a surrogate pair, invalid UTF-8.
             return $"[not JSON, {body.Length} bytes]";
         }
 

@@ -11,7 +11,7 @@ internal sealed record AnnouncedItem(string Kind, string Name, string Definition
 {
     public static AnnouncedItem Read(string kind, string nameMember, JsonElement definition)
     {
-        var name = definition.TryGetProperty(nameMember, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        var name = definition.ValueKind == JsonValueKind.Object && definition.TryGetProperty(nameMember, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
         return string.IsNullOrEmpty(name) || name.Length > 256
             ? throw new JsonException($"A {kind} without a {nameMember}.")
             : new AnnouncedItem(kind, name, definition.GetRawText(), SHA256.HashData(Canonical(definition)));

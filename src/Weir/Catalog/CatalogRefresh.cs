@@ -56,12 +56,31 @@ internal sealed class CatalogRefresh(
     /// <exception cref="UpstreamException">The server does not answer as the protocol wants.</exception>
     public async Task<(IReadOnlyList<AnnouncedItem> Items, UpstreamSession Session)> ListAsync(UpstreamTarget target, CancellationToken ct)
     {
+        using var timeout = new CancellationTokenSource(Deadline, time);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
+        try
+        {
+            return await ListAllAsync(target, deadline.Token);
+        }
+        catch (OperationCanceledException e) when (timeout.IsCancellationRequested && !ct.IsCancellationRequested)
+        {
+            throw new UpstreamException(UpstreamFailure.Unreachable, $"The server did not list what it has within {Deadline.TotalSeconds:0} s.", e);
+        }
+    }
+
+    private async Task<(IReadOnlyList<AnnouncedItem> Items, UpstreamSession Session)> ListAllAsync(UpstreamTarget target, CancellationToken ct)
+    {
         // A session of its own, ended afterwards: the calls' sessions stay what their callers made of them.
         var session = await upstream.OpenAsync(target, ct);
         try
         {
             using var capabilities = JsonDocument.Parse(session.Capabilities);
             var items = new List<AnnouncedItem>();
+            if (capabilities.RootElement.ValueKind != JsonValueKind.Object)
+            {
+                throw new UpstreamException(UpstreamFailure.Nonsense, "The server's capabilities are no object.");
+            }
+
             if (capabilities.RootElement.TryGetProperty("tools", out _))
             {
                 items.AddRange(await ListAsync(session, Methods.ToolsList, "tools", "tool", "name", ct));
@@ -112,8 +131,6 @@ internal sealed class CatalogRefresh(
 
     private async Task RefreshAsync(CatalogQueries.Instance instance, CancellationToken ct)
     {
-        using var timeout = new CancellationTokenSource(Deadline, time);
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
         try
         {
             var key = instance.NodeId is { } node ? nodeKey(node) : null;
@@ -122,7 +139,7 @@ internal sealed class CatalogRefresh(
                 return;
             }
 
-            var (items, session) = await ListAsync(new UpstreamTarget(instance.Id, instance.Name, endpoint, key), deadline.Token);
+            var (items, session) = await ListAsync(new UpstreamTarget(instance.Id, instance.Name, endpoint, key), ct);
             var recorded = await queries.RecordAsync(instance, items, Encoding.UTF8.GetString(session.ServerInfo), ct);
             if (recorded.NewPins + recorded.ChangedPins > 0)
             {
@@ -131,7 +148,7 @@ internal sealed class CatalogRefresh(
                     instance.Name, instance.Id, items.Count, recorded.NewPins, recorded.ChangedPins, recorded.Quarantined);
             }
         }
-        catch (Exception e) when (e is UpstreamException or WeirException or JsonException or OperationCanceledException && !ct.IsCancellationRequested)
+        catch (Exception e) when (!ct.IsCancellationRequested)
         {
             logger.LogWarning("The catalog of server {Instance} ({InstanceId}) could not be refreshed: {Message}", instance.Name, instance.Id, e.Message);
         }

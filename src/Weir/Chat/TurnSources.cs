@@ -57,7 +57,7 @@ internal sealed class TurnSources(ChatQueries queries, AgentCatalogs catalogs, D
         var items = catalog.Items.Where(i => i.Kind == "tool" && running.Contains(i.InstanceId)).DistinctBy(i => i.ExposedName, StringComparer.Ordinal).ToArray();
         var bytes = await definitions.GetAsync(items, ct);
         var tools = items.Zip(bytes).Where(p => p.Second is not null)
-            .Select(p => GovernedTool.Of(p.First.ExposedName, p.First.InstanceName, p.First.ChatOffline, p.Second!.Raw, call));
+            .Select(p => GovernedTool.Of(p.First.ExposedName, p.First.InstanceName, p.First.ChatOffline, p.Second!.WithName(p.First.Name), call));
         return (Describe(catalog), [.. tools]);
     }
 

@@ -6,7 +6,7 @@ using System.Text.Json;
 namespace Weir.Gateway;
 
 /// <summary>A definition's bytes, kept in two halves around the value of its name, so that a list only pastes.</summary>
-internal sealed record Definition(byte[] BeforeName, byte[] AfterName, byte[] Raw)
+internal sealed record Definition(byte[] BeforeName, byte[] AfterName)
 {
     public static Definition Parse(string json)
     {
@@ -19,13 +19,21 @@ internal sealed record Definition(byte[] BeforeName, byte[] AfterName, byte[] Ra
             reader.Read();
             if (isName)
             {
-                return new Definition(raw[..(int)reader.TokenStartIndex], raw[(int)reader.BytesConsumed..], raw);
+                return new Definition(raw[..(int)reader.TokenStartIndex], raw[(int)reader.BytesConsumed..]);
             }
 
             reader.Skip();
         }
 
         throw new JsonException("A definition without a name.");
+    }
+
+    /// <summary>The server's own bytes around its own name.</summary>
+    public byte[] WithName(string name)
+    {
+        var output = new ArrayBufferWriter<byte>(BeforeName.Length + AfterName.Length + name.Length + 2);
+        WriteTo(output, name);
+        return output.WrittenSpan.ToArray();
     }
 
     public void WriteTo(IBufferWriter<byte> output, string exposedName)
@@ -39,9 +47,11 @@ internal sealed record Definition(byte[] BeforeName, byte[] AfterName, byte[] Ra
 /// <summary>Definitions by what they are of and their hash: what is kept here never changes. Keyed by instance, so no tenant's bytes reach another.</summary>
 internal sealed class Definitions(GatewayQueries queries)
 {
-    private const int MaxKept = 50_000;
+    /// <summary>Beyond this many bytes the whole set is dropped: it refills by use.</summary>
+    private const long MaxKept = 128 * 1024 * 1024;
 
     private readonly ConcurrentDictionary<Key, Definition> _kept = new();
+    private long _bytes;
 
     /// <summary>The definitions of the items, in order; null for one that the database no longer has.</summary>
     public async Task<IReadOnlyList<Definition?>> GetAsync(IReadOnlyList<CatalogItem> items, CancellationToken ct)
@@ -49,15 +59,18 @@ internal sealed class Definitions(GatewayQueries queries)
         var missing = items.Where(i => !_kept.ContainsKey(KeyOf(i.InstanceId, i.Kind, i.Name, i.Hash))).ToArray();
         if (missing.Length > 0)
         {
-            if (_kept.Count > MaxKept)
+            if (Interlocked.Read(ref _bytes) > MaxKept)
             {
                 _kept.Clear();
+                Interlocked.Exchange(ref _bytes, 0);
                 missing = [.. items];
             }
 
             foreach (var row in await queries.DefinitionsAsync(missing, ct))
             {
-                _kept[KeyOf(row.InstanceId, row.Kind, row.Name, row.Hash)] = Definition.Parse(row.Definition);
+                var definition = Definition.Parse(row.Definition);
+                Interlocked.Add(ref _bytes, definition.BeforeName.Length + definition.AfterName.Length);
+                _kept[KeyOf(row.InstanceId, row.Kind, row.Name, row.Hash)] = definition;
             }
         }
 

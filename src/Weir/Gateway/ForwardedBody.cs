@@ -27,7 +27,10 @@ internal static class ForwardedBody
         return output.WrittenMemory;
     }
 
-    /// <summary>All members of <c>params</c> but the ones made anew, and <c>task</c>: Weir declares no tasks, so nobody may start one.</summary>
+    /// <summary>
+    /// Only members that the protocol knows, spelled as it spells them. Admission judged <c>arguments</c>; an <c>Arguments</c> beside it
+    /// would be the arguments of a server whose parser ignores case. And no <c>task</c>: Weir declares none, so nobody may start one.
+    /// </summary>
     private static void WriteMembers(ArrayBufferWriter<byte> output, ReadOnlySpan<byte> parameters)
     {
         if (parameters.IsEmpty)
@@ -40,10 +43,10 @@ internal static class ForwardedBody
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             var start = (int)reader.TokenStartIndex;
-            var skip = reader.ValueTextEquals("name"u8) || reader.ValueTextEquals("_meta"u8) || reader.ValueTextEquals("task"u8);
+            var known = reader.ValueTextEquals("arguments"u8) || reader.ValueTextEquals("inputResponses"u8) || reader.ValueTextEquals("requestState"u8);
             reader.Read();
             reader.Skip();
-            if (!skip)
+            if (known)
             {
                 output.Write(","u8);
                 output.Write(parameters[start..(int)reader.BytesConsumed]);

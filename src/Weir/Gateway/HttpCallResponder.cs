@@ -11,7 +11,7 @@ namespace Weir.Gateway;
 /// Writes a call's messages for the client's era: one JSON body when the response is all there is, an event stream as soon as a
 /// notification comes first. Ids and progress tokens become the client's own again.
 /// </summary>
-internal sealed class HttpCallResponder(HttpResponse response, ReadOnlyMemory<byte> body, Envelope envelope, bool modern, bool mapUris, string instanceName) : ICallResponder
+internal sealed class HttpCallResponder(HttpResponse response, ReadOnlyMemory<byte> body, Envelope envelope, bool modern, bool mapUris) : ICallResponder
 {
     private readonly PipeWriter _output = response.BodyWriter;
     private bool _streaming;
@@ -21,8 +21,8 @@ internal sealed class HttpCallResponder(HttpResponse response, ReadOnlyMemory<by
 
     public async ValueTask NotifyAsync(UpstreamMessage message, CancellationToken ct)
     {
-        // A progress notification without our token is nobody's; others belong to a call that asked for none.
-        if (message.Outline.Method != Methods.Progress || !envelope.ProgressToken.Exists)
+        // Of a server's notifications only progress belongs to a call, and only to one that asked for it.
+        if (message.Outline.Method != Methods.Progress || !envelope.ProgressToken.Exists || !message.Outline.Params.Exists)
         {
             return;
         }
@@ -36,12 +36,12 @@ internal sealed class HttpCallResponder(HttpResponse response, ReadOnlyMemory<by
     {
         if (_streaming)
         {
-            WriteEvent(output => WriteResponse(output, message, session.IsModern));
+            WriteEvent(output => WriteResponse(output, message, session));
         }
         else
         {
             var answer = new ArrayBufferWriter<byte>(message.Bytes.Length + 256);
-            WriteResponse(answer, message, session.IsModern);
+            WriteResponse(answer, message, session);
             response.ContentType = "application/json";
             response.ContentLength = answer.WrittenCount;
             _output.Write(answer.WrittenSpan);
@@ -94,7 +94,7 @@ internal sealed class HttpCallResponder(HttpResponse response, ReadOnlyMemory<by
         json.WriteStartObject("params"u8);
         json.WritePropertyName("progressToken"u8);
         json.WriteRawValue(envelope.ProgressToken.Of(body.Span), skipInputValidation: true);
-        using var parameters = JsonDocument.Parse(message.Outline.Params.Of(message.Bytes));
+        using var parameters = JsonDocument.Parse(message.Outline.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = 128 });
         foreach (var member in parameters.RootElement.EnumerateObject().Where(m => !m.NameEquals("progressToken"u8)))
         {
             member.WriteTo(json);
@@ -104,7 +104,7 @@ internal sealed class HttpCallResponder(HttpResponse response, ReadOnlyMemory<by
         json.WriteEndObject();
     }
 
-    private void WriteResponse(IBufferWriter<byte> output, UpstreamMessage message, bool fromModern)
+    private void WriteResponse(IBufferWriter<byte> output, UpstreamMessage message, UpstreamSession session)
     {
         output.Write("{\"jsonrpc\":\"2.0\",\"id\":"u8);
         output.Write(envelope.Id.Of(body.Span));
@@ -116,13 +116,13 @@ internal sealed class HttpCallResponder(HttpResponse response, ReadOnlyMemory<by
         else
         {
             output.Write(",\"result\":"u8);
-            WriteResult(output, message, fromModern);
+            WriteResult(output, message, session);
         }
 
         output.Write("}"u8);
     }
 
-    private void WriteResult(IBufferWriter<byte> output, UpstreamMessage message, bool fromModern)
+    private void WriteResult(IBufferWriter<byte> output, UpstreamMessage message, UpstreamSession session)
     {
         var result = message.Outline.Result.Of(message.Bytes);
         if (mapUris && ResourceUris.MayHold(result.Span))
@@ -130,13 +130,13 @@ internal sealed class HttpCallResponder(HttpResponse response, ReadOnlyMemory<by
             var mapped = new ArrayBufferWriter<byte>(result.Length + 256);
             using (var json = new Utf8JsonWriter(mapped))
             {
-                ResourceUris.WriteMapped(json, result, instanceName);
+                ResourceUris.WriteMapped(json, result, session.Target.InstanceName);
             }
 
             result = mapped.WrittenMemory;
         }
 
-        if (fromModern == modern)
+        if (session.IsModern == modern)
         {
             output.Write(result.Span);
         }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Hosting;
 
 namespace Weir.Gateway;
 
@@ -8,7 +9,7 @@ namespace Weir.Gateway;
 /// Tells open streams that a list changed. The database's hint says which organization; whether this agent's list really
 /// differs is looked up before anybody is told.
 /// </summary>
-internal sealed class ListChanges(TimeProvider time)
+internal sealed class ListChanges(IHostApplicationLifetime lifetime, TimeProvider time)
 {
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
     private static readonly byte[] Comment = ": keep-alive\n\n"u8.ToArray();
@@ -16,26 +17,30 @@ internal sealed class ListChanges(TimeProvider time)
 
     private readonly ConcurrentDictionary<Guid, Listener> _listeners = new();
 
-    public int Count => _listeners.Count;
-
     /// <summary>A hint: something of this organization changed; null: anything may have.</summary>
     public void Announce(Guid? organizationId)
     {
-        foreach (var listener in _listeners.Values.Where(l => organizationId is null || l.OrganizationId == organizationId))
+        foreach (var listener in _listeners.Values.Where(l => organizationId is null || l.OrganizationId is null || l.OrganizationId == organizationId))
         {
             listener.Hinted.TrySetResult();
         }
     }
 
     /// <summary>Streams until the client goes away or its key is no longer good.</summary>
-    public async Task StreamAsync(HttpContext http, AgentCatalog catalog, Func<CancellationToken, Task<AgentCatalog>> load)
+    /// <exception cref="Errors.WeirException">The principal is not good; nothing was sent yet.</exception>
+    public async Task StreamAsync(HttpContext http, Func<CancellationToken, Task<AgentCatalog>> load)
     {
-        var ct = http.RequestAborted;
+        // A stream would hold up the stop of the whole replica: it ends first, and its client reconnects to another.
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping);
+        var ct = ending.Token;
         var id = Guid.CreateVersion7(time.GetUtcNow());
-        var listener = new Listener(catalog.OrganizationId);
+        var listener = new Listener();
         _listeners[id] = listener;
         try
         {
+            // Heard first, looked at second: a change in between is not missed.
+            var catalog = await load(ct);
+            listener.OrganizationId = catalog.OrganizationId;
             http.Response.ContentType = "text/event-stream";
             http.Response.Headers.CacheControl = "no-cache, no-transform";
             http.Response.Headers["X-Accel-Buffering"] = "no";
@@ -55,7 +60,7 @@ internal sealed class ListChanges(TimeProvider time)
         {
             // The client went away, which is how every stream ends.
         }
-        catch (Errors.WeirException)
+        catch (Errors.WeirException) when (http.Response.HasStarted)
         {
             // The key is revoked, or the database is away: the client reconnects and is told.
         }
@@ -93,9 +98,10 @@ internal sealed class ListChanges(TimeProvider time)
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private sealed class Listener(Guid organizationId)
+    private sealed class Listener
     {
-        public Guid OrganizationId { get; } = organizationId;
+        /// <summary>Null until it is known; then every hint is heard.</summary>
+        public Guid? OrganizationId { get; set; }
 
         public TaskCompletionSource Hinted { get; set; } = NewSignal();
     }

@@ -36,12 +36,14 @@ internal sealed class McpHandler(
     {
         if (!HasJsonBody(http.Request))
         {
+            await RecordRefusedAsync(http, scope, default, "");
             await RefuseAsync(http, new Refusal(415, RpcCodes.InvalidRequest, "The content type is not application/json."), default);
             return;
         }
 
         if (!AcceptsBoth(http.Request))
         {
+            await RecordRefusedAsync(http, scope, default, "");
             await RefuseAsync(http, new Refusal(406, RpcCodes.InvalidRequest, "Accept must allow application/json and text/event-stream."), default);
             return;
         }
@@ -96,8 +98,7 @@ internal sealed class McpHandler(
         {
             if (await OpenSessionAsync(http, scope) is not null)
             {
-                var catalog = await catalogs.LoadAsync(scope.Principal, scope.InstanceName, http.RequestAborted);
-                await listChanges.StreamAsync(http, catalog, ct => catalogs.LoadAsync(scope.Principal, scope.InstanceName, ct));
+                await listChanges.StreamAsync(http, ct => catalogs.LoadAsync(scope.Principal, scope.InstanceName, ct));
             }
         }
         catch (WeirException e)
@@ -261,9 +262,7 @@ internal sealed class McpHandler(
             return;
         }
 
-        var tool = catalogs.Find(exchange.Scope.Principal, exchange.Scope.InstanceName)?.FindTool(name);
-        var responder = new HttpCallResponder(
-            exchange.Http.Response, exchange.Body, envelope, exchange.Modern, mapUris: exchange.Scope.InstanceName is null, tool?.InstanceName ?? "");
+        var responder = new HttpCallResponder(exchange.Http.Response, exchange.Body, envelope, exchange.Modern, mapUris: exchange.Scope.InstanceName is null);
         var call = new ToolCall
         {
             Principal = exchange.Scope.Principal,

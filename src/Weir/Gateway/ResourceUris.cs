@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Weir.Gateway;
@@ -35,18 +36,25 @@ internal static class ResourceUris
             }
             else
             {
-                member.WriteTo(output);
+                WriteRaw(output, member);
             }
         }
 
         output.WriteEndObject();
     }
 
+    /// <summary>The bytes as they came: a string that is no text is not ours to judge.</summary>
+    private static void WriteRaw(Utf8JsonWriter output, JsonProperty member)
+    {
+        output.WritePropertyName(member.Name);
+        output.WriteRawValue(JsonMarshal.GetRawUtf8Value(member.Value), skipInputValidation: true);
+    }
+
     private static void WriteBlock(Utf8JsonWriter output, JsonElement block, string instanceName)
     {
         if (block.ValueKind != JsonValueKind.Object || !block.TryGetProperty("type"u8, out var type) || type.ValueKind != JsonValueKind.String)
         {
-            block.WriteTo(output);
+            output.WriteRawValue(JsonMarshal.GetRawUtf8Value(block), skipInputValidation: true);
             return;
         }
 
@@ -66,7 +74,7 @@ internal static class ResourceUris
             }
             else
             {
-                member.WriteTo(output);
+                WriteRaw(output, member);
             }
         }
 
@@ -84,7 +92,7 @@ internal static class ResourceUris
             }
             else
             {
-                member.WriteTo(output);
+                WriteRaw(output, member);
             }
         }
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Weir.Mcp;
 
@@ -45,7 +46,8 @@ internal static class ResultEnvelope
                 continue;
             }
 
-            member.WriteTo(json);
+            json.WritePropertyName(member.Name);
+            json.WriteRawValue(JsonMarshal.GetRawUtf8Value(member.Value), skipInputValidation: true);
         }
 
         json.WriteEndObject();
@@ -62,7 +64,8 @@ internal static class ResultEnvelope
         json.WriteStartObject("_meta"u8);
         foreach (var member in kept)
         {
-            member.WriteTo(json);
+            json.WritePropertyName(member.Name);
+            json.WriteRawValue(JsonMarshal.GetRawUtf8Value(member.Value), skipInputValidation: true);
         }
 
         json.WriteEndObject();

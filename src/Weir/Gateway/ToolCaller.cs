@@ -186,6 +186,11 @@ internal sealed class ToolCaller(
         {
             throw CallFailedException.Of(target.InstanceName, e);
         }
+        catch (Exception e) when (e is System.Text.Json.JsonException or InvalidOperationException)
+        {
+            // Something inside the answer is not what it must be, and was only met while it was rewritten.
+            throw CallFailedException.Of(target.InstanceName, new UpstreamException(UpstreamFailure.Nonsense, "Its answer could not be read.", e));
+        }
     }
 
     /// <summary>False when the server did not know the session.</summary>
@@ -209,6 +214,7 @@ internal sealed class ToolCaller(
                     await responder.NotifyAsync(message, ct);
                     break;
                 case MessageKind.Response:
+                    RequireAnswerFor(call, message);
                     run.Complete(message);
                     await responder.FinishAsync(message, session, ct);
                     return true;
@@ -219,6 +225,15 @@ internal sealed class ToolCaller(
         }
 
         throw new UpstreamException(UpstreamFailure.Nonsense, "The server ended its answer without a response.");
+    }
+
+    /// <summary>A result that asks for more input can only be relayed to a modern caller; a legacy one would take it for an empty answer.</summary>
+    private static void RequireAnswerFor(ToolCall call, UpstreamMessage message)
+    {
+        if (message.Outline.ResultType is not (null or "complete") && call.Envelope.MetaVersion is null)
+        {
+            throw new UpstreamException(UpstreamFailure.Nonsense, "The server asked the client for input that the client did not offer.");
+        }
     }
 
     /// <summary>PostgreSQL keeps microseconds; the key of the rows must be the same on both sides.</summary>
@@ -245,6 +260,8 @@ internal sealed class ToolCaller(
                 return;
             }
 
+            var hash = response.IsEmpty ? null : SHA256.HashData(response.Span);
+            var copy = response.IsEmpty ? null : Redaction.Copy(response.Span);
             _done = true;
             completions.Add(new Completion(
                 request.Id,
@@ -253,8 +270,8 @@ internal sealed class ToolCaller(
                 errorCode,
                 (long)time.GetElapsedTime(_started).TotalMicroseconds,
                 response.Length,
-                response.IsEmpty ? null : SHA256.HashData(response.Span),
-                response.IsEmpty ? null : Redaction.Copy(response.Span)));
+                hash,
+                copy));
         }
     }
 }

@@ -11,6 +11,7 @@ namespace Weir.Identity;
 internal sealed class SigningKeys(Func<CancellationToken, Task<string>> fetch, TimeProvider time)
 {
     private static readonly TimeSpan MinimumAge = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan FetchDeadline = TimeSpan.FromSeconds(5);
 
     private readonly SemaphoreSlim _fetching = new(1);
     private IList<SecurityKey> _keys = [];
@@ -29,17 +30,19 @@ internal sealed class SigningKeys(Func<CancellationToken, Task<string>> fetch, T
         {
             if (time.GetUtcNow() - _readAt > MinimumAge)
             {
+                using var deadline = new CancellationTokenSource(FetchDeadline, time);
+                // Not the caller's token: who hangs up must not be able to keep the keys from everybody else.
+                _keys = new JsonWebKeySet(await fetch(deadline.Token)).GetSigningKeys();
                 _readAt = time.GetUtcNow();
-                _keys = new JsonWebKeySet(await fetch(ct)).GetSigningKeys();
             }
         }
-        catch (Exception e) when (e is not OperationCanceledException && _keys.Count == 0)
+        catch (Exception e) when (_keys.Count == 0)
         {
             throw new WeirException(ErrorCode.Unavailable, "The issuer's keys cannot be read.", "Retry later.", e);
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or ArgumentException or WeirException)
         {
-            // The known keys stay good while the issuer is away.
+            // The known keys stay good while the issuer is away, or talks nonsense.
         }
         finally
         {

@@ -287,7 +287,7 @@ internal static class EnvelopeReader
             CheckText();
             if (!_guard.TryAdd(ref _reader, _message))
             {
-                throw Refuse("An object holds two keys that are equal, or differ only by case or Unicode normalization.");
+                throw Refuse("An object holds two keys that are equal, or differ only by case or Unicode normalization, or a key longer than 4 KiB.");
             }
 
             return true;
@@ -338,7 +338,7 @@ internal static class EnvelopeReader
                         CheckText();
                         if (!_guard.TryAdd(ref _reader, _message))
                         {
-                            throw Refuse("An object holds two keys that are equal, or differ only by case or Unicode normalization.");
+                            throw Refuse("An object holds two keys that are equal, or differ only by case or Unicode normalization, or a key longer than 4 KiB.");
                         }
 
                         break;

@@ -29,8 +29,9 @@ internal static class KeyFolding
             Append(folded, rune);
         }
 
-        SortMarks(folded);
-        return folded.ToString();
+        var chars = folded.ToString().ToCharArray();
+        SortMarks(chars);
+        return new string(chars);
     }
 
     private static void Append(StringBuilder folded, Rune rune)
@@ -58,7 +59,7 @@ internal static class KeyFolding
         }
     }
 
-    private static void SortMarks(StringBuilder folded)
+    private static void SortMarks(char[] folded)
     {
         for (var start = 0; start < folded.Length; start++)
         {
@@ -70,9 +71,7 @@ internal static class KeyFolding
 
             if (end - start > 1)
             {
-                var marks = folded.ToString(start, end - start).ToCharArray();
-                Array.Sort(marks);
-                folded.Remove(start, marks.Length).Insert(start, marks);
+                Array.Sort(folded, start, end - start);
             }
 
             start = Math.Max(start, end);

@@ -30,9 +30,17 @@ internal sealed class KeyGuard
 
     public void LeaveObject() => _depth--;
 
-    /// <summary>False when the innermost object has such a key already.</summary>
+    /// <summary>No honest key is longer; folding one of megabytes would be work for nobody.</summary>
+    private const int MaxKeyBytes = 4096;
+
+    /// <summary>False when the innermost object has such a key already, or when the key is longer than 4 KiB.</summary>
     public bool TryAdd(ref Utf8JsonReader reader, ReadOnlySpan<byte> buffer)
     {
+        if (reader.ValueSpan.Length > MaxKeyBytes)
+        {
+            return false;
+        }
+
         var raw = new ByteRange((int)reader.TokenStartIndex + 1, reader.ValueSpan.Length);
         var plain = !reader.ValueIsEscaped && Ascii.IsValid(reader.ValueSpan);
         return _frames[_depth].TryAdd(raw, plain, plain ? null : KeyFolding.Fold(reader.GetString() ?? ""), buffer);

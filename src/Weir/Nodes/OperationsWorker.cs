@@ -98,7 +98,8 @@ internal sealed class OperationsWorker(
         {
             var status = operation.NodeId is { } nodeId ? await AskNodeAsync(nodeId, operation, ct) : await AskRemoteAsync(operation, ct);
             // What the node tells by its next heartbeat it may have told now.
-            await queries.RecordStateAsync(status, ct);
+            // A node speaks only of the instance that it was asked for, whatever it answers.
+            await queries.RecordStateAsync(status with { Id = operation.InstanceId, Generation = operation.Generation }, ct);
             await queries.RecordAsync(operation.Id, replicaId, "done", null, null, null, ct);
         }
         catch (NodeCallException e)
@@ -113,6 +114,11 @@ internal sealed class OperationsWorker(
         {
             // The database is away. The lease ends, and the operation is carried out once more, which changes nothing.
             logger.LogWarning("Operation {Operation} could not be recorded: {Message}", operation.Id, e.Message);
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            // One answer that nobody foresaw must not end the worker for everybody; the lease ends, and it is tried again.
+            logger.LogError(e, "Operation {Operation} failed in a way that Weir did not foresee.", operation.Id);
         }
     }
 

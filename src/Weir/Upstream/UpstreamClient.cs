@@ -13,6 +13,9 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
     /// <summary>For era detection and <c>initialize</c> together.</summary>
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
 
+    /// <summary>For a goodbye, whose answer does not matter.</summary>
+    private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(2);
+
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
     /// <summary>
@@ -49,11 +52,13 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
 
         using var request = new HttpRequestMessage(HttpMethod.Delete, session.Target.Endpoint);
         AddHeaders(request, session.Target, session.Version, session.SessionId);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        deadline.CancelAfter(CloseTimeout);
         try
         {
-            using var exchange = await UpstreamExchange.SendAsync(Sockets(session.Target), request, maxResponseBytes, ct);
+            using var exchange = await UpstreamExchange.SendAsync(Sockets(session.Target), request, maxResponseBytes, deadline.Token);
         }
-        catch (UpstreamException)
+        catch (Exception e) when (e is UpstreamException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
             // It is gone already, or will time the session out by itself.
         }
@@ -70,7 +75,7 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
             {
                 if (message.Outline.Result.Exists && Supports(message.Outline.Result.Of(message.Bytes), out var result))
                 {
-                    var info = result.TryGetProperty("_meta", out var meta) && meta.TryGetProperty(Protocol.MetaServerInfo, out var value)
+                    var info = result.TryGetProperty("_meta", out var meta) && meta.ValueKind == JsonValueKind.Object && meta.TryGetProperty(Protocol.MetaServerInfo, out var value)
                         ? value.GetRawText() : "{}";
                     var capabilities = result.TryGetProperty("capabilities", out var declared) ? declared.GetRawText() : "{}";
                     return new UpstreamSession(target, Protocol.Modern, sessionId: null, ToBytes(info), ToBytes(capabilities));

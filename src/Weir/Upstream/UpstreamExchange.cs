@@ -144,9 +144,14 @@ internal sealed class UpstreamExchange : IDisposable
         Outline outline;
         try
         {
+            if (!System.Text.Unicode.Utf8.IsValid(bytes.Span))
+            {
+                throw new JsonException("Not UTF-8.");
+            }
+
             outline = Outline.Read(bytes.Span);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw Nonsense("The server's answer is not a JSON-RPC message.");
         }

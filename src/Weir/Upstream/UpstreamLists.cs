@@ -9,14 +9,16 @@ internal sealed class UpstreamLists(UpstreamClient client)
     /// <summary>A server that never ends its list is cut off here.</summary>
     private const int MaxPages = 100;
     private const int MaxItems = 5000;
+    private const int MaxCharacters = 16 * 1024 * 1024;
 
     /// <param name="method">E.g. <c>tools/list</c>.</param>
     /// <param name="member">The member of the result that holds the items, e.g. <c>tools</c>.</param>
-    /// <exception cref="UpstreamException">The server refused, broke the protocol, or announced more than 5,000 items.</exception>
+    /// <exception cref="UpstreamException">The server refused, broke the protocol, or announced more than 5,000 items, 100 pages or 16 MiB.</exception>
     public async Task<IReadOnlyList<JsonElement>> ListAsync(UpstreamSession session, string method, string member, CancellationToken ct)
     {
         var items = new List<JsonElement>();
         string? cursor = null;
+        var characters = 0L;
         for (var page = 0; page < MaxPages; page++)
         {
             var result = await AskAsync(session, method, cursor, ct);
@@ -26,16 +28,17 @@ internal sealed class UpstreamLists(UpstreamClient client)
             }
 
             items.AddRange(list.EnumerateArray());
+            characters += list.GetRawText().Length;
             cursor = result.TryGetProperty("nextCursor", out var next) && next.ValueKind == JsonValueKind.String ? next.GetString() : null;
-            if (cursor is null || items.Count > MaxItems)
+            if (cursor is null || items.Count > MaxItems || characters > MaxCharacters)
             {
                 break;
             }
         }
 
-        return items.Count <= MaxItems && cursor is null
+        return items.Count <= MaxItems && characters <= MaxCharacters && cursor is null
             ? items
-            : throw new UpstreamException(UpstreamFailure.TooLarge, $"The server announces more than {MaxItems} {member}, or more than {MaxPages} pages.");
+            : throw new UpstreamException(UpstreamFailure.TooLarge, $"The server announces more than {MaxItems} {member}, more than {MaxPages} pages of them, or more than 16 MiB.");
     }
 
     private async Task<JsonElement> AskAsync(UpstreamSession session, string method, string? cursor, CancellationToken ct)

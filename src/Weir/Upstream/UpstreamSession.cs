@@ -8,6 +8,9 @@ namespace Weir.Upstream;
 /// </summary>
 internal sealed class UpstreamSession(UpstreamTarget target, string version, string? sessionId, byte[] serverInfo, byte[] capabilities)
 {
+    /// <summary>What a server says of itself is kept as long as the session: more than this many bytes is not kept.</summary>
+    private const int MaxDescription = 64 * 1024;
+
     private long _lastId = 1;
 
     public UpstreamTarget Target { get; } = target;
@@ -20,10 +23,10 @@ internal sealed class UpstreamSession(UpstreamTarget target, string version, str
     public bool IsModern => string.Equals(Version, Protocol.Modern, StringComparison.Ordinal);
 
     /// <summary>The server's own description of itself, JSON.</summary>
-    public byte[] ServerInfo { get; } = serverInfo;
+    public byte[] ServerInfo { get; } = serverInfo.Length <= MaxDescription ? serverInfo : "{}"u8.ToArray();
 
     /// <summary>The server's capabilities, JSON.</summary>
-    public byte[] Capabilities { get; } = capabilities;
+    public byte[] Capabilities { get; } = capabilities.Length <= MaxDescription ? capabilities : "{}"u8.ToArray();
 
     /// <summary>Ticks of the last use, for the sweep of idle sessions.</summary>
     public long LastUsed { get; set; }

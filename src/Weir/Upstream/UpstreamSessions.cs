@@ -12,8 +12,6 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
 
     private readonly ConcurrentDictionary<Key, Lazy<Task<UpstreamSession>>> _open = new();
 
-    public int Count => _open.Count;
-
     /// <summary>The open conversation, or a new one; callers that come at once share one opening.</summary>
     public async ValueTask<UpstreamSession> GetAsync(UpstreamTarget target, string affinity, CancellationToken ct)
     {

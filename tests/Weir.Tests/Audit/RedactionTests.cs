@@ -42,6 +42,11 @@ public sealed class RedactionTests
     [Fact]
     public void What_is_no_json_is_not_copied() => Copy("<html>secret</html>").ShouldBe("[not JSON, 19 bytes]");
 
+    [Theory]
+    [InlineData("{\"a\":\"\\ud83d\"}")]
+    [InlineData("{\"\\udc00\":1}")]
+    public void Half_of_a_surrogate_pair_is_no_reason_to_lose_the_outcome(string body) => Copy(body).ShouldStartWith("[not JSON");
+
     [Fact]
     public void What_text_cannot_hold_is_left_out() => Copy("""{"a":"x\u0000y"}""").ShouldNotContain("\0");
 

@@ -26,6 +26,9 @@ public sealed class OddServer : IAsyncDisposable
 
     public int Calls => Volatile.Read(ref _calls);
 
+    /// <summary>What it says from now on when it is asked for its tools; null: the truth.</summary>
+    public string? Lie { get; set; }
+
     /// <summary>The last call's body, as it arrived.</summary>
     public string LastBody { get; private set; } = "";
 
@@ -58,6 +61,9 @@ public sealed class OddServer : IAsyncDisposable
         {
             case "server/discover":
                 await JsonAsync(http, id, """{"resultType":"complete","ttlMs":0,"cacheScope":"private","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}""");
+                break;
+            case "tools/list" when Lie is { } lie:
+                await JsonAsync(http, id, lie);
                 break;
             case "tools/list":
                 var tools = string.Join(',', Tools.Select(t => $$"""{"name":"{{t}}","inputSchema":{"type":"object"} }"""));

@@ -1,5 +1,7 @@
+using Microsoft.Extensions.DependencyInjection;
 using ModelContextProtocol.Client;
 using ModelContextProtocol.Protocol;
+using Weir.Gateway;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Journeys;
@@ -37,6 +39,36 @@ public sealed class GovernedCallTests(RunningWeir weir) : IClassFixture<RunningW
         rows.Select(r => r.Phase).Order().ShouldBe(["completed", "requested"]);
         rows.Select(r => r.Id).Distinct().Count().ShouldBe(1);
         rows.Single(r => r.Phase == "completed").Outcome.ShouldBe("ok");
+    }
+
+    [Fact]
+    public async Task Uris_in_results_lead_back_to_their_server()
+    {
+        await using var client = await ConnectAsync();
+        await ToolsAsync(client);
+        weir.Services.GetRequiredService<AgentCatalogs>().Drop(null);
+        var result = await client.CallToolAsync($"{_name}__link");
+        result.Content.OfType<ResourceLinkBlock>().Single().Uri.ShouldBe($"weir://{_name}/file:///data/a.txt");
+        result.Content.OfType<EmbeddedResourceBlock>().Select(b => b.Resource.Uri).ShouldBe(["ui://widget", $"weir://{_name}/file:///data/b.txt"]);
+    }
+
+    [Fact]
+    public async Task A_tools_own_failure_is_recorded_as_such()
+    {
+        await using var client = await ConnectAsync();
+        await ToolsAsync(client);
+        (await client.CallToolAsync($"{_name}__fail")).IsError.ShouldBe(true);
+        await Until.AsyncTrue(async () => (await weir.LogAsync()).Any(r => r.Instance == _name && r.Outcome == "tool_error"), "the outcome's row");
+    }
+
+    [Fact]
+    public async Task A_server_that_keeps_sessions_serves_through_weir_too()
+    {
+        await using var server = await EchoServer.StartAsync(stateless: false);
+        var (name, _) = await weir.AddReadyAsync(server.Url, """{"tools": {"echo": {}}}""");
+        await using var client = await ConnectAsync();
+        var result = await client.CallToolAsync($"{name}__echo", new Dictionary<string, object?> { ["message"] = "hello" });
+        result.Content.OfType<TextContentBlock>().Single().Text.ShouldBe("hello");
     }
 
     private Task<McpClient> ConnectAsync() => McpClient.CreateAsync(new HttpClientTransport(new HttpClientTransportOptions

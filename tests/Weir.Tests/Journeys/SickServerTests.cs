@@ -66,6 +66,20 @@ public sealed class SickServerTests(ImpatientWeir weir) : IClassFixture<Impatien
         (await Raw().CallAsync($"{_name}__echo")).Body.ShouldContain("\"ok\"");
     }
 
+    [Theory]
+    [InlineData("""{"tools":[1]}""")]
+    [InlineData("""{"tools":[{"name":"\ud800"}]}""")]
+    [InlineData("""{"tools":"none"}""")]
+    [InlineData("[]")]
+    [InlineData("7")]
+    public async Task A_server_that_lies_in_its_list_ends_nobody_elses_refresh(string lie)
+    {
+        await using var liar = await OddServer.StartAsync();
+        liar.Lie = lie;
+        await weir.World.AddRemoteAsync("l" + Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("N")[18..], liar.Url);
+        await weir.AddReadyAsync(_server.Url, """{"tools": {"*": {}}}""");
+    }
+
     [Fact]
     public async Task A_list_never_waits_for_a_server()
     {

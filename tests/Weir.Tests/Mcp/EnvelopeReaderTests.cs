@@ -68,6 +68,10 @@ public sealed class EnvelopeReaderTests
     }
 
     [Fact]
+    public void A05_a_key_of_megabytes_is_refused_without_being_folded() =>
+        Refuse(Call("{\"" + string.Concat(Enumerable.Repeat("a\u0301\u0301", 500_000)) + "\":1}")).RpcCode.ShouldBe(RpcCodes.InvalidRequest);
+
+    [Fact]
     public void The_same_key_in_different_objects_is_no_collision() => Read(Call("""{"a":{"k":1},"b":{"k":2},"c":[{"k":3},{"k":4}]}""")).Name.ShouldBe("x");
 
     [Theory]

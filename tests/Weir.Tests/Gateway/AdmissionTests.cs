@@ -1,0 +1,57 @@
+using Microsoft.Extensions.DependencyInjection;
+using Weir.Errors;
+using Weir.Gateway;
+using Weir.Identity;
+using Weir.Tests.Infrastructure;
+
+namespace Weir.Tests.Gateway;
+
+/// <summary>`weir.admit` itself, through the gateway's own queries.</summary>
+public sealed class AdmissionTests(RunningWeir weir) : IClassFixture<RunningWeir>
+{
+    [Fact]
+    public async Task One_poisoned_call_in_a_batch_of_64_raises_for_all_and_harms_no_other_when_they_are_decided_alone()
+    {
+        await using var server = await OddServer.StartAsync();
+        var (_, instance) = await weir.AddReadyAsync(server.Url, """{"tools": {"echo": {}}}""");
+        var queries = weir.Services.GetRequiredService<GatewayQueries>();
+        var calls = Enumerable.Range(0, 64).Select(i => Call(instance, poisoned: i == 40)).ToArray();
+
+        (await Should.ThrowAsync<WeirException>(() => queries.AdmitAsync(calls))).Code.ShouldNotBe(ErrorCode.Unavailable);
+        (await weir.LogAsync()).ShouldNotContain(r => calls.Any(c => c.Id == r.Id), "a batch that raises is undone as a whole");
+
+        await using var queue = new AdmissionQueue(queries.AdmitAsync, queries.RecordDenialAsync, new Weir.Configuration.AdmissionConfig(), TimeProvider.System);
+        var decisions = await Task.WhenAll(calls.Select(queue.DecideAsync));
+        decisions.Where((_, i) => i != 40).ShouldAllBe(d => d.Admitted);
+        decisions[40].Admitted.ShouldBeFalse();
+        (await weir.LogAsync()).Count(r => r.Phase == "requested" && calls.Any(c => c.Id == r.Id)).ShouldBe(63);
+    }
+
+    [Fact]
+    public async Task Garbage_that_only_a_client_can_send_denies_and_does_not_raise()
+    {
+        await using var server = await OddServer.StartAsync();
+        var (_, instance) = await weir.AddReadyAsync(server.Url, """{"tools": {"echo": {"args": {"path": {"type": "string", "under": "/data"}}}}}""");
+        var queries = weir.Services.GetRequiredService<GatewayQueries>();
+        var decisions = await queries.AdmitAsync(
+        [
+            Call(instance) with { Arguments = "{" },
+            Call(instance) with { Arguments = "[]" },
+            Call(instance) with { Arguments = "{\"path\":\"\\ud800\"}" },
+            Call(instance) with { Item = new string('x', 10_000) },
+            Call(instance) with { Arguments = """{"path":"/data/ok"}""" },
+        ]);
+        decisions.Take(4).ShouldAllBe(d => !d.Admitted);
+        decisions[4].Admitted.ShouldBeTrue();
+    }
+
+    /// <summary>Poisoned: a time that only a faulty replica can send, for which admission raises.</summary>
+    private CallRequest Call(Guid instance, bool poisoned = false)
+    {
+        var now = TimeProvider.System.GetUtcNow();
+        var at = poisoned ? now.AddDays(-1) : now;
+        return new CallRequest(
+            Guid.CreateVersion7(now), new DateTime(at.UtcTicks / 10 * 10, DateTimeKind.Utc), "tests", Principal.OfKey(AgentKey.Parse(weir.World.AgentKey)!), CallKinds.Tool, instance, "echo",
+            "{}", "1", 1, 2, new byte[32], "{}");
+    }
+}
