@@ -3074,9 +3074,15 @@ begin
               p_request_ids, p_request_bytes, p_request_hashes)
        as c(id, created_at, key_id, secret_hash, user_id, agent_id, kind, item, reason, request_id, request_bytes, request_hash)
   left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
-                     where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
+                     where x.key_id = c.key_id and x.secret_hash = c.secret_hash and x.revoked_at is null
+                       and (x.expires_at is null or x.expires_at > clock_timestamp()) offset 0) k on true
+  -- whoever is not (any more) of the organization writes nothing into its record
   join lateral (select x.id, x.organization_id, x.name from public.agents x
-                where x.id = case when c.key_id is not null then k.agent_id when c.user_id is not null then c.agent_id end
+                where x.is_active
+                  and (x.id = k.agent_id
+                       or (c.key_id is null and x.id = c.agent_id and weir.may_use_agent(c.user_id, x.id, x.owner_id)
+                           and exists (select from public.organization_members m
+                                       where m.organization_id = x.organization_id and m.user_id = c.user_id and m.status = 'active')))
                 offset 0) a on true
   on conflict do nothing;
   get diagnostics v_written = row_count;
@@ -3409,8 +3415,8 @@ begin
           then null else 'must be the name of a JSON type or integer' end
       when v_key = 'equals' then null
       when v_key = 'in' then
-        case when v_type = 'array' and jsonb_array_length(v_value) between 1 and 1000
-          then null else 'must be an array of 1 to 1000 values' end
+        case when v_type = 'array' and jsonb_array_length(v_value) between 1 and 100
+          then null else 'must be an array of 1 to 100 values' end
       when v_key in ('min', 'max') then
         case when v_type = 'number' then null else 'must be a number' end
       when v_key = 'prefix' then
@@ -3453,7 +3459,8 @@ declare
 begin
   for v_key, v_limit in select e.key, e.value from jsonb_each(p_rule) e loop
     if v_key = 'each' then
-      if v_type <> 'array' then
+      -- a bound on the work that one call can ask of everybody's admission
+      if v_type <> 'array' or jsonb_array_length(p_value) > 256 then
         return p_path;
       end if;
       select f.failure into v_failure
@@ -3468,7 +3475,9 @@ begin
     end if;
     -- apart, because an expression without a subquery is evaluated without a query
     if v_key = 'in' then
-      v_holds := exists (select from jsonb_array_elements(v_limit) i where i = p_value);
+      -- a scalar is contained in an array only as an element; anything else is compared whole
+      v_holds := case when v_type in ('object', 'array') then exists (select from jsonb_array_elements(v_limit) i where i = p_value)
+                      else v_limit @> p_value end;
     else
       v_holds := case v_key
         when 'type' then v_limit #>> '{}' = v_type or (v_limit = '"integer"' and v_number = trunc(v_number))

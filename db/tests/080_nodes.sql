@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(76);
+select plan(77);
 
 -- Joining
 select throws_ok($$select weir.register_node(sha256('token'), sha256('x'), 'http://127.0.0.1:1', '\x00', 1, 'user', '{}')$$, 'WR002',
@@ -128,6 +128,13 @@ select isnt_empty(pg_temp.expand($$select * from mcp_interaction_logs where inst
 rollback to s;
 
 -- The state machine, for whoever writes
+-- and the page that shows it, found from wherever the tests are run
+create temporary table page (line text);
+\set page `cat docs/nodes.md 2>/dev/null || cat ../docs/nodes.md 2>/dev/null || cat ../../docs/nodes.md`
+insert into page select regexp_split_to_table(:'page', '\n');
+select set_eq($$
+  select m[1], t[1] from page, regexp_match(line, '^\| `([a-z]+)` \| ((?:`[a-z]+`(?:, )?)+) \|$') m, regexp_matches(m[2], '`([a-z]+)`', 'g') t$$,
+  $$select from_status, to_status from weir.instance_moves$$, 'M16_the_page_shows_the_moves_that_there_are');
 select throws_ok(pg_temp.expand($$update mcp_server_instances set status = 'running' where id = {bfiles}$$), 'WR005', null,
   'M13_no_move_that_is_not_in_the_table');
 select throws_ok(pg_temp.expand($$update mcp_server_instances set status = 'banana' where id = {bfiles}$$), 'WR005', null,
