@@ -1,0 +1,57 @@
+using System.Text.RegularExpressions;
+using Weir.Tests.Infrastructure;
+
+namespace Weir.Tests.Docs;
+
+/// <summary>docs/traps.md says which test proves that a defect of the first draft is not there. Here it is held to that.</summary>
+public sealed partial class TrapsTests
+{
+    // How many defects each group has, in the order of the page.
+    private static readonly (char Group, int Count)[] Groups = [('M', 21), ('V', 13), ('G', 8), ('D', 7), ('T', 21), ('S', 17)];
+
+    [Fact]
+    public void Every_defect_has_its_row_once_and_in_order() =>
+        Rows().Select(r => r.Id).ShouldBe(Groups.SelectMany(g => Enumerable.Range(1, g.Count).Select(n => $"{g.Group}{n}")));
+
+    [Fact]
+    public void Every_row_has_a_test_of_its_own_or_says_what_it_waits_for() =>
+        Rows().Where(r => r.WaitsFor.Length == 0 && !r.Tests.Any(t => t.Name.Split('_').Contains(r.Id, StringComparer.Ordinal))).Select(r => r.Id).ShouldBeEmpty();
+
+    [Fact]
+    public void Every_test_that_a_row_names_is_in_the_file_that_it_names()
+    {
+        var tests = Rows().SelectMany(r => r.Tests).Distinct().ToArray();
+
+        tests.ShouldNotBeEmpty();
+        tests.Where(t => !IsThere(t)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Nothing_of_a_row_is_left_unread() => Rows().Where(r => Test().Replace(r.Cell, "").Trim(' ', ';').Length > 0).Select(r => r.Id).ShouldBeEmpty();
+
+    // In SQL the name begins a test's description, in C# it is a method's.
+    private static bool IsThere((string Name, string File) test)
+    {
+        var path = Repository.PathOf(test.File);
+        return File.Exists(path) && Regex.IsMatch(
+            File.ReadAllText(path),
+            test.File.EndsWith(".sql", StringComparison.Ordinal) ? $@"'{test.Name}\b" : $@"\bpublic [\w<> ]+ {test.Name}\(",
+            RegexOptions.CultureInvariant,
+            TimeSpan.FromSeconds(1));
+    }
+
+    private static List<(string Id, string Cell, (string Name, string File)[] Tests, string WaitsFor)> Rows() =>
+    [
+        .. Row().Matches(File.ReadAllText(Repository.PathOf("docs/traps.md"))).Select(row => (
+            row.Groups["id"].Value,
+            row.Groups["tests"].Value,
+            Test().Matches(row.Groups["tests"].Value).Select(t => (t.Groups["name"].Value, t.Groups["file"].Value)).ToArray(),
+            row.Groups["waits"].Value.Trim())),
+    ];
+
+    [GeneratedRegex(@"^\| (?<id>[MVGDTS]\d+) \|[^|\n]+\|(?<tests>[^|\n]*)\|(?<waits>[^|\n]*)\|$", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    private static partial Regex Row();
+
+    [GeneratedRegex(@"`(?<name>\w+)` in \[[\w.]+\]\(\.\./(?<file>[\w./]+)\)", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    private static partial Regex Test();
+}
