@@ -1274,7 +1274,8 @@ declare
   v_locked uuid[];
   v_calls weir.call_decision[];
   v_over record;
-  v_epoch integer;
+  v_known bigint;
+  v_limited boolean;
   v_written bigint;
   v_now constant timestamptz := clock_timestamp();
 begin
@@ -1309,11 +1310,13 @@ begin
   end if;
 
   -- 3. the decisions
-  v_calls := array(select d from weir.decide(p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids,
-                                             p_items, p_arguments, v_locked) d order by d.ordinal);
+  select array_agg(d::weir.call_decision order by d.ordinal), count(d.organization_id),
+         coalesce(bool_or(d.failures = '{}' and d.limits <> '{}'), false)
+  into v_calls, v_known, v_limited
+  from weir.decide(p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids, p_items, p_arguments, v_locked) d;
 
   -- 4. the limits
-  if exists (select from unnest(v_calls) c where c.limits is not null and c.limits <> '{}' and c.failures = '{}') then
+  if v_limited then
     for v_over in select o.ordinal, o.retry_after from weir.over_limit(v_calls) o loop
       v_calls[v_over.ordinal].failures := array['limit'];
       v_calls[v_over.ordinal].detail := v_over.retry_after::text;
@@ -1321,12 +1324,12 @@ begin
   end if;
 
   -- 5. the record
-  select i.epoch into v_epoch from weir.installation i;
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     instance_id, instance_name, item, grant_id, request_id, attempt, reason, detail, request_bytes, request_hash, request_copy)
   select p_created_at[c.ordinal], p_ids[c.ordinal], case when c.failures = '{}' then 'requested' else 'denied' end,
-         c.organization_id, p_kinds[c.ordinal], case when c.failures = '{}' then 'allowed' else 'denied' end, v_epoch, p_replica_id,
+         c.organization_id, p_kinds[c.ordinal], case when c.failures = '{}' then 'allowed' else 'denied' end,
+         (select i.epoch from weir.installation i), p_replica_id,
          case when c.user_id is null then 'agent' else 'user' end, c.user_id, c.agent_id, c.agent_name, c.key_id,
          c.instance_id, c.instance_name, weir.cut(p_items[c.ordinal], 4096), c.grant_id, weir.cut(p_request_ids[c.ordinal], 256),
          p_attempts[c.ordinal], c.failures[1], c.detail, p_request_bytes[c.ordinal], p_request_hashes[c.ordinal],
@@ -1335,7 +1338,7 @@ begin
   where c.organization_id is not null
   on conflict do nothing;
   get diagnostics v_written = row_count;
-  if v_written <> (select count(c.organization_id) from unnest(v_calls) c) then
+  if v_written <> v_known then
     raise exception using errcode = 'WR005', message = 'p_ids: an interaction of this id is already recorded';
   end if;
 
@@ -3067,9 +3070,15 @@ begin
               p_request_ids, p_request_bytes, p_request_hashes)
        as c(id, created_at, key_id, secret_hash, user_id, agent_id, kind, item, reason, request_id, request_bytes, request_hash)
   left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
-                     where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
+                     where x.key_id = c.key_id and x.secret_hash = c.secret_hash and x.revoked_at is null
+                       and (x.expires_at is null or x.expires_at > clock_timestamp()) offset 0) k on true
+  -- whoever is not (any more) of the organization writes nothing into its record
   join lateral (select x.id, x.organization_id, x.name from public.agents x
-                where x.id = case when c.key_id is not null then k.agent_id when c.user_id is not null then c.agent_id end
+                where x.is_active
+                  and (x.id = k.agent_id
+                       or (c.key_id is null and x.id = c.agent_id and weir.may_use_agent(c.user_id, x.id, x.owner_id)
+                           and exists (select from public.organization_members m
+                                       where m.organization_id = x.organization_id and m.user_id = c.user_id and m.status = 'active')))
                 offset 0) a on true
   on conflict do nothing;
   get diagnostics v_written = row_count;
@@ -3402,8 +3411,8 @@ begin
           then null else 'must be the name of a JSON type or integer' end
       when v_key = 'equals' then null
       when v_key = 'in' then
-        case when v_type = 'array' and jsonb_array_length(v_value) between 1 and 1000
-          then null else 'must be an array of 1 to 1000 values' end
+        case when v_type = 'array' and jsonb_array_length(v_value) between 1 and 100
+          then null else 'must be an array of 1 to 100 values' end
       when v_key in ('min', 'max') then
         case when v_type = 'number' then null else 'must be a number' end
       when v_key = 'prefix' then
@@ -3446,7 +3455,8 @@ declare
 begin
   for v_key, v_limit in select e.key, e.value from jsonb_each(p_rule) e loop
     if v_key = 'each' then
-      if v_type <> 'array' then
+      -- a bound on the work that one call can ask of everybody's admission
+      if v_type <> 'array' or jsonb_array_length(p_value) > 256 then
         return p_path;
       end if;
       select f.failure into v_failure
@@ -3459,16 +3469,22 @@ begin
       end if;
       continue;
     end if;
-    v_holds := case v_key
-      when 'type' then v_limit #>> '{}' = v_type or (v_limit = '"integer"' and v_number = trunc(v_number))
-      when 'equals' then p_value = v_limit
-      when 'in' then exists (select from jsonb_array_elements(v_limit) i where i = p_value)
-      when 'min' then v_number >= (v_limit #>> '{}')::numeric
-      when 'max' then v_number <= (v_limit #>> '{}')::numeric
-      when 'prefix' then starts_with(v_text, v_limit #>> '{}')
-      when 'under' then weir.is_under(v_text, v_limit #>> '{}')
-      when 'matches' then length(v_text) <= 4096 and v_text ~ ('^(?:' || (v_limit #>> '{}') || ')$')
-    end;
+    -- apart, because an expression without a subquery is evaluated without a query
+    if v_key = 'in' then
+      -- a scalar is contained in an array only as an element; anything else is compared whole
+      v_holds := case when v_type in ('object', 'array') then exists (select from jsonb_array_elements(v_limit) i where i = p_value)
+                      else v_limit @> p_value end;
+    else
+      v_holds := case v_key
+        when 'type' then v_limit #>> '{}' = v_type or (v_limit = '"integer"' and v_number = trunc(v_number))
+        when 'equals' then p_value = v_limit
+        when 'min' then v_number >= (v_limit #>> '{}')::numeric
+        when 'max' then v_number <= (v_limit #>> '{}')::numeric
+        when 'prefix' then starts_with(v_text, v_limit #>> '{}')
+        when 'under' then weir.is_under(v_text, v_limit #>> '{}')
+        when 'matches' then length(v_text) <= 4096 and v_text ~ ('^(?:' || (v_limit #>> '{}') || ')$')
+      end;
+    end if;
     -- null: the value has no such property (a number asked for its prefix), or the rule is not known
     if v_holds is not true then
       return p_path;
