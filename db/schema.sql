@@ -1045,7 +1045,11 @@ begin
     return jsonb_build_object('id', v_id, 'created', true);
   end if;
   select m.id into v_id from public.chat_messages m
-  where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id;
+  where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id and m.content = p_content;
+  if v_id is null then
+    return weir.refuse('WR005', 'client_message_id was used for another message', 'chat', v_channel.organization_id,
+                       p_item => 'post_chat_message');
+  end if;
   return jsonb_build_object('id', v_id, 'created', false);
 exception
   when integrity_constraint_violation or insufficient_privilege then

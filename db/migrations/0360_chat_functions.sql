@@ -1,6 +1,7 @@
 -- Chat, by the person's side. Owned by weir_writer: row-level security decides what is seen and said.
 
--- A message in a channel of a workspace that the caller belongs to. The same client_message_id again is the same message.
+-- A message in a channel of a workspace that the caller belongs to. The same client_message_id again is the same message:
+-- with the same content its id, with another one a conflict.
 create function weir.post_chat_message(p_channel_id uuid, p_content text, p_client_message_id text) returns jsonb
 language plpgsql volatile security definer
 set search_path = ''
@@ -27,7 +28,11 @@ begin
     return jsonb_build_object('id', v_id, 'created', true);
   end if;
   select m.id into v_id from public.chat_messages m
-  where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id;
+  where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id and m.content = p_content;
+  if v_id is null then
+    return weir.refuse('WR005', 'client_message_id was used for another message', 'chat', v_channel.organization_id,
+                       p_item => 'post_chat_message');
+  end if;
   return jsonb_build_object('id', v_id, 'created', false);
 exception
   when integrity_constraint_violation or insufficient_privilege then

@@ -1,7 +1,7 @@
 -- The walls that every table and function has: a sweep over the catalog, so that a new one cannot forget them.
 begin;
 \ir ../testing/helpers.sql
-select plan(18);
+select plan(21);
 
 create temporary view our_tables as
   select c.oid, n.nspname, c.relname, format('%I.%I', n.nspname, c.relname) as name, c.relrowsecurity, c.relforcerowsecurity,
@@ -65,6 +65,24 @@ select is_empty($$
   select tablename, policyname from pg_policies
   where schemaname in ('public', 'weir') and concat(qual, with_check) ~ 'auth\.(uid|jwt|role)\(|current_setting|current_user'$$,
   'T19_policies_ask_for_the_actor_once_and_not_per_row');
+
+-- Names and ids: one convention, so that what one function gives another one takes
+select is_empty($$
+  select t.name, a.attname from our_tables t join pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
+  where (a.attname = 'id' or a.attname like '%\_id') and a.atttypid <> 'uuid'::regtype
+    -- texts that clients or this installation make: a key's public part, a request's id
+    and a.attname not in ('key_id', 'request_id', 'client_message_id')$$, 'S7_every_id_of_a_table_is_a_uuid');
+select is_empty($$
+  select f.name, a.name from our_functions f join pg_proc p on p.oid = f.oid,
+         unnest(p.proargnames, coalesce(p.proallargtypes, p.proargtypes::oid[])) a(name, type)
+  where a.name ~ '(^|_)ids?$' and a.type not in ('uuid'::regtype, 'uuid[]'::regtype)
+    and a.name !~ '^(p_)?(key_ids?|request_ids?|client_message_id)$'$$, 'S7_every_id_that_a_function_takes_or_gives_is_a_uuid');
+select is_empty($$
+  select t.name, a.attname from our_tables t join pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
+  where a.attname !~ '^[a-z][a-z0-9]*(_[a-z0-9]+)*$'
+  union all
+  select f.name, a.name from our_functions f join pg_proc p on p.oid = f.oid, unnest(p.proargnames) a(name)
+  where a.name !~ '^[a-z][a-z0-9]*(_[a-z0-9]+)*$'$$, 'S7_every_column_and_parameter_is_named_in_snake_case');
 
 -- Functions
 select is_empty($$select name from our_functions where proacl is null or exists (

@@ -17,7 +17,7 @@ select case when exists (select from pg_extension where extname = 'plpgsql_check
           and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')) f,
        plpgsql_check_function_tb(f.oid::regprocedure, coalesce(f.tgrelid, 0)::regclass, fatal_errors => false,
                                  security_warnings => true, performance_warnings => true, extra_warnings => true) c$$,
-  'V1_plpgsql_check_reports_nothing_on_any_function')
+  'V1_M6_plpgsql_check_reports_nothing_on_any_function')
   else skip('plpgsql_check is not installed', 1) end;
 
 select * from finish();

@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(64);
+select plan(71);
 
 -- An admin creates
 select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "one", "url": "https://one.example/mcp"}')$$),
@@ -55,6 +55,26 @@ select is(pg_temp.outcome('adam',
   $$select manage_mcp_servers('create', {a}, '{"name": "zero", "url": "https://x.example", "priority": 0}')$$), 'ok',
   'S6_zero_is_a_priority');
 select is(pg_temp.be('owner', $$select priority::text from mcp_server_instances where name = 'zero'$$), '0', 'S6_and_stays_zero');
+
+-- A deployment and a stop by the server's id alone find every function that they need
+select pg_temp.keep('zero', (select id from mcp_server_instances where name = 'zero')) \g /dev/null
+select is(pg_temp.be('ann', $$select deploy_mcp_server_to_dtma({zero}) ->> 'status'$$), 'deploying', 'M6_deploy_runs');
+select is(pg_temp.be('ann', $$select stop_mcp_server_instance({zero}) ->> 'status'$$), 'stopping', 'M6_stop_runs');
+
+-- What a tenant writes into a configuration names no secret, and goes nowhere but to the node
+select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "test-files",
+  "configuration": {"directory": "/d", "vault_api_key_id": "01900000-0000-7000-8000-00000000dead"}}')$$), 'WR001',
+  'S4_a_configuration_names_no_secret');
+select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example",
+  "configuration": {"vault_api_key_id": "01900000-0000-7000-8000-00000000dead"}}')$$), 'WR001',
+  'S4_and_a_remote_server_has_none');
+select pg_temp.make('quiet', 'adam', $$select manage_mcp_servers('create', {a},
+         '{"name": "quiet", "catalog": "test-files", "configuration": {"directory": "/hush/hush"}}')$$),
+       pg_temp.be('adam', $$select manage_mcp_servers('deploy', {a}, null, {quiet})$$) \g /dev/null
+select is((select configuration::text from weir.claim_operations(gen_random_uuid(), 100, '1 minute')
+  where instance_id = pg_temp.id('quiet')), '{"directory": "/hush/hush"}', 'D4_the_node_gets_the_configuration');
+select is_empty($$select * from mcp_interaction_logs l where to_jsonb(l)::text like '%/hush/hush%'$$, 'D4_the_record_does_not');
+select is_empty($$select * from weir.dtma_operations o where to_jsonb(o)::text like '%/hush/hush%'$$, 'D4_nor_does_the_outbox');
 
 -- Idempotency and quota
 select is(pg_temp.be('adam',

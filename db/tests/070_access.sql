@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(57);
+select plan(74);
 
 -- validate
 select is(pg_temp.be('mia', $$select validate_mcp_access({robo}, {files})$$), 'true', 'V1_the_agent_s_owner');
@@ -50,6 +50,49 @@ select is(pg_temp.be('mia', $$select explain_mcp_access({robo}, {files}, 'list_d
   'V10_and_not_available');
 select is(pg_temp.be('mia', $$select explain_mcp_access({robo}, {files}, 'list_directory') ->> 'reason'$$), 'unavailable', 'V10_and_why');
 rollback to s;
+-- One decision: whoever asks, whatever has happened, the four answers are the same.
+create function pg_temp.answers(p_actor text, p_situation text) returns text language plpgsql as $$
+declare
+  v_answers text;
+begin
+  begin
+    perform pg_temp.be(p_actor, p_situation);
+    v_answers := concat_ws(', ',
+      pg_temp.be('mia', 'select validate_mcp_access({robo}, {files})') = 'true',
+      pg_temp.be('mia', 'select explain_mcp_access({robo}, {files}) ->> ''allowed''') = 'true',
+      pg_temp.be('mia', 'select count(*) from get_organization_mcp_configs({a}, {robo})
+                         where instance_id = {files} and has_agent_access') = '1',
+      pg_temp.call(null, null, 'files', 'context_request', null, null, 'mia', 'robo') = 'admitted');
+    raise exception 'undo' using errcode = 'ZZ000';
+  exception when sqlstate 'ZZ000' then
+    return v_answers;
+  end;
+end;
+$$;
+select is(pg_temp.answers('owner', 'select 1'), 't, t, t, t', 'S9_validate_explain_list_and_admission_permit_together');
+select is(pg_temp.answers(actor, situation), 'f, f, f, f', 'S9_and_deny_together: ' || situation)
+from (values
+  ('ann', $$select revoke_mcp_access({robo}, {files})$$),
+  ('ann', $$select grant_mcp_access({robo}, {files}, '{}', not_before => now() + interval '1 day')$$),
+  ('owner', $$update organization_members set status = 'suspended' where user_id = {mia} returning 1$$),
+  ('owner', $$update organization_members set role = 'viewer' where user_id = {mia} returning 1$$),
+  ('owner', $$update organizations set is_active = false where id = {a} returning 1$$),
+  ('owner', $$update agents set is_active = false where id = {robo} returning 1$$),
+  ('owner', $$update mcp_server_instances set status = 'deleting' where id = {files} returning 1$$),
+  ('owner', $$select weir.withdraw_catalog_server('test-files')$$)) s(actor, situation);
+select is(pg_temp.be('mia', $$select validate_mcp_access({robo}, {files})$$), 'true', 'S9_an_answer');
+select pg_temp.be('ann', $$select revoke_mcp_access({robo}, {files})$$) \g /dev/null
+select is(pg_temp.call_as('mia', 'list_directory'), 'no_grant', 'S9_is_no_ticket_each_call_is_decided_again');
+rollback to s;
+-- Whoever wants to know asks decide. The catalog only chooses what is worth showing; the two others write grants, and
+-- the list adds a grant's expiry.
+select results_eq($$
+  select p.proname::text collate "C", p.prosrc ~ 'weir\.decide\(' from pg_proc p
+  where p.pronamespace in ('weir'::regnamespace, 'public'::regnamespace) and p.prosrc ~ 'agent_mcp_permissions|weir\.decide\('
+    and p.proname <> 'decide' and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
+  order by 1$$, $$values ('admit' collate "C", true), ('agent_catalog', false), ('explain_mcp_access', true),
+  ('get_organization_mcp_configs', true), ('grant_mcp_access', false), ('revoke_mcp_access', false), ('validate_mcp_access', true)$$,
+  'S9_nothing_but_decide_decides');
 
 -- explain: the same answers as admission
 select is(pg_temp.be('mia', $$select explain_mcp_access({robo}, {files}, 'read_file', '{"path": "/data/a"}') ->> 'reason'$$), null,
@@ -116,6 +159,31 @@ select is(pg_temp.be('mia', $$select count(*) from get_organization_mcp_configs(
   'G7_what_is_not_granted_is_not_there');
 select is(pg_temp.be('adam', $$select access_reason from get_organization_mcp_configs({a}, {robo})$$), 'no_grant', 'G7_an_admin_sees_why');
 
+savepoint g;
+-- A server of the organization's own, without a catalog entry
+insert into mcp_server_instances (id, organization_id, name, url, status)
+values (pg_temp.keep('custom', weir.uuid_v7()), pg_temp.id('a'), 'custom', 'https://x.example/custom', 'running');
+select pg_temp.be('ann', $$select grant_mcp_access({robo}, {custom}, '{"tools": {"*": {}}}')$$) \g /dev/null
+select is(pg_temp.be('mia', $$select concat_ws(' ', instance_name, transport, has_agent_access, coalesce(catalog, 'none'))
+  from get_organization_mcp_configs({a}, {robo})$$), 'custom http t none', 'G5_a_server_without_a_catalog_entry_is_there_for_its_agent');
+select is(pg_temp.be('ann', $$select count(*) from get_organization_mcp_configs({a}) where instance_id = {custom}$$), '1',
+  'G5_and_for_management');
+rollback to g;
+-- Rows whose order on disk is not the order of their ids
+insert into mcp_server_instances (id, organization_id, name, url, status, priority)
+select md5('order ' || n)::uuid, pg_temp.id('a'), 'order-' || n, 'https://x.example/' || n, 'running', n % 3 from generate_series(1, 30) n;
+insert into agent_mcp_permissions (organization_id, agent_id, mcp_server_instance_id, permissions, granted_by_id)
+select organization_id, pg_temp.id('robo'), id, '{}', pg_temp.id('ann') from mcp_server_instances where name like 'order-%';
+select is(pg_temp.be('mia', $$select string_agg(instance_name, ' ') from get_organization_mcp_configs({a}, {robo})$$),
+  (select string_agg(name, ' ' order by priority, id) from mcp_server_instances where name like 'order-%'),
+  'G6_an_agent_s_servers_are_ordered_by_priority_and_then_by_id');
+select is(pg_temp.be('ann', $$select string_agg(instance_name, ' ') from get_organization_mcp_configs({a})$$),
+  (select string_agg(name, ' ' order by priority, id) from mcp_server_instances where organization_id = pg_temp.id('a')),
+  'G6_so_are_all_servers');
+insert into mcp_server_instances (id, organization_id, name, url)
+select weir.uuid_v7(), pg_temp.id('a'), 'over-' || n, 'https://x.example/' || n from generate_series(1, 1000) n;
+select is(pg_temp.be('ann', $$select count(*) from get_organization_mcp_configs({a})$$), '1000', 'G6_and_a_list_is_bounded');
+rollback to g;
 
 -- Many servers, one question
 insert into mcp_server_instances (id, organization_id, name, url, status)

@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(45);
+select plan(77);
 
 -- Joining
 select throws_ok($$select weir.register_node(sha256('token'), sha256('x'), 'http://127.0.0.1:1', '\x00', 1, 'user', '{}')$$, 'WR002',
@@ -42,6 +42,24 @@ select is(pg_temp.status('files'), 'failed exit_1', 'M16_says_why');
 select is(pg_temp.report('files', 'running', 2), 1, 'the node''s own restart succeeded');
 select is((select endpoint_url from weir.instances_to_refresh(gen_random_uuid(), 10, '1 minute', '0 seconds')),
   format('http://127.0.0.1:9/v1/servers/%s/mcp', pg_temp.id('files')), 'M8_an_endpoint_is_derived_and_never_lost');
+
+-- The operations worker's way of saying it has the same rules
+create function pg_temp.record(p_generation bigint, p_state text, p_instance text default 'files') returns boolean language sql as $$
+  select weir.record_instance_state(case when p_instance is not null then pg_temp.id(p_instance) end, p_generation, p_state,
+    case when p_state = 'failed' then 'exit_1' end, 'because');
+$$;
+select is(pg_temp.record(g, s), false, format('M13_a_worker_says_nothing_of_another_generation: %s of %s', s, coalesce(g::text, 'none')))
+from (values (1::bigint), (3), (0), (null)) g(g), unnest(array['failed', 'degraded', 'stopped']) s;
+select is(pg_temp.record(2, s), false, 'M13_nor_a_state_that_no_move_leads_to: ' || coalesce(s, 'none'))
+from unnest(array['starting', 'deploying', 'stopping', 'deleted', 'banana', null]) s;
+select is(pg_temp.record(2, 'failed', null), false, 'M10_nor_of_no_instance');
+select is(weir.record_instance_state(gen_random_uuid(), 1, 'failed', 'x', 'x'), false, 'M10_nor_of_one_that_is_not_there');
+select is((select row(status, last_error_code, last_error, generation)::text from mcp_server_instances where id = pg_temp.id('files')),
+  '(running,,,2)', 'M13_and_nothing_of_the_instance_has_changed');
+select is(pg_temp.record(2, 'degraded'), true, 'of the instance''s own generation it does');
+select is(pg_temp.status('files'), 'degraded degraded', 'and that is its state');
+select is(pg_temp.record(2, 'running'), true, 'and back');
+select is(pg_temp.be('ann', $$select weir.record_instance_state({files}, 2, 'failed', 'x', 'x')$$), '42501', 'M5_no_person_says_it');
 
 -- Another node
 select weir.issue_node_token('second', 'far', sha256('second'), now() + interval '1 hour') \g /dev/null
@@ -94,7 +112,29 @@ select is(pg_temp.status('bfiles'), 'stopped', 'it is stopped');
 select is((select string_agg(outcome, ',' order by generation) from weir.dtma_operations where instance_id = pg_temp.id('bfiles')),
   'superseded,done', 'D5_and_the_deployment_is_superseded');
 
+-- Deleted: a tombstone that nothing finds, and whose history stays
+savepoint s;
+update mcp_server_instances set status = 'failed', last_error_code = 'x' where id = pg_temp.id('files') and status <> 'failed';
+update mcp_server_instances set status = 'deleting' where id = pg_temp.id('files');
+select is(pg_temp.call('list_directory'), 'instance_unknown', 'M21_what_is_being_deleted_is_not_called');
+select is(pg_temp.report('files', 'running', 4, 'second key'), 0, 'M21_nor_brought_back_by_its_node');
+update mcp_server_instances set status = 'deleted' where id = pg_temp.id('files');
+select is(pg_temp.outcome('ann', $$select manage_mcp_servers('deploy', {a}, null, {files})$$), 'WR004', 'M21_nor_by_a_person_when_it_is');
+select is(pg_temp.be('ann', $$select count(*) from get_organization_mcp_configs({a})$$), '0', 'M21_it_is_in_no_list');
+select is(pg_temp.outcome('ann',
+  $$select manage_mcp_servers('create', {a}, '{"name": "files", "url": "https://x.example/mcp"}')$$), 'ok', 'M21_its_name_is_free');
+select isnt_empty(pg_temp.expand($$select * from mcp_interaction_logs where instance_id = {files} and item = 'stop'$$),
+  'M21_and_its_history_stays');
+rollback to s;
+
 -- The state machine, for whoever writes
+-- and the page that shows it, found from wherever the tests are run
+create temporary table page (line text);
+\set page `cat docs/nodes.md 2>/dev/null || cat ../docs/nodes.md 2>/dev/null || cat ../../docs/nodes.md`
+insert into page select regexp_split_to_table(:'page', '\n');
+select set_eq($$
+  select m[1], t[1] from page, regexp_match(line, '^\| `([a-z]+)` \| ((?:`[a-z]+`(?:, )?)+) \|$') m, regexp_matches(m[2], '`([a-z]+)`', 'g') t$$,
+  $$select from_status, to_status from weir.instance_moves$$, 'M16_the_page_shows_the_moves_that_there_are');
 select throws_ok(pg_temp.expand($$update mcp_server_instances set status = 'running' where id = {bfiles}$$), 'WR005', null,
   'M13_no_move_that_is_not_in_the_table');
 select throws_ok(pg_temp.expand($$update mcp_server_instances set status = 'banana' where id = {bfiles}$$), 'WR005', null,

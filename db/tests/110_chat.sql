@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(47);
+select plan(52);
 
 -- Members of the workspace
 select pg_temp.make('hello', 'ann', $$select post_chat_message({chat}, 'hello', 'c1')$$) \g /dev/null
@@ -11,6 +11,15 @@ select is(pg_temp.be('ann', $$select post_chat_message({chat}, 'hello', 'c1') ->
 select is(pg_temp.be('ann', $$select post_chat_message({chat}, 'hello', 'c1') ->> 'created'$$), 'false', 'S15_and_says_so');
 select is(pg_temp.be('mia', $$select post_chat_message({chat}, 'hi', 'c1') ->> 'created'$$), 'true',
   'S15_another_person''s retry id is another');
+select is(pg_temp.outcome('ann', $$select post_chat_message({chat}, 'hello!', 'c1')$$), 'WR005',
+  'S15_the_retry_id_of_one_message_with_another_text_is_a_conflict');
+select is(pg_temp.outcome('ann', $$select post_chat_message({chat}, 'Hello', 'c1')$$), 'WR005', 'S15_so_is_the_text_in_another_case');
+select is(pg_temp.be('owner', $$select string_agg(content, ', ') from chat_messages where user_id = {ann}$$), 'hello',
+  'S15_and_nothing_is_saved_or_changed');
+select is(pg_temp.be('owner', $$select count(*) from mcp_interaction_logs where user_id = {ann} and kind = 'chat' and reason = 'conflict'$$),
+  '2', 'S15_the_conflict_is_recorded');
+select is(pg_temp.be('ann', $$select post_chat_message({chat}, 'hello', 'c1') ->> 'id'$$), pg_temp.id('hello')::text,
+  'S15_the_first_text_still_has_its_id');
 select is(pg_temp.outcome('ann', $$select post_chat_message({chat}, '  ')$$), 'WR001', 'an empty message');
 select is(pg_temp.outcome('ann', $$select post_chat_message({chat}, null)$$), 'WR001', 'no message');
 select is(pg_temp.outcome('ann', $$select post_chat_message({chat}, repeat('x', 65537))$$), 'WR001', 'a message over 64 KiB');

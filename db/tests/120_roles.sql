@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(22);
+select plan(25);
 
 select is_empty($$select rolname from pg_roles where rolname in ('weir_system', 'weir_writer', 'weir_gateway', 'weir_engine')
   and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication)$$, 'T18_no_role_of_weir_steps_over_anything');
@@ -46,6 +46,25 @@ select is(pg_temp.with_claims('', $$select create_organization('x') ->> 'error'$
 select is(pg_temp.with_claims(format('{"sub": "%s", "role": "authenticated", "user_metadata": {"organization_id": "%s", "role": "owner"}}',
   pg_temp.id('otto'), pg_temp.id('a')),
   'select count(*) from organizations'), '0', 'V4_metadata_is_not_identity');
+
+-- Every table is read to its end under its policies: one that asks for the membership by itself would recurse (42P17, 54001).
+select is_empty($$
+  select t.name, a.actor, r.result
+  from (select c.oid, c.oid::regclass::text as name from pg_class c
+        where c.relkind in ('r', 'p') and c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace)) t
+  cross join (values ('ann', 'authenticated'), ('writer:ann', 'weir_writer')) a(actor, role)
+  cross join lateral (select case when has_any_column_privilege(a.role, t.oid, 'SELECT')
+                        then pg_temp.be(a.actor, format('select ''rows: '' || count(*) from %s', t.name)) end as result) r
+  where r.result not like 'rows: %'$$, 'T20_no_policy_recurses');
+select is((select string_agg(pg_temp.be(a, 'select ''rows: '' || count(*) from organization_members'), ', ')
+  from unnest(array['ann', 'mia', 'mel', 'sam', 'otto']) a), 'rows: 6, rows: 6, rows: 8, rows: 0, rows: 0',
+  'T20_membership_is_seen_through_one_function');
+select results_eq($$
+  select distinct p.proname::text collate "C", p.prosecdef, p.proowner::regrole::text = 'weir_system'
+  from pg_depend d join pg_proc p on p.oid = d.refobjid
+  where d.classid = 'pg_policy'::regclass and d.refclassid = 'pg_proc'::regclass order by 1$$, $$values
+  ('actor_id' collate "C", false, false), ('my_agents', true, true), ('my_new_organizations', true, true), ('my_organizations', true, true),
+  ('my_workspaces', true, true)$$, 'T20_policies_ask_the_vetted_functions_only');
 
 -- M4: a caller's temporary objects change nothing
 create temporary table organization_members (organization_id uuid, user_id uuid, role text, status text);
