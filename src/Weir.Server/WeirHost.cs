@@ -26,11 +26,14 @@ namespace Weir.Server;
 /// <summary>Puts one replica together. The same for <c>serve</c>, <c>up</c>, the tests and the benchmarks.</summary>
 internal static class WeirHost
 {
+    private static readonly TimeSpan ShutdownPatience = TimeSpan.FromSeconds(10);
+
     /// <param name="time">The tests' clock, or the system's.</param>
     public static WebApplication Build(WeirConfig config, TimeProvider? time = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
-        builder.WebHost.UseUrls(config.Http.Listen.GetLeftPart(UriPartial.Authority));
+        // Settings come from one place, WeirConfig: an appsettings.json or a Kestrel__… variable could add a listener that it has not checked.
+        builder.Configuration.Sources.Clear();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -38,9 +41,12 @@ internal static class WeirHost
             kestrel.Limits.MaxRequestBodySize = config.Mcp.MaxBodyBytes + 1L;
         });
         builder.Logging.ToStandardError();
+        // For what is in flight; open streams end at once.
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownPatience);
         AddServices(builder.Services, config, time ?? TimeProvider.System);
 
         var app = builder.Build();
+        app.Urls.Add(config.Http.Listen.GetLeftPart(UriPartial.Authority));
         app.UseMiddleware<CallerChecks>();
         app.UseMiddleware<ErrorResponses>();
         app.UseCors();
@@ -66,7 +72,7 @@ internal static class WeirHost
         services.AddSingleton(_ => new EgressHttp(new EgressPolicy(config.Egress.Allow)));
 
         services.AddSingleton(s => new Replica(
-            replicaId, (config.Http.PublicUrl ?? config.Http.Listen).GetLeftPart(UriPartial.Authority), s.GetRequiredService<Databases>(), s.GetRequiredService<Keyring>(), time, s.GetRequiredService<ILogger<Replica>>()));
+            replicaId, config.Http.Listen.GetLeftPart(UriPartial.Authority), s.GetRequiredService<Databases>(), s.GetRequiredService<Keyring>(), time, s.GetRequiredService<ILogger<Replica>>()));
         services.AddHostedService(s => s.GetRequiredService<Replica>());
         AddHosted<ChangeListener>(services);
         AddHosted<SecurityEvents>(services);
@@ -74,7 +80,10 @@ internal static class WeirHost
         services.AddSingleton(s => new PersonTokens(config.Auth, s.GetRequiredService<Keyring>(), SigningKeysOf(config.Auth, s), time));
         services.AddSingleton<Logins>();
         services.AddLoginLimit();
-        services.AddCors(cors => cors.AddDefaultPolicy(policy => policy.WithOrigins([.. config.Http.AllowedOrigins]).AllowAnyHeader().AllowAnyMethod()));
+        services.AddCors(cors => cors.AddDefaultPolicy(policy => policy
+            .WithOrigins([.. config.Http.AllowedOrigins]).AllowAnyHeader().AllowAnyMethod()
+            // What an MCP client in a page must read.
+            .WithExposedHeaders("Mcp-Session-Id", "WWW-Authenticate")));
 
         AddNodes(services, replicaId, time);
         AddGateway(services, config, replicaId, time);

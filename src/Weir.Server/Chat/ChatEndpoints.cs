@@ -30,14 +30,7 @@ internal static class ChatEndpoints
 
     private static async Task<Guid> PersonAsync(HttpContext http, PersonTokens tokens)
     {
-        const string Scheme = "Bearer ";
-        var header = http.Request.Headers.Authorization.ToString();
-        if (!header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
-        {
-            throw new WeirException(ErrorCode.Unauthenticated, "A person's token is missing: Authorization: Bearer …");
-        }
-
-        var token = header[Scheme.Length..].Trim();
+        var token = Bearer.Of(http.Request) ?? throw new WeirException(ErrorCode.Unauthenticated, "A person's token is missing: Authorization: Bearer …");
         return AgentKey.Parse(token) is null
             ? await tokens.VerifyAsync(token, http.RequestAborted)
             : throw new WeirException(ErrorCode.Unauthenticated, "This is an agent's key. Chat is for people.", "Sign in, and send the access token.");

@@ -5,17 +5,19 @@ namespace Weir.Server.Commands;
 /// <summary>The command line: one file per command. Exit codes are 0, 1 (it failed; one line says what to do) and 2 (usage).</summary>
 internal static class CommandLine
 {
+    public static RootCommand Root() => new("Weir lets an organization's AI agents use many MCP servers, safely.")
+    {
+        UpCommand.Create(),
+        DownCommand.Create(),
+        ServeCommand.Create(),
+        MigrateCommand.Create(),
+        ChatCommand.Create(),
+        NodeCommand.Create(),
+    };
+
     public static async Task<int> RunAsync(string[] args)
     {
-        var root = new RootCommand("Weir lets an organization's AI agents use many MCP servers, safely.")
-        {
-            UpCommand.Create(),
-            DownCommand.Create(),
-            ServeCommand.Create(),
-            MigrateCommand.Create(),
-            ChatCommand.Create(),
-        };
-        var parsed = root.Parse(args);
+        var parsed = Root().Parse(args);
         if (parsed.Errors.Count > 0 && parsed.Action is not System.CommandLine.Help.HelpAction)
         {
             foreach (var error in parsed.Errors)

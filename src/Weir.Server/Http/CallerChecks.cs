@@ -1,5 +1,5 @@
-using Microsoft.AspNetCore.Http.Features;
 using Weir.Configuration;
+using Weir.Errors;
 
 namespace Weir.Server.Http;
 
@@ -40,10 +40,6 @@ internal sealed class CallerChecks(RequestDelegate next, HttpConfig config)
         && http.Connection.LocalIpAddress is { } address
         && System.Net.IPAddress.IsLoopback(address);
 
-    private static Task RefuseAsync(HttpContext http, string message, string hint)
-    {
-        // What was not read must not be read as the next request.
-        http.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
-        return JsonErrors.WriteAsync(http, StatusCodes.Status403Forbidden, "WR003", message, hint);
-    }
+    private static Task RefuseAsync(HttpContext http, string message, string hint) =>
+        JsonErrors.WriteAsync(http, StatusCodes.Status403Forbidden, ErrorCode.Forbidden.Sqlstate(), message, hint);
 }

@@ -2,6 +2,7 @@ using Weir.Audit;
 using Weir.Errors;
 using Weir.Gateway;
 using Weir.Identity;
+using Weir.Server.Http;
 
 namespace Weir.Server.Mcp;
 
@@ -24,25 +25,26 @@ internal static class McpEndpoints
         // A client that probes for an authorization server must not take a page for one.
         foreach (var path in (string[])["/.well-known/{**rest}", "/register", "/authorize", "/token"])
         {
-            routes.Map(path, static (HttpContext http) => Http.JsonErrors.WriteAsync(
+            routes.Map(path, static (HttpContext http) => JsonErrors.WriteAsync(
                 http, StatusCodes.Status404NotFound, ErrorCode.NotFound.Sqlstate(), "There is no OAuth here: send an agent's key as a bearer token.", hint: null));
         }
     }
 
     private static Task RouteAsync(HttpContext http, McpHandler handler, string path, string? instance)
     {
-        if (Bearer(http) is { } token && AgentKey.Parse(token) is { } key)
+        var token = Bearer.Of(http.Request);
+        if (token is not null && AgentKey.Parse(token) is { } key)
         {
             return RunAsync(http, handler, new McpScope(path, Principal.OfKey(key), instance));
         }
 
-        return UnauthenticatedAsync(http, Bearer(http) is null ? "An agent's key is missing: Authorization: Bearer weir_…" : "This is not an agent's key.");
+        return UnauthenticatedAsync(http, token is null ? "An agent's key is missing: Authorization: Bearer weir_…" : "This is not an agent's key.");
     }
 
     /// <summary>The person behind the token; null after the request was refused.</summary>
     private static async Task<Guid?> PersonAsync(HttpContext http, PersonTokens tokens)
     {
-        if (Bearer(http) is not { } token)
+        if (Bearer.Of(http.Request) is not { } token)
         {
             await UnauthenticatedAsync(http, "A person's token is missing: Authorization: Bearer …");
             return null;
@@ -84,13 +86,6 @@ internal static class McpEndpoints
     private static Task UnauthenticatedAsync(HttpContext http, string message)
     {
         http.RequestServices.GetRequiredService<SecurityEvents>().Count("no_key", keyId: null, http.Connection.RemoteIpAddress);
-        return Http.JsonErrors.WriteAsync(http, new WeirException(ErrorCode.Unauthenticated, message));
-    }
-
-    private static string? Bearer(HttpContext http)
-    {
-        const string Scheme = "Bearer ";
-        var header = http.Request.Headers.Authorization.ToString();
-        return header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) ? header[Scheme.Length..].Trim() : null;
+        return JsonErrors.WriteAsync(http, new WeirException(ErrorCode.Unauthenticated, message));
     }
 }

@@ -2,26 +2,22 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Weir.Errors;
 using Weir.Nodes;
+using Weir.Server.Http;
 
 namespace Weir.Server.Nodes;
 
 /// <summary>What nodes tell Weir.</summary>
 internal static class NodeEndpoints
 {
-    private const string Scheme = "Bearer ";
-
     public static void MapNodes(this IEndpointRouteBuilder routes)
     {
         var nodes = routes.MapGroup("/nodes/v1");
         nodes.MapPost("register", static async (HttpContext http, NodeRegistry registry) => Results.Json(
             await registry.RegisterAsync(await ReadAsync(http, NodeJson.Default.RegisterRequest), http.RequestAborted), NodeJson.Default.RegisterResponse));
         nodes.MapPost("heartbeat", static async (HttpContext http, NodeRegistry registry) => Results.Json(
-            await registry.HeartbeatAsync(Bearer(http), await ReadAsync(http, NodeJson.Default.HeartbeatRequest), http.RequestAborted),
+            await registry.HeartbeatAsync(Bearer.Of(http.Request), await ReadAsync(http, NodeJson.Default.HeartbeatRequest), http.RequestAborted),
             NodeJson.Default.HeartbeatResponse));
     }
-
-    private static string? Bearer(HttpContext http) =>
-        http.Request.Headers.Authorization is [{ } header] && header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) ? header[Scheme.Length..].Trim() : null;
 
     private static async Task<T> ReadAsync<T>(HttpContext http, JsonTypeInfo<T> type)
     {

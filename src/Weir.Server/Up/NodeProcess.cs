@@ -17,6 +17,11 @@ internal sealed class NodeProcess : IAsyncDisposable
     private static readonly TimeSpan TokenLifetime = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+
+    /// <summary>A node that ran so long is no longer one that cannot start.</summary>
+    private static readonly TimeSpan Stable = TimeSpan.FromMinutes(1);
 
     private readonly string _directory;
     private readonly Uri _weir;
@@ -25,36 +30,54 @@ internal sealed class NodeProcess : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
-    private Process _process;
+
+    /// <summary>Null while there is none that is ready.</summary>
+    private volatile Process? _process;
     private Task _supervision = Task.CompletedTask;
 
     private NodeProcess(string directory, Uri weir, NodeRegistry registry, NodeDirectory nodes, TimeProvider time, ILogger logger) =>
-        (_directory, _weir, _registry, _nodes, _time, _logger, _process) = (directory, weir, registry, nodes, time, logger, null!);
+        (_directory, _weir, _registry, _nodes, _time, _logger) = (directory, weir, registry, nodes, time, logger);
+
+    /// <summary>Null while there is none that is ready.</summary>
+    public int? ProcessId => _process?.Id;
 
     /// <summary>Returns when the node's own API answers.</summary>
     public static async Task<NodeProcess> StartAsync(
         string directory, Uri weir, NodeRegistry registry, NodeDirectory nodes, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
     {
         var node = new NodeProcess(directory, weir, registry, nodes, time, logger);
-        await node.LaunchAsync(cancellationToken);
+        node._process = await node.LaunchAsync(cancellationToken);
         node._supervision = node.SuperviseAsync(node._stopping.Token);
         return node;
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _stopping.CancelAsync();
-        await _supervision.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _process.StandardInput.Close();
-        using var patience = new CancellationTokenSource(StopPatience, _time);
-        await _process.WaitForExitAsync(patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (!_process.HasExited)
+        if (_stopping.IsCancellationRequested)
         {
-            _logger.LogError("The node did not stop within {Seconds} seconds and is killed; its reaper ends the servers.", StopPatience.TotalSeconds);
-            _process.Kill();
+            return;
         }
 
-        _process.Dispose();
+        await _stopping.CancelAsync();
+        await _supervision.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        using var process = _process;
+        _process = null;
+        if (process is not null)
+        {
+            await StopAsync(process);
+        }
+    }
+
+    private async Task StopAsync(Process process)
+    {
+        process.StandardInput.Close();
+        using var patience = new CancellationTokenSource(StopPatience, _time);
+        await process.WaitForExitAsync(patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!process.HasExited)
+        {
+            _logger.LogError("The node did not stop within {Seconds} seconds and is killed; its reaper ends the servers.", StopPatience.TotalSeconds);
+            process.Kill();
+        }
     }
 
     /// <summary>Beside the executable when published; in its own project's output in the source tree.</summary>
@@ -65,7 +88,8 @@ internal sealed class NodeProcess : IAsyncDisposable
         return places.FirstOrDefault(File.Exists) ?? throw new WeirException(ErrorCode.NotFound, "weir-dtma.dll is not beside weir.", "Build src/Weir.Dtma too.");
     }
 
-    private async Task LaunchAsync(CancellationToken cancellationToken)
+    /// <summary>A process that is ready; where that fails, none is left.</summary>
+    private async Task<Process> LaunchAsync(CancellationToken cancellationToken)
     {
         var token = await IssueTokenAsync(cancellationToken);
         var start = new ProcessStartInfo(Dotnet.Path, [FindProgram(), "--data", _directory, "--weir-url", _weir.ToString(), "--name", NodeName, "--lifeline"])
@@ -86,17 +110,29 @@ internal sealed class NodeProcess : IAsyncDisposable
             start.Environment["WEIR_DTMA_TOKEN"] = token;
         }
 
-        _process = Process.Start(start)!;
-        await WaitUntilReadyAsync(cancellationToken);
-    }
-
-    private async Task WaitUntilReadyAsync(CancellationToken cancellationToken)
-    {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        patience.CancelAfter(StartPatience);
+        var process = Process.Start(start)!;
         try
         {
-            if (await _process.StandardOutput.ReadLineAsync(patience.Token) is null)
+            await WaitUntilReadyAsync(process, cancellationToken);
+            return process;
+        }
+        catch
+        {
+            // It would hold the directory against the next one.
+            process.Kill();
+            await process.WaitForExitAsync(CancellationToken.None);
+            process.Dispose();
+            throw;
+        }
+    }
+
+    private async Task WaitUntilReadyAsync(Process process, CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(StartPatience, _time);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        try
+        {
+            if (await process.StandardOutput.ReadLineAsync(patience.Token) is null)
             {
                 throw new WeirException(ErrorCode.Unavailable, "The node ended at once.", "Its last line above says why.");
             }
@@ -114,13 +150,12 @@ internal sealed class NodeProcess : IAsyncDisposable
         await _nodes.RefreshAsync(cancellationToken);
         if (File.Exists(identity))
         {
-            using var document = JsonDocument.Parse(await File.ReadAllTextAsync(identity, cancellationToken));
-            if (document.RootElement.GetProperty("nodeId").TryGetGuid(out var id) && _nodes.Nodes.ContainsKey(id))
+            if (await ReadNodeIdAsync(identity, cancellationToken) is { } id && _nodes.Nodes.ContainsKey(id))
             {
                 return null;
             }
 
-            // It is another database's node: with this file it would go on speaking as that.
+            // It is another database's node, with this file it would go on speaking as that; or the file is no use to anybody.
             File.Delete(identity);
         }
 
@@ -139,23 +174,47 @@ internal sealed class NodeProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Null where the file does not say.</summary>
+    private static async Task<Guid?> ReadNodeIdAsync(string identity, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(await File.ReadAllTextAsync(identity, cancellationToken));
+            return document.RootElement is { ValueKind: JsonValueKind.Object } root && root.TryGetProperty("nodeId", out var id)
+                && id.ValueKind == JsonValueKind.String && id.TryGetGuid(out var nodeId) ? nodeId : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Starts the node again whenever there is none, whatever the reason, until Weir stops.</summary>
     private async Task SuperviseAsync(CancellationToken stopping)
     {
-        var pause = TimeSpan.FromSeconds(1);
-        while (!stopping.IsCancellationRequested)
+        var pause = ShortestPause;
+        while (true)
         {
-            await _process.WaitForExitAsync(stopping);
-            _logger.LogError("The node ended with code {Code}. Starting it again.", _process.ExitCode);
+            if (_process is { } process)
+            {
+                var launched = _time.GetTimestamp();
+                await process.WaitForExitAsync(stopping);
+                pause = _time.GetElapsedTime(launched) > Stable ? ShortestPause : pause;
+                _logger.LogError("The node ended with code {Code}. Starting it again.", process.ExitCode);
+                _process = null;
+                process.Dispose();
+            }
+
             await Task.Delay(pause, _time, stopping);
-            pause = TimeSpan.FromSeconds(Math.Min(30, pause.TotalSeconds * 2));
+            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
             try
             {
-                _process.Dispose();
-                await LaunchAsync(stopping);
+                _process = await LaunchAsync(stopping);
             }
-            catch (WeirException e)
+            catch (Exception e) when (!stopping.IsCancellationRequested)
             {
-                _logger.LogError("{Message}", e.Message);
+                // Nobody awaits this loop: what leaves it would end the node for good, and silently.
+                _logger.LogError(e, "The node could not be started; the next try is in {Seconds} seconds.", pause.TotalSeconds);
             }
         }
     }

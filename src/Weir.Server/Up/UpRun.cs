@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Connections;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Nodes;
@@ -31,7 +32,8 @@ internal static class UpRun
 
         using var data = DataDirectory.Open(config.DataDirectory); // 1
         RefuseHalfOfTheUrls(config.Database);
-        config = config with { Http = Ports.Choose(config.Http, options.Port) };
+        // Only so that a port that cannot be had is said before anything is started.
+        Ports.Choose(config.Http, options.Port);
         var shared = await SharedPlace.FindAsync(data, stop);
         if (shared != data.Path)
         {
@@ -46,10 +48,8 @@ internal static class UpRun
         options.Say("Migrating the database …");
         await new Migrator(owner, MigrationScript.Embedded(), time).MigrateAsync(config.Database.Url, config.Database.EngineUrl, stop); // 3
 
-        await using var host = WeirHost.Build(config, time); // 4
-        var databases = host.Services.GetRequiredService<Databases>();
-        await LoginProbe.RefuseTooMightyAsync(databases, stop);
-        await host.StartAsync(stop);
+        await using var host = await StartHostAsync(options, config, time, stop); // 4
+        config = host.Services.GetRequiredService<WeirConfig>();
 
         options.Say("Starting the node …");
         var node = await NodeProcess.StartAsync(Path.Combine(shared, "node"), config.Http.Listen, host.Services.GetRequiredService<NodeRegistry>(),
@@ -86,6 +86,31 @@ internal static class UpRun
 
         options.Say("Starting PostgreSQL …");
         return await EmbeddedPostgres.StartAsync(data, new EmbeddedPostgresOptions { Place = shared }, logger, time, stop);
+    }
+
+    /// <summary>On the port that is free now: another <c>up</c> may have taken the one that was free before.</summary>
+    private static async Task<WebApplication> StartHostAsync(UpOptions options, WeirConfig config, TimeProvider time, CancellationToken stop)
+    {
+        while (true)
+        {
+            var host = WeirHost.Build(config with { Http = Ports.Choose(config.Http, options.Port) }, time);
+            try
+            {
+                await LoginProbe.RefuseTooMightyAsync(host.Services.GetRequiredService<Databases>(), stop);
+                await host.StartAsync(stop);
+                return host;
+            }
+            catch (IOException e) when (e.InnerException is AddressInUseException)
+            {
+                // Somebody was faster; the next look finds another port, or refuses.
+                await host.DisposeAsync();
+            }
+            catch
+            {
+                await host.DisposeAsync();
+                throw;
+            }
+        }
     }
 
     private static void RefuseHalfOfTheUrls(DatabaseConfig database)

@@ -11,6 +11,9 @@ namespace Weir.Gateway;
 internal sealed class CompletionQueue : IAsyncDisposable
 {
     private const int MaxBatch = 256;
+
+    /// <summary>Nobody waits for an outcome, so the first of a batch waits for company: many share one commit.</summary>
+    private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(10);
 
@@ -60,6 +63,11 @@ internal sealed class CompletionQueue : IAsyncDisposable
         var batch = new List<Completion>(MaxBatch);
         while (await _waiting.Reader.WaitToReadAsync())
         {
+            if (!_giveUp.IsCancellationRequested && Count < MaxBatch)
+            {
+                await Task.Delay(Linger, _time, CancellationToken.None);
+            }
+
             while (batch.Count < MaxBatch && _waiting.Reader.TryRead(out var completion))
             {
                 batch.Add(completion);

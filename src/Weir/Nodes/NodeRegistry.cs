@@ -10,12 +10,8 @@ internal sealed class NodeRegistry(NodesQueries queries, Keyring keyring, NodeDi
 
     /// <summary>A one-time token for a new node.</summary>
     /// <exception cref="WeirException">WR005: a node of this name is known. WR001: the name or region is not valid.</exception>
-    public async Task<string> IssueTokenAsync(string name, string? region, TimeSpan validFor, CancellationToken ct)
-    {
-        var secret = NodeKeys.NewSecret();
-        var nodeId = await queries.IssueTokenAsync(name, region, NodeKeys.Hash(secret), time.GetUtcNow() + validFor, ct);
-        return NodeKeys.Token(nodeId, secret);
-    }
+    public Task<string> IssueTokenAsync(string name, string? region, TimeSpan validFor, CancellationToken ct) =>
+        new NodeTokens(queries, time).IssueAsync(name, region, validFor, ct);
 
     /// <exception cref="WeirException">WR002: the token is not valid. WR001: the node says nonsense of itself. WR010: it is too old.</exception>
     public async Task<RegisterResponse> RegisterAsync(RegisterRequest request, CancellationToken ct)

@@ -20,6 +20,8 @@ public sealed class ExitCodeTests : IDisposable
     [InlineData("down", "--help")]
     [InlineData("serve", "--help")]
     [InlineData("migrate", "--help")]
+    [InlineData("node", "--help")]
+    [InlineData("node", "register", "--help")]
     [InlineData("--help")]
     public async Task Help_is_no_error(params string[] arguments)
     {
@@ -42,6 +44,10 @@ public sealed class ExitCodeTests : IDisposable
     [InlineData("up", "--config", "/nonexistent.json")]
     [InlineData("serve")]
     [InlineData("migrate")]
+    [InlineData("node")]
+    [InlineData("node", "register")]
+    [InlineData("node", "register", "n1")]
+    [InlineData("node", "register", "n1", "--valid-for", "0")]
     public async Task Usage_exits_2(params string[] arguments)
     {
         var (code, output, errors) = await RunningUp.RunAsync(arguments);

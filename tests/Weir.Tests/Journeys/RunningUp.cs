@@ -13,9 +13,17 @@ public class RunningUp : IAsyncLifetime
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private Process? _process;
 
+    /// <summary>npm finds nobody there.</summary>
+    internal static IReadOnlyDictionary<string, string> WithoutRegistry { get; } = new Dictionary<string, string> { ["npm_config_registry"] = "http://127.0.0.1:9" };
+
+    /// <summary>Variables of `up` besides the tests' own.</summary>
+    private protected virtual IReadOnlyDictionary<string, string> Variables { get; } = new Dictionary<string, string>();
+
     public string Directory { get; } = System.IO.Directory.CreateTempSubdirectory("weir-up-").FullName;
 
     public JsonElement Report { get; private set; }
+
+    public TimeSpan StartedWithin { get; private set; }
 
     public int ProcessId => _process!.Id;
 
@@ -48,11 +56,13 @@ public class RunningUp : IAsyncLifetime
 
     public async Task StartAsync()
     {
-        _process = Process.Start(Command("up", "--json", "--data", Directory))!;
+        var started = TimeProvider.System.GetTimestamp();
+        _process = Process.Start(Command(Variables, "up", "--json", "--data", Directory))!;
         using var patience = new CancellationTokenSource(Patience);
         var errors = _process.StandardError.ReadToEndAsync(CancellationToken.None);
         var line = await _process.StandardOutput.ReadLineAsync(patience.Token) ?? throw new InvalidOperationException("weir up printed nothing: " + await errors);
         Report = JsonElement.Parse(line);
+        StartedWithin = TimeProvider.System.GetElapsedTime(started);
     }
 
     /// <summary>SIGKILL: nothing in the process gets to clean up.</summary>
@@ -63,9 +73,11 @@ public class RunningUp : IAsyncLifetime
     }
 
     /// <summary>Another command of the program, to its end.</summary>
-    public static async Task<(int ExitCode, string Output, string Errors)> RunAsync(params string[] arguments)
+    public static Task<(int ExitCode, string Output, string Errors)> RunAsync(params string[] arguments) => RunAsync(new Dictionary<string, string>(), arguments);
+
+    internal static async Task<(int ExitCode, string Output, string Errors)> RunAsync(IReadOnlyDictionary<string, string> variables, params string[] arguments)
     {
-        using var process = Process.Start(Command(arguments))!;
+        using var process = Process.Start(Command(variables, arguments))!;
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();
@@ -95,10 +107,16 @@ public class RunningUp : IAsyncLifetime
         "select phase, kind, instance_name, item, reason, outcome, id from public.mcp_interaction_logs order by created_at, id, phase",
         r => new LogRow(r.GetString(0), r.GetString(1), r.GetNullableString(2), r.GetNullableString(3), r.GetNullableString(4), r.GetNullableString(5), r.GetGuid(6)));
 
-    private static ProcessStartInfo Command(params string[] arguments)
+    private static ProcessStartInfo Command(IReadOnlyDictionary<string, string> variables, params string[] arguments)
     {
         var program = Path.Combine(Repository.Root, "artifacts/bin/Weir.Server/release/weir.dll");
-        return new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        var start = new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        foreach (var (name, value) in variables)
+        {
+            start.Environment[name] = value;
+        }
+
+        return start;
     }
 }
 

@@ -1,0 +1,47 @@
+using System.CommandLine;
+using Weir.Configuration;
+using Weir.Nodes;
+using Weir.Postgres;
+
+namespace Weir.Server.Commands;
+
+/// <summary><c>weir node register</c>: lets another host join.</summary>
+internal static class NodeCommand
+{
+    private const int LongestMinutes = 7 * 24 * 60;
+
+    public static Command Create() => new("node", "Hosts that run servers.") { Register() };
+
+    private static Command Register()
+    {
+        var name = new Argument<string>("NAME") { Description = "The new node's name." };
+        var region = new Option<string?>("--region") { Description = "The region that it is in.", HelpName = "REGION" };
+        var minutes = new Option<int>("--valid-for") { Description = "How long the token can be used.", HelpName = "MINUTES", DefaultValueFactory = _ => 60 };
+        minutes.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: var text }] && (!int.TryParse(text, out var number) || number is < 1 or > LongestMinutes))
+            {
+                result.AddError($"--valid-for wants minutes, from 1 to {LongestMinutes}, not \"{text}\".");
+            }
+        });
+        var command = new Command("register", """
+            Print a token with which a node registers once: WEIR_DTMA_TOKEN of weir-dtma. Needs WEIR_ENGINE_DATABASE_URL
+            only. A name that a node has already is refused.
+            """)
+        {
+            name, region, minutes, CommandRun.Config,
+        };
+        command.Run(async (parsed, stop) =>
+        {
+            var config = WeirConfig.Load(parsed.GetValue(CommandRun.Config)).Database;
+            var engine = config.EngineUrl ?? throw new ConfigException(["database.engineUrl (WEIR_ENGINE_DATABASE_URL): it must be set."]);
+            // The other login has nothing to do here; a pool that is not used does not connect.
+            await using var databases = Databases.Open(config with { Url = engine });
+            var token = await new NodeTokens(new NodesQueries(databases), TimeProvider.System).IssueAsync(
+                parsed.GetValue(name)!, parsed.GetValue(region), TimeSpan.FromMinutes(parsed.GetValue(minutes)), stop);
+            await Console.Out.WriteLineAsync(token);
+            return ExitCode.Done;
+        });
+        return command;
+    }
+}
