@@ -1,3 +1,4 @@
+using System.CommandLine.Parsing;
 using System.Diagnostics;
 using System.Text.Json;
 using Weir.Configuration;
@@ -12,7 +13,7 @@ namespace Weir.Server.Up;
 /// </summary>
 internal static class Detached
 {
-    public static async Task<int> StartAsync(string dataDirectory, bool json, string[] commandLine, CancellationToken stop)
+    public static async Task<int> StartAsync(string dataDirectory, bool json, IReadOnlyList<Token> commandLine, CancellationToken stop)
     {
         DataDirectory.Create(dataDirectory);
         var log = Path.Combine(dataDirectory, "weir.log");
@@ -21,7 +22,7 @@ internal static class Detached
             // Made here, because only its owner may read it.
         }
 
-        string[] again = [Dotnet.Path, commandLine[0], .. commandLine.Skip(1).Where(a => a != "--detach"), .. json ? Array.Empty<string>() : ["--json"]];
+        string[] again = [Dotnet.Path, Path.Combine(AppContext.BaseDirectory, "weir.dll"), .. Again(commandLine)];
         // What the file had before is not what this start says.
         var before = new FileInfo(log).Length;
         using var child = Process.Start(new ProcessStartInfo("setsid", ["sh", "-c", "log=$1; shift; exec \"$@\" </dev/null 2>>\"$log\"", "sh", log, .. again])
@@ -40,6 +41,26 @@ internal static class Detached
             ?? throw new WeirException(ErrorCode.Internal, "The detached Weir printed no report.");
         await Console.Out.WriteLineAsync(json ? line : report.ToText().Replace("Ctrl-C stops", "./weir down stops", StringComparison.Ordinal));
         return ExitCode.Done;
+    }
+
+    /// <summary>The command line without <c>--detach</c>, with which it would start itself without end, and with <c>--json</c>.</summary>
+    public static IEnumerable<string> Again(IReadOnlyList<Token> commandLine)
+    {
+        var again = new List<string>();
+        for (var i = 0; i < commandLine.Count; i++)
+        {
+            var value = i + 1 < commandLine.Count && commandLine[i] is { Type: TokenType.Option } && commandLine[i + 1] is { Type: TokenType.Argument } next ? next.Value : null;
+            if (commandLine[i].Value is not ("--detach" or "--json") || commandLine[i].Type != TokenType.Option)
+            {
+                // An option and its value in one, so that no value is taken for an option.
+                again.Add(value is null ? commandLine[i].Value : $"{commandLine[i].Value}={value}");
+            }
+
+            i += value is null ? 0 : 1;
+        }
+
+        again.Add("--json");
+        return again;
     }
 
     private static string? LastLine(string log, long from)
