@@ -1,3 +1,4 @@
+using Weir.Audit;
 using Weir.Configuration;
 using Weir.Errors;
 
@@ -20,14 +21,14 @@ internal sealed class CallerChecks(RequestDelegate next, HttpConfig config)
         var host = http.Request.Host;
         if (!_hosts.Contains(host.Value ?? "") && !IsOwnLoopback(http, host))
         {
-            return RefuseAsync(http, "The Host header names a host that Weir is not reached by.", "Set http.publicUrl or http.allowedHosts.");
+            return RefuseAsync(http, "foreign_host", "The Host header names a host that Weir is not reached by.", "Set http.publicUrl or http.allowedHosts.");
         }
 
         var origin = http.Request.Headers.Origin.ToString();
         var isOwn = string.Equals(origin, $"{http.Request.Scheme}://{host.Value}", StringComparison.OrdinalIgnoreCase);
         if (origin.Length > 0 && !isOwn && !_origins.Contains(origin))
         {
-            return RefuseAsync(http, "The Origin is not one that may call Weir.", "Set http.allowedOrigins.");
+            return RefuseAsync(http, "foreign_origin", "The Origin is not one that may call Weir.", "Set http.allowedOrigins.");
         }
 
         return next(http);
@@ -40,6 +41,10 @@ internal sealed class CallerChecks(RequestDelegate next, HttpConfig config)
         && http.Connection.LocalIpAddress is { } address
         && System.Net.IPAddress.IsLoopback(address);
 
-    private static Task RefuseAsync(HttpContext http, string message, string hint) =>
-        JsonErrors.WriteAsync(http, StatusCodes.Status403Forbidden, ErrorCode.Forbidden.Sqlstate(), message, hint);
+    /// <summary>Counted, not recorded: who is behind a page is not looked at.</summary>
+    private static Task RefuseAsync(HttpContext http, string reason, string message, string hint)
+    {
+        http.RequestServices.GetRequiredService<SecurityEvents>().Count(reason, keyId: null, http.Connection.RemoteIpAddress);
+        return JsonErrors.WriteAsync(http, StatusCodes.Status403Forbidden, ErrorCode.Forbidden.Sqlstate(), message, hint);
+    }
 }

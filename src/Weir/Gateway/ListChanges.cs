@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
+using Weir.Errors;
 
 namespace Weir.Gateway;
 
@@ -11,6 +12,9 @@ namespace Weir.Gateway;
 /// </summary>
 internal sealed class ListChanges(IHostApplicationLifetime lifetime, TimeProvider time)
 {
+    /// <summary>Each open stream costs a look at the database for every change; a client needs one.</summary>
+    private const int MaxPerPrincipal = 16;
+
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
     private static readonly byte[] Comment = ": keep-alive\n\n"u8.ToArray();
     private static readonly byte[] Changed = "event: message\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n"u8.ToArray();
@@ -27,14 +31,19 @@ internal sealed class ListChanges(IHostApplicationLifetime lifetime, TimeProvide
     }
 
     /// <summary>Streams until the client goes away or its key is no longer good.</summary>
-    /// <exception cref="Errors.WeirException">The principal is not good; nothing was sent yet.</exception>
-    public async Task StreamAsync(HttpContext http, Func<CancellationToken, Task<AgentCatalog>> load)
+    /// <exception cref="WeirException">WR002: the principal is not good; WR008: it has too many streams. Nothing was sent yet.</exception>
+    public async Task StreamAsync(HttpContext http, string principal, Func<CancellationToken, Task<AgentCatalog>> load)
     {
+        if (_listeners.Values.Count(l => l.Principal == principal) >= MaxPerPrincipal)
+        {
+            throw new WeirException(ErrorCode.RateLimited, $"This principal has {MaxPerPrincipal} streams open already.", "Close one first.");
+        }
+
         // A stream would hold up the stop of the whole replica: it ends first, and its client reconnects to another.
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping);
         var ct = ending.Token;
         var id = Guid.CreateVersion7(time.GetUtcNow());
-        var listener = new Listener();
+        var listener = new Listener(principal);
         _listeners[id] = listener;
         try
         {
@@ -60,7 +69,7 @@ internal sealed class ListChanges(IHostApplicationLifetime lifetime, TimeProvide
         {
             // The client went away, which is how every stream ends.
         }
-        catch (Errors.WeirException) when (http.Response.HasStarted)
+        catch (WeirException) when (http.Response.HasStarted)
         {
             // The key is revoked, or the database is away: the client reconnects and is told.
         }
@@ -98,8 +107,10 @@ internal sealed class ListChanges(IHostApplicationLifetime lifetime, TimeProvide
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private sealed class Listener
+    private sealed class Listener(string principal)
     {
+        public string Principal { get; } = principal;
+
         /// <summary>Null until it is known; then every hint is heard.</summary>
         public Guid? OrganizationId { get; set; }
 

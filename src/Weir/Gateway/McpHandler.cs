@@ -98,7 +98,7 @@ internal sealed class McpHandler(
         {
             if (await OpenSessionAsync(http, scope) is not null)
             {
-                await listChanges.StreamAsync(http, ct => catalogs.LoadAsync(scope.Principal, scope.InstanceName, ct));
+                await listChanges.StreamAsync(http, scope.Principal.Name, ct => catalogs.LoadAsync(scope.Principal, scope.InstanceName, ct));
             }
         }
         catch (WeirException e)

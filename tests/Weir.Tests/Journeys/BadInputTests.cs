@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using Weir.Identity;
+using Weir.Postgres;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Journeys;
@@ -110,7 +111,9 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
     {
         using var content = new ByteArrayContent("{}"u8.ToArray());
         content.Headers.TryAddWithoutValidation("Content-Type", type);
+        var before = (await weir.LogAsync()).Count(r => r.Reason == "invalid_request");
         (await Raw().SendAsync(HttpMethod.Post, content)).Status.ShouldBe(HttpStatusCode.UnsupportedMediaType);
+        (await weir.LogAsync()).Count(r => r.Reason == "invalid_request").ShouldBe(before + 1);
     }
 
     [Theory]
@@ -145,6 +148,18 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
         var answer = await Raw().PostAsync(body, headers);
         (answer.Status, answer.ErrorCode).ShouldBe((HttpStatusCode.BadRequest, code));
         _server.Calls.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Refusals_of_nobody_in_particular_are_counted()
+    {
+        using var content = new StringContent("{}", Encoding.UTF8, "application/json");
+        await Raw().SendAsync(HttpMethod.Post, content, [("Origin", "https://evil.example")]);
+        await new RawClient(weir.Client("garbage")).ModernAsync("tools/list");
+        await Until.AsyncTrue(
+            async () => await weir.Database.Superuser.ScalarAsync<long>(
+                "select count(distinct reason) from weir.security_events where reason in ('foreign_origin', 'no_key')", [], CancellationToken.None) == 2,
+            "both counts are written");
     }
 
     [Fact]

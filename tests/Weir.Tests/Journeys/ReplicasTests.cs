@@ -107,6 +107,27 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
     }
 
     [Fact]
+    public async Task A_principal_has_a_bounded_number_of_streams()
+    {
+        var raw = new RawClient(weir.Client(await weir.World.CreateKeyAsync(weir.World.AgentId)));
+        var session = await raw.InitializeAsync();
+        var open = new List<HttpResponseMessage>();
+        HttpStatusCode last;
+        do
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, "/mcp");
+            request.Headers.TryAddWithoutValidation("Accept", "text/event-stream");
+            request.Headers.TryAddWithoutValidation(session.Name, session.Value);
+            open.Add(await raw.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead));
+            last = open[^1].Content.Headers.ContentType!.MediaType == "text/event-stream" ? HttpStatusCode.OK : HttpStatusCode.TooManyRequests;
+        }
+        while (last == HttpStatusCode.OK && open.Count < 40);
+        open.Count.ShouldBe(17);
+        (await open[^1].Content.ReadAsStringAsync()).ShouldContain("WR008");
+        open.ForEach(r => r.Dispose());
+    }
+
+    [Fact]
     public async Task A_person_uses_an_agent_by_its_path_with_a_token_and_a_stranger_does_not()
     {
         var (name, _) = await weir.AddReadyAsync(_server.Url, """{"tools": {"echo": {}}}""");
