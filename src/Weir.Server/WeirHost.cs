@@ -37,8 +37,9 @@ internal static class WeirHost
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            // One byte more, so that Weir's own answer to a body that is too large is the one that clients see.
-            kestrel.Limits.MaxRequestBodySize = config.Mcp.MaxBodyBytes + 1L;
+            // Weir's own limit is smaller and answers first. Kestrel then reads the rest of a body up to this size, so that a client
+            // that is still sending gets to see the answer instead of a broken connection.
+            kestrel.Limits.MaxRequestBodySize = config.Mcp.MaxBodyBytes * 4L;
         });
         builder.Logging.ToStandardError();
         // For what is in flight; open streams end at once.
