@@ -125,7 +125,8 @@ internal sealed class NodeHost : IAsyncDisposable
         var id = Guid.NewGuidForTests();
         using var response = await PutAsync(id, spec);
         response.StatusCode.ShouldBe(System.Net.HttpStatusCode.Accepted, await response.Content.ReadAsStringAsync());
-        (await StateAsync(id, "running", "failed")).State.ShouldBe("running", Errors);
+        var status = await StateAsync(id, "running", "failed");
+        status.State.ShouldBe("running", $"{status.ErrorCode}: {status.Error} {Errors}");
         return id;
     }
 
