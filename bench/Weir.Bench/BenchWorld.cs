@@ -64,6 +64,20 @@ internal sealed class BenchWorld : IAsyncDisposable
         return rows[0];
     }
 
+    /// <summary>Where the database's functions spend their time: name, calls, milliseconds per call with and without what they call.</summary>
+    public async Task<IReadOnlyList<string>> ProfileAsync()
+    {
+        await using var superuser = NpgsqlDataSource.Create(DatabaseUrl.Parse(_postgres.SuperuserUrl("weir")).ConnectionString);
+        return await superuser.QueryAsync(
+            """
+            select format('| %s | %s | %s | %s |', funcname, calls, round((total_time / calls)::numeric, 4), round((self_time / calls)::numeric, 4))
+            from pg_stat_user_functions where schemaname = 'weir' order by self_time desc limit 12
+            """,
+            [],
+            r => r.GetString(0),
+            CancellationToken.None);
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (var process in _processes)

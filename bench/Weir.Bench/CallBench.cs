@@ -35,6 +35,14 @@ internal static class CallBench
         }
 
         Print(rounds, options, idle, world);
+        Console.WriteLine();
+        Console.WriteLine("| function of the database | calls | ms/call, all | ms/call, itself |");
+        Console.WriteLine("|---|---|---|---|");
+        foreach (var line in await world.ProfileAsync())
+        {
+            Console.WriteLine(line);
+        }
+
         return rounds.Sum(r => r.Direct.Load.Failures + r.Weir.Load.Failures) == 0 ? 0 : 1;
     }
 
