@@ -40,7 +40,7 @@ internal sealed class BenchWorld : IAsyncDisposable
         var options = new EmbeddedPostgresOptions { Settings = [.. EmbeddedPostgresOptions.Durable, "track_functions=pl"] };
         var postgres = await EmbeddedPostgres.StartAsync(data, options, NullLogger.Instance, TimeProvider.System, CancellationToken.None);
         var world = new BenchWorld(directory, data, postgres);
-        await new Migrator(postgres.OwnerUrl, MigrationScript.Embedded(), TimeProvider.System).MigrateAsync(postgres.GatewayUrl, postgres.EngineUrl, CancellationToken.None);
+        await new Migrator(postgres.OwnerUrl, MigrationScript.Embedded()).MigrateAsync(postgres.GatewayUrl, postgres.EngineUrl, CancellationToken.None);
         await world.StartProcessesAsync();
         await world.PopulateAsync();
         return world;

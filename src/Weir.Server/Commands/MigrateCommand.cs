@@ -23,7 +23,7 @@ internal static class MigrateCommand
         {
             var config = WeirConfig.Load(parsed.GetValue(CommandRun.Config)).Database;
             var owner = config.OwnerUrl ?? throw new ConfigException(["database.ownerUrl (WEIR_OWNER_DATABASE_URL): it must be set."]);
-            var report = await new Migrator(owner, MigrationScript.Embedded(), TimeProvider.System).MigrateAsync(config.Url, config.EngineUrl, stop);
+            var report = await new Migrator(owner, MigrationScript.Embedded()).MigrateAsync(config.Url, config.EngineUrl, stop);
             await Console.Out.WriteLineAsync(parsed.GetValue(json) ? AsJson(report) : AsText(report));
             return ExitCode.Done;
         });

@@ -46,7 +46,7 @@ internal static class UpRun
         var owner = config.Database.OwnerUrl!;
         await RefuseHalfASupabaseAsync(options, owner, stop);
         options.Say("Migrating the database …");
-        await new Migrator(owner, MigrationScript.Embedded(), time).MigrateAsync(config.Database.Url, config.Database.EngineUrl, stop); // 3
+        await new Migrator(owner, MigrationScript.Embedded()).MigrateAsync(config.Database.Url, config.Database.EngineUrl, stop); // 3
 
         await using var host = await StartHostAsync(options, config, time, stop); // 4
         config = host.Services.GetRequiredService<WeirConfig>();

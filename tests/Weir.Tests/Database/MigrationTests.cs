@@ -60,5 +60,5 @@ public sealed class MigrationTests(TestCluster cluster)
     }
 
     private Task<MigrationReport> MigrateAsync(string url) =>
-        new Migrator(url, MigrationScript.Embedded(), TimeProvider.System).MigrateAsync(cluster.Postgres.GatewayUrl, cluster.Postgres.EngineUrl, Cancelled);
+        new Migrator(url, MigrationScript.Embedded()).MigrateAsync(cluster.Postgres.GatewayUrl, cluster.Postgres.EngineUrl, Cancelled);
 }

@@ -44,7 +44,7 @@ public sealed class SupabaseTests : IAsyncLifetime
         var before = await DumpAsync();
         (await DatabaseKind.HasForeignUsersAsync(OwnerUrl, Cancelled)).ShouldBeTrue();
 
-        var migrator = new Migrator(OwnerUrl, MigrationScript.Embedded(), TimeProvider.System);
+        var migrator = new Migrator(OwnerUrl, MigrationScript.Embedded());
         var report = await migrator.MigrateAsync(_postgres.GatewayUrl, _postgres.EngineUrl, Cancelled);
 
         report.Applied.Count.ShouldBe(MigrationScript.Embedded().Count);

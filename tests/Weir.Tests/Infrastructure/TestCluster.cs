@@ -88,7 +88,7 @@ public sealed class TestCluster : IAsyncLifetime
     private async Task MigrateTemplateAsync()
     {
         await _start.Value;
-        await new Migrator(_postgres.OwnerUrl, MigrationScript.Embedded(), TimeProvider.System)
+        await new Migrator(_postgres.OwnerUrl, MigrationScript.Embedded())
             .MigrateAsync(_postgres.GatewayUrl, _postgres.EngineUrl, CancellationToken.None);
     }
 

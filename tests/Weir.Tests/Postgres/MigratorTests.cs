@@ -119,7 +119,7 @@ public sealed class MigratorTests(TestCluster cluster)
         var gateway = TestCluster.InDatabase(cluster.Postgres.GatewayUrl, database);
         var engine = TestCluster.InDatabase(cluster.Postgres.EngineUrl, database);
 
-        var report = await new Migrator(url, [Roles], TimeProvider.System).MigrateAsync(gateway, engine, Cancelled);
+        var report = await new Migrator(url, [Roles]).MigrateAsync(gateway, engine, Cancelled);
 
         report.Logins.ShouldBe(["weir_gateway", "weir_engine"]);
         await using var login = TestCluster.Source(gateway);
@@ -132,7 +132,7 @@ public sealed class MigratorTests(TestCluster cluster)
         var url = await EmptyDatabaseAsync();
 
         var refusal = await Should.ThrowAsync<MigrationException>(() =>
-            new Migrator(url, [Roles], TimeProvider.System).MigrateAsync("postgresql://postgres:secret@127.0.0.1/x", null, Cancelled));
+            new Migrator(url, [Roles]).MigrateAsync("postgresql://postgres:secret@127.0.0.1/x", null, Cancelled));
 
         refusal.Message.ShouldContain("\"postgres\"");
         refusal.Message.ShouldNotContain("secret");
@@ -153,5 +153,5 @@ public sealed class MigratorTests(TestCluster cluster)
     }
 
     private static Task<MigrationReport> MigrateAsync(string url, params MigrationScript[] scripts) =>
-        new Migrator(url, scripts, TimeProvider.System).MigrateAsync(null, null, Cancelled);
+        new Migrator(url, scripts).MigrateAsync(null, null, Cancelled);
 }

@@ -12,14 +12,14 @@ internal static class LoginRoles
 
     /// <summary>The roles that were given a login: one for each URL that is not null.</summary>
     public static async Task<IReadOnlyList<string>> EnsureAsync(
-        NpgsqlConnection owner, string? gatewayUrl, string? engineUrl, TimeProvider time, CancellationToken cancellationToken)
+        NpgsqlConnection owner, string? gatewayUrl, string? engineUrl, CancellationToken cancellationToken)
     {
         var done = new List<string>();
         foreach (var (role, url) in new[] { ("weir_gateway", gatewayUrl), ("weir_engine", engineUrl) })
         {
             if (url is not null)
             {
-                await EnsureAsync(owner, role, DatabaseUrl.Parse(url), time, cancellationToken);
+                await EnsureAsync(owner, role, DatabaseUrl.Parse(url), cancellationToken);
                 done.Add(role);
             }
         }
@@ -27,7 +27,7 @@ internal static class LoginRoles
         return done;
     }
 
-    private static async Task EnsureAsync(NpgsqlConnection owner, string role, NpgsqlConnectionStringBuilder url, TimeProvider time, CancellationToken cancellationToken)
+    private static async Task EnsureAsync(NpgsqlConnection owner, string role, NpgsqlConnectionStringBuilder url, CancellationToken cancellationToken)
     {
         // A pooler in front may want "weir_gateway.project" as the user.
         if (url.Username is null || url.Username.Split('.')[0] != role)
@@ -35,21 +35,23 @@ internal static class LoginRoles
             throw new MigrationException($"The URL of the login {role} names the user \"{url.Username}\". Weir's logins have fixed names: write {role} there.");
         }
 
-        // Neither value can hold a quote: the role is ours, the verifier is base64.
-        var sql = $"alter role {role} login password '{ScramVerifier.Compute(url.Password ?? "")}'";
-        for (var attempt = 1; ; attempt++)
-        {
-            try
-            {
-                await using var command = new NpgsqlCommand(sql, owner);
-                await command.ExecuteNonQueryAsync(cancellationToken);
-                return;
-            }
-            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InternalError && attempt < Attempts)
-            {
-                // "tuple concurrently updated": roles belong to the cluster, and another database's migration was at it.
-                await Task.Delay(TimeSpan.FromMilliseconds(20 * attempt), time, cancellationToken);
-            }
-        }
+        // Neither value can hold a quote: the role is ours, the verifier is base64. Roles belong to the cluster, and another database's
+        // migration may be at the same one ("tuple concurrently updated"). The retry is the server's: after such an error the driver
+        // gives up its connection, and with it the migration's lock.
+        var sql = $"""
+            do $weir$ begin
+              for attempt in 1..{Attempts} loop
+                begin
+                  alter role {role} login password '{ScramVerifier.Compute(url.Password ?? "")}';
+                  return;
+                exception when internal_error then
+                  if attempt = {Attempts} then raise; end if;
+                  perform pg_sleep(0.02 * attempt);
+                end;
+              end loop;
+            end $weir$
+            """;
+        await using var command = new NpgsqlCommand(sql, owner);
+        await command.ExecuteNonQueryAsync(cancellationToken);
     }
 }

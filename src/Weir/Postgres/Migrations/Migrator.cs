@@ -17,7 +17,7 @@ internal sealed record MigrationReport(IReadOnlyList<string> Applied, int Total,
 /// <item>give the two logins their password verifiers.</item>
 /// </list>
 /// </summary>
-internal sealed class Migrator(string ownerUrl, IReadOnlyList<MigrationScript> scripts, TimeProvider time)
+internal sealed class Migrator(string ownerUrl, IReadOnlyList<MigrationScript> scripts)
 {
     // "weir" in ASCII. Advisory locks belong to one database, so the number needs no more in it.
     private const long LockKey = 0x77656972;
@@ -39,7 +39,7 @@ internal sealed class Migrator(string ownerUrl, IReadOnlyList<MigrationScript> s
             await RefuseForeignTablesAsync(connection, pending, cancellationToken); // 3
             var applied = await ApplyAsync(owner, journal, pending, done.Keys.ToArray(), cancellationToken); // 4
             await EnsurePartitionsAsync(connection, cancellationToken); // 5
-            var logins = await LoginRoles.EnsureAsync(connection, gatewayUrl, engineUrl, time, cancellationToken); // 6
+            var logins = await LoginRoles.EnsureAsync(connection, gatewayUrl, engineUrl, cancellationToken); // 6
             return new MigrationReport(applied, scripts.Count, logins);
         }
         catch (PostgresException e)
