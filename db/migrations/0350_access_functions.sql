@@ -28,10 +28,10 @@ begin
       select from public.mcp_server_instances i where i.id = p_instance_id and i.organization_id = v_agent.organization_id) then
     raise exception using errcode = 'WR004', message = 'there is no such server';
   end if;
-  select d.* into v_decision
-  from weir.decide(array[null::text], array[null::bytea], array[case when not v_admin then v_actor end], array[p_agent_id],
-                   array[case when p_tool is null then 'context_request' else 'tool_execution' end], array[p_instance_id],
-                   array[p_tool], array[p_arguments::text], null, true) d;
+  v_decision := (weir.decide(
+    array[null::text], array[null::bytea], array[case when not v_admin then v_actor end], array[p_agent_id],
+    array[case when p_tool is null then 'context_request' else 'tool_execution' end], array[p_instance_id],
+    array[p_tool], array[p_arguments::text], null, true)).calls[1];
   if v_decision.failures = '{}' and weir.limit_reached(v_decision.grant_id, v_decision.limits) then
     v_decision.failures := array['limit'];
   end if;
@@ -82,9 +82,10 @@ begin
   elsif p_user_id <> v_actor and not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
     return false;
   end if;
-  return (select d.failures <@ array['unavailable']
-          from weir.decide(array[null::text], array[null::bytea], array[coalesce(p_user_id, v_actor)], array[p_agent_id],
-                           array['context_request'], array[p_instance_id], array[null::text], array[null::text], null) d);
+  return ((weir.decide(
+    array[null::text], array[null::bytea], array[coalesce(p_user_id, v_actor)], array[p_agent_id],
+    array['context_request'], array[p_instance_id], array[null::text], array[null::text], null)).calls[1]).failures
+    <@ array['unavailable'];
 end;
 $$;
 
@@ -127,10 +128,10 @@ begin
   ), decisions as materialized (
     -- one set-based question for all servers
     select d.*
-    from ids, weir.decide(array_fill(null::text, array[ids.n]), array_fill(null::bytea, array[ids.n]),
+    from ids, unnest((weir.decide(array_fill(null::text, array[ids.n]), array_fill(null::bytea, array[ids.n]),
                           array_fill(case when not v_admin then v_actor end, array[ids.n]), array_fill(p_agent_id, array[ids.n]),
                           array_fill('context_request'::text, array[ids.n]), ids.list, array_fill(null::text, array[ids.n]),
-                          array_fill(null::text, array[ids.n]), null, true) d
+                          array_fill(null::text, array[ids.n]), null, true)).calls) d
     where ids.n > 0
   )
   select s.id, s.name, c.slug, case when s.url is not null then 'http' else c.transport end, s.status,
