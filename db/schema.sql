@@ -6196,7 +6196,7 @@ CREATE POLICY grants_are_revoked_by_admins_and_the_agent_s_owner ON public.agent
 -- Name: agent_mcp_permissions grants_are_seen_by_admins_and_the_agent_s_owner; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY grants_are_seen_by_admins_and_the_agent_s_owner ON public.agent_mcp_permissions FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents)))));
+CREATE POLICY grants_are_seen_by_admins_and_the_agent_s_owner ON public.agent_mcp_permissions FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents))))));
 
 
 --
