@@ -6095,7 +6095,7 @@ CREATE POLICY agent_keys_are_revoked_by_admins_and_the_owner ON public.agent_api
 -- Name: agent_api_keys agent_keys_are_seen_by_admins_and_the_owner; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY agent_keys_are_seen_by_admins_and_the_owner ON public.agent_api_keys FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents)))));
+CREATE POLICY agent_keys_are_seen_by_admins_and_the_owner ON public.agent_api_keys FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents))))));
 
 
 --
@@ -6432,7 +6432,7 @@ CREATE POLICY workspace_members_are_read_by_the_engine ON public.workspace_membe
 -- Name: workspace_members workspace_members_are_seen_inside; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY workspace_members_are_seen_inside ON public.workspace_members FOR SELECT TO authenticated, weir_writer USING (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations)))));
+CREATE POLICY workspace_members_are_seen_inside ON public.workspace_members FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND ((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))))));
 
 
 --
@@ -6459,7 +6459,7 @@ CREATE POLICY workspaces_are_read_by_the_engine ON public.workspaces TO weir_sys
 -- Name: workspaces workspaces_are_seen_by_their_members_and_admins; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY workspaces_are_seen_by_their_members_and_admins ON public.workspaces FOR SELECT TO authenticated, weir_writer USING (((id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((created_by = ( SELECT weir.actor_id() AS actor_id)) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))))));
+CREATE POLICY workspaces_are_seen_by_their_members_and_admins ON public.workspaces FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND ((id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (created_by = ( SELECT weir.actor_id() AS actor_id)))));
 
 
 --

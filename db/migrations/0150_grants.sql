@@ -38,7 +38,6 @@ create index agent_mcp_permissions_instance_idx on public.agent_mcp_permissions 
 create index agent_mcp_permissions_granted_by_idx on public.agent_mcp_permissions (granted_by);
 create index agent_mcp_permissions_revoked_by_idx on public.agent_mcp_permissions (revoked_by);
 
--- The organization first: it is the index condition, which the two alternatives together are not.
 create policy grants_are_seen_by_admins_and_the_agent_s_owner on public.agent_mcp_permissions for select
   to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations()))
