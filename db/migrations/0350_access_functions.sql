@@ -1,10 +1,11 @@
--- Asking about access: the decision and its reasons, from the same code that admits.
+-- Asking about access: the decision and its reasons, from the same code that admits. With generic plans, whoever connects: by
+-- its own estimate PostgreSQL would plan the decision anew for each call, which costs four times as much as deciding.
 
 -- Who may ask about an agent, and as whom: an admin of its organization (as the agent itself), or a person who may use
 -- it (as themselves). Raises for anybody else, as for an agent that is not there.
 create function weir.explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_tool text, p_arguments jsonb) returns jsonb
 language plpgsql stable security definer
-set search_path = ''
+set search_path = '' set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -69,7 +70,7 @@ $$;
 -- admin. False, not an error, for whatever the caller may not know.
 create function weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid) returns boolean
 language plpgsql stable security definer
-set search_path = ''
+set search_path = '' set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -96,7 +97,7 @@ returns table (instance_id uuid, instance_name text, catalog text, transport tex
                priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text,
                grant_id uuid, expires_at timestamptz)
 language plpgsql stable security definer
-set search_path = ''
+set search_path = '' set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
