@@ -143,6 +143,11 @@ internal static class UpRun
         {
             throw new ConfigException(missing);
         }
+
+        if (options.OwnerUser is { } user && !await DatabaseKind.HasUserAsync(ownerUrl, user, stop))
+        {
+            throw new WeirException(ErrorCode.NotFound, $"The database has no user {user}.", "Name one of the project's with --owner-user.");
+        }
     }
 
     private static UpReport Report(WeirConfig config, DemoReport demo)

@@ -19,6 +19,9 @@ public class RunningUp : IAsyncLifetime
     /// <summary>Variables of `up` besides the tests' own.</summary>
     private protected virtual IReadOnlyDictionary<string, string> Variables { get; } = new Dictionary<string, string>();
 
+    /// <summary>Options of `up` besides the tests' own.</summary>
+    private protected virtual IReadOnlyList<string> Options { get; } = [];
+
     public string Directory { get; } = System.IO.Directory.CreateTempSubdirectory("weir-up-").FullName;
 
     public JsonElement Report { get; private set; }
@@ -31,7 +34,7 @@ public class RunningUp : IAsyncLifetime
 
     public string this[string member] => Report.GetProperty(member).GetString()!;
 
-    public async ValueTask InitializeAsync()
+    public virtual async ValueTask InitializeAsync()
     {
         if (Environment.IsPrivilegedProcess)
         {
@@ -42,12 +45,11 @@ public class RunningUp : IAsyncLifetime
         await StartAsync();
     }
 
-    public async ValueTask DisposeAsync()
+    public virtual async ValueTask DisposeAsync()
     {
         if (_process is { HasExited: false })
         {
-            await RunAsync("down", "--data", Directory);
-            await _process.WaitForExitAsync();
+            await StopAsync();
         }
 
         _process?.Dispose();
@@ -57,12 +59,20 @@ public class RunningUp : IAsyncLifetime
     public async Task StartAsync()
     {
         var started = TimeProvider.System.GetTimestamp();
-        _process = Process.Start(Command(Variables, "up", "--json", "--data", Directory))!;
+        _process = Process.Start(Command(Variables, ["up", "--json", "--data", Directory, .. Options]))!;
         using var patience = new CancellationTokenSource(Patience);
         var errors = _process.StandardError.ReadToEndAsync(CancellationToken.None);
         var line = await _process.StandardOutput.ReadLineAsync(patience.Token) ?? throw new InvalidOperationException("weir up printed nothing: " + await errors);
         Report = JsonElement.Parse(line);
         StartedWithin = TimeProvider.System.GetElapsedTime(started);
+    }
+
+    /// <summary>As its user stops it; its exit code.</summary>
+    public async Task<int> StopAsync()
+    {
+        await RunAsync("down", "--data", Directory);
+        await _process!.WaitForExitAsync();
+        return _process.ExitCode;
     }
 
     /// <summary>SIGKILL: nothing in the process gets to clean up.</summary>
