@@ -137,7 +137,8 @@ internal static class WeirHost
         services.AddSingleton<ListChanges>();
         services.AddSingleton<SessionTokens>();
         services.AddSingleton(s => new AdmissionQueue(
-            s.GetRequiredService<GatewayQueries>().AdmitAsync, s.GetRequiredService<GatewayQueries>().RecordDenialAsync, config.Admission, time));
+            s.GetRequiredService<GatewayQueries>().AdmitAsync, s.GetRequiredService<GatewayQueries>().RecordDenialAsync, config.Admission,
+            TimeSpan.FromSeconds(config.Database.CommandTimeoutSeconds), time));
         services.AddSingleton(s => new CompletionQueue(
             s.GetRequiredService<GatewayQueries>().CompleteAsync, config.Completion.MaxWaiting, time, s.GetRequiredService<ILogger<CompletionQueue>>()));
         services.AddSingleton(s => new ToolCaller(
