@@ -14,20 +14,15 @@ internal static class HostRun
     {
         var lifetime = host.Services.GetRequiredService<IHostApplicationLifetime>();
         using var end = CancellationTokenSource.CreateLinkedTokenSource(stop, lifetime.ApplicationStopping);
-        try
-        {
-            await work(end.Token);
-        }
-        catch (Exception) when (!stop.IsCancellationRequested && FailureOf(host) is { } failure)
+        var working = work(end.Token);
+        await working.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!stop.IsCancellationRequested && FailureOf(host) is { } failure)
         {
             // Whatever the work tripped over, this is why.
             throw failure;
         }
 
-        if (!stop.IsCancellationRequested && FailureOf(host) is { } reason)
-        {
-            throw reason;
-        }
+        await working;
     }
 
     private static WeirException? FailureOf(IHost host) => host.Services.GetServices<IHostedService>().OfType<BackgroundService>()
