@@ -14,6 +14,7 @@ using Weir.Postgres;
 using Weir.Replicas;
 using Weir.Server.Auth;
 using Weir.Server.Chat;
+using Weir.Server.Commands;
 using Weir.Server.Health;
 using Weir.Server.Http;
 using Weir.Server.Mcp;
@@ -42,6 +43,7 @@ internal static class WeirHost
             kestrel.Limits.MaxRequestBodySize = config.Mcp.MaxBodyBytes * 4L;
         });
         builder.Logging.ToStandardError();
+        builder.Services.AddSingleton<IHostLifetime, NoSignals>();
         // For what is in flight; open streams end at once.
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownPatience);
         AddServices(builder.Services, config, time ?? TimeProvider.System);
@@ -135,7 +137,8 @@ internal static class WeirHost
         services.AddSingleton<ListChanges>();
         services.AddSingleton<SessionTokens>();
         services.AddSingleton(s => new AdmissionQueue(
-            s.GetRequiredService<GatewayQueries>().AdmitAsync, s.GetRequiredService<GatewayQueries>().RecordDenialAsync, config.Admission, time));
+            s.GetRequiredService<GatewayQueries>().AdmitAsync, s.GetRequiredService<GatewayQueries>().RecordDenialAsync, config.Admission,
+            TimeSpan.FromSeconds(config.Database.CommandTimeoutSeconds), time));
         services.AddSingleton(s => new CompletionQueue(
             s.GetRequiredService<GatewayQueries>().CompleteAsync, config.Completion.MaxWaiting, time, s.GetRequiredService<ILogger<CompletionQueue>>()));
         services.AddSingleton(s => new ToolCaller(

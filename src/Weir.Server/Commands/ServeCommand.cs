@@ -32,9 +32,14 @@ internal static class ServeCommand
 
             await using var host = WeirHost.Build(config);
             await LoginProbe.RefuseTooMightyAsync(host.Services.GetRequiredService<Databases>(), stop);
-            await host.StartAsync(stop);
-            await CommandRun.Until(stop);
-            await host.StopAsync(CancellationToken.None);
+            await host.WhileItRunsAsync(
+                async ending =>
+                {
+                    await host.StartAsync(ending);
+                    await CommandRun.Until(ending);
+                    await host.StopAsync(CancellationToken.None);
+                },
+                stop);
             return ExitCode.Done;
         });
         return command;

@@ -55,7 +55,7 @@ internal sealed record UpReport
             "Connect an MCP client:",
             $"  claude mcp add --transport http weir {Mcp} --header \"Authorization: Bearer {AgentKey}\"",
             "Ask the demo agent:",
-            "  ./weir chat \"what files are in the demo folder?\"",
+            $"  ./weir chat{(UserToken is null ? " --token TOKEN" : "")} \"what files are in the demo folder?\"",
         },
         "",
         "Ctrl-C stops everything; data stays.",

@@ -51,18 +51,25 @@ internal static class UpRun
         await using var host = await StartHostAsync(options, config, time, stop); // 4
         config = host.Services.GetRequiredService<WeirConfig>();
 
+        await host.WhileItRunsAsync(ending => ServeAsync(new DemoContext(options, config, host.Services, shared, time), host, logger, ending), stop);
+        return ExitCode.Done;
+    }
+
+    private static async Task ServeAsync(DemoContext context, WebApplication host, ILogger logger, CancellationToken ending)
+    {
+        var (options, config) = (context.Options, context.Config);
         options.Say("Starting the node …");
-        var node = await NodeProcess.StartAsync(Path.Combine(shared, "node"), config.Http.Listen, host.Services.GetRequiredService<NodeRegistry>(),
-            host.Services.GetRequiredService<NodeDirectory>(), time, logger, stop); // 5
+        var node = await NodeProcess.StartAsync(Path.Combine(context.Shared, "node"), config.Http.Listen, host.Services.GetRequiredService<NodeRegistry>(),
+            host.Services.GetRequiredService<NodeDirectory>(), context.Time, logger, ending); // 5
         try
         {
             options.Say("Preparing the demo; the first time this installs its servers …");
-            var demo = await Demo.EnsureAsync(new DemoContext(options, config, host.Services, shared, time), stop); // 6
+            var demo = await Demo.EnsureAsync(context, ending); // 6
             var report = Report(config, demo); // 7
             UpConnection.Of(report).Save(config.DataDirectory);
             await options.Output.WriteLineAsync(options.Json ? report.ToJsonLine() : report.ToText());
-            await options.Output.FlushAsync(stop);
-            await CommandRun.Until(stop);
+            await options.Output.FlushAsync(ending);
+            await CommandRun.Until(ending);
             options.Say("Stopping …");
         }
         finally
@@ -72,8 +79,6 @@ internal static class UpRun
             await host.StopAsync(CancellationToken.None);
             await node.DisposeAsync();
         }
-
-        return ExitCode.Done;
     }
 
     private static async Task<EmbeddedPostgres?> StartDatabaseAsync(
@@ -97,7 +102,7 @@ internal static class UpRun
             try
             {
                 await LoginProbe.RefuseTooMightyAsync(host.Services.GetRequiredService<Databases>(), stop);
-                await host.StartAsync(stop);
+                await host.WhileItRunsAsync(host.StartAsync, stop);
                 return host;
             }
             catch (IOException e) when (e.InnerException is AddressInUseException)
@@ -142,6 +147,11 @@ internal static class UpRun
         if (missing.Length > 0)
         {
             throw new ConfigException(missing);
+        }
+
+        if (options.OwnerUser is { } user && !await DatabaseKind.HasUserAsync(ownerUrl, user, stop))
+        {
+            throw new WeirException(ErrorCode.NotFound, $"The database has no user {user}.", "Name one of the project's with --owner-user.");
         }
     }
 

@@ -5,7 +5,8 @@ namespace Weir.Gateway;
 
 /// <summary>
 /// Calls wait here for the admission connection. No timer makes batches: a batch is whatever waits when the connection frees.
-/// A second connection works while a full batch waits or the oldest call has waited too long.
+/// A second connection works while a full batch waits or the oldest call has waited too long. However many stand before it, and
+/// whatever their statements wait for, a call waits no longer than one statement may take.
 /// </summary>
 internal sealed class AdmissionQueue : IAsyncDisposable
 {
@@ -23,22 +24,24 @@ internal sealed class AdmissionQueue : IAsyncDisposable
     private readonly Admit _admit;
     private readonly RecordDenial _recordDenial;
     private readonly AdmissionConfig _options;
+    private readonly TimeSpan _patience;
     private readonly TimeProvider _time;
     private readonly Task[] _workers;
     private long _waitingSince;
     private bool _stopped;
 
-    public AdmissionQueue(Admit admit, RecordDenial recordDenial, AdmissionConfig options, TimeProvider time)
+    public AdmissionQueue(Admit admit, RecordDenial recordDenial, AdmissionConfig options, TimeSpan patience, TimeProvider time)
     {
         _admit = admit;
         _recordDenial = recordDenial;
         _options = options;
+        _patience = patience;
         _time = time;
         _workers = [Task.Run(() => WorkAsync(_first)), Task.Run(() => WorkAsync(_second))];
     }
 
     /// <summary>The database's decision.</summary>
-    /// <exception cref="WeirException">WR009: the database does not answer; nothing may be forwarded.</exception>
+    /// <exception cref="WeirException">WR009: the database does not answer, or not in time; nothing may be forwarded.</exception>
     public Task<Decision> DecideAsync(CallRequest call)
     {
         var waiting = new Waiting(call);
@@ -66,7 +69,7 @@ internal sealed class AdmissionQueue : IAsyncDisposable
             Signal(_second);
         }
 
-        return waiting.Decided.Task;
+        return InTimeAsync(waiting);
     }
 
     public async ValueTask DisposeAsync()
@@ -97,6 +100,20 @@ internal sealed class AdmissionQueue : IAsyncDisposable
         }
     }
 
+    /// <summary>A decision that comes too late is nobody's: its row stays without an outcome, as after a crash.</summary>
+    private async Task<Decision> InTimeAsync(Waiting waiting)
+    {
+        try
+        {
+            return await waiting.Decided.Task.WaitAsync(_patience, _time);
+        }
+        catch (TimeoutException e)
+        {
+            waiting.IsGivenUp = true;
+            throw new WeirException(ErrorCode.Unavailable, "The database does not answer.", "Try again in a moment.", e);
+        }
+    }
+
     private async Task WorkAsync(SemaphoreSlim signal)
     {
         while (!_stop.IsCancellationRequested)
@@ -122,7 +139,14 @@ internal sealed class AdmissionQueue : IAsyncDisposable
         lock (_lock)
         {
             _waitingSince = _time.GetTimestamp();
-            return _waiting.Take(most);
+            while (true)
+            {
+                var taken = _waiting.Take(most);
+                if (taken.Count == 0 || taken.RemoveAll(w => w.IsGivenUp) == 0 || taken.Count > 0)
+                {
+                    return taken;
+                }
+            }
         }
     }
 
@@ -139,7 +163,7 @@ internal sealed class AdmissionQueue : IAsyncDisposable
         }
         catch (WeirException e) when (e.Code != ErrorCode.Unavailable && batch.Count > 1)
         {
-            foreach (var one in batch)
+            foreach (var one in batch.Where(w => !w.IsGivenUp))
             {
                 await DecideBatchAsync([one]);
             }
@@ -172,6 +196,15 @@ internal sealed class AdmissionQueue : IAsyncDisposable
 
     private sealed class Waiting(CallRequest call)
     {
+        private volatile bool _isGivenUp;
+
+        /// <summary>Nobody waits for it any more, so nothing may be recorded as requested.</summary>
+        public bool IsGivenUp
+        {
+            get => _isGivenUp;
+            set => _isGivenUp = value;
+        }
+
         public CallRequest Call { get; } = call;
 
         public TaskCompletionSource<Decision> Decided { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway;
@@ -7,6 +8,7 @@ namespace Weir.Tests.Gateway;
 
 public sealed class AdmissionQueueTests
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private static readonly Decision Yes = new(true, null, null, null, null, null, null, null, null, null);
 
     [Fact]
@@ -83,6 +85,50 @@ public sealed class AdmissionQueueTests
     }
 
     [Fact]
+    public async Task Who_waits_behind_a_statement_that_hangs_is_refused_at_the_deadline_and_never_decided()
+    {
+        var time = new FakeTimeProvider();
+        var hangs = new TaskCompletionSource();
+        var asked = new List<string>();
+        await using var queue = Queue(
+            async calls =>
+            {
+                lock (asked)
+                {
+                    asked.AddRange(calls.Select(c => c.Item!));
+                }
+
+                // Bounded, so that a test that fails also ends.
+                await hangs.Task.WaitAsync(TimeSpan.FromSeconds(30));
+                return [.. calls.Select(_ => Yes)];
+            },
+            time: time);
+        var first = queue.DecideAsync(Call("a", "first"));
+        await Infrastructure.Until.True(() => asked.Count == 1, "the first statement");
+        time.Advance(Patience / 2);
+        // The second connection takes this one, and hangs as well.
+        var second = queue.DecideAsync(Call("a", "second"));
+        time.Advance(TimeSpan.FromMilliseconds(10));
+        var behind = queue.DecideAsync(Call("a", "behind"));
+        await Infrastructure.Until.True(() => asked.Contains("second"), "the second statement");
+        var late = queue.DecideAsync(Call("a", "late"));
+
+        time.Advance(Patience / 2);
+        await ShouldBeGivenUpAsync(first);
+        late.IsCompleted.ShouldBeFalse("it has waited only half of its time");
+        time.Advance(Patience / 2);
+        foreach (var call in (Task<Decision>[])[second, behind, late])
+        {
+            await ShouldBeGivenUpAsync(call);
+        }
+
+        hangs.SetResult();
+        (await queue.DecideAsync(Call("a", "after"))).Admitted.ShouldBeTrue();
+        asked.ShouldContain("after");
+        asked.ShouldNotContain("late", "nobody waits for it any more");
+    }
+
+    [Fact]
     public async Task Organizations_take_turns_in_a_batch()
     {
         var gate = new TaskCompletionSource();
@@ -114,8 +160,11 @@ public sealed class AdmissionQueueTests
         Should.Throw<WeirException>(() => { _ = queue.DecideAsync(Call("a")); }).Code.ShouldBe(ErrorCode.Unavailable);
     }
 
-    private static AdmissionQueue Queue(AdmissionQueue.Admit admit, AdmissionQueue.RecordDenial? deny = null) =>
-        new(admit, deny ?? ((_, _) => Task.CompletedTask), new AdmissionConfig(), TimeProvider.System);
+    private static async Task ShouldBeGivenUpAsync(Task<Decision> call) =>
+        (await Should.ThrowAsync<WeirException>(() => call.WaitAsync(TimeSpan.FromSeconds(10)))).Code.ShouldBe(ErrorCode.Unavailable);
+
+    private static AdmissionQueue Queue(AdmissionQueue.Admit admit, AdmissionQueue.RecordDenial? deny = null, TimeProvider? time = null) =>
+        new(admit, deny ?? ((_, _) => Task.CompletedTask), new AdmissionConfig(), Patience, time ?? TimeProvider.System);
 
     private static CallRequest Call(string organization, string item = "tool") => new(
         Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), default, Organization(organization), Principal.OfPerson(default, default), CallKinds.Tool, null, item, null, "1", 1, 0, [], "");

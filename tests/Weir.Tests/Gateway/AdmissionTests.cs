@@ -20,7 +20,7 @@ public sealed class AdmissionTests(RunningWeir weir) : IClassFixture<RunningWeir
         (await Should.ThrowAsync<WeirException>(() => queries.AdmitAsync(calls))).Code.ShouldNotBe(ErrorCode.Unavailable);
         (await weir.LogAsync()).ShouldNotContain(r => calls.Any(c => c.Id == r.Id), "a batch that raises is undone as a whole");
 
-        await using var queue = new AdmissionQueue(queries.AdmitAsync, queries.RecordDenialAsync, new Weir.Configuration.AdmissionConfig(), TimeProvider.System);
+        await using var queue = new AdmissionQueue(queries.AdmitAsync, queries.RecordDenialAsync, new Weir.Configuration.AdmissionConfig(), TimeSpan.FromSeconds(10), TimeProvider.System);
         var decisions = await Task.WhenAll(calls.Select(queue.DecideAsync));
         decisions.Where((_, i) => i != 40).ShouldAllBe(d => d.Admitted);
         decisions[40].Admitted.ShouldBeFalse();

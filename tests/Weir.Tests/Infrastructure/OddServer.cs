@@ -11,14 +11,20 @@ namespace Weir.Tests.Infrastructure;
 
 /// <summary>
 /// A modern server written by hand, one JSON body per request, that misbehaves in the tool of that name: <c>hang</c>,
-/// <c>nonsense</c>, <c>html</c>, <c>huge</c>, <c>other_id</c>, <c>drop</c>, <c>error</c>, <c>ask</c>. <c>echo</c> behaves.
+/// <c>nonsense</c>, <c>html</c>, <c>huge</c>, <c>other_id</c>, <c>drop</c>, <c>error</c>, <c>ask</c>. <c>echo</c> behaves, and so does
+/// <c>book</c>, which wants to know more before it answers.
 /// </summary>
 public sealed class OddServer : IAsyncDisposable
 {
-    private static readonly string[] Tools = ["echo", "hang", "nonsense", "html", "huge", "other_id", "drop", "error", "ask"];
+    private static readonly string[] Tools = ["echo", "hang", "nonsense", "html", "huge", "other_id", "drop", "error", "ask", "book"];
+
+    /// <summary>What <c>book</c> answers as long as nobody has told it the day.</summary>
+    public const string DayWanted =
+        """{ "resultType":"input_required", "inputRequests":{"day":{"method":"elicitation/create","params":{"message":"Which day?","requestedSchema":{"type":"object","properties":{"day":{"type":"string"}}}}}}, "requestState":"opaque \u00e4/+=" }""";
 
     private readonly WebApplication _app;
     private int _calls;
+    private int _hangingLists;
 
     private OddServer(WebApplication app) => _app = app;
 
@@ -28,6 +34,12 @@ public sealed class OddServer : IAsyncDisposable
 
     /// <summary>What it says from now on when it is asked for its tools; null: the truth.</summary>
     public string? Lie { get; set; }
+
+    /// <summary>Whether it never answers when it is asked for its tools.</summary>
+    public bool HangsOnList { get; set; }
+
+    /// <summary>How many wait for that answer.</summary>
+    public int HangingLists => Volatile.Read(ref _hangingLists);
 
     /// <summary>The last call's body, as it arrived.</summary>
     public string LastBody { get; private set; } = "";
@@ -62,6 +74,9 @@ public sealed class OddServer : IAsyncDisposable
             case "server/discover":
                 await JsonAsync(http, id, """{"resultType":"complete","ttlMs":0,"cacheScope":"private","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}""");
                 break;
+            case "tools/list" when HangsOnList:
+                await HangOnListAsync(http.RequestAborted);
+                break;
             case "tools/list" when Lie is { } lie:
                 await JsonAsync(http, id, lie);
                 break;
@@ -72,7 +87,7 @@ public sealed class OddServer : IAsyncDisposable
             case "tools/call":
                 Interlocked.Increment(ref _calls);
                 LastBody = body;
-                await CallAsync(http, id, request.GetProperty("params").GetProperty("name").GetString()!);
+                await CallAsync(http, id, request.GetProperty("params"));
                 break;
             default:
                 http.Response.StatusCode = 404;
@@ -80,10 +95,30 @@ public sealed class OddServer : IAsyncDisposable
         }
     }
 
-    private static async Task CallAsync(HttpContext http, string id, string tool)
+    private async Task HangOnListAsync(CancellationToken aborted)
     {
-        switch (tool)
+        Interlocked.Increment(ref _hangingLists);
+        try
         {
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, aborted);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _hangingLists);
+        }
+    }
+
+    private static async Task CallAsync(HttpContext http, string id, JsonElement parameters)
+    {
+        switch (parameters.GetProperty("name").GetString())
+        {
+            case "book" when !parameters.TryGetProperty("inputResponses", out _):
+                await JsonAsync(http, id, DayWanted);
+                break;
+            case "book":
+                var day = parameters.GetProperty("inputResponses").GetProperty("day").GetProperty("content").GetProperty("day").GetString();
+                await JsonAsync(http, id, $$"""{"resultType":"complete","content":[{"type":"text","text":"booked for {{day}}"}]}""");
+                break;
             case "hang":
                 await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, http.RequestAborted);
                 break;

@@ -58,12 +58,35 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
     [Fact]
     public async Task An_unknown_an_ungranted_and_a_foreign_tool_read_the_same()
     {
-        var raw = Raw();
-        var unknown = await raw.CallAsync("nothing__there");
-        var ungranted = await raw.CallAsync($"{_name}__hang");
-        unknown.Status.ShouldBe(ungranted.Status);
-        unknown.Body.Replace("nothing__there", "X", StringComparison.Ordinal).ShouldBe(ungranted.Body.Replace($"{_name}__hang", "X", StringComparison.Ordinal));
+        var (foreign, theirs) = await AddForeignAsync();
+        (await theirs.CallAsync($"{foreign}__echo")).Body.ShouldContain("\"ok\"");
+        _server.Calls.ShouldBe(1);
+
+        var unknown = await ReadAsync("nothing__there");
         unknown.ErrorCode.ShouldBe(-32602);
+        foreach (var tool in (string[])[$"{_name}__hang", $"{foreign}__echo", $"{foreign}__hang"])
+        {
+            var answer = await ReadAsync(tool);
+            (answer.Status, answer.Body).ShouldBe((unknown.Status, unknown.Body));
+        }
+
+        _server.Calls.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_foreign_server_and_one_that_is_not_there_read_the_same_on_their_own_paths()
+    {
+        var (foreign, _) = await AddForeignAsync();
+        foreach (var method in (string[])["tools/list", "server/discover"])
+        {
+            var missing = await new RawClient(weir.Client(weir.World.AgentKey), "/mcp/missing").ModernAsync(method);
+            var theirs = await new RawClient(weir.Client(weir.World.AgentKey), "/mcp/" + foreign).ModernAsync(method);
+            missing.Status.ShouldBe(HttpStatusCode.NotFound);
+            (theirs.Status, theirs.Body.Replace(foreign, "missing", StringComparison.Ordinal)).ShouldBe((missing.Status, missing.Body));
+        }
+
+        var call = await new RawClient(weir.Client(weir.World.AgentKey), "/mcp/" + foreign).CallAsync("echo");
+        call.ErrorCode.ShouldBe(-32602);
         _server.Calls.ShouldBe(0);
     }
 
@@ -238,6 +261,24 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
         _server.LastBody.ShouldContain("\"arguments\":" + Arguments);
         _server.LastBody.ShouldNotContain("\"raw\"");
         _server.LastBody.ShouldNotContain(weir.World.AgentKey[..20]);
+    }
+
+    /// <summary>A server of another organization, which its own agent may use.</summary>
+    private async Task<(string Name, RawClient Theirs)> AddForeignAsync()
+    {
+        var other = await World.CreateAsync(weir.Database);
+        var name = "f" + Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("N")[18..];
+        await other.GrantAsync(await other.AddRemoteAsync(name, _server.Url), """{"tools": {"echo": {}}}""");
+        var theirs = new RawClient(weir.Client(other.AgentKey));
+        await Until.AsyncTrue(async () => (await theirs.ModernAsync("tools/list")).Body.Contains($"{name}__echo", StringComparison.Ordinal), "the catalog of " + name);
+        return (name, theirs);
+    }
+
+    /// <summary>The answer to a call of that tool, without the tool's name.</summary>
+    private async Task<RawAnswer> ReadAsync(string tool)
+    {
+        var answer = await Raw().CallAsync(tool);
+        return answer with { Body = answer.Body.Replace(tool, "X", StringComparison.Ordinal) };
     }
 
     private RawClient Raw() => new(weir.Client(weir.World.AgentKey));

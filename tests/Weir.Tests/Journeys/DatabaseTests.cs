@@ -8,6 +8,9 @@ namespace Weir.Tests.Journeys;
 /// <summary>A replica whose way to PostgreSQL a test can cut.</summary>
 public sealed partial class CutOffWeir(TestCluster cluster) : RunningWeir(cluster)
 {
+    /// <summary>How long one statement may take, and a call may wait for its decision. Seconds.</summary>
+    public const int Deadline = 3;
+
     public TcpGate Gate { get; private set; } = null!;
 
     public override async ValueTask DisposeAsync()
@@ -24,6 +27,8 @@ public sealed partial class CutOffWeir(TestCluster cluster) : RunningWeir(cluste
         {
             Database = config.Database with
             {
+                ConnectTimeoutSeconds = 1,
+                CommandTimeoutSeconds = Deadline,
                 Url = PortOf().Replace(config.Database.Url!, $":{Gate.Port}/"),
                 EngineUrl = PortOf().Replace(config.Database.EngineUrl!, $":{Gate.Port}/"),
             },
@@ -48,9 +53,7 @@ public sealed class DatabaseTests(CutOffWeir weir) : IClassFixture<CutOffWeir>
         weir.Gate.Close();
         foreach (var answer in (RawAnswer[])[await raw.CallAsync($"{name}__echo"), await raw.CallAsync($"{name}__echo"), await raw.ModernAsync("tools/list"), await raw.ModernAsync("server/discover")])
         {
-            answer.Status.ShouldBe(HttpStatusCode.ServiceUnavailable, answer.Body);
-            answer.ErrorCode.ShouldBe(1009);
-            answer.Headers.RetryAfter.ShouldNotBeNull();
+            ShouldBeUnavailable(answer);
         }
 
         server.Calls.ShouldBe(1);
@@ -63,5 +66,63 @@ public sealed class DatabaseTests(CutOffWeir weir) : IClassFixture<CutOffWeir>
         await Until.AsyncTrue(async () => (await raw.CallAsync($"{name}__echo")).Status == HttpStatusCode.OK, "calls work again without a restart");
         using var again = await weir.Client().GetAsync("/readyz");
         again.StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task While_its_database_hangs_each_call_is_a_503_within_the_deadline_nothing_is_forwarded_and_weir_recovers_by_itself()
+    {
+        await using var server = await OddServer.StartAsync();
+        var (name, _) = await weir.AddReadyAsync(server.Url, """{"tools": {"echo": {}}}""");
+        var raw = new RawClient(weir.Client(weir.World.AgentKey));
+        (await raw.CallAsync($"{name}__echo")).Body.ShouldContain("\"ok\"");
+        server.Calls.ShouldBe(1);
+
+        weir.Gate.Freeze();
+        var calls = Enumerable.Range(0, 6).Select(_ => TimeAsync(() => raw.CallAsync($"{name}__echo"))).ToList();
+        var others = new[] { TimeAsync(() => raw.ModernAsync("tools/list")), TimeAsync(() => raw.ModernAsync("server/discover")) };
+        await Until.True(() => weir.Gate.Held >= 2, "statements hang");
+        // These wait behind statements that do not come back.
+        calls.AddRange(Enumerable.Range(0, 12).Select(_ => TimeAsync(() => raw.CallAsync($"{name}__echo"))));
+        ShouldBeUnavailableWithin(TimeSpan.FromSeconds(CutOffWeir.Deadline), await Task.WhenAll(calls));
+        // The driver takes two seconds more, to cancel a statement in vain.
+        ShouldBeUnavailableWithin(TimeSpan.FromSeconds(CutOffWeir.Deadline + 2), await Task.WhenAll(others));
+        // By now these connections are given up: the next ones hang while they are opened.
+        ShouldBeUnavailableWithin(TimeSpan.FromSeconds(CutOffWeir.Deadline), await TimeAsync(() => raw.CallAsync($"{name}__echo")));
+
+        using (var ready = await weir.Client().GetAsync("/readyz"))
+        {
+            ready.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        }
+
+        server.Calls.ShouldBe(1);
+        weir.Gate.Thaw();
+        await Until.AsyncTrue(async () => (await raw.CallAsync($"{name}__echo")).Status == HttpStatusCode.OK, "calls work again without a restart");
+        // What the database decided late, when nobody waited any more, was not forwarded either.
+        server.Calls.ShouldBe(2);
+        using var again = await weir.Client().GetAsync("/readyz");
+        again.StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    private static async Task<(RawAnswer Answer, TimeSpan Took)> TimeAsync(Func<Task<RawAnswer>> ask)
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        return (await ask(), TimeProvider.System.GetElapsedTime(started));
+    }
+
+    /// <summary>A second and a half are for a busy machine.</summary>
+    private static void ShouldBeUnavailableWithin(TimeSpan deadline, params (RawAnswer Answer, TimeSpan Took)[] answers)
+    {
+        foreach (var (answer, took) in answers)
+        {
+            ShouldBeUnavailable(answer);
+            took.ShouldBeLessThan(deadline + TimeSpan.FromSeconds(1.5));
+        }
+    }
+
+    private static void ShouldBeUnavailable(RawAnswer answer)
+    {
+        answer.Status.ShouldBe(HttpStatusCode.ServiceUnavailable, answer.Body);
+        answer.ErrorCode.ShouldBe(1009);
+        answer.Headers.RetryAfter.ShouldNotBeNull();
     }
 }

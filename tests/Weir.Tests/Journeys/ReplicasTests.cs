@@ -88,22 +88,25 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
     [Fact]
     public async Task A_legacy_session_hears_that_its_list_changed_and_not_of_what_is_not_its_own()
     {
-        var session = await _one.InitializeAsync();
-        using var request = new HttpRequestMessage(HttpMethod.Get, "/mcp");
-        request.Headers.TryAddWithoutValidation("Accept", "text/event-stream");
-        request.Headers.TryAddWithoutValidation(session.Name, session.Value);
-        using var response = await _one.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
-        response.StatusCode.ShouldBe(HttpStatusCode.OK);
-        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
-        await weir.AddReadyAsync(_server.Url, """{"tools": {"echo": {}}}""");
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        string? line;
-        do
-        {
-            line = await reader.ReadLineAsync(patience.Token);
-        }
-        while (line is not null && !line.Contains("notifications/tools/list_changed", StringComparison.Ordinal));
-        line.ShouldNotBeNull();
+        var colleague = await weir.World.CreateAgentAsync("colleague-" + Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("N")[20..]);
+        var other = await World.CreateAsync(weir.Database);
+        using var own = await ListChangeStream.OpenAsync(weir.Client(weir.World.AgentKey));
+        using var colleagues = await ListChangeStream.OpenAsync(weir.Client(colleague.Key));
+        using var strangers = await ListChangeStream.OpenAsync(weir.Client(other.AgentKey));
+
+        var (_, instance) = await weir.AddReadyAsync(_server.Url, """{"tools": {"echo": {}}}""");
+        await Until.True(() => own.Changes > 0, "the agent hears that its list changed");
+        // The colleague's stream was woken by the same hint, and has looked.
+        await Until.True(() => colleagues.Signs > 1, "the colleague's list was looked at");
+        colleagues.Changes.ShouldBe(0);
+        strangers.Changes.ShouldBe(0);
+
+        // Each of them hears, once it is their own list that changes.
+        await weir.World.GrantAsync(instance, """{"tools": {"echo": {}}}""", colleague.Id);
+        await Until.True(() => colleagues.Changes > 0, "the colleague hears of the grant");
+        strangers.Changes.ShouldBe(0);
+        await other.GrantAsync(await other.AddRemoteAsync("theirs", _server.Url), """{"tools": {"echo": {}}}""");
+        await Until.True(() => strangers.Changes > 0, "the stranger hears of a server of theirs");
     }
 
     [Fact]

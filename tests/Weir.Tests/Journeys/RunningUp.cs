@@ -12,12 +12,16 @@ public class RunningUp : IAsyncLifetime
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private Process? _process;
+    private Task<string> _errors = Task.FromResult("");
 
     /// <summary>npm finds nobody there.</summary>
     internal static IReadOnlyDictionary<string, string> WithoutRegistry { get; } = new Dictionary<string, string> { ["npm_config_registry"] = "http://127.0.0.1:9" };
 
     /// <summary>Variables of `up` besides the tests' own.</summary>
     private protected virtual IReadOnlyDictionary<string, string> Variables { get; } = new Dictionary<string, string>();
+
+    /// <summary>Options of `up` besides the tests' own.</summary>
+    private protected virtual IReadOnlyList<string> Options { get; } = [];
 
     public string Directory { get; } = System.IO.Directory.CreateTempSubdirectory("weir-up-").FullName;
 
@@ -31,7 +35,7 @@ public class RunningUp : IAsyncLifetime
 
     public string this[string member] => Report.GetProperty(member).GetString()!;
 
-    public async ValueTask InitializeAsync()
+    public virtual async ValueTask InitializeAsync()
     {
         if (Environment.IsPrivilegedProcess)
         {
@@ -42,12 +46,11 @@ public class RunningUp : IAsyncLifetime
         await StartAsync();
     }
 
-    public async ValueTask DisposeAsync()
+    public virtual async ValueTask DisposeAsync()
     {
         if (_process is { HasExited: false })
         {
-            await RunAsync("down", "--data", Directory);
-            await _process.WaitForExitAsync();
+            await StopAsync();
         }
 
         _process?.Dispose();
@@ -57,12 +60,28 @@ public class RunningUp : IAsyncLifetime
     public async Task StartAsync()
     {
         var started = TimeProvider.System.GetTimestamp();
-        _process = Process.Start(Command(Variables, "up", "--json", "--data", Directory))!;
+        _process = Process.Start(Command(Variables, ["up", "--json", "--data", Directory, .. Options]))!;
         using var patience = new CancellationTokenSource(Patience);
-        var errors = _process.StandardError.ReadToEndAsync(CancellationToken.None);
-        var line = await _process.StandardOutput.ReadLineAsync(patience.Token) ?? throw new InvalidOperationException("weir up printed nothing: " + await errors);
+        _errors = _process.StandardError.ReadToEndAsync(CancellationToken.None);
+        var line = await _process.StandardOutput.ReadLineAsync(patience.Token) ?? throw new InvalidOperationException("weir up printed nothing: " + await _errors);
         Report = JsonElement.Parse(line);
         StartedWithin = TimeProvider.System.GetElapsedTime(started);
+    }
+
+    /// <summary>As its user stops it; its exit code.</summary>
+    public async Task<int> StopAsync()
+    {
+        await RunAsync("down", "--data", Directory);
+        await _process!.WaitForExitAsync();
+        return _process.ExitCode;
+    }
+
+    /// <summary>Its end, which comes by itself.</summary>
+    internal async Task<(int ExitCode, string Errors)> EndAsync()
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        await _process!.WaitForExitAsync(patience.Token);
+        return (_process.ExitCode, await _errors);
     }
 
     /// <summary>SIGKILL: nothing in the process gets to clean up.</summary>
@@ -107,7 +126,7 @@ public class RunningUp : IAsyncLifetime
         "select phase, kind, instance_name, item, reason, outcome, id from public.mcp_interaction_logs order by created_at, id, phase",
         r => new LogRow(r.GetString(0), r.GetString(1), r.GetNullableString(2), r.GetNullableString(3), r.GetNullableString(4), r.GetNullableString(5), r.GetGuid(6)));
 
-    private static ProcessStartInfo Command(IReadOnlyDictionary<string, string> variables, params string[] arguments)
+    internal static ProcessStartInfo Command(IReadOnlyDictionary<string, string> variables, params string[] arguments)
     {
         var program = Path.Combine(Repository.Root, "artifacts/bin/Weir.Server/release/weir.dll");
         var start = new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };

@@ -1,5 +1,6 @@
 using System.Net;
 using Weir.Configuration;
+using Weir.Postgres;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Journeys;
@@ -83,10 +84,18 @@ public sealed class SickServerTests(ImpatientWeir weir) : IClassFixture<Impatien
     [Fact]
     public async Task A_list_never_waits_for_a_server()
     {
-        await _server.DisposeAsync();
+        await using var slow = await OddServer.StartAsync();
+        var (name, id) = await weir.AddReadyAsync(slow.Url, """{"tools": {"*": {}}}""");
+        slow.HangsOnList = true;
+        await weir.Database.Superuser.ExecuteAsync(
+            "update public.mcp_server_instances set refreshed_at = now() - interval '1 day' where id = $1", [Sql.Uuid(id)], CancellationToken.None);
+        await Until.True(() => slow.HangingLists == 1, "Weir itself waits for the server's list");
+
         var list = await Raw().ModernAsync("tools/list");
+        list.Body.ShouldContain($"{name}__echo");
         list.Body.ShouldContain($"{_name}__echo");
-        _server = await OddServer.StartAsync();
+        (await Raw().CallAsync($"{name}__echo")).Body.ShouldContain("\"ok\"");
+        slow.HangingLists.ShouldBe(1, "the server still had not answered");
     }
 
     private RawClient Raw() => new(weir.Client(weir.World.AgentKey));

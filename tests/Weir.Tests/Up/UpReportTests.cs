@@ -38,6 +38,13 @@ public sealed class UpReportTests
     public void People_are_told_of_no_login_that_is_not_there() =>
         (Full() with { Email = null, Password = null }).ToText().ShouldNotContain("login");
 
+    [Fact]
+    public void Where_people_sign_in_elsewhere_the_chat_command_is_shown_with_their_token()
+    {
+        (Full() with { UserToken = null }).ToText().ShouldContain("./weir chat --token TOKEN \"what");
+        Full().ToText().ShouldContain("./weir chat \"what");
+    }
+
     private static UpReport Full() => new()
     {
         Url = "http://127.0.0.1:1",
