@@ -9,11 +9,17 @@ namespace Weir.Postgres;
 /// </summary>
 internal sealed class Databases : IAsyncDisposable
 {
-    private Databases(NpgsqlDataSource gateway, NpgsqlDataSource engine, NpgsqlDataSource admission, NpgsqlDataSource completion) =>
-        (Gateway, Engine, Admission, Completion) = (gateway, engine, admission, completion);
+    private Databases(NpgsqlDataSource gateway, NpgsqlDataSource rest, NpgsqlDataSource engine, NpgsqlDataSource admission, NpgsqlDataSource completion) =>
+        (Gateway, Rest, Engine, Admission, Completion) = (gateway, rest, engine, admission, completion);
 
     /// <summary>The login <c>weir_gateway</c>: people's requests, through <see cref="UserSession"/> only.</summary>
     public NpgsqlDataSource Gateway { get; }
+
+    /// <summary>
+    /// The login <c>weir_gateway</c> once more, for statements that callers shape. Nothing is prepared here: their number has no end, and
+    /// the driver loses its place where statements that fail and statements that it is about to prepare share a connection.
+    /// </summary>
+    public NpgsqlDataSource Rest { get; }
 
     /// <summary>The login <c>weir_engine</c>: catalogs, workers, nodes.</summary>
     public NpgsqlDataSource Engine { get; }
@@ -42,6 +48,7 @@ internal sealed class Databases : IAsyncDisposable
         const string EngineOptions = "-c jit=off -c plan_cache_mode=force_generic_plan";
         return new Databases(
             Build("weir-gateway", config.Url!, config, config.PoolSize, ""),
+            Build("weir-rest", config.Url!, config, config.PoolSize, "", prepared: 0),
             Build("weir-engine", config.EngineUrl!, config, config.PoolSize, EngineOptions),
             Build("weir-admission", config.EngineUrl!, config, 2, EngineOptions),
             Build("weir-completion", config.EngineUrl!, config, 1, EngineOptions + " -c synchronous_commit=off"));
@@ -50,12 +57,13 @@ internal sealed class Databases : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Gateway.DisposeAsync();
+        await Rest.DisposeAsync();
         await Engine.DisposeAsync();
         await Admission.DisposeAsync();
         await Completion.DisposeAsync();
     }
 
-    private static NpgsqlDataSource Build(string name, string url, DatabaseConfig config, int poolSize, string options)
+    private static NpgsqlDataSource Build(string name, string url, DatabaseConfig config, int poolSize, string options, int prepared = 60)
     {
         var connection = DatabaseUrl.Parse(url);
         connection.ApplicationName = name;
@@ -63,7 +71,7 @@ internal sealed class Databases : IAsyncDisposable
         connection.Timeout = config.ConnectTimeoutSeconds;
         connection.CommandTimeout = config.CommandTimeoutSeconds;
         connection.CancellationTimeout = 1000;
-        connection.MaxAutoPrepare = 60;
+        connection.MaxAutoPrepare = prepared;
         connection.AutoPrepareMinUsages = 2;
         // No session state is ever set: identity and settings live in one transaction, so there is nothing to reset.
         connection.NoResetOnClose = true;
