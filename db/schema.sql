@@ -2948,6 +2948,72 @@ $$;
 ALTER FUNCTION weir.publish_catalog_server(p_entry jsonb) OWNER TO weir_system;
 
 --
+-- Name: published_columns(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.published_columns() RETURNS TABLE(relation_name text, column_name text, column_type text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    BEGIN ATOMIC
+ SELECT (c.relname)::text AS relname,
+     (a.attname)::text AS attname,
+     format_type(a.atttypid, NULL::integer) AS format_type
+    FROM (pg_class c
+      JOIN pg_attribute a ON (((a.attrelid = c.oid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
+   WHERE ((c.relnamespace = ( SELECT n.oid
+            FROM pg_namespace n
+           WHERE (n.nspname = 'public'::name))) AND
+         CASE c.relkind
+             WHEN 'v'::"char" THEN COALESCE((c.reloptions @> ARRAY['security_invoker=true'::text]), false)
+             WHEN 'r'::"char" THEN (c.relrowsecurity AND c.relforcerowsecurity)
+             WHEN 'p'::"char" THEN (c.relrowsecurity AND c.relforcerowsecurity)
+             ELSE false
+         END AND (NOT (EXISTS ( SELECT
+            FROM pg_depend d
+           WHERE ((d.classid = ('pg_class'::regclass)::oid) AND (d.objid = c.oid) AND (d.deptype = 'e'::"char"))))) AND (has_column_privilege('authenticated'::name, c.oid, a.attnum, 'SELECT'::text) OR has_column_privilege('anon'::name, c.oid, a.attnum, 'SELECT'::text)))
+   ORDER BY c.relname, a.attnum;
+END;
+
+
+ALTER FUNCTION weir.published_columns() OWNER TO weir_owner;
+
+--
+-- Name: published_functions(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.published_functions() RETURNS TABLE(function_name text, argument_names text[], argument_types text[], required integer, returns_set boolean, result_type text, columns text[], column_types text[])
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    BEGIN ATOMIC
+ SELECT (p.proname)::text AS proname,
+     COALESCE(p.proargnames[1:p.pronargs], '{}'::text[]) AS "coalesce",
+     ARRAY( SELECT format_type(t.type, NULL::integer) AS format_type
+            FROM unnest((p.proargtypes)::oid[]) WITH ORDINALITY t(type, n)
+           ORDER BY t.n) AS "array",
+     (p.pronargs - p.pronargdefaults),
+     p.proretset,
+     format_type(p.prorettype, NULL::integer) AS format_type,
+     o.names,
+     o.types
+    FROM (pg_proc p
+      CROSS JOIN LATERAL ( SELECT array_agg(p.proargnames[m.n] ORDER BY m.n) AS names,
+             array_agg(format_type(p.proallargtypes[m.n], NULL::integer) ORDER BY m.n) AS types
+            FROM unnest(p.proargmodes) WITH ORDINALITY m(mode, n)
+           WHERE (m.mode = 't'::"char")) o)
+   WHERE ((p.pronamespace = ( SELECT n.oid
+            FROM pg_namespace n
+           WHERE (n.nspname = 'public'::name))) AND (p.prokind = 'f'::"char") AND (EXISTS ( SELECT
+            FROM ((pg_depend d
+              JOIN pg_proc f ON ((f.oid = d.refobjid)))
+              JOIN pg_namespace n ON (((n.oid = f.pronamespace) AND (n.nspname = 'weir'::name))))
+           WHERE ((d.classid = ('pg_proc'::regclass)::oid) AND (d.objid = p.oid) AND (d.refclassid = ('pg_proc'::regclass)::oid)))) AND (has_function_privilege('authenticated'::name, p.oid, 'EXECUTE'::text) OR has_function_privilege('anon'::name, p.oid, 'EXECUTE'::text)))
+   ORDER BY p.proname;
+END;
+
+
+ALTER FUNCTION weir.published_functions() OWNER TO weir_owner;
+
+--
 -- Name: record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -7419,6 +7485,22 @@ GRANT ALL ON FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p
 
 REVOKE ALL ON FUNCTION weir.publish_catalog_server(p_entry jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.publish_catalog_server(p_entry jsonb) TO weir_owner;
+
+
+--
+-- Name: FUNCTION published_columns(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.published_columns() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.published_columns() TO weir_engine;
+
+
+--
+-- Name: FUNCTION published_functions(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.published_functions() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.published_functions() TO weir_engine;
 
 
 --

@@ -12,12 +12,14 @@ using Weir.Keys;
 using Weir.Nodes;
 using Weir.Postgres;
 using Weir.Replicas;
+using Weir.Rest;
 using Weir.Server.Auth;
 using Weir.Server.Chat;
 using Weir.Server.Health;
 using Weir.Server.Http;
 using Weir.Server.Mcp;
 using Weir.Server.Nodes;
+using Weir.Server.Rest;
 using Weir.Telemetry;
 using Weir.Upstream;
 
@@ -57,6 +59,7 @@ internal static class WeirHost
         app.MapMcp();
         app.MapNodes();
         app.MapChat();
+        app.MapRest();
         Connect(app.Services);
         return app;
     }
@@ -83,12 +86,13 @@ internal static class WeirHost
         services.AddLoginLimit();
         services.AddCors(cors => cors.AddDefaultPolicy(policy => policy
             .WithOrigins([.. config.Http.AllowedOrigins]).AllowAnyHeader().AllowAnyMethod()
-            // What an MCP client in a page must read.
-            .WithExposedHeaders("Mcp-Session-Id", "WWW-Authenticate")));
+            // What an MCP client, or supabase-js, in a page must read.
+            .WithExposedHeaders("Mcp-Session-Id", "WWW-Authenticate", "Content-Range", "Content-Profile", "Preference-Applied", "Retry-After")));
 
         AddNodes(services, replicaId, time);
         AddGateway(services, config, replicaId, time);
         AddChat(services, config);
+        AddRest(services, config);
     }
 
     private static void AddNodes(IServiceCollection services, Guid replicaId, TimeProvider time)
@@ -153,15 +157,28 @@ internal static class WeirHost
         services.AddSingleton<ChatTurns>();
     }
 
+    private static void AddRest(IServiceCollection services, WeirConfig config)
+    {
+        services.AddSingleton(config.Rest);
+        services.AddSingleton(s => new RestQueries(s.GetRequiredService<Databases>(), new UserSession(s.GetRequiredService<Databases>().Rest), config.Rest));
+        services.AddSingleton<PublishedApis>();
+        services.AddSingleton<RestApi>();
+    }
+
     /// <summary>What hears of a change: kept catalogs are dropped, open streams look again.</summary>
     private static void Connect(IServiceProvider services)
     {
         var catalogs = services.GetRequiredService<AgentCatalogs>();
         var listChanges = services.GetRequiredService<ListChanges>();
+        var published = services.GetRequiredService<PublishedApis>();
         services.GetRequiredService<ChangeListener>().Changed += organization =>
         {
             catalogs.Drop(organization);
             listChanges.Announce(organization);
+            if (organization is null)
+            {
+                published.Drop();
+            }
         };
     }
 

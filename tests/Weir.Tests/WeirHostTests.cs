@@ -45,7 +45,7 @@ public sealed class WeirHostTests(PublicWeir weir) : IClassFixture<PublicWeir>
         using var response = await client.SendAsync(request);
         response.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
         response.Headers.GetValues("Access-Control-Allow-Origin").ShouldBe(["https://app.example"]);
-        response.Headers.GetValues("Access-Control-Expose-Headers").Single().ShouldBe("Mcp-Session-Id,WWW-Authenticate");
+        response.Headers.GetValues("Access-Control-Expose-Headers").Single().ShouldBe("Mcp-Session-Id,WWW-Authenticate,Content-Range,Content-Profile,Preference-Applied,Retry-After");
     }
 
     [Fact]
