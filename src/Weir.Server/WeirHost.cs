@@ -53,7 +53,6 @@ internal static class WeirHost
         app.UseMiddleware<CallerChecks>();
         app.UseMiddleware<ErrorResponses>();
         app.UseCors();
-        app.UseRateLimiter();
         app.MapHealth();
         app.MapAuth();
         app.MapMcp();
@@ -82,8 +81,9 @@ internal static class WeirHost
         AddHosted<SecurityEvents>(services);
 
         services.AddSingleton(s => new PersonTokens(config.Auth, s.GetRequiredService<Keyring>(), SigningKeysOf(config.Auth, s), time));
+        services.AddSingleton(config.Auth);
+        services.AddSingleton<LoginQueries>();
         services.AddSingleton<Logins>();
-        services.AddLoginLimit();
         services.AddCors(cors => cors.AddDefaultPolicy(policy => policy
             .WithOrigins([.. config.Http.AllowedOrigins]).AllowAnyHeader().AllowAnyMethod()
             // What an MCP client, or supabase-js, in a page must read.

@@ -97,10 +97,12 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
     private static string? Claim(ClaimsIdentity claims, string name) => claims.FindFirst(name)?.Value;
 
     /// <summary>An access token of the embedded issuer.</summary>
-    public string Issue(Guid userId, string email)
+    /// <param name="sessionId">The sign-in that it belongs to; null: none, and so nothing can refresh it.</param>
+    public string Issue(Guid userId, string email, Guid? sessionId = null)
     {
         RequireEmbedded();
-        return Create(Lifetime, [new Claim(JwtRegisteredClaimNames.Sub, userId.ToString()), new Claim("email", email), new Claim("role", "authenticated")]);
+        Claim[] session = sessionId is { } id ? [new Claim("session_id", id.ToString())] : [];
+        return Create(Lifetime, [new Claim(JwtRegisteredClaimNames.Sub, userId.ToString()), new Claim("email", email), new Claim("role", "authenticated"), .. session]);
     }
 
     /// <summary>The public key of <c>createClient(url, anonKey)</c>: says only that nobody is logged in.</summary>

@@ -89,18 +89,6 @@ public sealed class RestIdentityTests(RestWorld weir) : IClassFixture<RestWorld>
         (wire.Syncs - before).ShouldBe(1);
     }
 
-    [Fact]
-    public async Task A_page_of_another_origin_gets_what_it_must_read()
-    {
-        using var client = weir.Client();
-        using var preflight = new HttpRequestMessage(HttpMethod.Options, "/rest/v1/agents");
-        preflight.Headers.Add("Origin", "https://app.example");
-        preflight.Headers.Add("Access-Control-Request-Method", "GET");
-        preflight.Headers.Add("Access-Control-Request-Headers", "apikey,authorization,accept-profile,x-client-info,prefer");
-        using var refused = await client.SendAsync(preflight);
-        refused.StatusCode.ShouldBe(HttpStatusCode.Forbidden);
-    }
-
     /// <summary>Signed as the embedded issuer signs.</summary>
     private string Token(string? role, string? audience = "authenticated", string issuer = PersonTokens.EmbeddedIssuer, string? secret = null)
     {
