@@ -15,7 +15,7 @@ internal static class RestEndpoints
         routes.Map("/rest/v1/rpc/{function}", Answered(CallAsync));
         routes.Map("/rest/v1/{table}", Answered(ReadAsync));
         routes.Map("/rest/v1", Answered(static _ => throw RestErrors.Root()));
-        routes.Map("/rest/v1/{**path}", Answered(static _ => throw RestErrors.Path()));
+        routes.Map("/rest/v1/{table}/{next}/{**rest}", Answered(static _ => throw RestErrors.Path()));
         routes.Map("/realtime/v1/{**path}", Answered(static _ => throw RestErrors.Service("realtime")));
         routes.Map("/storage/v1/{**path}", Answered(static _ => throw RestErrors.Service("storage")));
     }

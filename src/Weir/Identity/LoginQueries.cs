@@ -36,9 +36,13 @@ internal sealed class LoginQueries(Databases databases)
         r => new RefreshOutcome(r.GetNullableString(0), r.GetNullable<int>(1) ?? 0, r.GetNullable<Guid>(2) ?? Guid.Empty), ct))[0];
 
     /// <summary>Null: there is no such person, they are disabled, or that sign-in has ended.</summary>
-    public async Task<LoginUser?> UserAsync(Guid userId, Guid? signInId, CancellationToken ct) => (await databases.Engine.QueryAsync(
-        SignedInUser, [Sql.Uuid(userId), Sql.Uuid(signInId)],
-        r => new LoginUser(userId, r.GetString(0), r.GetFieldValue<DateTimeOffset>(1), r.GetFieldValue<DateTimeOffset>(2), r.GetNullable<DateTimeOffset>(3)), ct)).FirstOrDefault();
+    public async Task<LoginUser?> UserAsync(Guid userId, Guid? signInId, CancellationToken ct)
+    {
+        var users = await databases.Engine.QueryAsync(
+            SignedInUser, [Sql.Uuid(userId), Sql.Uuid(signInId)],
+            r => new LoginUser(userId, r.GetString(0), r.GetFieldValue<DateTimeOffset>(1), r.GetFieldValue<DateTimeOffset>(2), r.GetNullable<DateTimeOffset>(3)), ct);
+        return users is [var user] ? user : null;
+    }
 
     public Task CloseAsync(Guid userId, Guid? signInId, string scope, CancellationToken ct) =>
         databases.Engine.ScalarAsync<int>(CloseSignIns, [Sql.Uuid(userId), Sql.Uuid(signInId), Sql.Text(scope)], ct);

@@ -28,7 +28,7 @@ internal sealed record RowRange(long Offset, long Limit)
     public string Header(long rows, long? total) => $"{(rows > 0 && total != 0 ? $"{Offset}-{Offset + rows - 1}" : "*")}/{(total is { } all ? $"{all}" : "*")}";
 
     /// <summary>206 where there is more than this, which only a count can tell.</summary>
-    public int Status(long rows, long? total) => total is { } all && rows < all ? 206 : 200;
+    public static int Status(long rows, long? total) => total is { } all && rows < all ? 206 : 200;
 }
 
 /// <summary>What a query string asks of a relation.</summary>

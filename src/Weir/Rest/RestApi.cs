@@ -59,14 +59,19 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, RestConfi
         }
         catch (WeirException e) when (RestErrors.From(e, call.UserId is null, call.ReadOnly) is { } error)
         {
-            if (error.Code is "42703" or "42P01" or "42883")
-            {
-                // The names may have changed under us.
-                apis.Drop();
-            }
-
-            throw error;
+            throw Noted(error);
         }
+    }
+
+    /// <summary>Where a name that we know is not there, the names may have changed under us.</summary>
+    private RestException Noted(RestException error)
+    {
+        if (error.Code is "42703" or "42P01" or "42883")
+        {
+            apis.Drop();
+        }
+
+        return error;
     }
 
     private static RestAnswer Answer(RestRows rows, RowRange range, RestFormat format)
@@ -78,7 +83,7 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, RestConfi
 
         return format.Shape == RestShape.Object && rows.Rows != 1
             ? throw RestErrors.NotOneRow(rows.Rows)
-            : new RestAnswer(range.Status(rows.Rows, rows.Total), range.Header(rows.Rows, rows.Total), rows.Body);
+            : new RestAnswer(RowRange.Status(rows.Rows, rows.Total), range.Header(rows.Rows, rows.Total), rows.Body);
     }
 
     /// <summary>A writing function commits what it recorded and returns its refusal as a value.</summary>
