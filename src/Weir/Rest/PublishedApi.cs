@@ -35,6 +35,10 @@ internal sealed class PublishedApi(IEnumerable<PublishedRelation> relations, IEn
     private readonly FrozenDictionary<string, PublishedFunction[]> _functions =
         functions.GroupBy(f => f.Name, StringComparer.Ordinal).ToFrozenDictionary(g => g.Key, g => g.ToArray(), StringComparer.Ordinal);
 
+    public IReadOnlyCollection<PublishedRelation> AllRelations => _relations.Values;
+
+    public IEnumerable<PublishedFunction> AllFunctions => _functions.Values.SelectMany(f => f);
+
     public PublishedRelation? Relation(string name) => _relations.GetValueOrDefault(name);
 
     /// <summary>All of that name; there may be several with different parameters.</summary>

@@ -1,6 +1,8 @@
 using System.Net;
 using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
 using Weir.Postgres;
+using Weir.Rest;
 
 namespace Weir.Tests.Rest;
 
@@ -127,7 +129,7 @@ public sealed class RestHostileTests(RestWorld weir) : IClassFixture<RestWorld>
     [InlineData("chat_channels?name=match.zebra")]
     [InlineData("agents?or=(name.eq.{s},id.eq.{a})")]
     [InlineData("organization_members?organization_id=eq.{o}")]
-    public async Task Another_tenants_rows_are_neither_read_nor_counted(string path)
+    public async Task A01_another_tenants_rows_are_neither_read_nor_counted(string path)
     {
         path = path.Replace("{o}", $"{weir.OtherOrganizationId}").Replace("{a}", $"{weir.OtherAgentId}").Replace("{s}", RestWorld.OtherSecret);
 
@@ -141,7 +143,57 @@ public sealed class RestHostileTests(RestWorld weir) : IClassFixture<RestWorld>
     }
 
     [Fact]
-    public async Task No_error_speaks_of_a_row_that_the_caller_does_not_see()
+    public async Task A01_every_table_and_function_answers_for_another_tenants_id_as_for_one_that_nobody_has()
+    {
+        var api = await weir.Services.GetRequiredService<RestQueries>().PublishedAsync(CancellationToken.None);
+        var nobody = Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
+        api.AllRelations.ShouldNotBeEmpty();
+        foreach (var relation in api.AllRelations)
+        {
+            foreach (var column in relation.Columns.Where(c => c.Type == "uuid"))
+            {
+                foreach (var foreign in new[] { weir.OtherOrganizationId, weir.OtherAgentId, weir.OtherOwnerId })
+                {
+                    var reply = await weir.GetAsync($"{relation.Name}?{column.Name}=eq.{foreign}", null, ("Prefer", "count=exact"));
+                    (reply.Status, reply.Body, reply.ContentRange).ShouldBe((HttpStatusCode.OK, "[]", "*/0"), $"{relation.Name}.{column.Name}");
+                }
+            }
+        }
+
+        api.AllFunctions.ShouldNotBeEmpty();
+        foreach (var function in api.AllFunctions)
+        {
+            foreach (var tried in function.Arguments.Where(a => a.Type == "uuid"))
+            {
+                var foreign = await weir.RpcAsync(function.Name, Arguments(function, tried, Foreign(tried.Name)));
+                var none = await weir.RpcAsync(function.Name, Arguments(function, tried, nobody));
+                (foreign.Status, foreign.Body).ShouldBe((none.Status, none.Body), $"{function.Name}({tried.Name})");
+            }
+        }
+    }
+
+    /// <summary>All of the caller's own, but one.</summary>
+    private string Arguments(PublishedFunction function, PublishedColumn tried, Guid id) => JsonSerializer.Serialize(function.Arguments.ToDictionary(a => a.Name, a => (object?)(a switch
+    {
+        _ when a == tried => id,
+        { Type: "uuid", Name: "organization_id" or "org_id" } => weir.World.OrganizationId,
+        { Type: "uuid", Name: "agent_id" } => weir.World.AgentId,
+        { Type: "uuid", Name: "workspace_id" } => weir.World.WorkspaceId,
+        { Type: "uuid", Name: "channel_id" or "p_channel_id" } => weir.World.ChannelId,
+        { Type: "uuid" } => null,
+        { Name: "action" } => "stop",
+        { Name: "key_id" } => "abcdefghijklmnop",
+        { Type: "text" } => new string('s', 43),
+        { Type: "jsonb" } => new { tools = new { } },
+        { Type: "integer" } => 1,
+        { Type: "timestamp with time zone" } => null,
+        _ => null,
+    })));
+
+    private Guid Foreign(string argument) => argument switch { "organization_id" or "org_id" => weir.OtherOrganizationId, "user_id" => weir.OtherOwnerId, _ => weir.OtherAgentId };
+
+    [Fact]
+    public async Task A07_no_error_speaks_of_a_row_that_the_caller_does_not_see()
     {
         // A cast that fails on the other tenant's name, and would on every row: it meets only those that the policies let through.
         var cast = await weir.GetAsync("agents?select=name::int&name=like.zebra*");

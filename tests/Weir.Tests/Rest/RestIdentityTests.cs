@@ -63,7 +63,7 @@ public sealed class RestIdentityTests(RestWorld weir) : IClassFixture<RestWorld>
     public async Task A_key_of_a_project_names_no_audience_and_is_anon() => (await weir.GetAsync("agents", Token("anon", audience: null, issuer: "supabase"))).ShouldBeError(HttpStatusCode.Unauthorized, "42501");
 
     [Fact]
-    public async Task A_person_of_another_issuer_or_audience_is_nobody()
+    public async Task A08_a_person_of_another_issuer_or_audience_is_nobody()
     {
         (await weir.GetAsync("agents", Token("authenticated", audience: "elsewhere"))).ShouldBeError(HttpStatusCode.Unauthorized, "PGRST301");
         (await weir.GetAsync("agents", Token("authenticated", issuer: "elsewhere"))).ShouldBeError(HttpStatusCode.Unauthorized, "PGRST301");
