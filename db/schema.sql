@@ -706,6 +706,7 @@ ALTER FUNCTION public.deploy_mcp_server_to_dtma(server_instance_id uuid) OWNER T
 CREATE FUNCTION weir.explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_tool text, p_arguments jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -830,6 +831,7 @@ ALTER FUNCTION public.get_chat_messages_with_details(p_channel_id uuid, before u
 CREATE FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid) RETURNS TABLE(instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text, grant_id uuid, expires_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 #variable_conflict use_column
 declare
@@ -1206,6 +1208,7 @@ ALTER FUNCTION public.stop_mcp_server_instance(server_instance_id uuid) OWNER TO
 CREATE FUNCTION weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1595,6 +1598,34 @@ $$;
 ALTER FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) OWNER TO weir_system;
 
 --
+-- Name: begin_sign_in(text, inet); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.begin_sign_in(p_email text, p_address inet) RETURNS TABLE(allowed boolean, user_id uuid, password_hash text, disabled boolean)
+    LANGUAGE plpgsql SECURITY DEFINER ROWS 1
+    SET search_path TO ''
+    AS $$
+-- `user_id` and the like are columns wherever a statement has them
+#variable_conflict use_column
+begin
+  -- one subscriber has a whole /64 of IPv6
+  allowed := weir.count_attempt('address', host(network(set_masklen(p_address, case family(p_address) when 4 then 32 else 64 end))), 30, '1 minute')
+             and (p_email is null or weir.count_attempt('email', lower(p_email), 10, '5 minutes'));
+  -- Past windows, last and by try: whoever waits for a row here holds none that another one waits for.
+  delete from weir.sign_in_attempts a
+  where (a.kind, a.subject) in (select o.kind, o.subject from weir.sign_in_attempts o where o.window_ends < clock_timestamp() - interval '1 minute'
+                                order by o.window_ends limit 100 for update skip locked);
+  if allowed and p_email is not null then
+    select l.user_id, l.password_hash, l.disabled into user_id, password_hash, disabled from weir.find_login(p_email) l;
+  end if;
+  return next;
+end;
+$$;
+
+
+ALTER FUNCTION weir.begin_sign_in(p_email text, p_address inet) OWNER TO weir_system;
+
+--
 -- Name: change_version(); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -1753,6 +1784,29 @@ $$;
 ALTER FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) OWNER TO weir_system;
 
 --
+-- Name: close_sign_ins(uuid, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_count integer;
+begin
+  update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'logout'
+  where s.user_id = p_user_id and s.revoked_at is null
+    and case p_scope when 'global' then true when 'local' then s.id = p_sign_in_id when 'others' then s.id is distinct from p_sign_in_id
+        else false end;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+
+ALTER FUNCTION weir.close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope text) OWNER TO weir_system;
+
+--
 -- Name: complete(uuid, uuid[], timestamp with time zone[], text[], text[], bigint[], bigint[], bytea[], text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -1794,6 +1848,30 @@ $$;
 
 
 ALTER FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) OWNER TO weir_system;
+
+--
+-- Name: count_attempt(text, text, integer, interval); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  v_attempts integer;
+begin
+  insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
+  values (p_kind, sha256(convert_to(p_subject, 'UTF8')), clock_timestamp() + p_window, 1)
+  on conflict (kind, subject) do update
+    set attempts = case when a.window_ends <= clock_timestamp() then 1 else least(a.attempts + 1, p_limit + 1) end,
+        window_ends = case when a.window_ends <= clock_timestamp() then excluded.window_ends else a.window_ends end
+  returning a.attempts into v_attempts;
+  return v_attempts <= p_limit;
+end;
+$$;
+
+
+ALTER FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) OWNER TO weir_owner;
 
 --
 -- Name: count_of(text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -2740,6 +2818,33 @@ $$;
 ALTER FUNCTION weir.on_permission_change() OWNER TO weir_system;
 
 --
+-- Name: open_sign_in(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.open_sign_in(p_user_id uuid) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_id constant uuid := weir.uuid_v7();
+begin
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
+  end if;
+  delete from weir.sign_in_attempts a
+  where a.kind = 'email' and a.subject = (select sha256(convert_to(u.email, 'UTF8')) from auth.users u where u.id = p_user_id);
+  delete from weir.sign_ins s
+  where s.id in (select o.id from weir.sign_ins o where o.expires_at < clock_timestamp() - interval '1 day' limit 20 for update skip locked)
+     or s.id in (select o.id from weir.sign_ins o where o.user_id = p_user_id order by o.created_at desc offset 49);
+  insert into weir.sign_ins (id, user_id, expires_at) values (v_id, p_user_id, clock_timestamp() + interval '7 days');
+  return v_id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.open_sign_in(p_user_id uuid) OWNER TO weir_system;
+
+--
 -- Name: over_limit(weir.call_decision[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -2967,6 +3072,72 @@ $$;
 
 
 ALTER FUNCTION weir.publish_catalog_server(p_entry jsonb) OWNER TO weir_system;
+
+--
+-- Name: published_columns(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.published_columns() RETURNS TABLE(relation_name text, column_name text, column_type text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    BEGIN ATOMIC
+ SELECT (c.relname)::text AS relname,
+     (a.attname)::text AS attname,
+     format_type(a.atttypid, NULL::integer) AS format_type
+    FROM (pg_class c
+      JOIN pg_attribute a ON (((a.attrelid = c.oid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
+   WHERE ((c.relnamespace = ( SELECT n.oid
+            FROM pg_namespace n
+           WHERE (n.nspname = 'public'::name))) AND
+         CASE c.relkind
+             WHEN 'v'::"char" THEN COALESCE((c.reloptions @> ARRAY['security_invoker=true'::text]), false)
+             WHEN 'r'::"char" THEN (c.relrowsecurity AND c.relforcerowsecurity)
+             WHEN 'p'::"char" THEN (c.relrowsecurity AND c.relforcerowsecurity)
+             ELSE false
+         END AND (NOT (EXISTS ( SELECT
+            FROM pg_depend d
+           WHERE ((d.classid = ('pg_class'::regclass)::oid) AND (d.objid = c.oid) AND (d.deptype = 'e'::"char"))))) AND (has_column_privilege('authenticated'::name, c.oid, a.attnum, 'SELECT'::text) OR has_column_privilege('anon'::name, c.oid, a.attnum, 'SELECT'::text)))
+   ORDER BY c.relname, a.attnum;
+END;
+
+
+ALTER FUNCTION weir.published_columns() OWNER TO weir_owner;
+
+--
+-- Name: published_functions(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.published_functions() RETURNS TABLE(function_name text, argument_names text[], argument_types text[], required integer, returns_set boolean, result_type text, columns text[], column_types text[])
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    BEGIN ATOMIC
+ SELECT (p.proname)::text AS proname,
+     COALESCE(p.proargnames[1:p.pronargs], '{}'::text[]) AS "coalesce",
+     ARRAY( SELECT format_type(t.type, NULL::integer) AS format_type
+            FROM unnest((p.proargtypes)::oid[]) WITH ORDINALITY t(type, n)
+           ORDER BY t.n) AS "array",
+     (p.pronargs - p.pronargdefaults),
+     p.proretset,
+     format_type(p.prorettype, NULL::integer) AS format_type,
+     o.names,
+     o.types
+    FROM (pg_proc p
+      CROSS JOIN LATERAL ( SELECT array_agg(p.proargnames[m.n] ORDER BY m.n) AS names,
+             array_agg(format_type(p.proallargtypes[m.n], NULL::integer) ORDER BY m.n) AS types
+            FROM unnest(p.proargmodes) WITH ORDINALITY m(mode, n)
+           WHERE (m.mode = 't'::"char")) o)
+   WHERE ((p.pronamespace = ( SELECT n.oid
+            FROM pg_namespace n
+           WHERE (n.nspname = 'public'::name))) AND (p.prokind = 'f'::"char") AND (EXISTS ( SELECT
+            FROM ((pg_depend d
+              JOIN pg_proc f ON ((f.oid = d.refobjid)))
+              JOIN pg_namespace n ON (((n.oid = f.pronamespace) AND (n.nspname = 'weir'::name))))
+           WHERE ((d.classid = ('pg_proc'::regclass)::oid) AND (d.objid = p.oid) AND (d.refclassid = ('pg_proc'::regclass)::oid)))) AND (has_function_privilege('authenticated'::name, p.oid, 'EXECUTE'::text) OR has_function_privilege('anon'::name, p.oid, 'EXECUTE'::text)))
+   ORDER BY p.proname;
+END;
+
+
+ALTER FUNCTION weir.published_functions() OWNER TO weir_owner;
 
 --
 -- Name: record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -3229,6 +3400,45 @@ $$;
 
 
 ALTER FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]) OWNER TO weir_system;
+
+--
+-- Name: refresh_sign_in(uuid, integer); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.refresh_sign_in(p_id uuid, p_counter integer) RETURNS TABLE(problem text, counter integer, user_id uuid)
+    LANGUAGE plpgsql SECURITY DEFINER ROWS 1
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  v_sign_in weir.sign_ins;
+begin
+  select s.* into v_sign_in from weir.sign_ins s where s.id = p_id for update;
+  user_id := v_sign_in.user_id;
+  counter := v_sign_in.counter;
+  problem := case
+    when v_sign_in.id is null or v_sign_in.revoked_at is not null then 'session_not_found'
+    when v_sign_in.expires_at <= clock_timestamp() then 'session_expired'
+    when (select u.banned_until > now() from auth.users u where u.id = v_sign_in.user_id) then 'user_banned'
+    when p_counter > v_sign_in.counter then 'refresh_token_not_found'
+    when p_counter < v_sign_in.counter - 1 or (p_counter < v_sign_in.counter and v_sign_in.used_at <= clock_timestamp() - interval '10 seconds')
+      then 'refresh_token_already_used'
+  end;
+  if problem = 'refresh_token_already_used' then
+    update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'reuse' where s.id = p_id;
+  elsif problem is null and p_counter = v_sign_in.counter then
+    counter := p_counter + 1;
+    update weir.sign_ins s
+    set counter = p_counter + 1, used_at = clock_timestamp(),
+        expires_at = least(s.created_at + interval '30 days', clock_timestamp() + interval '7 days')
+    where s.id = p_id;
+  end if;
+  return next;
+end;
+$$;
+
+
+ALTER FUNCTION weir.refresh_sign_in(p_id uuid, p_counter integer) OWNER TO weir_system;
 
 --
 -- Name: refuse(text, text, text, uuid, uuid, uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -3650,6 +3860,27 @@ $$;
 
 
 ALTER FUNCTION weir.set_setting(p_name text, p_value jsonb) OWNER TO weir_system;
+
+--
+-- Name: signed_in_user(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid) RETURNS TABLE(email text, created_at timestamp with time zone, updated_at timestamp with time zone, signed_in_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+    select u.email::text, u.created_at, u.updated_at, s.created_at
+    from auth.users u left join weir.sign_ins s on s.id = p_sign_in_id and s.user_id = u.id
+    where u.id = p_user_id and not coalesce(u.banned_until > now(), false)
+      and (p_sign_in_id is null or (s.revoked_at is null and s.expires_at > clock_timestamp()));
+end;
+$$;
+
+
+ALTER FUNCTION weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid) OWNER TO weir_system;
 
 --
 -- Name: sweep_nodes(interval); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -4726,6 +4957,61 @@ COMMENT ON TABLE weir.settings IS 'platform: the operator''s settings that SQL d
 
 
 --
+-- Name: sign_in_attempts; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.sign_in_attempts (
+    kind text NOT NULL,
+    subject bytea NOT NULL,
+    window_ends timestamp with time zone NOT NULL,
+    attempts integer NOT NULL,
+    CONSTRAINT sign_in_attempts_are_capped CHECK (((attempts >= 1) AND (attempts <= 1000))),
+    CONSTRAINT sign_in_attempts_kind_is_known CHECK ((kind = ANY (ARRAY['address'::text, 'email'::text]))),
+    CONSTRAINT sign_in_attempts_subject_is_sha256 CHECK ((octet_length(subject) = 32))
+);
+
+ALTER TABLE ONLY weir.sign_in_attempts FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.sign_in_attempts OWNER TO weir_owner;
+
+--
+-- Name: TABLE sign_in_attempts; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.sign_in_attempts IS 'platform: how often was tried to sign in of late';
+
+
+--
+-- Name: sign_ins; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.sign_ins (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    user_id uuid NOT NULL,
+    counter integer DEFAULT 0 NOT NULL,
+    used_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    revoked_by text,
+    CONSTRAINT sign_ins_are_revoked_for_a_reason CHECK ((((revoked_at IS NULL) = (revoked_by IS NULL)) AND (revoked_by = ANY (ARRAY['logout'::text, 'reuse'::text])))),
+    CONSTRAINT sign_ins_counter_is_not_negative CHECK ((counter >= 0))
+);
+
+ALTER TABLE ONLY weir.sign_ins FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.sign_ins OWNER TO weir_owner;
+
+--
+-- Name: TABLE sign_ins; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.sign_ins IS 'user: sign-ins of the embedded issuer; the count of the one refresh token that is good, never a token';
+
+
+--
 -- Name: users users_pkey; Type: CONSTRAINT; Schema: auth; Owner: weir_owner
 --
 
@@ -5067,6 +5353,22 @@ ALTER TABLE ONLY weir.security_events
 
 ALTER TABLE ONLY weir.settings
     ADD CONSTRAINT settings_pkey PRIMARY KEY (name);
+
+
+--
+-- Name: sign_in_attempts sign_in_attempts_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.sign_in_attempts
+    ADD CONSTRAINT sign_in_attempts_pkey PRIMARY KEY (kind, subject);
+
+
+--
+-- Name: sign_ins sign_ins_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.sign_ins
+    ADD CONSTRAINT sign_ins_pkey PRIMARY KEY (id);
 
 
 --
@@ -5487,6 +5789,27 @@ CREATE INDEX dtma_operations_open_idx ON weir.dtma_operations USING btree (run_a
 --
 
 CREATE INDEX grant_usage_organization_idx ON weir.grant_usage USING btree (organization_id);
+
+
+--
+-- Name: sign_in_attempts_window_ends_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX sign_in_attempts_window_ends_idx ON weir.sign_in_attempts USING btree (window_ends);
+
+
+--
+-- Name: sign_ins_expires_at_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX sign_ins_expires_at_idx ON weir.sign_ins USING btree (expires_at);
+
+
+--
+-- Name: sign_ins_user_id_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX sign_ins_user_id_idx ON weir.sign_ins USING btree (user_id, created_at DESC);
 
 
 --
@@ -6052,6 +6375,14 @@ ALTER TABLE ONLY weir.platform_admins
 
 
 --
+-- Name: sign_ins sign_ins_user; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.sign_ins
+    ADD CONSTRAINT sign_ins_user FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
 -- Name: users; Type: ROW SECURITY; Schema: auth; Owner: weir_owner
 --
 
@@ -6463,6 +6794,13 @@ CREATE POLICY workspaces_are_seen_by_their_members_and_admins ON public.workspac
 
 
 --
+-- Name: sign_in_attempts attempts_are_counted_by_the_issuer; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY attempts_are_counted_by_the_issuer ON weir.sign_in_attempts TO weir_system USING (true) WITH CHECK (true);
+
+
+--
 -- Name: audit_checkpoints; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
 --
 
@@ -6609,6 +6947,25 @@ ALTER TABLE weir.settings ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY settings_are_read_by_the_engine ON weir.settings TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: sign_in_attempts; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.sign_in_attempts ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: sign_ins; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.sign_ins ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: sign_ins sign_ins_are_kept_by_the_issuer; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY sign_ins_are_kept_by_the_issuer ON weir.sign_ins TO weir_system USING (true) WITH CHECK (true);
 
 
 --
@@ -7043,6 +7400,14 @@ GRANT ALL ON FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) 
 
 
 --
+-- Name: FUNCTION begin_sign_in(p_email text, p_address inet); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.begin_sign_in(p_email text, p_address inet) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.begin_sign_in(p_email text, p_address inet) TO weir_engine;
+
+
+--
 -- Name: FUNCTION change_version(); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -7075,11 +7440,27 @@ GRANT ALL ON FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, 
 
 
 --
+-- Name: FUNCTION close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope text) TO weir_engine;
+
+
+--
 -- Name: FUNCTION complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]); Type: ACL; Schema: weir; Owner: weir_system
 --
 
 REVOKE ALL ON FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) TO weir_system;
 
 
 --
@@ -7103,6 +7484,7 @@ REVOKE ALL ON FUNCTION weir.create_mcp_server(p_organization_id uuid, p_config j
 
 REVOKE ALL ON FUNCTION weir.create_user(p_email text, p_password_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.create_user(p_email text, p_password_hash text) TO weir_owner;
+GRANT ALL ON FUNCTION weir.create_user(p_email text, p_password_hash text) TO weir_engine;
 
 
 --
@@ -7402,6 +7784,14 @@ REVOKE ALL ON FUNCTION weir.on_permission_change() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION open_sign_in(p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.open_sign_in(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.open_sign_in(p_user_id uuid) TO weir_engine;
+
+
+--
 -- Name: FUNCTION over_limit(p_calls weir.call_decision[]); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -7450,6 +7840,22 @@ GRANT ALL ON FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p
 
 REVOKE ALL ON FUNCTION weir.publish_catalog_server(p_entry jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.publish_catalog_server(p_entry jsonb) TO weir_owner;
+
+
+--
+-- Name: FUNCTION published_columns(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.published_columns() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.published_columns() TO weir_engine;
+
+
+--
+-- Name: FUNCTION published_functions(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.published_functions() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.published_functions() TO weir_engine;
 
 
 --
@@ -7506,6 +7912,14 @@ GRANT ALL ON FUNCTION weir.record_operation(p_operation_id uuid, p_replica_id uu
 
 REVOKE ALL ON FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION refresh_sign_in(p_id uuid, p_counter integer); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.refresh_sign_in(p_id uuid, p_counter integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.refresh_sign_in(p_id uuid, p_counter integer) TO weir_engine;
 
 
 --
@@ -7605,6 +8019,14 @@ GRANT ALL ON FUNCTION weir.set_setting(p_name text, p_value jsonb) TO weir_owner
 
 
 --
+-- Name: FUNCTION signed_in_user(p_user_id uuid, p_sign_in_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid) TO weir_engine;
+
+
+--
 -- Name: FUNCTION sweep_nodes(p_stale interval); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -7673,6 +8095,20 @@ GRANT SELECT(encrypted_password),INSERT(encrypted_password) ON TABLE auth.users 
 --
 
 GRANT SELECT(banned_until) ON TABLE auth.users TO weir_system;
+
+
+--
+-- Name: COLUMN users.created_at; Type: ACL; Schema: auth; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE auth.users TO weir_system;
+
+
+--
+-- Name: COLUMN users.updated_at; Type: ACL; Schema: auth; Owner: weir_owner
+--
+
+GRANT SELECT(updated_at) ON TABLE auth.users TO weir_system;
 
 
 --
@@ -9170,6 +9606,83 @@ GRANT INSERT(value),UPDATE(value) ON TABLE weir.settings TO weir_system;
 --
 
 GRANT UPDATE(updated_at) ON TABLE weir.settings TO weir_system;
+
+
+--
+-- Name: TABLE sign_in_attempts; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE weir.sign_in_attempts TO weir_system;
+
+
+--
+-- Name: COLUMN sign_in_attempts.window_ends; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(window_ends) ON TABLE weir.sign_in_attempts TO weir_system;
+
+
+--
+-- Name: COLUMN sign_in_attempts.attempts; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(attempts) ON TABLE weir.sign_in_attempts TO weir_system;
+
+
+--
+-- Name: TABLE sign_ins; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT,DELETE ON TABLE weir.sign_ins TO weir_system;
+
+
+--
+-- Name: COLUMN sign_ins.id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE weir.sign_ins TO weir_system;
+
+
+--
+-- Name: COLUMN sign_ins.user_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(user_id) ON TABLE weir.sign_ins TO weir_system;
+
+
+--
+-- Name: COLUMN sign_ins.counter; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(counter) ON TABLE weir.sign_ins TO weir_system;
+
+
+--
+-- Name: COLUMN sign_ins.used_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(used_at) ON TABLE weir.sign_ins TO weir_system;
+
+
+--
+-- Name: COLUMN sign_ins.expires_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(expires_at),UPDATE(expires_at) ON TABLE weir.sign_ins TO weir_system;
+
+
+--
+-- Name: COLUMN sign_ins.revoked_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(revoked_at) ON TABLE weir.sign_ins TO weir_system;
+
+
+--
+-- Name: COLUMN sign_ins.revoked_by; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(revoked_by) ON TABLE weir.sign_ins TO weir_system;
 
 
 --

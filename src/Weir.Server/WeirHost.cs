@@ -12,6 +12,7 @@ using Weir.Keys;
 using Weir.Nodes;
 using Weir.Postgres;
 using Weir.Replicas;
+using Weir.Rest;
 using Weir.Server.Auth;
 using Weir.Server.Chat;
 using Weir.Server.Commands;
@@ -19,6 +20,7 @@ using Weir.Server.Health;
 using Weir.Server.Http;
 using Weir.Server.Mcp;
 using Weir.Server.Nodes;
+using Weir.Server.Rest;
 using Weir.Telemetry;
 using Weir.Upstream;
 
@@ -53,12 +55,12 @@ internal static class WeirHost
         app.UseMiddleware<CallerChecks>();
         app.UseMiddleware<ErrorResponses>();
         app.UseCors();
-        app.UseRateLimiter();
         app.MapHealth();
         app.MapAuth();
         app.MapMcp();
         app.MapNodes();
         app.MapChat();
+        app.MapRest();
         Connect(app.Services);
         return app;
     }
@@ -81,16 +83,18 @@ internal static class WeirHost
         AddHosted<SecurityEvents>(services);
 
         services.AddSingleton(s => new PersonTokens(config.Auth, s.GetRequiredService<Keyring>(), SigningKeysOf(config.Auth, s), time));
+        services.AddSingleton(config.Auth);
+        services.AddSingleton<LoginQueries>();
         services.AddSingleton<Logins>();
-        services.AddLoginLimit();
         services.AddCors(cors => cors.AddDefaultPolicy(policy => policy
             .WithOrigins([.. config.Http.AllowedOrigins]).AllowAnyHeader().AllowAnyMethod()
-            // What an MCP client in a page must read.
-            .WithExposedHeaders("Mcp-Session-Id", "WWW-Authenticate")));
+            // What an MCP client, or supabase-js, in a page must read.
+            .WithExposedHeaders("Mcp-Session-Id", "WWW-Authenticate", "Content-Range", "Content-Profile", "Preference-Applied", "Retry-After")));
 
         AddNodes(services, replicaId, time);
         AddGateway(services, config, replicaId, time);
         AddChat(services, config);
+        AddRest(services, config);
     }
 
     private static void AddNodes(IServiceCollection services, Guid replicaId, TimeProvider time)
@@ -156,15 +160,28 @@ internal static class WeirHost
         services.AddSingleton<ChatTurns>();
     }
 
+    private static void AddRest(IServiceCollection services, WeirConfig config)
+    {
+        services.AddSingleton(config.Rest);
+        services.AddSingleton(s => new RestQueries(s.GetRequiredService<Databases>(), s.GetRequiredService<UserSession>(), config.Rest));
+        services.AddSingleton<PublishedApis>();
+        services.AddSingleton<RestApi>();
+    }
+
     /// <summary>What hears of a change: kept catalogs are dropped, open streams look again.</summary>
     private static void Connect(IServiceProvider services)
     {
         var catalogs = services.GetRequiredService<AgentCatalogs>();
         var listChanges = services.GetRequiredService<ListChanges>();
+        var published = services.GetRequiredService<PublishedApis>();
         services.GetRequiredService<ChangeListener>().Changed += organization =>
         {
             catalogs.Drop(organization);
             listChanges.Announce(organization);
+            if (organization is null)
+            {
+                published.Drop();
+            }
         };
     }
 

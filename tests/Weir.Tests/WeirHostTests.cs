@@ -45,7 +45,28 @@ public sealed class WeirHostTests(PublicWeir weir) : IClassFixture<PublicWeir>
         using var response = await client.SendAsync(request);
         response.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
         response.Headers.GetValues("Access-Control-Allow-Origin").ShouldBe(["https://app.example"]);
-        response.Headers.GetValues("Access-Control-Expose-Headers").Single().ShouldBe("Mcp-Session-Id,WWW-Authenticate");
+        response.Headers.GetValues("Access-Control-Expose-Headers").Single().ShouldBe("Mcp-Session-Id,WWW-Authenticate,Content-Range,Content-Profile,Preference-Applied,Retry-After");
+    }
+
+    [Fact]
+    public async Task A_page_that_is_listed_uses_supabase_js()
+    {
+        using var client = weir.Client();
+        using var preflight = new HttpRequestMessage(HttpMethod.Options, "/rest/v1/agents");
+        preflight.Headers.Add("Origin", "https://app.example");
+        preflight.Headers.Add("Access-Control-Request-Method", "GET");
+        preflight.Headers.Add("Access-Control-Request-Headers", "accept-profile,apikey,authorization,prefer,x-client-info,x-retry-count");
+        using var allowed = await client.SendAsync(preflight);
+        allowed.StatusCode.ShouldBe(HttpStatusCode.NoContent);
+        allowed.Headers.GetValues("Access-Control-Allow-Headers").Single().ShouldBe("accept-profile,apikey,authorization,prefer,x-client-info,x-retry-count");
+
+        using var read = new HttpRequestMessage(HttpMethod.Get, "/rest/v1/agents");
+        read.Headers.Add("Origin", "https://app.example");
+        using var refused = await client.SendAsync(read);
+        // Errors too: a page must be able to read why.
+        refused.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        refused.Headers.GetValues("Access-Control-Allow-Origin").ShouldBe(["https://app.example"]);
+        refused.Headers.GetValues("Access-Control-Expose-Headers").Single().ShouldContain("Content-Range");
     }
 
     [Fact]

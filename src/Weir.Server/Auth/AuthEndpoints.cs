@@ -1,67 +1,131 @@
-using System.Text.Json.Serialization;
-using System.Threading.RateLimiting;
-using Microsoft.AspNetCore.Mvc;
+using System.Net;
+using System.Text.Json;
 using Weir.Errors;
+using Weir.Gateway;
 using Weir.Identity;
+using Weir.Server.Http;
 
 namespace Weir.Server.Auth;
 
-/// <summary>The embedded issuer's login, in the form that supabase-js expects of <c>/auth/v1</c>. Absent where tokens are another issuer's.</summary>
+/// <summary>The embedded issuer, in the form that supabase-js expects of <c>/auth/v1</c> (GoTrue's). Absent where tokens are another issuer's.</summary>
 internal static class AuthEndpoints
 {
-    public const string LimitPolicy = "login";
-
-    /// <summary>Ten attempts a minute and address: a password check is meant to be slow, and must not be a way to keep Weir busy.</summary>
-    public static void AddLoginLimit(this IServiceCollection services) => services.AddRateLimiter(options =>
-    {
-        options.OnRejected = static (context, _) => new ValueTask(Http.JsonErrors.WriteAsync(
-            context.HttpContext, new WeirException(ErrorCode.RateLimited, "Too many attempts to sign in from this address.", "Retry in a minute.")));
-        options.AddPolicy(LimitPolicy, static http => RateLimitPartition.GetFixedWindowLimiter(
-            http.Connection.RemoteIpAddress?.ToString() ?? "", static _ => new FixedWindowRateLimiterOptions { PermitLimit = 10, Window = TimeSpan.FromMinutes(1) }));
-    });
+    private const int MaxBodyBytes = 16 * 1024;
 
     public static void MapAuth(this IEndpointRouteBuilder routes)
     {
-        routes.MapPost("/auth/v1/token", static async (
-            [FromQuery(Name = "grant_type")] string? grantType, TokenRequest request, PersonTokens tokens, Logins logins, CancellationToken ct) =>
+        routes.MapPost("/auth/v1/token", Answered(TokenAsync));
+        routes.MapPost("/auth/v1/signup", Answered(SignUpAsync));
+        routes.MapGet("/auth/v1/user", Answered(UserAsync));
+        routes.MapPost("/auth/v1/logout", Answered(LogoutAsync));
+        routes.MapGet("/auth/v1/settings", Answered(static http => http.Response.WriteAsJsonAsync(AuthSettings.Of(Logins(http).SignUpIsOn), http.RequestAborted)));
+        routes.MapGet("/auth/v1/health", Answered(static http => http.Response.WriteAsJsonAsync(new { name = "Weir", description = "Weir's embedded issuer" }, http.RequestAborted)));
+        routes.Map("/auth/v1/{**path}", Answered(static _ => throw AuthException.NotServed("Weir's embedded issuer has sign-in with a password, refresh, user and logout only.")));
+    }
+
+    private static async Task TokenAsync(HttpContext http)
+    {
+        var body = await BodyAsync(http);
+        var login = http.Request.Query["grant_type"].ToString() switch
         {
-            if (!tokens.IsEmbedded)
+            "password" => await Logins(http).PasswordAsync(Text(body, "email"), Text(body, "password"), Address(http), http.RequestAborted),
+            "refresh_token" => await Logins(http).RefreshAsync(Text(body, "refresh_token"), http.RequestAborted),
+            _ => throw new AuthException(StatusCodes.Status400BadRequest, "invalid_credentials", "unsupported_grant_type"),
+        };
+        await AnswerAsync(http, login);
+    }
+
+    private static async Task SignUpAsync(HttpContext http)
+    {
+        var body = await BodyAsync(http);
+        await AnswerAsync(http, await Logins(http).SignUpAsync(Text(body, "email"), Text(body, "password"), Address(http), http.RequestAborted));
+    }
+
+    private static async Task UserAsync(HttpContext http) =>
+        await http.Response.WriteAsJsonAsync(AuthUser.Of(await Logins(http).UserAsync(await PersonAsync(http), http.RequestAborted)), http.RequestAborted);
+
+    private static async Task LogoutAsync(HttpContext http)
+    {
+        var scope = http.Request.Query["scope"].ToString();
+        await Logins(http).SignOutAsync(await PersonAsync(http), scope.Length == 0 ? "global" : scope, http.RequestAborted);
+        http.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+
+    private static Task AnswerAsync(HttpContext http, Login login)
+    {
+        http.Response.Headers.CacheControl = "no-store";
+        var expires = http.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow() + PersonTokens.Lifetime;
+        return http.Response.WriteAsJsonAsync(AuthSession.Of(login, expires), http.RequestAborted);
+    }
+
+    private static async Task<ReadToken> PersonAsync(HttpContext http)
+    {
+        var token = Bearer.Of(http.Request) ?? throw AuthException.NoToken();
+        return await http.RequestServices.GetRequiredService<PersonTokens>().ReadAsync(token, http.RequestAborted) is { Kind: TokenKind.Person } read ? read : throw AuthException.BadToken();
+    }
+
+    /// <summary>A JSON object; what of it is not known is not looked at.</summary>
+    private static async Task<JsonElement> BodyAsync(HttpContext http)
+    {
+        var body = await BodyReader.ReadAsync(http.Request, MaxBodyBytes, http.RequestAborted)
+            ?? throw new AuthException(StatusCodes.Status413PayloadTooLarge, "request_entity_too_large", "The body is too large.");
+        try
+        {
+            var root = JsonElement.Parse(body.Span, new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false });
+            return root.ValueKind == JsonValueKind.Object ? root : throw AuthException.BadJson();
+        }
+        catch (JsonException)
+        {
+            throw AuthException.BadJson();
+        }
+    }
+
+    private static string Text(JsonElement body, string name)
+    {
+        try
+        {
+            return body.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : "";
+        }
+        catch (InvalidOperationException)
+        {
+            // Half a surrogate pair is no text.
+            throw AuthException.BadJson();
+        }
+    }
+
+    private static IPAddress Address(HttpContext http) => http.Connection.RemoteIpAddress is not { } address ? IPAddress.None
+        : address.IsIPv4MappedToIPv6 ? address.MapToIPv4()
+        // A link-local address may carry the name of its interface, which the database does not know.
+        : new IPAddress(address.GetAddressBytes());
+
+    /// <summary>Refusals in GoTrue's body.</summary>
+    private static RequestDelegate Answered(RequestDelegate handler) => async http =>
+    {
+        try
+        {
+            if (!http.RequestServices.GetRequiredService<PersonTokens>().IsEmbedded)
             {
-                throw new WeirException(ErrorCode.NotFound, "People sign in at their own issuer.");
+                throw AuthException.NotServed("People sign in at their own issuer.");
             }
 
-            var login = grantType switch
-            {
-                "password" when request is { Email: { Length: > 0 } email, Password: { Length: > 0 } password } => await logins.PasswordAsync(email, password, ct),
-                "refresh_token" when request.RefreshToken is { Length: > 0 } token => await logins.RefreshAsync(token, ct),
-                _ => throw new WeirException(ErrorCode.InvalidArgument, "grant_type must be password, with email and password, or refresh_token, with refresh_token."),
-            };
-            return Results.Json(TokenResponse.Of(login));
-        }).RequireRateLimiting(LimitPolicy);
-    }
+            await handler(http);
+        }
+        catch (AuthException e) when (!http.Response.HasStarted)
+        {
+            await WriteAsync(http, e.Status, e.Code, e.Message);
+        }
+        catch (WeirException e) when (!http.Response.HasStarted && e.Code == ErrorCode.Unavailable)
+        {
+            http.Response.Headers.RetryAfter = "1";
+            await WriteAsync(http, e.Code.HttpStatus(), "unexpected_failure", e.Message);
+        }
+    };
 
-    internal sealed record TokenRequest(string? Email, string? Password, [property: JsonPropertyName("refresh_token")] string? RefreshToken);
-
-    /// <summary>GoTrue's token response.</summary>
-    /// <param name="ExpiresIn">Seconds.</param>
-    internal sealed record TokenResponse(
-        [property: JsonPropertyName("access_token")] string AccessToken,
-        [property: JsonPropertyName("token_type")] string TokenType,
-        [property: JsonPropertyName("expires_in")] int ExpiresIn,
-        [property: JsonPropertyName("refresh_token")] string RefreshToken,
-        [property: JsonPropertyName("user")] TokenUser User)
+    private static Task WriteAsync(HttpContext http, int status, string code, string message)
     {
-        public static TokenResponse Of(Login login) => new(
-            login.AccessToken,
-            "bearer",
-            (int)PersonTokens.Lifetime.TotalSeconds,
-            login.RefreshToken,
-            new TokenUser(login.UserId, "authenticated", "authenticated", login.Email));
+        http.Response.StatusCode = status;
+        return http.Response.WriteAsJsonAsync(new AuthError(status, code, message), http.RequestAborted);
     }
 
-    internal sealed record TokenUser(
-        [property: JsonPropertyName("id")] Guid Id,
-        [property: JsonPropertyName("aud")] string Aud,
-        [property: JsonPropertyName("role")] string Role,
-        [property: JsonPropertyName("email")] string Email);
+    private static Logins Logins(HttpContext http) => http.RequestServices.GetRequiredService<Logins>();
 }

@@ -6,6 +6,7 @@ using Weir.Chat;
 using Weir.Configuration;
 using Weir.Egress;
 using Weir.Errors;
+using Weir.Server.Auth;
 using Weir.Server.Http;
 using Weir.Server.Up;
 
@@ -107,7 +108,21 @@ internal static class ChatCommand
     {
         using var response = await http.PostAsJsonAsync("/auth/v1/token?grant_type=password", new { email, password }, ct);
         var body = await response.Content.ReadAsStringAsync(ct);
-        return response.IsSuccessStatusCode ? JsonElement.Parse(body).GetProperty("access_token").GetString()! : throw Failure((int)response.StatusCode, body);
+        return response.IsSuccessStatusCode ? JsonElement.Parse(body).GetProperty("access_token").GetString()! : throw SignInFailure((int)response.StatusCode, body);
+    }
+
+    /// <summary>The issuer's errors have GoTrue's form, everything else ours.</summary>
+    private static WeirException SignInFailure(int status, string body)
+    {
+        try
+        {
+            var error = JsonSerializer.Deserialize<AuthError>(body, JsonSerializerOptions.Web);
+            return error?.Message is { } message ? new WeirException(status == 429 ? ErrorCode.RateLimited : ErrorCode.Unauthenticated, $"{message} ({error.ErrorCode})") : Failure(status, body);
+        }
+        catch (JsonException)
+        {
+            return Failure(status, body);
+        }
     }
 
     private static WeirException Failure(int status, string body)

@@ -15,6 +15,9 @@ internal sealed record AuthConfig
     /// <summary>The <c>aud</c> that a token must carry.</summary>
     public string Audience { get; init; } = "authenticated";
 
+    /// <summary>Whether anybody may make themselves a login of the embedded issuer.</summary>
+    public bool SignUp { get; init; }
+
     public static AuthConfig Read(ConfigReader reader)
     {
         var config = new AuthConfig
@@ -23,6 +26,7 @@ internal sealed record AuthConfig
             JwksUrl = reader.Url("auth.jwksUrl", null, "https", "http"),
             Issuer = reader.Text("auth.issuer", null),
             Audience = reader.Text("auth.audience", new AuthConfig().Audience)!,
+            SignUp = reader.Flag("auth.signUp", new AuthConfig().SignUp),
         };
         foreach (var (key, problem) in config.Problems())
         {

@@ -36,6 +36,8 @@ internal sealed record WeirConfig
 
     public ChatConfig Chat { get; init; } = new();
 
+    public RestConfig Rest { get; init; } = new();
+
     public string KeyringPath => KeyringFile ?? Path.Combine(DataDirectory, "keyring.json");
 
     /// <summary>Reads the file (none is needed at the default place) and the process's environment.</summary>
@@ -104,6 +106,7 @@ internal sealed record WeirConfig
             Egress = EgressConfig.Read(reader),
             Auth = AuthConfig.Read(reader),
             Chat = ChatConfig.Read(reader),
+            Rest = RestConfig.Read(reader),
         };
     }
 }

@@ -1,71 +1,133 @@
-using System.Buffers.Binary;
-using System.Buffers.Text;
+using System.Net;
 using Microsoft.AspNetCore.Identity;
+using Weir.Configuration;
 using Weir.Errors;
 using Weir.Keys;
-using Weir.Postgres;
 
 namespace Weir.Identity;
 
-/// <summary>A login that succeeded.</summary>
-internal sealed record Login(Guid UserId, string Email, string AccessToken, string RefreshToken);
+/// <summary>A sign-in that succeeded, or goes on.</summary>
+internal sealed record Login(LoginUser User, string AccessToken, string RefreshToken);
 
 /// <summary>
-/// The embedded issuer's password and refresh grants. Refresh tokens are sealed, not stored: they expire, but rotation with
-/// reuse detection is not there yet.
+/// The embedded issuer: passwords, and refresh tokens that are good once. A token that comes again after it was used ends its whole
+/// family, because one of the two who have it is a thief.
 /// </summary>
-internal sealed class Logins(Databases databases, PersonTokens tokens, Keyring keyring, TimeProvider time)
+internal sealed class Logins(LoginQueries queries, PersonTokens tokens, Keyring keyring, AuthConfig config)
 {
-    private const string FindLogin = "select user_id, password_hash, disabled from weir.find_login($1)";
-    private const string RefreshPurpose = "auth/refresh";
-    private static readonly TimeSpan RefreshLifetime = TimeSpan.FromDays(7);
+    private const int MinPassword = 8;
+    private const int MaxPassword = 256;
+    private const int MaxEmail = 320;
+    private static readonly string[] Scopes = ["global", "local", "others"];
     private static readonly PasswordHasher<string> Hasher = new();
+
+    /// <summary>A password is slow to check on purpose. As many at once as there are processors: the others wait without a thread.</summary>
+    private static readonly SemaphoreSlim Hashing = new(Environment.ProcessorCount);
 
     /// <summary>Compared against when nobody has that address, so that the answer takes as long as for somebody.</summary>
     private static readonly string NobodysHash = Hasher.HashPassword("", "nobody's");
 
+    public bool SignUpIsOn => config.SignUp;
+
     public static string Hash(string password) => Hasher.HashPassword("", password);
 
-    /// <exception cref="WeirException">WR002: no such login, wrong password, disabled. One text for all.</exception>
-    public async Task<Login> PasswordAsync(string email, string password, CancellationToken ct)
+    /// <param name="address">The caller's; attempts are counted by it and by the e-mail address.</param>
+    /// <exception cref="AuthException">No such login or a wrong password (one text for both), too many attempts, a login that is disabled.</exception>
+    public async Task<Login> PasswordAsync(string email, string password, IPAddress address, CancellationToken ct)
     {
-        var account = await FindAsync(email, ct);
-        var verified = Hasher.VerifyHashedPassword("", account?.PasswordHash ?? NobodysHash, password) != PasswordVerificationResult.Failed;
-        return verified && account is { Disabled: false } ? Issue(account.UserId, email) : throw Refused();
-    }
-
-    /// <exception cref="WeirException">WR002: not a refresh token of this issuer, expired, or the login is disabled.</exception>
-    public async Task<Login> RefreshAsync(string token, CancellationToken ct)
-    {
-        if (token.Length > 1024 || !Base64Url.IsValid(token) || !keyring.TryOpen(RefreshPurpose, Base64Url.DecodeFromChars(token), default, out var plain))
+        RefuseForm(email, password);
+        var attempt = await queries.BeginAsync(email, address, ct);
+        if (!attempt.Allowed)
         {
-            throw Refused();
+            throw AuthException.TooManyAttempts();
         }
 
-        var expires = DateTimeOffset.FromUnixTimeSeconds(BinaryPrimitives.ReadInt64BigEndian(plain.AsSpan(16)));
-        var email = System.Text.Encoding.UTF8.GetString(plain.AsSpan(24));
-        var account = await FindAsync(email, ct);
-        var good = expires > time.GetUtcNow() && account is { Disabled: false } && account.UserId == new Guid(plain.AsSpan(0, 16));
-        return good ? Issue(account!.UserId, email) : throw Refused();
+        var verified = await HashingAsync(() => Hasher.VerifyHashedPassword("", attempt.PasswordHash ?? NobodysHash, password), ct) != PasswordVerificationResult.Failed;
+        return !verified || attempt.PasswordHash is null ? throw AuthException.InvalidCredentials()
+            : attempt.Disabled ? throw AuthException.Banned()
+            : await OpenAsync(attempt.UserId!.Value, ct);
     }
 
-    private Login Issue(Guid userId, string email)
+    /// <exception cref="AuthException">Not a refresh token of this issuer; used, revoked, expired; or the login is disabled.</exception>
+    public async Task<Login> RefreshAsync(string text, CancellationToken ct)
     {
-        var expires = (time.GetUtcNow() + RefreshLifetime).ToUnixTimeSeconds();
-        var stamp = new byte[8];
-        BinaryPrimitives.WriteInt64BigEndian(stamp, expires);
-        byte[] plain = [.. userId.ToByteArray(), .. stamp, .. System.Text.Encoding.UTF8.GetBytes(email)];
-        return new Login(userId, email, tokens.Issue(userId, email), Base64Url.EncodeToString(keyring.Seal(RefreshPurpose, plain)));
+        var token = RefreshToken.Open(keyring, text) ?? throw AuthException.Refresh("refresh_token_not_found");
+        var outcome = await queries.RefreshAsync(token, ct);
+        return outcome.Problem is { } problem ? throw AuthException.Refresh(problem)
+            : await IssueAsync(outcome.UserId, token with { Counter = outcome.Counter }, ct);
     }
 
-    private async Task<Account?> FindAsync(string email, CancellationToken ct)
+    /// <summary>A new login, signed in. Weir sends no mail, so the address is taken as it is.</summary>
+    /// <exception cref="AuthException">It is off, the address is taken or is none, or the password is too short.</exception>
+    public async Task<Login> SignUpAsync(string email, string password, IPAddress address, CancellationToken ct)
     {
-        var rows = await databases.Engine.QueryAsync(
-            FindLogin, [Sql.Text(email)], r => new Account(r.GetGuid(0), r.GetNullableString(1), r.GetBoolean(2)), ct);
-        return rows is [{ PasswordHash: not null } account] ? account : null;
+        if (!config.SignUp)
+        {
+            throw AuthException.SignUpDisabled();
+        }
+
+        RefuseForm(email, password);
+        if (password.Length < MinPassword)
+        {
+            throw AuthException.WeakPassword(MinPassword);
+        }
+
+        if (!(await queries.BeginAsync(email: null, address, ct)).Allowed)
+        {
+            throw AuthException.TooManyAttempts();
+        }
+
+        try
+        {
+            return await OpenAsync(await queries.CreateUserAsync(email, await HashingAsync(() => Hash(password), ct), ct), ct);
+        }
+        catch (WeirException e) when (e.Code == ErrorCode.Conflict)
+        {
+            throw AuthException.UserExists();
+        }
     }
 
-    private static WeirException Refused() => new(ErrorCode.Unauthenticated, "Invalid login credentials.", null);
+    /// <summary>The person of a verified token.</summary>
+    /// <exception cref="AuthException">There is no such person any more, or their sign-in has ended.</exception>
+    public async Task<LoginUser> UserAsync(ReadToken token, CancellationToken ct) =>
+        await queries.UserAsync(token.UserId, token.SessionId, ct) ?? throw AuthException.NoSession();
 
-    private sealed record Account(Guid UserId, string? PasswordHash, bool Disabled);
+    /// <summary>Ends refresh tokens. Access tokens stay good until they expire, as with every issuer of such.</summary>
+    public Task SignOutAsync(ReadToken token, string scope, CancellationToken ct) => Scopes.Contains(scope, StringComparer.Ordinal)
+        ? queries.CloseAsync(token.UserId, token.SessionId, scope, ct)
+        : throw AuthException.Invalid("Unsupported logout scope: one of global, local, others was expected.");
+
+    private static void RefuseForm(string email, string password)
+    {
+        if (email.Length is 0 or > MaxEmail || email.IndexOf('@', StringComparison.Ordinal) is not (> 0 and var at) || at == email.Length - 1 || email.Any(char.IsControl))
+        {
+            throw AuthException.Invalid("Unable to validate email address: invalid format");
+        }
+
+        if (password.Length is 0 or > MaxPassword)
+        {
+            throw AuthException.Invalid($"A password of 1 to {MaxPassword} characters is required.");
+        }
+    }
+
+    private static async Task<T> HashingAsync<T>(Func<T> work, CancellationToken ct)
+    {
+        await Hashing.WaitAsync(ct);
+        try
+        {
+            return work();
+        }
+        finally
+        {
+            Hashing.Release();
+        }
+    }
+
+    private async Task<Login> OpenAsync(Guid userId, CancellationToken ct) => await IssueAsync(userId, new RefreshToken(await queries.OpenAsync(userId, ct), 0), ct);
+
+    private async Task<Login> IssueAsync(Guid userId, RefreshToken refresh, CancellationToken ct)
+    {
+        var user = await queries.UserAsync(userId, refresh.SignInId, ct) ?? throw AuthException.NoSession();
+        return new Login(user, tokens.Issue(userId, user.Email, refresh.SignInId), refresh.Seal(keyring));
+    }
 }

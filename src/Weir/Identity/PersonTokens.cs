@@ -8,6 +8,30 @@ using Weir.Keys;
 
 namespace Weir.Identity;
 
+/// <summary>What a token is, as far as its signature and its claims say.</summary>
+internal enum TokenKind
+{
+    /// <summary>Not signed by the issuer, for somebody else, or of a role that nobody has.</summary>
+    Invalid,
+
+    /// <summary>As <see cref="Invalid"/>, because its time is over or has not come.</summary>
+    Expired,
+
+    /// <summary>A person's.</summary>
+    Person,
+
+    /// <summary>The project's public key: says that nobody is logged in.</summary>
+    Anon,
+
+    /// <summary>The project's key that steps over row-level security; nothing here takes it.</summary>
+    ServiceRole,
+}
+
+/// <param name="UserId">Of a person; empty for any other kind.</param>
+/// <param name="SessionId">The sign-in that the token came from, where the issuer says so.</param>
+/// <param name="Email">As the issuer says.</param>
+internal sealed record ReadToken(TokenKind Kind, Guid UserId = default, Guid? SessionId = null, string? Email = null);
+
 /// <summary>
 /// Verifies people's tokens and, with the embedded issuer, makes them. HS256 with the project's secret (or one derived from the
 /// keyring), or RS256 and ES256 with the issuer's published keys; the algorithm follows from the configuration, never from the
@@ -30,36 +54,55 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
 
     /// <summary>The person behind a token.</summary>
     /// <exception cref="WeirException">WR002: not signed by the issuer, expired, for somebody else, or not a person's.</exception>
-    public async Task<Guid> VerifyAsync(string token, CancellationToken ct)
+    public async Task<Guid> VerifyAsync(string token, CancellationToken ct) =>
+        await ReadAsync(token, ct) is { Kind: TokenKind.Person } read ? read.UserId : throw Refused();
+
+    /// <summary>What a token is. Only a person's must name this issuer and audience: a project's keys carry neither, and give nothing.</summary>
+    public async Task<ReadToken> ReadAsync(string token, CancellationToken ct)
     {
         if (token.Length > 16 * 1024)
         {
-            throw Refused();
+            return new ReadToken(TokenKind.Invalid);
         }
 
         var keys = _secret is not null ? [_secret] : await signingKeys!.GetAsync(_handler.CanReadToken(token) ? new JsonWebToken(token).Kid : "", ct);
-        var result = await _handler.ValidateTokenAsync(token, new TokenValidationParameters
+        var person = await ValidateAsync(token, keys, isPerson: true);
+        if (person is { IsValid: true, ClaimsIdentity: var claims } && Claim(claims, "role") == "authenticated" && Guid.TryParse(Claim(claims, JwtRegisteredClaimNames.Sub), out var userId))
         {
-            IssuerSigningKeys = keys,
-            ValidAlgorithms = _secret is not null ? [SecurityAlgorithms.HmacSha256] : [SecurityAlgorithms.RsaSha256, SecurityAlgorithms.EcdsaSha256],
-            ValidAudience = config.Audience,
-            ValidateIssuer = IsEmbedded || config.Issuer is not null,
-            ValidIssuer = config.Issuer ?? EmbeddedIssuer,
-            RequireExpirationTime = true,
-            ClockSkew = ClockSkew,
-            LifetimeValidator = (notBefore, expires, _, parameters) => IsAlive(notBefore, expires, parameters.ClockSkew),
+            return new ReadToken(TokenKind.Person, userId, Guid.TryParse(Claim(claims, "session_id"), out var session) ? session : null, Claim(claims, "email"));
+        }
+
+        var any = await ValidateAsync(token, keys, isPerson: false);
+        return new ReadToken(any switch
+        {
+            { IsValid: true } => Claim(any.ClaimsIdentity, "role") switch { "anon" => TokenKind.Anon, "service_role" => TokenKind.ServiceRole, _ => TokenKind.Invalid },
+            { Exception: SecurityTokenInvalidLifetimeException } => TokenKind.Expired,
+            _ => TokenKind.Invalid,
         });
-        var isPerson = result.IsValid
-            && result.ClaimsIdentity.FindFirst("role")?.Value == "authenticated"
-            && Guid.TryParse(result.ClaimsIdentity.FindFirst(JwtRegisteredClaimNames.Sub)?.Value, out _);
-        return isPerson ? Guid.Parse(result.ClaimsIdentity.FindFirst(JwtRegisteredClaimNames.Sub)!.Value) : throw Refused();
     }
 
+    private Task<TokenValidationResult> ValidateAsync(string token, IList<SecurityKey> keys, bool isPerson) => _handler.ValidateTokenAsync(token, new TokenValidationParameters
+    {
+        IssuerSigningKeys = keys,
+        ValidAlgorithms = _secret is not null ? [SecurityAlgorithms.HmacSha256] : [SecurityAlgorithms.RsaSha256, SecurityAlgorithms.EcdsaSha256],
+        ValidateAudience = isPerson,
+        ValidAudience = config.Audience,
+        ValidateIssuer = isPerson && (IsEmbedded || config.Issuer is not null),
+        ValidIssuer = config.Issuer ?? EmbeddedIssuer,
+        RequireExpirationTime = true,
+        ClockSkew = ClockSkew,
+        LifetimeValidator = (notBefore, expires, _, parameters) => IsAlive(notBefore, expires, parameters.ClockSkew),
+    });
+
+    private static string? Claim(ClaimsIdentity claims, string name) => claims.FindFirst(name)?.Value;
+
     /// <summary>An access token of the embedded issuer.</summary>
-    public string Issue(Guid userId, string email)
+    /// <param name="sessionId">The sign-in that it belongs to; null: none, and so nothing can refresh it.</param>
+    public string Issue(Guid userId, string email, Guid? sessionId = null)
     {
         RequireEmbedded();
-        return Create(Lifetime, [new Claim(JwtRegisteredClaimNames.Sub, userId.ToString()), new Claim("email", email), new Claim("role", "authenticated")]);
+        Claim[] session = sessionId is { } id ? [new Claim("session_id", id.ToString())] : [];
+        return Create(Lifetime, [new Claim(JwtRegisteredClaimNames.Sub, userId.ToString()), new Claim("email", email), new Claim("role", "authenticated"), .. session]);
     }
 
     /// <summary>The public key of <c>createClient(url, anonKey)</c>: says only that nobody is logged in.</summary>

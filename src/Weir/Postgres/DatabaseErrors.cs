@@ -30,6 +30,9 @@ internal static class DatabaseErrors
         _ => new WeirException(ErrorCode.Internal, "An internal error.", null, error),
     };
 
+    /// <summary>What PostgreSQL raised behind an error, for an API whose own codes these are; null where it raised nothing.</summary>
+    public static string? SqlstateOf(WeirException error) => (error.InnerException as PostgresException)?.SqlState;
+
     private static WeirException Unavailable(Exception error) =>
         new(ErrorCode.Unavailable, "The database does not answer.", "Try again in a moment.", error);
 

@@ -40,11 +40,13 @@ internal sealed class Databases : IAsyncDisposable
         // Generic plans: the statements inside the engine's functions are index look-ups whose plan never depends on the values, and
         // planning them anew for each call was measured at more than half of an admission.
         const string EngineOptions = "-c jit=off -c plan_cache_mode=force_generic_plan";
+        // Prepared by the driver only where no caller can make a statement fail: a failure while it prepares leaves the connection's
+        // statements out of step, and the ones that follow read each other's answers (npgsql/npgsql#6391).
         return new Databases(
             Build("weir-gateway", config.Url!, config, config.PoolSize, ""),
             Build("weir-engine", config.EngineUrl!, config, config.PoolSize, EngineOptions),
-            Build("weir-admission", config.EngineUrl!, config, 2, EngineOptions),
-            Build("weir-completion", config.EngineUrl!, config, 1, EngineOptions + " -c synchronous_commit=off"));
+            Build("weir-admission", config.EngineUrl!, config, 2, EngineOptions, prepared: 10),
+            Build("weir-completion", config.EngineUrl!, config, 1, EngineOptions + " -c synchronous_commit=off", prepared: 10));
     }
 
     public async ValueTask DisposeAsync()
@@ -55,7 +57,7 @@ internal sealed class Databases : IAsyncDisposable
         await Completion.DisposeAsync();
     }
 
-    private static NpgsqlDataSource Build(string name, string url, DatabaseConfig config, int poolSize, string options)
+    private static NpgsqlDataSource Build(string name, string url, DatabaseConfig config, int poolSize, string options, int prepared = 0)
     {
         var connection = DatabaseUrl.Parse(url);
         connection.ApplicationName = name;
@@ -63,7 +65,7 @@ internal sealed class Databases : IAsyncDisposable
         connection.Timeout = config.ConnectTimeoutSeconds;
         connection.CommandTimeout = config.CommandTimeoutSeconds;
         connection.CancellationTimeout = 1000;
-        connection.MaxAutoPrepare = 60;
+        connection.MaxAutoPrepare = prepared;
         connection.AutoPrepareMinUsages = 2;
         // No session state is ever set: identity and settings live in one transaction, so there is nothing to reset.
         connection.NoResetOnClose = true;

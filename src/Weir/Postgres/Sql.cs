@@ -27,5 +27,11 @@ internal static class Sql
 
     public static NpgsqlParameter Array<T>(NpgsqlDbType element, T[]? values) => Of(NpgsqlDbType.Array | element, values);
 
+    /// <summary>A literal whose type follows from where it stands, as one in quotes would: what it is compared with says how it is read.</summary>
+    public static NpgsqlParameter Literal(string value) => Of(NpgsqlDbType.Unknown, value);
+
+    /// <summary>The text of a JSON document, in the form in which it came.</summary>
+    public static NpgsqlParameter Json(string json) => Of(NpgsqlDbType.Json, json);
+
     private static NpgsqlParameter Of(NpgsqlDbType type, object? value) => new() { NpgsqlDbType = type, Value = value ?? DBNull.Value };
 }

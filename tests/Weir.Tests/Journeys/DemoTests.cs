@@ -83,7 +83,7 @@ public sealed class DemoTests(RunningUp up) : IClassFixture<RunningUp>
     public async Task A_wrong_password_is_refused_through_supabase_js()
     {
         var answer = await NodeScript.RunAsync("chat.mjs", [up["url"], up["anonKey"], up["email"], "wrong", "{}"], node22: true);
-        answer.GetProperty("signInError").GetProperty("status").GetInt32().ShouldBe(401);
+        answer.GetProperty("signInError").GetProperty("status").GetInt32().ShouldBe(400);
     }
 
     [Fact]

@@ -1,0 +1,52 @@
+-- What Weir publishes over HTTP, as data: names and types, never a decision. The statement itself runs as `anon` or
+-- `authenticated`, and PostgreSQL refuses. Only what is in here has a name at all in /rest/v1.
+
+-- The columns that an API role may read, of the tables in `public` that row-level security holds (its owner too) and of
+-- views that ask with their caller's rights. A column without a grant has no row, and so is not told from one that is not there.
+create function weir.published_columns() returns table (relation_name text, column_name text, column_type text)
+language sql stable
+set search_path = ''
+begin atomic
+  select c.relname::text, a.attname::text, pg_catalog.format_type(a.atttypid, null)
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  where c.relnamespace = (select n.oid from pg_catalog.pg_namespace n where n.nspname = 'public')
+    and case c.relkind when 'v' then coalesce(c.reloptions @> array['security_invoker=true'], false)
+                       when 'r' then c.relrowsecurity and c.relforcerowsecurity
+                       when 'p' then c.relrowsecurity and c.relforcerowsecurity
+                       else false end
+    and not exists (select from pg_catalog.pg_depend d
+                    where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.deptype = 'e')
+    and (has_column_privilege('authenticated', c.oid, a.attnum, 'SELECT') or has_column_privilege('anon', c.oid, a.attnum, 'SELECT'))
+  order by c.relname, a.attnum;
+end;
+
+-- The functions in `public` that pass on to one in `weir` and that an API role may execute. `columns` is what a table
+-- function's rows have; null where the answer is one value, or a set of such.
+create function weir.published_functions()
+returns table (function_name text, argument_names text[], argument_types text[], required integer, returns_set boolean,
+               result_type text, columns text[], column_types text[])
+language sql stable
+set search_path = ''
+begin atomic
+  select p.proname::text, coalesce(p.proargnames[1:p.pronargs], '{}'),
+         array(select pg_catalog.format_type(t.type, null) from unnest(p.proargtypes::oid[]) with ordinality t(type, n) order by t.n),
+         p.pronargs - p.pronargdefaults, p.proretset, pg_catalog.format_type(p.prorettype, null), o.names, o.types
+  from pg_catalog.pg_proc p
+  cross join lateral (
+    select array_agg(p.proargnames[m.n] order by m.n) as names,
+           array_agg(pg_catalog.format_type(p.proallargtypes[m.n], null) order by m.n) as types
+    from unnest(p.proargmodes) with ordinality m(mode, n) where m.mode = 't') o
+  where p.pronamespace = (select n.oid from pg_catalog.pg_namespace n where n.nspname = 'public')
+    and p.prokind = 'f'
+    and exists (select from pg_catalog.pg_depend d
+                join pg_catalog.pg_proc f on f.oid = d.refobjid
+                join pg_catalog.pg_namespace n on n.oid = f.pronamespace and n.nspname = 'weir'
+                where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid
+                  and d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass)
+    and (has_function_privilege('authenticated', p.oid, 'EXECUTE') or has_function_privilege('anon', p.oid, 'EXECUTE'))
+  order by p.proname;
+end;
+
+revoke all on function weir.published_columns(), weir.published_functions() from public;
+grant execute on function weir.published_columns(), weir.published_functions() to weir_engine;

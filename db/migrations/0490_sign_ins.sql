@@ -1,0 +1,200 @@
+-- Sign-ins of the embedded issuer. On Supabase its own issuer has them, and these tables stay empty.
+
+-- One row is a family of refresh tokens. A token is sealed and says only: this sign-in, that count. The row knows the
+-- count that is good, so that nothing here could be used as a token, and a used one is known for ever without being kept.
+create table weir.sign_ins (
+  id uuid not null default weir.uuid_v7(),
+  user_id uuid not null,
+  counter integer not null default 0,
+  used_at timestamptz not null default clock_timestamp(),
+  created_at timestamptz not null default clock_timestamp(),
+  expires_at timestamptz not null,
+  revoked_at timestamptz,
+  revoked_by text,
+  constraint sign_ins_pkey primary key (id),
+  constraint sign_ins_counter_is_not_negative check (counter >= 0),
+  constraint sign_ins_are_revoked_for_a_reason check ((revoked_at is null) = (revoked_by is null) and revoked_by in ('logout', 'reuse')),
+  constraint sign_ins_user foreign key (user_id) references auth.users (id) on delete cascade
+);
+alter table weir.sign_ins enable row level security, force row level security;
+revoke all on weir.sign_ins from public, anon, authenticated, service_role;
+comment on table weir.sign_ins is 'user: sign-ins of the embedded issuer; the count of the one refresh token that is good, never a token';
+create index sign_ins_user_id_idx on weir.sign_ins (user_id, created_at desc);
+create index sign_ins_expires_at_idx on weir.sign_ins (expires_at);
+create policy sign_ins_are_kept_by_the_issuer on weir.sign_ins for all to weir_system using (true) with check (true);
+grant select, insert (id, user_id, expires_at), update (counter, used_at, expires_at, revoked_at, revoked_by), delete on weir.sign_ins to weir_system;
+
+-- Attempts in the current window, by e-mail address and by network address; hashed, because an address that nobody has is
+-- somebody's too. The rows of past windows go when others sign in.
+create table weir.sign_in_attempts (
+  kind text not null,
+  subject bytea not null,
+  window_ends timestamptz not null,
+  attempts integer not null,
+  constraint sign_in_attempts_pkey primary key (kind, subject),
+  constraint sign_in_attempts_kind_is_known check (kind in ('address', 'email')),
+  constraint sign_in_attempts_subject_is_sha256 check (octet_length(subject) = 32),
+  constraint sign_in_attempts_are_capped check (attempts between 1 and 1000)
+);
+alter table weir.sign_in_attempts enable row level security, force row level security;
+revoke all on weir.sign_in_attempts from public, anon, authenticated, service_role;
+comment on table weir.sign_in_attempts is 'platform: how often was tried to sign in of late';
+create index sign_in_attempts_window_ends_idx on weir.sign_in_attempts (window_ends);
+create policy attempts_are_counted_by_the_issuer on weir.sign_in_attempts for all to weir_system using (true) with check (true);
+grant select, insert, update (window_ends, attempts), delete on weir.sign_in_attempts to weir_system;
+
+do $$
+begin
+  if (select i.embedded_issuer from weir.installation i) then
+    grant select (created_at, updated_at) on auth.users to weir_system;
+  end if;
+end
+$$;
+
+-- Counts one attempt; whether it is within the limit. The count stops where it no longer matters.
+create function weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) returns boolean
+language plpgsql volatile
+set search_path = ''
+as $$
+declare
+  v_attempts integer;
+begin
+  insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
+  values (p_kind, sha256(convert_to(p_subject, 'UTF8')), clock_timestamp() + p_window, 1)
+  on conflict (kind, subject) do update
+    set attempts = case when a.window_ends <= clock_timestamp() then 1 else least(a.attempts + 1, p_limit + 1) end,
+        window_ends = case when a.window_ends <= clock_timestamp() then excluded.window_ends else a.window_ends end
+  returning a.attempts into v_attempts;
+  return v_attempts <= p_limit;
+end;
+$$;
+
+-- What a sign-in needs before the password is looked at, in one statement: whether it may be tried at all, and the hash.
+-- An address that is over its limit counts nothing for the e-mail address, so that it locks nobody out. Without an e-mail
+-- address (to sign up) only the network address counts.
+create function weir.begin_sign_in(p_email text, p_address inet)
+returns table (allowed boolean, user_id uuid, password_hash text, disabled boolean)
+language plpgsql volatile security definer rows 1
+set search_path = ''
+as $$
+-- `user_id` and the like are columns wherever a statement has them
+#variable_conflict use_column
+begin
+  -- one subscriber has a whole /64 of IPv6
+  allowed := weir.count_attempt('address', host(network(set_masklen(p_address, case family(p_address) when 4 then 32 else 64 end))), 30, '1 minute')
+             and (p_email is null or weir.count_attempt('email', lower(p_email), 10, '5 minutes'));
+  -- Past windows, last and by try: whoever waits for a row here holds none that another one waits for.
+  delete from weir.sign_in_attempts a
+  where (a.kind, a.subject) in (select o.kind, o.subject from weir.sign_in_attempts o where o.window_ends < clock_timestamp() - interval '1 minute'
+                                order by o.window_ends limit 100 for update skip locked);
+  if allowed and p_email is not null then
+    select l.user_id, l.password_hash, l.disabled into user_id, password_hash, disabled from weir.find_login(p_email) l;
+  end if;
+  return next;
+end;
+$$;
+
+-- A sign-in that succeeded: the family's first token has count 0. Its attempts are forgotten, and of a person's sign-ins
+-- only the newest fifty stay.
+create function weir.open_sign_in(p_user_id uuid) returns uuid
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_id constant uuid := weir.uuid_v7();
+begin
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
+  end if;
+  delete from weir.sign_in_attempts a
+  where a.kind = 'email' and a.subject = (select sha256(convert_to(u.email, 'UTF8')) from auth.users u where u.id = p_user_id);
+  delete from weir.sign_ins s
+  where s.id in (select o.id from weir.sign_ins o where o.expires_at < clock_timestamp() - interval '1 day' limit 20 for update skip locked)
+     or s.id in (select o.id from weir.sign_ins o where o.user_id = p_user_id order by o.created_at desc offset 49);
+  insert into weir.sign_ins (id, user_id, expires_at) values (v_id, p_user_id, clock_timestamp() + interval '7 days');
+  return v_id;
+end;
+$$;
+
+-- Uses a refresh token, once. The row's lock orders those that come together: the first makes the next token; whoever comes
+-- with the one before it within ten seconds (its answer was lost, or two tabs refresh) gets that same next token. Any older
+-- one was stolen or copied, and ends the family. Unused for a week, or thirty days old, a family has ended too.
+create function weir.refresh_sign_in(p_id uuid, p_counter integer)
+returns table (problem text, counter integer, user_id uuid)
+language plpgsql volatile security definer rows 1
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_sign_in weir.sign_ins;
+begin
+  select s.* into v_sign_in from weir.sign_ins s where s.id = p_id for update;
+  user_id := v_sign_in.user_id;
+  counter := v_sign_in.counter;
+  problem := case
+    when v_sign_in.id is null or v_sign_in.revoked_at is not null then 'session_not_found'
+    when v_sign_in.expires_at <= clock_timestamp() then 'session_expired'
+    when (select u.banned_until > now() from auth.users u where u.id = v_sign_in.user_id) then 'user_banned'
+    when p_counter > v_sign_in.counter then 'refresh_token_not_found'
+    when p_counter < v_sign_in.counter - 1 or (p_counter < v_sign_in.counter and v_sign_in.used_at <= clock_timestamp() - interval '10 seconds')
+      then 'refresh_token_already_used'
+  end;
+  if problem = 'refresh_token_already_used' then
+    update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'reuse' where s.id = p_id;
+  elsif problem is null and p_counter = v_sign_in.counter then
+    counter := p_counter + 1;
+    update weir.sign_ins s
+    set counter = p_counter + 1, used_at = clock_timestamp(),
+        expires_at = least(s.created_at + interval '30 days', clock_timestamp() + interval '7 days')
+    where s.id = p_id;
+  end if;
+  return next;
+end;
+$$;
+
+-- Who is signed in. No row: there is no such person, or that sign-in has ended. Null for a token that names no sign-in.
+create function weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid)
+returns table (email text, created_at timestamptz, updated_at timestamptz, signed_in_at timestamptz)
+language plpgsql stable security definer rows 1
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+  return query
+    select u.email::text, u.created_at, u.updated_at, s.created_at
+    from auth.users u left join weir.sign_ins s on s.id = p_sign_in_id and s.user_id = u.id
+    where u.id = p_user_id and not coalesce(u.banned_until > now(), false)
+      and (p_sign_in_id is null or (s.revoked_at is null and s.expires_at > clock_timestamp()));
+end;
+$$;
+
+-- Signs out: this sign-in, all of the person, or all others. How many ended.
+create function weir.close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope text) returns integer
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'logout'
+  where s.user_id = p_user_id and s.revoked_at is null
+    and case p_scope when 'global' then true when 'local' then s.id = p_sign_in_id when 'others' then s.id is distinct from p_sign_in_id
+        else false end;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+revoke all on function weir.count_attempt(text, text, integer, interval), weir.begin_sign_in(text, inet), weir.open_sign_in(uuid),
+  weir.refresh_sign_in(uuid, integer), weir.signed_in_user(uuid, uuid), weir.close_sign_ins(uuid, uuid, text) from public;
+grant execute on function weir.count_attempt(text, text, integer, interval) to weir_system;
+grant execute on function weir.begin_sign_in(text, inet), weir.open_sign_in(uuid), weir.refresh_sign_in(uuid, integer),
+  weir.signed_in_user(uuid, uuid), weir.close_sign_ins(uuid, uuid, text), weir.create_user(text, text) to weir_engine;
+
+grant create on schema weir to weir_system;
+alter function weir.begin_sign_in(text, inet) owner to weir_system;
+alter function weir.open_sign_in(uuid) owner to weir_system;
+alter function weir.refresh_sign_in(uuid, integer) owner to weir_system;
+alter function weir.signed_in_user(uuid, uuid) owner to weir_system;
+alter function weir.close_sign_ins(uuid, uuid, text) owner to weir_system;
+revoke create on schema weir from weir_system;

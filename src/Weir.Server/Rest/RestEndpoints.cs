@@ -1,0 +1,144 @@
+using Weir.Configuration;
+using Weir.Errors;
+using Weir.Gateway;
+using Weir.Identity;
+using Weir.Rest;
+using Weir.Server.Http;
+
+namespace Weir.Server.Rest;
+
+/// <summary><c>/rest/v1</c>: what supabase-js reads with <c>.from()</c> and calls with <c>.rpc()</c>; and what it finds refused.</summary>
+internal static class RestEndpoints
+{
+    public static void MapRest(this IEndpointRouteBuilder routes)
+    {
+        routes.Map("/rest/v1/rpc/{function}", Answered(CallAsync));
+        routes.Map("/rest/v1/{table}", Answered(ReadAsync));
+        routes.Map("/rest/v1", Answered(static _ => throw RestErrors.Root()));
+        routes.Map("/rest/v1/{table}/{next}/{**rest}", Answered(static _ => throw RestErrors.Path()));
+        routes.Map("/realtime/v1/{**path}", Answered(static _ => throw RestErrors.Service("realtime")));
+        routes.Map("/storage/v1/{**path}", Answered(static _ => throw RestErrors.Service("storage")));
+    }
+
+    private static async Task ReadAsync(HttpContext http)
+    {
+        if (!IsRead(http.Request))
+        {
+            throw RestErrors.Method(http.Request.Method);
+        }
+
+        var call = await BindAsync(http);
+        await WriteAsync(http, call, await Api(http).ReadAsync(Name(http, "table"), call, http.RequestAborted));
+    }
+
+    private static async Task CallAsync(HttpContext http)
+    {
+        if (!IsRead(http.Request) && !HttpMethods.IsPost(http.Request.Method))
+        {
+            throw RestErrors.RpcMethod(http.Request.Method);
+        }
+
+        var call = await BindAsync(http);
+        var body = IsRead(http.Request) ? default(ReadOnlyMemory<byte>?) : await BodyAsync(http);
+        await WriteAsync(http, call, await Api(http).CallAsync(Name(http, "function"), body, call, http.RequestAborted));
+    }
+
+    private static async Task<RestCall> BindAsync(HttpContext http)
+    {
+        RestHeaders.RefuseOtherProfiles(http.Request);
+        var format = RestHeaders.Format(http.Request);
+        var count = RestHeaders.Count(http.Request);
+        var range = http.Request.Headers["Range-Unit"].ToString() is "" or "items" ? http.Request.Headers.Range.ToString() : "";
+        return new RestCall(await UserAsync(http), RestHeaders.Query(http.Request), range.Length == 0 ? null : range, format, count, IsRead(http.Request));
+    }
+
+    /// <summary>
+    /// The person behind the token; null for the anon key, and where there is no token. The <c>apikey</c> header says which application
+    /// calls, and gives nothing; it is not looked at.
+    /// </summary>
+    private static async Task<Guid?> UserAsync(HttpContext http)
+    {
+        if (http.Request.Headers.Authorization.Count == 0)
+        {
+            return null;
+        }
+
+        var token = Bearer.Of(http.Request) ?? throw RestErrors.InvalidToken();
+        var read = await http.RequestServices.GetRequiredService<PersonTokens>().ReadAsync(token, http.RequestAborted);
+        return read.Kind switch
+        {
+            TokenKind.Person => read.UserId,
+            TokenKind.Anon => null,
+            TokenKind.ServiceRole => throw RestErrors.ServiceRole(),
+            TokenKind.Expired => throw RestErrors.ExpiredToken(),
+            _ => throw RestErrors.InvalidToken(),
+        };
+    }
+
+    private static async Task<ReadOnlyMemory<byte>> BodyAsync(HttpContext http)
+    {
+        if (http.Request.ContentType is { Length: > 0 } type && !type.StartsWith("application/json", StringComparison.OrdinalIgnoreCase))
+        {
+            throw RestErrors.Body("Content-Type not acceptable: only application/json is.");
+        }
+
+        var limit = http.RequestServices.GetRequiredService<WeirConfig>().Mcp.MaxBodyBytes;
+        return await BodyReader.ReadAsync(http.Request, limit, http.RequestAborted)
+            ?? throw new WeirException(ErrorCode.TooLarge, $"The body is larger than {limit} bytes.");
+    }
+
+    private static async Task WriteAsync(HttpContext http, RestCall call, RestAnswer answer)
+    {
+        var response = http.Response;
+        response.StatusCode = answer.Status;
+        response.Headers.ContentRange = answer.ContentRange;
+        response.Headers["Content-Profile"] = "public";
+        response.Headers.CacheControl = "no-store";
+        if (call.Count)
+        {
+            response.Headers["Preference-Applied"] = "count=exact";
+        }
+
+        if (answer.Body is not { } body || answer.Status == StatusCodes.Status204NoContent)
+        {
+            return;
+        }
+
+        response.ContentType = RestHeaders.ContentType(call.Format);
+        response.ContentLength = body.Length;
+        if (!HttpMethods.IsHead(http.Request.Method))
+        {
+            await response.Body.WriteAsync(body, http.RequestAborted);
+        }
+    }
+
+    /// <summary>Refusals in PostgREST's body; anything else is answered as everywhere.</summary>
+    private static RequestDelegate Answered(RequestDelegate handler) => async http =>
+    {
+        try
+        {
+            await handler(http);
+        }
+        catch (RestException e) when (!http.Response.HasStarted)
+        {
+            if (e.Status == StatusCodes.Status401Unauthorized)
+            {
+                http.Response.Headers.WWWAuthenticate = e.Code is "PGRST301" or "PGRST303" ? $"Bearer error=\"invalid_token\", error_description=\"{e.Message}\"" : "Bearer";
+            }
+
+            if (e.IsRetryable)
+            {
+                http.Response.Headers.RetryAfter = "1";
+            }
+
+            http.Response.StatusCode = e.Status;
+            await http.Response.WriteAsJsonAsync(new ErrorBody(e.Code, e.Message, e.Details, e.Hint), http.RequestAborted);
+        }
+    };
+
+    private static bool IsRead(HttpRequest request) => HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method);
+
+    private static RestApi Api(HttpContext http) => http.RequestServices.GetRequiredService<RestApi>();
+
+    private static string Name(HttpContext http, string parameter) => (string)http.Request.RouteValues[parameter]!;
+}

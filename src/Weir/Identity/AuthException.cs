@@ -1,0 +1,46 @@
+namespace Weir.Identity;
+
+/// <summary>A refusal of the embedded issuer, in GoTrue's terms: supabase-js tells them apart by the code.</summary>
+internal sealed class AuthException(int status, string code, string message) : Exception(message)
+{
+    /// <summary>HTTP.</summary>
+    public int Status => status;
+
+    /// <summary>GoTrue's <c>error_code</c>.</summary>
+    public string Code => code;
+
+    /// <summary>One text for an address that nobody has and for a wrong password.</summary>
+    public static AuthException InvalidCredentials() => new(400, "invalid_credentials", "Invalid login credentials");
+
+    public static AuthException TooManyAttempts() => new(429, "over_request_rate_limit", "Request rate limit reached");
+
+    public static AuthException Banned() => new(400, "user_banned", "User is banned");
+
+    public static AuthException SignUpDisabled() => new(422, "signup_disabled", "Signups not allowed for this instance");
+
+    public static AuthException UserExists() => new(422, "user_already_exists", "User already registered");
+
+    public static AuthException WeakPassword(int least) => new(422, "weak_password", $"Password should be at least {least} characters.");
+
+    public static AuthException Invalid(string message) => new(400, "validation_failed", message);
+
+    public static AuthException BadJson() => new(400, "bad_json", "Could not parse request body as JSON");
+
+    public static AuthException NoToken() => new(401, "no_authorization", "This endpoint requires a valid Bearer token");
+
+    public static AuthException BadToken() => new(403, "bad_jwt", "invalid JWT: unable to parse or verify signature");
+
+    public static AuthException NoSession() => new(403, "session_not_found", "Session from session_id claim in JWT does not exist");
+
+    public static AuthException NotServed(string message) => new(404, "feature_disabled", message);
+
+    /// <summary>Why a refresh token is not taken.</summary>
+    public static AuthException Refresh(string code) => new(400, code, "Invalid Refresh Token: " + code switch
+    {
+        "refresh_token_already_used" => "Already Used",
+        "session_not_found" => "No Valid Session Found",
+        "session_expired" => "Session Expired",
+        "user_banned" => "User Banned",
+        _ => "Refresh Token Not Found",
+    });
+}

@@ -1,0 +1,52 @@
+using System.Net;
+using Npgsql;
+using NpgsqlTypes;
+using Weir.Postgres;
+
+namespace Weir.Identity;
+
+/// <summary>What may be tried, and against what.</summary>
+internal sealed record SignInAttempt(bool Allowed, Guid? UserId, string? PasswordHash, bool Disabled);
+
+/// <param name="Problem">GoTrue's code, or null.</param>
+internal sealed record RefreshOutcome(string? Problem, int Counter, Guid UserId);
+
+/// <summary>A person as the embedded issuer knows them.</summary>
+internal sealed record LoginUser(Guid Id, string Email, DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt, DateTimeOffset? SignedInAt);
+
+/// <summary>The embedded issuer's statements. Limits, families and their locks are the database's, so that replicas share them.</summary>
+internal sealed class LoginQueries(Databases databases)
+{
+    private const string BeginSignIn = "select allowed, user_id, password_hash, disabled from weir.begin_sign_in($1, $2)";
+    private const string OpenSignIn = "select weir.open_sign_in($1)";
+    private const string RefreshSignIn = "select problem, counter, user_id from weir.refresh_sign_in($1, $2)";
+    private const string SignedInUser = "select email, created_at, updated_at, signed_in_at from weir.signed_in_user($1, $2)";
+    private const string CloseSignIns = "select weir.close_sign_ins($1, $2, $3)";
+    private const string CreateUser = "select weir.create_user($1, $2)";
+
+    /// <param name="email">Null: to sign up.</param>
+    public async Task<SignInAttempt> BeginAsync(string? email, IPAddress address, CancellationToken ct) => (await databases.Engine.QueryAsync(
+        BeginSignIn, [Sql.Text(email), new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Inet, Value = address }],
+        r => new SignInAttempt(r.GetBoolean(0), r.GetNullable<Guid>(1), r.GetNullableString(2), r.GetNullable<bool>(3) ?? false), ct))[0];
+
+    public Task<Guid> OpenAsync(Guid userId, CancellationToken ct) => databases.Engine.ScalarAsync<Guid>(OpenSignIn, [Sql.Uuid(userId)], ct);
+
+    public async Task<RefreshOutcome> RefreshAsync(RefreshToken token, CancellationToken ct) => (await databases.Engine.QueryAsync(
+        RefreshSignIn, [Sql.Uuid(token.SignInId), Sql.Integer(token.Counter)],
+        r => new RefreshOutcome(r.GetNullableString(0), r.GetNullable<int>(1) ?? 0, r.GetNullable<Guid>(2) ?? Guid.Empty), ct))[0];
+
+    /// <summary>Null: there is no such person, they are disabled, or that sign-in has ended.</summary>
+    public async Task<LoginUser?> UserAsync(Guid userId, Guid? signInId, CancellationToken ct)
+    {
+        var users = await databases.Engine.QueryAsync(
+            SignedInUser, [Sql.Uuid(userId), Sql.Uuid(signInId)],
+            r => new LoginUser(userId, r.GetString(0), r.GetFieldValue<DateTimeOffset>(1), r.GetFieldValue<DateTimeOffset>(2), r.GetNullable<DateTimeOffset>(3)), ct);
+        return users is [var user] ? user : null;
+    }
+
+    public Task CloseAsync(Guid userId, Guid? signInId, string scope, CancellationToken ct) =>
+        databases.Engine.ScalarAsync<int>(CloseSignIns, [Sql.Uuid(userId), Sql.Uuid(signInId), Sql.Text(scope)], ct);
+
+    public Task<Guid> CreateUserAsync(string email, string passwordHash, CancellationToken ct) =>
+        databases.Engine.ScalarAsync<Guid>(CreateUser, [Sql.Text(email), Sql.Text(passwordHash)], ct);
+}

@@ -1,0 +1,80 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+
+namespace Weir.Rest;
+
+/// <summary>Named arguments of a function: their names, and the JSON object that PostgreSQL takes them from, by the declared types.</summary>
+internal sealed record CallArguments(IReadOnlyList<string> Names, string Json)
+{
+    private static readonly JsonDocumentOptions Strict = new() { MaxDepth = RestLimits.BodyDepth, AllowDuplicateProperties = false };
+
+    /// <summary>From the body of a POST; an empty one has none.</summary>
+    public static CallArguments Parse(ReadOnlyMemory<byte> body)
+    {
+        if (body.Length == 0)
+        {
+            return new CallArguments([], "{}");
+        }
+
+        try
+        {
+            using var document = JsonDocument.Parse(body, Strict);
+            return document.RootElement.ValueKind == JsonValueKind.Object
+                ? new CallArguments([.. document.RootElement.EnumerateObject().Select(p => p.Name)], Encoding.UTF8.GetString(body.Span))
+                : throw RestErrors.Body("The body must be one JSON object with the arguments by name.");
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // The second: a name with half a surrogate pair, which is no text.
+            throw RestErrors.Body($"The body is not JSON, names a thing twice, or is deeper than {RestLimits.BodyDepth} levels.");
+        }
+    }
+
+    /// <summary>From the query string of a GET: what has an argument's name is one, all else is about the rows.</summary>
+    public static (CallArguments Arguments, IReadOnlyList<KeyValuePair<string, string>> Filters) Parse(
+        IReadOnlyList<PublishedFunction> candidates, IReadOnlyList<KeyValuePair<string, string>> query)
+    {
+        var known = candidates.SelectMany(f => f.Arguments).DistinctBy(a => a.Name, StringComparer.Ordinal).ToDictionary(a => a.Name, StringComparer.Ordinal);
+        var given = query.Where(p => known.ContainsKey(p.Key)).ToArray();
+        if (given.GroupBy(p => p.Key, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
+        {
+            throw RestErrors.Parse("argument", twice.Key, $"{twice.Key} is there twice.");
+        }
+
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(buffer))
+        {
+            writer.WriteStartObject();
+            foreach (var (name, value) in given)
+            {
+                writer.WritePropertyName(name);
+                Write(writer, known[name], value);
+            }
+
+            writer.WriteEndObject();
+        }
+
+        return (new CallArguments([.. given.Select(p => p.Key)], Encoding.UTF8.GetString(buffer.WrittenSpan)), [.. query.Where(p => !known.ContainsKey(p.Key))]);
+    }
+
+    /// <summary>Text, which PostgreSQL reads by the argument's type; where that is JSON, the JSON itself.</summary>
+    private static void Write(Utf8JsonWriter writer, PublishedColumn argument, string value)
+    {
+        if (!argument.IsJson)
+        {
+            writer.WriteStringValue(value);
+            return;
+        }
+
+        try
+        {
+            using var document = JsonDocument.Parse(value, Strict);
+            document.RootElement.WriteTo(writer);
+        }
+        catch (JsonException)
+        {
+            throw RestErrors.Parse("argument", argument.Name, $"{argument.Name} is to be JSON.");
+        }
+    }
+}

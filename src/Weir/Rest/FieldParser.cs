@@ -1,0 +1,103 @@
+using System.Text.RegularExpressions;
+
+namespace Weir.Rest;
+
+/// <summary>Columns and paths into JSON columns, as <c>select</c>, <c>order</c> and filters name them.</summary>
+internal static partial class FieldParser
+{
+    /// <summary>The types that <c>::</c> may name, and what the statement says.</summary>
+    private static readonly Dictionary<string, string> Casts = new(StringComparer.Ordinal)
+    {
+        ["text"] = "text", ["varchar"] = "text", ["uuid"] = "uuid", ["bool"] = "boolean", ["boolean"] = "boolean",
+        ["int"] = "integer", ["int4"] = "integer", ["integer"] = "integer", ["int8"] = "bigint", ["bigint"] = "bigint",
+        ["numeric"] = "numeric", ["float8"] = "double precision", ["date"] = "date", ["timestamptz"] = "timestamptz", ["json"] = "json", ["jsonb"] = "jsonb",
+    };
+
+    public static Field Parse(PublishedRelation relation, string text)
+    {
+        var form = FieldForm().Match(text);
+        if (!form.Success)
+        {
+            throw RestErrors.Parse("column", text, "A column, or a path into a JSON column such as data->name or data->>name, was expected.");
+        }
+
+        var column = relation.Column(form.Groups["column"].Value);
+        var path = form.Groups["arrow"].Captures.Zip(form.Groups["key"].Captures, (arrow, key) => new PathStep(key.Value, arrow.Length == 3)).ToArray();
+        return path.Length == 0 || column.IsJson ? new Field(column, path)
+            : throw RestErrors.Parse("column", text, $"{column.Name} is not a JSON column.");
+    }
+
+    public static IReadOnlyList<Selected> Select(PublishedRelation relation, string text)
+    {
+        if (text.Contains('('))
+        {
+            throw AggregateForm().IsMatch(text) ? RestErrors.Aggregates() : RestErrors.Embedding();
+        }
+
+        var items = text.Split(',', StringSplitOptions.TrimEntries);
+        var selected = items.SelectMany(item => item == "*" ? Everything(relation) : [Item(relation, item)]).ToArray();
+        if (selected.Length > RestLimits.Columns)
+        {
+            throw RestErrors.TooMuch($"At most {RestLimits.Columns} columns can be selected.");
+        }
+
+        return selected.DistinctBy(s => s.Alias, StringComparer.Ordinal).Count() == selected.Length ? selected
+            : throw RestErrors.Parse("select parameter", text, "Each name in the answer must be there once; an alias (name:column) tells two apart.");
+    }
+
+    public static IEnumerable<Selected> Everything(PublishedRelation relation) => relation.Columns.Select(c => new Selected(new Field(c, []), c.Name, Cast: null));
+
+    public static IReadOnlyList<Ordering> Order(PublishedRelation relation, string text)
+    {
+        if (text.Contains('('))
+        {
+            throw RestErrors.Embedding();
+        }
+
+        var items = text.Split(',', StringSplitOptions.TrimEntries);
+        return items.Length > RestLimits.Orderings ? throw RestErrors.TooMuch($"At most {RestLimits.Orderings} columns can order the rows.") : items.Select(item =>
+        {
+            var form = OrderForm().Match(item);
+            return form.Success
+                ? new Ordering(
+                    Parse(relation, form.Groups["field"].Value),
+                    form.Groups["direction"].Value == "desc",
+                    form.Groups["nulls"] is { Success: true, Value: var nulls } ? nulls == "nullsfirst" : null)
+                : throw RestErrors.Parse("order", item, "column, then perhaps .asc or .desc, then perhaps .nullsfirst or .nullslast, was expected.");
+        }).ToArray();
+    }
+
+    private static Selected Item(PublishedRelation relation, string text)
+    {
+        var form = SelectForm().Match(text);
+        if (!form.Success)
+        {
+            throw RestErrors.Parse("select parameter", text, "column, alias:column or column::type was expected.");
+        }
+
+        var field = Parse(relation, form.Groups["field"].Value);
+        var cast = form.Groups["cast"] is { Success: true, Value: var type }
+            ? Casts.GetValueOrDefault(type) ?? throw RestErrors.Parse("select parameter", text, $"A type of {string.Join(", ", Casts.Keys)} was expected.")
+            : null;
+        // Of a path the last key that is a name, as PostgREST does it.
+        var name = form.Groups["alias"] is { Success: true, Value: var alias } ? alias
+            : field.Path.LastOrDefault(step => !int.TryParse(step.Key, out _))?.Key ?? field.Column.Name;
+        return AliasForm().IsMatch(name) ? new Selected(field, name, cast)
+            : throw RestErrors.Parse("select parameter", text, "An alias is of at most 63 letters, digits and underscores, and does not begin with a digit.");
+    }
+
+    [GeneratedRegex(@"^(?<column>[A-Za-z_][A-Za-z0-9_]{0,62})((?<arrow>->>?)(?<key>[^->.,():]{1,100})){0,8}\z", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex FieldForm();
+
+    [GeneratedRegex(@"^((?<alias>[^:()]{1,100}):(?!:))?(?<field>[^:()]{1,1000})(::(?<cast>\w{1,20}))?\z", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex SelectForm();
+
+    [GeneratedRegex(@"^(?<field>[^.()]{1,1000})(\.(?<direction>asc|desc))?(\.(?<nulls>nullsfirst|nullslast))?\z", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex OrderForm();
+
+    [GeneratedRegex(@"^[A-Za-z_][A-Za-z0-9_]{0,62}\z", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex AliasForm();
+
+    [GeneratedRegex(@"(^|[,.:])(count|sum|avg|min|max)\(\)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex AggregateForm();
+}

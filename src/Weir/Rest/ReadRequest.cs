@@ -1,0 +1,35 @@
+namespace Weir.Rest;
+
+/// <summary>One step into a JSON column: <c>-&gt;key</c>, or <c>-&gt;&gt;key</c> for its text.</summary>
+internal sealed record PathStep(string Key, bool AsText);
+
+/// <summary>A column, or what is inside a JSON column.</summary>
+internal sealed record Field(PublishedColumn Column, IReadOnlyList<PathStep> Path);
+
+/// <param name="Alias">The name in the answer.</param>
+/// <param name="Cast">A type of the closed list, or null.</param>
+internal sealed record Selected(Field Field, string Alias, string? Cast);
+
+internal sealed record Ordering(Field Field, bool Descending, bool? NullsFirst);
+
+/// <summary>Something that holds for a row or does not.</summary>
+internal abstract record Condition(bool Negated);
+
+internal sealed record Junction(bool Negated, bool IsOr, IReadOnlyList<Condition> Parts) : Condition(Negated);
+
+/// <param name="Quantifier"><c>any</c> or <c>all</c> of an array of values; null: one value.</param>
+/// <param name="Value">Bound, never part of the statement; the array's literal where there is a quantifier or a list.</param>
+internal sealed record Comparison(bool Negated, Field Field, Operator Operator, string? Quantifier, string Value) : Condition(Negated);
+
+/// <summary>Which rows of all that fit.</summary>
+internal sealed record RowRange(long Offset, long Limit)
+{
+    /// <summary><c>Content-Range</c>, as PostgREST writes it.</summary>
+    public string Header(long rows, long? total) => $"{(rows > 0 && total != 0 ? $"{Offset}-{Offset + rows - 1}" : "*")}/{(total is { } all ? $"{all}" : "*")}";
+
+    /// <summary>206 where there is more than this, which only a count can tell.</summary>
+    public static int Status(long rows, long? total) => total is { } all && rows < all ? 206 : 200;
+}
+
+/// <summary>What a query string asks of a relation.</summary>
+internal sealed record ReadRequest(IReadOnlyList<Selected> Select, IReadOnlyList<Condition> Conditions, IReadOnlyList<Ordering> Order, RowRange Range);

@@ -1,0 +1,107 @@
+using System.Text.Json;
+using Weir.Configuration;
+using Weir.Errors;
+
+namespace Weir.Rest;
+
+/// <summary>A request, once its headers are read.</summary>
+/// <param name="UserId">Verified; null: nobody.</param>
+/// <param name="Query">Decoded, in order.</param>
+/// <param name="Count">Whether the rows are to be counted.</param>
+/// <param name="ReadOnly">Nothing may be written on the way: GET and HEAD.</param>
+internal sealed record RestCall(Guid? UserId, IReadOnlyList<KeyValuePair<string, string>> Query, string? Range, RestFormat Format, bool Count, bool ReadOnly);
+
+/// <param name="Status">200 or 206; 204 where there is no body.</param>
+internal sealed record RestAnswer(int Status, string ContentRange, byte[]? Body);
+
+/// <summary>Reads of published tables and calls of published functions. Who may is PostgreSQL's answer to the statement itself.</summary>
+internal sealed class RestApi(PublishedApis apis, RestQueries queries, RestConfig config)
+{
+    /// <exception cref="RestException">It cannot be answered.</exception>
+    public async Task<RestAnswer> ReadAsync(string table, RestCall call, CancellationToken ct)
+    {
+        var relation = (await apis.GetAsync(ct)).Relation(table) ?? (await apis.ReadAgainAsync(ct)).Relation(table) ?? throw RestErrors.Table(table);
+        var request = QueryParser.Parse(relation, call.Query, call.Range, config.MaxRows);
+        return Answer(await RunAsync(call, RestStatement.Read(relation, request, call.Format, call.Count), ct), request.Range, call.Format);
+    }
+
+    /// <param name="body">The arguments of a POST; null: they are in the query string.</param>
+    /// <exception cref="RestException">It cannot be answered, or the function refused.</exception>
+    public async Task<RestAnswer> CallAsync(string name, ReadOnlyMemory<byte>? body, RestCall call, CancellationToken ct)
+    {
+        var candidates = (await apis.GetAsync(ct)).Functions(name) is { Count: > 0 } known ? known : (await apis.ReadAgainAsync(ct)).Functions(name);
+        var (arguments, query) = body is { } json ? (CallArguments.Parse(json), call.Query) : CallArguments.Parse(candidates, call.Query);
+        var function = Choose(name, candidates, arguments.Names);
+        var request = QueryParser.Parse(function.Rows ?? new PublishedRelation(name, []), query, call.Range, config.MaxRows);
+        if (function.Rows is not null)
+        {
+            return Answer(await RunAsync(call, RestStatement.CallRows(function, arguments, request, call.Format, call.Count), ct), request.Range, call.Format);
+        }
+
+        var rows = await RunAsync(call, RestStatement.CallValue(function, arguments, config.MaxRows), ct);
+        ThrowRefusal(function, rows.Body);
+        return new RestAnswer(rows.Body is null ? 204 : 200, request.Range.Header(rows.Rows, total: null), rows.Body);
+    }
+
+    private static PublishedFunction Choose(string name, IReadOnlyList<PublishedFunction> candidates, IReadOnlyList<string> arguments) =>
+        candidates.Where(f => f.Takes(arguments)).ToArray() switch
+        {
+            [var one] => one,
+            [] => throw RestErrors.Function(name, arguments, candidates is [var first, ..] ? first.Arguments.Select(a => a.Name) : null),
+            _ => throw RestErrors.Ambiguous(name),
+        };
+
+    private async Task<RestRows> RunAsync(RestCall call, RestStatement statement, CancellationToken ct)
+    {
+        try
+        {
+            return await queries.RunAsync(call.UserId, call.ReadOnly, statement, ct);
+        }
+        catch (WeirException e) when (RestErrors.From(e, call.UserId is null, call.ReadOnly) is { } error)
+        {
+            throw Noted(error);
+        }
+    }
+
+    /// <summary>Where a name that we know is not there, the names may have changed under us.</summary>
+    private RestException Noted(RestException error)
+    {
+        if (error.Code is "42703" or "42P01" or "42883")
+        {
+            apis.Drop();
+        }
+
+        return error;
+    }
+
+    private static RestAnswer Answer(RestRows rows, RowRange range, RestFormat format)
+    {
+        if (rows.Total is { } total && range.Offset > total)
+        {
+            throw RestErrors.Range($"An offset of {range.Offset} was requested, but there are only {total} rows.");
+        }
+
+        return format.Shape == RestShape.Object && rows.Rows != 1
+            ? throw RestErrors.NotOneRow(rows.Rows)
+            : new RestAnswer(RowRange.Status(rows.Rows, rows.Total), range.Header(rows.Rows, rows.Total), rows.Body);
+    }
+
+    /// <summary>A writing function commits what it recorded and returns its refusal as a value.</summary>
+    private static void ThrowRefusal(PublishedFunction function, byte[]? body)
+    {
+        if (function.ReturnsSet || function.ResultType is not ("json" or "jsonb") || body is null)
+        {
+            return;
+        }
+
+        var answer = JsonElement.Parse(body);
+        if (answer.ValueKind == JsonValueKind.Object && answer.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.String
+            && ErrorCodes.TryParse(error.GetString(), out var code))
+        {
+            throw RestErrors.Refusal(code, Text(answer, "message") ?? "Refused.", Text(answer, "hint"));
+        }
+    }
+
+    private static string? Text(JsonElement answer, string name) =>
+        answer.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+}

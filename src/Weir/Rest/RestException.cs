@@ -1,0 +1,19 @@
+using Weir.Errors;
+
+namespace Weir.Rest;
+
+/// <summary>A refusal in PostgREST's form. Its texts are ours and hold nothing of any row.</summary>
+internal sealed class RestException(int status, string code, string message, string? details = null, string? hint = null) : Exception(message)
+{
+    /// <summary>HTTP.</summary>
+    public int Status => status;
+
+    /// <summary><c>PGRST…</c>, a SQLSTATE, or a <c>WR</c> code.</summary>
+    public string Code => code;
+
+    public string? Details => details;
+
+    public string? Hint => hint;
+
+    public bool IsRetryable => ErrorCodes.TryParse(code, out var known) && known.IsRetryable();
+}

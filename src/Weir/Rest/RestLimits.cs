@@ -1,0 +1,18 @@
+namespace Weir.Rest;
+
+/// <summary>How much one query may say. The time that it may take is bounded beside this.</summary>
+internal static class RestLimits
+{
+    public const int Conditions = 64;
+    public const int Depth = 8;
+    public const int ListValues = 1000;
+    public const int Columns = 100;
+    public const int Orderings = 16;
+    public const int PathSteps = 8;
+
+    /// <summary>Characters of a <c>like</c> or <c>match</c>.</summary>
+    public const int Pattern = 256;
+
+    /// <summary>Levels of a body's JSON.</summary>
+    public const int BodyDepth = 64;
+}

@@ -1,0 +1,121 @@
+using System.Globalization;
+using System.Text;
+using Npgsql;
+using Weir.Postgres;
+
+namespace Weir.Rest;
+
+/// <summary>How the rows become one JSON text.</summary>
+internal enum RestShape
+{
+    Array,
+    Object,
+}
+
+/// <param name="StripNulls">Leave out members that are null.</param>
+internal sealed record RestFormat(RestShape Shape, bool StripNulls);
+
+/// <summary>
+/// A statement and its values. Every identifier in the text is quoted and comes from the catalog (an alias, from a closed alphabet), every
+/// operator and type from a closed list, every value is bound. Its one row: how many fit (null: not asked), how many are answered, the JSON.
+/// </summary>
+internal sealed class RestStatement
+{
+    // With a space, which no column and no alias can have.
+    private const string Page = "\"the page\"";
+
+    private readonly StringBuilder _text = new();
+    private readonly List<NpgsqlParameter> _parameters = [];
+
+    private RestStatement()
+    {
+    }
+
+    public string Text => _text.ToString();
+
+    public NpgsqlParameter[] Parameters => [.. _parameters];
+
+    /// <summary>Rows of a table or view.</summary>
+    public static RestStatement Read(PublishedRelation relation, ReadRequest request, RestFormat format, bool count)
+    {
+        var statement = new RestStatement();
+        statement._text.Append("with ");
+        statement.Rows($"public.{Quote(relation.Name)}", request, format, count);
+        return statement;
+    }
+
+    /// <summary>Rows of a table function, which is called once.</summary>
+    public static RestStatement CallRows(PublishedFunction function, CallArguments arguments, ReadRequest request, RestFormat format, bool count)
+    {
+        var statement = new RestStatement();
+        statement._text.Append("with \"the call\" as materialized (select r.* from ");
+        statement.Call(function, arguments, "r");
+        statement._text.Append("), ");
+        statement.Rows("\"the call\"", request, format, count);
+        return statement;
+    }
+
+    /// <summary>The value of any other function, or its values.</summary>
+    public static RestStatement CallValue(PublishedFunction function, CallArguments arguments, long maxRows)
+    {
+        var statement = new RestStatement();
+        statement._text.Append("with \"the call\" as materialized (select r.value from ");
+        statement.Call(function, arguments, "r(value)");
+        statement._text.Append(CultureInfo.InvariantCulture, $" limit {statement.Bind(Sql.Bigint(maxRows))}) select null::bigint, count(*), ");
+        statement._text.Append(function.ReturnsSet ? "coalesce(json_agg(value), '[]')" : function.ResultType == "void" ? "null::json" : "coalesce(json_agg(value) -> 0, 'null')");
+        statement._text.Append(" from \"the call\"");
+        return statement;
+    }
+
+    private void Call(PublishedFunction function, CallArguments arguments, string alias)
+    {
+        if (arguments.Names.Count > 0)
+        {
+            var types = function.Arguments.ToDictionary(a => a.Name, a => a.Type, StringComparer.Ordinal);
+            _text.Append("json_to_record(").Append(Bind(Sql.Json(arguments.Json))).Append(") as a(");
+            _text.AppendJoin(", ", arguments.Names.Select(n => $"{Quote(n)} {types[n]}")).Append("), ");
+        }
+
+        _text.Append("public.").Append(Quote(function.Name)).Append('(');
+        _text.AppendJoin(", ", arguments.Names.Select(n => $"{Quote(n)} => a.{Quote(n)}")).Append(") as ").Append(alias);
+    }
+
+    private void Rows(string source, ReadRequest request, RestFormat format, bool count)
+    {
+        var items = string.Join(", ", request.Select.Select(s => $"{Write(s.Field)}{(s.Cast is null ? "" : "::" + s.Cast)} as {Quote(s.Alias)}"));
+        var where = request.Conditions.Count == 0 ? "" : " where " + string.Join(" and ", request.Conditions.Select(Write));
+        var order = request.Order.Count == 0 ? "" : " order by " + string.Join(", ", request.Order.Select(Write));
+        var rows = format.Shape == RestShape.Array ? $"coalesce(json_agg({Page}), '[]')" : $"json_agg({Page}) -> 0";
+        _text.Append(CultureInfo.InvariantCulture, $"{Page} as (select {items} from {source} t{where}{order} ")
+            .Append(CultureInfo.InvariantCulture, $"limit {Bind(Sql.Bigint(request.Range.Limit))} offset {Bind(Sql.Bigint(request.Range.Offset))}) ")
+            .Append(CultureInfo.InvariantCulture, $"select {(count ? $"(select count(*) from {source} t{where})" : "null::bigint")}, count(*), ")
+            .Append(CultureInfo.InvariantCulture, $"{(format.StripNulls ? $"json_strip_nulls({rows})" : rows)} from {Page}");
+    }
+
+    private string Write(Condition condition) => (condition.Negated ? "not " : "") + condition switch
+    {
+        Junction junction => $"({string.Join(junction.IsOr ? " or " : " and ", junction.Parts.Select(Write))})",
+        Comparison { Operator.Kind: OperatorKind.Is } c => $"({Write(c.Field)} is {(c.Value == "not_null" ? "not null" : c.Value)})",
+        Comparison { Operator.Kind: OperatorKind.List } c => $"({Write(c.Field)} {c.Operator.Sql}({Bind(Sql.Literal(c.Value))}))",
+        Comparison { Quantifier: { } quantifier } c => $"({Write(c.Field)} {c.Operator.Sql} {quantifier}({Bind(Sql.Literal(c.Value))}))",
+        Comparison c => $"({Write(c.Field)} {c.Operator.Sql} {Bind(Sql.Literal(c.Value))})",
+        _ => throw new InvalidOperationException("There is no other condition."),
+    };
+
+    private string Write(Ordering ordering) =>
+        Write(ordering.Field) + (ordering.Descending ? " desc" : " asc") + (ordering.NullsFirst switch { true => " nulls first", false => " nulls last", null => "" });
+
+    private string Write(Field field) => field.Path.Aggregate($"t.{Quote(field.Column.Name)}", (inner, step) => $"({inner} {(step.AsText ? "->>" : "->")} {Bind(Key(step.Key))})");
+
+    /// <summary>A number is a place in an array, anything else a member's name.</summary>
+    private static NpgsqlParameter Key(string key) =>
+        int.TryParse(key, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var index) ? Sql.Integer(index) : Sql.Text(key);
+
+    private string Bind(NpgsqlParameter parameter)
+    {
+        _parameters.Add(parameter);
+        return $"${_parameters.Count}";
+    }
+
+    private static string Quote(string identifier) => $"\"{identifier.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+}

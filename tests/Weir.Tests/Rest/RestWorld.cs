@@ -1,0 +1,103 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
+using Weir.Configuration;
+using Weir.Identity;
+using Weir.Postgres;
+using Weir.Tests.Infrastructure;
+
+namespace Weir.Tests.Rest;
+
+/// <summary>
+/// A replica with two organizations that know nothing of each other: the world's, whose owner has twelve channels (c01 to c12) and five
+/// messages in its first channel, and another one, whose owner has a channel and an agent of secret names.
+/// </summary>
+public sealed class RestWorld(TestCluster cluster) : RunningWeir(cluster)
+{
+    internal const int MaxRows = 10;
+    internal const string OtherSecret = "zebra-of-the-other-tenant";
+
+    internal Guid OtherOwnerId { get; private set; }
+
+    internal Guid OtherOrganizationId { get; private set; }
+
+    internal Guid OtherAgentId { get; private set; }
+
+    internal string OwnerToken => TokenOf(World.OwnerId);
+
+    internal string OtherToken => TokenOf(OtherOwnerId);
+
+    internal string AnonKey => Services.GetRequiredService<PersonTokens>().IssueAnonKey();
+
+    internal string TokenOf(Guid userId) => Services.GetRequiredService<PersonTokens>().Issue(userId, "someone@example.test");
+
+    public override async ValueTask InitializeAsync()
+    {
+        await base.InitializeAsync();
+        for (var i = 1; i <= 12; i++)
+        {
+            await World.CallAsync("select public.create_channel($1, $2)", Sql.Uuid(World.WorkspaceId), Sql.Text("c" + i.ToString("00", CultureInfo.InvariantCulture)));
+        }
+
+        foreach (var message in new[] { "one, two", "a \"quoted\" (word)", "100%", "back\\slash", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!" })
+        {
+            await World.CallAsync("select public.post_chat_message($1, $2)", Sql.Uuid(World.ChannelId), Sql.Text(message));
+        }
+
+        OtherOwnerId = await World.CreateUserAsync(Database);
+        OtherOrganizationId = await AsOtherAsync("select public.create_organization($1)", Sql.Text("other"));
+        OtherAgentId = await AsOtherAsync("select public.create_agent($1, $2)", Sql.Uuid(OtherOrganizationId), Sql.Text(OtherSecret));
+        var workspace = await AsOtherAsync("select public.create_workspace($1, $2)", Sql.Uuid(OtherOrganizationId), Sql.Text("theirs"));
+        await AsOtherAsync("select public.create_channel($1, $2)", Sql.Uuid(workspace), Sql.Text(OtherSecret));
+    }
+
+    /// <param name="path">Below <c>/rest/v1/</c>, as it goes over the wire.</param>
+    internal Task<RestReply> GetAsync(string path, string? token = null, params (string Name, string Value)[] headers) => SendAsync(HttpMethod.Get, path, null, token ?? OwnerToken, headers);
+
+    internal Task<RestReply> RpcAsync(string function, string body, string? token = null, params (string Name, string Value)[] headers) =>
+        SendAsync(HttpMethod.Post, "rpc/" + function, body, token ?? OwnerToken, headers);
+
+    /// <param name="token">Empty: none.</param>
+    internal async Task<RestReply> SendAsync(HttpMethod method, string path, string? body, string token, params (string Name, string Value)[] headers)
+    {
+        using var client = Client(token.Length == 0 ? null : token);
+        using var request = new HttpRequestMessage(method, new Uri(Url, path.StartsWith('/') ? path : "/rest/v1/" + path));
+        request.Content = body is null ? null : new StringContent(body, Encoding.UTF8, "application/json");
+        foreach (var (name, value) in headers)
+        {
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+
+        using var response = await client.SendAsync(request);
+        var all = response.Headers.Concat(response.Content.Headers).ToDictionary(h => h.Key, h => string.Join(',', h.Value), StringComparer.OrdinalIgnoreCase);
+        return new RestReply(response.StatusCode, all, await response.Content.ReadAsStringAsync());
+    }
+
+    private protected override WeirConfig Configure(WeirConfig config) => config with { Rest = new RestConfig { MaxRows = MaxRows, TimeoutSeconds = 1 } };
+
+    private async Task<Guid> AsOtherAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) =>
+        (await Database.Users.CallAsync(OtherOwnerId, sql, parameters, CancellationToken.None)).GetProperty("id").GetGuid();
+}
+
+internal sealed record RestReply(HttpStatusCode Status, IReadOnlyDictionary<string, string> Headers, string Body)
+{
+    public JsonElement Json => JsonElement.Parse(Body);
+
+    public string? Code => Json.GetProperty("code").GetString();
+
+    public string? Hint => Json.GetProperty("hint").GetString();
+
+    public string ContentRange => Headers["Content-Range"];
+
+    /// <summary>One member of each row.</summary>
+    public string?[] Column(string name) => [.. Json.EnumerateArray().Select(row => row.GetProperty(name).ToString())];
+
+    public void ShouldBeError(HttpStatusCode status, string code)
+    {
+        Status.ShouldBe(status, Body);
+        Code.ShouldBe(code, Body);
+        Json.EnumerateObject().Select(p => p.Name).ShouldBe(["code", "message", "details", "hint"]);
+    }
+}
