@@ -202,6 +202,77 @@ CREATE FUNCTION auth.uid() RETURNS uuid
 ALTER FUNCTION auth.uid() OWNER TO weir_owner;
 
 --
+-- Name: accept_invitation(text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.accept_invitation(p_token text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_hash constant bytea := case when p_token ~ '^[A-Za-z0-9]{43}$' then sha256(convert_to(p_token, 'UTF8')) end;
+  v_invitation public.organization_invitations;
+  v_status text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif v_hash is null then
+    return weir.refuse('WR001', 'token must be 43 letters and digits', 'lifecycle');
+  end if;
+  -- by lock first: of two that come with one token, the second finds it used
+  perform weir.lock_organization(i.organization_id) from public.organization_invitations i where i.token_hash = v_hash;
+  select i.* into v_invitation
+  from public.organization_invitations i
+  join public.organizations o on o.id = i.organization_id and o.is_active
+  join public.organization_members inviter on inviter.organization_id = i.organization_id and inviter.user_id = i.invited_by
+   and inviter.status = 'active' and (inviter.role = 'owner' or inviter.role = 'admin' and i.role <> 'owner')
+  where i.token_hash = v_hash and i.accepted_at is null and i.revoked_at is null and i.expires_at > clock_timestamp()
+    and (i.email = weir.confirmed_email(v_actor)
+         or exists (select from weir.identities d where d.user_id = v_actor and d.email = i.email and d.email_verified));
+  if v_invitation.id is null then
+    return weir.refuse('WR004', 'the invitation is not valid', 'lifecycle',
+                       p_hint => 'Sign in with the confirmed e-mail address that was invited, or ask for a new invitation.');
+  end if;
+  select m.status into v_status from public.organization_members m
+  where m.organization_id = v_invitation.organization_id and m.user_id = v_actor;
+  if v_status = 'active' then
+    return weir.refuse('WR005', 'you are a member already', 'lifecycle', v_invitation.organization_id, p_item => 'accept_invitation');
+  elsif v_status = 'suspended' then
+    return weir.refuse('WR003', 'your membership is suspended', 'lifecycle', v_invitation.organization_id, p_item => 'accept_invitation');
+  -- the invitation was counted when it was made; the maximum may be lower now
+  elsif weir.count_of('members', v_invitation.organization_id)
+        > (select o.max_members from public.organizations o where o.id = v_invitation.organization_id) then
+    return weir.refuse('WR006', 'the organization has its maximum of members', 'lifecycle');
+  end if;
+  update public.organization_invitations i set accepted_at = clock_timestamp() where i.id = v_invitation.id;
+  insert into public.organization_members as m (organization_id, user_id, role, status, invited_by)
+  values (v_invitation.organization_id, v_actor, v_invitation.role, 'active', v_invitation.invited_by)
+  on conflict (organization_id, user_id) do update
+    set role = v_invitation.role, status = 'active', invited_by = v_invitation.invited_by, updated_at = now();
+  perform weir.record_event('lifecycle', v_invitation.organization_id, p_item => 'accept_invitation',
+                            p_detail => v_invitation.id || ' ' || v_invitation.role);
+  return jsonb_build_object('organization_id', v_invitation.organization_id, 'role', v_invitation.role);
+end;
+$_$;
+
+
+ALTER FUNCTION weir.accept_invitation(p_token text) OWNER TO weir_system;
+
+--
+-- Name: accept_invitation(text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.accept_invitation(token text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.accept_invitation(token) AS accept_invitation;
+END;
+
+
+ALTER FUNCTION public.accept_invitation(token text) OWNER TO weir_owner;
+
+--
 -- Name: add_workspace_member(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -405,6 +476,10 @@ begin
   elsif p_workspace_id is not null and not exists (
       select from public.workspaces w where w.id = p_workspace_id and w.organization_id = p_organization_id) then
     return weir.refuse('WR004', 'there is no such workspace', 'lifecycle', p_organization_id, p_item => 'create_agent');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', p_organization_id, p_item => 'create_agent');
+  elsif octet_length(p_instructions) > 32768 then
+    return weir.refuse('WR001', 'instructions must be at most 32 KiB', 'lifecycle', p_organization_id, p_item => 'create_agent');
   end if;
   perform weir.lock_organization(p_organization_id);
   if weir.count_of('agents', p_organization_id) >= (select o.max_agents from public.organizations o where o.id = p_organization_id) then
@@ -461,6 +536,11 @@ begin
   elsif not weir.may_manage_agent(v_organization_id, p_agent_id) then
     return weir.refuse('WR003', 'keys are made by the agent''s owner or an admin', 'credential', v_organization_id, p_agent_id,
                        p_item => 'create_agent_key');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+  elsif p_key_id is null or p_key_id !~ '^[a-z0-9]{16}$' then
+    return weir.refuse('WR001', 'key_id must be 16 of a-z and 0-9', 'credential', v_organization_id, p_agent_id,
+                       p_item => 'create_agent_key');
   elsif p_secret is null or p_secret !~ '^[A-Za-z0-9]{43}$' then
     return weir.refuse('WR001', 'secret must be 43 letters and digits', 'credential', v_organization_id, p_agent_id,
                        p_item => 'create_agent_key');
@@ -516,6 +596,8 @@ begin
   from public.workspaces w where w.id = p_workspace_id and w.id in (select weir.my_workspaces());
   if v_organization_id is null then
     return weir.refuse('WR004', 'there is no such workspace', 'lifecycle');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', v_organization_id, p_item => 'create_channel');
   end if;
   insert into public.chat_channels (id, organization_id, workspace_id, name, created_by)
   values (v_id, v_organization_id, p_workspace_id, btrim(p_name), weir.actor_id());
@@ -551,7 +633,7 @@ ALTER FUNCTION public.create_channel(workspace_id uuid, name text) OWNER TO weir
 CREATE FUNCTION weir.create_organization(p_name text, p_slug text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
-    AS $$
+    AS $_$
 declare
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
@@ -562,6 +644,10 @@ begin
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
   elsif (select count(*) from public.organizations o where o.created_by = v_actor) >= 50 then
     return weir.refuse('WR006', 'a person may create 50 organizations', 'lifecycle');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle');
+  elsif p_slug !~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$' then
+    return weir.refuse('WR001', 'slug must be 1 to 40 of a-z, 0-9 and -', 'lifecycle');
   end if;
   if v_slug is null then
     -- readable, and free: nobody learns from a conflict whose name is taken
@@ -577,7 +663,7 @@ exception
     get stacked diagnostics v_constraint = constraint_name;
     return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_item => 'create_organization');
 end;
-$$;
+$_$;
 
 
 ALTER FUNCTION weir.create_organization(p_name text, p_slug text) OWNER TO weir_writer;
@@ -614,6 +700,8 @@ begin
     return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'create_workspace');
   elsif not exists (select from weir.my_organizations('member') o where o = p_organization_id) then
     return weir.refuse('WR003', 'a viewer creates nothing', 'lifecycle', p_organization_id, p_item => 'create_workspace');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', p_organization_id, p_item => 'create_workspace');
   end if;
   perform weir.lock_organization(p_organization_id);
   if weir.count_of('workspaces', p_organization_id)
@@ -965,6 +1053,185 @@ END;
 ALTER FUNCTION public.grant_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, expires_at timestamp with time zone, not_before timestamp with time zone) OWNER TO weir_owner;
 
 --
+-- Name: invite_member(uuid, text, text, text, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_email constant text := lower(btrim(left(p_email, 1000)));
+  v_expires_at constant timestamptz := coalesce(p_expires_at, now() + interval '7 days');
+  v_error text;
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'members are invited by an owner or admin', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  end if;
+  v_error := case
+    when v_email is null or length(v_email) > 320 or v_email !~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$'
+      then 'email must be an e-mail address'
+    when p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer') then 'role must be owner, admin, member or viewer'
+    when p_token is null or p_token !~ '^[A-Za-z0-9]{43}$' then 'token must be 43 letters and digits'
+    when not v_expires_at between now() and now() + interval '30 days' then 'expires_at must be within 30 days'
+  end;
+  if v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => 'invite_member');
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  if p_role = 'owner' and not exists (select from weir.my_organizations('owner') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'owners are invited by an owner', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  end if;
+  update public.organization_invitations i set revoked_at = now()
+  where i.organization_id = p_organization_id and i.email = v_email and i.accepted_at is null and i.revoked_at is null
+    and i.expires_at <= now();
+  if exists (select from public.organization_invitations i where i.organization_id = p_organization_id and i.email = v_email
+               and i.accepted_at is null and i.revoked_at is null) then
+    return weir.refuse('WR005', 'email has an open invitation: revoke it first', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  elsif weir.count_of('members', p_organization_id)
+        >= (select o.max_members from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse('WR006', 'the organization has its maximum of members', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  end if;
+  insert into public.organization_invitations (id, organization_id, email, role, token_hash, invited_by, expires_at)
+  values (v_id, p_organization_id, v_email, p_role, sha256(convert_to(p_token, 'UTF8')), v_actor, v_expires_at);
+  perform weir.record_event('lifecycle', p_organization_id, p_item => 'invite_member', p_detail => v_id || ' ' || p_role);
+  return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'email', v_email, 'role', p_role,
+                            'expires_at', v_expires_at);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'invite_member');
+end;
+$_$;
+
+
+ALTER FUNCTION weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamp with time zone) OWNER TO weir_writer;
+
+--
+-- Name: invite_member(uuid, text, text, text, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.invite_member(organization_id uuid, email text, role text, token text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.invite_member(organization_id, email, role, token, expires_at) AS invite_member;
+END;
+
+
+ALTER FUNCTION public.invite_member(organization_id uuid, email text, role text, token text, expires_at timestamp with time zone) OWNER TO weir_owner;
+
+--
+-- Name: actor_id(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.actor_id() RETURNS uuid
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $_$
+declare
+  v_claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+begin
+  if v_claims ->> 'role' = 'authenticated'
+     and v_claims ->> 'sub' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
+    return (v_claims ->> 'sub')::uuid;
+  end if;
+  return null;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.actor_id() OWNER TO weir_owner;
+
+--
+-- Name: change_member(text, uuid, uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_member public.organization_members;
+  v_role text;
+  v_status text;
+  v_error constant text := case
+    when p_act = 'set_member_role' and p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer')
+      then 'role must be owner, admin, member or viewer'
+    when p_act = 'set_member_status' and p_status is null or p_status not in ('active', 'suspended', 'removed')
+      then 'status must be active, suspended or removed'
+    when p_act = 'transfer_ownership' and p_role = 'owner' and p_user_id = v_actor then 'user_id must be another member'
+  end;
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => p_act);
+  elsif v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => p_act);
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  select m.* into v_member from public.organization_members m
+  where m.organization_id = p_organization_id and m.user_id = p_user_id and m.status <> 'removed';
+  v_role := coalesce(p_role, v_member.role);
+  v_status := coalesce(p_status, v_member.status);
+  if (p_user_id = v_actor and p_status = 'removed' and p_role is null) is not true
+     and not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'members are changed by an owner or admin', 'lifecycle', p_organization_id, p_item => p_act);
+  elsif v_member.user_id is null then
+    return weir.refuse('WR004', 'there is no such member', 'lifecycle', p_organization_id, p_item => p_act);
+  elsif 'owner' in (v_member.role, v_role) and not exists (select from weir.my_organizations('owner') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'owners are made and changed by an owner', 'lifecycle', p_organization_id, p_item => p_act);
+  elsif p_role = 'owner' and v_status <> 'active' then
+    return weir.refuse('WR005', 'user_id is not active: reactivate the member first', 'lifecycle', p_organization_id, p_item => p_act);
+  elsif v_member.role = 'owner' and v_member.status = 'active' and (v_role, v_status) <> ('owner', 'active')
+        and not exists (select from public.organization_members m where m.organization_id = p_organization_id
+                          and m.role = 'owner' and m.status = 'active' and m.user_id <> p_user_id) then
+    return weir.refuse('WR005', 'the organization keeps an active owner: hand it over first', 'lifecycle', p_organization_id,
+                       p_item => p_act);
+  end if;
+  if (v_role, v_status) <> (v_member.role, v_member.status) then
+    if v_status = 'removed' then
+      -- who comes back by an invitation finds no door of before open
+      delete from public.workspace_members w where w.organization_id = p_organization_id and w.user_id = p_user_id;
+    end if;
+    update public.organization_members m set role = v_role, status = v_status, updated_at = now()
+    where m.organization_id = p_organization_id and m.user_id = p_user_id;
+    perform weir.record_event('lifecycle', p_organization_id, p_item => p_act, p_detail => concat_ws(' ', p_user_id, v_role, v_status));
+  end if;
+  return jsonb_build_object('organization_id', p_organization_id, 'user_id', p_user_id, 'role', v_role, 'status', v_status);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => p_act);
+end;
+$$;
+
+
+ALTER FUNCTION weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) OWNER TO weir_writer;
+
+--
+-- Name: leave_organization(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.leave_organization(organization_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.change_member('leave_organization'::text, organization_id, weir.actor_id(), NULL::text, 'removed'::text) AS change_member;
+END;
+
+
+ALTER FUNCTION public.leave_organization(organization_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: manage_mcp_servers(text, uuid, jsonb, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -1121,6 +1388,57 @@ END;
 ALTER FUNCTION public.revoke_agent_key(key_id text) OWNER TO weir_owner;
 
 --
+-- Name: revoke_invitation(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.revoke_invitation(p_invitation_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_organization_id uuid;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  end if;
+  -- seen by admins only
+  select i.organization_id into v_organization_id from public.organization_invitations i where i.id = p_invitation_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such invitation', 'lifecycle');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  if exists (select from public.organization_invitations i where i.id = p_invitation_id and i.accepted_at is not null) then
+    return weir.refuse('WR005', 'the invitation was accepted', 'lifecycle', v_organization_id, p_item => 'revoke_invitation');
+  end if;
+  -- by the policy: one that makes an owner is an owner's to revoke
+  update public.organization_invitations i set revoked_at = now() where i.id = p_invitation_id and i.revoked_at is null;
+  if found then
+    perform weir.record_event('lifecycle', v_organization_id, p_item => 'revoke_invitation', p_detail => p_invitation_id::text);
+  elsif exists (select from public.organization_invitations i where i.id = p_invitation_id and i.revoked_at is null) then
+    return weir.refuse('WR003', 'an owner''s invitation is revoked by an owner', 'lifecycle', v_organization_id,
+                       p_item => 'revoke_invitation');
+  end if;
+  return jsonb_build_object('id', p_invitation_id, 'revoked', true);
+end;
+$$;
+
+
+ALTER FUNCTION weir.revoke_invitation(p_invitation_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: revoke_invitation(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.revoke_invitation(invitation_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.revoke_invitation(invitation_id) AS revoke_invitation;
+END;
+
+
+ALTER FUNCTION public.revoke_invitation(invitation_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: revoke_mcp_access(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -1174,6 +1492,32 @@ END;
 ALTER FUNCTION public.revoke_mcp_access(agent_id uuid, mcp_server_instance_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: set_member_role(uuid, uuid, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.set_member_role(organization_id uuid, user_id uuid, role text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.change_member('set_member_role'::text, organization_id, user_id, role, NULL::text) AS change_member;
+END;
+
+
+ALTER FUNCTION public.set_member_role(organization_id uuid, user_id uuid, role text) OWNER TO weir_owner;
+
+--
+-- Name: set_member_status(uuid, uuid, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.set_member_status(organization_id uuid, user_id uuid, status text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.change_member('set_member_status'::text, organization_id, user_id, NULL::text, status) AS change_member;
+END;
+
+
+ALTER FUNCTION public.set_member_status(organization_id uuid, user_id uuid, status text) OWNER TO weir_owner;
+
+--
 -- Name: stop_mcp_server_instance(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
 --
 
@@ -1185,6 +1529,41 @@ END;
 
 
 ALTER FUNCTION public.stop_mcp_server_instance(server_instance_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: transfer_ownership(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.transfer_ownership(p_organization_id uuid, p_user_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_answer jsonb;
+begin
+  v_answer := weir.change_member('transfer_ownership', p_organization_id, p_user_id, 'owner', null);
+  if not v_answer ? 'error' then
+    perform weir.change_member('transfer_ownership', p_organization_id, weir.actor_id(), 'admin', null);
+  end if;
+  return v_answer;
+end;
+$$;
+
+
+ALTER FUNCTION weir.transfer_ownership(p_organization_id uuid, p_user_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: transfer_ownership(uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.transfer_ownership(organization_id uuid, user_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.transfer_ownership(organization_id, user_id) AS transfer_ownership;
+END;
+
+
+ALTER FUNCTION public.transfer_ownership(organization_id uuid, user_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: validate_mcp_access(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -1228,28 +1607,6 @@ END;
 ALTER FUNCTION public.validate_mcp_access(agent_id uuid, mcp_server_instance_id uuid, user_id uuid) OWNER TO weir_owner;
 
 --
--- Name: actor_id(); Type: FUNCTION; Schema: weir; Owner: weir_owner
---
-
-CREATE FUNCTION weir.actor_id() RETURNS uuid
-    LANGUAGE plpgsql STABLE PARALLEL SAFE
-    SET search_path TO ''
-    AS $_$
-declare
-  v_claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
-begin
-  if v_claims ->> 'role' = 'authenticated'
-     and v_claims ->> 'sub' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
-    return (v_claims ->> 'sub')::uuid;
-  end if;
-  return null;
-end;
-$_$;
-
-
-ALTER FUNCTION weir.actor_id() OWNER TO weir_owner;
-
---
 -- Name: add_platform_admin(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -1259,6 +1616,9 @@ CREATE FUNCTION weir.add_platform_admin(p_user_id uuid) RETURNS void
     AS $$
 begin
   insert into weir.platform_admins (user_id) values (p_user_id) on conflict do nothing;
+exception
+  when foreign_key_violation or not_null_violation then
+    raise exception using errcode = 'WR004', message = 'there is no such user';
 end;
 $$;
 
@@ -1772,6 +2132,23 @@ $$;
 ALTER FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) OWNER TO weir_system;
 
 --
+-- Name: confirmed_email(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.confirmed_email(p_user_id uuid) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  return (select lower(u.email::text) from auth.users u
+          where u.id = p_user_id and u.email_confirmed_at is not null and coalesce(u.banned_until <= now(), true));
+end;
+$$;
+
+
+ALTER FUNCTION weir.confirmed_email(p_user_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: count_of(text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -1783,6 +2160,12 @@ begin
   return case p_what
     when 'workspaces' then (select count(*) from public.workspaces w where w.organization_id = p_organization_id)
     when 'agents' then (select count(*) from public.agents a where a.organization_id = p_organization_id)
+    -- who was asked has a place until the invitation expires
+    when 'members' then (select count(*) from public.organization_members m
+                         where m.organization_id = p_organization_id and m.status <> 'removed')
+                      + (select count(*) from public.organization_invitations i
+                         where i.organization_id = p_organization_id and i.accepted_at is null and i.revoked_at is null
+                           and i.expires_at > now())
     when 'mcp_servers' then (select count(*) from public.mcp_server_instances i
                              where i.organization_id = p_organization_id and i.status <> 'deleted')
   end;
@@ -1871,7 +2254,8 @@ begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'the users of this database are Supabase''s: create them there';
   end if;
-  insert into auth.users (id, email, encrypted_password) values (v_id, lower(p_email), p_password_hash);
+  -- the operator vouches for the address
+  insert into auth.users (id, email, email_confirmed_at, encrypted_password) values (v_id, lower(p_email), now(), p_password_hash);
   return v_id;
 exception
   when unique_violation then
@@ -2191,6 +2575,30 @@ $$;
 ALTER FUNCTION weir.guard_instance() OWNER TO weir_owner;
 
 --
+-- Name: guard_invitation(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.guard_invitation() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if (old.organization_id, old.email, old.role, old.token_hash, old.expires_at, old.created_at)
+     is distinct from (new.organization_id, new.email, new.role, new.token_hash, new.expires_at, new.created_at)
+     or (old.accepted_at is not null and new.accepted_at is distinct from old.accepted_at)
+     or (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
+     -- null is a deleted member
+     or (new.invited_by is not null and new.invited_by is distinct from old.invited_by) then
+    raise exception using errcode = 'WR005', message = 'an invitation is not changed: revoke it and make a new one';
+  end if;
+  return new;
+end;
+$$;
+
+
+ALTER FUNCTION weir.guard_invitation() OWNER TO weir_owner;
+
+--
 -- Name: guard_key(); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -2211,6 +2619,32 @@ $$;
 
 
 ALTER FUNCTION weir.guard_key() OWNER TO weir_owner;
+
+--
+-- Name: guard_last_owner(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.guard_last_owner() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op = 'UPDATE' and new.role = 'owner' and new.status = 'active' and new.organization_id = old.organization_id
+     and new.user_id = old.user_id then
+    return null;
+  end if;
+  perform from public.organization_members m
+  where m.organization_id = old.organization_id and m.role = 'owner' and m.status = 'active' and m.user_id <> old.user_id
+  limit 1 for share;
+  if not found and exists (select from public.organizations o where o.id = old.organization_id) then
+    raise exception using errcode = 'WR005', message = 'an organization keeps an active owner: hand it over first, or delete it';
+  end if;
+  return null;
+end;
+$$;
+
+
+ALTER FUNCTION weir.guard_last_owner() OWNER TO weir_system;
 
 --
 -- Name: guard_pin(); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -2307,6 +2741,22 @@ $_$;
 
 
 ALTER FUNCTION weir.is_allowed_url(p_url text) OWNER TO weir_system;
+
+--
+-- Name: is_banned(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.is_banned(p_user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  return exists (select from auth.users u where u.id = p_user_id and u.banned_until > now());
+end;
+$$;
+
+
+ALTER FUNCTION weir.is_banned(p_user_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: is_clean_path(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -2598,6 +3048,17 @@ $$;
 
 
 ALTER FUNCTION weir.my_workspaces() OWNER TO weir_system;
+
+--
+-- Name: name_error(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.name_error(p_argument text, p_value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((p_value IS NULL) OR (length(p_value) > 1000) OR ((length(btrim(p_value)) < 1) OR (length(btrim(p_value)) > 100)) OR (p_value ~ '[[:cntrl:]]'::text)) THEN (p_argument || ' must be 1 to 100 characters'::text) ELSE NULL::text END;
+
+
+ALTER FUNCTION weir.name_error(p_argument text, p_value text) OWNER TO weir_owner;
 
 --
 -- Name: node_connections(); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -3390,6 +3851,49 @@ $$;
 ALTER FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) OWNER TO weir_writer;
 
 --
+-- Name: resolve_identity(text, text, text, boolean); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  v_user_id uuid;
+  v_email constant text := case when length(p_email) <= 320 then lower(p_email) end;
+  v_verified constant boolean := v_email is not null and coalesce(p_email_verified, false);
+begin
+  if p_issuer is null or p_issuer !~ '^https?://[^\s]{1,2000}$' then
+    raise exception using errcode = 'WR001', message = 'issuer must be a URL';
+  elsif p_subject is null or length(p_subject) not between 1 and 255 then
+    raise exception using errcode = 'WR001', message = 'subject must be 1 to 255 characters';
+  end if;
+  -- two replicas may see one person first at the same time
+  perform pg_advisory_xact_lock(hashtextextended(p_issuer || ' ' || p_subject, 440));
+  update weir.identities d set email = v_email, email_verified = v_verified, updated_at = now()
+  where d.issuer = p_issuer and d.subject = p_subject and (d.email, d.email_verified) is distinct from (v_email, v_verified);
+  select d.user_id into v_user_id from weir.identities d where d.issuer = p_issuer and d.subject = p_subject;
+  if v_user_id is null
+     and exists (select from weir.installation i where i.embedded_issuer)
+     and exists (select from weir.settings s where s.name = 'identity_issuers' and jsonb_typeof(s.value) = 'array'
+                   and s.value ? p_issuer) then
+    v_user_id := weir.uuid_v7();
+    -- without the address: it is another issuer's word, and could be somebody else's login here
+    insert into auth.users (id) values (v_user_id);
+    insert into weir.identities (issuer, subject, user_id, email, email_verified)
+    values (p_issuer, p_subject, v_user_id, v_email, v_verified);
+  end if;
+  if v_user_id is null or weir.is_banned(v_user_id) then
+    raise exception using errcode = 'WR002', message = 'the token is not valid here';
+  end if;
+  return v_user_id;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) OWNER TO weir_system;
+
+--
 -- Name: rule_error(jsonb, text, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -3750,7 +4254,8 @@ SET default_table_access_method = heap;
 
 CREATE TABLE auth.users (
     id uuid DEFAULT weir.uuid_v7() NOT NULL,
-    email text NOT NULL,
+    email text,
+    email_confirmed_at timestamp with time zone,
     encrypted_password text,
     banned_until timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -4136,12 +4641,15 @@ CREATE TABLE public.organization_api_keys (
     name text NOT NULL,
     key_id text NOT NULL,
     secret_hash bytea NOT NULL,
+    scopes text[] NOT NULL,
     created_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    expires_at timestamp with time zone,
+    expires_at timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone,
+    revoked_by uuid,
     CONSTRAINT organization_api_keys_key_id_is_random_text CHECK ((key_id ~ '^[a-z0-9]{16}$'::text)),
     CONSTRAINT organization_api_keys_name_is_1_to_100_characters CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+    CONSTRAINT organization_api_keys_scopes_are_known CHECK (((scopes <@ ARRAY['audit.read'::text, 'servers.read'::text, 'usage.read'::text]) AND (cardinality(scopes) > 0))),
     CONSTRAINT organization_api_keys_secret_is_sha256 CHECK ((octet_length(secret_hash) = 32))
 );
 
@@ -4229,12 +4737,13 @@ CREATE TABLE public.organizations (
     is_active boolean DEFAULT true NOT NULL,
     max_mcp_servers integer DEFAULT 25 NOT NULL,
     max_agents integer DEFAULT 200 NOT NULL,
+    max_members integer DEFAULT 500 NOT NULL,
     max_workspaces integer DEFAULT 200 NOT NULL,
     max_concurrent_connections integer DEFAULT 200 NOT NULL,
     created_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT organizations_limits_are_not_negative CHECK ((LEAST(max_mcp_servers, max_agents, max_workspaces, max_concurrent_connections) >= 0)),
+    CONSTRAINT organizations_limits_are_not_negative CHECK ((LEAST(max_mcp_servers, max_agents, max_members, max_workspaces, max_concurrent_connections) >= 0)),
     CONSTRAINT organizations_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name)))),
     CONSTRAINT organizations_slug_is_lower_case CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$'::text))
 );
@@ -4552,6 +5061,36 @@ COMMENT ON TABLE weir.grant_usage IS 'tenant: counters of limited grants (no for
 
 
 --
+-- Name: identities; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.identities (
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    user_id uuid NOT NULL,
+    email text,
+    email_verified boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT identities_email_is_lower_case CHECK (((email = lower(email)) AND (length(email) <= 320))),
+    CONSTRAINT identities_issuer_is_a_url CHECK ((issuer ~ '^https?://[^\s]{1,2000}$'::text)),
+    CONSTRAINT identities_subject_is_1_to_255_characters CHECK (((length(subject) >= 1) AND (length(subject) <= 255))),
+    CONSTRAINT identities_verified_is_an_email CHECK (((email IS NOT NULL) OR (NOT email_verified)))
+);
+
+ALTER TABLE ONLY weir.identities FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.identities OWNER TO weir_owner;
+
+--
+-- Name: TABLE identities; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.identities IS 'user: who a subject of another issuer is here';
+
+
+--
 -- Name: installation; Type: TABLE; Schema: weir; Owner: weir_owner
 --
 
@@ -4679,7 +5218,7 @@ CREATE TABLE weir.settings (
     name text NOT NULL,
     value jsonb NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT settings_name_is_known CHECK ((name = 'egress_allow'::text))
+    CONSTRAINT settings_name_is_known CHECK ((name = ANY (ARRAY['egress_allow'::text, 'identity_issuers'::text])))
 );
 
 ALTER TABLE ONLY weir.settings FORCE ROW LEVEL SECURITY;
@@ -4991,6 +5530,14 @@ ALTER TABLE ONLY weir.grant_usage
 
 
 --
+-- Name: identities identities_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.identities
+    ADD CONSTRAINT identities_pkey PRIMARY KEY (issuer, subject);
+
+
+--
 -- Name: installation installation_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
 --
 
@@ -5291,6 +5838,13 @@ CREATE INDEX organization_api_keys_created_by_idx ON public.organization_api_key
 
 
 --
+-- Name: organization_api_keys_revoked_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX organization_api_keys_revoked_by_idx ON public.organization_api_keys USING btree (revoked_by);
+
+
+--
 -- Name: organization_invitations_invited_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
@@ -5459,6 +6013,13 @@ CREATE INDEX grant_usage_organization_idx ON weir.grant_usage USING btree (organ
 
 
 --
+-- Name: identities_user_id_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX identities_user_id_idx ON weir.identities USING btree (user_id);
+
+
+--
 -- Name: agent_mcp_permissions a_guard_grant; Type: TRIGGER; Schema: public; Owner: weir_owner
 --
 
@@ -5470,6 +6031,13 @@ CREATE TRIGGER a_guard_grant BEFORE UPDATE ON public.agent_mcp_permissions FOR E
 --
 
 CREATE TRIGGER a_guard_instance BEFORE UPDATE ON public.mcp_server_instances FOR EACH ROW EXECUTE FUNCTION weir.guard_instance();
+
+
+--
+-- Name: organization_invitations a_guard_invitation; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER a_guard_invitation BEFORE UPDATE ON public.organization_invitations FOR EACH ROW EXECUTE FUNCTION weir.guard_invitation();
 
 
 --
@@ -5554,6 +6122,13 @@ CREATE TRIGGER b_pin_change BEFORE INSERT OR DELETE OR UPDATE ON public.mcp_serv
 --
 
 CREATE TRIGGER b_workspace_member_change BEFORE INSERT OR DELETE OR UPDATE ON public.workspace_members FOR EACH ROW EXECUTE FUNCTION weir.on_permission_change();
+
+
+--
+-- Name: organization_members c_guard_last_owner; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER c_guard_last_owner AFTER DELETE OR UPDATE ON public.organization_members FOR EACH ROW WHEN (((old.role = 'owner'::text) AND (old.status = 'active'::text))) EXECUTE FUNCTION weir.guard_last_owner();
 
 
 --
@@ -5869,6 +6444,14 @@ ALTER TABLE ONLY public.organization_api_keys
 
 
 --
+-- Name: organization_api_keys organization_api_keys_revoked_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organization_api_keys
+    ADD CONSTRAINT organization_api_keys_revoked_by FOREIGN KEY (revoked_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
 -- Name: organization_invitations organization_invitations_invited_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
 --
 
@@ -6013,6 +6596,14 @@ ALTER TABLE ONLY weir.dtma_operations
 
 
 --
+-- Name: identities identities_user; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.identities
+    ADD CONSTRAINT identities_user FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
 -- Name: platform_admins platform_admins_user; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
 --
 
@@ -6031,6 +6622,13 @@ ALTER TABLE auth.users ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY users_are_read_by_the_issuer ON auth.users TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: users users_are_read_by_their_owner; Type: POLICY; Schema: auth; Owner: weir_owner
+--
+
+CREATE POLICY users_are_read_by_their_owner ON auth.users FOR SELECT TO weir_owner USING (true);
 
 
 --
@@ -6197,10 +6795,31 @@ CREATE POLICY instances_are_seen_by_members ON public.mcp_server_instances FOR S
 
 
 --
+-- Name: organization_invitations invitations_are_accepted_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY invitations_are_accepted_by_the_engine ON public.organization_invitations TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: organization_invitations invitations_are_made_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY invitations_are_made_by_admins ON public.organization_invitations FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND (invited_by = ( SELECT weir.actor_id() AS actor_id)) AND ((role <> 'owner'::text) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('owner'::text) AS my_organizations))))));
+
+
+--
+-- Name: organization_invitations invitations_are_revoked_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY invitations_are_revoked_by_admins ON public.organization_invitations FOR UPDATE TO weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND ((role <> 'owner'::text) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('owner'::text) AS my_organizations)))))) WITH CHECK ((revoked_at IS NOT NULL));
+
+
+--
 -- Name: organization_invitations invitations_are_seen_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY invitations_are_seen_by_admins ON public.organization_invitations FOR SELECT TO authenticated USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
+CREATE POLICY invitations_are_seen_by_admins ON public.organization_invitations FOR SELECT TO authenticated, weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
 
 
 --
@@ -6242,10 +6861,10 @@ ALTER TABLE public.mcp_server_instances ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.mcp_server_tools ENABLE ROW LEVEL SECURITY;
 
 --
--- Name: organization_members members_are_added_by_admins_or_as_first_owner; Type: POLICY; Schema: public; Owner: weir_owner
+-- Name: organization_members members_are_changed_by_admins_and_leave_by_themselves; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY members_are_added_by_admins_or_as_first_owner ON public.organization_members FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((user_id = ( SELECT weir.actor_id() AS actor_id)) AND (role = 'owner'::text) AND (status = 'active'::text) AND (organization_id = ANY (ARRAY( SELECT weir.my_new_organizations() AS my_new_organizations))))));
+CREATE POLICY members_are_changed_by_admins_and_leave_by_themselves ON public.organization_members FOR UPDATE TO weir_writer USING ((((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND ((role <> 'owner'::text) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('owner'::text) AS my_organizations))))) OR ((user_id = ( SELECT weir.actor_id() AS actor_id)) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations)))))) WITH CHECK ((((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND ((role <> 'owner'::text) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('owner'::text) AS my_organizations))))) OR ((user_id = ( SELECT weir.actor_id() AS actor_id)) AND (status = 'removed'::text))));
 
 
 --
@@ -6260,6 +6879,13 @@ CREATE POLICY members_are_read_by_the_engine ON public.organization_members TO w
 --
 
 CREATE POLICY members_are_seen_by_members ON public.organization_members FOR SELECT TO authenticated, weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))));
+
+
+--
+-- Name: organization_members members_begin_with_their_first_owner; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY members_begin_with_their_first_owner ON public.organization_members FOR INSERT TO weir_writer WITH CHECK (((user_id = ( SELECT weir.actor_id() AS actor_id)) AND (role = 'owner'::text) AND (status = 'active'::text) AND (organization_id = ANY (ARRAY( SELECT weir.my_new_organizations() AS my_new_organizations)))));
 
 
 --
@@ -6299,7 +6925,7 @@ ALTER TABLE public.organization_invitations ENABLE ROW LEVEL SECURITY;
 -- Name: organization_api_keys organization_keys_are_seen_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY organization_keys_are_seen_by_admins ON public.organization_api_keys FOR SELECT TO authenticated USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
+CREATE POLICY organization_keys_are_seen_by_admins ON public.organization_api_keys FOR SELECT TO authenticated, weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
 
 
 --
@@ -6405,6 +7031,13 @@ CREATE POLICY workspace_members_are_seen_inside ON public.workspace_members FOR 
 
 
 --
+-- Name: workspace_members workspace_members_leave_with_the_organization; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY workspace_members_leave_with_the_organization ON public.workspace_members FOR DELETE TO weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (user_id = ( SELECT weir.actor_id() AS actor_id))));
+
+
+--
 -- Name: workspaces; Type: ROW SECURITY; Schema: public; Owner: weir_owner
 --
 
@@ -6473,6 +7106,19 @@ ALTER TABLE weir.dtma_operations ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE weir.grant_usage ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: identities; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.identities ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: identities identities_are_kept_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY identities_are_kept_by_the_engine ON weir.identities TO weir_system USING (true) WITH CHECK (true);
+
 
 --
 -- Name: installation; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
@@ -6638,6 +7284,22 @@ GRANT ALL ON FUNCTION auth.role() TO authenticated;
 REVOKE ALL ON FUNCTION auth.uid() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.uid() TO anon;
 GRANT ALL ON FUNCTION auth.uid() TO authenticated;
+
+
+--
+-- Name: FUNCTION accept_invitation(p_token text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.accept_invitation(p_token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.accept_invitation(p_token text) TO authenticated;
+
+
+--
+-- Name: FUNCTION accept_invitation(token text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.accept_invitation(token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.accept_invitation(token text) TO authenticated;
 
 
 --
@@ -6849,6 +7511,48 @@ GRANT ALL ON FUNCTION public.grant_mcp_access(agent_id uuid, mcp_server_instance
 
 
 --
+-- Name: FUNCTION invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamp with time zone) TO authenticated;
+
+
+--
+-- Name: FUNCTION invite_member(organization_id uuid, email text, role text, token text, expires_at timestamp with time zone); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.invite_member(organization_id uuid, email text, role text, token text, expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.invite_member(organization_id uuid, email text, role text, token text, expires_at timestamp with time zone) TO authenticated;
+
+
+--
+-- Name: FUNCTION actor_id(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.actor_id() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.actor_id() TO weir_writer;
+GRANT ALL ON FUNCTION weir.actor_id() TO weir_system;
+GRANT ALL ON FUNCTION weir.actor_id() TO authenticated;
+
+
+--
+-- Name: FUNCTION change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) TO authenticated;
+
+
+--
+-- Name: FUNCTION leave_organization(organization_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.leave_organization(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.leave_organization(organization_id uuid) TO authenticated;
+
+
+--
 -- Name: FUNCTION manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -6897,6 +7601,22 @@ GRANT ALL ON FUNCTION public.revoke_agent_key(key_id text) TO authenticated;
 
 
 --
+-- Name: FUNCTION revoke_invitation(p_invitation_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.revoke_invitation(p_invitation_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.revoke_invitation(p_invitation_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION revoke_invitation(invitation_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.revoke_invitation(invitation_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.revoke_invitation(invitation_id uuid) TO authenticated;
+
+
+--
 -- Name: FUNCTION revoke_mcp_access(p_agent_id uuid, p_instance_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -6913,11 +7633,43 @@ GRANT ALL ON FUNCTION public.revoke_mcp_access(agent_id uuid, mcp_server_instanc
 
 
 --
+-- Name: FUNCTION set_member_role(organization_id uuid, user_id uuid, role text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.set_member_role(organization_id uuid, user_id uuid, role text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_member_role(organization_id uuid, user_id uuid, role text) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_member_status(organization_id uuid, user_id uuid, status text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.set_member_status(organization_id uuid, user_id uuid, status text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_member_status(organization_id uuid, user_id uuid, status text) TO authenticated;
+
+
+--
 -- Name: FUNCTION stop_mcp_server_instance(server_instance_id uuid); Type: ACL; Schema: public; Owner: weir_owner
 --
 
 REVOKE ALL ON FUNCTION public.stop_mcp_server_instance(server_instance_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.stop_mcp_server_instance(server_instance_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION transfer_ownership(p_organization_id uuid, p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.transfer_ownership(p_organization_id uuid, p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.transfer_ownership(p_organization_id uuid, p_user_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION transfer_ownership(organization_id uuid, user_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.transfer_ownership(organization_id uuid, user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.transfer_ownership(organization_id uuid, user_id uuid) TO authenticated;
 
 
 --
@@ -6934,16 +7686,6 @@ GRANT ALL ON FUNCTION weir.validate_mcp_access(p_agent_id uuid, p_instance_id uu
 
 REVOKE ALL ON FUNCTION public.validate_mcp_access(agent_id uuid, mcp_server_instance_id uuid, user_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.validate_mcp_access(agent_id uuid, mcp_server_instance_id uuid, user_id uuid) TO authenticated;
-
-
---
--- Name: FUNCTION actor_id(); Type: ACL; Schema: weir; Owner: weir_owner
---
-
-REVOKE ALL ON FUNCTION weir.actor_id() FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.actor_id() TO weir_writer;
-GRANT ALL ON FUNCTION weir.actor_id() TO weir_system;
-GRANT ALL ON FUNCTION weir.actor_id() TO authenticated;
 
 
 --
@@ -7049,6 +7791,14 @@ GRANT ALL ON FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, 
 
 REVOKE ALL ON FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION confirmed_email(p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.confirmed_email(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.confirmed_email(p_user_id uuid) TO weir_system;
 
 
 --
@@ -7164,10 +7914,24 @@ REVOKE ALL ON FUNCTION weir.guard_instance() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION guard_invitation(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.guard_invitation() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION guard_key(); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
 REVOKE ALL ON FUNCTION weir.guard_key() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_last_owner(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.guard_last_owner() FROM PUBLIC;
 
 
 --
@@ -7200,6 +7964,14 @@ GRANT ALL ON FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integ
 
 REVOKE ALL ON FUNCTION weir.is_allowed_url(p_url text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.is_allowed_url(p_url text) TO weir_writer;
+
+
+--
+-- Name: FUNCTION is_banned(p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.is_banned(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.is_banned(p_user_id uuid) TO weir_system;
 
 
 --
@@ -7331,6 +8103,15 @@ GRANT ALL ON FUNCTION weir.my_organizations(p_role text) TO weir_writer;
 REVOKE ALL ON FUNCTION weir.my_workspaces() FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.my_workspaces() TO authenticated;
 GRANT ALL ON FUNCTION weir.my_workspaces() TO weir_writer;
+
+
+--
+-- Name: FUNCTION name_error(p_argument text, p_value text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.name_error(p_argument text, p_value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.name_error(p_argument text, p_value text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.name_error(p_argument text, p_value text) TO weir_system;
 
 
 --
@@ -7531,6 +8312,14 @@ REVOKE ALL ON FUNCTION weir.request_operation(p_organization_id uuid, p_instance
 
 
 --
+-- Name: FUNCTION resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) TO weir_engine;
+
+
+--
 -- Name: FUNCTION rule_error(p_rule jsonb, p_path text, p_depth integer); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -7619,6 +8408,13 @@ GRANT SELECT(id),INSERT(id) ON TABLE auth.users TO weir_system;
 --
 
 GRANT SELECT(email),INSERT(email) ON TABLE auth.users TO weir_system;
+
+
+--
+-- Name: COLUMN users.email_confirmed_at; Type: ACL; Schema: auth; Owner: weir_owner
+--
+
+GRANT INSERT(email_confirmed_at) ON TABLE auth.users TO weir_system;
 
 
 --
@@ -8447,6 +9243,7 @@ GRANT INSERT(approved_at) ON TABLE public.mcp_server_tools TO weir_system;
 --
 
 GRANT SELECT(id) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(id) ON TABLE public.organization_api_keys TO weir_writer;
 
 
 --
@@ -8454,6 +9251,7 @@ GRANT SELECT(id) ON TABLE public.organization_api_keys TO authenticated;
 --
 
 GRANT SELECT(organization_id) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(organization_id) ON TABLE public.organization_api_keys TO weir_writer;
 
 
 --
@@ -8461,6 +9259,7 @@ GRANT SELECT(organization_id) ON TABLE public.organization_api_keys TO authentic
 --
 
 GRANT SELECT(name) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(name) ON TABLE public.organization_api_keys TO weir_writer;
 
 
 --
@@ -8468,6 +9267,15 @@ GRANT SELECT(name) ON TABLE public.organization_api_keys TO authenticated;
 --
 
 GRANT SELECT(key_id) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(key_id) ON TABLE public.organization_api_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN organization_api_keys.scopes; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(scopes) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(scopes) ON TABLE public.organization_api_keys TO weir_writer;
 
 
 --
@@ -8475,6 +9283,7 @@ GRANT SELECT(key_id) ON TABLE public.organization_api_keys TO authenticated;
 --
 
 GRANT SELECT(created_by) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(created_by) ON TABLE public.organization_api_keys TO weir_writer;
 
 
 --
@@ -8482,6 +9291,7 @@ GRANT SELECT(created_by) ON TABLE public.organization_api_keys TO authenticated;
 --
 
 GRANT SELECT(created_at) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(created_at) ON TABLE public.organization_api_keys TO weir_writer;
 
 
 --
@@ -8489,6 +9299,7 @@ GRANT SELECT(created_at) ON TABLE public.organization_api_keys TO authenticated;
 --
 
 GRANT SELECT(expires_at) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(expires_at) ON TABLE public.organization_api_keys TO weir_writer;
 
 
 --
@@ -8496,6 +9307,22 @@ GRANT SELECT(expires_at) ON TABLE public.organization_api_keys TO authenticated;
 --
 
 GRANT SELECT(revoked_at) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(revoked_at) ON TABLE public.organization_api_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN organization_api_keys.revoked_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(revoked_by) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(revoked_by) ON TABLE public.organization_api_keys TO weir_writer;
+
+
+--
+-- Name: TABLE organization_invitations; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.organization_invitations TO weir_system;
 
 
 --
@@ -8503,6 +9330,7 @@ GRANT SELECT(revoked_at) ON TABLE public.organization_api_keys TO authenticated;
 --
 
 GRANT SELECT(id) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(id),INSERT(id) ON TABLE public.organization_invitations TO weir_writer;
 
 
 --
@@ -8510,6 +9338,7 @@ GRANT SELECT(id) ON TABLE public.organization_invitations TO authenticated;
 --
 
 GRANT SELECT(organization_id) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE public.organization_invitations TO weir_writer;
 
 
 --
@@ -8517,6 +9346,7 @@ GRANT SELECT(organization_id) ON TABLE public.organization_invitations TO authen
 --
 
 GRANT SELECT(email) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(email),INSERT(email) ON TABLE public.organization_invitations TO weir_writer;
 
 
 --
@@ -8524,6 +9354,14 @@ GRANT SELECT(email) ON TABLE public.organization_invitations TO authenticated;
 --
 
 GRANT SELECT(role) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(role),INSERT(role) ON TABLE public.organization_invitations TO weir_writer;
+
+
+--
+-- Name: COLUMN organization_invitations.token_hash; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(token_hash) ON TABLE public.organization_invitations TO weir_writer;
 
 
 --
@@ -8531,6 +9369,7 @@ GRANT SELECT(role) ON TABLE public.organization_invitations TO authenticated;
 --
 
 GRANT SELECT(invited_by) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(invited_by),INSERT(invited_by) ON TABLE public.organization_invitations TO weir_writer;
 
 
 --
@@ -8538,6 +9377,7 @@ GRANT SELECT(invited_by) ON TABLE public.organization_invitations TO authenticat
 --
 
 GRANT SELECT(created_at) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(created_at) ON TABLE public.organization_invitations TO weir_writer;
 
 
 --
@@ -8545,6 +9385,7 @@ GRANT SELECT(created_at) ON TABLE public.organization_invitations TO authenticat
 --
 
 GRANT SELECT(expires_at) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE public.organization_invitations TO weir_writer;
 
 
 --
@@ -8552,6 +9393,8 @@ GRANT SELECT(expires_at) ON TABLE public.organization_invitations TO authenticat
 --
 
 GRANT SELECT(accepted_at) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(accepted_at) ON TABLE public.organization_invitations TO weir_writer;
+GRANT UPDATE(accepted_at) ON TABLE public.organization_invitations TO weir_system;
 
 
 --
@@ -8559,6 +9402,7 @@ GRANT SELECT(accepted_at) ON TABLE public.organization_invitations TO authentica
 --
 
 GRANT SELECT(revoked_at) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE public.organization_invitations TO weir_writer;
 
 
 --
@@ -8574,7 +9418,7 @@ GRANT SELECT ON TABLE public.organization_members TO weir_writer;
 --
 
 GRANT INSERT(organization_id) ON TABLE public.organization_members TO weir_writer;
-GRANT SELECT(organization_id) ON TABLE public.organization_members TO weir_system;
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE public.organization_members TO weir_system;
 
 
 --
@@ -8582,30 +9426,38 @@ GRANT SELECT(organization_id) ON TABLE public.organization_members TO weir_syste
 --
 
 GRANT INSERT(user_id) ON TABLE public.organization_members TO weir_writer;
-GRANT SELECT(user_id) ON TABLE public.organization_members TO weir_system;
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE public.organization_members TO weir_system;
 
 
 --
 -- Name: COLUMN organization_members.role; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(role) ON TABLE public.organization_members TO weir_writer;
-GRANT SELECT(role) ON TABLE public.organization_members TO weir_system;
+GRANT INSERT(role),UPDATE(role) ON TABLE public.organization_members TO weir_writer;
+GRANT SELECT(role),INSERT(role),UPDATE(role) ON TABLE public.organization_members TO weir_system;
 
 
 --
 -- Name: COLUMN organization_members.status; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(status) ON TABLE public.organization_members TO weir_writer;
-GRANT SELECT(status) ON TABLE public.organization_members TO weir_system;
+GRANT INSERT(status),UPDATE(status) ON TABLE public.organization_members TO weir_writer;
+GRANT SELECT(status),INSERT(status),UPDATE(status) ON TABLE public.organization_members TO weir_system;
 
 
 --
 -- Name: COLUMN organization_members.invited_by; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(invited_by) ON TABLE public.organization_members TO weir_writer;
+GRANT INSERT(invited_by),UPDATE(invited_by) ON TABLE public.organization_members TO weir_system;
+
+
+--
+-- Name: COLUMN organization_members.updated_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(updated_at) ON TABLE public.organization_members TO weir_writer;
+GRANT UPDATE(updated_at) ON TABLE public.organization_members TO weir_system;
 
 
 --
@@ -8646,6 +9498,13 @@ GRANT SELECT(is_active) ON TABLE public.organizations TO weir_system;
 
 
 --
+-- Name: COLUMN organizations.max_members; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(max_members) ON TABLE public.organizations TO weir_system;
+
+
+--
 -- Name: COLUMN organizations.created_by; Type: ACL; Schema: public; Owner: weir_owner
 --
 
@@ -8672,7 +9531,7 @@ GRANT SELECT ON TABLE public.usage_hourly TO authenticated;
 --
 
 GRANT SELECT ON TABLE public.workspace_members TO authenticated;
-GRANT SELECT ON TABLE public.workspace_members TO weir_writer;
+GRANT SELECT,DELETE ON TABLE public.workspace_members TO weir_writer;
 
 
 --
@@ -9010,6 +9869,55 @@ GRANT UPDATE(window_start) ON TABLE weir.grant_usage TO weir_system;
 --
 
 GRANT UPDATE(used) ON TABLE weir.grant_usage TO weir_system;
+
+
+--
+-- Name: TABLE identities; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.identities TO weir_system;
+
+
+--
+-- Name: COLUMN identities.issuer; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(issuer) ON TABLE weir.identities TO weir_system;
+
+
+--
+-- Name: COLUMN identities.subject; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(subject) ON TABLE weir.identities TO weir_system;
+
+
+--
+-- Name: COLUMN identities.user_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(user_id) ON TABLE weir.identities TO weir_system;
+
+
+--
+-- Name: COLUMN identities.email; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(email),UPDATE(email) ON TABLE weir.identities TO weir_system;
+
+
+--
+-- Name: COLUMN identities.email_verified; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(email_verified),UPDATE(email_verified) ON TABLE weir.identities TO weir_system;
+
+
+--
+-- Name: COLUMN identities.updated_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(updated_at) ON TABLE weir.identities TO weir_system;
 
 
 --

@@ -27,8 +27,8 @@ rollback to s;
 select pg_temp.be('ann', $$select grant_mcp_access({robo}, {files}, '{}', not_before => now() + interval '1 day')$$) \g /dev/null
 select is(pg_temp.be('mia', $$select validate_mcp_access({robo}, {files})$$), 'false', 'V3_a_grant_that_starts_later');
 rollback to s;
-update organization_members set status = 'suspended' where user_id = pg_temp.id('ann');
-select is(pg_temp.be('ann', $$select validate_mcp_access({robo}, {files})$$), 'false', 'V7_a_suspended_member');
+update organization_members set status = 'suspended' where user_id = pg_temp.id('mia');
+select is(pg_temp.be('mia', $$select validate_mcp_access({robo}, {files})$$), 'false', 'V7_a_suspended_member');
 rollback to s;
 update organizations set is_active = false where id = pg_temp.id('a');
 select is(pg_temp.be('ann', $$select validate_mcp_access({robo}, {files})$$), 'false', 'V7_an_inactive_organization');
