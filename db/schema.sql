@@ -388,6 +388,44 @@ END;
 ALTER FUNCTION public.audit_mcp_interactions(interactions jsonb) OWNER TO weir_owner;
 
 --
+-- Name: call_dtma_api(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.call_dtma_api(p_request jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif jsonb_typeof(p_request) is distinct from 'object' or p_request - array['action', 'server_instance_id'] <> '{}' then
+    return weir.refuse('WR001', 'request must be {"action", "server_instance_id"}', 'lifecycle');
+  elsif coalesce(p_request ->> 'action', '') not in ('deploy', 'start', 'stop', 'restart', 'delete') then
+    return weir.refuse('WR001', 'request.action must be deploy, start, stop, restart or delete', 'lifecycle');
+  elsif coalesce(p_request ->> 'server_instance_id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
+    return weir.refuse('WR001', 'request.server_instance_id must be a uuid', 'lifecycle');
+  end if;
+  return weir.manage_server_by_id(p_request ->> 'action', (p_request ->> 'server_instance_id')::uuid);
+end;
+$_$;
+
+
+ALTER FUNCTION weir.call_dtma_api(p_request jsonb) OWNER TO weir_writer;
+
+--
+-- Name: call_dtma_api(jsonb); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.call_dtma_api(request jsonb) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.call_dtma_api(request) AS call_dtma_api;
+END;
+
+
+ALTER FUNCTION public.call_dtma_api(request jsonb) OWNER TO weir_owner;
+
+--
 -- Name: chat_context(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -735,6 +773,77 @@ END;
 
 
 ALTER FUNCTION public.create_workspace(organization_id uuid, name text) OWNER TO weir_owner;
+
+--
+-- Name: close_request(uuid, text, timestamp with time zone, timestamp with time zone, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.close_request(p_request_id uuid, p_status text, p_expires_at timestamp with time zone, p_not_before timestamp with time zone, p_permissions jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_item constant text := case p_status when 'withdrawn' then 'withdraw_permission_request' else 'decide_permission_request' end;
+  v_request public.permission_requests;
+  v_grant jsonb;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'grant');
+  end if;
+  -- seen by admins, and by who asked
+  perform weir.lock_organization(r.organization_id) from public.permission_requests r where r.id = p_request_id;
+  select r.* into v_request from public.permission_requests r where r.id = p_request_id;
+  if v_request.id is null then
+    return weir.refuse('WR004', 'there is no such request', 'grant');
+  elsif p_status is null or p_status not in ('granted', 'refused', 'withdrawn') then
+    return weir.refuse('WR001', 'grant must be true or false', 'grant', v_request.organization_id, v_request.agent_id,
+                       v_request.mcp_server_instance_id, v_item);
+  elsif (case p_status when 'withdrawn' then v_request.requested_by is distinct from v_actor
+                      else not exists (select from weir.my_organizations('admin') o where o = v_request.organization_id) end) then
+    return weir.refuse('WR003', 'a request is decided by an owner or admin, and withdrawn by who made it', 'grant',
+                       v_request.organization_id, v_request.agent_id, v_request.mcp_server_instance_id, v_item);
+  elsif v_request.status <> 'open' then
+    return weir.refuse('WR005', format('the request is %s', v_request.status), 'grant', v_request.organization_id, v_request.agent_id,
+                       v_request.mcp_server_instance_id, v_item);
+  end if;
+  if p_status = 'granted' then
+    v_grant := weir.grant_mcp_access(v_request.agent_id, v_request.mcp_server_instance_id,
+                                     coalesce(p_permissions, v_request.permissions), p_expires_at, p_not_before);
+    if v_grant ? 'error' then
+      return v_grant;
+    end if;
+  end if;
+  update public.permission_requests r
+  set status = p_status, decided_by = v_actor, decided_at = clock_timestamp(), grant_id = (v_grant ->> 'id')::uuid
+  where r.id = p_request_id;
+  perform weir.record_event('grant', v_request.organization_id, p_agent_id => v_request.agent_id,
+                            p_instance_id => v_request.mcp_server_instance_id, p_item => v_item,
+                            p_detail => p_request_id || ' ' || p_status, p_grant_id => (v_grant ->> 'id')::uuid);
+  return jsonb_strip_nulls(jsonb_build_object('id', p_request_id, 'status', p_status, 'grant_id', v_grant -> 'id'));
+end;
+$$;
+
+
+ALTER FUNCTION weir.close_request(p_request_id uuid, p_status text, p_expires_at timestamp with time zone, p_not_before timestamp with time zone, p_permissions jsonb) OWNER TO weir_writer;
+
+--
+-- Name: decide_permission_request(uuid, boolean, timestamp with time zone, timestamp with time zone, jsonb); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, not_before timestamp with time zone DEFAULT NULL::timestamp with time zone, permissions jsonb DEFAULT NULL::jsonb) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.close_request(request_id,
+         CASE
+             WHEN "grant" THEN 'granted'::text
+             WHEN (NOT "grant") THEN 'refused'::text
+             ELSE NULL::text
+         END, expires_at, not_before, permissions) AS close_request;
+END;
+
+
+ALTER FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone, not_before timestamp with time zone, permissions jsonb) OWNER TO weir_owner;
 
 --
 -- Name: manage_server_by_id(text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -1239,30 +1348,40 @@ CREATE FUNCTION weir.manage_mcp_servers(p_action text, p_organization_id uuid, p
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
+declare
+  v_error constant text := weir.action_error(p_action, p_server_config);
+  v_key text;
+  v_answer jsonb;
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
   elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
     return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id,
                        p_item => p_action);
-  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  if not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
     return weir.refuse('WR003', 'servers are managed by an owner or admin', 'lifecycle', p_organization_id,
                        p_instance_id => p_server_id, p_item => p_action);
+  elsif v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_instance_id => p_server_id, p_item => p_action);
   end if;
-  case p_action
-    when 'create' then
-      return weir.create_mcp_server(p_organization_id, p_server_config);
-    when 'deploy', 'start' then
-      return weir.request_operation(p_organization_id, p_server_id, 'deploy');
-    when 'stop' then
-      return weir.request_operation(p_organization_id, p_server_id, 'stop');
-    when 'update', 'delete', 'restart' then
-      return weir.refuse('WR010', p_action || ' is not supported yet', 'lifecycle', p_organization_id,
-                         p_instance_id => p_server_id, p_item => p_action);
-    else
-      return weir.refuse('WR001', 'action must be create, update, delete, deploy, start, stop or restart', 'lifecycle', p_organization_id,
-                         p_instance_id => p_server_id, p_item => p_action);
-  end case;
+  v_key := p_server_config ->> 'idempotency_key';
+  v_answer := weir.answered(p_organization_id, v_key, p_action, p_server_config, p_server_id);
+  if v_answer is not null then
+    return v_answer;
+  end if;
+  v_answer := case p_action
+    when 'create' then weir.create_mcp_server(p_organization_id, p_server_config)
+    when 'update' then weir.update_mcp_server(p_organization_id, p_server_id, p_server_config)
+    when 'delete' then weir.delete_mcp_server(p_organization_id, p_server_id)
+    else weir.request_operation(p_organization_id, p_server_id, case p_action when 'start' then 'deploy' else p_action end)
+  end;
+  if v_key is not null and not v_answer ? 'error' then
+    insert into weir.idempotency_keys (organization_id, key, request_hash, answer)
+    values (p_organization_id, v_key, weir.request_hash(p_action, p_server_config, p_server_id), v_answer);
+  end if;
+  return v_answer;
 end;
 $$;
 
@@ -1340,6 +1459,76 @@ END;
 
 
 ALTER FUNCTION public.post_chat_message(channel_id uuid, content text, client_message_id text) OWNER TO weir_owner;
+
+--
+-- Name: request_mcp_access(uuid, uuid, jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_organization_id uuid;
+  v_error text := weir.permissions_error(p_permissions);
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'grant');
+  end if;
+  select a.organization_id into v_organization_id
+  from public.agents a
+  join public.mcp_server_instances i on i.organization_id = a.organization_id and i.id = p_instance_id
+   and i.status not in ('deleting', 'deleted')
+  where a.id = p_agent_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such agent or server', 'grant');
+  elsif not exists (select from weir.my_agents() a where a = p_agent_id) then
+    return weir.refuse('WR003', 'access is requested by the agent''s owner', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'request_mcp_access');
+  elsif v_error is not null or length(p_message) > 1000 then
+    return weir.refuse('WR001', coalesce('permissions ' || v_error, 'message must be at most 1000 characters'), 'grant',
+                       v_organization_id, p_agent_id, p_instance_id, 'request_mcp_access');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  if exists (select from public.permission_requests r
+             where r.agent_id = p_agent_id and r.mcp_server_instance_id = p_instance_id and r.status = 'open') then
+    return weir.refuse('WR005', 'there is an open request: withdraw it first', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'request_mcp_access');
+  elsif (select count(*) from public.permission_requests r
+         where r.organization_id = v_organization_id and r.requested_by = v_actor and r.status = 'open') >= 100 then
+    return weir.refuse('WR006', 'a person may have 100 open requests', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'request_mcp_access');
+  end if;
+  insert into public.permission_requests (id, organization_id, agent_id, mcp_server_instance_id, permissions, message, requested_by)
+  values (v_id, v_organization_id, p_agent_id, p_instance_id, p_permissions, p_message, v_actor);
+  perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_instance_id => p_instance_id,
+                            p_item => 'request_mcp_access', p_detail => v_id::text);
+  return jsonb_build_object('id', v_id, 'status', 'open');
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'grant', v_organization_id, p_agent_id, p_instance_id, 'request_mcp_access');
+end;
+$$;
+
+
+ALTER FUNCTION weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) OWNER TO weir_writer;
+
+--
+-- Name: request_mcp_access(uuid, uuid, jsonb, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.request_mcp_access(agent_id, mcp_server_instance_id, permissions, message) AS request_mcp_access;
+END;
+
+
+ALTER FUNCTION public.request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text) OWNER TO weir_owner;
 
 --
 -- Name: revoke_agent_key(text); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -1607,6 +1796,30 @@ END;
 ALTER FUNCTION public.validate_mcp_access(agent_id uuid, mcp_server_instance_id uuid, user_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: withdraw_permission_request(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.withdraw_permission_request(request_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.close_request(request_id, 'withdrawn'::text, NULL::timestamp with time zone, NULL::timestamp with time zone, NULL::jsonb) AS close_request;
+END;
+
+
+ALTER FUNCTION public.withdraw_permission_request(request_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: action_error(text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.action_error(p_action text, p_server_config jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((p_action IS NULL) OR (p_action <> ALL (ARRAY['create'::text, 'update'::text, 'delete'::text, 'deploy'::text, 'start'::text, 'stop'::text, 'restart'::text]))) THEN 'action must be create, update, delete, deploy, start, stop or restart'::text WHEN (octet_length((p_server_config)::text) > 131072) THEN 'server_config: is larger than 128 KiB'::text WHEN ((p_server_config ? 'idempotency_key'::text) AND ((jsonb_typeof((p_server_config -> 'idempotency_key'::text)) <> 'string'::text) OR ((length((p_server_config ->> 'idempotency_key'::text)) < 1) OR (length((p_server_config ->> 'idempotency_key'::text)) > 100)))) THEN 'server_config.idempotency_key: must be 1 to 100 characters'::text WHEN (((p_action <> ALL (ARRAY['create'::text, 'update'::text])) AND (jsonb_typeof(p_server_config) <> 'object'::text)) OR ((p_action <> ALL (ARRAY['create'::text, 'update'::text])) AND ((p_server_config - 'idempotency_key'::text) <> '{}'::jsonb))) THEN 'server_config: this action takes an idempotency_key only'::text ELSE NULL::text END;
+
+
+ALTER FUNCTION weir.action_error(p_action text, p_server_config jsonb) OWNER TO weir_owner;
+
+--
 -- Name: add_platform_admin(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -1788,6 +2001,29 @@ $$;
 ALTER FUNCTION weir.announce_change(p_organization_id uuid) OWNER TO weir_system;
 
 --
+-- Name: answered(uuid, text, text, jsonb, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  v_used weir.idempotency_keys;
+begin
+  select k.* into v_used from weir.idempotency_keys k where k.organization_id = p_organization_id and k.key = p_key;
+  if v_used.request_hash <> weir.request_hash(p_action, p_server_config, p_server_id) then
+    return weir.refuse('WR005', 'server_config.idempotency_key was used for something else', 'lifecycle', p_organization_id,
+                       p_instance_id => p_server_id, p_item => p_action);
+  end if;
+  return v_used.answer;
+end;
+$$;
+
+
+ALTER FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: apply_report(uuid, bigint, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -1927,6 +2163,24 @@ $$;
 ALTER FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) OWNER TO weir_system;
 
 --
+-- Name: bury_instance(uuid, bigint); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update public.mcp_server_instances i
+  set status = 'deleted', node_id = null, last_node_id = null, configuration = '{}', last_error_code = null, last_error = null
+  where i.id = p_instance_id and i.generation = p_generation and i.status = 'deleting';
+end;
+$$;
+
+
+ALTER FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) OWNER TO weir_owner;
+
+--
 -- Name: canon(bytea); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -1994,10 +2248,10 @@ $_$;
 ALTER FUNCTION weir.check_schema(p_schema jsonb, p_path text) OWNER TO weir_owner;
 
 --
--- Name: choose_node(uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+-- Name: choose_node(uuid, text, text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text) RETURNS uuid
+CREATE FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid) RETURNS uuid
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -2012,13 +2266,13 @@ begin
       where i.node_id = n.id and i.status not in ('stopped', 'deleted')) u
     where n.is_online and p_runtime = any(n.runtimes)
       and (n.isolation <> 'none' or u.foreign_too is not true)
-    order by n.region is distinct from p_region, u.instances, n.id
+    order by n.region is distinct from p_region, n.id is distinct from p_last_node_id, u.instances, n.id
     limit 1);
 end;
 $$;
 
 
-ALTER FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text) OWNER TO weir_owner;
+ALTER FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: claim_operations(uuid, integer, interval); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -2038,7 +2292,7 @@ begin
   for v_operation in
     select * from (
       select o.id, o.organization_id, o.instance_id, o.action, o.generation, i.generation as wanted, i.catalog_id, i.node_id,
-             i.region, i.last_error_code, c.runtime
+             i.last_node_id, i.region, i.last_error_code, c.runtime
       from weir.dtma_operations o
       join public.mcp_server_instances i on i.id = o.instance_id
       left join public.mcp_server_catalog c on c.id = i.catalog_id
@@ -2056,11 +2310,17 @@ begin
       set finished_at = clock_timestamp(), outcome = 'superseded', claimed_by = null, lease_until = null where o.id = v_operation.id;
       continue;
     elsif v_operation.catalog_id is not null and v_operation.node_id is null then
-      v_node_id := weir.choose_node(v_operation.organization_id, v_operation.region, v_operation.runtime);
+      v_node_id := case
+        -- what is there goes where it is
+        when v_operation.action = 'delete' then v_operation.last_node_id
+        when v_operation.action <> 'stop'
+          then weir.choose_node(v_operation.organization_id, v_operation.region, v_operation.runtime, v_operation.last_node_id)
+      end;
       perform weir.lock_organization(v_operation.organization_id);
-      if v_operation.action = 'stop' then
-        -- it was never placed: there is nothing to stop
-        perform weir.apply_report(v_operation.instance_id, v_operation.generation, 'stopped', null, null);
+      if v_operation.action in ('stop', 'delete') and v_node_id is null then
+        -- it was never placed: there is nothing to stop or to remove
+        perform weir.apply_report(v_operation.instance_id, v_operation.generation, 'stopped', null, null),
+                weir.bury_instance(v_operation.instance_id, v_operation.generation);
         update weir.dtma_operations o set finished_at = clock_timestamp(), outcome = 'done', claimed_by = null, lease_until = null
         where o.id = v_operation.id;
         continue;
@@ -2071,7 +2331,8 @@ begin
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '2 seconds' where o.id = v_operation.id;
         continue;
       end if;
-      update public.mcp_server_instances i set node_id = v_node_id, last_error_code = null, last_error = null
+      update public.mcp_server_instances i
+      set node_id = v_node_id, last_node_id = v_node_id, last_error_code = null, last_error = null
       where i.id = v_operation.instance_id;
     end if;
     v_claimed := v_claimed || v_operation.id;
@@ -2185,16 +2446,15 @@ CREATE FUNCTION weir.create_mcp_server(p_organization_id uuid, p_config jsonb) R
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
-  v_key constant text := p_config ->> 'idempotency_key';
   v_catalog public.mcp_server_catalog;
-  v_same public.mcp_server_instances;
   v_error text;
   v_constraint text;
 begin
-  v_error := weir.server_config_error(p_config);
+  v_error := weir.server_config_error(p_config, true);
   if v_error is null and p_config ? 'catalog' then
     select c.* into v_catalog from public.mcp_server_catalog c
-    where c.slug = p_config ->> 'catalog' and c.is_published order by c.created_at desc, c.id desc limit 1;
+    where c.slug = p_config ->> 'catalog' and c.is_published and c.version = coalesce(p_config ->> 'version', c.version)
+    order by c.created_at desc, c.id desc limit 1;
     if v_catalog.id is null then
       return weir.refuse('WR004', 'there is no such catalog server', 'lifecycle', p_organization_id, p_item => 'create');
     end if;
@@ -2208,26 +2468,17 @@ begin
   end if;
 
   perform weir.lock_organization(p_organization_id);
-  select i.* into v_same from public.mcp_server_instances i
-  where i.organization_id = p_organization_id and i.idempotency_key = v_key;
-  if v_same.id is not null then
-    if v_same.name = p_config ->> 'name' and v_same.url is not distinct from p_config ->> 'url'
-       and v_same.configuration = coalesce(p_config -> 'configuration', '{}') then
-      return jsonb_build_object('id', v_same.id, 'status', v_same.status);
-    end if;
-    return weir.refuse('WR005', 'the idempotency key was used for another server', 'lifecycle', p_organization_id, p_item => 'create');
-  elsif weir.count_of('mcp_servers', p_organization_id)
-        >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
+  if weir.count_of('mcp_servers', p_organization_id)
+     >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
     return weir.refuse('WR006', 'the organization has its maximum of servers', 'lifecycle', p_organization_id, p_item => 'create');
   end if;
   insert into public.mcp_server_instances
-    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline,
-     idempotency_key, created_by)
+    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline, created_by)
   values
     (v_id, p_organization_id, p_config ->> 'name', v_catalog.id, p_config ->> 'url', coalesce(p_config -> 'configuration', '{}'),
      coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), coalesce((p_config ->> 'priority')::integer, 100),
      p_config ->> 'region', coalesce(p_config ->> 'pin_policy', 'trust_first'),
-     coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'), v_key, weir.actor_id());
+     coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'), weir.actor_id());
   perform weir.record_event('lifecycle', p_organization_id, p_instance_id => v_id, p_item => 'create');
   return jsonb_build_object('id', v_id, 'status', 'pending');
 exception
@@ -2381,6 +2632,30 @@ $$;
 
 
 ALTER FUNCTION weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[]) OWNER TO weir_system;
+
+--
+-- Name: delete_mcp_server(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_answer constant jsonb := weir.request_operation(p_organization_id, p_instance_id, 'delete');
+begin
+  if not v_answer ? 'error' then
+    update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
+    where g.organization_id = p_organization_id and g.mcp_server_instance_id = p_instance_id and g.revoked_at is null;
+    update public.permission_requests r set status = 'refused', decided_by = weir.actor_id(), decided_at = clock_timestamp()
+    where r.organization_id = p_organization_id and r.mcp_server_instance_id = p_instance_id and r.status = 'open';
+  end if;
+  return v_answer;
+end;
+$$;
+
+
+ALTER FUNCTION weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid) OWNER TO weir_writer;
 
 --
 -- Name: endpoint_url(text, text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -2665,6 +2940,29 @@ $$;
 
 
 ALTER FUNCTION weir.guard_pin() OWNER TO weir_owner;
+
+--
+-- Name: guard_request(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.guard_request() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if (old.status <> 'open' and new.status <> old.status)
+     or (old.organization_id, old.agent_id, old.mcp_server_instance_id, old.permissions, old.message, old.created_at)
+        is distinct from (new.organization_id, new.agent_id, new.mcp_server_instance_id, new.permissions, new.message, new.created_at)
+     -- null is a deleted user
+     or (new.requested_by is not null and new.requested_by is distinct from old.requested_by) then
+    raise exception using errcode = 'WR005', message = 'a request is decided once, and not changed: make a new one';
+  end if;
+  return new;
+end;
+$$;
+
+
+ALTER FUNCTION weir.guard_request() OWNER TO weir_owner;
 
 --
 -- Name: has_argument_rule(jsonb[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -3455,6 +3753,7 @@ CREATE FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint,
 declare
   v_instance public.mcp_server_instances;
   v_trusted boolean;
+  v_updated boolean;
 begin
   -- The organization's lock, which calls feel, only where the answer differs from what is pinned; and before the row's.
   if exists (select a.kind, a.name, a.hash from unnest(p_kinds, p_names, p_hashes) a(kind, name, hash)
@@ -3472,6 +3771,8 @@ begin
   end if;
   v_trusted := v_instance.pin_policy = 'trust_first'
            and coalesce(clock_timestamp() < v_instance.first_running_at + interval '10 minutes', false);
+  v_updated := v_instance.pin_policy = 'trust_first' and coalesce(v_instance.approved_generation = p_generation, false)
+           and v_instance.refreshed_generation is distinct from p_generation;
 
   return query
   with announced as materialized (
@@ -3484,8 +3785,8 @@ begin
     insert into public.mcp_server_tools as t (organization_id, instance_id, kind, name, definition_hash, definition, status,
                                               announced, approved_at)
     select v_instance.organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition,
-           case when v_trusted and not a.name_known then 'approved' else 'quarantined' end, true,
-           case when v_trusted and not a.name_known then clock_timestamp() end
+           case when v_updated or v_trusted and not a.name_known then 'approved' else 'quarantined' end, true,
+           case when v_updated or v_trusted and not a.name_known then clock_timestamp() end
     from announced a
     where not exists (select from public.mcp_server_tools t
                       where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name and t.definition_hash = a.hash)
@@ -3612,9 +3913,8 @@ begin
   if p_outcome is null or p_outcome not in ('done', 'failed', 'retry') then
     raise exception using errcode = 'WR001', message = 'p_outcome: must be done, failed or retry';
   end if;
-  if p_outcome = 'failed' then
-    perform weir.lock_organization(o.organization_id) from weir.dtma_operations o where o.id = p_operation_id;
-  end if;
+  perform weir.lock_organization(o.organization_id) from weir.dtma_operations o
+  where o.id = p_operation_id and (p_outcome = 'failed' or o.action = 'delete');
   update weir.dtma_operations o
   set claimed_by = null, lease_until = null, error_code = weir.cut(p_error_code, 100), error = weir.cut(p_error, 2000),
       finished_at = case when p_outcome <> 'retry' then clock_timestamp() end,
@@ -3625,11 +3925,18 @@ begin
   if v_operation.id is null then
     return false;
   end if;
-  if p_outcome = 'failed' then
+  if v_operation.action = 'delete' and p_outcome = 'done' then
+    perform weir.bury_instance(v_operation.instance_id, v_operation.generation);
+  elsif p_outcome = 'failed' then
     update public.mcp_server_instances i
-    set status = 'failed', last_error_code = coalesce(weir.cut(p_error_code, 100), 'failed'), last_error = weir.cut(p_error, 2000)
+    -- what could not be removed is still being deleted: an admin may ask once more
+    set status = case when i.status = 'deleting' then i.status else 'failed' end,
+        last_error_code = coalesce(weir.cut(p_error_code, 100), 'failed'), last_error = weir.cut(p_error, 2000)
     where i.id = v_operation.instance_id and i.generation = v_operation.generation
-      and exists (select from weir.instance_moves m where m.from_status = i.status and m.to_status = 'failed');
+      and (i.status = 'deleting'
+           or exists (select from weir.instance_moves m where m.from_status = i.status and m.to_status = 'failed'))
+      -- a node that could not be asked to restart it has said nothing of the server
+      and not (v_operation.action = 'restart' and p_error_code is not distinct from 'node_unreachable');
   end if;
   perform weir.record_event('lifecycle', v_operation.organization_id, p_instance_id => v_operation.instance_id,
                             p_item => v_operation.action, p_detail => coalesce(p_error_code, p_outcome),
@@ -3809,6 +4116,17 @@ $$;
 ALTER FUNCTION weir.replica_heartbeat(p_replica_id uuid, p_internal_url text, p_keyring_fingerprint bytea, p_version text) OWNER TO weir_system;
 
 --
+-- Name: request_hash(text, jsonb, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.request_hash(p_action text, p_server_config jsonb, p_server_id uuid) RETURNS bytea
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN sha256(convert_to((jsonb_build_array(p_action, p_server_config, p_server_id))::text, 'UTF8'::name));
+
+
+ALTER FUNCTION weir.request_hash(p_action text, p_server_config jsonb, p_server_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: request_operation(uuid, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -3817,30 +4135,44 @@ CREATE FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uui
     SET search_path TO ''
     AS $$
 declare
-  v_status constant text := case p_action when 'deploy' then 'deploying' when 'stop' then 'stopping' end;
   v_operation_id constant uuid := weir.uuid_v7();
+  v_status text := case p_action when 'deploy' then 'deploying' when 'update' then 'updating' when 'stop' then 'stopping'
+                                 when 'delete' then 'deleting' end;
   v_instance public.mcp_server_instances;
+  v_open boolean;
 begin
   perform weir.lock_organization(p_organization_id);
   select i.* into v_instance from public.mcp_server_instances i
   where i.id = p_instance_id and i.organization_id = p_organization_id and i.status <> 'deleted' for no key update;
+  v_status := coalesce(v_status, v_instance.status);
+  v_open := exists (select from weir.dtma_operations o where o.organization_id = p_organization_id and o.instance_id = p_instance_id
+                      and o.action = p_action and o.finished_at is null);
   if v_instance.id is null then
     return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id,
                        p_item => p_action);
-  elsif not exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status) then
+  elsif not (case
+      when p_action = 'restart' then v_instance.status in ('running', 'degraded', 'failed') and not v_open
+                                     and num_nonnulls(v_instance.url, v_instance.node_id) = 1
+      -- a deletion that its node refused
+      when v_instance.status = 'deleting' then p_action = 'delete' and not v_open
+      else exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status)
+    end) then
     return weir.refuse('WR005', format('the server is %s', v_instance.status), 'lifecycle', p_organization_id,
                        p_instance_id => p_instance_id, p_item => p_action);
-  elsif p_action = 'deploy' and v_instance.catalog_id is not null
+  elsif p_action in ('deploy', 'update', 'restart') and v_instance.catalog_id is not null
         and not exists (select from public.mcp_server_catalog c where c.id = v_instance.catalog_id and c.is_published) then
     return weir.refuse('WR005', 'the catalog server was withdrawn', 'lifecycle', p_organization_id,
                        p_instance_id => p_instance_id, p_item => p_action);
   end if;
-  update public.mcp_server_instances i
-  set status = v_status, generation = i.generation + 1, last_error_code = null, last_error = null,
-      deployed_by = case when p_action = 'deploy' then weir.actor_id() else i.deployed_by end
-  where i.id = p_instance_id and i.organization_id = p_organization_id;
+  if p_action <> 'restart' then
+    update public.mcp_server_instances i
+    set status = v_status, generation = i.generation + 1, last_error_code = null, last_error = null,
+        deployed_by = case when p_action in ('deploy', 'update') then weir.actor_id() else i.deployed_by end
+    where i.id = p_instance_id and i.organization_id = p_organization_id
+    returning i.generation into v_instance.generation;
+  end if;
   insert into weir.dtma_operations (id, organization_id, instance_id, action, generation, created_by)
-  values (v_operation_id, p_organization_id, p_instance_id, p_action, v_instance.generation + 1, weir.actor_id());
+  values (v_operation_id, p_organization_id, p_instance_id, p_action, v_instance.generation, weir.actor_id());
   perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => p_action,
                             p_detail => v_operation_id::text);
   return jsonb_build_object('id', p_instance_id, 'status', v_status, 'operation_id', v_operation_id);
@@ -4080,10 +4412,10 @@ $_$;
 ALTER FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) OWNER TO weir_owner;
 
 --
--- Name: server_config_error(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+-- Name: server_config_error(jsonb, boolean); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.server_config_error(p_config jsonb) RETURNS text
+CREATE FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
     AS $_$
@@ -4094,17 +4426,18 @@ declare
 begin
   if jsonb_typeof(p_config) is distinct from 'object' then
     return 'server_config: must be an object';
-  elsif not p_config ? 'name' then
+  elsif p_is_whole and not p_config ? 'name' then
     return 'server_config.name: is missing';
-  elsif (p_config ? 'catalog') = (p_config ? 'url') then
+  elsif p_is_whole and (p_config ? 'catalog') = (p_config ? 'url') then
     return 'server_config: give catalog or url';
-  elsif p_config ? 'url' and coalesce(p_config -> 'configuration', '{}') <> '{}' then
-    return 'server_config.configuration: a remote server has none';
+  elsif p_config ? 'url' and (coalesce(p_config -> 'configuration', '{}') <> '{}' or p_config ? 'version') then
+    return format('server_config.%s: a remote server has none', case when p_config ? 'version' then 'version' else 'configuration' end);
   end if;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_config) e loop
     v_type := jsonb_typeof(v_value);
     if not (case
       when v_key = 'name' then v_type = 'string' and v_value #>> '{}' ~ '^[a-z0-9-]{1,20}$'
+      when v_key = 'version' then v_type = 'string' and length(v_value #>> '{}') between 1 and 64
       when v_key in ('catalog', 'url') then v_type = 'string' and length(v_value #>> '{}') between 1 and 2048
       when v_key = 'configuration' then v_type = 'object'
       when v_key = 'share' then v_type = 'string' and v_value #>> '{}' in ('instance', 'credential', 'session')
@@ -4127,7 +4460,7 @@ end;
 $_$;
 
 
-ALTER FUNCTION weir.server_config_error(p_config jsonb) OWNER TO weir_owner;
+ALTER FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) OWNER TO weir_owner;
 
 --
 -- Name: set_setting(text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -4209,6 +4542,82 @@ $$;
 
 
 ALTER FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) OWNER TO weir_owner;
+
+--
+-- Name: update_mcp_server(uuid, uuid, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_instance public.mcp_server_instances;
+  v_new public.mcp_server_instances;
+  v_catalog public.mcp_server_catalog;
+  v_error text := weir.server_config_error(p_config, false);
+  v_constraint text;
+begin
+  select i.* into v_instance from public.mcp_server_instances i
+  where i.id = p_instance_id and i.organization_id = p_organization_id and i.status not in ('deleting', 'deleted') for no key update;
+  v_new := v_instance;
+  if v_instance.id is null then
+    return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
+  elsif v_error is null and v_instance.url is not null and p_config ?| array['catalog', 'version', 'configuration'] then
+    v_error := 'server_config: a remote server has no catalog, version or configuration';
+  elsif v_error is null and v_instance.url is null then
+    select c.* into v_catalog from public.mcp_server_catalog c where c.id = v_instance.catalog_id;
+    if p_config ? 'url' then
+      v_error := 'server_config.url: a server of the catalog has none';
+    elsif p_config ->> 'catalog' <> v_catalog.slug then
+      v_error := 'server_config.catalog: a server stays of its catalog entry';
+    elsif p_config ? 'version' and v_catalog.version <> p_config ->> 'version' then
+      select c.* into v_catalog from public.mcp_server_catalog c
+      where c.slug = v_catalog.slug and c.version = p_config ->> 'version' and c.is_published;
+      if v_catalog.id is null then
+        return weir.refuse('WR004', 'there is no such version in the catalog', 'lifecycle', p_organization_id,
+                           p_instance_id => p_instance_id, p_item => 'update');
+      end if;
+    end if;
+    v_new.catalog_id := v_catalog.id;
+    v_new.configuration := coalesce(p_config -> 'configuration', v_instance.configuration);
+    v_error := coalesce(v_error, weir.schema_error(v_catalog.configuration_schema, v_new.configuration, 'server_config.configuration'));
+  elsif v_error is null and p_config ? 'url' and not weir.is_allowed_url(p_config ->> 'url') then
+    v_error := 'server_config.url: must be an https address';
+  end if;
+  if v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
+  elsif v_instance.status in ('deploying', 'updating', 'stopping') then
+    return weir.refuse('WR005', format('the server is %s', v_instance.status), 'lifecycle', p_organization_id,
+                       p_instance_id => p_instance_id, p_item => 'update');
+  end if;
+  v_new.url := coalesce(p_config ->> 'url', v_instance.url);
+  v_new.share := coalesce(p_config ->> 'share', v_instance.share);
+  update public.mcp_server_instances i
+  set name = coalesce(p_config ->> 'name', i.name), catalog_id = v_new.catalog_id, url = v_new.url, configuration = v_new.configuration,
+      share = v_new.share, priority = coalesce((p_config ->> 'priority')::integer, i.priority),
+      region = coalesce(p_config ->> 'region', i.region), pin_policy = coalesce(p_config ->> 'pin_policy', i.pin_policy),
+      chat_offline = case when p_config -> 'chat' ? 'offline'
+                          then array(select jsonb_array_elements_text(p_config -> 'chat' -> 'offline')) else i.chat_offline end,
+      -- an admin who chooses a version approves what it announces first
+      approved_generation = case when v_new.catalog_id is distinct from i.catalog_id then i.generation + 1 else i.approved_generation end
+  where i.id = p_instance_id and i.organization_id = p_organization_id;
+  if v_instance.status in ('running', 'degraded', 'failed')
+     and (v_new.catalog_id, v_new.url, v_new.configuration, v_new.share)
+         is distinct from (v_instance.catalog_id, v_instance.url, v_instance.configuration, v_instance.share) then
+    return weir.request_operation(p_organization_id, p_instance_id, 'update');
+  end if;
+  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
+  return jsonb_build_object('id', p_instance_id, 'status', v_instance.status);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
+end;
+$$;
+
+
+ALTER FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) OWNER TO weir_writer;
 
 --
 -- Name: uuid_v7(); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4556,8 +4965,9 @@ CREATE TABLE public.mcp_server_instances (
     pin_policy text DEFAULT 'trust_first'::text NOT NULL,
     chat_offline text[] DEFAULT '{}'::text[] NOT NULL,
     node_id uuid,
+    last_node_id uuid,
     generation bigint DEFAULT 1 NOT NULL,
-    idempotency_key text,
+    approved_generation bigint,
     last_error_code text,
     last_error text,
     first_running_at timestamp with time zone,
@@ -4776,8 +5186,10 @@ CREATE TABLE public.permission_requests (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     decided_by uuid,
     decided_at timestamp with time zone,
+    grant_id uuid,
     CONSTRAINT permission_requests_decided_at_a_time CHECK (((status = 'open'::text) = (decided_at IS NULL))),
     CONSTRAINT permission_requests_follow_the_grammar CHECK ((weir.permissions_error(permissions) IS NULL)),
+    CONSTRAINT permission_requests_granted_by_a_grant CHECK (((status = 'granted'::text) = (grant_id IS NOT NULL))),
     CONSTRAINT permission_requests_message_is_short CHECK ((length(message) <= 1000)),
     CONSTRAINT permission_requests_status_is_known CHECK ((status = ANY (ARRAY['open'::text, 'granted'::text, 'refused'::text, 'withdrawn'::text])))
 );
@@ -5015,7 +5427,7 @@ CREATE TABLE weir.dtma_operations (
     outcome text,
     error_code text,
     error text,
-    CONSTRAINT dtma_operations_action_is_known CHECK ((action = ANY (ARRAY['deploy'::text, 'stop'::text]))),
+    CONSTRAINT dtma_operations_action_is_known CHECK ((action = ANY (ARRAY['deploy'::text, 'update'::text, 'restart'::text, 'stop'::text, 'delete'::text]))),
     CONSTRAINT dtma_operations_claimed_with_lease CHECK (((claimed_by IS NULL) = (lease_until IS NULL))),
     CONSTRAINT dtma_operations_errors_are_short CHECK (((length(error_code) <= 100) AND (length(error) <= 2000))),
     CONSTRAINT dtma_operations_finished_with_outcome CHECK (((finished_at IS NULL) = (outcome IS NULL))),
@@ -5058,6 +5470,32 @@ ALTER TABLE weir.grant_usage OWNER TO weir_owner;
 --
 
 COMMENT ON TABLE weir.grant_usage IS 'tenant: counters of limited grants (no foreign key, see 0150_grants.sql)';
+
+
+--
+-- Name: idempotency_keys; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.idempotency_keys (
+    organization_id uuid NOT NULL,
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    answer jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT idempotency_keys_key_is_1_to_100_characters CHECK (((length(key) >= 1) AND (length(key) <= 100))),
+    CONSTRAINT idempotency_keys_request_is_sha256 CHECK ((octet_length(request_hash) = 32))
+);
+
+ALTER TABLE ONLY weir.idempotency_keys FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.idempotency_keys OWNER TO weir_owner;
+
+--
+-- Name: TABLE idempotency_keys; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.idempotency_keys IS 'tenant: answers that a repeated request of manage_mcp_servers gets again';
 
 
 --
@@ -5530,6 +5968,14 @@ ALTER TABLE ONLY weir.grant_usage
 
 
 --
+-- Name: idempotency_keys idempotency_keys_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (organization_id, key);
+
+
+--
 -- Name: identities identities_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
 --
 
@@ -5789,17 +6235,17 @@ CREATE INDEX mcp_server_instances_deployed_by_idx ON public.mcp_server_instances
 
 
 --
--- Name: mcp_server_instances_idempotency_key; Type: INDEX; Schema: public; Owner: weir_owner
+-- Name: mcp_server_instances_last_node_idx; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
-CREATE UNIQUE INDEX mcp_server_instances_idempotency_key ON public.mcp_server_instances USING btree (organization_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX mcp_server_instances_last_node_idx ON public.mcp_server_instances USING btree (last_node_id);
 
 
 --
 -- Name: mcp_server_instances_name_key; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
-CREATE UNIQUE INDEX mcp_server_instances_name_key ON public.mcp_server_instances USING btree (organization_id, name) WHERE (status <> 'deleted'::text);
+CREATE UNIQUE INDEX mcp_server_instances_name_key ON public.mcp_server_instances USING btree (organization_id, name) WHERE (status <> ALL (ARRAY['deleting'::text, 'deleted'::text]));
 
 
 --
@@ -5988,7 +6434,7 @@ CREATE INDEX dtma_operations_created_by_idx ON weir.dtma_operations USING btree 
 -- Name: dtma_operations_generation_key; Type: INDEX; Schema: weir; Owner: weir_owner
 --
 
-CREATE UNIQUE INDEX dtma_operations_generation_key ON weir.dtma_operations USING btree (instance_id, generation, action);
+CREATE UNIQUE INDEX dtma_operations_generation_key ON weir.dtma_operations USING btree (instance_id, generation, action) WHERE (action <> 'restart'::text);
 
 
 --
@@ -6003,6 +6449,13 @@ CREATE INDEX dtma_operations_instance_idx ON weir.dtma_operations USING btree (o
 --
 
 CREATE INDEX dtma_operations_open_idx ON weir.dtma_operations USING btree (run_at) WHERE (finished_at IS NULL);
+
+
+--
+-- Name: dtma_operations_restart_key; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX dtma_operations_restart_key ON weir.dtma_operations USING btree (instance_id) WHERE ((action = 'restart'::text) AND (finished_at IS NULL));
 
 
 --
@@ -6052,6 +6505,13 @@ CREATE TRIGGER a_guard_key BEFORE UPDATE ON public.agent_api_keys FOR EACH ROW E
 --
 
 CREATE TRIGGER a_guard_pin BEFORE UPDATE ON public.mcp_server_tools FOR EACH ROW EXECUTE FUNCTION weir.guard_pin();
+
+
+--
+-- Name: permission_requests a_guard_request; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER a_guard_request BEFORE UPDATE ON public.permission_requests FOR EACH ROW EXECUTE FUNCTION weir.guard_request();
 
 
 --
@@ -6396,6 +6856,14 @@ ALTER TABLE ONLY public.mcp_server_instances
 
 
 --
+-- Name: mcp_server_instances mcp_server_instances_last_node; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.mcp_server_instances
+    ADD CONSTRAINT mcp_server_instances_last_node FOREIGN KEY (last_node_id) REFERENCES weir.dtma_nodes(id);
+
+
+--
 -- Name: mcp_server_instances mcp_server_instances_node; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
 --
 
@@ -6596,6 +7064,14 @@ ALTER TABLE ONLY weir.dtma_operations
 
 
 --
+-- Name: idempotency_keys idempotency_keys_organization; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_organization FOREIGN KEY (organization_id) REFERENCES public.organizations(id) ON DELETE CASCADE;
+
+
+--
 -- Name: identities identities_user; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
 --
 
@@ -6706,10 +7182,17 @@ CREATE POLICY catalog_is_kept_by_the_engine ON public.mcp_server_catalog TO weir
 
 
 --
+-- Name: mcp_server_catalog catalog_is_read_by_the_writer; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY catalog_is_read_by_the_writer ON public.mcp_server_catalog FOR SELECT TO weir_writer USING (true);
+
+
+--
 -- Name: mcp_server_catalog catalog_is_seen_where_published; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY catalog_is_seen_where_published ON public.mcp_server_catalog FOR SELECT TO authenticated, weir_writer USING (is_published);
+CREATE POLICY catalog_is_seen_where_published ON public.mcp_server_catalog FOR SELECT TO authenticated USING (is_published);
 
 
 --
@@ -6982,10 +7465,24 @@ CREATE POLICY pins_are_seen_by_members ON public.mcp_server_tools FOR SELECT TO 
 
 
 --
+-- Name: permission_requests requests_are_decided_by_admins_and_withdrawn_by_who_asked; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY requests_are_decided_by_admins_and_withdrawn_by_who_asked ON public.permission_requests FOR UPDATE TO weir_writer USING (((status = 'open'::text) AND ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (requested_by = ( SELECT weir.actor_id() AS actor_id))))) WITH CHECK (((decided_by = ( SELECT weir.actor_id() AS actor_id)) AND (((status = ANY (ARRAY['granted'::text, 'refused'::text])) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations)))) OR ((status = 'withdrawn'::text) AND (requested_by = ( SELECT weir.actor_id() AS actor_id))))));
+
+
+--
+-- Name: permission_requests requests_are_made_by_the_agent_s_owner; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY requests_are_made_by_the_agent_s_owner ON public.permission_requests FOR INSERT TO weir_writer WITH CHECK (((agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents))) AND (requested_by = ( SELECT weir.actor_id() AS actor_id)) AND (status = 'open'::text)));
+
+
+--
 -- Name: permission_requests requests_are_seen_by_admins_and_who_asked; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY requests_are_seen_by_admins_and_who_asked ON public.permission_requests FOR SELECT TO authenticated USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((requested_by = ( SELECT weir.actor_id() AS actor_id)) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))))));
+CREATE POLICY requests_are_seen_by_admins_and_who_asked ON public.permission_requests FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((requested_by = ( SELECT weir.actor_id() AS actor_id)) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))))));
 
 
 --
@@ -7106,6 +7603,26 @@ ALTER TABLE weir.dtma_operations ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE weir.grant_usage ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: idempotency_keys; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: idempotency_keys idempotency_keys_are_read_by_admins; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY idempotency_keys_are_read_by_admins ON weir.idempotency_keys FOR SELECT TO weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
+
+
+--
+-- Name: idempotency_keys idempotency_keys_are_written_by_admins; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY idempotency_keys_are_written_by_admins ON weir.idempotency_keys FOR INSERT TO weir_writer WITH CHECK ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
+
 
 --
 -- Name: identities; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
@@ -7335,6 +7852,22 @@ GRANT ALL ON FUNCTION public.audit_mcp_interactions(interactions jsonb) TO weir_
 
 
 --
+-- Name: FUNCTION call_dtma_api(p_request jsonb); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.call_dtma_api(p_request jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.call_dtma_api(p_request jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION call_dtma_api(request jsonb); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.call_dtma_api(request jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.call_dtma_api(request jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION chat_context(p_agent_id uuid, p_workspace_id uuid, p_channel_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -7428,6 +7961,22 @@ GRANT ALL ON FUNCTION weir.create_workspace(p_organization_id uuid, p_name text)
 
 REVOKE ALL ON FUNCTION public.create_workspace(organization_id uuid, name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.create_workspace(organization_id uuid, name text) TO authenticated;
+
+
+--
+-- Name: FUNCTION close_request(p_request_id uuid, p_status text, p_expires_at timestamp with time zone, p_not_before timestamp with time zone, p_permissions jsonb); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.close_request(p_request_id uuid, p_status text, p_expires_at timestamp with time zone, p_not_before timestamp with time zone, p_permissions jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.close_request(p_request_id uuid, p_status text, p_expires_at timestamp with time zone, p_not_before timestamp with time zone, p_permissions jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone, not_before timestamp with time zone, permissions jsonb); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone, not_before timestamp with time zone, permissions jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone, not_before timestamp with time zone, permissions jsonb) TO authenticated;
 
 
 --
@@ -7585,6 +8134,22 @@ GRANT ALL ON FUNCTION public.post_chat_message(channel_id uuid, content text, cl
 
 
 --
+-- Name: FUNCTION request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) TO authenticated;
+
+
+--
+-- Name: FUNCTION request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text) TO authenticated;
+
+
+--
 -- Name: FUNCTION revoke_agent_key(p_key_id text); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -7689,6 +8254,22 @@ GRANT ALL ON FUNCTION public.validate_mcp_access(agent_id uuid, mcp_server_insta
 
 
 --
+-- Name: FUNCTION withdraw_permission_request(request_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.withdraw_permission_request(request_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.withdraw_permission_request(request_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION action_error(p_action text, p_server_config jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.action_error(p_action text, p_server_config jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.action_error(p_action text, p_server_config jsonb) TO weir_writer;
+
+
+--
 -- Name: FUNCTION add_platform_admin(p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -7721,6 +8302,14 @@ GRANT ALL ON FUNCTION weir.announce_change(p_organization_id uuid) TO weir_write
 
 
 --
+-- Name: FUNCTION answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) TO weir_writer;
+
+
+--
 -- Name: FUNCTION apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -7743,6 +8332,14 @@ GRANT ALL ON FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text)
 
 REVOKE ALL ON FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) TO weir_engine;
+
+
+--
+-- Name: FUNCTION bury_instance(p_instance_id uuid, p_generation bigint); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) TO weir_system;
 
 
 --
@@ -7770,11 +8367,11 @@ GRANT ALL ON FUNCTION weir.check_schema(p_schema jsonb, p_path text) TO weir_sys
 
 
 --
--- Name: FUNCTION choose_node(p_organization_id uuid, p_region text, p_runtime text); Type: ACL; Schema: weir; Owner: weir_owner
+-- Name: FUNCTION choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-REVOKE ALL ON FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text) TO weir_system;
+REVOKE ALL ON FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid) TO weir_system;
 
 
 --
@@ -7846,6 +8443,13 @@ GRANT ALL ON FUNCTION weir.decide(p_key_ids text[], p_secret_hashes bytea[], p_u
 
 REVOKE ALL ON FUNCTION weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION delete_mcp_server(p_organization_id uuid, p_instance_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid) FROM PUBLIC;
 
 
 --
@@ -7939,6 +8543,13 @@ REVOKE ALL ON FUNCTION weir.guard_last_owner() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION weir.guard_pin() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_request(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.guard_request() FROM PUBLIC;
 
 
 --
@@ -8305,6 +8916,14 @@ GRANT ALL ON FUNCTION weir.replica_heartbeat(p_replica_id uuid, p_internal_url t
 
 
 --
+-- Name: FUNCTION request_hash(p_action text, p_server_config jsonb, p_server_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.request_hash(p_action text, p_server_config jsonb, p_server_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.request_hash(p_action text, p_server_config jsonb, p_server_id uuid) TO weir_writer;
+
+
+--
 -- Name: FUNCTION request_operation(p_organization_id uuid, p_instance_id uuid, p_action text); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -8347,11 +8966,11 @@ GRANT ALL ON FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path te
 
 
 --
--- Name: FUNCTION server_config_error(p_config jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+-- Name: FUNCTION server_config_error(p_config jsonb, p_is_whole boolean); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-REVOKE ALL ON FUNCTION weir.server_config_error(p_config jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.server_config_error(p_config jsonb) TO weir_writer;
+REVOKE ALL ON FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) TO weir_writer;
 
 
 --
@@ -8377,6 +8996,13 @@ GRANT ALL ON FUNCTION weir.sweep_nodes(p_stale interval) TO weir_engine;
 REVOKE ALL ON FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) TO weir_writer;
 GRANT ALL ON FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) TO weir_system;
+
+
+--
+-- Name: FUNCTION update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) FROM PUBLIC;
 
 
 --
@@ -8984,7 +9610,7 @@ GRANT INSERT(organization_id) ON TABLE public.mcp_server_instances TO weir_write
 --
 
 GRANT SELECT(name) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(name) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(name),UPDATE(name) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
@@ -8992,21 +9618,22 @@ GRANT INSERT(name) ON TABLE public.mcp_server_instances TO weir_writer;
 --
 
 GRANT SELECT(catalog_id) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(catalog_id) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(catalog_id),UPDATE(catalog_id) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
 -- Name: COLUMN mcp_server_instances.url; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(url) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(url),UPDATE(url) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
 -- Name: COLUMN mcp_server_instances.configuration; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(configuration) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(configuration),UPDATE(configuration) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT UPDATE(configuration) ON TABLE public.mcp_server_instances TO weir_system;
 
 
 --
@@ -9023,7 +9650,7 @@ GRANT UPDATE(status) ON TABLE public.mcp_server_instances TO weir_system;
 --
 
 GRANT SELECT(share) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(share) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(share),UPDATE(share) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
@@ -9031,7 +9658,7 @@ GRANT INSERT(share) ON TABLE public.mcp_server_instances TO weir_writer;
 --
 
 GRANT SELECT(priority) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(priority) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(priority),UPDATE(priority) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
@@ -9039,7 +9666,7 @@ GRANT INSERT(priority) ON TABLE public.mcp_server_instances TO weir_writer;
 --
 
 GRANT SELECT(region) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(region) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(region),UPDATE(region) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
@@ -9047,14 +9674,14 @@ GRANT INSERT(region) ON TABLE public.mcp_server_instances TO weir_writer;
 --
 
 GRANT SELECT(pin_policy) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(pin_policy) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(pin_policy),UPDATE(pin_policy) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
 -- Name: COLUMN mcp_server_instances.chat_offline; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(chat_offline) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(chat_offline),UPDATE(chat_offline) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
@@ -9065,6 +9692,13 @@ GRANT UPDATE(node_id) ON TABLE public.mcp_server_instances TO weir_system;
 
 
 --
+-- Name: COLUMN mcp_server_instances.last_node_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(last_node_id) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
 -- Name: COLUMN mcp_server_instances.generation; Type: ACL; Schema: public; Owner: weir_owner
 --
 
@@ -9072,10 +9706,10 @@ GRANT UPDATE(generation) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
--- Name: COLUMN mcp_server_instances.idempotency_key; Type: ACL; Schema: public; Owner: weir_owner
+-- Name: COLUMN mcp_server_instances.approved_generation; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(idempotency_key) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT UPDATE(approved_generation) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
@@ -9517,6 +10151,84 @@ GRANT SELECT(created_by) ON TABLE public.organizations TO weir_system;
 --
 
 GRANT SELECT ON TABLE public.permission_requests TO authenticated;
+GRANT SELECT ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.agent_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(agent_id) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.mcp_server_instance_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(mcp_server_instance_id) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.permissions; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(permissions) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.message; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(message) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.status; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(status) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.requested_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(requested_by) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.decided_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(decided_by) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.decided_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(decided_at) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.grant_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(grant_id) ON TABLE public.permission_requests TO weir_writer;
 
 
 --
@@ -9869,6 +10581,41 @@ GRANT UPDATE(window_start) ON TABLE weir.grant_usage TO weir_system;
 --
 
 GRANT UPDATE(used) ON TABLE weir.grant_usage TO weir_system;
+
+
+--
+-- Name: TABLE idempotency_keys; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.idempotency_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN idempotency_keys.organization_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE weir.idempotency_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN idempotency_keys.key; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(key) ON TABLE weir.idempotency_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN idempotency_keys.request_hash; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(request_hash) ON TABLE weir.idempotency_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN idempotency_keys.answer; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(answer) ON TABLE weir.idempotency_keys TO weir_writer;
 
 
 --
