@@ -720,6 +720,123 @@ END;
 ALTER FUNCTION public.create_organization(name text, slug text) OWNER TO weir_owner;
 
 --
+-- Name: create_organization_api_key(uuid, text, text, text, text[], timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.create_organization_api_key(p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  v_expires_at constant timestamptz := coalesce(p_expires_at, now() + interval '90 days');
+  v_error constant text := coalesce(weir.name_error('name', p_name), case
+    when p_key_id is null or p_key_id !~ '^[a-z0-9]{16}$' then 'key_id must be 16 of a-z and 0-9'
+    when p_secret is null or p_secret !~ '^[A-Za-z0-9]{43}$' then 'secret must be 43 letters and digits'
+    when p_scopes is null or cardinality(p_scopes) not between 1 and 3 or array_ndims(p_scopes) <> 1
+         or array_position(p_scopes, null) is not null or not p_scopes <@ array['audit.read', 'servers.read', 'usage.read']
+      then 'scopes must be of audit.read, servers.read and usage.read'
+    when not v_expires_at between now() and now() + interval '366 days' then 'expires_at must be within a year'
+  end);
+  v_constraint text;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'credential');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'credential', p_organization_id, p_item => 'create_organization_api_key');
+  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'keys of the organization are made by an owner or admin', 'credential', p_organization_id,
+                       p_item => 'create_organization_api_key');
+  elsif v_error is not null then
+    return weir.refuse('WR001', v_error, 'credential', p_organization_id, p_item => 'create_organization_api_key');
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  if (select count(*) from public.organization_api_keys k
+      where k.organization_id = p_organization_id and k.revoked_at is null and k.expires_at > now()) >= 100 then
+    return weir.refuse('WR006', 'an organization may have 100 keys', 'credential', p_organization_id, p_item => 'create_organization_api_key');
+  end if;
+  insert into public.organization_api_keys (organization_id, name, key_id, secret_hash, scopes, created_by, expires_at)
+  values (p_organization_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')),
+          array(select distinct s from unnest(p_scopes) s order by s), weir.actor_id(), v_expires_at);
+  perform weir.record_event('credential', p_organization_id, p_item => 'create_organization_api_key', p_detail => p_key_id);
+  return jsonb_build_object('key_id', p_key_id, 'organization_id', p_organization_id, 'expires_at', v_expires_at);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'credential', p_organization_id, p_item => 'create_organization_api_key');
+end;
+$_$;
+
+
+ALTER FUNCTION weir.create_organization_api_key(p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamp with time zone) OWNER TO weir_writer;
+
+--
+-- Name: create_organization_api_key(uuid, text, text, text, text[], timestamp with time zone); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.create_organization_api_key(organization_id uuid, name text, key_id text, secret text, scopes text[], expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.create_organization_api_key(organization_id, name, key_id, secret, scopes, expires_at) AS create_organization_api_key;
+END;
+
+
+ALTER FUNCTION public.create_organization_api_key(organization_id uuid, name text, key_id text, secret text, scopes text[], expires_at timestamp with time zone) OWNER TO weir_owner;
+
+--
+-- Name: create_user_ssh_key(text, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.create_user_ssh_key(p_name text, p_public_key text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_blob constant bytea := weir.ed25519_blob(btrim(left(p_public_key, 2000), e' \n\r'));
+  v_public_key constant text := 'ssh-ed25519 ' || encode(v_blob, 'base64');
+  v_fingerprint constant text := 'SHA256:' || rtrim(encode(sha256(v_blob), 'base64'), '=');
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'credential');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'credential');
+  elsif p_public_key is null then
+    return weir.refuse('WR010', 'public_key must be given: this release has no vault for a private one', 'credential');
+  elsif v_blob is null then
+    return weir.refuse('WR001', 'public_key must be an ed25519 key in OpenSSH''s form: ssh-ed25519 AAAA…', 'credential');
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('weir.user_ssh_keys ' || v_actor, 0));
+  if (select count(*) from public.user_ssh_keys k where k.user_id = v_actor) >= 50 then
+    return weir.refuse('WR006', 'a person may have 50 SSH keys', 'credential');
+  end if;
+  insert into public.user_ssh_keys (id, user_id, name, public_key, fingerprint) values (v_id, v_actor, btrim(p_name), v_public_key, v_fingerprint);
+  return jsonb_build_object('id', v_id, 'name', btrim(p_name), 'fingerprint', v_fingerprint);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'credential');
+end;
+$$;
+
+
+ALTER FUNCTION weir.create_user_ssh_key(p_name text, p_public_key text) OWNER TO weir_writer;
+
+--
+-- Name: create_user_ssh_key(text, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.create_user_ssh_key(name text, public_key text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.create_user_ssh_key(name, public_key) AS create_user_ssh_key;
+END;
+
+
+ALTER FUNCTION public.create_user_ssh_key(name text, public_key text) OWNER TO weir_owner;
+
+--
 -- Name: create_workspace(uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -844,6 +961,42 @@ END;
 
 
 ALTER FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone, not_before timestamp with time zone, permissions jsonb) OWNER TO weir_owner;
+
+--
+-- Name: delete_user_ssh_key(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.delete_user_ssh_key(p_ssh_key_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'credential');
+  end if;
+  delete from public.user_ssh_keys k where k.id = p_ssh_key_id;
+  if not found then
+    return weir.refuse('WR004', 'there is no such key', 'credential');
+  end if;
+  return jsonb_build_object('id', p_ssh_key_id, 'deleted', true);
+end;
+$$;
+
+
+ALTER FUNCTION weir.delete_user_ssh_key(p_ssh_key_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: delete_user_ssh_key(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.delete_user_ssh_key(ssh_key_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.delete_user_ssh_key(ssh_key_id) AS delete_user_ssh_key;
+END;
+
+
+ALTER FUNCTION public.delete_user_ssh_key(ssh_key_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: manage_server_by_id(text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -1125,6 +1278,9 @@ begin
                        'grant_mcp_access');
   elsif v_error is not null then
     return weir.refuse('WR001', 'permissions ' || v_error, 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+  elsif p_not_before >= p_expires_at then
+    return weir.refuse('WR001', 'not_before must be before expires_at', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'grant_mcp_access');
   elsif p_expires_at <= clock_timestamp() then
     return weir.refuse('WR001', 'expires_at must be in the future', 'grant', v_organization_id, p_agent_id, p_instance_id,
                        'grant_mcp_access');
@@ -1681,6 +1837,51 @@ END;
 ALTER FUNCTION public.revoke_mcp_access(agent_id uuid, mcp_server_instance_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: revoke_organization_api_key(text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.revoke_organization_api_key(p_key_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_organization_id uuid;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'credential');
+  end if;
+  -- seen by admins only, who are the ones that may
+  select k.organization_id into v_organization_id from public.organization_api_keys k where k.key_id = p_key_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such key', 'credential');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  update public.organization_api_keys k set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
+  where k.key_id = p_key_id and k.revoked_at is null;
+  if found then
+    perform weir.record_event('credential', v_organization_id, p_item => 'revoke_organization_api_key', p_detail => p_key_id);
+  end if;
+  return jsonb_build_object('key_id', p_key_id, 'revoked', true);
+end;
+$$;
+
+
+ALTER FUNCTION weir.revoke_organization_api_key(p_key_id text) OWNER TO weir_writer;
+
+--
+-- Name: revoke_organization_api_key(text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.revoke_organization_api_key(key_id text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.revoke_organization_api_key(key_id) AS revoke_organization_api_key;
+END;
+
+
+ALTER FUNCTION public.revoke_organization_api_key(key_id text) OWNER TO weir_owner;
+
+--
 -- Name: set_member_role(uuid, uuid, text); Type: FUNCTION; Schema: public; Owner: weir_owner
 --
 
@@ -1705,6 +1906,42 @@ END;
 
 
 ALTER FUNCTION public.set_member_status(organization_id uuid, user_id uuid, status text) OWNER TO weir_owner;
+
+--
+-- Name: set_user_profile(text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.set_user_profile(p_display_name text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif weir.name_error('display_name', p_display_name) is not null then
+    return weir.refuse('WR001', weir.name_error('display_name', p_display_name), 'lifecycle');
+  end if;
+  insert into public.user_profiles (user_id, display_name) values (weir.actor_id(), btrim(p_display_name))
+  on conflict (user_id) do update set display_name = excluded.display_name, updated_at = now();
+  return jsonb_build_object('user_id', weir.actor_id(), 'display_name', btrim(p_display_name));
+end;
+$$;
+
+
+ALTER FUNCTION weir.set_user_profile(p_display_name text) OWNER TO weir_writer;
+
+--
+-- Name: set_user_profile(text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.set_user_profile(display_name text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.set_user_profile(display_name) AS set_user_profile;
+END;
+
+
+ALTER FUNCTION public.set_user_profile(display_name text) OWNER TO weir_owner;
 
 --
 -- Name: stop_mcp_server_instance(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
@@ -2161,6 +2398,29 @@ $$;
 
 
 ALTER FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) OWNER TO weir_system;
+
+--
+-- Name: authenticate_organization_key(text, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea) RETURNS TABLE(organization_id uuid, name text, scopes text[], key_expires_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+    SET search_path TO ''
+    AS $$
+begin
+  return query
+    select k.organization_id, k.name, k.scopes, k.expires_at
+    from public.organization_api_keys k
+    join public.organizations o on o.id = k.organization_id and o.is_active
+    where k.key_id = p_key_id and k.secret_hash = p_secret_hash and k.revoked_at is null and k.expires_at > clock_timestamp();
+  if not found then
+    raise exception using errcode = 'WR002', message = 'the key is not valid';
+  end if;
+end;
+$$;
+
+
+ALTER FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea) OWNER TO weir_system;
 
 --
 -- Name: bury_instance(uuid, bigint); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -2658,6 +2918,29 @@ $$;
 ALTER FUNCTION weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid) OWNER TO weir_writer;
 
 --
+-- Name: ed25519_blob(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.ed25519_blob(p_public_key text) RETURNS bytea
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $_$
+declare
+  v_blob bytea;
+begin
+  -- one line: type, key, and a comment that is not kept
+  if length(p_public_key) > 1000 or p_public_key !~ '^ssh-ed25519 [A-Za-z0-9+/]{68}( [^[:cntrl:]]*)?$' then
+    return null;
+  end if;
+  v_blob := decode(split_part(p_public_key, ' ', 2), 'base64');
+  return case when substr(v_blob, 1, 19) = '\x0000000b'::bytea || convert_to('ssh-ed25519', 'UTF8') || '\x00000020'::bytea then v_blob end;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.ed25519_blob(p_public_key text) OWNER TO weir_owner;
+
+--
 -- Name: endpoint_url(text, text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -2920,6 +3203,28 @@ $$;
 
 
 ALTER FUNCTION weir.guard_last_owner() OWNER TO weir_system;
+
+--
+-- Name: guard_organization_key(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.guard_organization_key() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
+    raise exception using errcode = 'WR005', message = 'a revoked key stays revoked: make a new one';
+  elsif (old.organization_id, old.name, old.key_id, old.secret_hash, old.scopes, old.expires_at, old.created_at)
+     is distinct from (new.organization_id, new.name, new.key_id, new.secret_hash, new.scopes, new.expires_at, new.created_at) then
+    raise exception using errcode = 'WR005', message = 'a key is not changed, only revoked: make a new one';
+  end if;
+  return new;
+end;
+$$;
+
+
+ALTER FUNCTION weir.guard_organization_key() OWNER TO weir_owner;
 
 --
 -- Name: guard_pin(); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4195,7 +4500,7 @@ declare
   v_email constant text := case when length(p_email) <= 320 then lower(p_email) end;
   v_verified constant boolean := v_email is not null and coalesce(p_email_verified, false);
 begin
-  if p_issuer is null or p_issuer !~ '^https?://[^\s]{1,2000}$' then
+  if p_issuer is null or length(p_issuer) > 2000 or p_issuer !~ '^https?://[^\s]+$' then
     raise exception using errcode = 'WR001', message = 'issuer must be a URL';
   elsif p_subject is null or length(p_subject) not between 1 and 255 then
     raise exception using errcode = 'WR001', message = 'subject must be 1 to 255 characters';
@@ -4224,6 +4529,27 @@ $_$;
 
 
 ALTER FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) OWNER TO weir_system;
+
+--
+-- Name: rewrap_user_data_key(uuid, integer, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  update public.user_secrets s set wrapped_key = p_wrapped_key, version = s.version + 1, updated_at = now()
+  where s.user_id = p_user_id and s.version = p_version;
+  return found;
+exception
+  when check_violation or not_null_violation then
+    raise exception using errcode = 'WR001', message = 'wrapped_key is not a wrapped key';
+end;
+$$;
+
+
+ALTER FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) OWNER TO weir_system;
 
 --
 -- Name: rule_error(jsonb, text, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4618,6 +4944,31 @@ $$;
 
 
 ALTER FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) OWNER TO weir_writer;
+
+--
+-- Name: user_data_key(uuid, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) RETURNS TABLE(wrapped_key bytea, version integer)
+    LANGUAGE plpgsql SECURITY DEFINER ROWS 1
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+  if p_wrapped_key is not null then
+    insert into public.user_secrets (user_id, wrapped_key) values (p_user_id, p_wrapped_key) on conflict do nothing;
+  end if;
+  return query select s.wrapped_key, s.version from public.user_secrets s where s.user_id = p_user_id;
+exception
+  when check_violation then
+    raise exception using errcode = 'WR001', message = 'wrapped_key is not a wrapped key';
+  when foreign_key_violation or not_null_violation then
+    raise exception using errcode = 'WR004', message = 'there is no such user';
+end;
+$$;
+
+
+ALTER FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) OWNER TO weir_system;
 
 --
 -- Name: uuid_v7(); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -5235,6 +5586,85 @@ COMMENT ON TABLE public.usage_hourly IS 'tenant: calls by the hour, rolled up fr
 
 
 --
+-- Name: user_profiles; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.user_profiles (
+    user_id uuid NOT NULL,
+    display_name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT user_profiles_display_name_is_1_to_100_characters CHECK ((((length(display_name) >= 1) AND (length(display_name) <= 100)) AND (display_name = btrim(display_name))))
+);
+
+ALTER TABLE ONLY public.user_profiles FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.user_profiles OWNER TO weir_owner;
+
+--
+-- Name: TABLE user_profiles; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.user_profiles IS 'user: what a person is called';
+
+
+--
+-- Name: user_secrets; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.user_secrets (
+    user_id uuid NOT NULL,
+    wrapped_key bytea NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT user_secrets_key_is_wrapped CHECK (((octet_length(wrapped_key) >= 60) AND (octet_length(wrapped_key) <= 512))),
+    CONSTRAINT user_secrets_version_is_positive CHECK ((version > 0))
+);
+
+ALTER TABLE ONLY public.user_secrets FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.user_secrets OWNER TO weir_owner;
+
+--
+-- Name: TABLE user_secrets; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.user_secrets IS 'user: a person''s data key, wrapped by the keyring';
+
+
+--
+-- Name: user_ssh_keys; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.user_ssh_keys (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    user_id uuid NOT NULL,
+    name text NOT NULL,
+    public_key text NOT NULL,
+    fingerprint text NOT NULL,
+    private_key_secret_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT user_ssh_keys_fingerprint_is_sha256 CHECK ((fingerprint ~ '^SHA256:[A-Za-z0-9+/]{43}$'::text)),
+    CONSTRAINT user_ssh_keys_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name)))),
+    CONSTRAINT user_ssh_keys_public_key_is_ed25519 CHECK ((public_key ~ '^ssh-ed25519 [A-Za-z0-9+/]{68}$'::text))
+);
+
+ALTER TABLE ONLY public.user_ssh_keys FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.user_ssh_keys OWNER TO weir_owner;
+
+--
+-- Name: TABLE user_ssh_keys; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.user_ssh_keys IS 'user: a person''s SSH keys; the private part by reference to the vault only';
+
+
+--
 -- Name: workspace_members; Type: TABLE; Schema: public; Owner: weir_owner
 --
 
@@ -5511,7 +5941,7 @@ CREATE TABLE weir.identities (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT identities_email_is_lower_case CHECK (((email = lower(email)) AND (length(email) <= 320))),
-    CONSTRAINT identities_issuer_is_a_url CHECK ((issuer ~ '^https?://[^\s]{1,2000}$'::text)),
+    CONSTRAINT identities_issuer_is_a_url CHECK (((issuer ~ '^https?://[^\s]+$'::text) AND (length(issuer) <= 2000))),
     CONSTRAINT identities_subject_is_1_to_255_characters CHECK (((length(subject) >= 1) AND (length(subject) <= 255))),
     CONSTRAINT identities_verified_is_an_email CHECK (((email IS NOT NULL) OR (NOT email_verified)))
 );
@@ -5869,6 +6299,38 @@ ALTER TABLE ONLY public.permission_requests
 
 ALTER TABLE ONLY public.usage_hourly
     ADD CONSTRAINT usage_hourly_pkey PRIMARY KEY (organization_id, hour, agent_id, instance_id);
+
+
+--
+-- Name: user_profiles user_profiles_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.user_profiles
+    ADD CONSTRAINT user_profiles_pkey PRIMARY KEY (user_id);
+
+
+--
+-- Name: user_secrets user_secrets_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.user_secrets
+    ADD CONSTRAINT user_secrets_pkey PRIMARY KEY (user_id);
+
+
+--
+-- Name: user_ssh_keys user_ssh_keys_fingerprint_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.user_ssh_keys
+    ADD CONSTRAINT user_ssh_keys_fingerprint_key UNIQUE (user_id, fingerprint);
+
+
+--
+-- Name: user_ssh_keys user_ssh_keys_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.user_ssh_keys
+    ADD CONSTRAINT user_ssh_keys_pkey PRIMARY KEY (id);
 
 
 --
@@ -6361,6 +6823,13 @@ CREATE INDEX permission_requests_requested_by_idx ON public.permission_requests 
 
 
 --
+-- Name: user_ssh_keys_name_key; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX user_ssh_keys_name_key ON public.user_ssh_keys USING btree (user_id, lower(name));
+
+
+--
 -- Name: workspace_members_agent_id_idx; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
@@ -6498,6 +6967,13 @@ CREATE TRIGGER a_guard_invitation BEFORE UPDATE ON public.organization_invitatio
 --
 
 CREATE TRIGGER a_guard_key BEFORE UPDATE ON public.agent_api_keys FOR EACH ROW EXECUTE FUNCTION weir.guard_key();
+
+
+--
+-- Name: organization_api_keys a_guard_organization_key; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER a_guard_organization_key BEFORE UPDATE ON public.organization_api_keys FOR EACH ROW EXECUTE FUNCTION weir.guard_organization_key();
 
 
 --
@@ -7008,6 +7484,30 @@ ALTER TABLE ONLY public.usage_hourly
 
 
 --
+-- Name: user_profiles user_profiles_user; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.user_profiles
+    ADD CONSTRAINT user_profiles_user FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
+-- Name: user_secrets user_secrets_user; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.user_secrets
+    ADD CONSTRAINT user_secrets_user FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
+-- Name: user_ssh_keys user_ssh_keys_user; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.user_ssh_keys
+    ADD CONSTRAINT user_ssh_keys_user FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
 -- Name: workspace_members workspace_members_agent_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
 --
 
@@ -7405,6 +7905,27 @@ ALTER TABLE public.organization_api_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.organization_invitations ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: organization_api_keys organization_keys_are_made_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY organization_keys_are_made_by_admins ON public.organization_api_keys FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND (created_by = ( SELECT weir.actor_id() AS actor_id))));
+
+
+--
+-- Name: organization_api_keys organization_keys_are_read_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY organization_keys_are_read_by_the_engine ON public.organization_api_keys FOR SELECT TO weir_system USING (true);
+
+
+--
+-- Name: organization_api_keys organization_keys_are_revoked_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY organization_keys_are_revoked_by_admins ON public.organization_api_keys FOR UPDATE TO weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations)))) WITH CHECK ((revoked_by = ( SELECT weir.actor_id() AS actor_id)));
+
+
+--
 -- Name: organization_api_keys organization_keys_are_seen_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
@@ -7465,6 +7986,29 @@ CREATE POLICY pins_are_seen_by_members ON public.mcp_server_tools FOR SELECT TO 
 
 
 --
+-- Name: user_profiles profiles_are_changed_by_the_person; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY profiles_are_changed_by_the_person ON public.user_profiles FOR UPDATE TO weir_writer USING ((user_id = ( SELECT weir.actor_id() AS actor_id))) WITH CHECK ((user_id = ( SELECT weir.actor_id() AS actor_id)));
+
+
+--
+-- Name: user_profiles profiles_are_made_by_the_person; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY profiles_are_made_by_the_person ON public.user_profiles FOR INSERT TO weir_writer WITH CHECK ((user_id = ( SELECT weir.actor_id() AS actor_id)));
+
+
+--
+-- Name: user_profiles profiles_are_seen_by_the_person_and_fellow_members; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY profiles_are_seen_by_the_person_and_fellow_members ON public.user_profiles FOR SELECT TO authenticated, weir_writer USING (((user_id = ( SELECT weir.actor_id() AS actor_id)) OR (user_id = ANY (ARRAY( SELECT m.user_id
+   FROM public.organization_members m
+  WHERE (m.status <> 'removed'::text))))));
+
+
+--
 -- Name: permission_requests requests_are_decided_by_admins_and_withdrawn_by_who_asked; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
@@ -7486,6 +8030,41 @@ CREATE POLICY requests_are_seen_by_admins_and_who_asked ON public.permission_req
 
 
 --
+-- Name: user_secrets secrets_are_kept_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY secrets_are_kept_by_the_engine ON public.user_secrets TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: user_secrets secrets_are_known_to_the_person; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY secrets_are_known_to_the_person ON public.user_secrets FOR SELECT TO authenticated USING ((user_id = ( SELECT weir.actor_id() AS actor_id)));
+
+
+--
+-- Name: user_ssh_keys ssh_keys_are_deleted_by_the_person; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY ssh_keys_are_deleted_by_the_person ON public.user_ssh_keys FOR DELETE TO weir_writer USING ((user_id = ( SELECT weir.actor_id() AS actor_id)));
+
+
+--
+-- Name: user_ssh_keys ssh_keys_are_made_by_the_person; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY ssh_keys_are_made_by_the_person ON public.user_ssh_keys FOR INSERT TO weir_writer WITH CHECK ((user_id = ( SELECT weir.actor_id() AS actor_id)));
+
+
+--
+-- Name: user_ssh_keys ssh_keys_are_seen_by_the_person; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY ssh_keys_are_seen_by_the_person ON public.user_ssh_keys FOR SELECT TO authenticated, weir_writer USING ((user_id = ( SELECT weir.actor_id() AS actor_id)));
+
+
+--
 -- Name: usage_hourly; Type: ROW SECURITY; Schema: public; Owner: weir_owner
 --
 
@@ -7497,6 +8076,24 @@ ALTER TABLE public.usage_hourly ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY usage_is_seen_by_admins ON public.usage_hourly FOR SELECT TO authenticated USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
 
+
+--
+-- Name: user_profiles; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.user_profiles ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: user_secrets; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.user_secrets ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: user_ssh_keys; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.user_ssh_keys ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: workspace_members; Type: ROW SECURITY; Schema: public; Owner: weir_owner
@@ -7948,6 +8545,38 @@ GRANT ALL ON FUNCTION public.create_organization(name text, slug text) TO authen
 
 
 --
+-- Name: FUNCTION create_organization_api_key(p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.create_organization_api_key(p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.create_organization_api_key(p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamp with time zone) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_organization_api_key(organization_id uuid, name text, key_id text, secret text, scopes text[], expires_at timestamp with time zone); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.create_organization_api_key(organization_id uuid, name text, key_id text, secret text, scopes text[], expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_organization_api_key(organization_id uuid, name text, key_id text, secret text, scopes text[], expires_at timestamp with time zone) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_user_ssh_key(p_name text, p_public_key text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.create_user_ssh_key(p_name text, p_public_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.create_user_ssh_key(p_name text, p_public_key text) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_user_ssh_key(name text, public_key text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.create_user_ssh_key(name text, public_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_user_ssh_key(name text, public_key text) TO authenticated;
+
+
+--
 -- Name: FUNCTION create_workspace(p_organization_id uuid, p_name text); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -7977,6 +8606,22 @@ GRANT ALL ON FUNCTION weir.close_request(p_request_id uuid, p_status text, p_exp
 
 REVOKE ALL ON FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone, not_before timestamp with time zone, permissions jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone, not_before timestamp with time zone, permissions jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION delete_user_ssh_key(p_ssh_key_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.delete_user_ssh_key(p_ssh_key_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.delete_user_ssh_key(p_ssh_key_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION delete_user_ssh_key(ssh_key_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.delete_user_ssh_key(ssh_key_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delete_user_ssh_key(ssh_key_id uuid) TO authenticated;
 
 
 --
@@ -8198,6 +8843,22 @@ GRANT ALL ON FUNCTION public.revoke_mcp_access(agent_id uuid, mcp_server_instanc
 
 
 --
+-- Name: FUNCTION revoke_organization_api_key(p_key_id text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.revoke_organization_api_key(p_key_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.revoke_organization_api_key(p_key_id text) TO authenticated;
+
+
+--
+-- Name: FUNCTION revoke_organization_api_key(key_id text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.revoke_organization_api_key(key_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.revoke_organization_api_key(key_id text) TO authenticated;
+
+
+--
 -- Name: FUNCTION set_member_role(organization_id uuid, user_id uuid, role text); Type: ACL; Schema: public; Owner: weir_owner
 --
 
@@ -8211,6 +8872,22 @@ GRANT ALL ON FUNCTION public.set_member_role(organization_id uuid, user_id uuid,
 
 REVOKE ALL ON FUNCTION public.set_member_status(organization_id uuid, user_id uuid, status text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.set_member_status(organization_id uuid, user_id uuid, status text) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_user_profile(p_display_name text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.set_user_profile(p_display_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.set_user_profile(p_display_name text) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_user_profile(display_name text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.set_user_profile(display_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_user_profile(display_name text) TO authenticated;
 
 
 --
@@ -8335,6 +9012,14 @@ GRANT ALL ON FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) 
 
 
 --
+-- Name: FUNCTION authenticate_organization_key(p_key_id text, p_secret_hash bytea); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea) TO weir_engine;
+
+
+--
 -- Name: FUNCTION bury_instance(p_instance_id uuid, p_generation bigint); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -8453,6 +9138,14 @@ REVOKE ALL ON FUNCTION weir.delete_mcp_server(p_organization_id uuid, p_instance
 
 
 --
+-- Name: FUNCTION ed25519_blob(p_public_key text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.ed25519_blob(p_public_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.ed25519_blob(p_public_key text) TO weir_writer;
+
+
+--
 -- Name: FUNCTION endpoint_url(p_url text, p_node_api_url text, p_instance_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -8536,6 +9229,13 @@ REVOKE ALL ON FUNCTION weir.guard_key() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION weir.guard_last_owner() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_organization_key(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.guard_organization_key() FROM PUBLIC;
 
 
 --
@@ -8939,6 +9639,14 @@ GRANT ALL ON FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_ema
 
 
 --
+-- Name: FUNCTION rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) TO weir_engine;
+
+
+--
 -- Name: FUNCTION rule_error(p_rule jsonb, p_path text, p_depth integer); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -9003,6 +9711,14 @@ GRANT ALL ON FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) TO weir_
 --
 
 REVOKE ALL ON FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION user_data_key(p_user_id uuid, p_wrapped_key bytea); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) TO weir_engine;
 
 
 --
@@ -9877,7 +10593,7 @@ GRANT INSERT(approved_at) ON TABLE public.mcp_server_tools TO weir_system;
 --
 
 GRANT SELECT(id) ON TABLE public.organization_api_keys TO authenticated;
-GRANT SELECT(id) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(id),INSERT(id) ON TABLE public.organization_api_keys TO weir_writer;
 
 
 --
@@ -9885,7 +10601,8 @@ GRANT SELECT(id) ON TABLE public.organization_api_keys TO weir_writer;
 --
 
 GRANT SELECT(organization_id) ON TABLE public.organization_api_keys TO authenticated;
-GRANT SELECT(organization_id) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(organization_id) ON TABLE public.organization_api_keys TO weir_system;
 
 
 --
@@ -9893,7 +10610,8 @@ GRANT SELECT(organization_id) ON TABLE public.organization_api_keys TO weir_writ
 --
 
 GRANT SELECT(name) ON TABLE public.organization_api_keys TO authenticated;
-GRANT SELECT(name) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(name),INSERT(name) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(name) ON TABLE public.organization_api_keys TO weir_system;
 
 
 --
@@ -9901,7 +10619,16 @@ GRANT SELECT(name) ON TABLE public.organization_api_keys TO weir_writer;
 --
 
 GRANT SELECT(key_id) ON TABLE public.organization_api_keys TO authenticated;
-GRANT SELECT(key_id) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(key_id),INSERT(key_id) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(key_id) ON TABLE public.organization_api_keys TO weir_system;
+
+
+--
+-- Name: COLUMN organization_api_keys.secret_hash; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(secret_hash) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(secret_hash) ON TABLE public.organization_api_keys TO weir_system;
 
 
 --
@@ -9909,7 +10636,8 @@ GRANT SELECT(key_id) ON TABLE public.organization_api_keys TO weir_writer;
 --
 
 GRANT SELECT(scopes) ON TABLE public.organization_api_keys TO authenticated;
-GRANT SELECT(scopes) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(scopes),INSERT(scopes) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(scopes) ON TABLE public.organization_api_keys TO weir_system;
 
 
 --
@@ -9917,7 +10645,7 @@ GRANT SELECT(scopes) ON TABLE public.organization_api_keys TO weir_writer;
 --
 
 GRANT SELECT(created_by) ON TABLE public.organization_api_keys TO authenticated;
-GRANT SELECT(created_by) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(created_by),INSERT(created_by) ON TABLE public.organization_api_keys TO weir_writer;
 
 
 --
@@ -9933,7 +10661,8 @@ GRANT SELECT(created_at) ON TABLE public.organization_api_keys TO weir_writer;
 --
 
 GRANT SELECT(expires_at) ON TABLE public.organization_api_keys TO authenticated;
-GRANT SELECT(expires_at) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(expires_at) ON TABLE public.organization_api_keys TO weir_system;
 
 
 --
@@ -9941,7 +10670,8 @@ GRANT SELECT(expires_at) ON TABLE public.organization_api_keys TO weir_writer;
 --
 
 GRANT SELECT(revoked_at) ON TABLE public.organization_api_keys TO authenticated;
-GRANT SELECT(revoked_at) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(revoked_at) ON TABLE public.organization_api_keys TO weir_system;
 
 
 --
@@ -9949,7 +10679,7 @@ GRANT SELECT(revoked_at) ON TABLE public.organization_api_keys TO weir_writer;
 --
 
 GRANT SELECT(revoked_by) ON TABLE public.organization_api_keys TO authenticated;
-GRANT SELECT(revoked_by) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(revoked_by),UPDATE(revoked_by) ON TABLE public.organization_api_keys TO weir_writer;
 
 
 --
@@ -10236,6 +10966,135 @@ GRANT UPDATE(grant_id) ON TABLE public.permission_requests TO weir_writer;
 --
 
 GRANT SELECT ON TABLE public.usage_hourly TO authenticated;
+
+
+--
+-- Name: TABLE user_profiles; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.user_profiles TO authenticated;
+GRANT SELECT ON TABLE public.user_profiles TO weir_writer;
+
+
+--
+-- Name: COLUMN user_profiles.user_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(user_id) ON TABLE public.user_profiles TO weir_writer;
+
+
+--
+-- Name: COLUMN user_profiles.display_name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(display_name),UPDATE(display_name) ON TABLE public.user_profiles TO weir_writer;
+
+
+--
+-- Name: COLUMN user_profiles.updated_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(updated_at) ON TABLE public.user_profiles TO weir_writer;
+
+
+--
+-- Name: TABLE user_secrets; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.user_secrets TO weir_system;
+
+
+--
+-- Name: COLUMN user_secrets.user_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(user_id) ON TABLE public.user_secrets TO authenticated;
+GRANT INSERT(user_id) ON TABLE public.user_secrets TO weir_system;
+
+
+--
+-- Name: COLUMN user_secrets.wrapped_key; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(wrapped_key),UPDATE(wrapped_key) ON TABLE public.user_secrets TO weir_system;
+
+
+--
+-- Name: COLUMN user_secrets.version; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(version) ON TABLE public.user_secrets TO authenticated;
+GRANT UPDATE(version) ON TABLE public.user_secrets TO weir_system;
+
+
+--
+-- Name: COLUMN user_secrets.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.user_secrets TO authenticated;
+
+
+--
+-- Name: COLUMN user_secrets.updated_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(updated_at) ON TABLE public.user_secrets TO authenticated;
+GRANT UPDATE(updated_at) ON TABLE public.user_secrets TO weir_system;
+
+
+--
+-- Name: TABLE user_ssh_keys; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT DELETE ON TABLE public.user_ssh_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN user_ssh_keys.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(id) ON TABLE public.user_ssh_keys TO authenticated;
+GRANT SELECT(id),INSERT(id) ON TABLE public.user_ssh_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN user_ssh_keys.user_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(user_id) ON TABLE public.user_ssh_keys TO authenticated;
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE public.user_ssh_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN user_ssh_keys.name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(name) ON TABLE public.user_ssh_keys TO authenticated;
+GRANT SELECT(name),INSERT(name) ON TABLE public.user_ssh_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN user_ssh_keys.public_key; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(public_key) ON TABLE public.user_ssh_keys TO authenticated;
+GRANT SELECT(public_key),INSERT(public_key) ON TABLE public.user_ssh_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN user_ssh_keys.fingerprint; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(fingerprint) ON TABLE public.user_ssh_keys TO authenticated;
+GRANT SELECT(fingerprint),INSERT(fingerprint) ON TABLE public.user_ssh_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN user_ssh_keys.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.user_ssh_keys TO authenticated;
+GRANT SELECT(created_at) ON TABLE public.user_ssh_keys TO weir_writer;
 
 
 --

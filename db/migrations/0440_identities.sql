@@ -10,7 +10,7 @@ create table weir.identities (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint identities_pkey primary key (issuer, subject),
-  constraint identities_issuer_is_a_url check (issuer ~ '^https?://[^\s]{1,2000}$'),
+  constraint identities_issuer_is_a_url check (issuer ~ '^https?://[^\s]+$' and length(issuer) <= 2000),
   constraint identities_subject_is_1_to_255_characters check (length(subject) between 1 and 255),
   constraint identities_email_is_lower_case check (email = lower(email) and length(email) <= 320),
   constraint identities_verified_is_an_email check (email is not null or not email_verified),
@@ -35,7 +35,7 @@ declare
   v_email constant text := case when length(p_email) <= 320 then lower(p_email) end;
   v_verified constant boolean := v_email is not null and coalesce(p_email_verified, false);
 begin
-  if p_issuer is null or p_issuer !~ '^https?://[^\s]{1,2000}$' then
+  if p_issuer is null or length(p_issuer) > 2000 or p_issuer !~ '^https?://[^\s]+$' then
     raise exception using errcode = 'WR001', message = 'issuer must be a URL';
   elsif p_subject is null or length(p_subject) not between 1 and 255 then
     raise exception using errcode = 'WR001', message = 'subject must be 1 to 255 characters';
