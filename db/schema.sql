@@ -1617,6 +1617,74 @@ END;
 ALTER FUNCTION public.post_chat_message(channel_id uuid, content text, client_message_id text) OWNER TO weir_owner;
 
 --
+-- Name: read_audit(uuid, jsonb, jsonb, integer); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_limit constant integer := coalesce(p_limit, 100);
+  v_error constant text := coalesce(
+    case when v_limit not between 1 and 1000 then 'limit must be 1 to 1000' end,
+    weir.audit_filter_error(p_filter), weir.audit_cursor_error(p_before));
+  v_admin boolean;
+  v_rows jsonb;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'admin_read');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'admin_read', p_organization_id, p_item => 'read_audit');
+  elsif v_error is not null then
+    return weir.refuse('WR001', v_error, 'admin_read', p_organization_id, p_item => 'read_audit');
+  end if;
+  v_admin := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  perform weir.record_event('admin_read', p_organization_id, p_item => 'read_audit', p_detail => weir.cut(p_filter::text, 500));
+  select coalesce(jsonb_agg(to_jsonb(r) order by r.created_at desc, r.id desc, r.phase desc), '[]') into v_rows
+  from (
+    select l.created_at, l.id, l.phase::text, l.kind::text, l.decision::text, l.actor_kind::text, l.user_id, l.agent_id, l.agent_name::text,
+           l.key_id, l.instance_id, l.instance_name::text, l.item::text, l.grant_id, l.request_id::text, l.attempt, l.reason::text,
+           l.detail::text, l.outcome::text, l.error_code::text, l.duration_us::bigint, l.request_bytes::bigint, l.response_bytes::bigint,
+           l.request_copy::text, l.response_copy::text, l.occurrences
+    from public.mcp_interaction_logs l
+    where l.organization_id = p_organization_id and (v_admin or l.user_id = v_actor)
+      and l.created_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
+      and l.created_at < coalesce((p_filter ->> 'until')::timestamptz, 'infinity')
+      and (p_filter ->> 'agent_id' is null or l.agent_id = (p_filter ->> 'agent_id')::uuid)
+      and (p_filter ->> 'instance_id' is null or l.instance_id = (p_filter ->> 'instance_id')::uuid)
+      and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
+      and (p_filter ->> 'kind' is null or l.kind::text = p_filter ->> 'kind')
+      and (p_filter ->> 'phase' is null or l.phase::text = p_filter ->> 'phase')
+      -- for the index; the page begins inside this moment
+      and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
+      and (p_before is null or (l.created_at, l.id, l.phase::text)
+           < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid, p_before ->> 'phase'))
+    order by l.created_at desc, l.id desc, l.phase::text desc
+    limit v_limit) r;
+  return jsonb_build_object('rows', v_rows, 'next', case when jsonb_array_length(v_rows) = v_limit
+    then jsonb_build_object('created_at', v_rows -> -1 -> 'created_at', 'id', v_rows -> -1 -> 'id', 'phase', v_rows -> -1 -> 'phase') end);
+end;
+$$;
+
+
+ALTER FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) OWNER TO weir_system;
+
+--
+-- Name: read_audit(uuid, jsonb, jsonb, integer); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.read_audit(organization_id uuid, filter jsonb DEFAULT NULL::jsonb, before jsonb DEFAULT NULL::jsonb, "limit" integer DEFAULT NULL::integer) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.read_audit(organization_id, filter, before, "limit") AS read_audit;
+END;
+
+
+ALTER FUNCTION public.read_audit(organization_id uuid, filter jsonb, before jsonb, "limit" integer) OWNER TO weir_owner;
+
+--
 -- Name: request_mcp_access(uuid, uuid, jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -2370,6 +2438,80 @@ $_$;
 
 
 ALTER FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text) OWNER TO weir_owner;
+
+--
+-- Name: is_time(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.is_time(p_value jsonb) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $_$
+begin
+  if jsonb_typeof(p_value) <> 'string' or (p_value #>> '{}') !~ '^[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-9:.]{5,15}(Z|[+-][0-9:]{2,5})?$' then
+    return false;
+  end if;
+  return (p_value #>> '{}')::timestamptz is not null;
+exception
+  when data_exception then
+    return false;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.is_time(p_value jsonb) OWNER TO weir_owner;
+
+--
+-- Name: audit_cursor_error(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.audit_cursor_error(p_before jsonb) RETURNS text
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN ((p_before IS NOT NULL) AND ((jsonb_typeof(p_before) <> 'object'::text) OR (NOT (p_before ?& ARRAY['created_at'::text, 'id'::text, 'phase'::text])) OR ((p_before - ARRAY['created_at'::text, 'id'::text, 'phase'::text]) <> '{}'::jsonb) OR (NOT weir.is_time((p_before -> 'created_at'::text))) OR (COALESCE((p_before ->> 'id'::text), ''::text) !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'::text) OR (COALESCE((p_before ->> 'phase'::text), ''::text) <> ALL (ARRAY['requested'::text, 'denied'::text, 'completed'::text])))) THEN 'before must be the next of the page before'::text
+             ELSE NULL::text
+         END AS "case";
+END;
+
+
+ALTER FUNCTION weir.audit_cursor_error(p_before jsonb) OWNER TO weir_owner;
+
+--
+-- Name: audit_filter_error(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.audit_filter_error(p_filter jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $_$
+declare
+  v_key text;
+  v_value jsonb;
+begin
+  if p_filter is null then
+    return null;
+  elsif jsonb_typeof(p_filter) <> 'object' then
+    return 'filter must be an object';
+  end if;
+  for v_key, v_value in select e.key, e.value from jsonb_each(p_filter) e limit 100 loop
+    if not (case
+      when v_key in ('since', 'until') then weir.is_time(v_value)
+      when v_key in ('agent_id', 'instance_id', 'user_id') then
+        jsonb_typeof(v_value) = 'string' and v_value #>> '{}' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+      when v_key in ('kind', 'phase') then jsonb_typeof(v_value) = 'string' and length(v_value #>> '{}') <= 64
+      else false
+    end) then
+      return 'filter.' || left(v_key, 64) || ' is not known or not valid';
+    end if;
+  end loop;
+  return null;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.audit_filter_error(p_filter jsonb) OWNER TO weir_owner;
 
 --
 -- Name: authenticate_key(text, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -8779,6 +8921,22 @@ GRANT ALL ON FUNCTION public.post_chat_message(channel_id uuid, content text, cl
 
 
 --
+-- Name: FUNCTION read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) TO authenticated;
+
+
+--
+-- Name: FUNCTION read_audit(organization_id uuid, filter jsonb, before jsonb, "limit" integer); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.read_audit(organization_id uuid, filter jsonb, before jsonb, "limit" integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.read_audit(organization_id uuid, filter jsonb, before jsonb, "limit" integer) TO authenticated;
+
+
+--
 -- Name: FUNCTION request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -9001,6 +9159,30 @@ GRANT ALL ON FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint,
 REVOKE ALL ON FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text) TO weir_writer;
 GRANT ALL ON FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text) TO weir_system;
+
+
+--
+-- Name: FUNCTION is_time(p_value jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.is_time(p_value jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.is_time(p_value jsonb) TO weir_system;
+
+
+--
+-- Name: FUNCTION audit_cursor_error(p_before jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.audit_cursor_error(p_before jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.audit_cursor_error(p_before jsonb) TO weir_system;
+
+
+--
+-- Name: FUNCTION audit_filter_error(p_filter jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.audit_filter_error(p_filter jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.audit_filter_error(p_filter jsonb) TO weir_system;
 
 
 --

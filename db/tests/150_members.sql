@@ -115,6 +115,10 @@ select is(pg_temp.outcome('ann', format($$select invite_member({a}, 'one@example
 select is(pg_temp.outcome('ann', format($$select invite_member({a}, 'two@example.org', 'member', %L)$$, pg_temp.token('two'))), 'WR006',
   'M12_the_quota_of_members_holds');
 rollback to s;
+update organizations o set max_agents = weir.count_of('agents', o.id), max_workspaces = weir.count_of('workspaces', o.id) where id = pg_temp.id('a');
+select is(pg_temp.outcome('ann', $$select create_agent({a}, 'More')$$), 'WR006', 'M12_the_quota_of_agents_holds');
+select is(pg_temp.outcome('ann', $$select create_workspace({a}, 'More')$$), 'WR006', 'M12_the_quota_of_workspaces_holds');
+rollback to s;
 select is(pg_temp.invite('ann', 'bob', 'member', 'full'), 'ok', 'an invitation of before');
 update organizations o set max_members = 3 where id = pg_temp.id('a');
 select is(pg_temp.accept('bob', 'full'), 'WR006', 'M12_a_lowered_quota_holds_for_who_was_invited');

@@ -40,6 +40,8 @@ insert into calls values
   ('leave_organization', 'mia', array['{a}']),
   ('manage_mcp_servers', 'ann', array['''update''', '{a}', '''{"priority": 1}''', '{files}']),
   ('post_chat_message', 'ann', array['{chat}', '''hi''', '''c9''']),
+  ('read_audit', 'ann', array['{a}', '''{"kind": "grant"}''',
+    '''{"created_at": "2026-01-01T00:00:00Z", "id": "01900000-0000-7000-8000-00000000dead", "phase": "denied"}''', '10']),
   ('request_mcp_access', 'mia', array['{robo}', '{files}', '''{"tools": {"*": {}}}''', '''please''']),
   ('revoke_agent_key', 'mia', array['''robokey000000001''']),
   ('revoke_invitation', 'ann', array['{invitation}']),
