@@ -67,6 +67,31 @@ select is(pg_temp.write('mia', $$insert into public.organization_invitations (or
   expires_at) values ({a}, 'x@example.org', 'member', sha256('x'), {mia}, now() + interval '1 day')$$), '42501', 'a member invites nobody');
 select is(pg_temp.write('ann', $$select token_hash from public.organization_invitations$$), '42501', 'the writer reads no token''s hash');
 
+-- Without a condition nothing is read, so the policy for reading does not help
+create function pg_temp.write_blindly(p_actor text, p_sql text) returns void language plpgsql as $$
+begin
+  perform set_config('request.jwt.claims', jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id(p_actor))::text, true),
+          set_config('role', 'weir_writer', true);
+  execute p_sql;
+  perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
+end;
+$$;
+savepoint s;
+select pg_temp.write_blindly(w, 'delete from public.workspace_members') from unnest(array['vic', 'sam', 'bob', 'otto']) w \g /dev/null
+select is(pg_temp.be('owner', 'select count(*) from workspace_members where organization_id = {a}'), '3', 'nobody empties a workspace');
+rollback to s;
+select pg_temp.be('ann', $$select create_organization_api_key({a}, 'k', 'orgkey0000000001', repeat('k', 43), '{audit.read}')$$),
+       pg_temp.be('mia', $$select create_user_ssh_key('k', 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINb9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddw')$$),
+       pg_temp.be('ann', $$select manage_mcp_servers('update', {a}, '{"priority": 1, "idempotency_key": "k"}', {files})$$) \g /dev/null
+select pg_temp.write_blindly(w, format('update public.organization_api_keys set revoked_at = now(), revoked_by = %L', pg_temp.id(w))),
+       pg_temp.write_blindly(w, 'delete from public.user_ssh_keys') from unnest(array['vic', 'sam', 'bob', 'otto']) w \g /dev/null
+select is(pg_temp.be('owner', 'select count(*) from organization_api_keys where revoked_at is null'), '1', 'nor revokes another''s key');
+select is(pg_temp.be('owner', 'select count(*) from user_ssh_keys'), '1', 'nor deletes one');
+select is(pg_temp.write(w, 'select count(*) from weir.idempotency_keys'), '0', format('%s sees no answer of before', w)) from unnest(array['mia', 'sam', 'bob']) w;
+select is(pg_temp.write(w, $$insert into weir.idempotency_keys (organization_id, key, request_hash, answer) values ({a}, 'x', sha256('x'), '{}')$$), '42501',
+  format('nor plants one as %s', w)) from unnest(array['mia', 'sam', 'bob']) w;
+rollback to s;
+
 -- Agents and keys
 select is(pg_temp.write('vic',
   $$insert into public.agents (id, organization_id, name, owner_id, created_by) values ({nobody}, {a}, 'x', {vic}, {vic})$$), '42501',

@@ -99,6 +99,17 @@ select case when (select rolsuper from pg_roles where rolname = current_user) th
 select is(pg_temp.outcome('adam', format($$select invite_member({a}, 'late@example.org', 'viewer', %L)$$, pg_temp.token('later'))),
   case when (select rolsuper from pg_roles where rolname = current_user) then 'ok' else 'WR005' end, 'an expired one makes room');
 
+savepoint s;
+select pg_temp.invite('ann', 'bob', 'member', 'too late'), pg_temp.be('ann', format('select revoke_invitation(%L)', (select id from organization_invitations
+  where role = 'owner' and revoked_at is null and email = pg_temp.email('bob')))), pg_temp.invite('ann', 'bob', 'member', 'too late') \g /dev/null
+select case when (select rolsuper from pg_roles where rolname = current_user) then lives_ok($$
+  set local session_replication_role = replica;
+  update organization_invitations set expires_at = now() where token_hash = sha256(pg_temp.token('too late')::bytea);
+  set local session_replication_role = origin$$, 'its time is over') else pass('the clock stands still for the migrator') end;
+select is(pg_temp.accept('bob', 'too late'), case when (select rolsuper from pg_roles where rolname = current_user) then 'WR004' else 'ok' end,
+  'an expired invitation lets nobody in');
+rollback to s;
+
 -- Revoking
 select pg_temp.keep('asowner', (select id from organization_invitations where role = 'owner' and email = pg_temp.email('bob'))) \g /dev/null
 select is(pg_temp.outcome(w, 'select revoke_invitation({asowner})'), r, format('%s does not revoke it', w))

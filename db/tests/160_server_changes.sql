@@ -39,6 +39,11 @@ select is(pg_temp.manage('ann', a, 'spy', case a when 'update' then '{"priority"
 from unnest(array['update', 'restart', 'delete']) a;
 select is(pg_temp.manage('bob', a, 'files', case a when 'update' then '{"priority": 5}' end, 'b'), 'WR004', format('M2_nor_%s_in_its_own', a))
 from unnest(array['update', 'restart', 'delete']) a;
+savepoint s;
+update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
+select is(pg_temp.manage('mel', a, 'files', case a when 'update' then '{"priority": 5}' end, 'b'), 'WR004', format('M2_nor_does_an_admin_of_both_%s_it_as_of_b', a))
+from unnest(array['update', 'restart', 'delete', 'stop']) a;
+rollback to s;
 select is(pg_temp.manage('ann', a, null, case a when 'update' then '{"priority": 5}' end), 'WR004', format('M10_%s_of_null', a))
 from unnest(array['update', 'restart', 'delete', 'start', 'stop']) a;
 select is(pg_temp.status('files'), 'running 2', 'M2_and_nothing_was_changed');

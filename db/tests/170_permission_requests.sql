@@ -32,6 +32,7 @@ from (values ('mia', '1'), ('ann', '1'), ('adam', '1'), ('mel', '0'), ('vic', '0
 -- Who decides
 select is(pg_temp.outcome(w, 'select decide_permission_request({request}, true)'), r, format('T1_%s decides nothing', w))
 from (values ('mia', 'WR003'), ('vic', 'WR004'), ('mel', 'WR004'), ('sam', 'WR004'), ('bob', 'WR004')) t(w, r);
+select is(pg_temp.outcome('mia', 'select decide_permission_request({request}, false)'), 'WR003', 'T1_nor_refuses_who_asked');
 select is(pg_temp.outcome(w, 'select withdraw_permission_request({request})'), r, format('%s withdraws nothing', w))
 from (values ('ann', 'WR003'), ('mel', 'WR004'), ('bob', 'WR004')) t(w, r);
 select is(pg_temp.outcome('adam', format('select decide_permission_request(%s)', a)), r, format('not with %s', a))

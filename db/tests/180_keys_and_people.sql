@@ -40,6 +40,12 @@ select is(pg_temp.be(w, 'select authenticate_organization_key(''x'', null)'), '4
 select is(pg_temp.be('ann', $$select weir.authenticate_organization_key('x', null)$$), '42501', 'only the engine does');
 select is(pg_temp.be('engine', $$select weir.authenticate_organization_key('x', null)$$), 'WR002', 'and gets one error');
 savepoint s;
+select case when (select rolsuper from pg_roles where rolname = current_user) then lives_ok($$
+  set local session_replication_role = replica;
+  update organization_api_keys set expires_at = now();
+  set local session_replication_role = origin$$, 'its time is over') else pass('the clock stands still for the migrator') end;
+select is(pg_temp.key_of(), case when (select rolsuper from pg_roles where rolname = current_user) then 'WR002' else pg_temp.key_of() end, 'V11_an_expired_key_is_none');
+rollback to s;
 update organizations set is_active = false where id = pg_temp.id('a');
 select is(pg_temp.key_of(), 'WR002', 'M3_an_inactive_organization_s_key_is_none');
 rollback to s;
