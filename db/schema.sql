@@ -59,6 +59,19 @@ CREATE TYPE weir.call_decision AS (
 ALTER TYPE weir.call_decision OWNER TO weir_owner;
 
 --
+-- Name: decisions; Type: TYPE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TYPE weir.decisions AS (
+	calls weir.call_decision[],
+	known bigint,
+	limited boolean
+);
+
+
+ALTER TYPE weir.decisions OWNER TO weir_owner;
+
+--
 -- Name: log_actor; Type: DOMAIN; Schema: weir; Owner: weir_owner
 --
 
@@ -1043,6 +1056,7 @@ ALTER FUNCTION public.deploy_mcp_server_to_dtma(server_instance_id uuid) OWNER T
 CREATE FUNCTION weir.explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_tool text, p_arguments jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1066,10 +1080,10 @@ begin
       select from public.mcp_server_instances i where i.id = p_instance_id and i.organization_id = v_agent.organization_id) then
     raise exception using errcode = 'WR004', message = 'there is no such server';
   end if;
-  select d.* into v_decision
-  from weir.decide(array[null::text], array[null::bytea], array[case when not v_admin then v_actor end], array[p_agent_id],
-                   array[case when p_tool is null then 'context_request' else 'tool_execution' end], array[p_instance_id],
-                   array[p_tool], array[p_arguments::text], null, true) d;
+  v_decision := (weir.decide(
+    array[null::text], array[null::bytea], array[case when not v_admin then v_actor end], array[p_agent_id],
+    array[case when p_tool is null then 'context_request' else 'tool_execution' end], array[p_instance_id],
+    array[p_tool], array[p_arguments::text], null, true)).calls[1];
   if v_decision.failures = '{}' and weir.limit_reached(v_decision.grant_id, v_decision.limits) then
     v_decision.failures := array['limit'];
   end if;
@@ -1167,6 +1181,7 @@ ALTER FUNCTION public.get_chat_messages_with_details(p_channel_id uuid, before u
 CREATE FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid) RETURNS TABLE(instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text, grant_id uuid, expires_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 #variable_conflict use_column
 declare
@@ -1198,10 +1213,10 @@ begin
   ), decisions as materialized (
     -- one set-based question for all servers
     select d.*
-    from ids, weir.decide(array_fill(null::text, array[ids.n]), array_fill(null::bytea, array[ids.n]),
+    from ids, unnest((weir.decide(array_fill(null::text, array[ids.n]), array_fill(null::bytea, array[ids.n]),
                           array_fill(case when not v_admin then v_actor end, array[ids.n]), array_fill(p_agent_id, array[ids.n]),
                           array_fill('context_request'::text, array[ids.n]), ids.list, array_fill(null::text, array[ids.n]),
-                          array_fill(null::text, array[ids.n]), null, true) d
+                          array_fill(null::text, array[ids.n]), null, true)).calls) d
     where ids.n > 0
   )
   select s.id, s.name, c.slug, case when s.url is not null then 'http' else c.transport end, s.status,
@@ -2066,6 +2081,7 @@ ALTER FUNCTION public.transfer_ownership(organization_id uuid, user_id uuid) OWN
 CREATE FUNCTION weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -2078,9 +2094,10 @@ begin
   elsif p_user_id <> v_actor and not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
     return false;
   end if;
-  return (select d.failures <@ array['unavailable']
-          from weir.decide(array[null::text], array[null::bytea], array[coalesce(p_user_id, v_actor)], array[p_agent_id],
-                           array['context_request'], array[p_instance_id], array[null::text], array[null::text], null) d);
+  return ((weir.decide(
+    array[null::text], array[null::bytea], array[coalesce(p_user_id, v_actor)], array[p_agent_id],
+    array['context_request'], array[p_instance_id], array[null::text], array[null::text], null)).calls[1]).failures
+    <@ array['unavailable'];
 end;
 $$;
 
@@ -2144,64 +2161,75 @@ $$;
 ALTER FUNCTION weir.add_platform_admin(p_user_id uuid) OWNER TO weir_system;
 
 --
--- Name: admit(uuid, uuid[], timestamp with time zone[], text[], bytea[], uuid[], uuid[], text[], uuid[], text[], text[], text[], integer[], bigint[], bytea[], text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: admit(uuid, uuid[], timestamp with time zone[], text[], bytea[], uuid[], uuid[], text[], uuid[], text[], text[], text[], integer[], bigint[], bytea[], text[], uuid[]); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[]) RETURNS TABLE(ordinal integer, admitted boolean, reason text, organization_id uuid, agent_id uuid, instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, grant_id uuid, detail text)
-    LANGUAGE plpgsql SECURITY DEFINER ROWS 16
+CREATE FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[]) RETURNS weir.call_decision[]
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
-#variable_conflict use_column
 declare
-  v_locked uuid[];
+  v_organization_id uuid;
+  v_asked uuid[] := p_organization_ids;
+  v_locked uuid[] := '{}'::uuid[];
+  v_decisions weir.decisions;
   v_calls weir.call_decision[];
   v_over record;
-  v_known bigint;
-  v_limited boolean;
   v_written bigint;
+  v_time timestamptz;
   v_now constant timestamptz := clock_timestamp();
 begin
-  -- 1. the shape
+  -- 1. the shape, by expressions: each query costs a lone call as much as all of these
   if p_replica_id is null or array_position(p_ids, null) is not null or array_position(p_created_at, null) is not null
      or array_position(p_attempts, null) is not null
      or not coalesce(cardinality(p_ids) = all(array[cardinality(p_created_at), cardinality(p_key_ids), cardinality(p_secret_hashes),
           cardinality(p_user_ids), cardinality(p_agent_ids), cardinality(p_kinds), cardinality(p_instance_ids), cardinality(p_items),
           cardinality(p_arguments), cardinality(p_request_ids), cardinality(p_attempts), cardinality(p_request_bytes),
-          cardinality(p_request_hashes), cardinality(p_request_copies)]), false) then
+          cardinality(p_request_hashes), cardinality(p_request_copies), cardinality(p_organization_ids)]), false) then
     raise exception using errcode = 'WR001', message = 'arrays must have one element for each call, and ids, times and attempts no null';
   elsif not p_kinds <@ array['tool_execution', 'resource_read', 'prompt_get', 'context_request']
         or array_position(p_kinds, null) is not null then
     raise exception using errcode = 'WR001', message = 'p_kinds: a kind is not known';
-  elsif exists (select from unnest(p_created_at) t where t not between v_now - interval '5 minutes' and v_now + interval '5 minutes') then
-    raise exception using errcode = 'WR001', message = 'p_created_at: a time is more than five minutes from the database''s clock';
   elsif current_setting('transaction_isolation') <> 'read committed' then
     -- under one snapshot for the whole transaction the locks would prove nothing
     raise exception using errcode = 'WR001', message = 'admission needs the isolation level read committed';
   end if;
+  foreach v_time in array p_created_at loop
+    if v_time not between v_now - interval '5 minutes' and v_now + interval '5 minutes' then
+      raise exception using errcode = 'WR001', message = 'p_created_at: a time is more than five minutes from the database''s clock';
+    end if;
+  end loop;
 
   -- 2. the locks. An organization never changes for a key or an agent, so finding it before the lock is safe. Taken in
   -- no order: a try never waits.
-  select coalesce(array_agg(o.id) filter (where pg_try_advisory_xact_lock_shared(weir.lock_key(o.id))), '{}')
-  into v_locked
-  from (select k.organization_id as id from unnest(p_key_ids) c(key_id) join public.agent_api_keys k on k.key_id = c.key_id
-        union
-        select a.organization_id from unnest(p_key_ids, p_agent_ids) c(key_id, agent_id)
-        join public.agents a on a.id = c.agent_id where c.key_id is null) o;
+  if array_position(v_asked, null) is not null then
+    v_asked := array(
+      select distinct coalesce(c.organization_id, k.organization_id, a.organization_id)
+      from unnest(p_organization_ids, p_key_ids, p_agent_ids) c(organization_id, key_id, agent_id)
+      left join lateral (select x.organization_id from public.agent_api_keys x where x.key_id = c.key_id offset 0) k on true
+      left join lateral (select x.organization_id from public.agents x
+                         where x.id = case when c.key_id is null then c.agent_id end offset 0) a on true);
+  end if;
+  foreach v_organization_id in array v_asked loop
+    if not v_organization_id = any(v_locked) and pg_try_advisory_xact_lock_shared(weir.lock_key(v_organization_id)) then
+      v_locked := v_locked || v_organization_id;
+    end if;
+  end loop;
   if not pg_try_advisory_xact_lock_shared(weir.lock_key(weir.platform_id())) then
     v_locked := '{}';
   end if;
 
   -- 3. the decisions
-  select array_agg(d::weir.call_decision order by d.ordinal), count(d.organization_id),
-         coalesce(bool_or(d.failures = '{}' and d.limits <> '{}'), false)
-  into v_calls, v_known, v_limited
-  from weir.decide(p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids, p_items, p_arguments, v_locked) d;
+  v_decisions := weir.decide(
+    p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids, p_items, p_arguments, v_locked);
+  v_calls := v_decisions.calls;
 
   -- 4. the limits
-  if v_limited then
+  if v_decisions.limited then
     for v_over in select o.ordinal, o.retry_after from weir.over_limit(v_calls) o loop
       v_calls[v_over.ordinal].failures := array['limit'];
       v_calls[v_over.ordinal].detail := v_over.retry_after::text;
+      v_calls[v_over.ordinal].endpoint_url := null;
     end loop;
   end if;
 
@@ -2220,19 +2248,16 @@ begin
   where c.organization_id is not null
   on conflict do nothing;
   get diagnostics v_written = row_count;
-  if v_written <> v_known then
+  if v_written <> v_decisions.known then
     raise exception using errcode = 'WR005', message = 'p_ids: an interaction of this id is already recorded';
   end if;
 
-  return query
-  select c.ordinal, c.failures = '{}', c.failures[1], c.organization_id, c.agent_id, c.instance_id, c.instance_name,
-         case when c.failures = '{}' then c.endpoint_url end, c.node_id, c.share, c.grant_id, c.detail
-  from unnest(v_calls) c;
+  return v_calls;
 end;
 $$;
 
 
-ALTER FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[]) OWNER TO weir_system;
+ALTER FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[]) OWNER TO weir_system;
 
 --
 -- Name: agent_catalog(text, bytea, uuid, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -2402,8 +2427,10 @@ CREATE FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text) RETUR
     AS $_$
 declare
   v_arguments jsonb;
+  v_unlisted jsonb;
   v_entry jsonb;
   v_rules jsonb;
+  v_name text;
   v_failure text;
 begin
   if octet_length(p_arguments) > 65536 then
@@ -2415,16 +2442,20 @@ begin
       return '$';
     end if;
     foreach v_entry in array p_entries loop
-      v_rules := coalesce(v_entry -> 'args', '{}');
-      continue when v_rules = '{}' and v_entry ->> 'other' is distinct from 'deny' and not v_entry ? 'args';
-      select coalesce(case when not v_arguments ? r.key then '$.' || r.key end,
-                      weir.rule_failure(r.value, v_arguments -> r.key, '$.' || r.key))
-      into v_failure
-      from jsonb_each(v_rules) r
-      where not v_arguments ? r.key or weir.rule_failure(r.value, v_arguments -> r.key, '') is not null
-      limit 1;
-      if v_failure is null and v_entry ->> 'other' is distinct from 'allow' then
-        select '$.' || a.key into v_failure from jsonb_object_keys(v_arguments) a(key) where not v_rules ? a.key limit 1;
+      continue when not v_entry ? 'args' and v_entry ->> 'other' is distinct from 'deny';
+      v_unlisted := v_arguments;
+      -- the members as an array, by one function: a query over them would cost more than the rules
+      v_rules := jsonb_path_query_array(coalesce(v_entry -> 'args', '{}'), '$.keyvalue()');
+      for v_n in 0 .. jsonb_array_length(v_rules) - 1 loop
+        v_name := v_rules -> v_n ->> 'key';
+        v_failure := case when v_arguments ? v_name
+                          then weir.rule_failure(v_rules -> v_n -> 'value', v_arguments -> v_name, '$.' || v_name)
+                          else '$.' || v_name end;
+        exit when v_failure is not null;
+        v_unlisted := v_unlisted - v_name;
+      end loop;
+      if v_failure is null and v_unlisted <> '{}' and v_entry ->> 'other' is distinct from 'allow' then
+        v_failure := '$.' || (jsonb_path_query_first(v_unlisted, '$.keyvalue().key') #>> '{}');
       end if;
       exit when v_failure is not null;
     end loop;
@@ -2581,19 +2612,6 @@ $$;
 
 
 ALTER FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) OWNER TO weir_owner;
-
---
--- Name: canon(bytea); Type: FUNCTION; Schema: weir; Owner: weir_owner
---
-
-CREATE FUNCTION weir.canon(p_bytes bytea) RETURNS bytea
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT COALESCE((int4send(octet_length(p_bytes)) || p_bytes), '\xffffffff'::bytea) AS "coalesce";
-END;
-
-
-ALTER FUNCTION weir.canon(p_bytes bytea) OWNER TO weir_owner;
 
 --
 -- Name: change_version(); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -2771,8 +2789,16 @@ CREATE FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at time
 declare
   v_written integer;
   v_epoch integer;
+  -- the first and last time of the batch, so that the partitions of other months are not even opened
+  v_from timestamptz := p_created_at[1];
+  v_to timestamptz := p_created_at[1];
+  v_time timestamptz;
 begin
   perform set_config('synchronous_commit', 'off', true);
+  foreach v_time in array p_created_at loop
+    v_from := least(v_from, v_time);
+    v_to := greatest(v_to, v_time);
+  end loop;
   select i.epoch into v_epoch from weir.installation i;
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
@@ -2784,7 +2810,8 @@ begin
   from unnest(p_ids, p_created_at, p_outcomes, p_error_codes, p_durations_us, p_response_bytes, p_response_hashes, p_response_copies)
        as c(id, created_at, outcome, error_code, duration_us, response_bytes, response_hash, response_copy)
   join lateral (select l.* from public.mcp_interaction_logs l
-                where l.created_at = c.created_at and l.id = c.id and l.phase = 'requested' offset 0) r on true
+                where l.created_at = c.created_at and l.id = c.id and l.phase = 'requested'
+                  and l.created_at between v_from and v_to offset 0) r on true
   on conflict do nothing;
   get diagnostics v_written = row_count;
   return v_written;
@@ -2934,79 +2961,82 @@ ALTER FUNCTION weir.cut(p_text text, p_bytes integer) OWNER TO weir_owner;
 -- Name: decide(text[], bytea[], uuid[], uuid[], text[], uuid[], text[], text[], uuid[], boolean); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.decide(p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_locked uuid[], p_without_key boolean DEFAULT false) RETURNS SETOF weir.call_decision
-    LANGUAGE plpgsql STABLE ROWS 16
+CREATE FUNCTION weir.decide(p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_locked uuid[], p_without_key boolean DEFAULT false) RETURNS weir.decisions
+    LANGUAGE plpgsql STABLE
     AS $$
 declare
   v_now constant timestamptz := clock_timestamp();
+  v_decisions weir.decisions;
 begin
-  return query
-  select d.ordinal,
-         case when r.path is null then d.failures
-              else array_prepend('argument_rule', d.failures) end,
-         case when r.path is not null then r.path
-              when d.failures[1] = 'unavailable' then d.status end,
-         d.organization_id, d.agent_id, d.agent_name, d.key_id, d.user_id, d.instance_id, d.instance_name,
-         d.endpoint_url, d.node_id, d.share, d.grant_id, d.limits
+  select array_agg(row(
+           r.ordinal, case when r.path is null then r.failures else array_prepend('argument_rule', r.failures) end,
+           case when r.path is not null then r.path when r.failures[1] = 'unavailable' then r.status end,
+           r.organization_id, r.agent_id, r.agent_name, r.key_id, r.user_id, r.instance_id, r.instance_name,
+           case when r.path is null and r.failures = '{}' then r.endpoint_url end, r.node_id, r.share, r.grant_id,
+           r.limits)::weir.call_decision order by r.ordinal),
+         count(r.organization_id), coalesce(bool_or(r.path is null and r.failures = '{}' and r.limits <> '{}'), false)
+  into v_decisions.calls, v_decisions.known, v_decisions.limited
   from (
-    select c.ordinal::integer, a.organization_id, a.id as agent_id, a.name as agent_name, k.key_id, c.user_id,
-           i.id as instance_id, i.name as instance_name, i.status, i.share, i.node_id,
-           weir.endpoint_url(i.url, n.api_url, i.id) as endpoint_url,
-           g.id as grant_id, g.permissions -> 'limits' as limits, e.entries, c.arguments,
-           array_remove(array[
-      -- 1. who: the key, or the person and the agent
-      case when a.id is null then 'key_unknown' end,
-      case when not a.organization_id = any(p_locked) then 'changing' end,
-      case when k.revoked_at is not null then 'key_revoked' when k.expires_at <= v_now then 'key_expired' end,
-      case when not a.is_active then 'agent_inactive' end,
-      case when not o.is_active then 'organization_inactive' end,
-      -- 2. for whom: the agent's owner stands for it; a person who acts through it must be active too
-      case when owner.status is distinct from 'active'
-             or c.user_id is not null and person.status is distinct from 'active' then 'member_inactive' end,
-      case when owner.role = 'viewer' or person.role = 'viewer'
-             or c.user_id is not null and not weir.may_use_agent(c.user_id, a.id, a.owner_id)
-             or k.key_id is not null and c.agent_id <> a.id then 'user_forbidden' end,
-      -- 3. what: an instance of the agent's organization, not withdrawn by the platform
-      case when c.instance_id is null then 'unknown'
-           when i.id is null or not coalesce(cat.is_published, true) then 'instance_unknown' end,
-      -- 4. by which grant
-      case when g.id is null or g.not_before > v_now then 'no_grant' when g.expires_at <= v_now then 'grant_expired' end,
-      case when e.entries is null then 'item_not_granted' end,
-      -- 5. in the definition that an admin trusts
-      case when c.kind in ('tool_execution', 'prompt_get') and pin.approved is null then 'definition_not_approved' end,
-      -- 6. the argument rules, only where all of the above holds: see below
-      -- 7. is it there: not a permission, so it comes last
-      case when i.status not in ('running', 'degraded') then 'unavailable' end], null) as failures
-    from unnest(p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids, p_items, p_arguments)
-         with ordinality as c(key_id, secret_hash, user_id, agent_id, kind, instance_id, item, arguments, ordinal)
-    left join lateral (select x.key_id, x.agent_id, x.revoked_at, x.expires_at from public.agent_api_keys x
-                       where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
-    left join lateral (select x.id, x.organization_id, x.name, x.owner_id, x.is_active from public.agents x
-                       where x.id = case when c.key_id is not null then k.agent_id
-                                         when c.user_id is not null or p_without_key then c.agent_id end
-                       offset 0) a on true
-    left join lateral (select x.is_active from public.organizations x where x.id = a.organization_id offset 0) o on true
-    left join lateral (select x.role, x.status from public.organization_members x
-                       where x.organization_id = a.organization_id and x.user_id = a.owner_id offset 0) owner on true
-    left join lateral (select x.role, x.status from public.organization_members x
-                       where x.organization_id = a.organization_id and x.user_id = c.user_id offset 0) person on true
-    left join lateral (select x.id, x.name, x.status, x.share, x.node_id, x.url, x.catalog_id from public.mcp_server_instances x
-                       where x.id = c.instance_id and x.organization_id = a.organization_id
-                         and x.status not in ('deleting', 'deleted') offset 0) i on true
-    left join lateral (select x.is_published from public.mcp_server_catalog x where x.id = i.catalog_id offset 0) cat on true
-    left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true
-    left join lateral (select x.id, x.permissions, x.not_before, x.expires_at from public.agent_mcp_permissions x
-                       where x.agent_id = a.id and x.mcp_server_instance_id = i.id and x.revoked_at is null offset 0) g on true
-    left join lateral (select weir.granted_entries(g.permissions, c.kind, c.item) as entries offset 0) e on true
-    -- a join and not `exists`: the planner would read all pins of all tenants once rather than one for each call
-    left join lateral (select true as approved from public.mcp_server_tools x
-                       where x.instance_id = i.id and x.kind = case c.kind when 'prompt_get' then 'prompt' else 'tool' end
-                         and x.name = c.item and x.announced and x.status = 'approved' limit 1) pin on true
-    offset 0
-  ) d
-  left join lateral (
-    select case when (d.failures = '{}' or d.failures = '{unavailable}') and weir.has_argument_rule(d.entries)
-                then weir.argument_failure(d.entries, d.arguments) end as path offset 0) r on true;
+    select d.*, case when (d.failures = '{}' or d.failures = '{unavailable}') and weir.has_argument_rule(d.entries)
+                     then weir.argument_failure(d.entries, p_arguments[d.ordinal]) end as path
+    from (
+      select c.ordinal, a.organization_id, a.id as agent_id, a.name as agent_name, k.key_id, c.user_id,
+             i.id as instance_id, i.name as instance_name, i.status, i.share, i.node_id,
+             weir.endpoint_url(i.url, n.api_url, i.id) as endpoint_url,
+             g.id as grant_id, g.permissions -> 'limits' as limits, e.entries,
+             array_remove(array[
+        -- 1. who: the key, or the person and the agent
+        case when a.id is null then 'key_unknown' end,
+        case when not a.organization_id = any(p_locked) then 'changing' end,
+        case when k.revoked_at is not null then 'key_revoked' when k.expires_at <= v_now then 'key_expired' end,
+        case when not a.is_active then 'agent_inactive' end,
+        case when not o.is_active then 'organization_inactive' end,
+        -- 2. for whom: the agent's owner stands for it; a person who acts through it must be active too
+        case when owner.status is distinct from 'active'
+               or c.user_id is not null and person.status is distinct from 'active' then 'member_inactive' end,
+        case when owner.role = 'viewer' or person.role = 'viewer'
+               or c.user_id is not null and not weir.may_use_agent(c.user_id, a.id, a.owner_id)
+               or k.key_id is not null and c.agent_id <> a.id then 'user_forbidden' end,
+        -- 3. what: an instance of the agent's organization, not withdrawn by the platform
+        case when c.instance_id is null then 'unknown'
+             when i.id is null or not coalesce(cat.is_published, true) then 'instance_unknown' end,
+        -- 4. by which grant
+        case when g.id is null or g.not_before > v_now then 'no_grant' when g.expires_at <= v_now then 'grant_expired' end,
+        case when e.entries is null then 'item_not_granted' end,
+        -- 5. in the definition that an admin trusts
+        case when c.kind in ('tool_execution', 'prompt_get') and pin.approved is null then 'definition_not_approved' end,
+        -- 6. the argument rules, only where all of the above holds: see below
+        -- 7. is it there: not a permission, so it comes last
+        case when i.status not in ('running', 'degraded') then 'unavailable' end], null) as failures
+      from (select n as ordinal, p_key_ids[n] as key_id, p_secret_hashes[n] as secret_hash, p_user_ids[n] as user_id,
+                   p_agent_ids[n] as agent_id, p_kinds[n] as kind, p_instance_ids[n] as instance_id, p_items[n] as item
+            from generate_series(1, cardinality(p_kinds)) n offset 0) c
+      left join lateral (select x.key_id, x.agent_id, x.revoked_at, x.expires_at from public.agent_api_keys x
+                         where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
+      left join lateral (select x.id, x.organization_id, x.name, x.owner_id, x.is_active from public.agents x
+                         where x.id = case when c.key_id is not null then k.agent_id
+                                           when c.user_id is not null or p_without_key then c.agent_id end
+                         offset 0) a on true
+      left join lateral (select x.is_active from public.organizations x where x.id = a.organization_id offset 0) o on true
+      left join lateral (select x.role, x.status from public.organization_members x
+                         where x.organization_id = a.organization_id and x.user_id = a.owner_id offset 0) owner on true
+      left join lateral (select x.role, x.status from public.organization_members x
+                         where x.organization_id = a.organization_id and x.user_id = c.user_id offset 0) person on true
+      left join lateral (select x.id, x.name, x.status, x.share, x.node_id, x.url, x.catalog_id from public.mcp_server_instances x
+                         where x.id = c.instance_id and x.organization_id = a.organization_id
+                           and x.status not in ('deleting', 'deleted') offset 0) i on true
+      left join lateral (select x.is_published from public.mcp_server_catalog x where x.id = i.catalog_id offset 0) cat on true
+      left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true
+      left join lateral (select x.id, x.permissions, x.not_before, x.expires_at from public.agent_mcp_permissions x
+                         where x.agent_id = a.id and x.mcp_server_instance_id = i.id and x.revoked_at is null offset 0) g on true
+      left join lateral (select weir.granted_entries(g.permissions, c.kind, c.item) as entries offset 0) e on true
+      -- a join and not `exists`: the planner would read all pins of all tenants once rather than one for each call
+      left join lateral (select true as approved from public.mcp_server_tools x
+                         where x.instance_id = i.id and x.kind = case c.kind when 'prompt_get' then 'prompt' else 'tool' end
+                           and x.name = c.item and x.announced and x.status = 'approved' limit 1) pin on true
+      offset 0) d
+    offset 0) r;
+  return v_decisions;
 end;
 $$;
 
@@ -3088,7 +3118,7 @@ ALTER FUNCTION weir.ed25519_blob(p_public_key text) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.endpoint_url(p_url text, p_node_api_url text, p_instance_id uuid) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN COALESCE(p_url, (((p_node_api_url || '/v1/servers/'::text) || p_instance_id) || '/mcp'::text));
+    RETURN COALESCE(p_url, (((p_node_api_url || '/v1/servers/'::text) || (p_instance_id)::text) || '/mcp'::text));
 
 
 ALTER FUNCTION weir.endpoint_url(p_url text, p_node_api_url text, p_instance_id uuid) OWNER TO weir_owner;
@@ -3620,25 +3650,19 @@ ALTER FUNCTION weir.lock_organization(p_organization_id uuid) OWNER TO weir_owne
 
 CREATE FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) RETURNS bytea
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
     AS $$
 begin
-  return sha256(
-    weir.canon(int8send(p_canon_version)) || weir.canon(int8send(p_epoch)) || weir.canon(xid8send(p_xid))
-    || weir.canon(uuid_send(p_organization_id)) || weir.canon(timestamptz_send(p_created_at)) || weir.canon(uuid_send(p_id))
-    || weir.canon(convert_to(p_phase, 'UTF8')) || weir.canon(convert_to(p_kind, 'UTF8'))
-    || weir.canon(convert_to(p_decision, 'UTF8')) || weir.canon(timestamptz_send(p_recorded_at))
-    || weir.canon(uuid_send(p_replica_id)) || weir.canon(convert_to(p_actor_kind, 'UTF8'))
-    || weir.canon(uuid_send(p_user_id)) || weir.canon(uuid_send(p_agent_id)) || weir.canon(convert_to(p_agent_name, 'UTF8'))
-    || weir.canon(convert_to(p_key_id, 'UTF8')) || weir.canon(uuid_send(p_instance_id))
-    || weir.canon(convert_to(p_instance_name, 'UTF8')) || weir.canon(convert_to(p_item, 'UTF8'))
-    || weir.canon(uuid_send(p_grant_id)) || weir.canon(convert_to(p_request_id, 'UTF8')) || weir.canon(int8send(p_attempt))
-    || weir.canon(convert_to(p_reason, 'UTF8')) || weir.canon(convert_to(p_detail, 'UTF8'))
-    || weir.canon(convert_to(p_outcome, 'UTF8')) || weir.canon(convert_to(p_error_code, 'UTF8'))
-    || weir.canon(int8send(p_duration_us)) || weir.canon(int8send(p_request_bytes)) || weir.canon(int8send(p_response_bytes))
-    || weir.canon(p_request_hash) || weir.canon(p_response_hash)
-    || weir.canon(convert_to(p_request_copy, 'UTF8')) || weir.canon(convert_to(p_response_copy, 'UTF8'))
-    || weir.canon(int8send(p_occurrences)));
+  return pg_catalog.sha256(pg_catalog.record_send(row(
+    p_canon_version::bigint, p_epoch::bigint, p_xid, p_organization_id, p_created_at, p_id,
+    pg_catalog.convert_to(p_phase, 'UTF8'), pg_catalog.convert_to(p_kind, 'UTF8'), pg_catalog.convert_to(p_decision, 'UTF8'),
+    p_recorded_at, p_replica_id, pg_catalog.convert_to(p_actor_kind, 'UTF8'), p_user_id, p_agent_id,
+    pg_catalog.convert_to(p_agent_name, 'UTF8'), pg_catalog.convert_to(p_key_id, 'UTF8'), p_instance_id,
+    pg_catalog.convert_to(p_instance_name, 'UTF8'), pg_catalog.convert_to(p_item, 'UTF8'), p_grant_id,
+    pg_catalog.convert_to(p_request_id, 'UTF8'), p_attempt::bigint, pg_catalog.convert_to(p_reason, 'UTF8'),
+    pg_catalog.convert_to(p_detail, 'UTF8'), pg_catalog.convert_to(p_outcome, 'UTF8'),
+    pg_catalog.convert_to(p_error_code, 'UTF8'), p_duration_us, p_request_bytes, p_response_bytes, p_request_hash,
+    p_response_hash, pg_catalog.convert_to(p_request_copy, 'UTF8'), pg_catalog.convert_to(p_response_copy, 'UTF8'),
+    p_occurrences::bigint)));
 end;
 $$;
 
@@ -4752,56 +4776,44 @@ ALTER FUNCTION weir.rule_error(p_rule jsonb, p_path text, p_depth integer) OWNER
 
 CREATE FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    AS $_$
+    AS $$
 declare
-  v_type text := jsonb_typeof(p_value);
-  v_text text := case when v_type = 'string' then p_value #>> '{}' end;
-  v_number numeric := case when v_type = 'number' then (p_value #>> '{}')::numeric end;
-  v_holds boolean := true;
-  v_key text;
-  v_limit jsonb;
+  v_type constant text := jsonb_typeof(p_value);
+  v_holds boolean := p_rule - '{type,equals,in,min,max,prefix,under,matches,each}'::text[] = '{}';
   v_failure text;
 begin
-  for v_key, v_limit in select e.key, e.value from jsonb_each(p_rule) e loop
-    if v_key = 'each' then
-      -- a bound on the work that one call can ask of everybody's admission
-      if v_type <> 'array' or jsonb_array_length(p_value) > 256 then
-        return p_path;
-      end if;
-      select f.failure into v_failure
-      from jsonb_array_elements(p_value) with ordinality a(item, n),
-           lateral (select weir.rule_failure(v_limit, a.item, p_path || '[' || (a.n - 1) || ']') as failure) f
-      where f.failure is not null
-      order by a.n limit 1;
-      if v_failure is not null then
-        return v_failure;
-      end if;
-      continue;
-    end if;
-    -- apart, because an expression without a subquery is evaluated without a query
-    if v_key = 'in' then
-      -- a scalar is contained in an array only as an element; anything else is compared whole
-      v_holds := case when v_type in ('object', 'array') then exists (select from jsonb_array_elements(v_limit) i where i = p_value)
-                      else v_limit @> p_value end;
-    else
-      v_holds := case v_key
-        when 'type' then v_limit #>> '{}' = v_type or (v_limit = '"integer"' and v_number = trunc(v_number))
-        when 'equals' then p_value = v_limit
-        when 'min' then v_number >= (v_limit #>> '{}')::numeric
-        when 'max' then v_number <= (v_limit #>> '{}')::numeric
-        when 'prefix' then starts_with(v_text, v_limit #>> '{}')
-        when 'under' then weir.is_under(v_text, v_limit #>> '{}')
-        when 'matches' then length(v_text) <= 4096 and v_text ~ ('^(?:' || (v_limit #>> '{}') || ')$')
-      end;
-    end if;
-    -- null: the value has no such property (a number asked for its prefix), or the rule is not known
-    if v_holds is not true then
-      return p_path;
-    end if;
-  end loop;
-  return null;
+  if p_rule ? 'type' then
+    v_holds := v_holds and (p_rule ->> 'type' = v_type
+      or (p_rule ->> 'type' = 'integer' and v_type = 'number' and (p_value #>> '{}')::numeric % 1 = 0));
+  end if;
+  if p_rule ? 'equals' then
+    v_holds := v_holds and p_value = p_rule -> 'equals';
+  end if;
+  if p_rule ?| '{min,max}' then
+    v_holds := v_holds and case when v_type = 'number' then
+      (p_value #>> '{}')::numeric between coalesce((p_rule ->> 'min')::numeric, '-infinity')
+                                      and coalesce((p_rule ->> 'max')::numeric, 'infinity') end;
+  end if;
+  if p_rule ?| '{prefix,under,matches}' then
+    v_holds := v_holds and v_type = 'string' and weir.text_holds(p_rule, p_value #>> '{}');
+  end if;
+  if p_rule ? 'in' then
+    -- a scalar is contained in an array only as an element; anything else is compared whole
+    v_holds := v_holds and case when v_type in ('object', 'array')
+                                then exists (select from jsonb_array_elements(p_rule -> 'in') i where i = p_value)
+                                else p_rule -> 'in' @> p_value end;
+  end if;
+  if p_rule ? 'each' then
+    -- a bound on the work that one call can ask of everybody's admission
+    v_holds := v_holds and case when v_type = 'array' then jsonb_array_length(p_value) <= 256 end;
+    for v_n in 0 .. case when v_holds then jsonb_array_length(p_value) else 0 end - 1 loop
+      v_failure := weir.rule_failure(p_rule -> 'each', p_value -> v_n, p_path || '[' || v_n || ']');
+      exit when v_failure is not null;
+    end loop;
+  end if;
+  return case when v_holds then v_failure else p_path end;
 end;
-$_$;
+$$;
 
 
 ALTER FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) OWNER TO weir_owner;
@@ -4977,6 +4989,28 @@ $$;
 
 
 ALTER FUNCTION weir.sweep_nodes(p_stale interval) OWNER TO weir_system;
+
+--
+-- Name: text_holds(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.text_holds(p_rule jsonb, p_text text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $_$
+begin
+  if p_rule ? 'under' and not weir.is_under(p_text, p_rule ->> 'under') then
+    return false;
+  elsif p_rule ? 'prefix' and not starts_with(p_text, p_rule ->> 'prefix') then
+    return false;
+  elsif p_rule ? 'matches' then
+    return length(p_text) <= 4096 and p_text ~ ('^(?:' || (p_rule ->> 'matches') || ')$');
+  end if;
+  return true;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.text_holds(p_rule jsonb, p_text text) OWNER TO weir_owner;
 
 --
 -- Name: tool_grant_error(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -7780,7 +7814,7 @@ CREATE POLICY agent_keys_are_revoked_by_admins_and_the_owner ON public.agent_api
 -- Name: agent_api_keys agent_keys_are_seen_by_admins_and_the_owner; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY agent_keys_are_seen_by_admins_and_the_owner ON public.agent_api_keys FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents)))));
+CREATE POLICY agent_keys_are_seen_by_admins_and_the_owner ON public.agent_api_keys FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents))))));
 
 
 --
@@ -7888,7 +7922,7 @@ CREATE POLICY grants_are_revoked_by_admins_and_the_agent_s_owner ON public.agent
 -- Name: agent_mcp_permissions grants_are_seen_by_admins_and_the_agent_s_owner; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY grants_are_seen_by_admins_and_the_agent_s_owner ON public.agent_mcp_permissions FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents)))));
+CREATE POLICY grants_are_seen_by_admins_and_the_agent_s_owner ON public.agent_mcp_permissions FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents))))));
 
 
 --
@@ -8263,7 +8297,7 @@ CREATE POLICY workspace_members_are_read_by_the_engine ON public.workspace_membe
 -- Name: workspace_members workspace_members_are_seen_inside; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY workspace_members_are_seen_inside ON public.workspace_members FOR SELECT TO authenticated, weir_writer USING (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations)))));
+CREATE POLICY workspace_members_are_seen_inside ON public.workspace_members FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND ((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))))));
 
 
 --
@@ -8297,7 +8331,7 @@ CREATE POLICY workspaces_are_read_by_the_engine ON public.workspaces TO weir_sys
 -- Name: workspaces workspaces_are_seen_by_their_members_and_admins; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY workspaces_are_seen_by_their_members_and_admins ON public.workspaces FOR SELECT TO authenticated, weir_writer USING (((id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((created_by = ( SELECT weir.actor_id() AS actor_id)) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))))));
+CREATE POLICY workspaces_are_seen_by_their_members_and_admins ON public.workspaces FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND ((id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (created_by = ( SELECT weir.actor_id() AS actor_id)))));
 
 
 --
@@ -8513,6 +8547,14 @@ GRANT USAGE ON SCHEMA weir TO weir_engine;
 
 REVOKE ALL ON TYPE weir.call_decision FROM PUBLIC;
 GRANT ALL ON TYPE weir.call_decision TO weir_system;
+
+
+--
+-- Name: TYPE decisions; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON TYPE weir.decisions FROM PUBLIC;
+GRANT ALL ON TYPE weir.decisions TO weir_system;
 
 
 --
@@ -9113,11 +9155,11 @@ GRANT ALL ON FUNCTION weir.add_platform_admin(p_user_id uuid) TO weir_owner;
 
 
 --
--- Name: FUNCTION admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[]); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[]); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[]) TO weir_engine;
+REVOKE ALL ON FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[]) TO weir_engine;
 
 
 --
@@ -9207,14 +9249,6 @@ GRANT ALL ON FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret
 
 REVOKE ALL ON FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) TO weir_system;
-
-
---
--- Name: FUNCTION canon(p_bytes bytea); Type: ACL; Schema: weir; Owner: weir_owner
---
-
-REVOKE ALL ON FUNCTION weir.canon(p_bytes bytea) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.canon(p_bytes bytea) TO weir_system;
 
 
 --
@@ -9877,6 +9911,15 @@ GRANT ALL ON FUNCTION weir.set_setting(p_name text, p_value jsonb) TO weir_owner
 
 REVOKE ALL ON FUNCTION weir.sweep_nodes(p_stale interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.sweep_nodes(p_stale interval) TO weir_engine;
+
+
+--
+-- Name: FUNCTION text_holds(p_rule jsonb, p_text text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.text_holds(p_rule jsonb, p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.text_holds(p_rule jsonb, p_text text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.text_holds(p_rule jsonb, p_text text) TO weir_system;
 
 
 --

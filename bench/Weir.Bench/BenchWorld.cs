@@ -1,24 +1,19 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Weir.Configuration;
 using Weir.Identity;
 using Weir.Postgres;
-using Weir.Postgres.Embedded;
-using Weir.Postgres.Migrations;
 
 namespace Weir.Bench;
 
-/// <summary>A PostgreSQL with durable settings, a migrated database, one organization, and the processes that are measured.</summary>
+/// <summary>A database with one organization, and the processes that are measured.</summary>
 internal sealed class BenchWorld : IAsyncDisposable
 {
-    private readonly string _directory;
-    private readonly DataDirectory _data;
-    private readonly EmbeddedPostgres _postgres;
+    private readonly BenchDatabase _database;
     private readonly List<Process> _processes = [];
 
-    private BenchWorld(string directory, DataDirectory data, EmbeddedPostgres postgres) => (_directory, _data, _postgres) = (directory, data, postgres);
+    private BenchWorld(BenchDatabase database) => _database = database;
 
     public Uri Upstream { get; private set; } = null!;
 
@@ -34,13 +29,7 @@ internal sealed class BenchWorld : IAsyncDisposable
 
     public static async Task<BenchWorld> StartAsync()
     {
-        var directory = Directory.CreateTempSubdirectory("weir-bench-").FullName;
-        File.SetUnixFileMode(directory, File.GetUnixFileMode(directory) | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
-        var data = DataDirectory.Open(directory);
-        var options = new EmbeddedPostgresOptions { Settings = [.. EmbeddedPostgresOptions.Durable, "track_functions=pl"] };
-        var postgres = await EmbeddedPostgres.StartAsync(data, options, NullLogger.Instance, TimeProvider.System, CancellationToken.None);
-        var world = new BenchWorld(directory, data, postgres);
-        await new Migrator(postgres.OwnerUrl, MigrationScript.Embedded()).MigrateAsync(postgres.GatewayUrl, postgres.EngineUrl, CancellationToken.None);
+        var world = new BenchWorld(await BenchDatabase.StartAsync("track_functions=pl"));
         await world.StartProcessesAsync();
         await world.PopulateAsync();
         return world;
@@ -49,10 +38,9 @@ internal sealed class BenchWorld : IAsyncDisposable
     /// <summary>Commits of the database, and calls of admission and completion, until now.</summary>
     public async Task<(long Commits, long Admissions, long Completions)> CountAsync()
     {
-        await using var superuser = NpgsqlDataSource.Create(DatabaseUrl.Parse(_postgres.SuperuserUrl("weir")).ConnectionString);
         // Backends report their counts at most once a second; a look of our own is one commit more.
         await Task.Delay(TimeSpan.FromSeconds(1.5), TimeProvider.System, CancellationToken.None);
-        var rows = await superuser.QueryAsync(
+        var rows = await _database.Superuser.QueryAsync(
             """
             select (select xact_commit from pg_stat_database where datname = 'weir'),
                    coalesce((select calls from pg_stat_user_functions where schemaname = 'weir' and funcname = 'admit'), 0),
@@ -67,8 +55,7 @@ internal sealed class BenchWorld : IAsyncDisposable
     /// <summary>Where the database's functions spend their time: name, calls, milliseconds per call with and without what they call.</summary>
     public async Task<IReadOnlyList<string>> ProfileAsync()
     {
-        await using var superuser = NpgsqlDataSource.Create(DatabaseUrl.Parse(_postgres.SuperuserUrl("weir")).ConnectionString);
-        return await superuser.QueryAsync(
+        return await _database.Superuser.QueryAsync(
             """
             select format('| %s | %s | %s | %s |', funcname, calls, round((total_time / calls)::numeric, 4), round((self_time / calls)::numeric, 4))
             from pg_stat_user_functions where schemaname = 'weir' order by self_time desc limit 12
@@ -87,9 +74,7 @@ internal sealed class BenchWorld : IAsyncDisposable
             process.Dispose();
         }
 
-        await _postgres.DisposeAsync();
-        _data.Dispose();
-        Directory.Delete(_directory, recursive: true);
+        await _database.DisposeAsync();
     }
 
     private async Task StartProcessesAsync()
@@ -100,21 +85,21 @@ internal sealed class BenchWorld : IAsyncDisposable
         UpstreamUsage = Start("the bare server", [typeof(BenchWorld).Assembly.Location, "upstream", $"{upstreamPort}"], []);
         WeirUsage = Start("weir", [typeof(Server.WeirHost).Assembly.Location, "serve"], new Dictionary<string, string>(StringComparer.Ordinal)
         {
-            ["WEIR_DATABASE_URL"] = _postgres.GatewayUrl,
-            ["WEIR_ENGINE_DATABASE_URL"] = _postgres.EngineUrl,
+            ["WEIR_DATABASE_URL"] = _database.Postgres.GatewayUrl,
+            ["WEIR_ENGINE_DATABASE_URL"] = _database.Postgres.EngineUrl,
             ["WEIR_HTTP_LISTEN"] = $"http://127.0.0.1:{weirPort}",
             ["WEIR_EGRESS_ALLOW"] = $"127.0.0.1:{upstreamPort}",
-            ["WEIR_DATA_DIRECTORY"] = _directory,
+            ["WEIR_DATA_DIRECTORY"] = _database.Directory,
         });
-        PostgresUsage = ProcessUsage.OfPostgres(_directory);
+        PostgresUsage = ProcessUsage.OfPostgres(_database.Directory);
         await UntilAsync(() => AnswersAsync(new Uri(Weir, "/readyz")));
         await UntilAsync(() => AnswersAsync(Upstream));
     }
 
     private async Task PopulateAsync()
     {
-        await using var databases = Databases.Open(new DatabaseConfig { Url = _postgres.GatewayUrl, EngineUrl = _postgres.EngineUrl });
-        await using var owner = NpgsqlDataSource.Create(DatabaseUrl.Parse(_postgres.OwnerUrl).ConnectionString);
+        await using var databases = Databases.Open(_database.Config);
+        await using var owner = NpgsqlDataSource.Create(DatabaseUrl.Parse(_database.Postgres.OwnerUrl).ConnectionString);
         var users = new UserSession(databases.Gateway);
         await owner.ExecuteAsync("select weir.set_setting('egress_allow', $1)", [Sql.Jsonb($"[\"{Upstream.Authority}\"]")], CancellationToken.None);
         var user = await owner.ScalarAsync<Guid>("select weir.create_user($1, $2)", [Sql.Text("bench@weir.example"), Sql.Text("unused")], CancellationToken.None);

@@ -84,8 +84,8 @@ create index agent_api_keys_created_by_idx on public.agent_api_keys (created_by)
 create index agent_api_keys_revoked_by_idx on public.agent_api_keys (revoked_by);
 
 create policy agent_keys_are_seen_by_admins_and_the_owner on public.agent_api_keys for select to authenticated, weir_writer
-  using (organization_id = any(array(select weir.my_organizations('admin')))
-         or agent_id = any(array(select weir.my_agents())));
+  using (organization_id = any(array(select weir.my_organizations()))
+         and (organization_id = any(array(select weir.my_organizations('admin'))) or agent_id = any(array(select weir.my_agents()))));
 create policy agent_keys_are_made_by_admins_and_the_owner on public.agent_api_keys for insert to weir_writer
   with check (created_by = (select weir.actor_id())
               and (organization_id = any(array(select weir.my_organizations('admin')))

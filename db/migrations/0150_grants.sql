@@ -40,7 +40,8 @@ create index agent_mcp_permissions_revoked_by_idx on public.agent_mcp_permission
 
 create policy grants_are_seen_by_admins_and_the_agent_s_owner on public.agent_mcp_permissions for select
   to authenticated, weir_writer
-  using (organization_id = any(array(select weir.my_organizations('admin'))) or agent_id = any(array(select weir.my_agents())));
+  using (organization_id = any(array(select weir.my_organizations()))
+         and (organization_id = any(array(select weir.my_organizations('admin'))) or agent_id = any(array(select weir.my_agents()))));
 create policy grants_are_made_by_admins on public.agent_mcp_permissions for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin')))
               and granted_by = (select weir.actor_id()) and granted_by_id = (select weir.actor_id()));

@@ -17,13 +17,19 @@ create type weir.call_decision as (
   grant_id uuid,
   limits jsonb
 );
-revoke all on type weir.call_decision from public;
-grant usage on type weir.call_decision to weir_system;
+create type weir.decisions as (
+  calls weir.call_decision[],  -- in the order of the calls
+  known bigint,                -- how many of them have an organization
+  limited boolean              -- whether an allowed one has a limit that is to be counted
+);
+revoke all on type weir.call_decision, weir.decisions from public;
+grant usage on type weir.call_decision, weir.decisions to weir_system;
 
--- Where an instance is reached: derived, never stored from a reply.
+-- Where an instance is reached: derived, never stored from a reply. (The id as text by a cast: appending a uuid is only
+-- stable, and then this could not be inlined but would be planned for each call.)
 create function weir.endpoint_url(p_url text, p_node_api_url text, p_instance_id uuid) returns text
 language sql immutable parallel safe
-  return coalesce(p_url, p_node_api_url || '/v1/servers/' || p_instance_id || '/mcp');
+  return coalesce(p_url, p_node_api_url || '/v1/servers/' || p_instance_id::text || '/mcp');
 revoke all on function weir.endpoint_url(text, text, uuid) from public;
 grant execute on function weir.endpoint_url(text, text, uuid) to weir_system;
 
@@ -44,83 +50,88 @@ grant execute on function weir.may_use_agent(uuid, uuid, uuid) to weir_system;
 -- p_locked: the organizations that this transaction holds the shared lock of; null when the answer only informs.
 -- p_without_key: the agent is known by its id alone, for explaining.
 -- One index lookup per call and table: `offset 0` keeps the planner from turning the lookups into joins of whole tables.
+-- One value and not a set of rows, so that the caller needs no statement of its own for it: half of what a lone call
+-- costs is starting statements.
 -- No search_path of its own: see 0140.
 -- stable: sees the snapshot of the statement that calls it, which therefore must come after the one that took the locks.
 create function weir.decide(
   p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[],
-  p_items text[], p_arguments text[], p_locked uuid[], p_without_key boolean default false) returns setof weir.call_decision
-language plpgsql stable rows 16
+  p_items text[], p_arguments text[], p_locked uuid[], p_without_key boolean default false) returns weir.decisions
+language plpgsql stable
 as $$
 declare
   v_now constant timestamptz := clock_timestamp();
+  v_decisions weir.decisions;
 begin
-  return query
-  select d.ordinal,
-         case when r.path is null then d.failures
-              else array_prepend('argument_rule', d.failures) end,
-         case when r.path is not null then r.path
-              when d.failures[1] = 'unavailable' then d.status end,
-         d.organization_id, d.agent_id, d.agent_name, d.key_id, d.user_id, d.instance_id, d.instance_name,
-         d.endpoint_url, d.node_id, d.share, d.grant_id, d.limits
+  select array_agg(row(
+           r.ordinal, case when r.path is null then r.failures else array_prepend('argument_rule', r.failures) end,
+           case when r.path is not null then r.path when r.failures[1] = 'unavailable' then r.status end,
+           r.organization_id, r.agent_id, r.agent_name, r.key_id, r.user_id, r.instance_id, r.instance_name,
+           case when r.path is null and r.failures = '{}' then r.endpoint_url end, r.node_id, r.share, r.grant_id,
+           r.limits)::weir.call_decision order by r.ordinal),
+         count(r.organization_id), coalesce(bool_or(r.path is null and r.failures = '{}' and r.limits <> '{}'), false)
+  into v_decisions.calls, v_decisions.known, v_decisions.limited
   from (
-    select c.ordinal::integer, a.organization_id, a.id as agent_id, a.name as agent_name, k.key_id, c.user_id,
-           i.id as instance_id, i.name as instance_name, i.status, i.share, i.node_id,
-           weir.endpoint_url(i.url, n.api_url, i.id) as endpoint_url,
-           g.id as grant_id, g.permissions -> 'limits' as limits, e.entries, c.arguments,
-           array_remove(array[
-      -- 1. who: the key, or the person and the agent
-      case when a.id is null then 'key_unknown' end,
-      case when not a.organization_id = any(p_locked) then 'changing' end,
-      case when k.revoked_at is not null then 'key_revoked' when k.expires_at <= v_now then 'key_expired' end,
-      case when not a.is_active then 'agent_inactive' end,
-      case when not o.is_active then 'organization_inactive' end,
-      -- 2. for whom: the agent's owner stands for it; a person who acts through it must be active too
-      case when owner.status is distinct from 'active'
-             or c.user_id is not null and person.status is distinct from 'active' then 'member_inactive' end,
-      case when owner.role = 'viewer' or person.role = 'viewer'
-             or c.user_id is not null and not weir.may_use_agent(c.user_id, a.id, a.owner_id)
-             or k.key_id is not null and c.agent_id <> a.id then 'user_forbidden' end,
-      -- 3. what: an instance of the agent's organization, not withdrawn by the platform
-      case when c.instance_id is null then 'unknown'
-           when i.id is null or not coalesce(cat.is_published, true) then 'instance_unknown' end,
-      -- 4. by which grant
-      case when g.id is null or g.not_before > v_now then 'no_grant' when g.expires_at <= v_now then 'grant_expired' end,
-      case when e.entries is null then 'item_not_granted' end,
-      -- 5. in the definition that an admin trusts
-      case when c.kind in ('tool_execution', 'prompt_get') and pin.approved is null then 'definition_not_approved' end,
-      -- 6. the argument rules, only where all of the above holds: see below
-      -- 7. is it there: not a permission, so it comes last
-      case when i.status not in ('running', 'degraded') then 'unavailable' end], null) as failures
-    from unnest(p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids, p_items, p_arguments)
-         with ordinality as c(key_id, secret_hash, user_id, agent_id, kind, instance_id, item, arguments, ordinal)
-    left join lateral (select x.key_id, x.agent_id, x.revoked_at, x.expires_at from public.agent_api_keys x
-                       where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
-    left join lateral (select x.id, x.organization_id, x.name, x.owner_id, x.is_active from public.agents x
-                       where x.id = case when c.key_id is not null then k.agent_id
-                                         when c.user_id is not null or p_without_key then c.agent_id end
-                       offset 0) a on true
-    left join lateral (select x.is_active from public.organizations x where x.id = a.organization_id offset 0) o on true
-    left join lateral (select x.role, x.status from public.organization_members x
-                       where x.organization_id = a.organization_id and x.user_id = a.owner_id offset 0) owner on true
-    left join lateral (select x.role, x.status from public.organization_members x
-                       where x.organization_id = a.organization_id and x.user_id = c.user_id offset 0) person on true
-    left join lateral (select x.id, x.name, x.status, x.share, x.node_id, x.url, x.catalog_id from public.mcp_server_instances x
-                       where x.id = c.instance_id and x.organization_id = a.organization_id
-                         and x.status not in ('deleting', 'deleted') offset 0) i on true
-    left join lateral (select x.is_published from public.mcp_server_catalog x where x.id = i.catalog_id offset 0) cat on true
-    left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true
-    left join lateral (select x.id, x.permissions, x.not_before, x.expires_at from public.agent_mcp_permissions x
-                       where x.agent_id = a.id and x.mcp_server_instance_id = i.id and x.revoked_at is null offset 0) g on true
-    left join lateral (select weir.granted_entries(g.permissions, c.kind, c.item) as entries offset 0) e on true
-    -- a join and not `exists`: the planner would read all pins of all tenants once rather than one for each call
-    left join lateral (select true as approved from public.mcp_server_tools x
-                       where x.instance_id = i.id and x.kind = case c.kind when 'prompt_get' then 'prompt' else 'tool' end
-                         and x.name = c.item and x.announced and x.status = 'approved' limit 1) pin on true
-    offset 0
-  ) d
-  left join lateral (
-    select case when (d.failures = '{}' or d.failures = '{unavailable}') and weir.has_argument_rule(d.entries)
-                then weir.argument_failure(d.entries, d.arguments) end as path offset 0) r on true;
+    select d.*, case when (d.failures = '{}' or d.failures = '{unavailable}') and weir.has_argument_rule(d.entries)
+                     then weir.argument_failure(d.entries, p_arguments[d.ordinal]) end as path
+    from (
+      select c.ordinal, a.organization_id, a.id as agent_id, a.name as agent_name, k.key_id, c.user_id,
+             i.id as instance_id, i.name as instance_name, i.status, i.share, i.node_id,
+             weir.endpoint_url(i.url, n.api_url, i.id) as endpoint_url,
+             g.id as grant_id, g.permissions -> 'limits' as limits, e.entries,
+             array_remove(array[
+        -- 1. who: the key, or the person and the agent
+        case when a.id is null then 'key_unknown' end,
+        case when not a.organization_id = any(p_locked) then 'changing' end,
+        case when k.revoked_at is not null then 'key_revoked' when k.expires_at <= v_now then 'key_expired' end,
+        case when not a.is_active then 'agent_inactive' end,
+        case when not o.is_active then 'organization_inactive' end,
+        -- 2. for whom: the agent's owner stands for it; a person who acts through it must be active too
+        case when owner.status is distinct from 'active'
+               or c.user_id is not null and person.status is distinct from 'active' then 'member_inactive' end,
+        case when owner.role = 'viewer' or person.role = 'viewer'
+               or c.user_id is not null and not weir.may_use_agent(c.user_id, a.id, a.owner_id)
+               or k.key_id is not null and c.agent_id <> a.id then 'user_forbidden' end,
+        -- 3. what: an instance of the agent's organization, not withdrawn by the platform
+        case when c.instance_id is null then 'unknown'
+             when i.id is null or not coalesce(cat.is_published, true) then 'instance_unknown' end,
+        -- 4. by which grant
+        case when g.id is null or g.not_before > v_now then 'no_grant' when g.expires_at <= v_now then 'grant_expired' end,
+        case when e.entries is null then 'item_not_granted' end,
+        -- 5. in the definition that an admin trusts
+        case when c.kind in ('tool_execution', 'prompt_get') and pin.approved is null then 'definition_not_approved' end,
+        -- 6. the argument rules, only where all of the above holds: see below
+        -- 7. is it there: not a permission, so it comes last
+        case when i.status not in ('running', 'degraded') then 'unavailable' end], null) as failures
+      from (select n as ordinal, p_key_ids[n] as key_id, p_secret_hashes[n] as secret_hash, p_user_ids[n] as user_id,
+                   p_agent_ids[n] as agent_id, p_kinds[n] as kind, p_instance_ids[n] as instance_id, p_items[n] as item
+            from generate_series(1, cardinality(p_kinds)) n offset 0) c
+      left join lateral (select x.key_id, x.agent_id, x.revoked_at, x.expires_at from public.agent_api_keys x
+                         where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
+      left join lateral (select x.id, x.organization_id, x.name, x.owner_id, x.is_active from public.agents x
+                         where x.id = case when c.key_id is not null then k.agent_id
+                                           when c.user_id is not null or p_without_key then c.agent_id end
+                         offset 0) a on true
+      left join lateral (select x.is_active from public.organizations x where x.id = a.organization_id offset 0) o on true
+      left join lateral (select x.role, x.status from public.organization_members x
+                         where x.organization_id = a.organization_id and x.user_id = a.owner_id offset 0) owner on true
+      left join lateral (select x.role, x.status from public.organization_members x
+                         where x.organization_id = a.organization_id and x.user_id = c.user_id offset 0) person on true
+      left join lateral (select x.id, x.name, x.status, x.share, x.node_id, x.url, x.catalog_id from public.mcp_server_instances x
+                         where x.id = c.instance_id and x.organization_id = a.organization_id
+                           and x.status not in ('deleting', 'deleted') offset 0) i on true
+      left join lateral (select x.is_published from public.mcp_server_catalog x where x.id = i.catalog_id offset 0) cat on true
+      left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true
+      left join lateral (select x.id, x.permissions, x.not_before, x.expires_at from public.agent_mcp_permissions x
+                         where x.agent_id = a.id and x.mcp_server_instance_id = i.id and x.revoked_at is null offset 0) g on true
+      left join lateral (select weir.granted_entries(g.permissions, c.kind, c.item) as entries offset 0) e on true
+      -- a join and not `exists`: the planner would read all pins of all tenants once rather than one for each call
+      left join lateral (select true as approved from public.mcp_server_tools x
+                         where x.instance_id = i.id and x.kind = case c.kind when 'prompt_get' then 'prompt' else 'tool' end
+                           and x.name = c.item and x.announced and x.status = 'approved' limit 1) pin on true
+      offset 0) d
+    offset 0) r;
+  return v_decisions;
 end;
 $$;
 revoke all on function weir.decide from public;

@@ -65,70 +65,81 @@ grant execute on function weir.cut(text, integer) to weir_system;
 -- Admission. Decides a batch of calls and records each, in one transaction. What a client sends never raises here; what
 -- only a faulty replica can send does, and so does a lost race for an id: then the whole batch is undone.
 --   1. check the batch's shape
---   2. take the shared locks, by try, in a statement of its own
---   3. read and decide, in the next statement
+--   2. take the shared locks, by try, before the statement that reads
+--   3. read and decide
 --   4. count limits, where a grant has them
---   5. record every call that has an organization, and answer
+--   5. record every call that has an organization, and answer, in the order of the calls
+-- p_organization_ids is a hint: which locks to take. Where it is null it is looked up; a wrong one makes its call `changing`.
 create function weir.admit(
   p_replica_id uuid, p_ids uuid[], p_created_at timestamptz[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[],
   p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[],
-  p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[])
-returns table (ordinal integer, admitted boolean, reason text, organization_id uuid, agent_id uuid, instance_id uuid,
-               instance_name text, endpoint_url text, node_id uuid, share text, grant_id uuid, detail text)
-language plpgsql volatile security definer rows 16
+  p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[])
+returns weir.call_decision[]
+language plpgsql volatile security definer
 set search_path = ''
 as $$
-#variable_conflict use_column
 declare
-  v_locked uuid[];
+  v_organization_id uuid;
+  v_asked uuid[] := p_organization_ids;
+  v_locked uuid[] := '{}'::uuid[];
+  v_decisions weir.decisions;
   v_calls weir.call_decision[];
   v_over record;
-  v_known bigint;
-  v_limited boolean;
   v_written bigint;
+  v_time timestamptz;
   v_now constant timestamptz := clock_timestamp();
 begin
-  -- 1. the shape
+  -- 1. the shape, by expressions: each query costs a lone call as much as all of these
   if p_replica_id is null or array_position(p_ids, null) is not null or array_position(p_created_at, null) is not null
      or array_position(p_attempts, null) is not null
      or not coalesce(cardinality(p_ids) = all(array[cardinality(p_created_at), cardinality(p_key_ids), cardinality(p_secret_hashes),
           cardinality(p_user_ids), cardinality(p_agent_ids), cardinality(p_kinds), cardinality(p_instance_ids), cardinality(p_items),
           cardinality(p_arguments), cardinality(p_request_ids), cardinality(p_attempts), cardinality(p_request_bytes),
-          cardinality(p_request_hashes), cardinality(p_request_copies)]), false) then
+          cardinality(p_request_hashes), cardinality(p_request_copies), cardinality(p_organization_ids)]), false) then
     raise exception using errcode = 'WR001', message = 'arrays must have one element for each call, and ids, times and attempts no null';
   elsif not p_kinds <@ array['tool_execution', 'resource_read', 'prompt_get', 'context_request']
         or array_position(p_kinds, null) is not null then
     raise exception using errcode = 'WR001', message = 'p_kinds: a kind is not known';
-  elsif exists (select from unnest(p_created_at) t where t not between v_now - interval '5 minutes' and v_now + interval '5 minutes') then
-    raise exception using errcode = 'WR001', message = 'p_created_at: a time is more than five minutes from the database''s clock';
   elsif current_setting('transaction_isolation') <> 'read committed' then
     -- under one snapshot for the whole transaction the locks would prove nothing
     raise exception using errcode = 'WR001', message = 'admission needs the isolation level read committed';
   end if;
+  foreach v_time in array p_created_at loop
+    if v_time not between v_now - interval '5 minutes' and v_now + interval '5 minutes' then
+      raise exception using errcode = 'WR001', message = 'p_created_at: a time is more than five minutes from the database''s clock';
+    end if;
+  end loop;
 
   -- 2. the locks. An organization never changes for a key or an agent, so finding it before the lock is safe. Taken in
   -- no order: a try never waits.
-  select coalesce(array_agg(o.id) filter (where pg_try_advisory_xact_lock_shared(weir.lock_key(o.id))), '{}')
-  into v_locked
-  from (select k.organization_id as id from unnest(p_key_ids) c(key_id) join public.agent_api_keys k on k.key_id = c.key_id
-        union
-        select a.organization_id from unnest(p_key_ids, p_agent_ids) c(key_id, agent_id)
-        join public.agents a on a.id = c.agent_id where c.key_id is null) o;
+  if array_position(v_asked, null) is not null then
+    v_asked := array(
+      select distinct coalesce(c.organization_id, k.organization_id, a.organization_id)
+      from unnest(p_organization_ids, p_key_ids, p_agent_ids) c(organization_id, key_id, agent_id)
+      left join lateral (select x.organization_id from public.agent_api_keys x where x.key_id = c.key_id offset 0) k on true
+      left join lateral (select x.organization_id from public.agents x
+                         where x.id = case when c.key_id is null then c.agent_id end offset 0) a on true);
+  end if;
+  foreach v_organization_id in array v_asked loop
+    if not v_organization_id = any(v_locked) and pg_try_advisory_xact_lock_shared(weir.lock_key(v_organization_id)) then
+      v_locked := v_locked || v_organization_id;
+    end if;
+  end loop;
   if not pg_try_advisory_xact_lock_shared(weir.lock_key(weir.platform_id())) then
     v_locked := '{}';
   end if;
 
   -- 3. the decisions
-  select array_agg(d::weir.call_decision order by d.ordinal), count(d.organization_id),
-         coalesce(bool_or(d.failures = '{}' and d.limits <> '{}'), false)
-  into v_calls, v_known, v_limited
-  from weir.decide(p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids, p_items, p_arguments, v_locked) d;
+  v_decisions := weir.decide(
+    p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids, p_items, p_arguments, v_locked);
+  v_calls := v_decisions.calls;
 
   -- 4. the limits
-  if v_limited then
+  if v_decisions.limited then
     for v_over in select o.ordinal, o.retry_after from weir.over_limit(v_calls) o loop
       v_calls[v_over.ordinal].failures := array['limit'];
       v_calls[v_over.ordinal].detail := v_over.retry_after::text;
+      v_calls[v_over.ordinal].endpoint_url := null;
     end loop;
   end if;
 
@@ -147,14 +158,11 @@ begin
   where c.organization_id is not null
   on conflict do nothing;
   get diagnostics v_written = row_count;
-  if v_written <> v_known then
+  if v_written <> v_decisions.known then
     raise exception using errcode = 'WR005', message = 'p_ids: an interaction of this id is already recorded';
   end if;
 
-  return query
-  select c.ordinal, c.failures = '{}', c.failures[1], c.organization_id, c.agent_id, c.instance_id, c.instance_name,
-         case when c.failures = '{}' then c.endpoint_url end, c.node_id, c.share, c.grant_id, c.detail
-  from unnest(v_calls) c;
+  return v_calls;
 end;
 $$;
 revoke all on function weir.admit from public;

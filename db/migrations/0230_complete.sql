@@ -11,8 +11,16 @@ as $$
 declare
   v_written integer;
   v_epoch integer;
+  -- the first and last time of the batch, so that the partitions of other months are not even opened
+  v_from timestamptz := p_created_at[1];
+  v_to timestamptz := p_created_at[1];
+  v_time timestamptz;
 begin
   perform set_config('synchronous_commit', 'off', true);
+  foreach v_time in array p_created_at loop
+    v_from := least(v_from, v_time);
+    v_to := greatest(v_to, v_time);
+  end loop;
   select i.epoch into v_epoch from weir.installation i;
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
@@ -24,7 +32,8 @@ begin
   from unnest(p_ids, p_created_at, p_outcomes, p_error_codes, p_durations_us, p_response_bytes, p_response_hashes, p_response_copies)
        as c(id, created_at, outcome, error_code, duration_us, response_bytes, response_hash, response_copy)
   join lateral (select l.* from public.mcp_interaction_logs l
-                where l.created_at = c.created_at and l.id = c.id and l.phase = 'requested' offset 0) r on true
+                where l.created_at = c.created_at and l.id = c.id and l.phase = 'requested'
+                  and l.created_at between v_from and v_to offset 0) r on true
   on conflict do nothing;
   get diagnostics v_written = row_count;
   return v_written;

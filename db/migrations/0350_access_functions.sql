@@ -1,10 +1,11 @@
--- Asking about access: the decision and its reasons, from the same code that admits.
+-- Asking about access: the decision and its reasons, from the same code that admits. With generic plans, whoever connects: by
+-- its own estimate PostgreSQL would plan the decision anew for each call, which costs four times as much as deciding.
 
 -- Who may ask about an agent, and as whom: an admin of its organization (as the agent itself), or a person who may use
 -- it (as themselves). Raises for anybody else, as for an agent that is not there.
 create function weir.explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_tool text, p_arguments jsonb) returns jsonb
 language plpgsql stable security definer
-set search_path = ''
+set search_path = '' set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -28,10 +29,10 @@ begin
       select from public.mcp_server_instances i where i.id = p_instance_id and i.organization_id = v_agent.organization_id) then
     raise exception using errcode = 'WR004', message = 'there is no such server';
   end if;
-  select d.* into v_decision
-  from weir.decide(array[null::text], array[null::bytea], array[case when not v_admin then v_actor end], array[p_agent_id],
-                   array[case when p_tool is null then 'context_request' else 'tool_execution' end], array[p_instance_id],
-                   array[p_tool], array[p_arguments::text], null, true) d;
+  v_decision := (weir.decide(
+    array[null::text], array[null::bytea], array[case when not v_admin then v_actor end], array[p_agent_id],
+    array[case when p_tool is null then 'context_request' else 'tool_execution' end], array[p_instance_id],
+    array[p_tool], array[p_arguments::text], null, true)).calls[1];
   if v_decision.failures = '{}' and weir.limit_reached(v_decision.grant_id, v_decision.limits) then
     v_decision.failures := array['limit'];
   end if;
@@ -69,7 +70,7 @@ $$;
 -- admin. False, not an error, for whatever the caller may not know.
 create function weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid) returns boolean
 language plpgsql stable security definer
-set search_path = ''
+set search_path = '' set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -82,9 +83,10 @@ begin
   elsif p_user_id <> v_actor and not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
     return false;
   end if;
-  return (select d.failures <@ array['unavailable']
-          from weir.decide(array[null::text], array[null::bytea], array[coalesce(p_user_id, v_actor)], array[p_agent_id],
-                           array['context_request'], array[p_instance_id], array[null::text], array[null::text], null) d);
+  return ((weir.decide(
+    array[null::text], array[null::bytea], array[coalesce(p_user_id, v_actor)], array[p_agent_id],
+    array['context_request'], array[p_instance_id], array[null::text], array[null::text], null)).calls[1]).failures
+    <@ array['unavailable'];
 end;
 $$;
 
@@ -95,7 +97,7 @@ returns table (instance_id uuid, instance_name text, catalog text, transport tex
                priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text,
                grant_id uuid, expires_at timestamptz)
 language plpgsql stable security definer
-set search_path = ''
+set search_path = '' set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -127,10 +129,10 @@ begin
   ), decisions as materialized (
     -- one set-based question for all servers
     select d.*
-    from ids, weir.decide(array_fill(null::text, array[ids.n]), array_fill(null::bytea, array[ids.n]),
+    from ids, unnest((weir.decide(array_fill(null::text, array[ids.n]), array_fill(null::bytea, array[ids.n]),
                           array_fill(case when not v_admin then v_actor end, array[ids.n]), array_fill(p_agent_id, array[ids.n]),
                           array_fill('context_request'::text, array[ids.n]), ids.list, array_fill(null::text, array[ids.n]),
-                          array_fill(null::text, array[ids.n]), null, true) d
+                          array_fill(null::text, array[ids.n]), null, true)).calls) d
     where ids.n > 0
   )
   select s.id, s.name, c.slug, case when s.url is not null then 'http' else c.transport end, s.status,

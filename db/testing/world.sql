@@ -64,13 +64,13 @@ returns text language plpgsql as $$
 declare
   v_reason text;
 begin
-  select case when a.admitted then 'admitted' else a.reason end into v_reason
-  from weir.admit(
+  select case when a.failures = '{}' then 'admitted' else a.failures[1] end into v_reason
+  from unnest(weir.admit(
     '01900000-0000-7000-8000-000000000001', array[weir.uuid_v7()], array[clock_timestamp()], array[p_key],
     array[case when p_key is not null then sha256(convert_to(p_secret, 'UTF8')) end],
     array[case when p_user is not null then pg_temp.id(p_user) end], array[case when p_agent is not null then pg_temp.id(p_agent) end],
     array[p_kind], array[case when p_instance is not null then pg_temp.id(p_instance) end], array[p_item], array[p_arguments],
-    array['1'], array[1], array[100::bigint], array[sha256('request')], array['{}']) a;
+    array['1'], array[1], array[100::bigint], array[sha256('request')], array['{}'], array[null::uuid])) a;
   return v_reason;
 end;
 $$;

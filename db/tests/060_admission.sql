@@ -133,16 +133,16 @@ rollback to s;
 
 -- A batch
 create function pg_temp.batch(p_items text[], p_arguments text[], p_ids uuid[] default null) returns text language sql as $$
-  select string_agg(case when a.admitted then 'admitted' else a.reason end, ' ' order by a.ordinal)
+  select string_agg(case when a.failures = '{}' then 'admitted' else a.failures[1] end, ' ' order by a.ordinal)
   from (select count(*)::integer as n from unnest(p_items)) c,
-       weir.admit('01900000-0000-7000-8000-000000000001', coalesce(p_ids, array(select weir.uuid_v7() from unnest(p_items))),
+       unnest(weir.admit('01900000-0000-7000-8000-000000000001', coalesce(p_ids, array(select weir.uuid_v7() from unnest(p_items))),
        array_fill(clock_timestamp(), array[n]),
          array_fill('robokey000000001'::text, array[n]), array_fill(sha256(convert_to(repeat('r', 43), 'UTF8')), array[n]),
          array_fill(null::uuid, array[n]),
          array_fill(null::uuid, array[n]), array_fill('tool_execution'::text, array[n]), array_fill(pg_temp.id('files'), array[n]),
          p_items, p_arguments,
          array_fill('1'::text, array[n]), array_fill(1, array[n]), array_fill(1::bigint, array[n]), array_fill(sha256('r'), array[n]),
-         array_fill('{}'::text, array[n])) a;
+         array_fill('{}'::text, array[n]), array_fill(null::uuid, array[n]))) a;
 $$;
 select is(pg_temp.batch(array['list_directory', 'read_file', 'read_file', 'nope'], array['{}', '{"path": "/data/a"}', '{broken', null]),
   'admitted admitted argument_rule item_not_granted', 'A20_bad_input_denies_its_own_call_only');
@@ -163,13 +163,13 @@ select is(pg_temp.batch(array['list_directory', 'list_directory', 'nope', 'list_
 
 -- Only the engine
 select is(pg_temp.be('mia',
-  $$select * from weir.admit(null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null)$$), '42501',
+  $$select weir.admit(null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null)$$), '42501',
   'D1_no_person_executes_admission');
 select is(pg_temp.be('gateway',
-  $$select * from weir.admit(null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null)$$), '42501',
+  $$select weir.admit(null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null)$$), '42501',
   'nor the gateway''s login');
 select is(pg_temp.be('engine',
-  $$select * from weir.admit(null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null)$$), 'WR001',
+  $$select weir.admit(null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null)$$), 'WR001',
   'the engine does');
 select * from finish();
 rollback;

@@ -20,7 +20,7 @@ select is(pg_temp.be('engine', $$select count(*) from organizations$$), '42501',
 select is(pg_temp.be('engine', $$select count(*) from weir.dtma_nodes$$), '42501', 'none of weir either');
 select is(pg_temp.be('ann', $$select weir.uuid_v7()::text$$), '42501', 'a person names nothing in weir');
 select is(pg_temp.be('ann',
-  $$select * from weir.admit(null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null)$$), '42501',
+  $$select weir.admit(null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null)$$), '42501',
   'least of all admission');
 
 -- Claims: what is missing or broken is nobody, never everybody

@@ -14,14 +14,14 @@ internal static class CallKinds
 /// <summary>One call that waits for its decision.</summary>
 /// <param name="Id">UUIDv7, made here: with <paramref name="CreatedAt"/> the key of its rows in the record.</param>
 /// <param name="CreatedAt">Whole microseconds, as the database keeps them.</param>
-/// <param name="Fairness">Whose turn it takes in a batch: the organization where it is known, else the principal.</param>
+/// <param name="OrganizationId">A hint from the agent's snapshot, null where there is none yet: whose lock admission takes. A wrong one is answered <c>changing</c>.</param>
 /// <param name="InstanceId">Null where the exposed name was not found; then <paramref name="Item"/> is that name.</param>
 /// <param name="Arguments">The exact text that will be forwarded; null where the call has none.</param>
 /// <param name="Attempt">From 1; a retry after <c>changing</c> is a new row with the next number.</param>
 internal sealed record CallRequest(
     Guid Id,
     DateTime CreatedAt,
-    string Fairness,
+    Guid? OrganizationId,
     Principal Principal,
     string Kind,
     Guid? InstanceId,
@@ -31,7 +31,11 @@ internal sealed record CallRequest(
     int Attempt,
     long RequestBytes,
     byte[] RequestHash,
-    string RequestCopy);
+    string RequestCopy)
+{
+    /// <summary>Whose turn it takes in a batch: the organization where it is known, else the principal.</summary>
+    public string Fairness => OrganizationId?.ToString() ?? Principal.Name;
+}
 
 /// <summary>What the database decided about one call, and where the call goes if it was admitted.</summary>
 internal sealed record Decision(

@@ -10,8 +10,8 @@ namespace Weir.Gateway;
 internal sealed class GatewayQueries(Databases databases, Guid replicaId)
 {
     private const string Admit =
-        "select ordinal, admitted, reason, organization_id, agent_id, instance_id, instance_name, endpoint_url, node_id, share, detail "
-        + "from weir.admit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+        "select ordinal, failures = '{}', failures[1], organization_id, agent_id, instance_id, instance_name, endpoint_url, node_id, share, detail "
+        + "from unnest(weir.admit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17))";
 
     private const string RecordDenials = "select weir.record_denials($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     private const string Complete = "select weir.complete($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -50,6 +50,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
                 Column(NpgsqlDbType.Bigint, calls, c => c.RequestBytes),
                 Column(NpgsqlDbType.Bytea, calls, c => c.RequestHash),
                 Column(NpgsqlDbType.Text, calls, c => c.RequestCopy),
+                Column(NpgsqlDbType.Uuid, calls, c => c.OrganizationId),
             ],
             ReadDecision,
             CancellationToken.None);

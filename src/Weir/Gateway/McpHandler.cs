@@ -352,7 +352,7 @@ internal sealed class McpHandler(
         var request = new CallRequest(
             Guid.CreateVersion7(now),
             new DateTime(now.UtcTicks - (now.UtcTicks % TimeSpan.TicksPerMicrosecond), DateTimeKind.Utc),
-            scope.Principal.Name,
+            OrganizationId: null,
             scope.Principal,
             "error",
             InstanceId: null,

@@ -125,7 +125,7 @@ internal sealed class ToolCaller(
             var request = new CallRequest(
                 Guid.CreateVersion7(now),
                 Microseconds(now),
-                catalog?.OrganizationId.ToString() ?? call.Principal.Name,
+                catalog?.OrganizationId,
                 call.Principal,
                 CallKinds.Tool,
                 tool?.InstanceId,

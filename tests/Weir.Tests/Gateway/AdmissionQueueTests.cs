@@ -103,7 +103,7 @@ public sealed class AdmissionQueueTests
         var quiet = queue.DecideAsync(Call("quiet"));
         gate.SetResult();
         await Task.WhenAll([opener, quiet, .. flood]);
-        order.IndexOf("quiet").ShouldBeLessThanOrEqualTo(3);
+        order.IndexOf(Organization("quiet").ToString()).ShouldBeLessThanOrEqualTo(3);
     }
 
     [Fact]
@@ -117,6 +117,8 @@ public sealed class AdmissionQueueTests
     private static AdmissionQueue Queue(AdmissionQueue.Admit admit, AdmissionQueue.RecordDenial? deny = null) =>
         new(admit, deny ?? ((_, _) => Task.CompletedTask), new AdmissionConfig(), TimeProvider.System);
 
-    private static CallRequest Call(string fairness, string item = "tool") => new(
-        Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), default, fairness, Principal.OfPerson(default, default), CallKinds.Tool, null, item, null, "1", 1, 0, [], "");
+    private static CallRequest Call(string organization, string item = "tool") => new(
+        Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), default, Organization(organization), Principal.OfPerson(default, default), CallKinds.Tool, null, item, null, "1", 1, 0, [], "");
+
+    private static Guid Organization(string name) => new(System.Text.Encoding.ASCII.GetBytes(name.PadRight(16)));
 }

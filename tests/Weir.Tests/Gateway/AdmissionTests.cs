@@ -45,13 +45,26 @@ public sealed class AdmissionTests(RunningWeir weir) : IClassFixture<RunningWeir
         decisions[4].Admitted.ShouldBeTrue();
     }
 
+    [Fact]
+    public async Task The_organization_is_a_hint_for_the_lock_and_a_wrong_one_admits_nothing()
+    {
+        await using var server = await OddServer.StartAsync();
+        var (_, instance) = await weir.AddReadyAsync(server.Url, """{"tools": {"echo": {}}}""");
+        var queries = weir.Services.GetRequiredService<GatewayQueries>();
+        var wrong = await queries.AdmitAsync([Call(instance) with { OrganizationId = Guid.CreateVersion7(TimeProvider.System.GetUtcNow()) }]);
+        wrong[0].Reason.ShouldBe("changing");
+        wrong[0].EndpointUrl.ShouldBeNull();
+        var right = await queries.AdmitAsync([Call(instance) with { OrganizationId = wrong[0].OrganizationId }, Call(instance)]);
+        right.ShouldAllBe(d => d.Admitted);
+    }
+
     /// <summary>Poisoned: a time that only a faulty replica can send, for which admission raises.</summary>
     private CallRequest Call(Guid instance, bool poisoned = false)
     {
         var now = TimeProvider.System.GetUtcNow();
         var at = poisoned ? now.AddDays(-1) : now;
         return new CallRequest(
-            Guid.CreateVersion7(now), new DateTime(at.UtcTicks / 10 * 10, DateTimeKind.Utc), "tests", Principal.OfKey(AgentKey.Parse(weir.World.AgentKey)!), CallKinds.Tool, instance, "echo",
+            Guid.CreateVersion7(now), new DateTime(at.UtcTicks / 10 * 10, DateTimeKind.Utc), OrganizationId: null, Principal.OfKey(AgentKey.Parse(weir.World.AgentKey)!), CallKinds.Tool, instance, "echo",
             "{}", "1", 1, 2, new byte[32], "{}");
     }
 }
