@@ -215,6 +215,77 @@ CREATE FUNCTION auth.uid() RETURNS uuid
 ALTER FUNCTION auth.uid() OWNER TO weir_owner;
 
 --
+-- Name: accept_invitation(text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.accept_invitation(p_token text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_hash constant bytea := case when p_token ~ '^[A-Za-z0-9]{43}$' then sha256(convert_to(p_token, 'UTF8')) end;
+  v_invitation public.organization_invitations;
+  v_status text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif v_hash is null then
+    return weir.refuse('WR001', 'token must be 43 letters and digits', 'lifecycle');
+  end if;
+  -- by lock first: of two that come with one token, the second finds it used
+  perform weir.lock_organization(i.organization_id) from public.organization_invitations i where i.token_hash = v_hash;
+  select i.* into v_invitation
+  from public.organization_invitations i
+  join public.organizations o on o.id = i.organization_id and o.is_active
+  join public.organization_members inviter on inviter.organization_id = i.organization_id and inviter.user_id = i.invited_by
+   and inviter.status = 'active' and (inviter.role = 'owner' or inviter.role = 'admin' and i.role <> 'owner')
+  where i.token_hash = v_hash and i.accepted_at is null and i.revoked_at is null and i.expires_at > clock_timestamp()
+    and (i.email = weir.confirmed_email(v_actor)
+         or exists (select from weir.identities d where d.user_id = v_actor and d.email = i.email and d.email_verified));
+  if v_invitation.id is null then
+    return weir.refuse('WR004', 'the invitation is not valid', 'lifecycle',
+                       p_hint => 'Sign in with the confirmed e-mail address that was invited, or ask for a new invitation.');
+  end if;
+  select m.status into v_status from public.organization_members m
+  where m.organization_id = v_invitation.organization_id and m.user_id = v_actor;
+  if v_status = 'active' then
+    return weir.refuse('WR005', 'you are a member already', 'lifecycle', v_invitation.organization_id, p_item => 'accept_invitation');
+  elsif v_status = 'suspended' then
+    return weir.refuse('WR003', 'your membership is suspended', 'lifecycle', v_invitation.organization_id, p_item => 'accept_invitation');
+  -- the invitation was counted when it was made; the maximum may be lower now
+  elsif weir.count_of('members', v_invitation.organization_id)
+        > (select o.max_members from public.organizations o where o.id = v_invitation.organization_id) then
+    return weir.refuse('WR006', 'the organization has its maximum of members', 'lifecycle');
+  end if;
+  update public.organization_invitations i set accepted_at = clock_timestamp() where i.id = v_invitation.id;
+  insert into public.organization_members as m (organization_id, user_id, role, status, invited_by)
+  values (v_invitation.organization_id, v_actor, v_invitation.role, 'active', v_invitation.invited_by)
+  on conflict (organization_id, user_id) do update
+    set role = v_invitation.role, status = 'active', invited_by = v_invitation.invited_by, updated_at = now();
+  perform weir.record_event('lifecycle', v_invitation.organization_id, p_item => 'accept_invitation',
+                            p_detail => v_invitation.id || ' ' || v_invitation.role);
+  return jsonb_build_object('organization_id', v_invitation.organization_id, 'role', v_invitation.role);
+end;
+$_$;
+
+
+ALTER FUNCTION weir.accept_invitation(p_token text) OWNER TO weir_system;
+
+--
+-- Name: accept_invitation(text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.accept_invitation(token text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.accept_invitation(token) AS accept_invitation;
+END;
+
+
+ALTER FUNCTION public.accept_invitation(token text) OWNER TO weir_owner;
+
+--
 -- Name: add_workspace_member(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -330,6 +401,44 @@ END;
 ALTER FUNCTION public.audit_mcp_interactions(interactions jsonb) OWNER TO weir_owner;
 
 --
+-- Name: call_dtma_api(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.call_dtma_api(p_request jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif jsonb_typeof(p_request) is distinct from 'object' or p_request - array['action', 'server_instance_id'] <> '{}' then
+    return weir.refuse('WR001', 'request must be {"action", "server_instance_id"}', 'lifecycle');
+  elsif coalesce(p_request ->> 'action', '') not in ('deploy', 'start', 'stop', 'restart', 'delete') then
+    return weir.refuse('WR001', 'request.action must be deploy, start, stop, restart or delete', 'lifecycle');
+  elsif coalesce(p_request ->> 'server_instance_id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
+    return weir.refuse('WR001', 'request.server_instance_id must be a uuid', 'lifecycle');
+  end if;
+  return weir.manage_server_by_id(p_request ->> 'action', (p_request ->> 'server_instance_id')::uuid);
+end;
+$_$;
+
+
+ALTER FUNCTION weir.call_dtma_api(p_request jsonb) OWNER TO weir_writer;
+
+--
+-- Name: call_dtma_api(jsonb); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.call_dtma_api(request jsonb) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.call_dtma_api(request) AS call_dtma_api;
+END;
+
+
+ALTER FUNCTION public.call_dtma_api(request jsonb) OWNER TO weir_owner;
+
+--
 -- Name: chat_context(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -418,6 +527,10 @@ begin
   elsif p_workspace_id is not null and not exists (
       select from public.workspaces w where w.id = p_workspace_id and w.organization_id = p_organization_id) then
     return weir.refuse('WR004', 'there is no such workspace', 'lifecycle', p_organization_id, p_item => 'create_agent');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', p_organization_id, p_item => 'create_agent');
+  elsif octet_length(p_instructions) > 32768 then
+    return weir.refuse('WR001', 'instructions must be at most 32 KiB', 'lifecycle', p_organization_id, p_item => 'create_agent');
   end if;
   perform weir.lock_organization(p_organization_id);
   if weir.count_of('agents', p_organization_id) >= (select o.max_agents from public.organizations o where o.id = p_organization_id) then
@@ -474,6 +587,11 @@ begin
   elsif not weir.may_manage_agent(v_organization_id, p_agent_id) then
     return weir.refuse('WR003', 'keys are made by the agent''s owner or an admin', 'credential', v_organization_id, p_agent_id,
                        p_item => 'create_agent_key');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+  elsif p_key_id is null or p_key_id !~ '^[a-z0-9]{16}$' then
+    return weir.refuse('WR001', 'key_id must be 16 of a-z and 0-9', 'credential', v_organization_id, p_agent_id,
+                       p_item => 'create_agent_key');
   elsif p_secret is null or p_secret !~ '^[A-Za-z0-9]{43}$' then
     return weir.refuse('WR001', 'secret must be 43 letters and digits', 'credential', v_organization_id, p_agent_id,
                        p_item => 'create_agent_key');
@@ -529,6 +647,8 @@ begin
   from public.workspaces w where w.id = p_workspace_id and w.id in (select weir.my_workspaces());
   if v_organization_id is null then
     return weir.refuse('WR004', 'there is no such workspace', 'lifecycle');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', v_organization_id, p_item => 'create_channel');
   end if;
   insert into public.chat_channels (id, organization_id, workspace_id, name, created_by)
   values (v_id, v_organization_id, p_workspace_id, btrim(p_name), weir.actor_id());
@@ -564,7 +684,7 @@ ALTER FUNCTION public.create_channel(workspace_id uuid, name text) OWNER TO weir
 CREATE FUNCTION weir.create_organization(p_name text, p_slug text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
-    AS $$
+    AS $_$
 declare
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
@@ -575,6 +695,10 @@ begin
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
   elsif (select count(*) from public.organizations o where o.created_by = v_actor) >= 50 then
     return weir.refuse('WR006', 'a person may create 50 organizations', 'lifecycle');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle');
+  elsif p_slug !~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$' then
+    return weir.refuse('WR001', 'slug must be 1 to 40 of a-z, 0-9 and -', 'lifecycle');
   end if;
   if v_slug is null then
     -- readable, and free: nobody learns from a conflict whose name is taken
@@ -590,7 +714,7 @@ exception
     get stacked diagnostics v_constraint = constraint_name;
     return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_item => 'create_organization');
 end;
-$$;
+$_$;
 
 
 ALTER FUNCTION weir.create_organization(p_name text, p_slug text) OWNER TO weir_writer;
@@ -607,6 +731,123 @@ END;
 
 
 ALTER FUNCTION public.create_organization(name text, slug text) OWNER TO weir_owner;
+
+--
+-- Name: create_organization_api_key(uuid, text, text, text, text[], timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.create_organization_api_key(p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  v_expires_at constant timestamptz := coalesce(p_expires_at, now() + interval '90 days');
+  v_error constant text := coalesce(weir.name_error('name', p_name), case
+    when p_key_id is null or p_key_id !~ '^[a-z0-9]{16}$' then 'key_id must be 16 of a-z and 0-9'
+    when p_secret is null or p_secret !~ '^[A-Za-z0-9]{43}$' then 'secret must be 43 letters and digits'
+    when p_scopes is null or cardinality(p_scopes) not between 1 and 3 or array_ndims(p_scopes) <> 1
+         or array_position(p_scopes, null) is not null or not p_scopes <@ array['audit.read', 'servers.read', 'usage.read']
+      then 'scopes must be of audit.read, servers.read and usage.read'
+    when not v_expires_at between now() and now() + interval '366 days' then 'expires_at must be within a year'
+  end);
+  v_constraint text;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'credential');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'credential', p_organization_id, p_item => 'create_organization_api_key');
+  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'keys of the organization are made by an owner or admin', 'credential', p_organization_id,
+                       p_item => 'create_organization_api_key');
+  elsif v_error is not null then
+    return weir.refuse('WR001', v_error, 'credential', p_organization_id, p_item => 'create_organization_api_key');
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  if (select count(*) from public.organization_api_keys k
+      where k.organization_id = p_organization_id and k.revoked_at is null and k.expires_at > now()) >= 100 then
+    return weir.refuse('WR006', 'an organization may have 100 keys', 'credential', p_organization_id, p_item => 'create_organization_api_key');
+  end if;
+  insert into public.organization_api_keys (organization_id, name, key_id, secret_hash, scopes, created_by, expires_at)
+  values (p_organization_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')),
+          array(select distinct s from unnest(p_scopes) s order by s), weir.actor_id(), v_expires_at);
+  perform weir.record_event('credential', p_organization_id, p_item => 'create_organization_api_key', p_detail => p_key_id);
+  return jsonb_build_object('key_id', p_key_id, 'organization_id', p_organization_id, 'expires_at', v_expires_at);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'credential', p_organization_id, p_item => 'create_organization_api_key');
+end;
+$_$;
+
+
+ALTER FUNCTION weir.create_organization_api_key(p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamp with time zone) OWNER TO weir_writer;
+
+--
+-- Name: create_organization_api_key(uuid, text, text, text, text[], timestamp with time zone); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.create_organization_api_key(organization_id uuid, name text, key_id text, secret text, scopes text[], expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.create_organization_api_key(organization_id, name, key_id, secret, scopes, expires_at) AS create_organization_api_key;
+END;
+
+
+ALTER FUNCTION public.create_organization_api_key(organization_id uuid, name text, key_id text, secret text, scopes text[], expires_at timestamp with time zone) OWNER TO weir_owner;
+
+--
+-- Name: create_user_ssh_key(text, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.create_user_ssh_key(p_name text, p_public_key text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_blob constant bytea := weir.ed25519_blob(btrim(left(p_public_key, 2000), e' \n\r'));
+  v_public_key constant text := 'ssh-ed25519 ' || encode(v_blob, 'base64');
+  v_fingerprint constant text := 'SHA256:' || rtrim(encode(sha256(v_blob), 'base64'), '=');
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'credential');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'credential');
+  elsif p_public_key is null then
+    return weir.refuse('WR010', 'public_key must be given: this release has no vault for a private one', 'credential');
+  elsif v_blob is null then
+    return weir.refuse('WR001', 'public_key must be an ed25519 key in OpenSSH''s form: ssh-ed25519 AAAA…', 'credential');
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('weir.user_ssh_keys ' || v_actor, 0));
+  if (select count(*) from public.user_ssh_keys k where k.user_id = v_actor) >= 50 then
+    return weir.refuse('WR006', 'a person may have 50 SSH keys', 'credential');
+  end if;
+  insert into public.user_ssh_keys (id, user_id, name, public_key, fingerprint) values (v_id, v_actor, btrim(p_name), v_public_key, v_fingerprint);
+  return jsonb_build_object('id', v_id, 'name', btrim(p_name), 'fingerprint', v_fingerprint);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'credential');
+end;
+$$;
+
+
+ALTER FUNCTION weir.create_user_ssh_key(p_name text, p_public_key text) OWNER TO weir_writer;
+
+--
+-- Name: create_user_ssh_key(text, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.create_user_ssh_key(name text, public_key text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.create_user_ssh_key(name, public_key) AS create_user_ssh_key;
+END;
+
+
+ALTER FUNCTION public.create_user_ssh_key(name text, public_key text) OWNER TO weir_owner;
 
 --
 -- Name: create_workspace(uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -627,6 +868,8 @@ begin
     return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'create_workspace');
   elsif not exists (select from weir.my_organizations('member') o where o = p_organization_id) then
     return weir.refuse('WR003', 'a viewer creates nothing', 'lifecycle', p_organization_id, p_item => 'create_workspace');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', p_organization_id, p_item => 'create_workspace');
   end if;
   perform weir.lock_organization(p_organization_id);
   if weir.count_of('workspaces', p_organization_id)
@@ -660,6 +903,113 @@ END;
 
 
 ALTER FUNCTION public.create_workspace(organization_id uuid, name text) OWNER TO weir_owner;
+
+--
+-- Name: close_request(uuid, text, timestamp with time zone, timestamp with time zone, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.close_request(p_request_id uuid, p_status text, p_expires_at timestamp with time zone, p_not_before timestamp with time zone, p_permissions jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_item constant text := case p_status when 'withdrawn' then 'withdraw_permission_request' else 'decide_permission_request' end;
+  v_request public.permission_requests;
+  v_grant jsonb;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'grant');
+  end if;
+  -- seen by admins, and by who asked
+  perform weir.lock_organization(r.organization_id) from public.permission_requests r where r.id = p_request_id;
+  select r.* into v_request from public.permission_requests r where r.id = p_request_id;
+  if v_request.id is null then
+    return weir.refuse('WR004', 'there is no such request', 'grant');
+  elsif p_status is null or p_status not in ('granted', 'refused', 'withdrawn') then
+    return weir.refuse('WR001', 'grant must be true or false', 'grant', v_request.organization_id, v_request.agent_id,
+                       v_request.mcp_server_instance_id, v_item);
+  elsif (case p_status when 'withdrawn' then v_request.requested_by is distinct from v_actor
+                      else not exists (select from weir.my_organizations('admin') o where o = v_request.organization_id) end) then
+    return weir.refuse('WR003', 'a request is decided by an owner or admin, and withdrawn by who made it', 'grant',
+                       v_request.organization_id, v_request.agent_id, v_request.mcp_server_instance_id, v_item);
+  elsif v_request.status <> 'open' then
+    return weir.refuse('WR005', format('the request is %s', v_request.status), 'grant', v_request.organization_id, v_request.agent_id,
+                       v_request.mcp_server_instance_id, v_item);
+  end if;
+  if p_status = 'granted' then
+    v_grant := weir.grant_mcp_access(v_request.agent_id, v_request.mcp_server_instance_id,
+                                     coalesce(p_permissions, v_request.permissions), p_expires_at, p_not_before);
+    if v_grant ? 'error' then
+      return v_grant;
+    end if;
+  end if;
+  update public.permission_requests r
+  set status = p_status, decided_by = v_actor, decided_at = clock_timestamp(), grant_id = (v_grant ->> 'id')::uuid
+  where r.id = p_request_id;
+  perform weir.record_event('grant', v_request.organization_id, p_agent_id => v_request.agent_id,
+                            p_instance_id => v_request.mcp_server_instance_id, p_item => v_item,
+                            p_detail => p_request_id || ' ' || p_status, p_grant_id => (v_grant ->> 'id')::uuid);
+  return jsonb_strip_nulls(jsonb_build_object('id', p_request_id, 'status', p_status, 'grant_id', v_grant -> 'id'));
+end;
+$$;
+
+
+ALTER FUNCTION weir.close_request(p_request_id uuid, p_status text, p_expires_at timestamp with time zone, p_not_before timestamp with time zone, p_permissions jsonb) OWNER TO weir_writer;
+
+--
+-- Name: decide_permission_request(uuid, boolean, timestamp with time zone, timestamp with time zone, jsonb); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, not_before timestamp with time zone DEFAULT NULL::timestamp with time zone, permissions jsonb DEFAULT NULL::jsonb) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.close_request(request_id,
+         CASE
+             WHEN "grant" THEN 'granted'::text
+             WHEN (NOT "grant") THEN 'refused'::text
+             ELSE NULL::text
+         END, expires_at, not_before, permissions) AS close_request;
+END;
+
+
+ALTER FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone, not_before timestamp with time zone, permissions jsonb) OWNER TO weir_owner;
+
+--
+-- Name: delete_user_ssh_key(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.delete_user_ssh_key(p_ssh_key_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'credential');
+  end if;
+  delete from public.user_ssh_keys k where k.id = p_ssh_key_id;
+  if not found then
+    return weir.refuse('WR004', 'there is no such key', 'credential');
+  end if;
+  return jsonb_build_object('id', p_ssh_key_id, 'deleted', true);
+end;
+$$;
+
+
+ALTER FUNCTION weir.delete_user_ssh_key(p_ssh_key_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: delete_user_ssh_key(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.delete_user_ssh_key(ssh_key_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.delete_user_ssh_key(ssh_key_id) AS delete_user_ssh_key;
+END;
+
+
+ALTER FUNCTION public.delete_user_ssh_key(ssh_key_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: manage_server_by_id(text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -943,6 +1293,9 @@ begin
                        'grant_mcp_access');
   elsif v_error is not null then
     return weir.refuse('WR001', 'permissions ' || v_error, 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+  elsif p_not_before >= p_expires_at then
+    return weir.refuse('WR001', 'not_before must be before expires_at', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'grant_mcp_access');
   elsif p_expires_at <= clock_timestamp() then
     return weir.refuse('WR001', 'expires_at must be in the future', 'grant', v_organization_id, p_agent_id, p_instance_id,
                        'grant_mcp_access');
@@ -980,6 +1333,185 @@ END;
 ALTER FUNCTION public.grant_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, expires_at timestamp with time zone, not_before timestamp with time zone) OWNER TO weir_owner;
 
 --
+-- Name: invite_member(uuid, text, text, text, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_email constant text := lower(btrim(left(p_email, 1000)));
+  v_expires_at constant timestamptz := coalesce(p_expires_at, now() + interval '7 days');
+  v_error text;
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'members are invited by an owner or admin', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  end if;
+  v_error := case
+    when v_email is null or length(v_email) > 320 or v_email !~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$'
+      then 'email must be an e-mail address'
+    when p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer') then 'role must be owner, admin, member or viewer'
+    when p_token is null or p_token !~ '^[A-Za-z0-9]{43}$' then 'token must be 43 letters and digits'
+    when not v_expires_at between now() and now() + interval '30 days' then 'expires_at must be within 30 days'
+  end;
+  if v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => 'invite_member');
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  if p_role = 'owner' and not exists (select from weir.my_organizations('owner') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'owners are invited by an owner', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  end if;
+  update public.organization_invitations i set revoked_at = now()
+  where i.organization_id = p_organization_id and i.email = v_email and i.accepted_at is null and i.revoked_at is null
+    and i.expires_at <= now();
+  if exists (select from public.organization_invitations i where i.organization_id = p_organization_id and i.email = v_email
+               and i.accepted_at is null and i.revoked_at is null) then
+    return weir.refuse('WR005', 'email has an open invitation: revoke it first', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  elsif weir.count_of('members', p_organization_id)
+        >= (select o.max_members from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse('WR006', 'the organization has its maximum of members', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  end if;
+  insert into public.organization_invitations (id, organization_id, email, role, token_hash, invited_by, expires_at)
+  values (v_id, p_organization_id, v_email, p_role, sha256(convert_to(p_token, 'UTF8')), v_actor, v_expires_at);
+  perform weir.record_event('lifecycle', p_organization_id, p_item => 'invite_member', p_detail => v_id || ' ' || p_role);
+  return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'email', v_email, 'role', p_role,
+                            'expires_at', v_expires_at);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'invite_member');
+end;
+$_$;
+
+
+ALTER FUNCTION weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamp with time zone) OWNER TO weir_writer;
+
+--
+-- Name: invite_member(uuid, text, text, text, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.invite_member(organization_id uuid, email text, role text, token text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.invite_member(organization_id, email, role, token, expires_at) AS invite_member;
+END;
+
+
+ALTER FUNCTION public.invite_member(organization_id uuid, email text, role text, token text, expires_at timestamp with time zone) OWNER TO weir_owner;
+
+--
+-- Name: actor_id(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.actor_id() RETURNS uuid
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $_$
+declare
+  v_claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+begin
+  if v_claims ->> 'role' = 'authenticated'
+     and v_claims ->> 'sub' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
+    return (v_claims ->> 'sub')::uuid;
+  end if;
+  return null;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.actor_id() OWNER TO weir_owner;
+
+--
+-- Name: change_member(text, uuid, uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_member public.organization_members;
+  v_role text;
+  v_status text;
+  v_error constant text := case
+    when p_act = 'set_member_role' and p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer')
+      then 'role must be owner, admin, member or viewer'
+    when p_act = 'set_member_status' and p_status is null or p_status not in ('active', 'suspended', 'removed')
+      then 'status must be active, suspended or removed'
+    when p_act = 'transfer_ownership' and p_role = 'owner' and p_user_id = v_actor then 'user_id must be another member'
+  end;
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => p_act);
+  elsif v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => p_act);
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  select m.* into v_member from public.organization_members m
+  where m.organization_id = p_organization_id and m.user_id = p_user_id and m.status <> 'removed';
+  v_role := coalesce(p_role, v_member.role);
+  v_status := coalesce(p_status, v_member.status);
+  if (p_user_id = v_actor and p_status = 'removed' and p_role is null) is not true
+     and not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'members are changed by an owner or admin', 'lifecycle', p_organization_id, p_item => p_act);
+  elsif v_member.user_id is null then
+    return weir.refuse('WR004', 'there is no such member', 'lifecycle', p_organization_id, p_item => p_act);
+  elsif 'owner' in (v_member.role, v_role) and not exists (select from weir.my_organizations('owner') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'owners are made and changed by an owner', 'lifecycle', p_organization_id, p_item => p_act);
+  elsif p_role = 'owner' and v_status <> 'active' then
+    return weir.refuse('WR005', 'user_id is not active: reactivate the member first', 'lifecycle', p_organization_id, p_item => p_act);
+  elsif v_member.role = 'owner' and v_member.status = 'active' and (v_role, v_status) <> ('owner', 'active')
+        and not exists (select from public.organization_members m where m.organization_id = p_organization_id
+                          and m.role = 'owner' and m.status = 'active' and m.user_id <> p_user_id) then
+    return weir.refuse('WR005', 'the organization keeps an active owner: hand it over first', 'lifecycle', p_organization_id,
+                       p_item => p_act);
+  end if;
+  if (v_role, v_status) <> (v_member.role, v_member.status) then
+    if v_status = 'removed' then
+      -- who comes back by an invitation finds no door of before open
+      delete from public.workspace_members w where w.organization_id = p_organization_id and w.user_id = p_user_id;
+    end if;
+    update public.organization_members m set role = v_role, status = v_status, updated_at = now()
+    where m.organization_id = p_organization_id and m.user_id = p_user_id;
+    perform weir.record_event('lifecycle', p_organization_id, p_item => p_act, p_detail => concat_ws(' ', p_user_id, v_role, v_status));
+  end if;
+  return jsonb_build_object('organization_id', p_organization_id, 'user_id', p_user_id, 'role', v_role, 'status', v_status);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => p_act);
+end;
+$$;
+
+
+ALTER FUNCTION weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) OWNER TO weir_writer;
+
+--
+-- Name: leave_organization(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.leave_organization(organization_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.change_member('leave_organization'::text, organization_id, weir.actor_id(), NULL::text, 'removed'::text) AS change_member;
+END;
+
+
+ALTER FUNCTION public.leave_organization(organization_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: manage_mcp_servers(text, uuid, jsonb, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -987,30 +1519,40 @@ CREATE FUNCTION weir.manage_mcp_servers(p_action text, p_organization_id uuid, p
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
+declare
+  v_error constant text := weir.action_error(p_action, p_server_config);
+  v_key text;
+  v_answer jsonb;
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
   elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
     return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id,
                        p_item => p_action);
-  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  if not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
     return weir.refuse('WR003', 'servers are managed by an owner or admin', 'lifecycle', p_organization_id,
                        p_instance_id => p_server_id, p_item => p_action);
+  elsif v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_instance_id => p_server_id, p_item => p_action);
   end if;
-  case p_action
-    when 'create' then
-      return weir.create_mcp_server(p_organization_id, p_server_config);
-    when 'deploy', 'start' then
-      return weir.request_operation(p_organization_id, p_server_id, 'deploy');
-    when 'stop' then
-      return weir.request_operation(p_organization_id, p_server_id, 'stop');
-    when 'update', 'delete', 'restart' then
-      return weir.refuse('WR010', p_action || ' is not supported yet', 'lifecycle', p_organization_id,
-                         p_instance_id => p_server_id, p_item => p_action);
-    else
-      return weir.refuse('WR001', 'action must be create, update, delete, deploy, start, stop or restart', 'lifecycle', p_organization_id,
-                         p_instance_id => p_server_id, p_item => p_action);
-  end case;
+  v_key := p_server_config ->> 'idempotency_key';
+  v_answer := weir.answered(p_organization_id, v_key, p_action, p_server_config, p_server_id);
+  if v_answer is not null then
+    return v_answer;
+  end if;
+  v_answer := case p_action
+    when 'create' then weir.create_mcp_server(p_organization_id, p_server_config)
+    when 'update' then weir.update_mcp_server(p_organization_id, p_server_id, p_server_config)
+    when 'delete' then weir.delete_mcp_server(p_organization_id, p_server_id)
+    else weir.request_operation(p_organization_id, p_server_id, case p_action when 'start' then 'deploy' else p_action end)
+  end;
+  if v_key is not null and not v_answer ? 'error' then
+    insert into weir.idempotency_keys (organization_id, key, request_hash, answer)
+    values (p_organization_id, v_key, weir.request_hash(p_action, p_server_config, p_server_id), v_answer);
+  end if;
+  return v_answer;
 end;
 $$;
 
@@ -1090,6 +1632,144 @@ END;
 ALTER FUNCTION public.post_chat_message(channel_id uuid, content text, client_message_id text) OWNER TO weir_owner;
 
 --
+-- Name: read_audit(uuid, jsonb, jsonb, integer); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_limit constant integer := coalesce(p_limit, 100);
+  v_error constant text := coalesce(
+    case when v_limit not between 1 and 1000 then 'limit must be 1 to 1000' end,
+    weir.audit_filter_error(p_filter), weir.audit_cursor_error(p_before));
+  v_admin boolean;
+  v_rows jsonb;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'admin_read');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'admin_read', p_organization_id, p_item => 'read_audit');
+  elsif v_error is not null then
+    return weir.refuse('WR001', v_error, 'admin_read', p_organization_id, p_item => 'read_audit');
+  end if;
+  v_admin := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  perform weir.record_event('admin_read', p_organization_id, p_item => 'read_audit', p_detail => weir.cut(p_filter::text, 500));
+  select coalesce(jsonb_agg(to_jsonb(r) order by r.created_at desc, r.id desc, r.phase desc), '[]') into v_rows
+  from (
+    select l.created_at, l.id, l.phase::text, l.kind::text, l.decision::text, l.actor_kind::text, l.user_id, l.agent_id, l.agent_name::text,
+           l.key_id, l.instance_id, l.instance_name::text, l.item::text, l.grant_id, l.request_id::text, l.attempt, l.reason::text,
+           l.detail::text, l.outcome::text, l.error_code::text, l.duration_us::bigint, l.request_bytes::bigint, l.response_bytes::bigint,
+           l.request_copy::text, l.response_copy::text, l.occurrences
+    from public.mcp_interaction_logs l
+    where l.organization_id = p_organization_id and (v_admin or l.user_id = v_actor)
+      and l.created_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
+      and l.created_at < coalesce((p_filter ->> 'until')::timestamptz, 'infinity')
+      and (p_filter ->> 'agent_id' is null or l.agent_id = (p_filter ->> 'agent_id')::uuid)
+      and (p_filter ->> 'instance_id' is null or l.instance_id = (p_filter ->> 'instance_id')::uuid)
+      and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
+      and (p_filter ->> 'kind' is null or l.kind::text = p_filter ->> 'kind')
+      and (p_filter ->> 'phase' is null or l.phase::text = p_filter ->> 'phase')
+      -- for the index; the page begins inside this moment
+      and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
+      and (p_before is null or (l.created_at, l.id, l.phase::text)
+           < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid, p_before ->> 'phase'))
+    order by l.created_at desc, l.id desc, l.phase::text desc
+    limit v_limit) r;
+  return jsonb_build_object('rows', v_rows, 'next', case when jsonb_array_length(v_rows) = v_limit
+    then jsonb_build_object('created_at', v_rows -> -1 -> 'created_at', 'id', v_rows -> -1 -> 'id', 'phase', v_rows -> -1 -> 'phase') end);
+end;
+$$;
+
+
+ALTER FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) OWNER TO weir_system;
+
+--
+-- Name: read_audit(uuid, jsonb, jsonb, integer); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.read_audit(organization_id uuid, filter jsonb DEFAULT NULL::jsonb, before jsonb DEFAULT NULL::jsonb, "limit" integer DEFAULT NULL::integer) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.read_audit(organization_id, filter, before, "limit") AS read_audit;
+END;
+
+
+ALTER FUNCTION public.read_audit(organization_id uuid, filter jsonb, before jsonb, "limit" integer) OWNER TO weir_owner;
+
+--
+-- Name: request_mcp_access(uuid, uuid, jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_organization_id uuid;
+  v_error text := weir.permissions_error(p_permissions);
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'grant');
+  end if;
+  select a.organization_id into v_organization_id
+  from public.agents a
+  join public.mcp_server_instances i on i.organization_id = a.organization_id and i.id = p_instance_id
+   and i.status not in ('deleting', 'deleted')
+  where a.id = p_agent_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such agent or server', 'grant');
+  elsif not exists (select from weir.my_agents() a where a = p_agent_id) then
+    return weir.refuse('WR003', 'access is requested by the agent''s owner', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'request_mcp_access');
+  elsif v_error is not null or length(p_message) > 1000 then
+    return weir.refuse('WR001', coalesce('permissions ' || v_error, 'message must be at most 1000 characters'), 'grant',
+                       v_organization_id, p_agent_id, p_instance_id, 'request_mcp_access');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  if exists (select from public.permission_requests r
+             where r.agent_id = p_agent_id and r.mcp_server_instance_id = p_instance_id and r.status = 'open') then
+    return weir.refuse('WR005', 'there is an open request: withdraw it first', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'request_mcp_access');
+  elsif (select count(*) from public.permission_requests r
+         where r.organization_id = v_organization_id and r.requested_by = v_actor and r.status = 'open') >= 100 then
+    return weir.refuse('WR006', 'a person may have 100 open requests', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'request_mcp_access');
+  end if;
+  insert into public.permission_requests (id, organization_id, agent_id, mcp_server_instance_id, permissions, message, requested_by)
+  values (v_id, v_organization_id, p_agent_id, p_instance_id, p_permissions, p_message, v_actor);
+  perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_instance_id => p_instance_id,
+                            p_item => 'request_mcp_access', p_detail => v_id::text);
+  return jsonb_build_object('id', v_id, 'status', 'open');
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'grant', v_organization_id, p_agent_id, p_instance_id, 'request_mcp_access');
+end;
+$$;
+
+
+ALTER FUNCTION weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) OWNER TO weir_writer;
+
+--
+-- Name: request_mcp_access(uuid, uuid, jsonb, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.request_mcp_access(agent_id, mcp_server_instance_id, permissions, message) AS request_mcp_access;
+END;
+
+
+ALTER FUNCTION public.request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text) OWNER TO weir_owner;
+
+--
 -- Name: revoke_agent_key(text); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -1134,6 +1814,57 @@ END;
 
 
 ALTER FUNCTION public.revoke_agent_key(key_id text) OWNER TO weir_owner;
+
+--
+-- Name: revoke_invitation(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.revoke_invitation(p_invitation_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_organization_id uuid;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  end if;
+  -- seen by admins only
+  select i.organization_id into v_organization_id from public.organization_invitations i where i.id = p_invitation_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such invitation', 'lifecycle');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  if exists (select from public.organization_invitations i where i.id = p_invitation_id and i.accepted_at is not null) then
+    return weir.refuse('WR005', 'the invitation was accepted', 'lifecycle', v_organization_id, p_item => 'revoke_invitation');
+  end if;
+  -- by the policy: one that makes an owner is an owner's to revoke
+  update public.organization_invitations i set revoked_at = now() where i.id = p_invitation_id and i.revoked_at is null;
+  if found then
+    perform weir.record_event('lifecycle', v_organization_id, p_item => 'revoke_invitation', p_detail => p_invitation_id::text);
+  elsif exists (select from public.organization_invitations i where i.id = p_invitation_id and i.revoked_at is null) then
+    return weir.refuse('WR003', 'an owner''s invitation is revoked by an owner', 'lifecycle', v_organization_id,
+                       p_item => 'revoke_invitation');
+  end if;
+  return jsonb_build_object('id', p_invitation_id, 'revoked', true);
+end;
+$$;
+
+
+ALTER FUNCTION weir.revoke_invitation(p_invitation_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: revoke_invitation(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.revoke_invitation(invitation_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.revoke_invitation(invitation_id) AS revoke_invitation;
+END;
+
+
+ALTER FUNCTION public.revoke_invitation(invitation_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: revoke_mcp_access(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -1189,6 +1920,113 @@ END;
 ALTER FUNCTION public.revoke_mcp_access(agent_id uuid, mcp_server_instance_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: revoke_organization_api_key(text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.revoke_organization_api_key(p_key_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_organization_id uuid;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'credential');
+  end if;
+  -- seen by admins only, who are the ones that may
+  select k.organization_id into v_organization_id from public.organization_api_keys k where k.key_id = p_key_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such key', 'credential');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  update public.organization_api_keys k set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
+  where k.key_id = p_key_id and k.revoked_at is null;
+  if found then
+    perform weir.record_event('credential', v_organization_id, p_item => 'revoke_organization_api_key', p_detail => p_key_id);
+  end if;
+  return jsonb_build_object('key_id', p_key_id, 'revoked', true);
+end;
+$$;
+
+
+ALTER FUNCTION weir.revoke_organization_api_key(p_key_id text) OWNER TO weir_writer;
+
+--
+-- Name: revoke_organization_api_key(text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.revoke_organization_api_key(key_id text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.revoke_organization_api_key(key_id) AS revoke_organization_api_key;
+END;
+
+
+ALTER FUNCTION public.revoke_organization_api_key(key_id text) OWNER TO weir_owner;
+
+--
+-- Name: set_member_role(uuid, uuid, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.set_member_role(organization_id uuid, user_id uuid, role text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.change_member('set_member_role'::text, organization_id, user_id, role, NULL::text) AS change_member;
+END;
+
+
+ALTER FUNCTION public.set_member_role(organization_id uuid, user_id uuid, role text) OWNER TO weir_owner;
+
+--
+-- Name: set_member_status(uuid, uuid, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.set_member_status(organization_id uuid, user_id uuid, status text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.change_member('set_member_status'::text, organization_id, user_id, NULL::text, status) AS change_member;
+END;
+
+
+ALTER FUNCTION public.set_member_status(organization_id uuid, user_id uuid, status text) OWNER TO weir_owner;
+
+--
+-- Name: set_user_profile(text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.set_user_profile(p_display_name text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif weir.name_error('display_name', p_display_name) is not null then
+    return weir.refuse('WR001', weir.name_error('display_name', p_display_name), 'lifecycle');
+  end if;
+  insert into public.user_profiles (user_id, display_name) values (weir.actor_id(), btrim(p_display_name))
+  on conflict (user_id) do update set display_name = excluded.display_name, updated_at = now();
+  return jsonb_build_object('user_id', weir.actor_id(), 'display_name', btrim(p_display_name));
+end;
+$$;
+
+
+ALTER FUNCTION weir.set_user_profile(p_display_name text) OWNER TO weir_writer;
+
+--
+-- Name: set_user_profile(text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.set_user_profile(display_name text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.set_user_profile(display_name) AS set_user_profile;
+END;
+
+
+ALTER FUNCTION public.set_user_profile(display_name text) OWNER TO weir_owner;
+
+--
 -- Name: stop_mcp_server_instance(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
 --
 
@@ -1200,6 +2038,41 @@ END;
 
 
 ALTER FUNCTION public.stop_mcp_server_instance(server_instance_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: transfer_ownership(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.transfer_ownership(p_organization_id uuid, p_user_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_answer jsonb;
+begin
+  v_answer := weir.change_member('transfer_ownership', p_organization_id, p_user_id, 'owner', null);
+  if not v_answer ? 'error' then
+    perform weir.change_member('transfer_ownership', p_organization_id, weir.actor_id(), 'admin', null);
+  end if;
+  return v_answer;
+end;
+$$;
+
+
+ALTER FUNCTION weir.transfer_ownership(p_organization_id uuid, p_user_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: transfer_ownership(uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.transfer_ownership(organization_id uuid, user_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.transfer_ownership(organization_id, user_id) AS transfer_ownership;
+END;
+
+
+ALTER FUNCTION public.transfer_ownership(organization_id uuid, user_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: validate_mcp_access(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -1245,26 +2118,28 @@ END;
 ALTER FUNCTION public.validate_mcp_access(agent_id uuid, mcp_server_instance_id uuid, user_id uuid) OWNER TO weir_owner;
 
 --
--- Name: actor_id(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+-- Name: withdraw_permission_request(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.actor_id() RETURNS uuid
-    LANGUAGE plpgsql STABLE PARALLEL SAFE
-    SET search_path TO ''
-    AS $_$
-declare
-  v_claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
-begin
-  if v_claims ->> 'role' = 'authenticated'
-     and v_claims ->> 'sub' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
-    return (v_claims ->> 'sub')::uuid;
-  end if;
-  return null;
-end;
-$_$;
+CREATE FUNCTION public.withdraw_permission_request(request_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.close_request(request_id, 'withdrawn'::text, NULL::timestamp with time zone, NULL::timestamp with time zone, NULL::jsonb) AS close_request;
+END;
 
 
-ALTER FUNCTION weir.actor_id() OWNER TO weir_owner;
+ALTER FUNCTION public.withdraw_permission_request(request_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: action_error(text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.action_error(p_action text, p_server_config jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((p_action IS NULL) OR (p_action <> ALL (ARRAY['create'::text, 'update'::text, 'delete'::text, 'deploy'::text, 'start'::text, 'stop'::text, 'restart'::text]))) THEN 'action must be create, update, delete, deploy, start, stop or restart'::text WHEN (octet_length((p_server_config)::text) > 131072) THEN 'server_config: is larger than 128 KiB'::text WHEN ((p_server_config ? 'idempotency_key'::text) AND ((jsonb_typeof((p_server_config -> 'idempotency_key'::text)) <> 'string'::text) OR ((length((p_server_config ->> 'idempotency_key'::text)) < 1) OR (length((p_server_config ->> 'idempotency_key'::text)) > 100)))) THEN 'server_config.idempotency_key: must be 1 to 100 characters'::text WHEN (((p_action <> ALL (ARRAY['create'::text, 'update'::text])) AND (jsonb_typeof(p_server_config) <> 'object'::text)) OR ((p_action <> ALL (ARRAY['create'::text, 'update'::text])) AND ((p_server_config - 'idempotency_key'::text) <> '{}'::jsonb))) THEN 'server_config: this action takes an idempotency_key only'::text ELSE NULL::text END;
+
+
+ALTER FUNCTION weir.action_error(p_action text, p_server_config jsonb) OWNER TO weir_owner;
 
 --
 -- Name: add_platform_admin(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -1276,6 +2151,9 @@ CREATE FUNCTION weir.add_platform_admin(p_user_id uuid) RETURNS void
     AS $$
 begin
   insert into weir.platform_admins (user_id) values (p_user_id) on conflict do nothing;
+exception
+  when foreign_key_violation or not_null_violation then
+    raise exception using errcode = 'WR004', message = 'there is no such user';
 end;
 $$;
 
@@ -1453,6 +2331,29 @@ $$;
 ALTER FUNCTION weir.announce_change(p_organization_id uuid) OWNER TO weir_system;
 
 --
+-- Name: answered(uuid, text, text, jsonb, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  v_used weir.idempotency_keys;
+begin
+  select k.* into v_used from weir.idempotency_keys k where k.organization_id = p_organization_id and k.key = p_key;
+  if v_used.request_hash <> weir.request_hash(p_action, p_server_config, p_server_id) then
+    return weir.refuse('WR005', 'server_config.idempotency_key was used for something else', 'lifecycle', p_organization_id,
+                       p_instance_id => p_server_id, p_item => p_action);
+  end if;
+  return v_used.answer;
+end;
+$$;
+
+
+ALTER FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: apply_report(uuid, bigint, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -1570,6 +2471,80 @@ $_$;
 ALTER FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text) OWNER TO weir_owner;
 
 --
+-- Name: is_time(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.is_time(p_value jsonb) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $_$
+begin
+  if jsonb_typeof(p_value) <> 'string' or (p_value #>> '{}') !~ '^[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-9:.]{5,15}(Z|[+-][0-9:]{2,5})?$' then
+    return false;
+  end if;
+  return (p_value #>> '{}')::timestamptz is not null;
+exception
+  when data_exception then
+    return false;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.is_time(p_value jsonb) OWNER TO weir_owner;
+
+--
+-- Name: audit_cursor_error(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.audit_cursor_error(p_before jsonb) RETURNS text
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN ((p_before IS NOT NULL) AND ((jsonb_typeof(p_before) <> 'object'::text) OR (NOT (p_before ?& ARRAY['created_at'::text, 'id'::text, 'phase'::text])) OR ((p_before - ARRAY['created_at'::text, 'id'::text, 'phase'::text]) <> '{}'::jsonb) OR (NOT weir.is_time((p_before -> 'created_at'::text))) OR (COALESCE((p_before ->> 'id'::text), ''::text) !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'::text) OR (COALESCE((p_before ->> 'phase'::text), ''::text) <> ALL (ARRAY['requested'::text, 'denied'::text, 'completed'::text])))) THEN 'before must be the next of the page before'::text
+             ELSE NULL::text
+         END AS "case";
+END;
+
+
+ALTER FUNCTION weir.audit_cursor_error(p_before jsonb) OWNER TO weir_owner;
+
+--
+-- Name: audit_filter_error(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.audit_filter_error(p_filter jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $_$
+declare
+  v_key text;
+  v_value jsonb;
+begin
+  if p_filter is null then
+    return null;
+  elsif jsonb_typeof(p_filter) <> 'object' then
+    return 'filter must be an object';
+  end if;
+  for v_key, v_value in select e.key, e.value from jsonb_each(p_filter) e limit 100 loop
+    if not (case
+      when v_key in ('since', 'until') then weir.is_time(v_value)
+      when v_key in ('agent_id', 'instance_id', 'user_id') then
+        jsonb_typeof(v_value) = 'string' and v_value #>> '{}' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+      when v_key in ('kind', 'phase') then jsonb_typeof(v_value) = 'string' and length(v_value #>> '{}') <= 64
+      else false
+    end) then
+      return 'filter.' || left(v_key, 64) || ' is not known or not valid';
+    end if;
+  end loop;
+  return null;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.audit_filter_error(p_filter jsonb) OWNER TO weir_owner;
+
+--
 -- Name: authenticate_key(text, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -1598,6 +2573,29 @@ $$;
 ALTER FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) OWNER TO weir_system;
 
 --
+-- Name: authenticate_organization_key(text, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea) RETURNS TABLE(organization_id uuid, name text, scopes text[], key_expires_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+    SET search_path TO ''
+    AS $$
+begin
+  return query
+    select k.organization_id, k.name, k.scopes, k.expires_at
+    from public.organization_api_keys k
+    join public.organizations o on o.id = k.organization_id and o.is_active
+    where k.key_id = p_key_id and k.secret_hash = p_secret_hash and k.revoked_at is null and k.expires_at > clock_timestamp();
+  if not found then
+    raise exception using errcode = 'WR002', message = 'the key is not valid';
+  end if;
+end;
+$$;
+
+
+ALTER FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea) OWNER TO weir_system;
+
+--
 -- Name: begin_sign_in(text, inet); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -1624,6 +2622,24 @@ $$;
 
 
 ALTER FUNCTION weir.begin_sign_in(p_email text, p_address inet) OWNER TO weir_system;
+
+--
+-- Name: bury_instance(uuid, bigint); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update public.mcp_server_instances i
+  set status = 'deleted', node_id = null, last_node_id = null, configuration = '{}', last_error_code = null, last_error = null
+  where i.id = p_instance_id and i.generation = p_generation and i.status = 'deleting';
+end;
+$$;
+
+
+ALTER FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) OWNER TO weir_owner;
 
 --
 -- Name: change_version(); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -1680,10 +2696,10 @@ $_$;
 ALTER FUNCTION weir.check_schema(p_schema jsonb, p_path text) OWNER TO weir_owner;
 
 --
--- Name: choose_node(uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+-- Name: choose_node(uuid, text, text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text) RETURNS uuid
+CREATE FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid) RETURNS uuid
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -1698,13 +2714,13 @@ begin
       where i.node_id = n.id and i.status not in ('stopped', 'deleted')) u
     where n.is_online and p_runtime = any(n.runtimes)
       and (n.isolation <> 'none' or u.foreign_too is not true)
-    order by n.region is distinct from p_region, u.instances, n.id
+    order by n.region is distinct from p_region, n.id is distinct from p_last_node_id, u.instances, n.id
     limit 1);
 end;
 $$;
 
 
-ALTER FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text) OWNER TO weir_owner;
+ALTER FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: claim_operations(uuid, integer, interval); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -1724,7 +2740,7 @@ begin
   for v_operation in
     select * from (
       select o.id, o.organization_id, o.instance_id, o.action, o.generation, i.generation as wanted, i.catalog_id, i.node_id,
-             i.region, i.last_error_code, c.runtime
+             i.last_node_id, i.region, i.last_error_code, c.runtime
       from weir.dtma_operations o
       join public.mcp_server_instances i on i.id = o.instance_id
       left join public.mcp_server_catalog c on c.id = i.catalog_id
@@ -1742,11 +2758,17 @@ begin
       set finished_at = clock_timestamp(), outcome = 'superseded', claimed_by = null, lease_until = null where o.id = v_operation.id;
       continue;
     elsif v_operation.catalog_id is not null and v_operation.node_id is null then
-      v_node_id := weir.choose_node(v_operation.organization_id, v_operation.region, v_operation.runtime);
+      v_node_id := case
+        -- what is there goes where it is
+        when v_operation.action = 'delete' then v_operation.last_node_id
+        when v_operation.action <> 'stop'
+          then weir.choose_node(v_operation.organization_id, v_operation.region, v_operation.runtime, v_operation.last_node_id)
+      end;
       perform weir.lock_organization(v_operation.organization_id);
-      if v_operation.action = 'stop' then
-        -- it was never placed: there is nothing to stop
-        perform weir.apply_report(v_operation.instance_id, v_operation.generation, 'stopped', null, null);
+      if v_operation.action in ('stop', 'delete') and v_node_id is null then
+        -- it was never placed: there is nothing to stop or to remove
+        perform weir.apply_report(v_operation.instance_id, v_operation.generation, 'stopped', null, null),
+                weir.bury_instance(v_operation.instance_id, v_operation.generation);
         update weir.dtma_operations o set finished_at = clock_timestamp(), outcome = 'done', claimed_by = null, lease_until = null
         where o.id = v_operation.id;
         continue;
@@ -1757,7 +2779,8 @@ begin
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '2 seconds' where o.id = v_operation.id;
         continue;
       end if;
-      update public.mcp_server_instances i set node_id = v_node_id, last_error_code = null, last_error = null
+      update public.mcp_server_instances i
+      set node_id = v_node_id, last_node_id = v_node_id, last_error_code = null, last_error = null
       where i.id = v_operation.instance_id;
     end if;
     v_claimed := v_claimed || v_operation.id;
@@ -1850,6 +2873,23 @@ $$;
 ALTER FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) OWNER TO weir_system;
 
 --
+-- Name: confirmed_email(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.confirmed_email(p_user_id uuid) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  return (select lower(u.email::text) from auth.users u
+          where u.id = p_user_id and u.email_confirmed_at is not null and coalesce(u.banned_until <= now(), true));
+end;
+$$;
+
+
+ALTER FUNCTION weir.confirmed_email(p_user_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: count_attempt(text, text, integer, interval); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -1885,6 +2925,12 @@ begin
   return case p_what
     when 'workspaces' then (select count(*) from public.workspaces w where w.organization_id = p_organization_id)
     when 'agents' then (select count(*) from public.agents a where a.organization_id = p_organization_id)
+    -- who was asked has a place until the invitation expires
+    when 'members' then (select count(*) from public.organization_members m
+                         where m.organization_id = p_organization_id and m.status <> 'removed')
+                      + (select count(*) from public.organization_invitations i
+                         where i.organization_id = p_organization_id and i.accepted_at is null and i.revoked_at is null
+                           and i.expires_at > now())
     when 'mcp_servers' then (select count(*) from public.mcp_server_instances i
                              where i.organization_id = p_organization_id and i.status <> 'deleted')
   end;
@@ -1904,16 +2950,15 @@ CREATE FUNCTION weir.create_mcp_server(p_organization_id uuid, p_config jsonb) R
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
-  v_key constant text := p_config ->> 'idempotency_key';
   v_catalog public.mcp_server_catalog;
-  v_same public.mcp_server_instances;
   v_error text;
   v_constraint text;
 begin
-  v_error := weir.server_config_error(p_config);
+  v_error := weir.server_config_error(p_config, true);
   if v_error is null and p_config ? 'catalog' then
     select c.* into v_catalog from public.mcp_server_catalog c
-    where c.slug = p_config ->> 'catalog' and c.is_published order by c.created_at desc, c.id desc limit 1;
+    where c.slug = p_config ->> 'catalog' and c.is_published and c.version = coalesce(p_config ->> 'version', c.version)
+    order by c.created_at desc, c.id desc limit 1;
     if v_catalog.id is null then
       return weir.refuse('WR004', 'there is no such catalog server', 'lifecycle', p_organization_id, p_item => 'create');
     end if;
@@ -1927,26 +2972,17 @@ begin
   end if;
 
   perform weir.lock_organization(p_organization_id);
-  select i.* into v_same from public.mcp_server_instances i
-  where i.organization_id = p_organization_id and i.idempotency_key = v_key;
-  if v_same.id is not null then
-    if v_same.name = p_config ->> 'name' and v_same.url is not distinct from p_config ->> 'url'
-       and v_same.configuration = coalesce(p_config -> 'configuration', '{}') then
-      return jsonb_build_object('id', v_same.id, 'status', v_same.status);
-    end if;
-    return weir.refuse('WR005', 'the idempotency key was used for another server', 'lifecycle', p_organization_id, p_item => 'create');
-  elsif weir.count_of('mcp_servers', p_organization_id)
-        >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
+  if weir.count_of('mcp_servers', p_organization_id)
+     >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
     return weir.refuse('WR006', 'the organization has its maximum of servers', 'lifecycle', p_organization_id, p_item => 'create');
   end if;
   insert into public.mcp_server_instances
-    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline,
-     idempotency_key, created_by)
+    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline, created_by)
   values
     (v_id, p_organization_id, p_config ->> 'name', v_catalog.id, p_config ->> 'url', coalesce(p_config -> 'configuration', '{}'),
      coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), coalesce((p_config ->> 'priority')::integer, 100),
      p_config ->> 'region', coalesce(p_config ->> 'pin_policy', 'trust_first'),
-     coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'), v_key, weir.actor_id());
+     coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'), weir.actor_id());
   perform weir.record_event('lifecycle', p_organization_id, p_instance_id => v_id, p_item => 'create');
   return jsonb_build_object('id', v_id, 'status', 'pending');
 exception
@@ -1973,7 +3009,8 @@ begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'the users of this database are Supabase''s: create them there';
   end if;
-  insert into auth.users (id, email, encrypted_password) values (v_id, lower(p_email), p_password_hash);
+  -- the operator vouches for the address
+  insert into auth.users (id, email, email_confirmed_at, encrypted_password) values (v_id, lower(p_email), now(), p_password_hash);
   return v_id;
 exception
   when unique_violation then
@@ -2102,6 +3139,53 @@ $$;
 
 
 ALTER FUNCTION weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[]) OWNER TO weir_system;
+
+--
+-- Name: delete_mcp_server(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_answer constant jsonb := weir.request_operation(p_organization_id, p_instance_id, 'delete');
+begin
+  if not v_answer ? 'error' then
+    update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
+    where g.organization_id = p_organization_id and g.mcp_server_instance_id = p_instance_id and g.revoked_at is null;
+    update public.permission_requests r set status = 'refused', decided_by = weir.actor_id(), decided_at = clock_timestamp()
+    where r.organization_id = p_organization_id and r.mcp_server_instance_id = p_instance_id and r.status = 'open';
+  end if;
+  return v_answer;
+end;
+$$;
+
+
+ALTER FUNCTION weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: ed25519_blob(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.ed25519_blob(p_public_key text) RETURNS bytea
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $_$
+declare
+  v_blob bytea;
+begin
+  -- one line: type, key, and a comment that is not kept
+  if length(p_public_key) > 1000 or p_public_key !~ '^ssh-ed25519 [A-Za-z0-9+/]{68}( [^[:cntrl:]]*)?$' then
+    return null;
+  end if;
+  v_blob := decode(split_part(p_public_key, ' ', 2), 'base64');
+  return case when substr(v_blob, 1, 19) = '\x0000000b'::bytea || convert_to('ssh-ed25519', 'UTF8') || '\x00000020'::bytea then v_blob end;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.ed25519_blob(p_public_key text) OWNER TO weir_owner;
 
 --
 -- Name: endpoint_url(text, text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -2296,6 +3380,30 @@ $$;
 ALTER FUNCTION weir.guard_instance() OWNER TO weir_owner;
 
 --
+-- Name: guard_invitation(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.guard_invitation() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if (old.organization_id, old.email, old.role, old.token_hash, old.expires_at, old.created_at)
+     is distinct from (new.organization_id, new.email, new.role, new.token_hash, new.expires_at, new.created_at)
+     or (old.accepted_at is not null and new.accepted_at is distinct from old.accepted_at)
+     or (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
+     -- null is a deleted member
+     or (new.invited_by is not null and new.invited_by is distinct from old.invited_by) then
+    raise exception using errcode = 'WR005', message = 'an invitation is not changed: revoke it and make a new one';
+  end if;
+  return new;
+end;
+$$;
+
+
+ALTER FUNCTION weir.guard_invitation() OWNER TO weir_owner;
+
+--
 -- Name: guard_key(); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -2318,6 +3426,54 @@ $$;
 ALTER FUNCTION weir.guard_key() OWNER TO weir_owner;
 
 --
+-- Name: guard_last_owner(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.guard_last_owner() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op = 'UPDATE' and new.role = 'owner' and new.status = 'active' and new.organization_id = old.organization_id
+     and new.user_id = old.user_id then
+    return null;
+  end if;
+  perform from public.organization_members m
+  where m.organization_id = old.organization_id and m.role = 'owner' and m.status = 'active' and m.user_id <> old.user_id
+  limit 1 for share;
+  if not found and exists (select from public.organizations o where o.id = old.organization_id) then
+    raise exception using errcode = 'WR005', message = 'an organization keeps an active owner: hand it over first, or delete it';
+  end if;
+  return null;
+end;
+$$;
+
+
+ALTER FUNCTION weir.guard_last_owner() OWNER TO weir_system;
+
+--
+-- Name: guard_organization_key(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.guard_organization_key() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
+    raise exception using errcode = 'WR005', message = 'a revoked key stays revoked: make a new one';
+  elsif (old.organization_id, old.name, old.key_id, old.secret_hash, old.scopes, old.expires_at, old.created_at)
+     is distinct from (new.organization_id, new.name, new.key_id, new.secret_hash, new.scopes, new.expires_at, new.created_at) then
+    raise exception using errcode = 'WR005', message = 'a key is not changed, only revoked: make a new one';
+  end if;
+  return new;
+end;
+$$;
+
+
+ALTER FUNCTION weir.guard_organization_key() OWNER TO weir_owner;
+
+--
 -- Name: guard_pin(); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -2336,6 +3492,29 @@ $$;
 
 
 ALTER FUNCTION weir.guard_pin() OWNER TO weir_owner;
+
+--
+-- Name: guard_request(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.guard_request() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if (old.status <> 'open' and new.status <> old.status)
+     or (old.organization_id, old.agent_id, old.mcp_server_instance_id, old.permissions, old.message, old.created_at)
+        is distinct from (new.organization_id, new.agent_id, new.mcp_server_instance_id, new.permissions, new.message, new.created_at)
+     -- null is a deleted user
+     or (new.requested_by is not null and new.requested_by is distinct from old.requested_by) then
+    raise exception using errcode = 'WR005', message = 'a request is decided once, and not changed: make a new one';
+  end if;
+  return new;
+end;
+$$;
+
+
+ALTER FUNCTION weir.guard_request() OWNER TO weir_owner;
 
 --
 -- Name: has_argument_rule(jsonb[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -2412,6 +3591,22 @@ $_$;
 
 
 ALTER FUNCTION weir.is_allowed_url(p_url text) OWNER TO weir_system;
+
+--
+-- Name: is_banned(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.is_banned(p_user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  return exists (select from auth.users u where u.id = p_user_id and u.banned_until > now());
+end;
+$$;
+
+
+ALTER FUNCTION weir.is_banned(p_user_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: is_clean_path(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -2697,6 +3892,17 @@ $$;
 
 
 ALTER FUNCTION weir.my_workspaces() OWNER TO weir_system;
+
+--
+-- Name: name_error(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.name_error(p_argument text, p_value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((p_value IS NULL) OR (length(p_value) > 1000) OR ((length(btrim(p_value)) < 1) OR (length(btrim(p_value)) > 100)) OR (p_value ~ '[[:cntrl:]]'::text)) THEN (p_argument || ' must be 1 to 100 characters'::text) ELSE NULL::text END;
+
+
+ALTER FUNCTION weir.name_error(p_argument text, p_value text) OWNER TO weir_owner;
 
 --
 -- Name: node_connections(); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -3186,6 +4392,7 @@ CREATE FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint,
 declare
   v_instance public.mcp_server_instances;
   v_trusted boolean;
+  v_updated boolean;
 begin
   -- The organization's lock, which calls feel, only where the answer differs from what is pinned; and before the row's.
   if exists (select a.kind, a.name, a.hash from unnest(p_kinds, p_names, p_hashes) a(kind, name, hash)
@@ -3203,6 +4410,8 @@ begin
   end if;
   v_trusted := v_instance.pin_policy = 'trust_first'
            and coalesce(clock_timestamp() < v_instance.first_running_at + interval '10 minutes', false);
+  v_updated := v_instance.pin_policy = 'trust_first' and coalesce(v_instance.approved_generation = p_generation, false)
+           and v_instance.refreshed_generation is distinct from p_generation;
 
   return query
   with announced as materialized (
@@ -3215,8 +4424,8 @@ begin
     insert into public.mcp_server_tools as t (organization_id, instance_id, kind, name, definition_hash, definition, status,
                                               announced, approved_at)
     select v_instance.organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition,
-           case when v_trusted and not a.name_known then 'approved' else 'quarantined' end, true,
-           case when v_trusted and not a.name_known then clock_timestamp() end
+           case when v_updated or v_trusted and not a.name_known then 'approved' else 'quarantined' end, true,
+           case when v_updated or v_trusted and not a.name_known then clock_timestamp() end
     from announced a
     where not exists (select from public.mcp_server_tools t
                       where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name and t.definition_hash = a.hash)
@@ -3343,9 +4552,8 @@ begin
   if p_outcome is null or p_outcome not in ('done', 'failed', 'retry') then
     raise exception using errcode = 'WR001', message = 'p_outcome: must be done, failed or retry';
   end if;
-  if p_outcome = 'failed' then
-    perform weir.lock_organization(o.organization_id) from weir.dtma_operations o where o.id = p_operation_id;
-  end if;
+  perform weir.lock_organization(o.organization_id) from weir.dtma_operations o
+  where o.id = p_operation_id and (p_outcome = 'failed' or o.action = 'delete');
   update weir.dtma_operations o
   set claimed_by = null, lease_until = null, error_code = weir.cut(p_error_code, 100), error = weir.cut(p_error, 2000),
       finished_at = case when p_outcome <> 'retry' then clock_timestamp() end,
@@ -3356,11 +4564,18 @@ begin
   if v_operation.id is null then
     return false;
   end if;
-  if p_outcome = 'failed' then
+  if v_operation.action = 'delete' and p_outcome = 'done' then
+    perform weir.bury_instance(v_operation.instance_id, v_operation.generation);
+  elsif p_outcome = 'failed' then
     update public.mcp_server_instances i
-    set status = 'failed', last_error_code = coalesce(weir.cut(p_error_code, 100), 'failed'), last_error = weir.cut(p_error, 2000)
+    -- what could not be removed is still being deleted: an admin may ask once more
+    set status = case when i.status = 'deleting' then i.status else 'failed' end,
+        last_error_code = coalesce(weir.cut(p_error_code, 100), 'failed'), last_error = weir.cut(p_error, 2000)
     where i.id = v_operation.instance_id and i.generation = v_operation.generation
-      and exists (select from weir.instance_moves m where m.from_status = i.status and m.to_status = 'failed');
+      and (i.status = 'deleting'
+           or exists (select from weir.instance_moves m where m.from_status = i.status and m.to_status = 'failed'))
+      -- a node that could not be asked to restart it has said nothing of the server
+      and not (v_operation.action = 'restart' and p_error_code is not distinct from 'node_unreachable');
   end if;
   perform weir.record_event('lifecycle', v_operation.organization_id, p_instance_id => v_operation.instance_id,
                             p_item => v_operation.action, p_detail => coalesce(p_error_code, p_outcome),
@@ -3579,6 +4794,17 @@ $$;
 ALTER FUNCTION weir.replica_heartbeat(p_replica_id uuid, p_internal_url text, p_keyring_fingerprint bytea, p_version text) OWNER TO weir_system;
 
 --
+-- Name: request_hash(text, jsonb, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.request_hash(p_action text, p_server_config jsonb, p_server_id uuid) RETURNS bytea
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN sha256(convert_to((jsonb_build_array(p_action, p_server_config, p_server_id))::text, 'UTF8'::name));
+
+
+ALTER FUNCTION weir.request_hash(p_action text, p_server_config jsonb, p_server_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: request_operation(uuid, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -3587,30 +4813,44 @@ CREATE FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uui
     SET search_path TO ''
     AS $$
 declare
-  v_status constant text := case p_action when 'deploy' then 'deploying' when 'stop' then 'stopping' end;
   v_operation_id constant uuid := weir.uuid_v7();
+  v_status text := case p_action when 'deploy' then 'deploying' when 'update' then 'updating' when 'stop' then 'stopping'
+                                 when 'delete' then 'deleting' end;
   v_instance public.mcp_server_instances;
+  v_open boolean;
 begin
   perform weir.lock_organization(p_organization_id);
   select i.* into v_instance from public.mcp_server_instances i
   where i.id = p_instance_id and i.organization_id = p_organization_id and i.status <> 'deleted' for no key update;
+  v_status := coalesce(v_status, v_instance.status);
+  v_open := exists (select from weir.dtma_operations o where o.organization_id = p_organization_id and o.instance_id = p_instance_id
+                      and o.action = p_action and o.finished_at is null);
   if v_instance.id is null then
     return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id,
                        p_item => p_action);
-  elsif not exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status) then
+  elsif not (case
+      when p_action = 'restart' then v_instance.status in ('running', 'degraded', 'failed') and not v_open
+                                     and num_nonnulls(v_instance.url, v_instance.node_id) = 1
+      -- a deletion that its node refused
+      when v_instance.status = 'deleting' then p_action = 'delete' and not v_open
+      else exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status)
+    end) then
     return weir.refuse('WR005', format('the server is %s', v_instance.status), 'lifecycle', p_organization_id,
                        p_instance_id => p_instance_id, p_item => p_action);
-  elsif p_action = 'deploy' and v_instance.catalog_id is not null
+  elsif p_action in ('deploy', 'update', 'restart') and v_instance.catalog_id is not null
         and not exists (select from public.mcp_server_catalog c where c.id = v_instance.catalog_id and c.is_published) then
     return weir.refuse('WR005', 'the catalog server was withdrawn', 'lifecycle', p_organization_id,
                        p_instance_id => p_instance_id, p_item => p_action);
   end if;
-  update public.mcp_server_instances i
-  set status = v_status, generation = i.generation + 1, last_error_code = null, last_error = null,
-      deployed_by = case when p_action = 'deploy' then weir.actor_id() else i.deployed_by end
-  where i.id = p_instance_id and i.organization_id = p_organization_id;
+  if p_action <> 'restart' then
+    update public.mcp_server_instances i
+    set status = v_status, generation = i.generation + 1, last_error_code = null, last_error = null,
+        deployed_by = case when p_action in ('deploy', 'update') then weir.actor_id() else i.deployed_by end
+    where i.id = p_instance_id and i.organization_id = p_organization_id
+    returning i.generation into v_instance.generation;
+  end if;
   insert into weir.dtma_operations (id, organization_id, instance_id, action, generation, created_by)
-  values (v_operation_id, p_organization_id, p_instance_id, p_action, v_instance.generation + 1, weir.actor_id());
+  values (v_operation_id, p_organization_id, p_instance_id, p_action, v_instance.generation, weir.actor_id());
   perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => p_action,
                             p_detail => v_operation_id::text);
   return jsonb_build_object('id', p_instance_id, 'status', v_status, 'operation_id', v_operation_id);
@@ -3619,6 +4859,70 @@ $$;
 
 
 ALTER FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) OWNER TO weir_writer;
+
+--
+-- Name: resolve_identity(text, text, text, boolean); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  v_user_id uuid;
+  v_email constant text := case when length(p_email) <= 320 then lower(p_email) end;
+  v_verified constant boolean := v_email is not null and coalesce(p_email_verified, false);
+begin
+  if p_issuer is null or length(p_issuer) > 2000 or p_issuer !~ '^https?://[^\s]+$' then
+    raise exception using errcode = 'WR001', message = 'issuer must be a URL';
+  elsif p_subject is null or length(p_subject) not between 1 and 255 then
+    raise exception using errcode = 'WR001', message = 'subject must be 1 to 255 characters';
+  end if;
+  -- two replicas may see one person first at the same time
+  perform pg_advisory_xact_lock(hashtextextended(p_issuer || ' ' || p_subject, 440));
+  update weir.identities d set email = v_email, email_verified = v_verified, updated_at = now()
+  where d.issuer = p_issuer and d.subject = p_subject and (d.email, d.email_verified) is distinct from (v_email, v_verified);
+  select d.user_id into v_user_id from weir.identities d where d.issuer = p_issuer and d.subject = p_subject;
+  if v_user_id is null
+     and exists (select from weir.installation i where i.embedded_issuer)
+     and exists (select from weir.settings s where s.name = 'identity_issuers' and jsonb_typeof(s.value) = 'array'
+                   and s.value ? p_issuer) then
+    v_user_id := weir.uuid_v7();
+    -- without the address: it is another issuer's word, and could be somebody else's login here
+    insert into auth.users (id) values (v_user_id);
+    insert into weir.identities (issuer, subject, user_id, email, email_verified)
+    values (p_issuer, p_subject, v_user_id, v_email, v_verified);
+  end if;
+  if v_user_id is null or weir.is_banned(v_user_id) then
+    raise exception using errcode = 'WR002', message = 'the token is not valid here';
+  end if;
+  return v_user_id;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) OWNER TO weir_system;
+
+--
+-- Name: rewrap_user_data_key(uuid, integer, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  update public.user_secrets s set wrapped_key = p_wrapped_key, version = s.version + 1, updated_at = now()
+  where s.user_id = p_user_id and s.version = p_version;
+  return found;
+exception
+  when check_violation or not_null_violation then
+    raise exception using errcode = 'WR001', message = 'wrapped_key is not a wrapped key';
+end;
+$$;
+
+
+ALTER FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) OWNER TO weir_system;
 
 --
 -- Name: rule_error(jsonb, text, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -3795,10 +5099,10 @@ $_$;
 ALTER FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) OWNER TO weir_owner;
 
 --
--- Name: server_config_error(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+-- Name: server_config_error(jsonb, boolean); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.server_config_error(p_config jsonb) RETURNS text
+CREATE FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
     AS $_$
@@ -3809,17 +5113,18 @@ declare
 begin
   if jsonb_typeof(p_config) is distinct from 'object' then
     return 'server_config: must be an object';
-  elsif not p_config ? 'name' then
+  elsif p_is_whole and not p_config ? 'name' then
     return 'server_config.name: is missing';
-  elsif (p_config ? 'catalog') = (p_config ? 'url') then
+  elsif p_is_whole and (p_config ? 'catalog') = (p_config ? 'url') then
     return 'server_config: give catalog or url';
-  elsif p_config ? 'url' and coalesce(p_config -> 'configuration', '{}') <> '{}' then
-    return 'server_config.configuration: a remote server has none';
+  elsif p_config ? 'url' and (coalesce(p_config -> 'configuration', '{}') <> '{}' or p_config ? 'version') then
+    return format('server_config.%s: a remote server has none', case when p_config ? 'version' then 'version' else 'configuration' end);
   end if;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_config) e loop
     v_type := jsonb_typeof(v_value);
     if not (case
       when v_key = 'name' then v_type = 'string' and v_value #>> '{}' ~ '^[a-z0-9-]{1,20}$'
+      when v_key = 'version' then v_type = 'string' and length(v_value #>> '{}') between 1 and 64
       when v_key in ('catalog', 'url') then v_type = 'string' and length(v_value #>> '{}') between 1 and 2048
       when v_key = 'configuration' then v_type = 'object'
       when v_key = 'share' then v_type = 'string' and v_value #>> '{}' in ('instance', 'credential', 'session')
@@ -3842,7 +5147,7 @@ end;
 $_$;
 
 
-ALTER FUNCTION weir.server_config_error(p_config jsonb) OWNER TO weir_owner;
+ALTER FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) OWNER TO weir_owner;
 
 --
 -- Name: set_setting(text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -3860,6 +5165,31 @@ $$;
 
 
 ALTER FUNCTION weir.set_setting(p_name text, p_value jsonb) OWNER TO weir_system;
+
+--
+-- Name: sign_up(text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.sign_up(p_email text, p_password_hash text) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_id constant uuid := weir.uuid_v7();
+begin
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    raise exception using errcode = 'WR010', message = 'the users of this database are Supabase''s: they sign up there';
+  end if;
+  insert into auth.users (id, email, encrypted_password) values (v_id, lower(p_email), p_password_hash);
+  return v_id;
+exception
+  when unique_violation then
+    raise exception using errcode = 'WR005', message = 'a user with this e-mail address exists';
+end;
+$$;
+
+
+ALTER FUNCTION weir.sign_up(p_email text, p_password_hash text) OWNER TO weir_system;
 
 --
 -- Name: signed_in_user(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -3969,6 +5299,107 @@ $$;
 ALTER FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) OWNER TO weir_owner;
 
 --
+-- Name: update_mcp_server(uuid, uuid, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_instance public.mcp_server_instances;
+  v_new public.mcp_server_instances;
+  v_catalog public.mcp_server_catalog;
+  v_error text := weir.server_config_error(p_config, false);
+  v_constraint text;
+begin
+  select i.* into v_instance from public.mcp_server_instances i
+  where i.id = p_instance_id and i.organization_id = p_organization_id and i.status not in ('deleting', 'deleted') for no key update;
+  v_new := v_instance;
+  if v_instance.id is null then
+    return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
+  elsif v_error is null and v_instance.url is not null and p_config ?| array['catalog', 'version', 'configuration'] then
+    v_error := 'server_config: a remote server has no catalog, version or configuration';
+  elsif v_error is null and v_instance.url is null then
+    select c.* into v_catalog from public.mcp_server_catalog c where c.id = v_instance.catalog_id;
+    if p_config ? 'url' then
+      v_error := 'server_config.url: a server of the catalog has none';
+    elsif p_config ->> 'catalog' <> v_catalog.slug then
+      v_error := 'server_config.catalog: a server stays of its catalog entry';
+    elsif p_config ? 'version' and v_catalog.version <> p_config ->> 'version' then
+      select c.* into v_catalog from public.mcp_server_catalog c
+      where c.slug = v_catalog.slug and c.version = p_config ->> 'version' and c.is_published;
+      if v_catalog.id is null then
+        return weir.refuse('WR004', 'there is no such version in the catalog', 'lifecycle', p_organization_id,
+                           p_instance_id => p_instance_id, p_item => 'update');
+      end if;
+    end if;
+    v_new.catalog_id := v_catalog.id;
+    v_new.configuration := coalesce(p_config -> 'configuration', v_instance.configuration);
+    v_error := coalesce(v_error, weir.schema_error(v_catalog.configuration_schema, v_new.configuration, 'server_config.configuration'));
+  elsif v_error is null and p_config ? 'url' and not weir.is_allowed_url(p_config ->> 'url') then
+    v_error := 'server_config.url: must be an https address';
+  end if;
+  if v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
+  elsif v_instance.status in ('deploying', 'updating', 'stopping') then
+    return weir.refuse('WR005', format('the server is %s', v_instance.status), 'lifecycle', p_organization_id,
+                       p_instance_id => p_instance_id, p_item => 'update');
+  end if;
+  v_new.url := coalesce(p_config ->> 'url', v_instance.url);
+  v_new.share := coalesce(p_config ->> 'share', v_instance.share);
+  update public.mcp_server_instances i
+  set name = coalesce(p_config ->> 'name', i.name), catalog_id = v_new.catalog_id, url = v_new.url, configuration = v_new.configuration,
+      share = v_new.share, priority = coalesce((p_config ->> 'priority')::integer, i.priority),
+      region = coalesce(p_config ->> 'region', i.region), pin_policy = coalesce(p_config ->> 'pin_policy', i.pin_policy),
+      chat_offline = case when p_config -> 'chat' ? 'offline'
+                          then array(select jsonb_array_elements_text(p_config -> 'chat' -> 'offline')) else i.chat_offline end,
+      -- an admin who chooses a version approves what it announces first
+      approved_generation = case when v_new.catalog_id is distinct from i.catalog_id then i.generation + 1 else i.approved_generation end
+  where i.id = p_instance_id and i.organization_id = p_organization_id;
+  if v_instance.status in ('running', 'degraded', 'failed')
+     and (v_new.catalog_id, v_new.url, v_new.configuration, v_new.share)
+         is distinct from (v_instance.catalog_id, v_instance.url, v_instance.configuration, v_instance.share) then
+    return weir.request_operation(p_organization_id, p_instance_id, 'update');
+  end if;
+  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
+  return jsonb_build_object('id', p_instance_id, 'status', v_instance.status);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
+end;
+$$;
+
+
+ALTER FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) OWNER TO weir_writer;
+
+--
+-- Name: user_data_key(uuid, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) RETURNS TABLE(wrapped_key bytea, version integer)
+    LANGUAGE plpgsql SECURITY DEFINER ROWS 1
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+  if p_wrapped_key is not null then
+    insert into public.user_secrets (user_id, wrapped_key) values (p_user_id, p_wrapped_key) on conflict do nothing;
+  end if;
+  return query select s.wrapped_key, s.version from public.user_secrets s where s.user_id = p_user_id;
+exception
+  when check_violation then
+    raise exception using errcode = 'WR001', message = 'wrapped_key is not a wrapped key';
+  when foreign_key_violation or not_null_violation then
+    raise exception using errcode = 'WR004', message = 'there is no such user';
+end;
+$$;
+
+
+ALTER FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) OWNER TO weir_system;
+
+--
 -- Name: uuid_v7(); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -4012,7 +5443,8 @@ SET default_table_access_method = heap;
 
 CREATE TABLE auth.users (
     id uuid DEFAULT weir.uuid_v7() NOT NULL,
-    email text NOT NULL,
+    email text,
+    email_confirmed_at timestamp with time zone,
     encrypted_password text,
     banned_until timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -4313,8 +5745,9 @@ CREATE TABLE public.mcp_server_instances (
     pin_policy text DEFAULT 'trust_first'::text NOT NULL,
     chat_offline text[] DEFAULT '{}'::text[] NOT NULL,
     node_id uuid,
+    last_node_id uuid,
     generation bigint DEFAULT 1 NOT NULL,
-    idempotency_key text,
+    approved_generation bigint,
     last_error_code text,
     last_error text,
     first_running_at timestamp with time zone,
@@ -4398,12 +5831,15 @@ CREATE TABLE public.organization_api_keys (
     name text NOT NULL,
     key_id text NOT NULL,
     secret_hash bytea NOT NULL,
+    scopes text[] NOT NULL,
     created_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    expires_at timestamp with time zone,
+    expires_at timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone,
+    revoked_by uuid,
     CONSTRAINT organization_api_keys_key_id_is_random_text CHECK ((key_id ~ '^[a-z0-9]{16}$'::text)),
     CONSTRAINT organization_api_keys_name_is_1_to_100_characters CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+    CONSTRAINT organization_api_keys_scopes_are_known CHECK (((scopes <@ ARRAY['audit.read'::text, 'servers.read'::text, 'usage.read'::text]) AND (cardinality(scopes) > 0))),
     CONSTRAINT organization_api_keys_secret_is_sha256 CHECK ((octet_length(secret_hash) = 32))
 );
 
@@ -4491,12 +5927,13 @@ CREATE TABLE public.organizations (
     is_active boolean DEFAULT true NOT NULL,
     max_mcp_servers integer DEFAULT 25 NOT NULL,
     max_agents integer DEFAULT 200 NOT NULL,
+    max_members integer DEFAULT 500 NOT NULL,
     max_workspaces integer DEFAULT 200 NOT NULL,
     max_concurrent_connections integer DEFAULT 200 NOT NULL,
     created_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT organizations_limits_are_not_negative CHECK ((LEAST(max_mcp_servers, max_agents, max_workspaces, max_concurrent_connections) >= 0)),
+    CONSTRAINT organizations_limits_are_not_negative CHECK ((LEAST(max_mcp_servers, max_agents, max_members, max_workspaces, max_concurrent_connections) >= 0)),
     CONSTRAINT organizations_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name)))),
     CONSTRAINT organizations_slug_is_lower_case CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$'::text))
 );
@@ -4529,8 +5966,10 @@ CREATE TABLE public.permission_requests (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     decided_by uuid,
     decided_at timestamp with time zone,
+    grant_id uuid,
     CONSTRAINT permission_requests_decided_at_a_time CHECK (((status = 'open'::text) = (decided_at IS NULL))),
     CONSTRAINT permission_requests_follow_the_grammar CHECK ((weir.permissions_error(permissions) IS NULL)),
+    CONSTRAINT permission_requests_granted_by_a_grant CHECK (((status = 'granted'::text) = (grant_id IS NOT NULL))),
     CONSTRAINT permission_requests_message_is_short CHECK ((length(message) <= 1000)),
     CONSTRAINT permission_requests_status_is_known CHECK ((status = ANY (ARRAY['open'::text, 'granted'::text, 'refused'::text, 'withdrawn'::text])))
 );
@@ -4573,6 +6012,85 @@ ALTER TABLE public.usage_hourly OWNER TO weir_owner;
 --
 
 COMMENT ON TABLE public.usage_hourly IS 'tenant: calls by the hour, rolled up from the record (agent and instance are copied ids)';
+
+
+--
+-- Name: user_profiles; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.user_profiles (
+    user_id uuid NOT NULL,
+    display_name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT user_profiles_display_name_is_1_to_100_characters CHECK ((((length(display_name) >= 1) AND (length(display_name) <= 100)) AND (display_name = btrim(display_name))))
+);
+
+ALTER TABLE ONLY public.user_profiles FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.user_profiles OWNER TO weir_owner;
+
+--
+-- Name: TABLE user_profiles; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.user_profiles IS 'user: what a person is called';
+
+
+--
+-- Name: user_secrets; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.user_secrets (
+    user_id uuid NOT NULL,
+    wrapped_key bytea NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT user_secrets_key_is_wrapped CHECK (((octet_length(wrapped_key) >= 60) AND (octet_length(wrapped_key) <= 512))),
+    CONSTRAINT user_secrets_version_is_positive CHECK ((version > 0))
+);
+
+ALTER TABLE ONLY public.user_secrets FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.user_secrets OWNER TO weir_owner;
+
+--
+-- Name: TABLE user_secrets; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.user_secrets IS 'user: a person''s data key, wrapped by the keyring';
+
+
+--
+-- Name: user_ssh_keys; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.user_ssh_keys (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    user_id uuid NOT NULL,
+    name text NOT NULL,
+    public_key text NOT NULL,
+    fingerprint text NOT NULL,
+    private_key_secret_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT user_ssh_keys_fingerprint_is_sha256 CHECK ((fingerprint ~ '^SHA256:[A-Za-z0-9+/]{43}$'::text)),
+    CONSTRAINT user_ssh_keys_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name)))),
+    CONSTRAINT user_ssh_keys_public_key_is_ed25519 CHECK ((public_key ~ '^ssh-ed25519 [A-Za-z0-9+/]{68}$'::text))
+);
+
+ALTER TABLE ONLY public.user_ssh_keys FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.user_ssh_keys OWNER TO weir_owner;
+
+--
+-- Name: TABLE user_ssh_keys; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.user_ssh_keys IS 'user: a person''s SSH keys; the private part by reference to the vault only';
 
 
 --
@@ -4768,7 +6286,7 @@ CREATE TABLE weir.dtma_operations (
     outcome text,
     error_code text,
     error text,
-    CONSTRAINT dtma_operations_action_is_known CHECK ((action = ANY (ARRAY['deploy'::text, 'stop'::text]))),
+    CONSTRAINT dtma_operations_action_is_known CHECK ((action = ANY (ARRAY['deploy'::text, 'update'::text, 'restart'::text, 'stop'::text, 'delete'::text]))),
     CONSTRAINT dtma_operations_claimed_with_lease CHECK (((claimed_by IS NULL) = (lease_until IS NULL))),
     CONSTRAINT dtma_operations_errors_are_short CHECK (((length(error_code) <= 100) AND (length(error) <= 2000))),
     CONSTRAINT dtma_operations_finished_with_outcome CHECK (((finished_at IS NULL) = (outcome IS NULL))),
@@ -4811,6 +6329,62 @@ ALTER TABLE weir.grant_usage OWNER TO weir_owner;
 --
 
 COMMENT ON TABLE weir.grant_usage IS 'tenant: counters of limited grants (no foreign key, see 0150_grants.sql)';
+
+
+--
+-- Name: idempotency_keys; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.idempotency_keys (
+    organization_id uuid NOT NULL,
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    answer jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT idempotency_keys_key_is_1_to_100_characters CHECK (((length(key) >= 1) AND (length(key) <= 100))),
+    CONSTRAINT idempotency_keys_request_is_sha256 CHECK ((octet_length(request_hash) = 32))
+);
+
+ALTER TABLE ONLY weir.idempotency_keys FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.idempotency_keys OWNER TO weir_owner;
+
+--
+-- Name: TABLE idempotency_keys; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.idempotency_keys IS 'tenant: answers that a repeated request of manage_mcp_servers gets again';
+
+
+--
+-- Name: identities; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.identities (
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    user_id uuid NOT NULL,
+    email text,
+    email_verified boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT identities_email_is_lower_case CHECK (((email = lower(email)) AND (length(email) <= 320))),
+    CONSTRAINT identities_issuer_is_a_url CHECK (((issuer ~ '^https?://[^\s]+$'::text) AND (length(issuer) <= 2000))),
+    CONSTRAINT identities_subject_is_1_to_255_characters CHECK (((length(subject) >= 1) AND (length(subject) <= 255))),
+    CONSTRAINT identities_verified_is_an_email CHECK (((email IS NOT NULL) OR (NOT email_verified)))
+);
+
+ALTER TABLE ONLY weir.identities FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.identities OWNER TO weir_owner;
+
+--
+-- Name: TABLE identities; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.identities IS 'user: who a subject of another issuer is here';
 
 
 --
@@ -4941,7 +6515,7 @@ CREATE TABLE weir.settings (
     name text NOT NULL,
     value jsonb NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT settings_name_is_known CHECK ((name = 'egress_allow'::text))
+    CONSTRAINT settings_name_is_known CHECK ((name = ANY (ARRAY['egress_allow'::text, 'identity_issuers'::text])))
 );
 
 ALTER TABLE ONLY weir.settings FORCE ROW LEVEL SECURITY;
@@ -5212,6 +6786,38 @@ ALTER TABLE ONLY public.usage_hourly
 
 
 --
+-- Name: user_profiles user_profiles_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.user_profiles
+    ADD CONSTRAINT user_profiles_pkey PRIMARY KEY (user_id);
+
+
+--
+-- Name: user_secrets user_secrets_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.user_secrets
+    ADD CONSTRAINT user_secrets_pkey PRIMARY KEY (user_id);
+
+
+--
+-- Name: user_ssh_keys user_ssh_keys_fingerprint_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.user_ssh_keys
+    ADD CONSTRAINT user_ssh_keys_fingerprint_key UNIQUE (user_id, fingerprint);
+
+
+--
+-- Name: user_ssh_keys user_ssh_keys_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.user_ssh_keys
+    ADD CONSTRAINT user_ssh_keys_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: workspace_members workspace_members_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
 --
 
@@ -5305,6 +6911,22 @@ ALTER TABLE ONLY weir.dtma_operations
 
 ALTER TABLE ONLY weir.grant_usage
     ADD CONSTRAINT grant_usage_pkey PRIMARY KEY (grant_id, period);
+
+
+--
+-- Name: idempotency_keys idempotency_keys_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (organization_id, key);
+
+
+--
+-- Name: identities identities_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.identities
+    ADD CONSTRAINT identities_pkey PRIMARY KEY (issuer, subject);
 
 
 --
@@ -5575,17 +7197,17 @@ CREATE INDEX mcp_server_instances_deployed_by_idx ON public.mcp_server_instances
 
 
 --
--- Name: mcp_server_instances_idempotency_key; Type: INDEX; Schema: public; Owner: weir_owner
+-- Name: mcp_server_instances_last_node_idx; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
-CREATE UNIQUE INDEX mcp_server_instances_idempotency_key ON public.mcp_server_instances USING btree (organization_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX mcp_server_instances_last_node_idx ON public.mcp_server_instances USING btree (last_node_id);
 
 
 --
 -- Name: mcp_server_instances_name_key; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
-CREATE UNIQUE INDEX mcp_server_instances_name_key ON public.mcp_server_instances USING btree (organization_id, name) WHERE (status <> 'deleted'::text);
+CREATE UNIQUE INDEX mcp_server_instances_name_key ON public.mcp_server_instances USING btree (organization_id, name) WHERE (status <> ALL (ARRAY['deleting'::text, 'deleted'::text]));
 
 
 --
@@ -5621,6 +7243,13 @@ CREATE INDEX mcp_server_tools_instance_idx ON public.mcp_server_tools USING btre
 --
 
 CREATE INDEX organization_api_keys_created_by_idx ON public.organization_api_keys USING btree (organization_id, created_by);
+
+
+--
+-- Name: organization_api_keys_revoked_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX organization_api_keys_revoked_by_idx ON public.organization_api_keys USING btree (revoked_by);
 
 
 --
@@ -5691,6 +7320,13 @@ CREATE UNIQUE INDEX permission_requests_open_key ON public.permission_requests U
 --
 
 CREATE INDEX permission_requests_requested_by_idx ON public.permission_requests USING btree (requested_by);
+
+
+--
+-- Name: user_ssh_keys_name_key; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX user_ssh_keys_name_key ON public.user_ssh_keys USING btree (user_id, lower(name));
 
 
 --
@@ -5767,7 +7403,7 @@ CREATE INDEX dtma_operations_created_by_idx ON weir.dtma_operations USING btree 
 -- Name: dtma_operations_generation_key; Type: INDEX; Schema: weir; Owner: weir_owner
 --
 
-CREATE UNIQUE INDEX dtma_operations_generation_key ON weir.dtma_operations USING btree (instance_id, generation, action);
+CREATE UNIQUE INDEX dtma_operations_generation_key ON weir.dtma_operations USING btree (instance_id, generation, action) WHERE (action <> 'restart'::text);
 
 
 --
@@ -5785,10 +7421,24 @@ CREATE INDEX dtma_operations_open_idx ON weir.dtma_operations USING btree (run_a
 
 
 --
+-- Name: dtma_operations_restart_key; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX dtma_operations_restart_key ON weir.dtma_operations USING btree (instance_id) WHERE ((action = 'restart'::text) AND (finished_at IS NULL));
+
+
+--
 -- Name: grant_usage_organization_idx; Type: INDEX; Schema: weir; Owner: weir_owner
 --
 
 CREATE INDEX grant_usage_organization_idx ON weir.grant_usage USING btree (organization_id);
+
+
+--
+-- Name: identities_user_id_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX identities_user_id_idx ON weir.identities USING btree (user_id);
 
 
 --
@@ -5827,6 +7477,13 @@ CREATE TRIGGER a_guard_instance BEFORE UPDATE ON public.mcp_server_instances FOR
 
 
 --
+-- Name: organization_invitations a_guard_invitation; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER a_guard_invitation BEFORE UPDATE ON public.organization_invitations FOR EACH ROW EXECUTE FUNCTION weir.guard_invitation();
+
+
+--
 -- Name: agent_api_keys a_guard_key; Type: TRIGGER; Schema: public; Owner: weir_owner
 --
 
@@ -5834,10 +7491,24 @@ CREATE TRIGGER a_guard_key BEFORE UPDATE ON public.agent_api_keys FOR EACH ROW E
 
 
 --
+-- Name: organization_api_keys a_guard_organization_key; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER a_guard_organization_key BEFORE UPDATE ON public.organization_api_keys FOR EACH ROW EXECUTE FUNCTION weir.guard_organization_key();
+
+
+--
 -- Name: mcp_server_tools a_guard_pin; Type: TRIGGER; Schema: public; Owner: weir_owner
 --
 
 CREATE TRIGGER a_guard_pin BEFORE UPDATE ON public.mcp_server_tools FOR EACH ROW EXECUTE FUNCTION weir.guard_pin();
+
+
+--
+-- Name: permission_requests a_guard_request; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER a_guard_request BEFORE UPDATE ON public.permission_requests FOR EACH ROW EXECUTE FUNCTION weir.guard_request();
 
 
 --
@@ -5908,6 +7579,13 @@ CREATE TRIGGER b_pin_change BEFORE INSERT OR DELETE OR UPDATE ON public.mcp_serv
 --
 
 CREATE TRIGGER b_workspace_member_change BEFORE INSERT OR DELETE OR UPDATE ON public.workspace_members FOR EACH ROW EXECUTE FUNCTION weir.on_permission_change();
+
+
+--
+-- Name: organization_members c_guard_last_owner; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER c_guard_last_owner AFTER DELETE OR UPDATE ON public.organization_members FOR EACH ROW WHEN (((old.role = 'owner'::text) AND (old.status = 'active'::text))) EXECUTE FUNCTION weir.guard_last_owner();
 
 
 --
@@ -6175,6 +7853,14 @@ ALTER TABLE ONLY public.mcp_server_instances
 
 
 --
+-- Name: mcp_server_instances mcp_server_instances_last_node; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.mcp_server_instances
+    ADD CONSTRAINT mcp_server_instances_last_node FOREIGN KEY (last_node_id) REFERENCES weir.dtma_nodes(id);
+
+
+--
 -- Name: mcp_server_instances mcp_server_instances_node; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
 --
 
@@ -6220,6 +7906,14 @@ ALTER TABLE ONLY public.organization_api_keys
 
 ALTER TABLE ONLY public.organization_api_keys
     ADD CONSTRAINT organization_api_keys_organization FOREIGN KEY (organization_id) REFERENCES public.organizations(id) ON DELETE CASCADE;
+
+
+--
+-- Name: organization_api_keys organization_api_keys_revoked_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.organization_api_keys
+    ADD CONSTRAINT organization_api_keys_revoked_by FOREIGN KEY (revoked_by) REFERENCES auth.users(id) ON DELETE SET NULL;
 
 
 --
@@ -6311,6 +8005,30 @@ ALTER TABLE ONLY public.usage_hourly
 
 
 --
+-- Name: user_profiles user_profiles_user; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.user_profiles
+    ADD CONSTRAINT user_profiles_user FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
+-- Name: user_secrets user_secrets_user; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.user_secrets
+    ADD CONSTRAINT user_secrets_user FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
+-- Name: user_ssh_keys user_ssh_keys_user; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.user_ssh_keys
+    ADD CONSTRAINT user_ssh_keys_user FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
 -- Name: workspace_members workspace_members_agent_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
 --
 
@@ -6367,6 +8085,22 @@ ALTER TABLE ONLY weir.dtma_operations
 
 
 --
+-- Name: idempotency_keys idempotency_keys_organization; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_organization FOREIGN KEY (organization_id) REFERENCES public.organizations(id) ON DELETE CASCADE;
+
+
+--
+-- Name: identities identities_user; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.identities
+    ADD CONSTRAINT identities_user FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
 -- Name: platform_admins platform_admins_user; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
 --
 
@@ -6393,6 +8127,13 @@ ALTER TABLE auth.users ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY users_are_read_by_the_issuer ON auth.users TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: users users_are_read_by_their_owner; Type: POLICY; Schema: auth; Owner: weir_owner
+--
+
+CREATE POLICY users_are_read_by_their_owner ON auth.users FOR SELECT TO weir_owner USING (true);
 
 
 --
@@ -6470,10 +8211,17 @@ CREATE POLICY catalog_is_kept_by_the_engine ON public.mcp_server_catalog TO weir
 
 
 --
+-- Name: mcp_server_catalog catalog_is_read_by_the_writer; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY catalog_is_read_by_the_writer ON public.mcp_server_catalog FOR SELECT TO weir_writer USING (true);
+
+
+--
 -- Name: mcp_server_catalog catalog_is_seen_where_published; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY catalog_is_seen_where_published ON public.mcp_server_catalog FOR SELECT TO authenticated, weir_writer USING (is_published);
+CREATE POLICY catalog_is_seen_where_published ON public.mcp_server_catalog FOR SELECT TO authenticated USING (is_published);
 
 
 --
@@ -6559,10 +8307,31 @@ CREATE POLICY instances_are_seen_by_members ON public.mcp_server_instances FOR S
 
 
 --
+-- Name: organization_invitations invitations_are_accepted_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY invitations_are_accepted_by_the_engine ON public.organization_invitations TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: organization_invitations invitations_are_made_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY invitations_are_made_by_admins ON public.organization_invitations FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND (invited_by = ( SELECT weir.actor_id() AS actor_id)) AND ((role <> 'owner'::text) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('owner'::text) AS my_organizations))))));
+
+
+--
+-- Name: organization_invitations invitations_are_revoked_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY invitations_are_revoked_by_admins ON public.organization_invitations FOR UPDATE TO weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND ((role <> 'owner'::text) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('owner'::text) AS my_organizations)))))) WITH CHECK ((revoked_at IS NOT NULL));
+
+
+--
 -- Name: organization_invitations invitations_are_seen_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY invitations_are_seen_by_admins ON public.organization_invitations FOR SELECT TO authenticated USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
+CREATE POLICY invitations_are_seen_by_admins ON public.organization_invitations FOR SELECT TO authenticated, weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
 
 
 --
@@ -6604,10 +8373,10 @@ ALTER TABLE public.mcp_server_instances ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.mcp_server_tools ENABLE ROW LEVEL SECURITY;
 
 --
--- Name: organization_members members_are_added_by_admins_or_as_first_owner; Type: POLICY; Schema: public; Owner: weir_owner
+-- Name: organization_members members_are_changed_by_admins_and_leave_by_themselves; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY members_are_added_by_admins_or_as_first_owner ON public.organization_members FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((user_id = ( SELECT weir.actor_id() AS actor_id)) AND (role = 'owner'::text) AND (status = 'active'::text) AND (organization_id = ANY (ARRAY( SELECT weir.my_new_organizations() AS my_new_organizations))))));
+CREATE POLICY members_are_changed_by_admins_and_leave_by_themselves ON public.organization_members FOR UPDATE TO weir_writer USING ((((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND ((role <> 'owner'::text) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('owner'::text) AS my_organizations))))) OR ((user_id = ( SELECT weir.actor_id() AS actor_id)) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations)))))) WITH CHECK ((((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND ((role <> 'owner'::text) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('owner'::text) AS my_organizations))))) OR ((user_id = ( SELECT weir.actor_id() AS actor_id)) AND (status = 'removed'::text))));
 
 
 --
@@ -6622,6 +8391,13 @@ CREATE POLICY members_are_read_by_the_engine ON public.organization_members TO w
 --
 
 CREATE POLICY members_are_seen_by_members ON public.organization_members FOR SELECT TO authenticated, weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))));
+
+
+--
+-- Name: organization_members members_begin_with_their_first_owner; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY members_begin_with_their_first_owner ON public.organization_members FOR INSERT TO weir_writer WITH CHECK (((user_id = ( SELECT weir.actor_id() AS actor_id)) AND (role = 'owner'::text) AND (status = 'active'::text) AND (organization_id = ANY (ARRAY( SELECT weir.my_new_organizations() AS my_new_organizations)))));
 
 
 --
@@ -6658,10 +8434,31 @@ ALTER TABLE public.organization_api_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.organization_invitations ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: organization_api_keys organization_keys_are_made_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY organization_keys_are_made_by_admins ON public.organization_api_keys FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND (created_by = ( SELECT weir.actor_id() AS actor_id))));
+
+
+--
+-- Name: organization_api_keys organization_keys_are_read_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY organization_keys_are_read_by_the_engine ON public.organization_api_keys FOR SELECT TO weir_system USING (true);
+
+
+--
+-- Name: organization_api_keys organization_keys_are_revoked_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY organization_keys_are_revoked_by_admins ON public.organization_api_keys FOR UPDATE TO weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations)))) WITH CHECK ((revoked_by = ( SELECT weir.actor_id() AS actor_id)));
+
+
+--
 -- Name: organization_api_keys organization_keys_are_seen_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY organization_keys_are_seen_by_admins ON public.organization_api_keys FOR SELECT TO authenticated USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
+CREATE POLICY organization_keys_are_seen_by_admins ON public.organization_api_keys FOR SELECT TO authenticated, weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
 
 
 --
@@ -6718,10 +8515,82 @@ CREATE POLICY pins_are_seen_by_members ON public.mcp_server_tools FOR SELECT TO 
 
 
 --
+-- Name: user_profiles profiles_are_changed_by_the_person; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY profiles_are_changed_by_the_person ON public.user_profiles FOR UPDATE TO weir_writer USING ((user_id = ( SELECT weir.actor_id() AS actor_id))) WITH CHECK ((user_id = ( SELECT weir.actor_id() AS actor_id)));
+
+
+--
+-- Name: user_profiles profiles_are_made_by_the_person; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY profiles_are_made_by_the_person ON public.user_profiles FOR INSERT TO weir_writer WITH CHECK ((user_id = ( SELECT weir.actor_id() AS actor_id)));
+
+
+--
+-- Name: user_profiles profiles_are_seen_by_the_person_and_fellow_members; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY profiles_are_seen_by_the_person_and_fellow_members ON public.user_profiles FOR SELECT TO authenticated, weir_writer USING (((user_id = ( SELECT weir.actor_id() AS actor_id)) OR (user_id = ANY (ARRAY( SELECT m.user_id
+   FROM public.organization_members m
+  WHERE (m.status <> 'removed'::text))))));
+
+
+--
+-- Name: permission_requests requests_are_decided_by_admins_and_withdrawn_by_who_asked; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY requests_are_decided_by_admins_and_withdrawn_by_who_asked ON public.permission_requests FOR UPDATE TO weir_writer USING (((status = 'open'::text) AND ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (requested_by = ( SELECT weir.actor_id() AS actor_id))))) WITH CHECK (((decided_by = ( SELECT weir.actor_id() AS actor_id)) AND (((status = ANY (ARRAY['granted'::text, 'refused'::text])) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations)))) OR ((status = 'withdrawn'::text) AND (requested_by = ( SELECT weir.actor_id() AS actor_id))))));
+
+
+--
+-- Name: permission_requests requests_are_made_by_the_agent_s_owner; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY requests_are_made_by_the_agent_s_owner ON public.permission_requests FOR INSERT TO weir_writer WITH CHECK (((agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents))) AND (requested_by = ( SELECT weir.actor_id() AS actor_id)) AND (status = 'open'::text)));
+
+
+--
 -- Name: permission_requests requests_are_seen_by_admins_and_who_asked; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY requests_are_seen_by_admins_and_who_asked ON public.permission_requests FOR SELECT TO authenticated USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((requested_by = ( SELECT weir.actor_id() AS actor_id)) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))))));
+CREATE POLICY requests_are_seen_by_admins_and_who_asked ON public.permission_requests FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((requested_by = ( SELECT weir.actor_id() AS actor_id)) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))))));
+
+
+--
+-- Name: user_secrets secrets_are_kept_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY secrets_are_kept_by_the_engine ON public.user_secrets TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: user_secrets secrets_are_known_to_the_person; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY secrets_are_known_to_the_person ON public.user_secrets FOR SELECT TO authenticated USING ((user_id = ( SELECT weir.actor_id() AS actor_id)));
+
+
+--
+-- Name: user_ssh_keys ssh_keys_are_deleted_by_the_person; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY ssh_keys_are_deleted_by_the_person ON public.user_ssh_keys FOR DELETE TO weir_writer USING ((user_id = ( SELECT weir.actor_id() AS actor_id)));
+
+
+--
+-- Name: user_ssh_keys ssh_keys_are_made_by_the_person; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY ssh_keys_are_made_by_the_person ON public.user_ssh_keys FOR INSERT TO weir_writer WITH CHECK ((user_id = ( SELECT weir.actor_id() AS actor_id)));
+
+
+--
+-- Name: user_ssh_keys ssh_keys_are_seen_by_the_person; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY ssh_keys_are_seen_by_the_person ON public.user_ssh_keys FOR SELECT TO authenticated, weir_writer USING ((user_id = ( SELECT weir.actor_id() AS actor_id)));
 
 
 --
@@ -6736,6 +8605,24 @@ ALTER TABLE public.usage_hourly ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY usage_is_seen_by_admins ON public.usage_hourly FOR SELECT TO authenticated USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
 
+
+--
+-- Name: user_profiles; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.user_profiles ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: user_secrets; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.user_secrets ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: user_ssh_keys; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.user_ssh_keys ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: workspace_members; Type: ROW SECURITY; Schema: public; Owner: weir_owner
@@ -6764,6 +8651,13 @@ CREATE POLICY workspace_members_are_read_by_the_engine ON public.workspace_membe
 --
 
 CREATE POLICY workspace_members_are_seen_inside ON public.workspace_members FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND ((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))))));
+
+
+--
+-- Name: workspace_members workspace_members_leave_with_the_organization; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY workspace_members_leave_with_the_organization ON public.workspace_members FOR DELETE TO weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (user_id = ( SELECT weir.actor_id() AS actor_id))));
 
 
 --
@@ -6842,6 +8736,39 @@ ALTER TABLE weir.dtma_operations ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE weir.grant_usage ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: idempotency_keys; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: idempotency_keys idempotency_keys_are_read_by_admins; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY idempotency_keys_are_read_by_admins ON weir.idempotency_keys FOR SELECT TO weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
+
+
+--
+-- Name: idempotency_keys idempotency_keys_are_written_by_admins; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY idempotency_keys_are_written_by_admins ON weir.idempotency_keys FOR INSERT TO weir_writer WITH CHECK ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
+
+
+--
+-- Name: identities; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.identities ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: identities identities_are_kept_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY identities_are_kept_by_the_engine ON weir.identities TO weir_system USING (true) WITH CHECK (true);
+
 
 --
 -- Name: installation; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
@@ -7037,6 +8964,22 @@ GRANT ALL ON FUNCTION auth.uid() TO authenticated;
 
 
 --
+-- Name: FUNCTION accept_invitation(p_token text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.accept_invitation(p_token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.accept_invitation(p_token text) TO authenticated;
+
+
+--
+-- Name: FUNCTION accept_invitation(token text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.accept_invitation(token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.accept_invitation(token text) TO authenticated;
+
+
+--
 -- Name: FUNCTION add_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -7066,6 +9009,22 @@ GRANT ALL ON FUNCTION weir.audit_mcp_interactions(p_interactions jsonb) TO weir_
 
 REVOKE ALL ON FUNCTION public.audit_mcp_interactions(interactions jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.audit_mcp_interactions(interactions jsonb) TO weir_engine;
+
+
+--
+-- Name: FUNCTION call_dtma_api(p_request jsonb); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.call_dtma_api(p_request jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.call_dtma_api(p_request jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION call_dtma_api(request jsonb); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.call_dtma_api(request jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.call_dtma_api(request jsonb) TO authenticated;
 
 
 --
@@ -7149,6 +9108,38 @@ GRANT ALL ON FUNCTION public.create_organization(name text, slug text) TO authen
 
 
 --
+-- Name: FUNCTION create_organization_api_key(p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.create_organization_api_key(p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.create_organization_api_key(p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamp with time zone) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_organization_api_key(organization_id uuid, name text, key_id text, secret text, scopes text[], expires_at timestamp with time zone); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.create_organization_api_key(organization_id uuid, name text, key_id text, secret text, scopes text[], expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_organization_api_key(organization_id uuid, name text, key_id text, secret text, scopes text[], expires_at timestamp with time zone) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_user_ssh_key(p_name text, p_public_key text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.create_user_ssh_key(p_name text, p_public_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.create_user_ssh_key(p_name text, p_public_key text) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_user_ssh_key(name text, public_key text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.create_user_ssh_key(name text, public_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_user_ssh_key(name text, public_key text) TO authenticated;
+
+
+--
 -- Name: FUNCTION create_workspace(p_organization_id uuid, p_name text); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -7162,6 +9153,38 @@ GRANT ALL ON FUNCTION weir.create_workspace(p_organization_id uuid, p_name text)
 
 REVOKE ALL ON FUNCTION public.create_workspace(organization_id uuid, name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.create_workspace(organization_id uuid, name text) TO authenticated;
+
+
+--
+-- Name: FUNCTION close_request(p_request_id uuid, p_status text, p_expires_at timestamp with time zone, p_not_before timestamp with time zone, p_permissions jsonb); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.close_request(p_request_id uuid, p_status text, p_expires_at timestamp with time zone, p_not_before timestamp with time zone, p_permissions jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.close_request(p_request_id uuid, p_status text, p_expires_at timestamp with time zone, p_not_before timestamp with time zone, p_permissions jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone, not_before timestamp with time zone, permissions jsonb); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone, not_before timestamp with time zone, permissions jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone, not_before timestamp with time zone, permissions jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION delete_user_ssh_key(p_ssh_key_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.delete_user_ssh_key(p_ssh_key_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.delete_user_ssh_key(p_ssh_key_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION delete_user_ssh_key(ssh_key_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.delete_user_ssh_key(ssh_key_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delete_user_ssh_key(ssh_key_id uuid) TO authenticated;
 
 
 --
@@ -7245,6 +9268,48 @@ GRANT ALL ON FUNCTION public.grant_mcp_access(agent_id uuid, mcp_server_instance
 
 
 --
+-- Name: FUNCTION invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamp with time zone) TO authenticated;
+
+
+--
+-- Name: FUNCTION invite_member(organization_id uuid, email text, role text, token text, expires_at timestamp with time zone); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.invite_member(organization_id uuid, email text, role text, token text, expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.invite_member(organization_id uuid, email text, role text, token text, expires_at timestamp with time zone) TO authenticated;
+
+
+--
+-- Name: FUNCTION actor_id(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.actor_id() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.actor_id() TO weir_writer;
+GRANT ALL ON FUNCTION weir.actor_id() TO weir_system;
+GRANT ALL ON FUNCTION weir.actor_id() TO authenticated;
+
+
+--
+-- Name: FUNCTION change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) TO authenticated;
+
+
+--
+-- Name: FUNCTION leave_organization(organization_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.leave_organization(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.leave_organization(organization_id uuid) TO authenticated;
+
+
+--
 -- Name: FUNCTION manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -7277,6 +9342,38 @@ GRANT ALL ON FUNCTION public.post_chat_message(channel_id uuid, content text, cl
 
 
 --
+-- Name: FUNCTION read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) TO authenticated;
+
+
+--
+-- Name: FUNCTION read_audit(organization_id uuid, filter jsonb, before jsonb, "limit" integer); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.read_audit(organization_id uuid, filter jsonb, before jsonb, "limit" integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.read_audit(organization_id uuid, filter jsonb, before jsonb, "limit" integer) TO authenticated;
+
+
+--
+-- Name: FUNCTION request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) TO authenticated;
+
+
+--
+-- Name: FUNCTION request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text) TO authenticated;
+
+
+--
 -- Name: FUNCTION revoke_agent_key(p_key_id text); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -7290,6 +9387,22 @@ GRANT ALL ON FUNCTION weir.revoke_agent_key(p_key_id text) TO authenticated;
 
 REVOKE ALL ON FUNCTION public.revoke_agent_key(key_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.revoke_agent_key(key_id text) TO authenticated;
+
+
+--
+-- Name: FUNCTION revoke_invitation(p_invitation_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.revoke_invitation(p_invitation_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.revoke_invitation(p_invitation_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION revoke_invitation(invitation_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.revoke_invitation(invitation_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.revoke_invitation(invitation_id uuid) TO authenticated;
 
 
 --
@@ -7309,11 +9422,75 @@ GRANT ALL ON FUNCTION public.revoke_mcp_access(agent_id uuid, mcp_server_instanc
 
 
 --
+-- Name: FUNCTION revoke_organization_api_key(p_key_id text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.revoke_organization_api_key(p_key_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.revoke_organization_api_key(p_key_id text) TO authenticated;
+
+
+--
+-- Name: FUNCTION revoke_organization_api_key(key_id text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.revoke_organization_api_key(key_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.revoke_organization_api_key(key_id text) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_member_role(organization_id uuid, user_id uuid, role text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.set_member_role(organization_id uuid, user_id uuid, role text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_member_role(organization_id uuid, user_id uuid, role text) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_member_status(organization_id uuid, user_id uuid, status text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.set_member_status(organization_id uuid, user_id uuid, status text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_member_status(organization_id uuid, user_id uuid, status text) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_user_profile(p_display_name text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.set_user_profile(p_display_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.set_user_profile(p_display_name text) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_user_profile(display_name text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.set_user_profile(display_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_user_profile(display_name text) TO authenticated;
+
+
+--
 -- Name: FUNCTION stop_mcp_server_instance(server_instance_id uuid); Type: ACL; Schema: public; Owner: weir_owner
 --
 
 REVOKE ALL ON FUNCTION public.stop_mcp_server_instance(server_instance_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.stop_mcp_server_instance(server_instance_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION transfer_ownership(p_organization_id uuid, p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.transfer_ownership(p_organization_id uuid, p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.transfer_ownership(p_organization_id uuid, p_user_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION transfer_ownership(organization_id uuid, user_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.transfer_ownership(organization_id uuid, user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.transfer_ownership(organization_id uuid, user_id uuid) TO authenticated;
 
 
 --
@@ -7333,13 +9510,19 @@ GRANT ALL ON FUNCTION public.validate_mcp_access(agent_id uuid, mcp_server_insta
 
 
 --
--- Name: FUNCTION actor_id(); Type: ACL; Schema: weir; Owner: weir_owner
+-- Name: FUNCTION withdraw_permission_request(request_id uuid); Type: ACL; Schema: public; Owner: weir_owner
 --
 
-REVOKE ALL ON FUNCTION weir.actor_id() FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.actor_id() TO weir_writer;
-GRANT ALL ON FUNCTION weir.actor_id() TO weir_system;
-GRANT ALL ON FUNCTION weir.actor_id() TO authenticated;
+REVOKE ALL ON FUNCTION public.withdraw_permission_request(request_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.withdraw_permission_request(request_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION action_error(p_action text, p_server_config jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.action_error(p_action text, p_server_config jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.action_error(p_action text, p_server_config jsonb) TO weir_writer;
 
 
 --
@@ -7375,6 +9558,14 @@ GRANT ALL ON FUNCTION weir.announce_change(p_organization_id uuid) TO weir_write
 
 
 --
+-- Name: FUNCTION answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) TO weir_writer;
+
+
+--
 -- Name: FUNCTION apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -7392,6 +9583,30 @@ GRANT ALL ON FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text)
 
 
 --
+-- Name: FUNCTION is_time(p_value jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.is_time(p_value jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.is_time(p_value jsonb) TO weir_system;
+
+
+--
+-- Name: FUNCTION audit_cursor_error(p_before jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.audit_cursor_error(p_before jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.audit_cursor_error(p_before jsonb) TO weir_system;
+
+
+--
+-- Name: FUNCTION audit_filter_error(p_filter jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.audit_filter_error(p_filter jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.audit_filter_error(p_filter jsonb) TO weir_system;
+
+
+--
 -- Name: FUNCTION authenticate_key(p_key_id text, p_secret_hash bytea); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -7400,11 +9615,27 @@ GRANT ALL ON FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) 
 
 
 --
+-- Name: FUNCTION authenticate_organization_key(p_key_id text, p_secret_hash bytea); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea) TO weir_engine;
+
+
+--
 -- Name: FUNCTION begin_sign_in(p_email text, p_address inet); Type: ACL; Schema: weir; Owner: weir_system
 --
 
 REVOKE ALL ON FUNCTION weir.begin_sign_in(p_email text, p_address inet) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.begin_sign_in(p_email text, p_address inet) TO weir_engine;
+
+
+--
+-- Name: FUNCTION bury_instance(p_instance_id uuid, p_generation bigint); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) TO weir_system;
 
 
 --
@@ -7424,11 +9655,11 @@ GRANT ALL ON FUNCTION weir.check_schema(p_schema jsonb, p_path text) TO weir_sys
 
 
 --
--- Name: FUNCTION choose_node(p_organization_id uuid, p_region text, p_runtime text); Type: ACL; Schema: weir; Owner: weir_owner
+-- Name: FUNCTION choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-REVOKE ALL ON FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text) TO weir_system;
+REVOKE ALL ON FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid) TO weir_system;
 
 
 --
@@ -7453,6 +9684,14 @@ GRANT ALL ON FUNCTION weir.close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_s
 
 REVOKE ALL ON FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION confirmed_email(p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.confirmed_email(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.confirmed_email(p_user_id uuid) TO weir_system;
 
 
 --
@@ -7484,7 +9723,6 @@ REVOKE ALL ON FUNCTION weir.create_mcp_server(p_organization_id uuid, p_config j
 
 REVOKE ALL ON FUNCTION weir.create_user(p_email text, p_password_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.create_user(p_email text, p_password_hash text) TO weir_owner;
-GRANT ALL ON FUNCTION weir.create_user(p_email text, p_password_hash text) TO weir_engine;
 
 
 --
@@ -7509,6 +9747,21 @@ GRANT ALL ON FUNCTION weir.decide(p_key_ids text[], p_secret_hashes bytea[], p_u
 
 REVOKE ALL ON FUNCTION weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION delete_mcp_server(p_organization_id uuid, p_instance_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION ed25519_blob(p_public_key text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.ed25519_blob(p_public_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.ed25519_blob(p_public_key text) TO weir_writer;
 
 
 --
@@ -7577,6 +9830,13 @@ REVOKE ALL ON FUNCTION weir.guard_instance() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION guard_invitation(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.guard_invitation() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION guard_key(); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -7584,10 +9844,31 @@ REVOKE ALL ON FUNCTION weir.guard_key() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION guard_last_owner(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.guard_last_owner() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_organization_key(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.guard_organization_key() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION guard_pin(); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
 REVOKE ALL ON FUNCTION weir.guard_pin() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_request(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.guard_request() FROM PUBLIC;
 
 
 --
@@ -7613,6 +9894,14 @@ GRANT ALL ON FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integ
 
 REVOKE ALL ON FUNCTION weir.is_allowed_url(p_url text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.is_allowed_url(p_url text) TO weir_writer;
+
+
+--
+-- Name: FUNCTION is_banned(p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.is_banned(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.is_banned(p_user_id uuid) TO weir_system;
 
 
 --
@@ -7744,6 +10033,15 @@ GRANT ALL ON FUNCTION weir.my_organizations(p_role text) TO weir_writer;
 REVOKE ALL ON FUNCTION weir.my_workspaces() FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.my_workspaces() TO authenticated;
 GRANT ALL ON FUNCTION weir.my_workspaces() TO weir_writer;
+
+
+--
+-- Name: FUNCTION name_error(p_argument text, p_value text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.name_error(p_argument text, p_value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.name_error(p_argument text, p_value text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.name_error(p_argument text, p_value text) TO weir_system;
 
 
 --
@@ -7969,10 +10267,34 @@ GRANT ALL ON FUNCTION weir.replica_heartbeat(p_replica_id uuid, p_internal_url t
 
 
 --
+-- Name: FUNCTION request_hash(p_action text, p_server_config jsonb, p_server_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.request_hash(p_action text, p_server_config jsonb, p_server_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.request_hash(p_action text, p_server_config jsonb, p_server_id uuid) TO weir_writer;
+
+
+--
 -- Name: FUNCTION request_operation(p_organization_id uuid, p_instance_id uuid, p_action text); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
 REVOKE ALL ON FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) TO weir_engine;
+
+
+--
+-- Name: FUNCTION rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) TO weir_engine;
 
 
 --
@@ -8003,11 +10325,11 @@ GRANT ALL ON FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path te
 
 
 --
--- Name: FUNCTION server_config_error(p_config jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+-- Name: FUNCTION server_config_error(p_config jsonb, p_is_whole boolean); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-REVOKE ALL ON FUNCTION weir.server_config_error(p_config jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.server_config_error(p_config jsonb) TO weir_writer;
+REVOKE ALL ON FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) TO weir_writer;
 
 
 --
@@ -8016,6 +10338,14 @@ GRANT ALL ON FUNCTION weir.server_config_error(p_config jsonb) TO weir_writer;
 
 REVOKE ALL ON FUNCTION weir.set_setting(p_name text, p_value jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.set_setting(p_name text, p_value jsonb) TO weir_owner;
+
+
+--
+-- Name: FUNCTION sign_up(p_email text, p_password_hash text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.sign_up(p_email text, p_password_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.sign_up(p_email text, p_password_hash text) TO weir_engine;
 
 
 --
@@ -8053,6 +10383,21 @@ GRANT ALL ON FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) TO weir_
 
 
 --
+-- Name: FUNCTION update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION user_data_key(p_user_id uuid, p_wrapped_key bytea); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) TO weir_engine;
+
+
+--
 -- Name: FUNCTION uuid_v7(); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -8081,6 +10426,13 @@ GRANT SELECT(id),INSERT(id) ON TABLE auth.users TO weir_system;
 --
 
 GRANT SELECT(email),INSERT(email) ON TABLE auth.users TO weir_system;
+
+
+--
+-- Name: COLUMN users.email_confirmed_at; Type: ACL; Schema: auth; Owner: weir_owner
+--
+
+GRANT INSERT(email_confirmed_at) ON TABLE auth.users TO weir_system;
 
 
 --
@@ -8664,7 +11016,7 @@ GRANT INSERT(organization_id) ON TABLE public.mcp_server_instances TO weir_write
 --
 
 GRANT SELECT(name) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(name) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(name),UPDATE(name) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
@@ -8672,21 +11024,22 @@ GRANT INSERT(name) ON TABLE public.mcp_server_instances TO weir_writer;
 --
 
 GRANT SELECT(catalog_id) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(catalog_id) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(catalog_id),UPDATE(catalog_id) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
 -- Name: COLUMN mcp_server_instances.url; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(url) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(url),UPDATE(url) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
 -- Name: COLUMN mcp_server_instances.configuration; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(configuration) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(configuration),UPDATE(configuration) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT UPDATE(configuration) ON TABLE public.mcp_server_instances TO weir_system;
 
 
 --
@@ -8703,7 +11056,7 @@ GRANT UPDATE(status) ON TABLE public.mcp_server_instances TO weir_system;
 --
 
 GRANT SELECT(share) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(share) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(share),UPDATE(share) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
@@ -8711,7 +11064,7 @@ GRANT INSERT(share) ON TABLE public.mcp_server_instances TO weir_writer;
 --
 
 GRANT SELECT(priority) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(priority) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(priority),UPDATE(priority) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
@@ -8719,7 +11072,7 @@ GRANT INSERT(priority) ON TABLE public.mcp_server_instances TO weir_writer;
 --
 
 GRANT SELECT(region) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(region) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(region),UPDATE(region) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
@@ -8727,14 +11080,14 @@ GRANT INSERT(region) ON TABLE public.mcp_server_instances TO weir_writer;
 --
 
 GRANT SELECT(pin_policy) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(pin_policy) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(pin_policy),UPDATE(pin_policy) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
 -- Name: COLUMN mcp_server_instances.chat_offline; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(chat_offline) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT INSERT(chat_offline),UPDATE(chat_offline) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
@@ -8745,6 +11098,13 @@ GRANT UPDATE(node_id) ON TABLE public.mcp_server_instances TO weir_system;
 
 
 --
+-- Name: COLUMN mcp_server_instances.last_node_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(last_node_id) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
 -- Name: COLUMN mcp_server_instances.generation; Type: ACL; Schema: public; Owner: weir_owner
 --
 
@@ -8752,10 +11112,10 @@ GRANT UPDATE(generation) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
--- Name: COLUMN mcp_server_instances.idempotency_key; Type: ACL; Schema: public; Owner: weir_owner
+-- Name: COLUMN mcp_server_instances.approved_generation; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(idempotency_key) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT UPDATE(approved_generation) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
@@ -8923,6 +11283,7 @@ GRANT INSERT(approved_at) ON TABLE public.mcp_server_tools TO weir_system;
 --
 
 GRANT SELECT(id) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(id),INSERT(id) ON TABLE public.organization_api_keys TO weir_writer;
 
 
 --
@@ -8930,6 +11291,8 @@ GRANT SELECT(id) ON TABLE public.organization_api_keys TO authenticated;
 --
 
 GRANT SELECT(organization_id) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(organization_id) ON TABLE public.organization_api_keys TO weir_system;
 
 
 --
@@ -8937,6 +11300,8 @@ GRANT SELECT(organization_id) ON TABLE public.organization_api_keys TO authentic
 --
 
 GRANT SELECT(name) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(name),INSERT(name) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(name) ON TABLE public.organization_api_keys TO weir_system;
 
 
 --
@@ -8944,6 +11309,25 @@ GRANT SELECT(name) ON TABLE public.organization_api_keys TO authenticated;
 --
 
 GRANT SELECT(key_id) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(key_id),INSERT(key_id) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(key_id) ON TABLE public.organization_api_keys TO weir_system;
+
+
+--
+-- Name: COLUMN organization_api_keys.secret_hash; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(secret_hash) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(secret_hash) ON TABLE public.organization_api_keys TO weir_system;
+
+
+--
+-- Name: COLUMN organization_api_keys.scopes; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(scopes) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(scopes),INSERT(scopes) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(scopes) ON TABLE public.organization_api_keys TO weir_system;
 
 
 --
@@ -8951,6 +11335,7 @@ GRANT SELECT(key_id) ON TABLE public.organization_api_keys TO authenticated;
 --
 
 GRANT SELECT(created_by) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(created_by),INSERT(created_by) ON TABLE public.organization_api_keys TO weir_writer;
 
 
 --
@@ -8958,6 +11343,7 @@ GRANT SELECT(created_by) ON TABLE public.organization_api_keys TO authenticated;
 --
 
 GRANT SELECT(created_at) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(created_at) ON TABLE public.organization_api_keys TO weir_writer;
 
 
 --
@@ -8965,6 +11351,8 @@ GRANT SELECT(created_at) ON TABLE public.organization_api_keys TO authenticated;
 --
 
 GRANT SELECT(expires_at) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(expires_at) ON TABLE public.organization_api_keys TO weir_system;
 
 
 --
@@ -8972,6 +11360,23 @@ GRANT SELECT(expires_at) ON TABLE public.organization_api_keys TO authenticated;
 --
 
 GRANT SELECT(revoked_at) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE public.organization_api_keys TO weir_writer;
+GRANT SELECT(revoked_at) ON TABLE public.organization_api_keys TO weir_system;
+
+
+--
+-- Name: COLUMN organization_api_keys.revoked_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(revoked_by) ON TABLE public.organization_api_keys TO authenticated;
+GRANT SELECT(revoked_by),UPDATE(revoked_by) ON TABLE public.organization_api_keys TO weir_writer;
+
+
+--
+-- Name: TABLE organization_invitations; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.organization_invitations TO weir_system;
 
 
 --
@@ -8979,6 +11384,7 @@ GRANT SELECT(revoked_at) ON TABLE public.organization_api_keys TO authenticated;
 --
 
 GRANT SELECT(id) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(id),INSERT(id) ON TABLE public.organization_invitations TO weir_writer;
 
 
 --
@@ -8986,6 +11392,7 @@ GRANT SELECT(id) ON TABLE public.organization_invitations TO authenticated;
 --
 
 GRANT SELECT(organization_id) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE public.organization_invitations TO weir_writer;
 
 
 --
@@ -8993,6 +11400,7 @@ GRANT SELECT(organization_id) ON TABLE public.organization_invitations TO authen
 --
 
 GRANT SELECT(email) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(email),INSERT(email) ON TABLE public.organization_invitations TO weir_writer;
 
 
 --
@@ -9000,6 +11408,14 @@ GRANT SELECT(email) ON TABLE public.organization_invitations TO authenticated;
 --
 
 GRANT SELECT(role) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(role),INSERT(role) ON TABLE public.organization_invitations TO weir_writer;
+
+
+--
+-- Name: COLUMN organization_invitations.token_hash; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(token_hash) ON TABLE public.organization_invitations TO weir_writer;
 
 
 --
@@ -9007,6 +11423,7 @@ GRANT SELECT(role) ON TABLE public.organization_invitations TO authenticated;
 --
 
 GRANT SELECT(invited_by) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(invited_by),INSERT(invited_by) ON TABLE public.organization_invitations TO weir_writer;
 
 
 --
@@ -9014,6 +11431,7 @@ GRANT SELECT(invited_by) ON TABLE public.organization_invitations TO authenticat
 --
 
 GRANT SELECT(created_at) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(created_at) ON TABLE public.organization_invitations TO weir_writer;
 
 
 --
@@ -9021,6 +11439,7 @@ GRANT SELECT(created_at) ON TABLE public.organization_invitations TO authenticat
 --
 
 GRANT SELECT(expires_at) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE public.organization_invitations TO weir_writer;
 
 
 --
@@ -9028,6 +11447,8 @@ GRANT SELECT(expires_at) ON TABLE public.organization_invitations TO authenticat
 --
 
 GRANT SELECT(accepted_at) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(accepted_at) ON TABLE public.organization_invitations TO weir_writer;
+GRANT UPDATE(accepted_at) ON TABLE public.organization_invitations TO weir_system;
 
 
 --
@@ -9035,6 +11456,7 @@ GRANT SELECT(accepted_at) ON TABLE public.organization_invitations TO authentica
 --
 
 GRANT SELECT(revoked_at) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE public.organization_invitations TO weir_writer;
 
 
 --
@@ -9050,7 +11472,7 @@ GRANT SELECT ON TABLE public.organization_members TO weir_writer;
 --
 
 GRANT INSERT(organization_id) ON TABLE public.organization_members TO weir_writer;
-GRANT SELECT(organization_id) ON TABLE public.organization_members TO weir_system;
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE public.organization_members TO weir_system;
 
 
 --
@@ -9058,30 +11480,38 @@ GRANT SELECT(organization_id) ON TABLE public.organization_members TO weir_syste
 --
 
 GRANT INSERT(user_id) ON TABLE public.organization_members TO weir_writer;
-GRANT SELECT(user_id) ON TABLE public.organization_members TO weir_system;
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE public.organization_members TO weir_system;
 
 
 --
 -- Name: COLUMN organization_members.role; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(role) ON TABLE public.organization_members TO weir_writer;
-GRANT SELECT(role) ON TABLE public.organization_members TO weir_system;
+GRANT INSERT(role),UPDATE(role) ON TABLE public.organization_members TO weir_writer;
+GRANT SELECT(role),INSERT(role),UPDATE(role) ON TABLE public.organization_members TO weir_system;
 
 
 --
 -- Name: COLUMN organization_members.status; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(status) ON TABLE public.organization_members TO weir_writer;
-GRANT SELECT(status) ON TABLE public.organization_members TO weir_system;
+GRANT INSERT(status),UPDATE(status) ON TABLE public.organization_members TO weir_writer;
+GRANT SELECT(status),INSERT(status),UPDATE(status) ON TABLE public.organization_members TO weir_system;
 
 
 --
 -- Name: COLUMN organization_members.invited_by; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(invited_by) ON TABLE public.organization_members TO weir_writer;
+GRANT INSERT(invited_by),UPDATE(invited_by) ON TABLE public.organization_members TO weir_system;
+
+
+--
+-- Name: COLUMN organization_members.updated_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(updated_at) ON TABLE public.organization_members TO weir_writer;
+GRANT UPDATE(updated_at) ON TABLE public.organization_members TO weir_system;
 
 
 --
@@ -9122,6 +11552,13 @@ GRANT SELECT(is_active) ON TABLE public.organizations TO weir_system;
 
 
 --
+-- Name: COLUMN organizations.max_members; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(max_members) ON TABLE public.organizations TO weir_system;
+
+
+--
 -- Name: COLUMN organizations.created_by; Type: ACL; Schema: public; Owner: weir_owner
 --
 
@@ -9134,6 +11571,84 @@ GRANT SELECT(created_by) ON TABLE public.organizations TO weir_system;
 --
 
 GRANT SELECT ON TABLE public.permission_requests TO authenticated;
+GRANT SELECT ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.agent_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(agent_id) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.mcp_server_instance_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(mcp_server_instance_id) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.permissions; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(permissions) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.message; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(message) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.status; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(status) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.requested_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(requested_by) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.decided_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(decided_by) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.decided_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(decided_at) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
+-- Name: COLUMN permission_requests.grant_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(grant_id) ON TABLE public.permission_requests TO weir_writer;
 
 
 --
@@ -9144,11 +11659,140 @@ GRANT SELECT ON TABLE public.usage_hourly TO authenticated;
 
 
 --
+-- Name: TABLE user_profiles; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.user_profiles TO authenticated;
+GRANT SELECT ON TABLE public.user_profiles TO weir_writer;
+
+
+--
+-- Name: COLUMN user_profiles.user_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(user_id) ON TABLE public.user_profiles TO weir_writer;
+
+
+--
+-- Name: COLUMN user_profiles.display_name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(display_name),UPDATE(display_name) ON TABLE public.user_profiles TO weir_writer;
+
+
+--
+-- Name: COLUMN user_profiles.updated_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(updated_at) ON TABLE public.user_profiles TO weir_writer;
+
+
+--
+-- Name: TABLE user_secrets; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.user_secrets TO weir_system;
+
+
+--
+-- Name: COLUMN user_secrets.user_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(user_id) ON TABLE public.user_secrets TO authenticated;
+GRANT INSERT(user_id) ON TABLE public.user_secrets TO weir_system;
+
+
+--
+-- Name: COLUMN user_secrets.wrapped_key; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(wrapped_key),UPDATE(wrapped_key) ON TABLE public.user_secrets TO weir_system;
+
+
+--
+-- Name: COLUMN user_secrets.version; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(version) ON TABLE public.user_secrets TO authenticated;
+GRANT UPDATE(version) ON TABLE public.user_secrets TO weir_system;
+
+
+--
+-- Name: COLUMN user_secrets.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.user_secrets TO authenticated;
+
+
+--
+-- Name: COLUMN user_secrets.updated_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(updated_at) ON TABLE public.user_secrets TO authenticated;
+GRANT UPDATE(updated_at) ON TABLE public.user_secrets TO weir_system;
+
+
+--
+-- Name: TABLE user_ssh_keys; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT DELETE ON TABLE public.user_ssh_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN user_ssh_keys.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(id) ON TABLE public.user_ssh_keys TO authenticated;
+GRANT SELECT(id),INSERT(id) ON TABLE public.user_ssh_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN user_ssh_keys.user_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(user_id) ON TABLE public.user_ssh_keys TO authenticated;
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE public.user_ssh_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN user_ssh_keys.name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(name) ON TABLE public.user_ssh_keys TO authenticated;
+GRANT SELECT(name),INSERT(name) ON TABLE public.user_ssh_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN user_ssh_keys.public_key; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(public_key) ON TABLE public.user_ssh_keys TO authenticated;
+GRANT SELECT(public_key),INSERT(public_key) ON TABLE public.user_ssh_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN user_ssh_keys.fingerprint; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(fingerprint) ON TABLE public.user_ssh_keys TO authenticated;
+GRANT SELECT(fingerprint),INSERT(fingerprint) ON TABLE public.user_ssh_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN user_ssh_keys.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.user_ssh_keys TO authenticated;
+GRANT SELECT(created_at) ON TABLE public.user_ssh_keys TO weir_writer;
+
+
+--
 -- Name: TABLE workspace_members; Type: ACL; Schema: public; Owner: weir_owner
 --
 
 GRANT SELECT ON TABLE public.workspace_members TO authenticated;
-GRANT SELECT ON TABLE public.workspace_members TO weir_writer;
+GRANT SELECT,DELETE ON TABLE public.workspace_members TO weir_writer;
 
 
 --
@@ -9486,6 +12130,90 @@ GRANT UPDATE(window_start) ON TABLE weir.grant_usage TO weir_system;
 --
 
 GRANT UPDATE(used) ON TABLE weir.grant_usage TO weir_system;
+
+
+--
+-- Name: TABLE idempotency_keys; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.idempotency_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN idempotency_keys.organization_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE weir.idempotency_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN idempotency_keys.key; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(key) ON TABLE weir.idempotency_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN idempotency_keys.request_hash; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(request_hash) ON TABLE weir.idempotency_keys TO weir_writer;
+
+
+--
+-- Name: COLUMN idempotency_keys.answer; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(answer) ON TABLE weir.idempotency_keys TO weir_writer;
+
+
+--
+-- Name: TABLE identities; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.identities TO weir_system;
+
+
+--
+-- Name: COLUMN identities.issuer; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(issuer) ON TABLE weir.identities TO weir_system;
+
+
+--
+-- Name: COLUMN identities.subject; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(subject) ON TABLE weir.identities TO weir_system;
+
+
+--
+-- Name: COLUMN identities.user_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(user_id) ON TABLE weir.identities TO weir_system;
+
+
+--
+-- Name: COLUMN identities.email; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(email),UPDATE(email) ON TABLE weir.identities TO weir_system;
+
+
+--
+-- Name: COLUMN identities.email_verified; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(email_verified),UPDATE(email_verified) ON TABLE weir.identities TO weir_system;
+
+
+--
+-- Name: COLUMN identities.updated_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(updated_at) ON TABLE weir.identities TO weir_system;
 
 
 --

@@ -28,7 +28,9 @@ begin
 
     create table auth.users (
       id uuid not null default weir.uuid_v7(),
-      email text not null,
+      -- null: a user of another issuer, whose address is on weir.identities
+      email text,
+      email_confirmed_at timestamptz,
       encrypted_password text,
       banned_until timestamptz,
       created_at timestamptz not null default now(),
@@ -41,7 +43,10 @@ begin
     comment on table auth.users is 'user: logins of the embedded issuer; columns have the names of Supabase''s auth.users';
     create unique index users_email_key on auth.users (email);
     create policy users_are_read_by_the_issuer on auth.users for all to weir_system using (true) with check (true);
-    grant select (id, email, encrypted_password, banned_until), insert (id, email, encrypted_password) on auth.users to weir_system;
+    grant select (id, email, encrypted_password, banned_until), insert (id, email, email_confirmed_at, encrypted_password)
+      on auth.users to weir_system;
+    -- for weir.confirmed_email: on Supabase, too, only the migrator reads users
+    execute format('create policy users_are_read_by_their_owner on auth.users for select to %I using (true)', current_user);
 
     -- A plain database gives everybody TEMP, and a temporary object can hide a type's name from a function. Nobody needs it.
     execute format('revoke temporary on database %I from public', current_database());

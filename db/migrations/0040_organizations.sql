@@ -6,6 +6,7 @@ create table public.organizations (
   is_active boolean not null default true,
   max_mcp_servers integer not null default 25,
   max_agents integer not null default 200,
+  max_members integer not null default 500,
   max_workspaces integer not null default 200,
   max_concurrent_connections integer not null default 200,
   created_by uuid,
@@ -16,7 +17,7 @@ create table public.organizations (
   constraint organizations_name_is_1_to_100_characters check (length(name) between 1 and 100 and name = btrim(name)),
   constraint organizations_slug_is_lower_case check (slug ~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$'),
   constraint organizations_limits_are_not_negative
-    check (least(max_mcp_servers, max_agents, max_workspaces, max_concurrent_connections) >= 0),
+    check (least(max_mcp_servers, max_agents, max_members, max_workspaces, max_concurrent_connections) >= 0),
   constraint organizations_created_by_a_user foreign key (created_by) references auth.users (id) on delete set null
 );
 alter table public.organizations enable row level security, force row level security;
@@ -98,13 +99,13 @@ grant select (id, is_active, created_by) on public.organizations to weir_system;
 
 create policy members_are_seen_by_members on public.organization_members for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations())));
-create policy members_are_added_by_admins_or_as_first_owner on public.organization_members for insert to weir_writer
-  with check (organization_id = any(array(select weir.my_organizations('admin')))
-              or (user_id = (select weir.actor_id()) and role = 'owner' and status = 'active'
-                  and organization_id = any(array(select weir.my_new_organizations()))));
+-- Whoever comes later is invited, and lets themselves in (0400).
+create policy members_begin_with_their_first_owner on public.organization_members for insert to weir_writer
+  with check (user_id = (select weir.actor_id()) and role = 'owner' and status = 'active'
+              and organization_id = any(array(select weir.my_new_organizations())));
 create policy members_are_read_by_the_engine on public.organization_members for all to weir_system using (true) with check (true);
 grant select on public.organization_members to authenticated;
-grant select, insert (organization_id, user_id, role, status, invited_by) on public.organization_members to weir_writer;
+grant select, insert (organization_id, user_id, role, status) on public.organization_members to weir_writer;
 grant select (organization_id, user_id, role, status) on public.organization_members to weir_system;
 
 grant create on schema weir to weir_system;

@@ -34,8 +34,9 @@ create table public.mcp_server_catalog (
 alter table public.mcp_server_catalog enable row level security, force row level security;
 revoke all on public.mcp_server_catalog from public, anon, authenticated, service_role;
 comment on table public.mcp_server_catalog is 'global: servers that an organization may instantiate; written by the platform only';
-create policy catalog_is_seen_where_published on public.mcp_server_catalog for select to authenticated, weir_writer
-  using (is_published);
+create policy catalog_is_seen_where_published on public.mcp_server_catalog for select to authenticated using (is_published);
+-- also what was withdrawn: a server of it may be moved to a version that was not
+create policy catalog_is_read_by_the_writer on public.mcp_server_catalog for select to weir_writer using (true);
 create policy catalog_is_kept_by_the_engine on public.mcp_server_catalog for all to weir_system using (true) with check (true);
 grant select on public.mcp_server_catalog to authenticated, weir_writer;
 grant select,

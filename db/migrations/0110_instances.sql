@@ -18,11 +18,12 @@ insert into weir.instance_moves (from_status, to_status) values
   ('failed', 'running'), ('failed', 'degraded'),        -- the node's own restart succeeded after all
   ('running', 'updating'), ('degraded', 'updating'), ('failed', 'updating'),
   ('running', 'stopping'), ('degraded', 'stopping'), ('failed', 'stopping'),
-  ('deploying', 'stopping'),                            -- a deployment that finds no node must be endable
+  ('deploying', 'stopping'), ('updating', 'stopping'),  -- what finds no node must be endable
   ('stopping', 'stopped'),
   ('pending', 'failed'), ('deploying', 'failed'), ('running', 'failed'), ('degraded', 'failed'), ('updating', 'failed'),
   ('stopping', 'failed'), ('stopped', 'failed'),
   ('pending', 'deleting'), ('stopped', 'deleting'), ('failed', 'deleting'), ('running', 'deleting'), ('degraded', 'deleting'),
+  ('deploying', 'deleting'), ('updating', 'deleting'), ('stopping', 'deleting'),
   ('deleting', 'deleted');
 drop policy moves_are_written_once on weir.instance_moves;
 
@@ -41,8 +42,11 @@ create table public.mcp_server_instances (
   pin_policy text not null default 'trust_first',
   chat_offline text[] not null default '{}',
   node_id uuid,
+  -- where it ran last: its files are there
+  last_node_id uuid,
   generation bigint not null default 1,
-  idempotency_key text,
+  -- the generation in which an admin's update of the catalog version takes effect
+  approved_generation bigint,
   last_error_code text,
   last_error text,
   first_running_at timestamptz,
@@ -73,17 +77,18 @@ create table public.mcp_server_instances (
     foreign key (organization_id) references public.organizations (id) on delete cascade,
   constraint mcp_server_instances_catalog foreign key (catalog_id) references public.mcp_server_catalog (id),
   constraint mcp_server_instances_node foreign key (node_id) references weir.dtma_nodes (id),
+  constraint mcp_server_instances_last_node foreign key (last_node_id) references weir.dtma_nodes (id),
   constraint mcp_server_instances_created_by foreign key (created_by) references auth.users (id) on delete set null,
   constraint mcp_server_instances_deployed_by foreign key (deployed_by) references auth.users (id) on delete set null
 );
 alter table public.mcp_server_instances enable row level security, force row level security;
 revoke all on public.mcp_server_instances from public, anon, authenticated, service_role;
 comment on table public.mcp_server_instances is 'tenant: an organization''s MCP server, run by a node or remote by URL';
-create unique index mcp_server_instances_name_key on public.mcp_server_instances (organization_id, name) where status <> 'deleted';
-create unique index mcp_server_instances_idempotency_key on public.mcp_server_instances (organization_id, idempotency_key)
-  where idempotency_key is not null;
+create unique index mcp_server_instances_name_key on public.mcp_server_instances (organization_id, name)
+  where status not in ('deleting', 'deleted');
 create index mcp_server_instances_status_idx on public.mcp_server_instances (organization_id, status);
 create index mcp_server_instances_catalog_idx on public.mcp_server_instances (catalog_id);
 create index mcp_server_instances_node_idx on public.mcp_server_instances (node_id);
+create index mcp_server_instances_last_node_idx on public.mcp_server_instances (last_node_id);
 create index mcp_server_instances_created_by_idx on public.mcp_server_instances (created_by);
 create index mcp_server_instances_deployed_by_idx on public.mcp_server_instances (deployed_by);

@@ -36,11 +36,12 @@ grant select (id, organization_id, name, catalog_id, status, share, priority, re
   on public.mcp_server_instances to authenticated;
 grant select,
       insert (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline,
-              idempotency_key, created_by),
-      update (status, generation, last_error_code, last_error, deployed_by)
+              created_by),
+      update (name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline, approved_generation,
+              status, generation, last_error_code, last_error, deployed_by)
   on public.mcp_server_instances to weir_writer;
 grant select,
-      update (status, node_id, last_error_code, last_error, first_running_at, server_info, refreshed_generation,
+      update (status, node_id, last_node_id, configuration, last_error_code, last_error, first_running_at, server_info, refreshed_generation,
               refreshed_at, refresh_by, refresh_lease_until)
   on public.mcp_server_instances to weir_system;
 
@@ -62,7 +63,7 @@ create table weir.dtma_operations (
   error_code text,
   error text,
   constraint dtma_operations_pkey primary key (id),
-  constraint dtma_operations_action_is_known check (action in ('deploy', 'stop')),
+  constraint dtma_operations_action_is_known check (action in ('deploy', 'update', 'restart', 'stop', 'delete')),
   constraint dtma_operations_outcome_is_known check (outcome in ('done', 'failed', 'superseded')),
   constraint dtma_operations_finished_with_outcome check ((finished_at is null) = (outcome is null)),
   constraint dtma_operations_claimed_with_lease check ((claimed_by is null) = (lease_until is null)),
@@ -77,8 +78,10 @@ comment on table weir.dtma_operations is 'tenant: outbox of what nodes are asked
 create index dtma_operations_instance_idx on weir.dtma_operations (organization_id, instance_id);
 create index dtma_operations_created_by_idx on weir.dtma_operations (created_by);
 create index dtma_operations_open_idx on weir.dtma_operations (run_at) where finished_at is null;
--- At most one open operation for each desired state: two requests for the same thing make one.
-create unique index dtma_operations_generation_key on weir.dtma_operations (instance_id, generation, action);
+-- One operation for each desired state: two requests for the same thing make one. A restart wants no other state, and
+-- there is one open at a time.
+create unique index dtma_operations_generation_key on weir.dtma_operations (instance_id, generation, action) where action <> 'restart';
+create unique index dtma_operations_restart_key on weir.dtma_operations (instance_id) where action = 'restart' and finished_at is null;
 create policy operations_are_written_by_admins on weir.dtma_operations for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin'))) and created_by = (select weir.actor_id()));
 create policy operations_are_seen_by_admins on weir.dtma_operations for select to weir_writer

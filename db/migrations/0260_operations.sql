@@ -20,7 +20,7 @@ begin
   for v_operation in
     select * from (
       select o.id, o.organization_id, o.instance_id, o.action, o.generation, i.generation as wanted, i.catalog_id, i.node_id,
-             i.region, i.last_error_code, c.runtime
+             i.last_node_id, i.region, i.last_error_code, c.runtime
       from weir.dtma_operations o
       join public.mcp_server_instances i on i.id = o.instance_id
       left join public.mcp_server_catalog c on c.id = i.catalog_id
@@ -38,11 +38,17 @@ begin
       set finished_at = clock_timestamp(), outcome = 'superseded', claimed_by = null, lease_until = null where o.id = v_operation.id;
       continue;
     elsif v_operation.catalog_id is not null and v_operation.node_id is null then
-      v_node_id := weir.choose_node(v_operation.organization_id, v_operation.region, v_operation.runtime);
+      v_node_id := case
+        -- what is there goes where it is
+        when v_operation.action = 'delete' then v_operation.last_node_id
+        when v_operation.action <> 'stop'
+          then weir.choose_node(v_operation.organization_id, v_operation.region, v_operation.runtime, v_operation.last_node_id)
+      end;
       perform weir.lock_organization(v_operation.organization_id);
-      if v_operation.action = 'stop' then
-        -- it was never placed: there is nothing to stop
-        perform weir.apply_report(v_operation.instance_id, v_operation.generation, 'stopped', null, null);
+      if v_operation.action in ('stop', 'delete') and v_node_id is null then
+        -- it was never placed: there is nothing to stop or to remove
+        perform weir.apply_report(v_operation.instance_id, v_operation.generation, 'stopped', null, null),
+                weir.bury_instance(v_operation.instance_id, v_operation.generation);
         update weir.dtma_operations o set finished_at = clock_timestamp(), outcome = 'done', claimed_by = null, lease_until = null
         where o.id = v_operation.id;
         continue;
@@ -53,7 +59,8 @@ begin
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '2 seconds' where o.id = v_operation.id;
         continue;
       end if;
-      update public.mcp_server_instances i set node_id = v_node_id, last_error_code = null, last_error = null
+      update public.mcp_server_instances i
+      set node_id = v_node_id, last_node_id = v_node_id, last_error_code = null, last_error = null
       where i.id = v_operation.instance_id;
     end if;
     v_claimed := v_claimed || v_operation.id;
@@ -76,9 +83,9 @@ begin
 end;
 $$;
 
--- The online node with this runtime that runs the fewest instances, the region's first. Placement is one at a time: two
--- workers must not both find a node without isolation empty.
-create function weir.choose_node(p_organization_id uuid, p_region text, p_runtime text) returns uuid
+-- The online node with this runtime that runs the fewest instances; the region's first, then the one that has the
+-- instance's files. Placement is one at a time: two workers must not both find a node without isolation empty.
+create function weir.choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid) returns uuid
 language plpgsql volatile
 set search_path = ''
 as $$
@@ -93,12 +100,24 @@ begin
       where i.node_id = n.id and i.status not in ('stopped', 'deleted')) u
     where n.is_online and p_runtime = any(n.runtimes)
       and (n.isolation <> 'none' or u.foreign_too is not true)
-    order by n.region is distinct from p_region, u.instances, n.id
+    order by n.region is distinct from p_region, n.id is distinct from p_last_node_id, u.instances, n.id
     limit 1);
 end;
 $$;
-revoke all on function weir.choose_node(uuid, text, text) from public;
-grant execute on function weir.choose_node(uuid, text, text) to weir_system;
+
+-- The end of a deletion: the row stays as a tombstone, without what the tenant had written into it.
+create function weir.bury_instance(p_instance_id uuid, p_generation bigint) returns void
+language plpgsql volatile
+set search_path = ''
+as $$
+begin
+  update public.mcp_server_instances i
+  set status = 'deleted', node_id = null, last_node_id = null, configuration = '{}', last_error_code = null, last_error = null
+  where i.id = p_instance_id and i.generation = p_generation and i.status = 'deleting';
+end;
+$$;
+revoke all on function weir.choose_node(uuid, text, text, uuid), weir.bury_instance(uuid, bigint) from public;
+grant execute on function weir.choose_node(uuid, text, text, uuid), weir.bury_instance(uuid, bigint) to weir_system;
 revoke all on function weir.claim_operations(uuid, integer, interval) from public;
 grant execute on function weir.claim_operations(uuid, integer, interval) to weir_engine;
 
@@ -114,9 +133,8 @@ begin
   if p_outcome is null or p_outcome not in ('done', 'failed', 'retry') then
     raise exception using errcode = 'WR001', message = 'p_outcome: must be done, failed or retry';
   end if;
-  if p_outcome = 'failed' then
-    perform weir.lock_organization(o.organization_id) from weir.dtma_operations o where o.id = p_operation_id;
-  end if;
+  perform weir.lock_organization(o.organization_id) from weir.dtma_operations o
+  where o.id = p_operation_id and (p_outcome = 'failed' or o.action = 'delete');
   update weir.dtma_operations o
   set claimed_by = null, lease_until = null, error_code = weir.cut(p_error_code, 100), error = weir.cut(p_error, 2000),
       finished_at = case when p_outcome <> 'retry' then clock_timestamp() end,
@@ -127,11 +145,18 @@ begin
   if v_operation.id is null then
     return false;
   end if;
-  if p_outcome = 'failed' then
+  if v_operation.action = 'delete' and p_outcome = 'done' then
+    perform weir.bury_instance(v_operation.instance_id, v_operation.generation);
+  elsif p_outcome = 'failed' then
     update public.mcp_server_instances i
-    set status = 'failed', last_error_code = coalesce(weir.cut(p_error_code, 100), 'failed'), last_error = weir.cut(p_error, 2000)
+    -- what could not be removed is still being deleted: an admin may ask once more
+    set status = case when i.status = 'deleting' then i.status else 'failed' end,
+        last_error_code = coalesce(weir.cut(p_error_code, 100), 'failed'), last_error = weir.cut(p_error, 2000)
     where i.id = v_operation.instance_id and i.generation = v_operation.generation
-      and exists (select from weir.instance_moves m where m.from_status = i.status and m.to_status = 'failed');
+      and (i.status = 'deleting'
+           or exists (select from weir.instance_moves m where m.from_status = i.status and m.to_status = 'failed'))
+      -- a node that could not be asked to restart it has said nothing of the server
+      and not (v_operation.action = 'restart' and p_error_code is not distinct from 'node_unreachable');
   end if;
   perform weir.record_event('lifecycle', v_operation.organization_id, p_instance_id => v_operation.instance_id,
                             p_item => v_operation.action, p_detail => coalesce(p_error_code, p_outcome),

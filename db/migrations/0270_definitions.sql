@@ -33,7 +33,8 @@ revoke all on function weir.instances_to_refresh(uuid, integer, interval, interv
 grant execute on function weir.instances_to_refresh(uuid, integer, interval, interval) to weir_engine;
 
 -- The whole announced set. A definition of a known hash keeps its status. A new name is approved under trust_first within
--- ten minutes of the instance's first running; a new hash of a known name, and all else, waits for an admin.
+-- ten minutes of the instance's first running, and so is all that a catalog version announces first to which an admin has
+-- just updated; a new hash of a known name, and all else, waits for an admin.
 create function weir.record_definitions(
   p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb)
 returns table (new_pins integer, changed_pins integer, quarantined integer)
@@ -44,6 +45,7 @@ as $$
 declare
   v_instance public.mcp_server_instances;
   v_trusted boolean;
+  v_updated boolean;
 begin
   -- The organization's lock, which calls feel, only where the answer differs from what is pinned; and before the row's.
   if exists (select a.kind, a.name, a.hash from unnest(p_kinds, p_names, p_hashes) a(kind, name, hash)
@@ -61,6 +63,8 @@ begin
   end if;
   v_trusted := v_instance.pin_policy = 'trust_first'
            and coalesce(clock_timestamp() < v_instance.first_running_at + interval '10 minutes', false);
+  v_updated := v_instance.pin_policy = 'trust_first' and coalesce(v_instance.approved_generation = p_generation, false)
+           and v_instance.refreshed_generation is distinct from p_generation;
 
   return query
   with announced as materialized (
@@ -73,8 +77,8 @@ begin
     insert into public.mcp_server_tools as t (organization_id, instance_id, kind, name, definition_hash, definition, status,
                                               announced, approved_at)
     select v_instance.organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition,
-           case when v_trusted and not a.name_known then 'approved' else 'quarantined' end, true,
-           case when v_trusted and not a.name_known then clock_timestamp() end
+           case when v_updated or v_trusted and not a.name_known then 'approved' else 'quarantined' end, true,
+           case when v_updated or v_trusted and not a.name_known then clock_timestamp() end
     from announced a
     where not exists (select from public.mcp_server_tools t
                       where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name and t.definition_hash = a.hash)

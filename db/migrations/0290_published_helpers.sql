@@ -48,6 +48,15 @@ $$;
 revoke all on function weir.refuse_violation(text, text, text, uuid, uuid, uuid, text) from public;
 grant execute on function weir.refuse_violation(text, text, text, uuid, uuid, uuid, text) to weir_writer;
 
+-- What is wrong with a name, and of which argument; or null.
+create function weir.name_error(p_argument text, p_value text) returns text
+language sql immutable parallel safe
+  return case when p_value is null or length(p_value) > 1000 or length(btrim(p_value)) not between 1 and 100
+                or p_value ~ '[[:cntrl:]]'
+              then p_argument || ' must be 1 to 100 characters' end;
+revoke all on function weir.name_error(text, text) from public;
+grant execute on function weir.name_error(text, text) to weir_writer, weir_system;
+
 -- Where a value breaks a JSON Schema, or null. A subset, and a closed one: a keyword that is not known here is an error,
 -- so a catalog entry cannot rely on a check that nobody makes. Properties that are not declared are refused.
 create function weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) returns text

@@ -15,6 +15,10 @@ begin
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
   elsif (select count(*) from public.organizations o where o.created_by = v_actor) >= 50 then
     return weir.refuse('WR006', 'a person may create 50 organizations', 'lifecycle');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle');
+  elsif p_slug !~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$' then
+    return weir.refuse('WR001', 'slug must be 1 to 40 of a-z, 0-9 and -', 'lifecycle');
   end if;
   if v_slug is null then
     -- readable, and free: nobody learns from a conflict whose name is taken
@@ -47,6 +51,8 @@ begin
     return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'create_workspace');
   elsif not exists (select from weir.my_organizations('member') o where o = p_organization_id) then
     return weir.refuse('WR003', 'a viewer creates nothing', 'lifecycle', p_organization_id, p_item => 'create_workspace');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', p_organization_id, p_item => 'create_workspace');
   end if;
   perform weir.lock_organization(p_organization_id);
   if weir.count_of('workspaces', p_organization_id)
@@ -122,6 +128,8 @@ begin
   from public.workspaces w where w.id = p_workspace_id and w.id in (select weir.my_workspaces());
   if v_organization_id is null then
     return weir.refuse('WR004', 'there is no such workspace', 'lifecycle');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', v_organization_id, p_item => 'create_channel');
   end if;
   insert into public.chat_channels (id, organization_id, workspace_id, name, created_by)
   values (v_id, v_organization_id, p_workspace_id, btrim(p_name), weir.actor_id());
@@ -143,6 +151,12 @@ begin
   return case p_what
     when 'workspaces' then (select count(*) from public.workspaces w where w.organization_id = p_organization_id)
     when 'agents' then (select count(*) from public.agents a where a.organization_id = p_organization_id)
+    -- who was asked has a place until the invitation expires
+    when 'members' then (select count(*) from public.organization_members m
+                         where m.organization_id = p_organization_id and m.status <> 'removed')
+                      + (select count(*) from public.organization_invitations i
+                         where i.organization_id = p_organization_id and i.accepted_at is null and i.revoked_at is null
+                           and i.expires_at > now())
     when 'mcp_servers' then (select count(*) from public.mcp_server_instances i
                              where i.organization_id = p_organization_id and i.status <> 'deleted')
   end;

@@ -18,6 +18,10 @@ begin
   elsif p_workspace_id is not null and not exists (
       select from public.workspaces w where w.id = p_workspace_id and w.organization_id = p_organization_id) then
     return weir.refuse('WR004', 'there is no such workspace', 'lifecycle', p_organization_id, p_item => 'create_agent');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', p_organization_id, p_item => 'create_agent');
+  elsif octet_length(p_instructions) > 32768 then
+    return weir.refuse('WR001', 'instructions must be at most 32 KiB', 'lifecycle', p_organization_id, p_item => 'create_agent');
   end if;
   perform weir.lock_organization(p_organization_id);
   if weir.count_of('agents', p_organization_id) >= (select o.max_agents from public.organizations o where o.id = p_organization_id) then
@@ -54,6 +58,11 @@ begin
     return weir.refuse('WR004', 'there is no such agent', 'credential');
   elsif not weir.may_manage_agent(v_organization_id, p_agent_id) then
     return weir.refuse('WR003', 'keys are made by the agent''s owner or an admin', 'credential', v_organization_id, p_agent_id,
+                       p_item => 'create_agent_key');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+  elsif p_key_id is null or p_key_id !~ '^[a-z0-9]{16}$' then
+    return weir.refuse('WR001', 'key_id must be 16 of a-z and 0-9', 'credential', v_organization_id, p_agent_id,
                        p_item => 'create_agent_key');
   elsif p_secret is null or p_secret !~ '^[A-Za-z0-9]{43}$' then
     return weir.refuse('WR001', 'secret must be 43 letters and digits', 'credential', v_organization_id, p_agent_id,

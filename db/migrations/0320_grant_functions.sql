@@ -27,6 +27,9 @@ begin
                        'grant_mcp_access');
   elsif v_error is not null then
     return weir.refuse('WR001', 'permissions ' || v_error, 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+  elsif p_not_before >= p_expires_at then
+    return weir.refuse('WR001', 'not_before must be before expires_at', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'grant_mcp_access');
   elsif p_expires_at <= clock_timestamp() then
     return weir.refuse('WR001', 'expires_at must be in the future', 'grant', v_organization_id, p_agent_id, p_instance_id,
                        'grant_mcp_access');

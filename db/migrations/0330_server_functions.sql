@@ -20,16 +20,15 @@ set search_path = ''
 as $$
 declare
   v_id constant uuid := weir.uuid_v7();
-  v_key constant text := p_config ->> 'idempotency_key';
   v_catalog public.mcp_server_catalog;
-  v_same public.mcp_server_instances;
   v_error text;
   v_constraint text;
 begin
-  v_error := weir.server_config_error(p_config);
+  v_error := weir.server_config_error(p_config, true);
   if v_error is null and p_config ? 'catalog' then
     select c.* into v_catalog from public.mcp_server_catalog c
-    where c.slug = p_config ->> 'catalog' and c.is_published order by c.created_at desc, c.id desc limit 1;
+    where c.slug = p_config ->> 'catalog' and c.is_published and c.version = coalesce(p_config ->> 'version', c.version)
+    order by c.created_at desc, c.id desc limit 1;
     if v_catalog.id is null then
       return weir.refuse('WR004', 'there is no such catalog server', 'lifecycle', p_organization_id, p_item => 'create');
     end if;
@@ -43,26 +42,17 @@ begin
   end if;
 
   perform weir.lock_organization(p_organization_id);
-  select i.* into v_same from public.mcp_server_instances i
-  where i.organization_id = p_organization_id and i.idempotency_key = v_key;
-  if v_same.id is not null then
-    if v_same.name = p_config ->> 'name' and v_same.url is not distinct from p_config ->> 'url'
-       and v_same.configuration = coalesce(p_config -> 'configuration', '{}') then
-      return jsonb_build_object('id', v_same.id, 'status', v_same.status);
-    end if;
-    return weir.refuse('WR005', 'the idempotency key was used for another server', 'lifecycle', p_organization_id, p_item => 'create');
-  elsif weir.count_of('mcp_servers', p_organization_id)
-        >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
+  if weir.count_of('mcp_servers', p_organization_id)
+     >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
     return weir.refuse('WR006', 'the organization has its maximum of servers', 'lifecycle', p_organization_id, p_item => 'create');
   end if;
   insert into public.mcp_server_instances
-    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline,
-     idempotency_key, created_by)
+    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline, created_by)
   values
     (v_id, p_organization_id, p_config ->> 'name', v_catalog.id, p_config ->> 'url', coalesce(p_config -> 'configuration', '{}'),
      coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), coalesce((p_config ->> 'priority')::integer, 100),
      p_config ->> 'region', coalesce(p_config ->> 'pin_policy', 'trust_first'),
-     coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'), v_key, weir.actor_id());
+     coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'), weir.actor_id());
   perform weir.record_event('lifecycle', p_organization_id, p_instance_id => v_id, p_item => 'create');
   return jsonb_build_object('id', v_id, 'status', 'pending');
 exception
@@ -72,8 +62,8 @@ exception
 end;
 $$;
 
--- The shape of server_config; an explicit null is not a default, it is an error.
-create function weir.server_config_error(p_config jsonb) returns text
+-- The shape of server_config, of a whole one or of what is to change; an explicit null is not a default, it is an error.
+create function weir.server_config_error(p_config jsonb, p_is_whole boolean) returns text
 language plpgsql immutable parallel safe
 set search_path = ''
 as $$
@@ -84,17 +74,18 @@ declare
 begin
   if jsonb_typeof(p_config) is distinct from 'object' then
     return 'server_config: must be an object';
-  elsif not p_config ? 'name' then
+  elsif p_is_whole and not p_config ? 'name' then
     return 'server_config.name: is missing';
-  elsif (p_config ? 'catalog') = (p_config ? 'url') then
+  elsif p_is_whole and (p_config ? 'catalog') = (p_config ? 'url') then
     return 'server_config: give catalog or url';
-  elsif p_config ? 'url' and coalesce(p_config -> 'configuration', '{}') <> '{}' then
-    return 'server_config.configuration: a remote server has none';
+  elsif p_config ? 'url' and (coalesce(p_config -> 'configuration', '{}') <> '{}' or p_config ? 'version') then
+    return format('server_config.%s: a remote server has none', case when p_config ? 'version' then 'version' else 'configuration' end);
   end if;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_config) e loop
     v_type := jsonb_typeof(v_value);
     if not (case
       when v_key = 'name' then v_type = 'string' and v_value #>> '{}' ~ '^[a-z0-9-]{1,20}$'
+      when v_key = 'version' then v_type = 'string' and length(v_value #>> '{}') between 1 and 64
       when v_key in ('catalog', 'url') then v_type = 'string' and length(v_value #>> '{}') between 1 and 2048
       when v_key = 'configuration' then v_type = 'object'
       when v_key = 'share' then v_type = 'string' and v_value #>> '{}' in ('instance', 'credential', 'session')
@@ -116,8 +107,8 @@ begin
 end;
 $$;
 
-revoke all on function weir.is_allowed_url(text), weir.create_mcp_server(uuid, jsonb), weir.server_config_error(jsonb) from public;
-grant execute on function weir.is_allowed_url(text), weir.server_config_error(jsonb) to weir_writer;
+revoke all on function weir.is_allowed_url(text), weir.create_mcp_server(uuid, jsonb), weir.server_config_error(jsonb, boolean) from public;
+grant execute on function weir.is_allowed_url(text), weir.server_config_error(jsonb, boolean) to weir_writer;
 
 grant create on schema weir to weir_system, weir_writer;
 alter function weir.is_allowed_url(text) owner to weir_system;

@@ -1,69 +1,95 @@
--- Deploy and stop, and the door to all of it.
+-- The outbox's side of every action, and the door to all of it. Updating and deleting: 0410.
 
--- The intent: the instance's next state, a new generation, and the outbox row, in one transaction.
+-- The intent: the instance's next state, a new generation, and the outbox row, in one transaction. A restart wants the
+-- state that there is: the server's node says what becomes of it.
 create function weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) returns jsonb
 language plpgsql volatile security definer
 set search_path = ''
 as $$
 declare
-  v_status constant text := case p_action when 'deploy' then 'deploying' when 'stop' then 'stopping' end;
   v_operation_id constant uuid := weir.uuid_v7();
+  v_status text := case p_action when 'deploy' then 'deploying' when 'update' then 'updating' when 'stop' then 'stopping'
+                                 when 'delete' then 'deleting' end;
   v_instance public.mcp_server_instances;
+  v_open boolean;
 begin
   perform weir.lock_organization(p_organization_id);
   select i.* into v_instance from public.mcp_server_instances i
   where i.id = p_instance_id and i.organization_id = p_organization_id and i.status <> 'deleted' for no key update;
+  v_status := coalesce(v_status, v_instance.status);
+  v_open := exists (select from weir.dtma_operations o where o.organization_id = p_organization_id and o.instance_id = p_instance_id
+                      and o.action = p_action and o.finished_at is null);
   if v_instance.id is null then
     return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id,
                        p_item => p_action);
-  elsif not exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status) then
+  elsif not (case
+      when p_action = 'restart' then v_instance.status in ('running', 'degraded', 'failed') and not v_open
+                                     and num_nonnulls(v_instance.url, v_instance.node_id) = 1
+      -- a deletion that its node refused
+      when v_instance.status = 'deleting' then p_action = 'delete' and not v_open
+      else exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status)
+    end) then
     return weir.refuse('WR005', format('the server is %s', v_instance.status), 'lifecycle', p_organization_id,
                        p_instance_id => p_instance_id, p_item => p_action);
-  elsif p_action = 'deploy' and v_instance.catalog_id is not null
+  elsif p_action in ('deploy', 'update', 'restart') and v_instance.catalog_id is not null
         and not exists (select from public.mcp_server_catalog c where c.id = v_instance.catalog_id and c.is_published) then
     return weir.refuse('WR005', 'the catalog server was withdrawn', 'lifecycle', p_organization_id,
                        p_instance_id => p_instance_id, p_item => p_action);
   end if;
-  update public.mcp_server_instances i
-  set status = v_status, generation = i.generation + 1, last_error_code = null, last_error = null,
-      deployed_by = case when p_action = 'deploy' then weir.actor_id() else i.deployed_by end
-  where i.id = p_instance_id and i.organization_id = p_organization_id;
+  if p_action <> 'restart' then
+    update public.mcp_server_instances i
+    set status = v_status, generation = i.generation + 1, last_error_code = null, last_error = null,
+        deployed_by = case when p_action in ('deploy', 'update') then weir.actor_id() else i.deployed_by end
+    where i.id = p_instance_id and i.organization_id = p_organization_id
+    returning i.generation into v_instance.generation;
+  end if;
   insert into weir.dtma_operations (id, organization_id, instance_id, action, generation, created_by)
-  values (v_operation_id, p_organization_id, p_instance_id, p_action, v_instance.generation + 1, weir.actor_id());
+  values (v_operation_id, p_organization_id, p_instance_id, p_action, v_instance.generation, weir.actor_id());
   perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => p_action,
                             p_detail => v_operation_id::text);
   return jsonb_build_object('id', p_instance_id, 'status', v_status, 'operation_id', v_operation_id);
 end;
 $$;
 
+-- Every action of one server or a new one. With an idempotency key, the same request again gets the answer of the first.
 create function weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = ''
 as $$
+declare
+  v_error constant text := weir.action_error(p_action, p_server_config);
+  v_key text;
+  v_answer jsonb;
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
   elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
     return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id,
                        p_item => p_action);
-  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  if not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
     return weir.refuse('WR003', 'servers are managed by an owner or admin', 'lifecycle', p_organization_id,
                        p_instance_id => p_server_id, p_item => p_action);
+  elsif v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_instance_id => p_server_id, p_item => p_action);
   end if;
-  case p_action
-    when 'create' then
-      return weir.create_mcp_server(p_organization_id, p_server_config);
-    when 'deploy', 'start' then
-      return weir.request_operation(p_organization_id, p_server_id, 'deploy');
-    when 'stop' then
-      return weir.request_operation(p_organization_id, p_server_id, 'stop');
-    when 'update', 'delete', 'restart' then
-      return weir.refuse('WR010', p_action || ' is not supported yet', 'lifecycle', p_organization_id,
-                         p_instance_id => p_server_id, p_item => p_action);
-    else
-      return weir.refuse('WR001', 'action must be create, update, delete, deploy, start, stop or restart', 'lifecycle', p_organization_id,
-                         p_instance_id => p_server_id, p_item => p_action);
-  end case;
+  v_key := p_server_config ->> 'idempotency_key';
+  v_answer := weir.answered(p_organization_id, v_key, p_action, p_server_config, p_server_id);
+  if v_answer is not null then
+    return v_answer;
+  end if;
+  v_answer := case p_action
+    when 'create' then weir.create_mcp_server(p_organization_id, p_server_config)
+    when 'update' then weir.update_mcp_server(p_organization_id, p_server_id, p_server_config)
+    when 'delete' then weir.delete_mcp_server(p_organization_id, p_server_id)
+    else weir.request_operation(p_organization_id, p_server_id, case p_action when 'start' then 'deploy' else p_action end)
+  end;
+  if v_key is not null and not v_answer ? 'error' then
+    insert into weir.idempotency_keys (organization_id, key, request_hash, answer)
+    values (p_organization_id, v_key, weir.request_hash(p_action, p_server_config, p_server_id), v_answer);
+  end if;
+  return v_answer;
 end;
 $$;
 
@@ -86,14 +112,35 @@ begin
 end;
 $$;
 
-revoke all on function weir.request_operation(uuid, uuid, text), weir.manage_mcp_servers(text, uuid, jsonb, uuid),
+-- The same as one JSON value: never an address or a payload.
+create function weir.call_dtma_api(p_request jsonb) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif jsonb_typeof(p_request) is distinct from 'object' or p_request - array['action', 'server_instance_id'] <> '{}' then
+    return weir.refuse('WR001', 'request must be {"action", "server_instance_id"}', 'lifecycle');
+  elsif coalesce(p_request ->> 'action', '') not in ('deploy', 'start', 'stop', 'restart', 'delete') then
+    return weir.refuse('WR001', 'request.action must be deploy, start, stop, restart or delete', 'lifecycle');
+  elsif coalesce(p_request ->> 'server_instance_id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
+    return weir.refuse('WR001', 'request.server_instance_id must be a uuid', 'lifecycle');
+  end if;
+  return weir.manage_server_by_id(p_request ->> 'action', (p_request ->> 'server_instance_id')::uuid);
+end;
+$$;
+
+revoke all on function weir.call_dtma_api(jsonb), weir.request_operation(uuid, uuid, text), weir.manage_mcp_servers(text, uuid, jsonb, uuid),
   weir.manage_server_by_id(text, uuid) from public;
-grant execute on function weir.manage_mcp_servers(text, uuid, jsonb, uuid), weir.manage_server_by_id(text, uuid) to authenticated;
+grant execute on function weir.manage_mcp_servers(text, uuid, jsonb, uuid), weir.manage_server_by_id(text, uuid),
+  weir.call_dtma_api(jsonb) to authenticated;
 
 grant create on schema weir to weir_writer;
 alter function weir.request_operation(uuid, uuid, text) owner to weir_writer;
 alter function weir.manage_mcp_servers(text, uuid, jsonb, uuid) owner to weir_writer;
 alter function weir.manage_server_by_id(text, uuid) owner to weir_writer;
+alter function weir.call_dtma_api(jsonb) owner to weir_writer;
 revoke create on schema weir from weir_writer;
 
 create function public.manage_mcp_servers(action text, organization_id uuid, server_config jsonb default null, server_id uuid default null)
@@ -103,7 +150,9 @@ create function public.deploy_mcp_server_to_dtma(server_instance_id uuid) return
 language sql volatile begin atomic select weir.manage_server_by_id('deploy', $1); end;
 create function public.stop_mcp_server_instance(server_instance_id uuid) returns jsonb
 language sql volatile begin atomic select weir.manage_server_by_id('stop', $1); end;
+create function public.call_dtma_api(request jsonb) returns jsonb
+language sql volatile begin atomic select weir.call_dtma_api($1); end;
 revoke all on function public.manage_mcp_servers(text, uuid, jsonb, uuid), public.deploy_mcp_server_to_dtma(uuid),
-  public.stop_mcp_server_instance(uuid) from public, anon, authenticated, service_role;
+  public.stop_mcp_server_instance(uuid), public.call_dtma_api(jsonb) from public, anon, authenticated, service_role;
 grant execute on function public.manage_mcp_servers(text, uuid, jsonb, uuid), public.deploy_mcp_server_to_dtma(uuid),
-  public.stop_mcp_server_instance(uuid) to authenticated;
+  public.stop_mcp_server_instance(uuid), public.call_dtma_api(jsonb) to authenticated;

@@ -91,6 +91,9 @@ set search_path = ''
 as $$
 begin
   insert into weir.platform_admins (user_id) values (p_user_id) on conflict do nothing;
+exception
+  when foreign_key_violation or not_null_violation then
+    raise exception using errcode = 'WR004', message = 'there is no such user';
 end;
 $$;
 
@@ -115,7 +118,8 @@ begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'the users of this database are Supabase''s: create them there';
   end if;
-  insert into auth.users (id, email, encrypted_password) values (v_id, lower(p_email), p_password_hash);
+  -- the operator vouches for the address
+  insert into auth.users (id, email, email_confirmed_at, encrypted_password) values (v_id, lower(p_email), now(), p_password_hash);
   return v_id;
 exception
   when unique_violation then

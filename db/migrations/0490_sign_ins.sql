@@ -185,11 +185,31 @@ begin
 end;
 $$;
 
+-- Signs up, where the operator lets people. Nobody has confirmed the address, so it accepts no invitation.
+create function weir.sign_up(p_email text, p_password_hash text) returns uuid
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_id constant uuid := weir.uuid_v7();
+begin
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    raise exception using errcode = 'WR010', message = 'the users of this database are Supabase''s: they sign up there';
+  end if;
+  insert into auth.users (id, email, encrypted_password) values (v_id, lower(p_email), p_password_hash);
+  return v_id;
+exception
+  when unique_violation then
+    raise exception using errcode = 'WR005', message = 'a user with this e-mail address exists';
+end;
+$$;
+
 revoke all on function weir.count_attempt(text, text, integer, interval), weir.begin_sign_in(text, inet), weir.open_sign_in(uuid),
-  weir.refresh_sign_in(uuid, integer), weir.signed_in_user(uuid, uuid), weir.close_sign_ins(uuid, uuid, text) from public;
+  weir.refresh_sign_in(uuid, integer), weir.signed_in_user(uuid, uuid), weir.close_sign_ins(uuid, uuid, text),
+  weir.sign_up(text, text) from public;
 grant execute on function weir.count_attempt(text, text, integer, interval) to weir_system;
 grant execute on function weir.begin_sign_in(text, inet), weir.open_sign_in(uuid), weir.refresh_sign_in(uuid, integer),
-  weir.signed_in_user(uuid, uuid), weir.close_sign_ins(uuid, uuid, text), weir.create_user(text, text) to weir_engine;
+  weir.signed_in_user(uuid, uuid), weir.close_sign_ins(uuid, uuid, text), weir.sign_up(text, text) to weir_engine;
 
 grant create on schema weir to weir_system;
 alter function weir.begin_sign_in(text, inet) owner to weir_system;
@@ -197,4 +217,5 @@ alter function weir.open_sign_in(uuid) owner to weir_system;
 alter function weir.refresh_sign_in(uuid, integer) owner to weir_system;
 alter function weir.signed_in_user(uuid, uuid) owner to weir_system;
 alter function weir.close_sign_ins(uuid, uuid, text) owner to weir_system;
+alter function weir.sign_up(text, text) owner to weir_system;
 revoke create on schema weir from weir_system;

@@ -29,6 +29,7 @@ create table auth.users (
   aud varchar(255),
   role varchar(255),
   email varchar(255),
+  email_confirmed_at timestamptz,
   encrypted_password varchar(255),
   raw_app_meta_data jsonb,
   raw_user_meta_data jsonb,

@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(71);
+select plan(68);
 
 -- An admin creates
 select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "one", "url": "https://one.example/mcp"}')$$),
@@ -91,9 +91,6 @@ select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"
   'WR006', 'M12_the_quota_holds');
 
 -- Actions and states
-select is(pg_temp.outcome('ann', format('select manage_mcp_servers(%L, {a}, null, {files})', a)), 'WR010',
-  'M1_' || a || '_is_known_and_says_that_it_is_not_there_yet')
-from unnest(array['update', 'delete', 'restart']) a;
 select is(pg_temp.outcome('ann', $$select manage_mcp_servers(null, {a})$$), 'WR001', 'M1_null_is_no_action');
 select is(pg_temp.outcome('ann', $$select manage_mcp_servers('explode', {a})$$), 'WR001', 'M1_an_unknown_action_is_a_typed_error');
 select is(pg_temp.outcome('ann', $$select manage_mcp_servers('deploy', {a}, null, {files})$$), 'WR005',

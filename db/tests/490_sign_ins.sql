@@ -1,7 +1,7 @@
 -- Sign-ins: attempts, families of refresh tokens, signing out.
 begin;
 \ir ../testing/helpers.sql
-select plan(45);
+select plan(47);
 select pg_temp.user('ann'), pg_temp.user('bob') \g /dev/null
 create function pg_temp.email(p_name text) returns text language sql as $$ select email from auth.users where id = pg_temp.id(p_name); $$;
 create function pg_temp.try(p_email text, p_address text default '192.0.2.1') returns text language sql as $$
@@ -69,5 +69,10 @@ select is(weir.close_sign_ins(pg_temp.id('ann'), pg_temp.id('x'), 'nonsense'), 0
 select is((select count(*) from weir.signed_in_user(pg_temp.id('ann'), pg_temp.id('x'))), 1::bigint, 'before');
 select is(weir.close_sign_ins(pg_temp.id('ann'), pg_temp.id('x'), 'local'), 1, 'this one');
 select is((select count(*) from weir.signed_in_user(pg_temp.id('ann'), pg_temp.id('x'))), 0::bigint, 'and after');
+-- Signing up
+select pg_temp.keep('newcomer', weir.sign_up('New@Example.org', 'hash')) \g /dev/null
+select is((select u.email_confirmed_at from auth.users u where u.id = pg_temp.id('newcomer')), null,
+  'nobody has confirmed the address of who signs up');
+select throws_ok($$select weir.sign_up('new@example.org', 'hash')$$, 'WR005', null, 'an address signs up once');
 select * from finish();
 rollback;

@@ -13,6 +13,7 @@ internal static class CommandLine
         MigrateCommand.Create(),
         ChatCommand.Create(),
         NodeCommand.Create(),
+        PlatformAdminCommand.Create(),
     };
 
     public static async Task<int> RunAsync(string[] args)

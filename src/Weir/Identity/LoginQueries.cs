@@ -22,7 +22,7 @@ internal sealed class LoginQueries(Databases databases)
     private const string RefreshSignIn = "select problem, counter, user_id from weir.refresh_sign_in($1, $2)";
     private const string SignedInUser = "select email, created_at, updated_at, signed_in_at from weir.signed_in_user($1, $2)";
     private const string CloseSignIns = "select weir.close_sign_ins($1, $2, $3)";
-    private const string CreateUser = "select weir.create_user($1, $2)";
+    private const string SignUp = "select weir.sign_up($1, $2)";
 
     /// <param name="email">Null: to sign up.</param>
     public async Task<SignInAttempt> BeginAsync(string? email, IPAddress address, CancellationToken ct) => (await databases.Engine.QueryAsync(
@@ -47,6 +47,6 @@ internal sealed class LoginQueries(Databases databases)
     public Task CloseAsync(Guid userId, Guid? signInId, string scope, CancellationToken ct) =>
         databases.Engine.ScalarAsync<int>(CloseSignIns, [Sql.Uuid(userId), Sql.Uuid(signInId), Sql.Text(scope)], ct);
 
-    public Task<Guid> CreateUserAsync(string email, string passwordHash, CancellationToken ct) =>
-        databases.Engine.ScalarAsync<Guid>(CreateUser, [Sql.Text(email), Sql.Text(passwordHash)], ct);
+    public Task<Guid> SignUpAsync(string email, string passwordHash, CancellationToken ct) =>
+        databases.Engine.ScalarAsync<Guid>(SignUp, [Sql.Text(email), Sql.Text(passwordHash)], ct);
 }

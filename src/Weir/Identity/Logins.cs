@@ -79,7 +79,7 @@ internal sealed class Logins(LoginQueries queries, PersonTokens tokens, Keyring 
 
         try
         {
-            return await OpenAsync(await queries.CreateUserAsync(email, await HashingAsync(() => Hash(password), ct), ct), ct);
+            return await OpenAsync(await queries.SignUpAsync(email, await HashingAsync(() => Hash(password), ct), ct), ct);
         }
         catch (WeirException e) when (e.Code == ErrorCode.Conflict)
         {

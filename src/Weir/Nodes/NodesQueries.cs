@@ -102,7 +102,7 @@ internal sealed record ClaimedOperation
 {
     public required Guid Id { get; init; }
 
-    /// <summary><c>deploy</c> or <c>stop</c>.</summary>
+    /// <summary><c>deploy</c>, <c>update</c>, <c>restart</c>, <c>stop</c> or <c>delete</c>.</summary>
     public required string Action { get; init; }
 
     public required Guid OrganizationId { get; init; }

@@ -97,9 +97,13 @@ internal sealed class OperationsWorker(
         try
         {
             var status = operation.NodeId is { } nodeId ? await AskNodeAsync(nodeId, operation, ct) : await AskRemoteAsync(operation, ct);
-            // What the node tells by its next heartbeat it may have told now.
-            // A node speaks only of the instance that it was asked for, whatever it answers.
-            await queries.RecordStateAsync(status with { Id = operation.InstanceId, Generation = operation.Generation }, ct);
+            if (status is not null)
+            {
+                // What the node tells by its next heartbeat it may have told now.
+                // A node speaks only of the instance that it was asked for, whatever it answers.
+                await queries.RecordStateAsync(status with { Id = operation.InstanceId, Generation = operation.Generation }, ct);
+            }
+
             await queries.RecordAsync(operation.Id, replicaId, "done", null, null, null, ct);
         }
         catch (NodeCallException e)
@@ -122,7 +126,8 @@ internal sealed class OperationsWorker(
         }
     }
 
-    private async Task<ServerStatus> AskNodeAsync(Guid nodeId, ClaimedOperation operation, CancellationToken ct)
+    /// <summary>The node's answer; null where nothing is left that it could speak of.</summary>
+    private async Task<ServerStatus?> AskNodeAsync(Guid nodeId, ClaimedOperation operation, CancellationToken ct)
     {
         if (operation.NodeApiUrl is not { } url || operation.NodeSealedApiKey is not { } sealedKey || NodeKeys.Open(keyring, nodeId, sealedKey) is not { } key)
         {
@@ -130,12 +135,33 @@ internal sealed class OperationsWorker(
         }
 
         var node = new NodeConnection(nodeId, nodeId.ToString(), new Uri(url), key, IsOnline: true);
-        return await nodes.PutAsync(node, operation.InstanceId, Spec(operation), operation.Id, ct);
+        switch (operation.Action)
+        {
+            case "restart":
+                return await nodes.RestartAsync(node, operation.InstanceId, ct);
+            case "delete":
+                await DeleteAsync(node, operation.InstanceId, ct);
+                return null;
+            default:
+                return await nodes.PutAsync(node, operation.InstanceId, Spec(operation), operation.Id, ct);
+        }
+    }
+
+    private async Task DeleteAsync(NodeConnection node, Guid instanceId, CancellationToken ct)
+    {
+        try
+        {
+            await nodes.DeleteAsync(node, instanceId, ct);
+        }
+        catch (NodeCallException e) when (e.Code == NodeErrors.NotFound)
+        {
+            // It is gone already: an answer of before was lost, or the node never had it.
+        }
     }
 
     private static ServerSpec Spec(ClaimedOperation operation)
     {
-        var runs = operation.Action == "deploy";
+        var runs = operation.Action is "deploy" or "update";
         return new ServerSpec(
             operation.Generation,
             operation.OrganizationId,
@@ -152,11 +178,11 @@ internal sealed class OperationsWorker(
             runs ? ServerTemplates.Env(operation.Env, operation.Configuration) : []);
     }
 
-    private async Task<ServerStatus> AskRemoteAsync(ClaimedOperation operation, CancellationToken ct)
+    private async Task<ServerStatus?> AskRemoteAsync(ClaimedOperation operation, CancellationToken ct)
     {
-        if (operation.Action != "deploy")
+        if (operation.Action is "stop" or "delete")
         {
-            return new ServerStatus(operation.InstanceId, operation.Generation, ServerStates.Stopped, null, null);
+            return operation.Action == "stop" ? new ServerStatus(operation.InstanceId, operation.Generation, ServerStates.Stopped, null, null) : null;
         }
 
         if (!Uri.TryCreate(operation.EndpointUrl, UriKind.Absolute, out var endpoint))
@@ -178,7 +204,8 @@ internal sealed class OperationsWorker(
 
     private async Task RecordFailureAsync(ClaimedOperation operation, string code, string message, bool isRetryable, CancellationToken ct)
     {
-        var again = isRetryable && operation.Attempt < Attempts;
+        // A deletion is never given up: what a node has of it stays there until the node is back.
+        var again = isRetryable && (operation.Attempt < Attempts || operation.Action == "delete");
         logger.LogWarning(
             "Operation {Operation} ({Action} of {Instance}), attempt {Attempt}: {Code}: {Message}",
             operation.Id, operation.Action, operation.InstanceName, operation.Attempt, code, message);

@@ -22,6 +22,8 @@ public sealed class ExitCodeTests : IDisposable
     [InlineData("migrate", "--help")]
     [InlineData("node", "--help")]
     [InlineData("node", "register", "--help")]
+    [InlineData("platform-admin", "--help")]
+    [InlineData("platform-admin", "add", "--help")]
     [InlineData("--help")]
     public async Task Help_is_no_error(params string[] arguments)
     {
@@ -48,6 +50,10 @@ public sealed class ExitCodeTests : IDisposable
     [InlineData("node", "register")]
     [InlineData("node", "register", "n1")]
     [InlineData("node", "register", "n1", "--valid-for", "0")]
+    [InlineData("platform-admin")]
+    [InlineData("platform-admin", "add")]
+    [InlineData("platform-admin", "add", "ann")]
+    [InlineData("platform-admin", "add", "01900000-0000-7000-8000-000000000001")]
     public async Task Usage_exits_2(params string[] arguments)
     {
         var (code, output, errors) = await RunningUp.RunAsync(arguments);

@@ -12,7 +12,8 @@ public sealed class MigrationTests(TestCluster cluster)
     [Fact]
     public async Task T21_an_empty_database_is_migrated_by_replicas_that_start_together_and_once_only()
     {
-        var url = TestCluster.InDatabase(cluster.Postgres.OwnerUrl, await cluster.CreateDatabaseAsync(migrated: false));
+        var database = await cluster.CreateDatabaseAsync(migrated: false);
+        var url = TestCluster.InDatabase(cluster.Postgres.OwnerUrl, database);
 
         var reports = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => MigrateAsync(url)));
         var again = await MigrateAsync(url);
@@ -27,7 +28,8 @@ public sealed class MigrationTests(TestCluster cluster)
         var urls = new List<string>();
         for (var i = 0; i < 3; i++)
         {
-            urls.Add(TestCluster.InDatabase(cluster.Postgres.OwnerUrl, await cluster.CreateDatabaseAsync(migrated: false)));
+            var database = await cluster.CreateDatabaseAsync(migrated: false);
+            urls.Add(TestCluster.InDatabase(cluster.Postgres.OwnerUrl, database));
         }
 
         var reports = await Task.WhenAll(urls.Select(MigrateAsync));
@@ -38,7 +40,8 @@ public sealed class MigrationTests(TestCluster cluster)
     [Fact]
     public async Task A_table_that_is_not_ours_stops_the_migration_before_its_first_statement()
     {
-        var url = TestCluster.InDatabase(cluster.Postgres.OwnerUrl, await cluster.CreateDatabaseAsync(migrated: false));
+        var database = await cluster.CreateDatabaseAsync(migrated: false);
+        var url = TestCluster.InDatabase(cluster.Postgres.OwnerUrl, database);
         await using var owner = TestCluster.Source(url);
         await owner.ExecuteAsync("create table public.agents (theirs text)", [], Cancelled);
 

@@ -51,7 +51,7 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         _organization = (await PersonAsync("select to_jsonb(public.create_organization($1))", Sql.Text("Nodes"))).GetProperty("id").GetGuid();
         await database.Owner.ExecuteAsync("select weir.publish_catalog_server($1)", [Sql.Jsonb("""
             {"slug":"fixture","name":"Fixture","transport":"stdio","runtime":"process","package":"weir-fixture","version":"1.0.0","bin":"weir-fixture",
-             "args":["${config.vice}"],"env":{"FOLDER":"${instanceDir}"},"configuration_schema":{"type":"object","properties":{"vice":{"type":"string"}}}}
+             "args":["${config.vice}"],"env":{"FOLDER":"${instanceDir}","VICE":"${config.vice}"},"configuration_schema":{"type":"object","properties":{"vice":{"type":"string"}}}}
             """)], Token);
     }
 
@@ -133,6 +133,98 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         // A retry is due after the backoff, and goes to the port that a new heartbeat has told.
         await _worker.StartAsync(Token);
         await StatusAsync(instance, "running");
+    }
+
+    [Fact]
+    public async Task M1_an_updated_server_runs_with_its_new_configuration_and_a_restarted_one_is_another_child()
+    {
+        await using var node = await JoinAsync("update");
+        var instance = await CreateAsync("update", """{"vice":"none"}""");
+        await DeployAsync(instance);
+        await RunUntilAsync(instance, "running");
+        var before = await ChildAsync(node, instance);
+        before.Environment.GetProperty("VICE").GetString().ShouldBe("none");
+
+        (await ManageAsync("update", instance, """{"configuration":{"vice":"other"}}""")).GetProperty("status").GetString().ShouldBe("updating");
+        await RunUntilAsync(instance, "running");
+        var updated = await ChildAsync(node, instance);
+        updated.Environment.GetProperty("VICE").GetString().ShouldBe("other");
+        updated.Process.ShouldNotBe(before.Process);
+
+        (await ManageAsync("restart", instance)).GetProperty("status").GetString().ShouldBe("running");
+        (await _worker.RunOnceAsync(Token)).ShouldBe(1);
+        await Until.AsyncTrue(async () => (await node.StatusAsync(instance)).State == "running" && Directory.Exists($"/proc/{updated.Process}") == false, "the child of before has ended");
+        await StatusAsync(instance, "running");
+        var restarted = await ChildAsync(node, instance);
+        restarted.Process.ShouldNotBe(updated.Process);
+        restarted.Environment.GetProperty("VICE").GetString().ShouldBe("other");
+        (await node.StatusAsync(instance)).Generation.ShouldBe(3);
+    }
+
+    [Fact]
+    public async Task M21_a_deleted_server_leaves_nothing_on_its_node_though_it_was_stopped_before_and_the_node_was_away()
+    {
+        var node = await JoinAsync("delete");
+        var instance = await CreateAsync("delete", """{"vice":"none"}""");
+        await DeployAsync(instance);
+        await RunUntilAsync(instance, "running");
+        await ManageAsync("stop", instance);
+        await RunUntilAsync(instance, "stopped");
+        var directory = Path.Combine(node.Data, "instances", instance.ToString());
+        Directory.Exists(directory).ShouldBeTrue();
+        await node.KillAsync();
+
+        (await ManageAsync("delete", instance)).GetProperty("status").GetString().ShouldBe("deleting");
+        await _worker.RunOnceAsync(Token);
+        (await StatusOfAsync(instance)).Status.ShouldBe("deleting");
+
+        await using var again = await NodeHost.StartAsync(["--weir-url", _weir.Urls.Single()], data: node.Data);
+        await _worker.StartAsync(Token);
+        await StatusAsync(instance, "deleted");
+        Directory.Exists(directory).ShouldBeFalse();
+        (await again.Http.GetAsync($"v1/servers/{instance}", Token)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        await CreateAsync("delete", """{"vice":"none"}""");
+    }
+
+    [Fact]
+    public async Task M21_a_running_server_is_ended_by_its_deletion_and_one_that_its_node_does_not_know_is_deleted_too()
+    {
+        await using var node = await JoinAsync("gone");
+        var (running, forgotten) = (await CreateAsync("gone", """{"vice":"none"}"""), await CreateAsync("forgotten", """{"vice":"none"}"""));
+        foreach (var instance in new[] { running, forgotten })
+        {
+            await DeployAsync(instance);
+            await RunUntilAsync(instance, "running");
+        }
+
+        var child = await ChildAsync(node, running);
+        (await node.Http.DeleteAsync($"v1/servers/{forgotten}", Token)).EnsureSuccessStatusCode();
+        await ManageAsync("delete", running);
+        await ManageAsync("delete", forgotten);
+        (await _worker.RunOnceAsync(Token)).ShouldBe(2);
+
+        (await StatusOfAsync(running)).ShouldBe(("deleted", null));
+        (await StatusOfAsync(forgotten)).ShouldBe(("deleted", null));
+        Directory.Exists($"/proc/{child.Process}").ShouldBeFalse();
+        (await node.NodeStatusAsync()).Children.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_remote_server_is_updated_restarted_and_deleted_by_handshakes()
+    {
+        var instance = (await PersonAsync(
+            "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(_organization), Sql.Jsonb("""{"name":"far","url":"https://far.example.org/mcp"}"""))).GetProperty("id").GetGuid();
+        await DeployAsync(instance);
+        await RunUntilAsync(instance, "running");
+
+        await ManageAsync("update", instance, """{"url":"https://farther.example.org/mcp"}""");
+        await RunUntilAsync(instance, "running");
+        await ManageAsync("restart", instance);
+        await _worker.RunOnceAsync(Token);
+        _shaken.Where(s => s.InstanceId == instance).Select(s => s.Endpoint.Host).ShouldBe(["far.example.org", "farther.example.org", "farther.example.org"]);
+
+        await ManageAsync("delete", instance);
+        await RunUntilAsync(instance, "deleted");
     }
 
     [Fact]
@@ -243,8 +335,22 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
 
     private Task DeployAsync(Guid instance) => ManageAsync("deploy", instance);
 
-    private Task<JsonElement> ManageAsync(string action, Guid instance) => PersonAsync(
-        "select public.manage_mcp_servers($1, $2, null, $3)", Sql.Text(action), Sql.Uuid(_organization), Sql.Uuid(instance));
+    private Task<JsonElement> ManageAsync(string action, Guid instance, string? config = null) => PersonAsync(
+        "select public.manage_mcp_servers($1, $2, $3, $4)", Sql.Text(action), Sql.Uuid(_organization), Sql.Jsonb(config), Sql.Uuid(instance));
+
+    private async Task RunUntilAsync(Guid instance, string status)
+    {
+        await _worker.RunOnceAsync(Token);
+        await StatusAsync(instance, status);
+    }
+
+    /// <summary>What runs of an instance, by its own account.</summary>
+    private static async Task<(int Process, JsonElement Environment)> ChildAsync(NodeHost node, Guid instance)
+    {
+        var raw = new RawMcp(node, instance);
+        await raw.InitializeAsync();
+        return (JsonElement.Parse(await raw.CallAsync("process")).GetProperty("pid").GetInt32(), JsonElement.Parse(await raw.CallAsync("environment")));
+    }
 
     /// <summary>Waits for the status; returns the error's code.</summary>
     private async Task<string?> StatusAsync(Guid instance, string status)

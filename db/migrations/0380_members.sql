@@ -1,0 +1,47 @@
+-- Who changes an organization's members, and the wall that keeps an owner in it.
+
+create policy members_are_changed_by_admins_and_leave_by_themselves on public.organization_members for update to weir_writer
+  -- an owner is changed by owners only
+  using ((organization_id = any(array(select weir.my_organizations('admin')))
+          and (role <> 'owner' or organization_id = any(array(select weir.my_organizations('owner')))))
+         or (user_id = (select weir.actor_id()) and organization_id = any(array(select weir.my_organizations()))))
+  with check ((organization_id = any(array(select weir.my_organizations('admin')))
+               and (role <> 'owner' or organization_id = any(array(select weir.my_organizations('owner')))))
+              or (user_id = (select weir.actor_id()) and status = 'removed'));
+grant update (role, status, updated_at) on public.organization_members to weir_writer;
+-- for an accepted invitation (0400), and to hold the other owners below
+grant insert (organization_id, user_id, role, status, invited_by), update (role, status, invited_by, updated_at)
+  on public.organization_members to weir_system;
+
+create policy workspace_members_leave_with_the_organization on public.workspace_members for delete to weir_writer
+  using (organization_id = any(array(select weir.my_organizations('admin'))) or user_id = (select weir.actor_id()));
+grant delete on public.workspace_members to weir_writer;
+
+-- Whoever writes, by a function or by direct SQL: an organization that is there keeps an active owner. The change trigger
+-- has taken the organization's lock before, so of two owners who leave at once the second looks when the first has left;
+-- `for share` fails one whose snapshot is older than that. Definer, because who has just left sees no members any more.
+create function weir.guard_last_owner() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  if tg_op = 'UPDATE' and new.role = 'owner' and new.status = 'active' and new.organization_id = old.organization_id
+     and new.user_id = old.user_id then
+    return null;
+  end if;
+  perform from public.organization_members m
+  where m.organization_id = old.organization_id and m.role = 'owner' and m.status = 'active' and m.user_id <> old.user_id
+  limit 1 for share;
+  if not found and exists (select from public.organizations o where o.id = old.organization_id) then
+    raise exception using errcode = 'WR005', message = 'an organization keeps an active owner: hand it over first, or delete it';
+  end if;
+  return null;
+end;
+$$;
+revoke all on function weir.guard_last_owner() from public;
+create trigger c_guard_last_owner after update or delete on public.organization_members
+  for each row when (old.role = 'owner' and old.status = 'active') execute function weir.guard_last_owner();
+
+grant create on schema weir to weir_system;
+alter function weir.guard_last_owner() owner to weir_system;
+revoke create on schema weir from weir_system;

@@ -1,0 +1,103 @@
+-- Roles and status of members, leaving, and handing over.
+
+-- One change of one member, for all of these functions. Null leaves the role or the status as it is. Who asks is a member
+-- before the lock is taken, so that an outsider holds up nobody; all else is looked at under it. Anybody may leave. Who was
+-- removed comes back by an invitation, which is theirs to accept.
+create function weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_member public.organization_members;
+  v_role text;
+  v_status text;
+  v_error constant text := case
+    when p_act = 'set_member_role' and p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer')
+      then 'role must be owner, admin, member or viewer'
+    when p_act = 'set_member_status' and p_status is null or p_status not in ('active', 'suspended', 'removed')
+      then 'status must be active, suspended or removed'
+    when p_act = 'transfer_ownership' and p_role = 'owner' and p_user_id = v_actor then 'user_id must be another member'
+  end;
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => p_act);
+  elsif v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => p_act);
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  select m.* into v_member from public.organization_members m
+  where m.organization_id = p_organization_id and m.user_id = p_user_id and m.status <> 'removed';
+  v_role := coalesce(p_role, v_member.role);
+  v_status := coalesce(p_status, v_member.status);
+  if (p_user_id = v_actor and p_status = 'removed' and p_role is null) is not true
+     and not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'members are changed by an owner or admin', 'lifecycle', p_organization_id, p_item => p_act);
+  elsif v_member.user_id is null then
+    return weir.refuse('WR004', 'there is no such member', 'lifecycle', p_organization_id, p_item => p_act);
+  elsif 'owner' in (v_member.role, v_role) and not exists (select from weir.my_organizations('owner') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'owners are made and changed by an owner', 'lifecycle', p_organization_id, p_item => p_act);
+  elsif p_role = 'owner' and v_status <> 'active' then
+    return weir.refuse('WR005', 'user_id is not active: reactivate the member first', 'lifecycle', p_organization_id, p_item => p_act);
+  elsif v_member.role = 'owner' and v_member.status = 'active' and (v_role, v_status) <> ('owner', 'active')
+        and not exists (select from public.organization_members m where m.organization_id = p_organization_id
+                          and m.role = 'owner' and m.status = 'active' and m.user_id <> p_user_id) then
+    return weir.refuse('WR005', 'the organization keeps an active owner: hand it over first', 'lifecycle', p_organization_id,
+                       p_item => p_act);
+  end if;
+  if (v_role, v_status) <> (v_member.role, v_member.status) then
+    if v_status = 'removed' then
+      -- who comes back by an invitation finds no door of before open
+      delete from public.workspace_members w where w.organization_id = p_organization_id and w.user_id = p_user_id;
+    end if;
+    update public.organization_members m set role = v_role, status = v_status, updated_at = now()
+    where m.organization_id = p_organization_id and m.user_id = p_user_id;
+    perform weir.record_event('lifecycle', p_organization_id, p_item => p_act, p_detail => concat_ws(' ', p_user_id, v_role, v_status));
+  end if;
+  return jsonb_build_object('organization_id', p_organization_id, 'user_id', p_user_id, 'role', v_role, 'status', v_status);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => p_act);
+end;
+$$;
+
+-- The other becomes owner, and the caller admin; in this order, so that there is always one.
+create function weir.transfer_ownership(p_organization_id uuid, p_user_id uuid) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_answer jsonb;
+begin
+  v_answer := weir.change_member('transfer_ownership', p_organization_id, p_user_id, 'owner', null);
+  if not v_answer ? 'error' then
+    perform weir.change_member('transfer_ownership', p_organization_id, weir.actor_id(), 'admin', null);
+  end if;
+  return v_answer;
+end;
+$$;
+
+revoke all on function weir.change_member(text, uuid, uuid, text, text), weir.transfer_ownership(uuid, uuid) from public;
+grant execute on function weir.change_member(text, uuid, uuid, text, text), weir.transfer_ownership(uuid, uuid) to authenticated;
+
+grant create on schema weir to weir_writer;
+alter function weir.change_member(text, uuid, uuid, text, text) owner to weir_writer;
+alter function weir.transfer_ownership(uuid, uuid) owner to weir_writer;
+revoke create on schema weir from weir_writer;
+
+create function public.set_member_role(organization_id uuid, user_id uuid, role text) returns jsonb
+language sql volatile begin atomic select weir.change_member('set_member_role', $1, $2, $3, null); end;
+create function public.set_member_status(organization_id uuid, user_id uuid, status text) returns jsonb
+language sql volatile begin atomic select weir.change_member('set_member_status', $1, $2, null, $3); end;
+create function public.leave_organization(organization_id uuid) returns jsonb
+language sql volatile begin atomic select weir.change_member('leave_organization', $1, weir.actor_id(), null, 'removed'); end;
+create function public.transfer_ownership(organization_id uuid, user_id uuid) returns jsonb
+language sql volatile begin atomic select weir.transfer_ownership($1, $2); end;
+revoke all on function public.set_member_role(uuid, uuid, text), public.set_member_status(uuid, uuid, text),
+  public.leave_organization(uuid), public.transfer_ownership(uuid, uuid) from public, anon, authenticated, service_role;
+grant execute on function public.set_member_role(uuid, uuid, text), public.set_member_status(uuid, uuid, text),
+  public.leave_organization(uuid), public.transfer_ownership(uuid, uuid) to authenticated;

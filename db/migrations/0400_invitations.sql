@@ -1,0 +1,211 @@
+-- Invitations: by e-mail address, with a token that is shown once to who invites, for one use, until it expires. The
+-- token alone lets nobody in: the address that the issuer has confirmed must be the invited one.
+
+create policy invitations_are_made_by_admins on public.organization_invitations for insert to weir_writer
+  with check (organization_id = any(array(select weir.my_organizations('admin'))) and invited_by = (select weir.actor_id())
+              and (role <> 'owner' or organization_id = any(array(select weir.my_organizations('owner')))));
+create policy invitations_are_revoked_by_admins on public.organization_invitations for update to weir_writer
+  using (organization_id = any(array(select weir.my_organizations('admin')))
+         and (role <> 'owner' or organization_id = any(array(select weir.my_organizations('owner')))))
+  with check (revoked_at is not null);
+create policy invitations_are_accepted_by_the_engine on public.organization_invitations for all to weir_system
+  using (true) with check (true);
+grant insert (id, organization_id, email, role, token_hash, invited_by, expires_at), update (revoked_at)
+  on public.organization_invitations to weir_writer;
+grant select, update (accepted_at) on public.organization_invitations to weir_system;
+
+-- An invitation is accepted or revoked once, and nothing else of it changes, whoever writes.
+create function weir.guard_invitation() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if (old.organization_id, old.email, old.role, old.token_hash, old.expires_at, old.created_at)
+     is distinct from (new.organization_id, new.email, new.role, new.token_hash, new.expires_at, new.created_at)
+     or (old.accepted_at is not null and new.accepted_at is distinct from old.accepted_at)
+     or (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
+     -- null is a deleted member
+     or (new.invited_by is not null and new.invited_by is distinct from old.invited_by) then
+    raise exception using errcode = 'WR005', message = 'an invitation is not changed: revoke it and make a new one';
+  end if;
+  return new;
+end;
+$$;
+revoke all on function weir.guard_invitation() from public;
+create trigger a_guard_invitation before update on public.organization_invitations
+  for each row execute function weir.guard_invitation();
+
+create function weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamptz) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_email constant text := lower(btrim(left(p_email, 1000)));
+  v_expires_at constant timestamptz := coalesce(p_expires_at, now() + interval '7 days');
+  v_error text;
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'members are invited by an owner or admin', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  end if;
+  v_error := case
+    when v_email is null or length(v_email) > 320 or v_email !~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$'
+      then 'email must be an e-mail address'
+    when p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer') then 'role must be owner, admin, member or viewer'
+    when p_token is null or p_token !~ '^[A-Za-z0-9]{43}$' then 'token must be 43 letters and digits'
+    when not v_expires_at between now() and now() + interval '30 days' then 'expires_at must be within 30 days'
+  end;
+  if v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => 'invite_member');
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  if p_role = 'owner' and not exists (select from weir.my_organizations('owner') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'owners are invited by an owner', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  end if;
+  update public.organization_invitations i set revoked_at = now()
+  where i.organization_id = p_organization_id and i.email = v_email and i.accepted_at is null and i.revoked_at is null
+    and i.expires_at <= now();
+  if exists (select from public.organization_invitations i where i.organization_id = p_organization_id and i.email = v_email
+               and i.accepted_at is null and i.revoked_at is null) then
+    return weir.refuse('WR005', 'email has an open invitation: revoke it first', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  elsif weir.count_of('members', p_organization_id)
+        >= (select o.max_members from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse('WR006', 'the organization has its maximum of members', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  end if;
+  insert into public.organization_invitations (id, organization_id, email, role, token_hash, invited_by, expires_at)
+  values (v_id, p_organization_id, v_email, p_role, sha256(convert_to(p_token, 'UTF8')), v_actor, v_expires_at);
+  perform weir.record_event('lifecycle', p_organization_id, p_item => 'invite_member', p_detail => v_id || ' ' || p_role);
+  return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'email', v_email, 'role', p_role,
+                            'expires_at', v_expires_at);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'invite_member');
+end;
+$$;
+
+create function weir.revoke_invitation(p_invitation_id uuid) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_organization_id uuid;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  end if;
+  -- seen by admins only
+  select i.organization_id into v_organization_id from public.organization_invitations i where i.id = p_invitation_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such invitation', 'lifecycle');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  if exists (select from public.organization_invitations i where i.id = p_invitation_id and i.accepted_at is not null) then
+    return weir.refuse('WR005', 'the invitation was accepted', 'lifecycle', v_organization_id, p_item => 'revoke_invitation');
+  end if;
+  -- by the policy: one that makes an owner is an owner's to revoke
+  update public.organization_invitations i set revoked_at = now() where i.id = p_invitation_id and i.revoked_at is null;
+  if found then
+    perform weir.record_event('lifecycle', v_organization_id, p_item => 'revoke_invitation', p_detail => p_invitation_id::text);
+  elsif exists (select from public.organization_invitations i where i.id = p_invitation_id and i.revoked_at is null) then
+    return weir.refuse('WR003', 'an owner''s invitation is revoked by an owner', 'lifecycle', v_organization_id,
+                       p_item => 'revoke_invitation');
+  end if;
+  return jsonb_build_object('id', p_invitation_id, 'revoked', true);
+end;
+$$;
+
+-- The addresses that an issuer has confirmed of a user. The migrator's, because Supabase lets nobody else read its users.
+create function weir.confirmed_email(p_user_id uuid) returns text
+language plpgsql stable security definer
+set search_path = ''
+as $$
+begin
+  return (select lower(u.email::text) from auth.users u
+          where u.id = p_user_id and u.email_confirmed_at is not null and coalesce(u.banned_until <= now(), true));
+end;
+$$;
+
+-- The caller is no member yet, so row-level security would show them nothing: the token and the address decide here. Who
+-- invited must still be one who may; one text for whatever does not hold, so that a found token tells nothing.
+create function weir.accept_invitation(p_token text) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_hash constant bytea := case when p_token ~ '^[A-Za-z0-9]{43}$' then sha256(convert_to(p_token, 'UTF8')) end;
+  v_invitation public.organization_invitations;
+  v_status text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif v_hash is null then
+    return weir.refuse('WR001', 'token must be 43 letters and digits', 'lifecycle');
+  end if;
+  -- by lock first: of two that come with one token, the second finds it used
+  perform weir.lock_organization(i.organization_id) from public.organization_invitations i where i.token_hash = v_hash;
+  select i.* into v_invitation
+  from public.organization_invitations i
+  join public.organizations o on o.id = i.organization_id and o.is_active
+  join public.organization_members inviter on inviter.organization_id = i.organization_id and inviter.user_id = i.invited_by
+   and inviter.status = 'active' and (inviter.role = 'owner' or inviter.role = 'admin' and i.role <> 'owner')
+  where i.token_hash = v_hash and i.accepted_at is null and i.revoked_at is null and i.expires_at > clock_timestamp()
+    and (i.email = weir.confirmed_email(v_actor)
+         or exists (select from weir.identities d where d.user_id = v_actor and d.email = i.email and d.email_verified));
+  if v_invitation.id is null then
+    return weir.refuse('WR004', 'the invitation is not valid', 'lifecycle',
+                       p_hint => 'Sign in with the confirmed e-mail address that was invited, or ask for a new invitation.');
+  end if;
+  select m.status into v_status from public.organization_members m
+  where m.organization_id = v_invitation.organization_id and m.user_id = v_actor;
+  if v_status = 'active' then
+    return weir.refuse('WR005', 'you are a member already', 'lifecycle', v_invitation.organization_id, p_item => 'accept_invitation');
+  elsif v_status = 'suspended' then
+    return weir.refuse('WR003', 'your membership is suspended', 'lifecycle', v_invitation.organization_id, p_item => 'accept_invitation');
+  -- the invitation was counted when it was made; the maximum may be lower now
+  elsif weir.count_of('members', v_invitation.organization_id)
+        > (select o.max_members from public.organizations o where o.id = v_invitation.organization_id) then
+    return weir.refuse('WR006', 'the organization has its maximum of members', 'lifecycle');
+  end if;
+  update public.organization_invitations i set accepted_at = clock_timestamp() where i.id = v_invitation.id;
+  insert into public.organization_members as m (organization_id, user_id, role, status, invited_by)
+  values (v_invitation.organization_id, v_actor, v_invitation.role, 'active', v_invitation.invited_by)
+  on conflict (organization_id, user_id) do update
+    set role = v_invitation.role, status = 'active', invited_by = v_invitation.invited_by, updated_at = now();
+  perform weir.record_event('lifecycle', v_invitation.organization_id, p_item => 'accept_invitation',
+                            p_detail => v_invitation.id || ' ' || v_invitation.role);
+  return jsonb_build_object('organization_id', v_invitation.organization_id, 'role', v_invitation.role);
+end;
+$$;
+
+revoke all on function weir.invite_member(uuid, text, text, text, timestamptz), weir.revoke_invitation(uuid),
+  weir.confirmed_email(uuid), weir.accept_invitation(text) from public;
+grant execute on function weir.invite_member(uuid, text, text, text, timestamptz), weir.revoke_invitation(uuid),
+  weir.accept_invitation(text) to authenticated;
+grant execute on function weir.confirmed_email(uuid) to weir_system;
+grant select (max_members) on public.organizations to weir_system;
+
+grant create on schema weir to weir_system, weir_writer;
+alter function weir.invite_member(uuid, text, text, text, timestamptz) owner to weir_writer;
+alter function weir.revoke_invitation(uuid) owner to weir_writer;
+alter function weir.accept_invitation(text) owner to weir_system;
+revoke create on schema weir from weir_system, weir_writer;
+
+create function public.invite_member(organization_id uuid, email text, role text, token text, expires_at timestamptz default null)
+returns jsonb
+language sql volatile begin atomic select weir.invite_member($1, $2, $3, $4, $5); end;
+create function public.accept_invitation(token text) returns jsonb
+language sql volatile begin atomic select weir.accept_invitation($1); end;
+create function public.revoke_invitation(invitation_id uuid) returns jsonb
+language sql volatile begin atomic select weir.revoke_invitation($1); end;
+revoke all on function public.invite_member(uuid, text, text, text, timestamptz), public.accept_invitation(text),
+  public.revoke_invitation(uuid) from public, anon, authenticated, service_role;
+grant execute on function public.invite_member(uuid, text, text, text, timestamptz), public.accept_invitation(text),
+  public.revoke_invitation(uuid) to authenticated;

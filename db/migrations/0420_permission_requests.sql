@@ -1,0 +1,161 @@
+-- An agent's owner asks for access, and an admin decides. What is granted is a grant like any other, and may be less than
+-- what was asked for.
+
+-- a copied id: the grant is history, and may not hold the request up
+alter table public.permission_requests add column grant_id uuid,
+  add constraint permission_requests_granted_by_a_grant check ((status = 'granted') = (grant_id is not null));
+drop policy requests_are_seen_by_admins_and_who_asked on public.permission_requests;
+create policy requests_are_seen_by_admins_and_who_asked on public.permission_requests for select to authenticated, weir_writer
+  using (organization_id = any(array(select weir.my_organizations('admin')))
+         or (requested_by = (select weir.actor_id()) and organization_id = any(array(select weir.my_organizations()))));
+create policy requests_are_made_by_the_agent_s_owner on public.permission_requests for insert to weir_writer
+  with check (agent_id = any(array(select weir.my_agents())) and requested_by = (select weir.actor_id()) and status = 'open');
+create policy requests_are_decided_by_admins_and_withdrawn_by_who_asked on public.permission_requests for update to weir_writer
+  using (status = 'open' and (organization_id = any(array(select weir.my_organizations('admin')))
+                              or requested_by = (select weir.actor_id())))
+  with check (decided_by = (select weir.actor_id())
+              and ((status in ('granted', 'refused') and organization_id = any(array(select weir.my_organizations('admin'))))
+                   or (status = 'withdrawn' and requested_by = (select weir.actor_id()))));
+grant select, insert (id, organization_id, agent_id, mcp_server_instance_id, permissions, message, requested_by),
+      update (status, decided_by, decided_at, grant_id) on public.permission_requests to weir_writer;
+
+-- A decision is final, whoever writes, and what was asked for is not rewritten.
+create function weir.guard_request() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if (old.status <> 'open' and new.status <> old.status)
+     or (old.organization_id, old.agent_id, old.mcp_server_instance_id, old.permissions, old.message, old.created_at)
+        is distinct from (new.organization_id, new.agent_id, new.mcp_server_instance_id, new.permissions, new.message, new.created_at)
+     -- null is a deleted user
+     or (new.requested_by is not null and new.requested_by is distinct from old.requested_by) then
+    raise exception using errcode = 'WR005', message = 'a request is decided once, and not changed: make a new one';
+  end if;
+  return new;
+end;
+$$;
+revoke all on function weir.guard_request() from public;
+create trigger a_guard_request before update on public.permission_requests for each row execute function weir.guard_request();
+
+create function weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_organization_id uuid;
+  v_error text := weir.permissions_error(p_permissions);
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'grant');
+  end if;
+  select a.organization_id into v_organization_id
+  from public.agents a
+  join public.mcp_server_instances i on i.organization_id = a.organization_id and i.id = p_instance_id
+   and i.status not in ('deleting', 'deleted')
+  where a.id = p_agent_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such agent or server', 'grant');
+  elsif not exists (select from weir.my_agents() a where a = p_agent_id) then
+    return weir.refuse('WR003', 'access is requested by the agent''s owner', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'request_mcp_access');
+  elsif v_error is not null or length(p_message) > 1000 then
+    return weir.refuse('WR001', coalesce('permissions ' || v_error, 'message must be at most 1000 characters'), 'grant',
+                       v_organization_id, p_agent_id, p_instance_id, 'request_mcp_access');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  if exists (select from public.permission_requests r
+             where r.agent_id = p_agent_id and r.mcp_server_instance_id = p_instance_id and r.status = 'open') then
+    return weir.refuse('WR005', 'there is an open request: withdraw it first', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'request_mcp_access');
+  elsif (select count(*) from public.permission_requests r
+         where r.organization_id = v_organization_id and r.requested_by = v_actor and r.status = 'open') >= 100 then
+    return weir.refuse('WR006', 'a person may have 100 open requests', 'grant', v_organization_id, p_agent_id, p_instance_id,
+                       'request_mcp_access');
+  end if;
+  insert into public.permission_requests (id, organization_id, agent_id, mcp_server_instance_id, permissions, message, requested_by)
+  values (v_id, v_organization_id, p_agent_id, p_instance_id, p_permissions, p_message, v_actor);
+  perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_instance_id => p_instance_id,
+                            p_item => 'request_mcp_access', p_detail => v_id::text);
+  return jsonb_build_object('id', v_id, 'status', 'open');
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'grant', v_organization_id, p_agent_id, p_instance_id, 'request_mcp_access');
+end;
+$$;
+
+-- The answer to a request: granted, with a grant, refused, or withdrawn by who asked. Null permissions: as asked.
+create function weir.close_request(
+  p_request_id uuid, p_status text, p_expires_at timestamptz, p_not_before timestamptz, p_permissions jsonb) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_item constant text := case p_status when 'withdrawn' then 'withdraw_permission_request' else 'decide_permission_request' end;
+  v_request public.permission_requests;
+  v_grant jsonb;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'grant');
+  end if;
+  -- seen by admins, and by who asked
+  perform weir.lock_organization(r.organization_id) from public.permission_requests r where r.id = p_request_id;
+  select r.* into v_request from public.permission_requests r where r.id = p_request_id;
+  if v_request.id is null then
+    return weir.refuse('WR004', 'there is no such request', 'grant');
+  elsif p_status is null or p_status not in ('granted', 'refused', 'withdrawn') then
+    return weir.refuse('WR001', 'grant must be true or false', 'grant', v_request.organization_id, v_request.agent_id,
+                       v_request.mcp_server_instance_id, v_item);
+  elsif (case p_status when 'withdrawn' then v_request.requested_by is distinct from v_actor
+                      else not exists (select from weir.my_organizations('admin') o where o = v_request.organization_id) end) then
+    return weir.refuse('WR003', 'a request is decided by an owner or admin, and withdrawn by who made it', 'grant',
+                       v_request.organization_id, v_request.agent_id, v_request.mcp_server_instance_id, v_item);
+  elsif v_request.status <> 'open' then
+    return weir.refuse('WR005', format('the request is %s', v_request.status), 'grant', v_request.organization_id, v_request.agent_id,
+                       v_request.mcp_server_instance_id, v_item);
+  end if;
+  if p_status = 'granted' then
+    v_grant := weir.grant_mcp_access(v_request.agent_id, v_request.mcp_server_instance_id,
+                                     coalesce(p_permissions, v_request.permissions), p_expires_at, p_not_before);
+    if v_grant ? 'error' then
+      return v_grant;
+    end if;
+  end if;
+  update public.permission_requests r
+  set status = p_status, decided_by = v_actor, decided_at = clock_timestamp(), grant_id = (v_grant ->> 'id')::uuid
+  where r.id = p_request_id;
+  perform weir.record_event('grant', v_request.organization_id, p_agent_id => v_request.agent_id,
+                            p_instance_id => v_request.mcp_server_instance_id, p_item => v_item,
+                            p_detail => p_request_id || ' ' || p_status, p_grant_id => (v_grant ->> 'id')::uuid);
+  return jsonb_strip_nulls(jsonb_build_object('id', p_request_id, 'status', p_status, 'grant_id', v_grant -> 'id'));
+end;
+$$;
+
+revoke all on function weir.request_mcp_access(uuid, uuid, jsonb, text),
+  weir.close_request(uuid, text, timestamptz, timestamptz, jsonb) from public;
+grant execute on function weir.request_mcp_access(uuid, uuid, jsonb, text),
+  weir.close_request(uuid, text, timestamptz, timestamptz, jsonb) to authenticated;
+grant create on schema weir to weir_writer;
+alter function weir.request_mcp_access(uuid, uuid, jsonb, text) owner to weir_writer;
+alter function weir.close_request(uuid, text, timestamptz, timestamptz, jsonb) owner to weir_writer;
+revoke create on schema weir from weir_writer;
+
+create function public.request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text default null)
+returns jsonb
+language sql volatile begin atomic select weir.request_mcp_access($1, $2, $3, $4); end;
+create function public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamptz default null,
+                                                 not_before timestamptz default null, permissions jsonb default null) returns jsonb
+language sql volatile begin atomic
+  select weir.close_request($1, case when $2 then 'granted' when not $2 then 'refused' end, $3, $4, $5);
+end;
+create function public.withdraw_permission_request(request_id uuid) returns jsonb
+language sql volatile begin atomic select weir.close_request($1, 'withdrawn', null, null, null); end;
+revoke all on function public.request_mcp_access(uuid, uuid, jsonb, text), public.withdraw_permission_request(uuid),
+  public.decide_permission_request(uuid, boolean, timestamptz, timestamptz, jsonb) from public, anon, authenticated, service_role;
+grant execute on function public.request_mcp_access(uuid, uuid, jsonb, text), public.withdraw_permission_request(uuid),
+  public.decide_permission_request(uuid, boolean, timestamptz, timestamptz, jsonb) to authenticated;

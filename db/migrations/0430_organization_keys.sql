@@ -1,0 +1,140 @@
+-- Keys of the organization itself, for its own automation: shown once, hashed, scoped, expiring, revocable. A key reads what
+-- its scopes say and never acts: audit.read (the record), servers.read (the list of servers and their state), usage.read
+-- (usage by the hour).
+
+create policy organization_keys_are_made_by_admins on public.organization_api_keys for insert to weir_writer
+  with check (organization_id = any(array(select weir.my_organizations('admin'))) and created_by = (select weir.actor_id()));
+create policy organization_keys_are_revoked_by_admins on public.organization_api_keys for update to weir_writer
+  using (organization_id = any(array(select weir.my_organizations('admin'))))
+  with check (revoked_by = (select weir.actor_id()));
+create policy organization_keys_are_read_by_the_engine on public.organization_api_keys for select to weir_system using (true);
+grant insert (id, organization_id, name, key_id, secret_hash, scopes, created_by, expires_at), update (revoked_at, revoked_by)
+  on public.organization_api_keys to weir_writer;
+grant select (organization_id, key_id, secret_hash, name, scopes, expires_at, revoked_at) on public.organization_api_keys to weir_system;
+
+create function weir.guard_organization_key() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
+    raise exception using errcode = 'WR005', message = 'a revoked key stays revoked: make a new one';
+  elsif (old.organization_id, old.name, old.key_id, old.secret_hash, old.scopes, old.expires_at, old.created_at)
+     is distinct from (new.organization_id, new.name, new.key_id, new.secret_hash, new.scopes, new.expires_at, new.created_at) then
+    raise exception using errcode = 'WR005', message = 'a key is not changed, only revoked: make a new one';
+  end if;
+  return new;
+end;
+$$;
+revoke all on function weir.guard_organization_key() from public;
+create trigger a_guard_organization_key before update on public.organization_api_keys
+  for each row execute function weir.guard_organization_key();
+
+-- As an agent's key, it is random in the caller, and only the hash of its secret is kept.
+create function weir.create_organization_api_key(
+  p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamptz) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_expires_at constant timestamptz := coalesce(p_expires_at, now() + interval '90 days');
+  v_error constant text := coalesce(weir.name_error('name', p_name), case
+    when p_key_id is null or p_key_id !~ '^[a-z0-9]{16}$' then 'key_id must be 16 of a-z and 0-9'
+    when p_secret is null or p_secret !~ '^[A-Za-z0-9]{43}$' then 'secret must be 43 letters and digits'
+    when p_scopes is null or cardinality(p_scopes) not between 1 and 3 or array_ndims(p_scopes) <> 1
+         or array_position(p_scopes, null) is not null or not p_scopes <@ array['audit.read', 'servers.read', 'usage.read']
+      then 'scopes must be of audit.read, servers.read and usage.read'
+    when not v_expires_at between now() and now() + interval '366 days' then 'expires_at must be within a year'
+  end);
+  v_constraint text;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'credential');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'credential', p_organization_id, p_item => 'create_organization_api_key');
+  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'keys of the organization are made by an owner or admin', 'credential', p_organization_id,
+                       p_item => 'create_organization_api_key');
+  elsif v_error is not null then
+    return weir.refuse('WR001', v_error, 'credential', p_organization_id, p_item => 'create_organization_api_key');
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  if (select count(*) from public.organization_api_keys k
+      where k.organization_id = p_organization_id and k.revoked_at is null and k.expires_at > now()) >= 100 then
+    return weir.refuse('WR006', 'an organization may have 100 keys', 'credential', p_organization_id, p_item => 'create_organization_api_key');
+  end if;
+  insert into public.organization_api_keys (organization_id, name, key_id, secret_hash, scopes, created_by, expires_at)
+  values (p_organization_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')),
+          array(select distinct s from unnest(p_scopes) s order by s), weir.actor_id(), v_expires_at);
+  perform weir.record_event('credential', p_organization_id, p_item => 'create_organization_api_key', p_detail => p_key_id);
+  return jsonb_build_object('key_id', p_key_id, 'organization_id', p_organization_id, 'expires_at', v_expires_at);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'credential', p_organization_id, p_item => 'create_organization_api_key');
+end;
+$$;
+
+create function weir.revoke_organization_api_key(p_key_id text) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_organization_id uuid;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'credential');
+  end if;
+  -- seen by admins only, who are the ones that may
+  select k.organization_id into v_organization_id from public.organization_api_keys k where k.key_id = p_key_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such key', 'credential');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  update public.organization_api_keys k set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
+  where k.key_id = p_key_id and k.revoked_at is null;
+  if found then
+    perform weir.record_event('credential', v_organization_id, p_item => 'revoke_organization_api_key', p_detail => p_key_id);
+  end if;
+  return jsonb_build_object('key_id', p_key_id, 'revoked', true);
+end;
+$$;
+
+-- For the engine: whose key it is, and what it may read. One error for all that does not hold.
+create function weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea)
+returns table (organization_id uuid, name text, scopes text[], key_expires_at timestamptz)
+language plpgsql stable security definer rows 1
+set search_path = ''
+as $$
+begin
+  return query
+    select k.organization_id, k.name, k.scopes, k.expires_at
+    from public.organization_api_keys k
+    join public.organizations o on o.id = k.organization_id and o.is_active
+    where k.key_id = p_key_id and k.secret_hash = p_secret_hash and k.revoked_at is null and k.expires_at > clock_timestamp();
+  if not found then
+    raise exception using errcode = 'WR002', message = 'the key is not valid';
+  end if;
+end;
+$$;
+
+revoke all on function weir.create_organization_api_key(uuid, text, text, text, text[], timestamptz),
+  weir.revoke_organization_api_key(text), weir.authenticate_organization_key(text, bytea) from public;
+grant execute on function weir.create_organization_api_key(uuid, text, text, text, text[], timestamptz),
+  weir.revoke_organization_api_key(text) to authenticated;
+grant execute on function weir.authenticate_organization_key(text, bytea) to weir_engine;
+grant create on schema weir to weir_system, weir_writer;
+alter function weir.create_organization_api_key(uuid, text, text, text, text[], timestamptz) owner to weir_writer;
+alter function weir.revoke_organization_api_key(text) owner to weir_writer;
+alter function weir.authenticate_organization_key(text, bytea) owner to weir_system;
+revoke create on schema weir from weir_system, weir_writer;
+
+create function public.create_organization_api_key(
+  organization_id uuid, name text, key_id text, secret text, scopes text[], expires_at timestamptz default null) returns jsonb
+language sql volatile begin atomic select weir.create_organization_api_key($1, $2, $3, $4, $5, $6); end;
+create function public.revoke_organization_api_key(key_id text) returns jsonb
+language sql volatile begin atomic select weir.revoke_organization_api_key($1); end;
+revoke all on function public.create_organization_api_key(uuid, text, text, text, text[], timestamptz),
+  public.revoke_organization_api_key(text) from public, anon, authenticated, service_role;
+grant execute on function public.create_organization_api_key(uuid, text, text, text, text[], timestamptz),
+  public.revoke_organization_api_key(text) to authenticated;

@@ -1,0 +1,113 @@
+-- A person's SSH keys: ed25519, in OpenSSH's form. The public part is here; a private part would be in the vault only, and
+-- as long as there is none, Weir makes no pairs.
+create table public.user_ssh_keys (
+  id uuid not null default weir.uuid_v7(),
+  user_id uuid not null,
+  name text not null,
+  public_key text not null,
+  fingerprint text not null,
+  private_key_secret_id uuid,
+  created_at timestamptz not null default now(),
+  constraint user_ssh_keys_pkey primary key (id),
+  constraint user_ssh_keys_fingerprint_key unique (user_id, fingerprint),
+  constraint user_ssh_keys_name_is_1_to_100_characters check (length(name) between 1 and 100 and name = btrim(name)),
+  constraint user_ssh_keys_public_key_is_ed25519 check (public_key ~ '^ssh-ed25519 [A-Za-z0-9+/]{68}$'),
+  constraint user_ssh_keys_fingerprint_is_sha256 check (fingerprint ~ '^SHA256:[A-Za-z0-9+/]{43}$'),
+  constraint user_ssh_keys_user foreign key (user_id) references auth.users (id) on delete cascade
+);
+alter table public.user_ssh_keys enable row level security, force row level security;
+revoke all on public.user_ssh_keys from public, anon, authenticated, service_role;
+comment on table public.user_ssh_keys is 'user: a person''s SSH keys; the private part by reference to the vault only';
+create unique index user_ssh_keys_name_key on public.user_ssh_keys (user_id, lower(name));
+create policy ssh_keys_are_seen_by_the_person on public.user_ssh_keys for select to authenticated, weir_writer
+  using (user_id = (select weir.actor_id()));
+create policy ssh_keys_are_made_by_the_person on public.user_ssh_keys for insert to weir_writer
+  with check (user_id = (select weir.actor_id()));
+create policy ssh_keys_are_deleted_by_the_person on public.user_ssh_keys for delete to weir_writer
+  using (user_id = (select weir.actor_id()));
+grant select (id, user_id, name, public_key, fingerprint, created_at) on public.user_ssh_keys to authenticated, weir_writer;
+grant insert (id, user_id, name, public_key, fingerprint), delete on public.user_ssh_keys to weir_writer;
+
+-- The 51 bytes inside of a public key in OpenSSH's form: the type with its length, and 32 bytes with theirs. Null: it is none.
+-- 51 bytes are 68 characters without padding, so there is one text for each key.
+create function weir.ed25519_blob(p_public_key text) returns bytea
+language plpgsql immutable parallel safe
+set search_path = ''
+as $$
+declare
+  v_blob bytea;
+begin
+  -- one line: type, key, and a comment that is not kept
+  if length(p_public_key) > 1000 or p_public_key !~ '^ssh-ed25519 [A-Za-z0-9+/]{68}( [^[:cntrl:]]*)?$' then
+    return null;
+  end if;
+  v_blob := decode(split_part(p_public_key, ' ', 2), 'base64');
+  return case when substr(v_blob, 1, 19) = '\x0000000b'::bytea || convert_to('ssh-ed25519', 'UTF8') || '\x00000020'::bytea then v_blob end;
+end;
+$$;
+
+-- Without a public key Weir would make the pair, and has nowhere to keep the private part yet.
+create function weir.create_user_ssh_key(p_name text, p_public_key text) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id constant uuid := weir.uuid_v7();
+  v_blob constant bytea := weir.ed25519_blob(btrim(left(p_public_key, 2000), e' \n\r'));
+  v_public_key constant text := 'ssh-ed25519 ' || encode(v_blob, 'base64');
+  v_fingerprint constant text := 'SHA256:' || rtrim(encode(sha256(v_blob), 'base64'), '=');
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'credential');
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse('WR001', weir.name_error('name', p_name), 'credential');
+  elsif p_public_key is null then
+    return weir.refuse('WR010', 'public_key must be given: this release has no vault for a private one', 'credential');
+  elsif v_blob is null then
+    return weir.refuse('WR001', 'public_key must be an ed25519 key in OpenSSH''s form: ssh-ed25519 AAAA…', 'credential');
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('weir.user_ssh_keys ' || v_actor, 0));
+  if (select count(*) from public.user_ssh_keys k where k.user_id = v_actor) >= 50 then
+    return weir.refuse('WR006', 'a person may have 50 SSH keys', 'credential');
+  end if;
+  insert into public.user_ssh_keys (id, user_id, name, public_key, fingerprint) values (v_id, v_actor, btrim(p_name), v_public_key, v_fingerprint);
+  return jsonb_build_object('id', v_id, 'name', btrim(p_name), 'fingerprint', v_fingerprint);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'credential');
+end;
+$$;
+
+create function weir.delete_user_ssh_key(p_ssh_key_id uuid) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'credential');
+  end if;
+  delete from public.user_ssh_keys k where k.id = p_ssh_key_id;
+  if not found then
+    return weir.refuse('WR004', 'there is no such key', 'credential');
+  end if;
+  return jsonb_build_object('id', p_ssh_key_id, 'deleted', true);
+end;
+$$;
+
+revoke all on function weir.ed25519_blob(text), weir.create_user_ssh_key(text, text), weir.delete_user_ssh_key(uuid) from public;
+grant execute on function weir.ed25519_blob(text) to weir_writer;
+grant execute on function weir.create_user_ssh_key(text, text), weir.delete_user_ssh_key(uuid) to authenticated;
+grant create on schema weir to weir_writer;
+alter function weir.create_user_ssh_key(text, text) owner to weir_writer;
+alter function weir.delete_user_ssh_key(uuid) owner to weir_writer;
+revoke create on schema weir from weir_writer;
+
+create function public.create_user_ssh_key(name text, public_key text default null) returns jsonb
+language sql volatile begin atomic select weir.create_user_ssh_key($1, $2); end;
+create function public.delete_user_ssh_key(ssh_key_id uuid) returns jsonb
+language sql volatile begin atomic select weir.delete_user_ssh_key($1); end;
+revoke all on function public.create_user_ssh_key(text, text), public.delete_user_ssh_key(uuid) from public, anon, authenticated, service_role;
+grant execute on function public.create_user_ssh_key(text, text), public.delete_user_ssh_key(uuid) to authenticated;

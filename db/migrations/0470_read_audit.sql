@@ -1,0 +1,121 @@
+-- Reading the record. API roles have no select on it: this is the only door, and whoever goes through it is recorded first.
+
+-- An owner or admin reads the organization's record, anybody else their own rows of it while they are active. Newest first;
+-- `before` is the last row of the page before ({"created_at", "id", "phase"}, as in `next`). It records, so it is a writing
+-- function: it returns its refusals. Definer, because nobody but the engine reads the log; its predicate is the organization,
+-- and for who is no admin the caller.
+create function weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_limit constant integer := coalesce(p_limit, 100);
+  v_error constant text := coalesce(
+    case when v_limit not between 1 and 1000 then 'limit must be 1 to 1000' end,
+    weir.audit_filter_error(p_filter), weir.audit_cursor_error(p_before));
+  v_admin boolean;
+  v_rows jsonb;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'admin_read');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'admin_read', p_organization_id, p_item => 'read_audit');
+  elsif v_error is not null then
+    return weir.refuse('WR001', v_error, 'admin_read', p_organization_id, p_item => 'read_audit');
+  end if;
+  v_admin := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  perform weir.record_event('admin_read', p_organization_id, p_item => 'read_audit', p_detail => weir.cut(p_filter::text, 500));
+  select coalesce(jsonb_agg(to_jsonb(r) order by r.created_at desc, r.id desc, r.phase desc), '[]') into v_rows
+  from (
+    select l.created_at, l.id, l.phase::text, l.kind::text, l.decision::text, l.actor_kind::text, l.user_id, l.agent_id, l.agent_name::text,
+           l.key_id, l.instance_id, l.instance_name::text, l.item::text, l.grant_id, l.request_id::text, l.attempt, l.reason::text,
+           l.detail::text, l.outcome::text, l.error_code::text, l.duration_us::bigint, l.request_bytes::bigint, l.response_bytes::bigint,
+           l.request_copy::text, l.response_copy::text, l.occurrences
+    from public.mcp_interaction_logs l
+    where l.organization_id = p_organization_id and (v_admin or l.user_id = v_actor)
+      and l.created_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
+      and l.created_at < coalesce((p_filter ->> 'until')::timestamptz, 'infinity')
+      and (p_filter ->> 'agent_id' is null or l.agent_id = (p_filter ->> 'agent_id')::uuid)
+      and (p_filter ->> 'instance_id' is null or l.instance_id = (p_filter ->> 'instance_id')::uuid)
+      and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
+      and (p_filter ->> 'kind' is null or l.kind::text = p_filter ->> 'kind')
+      and (p_filter ->> 'phase' is null or l.phase::text = p_filter ->> 'phase')
+      -- for the index; the page begins inside this moment
+      and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
+      and (p_before is null or (l.created_at, l.id, l.phase::text)
+           < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid, p_before ->> 'phase'))
+    order by l.created_at desc, l.id desc, l.phase::text desc
+    limit v_limit) r;
+  return jsonb_build_object('rows', v_rows, 'next', case when jsonb_array_length(v_rows) = v_limit
+    then jsonb_build_object('created_at', v_rows -> -1 -> 'created_at', 'id', v_rows -> -1 -> 'id', 'phase', v_rows -> -1 -> 'phase') end);
+end;
+$$;
+
+-- A time as JSON writes it; nothing that a cast could choke on.
+create function weir.is_time(p_value jsonb) returns boolean
+language plpgsql stable
+set search_path = ''
+as $$
+begin
+  if jsonb_typeof(p_value) <> 'string' or (p_value #>> '{}') !~ '^[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-9:.]{5,15}(Z|[+-][0-9:]{2,5})?$' then
+    return false;
+  end if;
+  return (p_value #>> '{}')::timestamptz is not null;
+exception
+  when data_exception then
+    return false;
+end;
+$$;
+
+create function weir.audit_filter_error(p_filter jsonb) returns text
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  v_key text;
+  v_value jsonb;
+begin
+  if p_filter is null then
+    return null;
+  elsif jsonb_typeof(p_filter) <> 'object' then
+    return 'filter must be an object';
+  end if;
+  for v_key, v_value in select e.key, e.value from jsonb_each(p_filter) e limit 100 loop
+    if not (case
+      when v_key in ('since', 'until') then weir.is_time(v_value)
+      when v_key in ('agent_id', 'instance_id', 'user_id') then
+        jsonb_typeof(v_value) = 'string' and v_value #>> '{}' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+      when v_key in ('kind', 'phase') then jsonb_typeof(v_value) = 'string' and length(v_value #>> '{}') <= 64
+      else false
+    end) then
+      return 'filter.' || left(v_key, 64) || ' is not known or not valid';
+    end if;
+  end loop;
+  return null;
+end;
+$$;
+
+create function weir.audit_cursor_error(p_before jsonb) returns text
+language sql stable
+begin atomic
+  select case when p_before is not null
+                and (jsonb_typeof(p_before) <> 'object' or not p_before ?& array['created_at', 'id', 'phase']
+                     or p_before - array['created_at', 'id', 'phase'] <> '{}' or not weir.is_time(p_before -> 'created_at')
+                     or coalesce(p_before ->> 'id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+                     or coalesce(p_before ->> 'phase', '') not in ('requested', 'denied', 'completed'))
+              then 'before must be the next of the page before' end;
+end;
+
+revoke all on function weir.read_audit(uuid, jsonb, jsonb, integer), weir.is_time(jsonb), weir.audit_filter_error(jsonb),
+  weir.audit_cursor_error(jsonb) from public;
+grant execute on function weir.read_audit(uuid, jsonb, jsonb, integer) to authenticated;
+grant execute on function weir.is_time(jsonb), weir.audit_filter_error(jsonb), weir.audit_cursor_error(jsonb) to weir_system;
+grant create on schema weir to weir_system;
+alter function weir.read_audit(uuid, jsonb, jsonb, integer) owner to weir_system;
+revoke create on schema weir from weir_system;
+
+create function public.read_audit(organization_id uuid, filter jsonb default null, before jsonb default null, "limit" integer default null) returns jsonb
+language sql volatile begin atomic select weir.read_audit($1, $2, $3, $4); end;
+revoke all on function public.read_audit(uuid, jsonb, jsonb, integer) from public, anon, authenticated, service_role;
+grant execute on function public.read_audit(uuid, jsonb, jsonb, integer) to authenticated;

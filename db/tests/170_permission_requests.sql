@@ -1,0 +1,86 @@
+-- Requests for access: by actor, and what the table itself refuses.
+begin;
+\ir ../testing/helpers.sql
+\ir ../testing/world.sql
+select no_plan();
+select pg_temp.be('ann', $$select revoke_mcp_access({robo}, {files})$$) \g /dev/null
+
+create function pg_temp.ask(p_actor text, p_agent text default 'robo', p_server text default 'files', p_permissions text default '{"tools": {"*": {}}}')
+returns text language sql as $$
+  select pg_temp.outcome(p_actor, format('select request_mcp_access({%s}, {%s}, %L, ''please'')', p_agent, p_server, p_permissions));
+$$;
+
+-- The agent's owner asks
+select is(pg_temp.ask(w), r, format('T1_%s asks for no agent of another', w))
+from (values ('ann', 'WR003'), ('adam', 'WR003'), ('vic', 'WR003'), ('mel', 'WR003'), ('sam', 'WR004'), ('bob', 'WR004'), ('otto', 'WR004')) t(w, r);
+select is(pg_temp.be(w, $$select request_mcp_access({robo}, {files}, '{}')$$), '42501', format('nor does %s', w))
+from unnest(array['anon', 'service', 'gateway', 'engine']) w;
+select is(pg_temp.ask('mia', s, t), 'WR004', format('T3_%s and %s are not of one organization', s, t))
+from (values ('robo', 'spy'), ('bot', 'files'), ('bot', 'spy'), ('robo', 'robo')) t(s, t);
+select is(pg_temp.outcome('mia', format('select request_mcp_access(%s)', a)), r, format('not with %s', left(a, 50)))
+from (values ('null, {files}, ''{}''', 'WR004'), ('{robo}, null, ''{}''', 'WR004'), ('{robo}, {files}, null', 'WR001'), ('{robo}, {files}, ''["*"]''', 'WR001'),
+             ('{robo}, {files}, ''{"tools": 1}''', 'WR001'), ('{robo}, {files}, ''{}'', repeat(''x'', 1001)', 'WR001')) t(a, r);
+select matches(pg_temp.be('mia', $$select request_mcp_access({robo}, {files}, '{"tools": {"x": {"args": 1}}}') ->> 'message'$$), '^permissions \$\.tools\.x\.args',
+  'V9_an_error_says_where');
+select is(pg_temp.be('owner', 'select count(*) from permission_requests'), '0', 'and nothing is half written');
+select pg_temp.make('request', 'mia', $$select request_mcp_access({robo}, {files}, '{"tools": {"*": {}}}', 'for the report')$$) \g /dev/null
+select is(pg_temp.call('list_directory'), 'no_grant', 'T1_asking_is_not_having');
+select is(pg_temp.ask('mia'), 'WR005', 'one open request for an agent and a server');
+select is(pg_temp.be(w, 'select count(*) from permission_requests'), n, format('T5_%s sees %s', w, n))
+from (values ('mia', '1'), ('ann', '1'), ('adam', '1'), ('mel', '0'), ('vic', '0'), ('sam', '0'), ('bob', '0')) t(w, n);
+
+-- Who decides
+select is(pg_temp.outcome(w, 'select decide_permission_request({request}, true)'), r, format('T1_%s decides nothing', w))
+from (values ('mia', 'WR003'), ('vic', 'WR004'), ('mel', 'WR004'), ('sam', 'WR004'), ('bob', 'WR004')) t(w, r);
+select is(pg_temp.outcome('mia', 'select decide_permission_request({request}, false)'), 'WR003', 'T1_nor_refuses_who_asked');
+select is(pg_temp.outcome(w, 'select withdraw_permission_request({request})'), r, format('%s withdraws nothing', w))
+from (values ('ann', 'WR003'), ('mel', 'WR004'), ('bob', 'WR004')) t(w, r);
+select is(pg_temp.outcome('adam', format('select decide_permission_request(%s)', a)), r, format('not with %s', a))
+from (values ('null, true', 'WR004'), ('{nobody}, true', 'WR004'), ('{request}, null', 'WR001'), ('{request}, true, now() - interval ''1 second''', 'WR001'),
+  ('{request}, true, permissions => ''["*"]''', 'WR001'), ('{request}, true, now() + interval ''1 hour'', now() + interval ''2 hours''', 'WR001')) t(a, r);
+select is(pg_temp.be('owner', 'select status from permission_requests where id = {request}'), 'open', 'what failed left it open');
+select is(pg_temp.be('owner', 'select count(*) from agent_mcp_permissions where revoked_at is null'), '0', 'and granted nothing');
+select is(pg_temp.outcome('adam', $$select decide_permission_request({request}, true, now() + interval '1 hour', null, '{"tools": {"list_*": {}}}')$$), 'ok',
+  'an admin grants, and less than was asked');
+select is(pg_temp.call('list_directory') || ' ' || pg_temp.call('read_file', '{"path": "/data/x"}'), 'admitted item_not_granted', 'T1_which_is_what_the_agent_has');
+select is(pg_temp.be('owner', $$select concat_ws(' ', r.status, r.decided_by = {adam}, g.granted_by = {adam}, g.expires_at > now(), g.permissions)
+  from permission_requests r join agent_mcp_permissions g on g.id = r.grant_id where r.id = {request}$$), 'granted t t t {"tools": {"list_*": {}}}',
+  'T2_the_grant_is_the_admin_s_and_the_request_names_it');
+select is(pg_temp.outcome('adam', 'select decide_permission_request({request}, false)'), 'WR005', 'a decision is final');
+select is(pg_temp.outcome('mia', 'select withdraw_permission_request({request})'), 'WR005', 'and not withdrawn');
+select is(pg_temp.be('owner', $$select count(*) from mcp_interaction_logs where kind = 'grant' and item = 'decide_permission_request' and user_id = {adam}
+  and decision = 'allowed' and grant_id is not null$$), '1', 'M14_it_is_recorded');
+
+-- Refused, withdrawn, and as asked
+select pg_temp.make('second', 'mia', $$select request_mcp_access({robo}, {files}, '{"tools": {"read_file": {}}}')$$) \g /dev/null
+select is(pg_temp.outcome('ann', 'select decide_permission_request({second}, false)'), 'ok', 'an owner refuses');
+select is(pg_temp.call('read_file', '{"path": "/data/x"}'), 'item_not_granted', 'and nothing is granted');
+select pg_temp.make('third', 'mia', $$select request_mcp_access({robo}, {files}, '{"tools": {"read_file": {}}}')$$) \g /dev/null
+select is(pg_temp.outcome('mia', 'select withdraw_permission_request({third})'), 'ok', 'who asked withdraws');
+select is(pg_temp.outcome('ann', 'select decide_permission_request({third}, true)'), 'WR005', 'and it is not granted after that');
+select pg_temp.make('fourth', 'mia', $$select request_mcp_access({robo}, {files}, '{"tools": {"read_file": {}}}')$$) \g /dev/null
+select is(pg_temp.outcome('ann', $$select decide_permission_request({fourth}, true, not_before => now() + interval '1 hour')$$), 'ok', 'granted as asked, for later');
+select is(pg_temp.call('read_file', '{"path": "/data/x"}'), 'no_grant', 'V3_and_not_a_moment_before');
+
+-- The table, for whoever writes it
+select throws_ok(pg_temp.expand($$update permission_requests set $$ || c || $$ where id = {second}$$), 'WR005', null, 'T4_no_' || c)
+from unnest(array['status = ''open'', decided_at = null', 'permissions = ''{"tools": {"*": {}}}''', 'requested_by = {ann}', 'message = ''x''']) c;
+select is(pg_temp.be('writer:' || w, $$insert into public.permission_requests (organization_id, agent_id, mcp_server_instance_id, permissions, requested_by)
+  values ({a}, {robo}, {files}, '{}', $$ || b || $$) returning 1$$), '42501', format('T2_the writer as %s for %s', w, b))
+from (values ('mel', '{mel}'), ('ann', '{ann}'), ('mia', '{ann}'), ('bob', '{bob}')) t(w, b);
+select pg_temp.make('fifth', 'mia', $$select request_mcp_access({robo}, {files}, '{}')$$) \g /dev/null
+select is(pg_temp.be('writer:' || w, $$update public.permission_requests set status = 'refused', decided_at = now(), decided_by = {$$ || b || $$}
+  where id = {fifth} returning 1$$), r, format('T2_the writer as %s decides as %s', w, b))
+from (values ('mia', 'mia', '42501'), ('adam', 'ann', '42501'), ('bob', 'bob', null), ('mel', 'mel', null)) t(w, b, r);
+
+-- A person's requests are bounded
+select case when (select rolsuper from pg_roles where rolname = current_user) then lives_ok(pg_temp.expand($$
+  set local session_replication_role = replica;
+  insert into permission_requests (organization_id, agent_id, mcp_server_instance_id, permissions, requested_by)
+  select {a}, weir.uuid_v7(), {files}, '{}', {mia} from generate_series(1, 99);
+  set local session_replication_role = origin$$), 'a hundred open requests') else pass('needs a superuser') end;
+select pg_temp.make('robo3', 'mia', $$select create_agent({a}, 'Robo 3')$$) \g /dev/null
+select is(pg_temp.ask('mia', 'robo3'), case when (select rolsuper from pg_roles where rolname = current_user) then 'WR006' else 'ok' end,
+  'M12_a_person_has_at_most_a_hundred');
+select * from finish();
+rollback;

@@ -1,0 +1,142 @@
+-- Every published function with null, empty, huge, hostile and wrongly shaped values in each of its arguments, the others being
+-- good: it does it or refuses with a code of Weir's; a refusal for an argument names it; and what refused has written nothing.
+begin;
+\ir ../testing/helpers.sql
+\ir ../testing/world.sql
+select no_plan();
+set local statement_timeout = '60s';
+
+-- A call that would succeed: function, who calls, and its arguments in order.
+create temporary table calls (name text primary key, actor text, arguments text[]);
+select pg_temp.be('mia', $$select create_user_ssh_key('laptop', 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINb9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddw')$$) \g /dev/null
+select pg_temp.keep('sshkey', (select id from user_ssh_keys)),
+       pg_temp.make('invitation', 'ann', $$select invite_member({a}, 'x@example.org', 'member', repeat('z', 43))$$),
+       pg_temp.be('ann', $$select create_organization_api_key({a}, 'k', 'orgkey0000000001', repeat('k', 43), '{audit.read}')$$),
+       pg_temp.make('robo2', 'mia', $$select create_agent({a}, 'Robo 2')$$),
+       pg_temp.make('request', 'mia', $$select request_mcp_access({robo2}, {files}, '{}')$$),
+       pg_temp.make('remote', 'ann', $$select manage_mcp_servers('create', {a}, '{"name": "remote", "url": "https://r.example"}')$$),
+       pg_temp.make('message', 'ann', $$select post_chat_message({chat}, 'hello')$$) \g /dev/null
+select pg_temp.be('ann', format('select invite_member({a}, %L, ''member'', repeat(''o'', 43))', (select email from auth.users where id = pg_temp.id('otto')))) \g /dev/null
+insert into calls values
+  ('accept_invitation', 'otto', array['repeat(''o'', 43)']),
+  ('add_workspace_member', 'ann', array['{home}', '{vic}', 'null']),
+  ('call_dtma_api', 'ann', array[format('''{"action": "deploy", "server_instance_id": "%s"}''', pg_temp.id('remote'))]),
+  ('chat_context', 'ann', array['{robo}', '{home}', '{chat}']),
+  ('create_agent', 'mia', array['{a}', '''Agent''', '''be kind''', '{home}']),
+  ('create_agent_key', 'mia', array['{robo}', '''k''', '''robokey000000009''', 'repeat(''s'', 43)', 'now() + interval ''1 day''']),
+  ('create_channel', 'ann', array['{home}', '''c2''']),
+  ('create_organization', 'otto', array['''Mine''', '''mine-0''']),
+  ('create_organization_api_key', 'ann', array['{a}', '''k''', '''orgkey0000000002''', 'repeat(''s'', 43)', '''{audit.read}''', 'now() + interval ''1 day''']),
+  ('create_user_ssh_key', 'ann', array['''k''', '''ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINb9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddw''']),
+  ('create_workspace', 'ann', array['{a}', '''W''']),
+  ('decide_permission_request', 'ann', array['{request}', 'true', 'now() + interval ''2 day''', 'now() + interval ''1 day''', '''{"tools": {"*": {}}}''']),
+  ('delete_user_ssh_key', 'mia', array['{sshkey}']),
+  ('deploy_mcp_server_to_dtma', 'ann', array['{remote}']),
+  ('explain_mcp_access', 'ann', array['{robo}', '{files}', '''read_file''', '''{"path": "/data/x"}''']),
+  ('get_chat_messages_with_details', 'ann', array['{chat}', '{message}', '10']),
+  ('get_organization_mcp_configs', 'ann', array['{a}', '{robo}']),
+  ('grant_mcp_access', 'ann', array['{robo}', '{files}', '''{"tools": {"*": {}}}''', 'now() + interval ''2 day''', 'now() + interval ''1 day''']),
+  ('invite_member', 'ann', array['{a}', '''y@example.org''', '''viewer''', 'repeat(''y'', 43)', 'now() + interval ''1 day''']),
+  ('leave_organization', 'mia', array['{a}']),
+  ('manage_mcp_servers', 'ann', array['''update''', '{a}', '''{"priority": 1}''', '{files}']),
+  ('post_chat_message', 'ann', array['{chat}', '''hi''', '''c9''']),
+  ('read_audit', 'ann', array['{a}', '''{"kind": "grant"}''',
+    '''{"created_at": "2026-01-01T00:00:00Z", "id": "01900000-0000-7000-8000-00000000dead", "phase": "denied"}''', '10']),
+  ('request_mcp_access', 'mia', array['{robo}', '{files}', '''{"tools": {"*": {}}}''', '''please''']),
+  ('revoke_agent_key', 'mia', array['''robokey000000001''']),
+  ('revoke_invitation', 'ann', array['{invitation}']),
+  ('revoke_mcp_access', 'ann', array['{robo}', '{files}']),
+  ('revoke_organization_api_key', 'ann', array['''orgkey0000000001''']),
+  ('set_member_role', 'ann', array['{a}', '{vic}', '''member''']),
+  ('set_member_status', 'ann', array['{a}', '{vic}', '''suspended''']),
+  ('set_user_profile', 'ann', array['''Ann''']),
+  ('stop_mcp_server_instance', 'ann', array['{files}']),
+  ('transfer_ownership', 'ann', array['{a}', '{adam}']),
+  ('validate_mcp_access', 'ann', array['{robo}', '{files}', '{mia}']),
+  ('withdraw_permission_request', 'mia', array['{request}']);
+create temporary table hostile (type regtype, value text);
+insert into hostile
+select 'text'::regtype, v from unnest(array['null', '''''', '''   ''', 'repeat(''x'', 1000000)', 'e''\x01\x7f''', 'e''a\nb''', '''\''', '''${jndi:x}''',
+  $$'''; drop table public.agents; --'$$, $$'ａｄｍｉｎ'$$, '''%s%n''', '''(a+)+$''']) v
+union all select 'uuid', v from unnest(array['null', '{nobody}', '''00000000-0000-0000-0000-000000000000''::uuid', '{b}', '{spy}', '{bot}', '{den}']) v
+union all select 'jsonb', v from unnest(array['null', '''null''', '''[]''', '''{}''', '''"x"''', '''0''', '''true''', '''{"": {"": null}}''', '''{"action": null}''',
+  '(repeat(''['', 3000) || repeat('']'', 3000))::jsonb', '(repeat(''{"tools":'', 3000) || ''1'' || repeat(''}'', 3000))::jsonb',
+  'jsonb_build_object(''name'', repeat(''y'', 1000000))', 'jsonb_build_object(repeat(''k'', 100000), 1)', '''{"tools": {"*": {"args": {"x": {"matches": "(a+)+$"}}}}}''',
+  '(select jsonb_object_agg(n::text, n) from generate_series(1, 20000) n)', '''{"idempotency_key": {"x": 1}}''', '''{"priority": 1e400}''']) v
+union all select 'timestamptz', v from unnest(array['null', '''infinity''', '''-infinity''', '''epoch''', '''294000-01-01''']) v
+union all select 'integer', v from unnest(array['null', '-1', '0', '2147483647', '-2147483648']) v
+union all select 'boolean', v from unnest(array['null', 'false']) v
+union all select 'text[]', v from unnest(array['null', '''{}''', '''{NULL}''', '''{{audit.read}}''', 'array_fill(''audit.read''::text, array[100000])', '''{audit.read,x}''']) v;
+
+-- All that is in the tables but for the record.
+create function pg_temp.fingerprint() returns text language plpgsql as $$
+declare
+  v_table record;
+  v_sum text := '';
+  v_part text;
+begin
+  for v_table in select c.oid::regclass as name from pg_class c
+                 where c.relkind = 'r' and c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace, 'auth'::regnamespace)
+                   and c.relname !~ '^(mcp_interaction_logs|security_events|schema_migrations|change_versions)' order by 1 loop
+    execute format('select concat(count(*), ''/'', sum(hashtext(t::text)::bigint)) from %s t', v_table.name) into v_part;
+    v_sum := v_sum || v_part || ';';
+  end loop;
+  return v_sum;
+end;
+$$;
+-- A call and its undoing: the code (ok, WR… or a raw SQLSTATE), the message, and whether anything was written.
+create function pg_temp.trial(p_actor text, p_sql text, out code text, out message text, out wrote boolean) language plpgsql as $$
+declare
+  v_before constant text := pg_temp.fingerprint();
+  v_answer text;
+  v_expanded constant text := pg_temp.expand(p_sql);
+begin
+  begin
+    perform set_config('request.jwt.claims', jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id(p_actor))::text, true),
+            set_config('role', 'authenticated', true);
+    execute v_expanded into v_answer;
+    perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
+    code := 'ok';
+    if left(v_answer, 10) = '{"error": ' then
+      code := v_answer::jsonb ->> 'error';
+      message := v_answer::jsonb ->> 'message';
+    end if;
+    wrote := pg_temp.fingerprint() <> v_before;
+    raise exception 'undo' using errcode = 'P0999';
+  exception
+    when sqlstate 'P0999' then null;
+    when others then
+      code := sqlstate;
+      message := sqlerrm;
+      wrote := pg_temp.fingerprint() <> v_before;
+  end;
+end;
+$$;
+
+select set_eq($$select name from calls$$, $$select p.proname::text from pg_proc p where p.pronamespace = 'public'::regnamespace
+  and p.proname <> 'audit_mcp_interactions' and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')$$,
+  'every function that a person may call is tried');
+select is(t.code, 'ok', format('%s with good arguments', c.name))
+from calls c, pg_temp.trial(c.actor, format('select %I(%s)', c.name, array_to_string(c.arguments, ', '))) t order by c.name;
+
+create temporary table trials as
+select c.name, a.name as argument, h.value, t.*
+from calls c
+join pg_proc p on p.proname = c.name and p.pronamespace = 'public'::regnamespace
+cross join lateral unnest(p.proargnames[1:p.pronargs]) with ordinality a(name, n)
+join hostile h on h.type = p.proargtypes[a.n - 1]
+cross join lateral pg_temp.trial(c.actor, format('select %I(%s)', c.name,
+  array_to_string(c.arguments[:a.n::integer - 1] || h.value || c.arguments[a.n::integer + 1:], ', '))) t;
+select cmp_ok((select count(*) from trials), '>', 400::bigint, 'there are enough of them');
+select is_empty($$select name, argument, left(value, 60), code, left(message, 100) from trials where code !~ '^(ok|WR00[1-6]|WR010)$'$$,
+  'M20_nothing_but_a_code_of_weir_s_comes_back');
+select is_empty($$select name, argument, left(value, 60), message from trials where code = 'WR001' and message !~ ('\m' || replace(argument, '_', '[_ ]') || '\M')$$,
+  'M11_a_refusal_for_an_argument_names_it');
+select is_empty($$select name, argument, left(value, 60), code from trials where code <> 'ok' and wrote$$, 'M14_what_refused_has_written_nothing');
+select is_empty($$select name, argument, left(value, 60), left(message, 200) from trials where length(message) > 300 or message ~* 'relation|column|constraint|syntax|plpgsql'$$,
+  'M20_and_speaks_of_nothing_inside');
+-- of another organization nothing is done, whatever the argument
+select is_empty($$select name, argument, value from trials where value in ('{b}', '{spy}', '{bot}', '{den}') and code = 'ok' and wrote$$,
+  'T3_nothing_of_another_organization_is_touched');
+select * from finish();
+rollback;
