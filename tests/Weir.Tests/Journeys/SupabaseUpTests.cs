@@ -152,7 +152,7 @@ public sealed class SupabaseUpTests(UpOnSupabase up) : IClassFixture<UpOnSupabas
     public async Task The_chat_command_takes_the_projects_token_and_without_one_says_so()
     {
         var with = await RunningUp.RunAsync("chat", "what files are in the demo folder?", "--data", up.Directory, "--token", SupabaseProject.Token(up.Owner));
-        (with.ExitCode, with.Output.Contains("welcome.txt", StringComparison.Ordinal)).ShouldBe((0, true), with.Errors);
+        (with.ExitCode, with.Output.Contains("welcome.txt", StringComparison.Ordinal)).ShouldBe((0, true), with.Errors + string.Join("; ", await up.ServersAsync()));
         var without = await RunningUp.RunAsync("chat", "hello", "--data", up.Directory);
         (without.ExitCode, without.Errors.Trim()).ShouldBe((2, "weir: --token: it must be given, for people sign in elsewhere."));
     }
