@@ -336,7 +336,8 @@ begin
   end if;
   if p_channel_id is not null then
     select c.workspace_id into v_workspace_id from public.chat_channels c
-    where c.id = p_channel_id and (p_workspace_id is null or c.workspace_id = p_workspace_id);
+    where c.id = p_channel_id and (p_workspace_id is null or c.workspace_id = p_workspace_id)
+      and (c.user_id is null or p_agent_id is null or c.agent_id = p_agent_id);
     if v_workspace_id is null then
       raise exception using errcode = 'WR004', message = 'there is no such agent, workspace or channel';
     end if;
@@ -1014,6 +1015,74 @@ END;
 
 
 ALTER FUNCTION public.manage_mcp_servers(action text, organization_id uuid, server_config jsonb, server_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: open_direct_channel(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.open_direct_channel(p_agent_id uuid, p_workspace_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id uuid := weir.uuid_v7();
+  v_agent record;
+  v_place record;
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'chat');
+  elsif p_agent_id is null then
+    return weir.refuse('WR001', 'agent_id is missing: a direct conversation is with an agent', 'chat');
+  end if;
+  select a.organization_id, a.name into v_agent from public.agents a where a.id = p_agent_id and a.is_active;
+  select m.workspace_id, c.id as channel_id into v_place
+  from public.workspace_members m
+  left join public.chat_channels c on c.workspace_id = m.workspace_id and c.user_id = v_actor and c.agent_id = m.agent_id
+  where m.agent_id = p_agent_id and m.workspace_id = any(array(select weir.my_workspaces()))
+    and (p_workspace_id is null or m.workspace_id = p_workspace_id)
+  order by c.id nulls last, m.workspace_id
+  limit 1;
+  if v_agent.organization_id is null or v_place.workspace_id is null then
+    return weir.refuse('WR004', 'there is no such agent, workspace or channel', 'chat', v_agent.organization_id,
+                       p_item => 'open_direct_channel');
+  end if;
+  if v_place.channel_id is null then
+    insert into public.chat_channels (id, organization_id, workspace_id, name, user_id, agent_id, created_by)
+    values (v_id, v_agent.organization_id, v_place.workspace_id, v_agent.name, v_actor, p_agent_id, v_actor)
+    on conflict (workspace_id, user_id, agent_id) do nothing;
+    if found then
+      perform weir.record_event('lifecycle', v_agent.organization_id, p_agent_id => p_agent_id, p_item => 'open_direct_channel',
+                                p_detail => v_id::text);
+    else
+      select c.id into v_id from public.chat_channels c
+      where c.workspace_id = v_place.workspace_id and c.user_id = v_actor and c.agent_id = p_agent_id;
+    end if;
+  end if;
+  return weir.chat_context(p_agent_id, v_place.workspace_id, coalesce(v_place.channel_id, v_id));
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'chat', v_agent.organization_id, p_item => 'open_direct_channel');
+end;
+$$;
+
+
+ALTER FUNCTION weir.open_direct_channel(p_agent_id uuid, p_workspace_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: open_direct_channel(uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.open_direct_channel(agent_id uuid, workspace_id uuid DEFAULT NULL::uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.open_direct_channel(agent_id, workspace_id) AS open_direct_channel;
+END;
+
+
+ALTER FUNCTION public.open_direct_channel(agent_id uuid, workspace_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: post_chat_message(uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -3878,8 +3947,11 @@ CREATE TABLE public.chat_channels (
     organization_id uuid NOT NULL,
     workspace_id uuid NOT NULL,
     name text NOT NULL,
+    user_id uuid,
+    agent_id uuid,
     created_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT chat_channels_direct_one_has_a_person CHECK (((agent_id IS NULL) OR (user_id IS NOT NULL))),
     CONSTRAINT chat_channels_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name))))
 );
 
@@ -3892,7 +3964,7 @@ ALTER TABLE public.chat_channels OWNER TO weir_owner;
 -- Name: TABLE chat_channels; Type: COMMENT; Schema: public; Owner: weir_owner
 --
 
-COMMENT ON TABLE public.chat_channels IS 'tenant: a channel of a workspace';
+COMMENT ON TABLE public.chat_channels IS 'tenant: a channel of a workspace, or the direct conversation of a person with an agent';
 
 
 --
@@ -4759,6 +4831,14 @@ ALTER TABLE ONLY public.chat_channels
 
 
 --
+-- Name: chat_channels chat_channels_workspace_id_user_id_agent_id_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_channels
+    ADD CONSTRAINT chat_channels_workspace_id_user_id_agent_id_key UNIQUE (workspace_id, user_id, agent_id);
+
+
+--
 -- Name: chat_messages chat_messages_channel_id_id_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
 --
 
@@ -5130,6 +5210,13 @@ CREATE INDEX agents_owner_idx ON public.agents USING btree (organization_id, own
 
 
 --
+-- Name: chat_channels_agent_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX chat_channels_agent_idx ON public.chat_channels USING btree (organization_id, agent_id);
+
+
+--
 -- Name: chat_channels_created_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
@@ -5140,7 +5227,14 @@ CREATE INDEX chat_channels_created_by_idx ON public.chat_channels USING btree (c
 -- Name: chat_channels_name_key; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
-CREATE UNIQUE INDEX chat_channels_name_key ON public.chat_channels USING btree (workspace_id, lower(name));
+CREATE UNIQUE INDEX chat_channels_name_key ON public.chat_channels USING btree (workspace_id, lower(name)) WHERE (user_id IS NULL);
+
+
+--
+-- Name: chat_channels_user_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX chat_channels_user_idx ON public.chat_channels USING btree (user_id);
 
 
 --
@@ -5749,11 +5843,27 @@ ALTER TABLE ONLY public.agents
 
 
 --
+-- Name: chat_channels chat_channels_agent_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_channels
+    ADD CONSTRAINT chat_channels_agent_of_the_organization FOREIGN KEY (organization_id, agent_id) REFERENCES public.agents(organization_id, id) ON DELETE SET NULL (agent_id);
+
+
+--
 -- Name: chat_channels chat_channels_created_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
 --
 
 ALTER TABLE ONLY public.chat_channels
     ADD CONSTRAINT chat_channels_created_by FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: chat_channels chat_channels_user; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_channels
+    ADD CONSTRAINT chat_channels_user FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
 
 
 --
@@ -6118,14 +6228,14 @@ CREATE POLICY catalog_is_seen_where_published ON public.mcp_server_catalog FOR S
 -- Name: chat_channels channels_are_created_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY channels_are_created_by_workspace_members ON public.chat_channels FOR INSERT TO weir_writer WITH CHECK (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND (created_by = ( SELECT weir.actor_id() AS actor_id))));
+CREATE POLICY channels_are_created_by_workspace_members ON public.chat_channels FOR INSERT TO weir_writer WITH CHECK (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND (created_by = ( SELECT weir.actor_id() AS actor_id)) AND ((user_id IS NULL) OR (user_id = ( SELECT weir.actor_id() AS actor_id)))));
 
 
 --
 -- Name: chat_channels channels_are_seen_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY channels_are_seen_by_workspace_members ON public.chat_channels FOR SELECT TO authenticated, weir_writer USING ((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))));
+CREATE POLICY channels_are_seen_by_workspace_members ON public.chat_channels FOR SELECT TO authenticated, weir_writer USING (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND ((user_id IS NULL) OR (user_id = ( SELECT weir.actor_id() AS actor_id)))));
 
 
 --
@@ -6273,14 +6383,16 @@ CREATE POLICY messages_are_answered_by_the_engine ON public.chat_messages TO wei
 -- Name: chat_messages messages_are_seen_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY messages_are_seen_by_workspace_members ON public.chat_messages FOR SELECT TO authenticated, weir_writer USING ((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))));
+CREATE POLICY messages_are_seen_by_workspace_members ON public.chat_messages FOR SELECT TO authenticated, weir_writer USING (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (channel_id = ANY (ARRAY( SELECT c.id
+   FROM public.chat_channels c)))));
 
 
 --
 -- Name: chat_messages messages_are_written_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY messages_are_written_by_workspace_members ON public.chat_messages FOR INSERT TO weir_writer WITH CHECK (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND (sender = 'user'::text) AND (user_id = ( SELECT weir.actor_id() AS actor_id))));
+CREATE POLICY messages_are_written_by_workspace_members ON public.chat_messages FOR INSERT TO weir_writer WITH CHECK (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (channel_id = ANY (ARRAY( SELECT c.id
+   FROM public.chat_channels c))) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND (sender = 'user'::text) AND (user_id = ( SELECT weir.actor_id() AS actor_id))));
 
 
 --
@@ -6862,6 +6974,22 @@ GRANT ALL ON FUNCTION weir.manage_mcp_servers(p_action text, p_organization_id u
 
 REVOKE ALL ON FUNCTION public.manage_mcp_servers(action text, organization_id uuid, server_config jsonb, server_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.manage_mcp_servers(action text, organization_id uuid, server_config jsonb, server_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION open_direct_channel(p_agent_id uuid, p_workspace_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.open_direct_channel(p_agent_id uuid, p_workspace_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.open_direct_channel(p_agent_id uuid, p_workspace_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION open_direct_channel(agent_id uuid, workspace_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.open_direct_channel(agent_id uuid, workspace_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.open_direct_channel(agent_id uuid, workspace_id uuid) TO authenticated;
 
 
 --
@@ -7923,6 +8051,20 @@ GRANT INSERT(workspace_id) ON TABLE public.chat_channels TO weir_writer;
 --
 
 GRANT INSERT(name) ON TABLE public.chat_channels TO weir_writer;
+
+
+--
+-- Name: COLUMN chat_channels.user_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(user_id) ON TABLE public.chat_channels TO weir_writer;
+
+
+--
+-- Name: COLUMN chat_channels.agent_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(agent_id) ON TABLE public.chat_channels TO weir_writer;
 
 
 --

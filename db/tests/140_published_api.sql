@@ -23,6 +23,7 @@ select results_eq($$
   ('get_organization_mcp_configs(org_id, agent_id)'),
   ('grant_mcp_access(agent_id, mcp_server_instance_id, permissions, expires_at, not_before)'),
   ('manage_mcp_servers(action, organization_id, server_config, server_id)'),
+  ('open_direct_channel(agent_id, workspace_id)'),
   ('post_chat_message(channel_id, content, client_message_id)'),
   ('revoke_agent_key(key_id)'),
   ('revoke_mcp_access(agent_id, mcp_server_instance_id)'),

@@ -7,6 +7,7 @@ namespace Weir.Chat;
 internal sealed class ChatQueries(UserSession users, Databases databases)
 {
     private const string Context = "select public.chat_context($1, $2, $3)";
+    private const string DirectContext = "select public.open_direct_channel($1, $2)";
     private const string Post = "select public.post_chat_message($1, $2, $3)";
     private const string Messages =
         "select id, sender, user_id, agent_id, agent_name, content, reply_to, tool_calls, usage, degraded from public.get_chat_messages_with_details($1, $2, $3)";
@@ -15,21 +16,26 @@ internal sealed class ChatQueries(UserSession users, Databases databases)
     private const string Audit = "select weir.audit_mcp_interactions($1)";
 
     /// <summary>Where a turn takes place, as the person sees it.</summary>
-    /// <param name="ChannelId">Null where none was named.</param>
-    public sealed record Place(Guid OrganizationId, Guid? ChannelId, ChatAgent? Agent, string? Instructions);
+    public sealed record Place(Guid OrganizationId, Guid ChannelId, ChatAgent? Agent, string? Instructions);
 
     public sealed record Message(
         Guid Id, string Sender, Guid? UserId, Guid? AgentId, string? AgentName, string Content, Guid? ReplyTo, JsonElement ToolCalls, JsonElement Usage, JsonElement Degraded);
 
-    /// <exception cref="Errors.WeirException">WR004: one of them is not there for this person, or they do not belong together.</exception>
-    public async Task<Place> ContextAsync(Guid userId, Guid? agentId, Guid? workspaceId, Guid? channelId, CancellationToken ct)
+    /// <summary>The channel that was named, or the person's direct conversation with the agent, which is made on first use.</summary>
+    /// <exception cref="Errors.WeirException">
+    /// WR004: one of them is not there for this person, or they do not belong together. WR001: neither a channel nor an agent was named.
+    /// WR003: a viewer begins no conversation.
+    /// </exception>
+    public async Task<Place> PlaceAsync(Guid userId, Guid? agentId, Guid? workspaceId, Guid? channelId, CancellationToken ct)
     {
-        var json = await users.CallAsync(userId, Context, [Sql.Uuid(agentId), Sql.Uuid(workspaceId), Sql.Uuid(channelId)], ct);
+        var json = channelId is null
+            ? await users.CallAsync(userId, DirectContext, [Sql.Uuid(agentId), Sql.Uuid(workspaceId)], ct)
+            : await users.CallAsync(userId, Context, [Sql.Uuid(agentId), Sql.Uuid(workspaceId), Sql.Uuid(channelId)], ct);
         var agent = json.GetProperty("agent");
         var isAgent = agent.ValueKind == JsonValueKind.Object;
         return new Place(
             json.GetProperty("organization_id").GetGuid(),
-            json.GetProperty("channel_id") is { ValueKind: JsonValueKind.String } channel ? channel.GetGuid() : null,
+            json.GetProperty("channel_id").GetGuid(),
             isAgent ? new ChatAgent(agent.GetProperty("id").GetGuid(), agent.GetProperty("name").GetString()!) : null,
             isAgent ? agent.GetProperty("instructions").GetString() : null);
     }

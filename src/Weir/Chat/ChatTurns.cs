@@ -27,28 +27,24 @@ internal sealed class ChatTurns(
     private readonly ConcurrentDictionary<(Guid Message, Guid Agent), Lazy<Task<ChatAnswer>>> _running = new();
 
     /// <summary>
-    /// (1) The database checks, as the person, that agent, workspace and channel are seen and belong together; (2) the message is
-    /// saved before anything else happens.
+    /// (1) The database checks, as the person, that agent, workspace and channel are seen and belong together, and finds the channel
+    /// where none is named; (2) the message is saved before anything else happens.
     /// </summary>
     /// <exception cref="WeirException">WR001, WR003, WR004: nothing was asked of anybody.</exception>
     public async Task<OpenTurn> OpenAsync(Guid userId, ChatRequest request, CancellationToken ct)
     {
         var started = time.GetTimestamp();
-        if (request is { AgentId: null, WorkspaceId: null, ChannelId: null })
+        if (request is { AgentId: null, ChannelId: null })
         {
-            throw NoChannel();
+            throw new WeirException(ErrorCode.InvalidArgument, "channelId is missing: only an agent has a default channel.", "Give the channel that the message is for.");
         }
 
         // 1. Check.
-        var place = await queries.ContextAsync(userId, request.AgentId, request.WorkspaceId, request.ChannelId, ct);
-        if (place.ChannelId is not { } channel)
-        {
-            throw NoChannel();
-        }
+        var place = await queries.PlaceAsync(userId, request.AgentId, request.WorkspaceId, request.ChannelId, ct);
 
         // 2. Save.
-        var (id, created) = await queries.PostAsync(userId, channel, request.Message, request.ClientMessageId, ct);
-        return new OpenTurn(userId, place.OrganizationId, channel, place.Agent, place.Instructions, id, request.Message, created, started);
+        var (id, created) = await queries.PostAsync(userId, place.ChannelId, request.Message, request.ClientMessageId, ct);
+        return new OpenTurn(userId, place.OrganizationId, place.ChannelId, place.Agent, place.Instructions, id, request.Message, created, started);
     }
 
     /// <summary>
@@ -223,8 +219,6 @@ internal sealed class ChatTurns(
         var left = whole - reserve - time.GetElapsedTime(turn.Started);
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
-
-    private static WeirException NoChannel() => new(ErrorCode.InvalidArgument, "channelId is missing.", "Give the channel that the message is for.");
 
     private static T? Read<T>(JsonElement json) => json.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null ? default : json.Deserialize<T>(ChatAnswer.Json);
 }
