@@ -757,6 +757,47 @@ END;
 ALTER FUNCTION public.explain_mcp_access(agent_id uuid, mcp_server_instance_id uuid, tool text, arguments jsonb) OWNER TO weir_owner;
 
 --
+-- Name: get_chat_answer(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.get_chat_answer(p_message_id uuid, p_agent_id uuid) RETURNS TABLE(id uuid, content text, tool_calls jsonb, usage jsonb, degraded jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+  if weir.actor_id() is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  end if;
+  return query
+  select m.id, m.content, m.tool_calls, m.usage, m.degraded
+  from public.chat_messages m
+  where m.reply_to = p_message_id and m.agent_id = p_agent_id and m.sender = 'agent';
+end;
+$$;
+
+
+ALTER FUNCTION weir.get_chat_answer(p_message_id uuid, p_agent_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: get_chat_answer(uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.get_chat_answer(message_id uuid, agent_id uuid) RETURNS TABLE(id uuid, content text, tool_calls jsonb, usage jsonb, degraded jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT get_chat_answer.id,
+     get_chat_answer.content,
+     get_chat_answer.tool_calls,
+     get_chat_answer.usage,
+     get_chat_answer.degraded
+    FROM weir.get_chat_answer(get_chat_answer.message_id, get_chat_answer.agent_id) get_chat_answer(id, content, tool_calls, usage, degraded);
+END;
+
+
+ALTER FUNCTION public.get_chat_answer(message_id uuid, agent_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: get_chat_messages_with_details(uuid, uuid, integer); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -1634,6 +1675,51 @@ $$;
 
 
 ALTER FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) OWNER TO weir_system;
+
+--
+-- Name: begin_chat_turn(uuid, uuid, uuid, uuid, interval); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval) RETURNS TABLE(state text, calls jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER ROWS 1
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  v_begun boolean;
+begin
+  insert into weir.chat_turns as t (organization_id, message_id, agent_id, replica_id, leased_until)
+  select m.organization_id, m.id, a.id, p_replica_id, clock_timestamp() + p_lease
+  from public.chat_messages m
+  join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
+  where m.id = p_message_id and m.sender = 'user' and m.user_id = p_user_id and weir.may_use_agent(p_user_id, a.id, a.owner_id)
+  on conflict (message_id, agent_id) do update set replica_id = excluded.replica_id, leased_until = excluded.leased_until
+    where t.leased_until < clock_timestamp() and t.calls = '{}';
+  v_begun := found;
+  -- asked after the insert, which waits for whoever is saving the answer
+  if exists (select from public.chat_messages m
+             join public.chat_messages question on question.id = m.reply_to and question.user_id = p_user_id
+             where m.reply_to = p_message_id and m.agent_id = p_agent_id and m.sender = 'agent') then
+    delete from weir.chat_turns t where t.message_id = p_message_id and t.agent_id = p_agent_id;
+    return query select 'answered', '[]'::jsonb;
+  elsif v_begun then
+    return query select 'begun', '[]'::jsonb;
+  else
+    return query
+      select case when t.leased_until < clock_timestamp() and t.calls <> '{}' then 'cut_off' else 'running' end,
+             (select coalesce(jsonb_agg(c.value order by c.key::integer), '[]') from jsonb_each(t.calls) c)
+      from weir.chat_turns t
+      join public.chat_messages m on m.id = t.message_id and m.user_id = p_user_id
+      where t.message_id = p_message_id and t.agent_id = p_agent_id;
+    if not found then
+      raise exception using errcode = 'WR004', message = 'there is no such message';
+    end if;
+  end if;
+end;
+$$;
+
+
+ALTER FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval) OWNER TO weir_system;
 
 --
 -- Name: canon(bytea); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -3020,12 +3106,14 @@ ALTER FUNCTION weir.publish_catalog_server(p_entry jsonb) OWNER TO weir_system;
 -- Name: record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) RETURNS uuid
-    LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) RETURNS TABLE(id uuid, is_new boolean)
+    LANGUAGE plpgsql SECURITY DEFINER ROWS 1
     SET search_path TO ''
     AS $$
+#variable_conflict use_column
 declare
   v_id uuid := weir.uuid_v7();
+  v_is_new boolean;
 begin
   insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to,
                                     tool_calls, usage, degraded)
@@ -3035,7 +3123,8 @@ begin
   where m.id = p_reply_to and m.channel_id = p_channel_id and m.sender = 'user' and m.user_id = p_user_id
     and weir.may_use_agent(p_user_id, a.id, a.owner_id)
   on conflict (reply_to, agent_id) where sender = 'agent' and reply_to is not null do nothing;
-  if not found then
+  v_is_new := found;
+  if not v_is_new then
     select m.id into v_id
     from public.chat_messages m
     join public.chat_messages question on question.id = m.reply_to and question.user_id = p_user_id
@@ -3044,12 +3133,34 @@ begin
       raise exception using errcode = 'WR004', message = 'there is no such message';
     end if;
   end if;
-  return v_id;
+  delete from weir.chat_turns t where t.message_id = p_reply_to and t.agent_id = p_agent_id;
+  return query select v_id, v_is_new;
 end;
 $$;
 
 
 ALTER FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) OWNER TO weir_system;
+
+--
+-- Name: record_chat_call(uuid, uuid, uuid, integer, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  update weir.chat_turns t set calls = t.calls || jsonb_build_object(p_place::text, p_call)
+  where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id
+    and t.leased_until >= clock_timestamp();
+  if not found then
+    raise exception using errcode = 'WR005', message = 'the turn is over';
+  end if;
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) OWNER TO weir_system;
 
 --
 -- Name: record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -3387,6 +3498,23 @@ $$;
 
 
 ALTER FUNCTION weir.register_node(p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer, p_isolation text, p_runtimes text[]) OWNER TO weir_system;
+
+--
+-- Name: release_chat_turn(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  update weir.chat_turns t set leased_until = '-infinity'
+  where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid) OWNER TO weir_system;
 
 --
 -- Name: replica_heartbeat(uuid, text, bytea, text); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -4517,6 +4645,32 @@ COMMENT ON TABLE weir.change_versions IS 'tenant: change counters, a hint for re
 
 
 --
+-- Name: chat_turns; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.chat_turns (
+    organization_id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    agent_id uuid NOT NULL,
+    replica_id uuid NOT NULL,
+    leased_until timestamp with time zone NOT NULL,
+    calls jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT chat_turns_calls_is_an_object CHECK ((jsonb_typeof(calls) = 'object'::text))
+);
+
+ALTER TABLE ONLY weir.chat_turns FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.chat_turns OWNER TO weir_owner;
+
+--
+-- Name: TABLE chat_turns; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.chat_turns IS 'tenant: turns that wait for their answer, and what they have called';
+
+
+--
 -- Name: dtma_nodes; Type: TABLE; Schema: weir; Owner: weir_owner
 --
 
@@ -4847,6 +5001,14 @@ ALTER TABLE ONLY public.chat_messages
 
 
 --
+-- Name: chat_messages chat_messages_organization_id_id_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_messages
+    ADD CONSTRAINT chat_messages_organization_id_id_key UNIQUE (organization_id, id);
+
+
+--
 -- Name: chat_messages chat_messages_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
 --
 
@@ -5020,6 +5182,14 @@ ALTER TABLE ONLY weir.audit_seals
 
 ALTER TABLE ONLY weir.change_versions
     ADD CONSTRAINT change_versions_pkey PRIMARY KEY (organization_id);
+
+
+--
+-- Name: chat_turns chat_turns_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.chat_turns
+    ADD CONSTRAINT chat_turns_pkey PRIMARY KEY (message_id, agent_id);
 
 
 --
@@ -5515,6 +5685,20 @@ CREATE INDEX workspaces_created_by_idx ON public.workspaces USING btree (created
 --
 
 CREATE UNIQUE INDEX workspaces_name_key ON public.workspaces USING btree (organization_id, lower(name));
+
+
+--
+-- Name: chat_turns_agent_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX chat_turns_agent_idx ON weir.chat_turns USING btree (organization_id, agent_id);
+
+
+--
+-- Name: chat_turns_message_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX chat_turns_message_idx ON weir.chat_turns USING btree (organization_id, message_id);
 
 
 --
@@ -6107,6 +6291,22 @@ ALTER TABLE ONLY public.workspaces
 
 
 --
+-- Name: chat_turns chat_turns_agent_of_the_organization; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.chat_turns
+    ADD CONSTRAINT chat_turns_agent_of_the_organization FOREIGN KEY (organization_id, agent_id) REFERENCES public.agents(organization_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: chat_turns chat_turns_message_of_the_organization; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.chat_turns
+    ADD CONSTRAINT chat_turns_message_of_the_organization FOREIGN KEY (organization_id, message_id) REFERENCES public.chat_messages(organization_id, id) ON DELETE CASCADE;
+
+
+--
 -- Name: dtma_operations dtma_operations_created_by; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
 --
 
@@ -6569,6 +6769,12 @@ CREATE POLICY changes_are_counted_by_the_engine ON weir.change_versions TO weir_
 
 
 --
+-- Name: chat_turns; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.chat_turns ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: dtma_nodes; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
 --
 
@@ -6690,6 +6896,13 @@ ALTER TABLE weir.settings ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY settings_are_read_by_the_engine ON weir.settings TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: chat_turns turns_are_kept_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY turns_are_kept_by_the_engine ON weir.chat_turns TO weir_system USING (true) WITH CHECK (true);
 
 
 --
@@ -6913,6 +7126,22 @@ GRANT ALL ON FUNCTION public.explain_mcp_access(agent_id uuid, mcp_server_instan
 
 
 --
+-- Name: FUNCTION get_chat_answer(p_message_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.get_chat_answer(p_message_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.get_chat_answer(p_message_id uuid, p_agent_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION get_chat_answer(message_id uuid, agent_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.get_chat_answer(message_id uuid, agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_chat_answer(message_id uuid, agent_id uuid) TO authenticated;
+
+
+--
 -- Name: FUNCTION get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -7129,6 +7358,14 @@ GRANT ALL ON FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text)
 
 REVOKE ALL ON FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) TO weir_engine;
+
+
+--
+-- Name: FUNCTION begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval) TO weir_engine;
 
 
 --
@@ -7558,6 +7795,14 @@ GRANT ALL ON FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p
 
 
 --
+-- Name: FUNCTION record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) TO weir_engine;
+
+
+--
 -- Name: FUNCTION record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -7641,6 +7886,14 @@ GRANT ALL ON FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, 
 
 REVOKE ALL ON FUNCTION weir.register_node(p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer, p_isolation text, p_runtimes text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.register_node(p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer, p_isolation text, p_runtimes text[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid) TO weir_engine;
 
 
 --
@@ -8913,6 +9166,34 @@ GRANT UPDATE(version) ON TABLE weir.change_versions TO weir_system;
 --
 
 GRANT UPDATE(changed_in) ON TABLE weir.change_versions TO weir_system;
+
+
+--
+-- Name: TABLE chat_turns; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE weir.chat_turns TO weir_system;
+
+
+--
+-- Name: COLUMN chat_turns.replica_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(replica_id) ON TABLE weir.chat_turns TO weir_system;
+
+
+--
+-- Name: COLUMN chat_turns.leased_until; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(leased_until) ON TABLE weir.chat_turns TO weir_system;
+
+
+--
+-- Name: COLUMN chat_turns.calls; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(calls) ON TABLE weir.chat_turns TO weir_system;
 
 
 --

@@ -61,6 +61,7 @@ create table public.chat_messages (
   degraded jsonb,
   created_at timestamptz not null default clock_timestamp(),
   constraint chat_messages_pkey primary key (id),
+  constraint chat_messages_organization_id_id_key unique (organization_id, id),
   constraint chat_messages_channel_id_id_key unique (channel_id, id),
   constraint chat_messages_sender_is_user_or_agent check (sender in ('user', 'agent')),
   -- The ids may become null when a person or an agent is deleted; what was said stays.

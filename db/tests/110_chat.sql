@@ -73,7 +73,7 @@ select is(pg_temp.context('mel', '{robo}, {home}, {chat}'), 'Robo member home a'
 
 -- The agent's answer
 create function pg_temp.answer(p_user text, p_agent text, p_channel text, p_text text default 'yes') returns uuid language sql as $$
-  select weir.record_chat_answer(pg_temp.id(p_user), pg_temp.id(p_agent), pg_temp.id(p_channel), pg_temp.id('hello'), p_text, '[]',
+  select id from weir.record_chat_answer(pg_temp.id(p_user), pg_temp.id(p_agent), pg_temp.id(p_channel), pg_temp.id('hello'), p_text, '[]',
   '{}', '[]');
 $$;
 select throws_ok($$select pg_temp.answer('mia', 'robo', 'chat')$$, 'WR004', null, 'S15_a_message_is_answered_for_who_wrote_it');
@@ -109,7 +109,7 @@ select is(pg_temp.be('owner', $$select count(*) from chat_channels where user_id
 
 -- Nobody else reads or writes there: neither the agent's owner, nor an admin, nor the organization's owner
 select pg_temp.make('secret', 'ann', $$select post_chat_message({direct}, 'a secret', 's1')$$) \g /dev/null
-select weir.record_chat_answer(pg_temp.id('ann'), pg_temp.id('robo'), pg_temp.id('direct'), pg_temp.id('secret'), 'kept', '[]', '{}',
+select * from weir.record_chat_answer(pg_temp.id('ann'), pg_temp.id('robo'), pg_temp.id('direct'), pg_temp.id('secret'), 'kept', '[]', '{}',
   '[]') \g /dev/null
 insert into workspace_members (organization_id, workspace_id, user_id) values (pg_temp.id('a'), pg_temp.id('home'), pg_temp.id('adam'));
 select is(pg_temp.be('ann', $$select string_agg(content, ' ') from get_chat_messages_with_details({direct})$$), 'kept a secret',

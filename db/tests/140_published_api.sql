@@ -19,6 +19,7 @@ select results_eq($$
   ('create_workspace(organization_id, name)'),
   ('deploy_mcp_server_to_dtma(server_instance_id)'),
   ('explain_mcp_access(agent_id, mcp_server_instance_id, tool, arguments)'),
+  ('get_chat_answer(message_id, agent_id)'),
   ('get_chat_messages_with_details(p_channel_id, before, limit)'),
   ('get_organization_mcp_configs(org_id, agent_id)'),
   ('grant_mcp_access(agent_id, mcp_server_instance_id, permissions, expires_at, not_before)'),

@@ -88,7 +88,7 @@ internal static class WeirHost
 
         AddNodes(services, replicaId, time);
         AddGateway(services, config, replicaId, time);
-        AddChat(services, config);
+        AddChat(services, config, replicaId);
     }
 
     private static void AddNodes(IServiceCollection services, Guid replicaId, TimeProvider time)
@@ -144,12 +144,13 @@ internal static class WeirHost
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpHandler>(s, config.Mcp, replicaId));
     }
 
-    private static void AddChat(IServiceCollection services, WeirConfig config)
+    private static void AddChat(IServiceCollection services, WeirConfig config, Guid replicaId)
     {
         services.AddSingleton(config.Chat);
         services.AddSingleton<IChatClient, OfflineModel>();
-        services.AddSingleton<ChatQueries>();
+        services.AddSingleton(s => new ChatQueries(s.GetRequiredService<UserSession>(), s.GetRequiredService<Databases>(), replicaId));
         services.AddSingleton<TurnSources>();
+        services.AddSingleton<TurnAnswers>();
         services.AddSingleton<ChatTurns>();
     }
 

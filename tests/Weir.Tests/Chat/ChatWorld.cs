@@ -63,11 +63,12 @@ public sealed class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
     internal Task<(HttpStatusCode Status, JsonElement Body)> ChatAsync(Guid? agentId, string message, Guid? channelId = null, string? clientMessageId = null, string? token = null) =>
         PostAsync(JsonSerializer.Serialize(new { agentId, message, channelId = channelId ?? World.ChannelId, clientMessageId }), token ?? OwnerToken);
 
-    internal Task<(HttpStatusCode Status, JsonElement Body)> PostAsync(object request, string token) => PostAsync(JsonSerializer.Serialize(request), token);
+    internal Task<(HttpStatusCode Status, JsonElement Body)> PostAsync(object request, string token, Uri? replica = null) => PostAsync(JsonSerializer.Serialize(request), token, replica);
 
-    internal async Task<(HttpStatusCode Status, JsonElement Body)> PostAsync(string body, string? token)
+    internal async Task<(HttpStatusCode Status, JsonElement Body)> PostAsync(string body, string? token, Uri? replica = null)
     {
         using var client = Client(token);
+        client.BaseAddress = replica ?? Url;
         using var response = await client.PostAsync("/functions/v1/chat", new StringContent(body, Encoding.UTF8, "application/json"));
         return (response.StatusCode, JsonElement.Parse(await response.Content.ReadAsStringAsync()));
     }
