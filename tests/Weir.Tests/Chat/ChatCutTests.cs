@@ -67,12 +67,12 @@ public sealed class ChatCutTests(ChatWorld weir) : IClassFixture<ChatWorld>
 
         var first = weir.PostAsync(request, weir.OwnerToken, replica.Url);
         await called.Task.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System);
-        var begun = await weir.Database.Superuser.ScalarAsync<DateTime>("select clock_timestamp()", [], CancellationToken.None);
+        var begun = await weir.Database.Superuser.ScalarAsync<string>("select clock_timestamp()::text", [], CancellationToken.None);
         var second = weir.PostAsync(request, weir.OwnerToken);
         await Until.AsyncTrue(
             () => weir.Database.Superuser.ScalarAsync<bool>(
-                "select exists (select from pg_stat_activity where query like '%weir.begin_chat_turn%' and pid <> pg_backend_pid() and query_start > $1)",
-                [Sql.Timestamp(begun)], CancellationToken.None),
+                "select exists (select from pg_stat_activity where query like '%weir.begin_chat_turn%' and pid <> pg_backend_pid() and query_start > $1::timestamptz)",
+                [Sql.Text(begun)], CancellationToken.None),
             "the second has asked whether it may begin");
         retried.SetResult();
 
@@ -120,21 +120,22 @@ public sealed class ChatCutTests(ChatWorld weir) : IClassFixture<ChatWorld>
         await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => $"call {Interlocked.Increment(ref calls)}"));
         await weir.AddServerAsync(server, agent);
         object[] requests = [Request(agent, "hello"), Request(agent, "the weather?")];
-        await weir.Database.Superuser.ExecuteAsync("revoke execute on function weir.record_chat_answer from weir_engine", [], CancellationToken.None);
-        try
+        await weir.Database.Superuser.ExecuteAsync(
+            """
+            create function public.refuse_answers() returns trigger language plpgsql as $$ begin raise exception using errcode = 'WR009', message = 'away'; end; $$;
+            create trigger no_answers before insert on public.chat_messages for each row when (new.sender = 'agent') execute function public.refuse_answers()
+            """,
+            [], CancellationToken.None);
+        foreach (var request in requests)
         {
-            foreach (var request in requests)
-            {
-                (await weir.PostAsync(request, weir.OwnerToken)).Status.ShouldBe(HttpStatusCode.Forbidden);
-            }
-        }
-        finally
-        {
-            await weir.Database.Superuser.ExecuteAsync("grant execute on function weir.record_chat_answer to weir_engine", [], CancellationToken.None);
+            (await weir.PostAsync(request, weir.OwnerToken)).Status.ShouldBe(HttpStatusCode.ServiceUnavailable);
         }
 
-        var (_, hello) = await weir.PostAsync(requests[0], weir.OwnerToken);
-        var (_, weather) = await weir.PostAsync(requests[1], weir.OwnerToken);
+        await weir.Database.Superuser.ExecuteAsync("drop trigger no_answers on public.chat_messages; drop function public.refuse_answers", [], CancellationToken.None);
+        var (status, hello) = await weir.PostAsync(requests[0], weir.OwnerToken);
+        status.ShouldBe(HttpStatusCode.OK, hello.GetRawText());
+        (status, var weather) = await weir.PostAsync(requests[1], weir.OwnerToken);
+        status.ShouldBe(HttpStatusCode.OK, weather.GetRawText());
 
         hello.GetProperty("degraded").GetArrayLength().ShouldBe(0);
         hello.GetProperty("usage").GetProperty("model").GetString().ShouldBe("offline");
