@@ -141,7 +141,10 @@ internal static class WeirHost
         services.AddSingleton(s => new ToolCaller(
             s.GetRequiredService<AgentCatalogs>(), s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
             s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<NodeDirectory>().KeyOf, TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), time));
-        services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpHandler>(s, config.Mcp, replicaId));
+        services.AddSingleton<McpErrors>();
+        services.AddSingleton<RefusedRequests>();
+        services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpMethods>(s, replicaId));
+        services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpHandler>(s, config.Mcp));
     }
 
     private static void AddChat(IServiceCollection services, WeirConfig config, Guid replicaId)

@@ -118,5 +118,5 @@ public sealed class AdmissionQueueTests
         new(admit, deny ?? ((_, _) => Task.CompletedTask), new AdmissionConfig(), TimeProvider.System);
 
     private static CallRequest Call(string fairness, string item = "tool") => new(
-        Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), default, fairness, Principal.OfPerson(default, default), CallKinds.Tool, null, item, null, "1", 1, 0, [], "");
+        CallKey.At(TimeProvider.System.GetUtcNow()), fairness, Principal.OfPerson(default, default), CallKinds.Tool, null, item, null, "1", 1, 0, [], "");
 }
