@@ -125,7 +125,7 @@ internal static class WeirHost
         services.AddHostedService<UpstreamSweep>();
         services.AddSingleton<CatalogQueries>();
         services.AddSingleton(s => new CatalogRefresh(
-            s.GetRequiredService<CatalogQueries>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ChangeListener>(), s.GetRequiredService<NodeDirectory>().KeyOf, replicaId, time,
+            s.GetRequiredService<CatalogQueries>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<NodeDirectory>().KeyOf, replicaId, time,
             s.GetRequiredService<ILogger<CatalogRefresh>>()));
         services.AddHostedService(s => s.GetRequiredService<CatalogRefresh>());
 
@@ -157,7 +157,7 @@ internal static class WeirHost
         services.AddSingleton<ChatTurns>();
     }
 
-    /// <summary>What hears of a change: kept catalogs are dropped, open streams look again.</summary>
+    /// <summary>What hears of a change: kept catalogs are dropped, open streams look again, workers look for what there is to do.</summary>
     private static void Connect(IServiceProvider services)
     {
         var catalogs = services.GetRequiredService<AgentCatalogs>();
@@ -166,6 +166,9 @@ internal static class WeirHost
         {
             catalogs.Drop(organization);
             listChanges.Announce(organization);
+            // Asked for only now: they read the keyring, which nothing may make or read before the host starts.
+            services.GetRequiredService<OperationsWorker>().Wake();
+            services.GetRequiredService<CatalogRefresh>().Wake();
         };
     }
 
