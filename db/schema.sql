@@ -5597,6 +5597,29 @@ $$;
 ALTER FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) OWNER TO weir_system;
 
 --
+-- Name: user_of_token(text, text, text, boolean); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+begin
+  if p_issuer like 'https://%/auth/v1' and p_subject ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+     and not exists (select from weir.installation i where i.embedded_issuer) then
+    if weir.is_banned(p_subject::uuid) then
+      raise exception using errcode = 'WR002', message = 'the token is not valid here';
+    end if;
+    return p_subject::uuid;
+  end if;
+  return weir.resolve_identity(p_issuer, p_subject, p_email, p_email_verified);
+end;
+$_$;
+
+
+ALTER FUNCTION weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) OWNER TO weir_system;
+
+--
 -- Name: uuid_v7(); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -10776,6 +10799,14 @@ REVOKE ALL ON FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance
 
 REVOKE ALL ON FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) TO weir_engine;
+
+
+--
+-- Name: FUNCTION user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) TO weir_engine;
 
 
 --

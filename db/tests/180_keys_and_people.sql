@@ -94,6 +94,18 @@ select is(pg_temp.be(w, $$select weir.resolve_identity('https://idp.example', 'y
 from unnest(array['ann', 'anon', 'service', 'gateway']) w;
 select is(pg_temp.be(w, 'select count(*) from weir.identities'), '42501', format('%s reads no identity', w)) from unnest(array['ann', 'writer:ann', 'engine', 'anon']) w;
 select is(pg_temp.be(w, 'select weir.confirmed_email({ann})'), '42501', format('%s learns no address', w)) from unnest(array['bob', 'writer:bob', 'engine', 'anon']) w;
+-- the project's own tokens name its users by their subject, but only where the users are a project's
+create function pg_temp.user_of(p_issuer text, p_subject text) returns text language plpgsql as $$
+begin
+  return weir.user_of_token(p_issuer, p_subject, null, false);
+exception when others then
+  return sqlstate;
+end;
+$$;
+select is(pg_temp.user_of('https://project.example/auth/v1', pg_temp.id('ann')::text) = pg_temp.id('ann')::text,
+  (select not embedded_issuer from weir.installation), 'a subject is a user only where the users are the issuer''s');
+select isnt(pg_temp.user_of(i, pg_temp.id('ann')::text), pg_temp.id('ann')::text, format('%s is no project''s issuer', i))
+from unnest(array['https://idp.example', 'https://idp.example/auth/v1/x', 'http://project.example/auth/v1', 'https://project.example/auth/v1?']) i;
 -- a person of another issuer is invited by the address that it has verified
 select pg_temp.keep('ida', case when (select embedded_issuer from weir.installation) then pg_temp.resolve('https://idp.example', 'ida', 'Ida@Example.org', false)::uuid
                                 else pg_temp.id('otto') end),

@@ -82,7 +82,8 @@ internal static class WeirHost
         AddHosted<ChangeListener>(services);
         AddHosted<SecurityEvents>(services);
 
-        services.AddSingleton(s => new PersonTokens(config.Auth, s.GetRequiredService<Keyring>(), SigningKeysOf(config.Auth, s), time));
+        services.AddSingleton<Identities>();
+        services.AddSingleton(s => new PersonTokens(config.Auth, s.GetRequiredService<Keyring>(), SigningKeysOf(config.Auth, s), s.GetRequiredService<Identities>().UserAsync, time));
         services.AddSingleton(config.Auth);
         services.AddSingleton<LoginQueries>();
         services.AddSingleton<Logins>();
