@@ -14,6 +14,7 @@ internal static class CommandLine
         ChatCommand.Create(),
         NodeCommand.Create(),
         PlatformAdminCommand.Create(),
+        IsolationCommand.Create(),
     };
 
     public static async Task<int> RunAsync(string[] args)

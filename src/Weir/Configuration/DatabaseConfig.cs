@@ -9,7 +9,7 @@ internal sealed record DatabaseConfig
     /// <summary>URL of the login <c>weir_engine</c>, which may execute the engine's functions.</summary>
     public string? EngineUrl { get; init; }
 
-    /// <summary>URL of the migrator, who owns the tables. Read by <c>up</c>, <c>migrate</c> and <c>doctor</c> only.</summary>
+    /// <summary>URL of the migrator, who owns the tables. Read by <c>up</c>, <c>migrate</c>, <c>isolation check</c> and <c>doctor</c> only.</summary>
     public string? OwnerUrl { get; init; }
 
     /// <summary>Largest number of connections in each pool. About four for each core of the database; more only adds waiting there.</summary>

@@ -37,7 +37,7 @@ internal static class DatabaseErrors
         new(ErrorCode.Unavailable, "The database does not answer.", "Try again in a moment.", error);
 
     // Connection, resources, operator intervention, a lock that did not come, and the retryable ends of a transaction.
-    private static bool MeansUnavailable(string state) => state is ['0', '8', ..] or ['5', '3', ..] or ['5', '7', ..]
+    internal static bool MeansUnavailable(string state) => state is ['0', '8', ..] or ['5', '3', ..] or ['5', '7', ..]
         or PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure
         or PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification or PostgresErrorCodes.ReadOnlySqlTransaction;
 }

@@ -35,8 +35,10 @@ public sealed class SupabaseProject : IAsyncDisposable
 
     public string EngineUrl => _postgres.EngineUrl;
 
+    public string SuperuserUrl => _postgres.SuperuserUrl("weir");
+
     /// <summary>Looks through every wall.</summary>
-    public NpgsqlDataSource Superuser => TestCluster.Source(_postgres.SuperuserUrl("weir"));
+    public NpgsqlDataSource Superuser => TestCluster.Source(SuperuserUrl);
 
     public static async Task<SupabaseProject> StartAsync()
     {

@@ -1,0 +1,52 @@
+using System.CommandLine;
+using Weir.Configuration;
+using Weir.Isolation;
+using Weir.Postgres;
+
+namespace Weir.Server.Commands;
+
+/// <summary><c>weir isolation check</c>: is this database's isolation what Weir promises?</summary>
+internal static class IsolationCommand
+{
+    public static Command Create() => new("isolation", "The wall between organizations, as it is in a live database.") { Check() };
+
+    private static Command Check()
+    {
+        var database = new Option<string?>("--database") { Description = "The owner's URL. [default: WEIR_OWNER_DATABASE_URL]", HelpName = "URL" };
+        var json = new Option<bool>("--json") { Description = "Print one JSON document." };
+        var command = new Command("check", """
+            Look at every table, view, function, policy, grant and role of Weir's in a live database, and print what is not as
+            promised, each with its fix. Changes nothing. Exit code 0: nothing found; 1: findings, or it could not look.
+            """)
+        {
+            database, json, CommandRun.Config,
+        };
+        command.Run(async (parsed, stop) =>
+        {
+            await using var rehearsal = await Rehearsal.BeginAsync(Resolve(parsed.GetValue(database), parsed.GetValue(CommandRun.Config)), stop);
+            var report = await IsolationInspection.RunAsync(rehearsal, stop);
+            await Console.Out.WriteLineAsync(parsed.GetValue(json) ? report.AsJson() : report.AsText());
+            return report.Findings.Count == 0 ? ExitCode.Done : ExitCode.Failed;
+        });
+        return command;
+    }
+
+    private static string Resolve(string? given, string? configFile)
+    {
+        if (given is null)
+        {
+            return WeirConfig.Load(configFile).Database.OwnerUrl
+                ?? throw new ConfigException(["--database: it must be given, or database.ownerUrl (WEIR_OWNER_DATABASE_URL) be set."]);
+        }
+
+        try
+        {
+            _ = DatabaseUrl.Parse(given);
+            return given;
+        }
+        catch (FormatException e)
+        {
+            throw new ConfigException([$"--database: {e.Message}"]);
+        }
+    }
+}
