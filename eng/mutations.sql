@@ -40,7 +40,7 @@ from named n;
 
 -- A partition's copy of a row trigger goes with its parent's.
 insert into tap.mutations
-select format('trigger %s.%s', t.tgrelid::regclass, t.tgname), c.relname, format('drop trigger %I on %s', t.tgname, t.tgrelid::regclass)
+select format('trigger %s.%s', t.tgrelid::regclass, t.tgname), regexp_replace(c.relname, '_\d{4}_\d\d$', ''), format('drop trigger %I on %s', t.tgname, t.tgrelid::regclass)
 from pg_trigger t join pg_class c on c.oid = t.tgrelid
 where not t.tgisinternal and t.tgparentid = 0 and c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace);
 

@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(33);
+select plan(34);
 
 create function pg_temp.announce(p_names text[], p_version text, p_generation bigint default 2,
   p_instance text default 'files') returns text language sql as $$
@@ -78,6 +78,12 @@ select pg_temp.be('ann', $$select revoke_mcp_access({robo}, {files})$$) \g /dev/
 select is(pg_temp.catalog(), 'agent', 'V11_a_revoked_grant_leaves_the_catalog');
 select is((select agent_name from weir.authenticate_key('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')))), 'Robo',
   'a key is known');
+savepoint s;
+insert into organization_members (organization_id, user_id, role, status) values (pg_temp.id('b'), pg_temp.id('mia'), 'member', 'active');
+update organization_members set status = 'suspended' where organization_id = pg_temp.id('a') and user_id = pg_temp.id('mia');
+select throws_ok($$select weir.authenticate_key('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')))$$, 'WR002', null,
+  'V7_nor_is_it_while_its_owner_is_suspended_though_active_in_b');
+rollback to s;
 update agents set is_active = false where id = pg_temp.id('robo');
 select throws_ok($$select weir.authenticate_key('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')))$$, 'WR002', null,
   'V12_an_inactive_agent_s_key_is_not_valid');

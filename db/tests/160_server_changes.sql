@@ -151,6 +151,10 @@ select is(pg_temp.manage('ann', a, s, c), 'WR005', 'M13_a_key_is_of_one_request'
 from (values ('start', 'files', '{"idempotency_key": "s"}'), ('stop', 'files', '{"idempotency_key": "t"}'),
              ('update', 'files', '{"priority": 8, "idempotency_key": "u"}')) t(a, s, c);
 select is(pg_temp.manage('bob', 'start', 'spy', '{"idempotency_key": "s"}', 'b'), 'ok', 'M13_and_of_one_organization');
+savepoint s;
+update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
+select is(pg_temp.manage('mel', 'create', null, '{"name": "other", "url": "https://o.example", "idempotency_key": "u"}', 'b'), 'ok', 'M13_for_an_admin_of_both_too');
+rollback to s;
 select is(pg_temp.manage('ann', 'restart', 'files', '{"idempotency_key": "again"}'), 'WR005', 'what is refused');
 select is(pg_temp.be('owner', $$select count(*) from weir.idempotency_keys where key = 'again'$$), '0', 'is not remembered');
 select is(pg_temp.manage('ann', 'stop', 'files', '{"idempotency_key": "x", "name": "y"}'), 'WR001', 'M11_an_action_without_a_configuration_gets_none');
