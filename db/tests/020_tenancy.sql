@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(67);
+select plan(68);
 
 -- Owner
 select is(pg_temp.be('ann', 'select count(*) from organizations'), '1', 'the owner sees the organization, and no other');
@@ -103,6 +103,8 @@ select is(pg_temp.outcome('bob', $$select create_agent_key({robo}, 'k', 'aaaaaaa
   'a foreign agent gets no key');
 select is(pg_temp.outcome('bob', $$select revoke_agent_key('robokey000000001')$$), 'WR004', 'a foreign key is not found');
 select is(pg_temp.outcome('bob', $$select create_agent({a}, 'x')$$), 'WR004', 'a foreign organization is not found');
+
+select is(pg_temp.outcome('bob', $$select create_workspace({a}, 'x')$$), 'WR004', 'nor for a workspace');
 
 -- Keys
 select is(pg_temp.outcome('mel', $$select create_agent_key({robo}, 'k', 'aaaaaaaaaaaaaaaa', repeat('x', 43))$$), 'WR003',

@@ -105,6 +105,10 @@ select case when (select rolsuper from pg_roles where rolname = current_user) th
   values (weir.uuid_v7(), 1, now(), sha256('x'), 1, '1', '1', 1, 1,
   sha256('y')); update weir.audit_seals set row_count = 2$$, 'WR003', null, 'a seal is not changed')
   else skip('the migrator sees no seal', 1) end;
+select case when (select rolsuper from pg_roles where rolname = current_user) then
+  throws_ok($$insert into weir.audit_checkpoints (content, key_id, signature) values ('x', 'x', 'x'); delete from weir.audit_checkpoints$$,
+  'WR003', null, 'nor a checkpoint removed')
+  else skip('the migrator sees no checkpoint', 1) end;
 
 -- Tables that admission reads and that have no trigger would be a hole
 select is_empty($$

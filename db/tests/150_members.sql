@@ -225,6 +225,11 @@ select throws_ok(pg_temp.expand(q), 'WR005', null, 'by direct SQL too: ' || q) f
   $$update organization_members set status = 'suspended' where user_id = {ann}$$,
   $$delete from organization_members where user_id = {ann}$$, $$delete from organization_members where organization_id = {a}$$,
   $$delete from auth.users where id = {ann}$$]) q;
+savepoint s;
+select pg_temp.make('c', 'vic', $$select create_organization('Organization C')$$) \g /dev/null
+select throws_ok(pg_temp.expand('update organization_members set organization_id = {b} where organization_id = {c}'), 'WR005', null,
+  'nor is the last owner moved elsewhere');
+rollback to s;
 select is(pg_temp.outcome('ann', $$select set_member_role({a}, {adam}, 'owner')$$), 'ok', 'an owner makes an owner');
 select throws_ok(pg_temp.expand($$update organization_members set status = 'removed' where organization_id = {a}$$), 'WR005', null,
   'two do not leave in one statement');

@@ -40,6 +40,9 @@ from unnest(array['update', 'restart', 'delete']) a;
 select is(pg_temp.manage('bob', a, 'files', case a when 'update' then '{"priority": 5}' end, 'b'), 'WR004', format('M2_nor_%s_in_its_own', a))
 from unnest(array['update', 'restart', 'delete']) a;
 savepoint s;
+update organization_members set role = 'owner' where user_id = pg_temp.id('mel') and organization_id = pg_temp.id('b');
+select is(pg_temp.manage('mel', a, 'files', case a when 'update' then '{"priority": 5}' end), 'WR003', format('M2_nor_does_b_s_owner_who_is_a_member_%s_it', a))
+from unnest(array['update', 'restart', 'delete', 'stop']) a;
 update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
 select is(pg_temp.manage('mel', a, 'files', case a when 'update' then '{"priority": 5}' end, 'b'), 'WR004', format('M2_nor_does_an_admin_of_both_%s_it_as_of_b', a))
 from unnest(array['update', 'restart', 'delete', 'stop']) a;
