@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(68);
+select plan(69);
 
 -- Owner
 select is(pg_temp.be('ann', 'select count(*) from organizations'), '1', 'the owner sees the organization, and no other');
@@ -61,6 +61,9 @@ select is(pg_temp.outcome('mel', $$select add_workspace_member({home}, agent_id 
 select is(pg_temp.outcome('vic', q), 'WR003', 'V12_an_owner_of_b_is_a_viewer_in_a: ' || q)
 from unnest(array[$$select create_agent({a}, '')$$, $$select create_workspace({a}, '')$$,
   $$select create_agent_key({robo}, '', '', '')$$]) q;
+update organization_members set role = 'viewer' where organization_id = pg_temp.id('a') and user_id = pg_temp.id('mia');
+select is(pg_temp.outcome('mia', $$select create_agent_key({robo}, 'k', 'aaaaaaaaaaaaaaaa', repeat('x', 43))$$), 'WR003',
+  'V12_who_is_a_viewer_now_makes_no_key_for_the_agent_that_they_own');
 rollback to s;
 
 -- The catalog

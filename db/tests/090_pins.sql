@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(37);
+select plan(38);
 
 create function pg_temp.announce(p_names text[], p_version text, p_generation bigint default 2,
   p_instance text default 'files') returns text language sql as $$
@@ -67,6 +67,10 @@ insert into workspace_members (organization_id, workspace_id, user_id) values (p
   (pg_temp.id('a'), pg_temp.id('home'), pg_temp.id('sam'));
 select is(pg_temp.catalog(null, null, 'vic', 'robo'), pg_temp.catalog(), 'V12_a_viewer_may_look');
 select throws_ok($$select pg_temp.catalog(null, null, 'sam', 'robo')$$, 'WR004', null, 'V7_a_suspended_member_may_not');
+savepoint inactive;
+update organizations set is_active = false where id = pg_temp.id('a');
+select throws_ok($$select pg_temp.catalog(null, null, 'mia', 'robo')$$, 'WR004', null, 'M3_nor_anybody_of_an_inactive_organization');
+rollback to inactive;
 select is((select string_agg(definition, ',') from weir.definitions(array[pg_temp.id('files'), pg_temp.id('spy')], array['tool',
   'tool'], array['read_file', 'read_file'], array[sha256('read 1'), sha256('read 1')])),
   '{"name":"read_file"}', 'definitions by what the catalog gave');
