@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(117);
+select plan(118);
 
 -- Members of the workspace
 select pg_temp.make('hello', 'ann', $$select post_chat_message({chat}, 'hello', 'c1')$$) \g /dev/null
@@ -82,6 +82,9 @@ select throws_ok($$select pg_temp.answer('ann', 'private', 'chat')$$, 'WR004', n
 select is(pg_temp.answer('ann', 'robo', 'chat'), pg_temp.answer('ann', 'robo', 'chat', 'again'), 'S15_an_answer_is_written_once');
 select throws_ok($$select pg_temp.answer('mia', 'robo', 'chat')$$, 'WR004', null, 'S15_to_the_person_who_asked');
 select throws_ok($$select pg_temp.answer('ann', 'bot', 'chat')$$, 'WR004', null, 'V8_a_foreign_agent_does_not_answer');
+select pg_temp.make('of_mel', 'mel', $$select post_chat_message({chat}, 'and mine?')$$) \g /dev/null
+select throws_ok($$select weir.record_chat_answer(pg_temp.id('mel'), pg_temp.id('melbot'), pg_temp.id('chat'), pg_temp.id('of_mel'), 'x', '[]', '{}', '[]')$$,
+  'WR004', null, 'V8_nor_one_s_own_agent_of_another_organization');
 select throws_ok($$select pg_temp.answer('ann', 'robo', 'denchat')$$, 'WR004', null, 'S1_nor_in_another_channel');
 -- The direct conversation: of one person with one agent, where both are
 select pg_temp.keep('direct', pg_temp.be('ann', $$select open_direct_channel({robo}) ->> 'channel_id'$$)::uuid) \g /dev/null
