@@ -79,10 +79,11 @@ create policy workspace_members_are_seen_inside on public.workspace_members for 
   using (organization_id = any(array(select weir.my_organizations()))
          and (workspace_id = any(array(select weir.my_workspaces()))
               or organization_id = any(array(select weir.my_organizations('admin')))));
--- Members add members; an admin adds anybody; who made the workspace enters it first.
+-- Members add people, and agents of their own; an admin adds anybody; who made the workspace enters it first.
 create policy workspace_members_are_added_inside on public.workspace_members for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin')))
               or (organization_id = any(array(select weir.my_organizations('member')))
+                  and (agent_id is null or agent_id = any(array(select weir.my_agents())))
                   and (workspace_id = any(array(select weir.my_workspaces()))
                        or (user_id = (select weir.actor_id())
                            and workspace_id = any(array(select w.id from public.workspaces w

@@ -146,6 +146,10 @@ begin
   end if;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_permissions) e loop
     if v_key = 'tools' and jsonb_typeof(v_value) = 'object' then
+      -- all globs that match a name are evaluated, in everybody's admission
+      if (select count(*) from jsonb_object_keys(v_value) k where strpos(k, '*') > 0) > 16 then
+        return '$.tools: at most 16 names may have a *';
+      end if;
       select coalesce(weir.glob_error(t.key, '$.tools.' || left(t.key, 64)),
                       weir.tool_grant_error(t.value, '$.tools.' || left(t.key, 64)))
       into v_error

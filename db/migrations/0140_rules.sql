@@ -151,6 +151,10 @@ begin
     end if;
     foreach v_entry in array p_entries loop
       continue when not v_entry ? 'args' and v_entry ->> 'other' is distinct from 'deny';
+      -- `each` within `each` multiplies: a bound on all values together (a comma in a text counts as one too)
+      if strpos((v_entry -> 'args')::text, '"each"') > 0 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024 then
+        return '$';
+      end if;
       v_unlisted := v_arguments;
       -- the members as an array, by one function: a query over them would cost more than the rules
       v_rules := jsonb_path_query_array(coalesce(v_entry -> 'args', '{}'), '$.keyvalue()');

@@ -95,6 +95,14 @@ begin
           select from public.agents a where a.organization_id = v_organization_id and a.id = p_agent_id)) then
     return weir.refuse('WR004', 'there is no such person or agent in the organization', 'lifecycle', v_organization_id,
                        p_item => 'add_workspace_member');
+  elsif p_agent_id is not null and not weir.may_manage_agent(v_organization_id, p_agent_id) then
+    -- whoever shares a workspace with an agent may use it, and all that it was granted
+    return weir.refuse('WR003', 'an agent is brought in by its owner or an admin', 'lifecycle', v_organization_id, p_agent_id,
+                       p_item => 'add_workspace_member');
+  elsif exists (select from public.workspace_members m
+                where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id)) then
+    -- before the lock, which stops admission: saying again what is so must not
+    return jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
   end if;
   perform weir.lock_organization(v_organization_id);
   if not exists (select from public.workspace_members m

@@ -28,6 +28,11 @@ begin
   elsif v_error is not null then
     return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => p_act);
   end if;
+  -- before the lock too, which stops the organization's admission: who may not change anybody must not hold it
+  if (p_user_id = v_actor and p_status = 'removed' and p_role is null) is not true
+     and not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'members are changed by an owner or admin', 'lifecycle', p_organization_id, p_item => p_act);
+  end if;
   perform weir.lock_organization(p_organization_id);
   select m.* into v_member from public.organization_members m
   where m.organization_id = p_organization_id and m.user_id = p_user_id and m.status <> 'removed';
@@ -52,6 +57,9 @@ begin
     if v_status = 'removed' then
       -- who comes back by an invitation finds no door of before open
       delete from public.workspace_members w where w.organization_id = p_organization_id and w.user_id = p_user_id;
+      update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = v_actor
+      where k.organization_id = p_organization_id and k.revoked_at is null
+        and k.agent_id in (select a.id from public.agents a where a.organization_id = p_organization_id and a.owner_id = p_user_id);
     end if;
     update public.organization_members m set role = v_role, status = v_status, updated_at = now()
     where m.organization_id = p_organization_id and m.user_id = p_user_id;

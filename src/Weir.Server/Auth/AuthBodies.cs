@@ -24,13 +24,13 @@ internal sealed record AuthSession(
         login.AccessToken, "bearer", (int)PersonTokens.Lifetime.TotalSeconds, expires.ToUnixTimeSeconds(), login.RefreshToken, AuthUser.Of(login.User));
 }
 
-/// <summary>GoTrue's user, as far as Weir knows one. Weir sends no mail: an address counts as confirmed.</summary>
+/// <summary>GoTrue's user, as far as Weir knows one. Weir sends no mail: the address of who signed up is never confirmed, and is said to be so.</summary>
 internal sealed record AuthUser(
     [property: JsonPropertyName("id")] Guid Id,
     [property: JsonPropertyName("aud")] string Aud,
     [property: JsonPropertyName("role")] string Role,
     [property: JsonPropertyName("email")] string Email,
-    [property: JsonPropertyName("email_confirmed_at")] DateTimeOffset EmailConfirmedAt,
+    [property: JsonPropertyName("email_confirmed_at")] DateTimeOffset? EmailConfirmedAt,
     [property: JsonPropertyName("phone")] string Phone,
     [property: JsonPropertyName("last_sign_in_at")] DateTimeOffset? LastSignInAt,
     [property: JsonPropertyName("app_metadata")] AuthProvider AppMetadata,
@@ -41,7 +41,7 @@ internal sealed record AuthUser(
     [property: JsonPropertyName("is_anonymous")] bool IsAnonymous)
 {
     public static AuthUser Of(LoginUser user) => new(
-        user.Id, "authenticated", "authenticated", user.Email, user.CreatedAt, "", user.SignedInAt, AuthProvider.Email, new { }, [], user.CreatedAt, user.UpdatedAt, IsAnonymous: false);
+        user.Id, "authenticated", "authenticated", user.Email, user.EmailConfirmedAt, "", user.SignedInAt, AuthProvider.Email, new { }, [], user.CreatedAt, user.UpdatedAt, IsAnonymous: false);
 }
 
 internal sealed record AuthProvider([property: JsonPropertyName("provider")] string Name, [property: JsonPropertyName("providers")] string[] Names)

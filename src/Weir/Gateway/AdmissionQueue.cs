@@ -1,5 +1,6 @@
 using Weir.Configuration;
 using Weir.Errors;
+using Weir.Postgres;
 
 namespace Weir.Gateway;
 
@@ -161,14 +162,14 @@ internal sealed class AdmissionQueue : IAsyncDisposable
                 batch[i].Decided.TrySetResult(decisions[i]);
             }
         }
-        catch (WeirException e) when (e.Code != ErrorCode.Unavailable && batch.Count > 1)
+        catch (WeirException e) when (Raised(e) && batch.Count > 1)
         {
             foreach (var one in batch.Where(w => !w.IsGivenUp))
             {
                 await DecideBatchAsync([one]);
             }
         }
-        catch (WeirException e) when (e.Code != ErrorCode.Unavailable)
+        catch (WeirException e) when (Raised(e))
         {
             await DenyPoisonedAsync(batch[0]);
         }
@@ -180,6 +181,9 @@ internal sealed class AdmissionQueue : IAsyncDisposable
             }
         }
     }
+
+    /// <summary>Whether the statement itself failed, by an error or by taking longer than the database lets it; not whether the database is away.</summary>
+    private static bool Raised(WeirException e) => e.Code != ErrorCode.Unavailable || DatabaseErrors.SqlstateOf(e) == Npgsql.PostgresErrorCodes.QueryCanceled;
 
     private async Task DenyPoisonedAsync(Waiting poisoned)
     {

@@ -13,7 +13,7 @@ internal delegate ValueTask<Guid> UserOfToken(string issuer, string subject, str
 /// Who a subject of the configured issuer is here. A pair of issuer and subject is one person for ever, so what the database
 /// said once is kept; whether that person may do anything is asked of it each time.
 /// </summary>
-internal sealed class Identities(Databases databases)
+internal sealed class Identities(Databases databases, TimeProvider time)
 {
     /// <summary>Above this all are forgotten, rather than kept in some order: a verified token is needed to enter one.</summary>
     private const int MostKept = 100_000;
@@ -21,7 +21,10 @@ internal sealed class Identities(Databases databases)
     private const string UserOfTokenSql = "select weir.user_of_token($1, $2, $3, $4)";
     private const string AllowIssuer = "select weir.set_setting('identity_issuers', to_jsonb(array[$1]))";
 
-    private readonly ConcurrentDictionary<(string Issuer, string Subject, string? Email, bool Verified), Guid> _known = new();
+    /// <summary>How long a ban, or an address that the issuer changes back, may take to be seen.</summary>
+    private static readonly TimeSpan Kept = TimeSpan.FromMinutes(1);
+
+    private readonly ConcurrentDictionary<(string Issuer, string Subject), Known> _known = new();
 
     /// <summary>What the operator configured, for the database: whose unknown people become users. With the owner's connection.</summary>
     public static async Task AllowAsync(string ownerUrl, AuthConfig auth, CancellationToken ct)
@@ -37,11 +40,12 @@ internal sealed class Identities(Databases databases)
     /// <exception cref="Weir.Errors.WeirException">WR002: nobody here.</exception>
     public async ValueTask<Guid> UserAsync(string issuer, string subject, string? email, bool emailVerified, CancellationToken ct)
     {
-        // With the address, which the database keeps: a new one is told.
-        var person = (issuer, subject, email, emailVerified);
-        if (_known.TryGetValue(person, out var known))
+        var person = (issuer, subject);
+        var now = time.GetTimestamp();
+        // The database keeps the address, so a new one is told.
+        if (_known.TryGetValue(person, out var known) && known.Email == email && known.Verified == emailVerified && time.GetElapsedTime(known.At, now) < Kept)
         {
-            return known;
+            return known.User;
         }
 
         var user = await databases.Engine.ScalarAsync<Guid>(UserOfTokenSql, [Sql.Text(issuer), Sql.Text(subject), Sql.Text(email), Sql.Boolean(emailVerified)], ct);
@@ -50,6 +54,9 @@ internal sealed class Identities(Databases databases)
             _known.Clear();
         }
 
-        return _known[person] = user;
+        _known[person] = new Known(user, email, emailVerified, now);
+        return user;
     }
+
+    private sealed record Known(Guid User, string? Email, bool Verified, long At);
 }

@@ -12,7 +12,7 @@ internal sealed record SignInAttempt(bool Allowed, Guid? UserId, string? Passwor
 internal sealed record RefreshOutcome(string? Problem, int Counter, Guid UserId);
 
 /// <summary>A person as the embedded issuer knows them.</summary>
-internal sealed record LoginUser(Guid Id, string Email, DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt, DateTimeOffset? SignedInAt);
+internal sealed record LoginUser(Guid Id, string Email, DateTimeOffset? EmailConfirmedAt, DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt, DateTimeOffset? SignedInAt);
 
 /// <summary>The embedded issuer's statements. Limits, families and their locks are the database's, so that replicas share them.</summary>
 internal sealed class LoginQueries(Databases databases)
@@ -20,7 +20,7 @@ internal sealed class LoginQueries(Databases databases)
     private const string BeginSignIn = "select allowed, user_id, password_hash, disabled from weir.begin_sign_in($1, $2)";
     private const string OpenSignIn = "select weir.open_sign_in($1)";
     private const string RefreshSignIn = "select problem, counter, user_id from weir.refresh_sign_in($1, $2)";
-    private const string SignedInUser = "select email, created_at, updated_at, signed_in_at from weir.signed_in_user($1, $2)";
+    private const string SignedInUser = "select email, email_confirmed_at, created_at, updated_at, signed_in_at from weir.signed_in_user($1, $2)";
     private const string CloseSignIns = "select weir.close_sign_ins($1, $2, $3)";
     private const string SignUp = "select weir.sign_up($1, $2)";
 
@@ -40,7 +40,7 @@ internal sealed class LoginQueries(Databases databases)
     {
         var users = await databases.Engine.QueryAsync(
             SignedInUser, [Sql.Uuid(userId), Sql.Uuid(signInId)],
-            r => new LoginUser(userId, r.GetString(0), r.GetFieldValue<DateTimeOffset>(1), r.GetFieldValue<DateTimeOffset>(2), r.GetNullable<DateTimeOffset>(3)), ct);
+            r => new LoginUser(userId, r.GetString(0), r.GetNullable<DateTimeOffset>(1), r.GetFieldValue<DateTimeOffset>(2), r.GetFieldValue<DateTimeOffset>(3), r.GetNullable<DateTimeOffset>(4)), ct);
         return users is [var user] ? user : null;
     }
 

@@ -45,7 +45,8 @@ internal sealed class Databases : IAsyncDisposable
         return new Databases(
             Build("weir-gateway", config.Url!, config, config.PoolSize, ""),
             Build("weir-engine", config.EngineUrl!, config, config.PoolSize, EngineOptions),
-            Build("weir-admission", config.EngineUrl!, config, 2, EngineOptions, prepared: 10),
+            // One call that takes long ends its batch, whose others are then decided without it.
+            Build("weir-admission", config.EngineUrl!, config, 2, EngineOptions + " -c statement_timeout=2s", prepared: 10),
             Build("weir-completion", config.EngineUrl!, config, 1, EngineOptions + " -c synchronous_commit=off", prepared: 10));
     }
 

@@ -58,7 +58,7 @@ public sealed class OtherIssuerTests(TestDatabase database) : IClassFixture<Test
 
         var jwk = JsonWebKeyConverter.ConvertFromRSASecurityKey(new RsaSecurityKey(_key.ExportParameters(false)) { KeyId = "k" });
         var keys = new SigningKeys(_ => Task.FromResult($$"""{"keys":[{"kty":"RSA","kid":"k","n":"{{jwk.N}}","e":"{{jwk.E}}"}]}"""), TimeProvider.System);
-        var tokens = new PersonTokens(auth, Keyring.Parse([Convert.ToBase64String(new byte[32])]), keys, new Identities(database.Pools).UserAsync, TimeProvider.System);
+        var tokens = new PersonTokens(auth, Keyring.Parse([Convert.ToBase64String(new byte[32])]), keys, new Identities(database.Pools, TimeProvider.System).UserAsync, TimeProvider.System);
         return await tokens.VerifyAsync(Token(issuer, subject), Cancelled);
     }
 
