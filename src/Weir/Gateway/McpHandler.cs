@@ -104,6 +104,11 @@ internal sealed class McpHandler(
         }
         catch (WeirException e)
         {
+            if (e.Code == ErrorCode.RateLimited)
+            {
+                await RecordRefusedAsync(http, scope, default, "stream", "limit");
+            }
+
             await FailAsync(new McpExchange(http, scope, default, new Envelope { Kind = MessageKind.Request, Method = "" }), e);
         }
     }
@@ -345,8 +350,8 @@ internal sealed class McpHandler(
         }
     }
 
-    /// <summary>A request of a known actor that cannot be understood is recorded as such.</summary>
-    private async Task RecordRefusedAsync(HttpContext http, McpScope scope, ReadOnlyMemory<byte> body, string method)
+    /// <summary>A request of a known actor that cannot be understood, or is one too many, is recorded as such.</summary>
+    private async Task RecordRefusedAsync(HttpContext http, McpScope scope, ReadOnlyMemory<byte> body, string method, string reason = "invalid_request")
     {
         var now = time.GetUtcNow();
         var request = new CallRequest(
@@ -365,7 +370,7 @@ internal sealed class McpHandler(
             "");
         try
         {
-            await queries.RecordDenialAsync(request, "invalid_request");
+            await queries.RecordDenialAsync(request, reason);
         }
         catch (WeirException e)
         {
