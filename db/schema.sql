@@ -1893,12 +1893,12 @@ begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'credential');
   end if;
-  -- seen by admins and the agent's owner only, who are the ones that may
-  select k.organization_id, k.agent_id, k.revoked_at into v_key from public.agent_api_keys k where k.key_id = p_key_id;
+  -- seen by admins and the agent's owner only, who are the ones that may: and still are, under the lock
+  perform weir.lock_organization(k.organization_id) from public.agent_api_keys k where k.key_id = p_key_id;
+  select k.organization_id, k.agent_id into v_key from public.agent_api_keys k where k.key_id = p_key_id;
   if v_key.organization_id is null then
     return weir.refuse('WR004', 'there is no such key', 'credential');
   end if;
-  perform weir.lock_organization(v_key.organization_id);
   update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
   where k.key_id = p_key_id and k.revoked_at is null;
   if found then
@@ -1939,12 +1939,12 @@ begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
   end if;
-  -- seen by admins only
+  -- seen by admins only: and still, under the lock
+  perform weir.lock_organization(i.organization_id) from public.organization_invitations i where i.id = p_invitation_id;
   select i.organization_id into v_organization_id from public.organization_invitations i where i.id = p_invitation_id;
   if v_organization_id is null then
     return weir.refuse('WR004', 'there is no such invitation', 'lifecycle');
   end if;
-  perform weir.lock_organization(v_organization_id);
   if exists (select from public.organization_invitations i where i.id = p_invitation_id and i.accepted_at is not null) then
     return weir.refuse('WR005', 'the invitation was accepted', 'lifecycle', v_organization_id, p_item => 'revoke_invitation');
   end if;
@@ -1997,11 +1997,13 @@ begin
   where a.id = p_agent_id;
   if v_organization_id is null then
     return weir.refuse('WR004', 'there is no such agent or server', 'grant');
-  elsif not weir.may_manage_agent(v_organization_id, p_agent_id) then
+  end if;
+  -- who may is looked at under the lock: a moment before they might have
+  perform weir.lock_organization(v_organization_id);
+  if not weir.may_manage_agent(v_organization_id, p_agent_id) then
     return weir.refuse('WR003', 'access is revoked by an owner or admin, or by the agent''s owner', 'grant', v_organization_id,
                        p_agent_id, p_instance_id, 'revoke_mcp_access');
   end if;
-  perform weir.lock_organization(v_organization_id);
   update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
   where g.agent_id = p_agent_id and g.mcp_server_instance_id = p_instance_id and g.revoked_at is null
   returning g.id into v_grant_id;
@@ -2043,12 +2045,12 @@ begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'credential');
   end if;
-  -- seen by admins only, who are the ones that may
+  -- seen by admins only, who are the ones that may: and still are, under the lock
+  perform weir.lock_organization(k.organization_id) from public.organization_api_keys k where k.key_id = p_key_id;
   select k.organization_id into v_organization_id from public.organization_api_keys k where k.key_id = p_key_id;
   if v_organization_id is null then
     return weir.refuse('WR004', 'there is no such key', 'credential');
   end if;
-  perform weir.lock_organization(v_organization_id);
   update public.organization_api_keys k set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
   where k.key_id = p_key_id and k.revoked_at is null;
   if found then
@@ -2271,10 +2273,10 @@ $$;
 ALTER FUNCTION weir.add_platform_admin(p_user_id uuid) OWNER TO weir_system;
 
 --
--- Name: admit(uuid, uuid[], timestamp with time zone[], text[], bytea[], uuid[], uuid[], text[], uuid[], text[], text[], text[], integer[], bigint[], bytea[], text[], uuid[]); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: admit(uuid, uuid[], timestamp with time zone[], text[], bytea[], uuid[], uuid[], text[], uuid[], text[], text[], text[], integer[], bigint[], bytea[], text[], uuid[], boolean[]); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[]) RETURNS weir.call_decision[]
+CREATE FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[] DEFAULT NULL::boolean[]) RETURNS weir.call_decision[]
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -2295,7 +2297,8 @@ begin
      or not coalesce(cardinality(p_ids) = all(array[cardinality(p_created_at), cardinality(p_key_ids), cardinality(p_secret_hashes),
           cardinality(p_user_ids), cardinality(p_agent_ids), cardinality(p_kinds), cardinality(p_instance_ids), cardinality(p_items),
           cardinality(p_arguments), cardinality(p_request_ids), cardinality(p_attempts), cardinality(p_request_bytes),
-          cardinality(p_request_hashes), cardinality(p_request_copies), cardinality(p_organization_ids)]), false) then
+          cardinality(p_request_hashes), cardinality(p_request_copies), cardinality(p_organization_ids),
+          coalesce(cardinality(p_at_limit), cardinality(p_ids))]), false) then
     raise exception using errcode = 'WR001', message = 'arrays must have one element for each call, and ids, times and attempts no null';
   elsif not p_kinds <@ array['tool_execution', 'resource_read', 'prompt_get', 'context_request']
         or array_position(p_kinds, null) is not null then
@@ -2335,6 +2338,15 @@ begin
   v_calls := v_decisions.calls;
 
   -- 4. the limits
+  if p_at_limit is not null then
+    for n in 1 .. cardinality(v_calls) loop
+      if p_at_limit[n] and v_calls[n].failures = '{}' then
+        v_calls[n].failures := array['limit'];
+        v_calls[n].detail := 'connections';
+        v_calls[n].endpoint_url := null;
+      end if;
+    end loop;
+  end if;
   if v_decisions.limited then
     for v_over in select o.ordinal, o.retry_after from weir.over_limit(v_calls) o loop
       v_calls[v_over.ordinal].failures := array['limit'];
@@ -2367,13 +2379,13 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[]) OWNER TO weir_system;
+ALTER FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[]) OWNER TO weir_system;
 
 --
 -- Name: agent_catalog(text, bytea, uuid, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text) RETURNS TABLE(kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text, share text, priority integer, item text, definition_hash bytea, chat_offline boolean)
+CREATE FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text) RETURNS TABLE(kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text, share text, priority integer, item text, definition_hash bytea, chat_offline boolean, max_concurrent_connections integer)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -2381,7 +2393,9 @@ CREATE FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id
 declare
   v_agent record;
 begin
-  select a.id, a.organization_id, a.name into v_agent from public.agents a
+  select a.id, a.organization_id, a.name, o.max_concurrent_connections into v_agent
+  from public.agents a
+  join public.organizations o on o.id = a.organization_id
   where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
 
   return query
@@ -2408,9 +2422,11 @@ begin
       and weir.granted_entries(i.permissions, case p.kind when 'tool' then 'tool_execution' when 'prompt' then 'prompt_get'
                                               else 'resource_read' end, p.name) is not null
   )
-  select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null
+  select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
+         v_agent.max_concurrent_connections
   union all
-  (select r.kind, v_agent.organization_id, v_agent.id, v_agent.name, r.id, r.name, r.status, r.share, r.priority, r.item, r.hash, r.offline
+  (select r.kind, v_agent.organization_id, v_agent.id, v_agent.name, r.id, r.name, r.status, r.share, r.priority, r.item, r.hash,
+          r.offline, null
    from items r
    order by r.priority, r.id, r.kind <> 'instance', r.kind, r.item, r.hash);
 end;
@@ -4642,8 +4658,8 @@ declare
   v_written integer;
   v_epoch integer;
 begin
-  if not p_reasons <@ array['invalid_request', 'error'] or array_position(p_reasons, null) is not null then
-    raise exception using errcode = 'WR001', message = 'p_reasons: must be invalid_request or error';
+  if not p_reasons <@ array['invalid_request', 'error', 'limit'] or array_position(p_reasons, null) is not null then
+    raise exception using errcode = 'WR001', message = 'p_reasons: must be invalid_request, error or limit';
   end if;
   select i.epoch into v_epoch from weir.installation i;
   insert into public.mcp_interaction_logs (
@@ -9914,11 +9930,11 @@ GRANT ALL ON FUNCTION weir.add_platform_admin(p_user_id uuid) TO weir_owner;
 
 
 --
--- Name: FUNCTION admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[]); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[]); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[]) TO weir_engine;
+REVOKE ALL ON FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[]) TO weir_engine;
 
 
 --
@@ -11982,6 +11998,13 @@ GRANT SELECT(is_active) ON TABLE public.organizations TO weir_system;
 --
 
 GRANT SELECT(max_members) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.max_concurrent_connections; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(max_concurrent_connections) ON TABLE public.organizations TO weir_system;
 
 
 --

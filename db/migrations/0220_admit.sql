@@ -67,13 +67,16 @@ grant execute on function weir.cut(text, integer) to weir_system;
 --   1. check the batch's shape
 --   2. take the shared locks, by try, before the statement that reads
 --   3. read and decide
---   4. count limits, where a grant has them
+--   4. the limits: of what the organization has open, which the replica counts, then of calls, where a grant has one
 --   5. record every call that has an organization, and answer, in the order of the calls
 -- p_organization_ids is a hint: which locks to take. Where it is null it is looked up; a wrong one makes its call `changing`.
+-- p_at_limit: which calls found their organization's max_concurrent_connections open at the replica; null: none. No
+-- permission: it can only deny, and only what all else allows, so that nobody who is denied anyway learns of it.
 create function weir.admit(
   p_replica_id uuid, p_ids uuid[], p_created_at timestamptz[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[],
   p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[],
-  p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[])
+  p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[],
+  p_at_limit boolean[] default null)
 returns weir.call_decision[]
 language plpgsql volatile security definer
 set search_path = ''
@@ -95,7 +98,8 @@ begin
      or not coalesce(cardinality(p_ids) = all(array[cardinality(p_created_at), cardinality(p_key_ids), cardinality(p_secret_hashes),
           cardinality(p_user_ids), cardinality(p_agent_ids), cardinality(p_kinds), cardinality(p_instance_ids), cardinality(p_items),
           cardinality(p_arguments), cardinality(p_request_ids), cardinality(p_attempts), cardinality(p_request_bytes),
-          cardinality(p_request_hashes), cardinality(p_request_copies), cardinality(p_organization_ids)]), false) then
+          cardinality(p_request_hashes), cardinality(p_request_copies), cardinality(p_organization_ids),
+          coalesce(cardinality(p_at_limit), cardinality(p_ids))]), false) then
     raise exception using errcode = 'WR001', message = 'arrays must have one element for each call, and ids, times and attempts no null';
   elsif not p_kinds <@ array['tool_execution', 'resource_read', 'prompt_get', 'context_request']
         or array_position(p_kinds, null) is not null then
@@ -135,6 +139,15 @@ begin
   v_calls := v_decisions.calls;
 
   -- 4. the limits
+  if p_at_limit is not null then
+    for n in 1 .. cardinality(v_calls) loop
+      if p_at_limit[n] and v_calls[n].failures = '{}' then
+        v_calls[n].failures := array['limit'];
+        v_calls[n].detail := 'connections';
+        v_calls[n].endpoint_url := null;
+      end if;
+    end loop;
+  end if;
   if v_decisions.limited then
     for v_over in select o.ordinal, o.retry_after from weir.over_limit(v_calls) o loop
       v_calls[v_over.ordinal].failures := array['limit'];

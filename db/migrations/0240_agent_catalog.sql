@@ -57,10 +57,11 @@ $$;
 revoke all on function weir.principal_agent(text, bytea, uuid, uuid) from public;
 grant execute on function weir.principal_agent(text, bytea, uuid, uuid) to weir_system;
 
--- The agent, its granted instances in any state, and of each the items that are permitted, announced and approved.
+-- The agent, with how much its organization may have open, its granted instances in any state, and of each the items that
+-- are permitted, announced and approved.
 create function weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text)
 returns table (kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text,
-               share text, priority integer, item text, definition_hash bytea, chat_offline boolean)
+               share text, priority integer, item text, definition_hash bytea, chat_offline boolean, max_concurrent_connections integer)
 language plpgsql stable security definer
 set search_path = ''
 as $$
@@ -68,7 +69,9 @@ as $$
 declare
   v_agent record;
 begin
-  select a.id, a.organization_id, a.name into v_agent from public.agents a
+  select a.id, a.organization_id, a.name, o.max_concurrent_connections into v_agent
+  from public.agents a
+  join public.organizations o on o.id = a.organization_id
   where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
 
   return query
@@ -95,9 +98,11 @@ begin
       and weir.granted_entries(i.permissions, case p.kind when 'tool' then 'tool_execution' when 'prompt' then 'prompt_get'
                                               else 'resource_read' end, p.name) is not null
   )
-  select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null
+  select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
+         v_agent.max_concurrent_connections
   union all
-  (select r.kind, v_agent.organization_id, v_agent.id, v_agent.name, r.id, r.name, r.status, r.share, r.priority, r.item, r.hash, r.offline
+  (select r.kind, v_agent.organization_id, v_agent.id, v_agent.name, r.id, r.name, r.status, r.share, r.priority, r.item, r.hash,
+          r.offline, null
    from items r
    order by r.priority, r.id, r.kind <> 'instance', r.kind, r.item, r.hash);
 end;
@@ -124,6 +129,7 @@ $$;
 revoke all on function weir.definitions(uuid[], text[], text[], bytea[]) from public;
 grant execute on function weir.definitions(uuid[], text[], text[], bytea[]) to weir_engine;
 
+grant select (max_concurrent_connections) on public.organizations to weir_system;
 grant create on schema weir to weir_system;
 alter function weir.authenticate_key(text, bytea) owner to weir_system;
 alter function weir.agent_catalog(text, bytea, uuid, uuid, text) owner to weir_system;

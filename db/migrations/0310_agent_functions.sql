@@ -93,12 +93,12 @@ begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'credential');
   end if;
-  -- seen by admins and the agent's owner only, who are the ones that may
-  select k.organization_id, k.agent_id, k.revoked_at into v_key from public.agent_api_keys k where k.key_id = p_key_id;
+  -- seen by admins and the agent's owner only, who are the ones that may: and still are, under the lock
+  perform weir.lock_organization(k.organization_id) from public.agent_api_keys k where k.key_id = p_key_id;
+  select k.organization_id, k.agent_id into v_key from public.agent_api_keys k where k.key_id = p_key_id;
   if v_key.organization_id is null then
     return weir.refuse('WR004', 'there is no such key', 'credential');
   end if;
-  perform weir.lock_organization(v_key.organization_id);
   update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
   where k.key_id = p_key_id and k.revoked_at is null;
   if found then

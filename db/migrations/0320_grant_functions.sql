@@ -68,11 +68,13 @@ begin
   where a.id = p_agent_id;
   if v_organization_id is null then
     return weir.refuse('WR004', 'there is no such agent or server', 'grant');
-  elsif not weir.may_manage_agent(v_organization_id, p_agent_id) then
+  end if;
+  -- who may is looked at under the lock: a moment before they might have
+  perform weir.lock_organization(v_organization_id);
+  if not weir.may_manage_agent(v_organization_id, p_agent_id) then
     return weir.refuse('WR003', 'access is revoked by an owner or admin, or by the agent''s owner', 'grant', v_organization_id,
                        p_agent_id, p_instance_id, 'revoke_mcp_access');
   end if;
-  perform weir.lock_organization(v_organization_id);
   update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
   where g.agent_id = p_agent_id and g.mcp_server_instance_id = p_instance_id and g.revoked_at is null
   returning g.id into v_grant_id;

@@ -100,12 +100,12 @@ begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
   end if;
-  -- seen by admins only
+  -- seen by admins only: and still, under the lock
+  perform weir.lock_organization(i.organization_id) from public.organization_invitations i where i.id = p_invitation_id;
   select i.organization_id into v_organization_id from public.organization_invitations i where i.id = p_invitation_id;
   if v_organization_id is null then
     return weir.refuse('WR004', 'there is no such invitation', 'lifecycle');
   end if;
-  perform weir.lock_organization(v_organization_id);
   if exists (select from public.organization_invitations i where i.id = p_invitation_id and i.accepted_at is not null) then
     return weir.refuse('WR005', 'the invitation was accepted', 'lifecycle', v_organization_id, p_item => 'revoke_invitation');
   end if;

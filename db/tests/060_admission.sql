@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(70);
+select plan(75);
 
 -- Admitted
 select is(pg_temp.call('read_file', '{"path": "/data/a"}'), 'admitted', 'a granted tool with permitted arguments');
@@ -140,6 +140,34 @@ select ok((select max(detail)::integer between extract(epoch from date_trunc('ho
                                           and extract(epoch from date_trunc('hour',
                                           clock_timestamp()) + interval '1 hour' - clock_timestamp()) + 60
            from mcp_interaction_logs where reason = 'limit'), 'and the wait is until its hour ends');
+rollback to s;
+
+-- What the organization has open is counted by the replica: it says which calls are too many, and that only denies
+create function pg_temp.beyond(p_items text[], p_at_limit boolean[]) returns text language sql as $$
+  select string_agg(case when a.failures = '{}' then 'admitted' else a.failures[1] || coalesce(' ' || a.detail, '') end, ', '
+                    order by a.ordinal)
+  from (select count(*)::integer as n from unnest(p_items)) c,
+       unnest(weir.admit('01900000-0000-7000-8000-000000000001', array(select weir.uuid_v7() from unnest(p_items)),
+         array_fill(clock_timestamp(), array[n]), array_fill('robokey000000001'::text, array[n]),
+         array_fill(sha256(convert_to(repeat('r', 43), 'UTF8')), array[n]), array_fill(null::uuid, array[n]),
+         array_fill(null::uuid, array[n]), array_fill('tool_execution'::text, array[n]), array_fill(pg_temp.id('files'), array[n]),
+         p_items, array_fill('{}'::text, array[n]), array_fill('1'::text, array[n]), array_fill(1, array[n]),
+         array_fill(1::bigint, array[n]), array_fill(sha256('r'), array[n]), array_fill('{}'::text, array[n]),
+         array_fill(null::uuid, array[n]), p_at_limit)) a;
+$$;
+select is(pg_temp.beyond(array['list_directory', 'list_directory', 'delete_file', 'read_file'], array[true, false, true, null]),
+  'limit connections, admitted, item_not_granted, argument_rule $.path',
+  'M12_a_call_too_many_is_denied_and_of_those_only_who_would_be_served_learns_it');
+select is((select reason || ' ' || detail || ' ' || instance_name || ' ' || (grant_id is not null)
+           from mcp_interaction_logs where detail = 'connections'), 'limit connections files true', 'M12_and_recorded');
+select throws_ok($$select pg_temp.beyond(array['list_directory'], array[true, false])$$, 'WR001', null, 'one answer for each call');
+select pg_temp.be('ann', $$select grant_mcp_access({robo}, {files}, '{"tools": {"*": {}}, "limits": {"per_minute": 1}}')$$) \g /dev/null
+select is(pg_temp.beyond(array['list_directory', 'list_directory', 'list_directory'], array[true, false, false]),
+  'limit connections, admitted, limit ' || (select detail from mcp_interaction_logs where reason = 'limit' and detail <> 'connections'),
+  'M12_a_call_too_many_uses_up_no_grant_s_limit');
+update organizations set max_concurrent_connections = 7 where id = pg_temp.id('a');
+select is((select c.max_concurrent_connections from weir.agent_catalog('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')),
+  null, null, null) c where c.kind = 'agent'), 7, 'M12_the_limit_comes_with_the_agent_s_catalog');
 rollback to s;
 
 -- A batch

@@ -119,7 +119,7 @@ select is(weir.record_denials('01900000-0000-7000-8000-000000000001', array[weir
   array_fill(1::bigint, array[3]), array_fill(null::bytea, array[3])), 2,
   'a malformed request of a known actor is recorded, of nobody not');
 select throws_ok($$select weir.record_denials(null, array[weir.uuid_v7()], array[now()], array['x'], array[sha256('x')], array[null::uuid],
-  array[null::uuid], array['chat'], array['x'], array['limit'], array['x'], array[1::bigint],
+  array[null::uuid], array['chat'], array['x'], array['no_grant'], array['x'], array[1::bigint],
   array[null::bytea])$$,
   'WR001', null, 'with its own reasons only');
 

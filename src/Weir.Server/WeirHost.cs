@@ -139,6 +139,7 @@ internal static class WeirHost
         services.AddSingleton(s => new GatewayQueries(s.GetRequiredService<Databases>(), replicaId));
         services.AddSingleton(s => new AgentCatalogs(s.GetRequiredService<GatewayQueries>(), config.Mcp.MaxNameLength));
         services.AddSingleton<Definitions>();
+        services.AddSingleton<OpenConnections>();
         services.AddSingleton<ListChanges>();
         services.AddSingleton<SessionTokens>();
         services.AddSingleton(s => new AdmissionQueue(
@@ -147,7 +148,7 @@ internal static class WeirHost
         services.AddSingleton(s => new CompletionQueue(
             s.GetRequiredService<GatewayQueries>().CompleteAsync, config.Completion.MaxWaiting, time, s.GetRequiredService<ILogger<CompletionQueue>>()));
         services.AddSingleton(s => new ToolCaller(
-            s.GetRequiredService<AgentCatalogs>(), s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
+            s.GetRequiredService<AgentCatalogs>(), s.GetRequiredService<OpenConnections>(), s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
             s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<NodeDirectory>().KeyOf, TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), time));
         services.AddSingleton<McpErrors>();
         services.AddSingleton<RefusedRequests>();

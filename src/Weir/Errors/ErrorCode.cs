@@ -27,7 +27,7 @@ internal enum ErrorCode
     /// <summary>WR007: a permission is being changed at this moment. 503, retryable at once.</summary>
     Changing = 7,
 
-    /// <summary>WR008: a limit of calls in time is reached. 429, retryable after the hint.</summary>
+    /// <summary>WR008: a limit of calls in time, or of what is open at once, is reached. 429, retryable after the hint.</summary>
     RateLimited = 8,
 
     /// <summary>WR009: the database does not answer, or Weir is stopping or overloaded. 503, retryable.</summary>

@@ -18,7 +18,9 @@ internal sealed record CatalogInstance(Guid Id, string Name, string Status);
 /// What an agent may use, as one statement said it. Used as a hint to find the server behind a name and the bytes of a list;
 /// whether a call is allowed is decided anew each time.
 /// </summary>
-internal sealed record AgentCatalog(Guid OrganizationId, Guid AgentId, string AgentName, IReadOnlyList<CatalogInstance> Instances, IReadOnlyList<CatalogItem> Items)
+/// <param name="MaxConnections">How many calls and streams its organization may have open at one replica.</param>
+internal sealed record AgentCatalog(
+    Guid OrganizationId, Guid AgentId, string AgentName, int MaxConnections, IReadOnlyList<CatalogInstance> Instances, IReadOnlyList<CatalogItem> Items)
 {
     private readonly FrozenDictionary<string, CatalogItem> _tools = Items
         .Where(i => i.Kind == ItemKinds.Tool)
@@ -82,7 +84,7 @@ internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength)
             exposeAll ? ExposedNames.Make(r.InstanceName!, r.InstanceId.Value, r.Item!, maxNameLength) : r.Item!,
             r.Hash!,
             r.ChatOffline));
-        return new AgentCatalog(agent.OrganizationId, agent.AgentId, agent.AgentName, [.. instances], [.. items]);
+        return new AgentCatalog(agent.OrganizationId, agent.AgentId, agent.AgentName, agent.MaxConnections!.Value, [.. instances], [.. items]);
     }
 
     private static string Key(Principal principal, string? instanceName) => $"{principal.Name}/{instanceName}";

@@ -42,6 +42,9 @@ internal sealed record CallRequest(
     byte[] RequestHash,
     string RequestCopy)
 {
+    /// <summary>Its organization has as much open at this replica as it may: admission denies it, if nothing else does.</summary>
+    public bool IsAtLimit { get; init; }
+
     /// <summary>Whose turn it takes in a batch: the organization where it is known, else the principal.</summary>
     public string Fairness => OrganizationId?.ToString() ?? Principal.Name;
 }

@@ -17,6 +17,7 @@ internal static class Denials
             ErrorCode.ArgumentsDenied,
             $"The arguments of '{exposedName}' are not permitted{(decision.Detail is null ? "" : $": {decision.Detail}")}.",
             "Ask the server's admin which arguments the grant allows."),
+        "limit" when decision.Detail == "connections" => OpenConnections.Full(),
         "limit" => new(ErrorCode.RateLimited, "The grant's limit of calls is used up.", decision.Detail is null ? "Retry later." : $"Retry after {decision.Detail} s."),
         "unavailable" => new(ErrorCode.InstanceUnavailable, $"The server '{decision.InstanceName}' is {decision.Detail ?? "not running"}.", "Retry when it runs."),
         "changing" => new(ErrorCode.Changing, "A permission is being changed at this moment.", "Retry."),

@@ -11,13 +11,13 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
 {
     private const string Admit =
         "select ordinal, failures = '{}', failures[1], organization_id, agent_id, instance_id, instance_name, endpoint_url, node_id, share, detail "
-        + "from unnest(weir.admit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17))";
+        + "from unnest(weir.admit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18))";
 
     private const string RecordDenials = "select weir.record_denials($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     private const string Complete = "select weir.complete($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
     private const string AgentCatalogSql =
-        "select kind, organization_id, agent_id, agent_name, instance_id, instance_name, status, item, definition_hash, chat_offline "
+        "select kind, organization_id, agent_id, agent_name, instance_id, instance_name, status, item, definition_hash, chat_offline, max_concurrent_connections "
         + "from weir.agent_catalog($1, $2, $3, $4, $5)";
 
     private const string Definitions = "select instance_id, kind, name, definition_hash, definition from weir.definitions($1, $2, $3, $4)";
@@ -25,7 +25,8 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
 
     /// <summary>One row of an agent's catalog; which members are set depends on <paramref name="Kind"/>.</summary>
     public sealed record CatalogRow(
-        string Kind, Guid OrganizationId, Guid AgentId, string AgentName, Guid? InstanceId, string? InstanceName, string? Status, string? Item, byte[]? Hash, bool ChatOffline);
+        string Kind, Guid OrganizationId, Guid AgentId, string AgentName, Guid? InstanceId, string? InstanceName, string? Status, string? Item, byte[]? Hash, bool ChatOffline,
+        int? MaxConnections);
 
     public sealed record DefinitionRow(Guid InstanceId, string Kind, string Name, byte[] Hash, string Definition);
 
@@ -51,6 +52,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
                 Column(NpgsqlDbType.Bytea, calls, c => c.RequestHash),
                 Column(NpgsqlDbType.Text, calls, c => c.RequestCopy),
                 Column(NpgsqlDbType.Uuid, calls, c => c.OrganizationId),
+                Sql.Array(NpgsqlDbType.Boolean, Array.Exists(calls, c => c.IsAtLimit) ? Array.ConvertAll(calls, c => c.IsAtLimit) : null),
             ],
             ReadDecision,
             CancellationToken.None);
@@ -112,7 +114,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         ],
         r => new CatalogRow(
             r.GetString(0), r.GetGuid(1), r.GetGuid(2), r.GetString(3), r.GetNullable<Guid>(4), r.GetNullableString(5), r.GetNullableString(6),
-            r.GetNullableString(7), r.IsDBNull(8) ? null : r.GetFieldValue<byte[]>(8), !r.IsDBNull(9) && r.GetBoolean(9)),
+            r.GetNullableString(7), r.IsDBNull(8) ? null : r.GetFieldValue<byte[]>(8), !r.IsDBNull(9) && r.GetBoolean(9), r.GetNullable<int>(10)),
         ct);
 
     public Task<IReadOnlyList<DefinitionRow>> DefinitionsAsync(IReadOnlyList<CatalogItem> items, CancellationToken ct) => databases.Engine.QueryAsync(

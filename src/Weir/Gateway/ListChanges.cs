@@ -10,7 +10,7 @@ namespace Weir.Gateway;
 /// Tells open streams that a list changed. The database's hint says which organization; whether this agent's list really
 /// differs is looked up before anybody is told.
 /// </summary>
-internal sealed class ListChanges(IHostApplicationLifetime lifetime, TimeProvider time)
+internal sealed class ListChanges(OpenConnections connections, IHostApplicationLifetime lifetime, TimeProvider time)
 {
     /// <summary>Each open stream costs a look at the database for every change; a client needs one.</summary>
     private const int MaxPerPrincipal = 16;
@@ -31,7 +31,7 @@ internal sealed class ListChanges(IHostApplicationLifetime lifetime, TimeProvide
     }
 
     /// <summary>Streams until the client goes away or its key is no longer good.</summary>
-    /// <exception cref="WeirException">WR002: the principal is not good; WR008: it has too many streams. Nothing was sent yet.</exception>
+    /// <exception cref="WeirException">WR002: the principal is not good; WR008: it has too many streams, or its organization too much open. Nothing was sent yet.</exception>
     public async Task StreamAsync(HttpContext http, string principal, Func<CancellationToken, Task<AgentCatalog>> load)
     {
         if (_listeners.Values.Count(l => l.Principal == principal) >= MaxPerPrincipal)
@@ -50,6 +50,7 @@ internal sealed class ListChanges(IHostApplicationLifetime lifetime, TimeProvide
             // Heard first, looked at second: a change in between is not missed.
             var catalog = await load(ct);
             listener.OrganizationId = catalog.OrganizationId;
+            using var open = connections.TryOpen(catalog.OrganizationId, catalog.MaxConnections) ?? throw OpenConnections.Full();
             EventStream.Begin(http.Response);
             await http.Response.Body.WriteAsync(Comment, ct);
             await http.Response.Body.FlushAsync(ct);

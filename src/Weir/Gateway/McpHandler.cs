@@ -90,6 +90,11 @@ internal sealed class McpHandler(
         }
         catch (WeirException e)
         {
+            if (e.Code == ErrorCode.RateLimited)
+            {
+                await refused.RecordAsync(http, scope, default, "stream", "limit");
+            }
+
             await errors.FailAsync(new McpExchange(http, scope, default, new Envelope { Kind = MessageKind.Request, Method = "" }), e);
         }
     }

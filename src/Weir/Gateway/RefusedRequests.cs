@@ -5,7 +5,7 @@ using Weir.Errors;
 
 namespace Weir.Gateway;
 
-/// <summary>A request of a known actor that cannot be understood: recorded as such, then refused.</summary>
+/// <summary>A request of a known actor that cannot be understood, or is one too many: recorded as such, then refused.</summary>
 internal sealed class RefusedRequests(GatewayQueries queries, TimeProvider time, ILogger<RefusedRequests> logger)
 {
     public Task RefuseAsync(McpExchange exchange, Refusal refusal) =>
@@ -15,11 +15,11 @@ internal sealed class RefusedRequests(GatewayQueries queries, TimeProvider time,
     /// <param name="id">The request's, where it could be read.</param>
     public async Task RefuseAsync(HttpContext http, McpScope scope, Refusal refusal, ReadOnlyMemory<byte> body = default, string method = "", byte[]? id = null)
     {
-        await RecordAsync(http, scope, body, method);
+        await RecordAsync(http, scope, body, method, "invalid_request");
         await McpErrors.RefuseAsync(http, refusal, id);
     }
 
-    private async Task RecordAsync(HttpContext http, McpScope scope, ReadOnlyMemory<byte> body, string method)
+    public async Task RecordAsync(HttpContext http, McpScope scope, ReadOnlyMemory<byte> body, string method, string reason)
     {
         var request = new CallRequest(
             CallKey.At(time.GetUtcNow()),
@@ -36,7 +36,7 @@ internal sealed class RefusedRequests(GatewayQueries queries, TimeProvider time,
             "");
         try
         {
-            await queries.RecordDenialAsync(request, "invalid_request");
+            await queries.RecordDenialAsync(request, reason);
         }
         catch (WeirException e)
         {

@@ -48,6 +48,7 @@ internal interface ICallResponder
 /// <summary>The life of one tool call, the hot path.</summary>
 internal sealed class ToolCaller(
     AgentCatalogs catalogs,
+    OpenConnections connections,
     AdmissionQueue admissions,
     CompletionQueue completions,
     UpstreamSessions sessions,
@@ -70,14 +71,17 @@ internal sealed class ToolCaller(
     public async Task RunAsync(ToolCall call, ICallResponder responder, CancellationToken ct)
     {
         // 3. Resolve.
-        var tool = catalogs.Find(call.Principal, call.InstanceName)?.FindTool(call.ExposedName);
-        var catalog = tool is null
-            ? await catalogs.LoadAsync(call.Principal, call.InstanceName, ct)
-            : catalogs.Find(call.Principal, call.InstanceName);
-        tool ??= catalog?.FindTool(call.ExposedName);
+        var catalog = catalogs.Find(call.Principal, call.InstanceName);
+        if (catalog?.FindTool(call.ExposedName) is null)
+        {
+            catalog = await catalogs.LoadAsync(call.Principal, call.InstanceName, ct);
+        }
 
-        // 4. Admit.
-        var (request, decision) = await AdmitAsync(call, tool, catalog);
+        var tool = catalog.FindTool(call.ExposedName);
+
+        // 4. Admit. A call that waits to be decided counts among the open ones.
+        using var open = connections.TryOpen(catalog.OrganizationId, catalog.MaxConnections);
+        var (request, decision) = await AdmitAsync(call, tool, catalog, isAtLimit: open is null);
         if (!decision.Admitted)
         {
             throw Denials.ToException(decision, call.ExposedName);
@@ -109,7 +113,7 @@ internal sealed class ToolCaller(
         }
     }
 
-    private async Task<(CallRequest Request, Decision Decision)> AdmitAsync(ToolCall call, CatalogItem? tool, AgentCatalog? catalog)
+    private async Task<(CallRequest Request, Decision Decision)> AdmitAsync(ToolCall call, CatalogItem? tool, AgentCatalog catalog, bool isAtLimit)
     {
         if (completions.IsFull)
         {
@@ -123,7 +127,7 @@ internal sealed class ToolCaller(
         {
             var request = new CallRequest(
                 CallKey.At(time.GetUtcNow()),
-                catalog?.OrganizationId,
+                catalog.OrganizationId,
                 call.Principal,
                 CallKinds.Tool,
                 tool?.InstanceId,
@@ -133,7 +137,10 @@ internal sealed class ToolCaller(
                 attempt,
                 call.Body.Length,
                 hash,
-                copy);
+                copy)
+            {
+                IsAtLimit = isAtLimit,
+            };
             var decision = await admissions.DecideAsync(request);
             if (decision.Reason != "changing" || attempt > ChangingRetries.Length)
             {

@@ -6,6 +6,7 @@ internal sealed class ListChangeStream : IDisposable
     private readonly HttpResponseMessage _response;
     private int _signs;
     private int _changes;
+    private bool _hasEnded;
 
     private ListChangeStream(HttpResponseMessage response)
     {
@@ -17,6 +18,9 @@ internal sealed class ListChangeStream : IDisposable
     public int Signs => Volatile.Read(ref _signs);
 
     public int Changes => Volatile.Read(ref _changes);
+
+    /// <summary>Weir has ended it.</summary>
+    public bool HasEnded => Volatile.Read(ref _hasEnded);
 
     /// <summary>Returns when the stream is heard: no later change is missed.</summary>
     public static async Task<ListChangeStream> OpenAsync(HttpClient http)
@@ -49,6 +53,8 @@ internal sealed class ListChangeStream : IDisposable
                     Interlocked.Increment(ref _signs);
                 }
             }
+
+            Volatile.Write(ref _hasEnded, true);
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException or HttpRequestException)
         {

@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Identity;
+using Weir.Postgres;
 using Weir.Server;
 using Weir.Tests.Infrastructure;
 
@@ -78,6 +79,30 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
     }
 
     [Fact]
+    public async Task The_limit_of_open_calls_is_each_replicas_own()
+    {
+        // An organization of its own: streams of the other tests' may still be open.
+        var world = await World.CreateAsync(weir.Database);
+        await world.GrantAsync(await world.AddRemoteAsync("bounded", _server.Url), """{"tools": {"echo": {}, "hang": {}}}""");
+        var (one, two) = (new RawClient(weir.Client(world.AgentKey)), new RawClient(weir.Client(world.AgentKey)));
+        two.Http.BaseAddress = _two.Http.BaseAddress;
+        await Until.AsyncTrue(async () => (await one.ModernAsync("tools/list")).Body.Contains("bounded__hang", StringComparison.Ordinal), "the catalog");
+        await SetMaxConnectionsAsync(world.OrganizationId, 1);
+        using var leave = new CancellationTokenSource();
+        var hanging = one.CallAsync("bounded__hang", ct: leave.Token);
+        await Until.True(() => _server.Calls == 1, "a call hangs");
+
+        await Until.AsyncTrue(async () => (await one.CallAsync("bounded__echo")).Body.Contains("\"WR008\"", StringComparison.Ordinal), "the replica heard of the limit");
+        (await two.CallAsync("bounded__echo")).Body.ShouldContain("\"ok\"");
+
+        // Raised, it is so without a restart.
+        await SetMaxConnectionsAsync(world.OrganizationId, 200);
+        await Until.AsyncTrue(async () => (await one.CallAsync("bounded__echo")).Body.Contains("\"ok\"", StringComparison.Ordinal), "the new limit");
+        await leave.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(hanging);
+    }
+
+    [Fact]
     public async Task A_replica_with_another_keyring_does_not_start()
     {
         var directory = Directory.CreateTempSubdirectory().FullName;
@@ -146,4 +171,6 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
         (await stranger.CallAsync($"{name}__echo")).Body.ShouldNotContain("\"ok\"");
         (await new RawClient(weir.Client(weir.World.AgentKey), path).ModernAsync("tools/list")).Status.ShouldBe(HttpStatusCode.Unauthorized);
     }
+    private Task SetMaxConnectionsAsync(Guid organization, int most) => weir.Database.Superuser.ExecuteAsync(
+        "update public.organizations set max_concurrent_connections = $2 where id = $1", [Sql.Uuid(organization), Sql.Integer(most)], CancellationToken.None);
 }

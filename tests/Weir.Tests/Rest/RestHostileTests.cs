@@ -151,7 +151,7 @@ public sealed class RestHostileTests(RestWorld weir) : IClassFixture<RestWorld>
         {
             foreach (var column in relation.Columns.Where(c => c.Type == "uuid"))
             {
-                foreach (var foreign in new[] { weir.OtherOrganizationId, weir.OtherAgentId, weir.OtherOwnerId })
+                foreach (var foreign in weir.OtherIds)
                 {
                     var reply = await weir.GetAsync($"{relation.Name}?{column.Name}=eq.{foreign}", null, ("Prefer", "count=exact"));
                     (reply.Status, reply.Body, reply.ContentRange).ShouldBe((HttpStatusCode.OK, "[]", "*/0"), $"{relation.Name}.{column.Name}");
@@ -164,10 +164,26 @@ public sealed class RestHostileTests(RestWorld weir) : IClassFixture<RestWorld>
         {
             foreach (var tried in function.Arguments.Where(a => a.Type == "uuid"))
             {
-                var foreign = await weir.RpcAsync(function.Name, Arguments(function, tried, Foreign(tried.Name)));
                 var none = await weir.RpcAsync(function.Name, Arguments(function, tried, nobody));
-                (foreign.Status, foreign.Body).ShouldBe((none.Status, none.Body), $"{function.Name}({tried.Name})");
+                if (tried.Name != "before")
+                {
+                    // Else the function would not have looked at the id; `before` is a place in a list, and nothing there.
+                    none.Status.ShouldNotBe(HttpStatusCode.OK, $"{function.Name}({tried.Name}) of an id that nobody has");
+                }
+
+                foreach (var id in weir.OtherIds)
+                {
+                    var foreign = await weir.RpcAsync(function.Name, Arguments(function, tried, id));
+                    (foreign.Status, foreign.Body).ShouldBe((none.Status, none.Body), $"{function.Name}({tried.Name})");
+                }
             }
+        }
+
+        foreach (var (function, keyId) in new[] { ("revoke_agent_key", weir.OtherAgentKeyId), ("revoke_organization_api_key", weir.OtherOrganizationKeyId) })
+        {
+            var foreign = await weir.RpcAsync(function, $$"""{"key_id": "{{keyId}}"}""");
+            var none = await weir.RpcAsync(function, """{"key_id": "nobodyskey000001"}""");
+            (foreign.Status, foreign.Body).ShouldBe((none.Status, none.Body), function);
         }
     }
 
@@ -179,6 +195,8 @@ public sealed class RestHostileTests(RestWorld weir) : IClassFixture<RestWorld>
         { Type: "uuid", Name: "agent_id" } => weir.World.AgentId,
         { Type: "uuid", Name: "workspace_id" } => weir.World.WorkspaceId,
         { Type: "uuid", Name: "channel_id" or "p_channel_id" } => weir.World.ChannelId,
+        { Type: "uuid", Name: "mcp_server_instance_id" or "server_instance_id" or "server_id" } => weir.ServerId,
+        { Type: "uuid", Name: "user_id" } => weir.World.OwnerId,
         { Type: "uuid" } => null,
         { Name: "action" } => "stop",
         { Name: "key_id" } => "abcdefghijklmnop",
@@ -188,8 +206,6 @@ public sealed class RestHostileTests(RestWorld weir) : IClassFixture<RestWorld>
         { Type: "timestamp with time zone" } => null,
         _ => null,
     })));
-
-    private Guid Foreign(string argument) => argument switch { "organization_id" or "org_id" => weir.OtherOrganizationId, "user_id" => weir.OtherOwnerId, _ => weir.OtherAgentId };
 
     [Fact]
     public async Task A07_no_error_speaks_of_a_row_that_the_caller_does_not_see()

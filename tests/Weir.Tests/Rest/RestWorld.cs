@@ -19,11 +19,23 @@ public sealed class RestWorld(TestCluster cluster) : RunningWeir(cluster)
     internal const int MaxRows = 10;
     internal const string OtherSecret = "zebra-of-the-other-tenant";
 
+    private const string Server = """{"name": "one", "url": "https://one.example.org/mcp"}""";
+
     internal Guid OtherOwnerId { get; private set; }
 
     internal Guid OtherOrganizationId { get; private set; }
 
     internal Guid OtherAgentId { get; private set; }
+
+    /// <summary>Everything of the other tenant that has an id, its organization, owner and agent among them.</summary>
+    internal IReadOnlyList<Guid> OtherIds { get; private set; } = [];
+
+    internal string OtherAgentKeyId { get; } = "otheragentskey01";
+
+    internal string OtherOrganizationKeyId { get; } = "otherorgskey0001";
+
+    /// <summary>A server of the world's own organization.</summary>
+    internal Guid ServerId { get; private set; }
 
     internal string OwnerToken => TokenOf(World.OwnerId);
 
@@ -50,7 +62,23 @@ public sealed class RestWorld(TestCluster cluster) : RunningWeir(cluster)
         OtherOrganizationId = await AsOtherAsync("select public.create_organization($1)", Sql.Text("other"));
         OtherAgentId = await AsOtherAsync("select public.create_agent($1, $2)", Sql.Uuid(OtherOrganizationId), Sql.Text(OtherSecret));
         var workspace = await AsOtherAsync("select public.create_workspace($1, $2)", Sql.Uuid(OtherOrganizationId), Sql.Text("theirs"));
-        await AsOtherAsync("select public.create_channel($1, $2)", Sql.Uuid(workspace), Sql.Text(OtherSecret));
+        var channel = await AsOtherAsync("select public.create_channel($1, $2)", Sql.Uuid(workspace), Sql.Text(OtherSecret));
+        var server = await AsOtherAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(OtherOrganizationId), Sql.Jsonb(Server));
+        var member = await World.CreateUserAsync(Database);
+        await Database.Superuser.ExecuteAsync(
+            "insert into public.organization_members (organization_id, user_id, role) values ($1, $2, 'member')", [Sql.Uuid(OtherOrganizationId), Sql.Uuid(member)], CancellationToken.None);
+        OtherIds =
+        [
+            OtherOrganizationId, OtherOwnerId, OtherAgentId, workspace, channel, server, member,
+            await AsOtherAsync("select public.post_chat_message($1, $2)", Sql.Uuid(channel), Sql.Text(OtherSecret)),
+            await AsOtherAsync("select public.grant_mcp_access($1, $2, '{}')", Sql.Uuid(OtherAgentId), Sql.Uuid(server)),
+            await AsOtherAsync("select public.request_mcp_access($1, $2, '{}')", Sql.Uuid(OtherAgentId), Sql.Uuid(server)),
+            await AsOtherAsync("select public.invite_member($1, 'guest@example.test', 'member', repeat('g', 43))", Sql.Uuid(OtherOrganizationId)),
+            await AsOtherAsync("select public.create_user_ssh_key('theirs', $1)", Sql.Text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl theirs")),
+        ];
+        await CallAsOtherAsync("select public.create_agent_key($1, 'k', $2, repeat('s', 43))", Sql.Uuid(OtherAgentId), Sql.Text(OtherAgentKeyId));
+        await CallAsOtherAsync("select public.create_organization_api_key($1, 'k', $2, repeat('s', 43), array['audit.read'])", Sql.Uuid(OtherOrganizationId), Sql.Text(OtherOrganizationKeyId));
+        ServerId = (await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId), Sql.Jsonb(Server))).GetProperty("id").GetGuid();
     }
 
     /// <param name="path">Below <c>/rest/v1/</c>, as it goes over the wire.</param>
@@ -77,8 +105,9 @@ public sealed class RestWorld(TestCluster cluster) : RunningWeir(cluster)
 
     private protected override WeirConfig Configure(WeirConfig config) => config with { Rest = new RestConfig { MaxRows = MaxRows, TimeoutSeconds = 1 } };
 
-    private async Task<Guid> AsOtherAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) =>
-        (await Database.Users.CallAsync(OtherOwnerId, sql, parameters, CancellationToken.None)).GetProperty("id").GetGuid();
+    private async Task<Guid> AsOtherAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) => (await CallAsOtherAsync(sql, parameters)).GetProperty("id").GetGuid();
+
+    private Task<JsonElement> CallAsOtherAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) => Database.Users.CallAsync(OtherOwnerId, sql, parameters, CancellationToken.None);
 }
 
 internal sealed record RestReply(HttpStatusCode Status, IReadOnlyDictionary<string, string> Headers, string Body)
