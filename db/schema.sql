@@ -458,7 +458,8 @@ begin
   end if;
   if p_channel_id is not null then
     select c.workspace_id into v_workspace_id from public.chat_channels c
-    where c.id = p_channel_id and (p_workspace_id is null or c.workspace_id = p_workspace_id);
+    where c.id = p_channel_id and (p_workspace_id is null or c.workspace_id = p_workspace_id)
+      and (c.user_id is null or p_agent_id is null or c.agent_id = p_agent_id);
     if v_workspace_id is null then
       raise exception using errcode = 'WR004', message = 'there is no such agent, workspace or channel';
     end if;
@@ -1120,6 +1121,47 @@ END;
 ALTER FUNCTION public.explain_mcp_access(agent_id uuid, mcp_server_instance_id uuid, tool text, arguments jsonb) OWNER TO weir_owner;
 
 --
+-- Name: get_chat_answer(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.get_chat_answer(p_message_id uuid, p_agent_id uuid) RETURNS TABLE(id uuid, content text, tool_calls jsonb, usage jsonb, degraded jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+  if weir.actor_id() is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  end if;
+  return query
+  select m.id, m.content, m.tool_calls, m.usage, m.degraded
+  from public.chat_messages m
+  where m.reply_to = p_message_id and m.agent_id = p_agent_id and m.sender = 'agent';
+end;
+$$;
+
+
+ALTER FUNCTION weir.get_chat_answer(p_message_id uuid, p_agent_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: get_chat_answer(uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.get_chat_answer(message_id uuid, agent_id uuid) RETURNS TABLE(id uuid, content text, tool_calls jsonb, usage jsonb, degraded jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT get_chat_answer.id,
+     get_chat_answer.content,
+     get_chat_answer.tool_calls,
+     get_chat_answer.usage,
+     get_chat_answer.degraded
+    FROM weir.get_chat_answer(get_chat_answer.message_id, get_chat_answer.agent_id) get_chat_answer(id, content, tool_calls, usage, degraded);
+END;
+
+
+ALTER FUNCTION public.get_chat_answer(message_id uuid, agent_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: get_chat_messages_with_details(uuid, uuid, integer); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -1571,6 +1613,74 @@ END;
 
 
 ALTER FUNCTION public.manage_mcp_servers(action text, organization_id uuid, server_config jsonb, server_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: open_direct_channel(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.open_direct_channel(p_agent_id uuid, p_workspace_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_id uuid := weir.uuid_v7();
+  v_agent record;
+  v_place record;
+  v_constraint text;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'chat');
+  elsif p_agent_id is null then
+    return weir.refuse('WR001', 'agent_id is missing: a direct conversation is with an agent', 'chat');
+  end if;
+  select a.organization_id, a.name into v_agent from public.agents a where a.id = p_agent_id and a.is_active;
+  select m.workspace_id, c.id as channel_id into v_place
+  from public.workspace_members m
+  left join public.chat_channels c on c.workspace_id = m.workspace_id and c.user_id = v_actor and c.agent_id = m.agent_id
+  where m.agent_id = p_agent_id and m.workspace_id = any(array(select weir.my_workspaces()))
+    and (p_workspace_id is null or m.workspace_id = p_workspace_id)
+  order by c.id nulls last, m.workspace_id
+  limit 1;
+  if v_agent.organization_id is null or v_place.workspace_id is null then
+    return weir.refuse('WR004', 'there is no such agent, workspace or channel', 'chat', v_agent.organization_id,
+                       p_item => 'open_direct_channel');
+  end if;
+  if v_place.channel_id is null then
+    insert into public.chat_channels (id, organization_id, workspace_id, name, user_id, agent_id, created_by)
+    values (v_id, v_agent.organization_id, v_place.workspace_id, v_agent.name, v_actor, p_agent_id, v_actor)
+    on conflict (workspace_id, user_id, agent_id) do nothing;
+    if found then
+      perform weir.record_event('lifecycle', v_agent.organization_id, p_agent_id => p_agent_id, p_item => 'open_direct_channel',
+                                p_detail => v_id::text);
+    else
+      select c.id into v_id from public.chat_channels c
+      where c.workspace_id = v_place.workspace_id and c.user_id = v_actor and c.agent_id = p_agent_id;
+    end if;
+  end if;
+  return weir.chat_context(p_agent_id, v_place.workspace_id, coalesce(v_place.channel_id, v_id));
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'chat', v_agent.organization_id, p_item => 'open_direct_channel');
+end;
+$$;
+
+
+ALTER FUNCTION weir.open_direct_channel(p_agent_id uuid, p_workspace_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: open_direct_channel(uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.open_direct_channel(agent_id uuid, workspace_id uuid DEFAULT NULL::uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.open_direct_channel(agent_id, workspace_id) AS open_direct_channel;
+END;
+
+
+ALTER FUNCTION public.open_direct_channel(agent_id uuid, workspace_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: post_chat_message(uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -2594,6 +2704,51 @@ $$;
 
 
 ALTER FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea) OWNER TO weir_system;
+
+--
+-- Name: begin_chat_turn(uuid, uuid, uuid, uuid, interval); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval) RETURNS TABLE(state text, calls jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER ROWS 1
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  v_begun boolean;
+begin
+  insert into weir.chat_turns as t (organization_id, message_id, agent_id, replica_id, leased_until)
+  select m.organization_id, m.id, a.id, p_replica_id, clock_timestamp() + p_lease
+  from public.chat_messages m
+  join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
+  where m.id = p_message_id and m.sender = 'user' and m.user_id = p_user_id and weir.may_use_agent(p_user_id, a.id, a.owner_id)
+  on conflict (message_id, agent_id) do update set replica_id = excluded.replica_id, leased_until = excluded.leased_until
+    where t.leased_until < clock_timestamp() and t.calls = '{}';
+  v_begun := found;
+  -- asked after the insert, which waits for whoever is saving the answer
+  if exists (select from public.chat_messages m
+             join public.chat_messages question on question.id = m.reply_to and question.user_id = p_user_id
+             where m.reply_to = p_message_id and m.agent_id = p_agent_id and m.sender = 'agent') then
+    delete from weir.chat_turns t where t.message_id = p_message_id and t.agent_id = p_agent_id;
+    return query select 'answered', '[]'::jsonb;
+  elsif v_begun then
+    return query select 'begun', '[]'::jsonb;
+  else
+    return query
+      select case when t.leased_until < clock_timestamp() and t.calls <> '{}' then 'cut_off' else 'running' end,
+             (select coalesce(jsonb_agg(c.value order by c.key::integer), '[]') from jsonb_each(t.calls) c)
+      from weir.chat_turns t
+      join public.chat_messages m on m.id = t.message_id and m.user_id = p_user_id
+      where t.message_id = p_message_id and t.agent_id = p_agent_id;
+    if not found then
+      raise exception using errcode = 'WR004', message = 'there is no such message';
+    end if;
+  end if;
+end;
+$$;
+
+
+ALTER FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval) OWNER TO weir_system;
 
 --
 -- Name: begin_sign_in(text, inet); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -4349,12 +4504,14 @@ ALTER FUNCTION weir.published_functions() OWNER TO weir_owner;
 -- Name: record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) RETURNS uuid
-    LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) RETURNS TABLE(id uuid, is_new boolean)
+    LANGUAGE plpgsql SECURITY DEFINER ROWS 1
     SET search_path TO ''
     AS $$
+#variable_conflict use_column
 declare
   v_id uuid := weir.uuid_v7();
+  v_is_new boolean;
 begin
   insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to,
                                     tool_calls, usage, degraded)
@@ -4364,7 +4521,8 @@ begin
   where m.id = p_reply_to and m.channel_id = p_channel_id and m.sender = 'user' and m.user_id = p_user_id
     and weir.may_use_agent(p_user_id, a.id, a.owner_id)
   on conflict (reply_to, agent_id) where sender = 'agent' and reply_to is not null do nothing;
-  if not found then
+  v_is_new := found;
+  if not v_is_new then
     select m.id into v_id
     from public.chat_messages m
     join public.chat_messages question on question.id = m.reply_to and question.user_id = p_user_id
@@ -4373,12 +4531,34 @@ begin
       raise exception using errcode = 'WR004', message = 'there is no such message';
     end if;
   end if;
-  return v_id;
+  delete from weir.chat_turns t where t.message_id = p_reply_to and t.agent_id = p_agent_id;
+  return query select v_id, v_is_new;
 end;
 $$;
 
 
 ALTER FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) OWNER TO weir_system;
+
+--
+-- Name: record_chat_call(uuid, uuid, uuid, integer, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  update weir.chat_turns t set calls = t.calls || jsonb_build_object(p_place::text, p_call)
+  where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id
+    and t.leased_until >= clock_timestamp();
+  if not found then
+    raise exception using errcode = 'WR005', message = 'the turn is over';
+  end if;
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) OWNER TO weir_system;
 
 --
 -- Name: record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -4764,6 +4944,23 @@ $$;
 
 
 ALTER FUNCTION weir.register_node(p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer, p_isolation text, p_runtimes text[]) OWNER TO weir_system;
+
+--
+-- Name: release_chat_turn(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  update weir.chat_turns t set leased_until = '-infinity'
+  where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid) OWNER TO weir_system;
 
 --
 -- Name: replica_heartbeat(uuid, text, bytea, text); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -5400,6 +5597,29 @@ $$;
 ALTER FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) OWNER TO weir_system;
 
 --
+-- Name: user_of_token(text, text, text, boolean); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+begin
+  if p_issuer like 'https://%/auth/v1' and p_subject ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+     and not exists (select from weir.installation i where i.embedded_issuer) then
+    if weir.is_banned(p_subject::uuid) then
+      raise exception using errcode = 'WR002', message = 'the token is not valid here';
+    end if;
+    return p_subject::uuid;
+  end if;
+  return weir.resolve_identity(p_issuer, p_subject, p_email, p_email_verified);
+end;
+$_$;
+
+
+ALTER FUNCTION weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) OWNER TO weir_system;
+
+--
 -- Name: uuid_v7(); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -5572,8 +5792,11 @@ CREATE TABLE public.chat_channels (
     organization_id uuid NOT NULL,
     workspace_id uuid NOT NULL,
     name text NOT NULL,
+    user_id uuid,
+    agent_id uuid,
     created_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT chat_channels_direct_one_has_a_person CHECK (((agent_id IS NULL) OR (user_id IS NOT NULL))),
     CONSTRAINT chat_channels_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name))))
 );
 
@@ -5586,7 +5809,7 @@ ALTER TABLE public.chat_channels OWNER TO weir_owner;
 -- Name: TABLE chat_channels; Type: COMMENT; Schema: public; Owner: weir_owner
 --
 
-COMMENT ON TABLE public.chat_channels IS 'tenant: a channel of a workspace';
+COMMENT ON TABLE public.chat_channels IS 'tenant: a channel of a workspace, or the direct conversation of a person with an agent';
 
 
 --
@@ -6225,6 +6448,32 @@ COMMENT ON TABLE weir.change_versions IS 'tenant: change counters, a hint for re
 
 
 --
+-- Name: chat_turns; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.chat_turns (
+    organization_id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    agent_id uuid NOT NULL,
+    replica_id uuid NOT NULL,
+    leased_until timestamp with time zone NOT NULL,
+    calls jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT chat_turns_calls_is_an_object CHECK ((jsonb_typeof(calls) = 'object'::text))
+);
+
+ALTER TABLE ONLY weir.chat_turns FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.chat_turns OWNER TO weir_owner;
+
+--
+-- Name: TABLE chat_turns; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.chat_turns IS 'tenant: turns that wait for their answer, and what they have called';
+
+
+--
 -- Name: dtma_nodes; Type: TABLE; Schema: weir; Owner: weir_owner
 --
 
@@ -6650,11 +6899,27 @@ ALTER TABLE ONLY public.chat_channels
 
 
 --
+-- Name: chat_channels chat_channels_workspace_id_user_id_agent_id_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_channels
+    ADD CONSTRAINT chat_channels_workspace_id_user_id_agent_id_key UNIQUE (workspace_id, user_id, agent_id);
+
+
+--
 -- Name: chat_messages chat_messages_channel_id_id_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
 --
 
 ALTER TABLE ONLY public.chat_messages
     ADD CONSTRAINT chat_messages_channel_id_id_key UNIQUE (channel_id, id);
+
+
+--
+-- Name: chat_messages chat_messages_organization_id_id_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_messages
+    ADD CONSTRAINT chat_messages_organization_id_id_key UNIQUE (organization_id, id);
 
 
 --
@@ -6863,6 +7128,14 @@ ALTER TABLE ONLY weir.audit_seals
 
 ALTER TABLE ONLY weir.change_versions
     ADD CONSTRAINT change_versions_pkey PRIMARY KEY (organization_id);
+
+
+--
+-- Name: chat_turns chat_turns_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.chat_turns
+    ADD CONSTRAINT chat_turns_pkey PRIMARY KEY (message_id, agent_id);
 
 
 --
@@ -7085,6 +7358,13 @@ CREATE INDEX agents_owner_idx ON public.agents USING btree (organization_id, own
 
 
 --
+-- Name: chat_channels_agent_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX chat_channels_agent_idx ON public.chat_channels USING btree (organization_id, agent_id);
+
+
+--
 -- Name: chat_channels_created_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
@@ -7095,7 +7375,14 @@ CREATE INDEX chat_channels_created_by_idx ON public.chat_channels USING btree (c
 -- Name: chat_channels_name_key; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
-CREATE UNIQUE INDEX chat_channels_name_key ON public.chat_channels USING btree (workspace_id, lower(name));
+CREATE UNIQUE INDEX chat_channels_name_key ON public.chat_channels USING btree (workspace_id, lower(name)) WHERE (user_id IS NULL);
+
+
+--
+-- Name: chat_channels_user_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX chat_channels_user_idx ON public.chat_channels USING btree (user_id);
 
 
 --
@@ -7390,6 +7677,20 @@ CREATE INDEX workspaces_created_by_idx ON public.workspaces USING btree (created
 --
 
 CREATE UNIQUE INDEX workspaces_name_key ON public.workspaces USING btree (organization_id, lower(name));
+
+
+--
+-- Name: chat_turns_agent_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX chat_turns_agent_idx ON weir.chat_turns USING btree (organization_id, agent_id);
+
+
+--
+-- Name: chat_turns_message_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX chat_turns_message_idx ON weir.chat_turns USING btree (organization_id, message_id);
 
 
 --
@@ -7781,11 +8082,27 @@ ALTER TABLE ONLY public.agents
 
 
 --
+-- Name: chat_channels chat_channels_agent_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_channels
+    ADD CONSTRAINT chat_channels_agent_of_the_organization FOREIGN KEY (organization_id, agent_id) REFERENCES public.agents(organization_id, id) ON DELETE SET NULL (agent_id);
+
+
+--
 -- Name: chat_channels chat_channels_created_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
 --
 
 ALTER TABLE ONLY public.chat_channels
     ADD CONSTRAINT chat_channels_created_by FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: chat_channels chat_channels_user; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.chat_channels
+    ADD CONSTRAINT chat_channels_user FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
 
 
 --
@@ -8069,6 +8386,22 @@ ALTER TABLE ONLY public.workspaces
 
 
 --
+-- Name: chat_turns chat_turns_agent_of_the_organization; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.chat_turns
+    ADD CONSTRAINT chat_turns_agent_of_the_organization FOREIGN KEY (organization_id, agent_id) REFERENCES public.agents(organization_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: chat_turns chat_turns_message_of_the_organization; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.chat_turns
+    ADD CONSTRAINT chat_turns_message_of_the_organization FOREIGN KEY (organization_id, message_id) REFERENCES public.chat_messages(organization_id, id) ON DELETE CASCADE;
+
+
+--
 -- Name: dtma_operations dtma_operations_created_by; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
 --
 
@@ -8228,14 +8561,14 @@ CREATE POLICY catalog_is_seen_where_published ON public.mcp_server_catalog FOR S
 -- Name: chat_channels channels_are_created_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY channels_are_created_by_workspace_members ON public.chat_channels FOR INSERT TO weir_writer WITH CHECK (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND (created_by = ( SELECT weir.actor_id() AS actor_id))));
+CREATE POLICY channels_are_created_by_workspace_members ON public.chat_channels FOR INSERT TO weir_writer WITH CHECK (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND (created_by = ( SELECT weir.actor_id() AS actor_id)) AND ((user_id IS NULL) OR (user_id = ( SELECT weir.actor_id() AS actor_id)))));
 
 
 --
 -- Name: chat_channels channels_are_seen_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY channels_are_seen_by_workspace_members ON public.chat_channels FOR SELECT TO authenticated, weir_writer USING ((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))));
+CREATE POLICY channels_are_seen_by_workspace_members ON public.chat_channels FOR SELECT TO authenticated, weir_writer USING (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND ((user_id IS NULL) OR (user_id = ( SELECT weir.actor_id() AS actor_id)))));
 
 
 --
@@ -8411,14 +8744,16 @@ CREATE POLICY messages_are_answered_by_the_engine ON public.chat_messages TO wei
 -- Name: chat_messages messages_are_seen_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY messages_are_seen_by_workspace_members ON public.chat_messages FOR SELECT TO authenticated, weir_writer USING ((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))));
+CREATE POLICY messages_are_seen_by_workspace_members ON public.chat_messages FOR SELECT TO authenticated, weir_writer USING (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (channel_id = ANY (ARRAY( SELECT c.id
+   FROM public.chat_channels c)))));
 
 
 --
 -- Name: chat_messages messages_are_written_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY messages_are_written_by_workspace_members ON public.chat_messages FOR INSERT TO weir_writer WITH CHECK (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND (sender = 'user'::text) AND (user_id = ( SELECT weir.actor_id() AS actor_id))));
+CREATE POLICY messages_are_written_by_workspace_members ON public.chat_messages FOR INSERT TO weir_writer WITH CHECK (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (channel_id = ANY (ARRAY( SELECT c.id
+   FROM public.chat_channels c))) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND (sender = 'user'::text) AND (user_id = ( SELECT weir.actor_id() AS actor_id))));
 
 
 --
@@ -8720,6 +9055,12 @@ CREATE POLICY changes_are_counted_by_the_engine ON weir.change_versions TO weir_
 
 
 --
+-- Name: chat_turns; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.chat_turns ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: dtma_nodes; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
 --
 
@@ -8893,6 +9234,13 @@ ALTER TABLE weir.sign_ins ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY sign_ins_are_kept_by_the_issuer ON weir.sign_ins TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: chat_turns turns_are_kept_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY turns_are_kept_by_the_engine ON weir.chat_turns TO weir_system USING (true) WITH CHECK (true);
 
 
 --
@@ -9220,6 +9568,22 @@ GRANT ALL ON FUNCTION public.explain_mcp_access(agent_id uuid, mcp_server_instan
 
 
 --
+-- Name: FUNCTION get_chat_answer(p_message_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.get_chat_answer(p_message_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.get_chat_answer(p_message_id uuid, p_agent_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION get_chat_answer(message_id uuid, agent_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.get_chat_answer(message_id uuid, agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_chat_answer(message_id uuid, agent_id uuid) TO authenticated;
+
+
+--
 -- Name: FUNCTION get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -9323,6 +9687,22 @@ GRANT ALL ON FUNCTION weir.manage_mcp_servers(p_action text, p_organization_id u
 
 REVOKE ALL ON FUNCTION public.manage_mcp_servers(action text, organization_id uuid, server_config jsonb, server_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.manage_mcp_servers(action text, organization_id uuid, server_config jsonb, server_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION open_direct_channel(p_agent_id uuid, p_workspace_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.open_direct_channel(p_agent_id uuid, p_workspace_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.open_direct_channel(p_agent_id uuid, p_workspace_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION open_direct_channel(agent_id uuid, workspace_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.open_direct_channel(agent_id uuid, workspace_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.open_direct_channel(agent_id uuid, workspace_id uuid) TO authenticated;
 
 
 --
@@ -9620,6 +10000,14 @@ GRANT ALL ON FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) 
 
 REVOKE ALL ON FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea) TO weir_engine;
+
+
+--
+-- Name: FUNCTION begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval) TO weir_engine;
 
 
 --
@@ -10165,6 +10553,14 @@ GRANT ALL ON FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p
 
 
 --
+-- Name: FUNCTION record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) TO weir_engine;
+
+
+--
 -- Name: FUNCTION record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -10256,6 +10652,14 @@ GRANT ALL ON FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, 
 
 REVOKE ALL ON FUNCTION weir.register_node(p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer, p_isolation text, p_runtimes text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.register_node(p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer, p_isolation text, p_runtimes text[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid) TO weir_engine;
 
 
 --
@@ -10395,6 +10799,14 @@ REVOKE ALL ON FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance
 
 REVOKE ALL ON FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) TO weir_engine;
+
+
+--
+-- Name: FUNCTION user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) TO weir_engine;
 
 
 --
@@ -10751,6 +11163,20 @@ GRANT INSERT(workspace_id) ON TABLE public.chat_channels TO weir_writer;
 --
 
 GRANT INSERT(name) ON TABLE public.chat_channels TO weir_writer;
+
+
+--
+-- Name: COLUMN chat_channels.user_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(user_id) ON TABLE public.chat_channels TO weir_writer;
+
+
+--
+-- Name: COLUMN chat_channels.agent_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(agent_id) ON TABLE public.chat_channels TO weir_writer;
 
 
 --
@@ -11891,6 +12317,34 @@ GRANT UPDATE(version) ON TABLE weir.change_versions TO weir_system;
 --
 
 GRANT UPDATE(changed_in) ON TABLE weir.change_versions TO weir_system;
+
+
+--
+-- Name: TABLE chat_turns; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE weir.chat_turns TO weir_system;
+
+
+--
+-- Name: COLUMN chat_turns.replica_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(replica_id) ON TABLE weir.chat_turns TO weir_system;
+
+
+--
+-- Name: COLUMN chat_turns.leased_until; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(leased_until) ON TABLE weir.chat_turns TO weir_system;
+
+
+--
+-- Name: COLUMN chat_turns.calls; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(calls) ON TABLE weir.chat_turns TO weir_system;
 
 
 --

@@ -100,7 +100,7 @@ internal sealed class WallBench(Databases databases)
         var now = TimeProvider.System.GetUtcNow();
         var key = new AgentKey(Text("key", agent)[..16], System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes($"secret{agent}")));
         return new CallRequest(
-            Guid.CreateVersion7(now), new DateTime(now.UtcTicks / 10 * 10, DateTimeKind.Utc), Id("organization", organization), Principal.OfKey(key),
+            CallKey.At(now), Id("organization", organization), Principal.OfKey(key),
             CallKinds.Tool, Id("server", (organization * Servers) + (limited ? Servers - 1 : 0)), "tool_0", """{"path": "/data/file.txt"}""", "7", 1, 150, _hash, """{"path": "/data/file.txt"}""");
     }
 

@@ -1,33 +1,46 @@
 -- Channels of a workspace, and what is said there. Only the workspace's members read and write: not even the
--- organization's admins, who have the audit for that.
+-- organization's admins, who have the audit for that. A channel of one person and one agent is their direct conversation:
+-- nobody else sees it, so it goes with the person, and stays with the person when the agent goes.
 create table public.chat_channels (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
   workspace_id uuid not null,
   name text not null,
+  user_id uuid,
+  agent_id uuid,
   created_by uuid,
   created_at timestamptz not null default now(),
   constraint chat_channels_pkey primary key (id),
   constraint chat_channels_organization_workspace_id_key unique (organization_id, workspace_id, id),
+  -- also finds a workspace's channels; those of nobody in particular are all different here
+  constraint chat_channels_workspace_id_user_id_agent_id_key unique (workspace_id, user_id, agent_id),
   constraint chat_channels_name_is_1_to_100_characters check (length(name) between 1 and 100 and name = btrim(name)),
+  constraint chat_channels_direct_one_has_a_person check (agent_id is null or user_id is not null),
   constraint chat_channels_workspace_of_the_organization
     foreign key (organization_id, workspace_id) references public.workspaces (organization_id, id) on delete cascade,
+  constraint chat_channels_user foreign key (user_id) references auth.users (id) on delete cascade,
+  constraint chat_channels_agent_of_the_organization
+    foreign key (organization_id, agent_id) references public.agents (organization_id, id) on delete set null (agent_id),
   constraint chat_channels_created_by foreign key (created_by) references auth.users (id) on delete set null
 );
 alter table public.chat_channels enable row level security, force row level security;
 revoke all on public.chat_channels from public, anon, authenticated, service_role;
-comment on table public.chat_channels is 'tenant: a channel of a workspace';
-create unique index chat_channels_name_key on public.chat_channels (workspace_id, lower(name));
+comment on table public.chat_channels is 'tenant: a channel of a workspace, or the direct conversation of a person with an agent';
+create unique index chat_channels_name_key on public.chat_channels (workspace_id, lower(name)) where user_id is null;
+create index chat_channels_user_idx on public.chat_channels (user_id);
+create index chat_channels_agent_idx on public.chat_channels (organization_id, agent_id);
 create index chat_channels_created_by_idx on public.chat_channels (created_by);
 
 create policy channels_are_seen_by_workspace_members on public.chat_channels for select to authenticated, weir_writer
-  using (workspace_id = any(array(select weir.my_workspaces())));
+  using (workspace_id = any(array(select weir.my_workspaces()))
+         and (user_id is null or user_id = (select weir.actor_id())));
 create policy channels_are_created_by_workspace_members on public.chat_channels for insert to weir_writer
   with check (workspace_id = any(array(select weir.my_workspaces()))
               and organization_id = any(array(select weir.my_organizations('member')))
-              and created_by = (select weir.actor_id()));
+              and created_by = (select weir.actor_id())
+              and (user_id is null or user_id = (select weir.actor_id())));
 grant select on public.chat_channels to authenticated;
-grant select, insert (id, organization_id, workspace_id, name, created_by) on public.chat_channels to weir_writer;
+grant select, insert (id, organization_id, workspace_id, name, user_id, agent_id, created_by) on public.chat_channels to weir_writer;
 -- weir_system: nothing; an answer finds its channel by the message that it answers
 
 -- A person's message, or an agent's answer to one. client_message_id makes a person's retry harmless, (reply_to,
@@ -48,6 +61,7 @@ create table public.chat_messages (
   degraded jsonb,
   created_at timestamptz not null default clock_timestamp(),
   constraint chat_messages_pkey primary key (id),
+  constraint chat_messages_organization_id_id_key unique (organization_id, id),
   constraint chat_messages_channel_id_id_key unique (channel_id, id),
   constraint chat_messages_sender_is_user_or_agent check (sender in ('user', 'agent')),
   -- The ids may become null when a person or an agent is deleted; what was said stays.
@@ -77,10 +91,13 @@ create unique index chat_messages_client_message_id_key on public.chat_messages 
 create unique index chat_messages_answer_key on public.chat_messages (reply_to, agent_id)
   where sender = 'agent' and reply_to is not null;
 
+-- In the channels that the caller sees, by the policy of the channels.
 create policy messages_are_seen_by_workspace_members on public.chat_messages for select to authenticated, weir_writer
-  using (workspace_id = any(array(select weir.my_workspaces())));
+  using (workspace_id = any(array(select weir.my_workspaces()))
+         and channel_id = any(array(select c.id from public.chat_channels c)));
 create policy messages_are_written_by_workspace_members on public.chat_messages for insert to weir_writer
   with check (workspace_id = any(array(select weir.my_workspaces()))
+              and channel_id = any(array(select c.id from public.chat_channels c))
               and organization_id = any(array(select weir.my_organizations('member')))
               and sender = 'user' and user_id = (select weir.actor_id()));
 create policy messages_are_answered_by_the_engine on public.chat_messages for all to weir_system using (true) with check (true);

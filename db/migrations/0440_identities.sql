@@ -62,6 +62,24 @@ begin
 end;
 $$;
 
+-- The user behind a verified token of the configured issuer, whose keys are published. Where the users are a Supabase project's
+-- and the issuer is one of its form, the subject is the user; for every other issuer the pair decides.
+create function weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) returns uuid
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+  if p_issuer like 'https://%/auth/v1' and p_subject ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+     and not exists (select from weir.installation i where i.embedded_issuer) then
+    if weir.is_banned(p_subject::uuid) then
+      raise exception using errcode = 'WR002', message = 'the token is not valid here';
+    end if;
+    return p_subject::uuid;
+  end if;
+  return weir.resolve_identity(p_issuer, p_subject, p_email, p_email_verified);
+end;
+$$;
+
 -- Like weir.confirmed_email the migrator's: Supabase lets nobody else read its users.
 create function weir.is_banned(p_user_id uuid) returns boolean
 language plpgsql stable security definer
@@ -72,9 +90,11 @@ begin
 end;
 $$;
 
-revoke all on function weir.resolve_identity(text, text, text, boolean), weir.is_banned(uuid) from public;
-grant execute on function weir.resolve_identity(text, text, text, boolean) to weir_engine;
+revoke all on function weir.resolve_identity(text, text, text, boolean), weir.user_of_token(text, text, text, boolean),
+  weir.is_banned(uuid) from public;
+grant execute on function weir.resolve_identity(text, text, text, boolean), weir.user_of_token(text, text, text, boolean) to weir_engine;
 grant execute on function weir.is_banned(uuid) to weir_system;
 grant create on schema weir to weir_system;
 alter function weir.resolve_identity(text, text, text, boolean) owner to weir_system;
+alter function weir.user_of_token(text, text, text, boolean) owner to weir_system;
 revoke create on schema weir from weir_system;

@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(51);
+select plan(69);
 
 -- Owner
 select is(pg_temp.be('ann', 'select count(*) from organizations'), '1', 'the owner sees the organization, and no other');
@@ -50,10 +50,41 @@ select is(pg_temp.be('mia', $$update mcp_server_catalog set package = 'evil' ret
   'D6_the_catalog_is_written_by_the_platform_only');
 select is(pg_temp.be('mia', $$truncate mcp_interaction_logs$$), '42501', 'T12_nobody_truncates');
 
+-- Somebody who belongs to two organizations
+savepoint s;
+insert into organization_members (organization_id, user_id, role, status) values (pg_temp.id('b'), pg_temp.id('sam'), 'member', 'active'),
+  (pg_temp.id('b'), pg_temp.id('vic'), 'owner', 'active');
+select is(pg_temp.outcome('mel', $$select add_workspace_member({home}, user_id => {sam})$$), 'WR004',
+  'M3_who_is_suspended_in_a_is_not_added_there_though_active_in_b');
+select is(pg_temp.outcome('mel', $$select add_workspace_member({home}, agent_id => {bot})$$), 'WR004',
+  'V8_nor_is_b_s_agent_whom_they_see');
+select is(pg_temp.outcome('vic', q), 'WR003', 'V12_an_owner_of_b_is_a_viewer_in_a: ' || q)
+from unnest(array[$$select create_agent({a}, '')$$, $$select create_workspace({a}, '')$$,
+  $$select create_agent_key({robo}, '', '', '')$$]) q;
+update organization_members set role = 'viewer' where organization_id = pg_temp.id('a') and user_id = pg_temp.id('mia');
+select is(pg_temp.outcome('mia', $$select create_agent_key({robo}, 'k', 'aaaaaaaaaaaaaaaa', repeat('x', 43))$$), 'WR003',
+  'V12_who_is_a_viewer_now_makes_no_key_for_the_agent_that_they_own');
+rollback to s;
+
+-- The catalog
+savepoint s;
+select is(pg_temp.be('mia', 'select count(*) from mcp_server_catalog'), '1', 'everybody sees the catalog');
+select weir.withdraw_catalog_server('test-files') \g /dev/null
+select is(pg_temp.be('mia', 'select count(*) from mcp_server_catalog'), '0', 'V12_and_nothing_that_was_withdrawn');
+rollback to s;
+
 -- Viewer
 select is(pg_temp.be('vic', $$select count(*) from agents$$), '2', 'a viewer looks');
 select is(pg_temp.outcome('vic', $$select create_agent({a}, 'x')$$), 'WR003', 'V12_a_viewer_creates_no_agent');
 select is(pg_temp.outcome('vic', $$select create_workspace({a}, 'x')$$), 'WR003', 'V12_a_viewer_creates_no_workspace');
+
+select is(pg_temp.be('vic', 'select count(*) from workspace_members'), '0', 'and sees who is in no workspace of others');
+
+-- What was used
+insert into usage_hourly (organization_id, hour, agent_id, instance_id)
+values (pg_temp.id('a'), date_trunc('hour', now()), pg_temp.id('robo'), pg_temp.id('files'));
+select is(pg_temp.be(w, 'select count(*) from usage_hourly'), n, format('%s sees %s hours of usage', w, n))
+from (values ('adam', '1'), ('mia', '0'), ('vic', '0'), ('sam', '0'), ('bob', '0')) t(w, n);
 
 -- Suspended
 select is(pg_temp.be('sam', $$select count(*) from organizations$$), '0', 'M3_a_suspended_admin_sees_nothing');
@@ -61,10 +92,22 @@ select is(pg_temp.outcome('sam', $$select create_agent({a}, 'x')$$), 'WR004', 'M
 
 -- Another organization
 select is(pg_temp.be('bob', $$select count(*) from agents where organization_id = {a}$$), '0', 'T17_another_tenant_s_rows_are_not_there');
+create function pg_temp.seen_of_a(p_actor text) returns text language sql as $$
+  select string_agg(t.name, ', ') from (
+    select c.oid::regclass::text as name from pg_class c join pg_attribute o on o.attrelid = c.oid and o.attname = 'organization_id'
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and has_column_privilege('authenticated', c.oid, o.attnum, 'select')
+    order by 1) t
+  where pg_temp.be(p_actor, format('select count(*) from %s where organization_id = {a}', t.name)) <> '0';
+$$;
+select is(pg_temp.seen_of_a(w), null, format('T17_%s sees of it in no table', w)) from unnest(array['bob', 'otto']) w;
+select is(pg_temp.seen_of_a('mel'), 'agents, chat_channels, mcp_server_instances, mcp_server_tools, organization_members, workspace_members, workspaces',
+  'a member sees what members share');
 select is(pg_temp.outcome('bob', $$select create_agent_key({robo}, 'k', 'aaaaaaaaaaaaaaaa', repeat('x', 43))$$), 'WR004',
   'a foreign agent gets no key');
 select is(pg_temp.outcome('bob', $$select revoke_agent_key('robokey000000001')$$), 'WR004', 'a foreign key is not found');
 select is(pg_temp.outcome('bob', $$select create_agent({a}, 'x')$$), 'WR004', 'a foreign organization is not found');
+
+select is(pg_temp.outcome('bob', $$select create_workspace({a}, 'x')$$), 'WR004', 'nor for a workspace');
 
 -- Keys
 select is(pg_temp.outcome('mel', $$select create_agent_key({robo}, 'k', 'aaaaaaaaaaaaaaaa', repeat('x', 43))$$), 'WR003',

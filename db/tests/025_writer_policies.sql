@@ -59,12 +59,14 @@ select is(pg_temp.write('mia', $$update public.organization_members set status =
 select is(pg_temp.write('mia', $$update public.organization_members set status = 'removed' where user_id = {mia}
   and organization_id = {a} returning status$$), 'removed', 'but leave');
 select is(pg_temp.write('ann', $$delete from public.organization_members returning 1$$), '42501', 'a member''s row stays');
-select is(pg_temp.write('adam', format($$insert into public.organization_invitations (organization_id, email, role, token_hash, invited_by,
-  expires_at) values (%s, 'x@example.org', %L, sha256('x'), %s, now() + interval '1 day')$$, o, r, i)), '42501',
+select is(pg_temp.write('adam', format($$insert into public.organization_invitations (id, organization_id, email, role, token_hash, invited_by,
+  expires_at) values ({nobody}, %s, 'x@example.org', %L, sha256('x'), %s, now() + interval '1 day')$$, o, r, i)), '42501',
   format('an admin invites no %s of %s as %s', r, o, i))
 from (values ('{a}', 'owner', '{adam}'), ('{b}', 'member', '{adam}'), ('{a}', 'member', '{ann}')) t(o, r, i);
-select is(pg_temp.write('mia', $$insert into public.organization_invitations (organization_id, email, role, token_hash, invited_by,
-  expires_at) values ({a}, 'x@example.org', 'member', sha256('x'), {mia}, now() + interval '1 day')$$), '42501', 'a member invites nobody');
+select is(pg_temp.write('mia', $$insert into public.organization_invitations (id, organization_id, email, role, token_hash, invited_by,
+  expires_at) values ({nobody}, {a}, 'x@example.org', 'member', sha256('x'), {mia}, now() + interval '1 day')$$), '42501', 'a member invites nobody');
+select is(pg_temp.write('adam', $$insert into public.organization_invitations (id, organization_id, email, role, token_hash, invited_by,
+  expires_at) values ({nobody}, {a}, 'y@example.org', 'member', sha256('y'), {adam}, now() + interval '1 day') returning role$$), 'member', 'an admin does');
 select is(pg_temp.write('ann', $$select token_hash from public.organization_invitations$$), '42501', 'the writer reads no token''s hash');
 
 -- Without a condition nothing is read, so the policy for reading does not help
@@ -87,6 +89,40 @@ select pg_temp.write_blindly(w, format('update public.organization_api_keys set 
        pg_temp.write_blindly(w, 'delete from public.user_ssh_keys') from unnest(array['vic', 'sam', 'bob', 'otto']) w \g /dev/null
 select is(pg_temp.be('owner', 'select count(*) from organization_api_keys where revoked_at is null'), '1', 'nor revokes another''s key');
 select is(pg_temp.be('owner', 'select count(*) from user_ssh_keys'), '1', 'nor deletes one');
+update organization_members set status = 'active' where organization_id = pg_temp.id('a') and user_id = pg_temp.id('mia');
+select pg_temp.make('invitation', 'ann', $$select invite_member({a}, 'x@example.org', 'owner', repeat('x', 43))$$),
+       pg_temp.make('request', 'mia', $$select request_mcp_access({robo}, {files}, '{"tools": {"*": {}}}')$$),
+       pg_temp.be('mia', $$select set_user_profile('Mia')$$), pg_temp.be('bob', $$select set_user_profile('Bob')$$) \g /dev/null
+select pg_temp.write_blindly(w, format('update public.agent_api_keys set revoked_at = now(), revoked_by = %L', pg_temp.id(w))),
+       pg_temp.write_blindly(w, format('update public.agent_mcp_permissions set revoked_at = now(), revoked_by = %L', pg_temp.id(w))),
+       pg_temp.write_blindly(w, 'update public.organization_invitations set revoked_at = now()'),
+       pg_temp.write_blindly(w, format($$update public.permission_requests set status = 'withdrawn', decided_by = %L, decided_at = now()$$, pg_temp.id(w))),
+       pg_temp.write_blindly(w, 'update public.mcp_server_instances set priority = 7'),
+       pg_temp.write_blindly(w, $$update public.user_profiles set display_name = 'x'$$)
+from unnest(array['mel', 'vic', 'sam', 'otto']) w \g /dev/null
+select pg_temp.write_blindly('adam', 'update public.organization_invitations set revoked_at = now()'),
+       pg_temp.write_blindly(w, $$update public.organization_members set status = 'removed'$$) from unnest(array['sam', 'otto']) w \g /dev/null
+select is(pg_temp.be('owner', q), n, 'nobody does it blindly: ' || q) from (values
+  ('select count(*) from agent_api_keys where revoked_at is null', '2'),
+  ('select count(*) from agent_mcp_permissions where revoked_at is null', '1'),
+  ('select count(*) from organization_invitations where revoked_at is null', '1'),
+  ($$select count(*) from permission_requests where status = 'open'$$, '1'),
+  ('select count(*) from mcp_server_instances where priority = 7', '0'),
+  ('select string_agg(display_name, '','' order by display_name) from user_profiles', 'Bob,Mia'),
+  ($$select count(*) from organization_members where status = 'removed'$$, '0')) t(q, n);
+
+-- Who may, does it in their own name and as it is done
+select is(pg_temp.write('adam', q), '42501', 'not so: ' || q) from unnest(array[
+  'update public.agent_api_keys set revoked_at = now(), revoked_by = {ann} where agent_id = {robo}',
+  'update public.organization_api_keys set revoked_at = now(), revoked_by = {ann} where organization_id = {a}',
+  $$update public.permission_requests set status = 'refused', decided_by = {ann}, decided_at = now() where id = {request}$$,
+  $$update public.permission_requests set status = 'withdrawn', decided_by = {adam}, decided_at = now() where id = {request}$$]) q;
+select is(pg_temp.write('ann', 'update public.organization_invitations set revoked_at = null where id = {invitation}'), '42501', 'an invitation is only revoked');
+select is(pg_temp.write(w, q), '42501', format('%s makes none for another: %s', w, q)) from (values
+  ('mel', $$insert into public.permission_requests (id, organization_id, agent_id, mcp_server_instance_id, permissions, requested_by)
+    values ({nobody}, {a}, {robo}, {files}, '{}', {mel})$$),
+  ('mel', $$insert into public.user_profiles (user_id, display_name) values ({vic}, 'x')$$),
+  ('mel', $$insert into public.user_ssh_keys (id, user_id, name, public_key, fingerprint) values ({nobody}, {vic}, 'x', 'x', 'x')$$)) t(w, q);
 select is(pg_temp.write(w, 'select count(*) from weir.idempotency_keys'), '0', format('%s sees no answer of before', w)) from unnest(array['mia', 'sam', 'bob']) w;
 select is(pg_temp.write(w, $$insert into weir.idempotency_keys (organization_id, key, request_hash, answer) values ({a}, 'x', sha256('x'), '{}')$$), '42501',
   format('nor plants one as %s', w)) from unnest(array['mia', 'sam', 'bob']) w;
@@ -117,10 +153,14 @@ select is(pg_temp.write('mia', $$update public.mcp_server_instances set status =
   'a member stops none');
 select is(pg_temp.write('mia', $$insert into weir.dtma_operations (id, organization_id, instance_id, action, generation, created_by)
   values ({nobody}, {a}, {files}, 'stop', 9, {mia})$$), '42501', 'D1_a_member_writes_no_operation');
+select is(pg_temp.write(w, 'select count(*) from weir.dtma_operations'), n, format('D1_%s sees %s operations', w, n))
+from (values ('adam', '1'), ('mel', '0'), ('vic', '0'), ('sam', '0'), ('bob', '0')) t(w, n);
 select is(pg_temp.write('ann', $$update public.mcp_server_tools set status = 'approved'$$), '42501', 'a pin is no person''s to write');
 select is(pg_temp.write('ann', $$insert into public.mcp_server_catalog (slug) values ('x')$$), '42501', 'D6_nor_is_the_catalog');
 
 -- Workspaces and chat
+select is(pg_temp.write(w, format($$insert into public.workspaces (id, organization_id, name, created_by) values ({nobody}, {a}, 'x', {%s})$$, b)), '42501',
+  format('V12_%s makes no workspace as %s', w, b)) from (values ('vic', 'vic'), ('sam', 'sam'), ('bob', 'bob'), ('mia', 'ann')) t(w, b);
 select is(pg_temp.write('mel',
   $$insert into public.workspace_members (organization_id, workspace_id, user_id) values ({a}, {home}, {mel})$$), '42501',
   'S1_nobody_enters_a_workspace_by_themselves');
@@ -129,6 +169,8 @@ select is(pg_temp.write('ann', $$insert into public.chat_messages (id, organizat
 select is(pg_temp.write('mel', $$insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, user_id, content)
   values ({nobody}, {a}, {home}, {chat}, 'user', {mel}, 'x')$$), '42501', 'S1_nor_in_a_channel_of_others');
 select is(pg_temp.write('mel', $$select count(*) from public.chat_channels$$), '0', 'S1_nor_sees_it');
+select is(pg_temp.write(w, format($$insert into public.chat_channels (id, organization_id, workspace_id, name, created_by)
+  values ({nobody}, {a}, {home}, 'x', {%s})$$, w)), '42501', format('S1_nor_makes_one: %s', w)) from unnest(array['mel', 'adam', 'bob']) w;
 
 -- The record
 select is(pg_temp.write('ann', $$select count(*) from public.mcp_interaction_logs$$), '42501', 'T11_the_writer_reads_no_record');

@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(46);
+select plan(50);
 
 -- Admin
 select is(pg_temp.outcome('adam', $$select grant_mcp_access({robo}, {files}, '{"tools": {"read_file": {}}}')$$), 'ok',
@@ -32,6 +32,11 @@ update organization_members set role = 'admin' where organization_id = pg_temp.i
 select is(pg_temp.outcome('mel', $$select grant_mcp_access({bot}, {files}, '{}')$$), 'WR004',
   'V8_an_admin_of_b_cannot_give_a_s_server_to_b_s_agent');
 select is(pg_temp.outcome('mel', $$select grant_mcp_access({robo}, {files}, '{}')$$), 'WR003', 'T1_a_member_of_a_grants_nothing_there');
+
+select is(pg_temp.outcome('mel', $$select grant_mcp_access({robo}, {files}, 'null')$$), 'WR003', 'T1_nor_hears_what_else_is_wrong');
+select is(pg_temp.outcome('mel', $$select revoke_mcp_access({robo}, {files})$$), 'WR003', 'T1_nor_revokes_a_thing');
+select is(pg_temp.outcome('mel', $$select revoke_mcp_access({robo}, {spy})$$), 'WR004', 'T3_a_server_of_b_has_nothing_to_do_with_a_s_agent');
+select is(pg_temp.outcome('mel', $$select create_agent_key({robo}, 'k', 'aaaaaaaaaaaaaaaa', repeat('x', 43))$$), 'WR003', 'T1_nor_has_the_agent_a_key_of_theirs');
 
 -- The agent's owner
 select is(pg_temp.outcome('mia', $$select grant_mcp_access({robo}, {files}, '{"tools": {"*": {}}}')$$), 'WR003',

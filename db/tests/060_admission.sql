@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(67);
+select plan(70);
 
 -- Admitted
 select is(pg_temp.call('read_file', '{"path": "/data/a"}'), 'admitted', 'a granted tool with permitted arguments');
@@ -75,6 +75,17 @@ insert into workspace_members (organization_id, workspace_id, user_id) values (p
   (pg_temp.id('a'), pg_temp.id('home'), pg_temp.id('sam'));
 select is(pg_temp.call_as('vic', 'list_directory'), 'user_forbidden', 'V12_a_viewer_executes_nothing');
 select is(pg_temp.call_as('sam', 'list_directory'), 'member_inactive', 'V7_a_suspended_member_executes_nothing');
+savepoint two;
+insert into organization_members (organization_id, user_id, role, status) values (pg_temp.id('b'), pg_temp.id('sam'), 'member', 'active'),
+  (pg_temp.id('b'), pg_temp.id('mia'), 'member', 'active');
+select is(pg_temp.call_as('sam', 'list_directory'), 'member_inactive', 'V7_nor_do_they_though_active_in_b');
+update organization_members set status = 'suspended' where organization_id = pg_temp.id('a') and user_id = pg_temp.id('mia');
+select is(pg_temp.call('list_directory'), 'member_inactive', 'V7_nor_does_an_agent_whose_owner_is_so');
+rollback to two;
+select is((select a.failures[1] from unnest(weir.admit('01900000-0000-7000-8000-000000000001', array[weir.uuid_v7()], array[clock_timestamp()],
+  array['robokey000000001'], array[sha256(convert_to(repeat('r', 43), 'UTF8'))], array[null::uuid], array[null::uuid], array['tool_execution'],
+  array[pg_temp.id('files')], array['list_directory'], array['{}'], array['1'], array[1], array[100::bigint], array[sha256('request')],
+  array['{}'], array[pg_temp.id('b')])) a), 'changing', 'A16_without_its_own_organization_s_lock_nothing_is_admitted');
 select is(pg_temp.call('list_directory', p_key => null, p_user => 'mia'), 'key_unknown', 'V5_a_person_names_an_agent');
 select is(pg_temp.call('list_directory', p_key => null, p_agent => 'robo'), 'key_unknown', 'V5_an_agent_s_id_alone_is_no_proof');
 select is(pg_temp.call('list_directory', p_user => 'bob'), 'member_inactive', 'a key and a person: both must hold');

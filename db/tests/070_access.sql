@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(74);
+select plan(79);
 
 -- validate
 select is(pg_temp.be('mia', $$select validate_mcp_access({robo}, {files})$$), 'true', 'V1_the_agent_s_owner');
@@ -160,6 +160,17 @@ select is(pg_temp.be('mia', $$select count(*) from get_organization_mcp_configs(
 select is(pg_temp.be('adam', $$select access_reason from get_organization_mcp_configs({a}, {robo})$$), 'no_grant', 'G7_an_admin_sees_why');
 
 savepoint g;
+-- Somebody who administers b and is a member of a
+savepoint s;
+update organization_members set role = 'admin' where organization_id = pg_temp.id('b') and user_id = pg_temp.id('mel');
+select is(pg_temp.be('mel', 'select explain_mcp_access({robo}, {files})'), 'WR004', 'V6_an_admin_of_b_is_not_told_of_an_agent_that_they_may_not_use');
+select is(pg_temp.be('mel', 'select validate_mcp_access({robo}, {files}, {mia})'), 'false', 'V4_nor_whether_another_of_a_may');
+select is(pg_temp.be('mel', 'select count(*) from get_organization_mcp_configs({a})'), 'WR003', 'G3_nor_lists_a_s_servers');
+select is(pg_temp.be('mel', 'select count(*) from get_organization_mcp_configs({a}, {robo})'), 'WR004', 'V6_nor_an_agent_s');
+update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
+select is(pg_temp.be('mel', 'select count(*) from get_organization_mcp_configs({a}, {bot})'), 'WR004', 'V8_an_admin_of_both_finds_b_s_agent_in_b_only');
+rollback to s;
+
 -- A server of the organization's own, without a catalog entry
 insert into mcp_server_instances (id, organization_id, name, url, status)
 values (pg_temp.keep('custom', weir.uuid_v7()), pg_temp.id('a'), 'custom', 'https://x.example/custom', 'running');

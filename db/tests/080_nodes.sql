@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(77);
+select plan(78);
 
 -- Joining
 select throws_ok($$select weir.register_node(sha256('token'), sha256('x'), 'http://127.0.0.1:1', '\x00', 1, 'user', '{}')$$, 'WR002',
@@ -128,6 +128,8 @@ select isnt_empty(pg_temp.expand($$select * from mcp_interaction_logs where inst
 rollback to s;
 
 -- The state machine, for whoever writes
+select throws_ok(pg_temp.expand($$update mcp_server_instances set organization_id = {a} where id = {spy}$$), 'WR005', null,
+  'M2_an_instance_stays_in_its_organization');
 -- and the page that shows it, found from wherever the tests are run
 create temporary table page (line text);
 \set page `cat docs/nodes.md 2>/dev/null || cat ../docs/nodes.md 2>/dev/null || cat ../../docs/nodes.md`

@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(33);
+select plan(38);
 
 create function pg_temp.announce(p_names text[], p_version text, p_generation bigint default 2,
   p_instance text default 'files') returns text language sql as $$
@@ -67,6 +67,10 @@ insert into workspace_members (organization_id, workspace_id, user_id) values (p
   (pg_temp.id('a'), pg_temp.id('home'), pg_temp.id('sam'));
 select is(pg_temp.catalog(null, null, 'vic', 'robo'), pg_temp.catalog(), 'V12_a_viewer_may_look');
 select throws_ok($$select pg_temp.catalog(null, null, 'sam', 'robo')$$, 'WR004', null, 'V7_a_suspended_member_may_not');
+savepoint inactive;
+update organizations set is_active = false where id = pg_temp.id('a');
+select throws_ok($$select pg_temp.catalog(null, null, 'mia', 'robo')$$, 'WR004', null, 'M3_nor_anybody_of_an_inactive_organization');
+rollback to inactive;
 select is((select string_agg(definition, ',') from weir.definitions(array[pg_temp.id('files'), pg_temp.id('spy')], array['tool',
   'tool'], array['read_file', 'read_file'], array[sha256('read 1'), sha256('read 1')])),
   '{"name":"read_file"}', 'definitions by what the catalog gave');
@@ -78,6 +82,18 @@ select pg_temp.be('ann', $$select revoke_mcp_access({robo}, {files})$$) \g /dev/
 select is(pg_temp.catalog(), 'agent', 'V11_a_revoked_grant_leaves_the_catalog');
 select is((select agent_name from weir.authenticate_key('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')))), 'Robo',
   'a key is known');
+savepoint s;
+insert into organization_members (organization_id, user_id, role, status) values (pg_temp.id('b'), pg_temp.id('mia'), 'member', 'active'),
+  (pg_temp.id('b'), pg_temp.id('sam'), 'member', 'active');
+select throws_ok($$select pg_temp.catalog(null, null, 'sam', 'robo')$$, 'WR004', null, 'V7_who_is_suspended_in_a_uses_no_agent_of_it_though_active_in_b');
+select is(weir.record_denials('01900000-0000-7000-8000-000000000001', array[weir.uuid_v7()], array[now()], array[null], array[null::bytea],
+  array[pg_temp.id('sam')], array[pg_temp.id('robo')], array['tool_execution'], array['bad'], array['invalid_request'], array[null::text], array[1::bigint],
+  array[null::bytea]), 0, 'V7_nor_writes_into_its_record');
+update organization_members set status = 'suspended' where organization_id = pg_temp.id('a') and user_id = pg_temp.id('mia');
+select throws_ok($$select weir.authenticate_key('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')))$$, 'WR002', null,
+  'V7_nor_is_it_while_its_owner_is_suspended_though_active_in_b');
+select throws_ok($$select pg_temp.catalog(null, null, 'ann', 'robo')$$, 'WR004', null, 'V7_nor_does_anybody_else_use_the_agent_then');
+rollback to s;
 update agents set is_active = false where id = pg_temp.id('robo');
 select throws_ok($$select weir.authenticate_key('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')))$$, 'WR002', null,
   'V12_an_inactive_agent_s_key_is_not_valid');

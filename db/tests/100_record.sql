@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(59);
+select plan(65);
 
 -- One call from its request to its outcome
 create temporary table call as select weir.uuid_v7() as id, clock_timestamp() as at;
@@ -50,6 +50,8 @@ select is(pg_temp.try_change($$update mcp_interaction_logs set item = 'x'$$), 'W
 select is(pg_temp.try_change($$delete from mcp_interaction_logs$$), 'WR003', 'T12_nor_deleted');
 select throws_ok($$truncate mcp_interaction_logs$$, 'WR003', null, 'T12_nor_truncated');
 select throws_ok('truncate ' || :'month', 'WR003', null, 'T12_a_partition_is_not_truncated');
+select is_empty($$select relid from pg_partition_tree('mcp_interaction_logs') where not exists (
+  select from pg_trigger g where g.tgrelid = relid and g.tgtype & 32 = 32)$$, 'T12_nor_is_any_other');
 select is(pg_temp.try_change('delete from ' || :'month'), 'WR003', 'T12_a_partition_s_row_is_not_deleted');
 select is(pg_temp.try_change('update ' || :'month' || ' set item = null'), 'WR003', 'T12_a_partition_s_row_is_not_changed');
 select throws_ok($$update mcp_interaction_logs set leaf = sha256('x')$$, '428C9', null, 'T12_a_leaf_is_not_written');
@@ -60,6 +62,20 @@ select is(pg_temp.be('service', format('%s mcp_interaction_logs', c)), '42501',
 select is(pg_temp.be(who, $$select public.audit_mcp_interactions('[{"kind": "chat", "organization_id": "x"}]')$$), '42501',
   'T13_nobody_forges_a_record: ' || who) from unnest(array['ann', 'anon', 'service', 'gateway']) who;
 select is(pg_temp.be('ann', $$select weir.record_event('grant', {a})$$), '42501', 'T13_nor_by_the_writer''s function');
+
+-- The engine's own events and the functions' name an organization, and nothing of another stands in its rows
+select is(pg_temp.be('engine', format('select public.audit_mcp_interactions(%L) ->> ''written''', jsonb_build_array(
+  jsonb_build_object('kind', 'error', 'organization_id', pg_temp.id('a'), 'agent_id', pg_temp.id('bot'), 'instance_id', pg_temp.id('spy')),
+  jsonb_build_object('kind', 'error', 'organization_id', weir.uuid_v7(), 'agent_id', pg_temp.id('bot'))))), '1',
+  'T16_an_event_is_written_once_and_for_an_organization_that_is_there');
+select is((select concat_ws(' ', l.organization_id = pg_temp.id('a'), l.agent_name, l.instance_name) from mcp_interaction_logs l
+  where l.kind = 'error' and l.agent_id = pg_temp.id('bot')), 't', 'T16_without_the_names_of_another_tenant');
+select is(pg_temp.be('writer:ann', $$select weir.record_event('lifecycle', {a}, p_agent_id => {bot}, p_instance_id => {spy}, p_item => 'foreign')$$),
+  '', 'the writer''s event');
+select is((select concat_ws(' ', l.organization_id = pg_temp.id('a'), l.agent_name, l.instance_name) from mcp_interaction_logs l
+  where l.item = 'foreign'), 't', 'T16_has_no_such_names_either');
+select is(pg_temp.outcome('bob', $$select create_agent({a}, 'x')$$) || (select count(*) from mcp_interaction_logs l
+  where l.organization_id = pg_temp.id('a') and l.user_id = pg_temp.id('bob')), 'WR0040', 'T16_nor_does_an_outsider_write_into_it');
 
 -- What may stand in it
 create function pg_temp.write(p_columns text, p_values text) returns text language sql as $$

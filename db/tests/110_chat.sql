@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(52);
+select plan(118);
 
 -- Members of the workspace
 select pg_temp.make('hello', 'ann', $$select post_chat_message({chat}, 'hello', 'c1')$$) \g /dev/null
@@ -73,7 +73,7 @@ select is(pg_temp.context('mel', '{robo}, {home}, {chat}'), 'Robo member home a'
 
 -- The agent's answer
 create function pg_temp.answer(p_user text, p_agent text, p_channel text, p_text text default 'yes') returns uuid language sql as $$
-  select weir.record_chat_answer(pg_temp.id(p_user), pg_temp.id(p_agent), pg_temp.id(p_channel), pg_temp.id('hello'), p_text, '[]',
+  select id from weir.record_chat_answer(pg_temp.id(p_user), pg_temp.id(p_agent), pg_temp.id(p_channel), pg_temp.id('hello'), p_text, '[]',
   '{}', '[]');
 $$;
 select throws_ok($$select pg_temp.answer('mia', 'robo', 'chat')$$, 'WR004', null, 'S15_a_message_is_answered_for_who_wrote_it');
@@ -82,6 +82,80 @@ select throws_ok($$select pg_temp.answer('ann', 'private', 'chat')$$, 'WR004', n
 select is(pg_temp.answer('ann', 'robo', 'chat'), pg_temp.answer('ann', 'robo', 'chat', 'again'), 'S15_an_answer_is_written_once');
 select throws_ok($$select pg_temp.answer('mia', 'robo', 'chat')$$, 'WR004', null, 'S15_to_the_person_who_asked');
 select throws_ok($$select pg_temp.answer('ann', 'bot', 'chat')$$, 'WR004', null, 'V8_a_foreign_agent_does_not_answer');
+select pg_temp.make('of_mel', 'mel', $$select post_chat_message({chat}, 'and mine?')$$) \g /dev/null
+select throws_ok($$select weir.record_chat_answer(pg_temp.id('mel'), pg_temp.id('melbot'), pg_temp.id('chat'), pg_temp.id('of_mel'), 'x', '[]', '{}', '[]')$$,
+  'WR004', null, 'V8_nor_one_s_own_agent_of_another_organization');
 select throws_ok($$select pg_temp.answer('ann', 'robo', 'denchat')$$, 'WR004', null, 'S1_nor_in_another_channel');
+-- The direct conversation: of one person with one agent, where both are
+select pg_temp.keep('direct', pg_temp.be('ann', $$select open_direct_channel({robo}) ->> 'channel_id'$$)::uuid) \g /dev/null
+select is(pg_temp.be('ann', $$select open_direct_channel({robo}) - 'agent' - 'role'$$)::jsonb, jsonb_build_object('organization_id',
+  pg_temp.id('a'), 'workspace_id', pg_temp.id('home'), 'channel_id', pg_temp.id('direct')), 'S2_the_same_one_again_where_both_are');
+select is(pg_temp.be('ann', $$select open_direct_channel({robo}, {home}) ->> 'channel_id'$$), pg_temp.id('direct')::text,
+  'S2_in_the_workspace_that_is_named');
+select is(pg_temp.be('owner', $$select concat_ws(' ', min(name), min(user_id::text), count(*)) from chat_channels where agent_id = {robo}$$),
+  'Robo ' || pg_temp.id('ann') || ' 1', 'it is made once');
+select is(pg_temp.be('owner', $$select count(*) from mcp_interaction_logs where item = 'open_direct_channel' and user_id = {ann}$$), '1',
+  'and recorded once');
+select pg_temp.keep('mias', pg_temp.be('mia', $$select open_direct_channel({robo}) ->> 'channel_id'$$)::uuid) \g /dev/null
+select isnt(pg_temp.id('mias'), pg_temp.id('direct'), 'S15_another_person_has_another');
+select is(pg_temp.be('vic', $$select count(*) from get_chat_messages_with_details({chat})$$), '3', 'what all see, all still see');
+select is(pg_temp.outcome(who, format('select open_direct_channel(%s)', args)), 'WR004', format('S1_no conversation for %s: %s', who, args))
+from (values ('ann', '{robo}, {den}'), ('ann', '{robo}, {nobody}'), ('ann', '{bot}'), ('ann', '{nobody}'), ('bob', '{robo}'),
+             ('bob', '{robo}, {home}'), ('bob', '{bot}'), ('adam', '{robo}'), ('adam', '{robo}, {home}'), ('otto', '{robo}'),
+             ('sam', '{robo}'), ('mel', '{private}'), ('mel', '{melbot}'), ('mel', '{private}, {home}')) t(who, args);
+select is(pg_temp.outcome('ann', 'select open_direct_channel(null)'), 'WR001', 'it is with an agent');
+select is(pg_temp.outcome('ann', 'select open_direct_channel(null, {home})'), 'WR001', 'whatever the workspace');
+select is(pg_temp.outcome('vic', 'select open_direct_channel({robo})'), 'WR003', 'V12_a_viewer_begins_no_conversation');
+select is(pg_temp.be(who, 'select open_direct_channel({robo})'), '42501', format('M5_%s begins none', who))
+from unnest(array['anon', 'service', 'gateway', 'engine']) who;
+select is(pg_temp.be('owner', $$select count(*) from chat_channels where user_id is not null$$), '2', 'S1_and_none_was_made');
+
+-- Nobody else reads or writes there: neither the agent's owner, nor an admin, nor the organization's owner
+select pg_temp.make('secret', 'ann', $$select post_chat_message({direct}, 'a secret', 's1')$$) \g /dev/null
+select * from weir.record_chat_answer(pg_temp.id('ann'), pg_temp.id('robo'), pg_temp.id('direct'), pg_temp.id('secret'), 'kept', '[]', '{}',
+  '[]') \g /dev/null
+insert into workspace_members (organization_id, workspace_id, user_id) values (pg_temp.id('a'), pg_temp.id('home'), pg_temp.id('adam'));
+select is(pg_temp.be('ann', $$select string_agg(content, ' ') from get_chat_messages_with_details({direct})$$), 'kept a secret',
+  'S15_who_speaks_reads');
+select is(pg_temp.be(who, $$select count(*) from get_chat_messages_with_details({direct})$$), 'WR004', format('S15_%s reads nothing', who))
+from unnest(array['mia', 'adam', 'mel', 'vic', 'bob']) who;
+select is(pg_temp.be(who, $$select count(*) from chat_messages where channel_id = {direct}$$), '0', format('S15_nor %s the table', who))
+from unnest(array['mia', 'adam', 'mel', 'vic', 'bob', 'writer:mia', 'writer:adam']) who;
+select is(pg_temp.be(who, $$select count(*) from chat_channels where id = {direct}$$), '0', format('S15_nor knows %s of it', who))
+from unnest(array['mia', 'adam', 'vic', 'bob', 'writer:mia']) who;
+select is(pg_temp.be('ann', $$select count(*) from chat_channels where id = {mias}$$), '0', 'S15_nor_does_the_owner_of_another_s');
+select is(pg_temp.outcome(who, $$select post_chat_message({direct}, 'x')$$), 'WR004', format('S15_nor says %s anything', who))
+from unnest(array['mia', 'adam', 'bob']) who;
+select is(pg_temp.context('mia', '{robo}, null, {direct}'), 'WR004', 'S15_nor_has_a_turn_there');
+select is(pg_temp.be('writer:mia', $$insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, user_id, content)
+  values ({nobody}, {a}, {home}, {direct}, 'user', {mia}, 'x')$$), '42501', 'S15_not_even_where_a_function_forgets');
+select is(pg_temp.be('writer:mia', $$insert into public.chat_channels (id, organization_id, workspace_id, name, user_id, agent_id, created_by)
+  values ({nobody}, {a}, {home}, 'x', {ann}, {robo}, {mia})$$), '42501', 'S15_nor_makes_another_s_conversation');
+select pg_temp.make('second', 'ann', $$select create_agent({a}, 'Second', workspace_id => {home})$$) \g /dev/null
+select is(pg_temp.context('ann', '{second}, null, {direct}'), 'WR004', 'S1_no_other_agent_answers_there');
+select is(pg_temp.context('ann', 'null, null, {direct}'), 'owner home a', 'a note may be saved there');
+select is(pg_temp.outcome('ann', $$select create_channel({home}, 'Robo')$$), 'ok', 'its name takes no other channel''s');
+
+-- Several workspaces
+select pg_temp.make('attic', 'ann', $$select create_workspace({a}, 'Attic')$$),
+       pg_temp.be('ann', $$select add_workspace_member({attic}, agent_id => {robo})$$),
+       pg_temp.be('ann', $$select add_workspace_member({attic}, user_id => {mel})$$) \g /dev/null
+select is(pg_temp.be('mel', $$select open_direct_channel({robo}) ->> 'workspace_id'$$), pg_temp.id('home')::text, 'S2_the_oldest_of_several');
+select is(pg_temp.be('mel', $$select open_direct_channel({robo}, {attic}) ->> 'workspace_id'$$), pg_temp.id('attic')::text,
+  'S2_unless_another_is_named');
+select pg_temp.be('ann', $$select open_direct_channel({second})$$),
+       pg_temp.be('ann', $$select open_direct_channel({robo}, {attic})$$) \g /dev/null
+select is(pg_temp.be('ann', $$select open_direct_channel({robo}) ->> 'channel_id'$$), pg_temp.id('direct')::text, 'S2_the_one_of_before');
+delete from workspace_members where workspace_id = pg_temp.id('home') and user_id = pg_temp.id('ann');
+select is(pg_temp.be('ann', $$select count(*) from chat_messages where channel_id = {direct}$$), '0', 'S15_who_left_the_workspace_left_it');
+select is(pg_temp.be('ann', $$select open_direct_channel({robo}) ->> 'workspace_id'$$), pg_temp.id('attic')::text, 'S2_and_goes_where_both_are');
+update agents set is_active = false where id = pg_temp.id('robo');
+select is(pg_temp.outcome('ann', $$select open_direct_channel({robo})$$), 'WR004', 'an agent that is switched off has none');
+delete from agents where id = pg_temp.id('robo');
+select is(pg_temp.be('mia', $$select string_agg(name, ',') from chat_channels where id = {mias}$$), 'Robo',
+  'who spoke with an agent that is gone keeps it');
+select is(pg_temp.be('adam', $$select count(*) from chat_channels where id = {mias}$$), '0', 'S15_and_keeps_it_alone');
+delete from auth.users where id = pg_temp.id('mia');
+select is(pg_temp.be('owner', $$select count(*) from chat_channels where id = {mias}$$), '0', 'it goes with the person');
 select * from finish();
 rollback;

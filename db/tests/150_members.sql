@@ -85,6 +85,17 @@ select is(pg_temp.accept('otto', 'twice'), 'WR005', 'and finds that they are one
 select is(pg_temp.invite('ann', 'sam', 'owner'), 'ok', 'so may a suspended one''s');
 select is(pg_temp.accept('sam'), 'WR003', 'who stays suspended');
 
+-- Who invited and is not active here, though they are an owner elsewhere
+savepoint s;
+update organization_members set role = 'admin' where organization_id = pg_temp.id('a') and user_id = pg_temp.id('mel');
+select pg_temp.user('zoe') \g /dev/null
+update auth.users set email_confirmed_at = now();
+select is(pg_temp.invite('mel', 'zoe', 'member', 'of mel'), 'ok', 'an admin invites');
+update organization_members set status = 'suspended' where organization_id = pg_temp.id('a') and user_id = pg_temp.id('mel');
+update organization_members set role = 'owner' where organization_id = pg_temp.id('b') and user_id = pg_temp.id('mel');
+select is(pg_temp.accept('zoe', 'of mel'), 'WR004', 'M3_an_owner_of_b_who_is_suspended_in_a_lets_nobody_in');
+rollback to s;
+
 -- Expiry, by the clock and not by who looks
 select is(pg_temp.outcome('ann', format($$select invite_member({a}, 'late@example.org', 'member', %L, now() + interval '1 hour')$$,
   pg_temp.token('late'))), 'ok', 'an invitation for an hour');
@@ -126,6 +137,8 @@ select is(pg_temp.outcome('ann', format($$select invite_member({a}, 'one@example
 select is(pg_temp.outcome('ann', format($$select invite_member({a}, 'two@example.org', 'member', %L)$$, pg_temp.token('two'))), 'WR006',
   'M12_the_quota_of_members_holds');
 rollback to s;
+select is(weir.count_of(w, pg_temp.id('b'))::integer, n, 'M12_it_counts_its_own_' || w)
+from (values ('members', 2), ('agents', 1), ('workspaces', 1), ('mcp_servers', 1)) t(w, n);
 update organizations o set max_agents = weir.count_of('agents', o.id), max_workspaces = weir.count_of('workspaces', o.id) where id = pg_temp.id('a');
 select is(pg_temp.outcome('ann', $$select create_agent({a}, 'More')$$), 'WR006', 'M12_the_quota_of_agents_holds');
 select is(pg_temp.outcome('ann', $$select create_workspace({a}, 'More')$$), 'WR006', 'M12_the_quota_of_workspaces_holds');
@@ -171,6 +184,40 @@ select is(pg_temp.invite('adam', 'mia', 'viewer', 'back'), 'ok', 'which they get
 select is(pg_temp.accept('mia', 'back'), 'ok', 'and take');
 select is(pg_temp.member('mia') || ' ' || pg_temp.be('mia', 'select count(*) from workspaces'), 'viewer active 0', 'in its role, without the workspaces of before');
 
+-- Somebody who belongs to two organizations is in each what they are there
+savepoint s;
+update organization_members set role = 'owner' where organization_id = pg_temp.id('b') and user_id = pg_temp.id('mel');
+select is(pg_temp.outcome('mel', q), 'WR003', 'V8_an_owner_of_b_is_a_member_in_a: ' || q)
+from unnest(array[$$select set_member_role({a}, {vic}, 'admin')$$, $$select set_member_status({a}, {vic}, 'suspended')$$,
+  -- and is not told what else is wrong
+  $$select invite_member({a}, '', 'member', '')$$]) q;
+update organization_members set role = 'owner' where organization_id = pg_temp.id('a') and user_id = pg_temp.id('adam');
+update organization_members set role = 'admin' where organization_id = pg_temp.id('a') and user_id = pg_temp.id('mel');
+insert into organization_invitations (organization_id, email, role, token_hash, expires_at)
+values (pg_temp.id('b'), 'past@example.org', 'member', sha256('past'), now() - interval '1 day');
+select is(pg_temp.outcome('mel', format($$select invite_member({%s}, 'both@example.org', 'member', %L)$$, o, pg_temp.token('both ' || o))), 'ok',
+  'an admin of both invites an address into ' || o) from unnest(array['b', 'a']) o;
+select is(pg_temp.outcome('mel', $$select invite_member({a}, 'both@example.org', 'owner', repeat('o', 43))$$), 'WR003', 'V8_and_an_owner_only_where_they_are_one');
+select is(pg_temp.outcome('mel', $$select invite_member({a}, 'past@example.org', 'member', repeat('p', 43))$$), 'ok', 'an address whose invitation elsewhere is over');
+select is(pg_temp.be('owner', $$select revoked_at from organization_invitations where email = 'past@example.org' and organization_id = {b}$$), null,
+  'V8_which_stays_as_it_is');
+select is(pg_temp.outcome('mel', $$select set_member_role({a}, {adam}, 'member')$$), 'WR003', 'V8_or_an_admin_and_touches_no_owner');
+update organization_members set role = 'owner' where organization_id = pg_temp.id('a') and user_id = pg_temp.id('mel');
+insert into organization_members (organization_id, user_id, role, status) values (pg_temp.id('b'), pg_temp.id('otto'), 'member', 'active'),
+  (pg_temp.id('b'), pg_temp.id('adam'), 'member', 'active');
+delete from organization_members where organization_id = pg_temp.id('a') and user_id = pg_temp.id('otto');
+insert into workspace_members (organization_id, workspace_id, user_id) values (pg_temp.id('b'), pg_temp.id('den'), pg_temp.id('adam'));
+select is(pg_temp.outcome('mel', $$select set_member_role({a}, {otto}, 'viewer')$$), 'WR004', 'V8_an_owner_of_both_finds_in_a_who_is_in_a');
+select is(pg_temp.outcome('mel', $$select set_member_role({a}, {adam}, 'admin')$$), 'ok', 'an owner of both changes a member of both');
+select is(pg_temp.member('adam', 'b'), 'member active', 'V8_in_the_organization_that_was_named');
+select is(pg_temp.outcome('mel', $$select set_member_status({a}, {adam}, 'removed')$$), 'ok', 'or removes them');
+select is(pg_temp.be('owner', 'select count(*) from workspace_members where user_id = {adam}'), '1', 'V8_and_they_stay_in_the_workspaces_elsewhere');
+select pg_temp.be('mel', $$select set_member_role({a}, {ann}, 'admin')$$) \g /dev/null
+select is(pg_temp.outcome('mel', 'select leave_organization({a})'), 'WR005', 'V8_the_last_owner_of_a_stays_though_b_has_two');
+select is(pg_temp.be('owner', $$select count(*) from mcp_interaction_logs where organization_id = {a} and user_id = {mel} and item = 'leave_organization'
+  and decision = 'denied'$$), '1', 'M14_and_the_denial_is_recorded');
+rollback to s;
+
 -- The last owner
 select is(pg_temp.outcome('ann', q), 'WR005', 'the last owner stays: ' || q) from unnest(array['select leave_organization({a})',
   $$select set_member_role({a}, {ann}, 'admin')$$, $$select set_member_status({a}, {ann}, 'suspended')$$,
@@ -180,6 +227,11 @@ select throws_ok(pg_temp.expand(q), 'WR005', null, 'by direct SQL too: ' || q) f
   $$update organization_members set status = 'suspended' where user_id = {ann}$$,
   $$delete from organization_members where user_id = {ann}$$, $$delete from organization_members where organization_id = {a}$$,
   $$delete from auth.users where id = {ann}$$]) q;
+savepoint s;
+select pg_temp.make('c', 'vic', $$select create_organization('Organization C')$$) \g /dev/null
+select throws_ok(pg_temp.expand('update organization_members set organization_id = {b} where organization_id = {c}'), 'WR005', null,
+  'nor is the last owner moved elsewhere');
+rollback to s;
 select is(pg_temp.outcome('ann', $$select set_member_role({a}, {adam}, 'owner')$$), 'ok', 'an owner makes an owner');
 select throws_ok(pg_temp.expand($$update organization_members set status = 'removed' where organization_id = {a}$$), 'WR005', null,
   'two do not leave in one statement');

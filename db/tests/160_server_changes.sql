@@ -40,6 +40,9 @@ from unnest(array['update', 'restart', 'delete']) a;
 select is(pg_temp.manage('bob', a, 'files', case a when 'update' then '{"priority": 5}' end, 'b'), 'WR004', format('M2_nor_%s_in_its_own', a))
 from unnest(array['update', 'restart', 'delete']) a;
 savepoint s;
+update organization_members set role = 'owner' where user_id = pg_temp.id('mel') and organization_id = pg_temp.id('b');
+select is(pg_temp.manage('mel', a, 'files', case a when 'update' then '{"priority": 5}' end), 'WR003', format('M2_nor_does_b_s_owner_who_is_a_member_%s_it', a))
+from unnest(array['update', 'restart', 'delete', 'stop']) a;
 update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
 select is(pg_temp.manage('mel', a, 'files', case a when 'update' then '{"priority": 5}' end, 'b'), 'WR004', format('M2_nor_does_an_admin_of_both_%s_it_as_of_b', a))
 from unnest(array['update', 'restart', 'delete', 'stop']) a;
@@ -151,6 +154,10 @@ select is(pg_temp.manage('ann', a, s, c), 'WR005', 'M13_a_key_is_of_one_request'
 from (values ('start', 'files', '{"idempotency_key": "s"}'), ('stop', 'files', '{"idempotency_key": "t"}'),
              ('update', 'files', '{"priority": 8, "idempotency_key": "u"}')) t(a, s, c);
 select is(pg_temp.manage('bob', 'start', 'spy', '{"idempotency_key": "s"}', 'b'), 'ok', 'M13_and_of_one_organization');
+savepoint s;
+update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
+select is(pg_temp.manage('mel', 'create', null, '{"name": "other", "url": "https://o.example", "idempotency_key": "u"}', 'b'), 'ok', 'M13_for_an_admin_of_both_too');
+rollback to s;
 select is(pg_temp.manage('ann', 'restart', 'files', '{"idempotency_key": "again"}'), 'WR005', 'what is refused');
 select is(pg_temp.be('owner', $$select count(*) from weir.idempotency_keys where key = 'again'$$), '0', 'is not remembered');
 select is(pg_temp.manage('ann', 'stop', 'files', '{"idempotency_key": "x", "name": "y"}'), 'WR001', 'M11_an_action_without_a_configuration_gets_none');

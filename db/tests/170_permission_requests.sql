@@ -62,6 +62,15 @@ select pg_temp.make('fourth', 'mia', $$select request_mcp_access({robo}, {files}
 select is(pg_temp.outcome('ann', $$select decide_permission_request({fourth}, true, not_before => now() + interval '1 hour')$$), 'ok', 'granted as asked, for later');
 select is(pg_temp.call('read_file', '{"path": "/data/x"}'), 'no_grant', 'V3_and_not_a_moment_before');
 
+-- Somebody who administers b asks in a like any other
+savepoint s;
+update organization_members set role = 'admin' where organization_id = pg_temp.id('b') and user_id = pg_temp.id('mel');
+select pg_temp.make('melbot', 'mel', $$select create_agent({a}, 'Of Mel')$$),
+       pg_temp.make('of_mel', 'mel', $$select request_mcp_access({melbot}, {files}, '{"tools": {"*": {}}}')$$) \g /dev/null
+select is(pg_temp.outcome('mel', format('select decide_permission_request({of_mel}, %s)', g)), 'WR003', 'T1_and_decides_nothing there: ' || g)
+from unnest(array['true', 'false']) g;
+rollback to s;
+
 -- The table, for whoever writes it
 select throws_ok(pg_temp.expand($$update permission_requests set $$ || c || $$ where id = {second}$$), 'WR005', null, 'T4_no_' || c)
 from unnest(array['status = ''open'', decided_at = null', 'permissions = ''{"tools": {"*": {}}}''', 'requested_by = {ann}', 'message = ''x''']) c;
@@ -82,5 +91,10 @@ select case when (select rolsuper from pg_roles where rolname = current_user) th
 select pg_temp.make('robo3', 'mia', $$select create_agent({a}, 'Robo 3')$$) \g /dev/null
 select is(pg_temp.ask('mia', 'robo3'), case when (select rolsuper from pg_roles where rolname = current_user) then 'WR006' else 'ok' end,
   'M12_a_person_has_at_most_a_hundred');
+savepoint s;
+insert into organization_members (organization_id, user_id, role, status) values (pg_temp.id('b'), pg_temp.id('mia'), 'member', 'active');
+select pg_temp.make('robob', 'mia', $$select create_agent({b}, 'Robo B')$$) \g /dev/null
+select is(pg_temp.ask('mia', 'robob', 'spy'), 'ok', 'M12_in_each_organization');
+rollback to s;
 select * from finish();
 rollback;

@@ -40,6 +40,14 @@ select is(pg_temp.be(w, 'select authenticate_organization_key(''x'', null)'), '4
 select is(pg_temp.be('ann', $$select weir.authenticate_organization_key('x', null)$$), '42501', 'only the engine does');
 select is(pg_temp.be('engine', $$select weir.authenticate_organization_key('x', null)$$), 'WR002', 'and gets one error');
 savepoint s;
+update organization_members set role = 'owner' where organization_id = pg_temp.id('b') and user_id = pg_temp.id('mel');
+select is(pg_temp.make_key('mel', '', '{}'), 'WR003', 'V8_an_owner_of_b_makes_none_for_a_and_hears_no_more');
+update organization_members set role = 'admin' where organization_id = pg_temp.id('a') and user_id = pg_temp.id('mel');
+insert into organization_api_keys (organization_id, name, key_id, secret_hash, scopes, expires_at)
+select pg_temp.id('a'), 'k', 'manykeys' || lpad(n::text, 8, '0'), sha256('x'), '{audit.read}', now() + interval '1 day' from generate_series(1, 100) n;
+select is(pg_temp.make_key('mel', 'orgkey0000000002'), 'WR006', 'M12_an_organization_has_a_hundred_keys');
+select is(pg_temp.make_key('mel', 'orgkey0000000002', p_organization => 'b'), 'ok', 'M12_and_another_has_its_own');
+rollback to s;
 select case when (select rolsuper from pg_roles where rolname = current_user) then lives_ok($$
   set local session_replication_role = replica;
   update organization_api_keys set expires_at = now();
@@ -94,6 +102,18 @@ select is(pg_temp.be(w, $$select weir.resolve_identity('https://idp.example', 'y
 from unnest(array['ann', 'anon', 'service', 'gateway']) w;
 select is(pg_temp.be(w, 'select count(*) from weir.identities'), '42501', format('%s reads no identity', w)) from unnest(array['ann', 'writer:ann', 'engine', 'anon']) w;
 select is(pg_temp.be(w, 'select weir.confirmed_email({ann})'), '42501', format('%s learns no address', w)) from unnest(array['bob', 'writer:bob', 'engine', 'anon']) w;
+-- the project's own tokens name its users by their subject, but only where the users are a project's
+create function pg_temp.user_of(p_issuer text, p_subject text) returns text language plpgsql as $$
+begin
+  return weir.user_of_token(p_issuer, p_subject, null, false);
+exception when others then
+  return sqlstate;
+end;
+$$;
+select is(pg_temp.user_of('https://project.example/auth/v1', pg_temp.id('ann')::text) = pg_temp.id('ann')::text,
+  (select not embedded_issuer from weir.installation), 'a subject is a user only where the users are the issuer''s');
+select isnt(pg_temp.user_of(i, pg_temp.id('ann')::text), pg_temp.id('ann')::text, format('%s is no project''s issuer', i))
+from unnest(array['https://idp.example', 'https://idp.example/auth/v1/x', 'http://project.example/auth/v1', 'https://project.example/auth/v1?']) i;
 -- a person of another issuer is invited by the address that it has verified
 select pg_temp.keep('ida', case when (select embedded_issuer from weir.installation) then pg_temp.resolve('https://idp.example', 'ida', 'Ida@Example.org', false)::uuid
                                 else pg_temp.id('otto') end),

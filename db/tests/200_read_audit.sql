@@ -18,6 +18,7 @@ select is((select array_agg(distinct r ->> 'user_id') from jsonb_array_elements(
   'T11_a_member_reads_their_own_rows_only');
 select isnt((select count(*) from jsonb_array_elements(pg_temp.rows_of('mia')) r where r ->> 'kind' = 'tool_execution'), 0::bigint, 'T11_and_those');
 select is(pg_temp.be('adam', $$select count(*) from jsonb_array_elements(read_audit({a}, format('{"user_id": "%s"}', {bob})::jsonb) -> 'rows')$$), '0', 'T11_another_tenant_s_people_are_not_in_it');
+update organization_members set role = 'admin' where user_id = pg_temp.id('mel') and organization_id = pg_temp.id('a');
 select is(pg_temp.be('mel', $$select count(*) from jsonb_array_elements(read_audit({b}) -> 'rows') r where r ->> 'user_id' <> {mel}::text$$), '0',
   'T11_who_belongs_to_two_reads_each_as_what_they_are_there');
 update organization_members set status = 'removed' where user_id = pg_temp.id('mel') and organization_id = pg_temp.id('b');

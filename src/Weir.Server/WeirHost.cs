@@ -82,7 +82,8 @@ internal static class WeirHost
         AddHosted<ChangeListener>(services);
         AddHosted<SecurityEvents>(services);
 
-        services.AddSingleton(s => new PersonTokens(config.Auth, s.GetRequiredService<Keyring>(), SigningKeysOf(config.Auth, s), time));
+        services.AddSingleton<Identities>();
+        services.AddSingleton(s => new PersonTokens(config.Auth, s.GetRequiredService<Keyring>(), SigningKeysOf(config.Auth, s), s.GetRequiredService<Identities>().UserAsync, time));
         services.AddSingleton(config.Auth);
         services.AddSingleton<LoginQueries>();
         services.AddSingleton<Logins>();
@@ -93,7 +94,7 @@ internal static class WeirHost
 
         AddNodes(services, replicaId, time);
         AddGateway(services, config, replicaId, time);
-        AddChat(services, config);
+        AddChat(services, config, replicaId);
         AddRest(services, config);
     }
 
@@ -131,7 +132,7 @@ internal static class WeirHost
         services.AddHostedService<UpstreamSweep>();
         services.AddSingleton<CatalogQueries>();
         services.AddSingleton(s => new CatalogRefresh(
-            s.GetRequiredService<CatalogQueries>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ChangeListener>(), s.GetRequiredService<NodeDirectory>().KeyOf, replicaId, time,
+            s.GetRequiredService<CatalogQueries>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<NodeDirectory>().KeyOf, replicaId, time,
             s.GetRequiredService<ILogger<CatalogRefresh>>()));
         services.AddHostedService(s => s.GetRequiredService<CatalogRefresh>());
 
@@ -148,15 +149,19 @@ internal static class WeirHost
         services.AddSingleton(s => new ToolCaller(
             s.GetRequiredService<AgentCatalogs>(), s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
             s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<NodeDirectory>().KeyOf, TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), time));
-        services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpHandler>(s, config.Mcp, replicaId));
+        services.AddSingleton<McpErrors>();
+        services.AddSingleton<RefusedRequests>();
+        services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpMethods>(s, replicaId));
+        services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpHandler>(s, config.Mcp));
     }
 
-    private static void AddChat(IServiceCollection services, WeirConfig config)
+    private static void AddChat(IServiceCollection services, WeirConfig config, Guid replicaId)
     {
         services.AddSingleton(config.Chat);
         services.AddSingleton<IChatClient, OfflineModel>();
-        services.AddSingleton<ChatQueries>();
+        services.AddSingleton(s => new ChatQueries(s.GetRequiredService<UserSession>(), s.GetRequiredService<Databases>(), replicaId));
         services.AddSingleton<TurnSources>();
+        services.AddSingleton<TurnAnswers>();
         services.AddSingleton<ChatTurns>();
     }
 
@@ -168,7 +173,7 @@ internal static class WeirHost
         services.AddSingleton<RestApi>();
     }
 
-    /// <summary>What hears of a change: kept catalogs are dropped, open streams look again.</summary>
+    /// <summary>What hears of a change: kept catalogs are dropped, open streams look again, workers look for what there is to do.</summary>
     private static void Connect(IServiceProvider services)
     {
         var catalogs = services.GetRequiredService<AgentCatalogs>();
@@ -182,6 +187,10 @@ internal static class WeirHost
             {
                 published.Drop();
             }
+
+            // Asked for only now: they read the keyring, which nothing may make or read before the host starts.
+            services.GetRequiredService<OperationsWorker>().Wake();
+            services.GetRequiredService<CatalogRefresh>().Wake();
         };
     }
 

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
 using Weir.Configuration;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;
@@ -16,6 +17,27 @@ public sealed class PublicWeir(TestCluster cluster) : RunningWeir(cluster)
     {
         Http = config.Http with { PublicUrl = new Uri("https://weir.example"), AllowedOrigins = ["https://app.example"] },
     };
+}
+
+/// <summary>A replica whose clock stands still: no worker of it looks again because time has passed.</summary>
+public sealed class FrozenWeir(TestCluster cluster) : RunningWeir(cluster)
+{
+    private protected override TimeProvider Time { get; } = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+}
+
+/// <summary>Whoever has something to do hears of it.</summary>
+public sealed class HintTests(FrozenWeir weir) : IClassFixture<FrozenWeir>
+{
+    [Fact]
+    public async Task A_deployment_is_carried_out_and_its_tools_are_listed_as_soon_as_it_is_written()
+    {
+        await using var server = await OddServer.StartAsync();
+        var id = await weir.World.AddRemoteAsync("hinted", server.Url);
+        await Until.AsyncTrue(
+            () => weir.Database.Superuser.ScalarAsync<bool>(
+                "select exists (select from public.mcp_server_tools where instance_id = $1 and name = 'echo')", [Sql.Uuid(id)], CancellationToken.None),
+            "the outbox and the catalog are looked at without a clock");
+    }
 }
 
 /// <summary>What the parts of a replica were given.</summary>

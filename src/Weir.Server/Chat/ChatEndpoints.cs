@@ -37,5 +37,5 @@ internal static class ChatEndpoints
     }
 
     private static bool WantsEvents(HttpRequest request) =>
-        request.Headers.Accept.ToString().Contains("text/event-stream", StringComparison.OrdinalIgnoreCase);
+        request.Headers.Accept.ToString().Contains(EventStream.ContentType, StringComparison.OrdinalIgnoreCase);
 }

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Weir.Chat;
 using Weir.Errors;
+using Weir.Gateway;
 using Weir.Server.Http;
 
 namespace Weir.Server.Chat;
@@ -48,9 +49,7 @@ internal sealed class ChatEventStream(HttpContext http)
 
             if (!http.Response.HasStarted)
             {
-                http.Response.ContentType = "text/event-stream";
-                http.Response.Headers.CacheControl = "no-cache, no-transform";
-                http.Response.Headers["X-Accel-Buffering"] = "no";
+                EventStream.Begin(http.Response);
             }
 
             var data = JsonSerializer.Serialize(happened.Data, happened.Data.GetType(), ChatAnswer.Json);

@@ -23,7 +23,7 @@ internal static class ChatCommand
     private static readonly Option<string?> Url = new("--url") { Description = "Where Weir is. [default: what runs on the data directory]", HelpName = "URL" };
     private static readonly Option<string?> Token = new("--token") { Description = "A person's access token. [default: the demo's login]", HelpName = "TOKEN" };
     private static readonly Option<Guid?> Agent = new("--agent") { Description = "Who answers. [default: the demo's agent]", HelpName = "UUID" };
-    private static readonly Option<Guid?> Channel = new("--channel") { Description = "Where it is said. [default: the demo's channel]", HelpName = "UUID" };
+    private static readonly Option<Guid?> Channel = new("--channel") { Description = "Where it is said. [default: the demo's channel; with --agent the direct conversation]", HelpName = "UUID" };
 
     public static Command Create()
     {
@@ -51,20 +51,21 @@ internal static class ChatCommand
     {
         var (url, token, agent, channel) = (ReadUrl(parsed.GetValue(Url)), parsed.GetValue(Token), parsed.GetValue(Agent), parsed.GetValue(Channel));
         UpConnection? running = null;
-        if (url is null || token is null || agent is null || channel is null)
+        if (url is null || token is null || agent is null)
         {
             var directory = parsed.GetValue(UpCommand.Data) ?? WeirConfig.Load(parsed.GetValue(CommandRun.Config)).DataDirectory;
             running = UpConnection.Find(directory)
-                ?? throw new WeirException(ErrorCode.Unavailable, $"Nothing runs on {directory}.", "Start it with weir up, or give --url, --token, --agent and --channel.");
+                ?? throw new WeirException(ErrorCode.Unavailable, $"Nothing runs on {directory}.", "Start it with weir up, or give --url, --token and --agent.");
         }
 
         var to = new UpConnection(
-            url ?? running!.Url, agent ?? running!.AgentId, running?.WorkspaceId, channel ?? running!.ChannelId, token ?? running!.UserToken,
+            url ?? running!.Url, agent ?? running!.AgentId, running?.WorkspaceId,
+            // The demo's channel is for the demo's agent; another one has its own with this person.
+            channel ?? (agent is null ? running!.ChannelId : null), token ?? running!.UserToken,
             token is null ? running!.Email : null, token is null ? running!.Password : null);
         string[] missing =
         [
             .. to.AgentId is null ? ["--agent: it must be given, for there is no demo here."] : Array.Empty<string>(),
-            .. to.ChannelId is null ? ["--channel: it must be given, for there is no demo here."] : Array.Empty<string>(),
             .. to.UserToken is null && to.Email is null ? ["--token: it must be given, for people sign in elsewhere."] : Array.Empty<string>(),
         ];
         return missing.Length > 0 ? throw new ConfigException(missing) : to;

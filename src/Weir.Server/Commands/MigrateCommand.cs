@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Weir.Configuration;
+using Weir.Identity;
 using Weir.Postgres.Migrations;
 
 namespace Weir.Server.Commands;
@@ -21,9 +22,11 @@ internal static class MigrateCommand
         };
         command.Run(async (parsed, stop) =>
         {
-            var config = WeirConfig.Load(parsed.GetValue(CommandRun.Config)).Database;
+            var all = WeirConfig.Load(parsed.GetValue(CommandRun.Config));
+            var config = all.Database;
             var owner = config.OwnerUrl ?? throw new ConfigException(["database.ownerUrl (WEIR_OWNER_DATABASE_URL): it must be set."]);
             var report = await new Migrator(owner, MigrationScript.Embedded()).MigrateAsync(config.Url, config.EngineUrl, stop);
+            await Identities.AllowAsync(owner, all.Auth, stop);
             await Console.Out.WriteLineAsync(parsed.GetValue(json) ? AsJson(report) : AsText(report));
             return ExitCode.Done;
         });

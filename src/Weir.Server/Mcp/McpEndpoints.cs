@@ -1,4 +1,3 @@
-using Weir.Audit;
 using Weir.Errors;
 using Weir.Gateway;
 using Weir.Identity;
@@ -54,9 +53,9 @@ internal static class McpEndpoints
         {
             return await tokens.VerifyAsync(token, http.RequestAborted);
         }
-        catch (WeirException e) when (e.Code == ErrorCode.Unauthenticated)
+        catch (WeirException e)
         {
-            await UnauthenticatedAsync(http, e.Message);
+            await (e.Code == ErrorCode.Unauthenticated ? UnauthenticatedAsync(http, e.Message) : Errors(http).FailAsync(http, e));
             return null;
         }
     }
@@ -83,9 +82,7 @@ internal static class McpEndpoints
         return Task.CompletedTask;
     }
 
-    private static Task UnauthenticatedAsync(HttpContext http, string message)
-    {
-        http.RequestServices.GetRequiredService<SecurityEvents>().Count("no_key", keyId: null, http.Connection.RemoteIpAddress);
-        return JsonErrors.WriteAsync(http, new WeirException(ErrorCode.Unauthenticated, message));
-    }
+    private static Task UnauthenticatedAsync(HttpContext http, string message) => Errors(http).UnauthenticatedAsync(http, message);
+
+    private static McpErrors Errors(HttpContext http) => http.RequestServices.GetRequiredService<McpErrors>();
 }

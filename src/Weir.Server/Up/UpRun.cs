@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Connections;
 using Weir.Configuration;
 using Weir.Errors;
+using Weir.Identity;
 using Weir.Nodes;
 using Weir.Postgres;
 using Weir.Postgres.Embedded;
@@ -47,6 +48,7 @@ internal static class UpRun
         await RefuseHalfASupabaseAsync(options, owner, stop);
         options.Say("Migrating the database …");
         await new Migrator(owner, MigrationScript.Embedded()).MigrateAsync(config.Database.Url, config.Database.EngineUrl, stop); // 3
+        await Identities.AllowAsync(owner, config.Auth, stop);
 
         await using var host = await StartHostAsync(options, config, time, stop); // 4
         config = host.Services.GetRequiredService<WeirConfig>();

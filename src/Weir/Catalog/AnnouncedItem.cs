@@ -4,6 +4,14 @@ using System.Text.Json;
 
 namespace Weir.Catalog;
 
+/// <summary>The kinds of what servers announce, as the database spells them.</summary>
+internal static class ItemKinds
+{
+    public const string Tool = "tool";
+    public const string Prompt = "prompt";
+    public const string Template = "template";
+}
+
 /// <summary>A tool, prompt or template as its server announced it.</summary>
 /// <param name="Definition">The server's own bytes, as text.</param>
 /// <param name="Hash">SHA-256 over the canonical form: members sorted by name, no white space. What an approval is bound to.</param>

@@ -16,7 +16,6 @@ namespace Weir.Catalog;
 internal sealed class CatalogRefresh(
     CatalogQueries queries,
     UpstreamClient upstream,
-    ChangeListener changes,
     Func<Guid, string?> nodeKey,
     Guid replicaId,
     TimeProvider time,
@@ -29,26 +28,24 @@ internal sealed class CatalogRefresh(
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
     private readonly UpstreamLists _lists = new(upstream);
-    private readonly SemaphoreSlim _hint = new(0, 1);
+    private readonly PollPause _pause = new(Interval, time);
+
+    /// <summary>A server may have come to run: look now.</summary>
+    public void Wake() => _pause.End();
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        changes.Changed += OnChanged;
         try
         {
-            while (!stoppingToken.IsCancellationRequested)
+            while (true)
             {
                 await RefreshDueAsync(stoppingToken);
-                await _hint.WaitAsync(Interval, stoppingToken);
+                await _pause.WaitAsync(stoppingToken);
             }
         }
         catch (OperationCanceledException)
         {
             // Stopping.
-        }
-        finally
-        {
-            changes.Changed -= OnChanged;
         }
     }
 
@@ -83,17 +80,17 @@ internal sealed class CatalogRefresh(
 
             if (capabilities.RootElement.TryGetProperty("tools", out _))
             {
-                items.AddRange(await ListAsync(session, Methods.ToolsList, "tools", "tool", "name", ct));
+                items.AddRange(await ListAsync(session, Methods.ToolsList, "tools", ItemKinds.Tool, "name", ct));
             }
 
             if (capabilities.RootElement.TryGetProperty("prompts", out _))
             {
-                items.AddRange(await ListAsync(session, Methods.PromptsList, "prompts", "prompt", "name", ct));
+                items.AddRange(await ListAsync(session, Methods.PromptsList, "prompts", ItemKinds.Prompt, "name", ct));
             }
 
             if (capabilities.RootElement.TryGetProperty("resources", out _))
             {
-                items.AddRange(await ListAsync(session, Methods.ResourceTemplatesList, "resourceTemplates", "template", "uriTemplate", ct));
+                items.AddRange(await ListAsync(session, Methods.ResourceTemplatesList, "resourceTemplates", ItemKinds.Template, "uriTemplate", ct));
             }
 
             return ([.. items.DistinctBy(i => (i.Kind, i.Name))], session);
@@ -101,18 +98,6 @@ internal sealed class CatalogRefresh(
         finally
         {
             await upstream.CloseAsync(session, CancellationToken.None);
-        }
-    }
-
-    private void OnChanged(Guid? organizationId)
-    {
-        try
-        {
-            _hint.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // A hint waits already.
         }
     }
 

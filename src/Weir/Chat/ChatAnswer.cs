@@ -8,6 +8,7 @@ namespace Weir.Chat;
 /// <param name="MessageId">The answer's id in the channel; where there is none, the saved message's.</param>
 /// <param name="ReplyTo">The person's message that this answers; null where there is no answer.</param>
 /// <param name="Degraded">What was late, failed or denied. Empty: nothing is missing.</param>
+/// <param name="Usage">Null where no model answered: the message was only saved, or the turn was cut off.</param>
 internal sealed record ChatAnswer(
     string? Message,
     ChatAgent? Agent,
@@ -54,10 +55,10 @@ internal sealed record ToolCallReport(
 internal sealed record CallError(string Code, string Message);
 
 /// <summary>Something that the answer had to do without.</summary>
-/// <param name="Source"><c>server</c> (an instance does not run), <c>tool</c> (a call), <c>catalog</c>, <c>history</c> or <c>model</c>.</param>
+/// <param name="Source"><c>server</c> (an instance does not run), <c>tool</c> (a call), <c>catalog</c>, <c>history</c>, <c>model</c> or <c>turn</c>.</param>
 /// <param name="Reason">
 /// For a server its status; else <c>late</c>, <c>timeout</c>, <c>unavailable</c>, <c>failed</c>, <c>denied</c>, <c>tool_error</c>,
-/// <c>rate_limited</c> or <c>changing</c>.
+/// <c>rate_limited</c>, <c>changing</c> or <c>cut_off</c>.
 /// </param>
 internal sealed record Degradation(
     string Source,

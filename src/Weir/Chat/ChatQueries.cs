@@ -3,68 +3,124 @@ using Weir.Postgres;
 
 namespace Weir.Chat;
 
+/// <summary>Who is to answer a message, as the database says.</summary>
+internal enum TurnState
+{
+    /// <summary>This replica, now.</summary>
+    Begun,
+
+    /// <summary>Somebody else is at it.</summary>
+    Running,
+
+    /// <summary>The answer is there.</summary>
+    Answered,
+
+    /// <summary>Whoever was at it is gone, and has called servers.</summary>
+    CutOff,
+}
+
 /// <summary>What a turn asks of the database: as the person what a person sees and says, as the engine what an agent answers.</summary>
-internal sealed class ChatQueries(UserSession users, Databases databases)
+internal sealed class ChatQueries(UserSession users, Databases databases, Guid replicaId)
 {
     private const string Context = "select public.chat_context($1, $2, $3)";
+    private const string DirectContext = "select public.open_direct_channel($1, $2)";
     private const string Post = "select public.post_chat_message($1, $2, $3)";
-    private const string Messages =
-        "select id, sender, user_id, agent_id, agent_name, content, reply_to, tool_calls, usage, degraded from public.get_chat_messages_with_details($1, $2, $3)";
-
-    private const string RecordAnswer = "select weir.record_chat_answer($1, $2, $3, $4, $5, $6, $7, $8)";
+    private const string Messages = "select sender, user_id, agent_id, agent_name, content from public.get_chat_messages_with_details($1, $2, $3)";
+    private const string Answer = "select id, content, tool_calls, usage, degraded from public.get_chat_answer($1, $2)";
+    private const string BeginTurn = "select state, calls from weir.begin_chat_turn($1, $2, $3, $4, $5)";
+    private const string RecordCall = "select weir.record_chat_call($1, $2, $3, $4, $5)";
+    private const string ReleaseTurn = "select weir.release_chat_turn($1, $2, $3)";
+    private const string RecordAnswer = "select id, is_new from weir.record_chat_answer($1, $2, $3, $4, $5, $6, $7, $8)";
     private const string Audit = "select weir.audit_mcp_interactions($1)";
 
     /// <summary>Where a turn takes place, as the person sees it.</summary>
-    /// <param name="ChannelId">Null where none was named.</param>
-    public sealed record Place(Guid OrganizationId, Guid? ChannelId, ChatAgent? Agent, string? Instructions);
+    public sealed record Place(Guid OrganizationId, Guid ChannelId, ChatAgent? Agent, string? Instructions);
 
-    public sealed record Message(
-        Guid Id, string Sender, Guid? UserId, Guid? AgentId, string? AgentName, string Content, Guid? ReplyTo, JsonElement ToolCalls, JsonElement Usage, JsonElement Degraded);
+    public sealed record Message(string Sender, Guid? UserId, Guid? AgentId, string? AgentName, string Content);
 
-    /// <exception cref="Errors.WeirException">WR004: one of them is not there for this person, or they do not belong together.</exception>
-    public async Task<Place> ContextAsync(Guid userId, Guid? agentId, Guid? workspaceId, Guid? channelId, CancellationToken ct)
+    public sealed record SavedAnswer(Guid Id, string Content, JsonElement ToolCalls, JsonElement Usage, JsonElement Degraded);
+
+    /// <summary>The channel that was named, or the person's direct conversation with the agent, which is made on first use.</summary>
+    /// <exception cref="Errors.WeirException">
+    /// WR004: one of them is not there for this person, or they do not belong together. WR001: neither a channel nor an agent was named.
+    /// WR003: a viewer begins no conversation.
+    /// </exception>
+    public async Task<Place> PlaceAsync(Guid userId, Guid? agentId, Guid? workspaceId, Guid? channelId, CancellationToken ct)
     {
-        var json = await users.CallAsync(userId, Context, [Sql.Uuid(agentId), Sql.Uuid(workspaceId), Sql.Uuid(channelId)], ct);
+        var json = channelId is null
+            ? await users.CallAsync(userId, DirectContext, [Sql.Uuid(agentId), Sql.Uuid(workspaceId)], ct)
+            : await users.CallAsync(userId, Context, [Sql.Uuid(agentId), Sql.Uuid(workspaceId), Sql.Uuid(channelId)], ct);
         var agent = json.GetProperty("agent");
         var isAgent = agent.ValueKind == JsonValueKind.Object;
         return new Place(
             json.GetProperty("organization_id").GetGuid(),
-            json.GetProperty("channel_id") is { ValueKind: JsonValueKind.String } channel ? channel.GetGuid() : null,
+            json.GetProperty("channel_id").GetGuid(),
             isAgent ? new ChatAgent(agent.GetProperty("id").GetGuid(), agent.GetProperty("name").GetString()!) : null,
             isAgent ? agent.GetProperty("instructions").GetString() : null);
     }
 
-    /// <exception cref="Errors.WeirException">WR003: a viewer says nothing. WR004: the channel is not there for this person.</exception>
-    public async Task<(Guid Id, bool Created)> PostAsync(Guid userId, Guid channelId, string content, string? clientMessageId, CancellationToken ct)
-    {
-        var json = await users.CallAsync(userId, Post, [Sql.Uuid(channelId), Sql.Text(content), Sql.Text(clientMessageId)], ct);
-        return (json.GetProperty("id").GetGuid(), json.GetProperty("created").GetBoolean());
-    }
+    /// <summary>The message's id; the same again for the same <paramref name="clientMessageId"/>.</summary>
+    /// <exception cref="Errors.WeirException">
+    /// WR003: a viewer says nothing. WR004: the channel is not there for this person. WR005: the id was used for another text.
+    /// </exception>
+    public async Task<Guid> PostAsync(Guid userId, Guid channelId, string content, string? clientMessageId, CancellationToken ct) =>
+        (await users.CallAsync(userId, Post, [Sql.Uuid(channelId), Sql.Text(content), Sql.Text(clientMessageId)], ct)).GetProperty("id").GetGuid();
 
     /// <summary>Newest first, those before one of them.</summary>
     public Task<IReadOnlyList<Message>> MessagesAsync(Guid userId, Guid channelId, Guid? before, int limit, CancellationToken ct) => users.QueryAsync(
         userId,
         Messages,
         [Sql.Uuid(channelId), Sql.Uuid(before), Sql.Integer(limit)],
-        r => new Message(
-            r.GetGuid(0), r.GetString(1), r.GetNullable<Guid>(2), r.GetNullable<Guid>(3), r.GetNullableString(4), r.GetString(5), r.GetNullable<Guid>(6),
-            r.GetJson(7), r.GetJson(8), r.GetJson(9)),
+        r => new Message(r.GetString(0), r.GetNullable<Guid>(1), r.GetNullable<Guid>(2), r.GetNullableString(3), r.GetString(4)),
         ct);
 
-    /// <summary>Saves the answer; the id of the one that is there, if there is one.</summary>
-    public Task<Guid> RecordAnswerAsync(Guid userId, Guid agentId, Guid channelId, Guid replyTo, ChatAnswer answer, CancellationToken ct) => databases.Engine.ScalarAsync<Guid>(
-        RecordAnswer,
-        [
-            Sql.Uuid(userId),
-            Sql.Uuid(agentId),
-            Sql.Uuid(channelId),
-            Sql.Uuid(replyTo),
-            Sql.Text(answer.Message),
-            Sql.Jsonb(JsonSerializer.Serialize(answer.ToolCalls, ChatAnswer.Json)),
-            Sql.Jsonb(JsonSerializer.Serialize(answer.Usage, ChatAnswer.Json)),
-            Sql.Jsonb(JsonSerializer.Serialize(answer.Degraded, ChatAnswer.Json)),
-        ],
+    /// <summary>The agent's answer to a message, or null.</summary>
+    public async Task<SavedAnswer?> AnswerAsync(Guid userId, Guid messageId, Guid agentId, CancellationToken ct) => (await users.QueryAsync(
+        userId,
+        Answer,
+        [Sql.Uuid(messageId), Sql.Uuid(agentId)],
+        r => new SavedAnswer(r.GetGuid(0), r.GetString(1), r.GetJson(2), r.GetJson(3), r.GetJson(4)),
+        ct)).SingleOrDefault();
+
+    /// <summary>Begins the answer to a person's message, unless it is there or somebody is at it.</summary>
+    /// <param name="lease">After this it may be cut off.</param>
+    /// <returns>Of a turn that was cut off, its calls too.</returns>
+    /// <exception cref="Errors.WeirException">WR004: there is no such message of this person, or the agent is not theirs to use.</exception>
+    public async Task<(TurnState State, IReadOnlyList<ToolCallReport> Calls)> BeginTurnAsync(Guid userId, Guid agentId, Guid messageId, TimeSpan lease, CancellationToken ct) =>
+        (await databases.Engine.QueryAsync(
+            BeginTurn,
+            [Sql.Uuid(replicaId), Sql.Uuid(userId), Sql.Uuid(agentId), Sql.Uuid(messageId), Sql.Interval(lease)],
+            r => (StateOf(r.GetString(0)), (IReadOnlyList<ToolCallReport>)r.GetJson(1).Deserialize<ToolCallReport[]>(ChatAnswer.Json)!),
+            ct)).Single();
+
+    /// <summary>A call of a turn that this replica has begun, before it is made and when it has ended.</summary>
+    /// <param name="place">Its place among the turn's calls.</param>
+    /// <exception cref="Errors.WeirException">WR005: the turn is over, or another replica's.</exception>
+    public Task RecordCallAsync(Guid agentId, Guid messageId, int place, ToolCallReport call, CancellationToken ct) => databases.Engine.ExecuteAsync(
+        RecordCall,
+        [Sql.Uuid(replicaId), Sql.Uuid(agentId), Sql.Uuid(messageId), Sql.Integer(place), Sql.Jsonb(JsonSerializer.Serialize(call, ChatAnswer.Json))],
         ct);
+
+    /// <summary>This replica has given up the turn; a retry need not wait.</summary>
+    public Task ReleaseTurnAsync(Guid agentId, Guid messageId, CancellationToken ct) =>
+        databases.Engine.ExecuteAsync(ReleaseTurn, [Sql.Uuid(replicaId), Sql.Uuid(agentId), Sql.Uuid(messageId)], ct);
+
+    /// <summary>Saves the answer, which ends the turn; or finds the one that is there, if there is one.</summary>
+    public async Task<(Guid Id, bool IsNew)> RecordAnswerAsync(Guid userId, Guid agentId, Guid channelId, Guid replyTo, ChatAnswer answer, CancellationToken ct) =>
+        (await databases.Engine.QueryAsync(
+            RecordAnswer,
+            [
+                Sql.Uuid(userId),
+                Sql.Uuid(agentId),
+                Sql.Uuid(channelId),
+                Sql.Uuid(replyTo),
+                Sql.Text(answer.Message),
+                Sql.Jsonb(JsonSerializer.Serialize(answer.ToolCalls, ChatAnswer.Json)),
+                Sql.Jsonb(JsonSerializer.Serialize(answer.Usage, ChatAnswer.Json)),
+                Sql.Jsonb(JsonSerializer.Serialize(answer.Degraded, ChatAnswer.Json)),
+            ],
+            r => (r.GetGuid(0), r.GetBoolean(1)),
+            ct)).Single();
 
     /// <summary>The turn's row in the record.</summary>
     /// <param name="turnId">The person's message, which the turn's tool calls carry as their request id too.</param>
@@ -91,4 +147,12 @@ internal sealed class ChatQueries(UserSession users, Databases databases)
                 })),
             ],
             ct);
+
+    private static TurnState StateOf(string state) => state switch
+    {
+        "begun" => TurnState.Begun,
+        "answered" => TurnState.Answered,
+        "cut_off" => TurnState.CutOff,
+        _ => TurnState.Running,
+    };
 }

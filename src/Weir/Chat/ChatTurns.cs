@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
-using System.Text.Json;
 using Microsoft.Extensions.AI;
-using Microsoft.Extensions.Logging;
 using Weir.Chat.Offline;
 using Weir.Configuration;
 using Weir.Errors;
@@ -12,48 +10,49 @@ namespace Weir.Chat;
 
 /// <summary>A message that is saved and waits for its answer.</summary>
 /// <param name="Agent">Null where the message was only to be saved.</param>
-/// <param name="IsNew">False for a retry: the message was there.</param>
 /// <param name="Started">The turn's clock runs from here.</param>
 internal sealed record OpenTurn(
-    Guid UserId, Guid OrganizationId, Guid ChannelId, ChatAgent? Agent, string? Instructions, Guid MessageId, string Message, bool IsNew, long Started);
+    Guid UserId, Guid OrganizationId, Guid ChannelId, ChatAgent? Agent, string? Instructions, Guid MessageId, string Message, long Started);
 
 /// <summary>The life of one chat turn.</summary>
 internal sealed class ChatTurns(
-    ChatQueries queries, TurnSources sources, ToolCaller caller, IChatClient model, ChatConfig config, TimeProvider time, ILogger<ChatTurns> logger)
+    ChatQueries queries, TurnSources sources, TurnAnswers answers, ToolCaller caller, IChatClient model, ChatConfig config, TimeProvider time)
 {
     /// <summary>Kept for saving and recording the answer.</summary>
     private static readonly TimeSpan Reserve = TimeSpan.FromSeconds(1);
 
+    /// <summary>After its deadline a replica saves its answer, or is taken for dead when this is over too.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
+
+    /// <summary>How often a replica looks whether the other one has answered.</summary>
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250);
+
     private readonly ConcurrentDictionary<(Guid Message, Guid Agent), Lazy<Task<ChatAnswer>>> _running = new();
 
     /// <summary>
-    /// (1) The database checks, as the person, that agent, workspace and channel are seen and belong together; (2) the message is
-    /// saved before anything else happens.
+    /// (1) The database checks, as the person, that agent, workspace and channel are seen and belong together, and finds the channel
+    /// where none is named; (2) the message is saved before anything else happens.
     /// </summary>
     /// <exception cref="WeirException">WR001, WR003, WR004: nothing was asked of anybody.</exception>
     public async Task<OpenTurn> OpenAsync(Guid userId, ChatRequest request, CancellationToken ct)
     {
         var started = time.GetTimestamp();
-        if (request is { AgentId: null, WorkspaceId: null, ChannelId: null })
+        if (request is { AgentId: null, ChannelId: null })
         {
-            throw NoChannel();
+            throw new WeirException(ErrorCode.InvalidArgument, "channelId is missing: only an agent has a default channel.", "Give the channel that the message is for.");
         }
 
         // 1. Check.
-        var place = await queries.ContextAsync(userId, request.AgentId, request.WorkspaceId, request.ChannelId, ct);
-        if (place.ChannelId is not { } channel)
-        {
-            throw NoChannel();
-        }
+        var place = await queries.PlaceAsync(userId, request.AgentId, request.WorkspaceId, request.ChannelId, ct);
 
         // 2. Save.
-        var (id, created) = await queries.PostAsync(userId, channel, request.Message, request.ClientMessageId, ct);
-        return new OpenTurn(userId, place.OrganizationId, channel, place.Agent, place.Instructions, id, request.Message, created, started);
+        var id = await queries.PostAsync(userId, place.ChannelId, request.Message, request.ClientMessageId, ct);
+        return new OpenTurn(userId, place.OrganizationId, place.ChannelId, place.Agent, place.Instructions, id, request.Message, started);
     }
 
     /// <summary>
-    /// Answers an open turn. A retry of one that was answered gets that answer, and nothing is called; one that is being answered
-    /// by this replica is waited for. Whoever asked may go away: the answer is saved all the same.
+    /// Answers an open turn. A retry of one that was answered gets that answer, and nothing is called; one that is being answered is
+    /// waited for; one that was cut off after calls ends without any further. Whoever asked may go away: the answer is saved all the same.
     /// </summary>
     /// <param name="tell">Hears what happens, one event at a time; must not throw.</param>
     public async Task<ChatAnswer> AnswerAsync(OpenTurn turn, Func<ChatEvent, ValueTask> tell)
@@ -82,19 +81,41 @@ internal sealed class ChatTurns(
 
     private async Task<ChatAnswer> AnswerOnceAsync(OpenTurn turn, ChatAgent agent, Func<ChatEvent, ValueTask> tell)
     {
-        if (!turn.IsNew && await FindAnswerAsync(turn, agent) is { } answer)
+        while (true)
         {
-            await tell(new ChatEvent("context", answer.Context));
-            return answer;
+            var (state, calls) = await queries.BeginTurnAsync(turn.UserId, agent.Id, turn.MessageId, TimeSpan.FromSeconds(config.DeadlineSeconds) + Grace, CancellationToken.None);
+            switch (state)
+            {
+                case TurnState.Begun:
+                    return await RunAsync(turn, agent, tell);
+                case TurnState.Answered:
+                    return await TellAsync(await answers.AgainAsync(turn, agent), tell);
+                case TurnState.CutOff:
+                    return await TellAsync(await answers.CutOffAsync(turn, agent, calls), tell);
+                default:
+                    await Task.Delay(Look, time);
+                    // If that one dies before its first call, this turn begins only then.
+                    turn = turn with { Started = time.GetTimestamp() };
+                    break;
+            }
         }
+    }
 
+    private static async Task<ChatAnswer> TellAsync(ChatAnswer answer, Func<ChatEvent, ValueTask> tell)
+    {
+        await tell(new ChatEvent("context", answer.Context));
+        return answer;
+    }
+
+    private async Task<ChatAnswer> RunAsync(OpenTurn turn, ChatAgent agent, Func<ChatEvent, ValueTask> tell)
+    {
         try
         {
             return await RunAsync(turn, agent, new TurnJournal(tell));
         }
         catch (Exception e)
         {
-            await RecordFailureAsync(turn, agent, e);
+            await answers.FailAsync(turn, agent, e);
             throw;
         }
     }
@@ -107,7 +128,7 @@ internal sealed class ChatTurns(
     {
         using var deadline = new CancellationTokenSource(Left(turn), time);
         var principal = Principal.OfPerson(turn.UserId, agent.Id);
-        var calls = new TurnCalls(caller, principal, turn.MessageId, journal, () => Left(turn), time);
+        var calls = new TurnCalls(caller, queries, principal, turn.MessageId, journal, () => Left(turn), time);
 
         // 3 and 4. Discover, gather.
         var start = await sources.GatherAsync(principal, turn.ChannelId, turn.MessageId, calls.CallAsync, journal, deadline.Token);
@@ -133,14 +154,8 @@ internal sealed class ChatTurns(
             response?.Usage?.OutputTokenCount ?? 0,
             response?.Usage?.TotalTokenCount ?? 0,
             (long)time.GetElapsedTime(turn.Started).TotalMilliseconds);
-        var answer = new ChatAnswer(ToolText.Trim(text), agent, Guid.Empty, turn.MessageId, journal.Calls, start.Context, journal.Degraded, usage);
-        var id = await queries.RecordAnswerAsync(turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, answer, CancellationToken.None);
-        answer = answer with { MessageId = id };
-        await queries.RecordTurnAsync(
-            turn.OrganizationId, turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, Outcomes.Ok, errorCode: null,
-            $"answer {answer.MessageId}, model {usage.Model}, {answer.ToolCalls.Count} tool calls, {answer.Degraded.Count} degraded",
-            time.GetElapsedTime(turn.Started), CancellationToken.None);
-        return answer;
+        return await answers.SaveAsync(turn, agent, new ChatAnswer(
+            ToolText.Trim(text), agent, Guid.Empty, turn.MessageId, journal.Calls, start.Context, journal.Degraded, usage));
     }
 
     /// <summary>Null where the turn's time was over first.</summary>
@@ -164,57 +179,6 @@ internal sealed class ChatTurns(
         }
     }
 
-    /// <summary>The answer that was given to this message before; null where there is none yet.</summary>
-    private async Task<ChatAnswer?> FindAnswerAsync(OpenTurn turn, ChatAgent agent)
-    {
-        const int Page = 200;
-        ChatQueries.Message? answer = null;
-        for (Guid? before = null; ;)
-        {
-            var page = await queries.MessagesAsync(turn.UserId, turn.ChannelId, before, Page, CancellationToken.None);
-            answer ??= page.FirstOrDefault(m => m.ReplyTo == turn.MessageId && m.AgentId == agent.Id && m.Sender == "agent");
-            if (page.FirstOrDefault(m => m.Id == turn.MessageId) is { } asked && !string.Equals(asked.Content, turn.Message, StringComparison.Ordinal))
-            {
-                throw new WeirException(ErrorCode.Conflict, "clientMessageId was used for another message in this channel.");
-            }
-
-            if (page.Count < Page || page[^1].Id.CompareTo(turn.MessageId) <= 0)
-            {
-                break;
-            }
-
-            before = page[^1].Id;
-        }
-
-        return answer is null ? null : await AgainAsync(turn, agent, answer);
-    }
-
-    /// <summary>The same answer once more; only the servers' state is as it is now.</summary>
-    private async Task<ChatAnswer> AgainAsync(OpenTurn turn, ChatAgent agent, ChatQueries.Message answer) => new(
-        answer.Content,
-        agent,
-        answer.Id,
-        turn.MessageId,
-        Read<ToolCallReport[]>(answer.ToolCalls) ?? [],
-        await sources.ContextAsync(Principal.OfPerson(turn.UserId, agent.Id), CancellationToken.None),
-        Read<Degradation[]>(answer.Degraded) ?? [],
-        Read<ChatUsage>(answer.Usage));
-
-    private async Task RecordFailureAsync(OpenTurn turn, ChatAgent agent, Exception e)
-    {
-        var code = (e as WeirException)?.Code ?? ErrorCode.Internal;
-        try
-        {
-            await queries.RecordTurnAsync(
-                turn.OrganizationId, turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, "failed", code.Sqlstate(), "no answer",
-                time.GetElapsedTime(turn.Started), CancellationToken.None);
-        }
-        catch (WeirException inner)
-        {
-            logger.LogWarning(inner, "A turn that failed could not be recorded either.");
-        }
-    }
-
     /// <summary>What is left for gathering and for the model.</summary>
     private TimeSpan Left(OpenTurn turn)
     {
@@ -223,8 +187,4 @@ internal sealed class ChatTurns(
         var left = whole - reserve - time.GetElapsedTime(turn.Started);
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
-
-    private static WeirException NoChannel() => new(ErrorCode.InvalidArgument, "channelId is missing.", "Give the channel that the message is for.");
-
-    private static T? Read<T>(JsonElement json) => json.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null ? default : json.Deserialize<T>(ChatAnswer.Json);
 }

@@ -9,20 +9,26 @@ namespace Weir.Chat;
 
 /// <summary>
 /// The tool calls of one turn. Each takes the way of every other call, from the name to the record; a denial or a failure is
-/// something that the model is told, not the end of the turn.
+/// something that the model is told, not the end of the turn. Each is kept beside the turn before it is made, so that a turn that is
+/// cut off does not call again.
 /// </summary>
 /// <param name="turnId">The person's message; the record's rows of all calls of the turn carry it.</param>
 /// <param name="left">What is left of the turn's time.</param>
-internal sealed class TurnCalls(ToolCaller caller, Principal principal, Guid turnId, TurnJournal journal, Func<TimeSpan> left, TimeProvider time)
+internal sealed class TurnCalls(
+    ToolCaller caller, ChatQueries queries, Principal principal, Guid turnId, TurnJournal journal, Func<TimeSpan> left, TimeProvider time)
 {
     public async Task<ToolOutput> CallAsync(GovernedTool tool, string callId, JsonElement arguments, CancellationToken ct)
     {
         var started = time.GetTimestamp();
-        var place = await journal.BeginAsync(callId, tool, arguments);
-        var (output, error) = await RunAsync(tool, arguments, ct);
-        var report = new ToolCallReport(
-            callId, tool.Name, tool.Facts.Server, tool.Facts.Tool, arguments, output.Outcome, error is null ? null : new CallError(error.Value.Sqlstate(), output.Text),
-            (long)time.GetElapsedTime(started).TotalMilliseconds);
+        var (place, begun) = await journal.BeginAsync(callId, tool, arguments);
+        var (output, error) = await RunAsync(tool, arguments, () => KeepAsync(place, begun, ct), ct);
+        var report = begun with
+        {
+            Outcome = output.Outcome,
+            Error = error is null ? null : new CallError(error.Value.Sqlstate(), output.Text),
+            DurationMs = (long)time.GetElapsedTime(started).TotalMilliseconds,
+        };
+        await TryKeepAsync(place, report, ct);
         await journal.EndAsync(place, report, output);
         if (output.Outcome != CallOutcomes.Ok)
         {
@@ -32,11 +38,26 @@ internal sealed class TurnCalls(ToolCaller caller, Principal principal, Guid tur
         return output;
     }
 
-    private async Task<(ToolOutput Output, ErrorCode? Error)> RunAsync(GovernedTool tool, JsonElement arguments, CancellationToken ct)
+    private Task KeepAsync(int place, ToolCallReport report, CancellationToken ct) => queries.RecordCallAsync(principal.AgentId!.Value, turnId, place, report, ct);
+
+    private async Task TryKeepAsync(int place, ToolCallReport report, CancellationToken ct)
+    {
+        try
+        {
+            await KeepAsync(place, report, ct);
+        }
+        catch (Exception e) when (e is WeirException or OperationCanceledException)
+        {
+            // The answer says how it ended. If that is lost too, what was kept before says that it may have been done.
+        }
+    }
+
+    private async Task<(ToolOutput Output, ErrorCode? Error)> RunAsync(GovernedTool tool, JsonElement arguments, Func<Task> keep, CancellationToken ct)
     {
         var (server, name) = (tool.Facts.Server, tool.Facts.Tool);
         try
         {
+            await keep();
             var responder = new CollectingResponder();
             await caller.RunAsync(Call(tool, arguments), responder, ct);
             var (outcome, text) = responder.Read(server);

@@ -46,20 +46,22 @@ internal sealed class TurnJournal(Func<ChatEvent, ValueTask> tell)
 
     /// <summary>
     /// A call begins. Its place among the calls is the order in which the model made them, not the one in which they end. Until it
-    /// ends it counts as failed: that is what it is if the turn is over first.
+    /// ends it counts as failed: that is what it is if the turn is over, or cut off, first.
     /// </summary>
-    public async ValueTask<int> BeginAsync(string id, GovernedTool tool, JsonElement arguments)
+    public async ValueTask<(int Place, ToolCallReport Report)> BeginAsync(string id, GovernedTool tool, JsonElement arguments)
     {
+        var report = new ToolCallReport(
+            id, tool.Name, tool.Facts.Server, tool.Facts.Tool, arguments, CallOutcomes.Failed,
+            new CallError(ErrorCode.UpstreamTimeout.Sqlstate(), "The turn was over before this had an answer. It may have been done all the same."), 0);
         int place;
         lock (_lock)
         {
             place = _calls.Count;
-            _calls.Add(new ToolCallReport(
-                id, tool.Name, tool.Facts.Server, tool.Facts.Tool, arguments, CallOutcomes.Failed, new CallError(ErrorCode.UpstreamTimeout.Sqlstate(), "The turn was over first."), 0));
+            _calls.Add(report);
         }
 
         await TellAsync("tool_call", new { id, name = tool.Name, server = tool.Facts.Server, tool = tool.Facts.Tool, arguments });
-        return place;
+        return (place, report);
     }
 
     public async ValueTask EndAsync(int place, ToolCallReport report, ToolOutput output)

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.AI;
+using Weir.Catalog;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway;
@@ -54,7 +55,7 @@ internal sealed class TurnSources(ChatQueries queries, AgentCatalogs catalogs, D
         var catalog = await catalogs.LoadAsync(principal, instanceName: null, ct);
         var running = catalog.Instances.Where(i => IsUsable(i.Status)).Select(i => i.Id).ToHashSet();
         // A name may have several approved definitions; one of them is offered, and admission judges the name.
-        var items = catalog.Items.Where(i => i.Kind == "tool" && running.Contains(i.InstanceId)).DistinctBy(i => i.ExposedName, StringComparer.Ordinal).ToArray();
+        var items = catalog.Items.Where(i => i.Kind == ItemKinds.Tool && running.Contains(i.InstanceId)).DistinctBy(i => i.ExposedName, StringComparer.Ordinal).ToArray();
         var bytes = await definitions.GetAsync(items, ct);
         var tools = items.Zip(bytes).Where(p => p.Second is not null)
             .Select(p => GovernedTool.Of(p.First.ExposedName, p.First.InstanceName, p.First.ChatOffline, p.Second!.WithName(p.First.Name), call));
@@ -62,7 +63,7 @@ internal sealed class TurnSources(ChatQueries queries, AgentCatalogs catalogs, D
     }
 
     private static ChatContext Describe(AgentCatalog catalog) => new(
-        [.. catalog.Instances.Select(i => new ChatServer(i.Id, i.Name, i.Status, catalog.Items.Count(t => t.Kind == "tool" && t.InstanceId == i.Id)))],
+        [.. catalog.Instances.Select(i => new ChatServer(i.Id, i.Name, i.Status, catalog.Items.Count(t => t.Kind == ItemKinds.Tool && t.InstanceId == i.Id)))],
         []);
 
     private static bool IsUsable(string status) => status is "running" or "degraded";

@@ -1,11 +1,12 @@
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
+using Weir.Catalog;
 using Weir.Identity;
 
 namespace Weir.Gateway;
 
 /// <summary>One thing of one server that the agent may use.</summary>
-/// <param name="Kind"><c>tool</c>, <c>prompt</c> or <c>template</c>.</param>
+/// <param name="Kind">One of <see cref="ItemKinds"/>.</param>
 /// <param name="Name">The server's own name for it.</param>
 /// <param name="ExposedName">What the agent sees: the same on <c>/mcp/{instance}</c>.</param>
 internal sealed record CatalogItem(Guid InstanceId, string InstanceName, string Kind, string Name, string ExposedName, byte[] Hash, bool ChatOffline);
@@ -20,7 +21,7 @@ internal sealed record CatalogInstance(Guid Id, string Name, string Status);
 internal sealed record AgentCatalog(Guid OrganizationId, Guid AgentId, string AgentName, IReadOnlyList<CatalogInstance> Instances, IReadOnlyList<CatalogItem> Items)
 {
     private readonly FrozenDictionary<string, CatalogItem> _tools = Items
-        .Where(i => i.Kind == "tool")
+        .Where(i => i.Kind == ItemKinds.Tool)
         .DistinctBy(i => i.ExposedName, StringComparer.Ordinal)
         .ToFrozenDictionary(i => i.ExposedName, StringComparer.Ordinal);
 

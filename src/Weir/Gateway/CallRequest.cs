@@ -2,25 +2,34 @@ using Weir.Identity;
 
 namespace Weir.Gateway;
 
-/// <summary>The kinds of interaction that admission decides, as the record spells them.</summary>
+/// <summary>The kinds of interaction, as the record spells them. Admission decides all but the last.</summary>
 internal static class CallKinds
 {
     public const string Tool = "tool_execution";
     public const string Resource = "resource_read";
     public const string Prompt = "prompt_get";
     public const string Context = "context_request";
+
+    /// <summary>A request that could not be understood.</summary>
+    public const string Error = "error";
+}
+
+/// <summary>The key of a call's rows in the record, made here.</summary>
+/// <param name="Id">UUIDv7.</param>
+/// <param name="CreatedAt">Whole microseconds, as PostgreSQL keeps them: the key must be the same on both sides.</param>
+internal readonly record struct CallKey(Guid Id, DateTime CreatedAt)
+{
+    public static CallKey At(DateTimeOffset now) =>
+        new(Guid.CreateVersion7(now), new DateTime(now.UtcTicks - (now.UtcTicks % TimeSpan.TicksPerMicrosecond), DateTimeKind.Utc));
 }
 
 /// <summary>One call that waits for its decision.</summary>
-/// <param name="Id">UUIDv7, made here: with <paramref name="CreatedAt"/> the key of its rows in the record.</param>
-/// <param name="CreatedAt">Whole microseconds, as the database keeps them.</param>
 /// <param name="OrganizationId">A hint from the agent's snapshot, null where there is none yet: whose lock admission takes. A wrong one is answered <c>changing</c>.</param>
 /// <param name="InstanceId">Null where the exposed name was not found; then <paramref name="Item"/> is that name.</param>
 /// <param name="Arguments">The exact text that will be forwarded; null where the call has none.</param>
 /// <param name="Attempt">From 1; a retry after <c>changing</c> is a new row with the next number.</param>
 internal sealed record CallRequest(
-    Guid Id,
-    DateTime CreatedAt,
+    CallKey Key,
     Guid? OrganizationId,
     Principal Principal,
     string Kind,
@@ -52,8 +61,7 @@ internal sealed record Decision(
 
 /// <summary>How an admitted call ended.</summary>
 internal sealed record Completion(
-    Guid Id,
-    DateTime CreatedAt,
+    CallKey Key,
     string Outcome,
     string? ErrorCode,
     long DurationMicroseconds,

@@ -46,7 +46,7 @@ internal sealed class CompletionQueue : IAsyncDisposable
         if (!_waiting.Writer.TryWrite(completion))
         {
             Interlocked.Decrement(ref _count);
-            _logger.LogWarning("The outcome of call {CallId} came after the drain and is not in the record.", completion.Id);
+            _logger.LogWarning("The outcome of call {CallId} came after the drain and is not in the record.", completion.Key.Id);
         }
     }
 

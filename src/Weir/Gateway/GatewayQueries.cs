@@ -35,8 +35,8 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
             Admit,
             [
                 Sql.Uuid(replicaId),
-                Column(NpgsqlDbType.Uuid, calls, c => c.Id),
-                Column(NpgsqlDbType.TimestampTz, calls, c => c.CreatedAt),
+                Column(NpgsqlDbType.Uuid, calls, c => c.Key.Id),
+                Column(NpgsqlDbType.TimestampTz, calls, c => c.Key.CreatedAt),
                 Column(NpgsqlDbType.Text, calls, c => c.Principal.Key?.Id),
                 Column(NpgsqlDbType.Bytea, calls, c => c.Principal.Key?.SecretHash),
                 Column(NpgsqlDbType.Uuid, calls, c => c.Principal.UserId),
@@ -69,8 +69,8 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         RecordDenials,
         [
             Sql.Uuid(replicaId),
-            Column(NpgsqlDbType.Uuid, [call], c => c.Id),
-            Column(NpgsqlDbType.TimestampTz, [call], c => c.CreatedAt),
+            Column(NpgsqlDbType.Uuid, [call], c => c.Key.Id),
+            Column(NpgsqlDbType.TimestampTz, [call], c => c.Key.CreatedAt),
             Column(NpgsqlDbType.Text, [call], c => c.Principal.Key?.Id),
             Column(NpgsqlDbType.Bytea, [call], c => c.Principal.Key?.SecretHash),
             Column(NpgsqlDbType.Uuid, [call], c => c.Principal.UserId),
@@ -88,8 +88,8 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         Complete,
         [
             Sql.Uuid(replicaId),
-            Column(NpgsqlDbType.Uuid, completions, c => c.Id),
-            Column(NpgsqlDbType.TimestampTz, completions, c => c.CreatedAt),
+            Column(NpgsqlDbType.Uuid, completions, c => c.Key.Id),
+            Column(NpgsqlDbType.TimestampTz, completions, c => c.Key.CreatedAt),
             Column(NpgsqlDbType.Text, completions, c => c.Outcome),
             Column(NpgsqlDbType.Text, completions, c => c.ErrorCode),
             Column(NpgsqlDbType.Bigint, completions, c => c.DurationMicroseconds),

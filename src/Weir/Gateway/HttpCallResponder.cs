@@ -66,9 +66,7 @@ internal sealed class HttpCallResponder(HttpResponse response, ReadOnlyMemory<by
         }
 
         _streaming = true;
-        response.ContentType = "text/event-stream";
-        response.Headers.CacheControl = "no-cache, no-transform";
-        response.Headers["X-Accel-Buffering"] = "no";
+        EventStream.Begin(response);
     }
 
     /// <summary>A JSON-RPC message holds no line break, unless its sender wrote it over several lines; an event must not.</summary>

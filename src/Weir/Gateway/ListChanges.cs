@@ -50,9 +50,7 @@ internal sealed class ListChanges(IHostApplicationLifetime lifetime, TimeProvide
             // Heard first, looked at second: a change in between is not missed.
             var catalog = await load(ct);
             listener.OrganizationId = catalog.OrganizationId;
-            http.Response.ContentType = "text/event-stream";
-            http.Response.Headers.CacheControl = "no-cache, no-transform";
-            http.Response.Headers["X-Accel-Buffering"] = "no";
+            EventStream.Begin(http.Response);
             await http.Response.Body.WriteAsync(Comment, ct);
             await http.Response.Body.FlushAsync(ct);
             var shown = Print(catalog);

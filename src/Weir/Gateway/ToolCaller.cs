@@ -121,10 +121,8 @@ internal sealed class ToolCaller(
         var arguments = call.Envelope.Arguments.Exists ? Encoding.UTF8.GetString(call.Envelope.Arguments.Of(call.Body.Span)) : null;
         for (var attempt = 1; ; attempt++)
         {
-            var now = time.GetUtcNow();
             var request = new CallRequest(
-                Guid.CreateVersion7(now),
-                Microseconds(now),
+                CallKey.At(time.GetUtcNow()),
                 catalog?.OrganizationId,
                 call.Principal,
                 CallKinds.Tool,
@@ -236,9 +234,6 @@ internal sealed class ToolCaller(
         }
     }
 
-    /// <summary>PostgreSQL keeps microseconds; the key of the rows must be the same on both sides.</summary>
-    private static DateTime Microseconds(DateTimeOffset now) => new(now.UtcTicks - (now.UtcTicks % TimeSpan.TicksPerMicrosecond), DateTimeKind.Utc);
-
     /// <summary>An admitted call until its outcome is on its way into the record, which happens once.</summary>
     private sealed class CallRun(CallRequest request, CompletionQueue completions, TimeProvider time)
     {
@@ -264,8 +259,7 @@ internal sealed class ToolCaller(
             var copy = response.IsEmpty ? null : Redaction.Copy(response.Span);
             _done = true;
             completions.Add(new Completion(
-                request.Id,
-                request.CreatedAt,
+                request.Key,
                 outcome,
                 errorCode,
                 (long)time.GetElapsedTime(_started).TotalMicroseconds,

@@ -37,7 +37,7 @@ internal sealed record ReadToken(TokenKind Kind, Guid UserId = default, Guid? Se
 /// keyring), or RS256 and ES256 with the issuer's published keys; the algorithm follows from the configuration, never from the
 /// token. Of the claims only the subject is used: what a person may do is looked up, not believed.
 /// </summary>
-internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKeys? signingKeys, TimeProvider time)
+internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKeys? signingKeys, UserOfToken? userOf, TimeProvider time)
 {
     public const string EmbeddedIssuer = "weir";
     public static readonly TimeSpan Lifetime = TimeSpan.FromHours(1);
@@ -67,7 +67,7 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
 
         var keys = _secret is not null ? [_secret] : await signingKeys!.GetAsync(_handler.CanReadToken(token) ? new JsonWebToken(token).Kid : "", ct);
         var person = await ValidateAsync(token, keys, isPerson: true);
-        if (person is { IsValid: true, ClaimsIdentity: var claims } && Claim(claims, "role") == "authenticated" && Guid.TryParse(Claim(claims, JwtRegisteredClaimNames.Sub), out var userId))
+        if (person is { IsValid: true, ClaimsIdentity: var claims } && await UserAsync(claims, ct) is { } userId)
         {
             return new ReadToken(TokenKind.Person, userId, Guid.TryParse(Claim(claims, "session_id"), out var session) ? session : null, Claim(claims, "email"));
         }
@@ -79,6 +79,23 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
             { Exception: SecurityTokenInvalidLifetimeException } => TokenKind.Expired,
             _ => TokenKind.Invalid,
         });
+    }
+
+    /// <summary>
+    /// Where the secret is shared with the project (or Weir's own), the subject is the user. Of an issuer that only publishes its keys, the
+    /// pair of issuer and subject is looked up: its subjects are its own, and may be equal to another one's. Such tokens need no role.
+    /// </summary>
+    private async ValueTask<Guid?> UserAsync(ClaimsIdentity claims, CancellationToken ct)
+    {
+        var (role, subject) = (Claim(claims, "role"), Claim(claims, JwtRegisteredClaimNames.Sub));
+        if (signingKeys is null)
+        {
+            return role == "authenticated" && Guid.TryParse(subject, out var user) ? user : null;
+        }
+
+        return role is null or "authenticated" && subject is { Length: > 0 }
+            ? await userOf!(config.Issuer!, subject, Claim(claims, "email"), Claim(claims, "email_verified") is "true" or "True", ct)
+            : null;
     }
 
     private Task<TokenValidationResult> ValidateAsync(string token, IList<SecurityKey> keys, bool isPerson) => _handler.ValidateTokenAsync(token, new TokenValidationParameters

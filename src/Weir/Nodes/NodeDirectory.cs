@@ -3,6 +3,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Weir.Errors;
 using Weir.Keys;
+using Weir.Postgres;
 
 namespace Weir.Nodes;
 
@@ -20,7 +21,7 @@ internal sealed class NodeDirectory(NodesQueries queries, Keyring keyring, TimeP
     /// <summary>Four heartbeats of a node.</summary>
     private static readonly TimeSpan Stale = TimeSpan.FromSeconds(20);
 
-    private readonly SemaphoreSlim _wake = new(0, 1);
+    private readonly PollPause _pause = new(Every, time);
     private FrozenDictionary<Guid, NodeConnection> _nodes = FrozenDictionary<Guid, NodeConnection>.Empty;
 
     public FrozenDictionary<Guid, NodeConnection> Nodes => Volatile.Read(ref _nodes);
@@ -28,17 +29,8 @@ internal sealed class NodeDirectory(NodesQueries queries, Keyring keyring, TimeP
     /// <summary>The bearer for a node's API; null for a node that is not known here yet.</summary>
     public string? KeyOf(Guid nodeId) => Nodes.GetValueOrDefault(nodeId)?.ApiKey;
 
-    public void Wake()
-    {
-        try
-        {
-            _wake.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // It is awake already.
-        }
-    }
+    /// <summary>A node has joined: look now.</summary>
+    public void Wake() => _pause.End();
 
     /// <summary>One look.</summary>
     /// <exception cref="WeirException">The database does not answer.</exception>
@@ -77,10 +69,7 @@ internal sealed class NodeDirectory(NodesQueries queries, Keyring keyring, TimeP
                     logger.LogDebug(e, "The nodes could not be read.");
                 }
 
-                using var pause = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-                await Task.WhenAny(_wake.WaitAsync(pause.Token), Task.Delay(Every, time, pause.Token));
-                await pause.CancelAsync();
-                stoppingToken.ThrowIfCancellationRequested();
+                await _pause.WaitAsync(stoppingToken);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Weir.Errors;
 using Weir.Keys;
+using Weir.Postgres;
 
 namespace Weir.Nodes;
 
@@ -33,20 +34,10 @@ internal sealed class OperationsWorker(
     private static readonly TimeSpan FirstWait = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
-    private readonly SemaphoreSlim _wake = new(0, 1);
+    private readonly PollPause _pause = new(Every, time);
 
-    /// <summary>Something has been written to the outbox: look now.</summary>
-    public void Wake()
-    {
-        try
-        {
-            _wake.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // It is awake already.
-        }
-    }
+    /// <summary>Something may have been written to the outbox: look now.</summary>
+    public void Wake() => _pause.End();
 
     /// <summary>Carries out what is due. Returns how many operations there were.</summary>
     public async Task<int> RunOnceAsync(CancellationToken ct)
@@ -67,10 +58,7 @@ internal sealed class OperationsWorker(
                     continue;
                 }
 
-                using var pause = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-                await Task.WhenAny(_wake.WaitAsync(pause.Token), Task.Delay(Every, time, pause.Token));
-                await pause.CancelAsync();
-                stoppingToken.ThrowIfCancellationRequested();
+                await _pause.WaitAsync(stoppingToken);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)

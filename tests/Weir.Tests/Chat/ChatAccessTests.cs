@@ -106,11 +106,61 @@ public sealed class ChatAccessTests(ChatWorld weir) : IClassFixture<ChatWorld>
     }
 
     [Fact]
-    public async Task Without_a_channel_the_request_is_refused_and_says_so()
+    public async Task S2_without_a_channel_it_is_said_in_the_persons_own_conversation_with_the_agent()
     {
-        var (status, error) = await weir.PostAsync(JsonSerializer.Serialize(new { agentId = await weir.CreateAgentAsync(), message = "hello" }), weir.OwnerToken);
-        status.ShouldBe(HttpStatusCode.BadRequest);
-        error.GetProperty("message").GetString()!.ShouldContain("channelId");
+        var agent = await weir.CreateAgentAsync();
+        var member = await weir.AddPersonAsync("member");
+        var stranger = await weir.AddPersonAsync("member");
+
+        var (status, first) = await weir.PostAsync(new { agentId = agent, message = "hello" }, weir.TokenOf(member));
+        status.ShouldBe(HttpStatusCode.OK);
+        (await weir.PostAsync(new { agentId = agent, workspaceId = weir.World.WorkspaceId, message = "and again" }, weir.TokenOf(member))).Status.ShouldBe(HttpStatusCode.OK);
+        (await weir.PostAsync(new { agentId = agent, message = "hello from another" }, weir.TokenOf(stranger))).Status.ShouldBe(HttpStatusCode.OK);
+
+        var channel = await weir.ChannelOfAsync(first.GetProperty("replyTo").GetGuid());
+        (await weir.MessagesAsync(channel)).Where(m => m.Sender == "user").Select(m => m.Content).ShouldBe(["hello", "and again"]);
+        (await weir.ChatAsync(agent, "what was said?", channel, token: weir.TokenOf(stranger))).Status.ShouldBe(HttpStatusCode.NotFound);
+        (await weir.ChatAsync(agent, "what was said?", channel)).Status.ShouldBe(HttpStatusCode.NotFound, "not even the organization's owner");
+    }
+
+    [Fact]
+    public async Task S15_two_first_messages_at_once_begin_one_conversation_and_a_retry_without_a_channel_is_the_same_message()
+    {
+        var agent = await weir.CreateAgentAsync();
+        var request = new { agentId = agent, message = "hello", clientMessageId = "m-1" };
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => weir.PostAsync(request, weir.OwnerToken)));
+
+        answers.ShouldAllBe(a => a.Status == HttpStatusCode.OK);
+        var question = answers.Select(a => a.Body.GetProperty("replyTo").GetGuid()).Distinct().ShouldHaveSingleItem();
+        (await weir.MessagesAsync(await weir.ChannelOfAsync(question))).Count.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task S1_without_a_channel_who_shares_no_workspace_with_the_agent_is_not_found_and_a_viewer_begins_nothing()
+    {
+        var agent = await weir.CreateAgentAsync();
+        var viewer = await weir.AddPersonAsync("viewer");
+        var stranger = await World.CreateAsync(weir.Database);
+        var elsewhere = (await weir.World.CallAsync("select public.create_workspace($1, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Text(ChatWorld.NewName("w")))).GetProperty("id").GetGuid();
+        (object Request, string Token, HttpStatusCode Expected)[] asked =
+        [
+            (new { agentId = agent, message = "hello" }, weir.TokenOf(stranger.OwnerId), HttpStatusCode.NotFound),
+            (new { agentId = agent, workspaceId = weir.World.WorkspaceId, message = "hello" }, weir.TokenOf(stranger.OwnerId), HttpStatusCode.NotFound),
+            (new { agentId = stranger.AgentId, message = "hello" }, weir.OwnerToken, HttpStatusCode.NotFound),
+            (new { agentId = agent, workspaceId = elsewhere, message = "hello" }, weir.OwnerToken, HttpStatusCode.NotFound),
+            (new { agentId = agent, workspaceId = stranger.WorkspaceId, message = "hello" }, weir.OwnerToken, HttpStatusCode.NotFound),
+            (new { agentId = agent, message = "hello" }, weir.TokenOf(viewer), HttpStatusCode.Forbidden),
+            (new { agentId = (Guid?)null, message = "hello" }, weir.OwnerToken, HttpStatusCode.BadRequest),
+            (new { agentId = (Guid?)null, workspaceId = weir.World.WorkspaceId, message = "hello" }, weir.OwnerToken, HttpStatusCode.BadRequest),
+        ];
+
+        foreach (var (request, token, expected) in asked)
+        {
+            (await weir.PostAsync(request, token)).Status.ShouldBe(expected, request.ToString());
+        }
+
+        (await weir.Database.Superuser.ScalarAsync<long>("select count(*) from public.chat_channels where agent_id = any($1)", [Sql.Array(NpgsqlTypes.NpgsqlDbType.Uuid, [agent, stranger.AgentId])], CancellationToken.None)).ShouldBe(0);
     }
 
     [Fact]

@@ -230,6 +230,11 @@ public sealed class ChatTurnTests(ChatWorld weir) : IClassFixture<ChatWorld>
         code.ShouldBe(0);
         JsonElement.Parse(output).GetProperty("toolCalls").GetArrayLength().ShouldBe(1);
 
+        // Without a channel: the direct conversation.
+        (code, output, _) = await Journeys.RunningUp.RunAsync(["chat", "how is the weather?", "--url", weir.Url.ToString(), "--token", weir.OwnerToken, "--agent", agent.ToString()]);
+        code.ShouldBe(0);
+        output.ShouldContain("> sunny");
+
         (code, output, var errors) = await Journeys.RunningUp.RunAsync(["chat", "hello", .. to, weir.World.ChannelId.ToString()]);
         code.ShouldBe(1);
         output.ShouldBeEmpty();

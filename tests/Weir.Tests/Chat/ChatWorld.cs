@@ -63,9 +63,12 @@ public sealed class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
     internal Task<(HttpStatusCode Status, JsonElement Body)> ChatAsync(Guid? agentId, string message, Guid? channelId = null, string? clientMessageId = null, string? token = null) =>
         PostAsync(JsonSerializer.Serialize(new { agentId, message, channelId = channelId ?? World.ChannelId, clientMessageId }), token ?? OwnerToken);
 
-    internal async Task<(HttpStatusCode Status, JsonElement Body)> PostAsync(string body, string? token)
+    internal Task<(HttpStatusCode Status, JsonElement Body)> PostAsync(object request, string token, Uri? replica = null) => PostAsync(JsonSerializer.Serialize(request), token, replica);
+
+    internal async Task<(HttpStatusCode Status, JsonElement Body)> PostAsync(string body, string? token, Uri? replica = null)
     {
         using var client = Client(token);
+        client.BaseAddress = replica ?? Url;
         using var response = await client.PostAsync("/functions/v1/chat", new StringContent(body, Encoding.UTF8, "application/json"));
         return (response.StatusCode, JsonElement.Parse(await response.Content.ReadAsStringAsync()));
     }
@@ -91,6 +94,9 @@ public sealed class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
     internal Task<IReadOnlyList<(string Sender, string Content, Guid? ReplyTo)>> MessagesAsync(Guid channelId) => Database.Superuser.QueryAsync(
         "select sender, content, reply_to from public.chat_messages where channel_id = $1 order by created_at, id",
         [Sql.Uuid(channelId)], r => (r.GetString(0), r.GetString(1), r.GetNullable<Guid>(2)), CancellationToken.None);
+
+    internal Task<Guid> ChannelOfAsync(Guid messageId) =>
+        Database.Superuser.ScalarAsync<Guid>("select channel_id from public.chat_messages where id = $1", [Sql.Uuid(messageId)], CancellationToken.None);
 
     /// <summary>The rows of one turn: its calls and itself carry the id of the person's message.</summary>
     internal Task<IReadOnlyList<TurnRow>> RecordAsync(Guid turnId) => Database.Superuser.QueryAsync(

@@ -23,35 +23,21 @@ public sealed partial class TrapsTests
         var tests = Rows().SelectMany(r => r.Tests).Distinct().ToArray();
 
         tests.ShouldNotBeEmpty();
-        tests.Where(t => !IsThere(t)).ShouldBeEmpty();
+        tests.Where(t => !t.IsThere()).ShouldBeEmpty();
     }
 
     [Fact]
-    public void Nothing_of_a_row_is_left_unread() => Rows().Where(r => Test().Replace(r.Cell, "").Trim(' ', ';').Length > 0).Select(r => r.Id).ShouldBeEmpty();
+    public void Nothing_of_a_row_is_left_unread() => Rows().Where(r => NamedTest.Rest(r.Cell).Trim(' ', ';').Length > 0).Select(r => r.Id).ShouldBeEmpty();
 
-    // In SQL the name begins a test's description, in C# it is a method's.
-    private static bool IsThere((string Name, string File) test)
-    {
-        var path = Repository.PathOf(test.File);
-        return File.Exists(path) && Regex.IsMatch(
-            File.ReadAllText(path),
-            test.File.EndsWith(".sql", StringComparison.Ordinal) ? $@"'{test.Name}\b" : $@"\bpublic [\w<> ]+ {test.Name}\(",
-            RegexOptions.CultureInvariant,
-            TimeSpan.FromSeconds(1));
-    }
-
-    private static List<(string Id, string Cell, (string Name, string File)[] Tests, string WaitsFor)> Rows() =>
+    private static List<(string Id, string Cell, NamedTest[] Tests, string WaitsFor)> Rows() =>
     [
         .. Row().Matches(File.ReadAllText(Repository.PathOf("docs/traps.md"))).Select(row => (
             row.Groups["id"].Value,
             row.Groups["tests"].Value,
-            Test().Matches(row.Groups["tests"].Value).Select(t => (t.Groups["name"].Value, t.Groups["file"].Value)).ToArray(),
+            NamedTest.In(row.Groups["tests"].Value).ToArray(),
             row.Groups["waits"].Value.Trim())),
     ];
 
     [GeneratedRegex(@"^\| (?<id>[MVGDTS]\d+) \|[^|\n]+\|(?<tests>[^|\n]*)\|(?<waits>[^|\n]*)\|$", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Row();
-
-    [GeneratedRegex(@"`(?<name>\w+)` in \[[\w.]+\]\(\.\./(?<file>[\w./]+)\)", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
-    private static partial Regex Test();
 }

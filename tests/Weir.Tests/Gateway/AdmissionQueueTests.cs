@@ -167,7 +167,7 @@ public sealed class AdmissionQueueTests
         new(admit, deny ?? ((_, _) => Task.CompletedTask), new AdmissionConfig(), Patience, time ?? TimeProvider.System);
 
     private static CallRequest Call(string organization, string item = "tool") => new(
-        Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), default, Organization(organization), Principal.OfPerson(default, default), CallKinds.Tool, null, item, null, "1", 1, 0, [], "");
+        CallKey.At(TimeProvider.System.GetUtcNow()), Organization(organization), Principal.OfPerson(default, default), CallKinds.Tool, null, item, null, "1", 1, 0, [], "");
 
     private static Guid Organization(string name) => new(System.Text.Encoding.ASCII.GetBytes(name.PadRight(16)));
 }

@@ -18,13 +18,13 @@ public sealed class AdmissionTests(RunningWeir weir) : IClassFixture<RunningWeir
         var calls = Enumerable.Range(0, 64).Select(i => Call(instance, poisoned: i == 40)).ToArray();
 
         (await Should.ThrowAsync<WeirException>(() => queries.AdmitAsync(calls))).Code.ShouldNotBe(ErrorCode.Unavailable);
-        (await weir.LogAsync()).ShouldNotContain(r => calls.Any(c => c.Id == r.Id), "a batch that raises is undone as a whole");
+        (await weir.LogAsync()).ShouldNotContain(r => calls.Any(c => c.Key.Id == r.Id), "a batch that raises is undone as a whole");
 
         await using var queue = new AdmissionQueue(queries.AdmitAsync, queries.RecordDenialAsync, new Weir.Configuration.AdmissionConfig(), TimeSpan.FromSeconds(10), TimeProvider.System);
         var decisions = await Task.WhenAll(calls.Select(queue.DecideAsync));
         decisions.Where((_, i) => i != 40).ShouldAllBe(d => d.Admitted);
         decisions[40].Admitted.ShouldBeFalse();
-        (await weir.LogAsync()).Count(r => r.Phase == "requested" && calls.Any(c => c.Id == r.Id)).ShouldBe(63);
+        (await weir.LogAsync()).Count(r => r.Phase == "requested" && calls.Any(c => c.Key.Id == r.Id)).ShouldBe(63);
     }
 
     [Fact]
@@ -62,9 +62,8 @@ public sealed class AdmissionTests(RunningWeir weir) : IClassFixture<RunningWeir
     private CallRequest Call(Guid instance, bool poisoned = false)
     {
         var now = TimeProvider.System.GetUtcNow();
-        var at = poisoned ? now.AddDays(-1) : now;
         return new CallRequest(
-            Guid.CreateVersion7(now), new DateTime(at.UtcTicks / 10 * 10, DateTimeKind.Utc), OrganizationId: null, Principal.OfKey(AgentKey.Parse(weir.World.AgentKey)!), CallKinds.Tool, instance, "echo",
+            CallKey.At(poisoned ? now.AddDays(-1) : now), OrganizationId: null, Principal.OfKey(AgentKey.Parse(weir.World.AgentKey)!), CallKinds.Tool, instance, "echo",
             "{}", "1", 1, 2, new byte[32], "{}");
     }
 }

@@ -65,5 +65,5 @@ public sealed class CompletionQueueTests
     private static CompletionQueue Queue(Func<IReadOnlyList<Completion>, CancellationToken, Task> record, int maxWaiting) =>
         new(record, maxWaiting, TimeProvider.System, NullLogger<CompletionQueue>.Instance);
 
-    private static Completion Outcome() => new(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), default, Outcomes.Ok, null, 1, 1, null, null);
+    private static Completion Outcome() => new(CallKey.At(TimeProvider.System.GetUtcNow()), Outcomes.Ok, null, 1, 1, null, null);
 }

@@ -20,7 +20,7 @@ public sealed class PersonTokensTests
     [Fact]
     public async Task The_embedded_issuers_token_is_good_until_it_expires()
     {
-        var tokens = new PersonTokens(new AuthConfig(), Ring, null, _time);
+        var tokens = new PersonTokens(new AuthConfig(), Ring, null, null, _time);
         var token = tokens.Issue(_user, "a@b.c");
         (await tokens.VerifyAsync(token, default)).ShouldBe(_user);
         _time.Advance(PersonTokens.Lifetime + TimeSpan.FromMinutes(1));
@@ -30,7 +30,7 @@ public sealed class PersonTokensTests
     [Fact]
     public async Task A_projects_token_is_verified_with_its_secret()
     {
-        var tokens = new PersonTokens(new AuthConfig { JwtSecret = Secret }, Ring, null, _time);
+        var tokens = new PersonTokens(new AuthConfig { JwtSecret = Secret }, Ring, null, null, _time);
         (await tokens.VerifyAsync(Make(), default)).ShouldBe(_user);
         Should.Throw<InvalidOperationException>(() => tokens.Issue(_user, "a@b.c"));
     }
@@ -38,7 +38,7 @@ public sealed class PersonTokensTests
     [Fact]
     public async Task A08_tokens_that_are_not_for_us_or_not_a_persons_are_refused()
     {
-        var tokens = new PersonTokens(new AuthConfig { JwtSecret = Secret, Issuer = "https://project.example/auth/v1" }, Ring, null, _time);
+        var tokens = new PersonTokens(new AuthConfig { JwtSecret = Secret, Issuer = "https://project.example/auth/v1" }, Ring, null, null, _time);
         (await tokens.VerifyAsync(Make(issuer: "https://project.example/auth/v1"), default)).ShouldBe(_user);
         await RefusedAsync(tokens, Make());
         await RefusedAsync(tokens, Make(issuer: "https://other.example"));
@@ -53,7 +53,7 @@ public sealed class PersonTokensTests
     [Fact]
     public async Task A08_the_algorithm_is_the_configurations_and_never_the_tokens()
     {
-        var tokens = new PersonTokens(new AuthConfig { JwtSecret = Secret }, Ring, null, _time);
+        var tokens = new PersonTokens(new AuthConfig { JwtSecret = Secret }, Ring, null, null, _time);
         var parts = Make().Split('.');
         static string Header(string json) => Base64UrlEncoder.Encode(json);
         await RefusedAsync(tokens, $"{Header("""{"alg":"none","typ":"JWT"}""")}.{parts[1]}.");
@@ -70,7 +70,7 @@ public sealed class PersonTokensTests
         var reads = 0;
         var jwks = "{\"keys\":[]}";
         var signing = new SigningKeys(_ => { reads++; return Task.FromResult(jwks); }, _time);
-        var tokens = new PersonTokens(new AuthConfig { JwksUrl = new Uri("https://issuer.example/jwks"), Issuer = "https://issuer.example" }, Ring, signing, _time);
+        var tokens = new PersonTokens(new AuthConfig { JwksUrl = new Uri("https://issuer.example/jwks"), Issuer = "https://issuer.example" }, Ring, signing, UserOf, _time);
         var token = Make(issuer: "https://issuer.example", credentials: new SigningCredentials(key, SecurityAlgorithms.RsaSha256));
         await RefusedAsync(tokens, token);
         jwks = $$"""{"keys":[{"kty":"RSA","kid":"k1","n":"{{jwk.N}}","e":"{{jwk.E}}"}]}""";
@@ -96,6 +96,9 @@ public sealed class PersonTokensTests
             SigningCredentials = credentials ?? new SigningCredentials(new SymmetricSecurityKey(Encoding.UTF8.GetBytes(secret)), algorithm),
         });
     }
+
+    /// <summary>As the database answers where the users are the project's.</summary>
+    private static ValueTask<Guid> UserOf(string issuer, string subject, string? email, bool verified, CancellationToken ct) => new(Guid.Parse(subject));
 
     private static async Task RefusedAsync(PersonTokens tokens, string token) =>
         (await Should.ThrowAsync<WeirException>(() => tokens.VerifyAsync(token, default))).Code.ShouldBe(ErrorCode.Unauthenticated);

@@ -85,6 +85,8 @@ public class RunningWeir(TestCluster cluster) : IAsyncLifetime
 
     private protected virtual WeirConfig Configure(WeirConfig config) => config;
 
+    private protected virtual TimeProvider Time => TimeProvider.System;
+
     private async Task StartAsync()
     {
         var config = Configure(new WeirConfig
@@ -95,7 +97,7 @@ public class RunningWeir(TestCluster cluster) : IAsyncLifetime
             Egress = new EgressConfig { Allow = Egress.Hosts },
             Mcp = new McpConfig { CallTimeoutSeconds = 10 },
         });
-        _app = WeirHost.Build(config);
+        _app = WeirHost.Build(config, Time);
         await _app.StartAsync();
         var address = Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
         Url = new Uri(address);

@@ -27,9 +27,10 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
     [InlineData("weir_aaaaaaaaaaaaaaaa_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA_AAAAAA")]
     public async Task A_missing_or_malformed_key_is_401(string? key)
     {
-        var answer = await new RawClient(weir.Client(key)).ModernAsync("tools/list");
-        answer.Status.ShouldBe(HttpStatusCode.Unauthorized);
-        answer.Headers.WwwAuthenticate.ShouldNotBeEmpty();
+        foreach (var path in (string[])["/mcp", "/mcp/" + _name, $"/mcp/agents/{weir.World.AgentId}"])
+        {
+            ShouldBeUnauthenticated(await new RawClient(weir.Client(key), path).ModernAsync("tools/list"));
+        }
     }
 
     [Theory]
@@ -48,11 +49,20 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
         {
             var raw = new RawClient(weir.Client(key));
             var answer = method == "tools/call" ? await raw.CallAsync($"{_name}__echo") : await raw.ModernAsync(method);
-            answer.Status.ShouldBe(HttpStatusCode.Unauthorized, answer.Body);
-            answer.Headers.WwwAuthenticate.ShouldNotBeEmpty();
+            ShouldBeUnauthenticated(answer);
         }
 
         _server.Calls.ShouldBe(0);
+    }
+
+    /// <summary>One body, whoever refuses.</summary>
+    private static void ShouldBeUnauthenticated(RawAnswer answer)
+    {
+        answer.Status.ShouldBe(HttpStatusCode.Unauthorized, answer.Body);
+        answer.Headers.WwwAuthenticate.ShouldNotBeEmpty();
+        answer.Json.GetProperty("jsonrpc").GetString().ShouldBe("2.0");
+        answer.ErrorCode.ShouldBe(1002);
+        answer.Json.GetProperty("error").GetProperty("data").GetProperty("weir").GetString().ShouldBe("WR002");
     }
 
     [Fact]

@@ -38,8 +38,8 @@ public sealed class RestIdentityTests(RestWorld weir) : IClassFixture<RestWorld>
     public async Task A_token_that_has_expired_says_so_and_one_that_is_not_ours_is_invalid()
     {
         var past = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(TimeProvider.System.GetUtcNow() - TimeSpan.FromHours(3));
-        var expired = new PersonTokens(new AuthConfig(), weir.Services.GetRequiredService<Keyring>(), null, past).Issue(weir.World.OwnerId, "x@example.test");
-        var foreign = new PersonTokens(new AuthConfig { JwtSecret = new string('k', 40) }, weir.Services.GetRequiredService<Keyring>(), null, TimeProvider.System);
+        var expired = new PersonTokens(new AuthConfig(), weir.Services.GetRequiredService<Keyring>(), null, null, past).Issue(weir.World.OwnerId, "x@example.test");
+        var foreign = new PersonTokens(new AuthConfig { JwtSecret = new string('k', 40) }, weir.Services.GetRequiredService<Keyring>(), null, null, TimeProvider.System);
 
         (await weir.GetAsync("agents", expired)).ShouldBeError(HttpStatusCode.Unauthorized, "PGRST303");
         foreach (var token in new[] { "x", "a.b.c", weir.OwnerToken[..^2] + "xx", weir.World.AgentKey, Token("authenticated", secret: new string('k', 40)), Token("weir_engine"), Token("postgres"), Token(null) })
