@@ -50,10 +50,23 @@ public sealed class IsolationAttackTests(MigratedSupabase supabase) : IClassFixt
             var ledger = await IsolationAttack.RunAsync(rehearsal, Cancelled);
 
             ledger.Findings.ShouldBeEmpty(string.Join('\n', ledger.Findings));
+            ledger.Notes.ShouldBeEmpty();
             ledger.Attempts.ShouldBeGreaterThan(1000);
         }
 
         (await StateAsync()).ShouldBe(before);
+    }
+
+    [Fact]
+    public async Task What_could_not_be_tried_is_a_note()
+    {
+        await using var rehearsal = await Rehearsal.BeginAsync(supabase.Project.OwnerUrl, Cancelled);
+        await rehearsal.ExecuteAsync("revoke temporary on database weir from public, postgres", Cancelled);
+
+        var ledger = await IsolationAttack.RunAsync(rehearsal, Cancelled);
+
+        ledger.Notes.ShouldHaveSingleItem().Id.ShouldBe("attack-shadow");
+        ledger.Findings.ShouldBeEmpty();
     }
 
     [Fact]

@@ -44,6 +44,7 @@ public sealed class IsolationCommandTests(TestDatabase database) : IClassFixture
         var (code, output, errors) = await CheckAsync(database.OwnerUrl, "--attack", "--json");
         (code, errors).ShouldBe((0, ""), output);
         JsonElement.Parse(output).GetProperty("attempts").GetInt32().ShouldBeGreaterThan(1000);
+        JsonElement.Parse(output).GetProperty("notes").GetArrayLength().ShouldBe(0);
         (await database.Superuser.ScalarAsync<long>("select count(*) from public.organizations", [], Cancelled)).ShouldBe(0);
 
         await database.Owner.ExecuteAsync("create policy everybody on public.agents for select to authenticated using (true)", [], Cancelled);

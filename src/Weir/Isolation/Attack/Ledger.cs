@@ -16,6 +16,7 @@ internal sealed class Ledger
     };
 
     private readonly Dictionary<(string Id, string Object), Finding> _findings = [];
+    private readonly List<Finding> _notes = [];
 
     public static IEnumerable<string> Ids => Kinds.Keys;
 
@@ -23,7 +24,12 @@ internal sealed class Ledger
 
     public IReadOnlyList<Finding> Findings => [.. _findings.Values];
 
+    /// <summary>What could not be tried: silence about it would read as a wall that stands.</summary>
+    public IReadOnlyList<Finding> Notes => _notes;
+
     public void Tried() => Attempts++;
+
+    public void NotTried(string id, string @object, string why) => _notes.Add(new Finding(id, @object, why, Kinds[id].Promise, "Give the owner what it takes, and attack again."));
 
     public void Find(string id, string @object, string found)
     {
