@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Weir.Configuration;
 using Weir.Isolation;
+using Weir.Isolation.Attack;
 using Weir.Postgres;
 
 namespace Weir.Server.Commands;
@@ -13,18 +14,20 @@ internal static class IsolationCommand
     private static Command Check()
     {
         var database = new Option<string?>("--database") { Description = "The owner's URL. [default: WEIR_OWNER_DATABASE_URL]", HelpName = "URL" };
+        var attack = new Option<bool>("--attack") { Description = "Also make two organizations and try every way from one into the other, in a transaction that is rolled back." };
         var json = new Option<bool>("--json") { Description = "Print one JSON document." };
         var command = new Command("check", """
             Look at every table, view, function, policy, grant and role of Weir's in a live database, and print what is not as
-            promised, each with its fix. Changes nothing. Exit code 0: nothing found; 1: findings, or it could not look.
+            promised, each with its fix. Changes nothing, with --attack neither. Exit code 0: nothing found; 1: findings, or it could not look.
             """)
         {
-            database, json, CommandRun.Config,
+            database, attack, json, CommandRun.Config,
         };
         command.Run(async (parsed, stop) =>
         {
             await using var rehearsal = await Rehearsal.BeginAsync(Resolve(parsed.GetValue(database), parsed.GetValue(CommandRun.Config)), stop);
             var report = await IsolationInspection.RunAsync(rehearsal, stop);
+            report = parsed.GetValue(attack) ? report.With(await IsolationAttack.RunAsync(rehearsal, stop)) : report;
             await Console.Out.WriteLineAsync(parsed.GetValue(json) ? report.AsJson() : report.AsText());
             return report.Findings.Count == 0 ? ExitCode.Done : ExitCode.Failed;
         });

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Weir.Isolation.Attack;
 
 namespace Weir.Isolation;
 
@@ -15,6 +16,8 @@ internal sealed record IsolationReport(int Checks, int? Attempts, IReadOnlyList<
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     };
+
+    public IsolationReport With(Ledger attack) => this with { Attempts = attack.Attempts, Findings = [.. Findings, .. attack.Findings], Notes = [.. Notes, .. attack.Notes] };
 
     public string AsJson() => JsonSerializer.Serialize(this, Json);
 

@@ -39,6 +39,24 @@ public sealed class IsolationCommandTests(TestDatabase database) : IClassFixture
     }
 
     [Fact]
+    public async Task An_attack_is_counted_and_leaves_nothing_and_what_it_finds_exits_1()
+    {
+        var (code, output, errors) = await CheckAsync(database.OwnerUrl, "--attack", "--json");
+        (code, errors).ShouldBe((0, ""), output);
+        JsonElement.Parse(output).GetProperty("attempts").GetInt32().ShouldBeGreaterThan(1000);
+        JsonElement.Parse(output).GetProperty("notes").GetArrayLength().ShouldBe(0);
+        (await database.Superuser.ScalarAsync<long>("select count(*) from public.organizations", [], Cancelled)).ShouldBe(0);
+
+        await database.Owner.ExecuteAsync("create policy everybody on public.agents for select to authenticated using (true)", [], Cancelled);
+        (code, output, _) = await CheckAsync(database.OwnerUrl, "--attack");
+        code.ShouldBe(1);
+        output.ShouldContain("policy-open: everybody on public.agents");
+        output.ShouldContain("attack-read: public.agents");
+
+        await database.Owner.ExecuteAsync("drop policy everybody on public.agents", [], Cancelled);
+    }
+
+    [Fact]
     public async Task The_url_comes_from_the_environment_where_no_option_gives_it()
     {
         var (code, output, errors) = await RunningUp.RunAsync(

@@ -1,0 +1,39 @@
+namespace Weir.Isolation.Attack;
+
+/// <summary>What the attack found: of each kind and object the first, for a hole shows in many attempts.</summary>
+internal sealed class Ledger
+{
+    private static readonly Dictionary<string, (string Promise, string Fix)> Kinds = new(StringComparer.Ordinal)
+    {
+        ["attack-read"] = ("Nobody reads another organization's rows.", "Put the policies and grants of {0} back as migrated; weir isolation check without --attack may name the one."),
+        ["attack-write"] = ("anon and authenticated write no table.", "Revoke what they have on {0} beyond select."),
+        ["attack-answer"] = ("A published function answers nothing of another organization's.", "Put back what binds {0} and the function behind it to the caller's organizations."),
+        ["attack-oracle"] = ("An id of another organization's is answered as one that does not exist.", "Let {0} and the function behind it look things up by the caller's organizations, and refuse both cases in the same way."),
+        ["attack-change"] = ("A published function changes nothing of another organization's.", "Put back what binds {0} and the function behind it to the caller's organizations."),
+        ["attack-identity"] = ("Only a verified subject, in the one setting that Weir writes, is somebody.", "Put weir.actor_id() and the policies back as migrated."),
+        ["attack-weir"] = ("What is in the schema weir has no name for an API role.", "Revoke usage on the schema weir, and what was granted on {0}."),
+        ["attack-shadow"] = ("A caller's temporary objects change no answer.", "Set an empty search_path on the function behind {0}, and qualify every name in it."),
+    };
+
+    private readonly Dictionary<(string Id, string Object), Finding> _findings = [];
+    private readonly List<Finding> _notes = [];
+
+    public static IEnumerable<string> Ids => Kinds.Keys;
+
+    public int Attempts { get; private set; }
+
+    public IReadOnlyList<Finding> Findings => [.. _findings.Values];
+
+    /// <summary>What could not be tried: silence about it would read as a wall that stands.</summary>
+    public IReadOnlyList<Finding> Notes => _notes;
+
+    public void Tried() => Attempts++;
+
+    public void NotTried(string id, string @object, string why) => _notes.Add(new Finding(id, @object, why, Kinds[id].Promise, "Give the owner what it takes, and attack again."));
+
+    public void Find(string id, string @object, string found)
+    {
+        var (promise, fix) = Kinds[id];
+        _findings.TryAdd((id, @object), new Finding(id, @object, found, promise, string.Format(null, fix, @object)));
+    }
+}
