@@ -313,6 +313,14 @@ begin
           select from public.agents a where a.organization_id = v_organization_id and a.id = p_agent_id)) then
     return weir.refuse('WR004', 'there is no such person or agent in the organization', 'lifecycle', v_organization_id,
                        p_item => 'add_workspace_member');
+  elsif p_agent_id is not null and not weir.may_manage_agent(v_organization_id, p_agent_id) then
+    -- whoever shares a workspace with an agent may use it, and all that it was granted
+    return weir.refuse('WR003', 'an agent is brought in by its owner or an admin', 'lifecycle', v_organization_id, p_agent_id,
+                       p_item => 'add_workspace_member');
+  elsif exists (select from public.workspace_members m
+                where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id)) then
+    -- before the lock, which stops admission: saying again what is so must not
+    return jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
   end if;
   perform weir.lock_organization(v_organization_id);
   if not exists (select from public.workspace_members m
@@ -1500,6 +1508,11 @@ begin
   elsif v_error is not null then
     return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => p_act);
   end if;
+  -- before the lock too, which stops the organization's admission: who may not change anybody must not hold it
+  if (p_user_id = v_actor and p_status = 'removed' and p_role is null) is not true
+     and not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'members are changed by an owner or admin', 'lifecycle', p_organization_id, p_item => p_act);
+  end if;
   perform weir.lock_organization(p_organization_id);
   select m.* into v_member from public.organization_members m
   where m.organization_id = p_organization_id and m.user_id = p_user_id and m.status <> 'removed';
@@ -1524,6 +1537,9 @@ begin
     if v_status = 'removed' then
       -- who comes back by an invitation finds no door of before open
       delete from public.workspace_members w where w.organization_id = p_organization_id and w.user_id = p_user_id;
+      update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = v_actor
+      where k.organization_id = p_organization_id and k.revoked_at is null
+        and k.agent_id in (select a.id from public.agents a where a.organization_id = p_organization_id and a.owner_id = p_user_id);
     end if;
     update public.organization_members m set role = v_role, status = v_status, updated_at = now()
     where m.organization_id = p_organization_id and m.user_id = p_user_id;
@@ -2569,6 +2585,10 @@ begin
     end if;
     foreach v_entry in array p_entries loop
       continue when not v_entry ? 'args' and v_entry ->> 'other' is distinct from 'deny';
+      -- `each` within `each` multiplies: a bound on all values together (a comma in a text counts as one too)
+      if strpos((v_entry -> 'args')::text, '"each"') > 0 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024 then
+        return '$';
+      end if;
       v_unlisted := v_arguments;
       -- the members as an array, by one function: a query over them would cost more than the rules
       v_rules := jsonb_path_query_array(coalesce(v_entry -> 'args', '{}'), '$.keyvalue()');
@@ -2779,7 +2799,10 @@ CREATE FUNCTION weir.begin_sign_in(p_email text, p_address inet) RETURNS TABLE(a
 begin
   -- one subscriber has a whole /64 of IPv6
   allowed := weir.count_attempt('address', host(network(set_masklen(p_address, case family(p_address) when 4 then 32 else 64 end))), 30, '1 minute')
-             and (p_email is null or weir.count_attempt('email', lower(p_email), 10, '5 minutes'));
+             -- from one place few guesses at an address, from everywhere some more: or anybody could lock anybody out
+             and (p_email is null
+                  or (weir.count_attempt('pair', concat_ws(' ', lower(p_email), network(set_masklen(p_address, case family(p_address) when 4 then 24 else 48 end))), 10, '5 minutes')
+                      and weir.count_attempt('email', lower(p_email), 100, '5 minutes')));
   -- Past windows, last and by try: whoever waits for a row here holds none that another one waits for.
   delete from weir.sign_in_attempts a
   where (a.kind, a.subject) in (select o.kind, o.subject from weir.sign_in_attempts o where o.window_ends < clock_timestamp() - interval '1 minute'
@@ -4328,6 +4351,10 @@ begin
   end if;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_permissions) e loop
     if v_key = 'tools' and jsonb_typeof(v_value) = 'object' then
+      -- all globs that match a name are evaluated, in everybody's admission
+      if (select count(*) from jsonb_object_keys(v_value) k where strpos(k, '*') > 0) > 16 then
+        return '$.tools: at most 16 names may have a *';
+      end if;
       select coalesce(weir.glob_error(t.key, '$.tools.' || left(t.key, 64)),
                       weir.tool_grant_error(t.value, '$.tools.' || left(t.key, 64)))
       into v_error
@@ -4866,7 +4893,7 @@ declare
     when 'WR008' then 'rate_limited' when 'WR010' then 'not_supported' else 'error' end;
 begin
   if exists (select from public.organization_members m
-             where m.organization_id = p_organization_id and m.user_id = weir.actor_id()) then
+             where m.organization_id = p_organization_id and m.user_id = weir.actor_id() and m.status = 'active') then
     perform weir.record_event(p_kind, p_organization_id, v_reason, p_agent_id, p_instance_id, p_item, p_message);
   else
     perform weir.record_security_events(array[v_reason], array[''], array[null::inet], array[1]);
@@ -5408,14 +5435,14 @@ ALTER FUNCTION weir.sign_up(p_email text, p_password_hash text) OWNER TO weir_sy
 -- Name: signed_in_user(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid) RETURNS TABLE(email text, created_at timestamp with time zone, updated_at timestamp with time zone, signed_in_at timestamp with time zone)
+CREATE FUNCTION weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid) RETURNS TABLE(email text, email_confirmed_at timestamp with time zone, created_at timestamp with time zone, updated_at timestamp with time zone, signed_in_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
     SET search_path TO ''
     AS $$
 #variable_conflict use_column
 begin
   return query
-    select u.email::text, u.created_at, u.updated_at, s.created_at
+    select u.email::text, u.email_confirmed_at, u.created_at, u.updated_at, s.created_at
     from auth.users u left join weir.sign_ins s on s.id = p_sign_in_id and s.user_id = u.id
     where u.id = p_user_id and not coalesce(u.banned_until > now(), false)
       and (p_sign_in_id is null or (s.revoked_at is null and s.expires_at > clock_timestamp()));
@@ -6805,7 +6832,7 @@ CREATE TABLE weir.sign_in_attempts (
     window_ends timestamp with time zone NOT NULL,
     attempts integer NOT NULL,
     CONSTRAINT sign_in_attempts_are_capped CHECK (((attempts >= 1) AND (attempts <= 1000))),
-    CONSTRAINT sign_in_attempts_kind_is_known CHECK ((kind = ANY (ARRAY['address'::text, 'email'::text]))),
+    CONSTRAINT sign_in_attempts_kind_is_known CHECK ((kind = ANY (ARRAY['address'::text, 'email'::text, 'pair'::text]))),
     CONSTRAINT sign_in_attempts_subject_is_sha256 CHECK ((octet_length(subject) = 32))
 );
 
@@ -8985,7 +9012,7 @@ ALTER TABLE public.workspace_members ENABLE ROW LEVEL SECURITY;
 -- Name: workspace_members workspace_members_are_added_inside; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY workspace_members_are_added_inside ON public.workspace_members FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND ((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR ((user_id = ( SELECT weir.actor_id() AS actor_id)) AND (workspace_id = ANY (ARRAY( SELECT w.id
+CREATE POLICY workspace_members_are_added_inside ON public.workspace_members FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND ((agent_id IS NULL) OR (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents)))) AND ((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR ((user_id = ( SELECT weir.actor_id() AS actor_id)) AND (workspace_id = ANY (ARRAY( SELECT w.id
    FROM public.workspaces w
   WHERE (w.created_by = ( SELECT weir.actor_id() AS actor_id))))))))));
 

@@ -43,7 +43,7 @@ begin
     comment on table auth.users is 'user: logins of the embedded issuer; columns have the names of Supabase''s auth.users';
     create unique index users_email_key on auth.users (email);
     create policy users_are_read_by_the_issuer on auth.users for all to weir_system using (true) with check (true);
-    grant select (id, email, encrypted_password, banned_until), insert (id, email, email_confirmed_at, encrypted_password)
+    grant select (id, email, email_confirmed_at, encrypted_password, banned_until), insert (id, email, email_confirmed_at, encrypted_password)
       on auth.users to weir_system;
     -- for weir.confirmed_email: on Supabase, too, only the migrator reads users
     execute format('create policy users_are_read_by_their_owner on auth.users for select to %I using (true)', current_user);

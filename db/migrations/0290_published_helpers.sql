@@ -1,6 +1,6 @@
 -- How a published writing function refuses: it records the denial and returns the error, so that the record is kept.
 
--- The record is in the organization that the caller named, where the caller is its active member; anybody else is only
+-- The record is in the organization that the caller named, where the caller is its member, a suspended one too; anybody else is only
 -- counted, so that an outsider cannot fill another organization's record.
 create function weir.refuse(
   p_code text, p_message text, p_kind text, p_organization_id uuid default null, p_agent_id uuid default null,
@@ -15,7 +15,8 @@ declare
     when 'WR008' then 'rate_limited' when 'WR010' then 'not_supported' else 'error' end;
 begin
   if exists (select from public.organization_members m
-             where m.organization_id = p_organization_id and m.user_id = weir.actor_id() and m.status = 'active') then
+             where m.organization_id = p_organization_id and m.user_id = weir.actor_id()
+               and m.status in ('active', 'suspended')) then
     perform weir.record_event(p_kind, p_organization_id, v_reason, p_agent_id, p_instance_id, p_item, p_message);
   else
     perform weir.record_security_events(array[v_reason], array[''], array[null::inet], array[1]);

@@ -32,7 +32,7 @@ create table weir.sign_in_attempts (
   window_ends timestamptz not null,
   attempts integer not null,
   constraint sign_in_attempts_pkey primary key (kind, subject),
-  constraint sign_in_attempts_kind_is_known check (kind in ('address', 'email', 'pair')),
+  constraint sign_in_attempts_kind_is_known check (kind in ('address', 'email')),
   constraint sign_in_attempts_subject_is_sha256 check (octet_length(subject) = 32),
   constraint sign_in_attempts_are_capped check (attempts between 1 and 1000)
 );
@@ -82,10 +82,7 @@ as $$
 begin
   -- one subscriber has a whole /64 of IPv6
   allowed := weir.count_attempt('address', host(network(set_masklen(p_address, case family(p_address) when 4 then 32 else 64 end))), 30, '1 minute')
-             -- from one place few guesses at an address, from everywhere some more: or anybody could lock anybody out
-             and (p_email is null
-                  or (weir.count_attempt('pair', concat_ws(' ', lower(p_email), network(set_masklen(p_address, case family(p_address) when 4 then 24 else 48 end))), 10, '5 minutes')
-                      and weir.count_attempt('email', lower(p_email), 100, '5 minutes')));
+             and (p_email is null or weir.count_attempt('email', lower(p_email), 10, '5 minutes'));
   -- Past windows, last and by try: whoever waits for a row here holds none that another one waits for.
   delete from weir.sign_in_attempts a
   where (a.kind, a.subject) in (select o.kind, o.subject from weir.sign_in_attempts o where o.window_ends < clock_timestamp() - interval '1 minute'

@@ -162,8 +162,8 @@ select is((select reason || ' ' || detail || ' ' || instance_name || ' ' || (gra
            from mcp_interaction_logs where detail = 'connections'), 'limit connections files true', 'M12_and_recorded');
 select throws_ok($$select pg_temp.beyond(array['list_directory'], array[true, false])$$, 'WR001', null, 'one answer for each call');
 select pg_temp.be('ann', $$select grant_mcp_access({robo}, {files}, '{"tools": {"*": {}}, "limits": {"per_minute": 1}}')$$) \g /dev/null
-select is(pg_temp.beyond(array['list_directory', 'list_directory', 'list_directory'], array[true, false, false]),
-  'limit connections, admitted, limit ' || (select detail from mcp_interaction_logs where reason = 'limit' and detail <> 'connections'),
+select matches(pg_temp.beyond(array['list_directory', 'list_directory', 'list_directory'], array[true, false, false]),
+  '^limit connections, admitted, limit \d+$',
   'M12_a_call_too_many_uses_up_no_grant_s_limit');
 update organizations set max_concurrent_connections = 7 where id = pg_temp.id('a');
 select is((select c.max_concurrent_connections from weir.agent_catalog('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')),

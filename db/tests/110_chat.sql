@@ -98,7 +98,7 @@ select is(pg_temp.be('owner', $$select count(*) from mcp_interaction_logs where 
   'and recorded once');
 select pg_temp.keep('mias', pg_temp.be('mia', $$select open_direct_channel({robo}) ->> 'channel_id'$$)::uuid) \g /dev/null
 select isnt(pg_temp.id('mias'), pg_temp.id('direct'), 'S15_another_person_has_another');
-select is(pg_temp.be('vic', $$select count(*) from get_chat_messages_with_details({chat})$$), '3', 'what all see, all still see');
+select is(pg_temp.be('vic', $$select count(*) from get_chat_messages_with_details({chat})$$), '4', 'what all see, all still see');
 select is(pg_temp.outcome(who, format('select open_direct_channel(%s)', args)), 'WR004', format('S1_no conversation for %s: %s', who, args))
 from (values ('ann', '{robo}, {den}'), ('ann', '{robo}, {nobody}'), ('ann', '{bot}'), ('ann', '{nobody}'), ('bob', '{robo}'),
              ('bob', '{robo}, {home}'), ('bob', '{bot}'), ('adam', '{robo}'), ('adam', '{robo}, {home}'), ('otto', '{robo}'),
