@@ -5,6 +5,10 @@ begin;
 select plan(79);
 
 -- validate
+savepoint s;
+update organization_members set role = 'admin' where organization_id = pg_temp.id('b') and user_id = pg_temp.id('mel');
+select is(pg_temp.be('mel', 'select validate_mcp_access({robo}, {files}, {mia})'), 'false', 'V4_and_an_admin_of_b_who_is_a_member_of_a_does_not');
+rollback to s;
 select is(pg_temp.be('mia', $$select validate_mcp_access({robo}, {files})$$), 'true', 'V1_the_agent_s_owner');
 select is(pg_temp.be('ann', $$select validate_mcp_access({robo}, {files})$$), 'true', 'V6_who_shares_a_workspace_with_the_agent');
 select is(pg_temp.be('adam', $$select validate_mcp_access({robo}, {files})$$), 'false',
@@ -164,7 +168,6 @@ savepoint g;
 savepoint s;
 update organization_members set role = 'admin' where organization_id = pg_temp.id('b') and user_id = pg_temp.id('mel');
 select is(pg_temp.be('mel', 'select explain_mcp_access({robo}, {files})'), 'WR004', 'V6_an_admin_of_b_is_not_told_of_an_agent_that_they_may_not_use');
-select is(pg_temp.be('mel', 'select validate_mcp_access({robo}, {files}, {mia})'), 'false', 'V4_nor_whether_another_of_a_may');
 select is(pg_temp.be('mel', 'select count(*) from get_organization_mcp_configs({a})'), 'WR003', 'G3_nor_lists_a_s_servers');
 select is(pg_temp.be('mel', 'select count(*) from get_organization_mcp_configs({a}, {robo})'), 'WR004', 'V6_nor_an_agent_s');
 update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
