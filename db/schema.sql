@@ -2799,10 +2799,7 @@ CREATE FUNCTION weir.begin_sign_in(p_email text, p_address inet) RETURNS TABLE(a
 begin
   -- one subscriber has a whole /64 of IPv6
   allowed := weir.count_attempt('address', host(network(set_masklen(p_address, case family(p_address) when 4 then 32 else 64 end))), 30, '1 minute')
-             -- from one place few guesses at an address, from everywhere some more: or anybody could lock anybody out
-             and (p_email is null
-                  or (weir.count_attempt('pair', concat_ws(' ', lower(p_email), network(set_masklen(p_address, case family(p_address) when 4 then 24 else 48 end))), 10, '5 minutes')
-                      and weir.count_attempt('email', lower(p_email), 100, '5 minutes')));
+             and (p_email is null or weir.count_attempt('email', lower(p_email), 10, '5 minutes'));
   -- Past windows, last and by try: whoever waits for a row here holds none that another one waits for.
   delete from weir.sign_in_attempts a
   where (a.kind, a.subject) in (select o.kind, o.subject from weir.sign_in_attempts o where o.window_ends < clock_timestamp() - interval '1 minute'
@@ -4893,7 +4890,8 @@ declare
     when 'WR008' then 'rate_limited' when 'WR010' then 'not_supported' else 'error' end;
 begin
   if exists (select from public.organization_members m
-             where m.organization_id = p_organization_id and m.user_id = weir.actor_id() and m.status = 'active') then
+             where m.organization_id = p_organization_id and m.user_id = weir.actor_id()
+               and m.status in ('active', 'suspended')) then
     perform weir.record_event(p_kind, p_organization_id, v_reason, p_agent_id, p_instance_id, p_item, p_message);
   else
     perform weir.record_security_events(array[v_reason], array[''], array[null::inet], array[1]);
@@ -6832,7 +6830,7 @@ CREATE TABLE weir.sign_in_attempts (
     window_ends timestamp with time zone NOT NULL,
     attempts integer NOT NULL,
     CONSTRAINT sign_in_attempts_are_capped CHECK (((attempts >= 1) AND (attempts <= 1000))),
-    CONSTRAINT sign_in_attempts_kind_is_known CHECK ((kind = ANY (ARRAY['address'::text, 'email'::text, 'pair'::text]))),
+    CONSTRAINT sign_in_attempts_kind_is_known CHECK ((kind = ANY (ARRAY['address'::text, 'email'::text]))),
     CONSTRAINT sign_in_attempts_subject_is_sha256 CHECK ((octet_length(subject) = 32))
 );
 
@@ -10887,7 +10885,7 @@ GRANT SELECT(email),INSERT(email) ON TABLE auth.users TO weir_system;
 -- Name: COLUMN users.email_confirmed_at; Type: ACL; Schema: auth; Owner: weir_owner
 --
 
-GRANT INSERT(email_confirmed_at) ON TABLE auth.users TO weir_system;
+GRANT SELECT(email_confirmed_at),INSERT(email_confirmed_at) ON TABLE auth.users TO weir_system;
 
 
 --

@@ -179,6 +179,8 @@ select is(pg_temp.outcome(w, $$select set_member_status({a}, {mel}, 'suspended')
 from (values ('mia', 'WR003'), ('vic', 'WR003'), ('sam', 'WR004'), ('bob', 'WR004')) t(w, r);
 select is(pg_temp.outcome('adam', $$select set_member_status({a}, {mia}, 'removed')$$), 'ok', 'an admin removes');
 select is(pg_temp.be('owner', $$select count(*) from workspace_members where user_id = {mia}$$), '0', 'and who is removed leaves the workspaces');
+select is(pg_temp.be('owner', $$select count(*) from agent_api_keys k join agents a on a.id = k.agent_id where a.owner_id = {mia} and k.revoked_at is null$$),
+  '0', 'A16_and_the_keys_of_their_agents_open_nothing_when_they_come_back');
 select is(pg_temp.outcome('adam', $$select set_member_status({a}, {mia}, 'active')$$), 'WR004', 'who comes back only by an invitation');
 select is(pg_temp.invite('adam', 'mia', 'viewer', 'back'), 'ok', 'which they get');
 select is(pg_temp.accept('mia', 'back'), 'ok', 'and take');

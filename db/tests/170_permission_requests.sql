@@ -94,5 +94,19 @@ select is(pg_temp.ask('mia', 'robo3'), case when (select rolsuper from pg_roles 
 insert into organization_members (organization_id, user_id, role, status) values (pg_temp.id('b'), pg_temp.id('mia'), 'member', 'active');
 select pg_temp.make('robob', 'mia', $$select create_agent({b}, 'Robo B')$$) \g /dev/null
 select is(pg_temp.ask('mia', 'robob', 'spy'), 'ok', 'M12_in_each_organization');
+-- Nobody helps themselves: sharing a workspace with an agent is using it
+select pg_temp.make('lair', 'mel', $$select create_workspace({a}, 'Lair')$$) \g /dev/null
+select is(pg_temp.outcome('mel', $$select add_workspace_member({lair}, agent_id => {robo})$$), 'WR003', 'V6_no_member_takes_another_s_agent');
+select is(pg_temp.be('writer:mel', $$insert into public.workspace_members (organization_id, workspace_id, agent_id) values ({a}, {lair}, {robo})
+  returning 1$$), '42501', 'V6_nor_writes_it');
+select is(pg_temp.outcome('mia', $$select add_workspace_member({home}, agent_id => {robo3})$$), 'ok', 'its owner brings it in');
+
+-- What one grant may cost everybody's admission is bounded
+select is(pg_temp.outcome('ann', format('select grant_mcp_access({robo}, {files}, %L)',
+  (select jsonb_build_object('tools', jsonb_object_agg(repeat('a', n) || '*', '{}'::jsonb)) from generate_series(1, k) n))), r, format('%s globs', k))
+from (values (16, 'ok'), (17, 'WR001')) t(k, r);
+select is(weir.argument_failure(array['{"args": {"x": {"each": {"each": {"type": "number"}}}}}'::jsonb],
+  '{"x": [[' || array_to_string(array_fill(0, array[k]), ',') || ']]}'), r, format('%s values', k))
+from (values (250, null), (1100, '$')) t(k, r);
 select * from finish();
 rollback;
