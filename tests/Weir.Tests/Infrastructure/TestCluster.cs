@@ -51,6 +51,12 @@ public sealed class TestCluster : IAsyncLifetime
         await using var superuser = Superuser("postgres");
         await superuser.ExecuteAsync(
             $"create database {name} owner weir_owner template {(migrated ? "weir_template" : "template0")} strategy file_copy", [], CancellationToken.None);
+        if (migrated)
+        {
+            // A copy has the template's contents and not its privileges, and a migrated database gives nobody TEMP.
+            await superuser.ExecuteAsync($"revoke temporary on database {name} from public", [], CancellationToken.None);
+        }
+
         return name;
     }
 

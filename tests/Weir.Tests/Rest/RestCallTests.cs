@@ -30,7 +30,7 @@ public sealed class RestCallTests(RestWorld weir) : IClassFixture<RestWorld>
     [Fact]
     public async Task What_only_reads_can_be_asked_by_get_and_what_writes_cannot()
     {
-        var path = $"rpc/get_chat_messages_with_details?p_channel_id={weir.World.ChannelId}&limit=2&select=content&content=like.back*";
+        var path = $"rpc/get_chat_messages_with_details?p_channel_id={weir.World.ChannelId}&limit=50&select=content&content=like.back*";
 
         (await weir.GetAsync(path)).Column("content").ShouldBe(["back\\slash"]);
         (await weir.GetAsync($"rpc/explain_mcp_access?agent_id={weir.World.AgentId}&mcp_server_instance_id={weir.World.AgentId}&arguments={{\"a\":1}}")).ShouldBeError(HttpStatusCode.NotFound, "WR004");
