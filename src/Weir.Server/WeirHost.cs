@@ -127,7 +127,7 @@ internal static class WeirHost
 
     private static void AddGateway(IServiceCollection services, WeirConfig config, Guid replicaId, TimeProvider time)
     {
-        services.AddSingleton(s => new UpstreamClient(s.GetRequiredService<EgressHttp>(), config.Mcp.MaxResponseBytes));
+        services.AddSingleton(s => new UpstreamClient(s.GetRequiredService<EgressHttp>(), config.Mcp.MaxResponseBytes, time));
         services.AddSingleton<UpstreamSessions>();
         services.AddHostedService<UpstreamSweep>();
         services.AddSingleton<CatalogQueries>();
@@ -140,16 +140,28 @@ internal static class WeirHost
         services.AddSingleton(s => new AgentCatalogs(s.GetRequiredService<GatewayQueries>(), config.Mcp.MaxNameLength));
         services.AddSingleton<Definitions>();
         services.AddSingleton<OpenConnections>();
-        services.AddSingleton<ListChanges>();
         services.AddSingleton<SessionTokens>();
+        services.AddSingleton<SessionStates>();
+        services.AddSingleton<ClientAnswers>();
+        services.AddSingleton<CallTargets>();
         services.AddSingleton(s => new AdmissionQueue(
             s.GetRequiredService<GatewayQueries>().AdmitAsync, s.GetRequiredService<GatewayQueries>().RecordDenialAsync, config.Admission,
             TimeSpan.FromSeconds(config.Database.CommandTimeoutSeconds), time));
         services.AddSingleton(s => new CompletionQueue(
             s.GetRequiredService<GatewayQueries>().CompleteAsync, config.Completion.MaxWaiting, time, s.GetRequiredService<ILogger<CompletionQueue>>()));
-        services.AddSingleton(s => new ToolCaller(
-            s.GetRequiredService<AgentCatalogs>(), s.GetRequiredService<OpenConnections>(), s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
-            s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<NodeDirectory>().KeyOf, TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), time));
+        services.AddSingleton(s => new GovernedCaller(
+            s.GetRequiredService<CallTargets>(), s.GetRequiredService<OpenConnections>(), s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
+            s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<NodeDirectory>().KeyOf,
+            TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), time, s.GetRequiredService<ILogger<GovernedCaller>>()));
+        var inputPatience = TimeSpan.FromSeconds(config.Mcp.InputTimeoutSeconds);
+        services.AddSingleton(s => new ParkedCalls(s.GetRequiredService<GovernedCaller>(), s.GetRequiredService<Keyring>(), replicaId, inputPatience, time));
+        services.AddSingleton(s => new InstanceWatches(
+            s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<UpstreamSessions>(), static _ => Task.CompletedTask, time, s.GetRequiredService<ILogger<InstanceWatches>>()));
+        services.AddSingleton(s => new ServerWatch(s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<NodeDirectory>().KeyOf));
+        services.AddSingleton<ChangeStreams>();
+        services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpLists>(s, config.Mcp.PageSize));
+        services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpCalls>(s, inputPatience));
+        services.AddSingleton<McpSubscriptions>();
         services.AddSingleton<McpErrors>();
         services.AddSingleton<RefusedRequests>();
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpMethods>(s, replicaId));
@@ -178,12 +190,12 @@ internal static class WeirHost
     private static void Connect(IServiceProvider services)
     {
         var catalogs = services.GetRequiredService<AgentCatalogs>();
-        var listChanges = services.GetRequiredService<ListChanges>();
+        var streams = services.GetRequiredService<ChangeStreams>();
         var published = services.GetRequiredService<PublishedApis>();
         services.GetRequiredService<ChangeListener>().Changed += organization =>
         {
             catalogs.Drop(organization);
-            listChanges.Announce(organization);
+            streams.Announce(organization);
             if (organization is null)
             {
                 published.Drop();

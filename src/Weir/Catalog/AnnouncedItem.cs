@@ -10,6 +10,15 @@ internal static class ItemKinds
     public const string Tool = "tool";
     public const string Prompt = "prompt";
     public const string Template = "template";
+    public const string Resource = "resource";
+
+    /// <summary>The member of a definition that names it.</summary>
+    public static string NameMember(string kind) => kind switch
+    {
+        Template => "uriTemplate",
+        Resource => "uri",
+        _ => "name",
+    };
 }
 
 /// <summary>A tool, prompt or template as its server announced it.</summary>

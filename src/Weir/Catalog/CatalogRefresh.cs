@@ -68,7 +68,7 @@ internal sealed class CatalogRefresh(
     private async Task<(IReadOnlyList<AnnouncedItem> Items, UpstreamSession Session)> ListAllAsync(UpstreamTarget target, CancellationToken ct)
     {
         // A session of its own, ended afterwards: the calls' sessions stay what their callers made of them.
-        var session = await upstream.OpenAsync(target, ct);
+        var session = await upstream.OpenAsync(target, ClientCapabilities.None, ct);
         try
         {
             using var capabilities = JsonDocument.Parse(session.Capabilities);

@@ -16,7 +16,7 @@ internal sealed record OpenTurn(
 
 /// <summary>The life of one chat turn.</summary>
 internal sealed class ChatTurns(
-    ChatQueries queries, TurnSources sources, TurnAnswers answers, ToolCaller caller, IChatClient model, ChatConfig config, TimeProvider time)
+    ChatQueries queries, TurnSources sources, TurnAnswers answers, GovernedCaller caller, IChatClient model, ChatConfig config, TimeProvider time)
 {
     /// <summary>Kept for saving and recording the answer.</summary>
     private static readonly TimeSpan Reserve = TimeSpan.FromSeconds(1);

@@ -11,6 +11,10 @@ internal sealed class CollectingResponder : ICallResponder
 
     public ValueTask NotifyAsync(UpstreamMessage message, CancellationToken ct) => ValueTask.CompletedTask;
 
+    /// <summary>A turn offers nothing to servers, so none is put through to here.</summary>
+    public Task<ClientAnswer> AskAsync(string method, ReadOnlyMemory<byte> parameters, CancellationToken ct) =>
+        throw new InvalidOperationException("A chat turn cannot be asked.");
+
     public ValueTask FinishAsync(UpstreamMessage message, UpstreamSession session, CancellationToken ct)
     {
         _response = message;

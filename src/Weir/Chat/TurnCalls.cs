@@ -15,7 +15,7 @@ namespace Weir.Chat;
 /// <param name="turnId">The person's message; the record's rows of all calls of the turn carry it.</param>
 /// <param name="left">What is left of the turn's time.</param>
 internal sealed class TurnCalls(
-    ToolCaller caller, ChatQueries queries, Principal principal, Guid turnId, TurnJournal journal, Func<TimeSpan> left, TimeProvider time)
+    GovernedCaller caller, ChatQueries queries, Principal principal, Guid turnId, TurnJournal journal, Func<TimeSpan> left, TimeProvider time)
 {
     public async Task<ToolOutput> CallAsync(GovernedTool tool, string callId, JsonElement arguments, CancellationToken ct)
     {
@@ -86,7 +86,7 @@ internal sealed class TurnCalls(
     }
 
     /// <summary>A JSON-RPC request like any client's, so that the same code reads, judges and forwards it.</summary>
-    private ToolCall Call(GovernedTool tool, JsonElement arguments)
+    private GovernedCall Call(GovernedTool tool, JsonElement arguments)
     {
         var body = new ArrayBufferWriter<byte>(256);
         using (var json = new Utf8JsonWriter(body))
@@ -103,9 +103,10 @@ internal sealed class TurnCalls(
             json.WriteEndObject();
         }
 
-        return new ToolCall
+        return new GovernedCall
         {
             Principal = principal,
+            Kind = CallKinds.Tool,
             ExposedName = tool.Name,
             Body = body.WrittenMemory,
             Envelope = EnvelopeReader.Read(body.WrittenSpan),

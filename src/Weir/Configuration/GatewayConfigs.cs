@@ -15,6 +15,12 @@ internal sealed record McpConfig
     /// <summary>How long a call to a server may take. Seconds.</summary>
     public int CallTimeoutSeconds { get; init; } = 60;
 
+    /// <summary>How long the person or model behind a client may take to answer what a server asks. Seconds.</summary>
+    public int InputTimeoutSeconds { get; init; } = 300;
+
+    /// <summary>Most items in one page of a list. Items.</summary>
+    public int PageSize { get; init; } = 1000;
+
     /// <summary>Largest response of a server that is passed on. Bytes.</summary>
     public int MaxResponseBytes { get; init; } = 16 * 1024 * 1024;
 
@@ -27,6 +33,8 @@ internal sealed record McpConfig
             MaxDepth = reader.Integer("mcp.maxDepth", defaults.MaxDepth, 8, 256),
             MaxNameLength = reader.Integer("mcp.maxNameLength", defaults.MaxNameLength, 32, 64),
             CallTimeoutSeconds = reader.Integer("mcp.callTimeoutSeconds", defaults.CallTimeoutSeconds, 1, 3600),
+            InputTimeoutSeconds = reader.Integer("mcp.inputTimeoutSeconds", defaults.InputTimeoutSeconds, 1, 3600),
+            PageSize = reader.Integer("mcp.pageSize", defaults.PageSize, 10, 5000),
             MaxResponseBytes = reader.Integer("mcp.maxResponseBytes", defaults.MaxResponseBytes, 1024, 1024 * 1024 * 1024),
         };
     }

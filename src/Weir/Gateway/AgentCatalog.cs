@@ -22,12 +22,13 @@ internal sealed record CatalogInstance(Guid Id, string Name, string Status);
 internal sealed record AgentCatalog(
     Guid OrganizationId, Guid AgentId, string AgentName, int MaxConnections, IReadOnlyList<CatalogInstance> Instances, IReadOnlyList<CatalogItem> Items)
 {
-    private readonly FrozenDictionary<string, CatalogItem> _tools = Items
-        .Where(i => i.Kind == ItemKinds.Tool)
-        .DistinctBy(i => i.ExposedName, StringComparer.Ordinal)
-        .ToFrozenDictionary(i => i.ExposedName, StringComparer.Ordinal);
+    private readonly FrozenDictionary<(string, string), CatalogItem> _named = Items
+        .Where(i => i.Kind is ItemKinds.Tool or ItemKinds.Prompt)
+        .DistinctBy(i => (i.Kind, i.ExposedName))
+        .ToFrozenDictionary(i => (i.Kind, i.ExposedName));
 
-    public CatalogItem? FindTool(string exposedName) => _tools.GetValueOrDefault(exposedName);
+    /// <param name="kind"><see cref="ItemKinds.Tool"/> or <see cref="ItemKinds.Prompt"/>: the others have URIs and no exposed names.</param>
+    public CatalogItem? Find(string kind, string exposedName) => _named.GetValueOrDefault((kind, exposedName));
 }
 
 /// <summary>
@@ -81,11 +82,15 @@ internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength)
             r.InstanceName!,
             r.Kind,
             r.Item!,
-            exposeAll ? ExposedNames.Make(r.InstanceName!, r.InstanceId.Value, r.Item!, maxNameLength) : r.Item!,
+            exposeAll ? Expose(r) : r.Item!,
             r.Hash!,
             r.ChatOffline));
         return new AgentCatalog(agent.OrganizationId, agent.AgentId, agent.AgentName, agent.MaxConnections!.Value, [.. instances], [.. items]);
     }
+
+    private string Expose(GatewayQueries.CatalogRow row) => row.Kind is ItemKinds.Tool or ItemKinds.Prompt
+        ? ExposedNames.Make(row.InstanceName!, row.InstanceId!.Value, row.Item!, maxNameLength)
+        : ResourceUris.Map(row.InstanceName!, row.Item!);
 
     private static string Key(Principal principal, string? instanceName) => $"{principal.Name}/{instanceName}";
 }

@@ -2,20 +2,22 @@ using System.Buffers;
 using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
+using Weir.Catalog;
 
 namespace Weir.Gateway;
 
-/// <summary>A definition's bytes, kept in two halves around the value of its name, so that a list only pastes.</summary>
+/// <summary>A definition's bytes, kept in two halves around the value of its name or URI, so that a list only pastes.</summary>
 internal sealed record Definition(byte[] BeforeName, byte[] AfterName)
 {
-    public static Definition Parse(string json)
+    /// <param name="nameMember"><c>name</c>, <c>uri</c> or <c>uriTemplate</c>.</param>
+    public static Definition Parse(string json, string nameMember = "name")
     {
         var raw = Encoding.UTF8.GetBytes(json);
         var reader = new Utf8JsonReader(raw);
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var isName = reader.ValueTextEquals("name"u8);
+            var isName = reader.ValueTextEquals(nameMember);
             reader.Read();
             if (isName)
             {
@@ -25,8 +27,11 @@ internal sealed record Definition(byte[] BeforeName, byte[] AfterName)
             reader.Skip();
         }
 
-        throw new JsonException("A definition without a name.");
+        throw new JsonException($"A definition without a {nameMember}.");
     }
+
+    /// <summary>Whether these bytes stand somewhere in it.</summary>
+    public bool Holds(ReadOnlySpan<byte> bytes) => BeforeName.AsSpan().IndexOf(bytes) >= 0 || AfterName.AsSpan().IndexOf(bytes) >= 0;
 
     /// <summary>The server's own bytes around its own name.</summary>
     public byte[] WithName(string name)
@@ -68,7 +73,7 @@ internal sealed class Definitions(GatewayQueries queries)
 
             foreach (var row in await queries.DefinitionsAsync(missing, ct))
             {
-                var definition = Definition.Parse(row.Definition);
+                var definition = Definition.Parse(row.Definition, ItemKinds.NameMember(row.Kind));
                 Interlocked.Add(ref _bytes, definition.BeforeName.Length + definition.AfterName.Length);
                 _kept[KeyOf(row.InstanceId, row.Kind, row.Name, row.Hash)] = definition;
             }

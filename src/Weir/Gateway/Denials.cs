@@ -8,20 +8,27 @@ namespace Weir.Gateway;
 /// </summary>
 internal static class Denials
 {
-    public static WeirException ToException(Decision decision, string exposedName) => decision.Reason switch
+    public static WeirException ToException(Decision decision, GovernedCall call) => decision.Reason switch
     {
         "key_unknown" or "key_expired" or "key_revoked" or "agent_inactive" or "organization_inactive" or "member_inactive" =>
             new(ErrorCode.Unauthenticated, "The key is unknown, expired or revoked."),
         "user_forbidden" => new(ErrorCode.Forbidden, "This person may not execute tools through this agent."),
         "argument_rule" => new(
             ErrorCode.ArgumentsDenied,
-            $"The arguments of '{exposedName}' are not permitted{(decision.Detail is null ? "" : $": {decision.Detail}")}.",
+            $"The arguments of '{call.ExposedName}' are not permitted{(decision.Detail is null ? "" : $": {decision.Detail}")}.",
             "Ask the server's admin which arguments the grant allows."),
         "limit" when decision.Detail == "connections" => OpenConnections.Full(),
         "limit" => new(ErrorCode.RateLimited, "The grant's limit of calls is used up.", decision.Detail is null ? "Retry later." : $"Retry after {decision.Detail} s."),
         "unavailable" => new(ErrorCode.InstanceUnavailable, $"The server '{decision.InstanceName}' is {decision.Detail ?? "not running"}.", "Retry when it runs."),
         "changing" => new(ErrorCode.Changing, "A permission is being changed at this moment.", "Retry."),
         "error" => new(ErrorCode.Internal, "This call could not be decided, so it was denied."),
-        _ => new(ErrorCode.NotFound, $"Unknown tool: {exposedName}"),
+        _ => new(ErrorCode.NotFound, Unknown(call)),
+    };
+
+    private static string Unknown(GovernedCall call) => call.Kind switch
+    {
+        CallKinds.Prompt => $"Unknown prompt: {call.ExposedName}",
+        CallKinds.Resource => $"Resource not found: {call.ExposedName}",
+        _ => $"Unknown tool: {call.ExposedName}",
     };
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Microsoft.AspNetCore.Http;
 
 namespace Weir.Gateway;
@@ -13,5 +14,19 @@ internal static class EventStream
         response.ContentType = ContentType;
         response.Headers.CacheControl = "no-cache, no-transform";
         response.Headers["X-Accel-Buffering"] = "no";
+    }
+
+    /// <summary>One message as one event. It holds no line break, unless its sender wrote it over several lines; an event must not.</summary>
+    public static void WriteMessage(IBufferWriter<byte> output, Action<IBufferWriter<byte>> write)
+    {
+        var buffer = new ArrayBufferWriter<byte>(512);
+        write(buffer);
+        output.Write("event: message\ndata: "u8);
+        foreach (var part in buffer.WrittenSpan.SplitAny((byte)'\r', (byte)'\n'))
+        {
+            output.Write(buffer.WrittenSpan[part]);
+        }
+
+        output.Write("\n\n"u8);
     }
 }

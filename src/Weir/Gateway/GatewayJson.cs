@@ -1,7 +1,11 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Weir.Gateway;
 
 [JsonSerializable(typeof(string))]
 [JsonSerializable(typeof(Session))]
+[JsonSerializable(typeof(JsonElement))]
+[JsonSerializable(typeof(ParkTicket))]
+[JsonSerializable(typeof(ListCursor))]
 internal sealed partial class GatewayJson : JsonSerializerContext;

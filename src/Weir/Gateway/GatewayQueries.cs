@@ -21,6 +21,8 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         + "from weir.agent_catalog($1, $2, $3, $4, $5)";
 
     private const string Definitions = "select instance_id, kind, name, definition_hash, definition from weir.definitions($1, $2, $3, $4)";
+    private const string Endpoints = "select instance_id, instance_name, endpoint_url, node_id, share from weir.instance_endpoints($1)";
+    private const string MayRead = "select weir.may_read($1, $2, $3, $4, $5, $6)";
     private const string AuthenticateKey = "select agent_id from weir.authenticate_key($1, $2)";
 
     /// <summary>One row of an agent's catalog; which members are set depends on <paramref name="Kind"/>.</summary>
@@ -127,6 +129,28 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         ],
         r => new DefinitionRow(r.GetGuid(0), r.GetString(1), r.GetString(2), r.GetFieldValue<byte[]>(3), r.GetString(4)),
         ct);
+
+    public sealed record EndpointRow(Guid InstanceId, string InstanceName, string? EndpointUrl, Guid? NodeId, string Share);
+
+    /// <summary>Where those of the instances are that run.</summary>
+    public Task<IReadOnlyList<EndpointRow>> EndpointsAsync(IReadOnlyList<Guid> instances, CancellationToken ct) => databases.Engine.QueryAsync(
+        Endpoints,
+        [Column(NpgsqlDbType.Uuid, instances, i => i)],
+        r => new EndpointRow(r.GetGuid(0), r.GetString(1), r.GetNullableString(2), r.GetNullable<Guid>(3), r.GetString(4)),
+        ct);
+
+    /// <summary>Whether a subscribed resource may still be read, for each of them.</summary>
+    public async Task<bool[]> MayReadAsync(Principal principal, IReadOnlyList<CallTarget> resources, CancellationToken ct) => await databases.Engine.ScalarAsync<bool[]>(
+        MayRead,
+        [
+            Sql.Text(principal.Key?.Id),
+            Sql.Bytea(principal.Key?.SecretHash),
+            Sql.Uuid(principal.UserId),
+            Sql.Uuid(principal.AgentId),
+            Column(NpgsqlDbType.Uuid, resources, r => r.InstanceId),
+            Column(NpgsqlDbType.Text, resources, r => r.Item),
+        ],
+        ct) ?? [];
 
     /// <exception cref="WeirException">WR002: the key is not good.</exception>
     public Task AuthenticateAsync(AgentKey key, CancellationToken ct) =>

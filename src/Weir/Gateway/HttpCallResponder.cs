@@ -8,79 +8,103 @@ using Weir.Upstream;
 namespace Weir.Gateway;
 
 /// <summary>
-/// Writes a call's messages for the client's era: one JSON body when the response is all there is, an event stream as soon as a
-/// notification comes first. Ids and progress tokens become the client's own again.
+/// Writes a call's messages for the client's era: one JSON body when the response is all there is, an event stream as soon as
+/// something comes before it. Ids and progress tokens become the client's own again. A legacy client is asked on that stream.
 /// </summary>
-internal sealed class HttpCallResponder(HttpResponse response, ReadOnlyMemory<byte> body, Envelope envelope, bool modern, bool mapUris) : ICallResponder
+/// <param name="inputPatience">How long a person or model behind the client may take to answer a server.</param>
+internal sealed class HttpCallResponder(McpExchange exchange, GovernedCall call, ClientAnswers answers, TimeSpan inputPatience) : ICallResponder, IDisposable
 {
-    private readonly PipeWriter _output = response.BodyWriter;
+    private readonly HttpResponse _response = exchange.Http.Response;
+    private readonly PipeWriter _output = exchange.Http.Response.BodyWriter;
+    private readonly ResponseWriter _writer = new(exchange.Id, exchange.Envelope.Method, exchange.Modern, mapUris: exchange.Scope.InstanceName is null);
+
+    /// <summary>A server's question is put beside the reading of its answer, so two may want to write at one time.</summary>
+    private readonly SemaphoreSlim _writing = new(1);
     private bool _streaming;
 
     /// <summary>Whether anything was sent, so that an error can no longer choose its status.</summary>
-    public bool HasStarted => response.HasStarted || _streaming;
+    public bool HasStarted => _response.HasStarted || _streaming;
 
-    public async ValueTask NotifyAsync(UpstreamMessage message, CancellationToken ct)
+    public ValueTask NotifyAsync(UpstreamMessage message, CancellationToken ct) => message.Outline.Method switch
     {
-        // Of a server's notifications only progress belongs to a call, and only to one that asked for it.
-        if (message.Outline.Method != Methods.Progress || !envelope.ProgressToken.Exists || !message.Outline.Params.Exists)
-        {
-            return;
-        }
+        // Of a server's notifications only these belong to a call, and only to one that asked for them.
+        Methods.Progress when exchange.Envelope.ProgressToken.Exists && message.Outline.Params.Exists => WriteEventAsync(output => WriteProgress(output, message), ct),
+        Methods.Log when LogLevels.Reaches(LevelOf(message), call.LogLevel) => WriteEventAsync(output => output.Write(message.Bytes.Span), ct),
+        Methods.ElicitationComplete when !exchange.Modern && call.Offered.Offers(Methods.Elicit) => WriteEventAsync(output => output.Write(message.Bytes.Span), ct),
+        _ => ValueTask.CompletedTask,
+    };
 
-        BeginStream();
-        WriteEvent(output => WriteProgress(output, message));
-        await _output.FlushAsync(ct);
+    public Task<ClientAnswer> AskAsync(string method, ReadOnlyMemory<byte> parameters, CancellationToken ct)
+    {
+        var session = exchange.Session ?? throw new InvalidOperationException("A modern client is not asked while it waits.");
+        return answers.AskAsync(
+            session.Id,
+            inputPatience,
+            id => WriteEventAsync(output => WriteRequest(output, id, method, LegacyQuestions.Write(method, parameters)), ct).AsTask(),
+            ct);
     }
 
     public async ValueTask FinishAsync(UpstreamMessage message, UpstreamSession session, CancellationToken ct)
     {
         if (_streaming)
         {
-            WriteEvent(output => WriteResponse(output, message, session));
-        }
-        else
-        {
-            var answer = new ArrayBufferWriter<byte>(message.Bytes.Length + 256);
-            WriteResponse(answer, message, session);
-            response.ContentType = "application/json";
-            response.ContentLength = answer.WrittenCount;
-            _output.Write(answer.WrittenSpan);
-        }
-
-        await _output.FlushAsync(ct);
-    }
-
-    /// <summary>An error after the stream began: its last event.</summary>
-    public async ValueTask FailAsync(int code, string text, Action<Utf8JsonWriter> data, CancellationToken ct)
-    {
-        var id = envelope.Id.Of(body.Span).ToArray();
-        WriteEvent(output => RpcWriter.WriteError(output, id, code, text, data));
-        await _output.FlushAsync(ct);
-    }
-
-    private void BeginStream()
-    {
-        if (_streaming)
-        {
+            await WriteEventAsync(output => _writer.Write(output, message, session), ct);
             return;
         }
 
-        _streaming = true;
-        EventStream.Begin(response);
+        var answer = new ArrayBufferWriter<byte>(message.Bytes.Length + 256);
+        _writer.Write(answer, message, session);
+        await WriteBodyAsync(answer, _writer.StatusOf(message, session), ct);
     }
 
-    /// <summary>A JSON-RPC message holds no line break, unless its sender wrote it over several lines; an event must not.</summary>
-    private void WriteEvent(Action<IBufferWriter<byte>> write)
+    /// <summary>A result that Weir makes itself.</summary>
+    /// <param name="result">Writes one value.</param>
+    public async ValueTask FinishAsync(Action<Utf8JsonWriter> result, CancellationToken ct)
     {
-        var buffer = new ArrayBufferWriter<byte>(512);
-        write(buffer);
-        _output.Write("event: message\ndata: "u8);
-        foreach (var part in buffer.WrittenSpan.SplitAny((byte)'\r', (byte)'\n'))
+        if (_streaming)
         {
-            _output.Write(buffer.WrittenSpan[part]);
+            await WriteEventAsync(output => RpcWriter.WriteResult(output, exchange.Id, result), ct);
+            return;
         }
 
-        _output.Write("\n\n"u8);
+        var answer = new ArrayBufferWriter<byte>(256);
+        RpcWriter.WriteResult(answer, exchange.Id, result);
+        await WriteBodyAsync(answer, StatusCodes.Status200OK, ct);
+    }
+
+    /// <summary>An error after the stream began: its last event.</summary>
+    public ValueTask FailAsync(int code, string text, Action<Utf8JsonWriter> data, CancellationToken ct) =>
+        WriteEventAsync(output => RpcWriter.WriteError(output, exchange.Id, code, text, data), ct);
+
+    public void Dispose() => _writing.Dispose();
+
+    private async ValueTask WriteBodyAsync(ArrayBufferWriter<byte> answer, int status, CancellationToken ct)
+    {
+        _response.StatusCode = status;
+        _response.ContentType = "application/json";
+        _response.ContentLength = answer.WrittenCount;
+        _output.Write(answer.WrittenSpan);
+        await _output.FlushAsync(ct);
+    }
+
+    private async ValueTask WriteEventAsync(Action<IBufferWriter<byte>> write, CancellationToken ct)
+    {
+        await _writing.WaitAsync(ct);
+        try
+        {
+            if (!_streaming)
+            {
+                _streaming = true;
+                EventStream.Begin(_response);
+            }
+
+            EventStream.WriteMessage(_output, write);
+            await _output.FlushAsync(ct);
+        }
+        finally
+        {
+            _writing.Release();
+        }
     }
 
     private void WriteProgress(IBufferWriter<byte> output, UpstreamMessage message)
@@ -91,7 +115,7 @@ internal sealed class HttpCallResponder(HttpResponse response, ReadOnlyMemory<by
         json.WriteString("method"u8, Methods.Progress);
         json.WriteStartObject("params"u8);
         json.WritePropertyName("progressToken"u8);
-        json.WriteRawValue(envelope.ProgressToken.Of(body.Span), skipInputValidation: true);
+        json.WriteRawValue(exchange.Envelope.ProgressToken.Of(exchange.Body.Span), skipInputValidation: true);
         using var parameters = JsonDocument.Parse(message.Outline.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = 128 });
         foreach (var member in parameters.RootElement.EnumerateObject().Where(m => !m.NameEquals("progressToken"u8)))
         {
@@ -102,49 +126,27 @@ internal sealed class HttpCallResponder(HttpResponse response, ReadOnlyMemory<by
         json.WriteEndObject();
     }
 
-    private void WriteResponse(IBufferWriter<byte> output, UpstreamMessage message, UpstreamSession session)
+    private static void WriteRequest(IBufferWriter<byte> output, string id, string method, ReadOnlyMemory<byte> parameters)
     {
-        output.Write("{\"jsonrpc\":\"2.0\",\"id\":"u8);
-        output.Write(envelope.Id.Of(body.Span));
-        if (message.Outline.Error.Exists)
-        {
-            output.Write(",\"error\":"u8);
-            output.Write(message.Outline.Error.Of(message.Bytes.Span));
-        }
-        else
-        {
-            output.Write(",\"result\":"u8);
-            WriteResult(output, message, session);
-        }
-
-        output.Write("}"u8);
+        using var json = new Utf8JsonWriter(output);
+        json.WriteStartObject();
+        json.WriteString("jsonrpc"u8, "2.0"u8);
+        json.WritePropertyName("id"u8);
+        json.WriteRawValue(id);
+        json.WriteString("method"u8, method);
+        json.WritePropertyName("params"u8);
+        json.WriteRawValue(parameters.Span);
+        json.WriteEndObject();
     }
 
-    private void WriteResult(IBufferWriter<byte> output, UpstreamMessage message, UpstreamSession session)
+    private static string? LevelOf(UpstreamMessage message)
     {
-        var result = message.Outline.Result.Of(message.Bytes);
-        if (mapUris && ResourceUris.MayHold(result.Span))
+        if (!message.Outline.Params.Exists)
         {
-            var mapped = new ArrayBufferWriter<byte>(result.Length + 256);
-            using (var json = new Utf8JsonWriter(mapped))
-            {
-                ResourceUris.WriteMapped(json, result, session.Target.InstanceName);
-            }
-
-            result = mapped.WrittenMemory;
+            return null;
         }
 
-        if (session.IsModern == modern)
-        {
-            output.Write(result.Span);
-        }
-        else if (modern)
-        {
-            ResultEnvelope.WriteModern(output, result.Span, message.Outline.ResultType is not null);
-        }
-        else
-        {
-            ResultEnvelope.WriteLegacy(output, result);
-        }
+        using var parameters = JsonDocument.Parse(message.Outline.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = 128 });
+        return parameters.RootElement.TryGetProperty("level", out var level) && level.ValueKind == JsonValueKind.String ? level.GetString() : null;
     }
 }

@@ -20,6 +20,14 @@ internal sealed class McpExchange(HttpContext http, McpScope scope, ReadOnlyMemo
 
     public bool Modern { get; set; }
 
+    /// <summary>The legacy session that it belongs to; null in the modern era.</summary>
+    public Session? Session { get; set; }
+
+    /// <summary>What servers may ask of the client: declared by this request, or when its session began.</summary>
+    public ClientCapabilities Offered => Session is { } session
+        ? new ClientCapabilities(session.Capabilities)
+        : ClientCapabilities.Read(Envelope.ClientCapabilities.Of(Body.Span));
+
     /// <summary>Whose upstream session it uses where an instance shares none: the client's session, or the agent.</summary>
     public string Affinity { get; set; } = "";
 }

@@ -14,10 +14,13 @@ namespace Weir.Gateway;
 /// </summary>
 internal sealed class McpHandler(
     McpMethods methods,
+    McpLists lists,
+    McpCalls calls,
+    McpSubscriptions subscriptions,
+    ClientAnswers answers,
     SessionTokens sessions,
+    SessionStates states,
     UpstreamSessions upstreamSessions,
-    AgentCatalogs catalogs,
-    ListChanges listChanges,
     RefusedRequests refused,
     McpErrors errors,
     McpConfig config)
@@ -83,9 +86,9 @@ internal sealed class McpHandler(
 
         try
         {
-            if (await OpenSessionAsync(http, scope) is not null)
+            if (await OpenSessionAsync(http, scope) is { } session)
             {
-                await listChanges.StreamAsync(http, scope.Principal.Name, ct => catalogs.LoadAsync(scope.Principal, scope.InstanceName, ct));
+                await subscriptions.StreamAsync(http, scope, session);
             }
         }
         catch (WeirException e)
@@ -108,6 +111,7 @@ internal sealed class McpHandler(
         }
         else if (await OpenSessionAsync(http, scope) is { } session)
         {
+            states.End(session);
             await upstreamSessions.EndAsync(session.Id, http.RequestAborted);
             http.Response.StatusCode = StatusCodes.Status204NoContent;
         }
@@ -142,20 +146,35 @@ internal sealed class McpHandler(
         }
 
         exchange.Affinity = "agent:" + exchange.Scope.Principal.Name;
-        switch (exchange.Envelope.Method)
+        await (exchange.Envelope.Method switch
         {
-            case Methods.Discover:
-                await methods.DiscoverAsync(exchange);
-                break;
-            case Methods.ToolsList:
-                await methods.ListToolsAsync(exchange);
-                break;
-            case Methods.ToolsCall:
-                await methods.CallToolAsync(exchange);
-                break;
-            default:
-                await McpErrors.RefuseAsync(exchange.Http, new Refusal(404, RpcCodes.MethodNotFound, "Method not found"), exchange.Id);
-                break;
+            Methods.Discover => methods.DiscoverAsync(exchange),
+            Methods.Listen => ListenAsync(exchange),
+            _ => AnswerAsync(exchange),
+        });
+    }
+
+    /// <summary>What both eras have.</summary>
+    private Task AnswerAsync(McpExchange exchange) => exchange.Envelope.Method switch
+    {
+        Methods.ToolsCall => calls.CallToolAsync(exchange),
+        Methods.ToolsList or Methods.PromptsList or Methods.ResourcesList or Methods.ResourceTemplatesList => lists.ListAsync(exchange),
+        Methods.PromptsGet => calls.GetPromptAsync(exchange),
+        Methods.ResourcesRead => calls.ReadResourceAsync(exchange),
+        Methods.Complete => calls.CompleteAsync(exchange),
+        _ => McpErrors.RefuseAsync(exchange.Http, new Refusal(exchange.Modern ? 404 : 200, RpcCodes.MethodNotFound, "Method not found"), exchange.Id),
+    };
+
+    private async Task ListenAsync(McpExchange exchange)
+    {
+        try
+        {
+            await subscriptions.ListenAsync(exchange);
+        }
+        catch (WeirException e) when (e.Code == ErrorCode.RateLimited)
+        {
+            await refused.RecordAsync(exchange.Http, exchange.Scope, exchange.Body, Methods.Listen, "limit");
+            throw;
         }
     }
 
@@ -172,27 +191,34 @@ internal sealed class McpHandler(
             return;
         }
 
+        (exchange.Session, exchange.Affinity) = (session, session.Id);
         if (exchange.Envelope.Kind != MessageKind.Request)
         {
+            Hear(exchange, session);
             exchange.Http.Response.StatusCode = StatusCodes.Status202Accepted;
             return;
         }
 
-        exchange.Affinity = session.Id;
-        switch (exchange.Envelope.Method)
+        await (exchange.Envelope.Method switch
         {
-            case Methods.Ping:
-                await methods.PingAsync(exchange);
-                break;
-            case Methods.ToolsList:
-                await methods.ListToolsAsync(exchange);
-                break;
-            case Methods.ToolsCall:
-                await methods.CallToolAsync(exchange);
-                break;
-            default:
-                await McpErrors.RefuseAsync(exchange.Http, new Refusal(200, RpcCodes.MethodNotFound, "Method not found"), exchange.Id);
-                break;
+            Methods.Ping => methods.PingAsync(exchange),
+            Methods.SetLevel => methods.SetLevelAsync(exchange),
+            Methods.Subscribe => subscriptions.SubscribeAsync(exchange),
+            Methods.Unsubscribe => subscriptions.UnsubscribeAsync(exchange),
+            _ => AnswerAsync(exchange),
+        });
+    }
+
+    /// <summary>What a legacy client says unasked, or answers to a server.</summary>
+    private void Hear(McpExchange exchange, Session session)
+    {
+        if (exchange.Envelope.Kind == MessageKind.Response)
+        {
+            answers.Take(session.Id, exchange.Body, exchange.Envelope);
+        }
+        else if (exchange.Envelope.Method == Methods.Cancelled)
+        {
+            calls.Cancel(exchange);
         }
     }
 

@@ -27,6 +27,35 @@ internal static class ResultEnvelope
         output.Write(result[1..]);
     }
 
+    /// <summary>
+    /// A result that a modern client may keep, and that says for how long. Whoever answered, it is private: it depends on the agent's
+    /// grants. A server that names no time, as legacy ones never do, is asked each time.
+    /// </summary>
+    public static void WriteCacheable(IBufferWriter<byte> output, ReadOnlyMemory<byte> result)
+    {
+        using var document = JsonDocument.Parse(result, new JsonDocumentOptions { MaxDepth = 128 });
+        using var json = new Utf8JsonWriter(output);
+        var ttl = 0L;
+        json.WriteStartObject();
+        json.WriteString("resultType"u8, "complete"u8);
+        foreach (var member in document.RootElement.EnumerateObject())
+        {
+            if (member.NameEquals("ttlMs"u8))
+            {
+                ttl = member.Value.ValueKind == JsonValueKind.Number && member.Value.TryGetInt64(out var given) ? Math.Max(given, 0) : 0;
+            }
+            else if (!member.NameEquals("resultType"u8) && !member.NameEquals("cacheScope"u8))
+            {
+                json.WritePropertyName(member.Name);
+                json.WriteRawValue(JsonMarshal.GetRawUtf8Value(member.Value), skipInputValidation: true);
+            }
+        }
+
+        json.WriteNumber("ttlMs"u8, ttl);
+        json.WriteString("cacheScope"u8, "private"u8);
+        json.WriteEndObject();
+    }
+
     /// <summary>A modern server's result for a legacy client: strict ones reject the members that they do not know.</summary>
     public static void WriteLegacy(IBufferWriter<byte> output, ReadOnlyMemory<byte> result)
     {

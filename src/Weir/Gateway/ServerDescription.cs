@@ -35,44 +35,22 @@ internal static class ServerDescription
         json.WriteEndObject();
     }
 
-    public static void WriteToolsResult(IBufferWriter<byte> output, byte[] id, IReadOnlyList<CatalogItem> tools, IReadOnlyList<Definition?> definitions, bool modern)
+    /// <summary>The members that a modern list carries beside its items.</summary>
+    public static ReadOnlySpan<byte> CacheHints => Hints.AsSpan(1, Hints.Length - 2);
+
+    private static readonly byte[] Hints = MakeHints();
+
+    private static byte[] MakeHints()
     {
-        output.Write("{\"jsonrpc\":\"2.0\",\"id\":"u8);
-        output.Write(id);
-        output.Write(",\"result\":{\"tools\":["u8);
-        var first = true;
-        for (var i = 0; i < tools.Count; i++)
+        var output = new ArrayBufferWriter<byte>(256);
+        using (var json = new Utf8JsonWriter(output))
         {
-            if (definitions[i] is not { } definition)
-            {
-                continue;
-            }
-
-            if (!first)
-            {
-                output.Write(","u8);
-            }
-
-            first = false;
-            definition.WriteTo(output, tools[i].ExposedName);
+            json.WriteStartObject();
+            WriteCacheHints(json);
+            json.WriteEndObject();
         }
 
-        output.Write("]"u8);
-        if (modern)
-        {
-            var hints = new ArrayBufferWriter<byte>(256);
-            using (var json = new Utf8JsonWriter(hints))
-            {
-                json.WriteStartObject();
-                WriteCacheHints(json);
-                json.WriteEndObject();
-            }
-
-            output.Write(","u8);
-            output.Write(hints.WrittenSpan[1..^1]);
-        }
-
-        output.Write("}}"u8);
+        return output.WrittenSpan.ToArray();
     }
 
     /// <summary>What every modern result that may be cached carries. Private: it depends on the agent's grants.</summary>
@@ -90,8 +68,21 @@ internal static class ServerDescription
     private static void WriteCapabilities(Utf8JsonWriter json)
     {
         json.WriteStartObject("capabilities"u8);
-        json.WriteStartObject("tools"u8);
-        json.WriteBoolean("listChanged"u8, true);
+        foreach (var list in (ReadOnlySpan<string>)["tools", "prompts", "resources"])
+        {
+            json.WriteStartObject(list);
+            json.WriteBoolean("listChanged"u8, true);
+            if (list == "resources")
+            {
+                json.WriteBoolean("subscribe"u8, true);
+            }
+
+            json.WriteEndObject();
+        }
+
+        json.WriteStartObject("completions"u8);
+        json.WriteEndObject();
+        json.WriteStartObject("logging"u8);
         json.WriteEndObject();
         json.WriteEndObject();
     }

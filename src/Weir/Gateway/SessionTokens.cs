@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Text.Json;
 using Weir.Identity;
 using Weir.Keys;
+using Weir.Mcp;
 
 namespace Weir.Gateway;
 
@@ -10,7 +11,7 @@ namespace Weir.Gateway;
 /// <param name="Principal">Who opened it; nobody else may use it.</param>
 /// <param name="Path">The endpoint it was opened on: <c>/mcp</c>, or one agent's or instance's.</param>
 /// <param name="Version">The negotiated protocol version.</param>
-/// <param name="Capabilities">The client's capabilities, JSON.</param>
+/// <param name="Capabilities">What the client offers to servers (<see cref="ClientCapabilities"/>), JSON.</param>
 /// <param name="Replica">The replica that holds what dies with an open stream.</param>
 /// <param name="ExpiresAt">After this the client must initialize anew.</param>
 internal sealed record Session(string Id, string Principal, string Path, string Version, string Capabilities, Guid Replica, DateTimeOffset ExpiresAt);
@@ -32,17 +33,14 @@ internal sealed class SessionTokens(Keyring keyring, TimeProvider time)
     public static readonly TimeSpan Lifetime = TimeSpan.FromHours(24);
     private const string Purpose = "mcp-session";
 
-    /// <summary>A client's capabilities beyond this many bytes are not kept: the id travels in a header.</summary>
-    private const int MaxCapabilities = 2048;
-
     public string Seal(Session session) => Base64Url.EncodeToString(keyring.Seal(Purpose, JsonSerializer.SerializeToUtf8Bytes(session, GatewayJson.Default.Session)));
 
-    public Session Create(Principal principal, string path, string version, ReadOnlySpan<byte> capabilities, Guid replica) => new(
+    public Session Create(Principal principal, string path, string version, ClientCapabilities offered, Guid replica) => new(
         Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(16)),
         principal.Name,
         path,
         version,
-        capabilities.Length is > 0 and <= MaxCapabilities ? System.Text.Encoding.UTF8.GetString(capabilities) : "{}",
+        offered.Json,
         replica,
         time.GetUtcNow() + Lifetime);
 

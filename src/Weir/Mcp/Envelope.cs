@@ -27,6 +27,9 @@ internal readonly record struct Envelope
     /// <summary><c>params.name</c>, or <c>params.uri</c> where the method is named by it; unescaped.</summary>
     public string? Name { get; init; }
 
+    /// <summary><c>params.uri</c>, whichever method; unescaped.</summary>
+    public string? Uri { get; init; }
+
     public ByteRange Arguments { get; init; }
 
     public ByteRange Meta { get; init; }
@@ -50,7 +53,17 @@ internal readonly record struct Envelope
     /// <summary><c>params.requestId</c> of a cancellation, <c>params.progressToken</c> of a progress notification: the raw token.</summary>
     public ByteRange Subject { get; init; }
 
-    public bool HasCursor { get; init; }
+    /// <summary><c>params.cursor</c> of a list; null where it is missing.</summary>
+    public string? Cursor { get; init; }
+
+    /// <summary><c>params.requestState</c>: what the server gave to the try before this one, unescaped.</summary>
+    public string? RequestState { get; init; }
+
+    /// <summary><c>params.inputResponses</c>: what the client's person or model answered since.</summary>
+    public ByteRange InputResponses { get; init; }
+
+    /// <summary>From which level on the client wants log messages: of <c>_meta</c> in a modern request, of <c>params</c> in <c>logging/setLevel</c>.</summary>
+    public string? LogLevel { get; init; }
 }
 
 /// <summary>A message that is refused before anything is asked of anybody.</summary>

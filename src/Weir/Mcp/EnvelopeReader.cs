@@ -48,7 +48,10 @@ internal static class EnvelopeReader
         private string? _metaVersion;
         private string? _requestedVersion;
         private bool _isVersion2;
-        private bool _hasCursor;
+        private string? _cursor;
+        private string? _requestState;
+        private string? _logLevel;
+        private ByteRange _inputResponses;
         private ByteRange _params;
         private ByteRange _arguments;
         private ByteRange _meta;
@@ -174,11 +177,34 @@ internal static class EnvelopeReader
             {
                 _subject = _reader.NextValue();
             }
+            else if (_reader.Is("cursor"u8))
+            {
+                _cursor = _reader.ReadString("params.cursor");
+            }
+            else if (_reader.Is("level"u8))
+            {
+                _logLevel = _reader.ReadString("params.level");
+            }
+            else if (_reader.Is("requestState"u8))
+            {
+                _requestState = _reader.ReadString("params.requestState");
+            }
+            else if (_reader.Is("inputResponses"u8))
+            {
+                _inputResponses = ReadInputResponses();
+            }
             else
             {
-                _hasCursor |= _reader.Is("cursor"u8);
                 _reader.NextValue();
             }
+        }
+
+        private ByteRange ReadInputResponses()
+        {
+            _reader.Read();
+            var isObject = _reader.Token == JsonTokenType.StartObject;
+            var value = _reader.SkipValue();
+            return isObject ? value : throw new EnvelopeException(RpcCodes.InvalidParams, "params.inputResponses is not an object.", Id);
         }
 
         private ByteRange ReadMeta()
@@ -196,6 +222,10 @@ internal static class EnvelopeReader
                     var isObject = _reader.Token == JsonTokenType.StartObject;
                     var value = _reader.SkipValue();
                     _clientCapabilities = isObject ? value : default;
+                }
+                else if (_reader.Is(Protocol.MetaLogLevel))
+                {
+                    _logLevel = _reader.ReadString("params._meta." + Protocol.MetaLogLevel);
                 }
                 else if (_reader.Is("progressToken"u8))
                 {
@@ -241,7 +271,11 @@ internal static class EnvelopeReader
                 RequestedVersion = _requestedVersion,
                 InitializeCapabilities = _initializeCapabilities,
                 Subject = _subject,
-                HasCursor = _hasCursor,
+                Uri = _uri,
+                Cursor = _cursor,
+                RequestState = _requestState,
+                InputResponses = _inputResponses,
+                LogLevel = _logLevel,
                 Result = _result,
                 Error = _error,
             };

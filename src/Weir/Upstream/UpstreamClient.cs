@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Net.Http.Headers;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Weir.Egress;
 using Weir.Errors;
@@ -8,7 +9,7 @@ using Weir.Mcp;
 namespace Weir.Upstream;
 
 /// <summary>Speaks both eras toward servers: opens what needs opening, and posts requests whose bodies are made elsewhere.</summary>
-internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
+internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes, TimeProvider time)
 {
     /// <summary>For era detection and <c>initialize</c> together.</summary>
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
@@ -16,21 +17,26 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
     /// <summary>For a goodbye, whose answer does not matter.</summary>
     private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(2);
 
+    /// <summary>How often a stream that breaks off is taken up again in one call, and after which pause where the server names none.</summary>
+    private const int MaxResumes = 20;
+    private static readonly TimeSpan DefaultRetry = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(30);
+
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
     /// <summary>
     /// Opens a conversation. A modern server is found by <c>server/discover</c>; whatever else comes back than a modern
-    /// answer means a legacy one, which gets <c>initialize</c>. Weir declares no client capabilities: what it does not relay
-    /// it must not promise.
+    /// answer means a legacy one, which gets <c>initialize</c>.
     /// </summary>
+    /// <param name="offered">What the clients of this conversation offer to servers, and Weir relays.</param>
     /// <exception cref="UpstreamException">The server is not reached, or speaks neither era.</exception>
-    public async Task<UpstreamSession> OpenAsync(UpstreamTarget target, CancellationToken ct)
+    public async Task<UpstreamSession> OpenAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct);
         deadline.CancelAfter(ConnectTimeout);
         try
         {
-            return await DiscoverAsync(target, deadline.Token) ?? await InitializeAsync(target, deadline.Token);
+            return await DiscoverAsync(target, offered, deadline.Token) ?? await InitializeAsync(target, offered, deadline.Token);
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
@@ -41,6 +47,76 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
     /// <summary>Posts one message. The caller reads the answer and disposes it.</summary>
     public Task<UpstreamExchange> PostAsync(UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct) =>
         UpstreamExchange.SendAsync(Sockets(session.Target), Request(session.Target, session.Version, session.SessionId, method, name, body), maxResponseBytes, ct);
+
+    /// <summary>
+    /// What the server says to one request. A stream that breaks off before the response is taken up again where the server
+    /// gave its events ids: that is how it says that it may end a stream and go on in another.
+    /// </summary>
+    public async IAsyncEnumerable<UpstreamMessage> ReadAsync(UpstreamSession session, UpstreamExchange exchange, long id, [EnumeratorCancellation] CancellationToken ct)
+    {
+        var current = exchange;
+        try
+        {
+            for (var resumed = 0; ; resumed++)
+            {
+                var done = false;
+                await foreach (var message in current.ReadAsync(id, ct))
+                {
+                    done |= message.Outline.Kind == MessageKind.Response;
+                    yield return message;
+                }
+
+                if (done || session.IsModern || current.LastEventId is not { } last || resumed == MaxResumes)
+                {
+                    yield break;
+                }
+
+                await Task.Delay(Shorter(current.RetryAfter ?? DefaultRetry, LongestRetry), time, ct);
+                var next = await OpenStreamAsync(session, last, ct);
+                if (!ReferenceEquals(current, exchange))
+                {
+                    current.Dispose();
+                }
+
+                current = next;
+            }
+        }
+        finally
+        {
+            if (!ReferenceEquals(current, exchange))
+            {
+                current.Dispose();
+            }
+        }
+    }
+
+    private static TimeSpan Shorter(TimeSpan one, TimeSpan other) => one < other ? one : other;
+
+    /// <summary>Posts what expects no answer: a notification, or the answer to a server's request.</summary>
+    /// <exception cref="UpstreamException">It was not taken.</exception>
+    public async Task TellAsync(UpstreamSession session, string method, ReadOnlyMemory<byte> body, CancellationToken ct)
+    {
+        using var exchange = await PostAsync(session, method, name: null, body, ct);
+        if (exchange.Status >= 400)
+        {
+            throw new UpstreamException(UpstreamFailure.Nonsense, $"The server answered {exchange.Status} to {method}.");
+        }
+    }
+
+    /// <summary>Opens a legacy session's own stream, or takes up again one that broke off. The caller reads and disposes it.</summary>
+    /// <param name="lastEventId">The last event that came before a stream broke off; null opens the session's own.</param>
+    public Task<UpstreamExchange> OpenStreamAsync(UpstreamSession session, string? lastEventId, CancellationToken ct)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Get, session.Target.Endpoint);
+        request.Headers.TryAddWithoutValidation("Accept", "text/event-stream");
+        AddHeaders(request, session.Target, session.Version, session.SessionId);
+        if (lastEventId is not null)
+        {
+            request.Headers.TryAddWithoutValidation("Last-Event-ID", lastEventId);
+        }
+
+        return UpstreamExchange.SendAsync(Sockets(session.Target), request, maxResponseBytes, ct);
+    }
 
     /// <summary>Ends a legacy session at the server; what it answers does not matter.</summary>
     public async Task CloseAsync(UpstreamSession session, CancellationToken ct)
@@ -64,7 +140,7 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
         }
     }
 
-    private async Task<UpstreamSession?> DiscoverAsync(UpstreamTarget target, CancellationToken ct)
+    private async Task<UpstreamSession?> DiscoverAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct)
     {
         var body = Build(1, Methods.Discover, json => WriteModernMeta(json));
         using var request = Request(target, Protocol.Modern, sessionId: null, Methods.Discover, name: null, body);
@@ -78,7 +154,7 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
                     var info = result.TryGetProperty("_meta", out var meta) && meta.ValueKind == JsonValueKind.Object && meta.TryGetProperty(Protocol.MetaServerInfo, out var value)
                         ? value.GetRawText() : "{}";
                     var capabilities = result.TryGetProperty("capabilities", out var declared) ? declared.GetRawText() : "{}";
-                    return new UpstreamSession(target, Protocol.Modern, sessionId: null, ToBytes(info), ToBytes(capabilities));
+                    return new UpstreamSession(target, Protocol.Modern, sessionId: null, ToBytes(info), ToBytes(capabilities), offered);
                 }
             }
         }
@@ -90,13 +166,13 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
         return null;
     }
 
-    private async Task<UpstreamSession> InitializeAsync(UpstreamTarget target, CancellationToken ct)
+    private async Task<UpstreamSession> InitializeAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct)
     {
         var body = Build(1, Methods.Initialize, json =>
         {
             json.WriteString("protocolVersion"u8, Protocol.LatestLegacy);
-            json.WriteStartObject("capabilities"u8);
-            json.WriteEndObject();
+            json.WritePropertyName("capabilities"u8);
+            json.WriteRawValue(offered.Utf8, skipInputValidation: true);
             json.WritePropertyName("clientInfo"u8);
             WriteClientInfo(json);
         });
@@ -114,25 +190,15 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
                 throw new UpstreamException(UpstreamFailure.Nonsense, $"The server refused to initialize (code {message.Outline.ErrorCode}).");
             }
 
-            var session = ReadInitializeResult(target, exchange.SessionId, message.Outline.Result.Of(message.Bytes));
-            await NotifyInitializedAsync(session, ct);
+            var session = ReadInitializeResult(target, exchange.SessionId, message.Outline.Result.Of(message.Bytes), offered);
+            await TellAsync(session, Methods.Initialized, """{"jsonrpc":"2.0","method":"notifications/initialized"}"""u8.ToArray(), ct);
             return session;
         }
 
         throw new UpstreamException(UpstreamFailure.Nonsense, "The server ended its answer to initialize without a result.");
     }
 
-    private async Task NotifyInitializedAsync(UpstreamSession session, CancellationToken ct)
-    {
-        ReadOnlyMemory<byte> body = """{"jsonrpc":"2.0","method":"notifications/initialized"}"""u8.ToArray();
-        using var exchange = await PostAsync(session, Methods.Initialized, name: null, body, ct);
-        if (exchange.Status >= 400)
-        {
-            throw new UpstreamException(UpstreamFailure.Nonsense, $"The server answered {exchange.Status} to notifications/initialized.");
-        }
-    }
-
-    private static UpstreamSession ReadInitializeResult(UpstreamTarget target, string? sessionId, ReadOnlyMemory<byte> bytes)
+    private static UpstreamSession ReadInitializeResult(UpstreamTarget target, string? sessionId, ReadOnlyMemory<byte> bytes, ClientCapabilities offered)
     {
         using var document = JsonDocument.Parse(bytes);
         var result = document.RootElement;
@@ -144,7 +210,7 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes)
 
         var info = result.TryGetProperty("serverInfo", out var i) ? i.GetRawText() : "{}";
         var capabilities = result.TryGetProperty("capabilities", out var c) ? c.GetRawText() : "{}";
-        return new UpstreamSession(target, version, sessionId, ToBytes(info), ToBytes(capabilities));
+        return new UpstreamSession(target, version, sessionId, ToBytes(info), ToBytes(capabilities), offered);
     }
 
     private static bool Supports(ReadOnlyMemory<byte> bytes, out JsonElement result)

@@ -27,6 +27,12 @@ internal sealed class UpstreamExchange : IDisposable
 
     public int Status => (int)_response.StatusCode;
 
+    /// <summary>The id of the last event that came, by which a broken stream is taken up again; null where the server gives none.</summary>
+    public string? LastEventId { get; private set; }
+
+    /// <summary>How long the server wants to be left alone before that; null where it does not say.</summary>
+    public TimeSpan? RetryAfter { get; private set; }
+
     public string? SessionId => _response.Headers.TryGetValues(Protocol.SessionHeader, out var values) ? values.FirstOrDefault() : null;
 
     /// <exception cref="UpstreamException">No connection, or Weir does not connect there.</exception>
@@ -51,8 +57,9 @@ internal sealed class UpstreamExchange : IDisposable
     }
 
     /// <summary>The messages, in order. Ends after the response to <paramref name="id"/>, or where the server stops.</summary>
+    /// <param name="id">Null for a stream that answers no request and may go on forever.</param>
     /// <exception cref="UpstreamException">It is not the protocol, or too large, or the connection broke.</exception>
-    public async IAsyncEnumerable<UpstreamMessage> ReadAsync(long id, [EnumeratorCancellation] CancellationToken ct)
+    public async IAsyncEnumerable<UpstreamMessage> ReadAsync(long? id, [EnumeratorCancellation] CancellationToken ct)
     {
         var type = _response.Content.Headers.ContentType?.MediaType;
         if (string.Equals(type, "application/json", StringComparison.OrdinalIgnoreCase))
@@ -66,7 +73,7 @@ internal sealed class UpstreamExchange : IDisposable
             throw Nonsense($"The server answered {Status} with {type ?? "no content type"}.");
         }
 
-        await foreach (var data in EventsAsync(ct))
+        await foreach (var data in EventsAsync(isEndless: id is null, ct))
         {
             if (data.Length == 0)
             {
@@ -75,7 +82,7 @@ internal sealed class UpstreamExchange : IDisposable
 
             var message = Parse(data, id);
             yield return message;
-            if (message.Outline.Kind == MessageKind.Response)
+            if (message.Outline.Kind == MessageKind.Response && id is not null)
             {
                 yield break;
             }
@@ -117,10 +124,11 @@ internal sealed class UpstreamExchange : IDisposable
 
     public void Dispose() => _response.Dispose();
 
-    private async IAsyncEnumerable<byte[]> EventsAsync([EnumeratorCancellation] CancellationToken ct)
+    private async IAsyncEnumerable<byte[]> EventsAsync(bool isEndless, [EnumeratorCancellation] CancellationToken ct)
     {
         await using var stream = new CappedStream(await _response.Content.ReadAsStreamAsync(ct), _maxBytes);
-        var events = SseParser.Create(stream, static (_, data) => data.ToArray()).EnumerateAsync(ct).GetAsyncEnumerator(ct);
+        var parser = SseParser.Create(stream, static (_, data) => data.ToArray());
+        var events = parser.EnumerateAsync(ct).GetAsyncEnumerator(ct);
         while (true)
         {
             try
@@ -135,11 +143,18 @@ internal sealed class UpstreamExchange : IDisposable
                 throw new UpstreamException(UpstreamFailure.Unreachable, "The connection to the server broke.", e);
             }
 
+            LastEventId = parser.LastEventId.Length > 0 ? parser.LastEventId : null;
+            RetryAfter = parser.ReconnectionInterval == Timeout.InfiniteTimeSpan ? null : parser.ReconnectionInterval;
+            if (isEndless)
+            {
+                stream.Allow(_maxBytes);
+            }
+
             yield return events.Current.Data;
         }
     }
 
-    private static UpstreamMessage Parse(ReadOnlyMemory<byte> bytes, long id)
+    private static UpstreamMessage Parse(ReadOnlyMemory<byte> bytes, long? id)
     {
         Outline outline;
         try
@@ -171,6 +186,9 @@ internal sealed class UpstreamExchange : IDisposable
     private sealed class CappedStream(Stream inner, long left) : Stream
     {
         private long _left = left;
+
+        /// <summary>From now on so many bytes more.</summary>
+        public void Allow(long bytes) => _left = bytes;
 
         public override bool CanRead => true;
 

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Weir.Mcp;
 
 namespace Weir.Upstream;
@@ -6,7 +7,7 @@ namespace Weir.Upstream;
 /// What Weir agreed with a server: the era, the version and, from a legacy one, the session. Ids are this session's own, so
 /// that no two calls in flight share one, whoever made them.
 /// </summary>
-internal sealed class UpstreamSession(UpstreamTarget target, string version, string? sessionId, byte[] serverInfo, byte[] capabilities)
+internal sealed class UpstreamSession(UpstreamTarget target, string version, string? sessionId, byte[] serverInfo, byte[] capabilities, ClientCapabilities offered)
 {
     /// <summary>What a server says of itself is kept as long as the session: more than this many bytes is not kept.</summary>
     private const int MaxDescription = 64 * 1024;
@@ -28,8 +29,23 @@ internal sealed class UpstreamSession(UpstreamTarget target, string version, str
     /// <summary>The server's capabilities, JSON.</summary>
     public byte[] Capabilities { get; } = capabilities.Length <= MaxDescription ? capabilities : "{}"u8.ToArray();
 
+    /// <summary>What Weir offered for its clients: to a legacy server once and for all; a modern one is told with each request.</summary>
+    public ClientCapabilities Offered { get; } = offered;
+
+    /// <summary>From which level on a legacy server was asked to send log messages; null: it was not asked.</summary>
+    public string? LogLevel { get; set; }
+
     /// <summary>Ticks of the last use, for the sweep of idle sessions.</summary>
     public long LastUsed { get; set; }
+
+    /// <summary>Whether the server declared the capability, e.g. <c>logging</c>, or a member of it, e.g. <c>resources.subscribe</c>.</summary>
+    public bool Declares(string capability, string? member = null)
+    {
+        var declared = JsonElement.Parse(Capabilities);
+        return declared.ValueKind == JsonValueKind.Object
+            && declared.TryGetProperty(capability, out var value)
+            && (member is null || (value.ValueKind == JsonValueKind.Object && value.TryGetProperty(member, out var flag) && flag.ValueKind == JsonValueKind.True));
+    }
 
     public long NextId() => Interlocked.Increment(ref _lastId);
 }

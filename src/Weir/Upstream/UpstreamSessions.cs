@@ -1,10 +1,12 @@
 using System.Collections.Concurrent;
+using Weir.Mcp;
 
 namespace Weir.Upstream;
 
 /// <summary>
-/// The open conversations of this replica, one per instance, endpoint and affinity. Affinity is empty where all calls may share
-/// one; otherwise it is the caller's session, so that state in the server stays that caller's. They die with the replica.
+/// The open conversations of this replica, one per instance, endpoint, affinity and what clients offer. Affinity is empty where all
+/// calls may share one; otherwise it is the caller's session, so that state in the server stays that caller's. What clients offer
+/// is fixed when a conversation opens, so who offers less shares none with who offers more. They die with the replica.
 /// </summary>
 internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
 {
@@ -13,11 +15,11 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
     private readonly ConcurrentDictionary<Key, Lazy<Task<UpstreamSession>>> _open = new();
 
     /// <summary>The open conversation, or a new one; callers that come at once share one opening.</summary>
-    public async ValueTask<UpstreamSession> GetAsync(UpstreamTarget target, string affinity, CancellationToken ct)
+    public async ValueTask<UpstreamSession> GetAsync(UpstreamTarget target, string affinity, ClientCapabilities offered, CancellationToken ct)
     {
-        var key = new Key(target.InstanceId, target.Endpoint.OriginalString, affinity);
+        var key = new Key(target.InstanceId, target.Endpoint.OriginalString, affinity, offered.Json);
         var opening = _open.GetOrAdd(key, static (_, state) => new Lazy<Task<UpstreamSession>>(
-            () => state.client.OpenAsync(state.target, CancellationToken.None)), (client, target));
+            () => state.client.OpenAsync(state.target, state.offered, CancellationToken.None)), (client, target, offered));
         try
         {
             var session = opening.IsValueCreated && opening.Value.IsCompletedSuccessfully ? opening.Value.Result : await opening.Value.WaitAsync(ct);
@@ -35,7 +37,7 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
     /// <summary>Forgets a conversation that the server no longer knows; the next call opens another one.</summary>
     public void Forget(UpstreamSession session, string affinity)
     {
-        var key = new Key(session.Target.InstanceId, session.Target.Endpoint.OriginalString, affinity);
+        var key = new Key(session.Target.InstanceId, session.Target.Endpoint.OriginalString, affinity, session.Offered.Json);
         if (_open.TryGetValue(key, out var opening) && opening.Value.IsCompletedSuccessfully && ReferenceEquals(opening.Value.Result, session))
         {
             _open.TryRemove(new KeyValuePair<Key, Lazy<Task<UpstreamSession>>>(key, opening));
@@ -59,5 +61,5 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
         }
     }
 
-    private readonly record struct Key(Guid InstanceId, string Endpoint, string Affinity);
+    private readonly record struct Key(Guid InstanceId, string Endpoint, string Affinity, string Offered);
 }

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Weir.Gateway;
+using Weir.Identity;
 using Weir.Mcp;
 
 namespace Weir.Tests.Gateway;
@@ -25,7 +26,7 @@ public sealed class ForwardedBodyTests
     [Fact]
     public void A05_what_admission_did_not_judge_is_not_forwarded()
     {
-        var body = Build("""{"name":"x","Arguments":{"evil":1},"Task":{},"_Meta":{},"unknown":1,"requestState":"s","inputResponses":{"k":1}}""", modern: true);
+        var body = Build("""{"name":"x","Arguments":{"evil":1},"Task":{},"unknown":1,"requestState":"s","inputResponses":{"k":1},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}""", modern: true);
         var members = JsonElement.Parse(body).GetProperty("params").EnumerateObject().Select(m => m.Name);
         members.Order(StringComparer.Ordinal).ShouldBe(["_meta", "inputResponses", "name", "requestState"]);
     }
@@ -45,9 +46,37 @@ public sealed class ForwardedBodyTests
     public void A_legacy_server_gets_no_meta_that_the_caller_did_not_send() =>
         JsonElement.Parse(Build("""{"name":"x"}""", modern: false)).GetProperty("params").TryGetProperty("_meta", out _).ShouldBeFalse();
 
-    private static string Build(string parameters, bool modern)
+    [Theory]
+    [InlineData("resources/read", CallKinds.Resource, """{"uri":"weir://s/file:///a","unknown":1}""", """{"uri":"read"}""")]
+    [InlineData("prompts/get", CallKinds.Prompt, """{"name":"s__p","arguments":{"a":"b"}}""", """{"name":"read","arguments":{"a":"b"}}""")]
+    [InlineData("completion/complete", CallKinds.Prompt, """{"ref":{"type":"ref/prompt","name":"s__p"},"argument":{"name":"a","value":"b"}}""", """{"ref":{"type":"ref/prompt","name":"read"},"argument":{"name":"a","value":"b"}}""")]
+    [InlineData("completion/complete", CallKinds.Resource, """{"context":{},"ref":{"type":"ref/resource","uri":"weir://s/x://{a}"},"argument":{"name":"a","value":""}}""", """{"ref":{"type":"ref/resource","uri":"read"},"context":{},"argument":{"name":"a","value":""}}""")]
+    public void Every_method_names_its_subject_in_its_own_way(string method, string kind, string parameters, string expected) =>
+        JsonElement.Parse(Build(parameters, modern: false, method, kind)).GetProperty("params").GetRawText().ShouldBe(expected);
+
+    [Fact]
+    public void What_a_legacy_client_answered_reaches_the_modern_server_with_the_servers_own_state()
     {
-        var body = Encoding.UTF8.GetBytes("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":" + parameters + "}");
-        return Encoding.UTF8.GetString(ForwardedBody.Build(body, EnvelopeReader.Read(body), 42, "read", modern).Span);
+        var parameters = JsonElement.Parse(Build("""{"name":"x","requestState":"the client's own"}""", modern: true, input: new InputForServer("""{"k":{"action":"accept"}}"""u8.ToArray(), "s\u00e4"))).GetProperty("params");
+        parameters.GetProperty("requestState").GetString().ShouldBe("sä");
+        parameters.GetProperty("inputResponses").GetRawText().ShouldBe("""{"k":{"action":"accept"}}""");
+    }
+
+    private static string Build(string parameters, bool modern, string method = "tools/call", string kind = CallKinds.Tool, InputForServer input = default)
+    {
+        var body = Encoding.UTF8.GetBytes("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" + method + "\",\"params\":" + parameters + "}");
+        var envelope = EnvelopeReader.Read(body);
+        var call = new GovernedCall
+        {
+            Principal = Principal.OfPerson(Guid.Empty, Guid.Empty),
+            Kind = kind,
+            ExposedName = "",
+            Body = body,
+            Envelope = envelope,
+            RequestId = "1",
+            Affinity = "",
+            Offered = ClientCapabilities.Read(envelope.ClientCapabilities.Of(body)),
+        };
+        return Encoding.UTF8.GetString(ForwardedBody.Build(call, "read", modern, 42, input).Span);
     }
 }

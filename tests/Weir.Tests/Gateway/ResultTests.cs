@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Weir.Gateway;
+using Weir.Mcp;
 
 namespace Weir.Tests.Gateway;
 
@@ -17,7 +18,7 @@ public sealed class ResultTests
         var output = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(output))
         {
-            ResourceUris.WriteMapped(json, Encoding.UTF8.GetBytes(Result), "files");
+            ResourceUris.WriteMapped(json, Encoding.UTF8.GetBytes(Result), "files", Methods.ToolsCall);
         }
 
         var mapped = Encoding.UTF8.GetString(output.WrittenSpan);

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using Weir.Gateway;
+using Weir.Mcp;
 using Weir.Identity;
 using Weir.Keys;
 
@@ -14,7 +15,7 @@ public sealed class SessionTokensTests
     public void A19_a_session_opens_for_its_principal_and_path_only()
     {
         var tokens = Tokens();
-        var sealedId = tokens.Seal(tokens.Create(_principal, "/mcp", "2025-11-25", "{}"u8, Guid.Empty));
+        var sealedId = tokens.Seal(tokens.Create(_principal, "/mcp", "2025-11-25", ClientCapabilities.None, Guid.Empty));
         tokens.TryOpen(sealedId, _principal, "/mcp", out var session).ShouldBe(SessionCheck.Good);
         session!.Version.ShouldBe("2025-11-25");
         tokens.TryOpen(sealedId, Principal.OfKey(AgentKey.Parse(AgentKey.Create().Text)!), "/mcp", out _).ShouldBe(SessionCheck.Foreign);
@@ -25,7 +26,7 @@ public sealed class SessionTokensTests
     public void A_session_ends_with_its_time()
     {
         var tokens = Tokens();
-        var sealedId = tokens.Seal(tokens.Create(_principal, "/mcp", "2025-11-25", "{}"u8, Guid.Empty));
+        var sealedId = tokens.Seal(tokens.Create(_principal, "/mcp", "2025-11-25", ClientCapabilities.None, Guid.Empty));
         _time.Advance(SessionTokens.Lifetime);
         tokens.TryOpen(sealedId, _principal, "/mcp", out _).ShouldBe(SessionCheck.Unknown);
     }

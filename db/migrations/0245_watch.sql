@@ -1,0 +1,49 @@
+-- What a replica asks while a client listens: where servers are, whose changes it should hear of, and what of them the
+-- client may still know.
+
+-- Where running instances are reached. Tells nothing of them to anybody but a replica, which only learns that a list changed.
+create function weir.instance_endpoints(p_instance_ids uuid[])
+returns table (instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text)
+language plpgsql stable security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select i.id, i.name, weir.endpoint_url(i.url, n.api_url, i.id), i.node_id, i.share
+  from unnest(p_instance_ids) w(id)
+  join lateral (select x.* from public.mcp_server_instances x where x.id = w.id and x.status in ('running', 'degraded') offset 0) i on true
+  left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true;
+end;
+$$;
+revoke all on function weir.instance_endpoints(uuid[]) from public;
+grant execute on function weir.instance_endpoints(uuid[]) to weir_engine;
+
+-- Whether an agent may still read resources that a client of its has subscribed to: decided as a read would be, and recorded
+-- nowhere, for nothing is read. In the order asked.
+create function weir.may_read(
+  p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_ids uuid[], p_uris text[]) returns boolean[]
+language plpgsql stable security definer
+set search_path = ''
+as $$
+declare
+  v_each constant integer[] := array[cardinality(p_uris)];
+begin
+  if cardinality(p_uris) is distinct from cardinality(p_instance_ids) then
+    raise exception using errcode = 'WR001', message = 'p_uris must have one element for each of p_instance_ids';
+  end if;
+  return array(
+    select d.failures <@ '{unavailable}'
+    from unnest((weir.decide(
+      array_fill(p_key_id, v_each), array_fill(p_secret_hash, v_each), array_fill(p_user_id, v_each), array_fill(p_agent_id, v_each),
+      array_fill('resource_read'::text, v_each), p_instance_ids, p_uris, array_fill(null::text, v_each), null)).calls) d
+    order by d.ordinal);
+end;
+$$;
+revoke all on function weir.may_read(text, bytea, uuid, uuid, uuid[], text[]) from public;
+grant execute on function weir.may_read(text, bytea, uuid, uuid, uuid[], text[]) to weir_engine;
+
+grant create on schema weir to weir_system;
+alter function weir.instance_endpoints(uuid[]) owner to weir_system;
+alter function weir.may_read(text, bytea, uuid, uuid, uuid[], text[]) owner to weir_system;
+revoke create on schema weir from weir_system;

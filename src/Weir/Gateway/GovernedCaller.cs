@@ -1,0 +1,298 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+using Weir.Audit;
+using Weir.Errors;
+using Weir.Mcp;
+using Weir.Upstream;
+
+namespace Weir.Gateway;
+
+/// <summary>The life of one call, the hot path: a tool call, and whatever else a server answers.</summary>
+internal sealed class GovernedCaller(
+    CallTargets targets,
+    OpenConnections connections,
+    AdmissionQueue admissions,
+    CompletionQueue completions,
+    UpstreamSessions sessions,
+    UpstreamClient upstream,
+    Func<Guid, string?> nodeKey,
+    TimeSpan deadline,
+    TimeProvider time,
+    ILogger<GovernedCaller> logger)
+{
+    /// <summary>How often a call is tried again when a permission was being changed in the very moment, and how long after.</summary>
+    private static readonly TimeSpan[] ChangingRetries = [TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(60), TimeSpan.FromMilliseconds(180)];
+
+    /// <summary>How often a modern server may ask for more input in one call of a legacy client.</summary>
+    private const int MaxRounds = 10;
+
+    /// <summary>How long a server that is told of a cancellation may take to hear it.</summary>
+    private static readonly TimeSpan CancelPatience = TimeSpan.FromSeconds(2);
+
+    /// <summary>
+    /// Runs the call. The key was presented (1) and the envelope read (2) before:
+    /// (3) resolve the name, as a hint; (4) admit: one statement decides and records; (5) bind the credential: no instance has
+    /// one yet, so none is sent; (6) forward; (7) complete, without waiting.
+    /// </summary>
+    /// <exception cref="WeirException">The call was denied, or could not be decided; nothing was forwarded.</exception>
+    /// <exception cref="CallFailedException">It was forwarded and failed on the way.</exception>
+    /// <exception cref="OperationCanceledException">The caller went away; recorded as cancelled.</exception>
+    public async Task RunAsync(GovernedCall call, ICallResponder responder, CancellationToken ct)
+    {
+        // 3. and 4.
+        using var admitted = await AdmitAsync(call, ct);
+
+        // 5. Bind the credential: instances have none in this release.
+
+        // 6. Forward, and 7. complete whatever comes of it.
+        await CompleteAsync(admitted, run => ForwardAsync(call, admitted, responder, run, ct));
+    }
+
+    /// <summary>Steps 3 and 4: the call is resolved, decided and recorded, and counts among the open ones until it is disposed.</summary>
+    /// <exception cref="WeirException">It was denied, or could not be decided.</exception>
+    public async Task<AdmittedCall> AdmitAsync(GovernedCall call, CancellationToken ct)
+    {
+        // 3. Resolve.
+        var (catalog, target) = await targets.ResolveAsync(call, ct);
+
+        // 4. Admit. A call that waits to be decided counts among the open ones.
+        var open = connections.TryOpen(catalog.OrganizationId, catalog.MaxConnections);
+        try
+        {
+            var (request, decision) = await DecideAsync(call, target, catalog, isAtLimit: open is null);
+            return decision.Admitted
+                ? new AdmittedCall(decision, target!.Item, new CallRun(request, completions, time), open)
+                : throw Denials.ToException(decision, call);
+        }
+        catch
+        {
+            open?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Step 7 around whatever is done for an admitted call: its outcome goes into the record, whatever it is.</summary>
+    public static async Task CompleteAsync(AdmittedCall admitted, Func<CallRun, Task> act)
+    {
+        var run = admitted.Run;
+        try
+        {
+            await act(run);
+        }
+        catch (CallFailedException e)
+        {
+            run.Complete(e.Outcome, e.Code.Sqlstate());
+            throw;
+        }
+        catch (OperationCanceledException)
+        {
+            run.Complete(Outcomes.Cancelled, errorCode: null);
+            throw;
+        }
+        catch (Exception)
+        {
+            run.Complete(Outcomes.UpstreamError, ErrorCode.Internal.Sqlstate());
+            throw;
+        }
+    }
+
+    /// <summary>Where an admitted call goes.</summary>
+    /// <exception cref="CallFailedException">Nowhere: its endpoint or node is not known.</exception>
+    public UpstreamTarget TargetOf(AdmittedCall admitted)
+    {
+        var decision = admitted.Decision;
+        var name = decision.InstanceName ?? "";
+        if (!Uri.TryCreate(decision.EndpointUrl, UriKind.Absolute, out var endpoint))
+        {
+            throw CallFailedException.Unreachable(name, "has no endpoint");
+        }
+
+        if (decision.NodeId is not { } node)
+        {
+            return new UpstreamTarget(decision.InstanceId!.Value, name, endpoint, NodeKey: null);
+        }
+
+        var key = nodeKey(node) ?? throw CallFailedException.Unreachable(name, "runs on a node that this replica does not know yet");
+        return new UpstreamTarget(decision.InstanceId!.Value, name, endpoint, key);
+    }
+
+    private async Task<(CallRequest Request, Decision Decision)> DecideAsync(GovernedCall call, CallTarget? target, AgentCatalog catalog, bool isAtLimit)
+    {
+        if (completions.IsFull)
+        {
+            throw new WeirException(ErrorCode.Unavailable, "Too many outcomes wait for the record; no call is admitted.", "Retry in a moment.");
+        }
+
+        var hash = SHA256.HashData(call.Body.Span);
+        var copy = Redaction.Copy(call.Envelope.Params.Exists ? call.Envelope.Params.Of(call.Body.Span) : "{}"u8);
+        var arguments = call.Envelope.Arguments.Exists ? Encoding.UTF8.GetString(call.Envelope.Arguments.Of(call.Body.Span)) : null;
+        for (var attempt = 1; ; attempt++)
+        {
+            var request = new CallRequest(
+                CallKey.At(time.GetUtcNow()),
+                catalog.OrganizationId,
+                call.Principal,
+                call.Kind,
+                target?.InstanceId,
+                target?.Item ?? call.ExposedName,
+                arguments,
+                call.RequestId,
+                attempt,
+                call.Body.Length,
+                hash,
+                copy)
+            {
+                IsAtLimit = isAtLimit,
+            };
+            var decision = await admissions.DecideAsync(request);
+            if (decision.Reason != "changing" || attempt > ChangingRetries.Length)
+            {
+                return (request, decision);
+            }
+
+            await Task.Delay(ChangingRetries[attempt - 1], time);
+        }
+    }
+
+    private async Task ForwardAsync(GovernedCall call, AdmittedCall admitted, ICallResponder responder, CallRun run, CancellationToken ct)
+    {
+        var target = TargetOf(admitted);
+        var limit = call.Deadline is { } shorter && shorter < deadline ? shorter : deadline;
+        using var patience = new Patience(limit, time);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(ct, patience.Over);
+        try
+        {
+            var (message, session) = await AskUntilAnsweredAsync(call, admitted, target, responder, patience, linked.Token);
+            run.Complete(message);
+            await responder.FinishAsync(message, session, linked.Token);
+        }
+        catch (OperationCanceledException) when (patience.IsOver && !ct.IsCancellationRequested)
+        {
+            throw CallFailedException.TimedOut(target.InstanceName, limit);
+        }
+        catch (UpstreamException e)
+        {
+            throw CallFailedException.Of(target.InstanceName, e);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // Something inside the answer is not what it must be, and was only met while it was rewritten.
+            throw CallFailedException.Of(target.InstanceName, new UpstreamException(UpstreamFailure.Nonsense, "Its answer could not be read.", e));
+        }
+    }
+
+    /// <summary>
+    /// The server's last word. A modern server may ask for input in place of an answer: a modern caller is told so and comes again by
+    /// itself; a legacy one is asked here, and the server gets the answers with the same call once more.
+    /// </summary>
+    private async Task<(UpstreamMessage Message, UpstreamSession Session)> AskUntilAnsweredAsync(
+        GovernedCall call, AdmittedCall admitted, UpstreamTarget target, ICallResponder responder, Patience patience, CancellationToken ct)
+    {
+        var input = default(InputForServer);
+        for (var round = 0; round < MaxRounds; round++)
+        {
+            // A session that the server has lost did not run the call: it is opened anew, once.
+            var answered = await TryAskAsync(call, admitted, target, input, responder, patience, ct)
+                ?? await TryAskAsync(call, admitted, target, input, responder, patience, ct)
+                ?? throw CallFailedException.Unreachable(target.InstanceName, "lost its session twice");
+            if (call.IsModern || answered.Message.Outline.ResultType is null or "complete")
+            {
+                return answered;
+            }
+
+            input = await InputForServer.AskAsync(call, answered.Message, responder, patience, time, ct);
+        }
+
+        throw new UpstreamException(UpstreamFailure.Nonsense, $"The server asked for input {MaxRounds} times.");
+    }
+
+    /// <summary>One request and its response; null when the server did not know the session.</summary>
+    private async Task<(UpstreamMessage Message, UpstreamSession Session)?> TryAskAsync(
+        GovernedCall call, AdmittedCall admitted, UpstreamTarget target, InputForServer input, ICallResponder responder, Patience patience, CancellationToken ct)
+    {
+        // Where many share one channel, nobody could tell whom the server asks; so nothing is offered there.
+        var isOwn = admitted.Decision.Share == "session";
+        var offered = isOwn || !target.IsNode ? call.Offered : ClientCapabilities.None;
+        var affinity = isOwn ? call.Affinity : "";
+        var session = await sessions.GetAsync(target, affinity, offered, ct);
+        await SessionLogs.WantAsync(upstream, session, call.LogLevel, ct);
+        var id = session.NextId();
+        var body = ForwardedBody.Build(call, admitted.Item, session.IsModern, id, input);
+        var done = false;
+        try
+        {
+            using var exchange = await upstream.PostAsync(session, call.Envelope.Method, ForwardedBody.NameOf(call, admitted.Item), body, ct);
+            if ((exchange.Status == 404 && session.SessionId is not null) || (exchange.Status is 401 or 403 && target.IsNode))
+            {
+                sessions.Forget(session, affinity);
+                done = true;
+                return null;
+            }
+
+            var message = await ReadResponseAsync(session, exchange, id, responder, patience, ct);
+            done = true;
+            return (message, session);
+        }
+        catch (UpstreamException)
+        {
+            done = true;
+            throw;
+        }
+        finally
+        {
+            if (!done)
+            {
+                _ = CancelAsync(session, id);
+            }
+        }
+    }
+
+    private async Task<UpstreamMessage> ReadResponseAsync(
+        UpstreamSession session, UpstreamExchange exchange, long id, ICallResponder responder, Patience patience, CancellationToken ct)
+    {
+        var requests = new ServerRequests(upstream, session, responder, patience, logger, ct);
+        await foreach (var message in upstream.ReadAsync(session, exchange, id, ct))
+        {
+            switch (message.Outline.Kind)
+            {
+                case MessageKind.Response:
+                    return message;
+                case MessageKind.Request when session.IsModern:
+                    throw new UpstreamException(UpstreamFailure.Nonsense, "The server sent a request, which this version of the protocol does not have.");
+                case MessageKind.Request:
+                    requests.Take(message);
+                    break;
+                case MessageKind.Notification when message.Outline.Method == Methods.Cancelled:
+                    requests.Withdraw(message);
+                    break;
+                default:
+                    await responder.NotifyAsync(message, ct);
+                    break;
+            }
+        }
+
+        throw new UpstreamException(UpstreamFailure.Nonsense, "The server ended its answer without a response.");
+    }
+
+    /// <summary>Tells a legacy server that nobody waits any more; a modern one has seen its connection close.</summary>
+    private async Task CancelAsync(UpstreamSession session, long id)
+    {
+        if (session.IsModern)
+        {
+            return;
+        }
+
+        using var patience = new CancellationTokenSource(CancelPatience, time);
+        try
+        {
+            var body = Encoding.UTF8.GetBytes($$"""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{{id}},"reason":"The client no longer waits."} }""");
+            await upstream.TellAsync(session, Methods.Cancelled, body, patience.Token);
+        }
+        catch (Exception e) when (e is UpstreamException or OperationCanceledException)
+        {
+            logger.LogDebug(e, "Server {Instance} did not hear of a cancellation.", session.Target.InstanceName);
+        }
+    }
+}

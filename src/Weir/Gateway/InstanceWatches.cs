@@ -1,0 +1,68 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Weir.Mcp;
+using Weir.Upstream;
+
+namespace Weir.Gateway;
+
+/// <summary>Hears one resource of one server until it is disposed.</summary>
+internal sealed class Subscription(Guid instanceId, string? uri, Action updated, Action<Subscription> leave) : IDisposable
+{
+    private int _left;
+
+    public Guid InstanceId => instanceId;
+
+    /// <summary>The server's own URI; null only keeps the server's lists in sight.</summary>
+    public string? Uri => uri;
+
+    public void Updated() => updated();
+
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _left, 1) == 0)
+        {
+            leave(this);
+        }
+    }
+}
+
+/// <summary>
+/// Listens to servers for as long as somebody here wants to hear of them: one stream per server, whoever many listen. What is heard of
+/// a list only makes the catalog look; who may know of it is decided there.
+/// </summary>
+internal sealed class InstanceWatches(UpstreamClient upstream, UpstreamSessions sessions, Func<Guid, Task> listChanged, TimeProvider time, ILogger<InstanceWatches> logger)
+{
+    private readonly ConcurrentDictionary<(Guid Instance, string Affinity), InstanceWatch> _watches = new();
+
+    /// <summary>How many servers are listened to.</summary>
+    public int Count => _watches.Count;
+
+    /// <param name="affinity">The caller's own session where the instance shares none; else empty.</param>
+    /// <param name="uri">Null listens for changed lists only.</param>
+    public Subscription Subscribe(UpstreamTarget target, string affinity, ClientCapabilities offered, string? uri, Action updated)
+    {
+        while (true)
+        {
+            var key = (target.InstanceId, affinity);
+            var watch = _watches.GetOrAdd(key, _ => new InstanceWatch(target, Open, owns: affinity.Length == 0, upstream, listChanged, time, logger));
+            Task<UpstreamSession> Open(CancellationToken ct) => affinity.Length > 0
+                ? sessions.GetAsync(target, affinity, offered, ct).AsTask()
+                : upstream.OpenAsync(target, ClientCapabilities.None, ct);
+
+            var subscription = new Subscription(target.InstanceId, uri, updated, left =>
+            {
+                if (watch.Remove(left))
+                {
+                    _watches.TryRemove(new KeyValuePair<(Guid, string), InstanceWatch>(key, watch));
+                }
+            });
+            if (watch.TryAdd(subscription))
+            {
+                return subscription;
+            }
+
+            // It was just closing: the next one is new.
+            _watches.TryRemove(new KeyValuePair<(Guid, string), InstanceWatch>(key, watch));
+        }
+    }
+}
