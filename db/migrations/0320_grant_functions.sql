@@ -3,7 +3,7 @@
 create function weir.grant_mcp_access(
   p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_expires_at timestamptz, p_not_before timestamptz) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -53,7 +53,7 @@ $$;
 -- By an owner or admin; or by the agent's owner, who relinquishes. Again is harmless.
 create function weir.revoke_mcp_access(p_agent_id uuid, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid;

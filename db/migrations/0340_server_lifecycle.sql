@@ -4,7 +4,7 @@
 -- state that there is: the server's node says what becomes of it.
 create function weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_operation_id constant uuid := weir.uuid_v7();
@@ -54,7 +54,7 @@ $$;
 -- Every action of one server or a new one. With an idempotency key, the same request again gets the answer of the first.
 create function weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_error constant text := weir.action_error(p_action, p_server_config);
@@ -96,7 +96,7 @@ $$;
 -- The same by the server's id alone: authorized like the above.
 create function weir.manage_server_by_id(p_action text, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid;
@@ -115,7 +115,7 @@ $$;
 -- The same as one JSON value: never an address or a payload.
 create function weir.call_dtma_api(p_request jsonb) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if weir.actor_id() is null then
