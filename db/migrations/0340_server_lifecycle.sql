@@ -60,6 +60,7 @@ declare
   v_error constant text := weir.action_error(p_action, p_server_config);
   v_key text;
   v_answer jsonb;
+  v_may boolean;
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
@@ -67,8 +68,13 @@ begin
     return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id,
                        p_item => p_action);
   end if;
-  perform weir.lock_organization(p_organization_id);
-  if not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+  -- calls feel the lock, so who may not, or asks for nonsense, does not get it; who may is looked at again under it
+  v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  if v_may and v_error is null then
+    perform weir.lock_organization(p_organization_id);
+    v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  end if;
+  if not v_may then
     return weir.refuse('WR003', 'servers are managed by an owner or admin', 'lifecycle', p_organization_id,
                        p_instance_id => p_server_id, p_item => p_action);
   elsif v_error is not null then
