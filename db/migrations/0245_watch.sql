@@ -5,7 +5,7 @@
 create function weir.instance_endpoints(p_instance_ids uuid[])
 returns table (instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text)
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
@@ -24,7 +24,7 @@ grant execute on function weir.instance_endpoints(uuid[]) to weir_engine;
 create function weir.may_read(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_ids uuid[], p_uris text[]) returns boolean[]
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_each constant integer[] := array[cardinality(p_uris)];

@@ -41,7 +41,21 @@ $$;
 revoke all on function weir.replica_heartbeat(uuid, text, bytea, text) from public;
 grant execute on function weir.replica_heartbeat(uuid, text, bytea, text) to weir_engine;
 
+-- The replicas that lately said that they live, for handing over what only one of them holds.
+create function weir.live_replicas() returns table (id uuid, internal_url text)
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+    select r.id, r.internal_url from weir.replicas r where r.heartbeat_at > clock_timestamp() - interval '30 seconds' order by r.id;
+end;
+$$;
+revoke all on function weir.live_replicas() from public;
+grant execute on function weir.live_replicas() to weir_engine;
+
 grant create on schema weir to weir_system;
+alter function weir.live_replicas() owner to weir_system;
 alter function weir.find_login(text) owner to weir_system;
 alter function weir.replica_heartbeat(uuid, text, bytea, text) owner to weir_system;
 revoke create on schema weir from weir_system;

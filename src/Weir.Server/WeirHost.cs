@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.AI;
 using Weir.Audit;
 using Weir.Catalog;
@@ -77,7 +79,11 @@ internal static class WeirHost
         services.AddSingleton(_ => new EgressHttp(new EgressPolicy(config.Egress.Allow)));
 
         services.AddSingleton(s => new Replica(
-            replicaId, config.Http.Listen.GetLeftPart(UriPartial.Authority), s.GetRequiredService<Databases>(), s.GetRequiredService<Keyring>(), time, s.GetRequiredService<ILogger<Replica>>()));
+            replicaId, () => InternalUrl(config.Http, s), s.GetRequiredService<Databases>(), s.GetRequiredService<Keyring>(),
+            s.GetRequiredService<IHostApplicationLifetime>(), time, s.GetRequiredService<ILogger<Replica>>()));
+        services.AddSingleton<ReplicaDirectory>();
+        services.AddSingleton(s => new Handover(
+            replicaId, s.GetRequiredService<ReplicaDirectory>(), s.GetRequiredService<EgressHttp>(), s.GetRequiredService<Keyring>(), time));
         services.AddHostedService(s => s.GetRequiredService<Replica>());
         AddHosted<ChangeListener>(services);
         AddHosted<SecurityEvents>(services);
@@ -97,6 +103,11 @@ internal static class WeirHost
         AddChat(services, config, replicaId);
         AddRest(services, config);
     }
+
+    /// <summary>The address that others are told: configured, or what is really listened on, whose port may have been chosen by the system.</summary>
+    private static string InternalUrl(HttpConfig http, IServiceProvider services) =>
+        (http.InternalUrl ?? (services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault() is { } bound ? new Uri(bound) : http.Listen))
+        .GetLeftPart(UriPartial.Authority);
 
     private static void AddNodes(IServiceCollection services, Guid replicaId, TimeProvider time)
     {
@@ -142,16 +153,17 @@ internal static class WeirHost
         services.AddSingleton<OpenConnections>();
         services.AddSingleton<SessionTokens>();
         services.AddSingleton<SessionStates>();
-        services.AddSingleton<ClientAnswers>();
+        services.AddSingleton(_ => new ClientAnswers(replicaId, time));
         services.AddSingleton<CallTargets>();
         services.AddSingleton(s => new AdmissionQueue(
             s.GetRequiredService<GatewayQueries>().AdmitAsync, s.GetRequiredService<GatewayQueries>().RecordDenialAsync, config.Admission,
             TimeSpan.FromSeconds(config.Database.CommandTimeoutSeconds), time));
         services.AddSingleton(s => new CompletionQueue(
             s.GetRequiredService<GatewayQueries>().CompleteAsync, config.Completion.MaxWaiting, time, s.GetRequiredService<ILogger<CompletionQueue>>()));
+        services.AddSingleton(_ => new ServerGuards(config.Mcp.MaxCallsPerServer, time));
         services.AddSingleton(s => new GovernedCaller(
             s.GetRequiredService<CallTargets>(), s.GetRequiredService<OpenConnections>(), s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
-            s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<NodeDirectory>().KeyOf,
+            s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ServerGuards>(), s.GetRequiredService<NodeDirectory>().KeyOf,
             TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), time, s.GetRequiredService<ILogger<GovernedCaller>>()));
         var inputPatience = TimeSpan.FromSeconds(config.Mcp.InputTimeoutSeconds);
         services.AddSingleton(s => new ParkedCalls(s.GetRequiredService<GovernedCaller>(), s.GetRequiredService<Keyring>(), replicaId, inputPatience, time));
@@ -164,7 +176,7 @@ internal static class WeirHost
         services.AddSingleton<McpSubscriptions>();
         services.AddSingleton<McpErrors>();
         services.AddSingleton<RefusedRequests>();
-        services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpMethods>(s, replicaId));
+        services.AddSingleton<McpMethods>();
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpHandler>(s, config.Mcp));
     }
 

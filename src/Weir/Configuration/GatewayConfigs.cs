@@ -18,6 +18,9 @@ internal sealed record McpConfig
     /// <summary>How long the person or model behind a client may take to answer what a server asks. Seconds.</summary>
     public int InputTimeoutSeconds { get; init; } = 300;
 
+    /// <summary>Most calls that one server has in flight from one replica; more are refused, so that a slow one ties up no more than this. Calls.</summary>
+    public int MaxCallsPerServer { get; init; } = 256;
+
     /// <summary>Most items in one page of a list. Items.</summary>
     public int PageSize { get; init; } = 1000;
 
@@ -34,6 +37,7 @@ internal sealed record McpConfig
             MaxNameLength = reader.Integer("mcp.maxNameLength", defaults.MaxNameLength, 32, 64),
             CallTimeoutSeconds = reader.Integer("mcp.callTimeoutSeconds", defaults.CallTimeoutSeconds, 1, 3600),
             InputTimeoutSeconds = reader.Integer("mcp.inputTimeoutSeconds", defaults.InputTimeoutSeconds, 1, 3600),
+            MaxCallsPerServer = reader.Integer("mcp.maxCallsPerServer", defaults.MaxCallsPerServer, 1, 100_000),
             PageSize = reader.Integer("mcp.pageSize", defaults.PageSize, 10, 5000),
             MaxResponseBytes = reader.Integer("mcp.maxResponseBytes", defaults.MaxResponseBytes, 1024, 1024 * 1024 * 1024),
         };

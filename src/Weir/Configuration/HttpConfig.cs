@@ -17,6 +17,9 @@ internal sealed record HttpConfig
     /// <summary>Host headers that are accepted besides the public URL's, e.g. <c>weir.internal:8080</c>.</summary>
     public IReadOnlyList<string> AllowedHosts { get; init; } = [];
 
+    /// <summary>Where this replica's own kind reaches it, to hand over what only it holds. Default: the listener's address.</summary>
+    public Uri? InternalUrl { get; init; }
+
     /// <summary>Listen without TLS beyond loopback: something in front of Weir ends TLS.</summary>
     public bool Insecure { get; init; }
 
@@ -29,6 +32,7 @@ internal sealed record HttpConfig
         {
             Listen = reader.Url("http.listen", defaults.Listen, "http")!,
             PublicUrl = reader.Url("http.publicUrl", null, "http", "https"),
+            InternalUrl = reader.Url("http.internalUrl", null, "http", "https"),
             AllowedOrigins = reader.List("http.allowedOrigins", defaults.AllowedOrigins),
             AllowedHosts = reader.List("http.allowedHosts", defaults.AllowedHosts),
             Insecure = reader.Flag("http.insecure", defaults.Insecure),

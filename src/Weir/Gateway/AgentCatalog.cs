@@ -12,7 +12,8 @@ namespace Weir.Gateway;
 internal sealed record CatalogItem(Guid InstanceId, string InstanceName, string Kind, string Name, string ExposedName, byte[] Hash, bool ChatOffline);
 
 /// <summary>One server that the agent is granted, whatever its state.</summary>
-internal sealed record CatalogInstance(Guid Id, string Name, string Status);
+/// <param name="Share">Who shares what runs there: <c>instance</c>, <c>credential</c> or <c>session</c>.</param>
+internal sealed record CatalogInstance(Guid Id, string Name, string Status, string Share);
 
 /// <summary>
 /// What an agent may use, as one statement said it. Used as a hint to find the server behind a name and the bytes of a list;
@@ -76,7 +77,7 @@ internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength)
     {
         var agent = rows[0];
         var instances = rows.Where(r => r.Kind == "instance")
-            .Select(r => new CatalogInstance(r.InstanceId!.Value, r.InstanceName!, r.Status!));
+            .Select(r => new CatalogInstance(r.InstanceId!.Value, r.InstanceName!, r.Status!, r.Share!));
         var items = rows.Where(r => r.Item is not null).Select(r => new CatalogItem(
             r.InstanceId!.Value,
             r.InstanceName!,

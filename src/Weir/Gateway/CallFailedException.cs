@@ -13,6 +13,12 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
     public static CallFailedException Unreachable(string instance, string why) =>
         new(ErrorCode.InstanceUnavailable, Outcomes.UpstreamError, $"The server '{instance}' {why}.");
 
+    public static CallFailedException Busy(string instance) =>
+        new(ErrorCode.InstanceUnavailable, Outcomes.UpstreamError, $"The server '{instance}' has as many calls in flight as it may have.");
+
+    public static CallFailedException Broken(string instance, TimeSpan pause) =>
+        new(ErrorCode.InstanceUnavailable, Outcomes.UpstreamError, $"The server '{instance}' has failed repeatedly and is left alone for {Math.Ceiling(pause.TotalSeconds):0} s.");
+
     public static CallFailedException TimedOut(string instance, TimeSpan deadline) =>
         new(ErrorCode.UpstreamTimeout, Outcomes.Timeout, $"The server '{instance}' did not answer within {deadline.TotalSeconds:0.#} s. It may still have done what was asked.");
 

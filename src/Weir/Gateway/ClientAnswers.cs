@@ -8,18 +8,17 @@ namespace Weir.Gateway;
 /// What legacy clients were asked in the middle of their calls and have not answered yet. A client answers with a POST of its own,
 /// which is recognized by the session and the id that it was asked under: nobody answers for another.
 /// </summary>
-internal sealed class ClientAnswers(TimeProvider time)
+internal sealed class ClientAnswers(Guid replicaId, TimeProvider time)
 {
     private readonly ConcurrentDictionary<(string Session, string Id), TaskCompletionSource<ClientAnswer>> _waiting = new();
     private long _lastId;
 
     /// <summary>Asks under an id that nobody was asked under before, and waits for the answer.</summary>
-    /// <param name="ask">Sends the request with this id.</param>
+    /// <param name="ask">Sends the request with this id, a JSON string that names the replica: the answer may come to another.</param>
     /// <exception cref="TimeoutException">There was no answer within <paramref name="limit"/>.</exception>
     public async Task<ClientAnswer> AskAsync(string session, TimeSpan limit, Func<string, Task> ask, CancellationToken ct)
     {
-        // A number: some clients take no other id for a request. Beyond those of the client's own requests, for people who read logs.
-        var id = (1_000_000 + Interlocked.Increment(ref _lastId)).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        var id = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"\"weir-{replicaId:N}-{Interlocked.Increment(ref _lastId)}\"");
         var answer = new TaskCompletionSource<ClientAnswer>(TaskCreationOptions.RunContinuationsAsynchronously);
         _waiting[(session, id)] = answer;
         try
@@ -31,6 +30,13 @@ internal sealed class ClientAnswers(TimeProvider time)
         {
             _waiting.TryRemove((session, id), out _);
         }
+    }
+
+    /// <summary>The replica that asked what this answers; null where it was none.</summary>
+    public static Guid? AskedBy(ReadOnlyMemory<byte> body, Envelope response)
+    {
+        var id = Encoding.UTF8.GetString(response.Id.Of(body.Span));
+        return id.StartsWith("\"weir-", StringComparison.Ordinal) && id.Length > 39 && Guid.TryParseExact(id.AsSpan(6, 32), "N", out var replica) ? replica : null;
     }
 
     /// <summary>Takes a client's response; one that answers nothing is nobody's and is dropped.</summary>

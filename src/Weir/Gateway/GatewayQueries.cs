@@ -17,7 +17,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
     private const string Complete = "select weir.complete($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
     private const string AgentCatalogSql =
-        "select kind, organization_id, agent_id, agent_name, instance_id, instance_name, status, item, definition_hash, chat_offline, max_concurrent_connections "
+        "select kind, organization_id, agent_id, agent_name, instance_id, instance_name, status, item, definition_hash, chat_offline, max_concurrent_connections, share "
         + "from weir.agent_catalog($1, $2, $3, $4, $5)";
 
     private const string Definitions = "select instance_id, kind, name, definition_hash, definition from weir.definitions($1, $2, $3, $4)";
@@ -28,7 +28,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
     /// <summary>One row of an agent's catalog; which members are set depends on <paramref name="Kind"/>.</summary>
     public sealed record CatalogRow(
         string Kind, Guid OrganizationId, Guid AgentId, string AgentName, Guid? InstanceId, string? InstanceName, string? Status, string? Item, byte[]? Hash, bool ChatOffline,
-        int? MaxConnections);
+        int? MaxConnections, string? Share);
 
     public sealed record DefinitionRow(Guid InstanceId, string Kind, string Name, byte[] Hash, string Definition);
 
@@ -116,7 +116,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         ],
         r => new CatalogRow(
             r.GetString(0), r.GetGuid(1), r.GetGuid(2), r.GetString(3), r.GetNullable<Guid>(4), r.GetNullableString(5), r.GetNullableString(6),
-            r.GetNullableString(7), r.IsDBNull(8) ? null : r.GetFieldValue<byte[]>(8), !r.IsDBNull(9) && r.GetBoolean(9), r.GetNullable<int>(10)),
+            r.GetNullableString(7), r.IsDBNull(8) ? null : r.GetFieldValue<byte[]>(8), !r.IsDBNull(9) && r.GetBoolean(9), r.GetNullable<int>(10), r.GetNullableString(11)),
         ct);
 
     public Task<IReadOnlyList<DefinitionRow>> DefinitionsAsync(IReadOnlyList<CatalogItem> items, CancellationToken ct) => databases.Engine.QueryAsync(

@@ -17,6 +17,7 @@ internal sealed class GovernedCaller(
     CompletionQueue completions,
     UpstreamSessions sessions,
     UpstreamClient upstream,
+    ServerGuards guards,
     Func<Guid, string?> nodeKey,
     TimeSpan deadline,
     TimeProvider time,
@@ -164,13 +165,9 @@ internal sealed class GovernedCaller(
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(ct, patience.Over);
         try
         {
-            var (message, session) = await AskUntilAnsweredAsync(call, admitted, target, responder, patience, linked.Token);
+            var (message, session) = await guards.RunAsync(target, () => AskInTimeAsync(call, admitted, target, responder, patience, linked.Token, ct));
             run.Complete(message);
             await responder.FinishAsync(message, session, linked.Token);
-        }
-        catch (OperationCanceledException) when (patience.IsOver && !ct.IsCancellationRequested)
-        {
-            throw CallFailedException.TimedOut(target.InstanceName, limit);
         }
         catch (UpstreamException e)
         {
@@ -180,6 +177,28 @@ internal sealed class GovernedCaller(
         {
             // Something inside the answer is not what it must be, and was only met while it was rewritten.
             throw CallFailedException.Of(target.InstanceName, new UpstreamException(UpstreamFailure.Nonsense, "Its answer could not be read.", e));
+        }
+    }
+
+    /// <exception cref="CallFailedException">The server did not answer in time.</exception>
+    private async Task<(UpstreamMessage Message, UpstreamSession Session)> AskInTimeAsync(
+        GovernedCall call, AdmittedCall admitted, UpstreamTarget target, ICallResponder responder, Patience patience, CancellationToken either, CancellationToken ct)
+    {
+        try
+        {
+            try
+            {
+                return await AskUntilAnsweredAsync(call, admitted, target, responder, patience, either);
+            }
+            catch (UpstreamException e) when (e.Failure == UpstreamFailure.Unreachable && call.Envelope.Method != Methods.ToolsCall)
+            {
+                // What only reads may be asked twice. A tool call never is: it may have arrived.
+                return await AskUntilAnsweredAsync(call, admitted, target, responder, patience, either);
+            }
+        }
+        catch (OperationCanceledException) when (patience.IsOver && !ct.IsCancellationRequested)
+        {
+            throw CallFailedException.TimedOut(target.InstanceName, patience.Limit);
         }
     }
 

@@ -7,7 +7,15 @@ namespace Weir.Gateway;
 
 /// <summary>The methods that a server answers: each is one governed call.</summary>
 internal sealed class McpCalls(
-    GovernedCaller caller, ParkedCalls parked, ClientAnswers answers, SessionStates states, RefusedRequests refused, TimeSpan inputPatience, ILogger<McpCalls> logger)
+    GovernedCaller caller,
+    CallTargets targets,
+    ParkedCalls parked,
+    ClientAnswers answers,
+    SessionStates states,
+    Handover handover,
+    RefusedRequests refused,
+    TimeSpan inputPatience,
+    ILogger<McpCalls> logger)
 {
     /// <summary>Longer names are nobody's.</summary>
     private const int MaxName = 256;
@@ -26,14 +34,17 @@ internal sealed class McpCalls(
         return CallAsync(exchange, kind, name);
     }
 
-    /// <summary>A legacy client takes a request back.</summary>
-    public void Cancel(McpExchange exchange)
+    /// <summary>A legacy client takes a request back; false when it is not answered here.</summary>
+    public bool TryCancel(McpExchange exchange)
     {
         if (exchange.Envelope.Subject.Exists
             && states.Find(exchange.Session!)?.Calls.TryGetValue(Encoding.UTF8.GetString(exchange.Envelope.Subject.Of(exchange.Body.Span)), out var call) == true)
         {
             call.Cancel();
+            return true;
         }
+
+        return false;
     }
 
     public GovernedCall Call(McpExchange exchange, string kind, string name) => new()
@@ -59,6 +70,11 @@ internal sealed class McpCalls(
         }
 
         var call = Call(exchange, kind, name);
+        if (await TryElsewhereAsync(exchange, call))
+        {
+            return;
+        }
+
         using var responder = new HttpCallResponder(exchange, call, answers, inputPatience);
         try
         {
@@ -77,6 +93,27 @@ internal sealed class McpCalls(
                 EventStream.Begin(exchange.Http.Response);
             }
         }
+    }
+
+    /// <summary>
+    /// A call that only another replica can carry: the retry of one that is parked there, or one of a legacy session at a server that
+    /// keeps a state for each, which is where that session began.
+    /// </summary>
+    private async Task<bool> TryElsewhereAsync(McpExchange exchange, GovernedCall call)
+    {
+        if (exchange.Session is not { } session)
+        {
+            return parked.Read(call) is { } ticket && handover.IsElsewhere(exchange.Http.Request, ticket.Replica)
+                && (await handover.TryAsync(exchange.Http, exchange.Body, ticket.Replica) ? true : throw ParkedCalls.Unknown());
+        }
+
+        if (!handover.IsElsewhere(exchange.Http.Request, session.Replica))
+        {
+            return false;
+        }
+
+        var (catalog, target) = await targets.ResolveAsync(call, exchange.Aborted);
+        return catalog.Instances.Any(i => i.Id == target?.InstanceId && i.Share == "session") && await handover.TryAsync(exchange.Http, exchange.Body, session.Replica);
     }
 
     /// <summary>A modern client that goes away cancels. Where it offers something that a server may ask for, the call may be parked.</summary>

@@ -21,6 +21,7 @@ internal sealed class McpHandler(
     SessionTokens sessions,
     SessionStates states,
     UpstreamSessions upstreamSessions,
+    Handover handover,
     RefusedRequests refused,
     McpErrors errors,
     McpConfig config)
@@ -86,9 +87,18 @@ internal sealed class McpHandler(
 
         try
         {
-            if (await OpenSessionAsync(http, scope) is { } session)
+            if (await OpenSessionAsync(http, scope) is not { } session)
+            {
+                return;
+            }
+
+            if (!handover.IsElsewhere(http.Request, session.Replica))
             {
                 await subscriptions.StreamAsync(http, scope, session);
+            }
+            else if (!await handover.TryAsync(http, default, session.Replica))
+            {
+                await McpErrors.RefuseAsync(http, Gone, default);
             }
         }
         catch (WeirException e)
@@ -111,6 +121,7 @@ internal sealed class McpHandler(
         }
         else if (await OpenSessionAsync(http, scope) is { } session)
         {
+            await handover.TellOthersAsync(http, default);
             states.End(session);
             await upstreamSessions.EndAsync(session.Id, http.RequestAborted);
             http.Response.StatusCode = StatusCodes.Status204NoContent;
@@ -194,8 +205,17 @@ internal sealed class McpHandler(
         (exchange.Session, exchange.Affinity) = (session, session.Id);
         if (exchange.Envelope.Kind != MessageKind.Request)
         {
-            Hear(exchange, session);
-            exchange.Http.Response.StatusCode = StatusCodes.Status202Accepted;
+            await HearAsync(exchange, session);
+            return;
+        }
+
+        if (exchange.Envelope.Method is Methods.Subscribe or Methods.Unsubscribe && handover.IsElsewhere(exchange.Http.Request, session.Replica))
+        {
+            if (!await handover.TryAsync(exchange.Http, exchange.Body, session.Replica))
+            {
+                await McpErrors.RefuseAsync(exchange.Http, Gone, exchange.Id);
+            }
+
             return;
         }
 
@@ -209,17 +229,25 @@ internal sealed class McpHandler(
         });
     }
 
-    /// <summary>What a legacy client says unasked, or answers to a server.</summary>
-    private void Hear(McpExchange exchange, Session session)
+    /// <summary>What a legacy client says unasked, or answers to a server: for the replica that asked, or, of a call, for whichever runs it.</summary>
+    private async Task HearAsync(McpExchange exchange, Session session)
     {
         if (exchange.Envelope.Kind == MessageKind.Response)
         {
+            if (ClientAnswers.AskedBy(exchange.Body, exchange.Envelope) is { } replica && handover.IsElsewhere(exchange.Http.Request, replica)
+                && await handover.TryAsync(exchange.Http, exchange.Body, replica))
+            {
+                return;
+            }
+
             answers.Take(session.Id, exchange.Body, exchange.Envelope);
         }
-        else if (exchange.Envelope.Method == Methods.Cancelled)
+        else if (exchange.Envelope.Method == Methods.Cancelled && !calls.TryCancel(exchange))
         {
-            calls.Cancel(exchange);
+            await handover.TellOthersAsync(exchange.Http, exchange.Body);
         }
+
+        exchange.Http.Response.StatusCode = StatusCodes.Status202Accepted;
     }
 
     /// <summary>The session of a request; null after it was refused.</summary>
@@ -244,6 +272,9 @@ internal sealed class McpHandler(
         await McpErrors.RefuseAsync(http, refusal, default);
         return null;
     }
+
+    /// <summary>What the session held was held by a replica that is no more: the client initializes anew.</summary>
+    private static readonly Refusal Gone = new(404, RpcCodes.InvalidRequest, "The session is unknown: send initialize.");
 
     private static void MethodNotAllowed(HttpContext http)
     {

@@ -5,7 +5,7 @@ using Weir.Mcp;
 namespace Weir.Gateway;
 
 /// <summary>What opens and keeps a conversation, in both eras. Each proves the key.</summary>
-internal sealed class McpMethods(AgentCatalogs catalogs, SessionTokens sessions, SessionStates states, GatewayQueries queries, Guid replicaId)
+internal sealed class McpMethods(AgentCatalogs catalogs, SessionTokens sessions, SessionStates states, Handover handover, GatewayQueries queries)
 {
     public async Task InitializeAsync(McpExchange exchange)
     {
@@ -19,7 +19,7 @@ internal sealed class McpMethods(AgentCatalogs catalogs, SessionTokens sessions,
         var catalog = await LoadAsync(catalogs, exchange);
         var version = Protocol.LegacyVersions.Contains(requested, StringComparer.Ordinal) ? requested : Protocol.LatestLegacy;
         var offered = ClientCapabilities.Read(envelope.InitializeCapabilities.Of(exchange.Body.Span));
-        var session = sessions.Create(exchange.Scope.Principal, exchange.Scope.Path, version, offered, replicaId);
+        var session = sessions.Create(exchange.Scope.Principal, exchange.Scope.Path, version, offered, handover.ReplicaId);
         exchange.Http.Response.Headers[Protocol.SessionHeader] = sessions.Seal(session);
         await AnswerAsync(exchange, json => ServerDescription.WriteInitializeResult(json, version, catalog));
     }
@@ -47,6 +47,7 @@ internal sealed class McpMethods(AgentCatalogs catalogs, SessionTokens sessions,
 
         await AuthenticateAsync(exchange);
         states.Of(exchange.Session!).LogLevel = exchange.Envelope.LogLevel;
+        await handover.TellOthersAsync(exchange.Http, exchange.Body);
         await AnswerEmptyAsync(exchange);
     }
 

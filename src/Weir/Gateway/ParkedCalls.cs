@@ -139,7 +139,7 @@ internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid r
         return SHA256.HashData([.. head, .. arguments]);
     }
 
-    private static WeirException Unknown() => new(
+    public static WeirException Unknown() => new(
         ErrorCode.InvalidArgument, "requestState is not of a call that waits: it was answered already, has expired, or belongs to another call.", "Call anew, without requestState.");
 
     private sealed class Parked(Guid id)

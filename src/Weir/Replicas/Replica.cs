@@ -7,7 +7,9 @@ using Weir.Postgres;
 namespace Weir.Replicas;
 
 /// <summary>This process among its kind: says every few seconds that it lives, and refuses to start with another keyring than the others'.</summary>
-internal sealed class Replica(Guid id, string internalUrl, Databases databases, Keyring keyring, TimeProvider time, ILogger<Replica> logger) : BackgroundService
+/// <param name="internalUrl">Where the others reach this one: known for sure only once it listens.</param>
+internal sealed class Replica(
+    Guid id, Func<string> internalUrl, Databases databases, Keyring keyring, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Replica> logger) : BackgroundService
 {
     private const string Heartbeat = "select weir.replica_heartbeat($1, $2, $3, $4)";
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
@@ -25,6 +27,7 @@ internal sealed class Replica(Guid id, string internalUrl, Databases databases, 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(Interval, time);
+        await using var listening = lifetime.ApplicationStarted.Register(() => _ = TryBeatAsync(stoppingToken));
         try
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))
@@ -51,5 +54,5 @@ internal sealed class Replica(Guid id, string internalUrl, Databases databases, 
     }
 
     private Task BeatAsync(CancellationToken ct) => databases.Engine.ExecuteAsync(
-        Heartbeat, [Sql.Uuid(id), Sql.Text(internalUrl), Sql.Bytea(keyring.Fingerprint), Sql.Text(Version)], ct);
+        Heartbeat, [Sql.Uuid(id), Sql.Text(internalUrl()), Sql.Bytea(keyring.Fingerprint), Sql.Text(Version)], ct);
 }
