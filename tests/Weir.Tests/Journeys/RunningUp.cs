@@ -144,15 +144,18 @@ internal static class NodeScript
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
+    private static string Clients { get; } = Repository.PathOf("tests/clients");
+
+    /// <summary>The Node 22 that npm has as a package.</summary>
+    public static string Node22 { get; } = Path.Combine(
+        Clients, $"node_modules/node-linux-{(System.Runtime.InteropServices.RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.Arm64 ? "arm64" : "x64")}/bin/node");
+
     /// <param name="node22">supabase-js throws on Node 20.</param>
     public static async Task<JsonElement> RunAsync(string script, string[] arguments, bool node22 = false)
     {
-        var clients = Repository.PathOf("tests/clients");
-        var architecture = System.Runtime.InteropServices.RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.Arm64 ? "arm64" : "x64";
-        var node = node22 ? Path.Combine(clients, $"node_modules/node-linux-{architecture}/bin/node") : "node";
-        using var process = Process.Start(new ProcessStartInfo(node, [script, .. arguments])
+        using var process = Process.Start(new ProcessStartInfo(node22 ? Node22 : "node", [script, .. arguments])
         {
-            WorkingDirectory = clients,
+            WorkingDirectory = Clients,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
