@@ -1,11 +1,13 @@
 using System.Text;
 using Weir.Catalog;
+using Weir.Mcp;
 
 namespace Weir.Gateway;
 
 /// <summary>Which server a call means, and what of it.</summary>
 /// <param name="Item">The server's own name: of a tool or prompt, or a URI.</param>
-internal sealed record CallTarget(Guid InstanceId, string InstanceName, string Item);
+/// <param name="Known">The catalog's item; null for a resource, which needs none.</param>
+internal sealed record CallTarget(Guid InstanceId, string InstanceName, string Item, CatalogItem? Known = null);
 
 /// <summary>
 /// Finds the server behind the name that a caller used, as a hint: whether the call is allowed is decided with the answer.
@@ -27,12 +29,16 @@ internal sealed class CallTargets(AgentCatalogs catalogs, Definitions definition
         return (catalog, await FindAsync(catalog, call, ct));
     }
 
+    /// <summary>The arguments that a modern request for this target repeats in headers.</summary>
+    public async ValueTask<IReadOnlyList<ParamHeader>> ParamHeadersAsync(CallTarget? target, CancellationToken ct) =>
+        target?.Known is { Kind: ItemKinds.Tool } tool && (await definitions.GetAsync([tool], ct))[0] is { } definition ? definition.ParamHeaders : ParamHeaders.None;
+
     private async ValueTask<CallTarget?> FindAsync(AgentCatalog catalog, GovernedCall call, CancellationToken ct)
     {
         if (call.Kind != CallKinds.Resource)
         {
             return catalog.Find(call.Kind == CallKinds.Prompt ? ItemKinds.Prompt : ItemKinds.Tool, call.ExposedName) is { } item
-                ? new CallTarget(item.InstanceId, item.InstanceName, item.Name)
+                ? new CallTarget(item.InstanceId, item.InstanceName, item.Name, item)
                 : null;
         }
 

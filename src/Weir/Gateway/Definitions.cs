@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 using Weir.Catalog;
+using Weir.Mcp;
 
 namespace Weir.Gateway;
 
@@ -30,6 +31,9 @@ internal sealed record Definition(byte[] BeforeName, byte[] AfterName)
         throw new JsonException($"A definition without a {nameMember}.");
     }
 
+    /// <summary>The arguments that a modern request of this tool repeats in headers.</summary>
+    public IReadOnlyList<ParamHeader> ParamHeaders { get; } = ReadParamHeaders(BeforeName, AfterName);
+
     /// <summary>Whether these bytes stand somewhere in it.</summary>
     public bool Holds(ReadOnlySpan<byte> bytes) => BeforeName.AsSpan().IndexOf(bytes) >= 0 || AfterName.AsSpan().IndexOf(bytes) >= 0;
 
@@ -46,6 +50,18 @@ internal sealed record Definition(byte[] BeforeName, byte[] AfterName)
         output.Write(BeforeName);
         output.Write(JsonSerializer.SerializeToUtf8Bytes(exposedName, GatewayJson.Default.String));
         output.Write(AfterName);
+    }
+
+    /// <summary>Few tools have any; those that have invalid ones are not in the catalog.</summary>
+    private static IReadOnlyList<ParamHeader> ReadParamHeaders(byte[] before, byte[] after)
+    {
+        if (before.AsSpan().IndexOf("x-mcp-header"u8) < 0 && after.AsSpan().IndexOf("x-mcp-header"u8) < 0)
+        {
+            return Mcp.ParamHeaders.None;
+        }
+
+        var definition = JsonElement.Parse([.. before, .. "\"\""u8, .. after]);
+        return (definition.TryGetProperty("inputSchema", out var schema) ? Mcp.ParamHeaders.Read(schema) : null) ?? Mcp.ParamHeaders.None;
     }
 }
 

@@ -64,7 +64,7 @@ internal sealed class GovernedCaller(
         {
             var (request, decision) = await DecideAsync(call, target, catalog, isAtLimit: open is null);
             return decision.Admitted
-                ? new AdmittedCall(decision, target!.Item, new CallRun(request, completions, time), open)
+                ? new AdmittedCall(decision, target!, new CallRun(request, completions, time), open)
                 : throw Denials.ToException(decision, call);
         }
         catch
@@ -237,12 +237,19 @@ internal sealed class GovernedCaller(
         var affinity = isOwn ? call.Affinity : "";
         var session = await sessions.GetAsync(target, affinity, offered, ct);
         await SessionLogs.WantAsync(upstream, session, call.LogLevel, ct);
+        if (call is { IsModern: true, Envelope.RequestState: not null } && !session.IsModern)
+        {
+            // A legacy server gives no state, so this one was made or changed by somebody else.
+            throw new CallFailedException(ErrorCode.InvalidArgument, Outcomes.ProtocolError, "requestState is not one that this server, or Weir, has given.");
+        }
+
+        var headers = session.IsModern ? ParamHeaders.Make(await targets.ParamHeadersAsync(admitted.Target, ct), call.Envelope.Arguments.Of(call.Body)) : [];
         var id = session.NextId();
         var body = ForwardedBody.Build(call, admitted.Item, session.IsModern, id, input);
         var done = false;
         try
         {
-            using var exchange = await upstream.PostAsync(session, call.Envelope.Method, ForwardedBody.NameOf(call, admitted.Item), body, ct);
+            using var exchange = await upstream.PostAsync(session, call.Envelope.Method, ForwardedBody.NameOf(call, admitted.Item), body, ct, headers);
             if ((exchange.Status == 404 && session.SessionId is not null) || (exchange.Status is 401 or 403 && target.IsNode))
             {
                 sessions.Forget(session, affinity);

@@ -101,7 +101,7 @@ internal sealed class Handover(Guid replicaId, ReplicaDirectory replicas, Egress
     private HttpRequestMessage Request(HttpRequest original, ReadOnlyMemory<byte> body, Uri replica)
     {
         var request = new HttpRequestMessage(new HttpMethod(original.Method), new Uri(replica, original.PathBase + original.Path + original.QueryString));
-        foreach (var name in Passed.Where(original.Headers.ContainsKey))
+        foreach (var name in original.Headers.Keys.Where(k => Passed.Contains(k, StringComparer.OrdinalIgnoreCase) || k.StartsWith("Mcp-Param-", StringComparison.OrdinalIgnoreCase)))
         {
             request.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)original.Headers[name]);
         }

@@ -75,6 +75,12 @@ internal sealed class McpCalls(
             return;
         }
 
+        if (exchange.Modern && kind == CallKinds.Tool && await MismatchAsync(exchange, call) is { } header)
+        {
+            await refused.RefuseAsync(exchange, new Refusal(400, RpcCodes.HeaderMismatch, $"The header {header} is missing, or differs from the body."));
+            return;
+        }
+
         using var responder = new HttpCallResponder(exchange, call, answers, inputPatience);
         try
         {
@@ -93,6 +99,17 @@ internal sealed class McpCalls(
                 EventStream.Begin(exchange.Http.Response);
             }
         }
+    }
+
+    /// <summary>The first header that does not repeat the argument that it must; null: none.</summary>
+    private async Task<string?> MismatchAsync(McpExchange exchange, GovernedCall call)
+    {
+        var (_, target) = await targets.ResolveAsync(call, exchange.Aborted);
+        var headers = exchange.Http.Request.Headers;
+        return ParamHeaders.Mismatch(
+            await targets.ParamHeadersAsync(target, exchange.Aborted),
+            call.Envelope.Arguments.Of(call.Body),
+            name => headers.TryGetValue(name, out var values) ? values.ToString() : null);
     }
 
     /// <summary>

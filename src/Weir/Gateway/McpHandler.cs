@@ -261,7 +261,7 @@ internal sealed class McpHandler(
         }
 
         var check = sessions.TryOpen(token, scope.Principal, scope.Path, out var session);
-        if (check == SessionCheck.Good)
+        if (check == SessionCheck.Good && !states.IsEnded(session!))
         {
             return session;
         }

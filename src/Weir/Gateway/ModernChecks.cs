@@ -22,6 +22,11 @@ internal static class ModernChecks
     public static Refusal? Check(Envelope envelope, IHeaderDictionary headers)
     {
         var headerVersion = Header(headers, Protocol.VersionHeader);
+        if (headerVersion is not null && envelope.MetaVersion is not null && headerVersion != envelope.MetaVersion)
+        {
+            return Mismatch(Protocol.VersionHeader);
+        }
+
         var requested = envelope.MetaVersion ?? headerVersion;
         if (requested != Protocol.Modern)
         {

@@ -51,6 +51,9 @@ internal sealed class SessionStates(TimeProvider time)
     private const int SweepEvery = 1000;
 
     private readonly ConcurrentDictionary<string, SessionState> _states = new(StringComparer.Ordinal);
+
+    /// <summary>Sessions that were ended before their time, until then.</summary>
+    private readonly ConcurrentDictionary<string, DateTimeOffset> _ended = new(StringComparer.Ordinal);
     private int _made;
 
     public SessionState? Find(Session session) => _states.GetValueOrDefault(session.Id);
@@ -62,24 +65,40 @@ internal sealed class SessionStates(TimeProvider time)
             return known;
         }
 
-        if (Interlocked.Increment(ref _made) % SweepEvery == 0)
-        {
-            Sweep();
-        }
-
+        CountOne();
         return _states.GetOrAdd(session.Id, static (_, expires) => new SessionState { ExpiresAt = expires }, session.ExpiresAt);
     }
 
+    public bool IsEnded(Session session) => !_ended.IsEmpty && _ended.ContainsKey(session.Id);
+
     public void End(Session session)
     {
+        _ended[session.Id] = session.ExpiresAt;
+        CountOne();
         if (_states.TryRemove(session.Id, out var state))
         {
             state.End();
         }
     }
 
+    private void CountOne()
+    {
+        if (Interlocked.Increment(ref _made) % SweepEvery == 0)
+        {
+            Sweep();
+        }
+    }
+
     private void Sweep()
     {
+        foreach (var (id, expires) in _ended)
+        {
+            if (expires <= time.GetUtcNow())
+            {
+                _ended.TryRemove(id, out _);
+            }
+        }
+
         foreach (var (id, state) in _states)
         {
             if (state.ExpiresAt <= time.GetUtcNow() && _states.TryRemove(id, out _))

@@ -45,8 +45,18 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes, Ti
     }
 
     /// <summary>Posts one message. The caller reads the answer and disposes it.</summary>
-    public Task<UpstreamExchange> PostAsync(UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct) =>
-        UpstreamExchange.SendAsync(Sockets(session.Target), Request(session.Target, session.Version, session.SessionId, method, name, body), maxResponseBytes, ct);
+    /// <param name="headers">What a modern server wants repeated of the arguments.</param>
+    public Task<UpstreamExchange> PostAsync(
+        UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct, IEnumerable<(string Name, string Value)>? headers = null)
+    {
+        var request = Request(session.Target, session.Version, session.SessionId, method, name, body);
+        foreach (var (header, value) in headers ?? [])
+        {
+            request.Headers.TryAddWithoutValidation(header, value);
+        }
+
+        return UpstreamExchange.SendAsync(Sockets(session.Target), request, maxResponseBytes, ct);
+    }
 
     /// <summary>
     /// What the server says to one request. A stream that breaks off before the response is taken up again where the server
