@@ -220,7 +220,7 @@ ALTER FUNCTION auth.uid() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.accept_invitation(p_token text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -291,7 +291,7 @@ ALTER FUNCTION public.accept_invitation(token text) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.add_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid;
@@ -360,7 +360,7 @@ ALTER FUNCTION public.add_workspace_member(workspace_id uuid, user_id uuid, agen
 
 CREATE FUNCTION weir.audit_mcp_interactions(p_interactions jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_written integer;
@@ -414,7 +414,7 @@ ALTER FUNCTION public.audit_mcp_interactions(interactions jsonb) OWNER TO weir_o
 
 CREATE FUNCTION weir.call_dtma_api(p_request jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 begin
   if weir.actor_id() is null then
@@ -452,7 +452,7 @@ ALTER FUNCTION public.call_dtma_api(request jsonb) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.chat_context(p_agent_id uuid, p_workspace_id uuid, p_channel_id uuid) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -520,7 +520,7 @@ ALTER FUNCTION public.chat_context(agent_id uuid, workspace_id uuid, channel_id 
 
 CREATE FUNCTION weir.create_agent(p_organization_id uuid, p_name text, p_instructions text, p_workspace_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -581,7 +581,7 @@ ALTER FUNCTION public.create_agent(organization_id uuid, name text, instructions
 
 CREATE FUNCTION weir.create_agent_key(p_agent_id uuid, p_name text, p_key_id text, p_secret text, p_expires_at timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_organization_id uuid;
@@ -642,7 +642,7 @@ ALTER FUNCTION public.create_agent_key(agent_id uuid, name text, key_id text, se
 
 CREATE FUNCTION weir.create_channel(p_workspace_id uuid, p_name text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -692,7 +692,7 @@ ALTER FUNCTION public.create_channel(workspace_id uuid, name text) OWNER TO weir
 
 CREATE FUNCTION weir.create_organization(p_name text, p_slug text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -747,7 +747,7 @@ ALTER FUNCTION public.create_organization(name text, slug text) OWNER TO weir_ow
 
 CREATE FUNCTION weir.create_organization_api_key(p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_expires_at constant timestamptz := coalesce(p_expires_at, now() + interval '90 days');
@@ -810,7 +810,7 @@ ALTER FUNCTION public.create_organization_api_key(organization_id uuid, name tex
 
 CREATE FUNCTION weir.create_user_ssh_key(p_name text, p_public_key text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -864,7 +864,7 @@ ALTER FUNCTION public.create_user_ssh_key(name text, public_key text) OWNER TO w
 
 CREATE FUNCTION weir.create_workspace(p_organization_id uuid, p_name text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -919,7 +919,7 @@ ALTER FUNCTION public.create_workspace(organization_id uuid, name text) OWNER TO
 
 CREATE FUNCTION weir.close_request(p_request_id uuid, p_status text, p_expires_at timestamp with time zone, p_not_before timestamp with time zone, p_permissions jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -990,7 +990,7 @@ ALTER FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean
 
 CREATE FUNCTION weir.delete_user_ssh_key(p_ssh_key_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if weir.actor_id() is null then
@@ -1026,7 +1026,7 @@ ALTER FUNCTION public.delete_user_ssh_key(ssh_key_id uuid) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.manage_server_by_id(p_action text, p_instance_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid;
@@ -1064,7 +1064,7 @@ ALTER FUNCTION public.deploy_mcp_server_to_dtma(server_instance_id uuid) OWNER T
 
 CREATE FUNCTION weir.explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_tool text, p_arguments jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
@@ -1134,7 +1134,7 @@ ALTER FUNCTION public.explain_mcp_access(agent_id uuid, mcp_server_instance_id u
 
 CREATE FUNCTION weir.get_chat_answer(p_message_id uuid, p_agent_id uuid) RETURNS TABLE(id uuid, content text, tool_calls jsonb, usage jsonb, degraded jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -1175,7 +1175,7 @@ ALTER FUNCTION public.get_chat_answer(message_id uuid, agent_id uuid) OWNER TO w
 
 CREATE FUNCTION weir.get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer) RETURNS TABLE(id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid, tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -1230,7 +1230,7 @@ ALTER FUNCTION public.get_chat_messages_with_details(p_channel_id uuid, before u
 
 CREATE FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid) RETURNS TABLE(instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text, grant_id uuid, expires_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 #variable_conflict use_column
@@ -1319,7 +1319,7 @@ ALTER FUNCTION public.get_organization_mcp_configs(org_id uuid, agent_id uuid) O
 
 CREATE FUNCTION weir.grant_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_expires_at timestamp with time zone, p_not_before timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1388,7 +1388,7 @@ ALTER FUNCTION public.grant_mcp_access(agent_id uuid, mcp_server_instance_id uui
 
 CREATE FUNCTION weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1463,7 +1463,7 @@ ALTER FUNCTION public.invite_member(organization_id uuid, email text, role text,
 
 CREATE FUNCTION weir.actor_id() RETURNS uuid
     LANGUAGE plpgsql STABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
@@ -1485,7 +1485,7 @@ ALTER FUNCTION weir.actor_id() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1575,12 +1575,13 @@ ALTER FUNCTION public.leave_organization(organization_id uuid) OWNER TO weir_own
 
 CREATE FUNCTION weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_error constant text := weir.action_error(p_action, p_server_config);
   v_key text;
   v_answer jsonb;
+  v_may boolean;
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
@@ -1588,8 +1589,13 @@ begin
     return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id,
                        p_item => p_action);
   end if;
-  perform weir.lock_organization(p_organization_id);
-  if not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+  -- calls feel the lock, so who may not, or asks for nonsense, does not get it; who may is looked at again under it
+  v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  if v_may and v_error is null then
+    perform weir.lock_organization(p_organization_id);
+    v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  end if;
+  if not v_may then
     return weir.refuse('WR003', 'servers are managed by an owner or admin', 'lifecycle', p_organization_id,
                        p_instance_id => p_server_id, p_item => p_action);
   elsif v_error is not null then
@@ -1636,7 +1642,7 @@ ALTER FUNCTION public.manage_mcp_servers(action text, organization_id uuid, serv
 
 CREATE FUNCTION weir.open_direct_channel(p_agent_id uuid, p_workspace_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1704,7 +1710,7 @@ ALTER FUNCTION public.open_direct_channel(agent_id uuid, workspace_id uuid) OWNE
 
 CREATE FUNCTION weir.post_chat_message(p_channel_id uuid, p_content text, p_client_message_id text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1763,7 +1769,7 @@ ALTER FUNCTION public.post_chat_message(channel_id uuid, content text, client_me
 
 CREATE FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1831,7 +1837,7 @@ ALTER FUNCTION public.read_audit(organization_id uuid, filter jsonb, before json
 
 CREATE FUNCTION weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1901,7 +1907,7 @@ ALTER FUNCTION public.request_mcp_access(agent_id uuid, mcp_server_instance_id u
 
 CREATE FUNCTION weir.revoke_agent_key(p_key_id text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_key record;
@@ -1947,7 +1953,7 @@ ALTER FUNCTION public.revoke_agent_key(key_id text) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.revoke_invitation(p_invitation_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid;
@@ -1998,11 +2004,12 @@ ALTER FUNCTION public.revoke_invitation(invitation_id uuid) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.revoke_mcp_access(p_agent_id uuid, p_instance_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid;
   v_grant_id uuid;
+  v_may boolean;
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'grant');
@@ -2014,9 +2021,13 @@ begin
   if v_organization_id is null then
     return weir.refuse('WR004', 'there is no such agent or server', 'grant');
   end if;
-  -- who may is looked at under the lock: a moment before they might have
-  perform weir.lock_organization(v_organization_id);
-  if not weir.may_manage_agent(v_organization_id, p_agent_id) then
+  -- calls feel the lock, so who may not does not get it; who may is looked at again under it: a moment before they might have
+  v_may := weir.may_manage_agent(v_organization_id, p_agent_id);
+  if v_may then
+    perform weir.lock_organization(v_organization_id);
+    v_may := weir.may_manage_agent(v_organization_id, p_agent_id);
+  end if;
+  if not v_may then
     return weir.refuse('WR003', 'access is revoked by an owner or admin, or by the agent''s owner', 'grant', v_organization_id,
                        p_agent_id, p_instance_id, 'revoke_mcp_access');
   end if;
@@ -2053,7 +2064,7 @@ ALTER FUNCTION public.revoke_mcp_access(agent_id uuid, mcp_server_instance_id uu
 
 CREATE FUNCTION weir.revoke_organization_api_key(p_key_id text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid;
@@ -2124,7 +2135,7 @@ ALTER FUNCTION public.set_member_status(organization_id uuid, user_id uuid, stat
 
 CREATE FUNCTION weir.set_user_profile(p_display_name text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if weir.actor_id() is null then
@@ -2173,7 +2184,7 @@ ALTER FUNCTION public.stop_mcp_server_instance(server_instance_id uuid) OWNER TO
 
 CREATE FUNCTION weir.transfer_ownership(p_organization_id uuid, p_user_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_answer jsonb;
@@ -2208,7 +2219,7 @@ ALTER FUNCTION public.transfer_ownership(organization_id uuid, user_id uuid) OWN
 
 CREATE FUNCTION weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
@@ -2275,7 +2286,7 @@ ALTER FUNCTION weir.action_error(p_action text, p_server_config jsonb) OWNER TO 
 
 CREATE FUNCTION weir.add_platform_admin(p_user_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   insert into weir.platform_admins (user_id) values (p_user_id) on conflict do nothing;
@@ -2294,7 +2305,7 @@ ALTER FUNCTION weir.add_platform_admin(p_user_id uuid) OWNER TO weir_system;
 
 CREATE FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[] DEFAULT NULL::boolean[]) RETURNS weir.call_decision[]
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid;
@@ -2403,7 +2414,7 @@ ALTER FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestam
 
 CREATE FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text) RETURNS TABLE(kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text, share text, priority integer, item text, definition_hash bytea, chat_offline boolean, max_concurrent_connections integer)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -2457,7 +2468,7 @@ ALTER FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id 
 
 CREATE FUNCTION weir.announce_change(p_organization_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform pg_advisory_xact_lock(weir.lock_key(p_organization_id));
@@ -2478,7 +2489,7 @@ ALTER FUNCTION weir.announce_change(p_organization_id uuid) OWNER TO weir_system
 
 CREATE FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) RETURNS jsonb
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_used weir.idempotency_keys;
@@ -2501,7 +2512,7 @@ ALTER FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, 
 
 CREATE FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_instance public.mcp_server_instances;
@@ -2622,7 +2633,7 @@ ALTER FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text) OWNER 
 
 CREATE FUNCTION weir.is_time(p_value jsonb) RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 begin
   if jsonb_typeof(p_value) <> 'string' or (p_value #>> '{}') !~ '^[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-9:.]{5,15}(Z|[+-][0-9:]{2,5})?$' then
@@ -2661,7 +2672,7 @@ ALTER FUNCTION weir.audit_cursor_error(p_before jsonb) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.audit_filter_error(p_filter jsonb) RETURNS text
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_key text;
@@ -2696,7 +2707,7 @@ ALTER FUNCTION weir.audit_filter_error(p_filter jsonb) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) RETURNS TABLE(agent_id uuid, agent_name text, organization_id uuid, key_expires_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return query
@@ -2724,7 +2735,7 @@ ALTER FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) OWNER T
 
 CREATE FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea) RETURNS TABLE(organization_id uuid, name text, scopes text[], key_expires_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return query
@@ -2747,7 +2758,7 @@ ALTER FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash b
 
 CREATE FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval) RETURNS TABLE(state text, calls jsonb)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -2792,7 +2803,7 @@ ALTER FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_i
 
 CREATE FUNCTION weir.begin_sign_in(p_email text, p_address inet) RETURNS TABLE(allowed boolean, user_id uuid, password_hash text, disabled boolean)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 -- `user_id` and the like are columns wherever a statement has them
 #variable_conflict use_column
@@ -2820,7 +2831,7 @@ ALTER FUNCTION weir.begin_sign_in(p_email text, p_address inet) OWNER TO weir_sy
 
 CREATE FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   update public.mcp_server_instances i
@@ -2838,7 +2849,7 @@ ALTER FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) OWNER
 
 CREATE FUNCTION weir.change_version() RETURNS bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (select coalesce(sum(v.version), 0)::bigint from weir.change_versions v);
@@ -2854,7 +2865,7 @@ ALTER FUNCTION weir.change_version() OWNER TO weir_system;
 
 CREATE FUNCTION weir.check_schema(p_schema jsonb, p_path text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_key text;
@@ -2892,7 +2903,7 @@ ALTER FUNCTION weir.check_schema(p_schema jsonb, p_path text) OWNER TO weir_owne
 
 CREATE FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid) RETURNS uuid
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform pg_advisory_xact_lock(hashtextextended('weir.choose_node', 0));
@@ -2919,7 +2930,7 @@ ALTER FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime
 
 CREATE FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) RETURNS TABLE(operation_id uuid, action text, organization_id uuid, instance_id uuid, instance_name text, generation bigint, attempt integer, node_id uuid, node_api_url text, node_sealed_api_key bytea, endpoint_url text, runtime text, transport text, package text, package_version text, bin text, args jsonb, env jsonb, configuration jsonb, share text, created_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -3003,7 +3014,7 @@ ALTER FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease
 
 CREATE FUNCTION weir.close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_count integer;
@@ -3026,7 +3037,7 @@ ALTER FUNCTION weir.close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope te
 
 CREATE FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_written integer;
@@ -3069,7 +3080,7 @@ ALTER FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at times
 
 CREATE FUNCTION weir.confirmed_email(p_user_id uuid) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (select lower(u.email::text) from auth.users u
@@ -3086,7 +3097,7 @@ ALTER FUNCTION weir.confirmed_email(p_user_id uuid) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_attempts integer;
@@ -3110,7 +3121,7 @@ ALTER FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, 
 
 CREATE FUNCTION weir.count_of(p_what text, p_organization_id uuid) RETURNS bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return case p_what
@@ -3137,7 +3148,7 @@ ALTER FUNCTION weir.count_of(p_what text, p_organization_id uuid) OWNER TO weir_
 
 CREATE FUNCTION weir.create_mcp_server(p_organization_id uuid, p_config jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -3192,7 +3203,7 @@ ALTER FUNCTION weir.create_mcp_server(p_organization_id uuid, p_config jsonb) OW
 
 CREATE FUNCTION weir.create_user(p_email text, p_password_hash text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -3315,7 +3326,7 @@ ALTER FUNCTION weir.decide(p_key_ids text[], p_secret_hashes bytea[], p_user_ids
 
 CREATE FUNCTION weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[]) RETURNS TABLE(instance_id uuid, kind text, name text, definition_hash bytea, definition text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -3337,7 +3348,7 @@ ALTER FUNCTION weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names t
 
 CREATE FUNCTION weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_answer constant jsonb := weir.request_operation(p_organization_id, p_instance_id, 'delete');
@@ -3361,7 +3372,7 @@ ALTER FUNCTION weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid
 
 CREATE FUNCTION weir.ed25519_blob(p_public_key text) RETURNS bytea
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_blob bytea;
@@ -3395,7 +3406,7 @@ ALTER FUNCTION weir.endpoint_url(p_url text, p_node_api_url text, p_instance_id 
 
 CREATE FUNCTION weir.ensure_log_partitions() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     AS $$
 declare
@@ -3446,7 +3457,7 @@ ALTER FUNCTION weir.error(p_code text, p_message text, p_hint text) OWNER TO wei
 
 CREATE FUNCTION weir.find_login(p_email text) RETURNS TABLE(user_id uuid, password_hash text, disabled boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if exists (select from weir.installation i where i.embedded_issuer) then
@@ -3524,7 +3535,7 @@ ALTER FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_item tex
 
 CREATE FUNCTION weir.guard_grant() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
@@ -3551,7 +3562,7 @@ ALTER FUNCTION weir.guard_grant() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_instance() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if new.organization_id <> old.organization_id then
@@ -3576,7 +3587,7 @@ ALTER FUNCTION weir.guard_instance() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_invitation() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if (old.organization_id, old.email, old.role, old.token_hash, old.expires_at, old.created_at)
@@ -3600,7 +3611,7 @@ ALTER FUNCTION weir.guard_invitation() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_key() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
@@ -3622,7 +3633,7 @@ ALTER FUNCTION weir.guard_key() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_last_owner() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if tg_op = 'UPDATE' and new.role = 'owner' and new.status = 'active' and new.organization_id = old.organization_id
@@ -3648,7 +3659,7 @@ ALTER FUNCTION weir.guard_last_owner() OWNER TO weir_system;
 
 CREATE FUNCTION weir.guard_organization_key() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
@@ -3670,7 +3681,7 @@ ALTER FUNCTION weir.guard_organization_key() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_pin() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if (old.organization_id, old.instance_id, old.kind, old.name, old.definition_hash, old.definition)
@@ -3690,7 +3701,7 @@ ALTER FUNCTION weir.guard_pin() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_request() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if (old.status <> 'open' and new.status <> old.status)
@@ -3735,7 +3746,7 @@ ALTER FUNCTION weir.has_argument_rule(p_entries jsonb[]) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval) RETURNS TABLE(organization_id uuid, instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, generation bigint)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -3770,7 +3781,7 @@ ALTER FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_l
 
 CREATE FUNCTION weir.is_allowed_url(p_url text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 begin
   return p_url ~ '^https://[^/?#@\s]+([/?][^#\s]*)?$'
@@ -3789,7 +3800,7 @@ ALTER FUNCTION weir.is_allowed_url(p_url text) OWNER TO weir_system;
 
 CREATE FUNCTION weir.is_banned(p_user_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return exists (select from auth.users u where u.id = p_user_id and u.banned_until > now());
@@ -3842,7 +3853,7 @@ ALTER FUNCTION weir.is_under(p_value text, p_base text) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -3867,7 +3878,7 @@ ALTER FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash by
 
 CREATE FUNCTION weir.limit_reached(p_grant_id uuid, p_limits jsonb) RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return exists (
@@ -3900,7 +3911,7 @@ ALTER FUNCTION weir.lock_key(p_organization_id uuid) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.lock_organization(p_organization_id uuid) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform pg_advisory_xact_lock(weir.lock_key(p_organization_id));
@@ -3967,7 +3978,7 @@ ALTER FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) OWNER TO weir_owne
 
 CREATE FUNCTION weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return exists (select from weir.my_organizations('admin') o where o = p_organization_id)
@@ -4002,7 +4013,7 @@ ALTER FUNCTION weir.may_use_agent(p_user_id uuid, p_agent_id uuid, p_owner_id uu
 
 CREATE FUNCTION weir.my_agents() RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return query
@@ -4022,7 +4033,7 @@ ALTER FUNCTION weir.my_agents() OWNER TO weir_system;
 
 CREATE FUNCTION weir.my_new_organizations() RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return query
@@ -4042,7 +4053,7 @@ ALTER FUNCTION weir.my_new_organizations() OWNER TO weir_system;
 
 CREATE FUNCTION weir.my_organizations(p_role text DEFAULT 'viewer'::text) RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 3
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return query
@@ -4070,7 +4081,7 @@ ALTER FUNCTION weir.my_organizations(p_role text) OWNER TO weir_system;
 
 CREATE FUNCTION weir.my_workspaces() RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 5
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return query
@@ -4101,7 +4112,7 @@ ALTER FUNCTION weir.name_error(p_argument text, p_value text) OWNER TO weir_owne
 
 CREATE FUNCTION weir.node_connections() RETURNS TABLE(node_id uuid, name text, api_url text, sealed_api_key bytea, online boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return query select n.id, n.name, n.api_url, n.sealed_api_key, n.is_online
@@ -4118,7 +4129,7 @@ ALTER FUNCTION weir.node_connections() OWNER TO weir_system;
 
 CREATE FUNCTION weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_node_id uuid;
@@ -4157,7 +4168,7 @@ ALTER FUNCTION weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_stat
 
 CREATE FUNCTION weir.on_catalog_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform weir.announce_change(weir.platform_id());
@@ -4177,7 +4188,7 @@ ALTER FUNCTION weir.on_catalog_change() OWNER TO weir_system;
 
 CREATE FUNCTION weir.on_organization_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform weir.announce_change(old.id);
@@ -4197,7 +4208,7 @@ ALTER FUNCTION weir.on_organization_change() OWNER TO weir_system;
 
 CREATE FUNCTION weir.on_permission_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if tg_op in ('UPDATE', 'DELETE') then
@@ -4220,7 +4231,7 @@ ALTER FUNCTION weir.on_permission_change() OWNER TO weir_system;
 
 CREATE FUNCTION weir.open_sign_in(p_user_id uuid) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -4247,7 +4258,7 @@ ALTER FUNCTION weir.open_sign_in(p_user_id uuid) OWNER TO weir_system;
 
 CREATE FUNCTION weir.over_limit(p_calls weir.call_decision[]) RETURNS TABLE(ordinal integer, retry_after integer)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_now timestamptz;
@@ -4305,7 +4316,7 @@ ALTER FUNCTION weir.over_limit(p_calls weir.call_decision[]) OWNER TO weir_owner
 
 CREATE FUNCTION weir.pattern_error(p_pattern text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 begin
   if length(p_pattern) not between 1 and 200 then
@@ -4334,7 +4345,7 @@ ALTER FUNCTION weir.pattern_error(p_pattern text) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.permissions_error(p_permissions jsonb) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_error text;
@@ -4400,7 +4411,7 @@ ALTER FUNCTION weir.platform_id() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) RETURNS uuid
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_agent_id uuid;
@@ -4437,7 +4448,7 @@ ALTER FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_i
 
 CREATE FUNCTION weir.publish_catalog_server(p_entry jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_key text;
@@ -4480,7 +4491,7 @@ ALTER FUNCTION weir.publish_catalog_server(p_entry jsonb) OWNER TO weir_system;
 
 CREATE FUNCTION weir.published_columns() RETURNS TABLE(relation_name text, column_name text, column_type text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
  SELECT (c.relname)::text AS relname,
      (a.attname)::text AS attname,
@@ -4510,7 +4521,7 @@ ALTER FUNCTION weir.published_columns() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.published_functions() RETURNS TABLE(function_name text, argument_names text[], argument_types text[], required integer, returns_set boolean, result_type text, columns text[], column_types text[])
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
  SELECT (p.proname)::text AS proname,
      COALESCE(p.proargnames[1:p.pronargs], '{}'::text[]) AS "coalesce",
@@ -4546,7 +4557,7 @@ ALTER FUNCTION weir.published_functions() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) RETURNS TABLE(id uuid, is_new boolean)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -4585,7 +4596,7 @@ ALTER FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channe
 
 CREATE FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   update weir.chat_turns t set calls = t.calls || jsonb_build_object(p_place::text, p_call)
@@ -4606,7 +4617,7 @@ ALTER FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_messa
 
 CREATE FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb) RETURNS TABLE(new_pins integer, changed_pins integer, quarantined integer)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -4676,7 +4687,7 @@ ALTER FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, 
 
 CREATE FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[], p_request_hashes bytea[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_written integer;
@@ -4721,7 +4732,7 @@ ALTER FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_created_at
 
 CREATE FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text DEFAULT NULL::text, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text, p_detail text DEFAULT NULL::text, p_grant_id uuid DEFAULT NULL::uuid, p_outcome text DEFAULT 'ok'::text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -4748,7 +4759,7 @@ ALTER FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason t
 
 CREATE FUNCTION weir.record_instance_state(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return weir.apply_report(p_instance_id, p_generation, p_state, p_error_code, p_error);
@@ -4764,7 +4775,7 @@ ALTER FUNCTION weir.record_instance_state(p_instance_id uuid, p_generation bigin
 
 CREATE FUNCTION weir.record_operation(p_operation_id uuid, p_replica_id uuid, p_outcome text, p_error_code text, p_error text, p_retry_at timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_operation weir.dtma_operations;
@@ -4813,7 +4824,7 @@ ALTER FUNCTION weir.record_operation(p_operation_id uuid, p_replica_id uuid, p_o
 
 CREATE FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_minute constant timestamptz := date_trunc('minute', clock_timestamp());
@@ -4842,7 +4853,7 @@ ALTER FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text
 
 CREATE FUNCTION weir.refresh_sign_in(p_id uuid, p_counter integer) RETURNS TABLE(problem text, counter integer, user_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -4881,7 +4892,7 @@ ALTER FUNCTION weir.refresh_sign_in(p_id uuid, p_counter integer) OWNER TO weir_
 
 CREATE FUNCTION weir.refuse(p_code text, p_message text, p_kind text, p_organization_id uuid DEFAULT NULL::uuid, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text, p_hint text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_reason constant text := case p_code
@@ -4909,7 +4920,7 @@ ALTER FUNCTION weir.refuse(p_code text, p_message text, p_kind text, p_organizat
 
 CREATE FUNCTION weir.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   raise exception using errcode = 'WR003', message = format('%I.%I can only be appended to', tg_table_schema, tg_table_name);
@@ -4925,7 +4936,7 @@ ALTER FUNCTION weir.refuse_change() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.refuse_truncate() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   raise exception using errcode = 'WR003', message = format('%I.%I cannot be truncated', tg_table_schema, tg_table_name);
@@ -4941,7 +4952,7 @@ ALTER FUNCTION weir.refuse_truncate() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, p_kind text, p_organization_id uuid DEFAULT NULL::uuid, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return case p_sqlstate
@@ -4965,7 +4976,7 @@ ALTER FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, p_kind 
 
 CREATE FUNCTION weir.register_node(p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer, p_isolation text, p_runtimes text[]) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_id uuid;
@@ -4992,7 +5003,7 @@ ALTER FUNCTION weir.register_node(p_token_hash bytea, p_node_key_hash bytea, p_a
 
 CREATE FUNCTION weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   update weir.chat_turns t set leased_until = '-infinity'
@@ -5009,7 +5020,7 @@ ALTER FUNCTION weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_mess
 
 CREATE FUNCTION weir.replica_heartbeat(p_replica_id uuid, p_internal_url text, p_keyring_fingerprint bytea, p_version text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_fingerprint bytea;
@@ -5048,7 +5059,7 @@ ALTER FUNCTION weir.request_hash(p_action text, p_server_config jsonb, p_server_
 
 CREATE FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_operation_id constant uuid := weir.uuid_v7();
@@ -5104,7 +5115,7 @@ ALTER FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uuid
 
 CREATE FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_user_id uuid;
@@ -5147,7 +5158,7 @@ ALTER FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text
 
 CREATE FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   update public.user_secrets s set wrapped_key = p_wrapped_key, version = s.version + 1, updated_at = now()
@@ -5168,7 +5179,7 @@ ALTER FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wr
 
 CREATE FUNCTION weir.rule_error(p_rule jsonb, p_path text, p_depth integer DEFAULT 0) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_key text;
@@ -5269,7 +5280,7 @@ ALTER FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) OWNER
 
 CREATE FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_type constant text := jsonb_typeof(p_value);
@@ -5342,7 +5353,7 @@ ALTER FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) OWN
 
 CREATE FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_key text;
@@ -5393,7 +5404,7 @@ ALTER FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) OWNE
 
 CREATE FUNCTION weir.set_setting(p_name text, p_value jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   insert into weir.settings as s (name, value) values (p_name, p_value)
@@ -5410,7 +5421,7 @@ ALTER FUNCTION weir.set_setting(p_name text, p_value jsonb) OWNER TO weir_system
 
 CREATE FUNCTION weir.sign_up(p_email text, p_password_hash text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -5435,7 +5446,7 @@ ALTER FUNCTION weir.sign_up(p_email text, p_password_hash text) OWNER TO weir_sy
 
 CREATE FUNCTION weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid) RETURNS TABLE(email text, email_confirmed_at timestamp with time zone, created_at timestamp with time zone, updated_at timestamp with time zone, signed_in_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -5456,7 +5467,7 @@ ALTER FUNCTION weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid) OWNER TO w
 
 CREATE FUNCTION weir.sweep_nodes(p_stale interval) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_nodes uuid[];
@@ -5509,7 +5520,7 @@ ALTER FUNCTION weir.text_holds(p_rule jsonb, p_text text) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_key text;
@@ -5542,7 +5553,7 @@ ALTER FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) OWNER TO weir_o
 
 CREATE FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_instance public.mcp_server_instances;
@@ -5618,7 +5629,7 @@ ALTER FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid
 
 CREATE FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) RETURNS TABLE(wrapped_key bytea, version integer)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -5643,7 +5654,7 @@ ALTER FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) OWNER TO 
 
 CREATE FUNCTION weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 begin
   if p_issuer like 'https://%/auth/v1' and p_subject ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
@@ -5679,7 +5690,7 @@ ALTER FUNCTION weir.uuid_v7() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.withdraw_catalog_server(p_slug text, p_version text DEFAULT NULL::text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_count integer;

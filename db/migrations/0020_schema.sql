@@ -31,12 +31,15 @@ end;
 revoke all on function weir.uuid_v7() from public;
 grant execute on function weir.uuid_v7() to weir_writer, weir_system;
 
+-- Every function that runs with its owner's rights, and every other that has a path, has this one: pg_catalog, pg_temp. An empty path
+-- would have pg_temp first, where a session that may make temporary types decides what `text` is. All other names are qualified.
+--
 -- Who asks: the subject of the verified token that was bound to this transaction. Null for anon, for a service_role
 -- token (it has no actor here), and outside a request. Does not use auth.uid(), because Weir's own roles have no
 -- privilege in Supabase's schema auth.
 create function weir.actor_id() returns uuid
 language plpgsql stable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
@@ -63,7 +66,7 @@ grant execute on function weir.error(text, text, text) to weir_writer, weir_syst
 -- TRUNCATE fires no row trigger and no row-level security: refused wherever a row decides or proves something.
 create function weir.refuse_truncate() returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   raise exception using errcode = 'WR003', message = format('%I.%I cannot be truncated', tg_table_schema, tg_table_name);

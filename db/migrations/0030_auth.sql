@@ -48,7 +48,8 @@ begin
     -- for weir.confirmed_email: on Supabase, too, only the migrator reads users
     execute format('create policy users_are_read_by_their_owner on auth.users for select to %I using (true)', current_user);
 
-    -- A plain database gives everybody TEMP, and a temporary object can hide a type's name from a function. Nobody needs it.
+    -- A plain database gives everybody TEMP, and a temporary object hides a name from a function that does not say where to look.
+    -- Ours do (0020); nobody needs it all the same.
     execute format('revoke temporary on database %I from public', current_database());
   end if;
 

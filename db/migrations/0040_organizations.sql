@@ -51,7 +51,7 @@ create index organization_members_invited_by_idx on public.organization_members 
 -- organization_members that reads organization_members would recurse.
 create function weir.my_organizations(p_role text default 'viewer') returns setof uuid
 language plpgsql stable security definer rows 3
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
@@ -75,7 +75,7 @@ grant execute on function weir.my_organizations(text) to authenticated, weir_wri
 -- Organizations that the caller has just created and that nobody belongs to yet: the first member is their creator.
 create function weir.my_new_organizations() returns setof uuid
 language plpgsql stable security definer rows 1
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query

@@ -29,7 +29,7 @@ create index agents_created_by_idx on public.agents (created_by);
 -- The agents that the caller owns, where the caller may still act (a viewer may not).
 create function weir.my_agents() returns setof uuid
 language plpgsql stable security definer rows 10
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query

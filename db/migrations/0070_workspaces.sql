@@ -48,7 +48,7 @@ create index workspace_members_agent_id_idx on public.workspace_members (agent_i
 -- The workspaces that the caller belongs to, in organizations where the caller is active.
 create function weir.my_workspaces() returns setof uuid
 language plpgsql stable security definer rows 5
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query

@@ -1,7 +1,7 @@
 -- Who sees and changes an instance, and the state machine that holds whoever changes it.
 create function weir.guard_instance() returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if new.organization_id <> old.organization_id then

@@ -11,7 +11,7 @@
 -- look-around, no embedded options, braces only behind a single character or class.
 create function weir.pattern_error(p_pattern text) returns text
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if length(p_pattern) not between 1 and 200 then
@@ -34,7 +34,7 @@ $$;
 -- One rule for one value; `each` holds a rule for the elements.
 create function weir.rule_error(p_rule jsonb, p_path text, p_depth integer default 0) returns text
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_key text;
@@ -106,7 +106,7 @@ end;
 -- What is granted for one tool: {} is every argument.
 create function weir.tool_grant_error(p_entry jsonb, p_path text) returns text
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_key text;
@@ -132,7 +132,7 @@ $$;
 
 create function weir.permissions_error(p_permissions jsonb) returns text
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_error text;

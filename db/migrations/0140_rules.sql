@@ -1,6 +1,7 @@
 -- Evaluation of the grammar of 0130, for one call. Nothing here raises for anything that a client may send.
 -- These run several times for each call, so they have no search_path of their own (setting one costs as much as the work):
--- only weir_system and weir_writer may execute them, from functions that have set theirs.
+-- only weir_system and weir_writer may execute them, from functions that have set theirs. (A plpgsql function's variables stay as it was
+-- first compiled: one that a person could call by a path of their own would stay misled for the session.)
 
 -- `*` stands for anything, all other characters for themselves.
 create function weir.matches_glob(p_value text, p_glob text) returns boolean

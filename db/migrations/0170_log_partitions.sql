@@ -3,7 +3,7 @@
 -- No role changes or removes a row: not even the owner, without first removing these triggers, which the seals show.
 create function weir.refuse_change() returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   raise exception using errcode = 'WR003', message = format('%I.%I can only be appended to', tg_table_schema, tg_table_name);
@@ -19,7 +19,7 @@ create trigger log_is_not_truncated before truncate on public.mcp_interaction_lo
 -- and then attached, so that running calls do not wait. Definer, owned by the migrator: only a table's owner may attach.
 create function weir.ensure_log_partitions() returns integer
 language plpgsql security definer
-set search_path = '' set timezone = 'UTC'
+set search_path = pg_catalog, pg_temp set timezone = 'UTC'
 as $$
 declare
   v_month timestamptz;

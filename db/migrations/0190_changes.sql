@@ -15,7 +15,7 @@ grant execute on function weir.lock_key(uuid) to weir_system, weir_writer;
 -- For functions that change several rows: the organization's lock first, then rows, so that no two wait in a circle.
 create function weir.lock_organization(p_organization_id uuid) returns void
 language plpgsql volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pg_advisory_xact_lock(weir.lock_key(p_organization_id));
@@ -66,7 +66,7 @@ grant execute on function weir.count_change(uuid) to weir_system;
 -- Takes the lock, and counts the change.
 create function weir.announce_change(p_organization_id uuid) returns void
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pg_advisory_xact_lock(weir.lock_key(p_organization_id));
@@ -79,7 +79,7 @@ grant execute on function weir.announce_change(uuid) to weir_writer;
 -- For tables with an organization_id.
 create function weir.on_permission_change() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if tg_op in ('UPDATE', 'DELETE') then
@@ -96,7 +96,7 @@ revoke all on function weir.on_permission_change() from public;
 
 create function weir.on_organization_change() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform weir.announce_change(old.id);
@@ -111,7 +111,7 @@ revoke all on function weir.on_organization_change() from public;
 -- The catalog decides for every organization.
 create function weir.on_catalog_change() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform weir.announce_change(weir.platform_id());
@@ -167,7 +167,7 @@ create trigger not_truncated before truncate on weir.grant_usage for each statem
 -- What a replica compares every two seconds, beside listening: a sum of rows never goes back and never misses a commit.
 create function weir.change_version() returns bigint
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (select coalesce(sum(v.version), 0)::bigint from weir.change_versions v);

@@ -1,7 +1,7 @@
 -- Revocation is final, by whomever, and history is not rewritten: also for who writes the tables directly.
 create function weir.guard_grant() returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
@@ -23,7 +23,7 @@ create trigger a_guard_grant before update on public.agent_mcp_permissions for e
 
 create function weir.guard_key() returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
@@ -41,7 +41,7 @@ create trigger a_guard_key before update on public.agent_api_keys for each row e
 -- A pin is of one definition: only its status and whether it is announced may change.
 create function weir.guard_pin() returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if (old.organization_id, old.instance_id, old.kind, old.name, old.definition_hash, old.definition)

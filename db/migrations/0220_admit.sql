@@ -2,7 +2,7 @@
 -- batches never wait for each other in a circle; windows are of the clock (UTC), read after the locks are held.
 create function weir.over_limit(p_calls weir.call_decision[]) returns table (ordinal integer, retry_after integer)
 language plpgsql volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now timestamptz;
@@ -79,7 +79,7 @@ create function weir.admit(
   p_at_limit boolean[] default null)
 returns weir.call_decision[]
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid;

@@ -6,7 +6,7 @@ create function weir.complete(
   p_replica_id uuid, p_ids uuid[], p_created_at timestamptz[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[],
   p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) returns integer
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_written integer;
@@ -49,7 +49,7 @@ create function weir.record_denials(
   p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[],
   p_request_hashes bytea[]) returns integer
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_written integer;
@@ -92,7 +92,7 @@ grant execute on function weir.record_denials to weir_engine;
 create function weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[])
 returns void
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_minute constant timestamptz := date_trunc('minute', clock_timestamp());
@@ -120,7 +120,7 @@ create function weir.record_event(
   p_kind text, p_organization_id uuid, p_reason text default null, p_agent_id uuid default null, p_instance_id uuid default null,
   p_item text default null, p_detail text default null, p_grant_id uuid default null, p_outcome text default 'ok') returns void
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -143,7 +143,7 @@ grant execute on function weir.record_event to weir_writer;
 -- The writer for the engine's own events (lifecycle, chat, errors): [{kind, organization_id, ...}].
 create function weir.audit_mcp_interactions(p_interactions jsonb) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_written integer;

@@ -3,7 +3,7 @@
 create function weir.authenticate_key(p_key_id text, p_secret_hash bytea)
 returns table (agent_id uuid, agent_name text, organization_id uuid, key_expires_at timestamptz)
 language plpgsql stable security definer rows 1
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
@@ -27,7 +27,7 @@ grant execute on function weir.authenticate_key(text, bytea) to weir_engine;
 -- The agent behind a principal: by its key, or named by a person who may use it. A viewer may look.
 create function weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) returns uuid
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_agent_id uuid;
@@ -87,7 +87,7 @@ create function weir.agent_catalog(
 returns table (kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text,
                share text, priority integer, item text, definition_hash bytea, chat_offline boolean, max_concurrent_connections integer)
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -139,7 +139,7 @@ grant execute on function weir.agent_catalog(text, bytea, uuid, uuid, text, text
 create function weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[])
 returns table (instance_id uuid, kind text, name text, definition_hash bytea, definition text)
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin

@@ -2,7 +2,7 @@
 
 create function weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamptz) returns uuid
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -25,7 +25,7 @@ create function weir.register_node(
   p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer,
   p_isolation text, p_runtimes text[]) returns uuid
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id uuid;
@@ -49,7 +49,7 @@ grant execute on function weir.register_node(bytea, bytea, text, bytea, integer,
 -- `stopped` is believed of an instance that is being stopped; of another it means that it was lost.
 create function weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) returns boolean
 language plpgsql volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_instance public.mcp_server_instances;
@@ -109,7 +109,7 @@ grant execute on function weir.apply_report(uuid, bigint, text, text, text) to w
 
 create function weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) returns integer
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_node_id uuid;
@@ -144,7 +144,7 @@ grant execute on function weir.node_heartbeat(bytea, text, jsonb, jsonb) to weir
 create function weir.record_instance_state(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text)
 returns boolean
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return weir.apply_report(p_instance_id, p_generation, p_state, p_error_code, p_error);
@@ -156,7 +156,7 @@ grant execute on function weir.record_instance_state(uuid, bigint, text, text, t
 create function weir.node_connections()
 returns table (node_id uuid, name text, api_url text, sealed_api_key bytea, online boolean)
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query select n.id, n.name, n.api_url, n.sealed_api_key, n.is_online
@@ -169,7 +169,7 @@ grant execute on function weir.node_connections() to weir_engine;
 -- A node that is silent for this long is offline, and what ran there is not known to run.
 create function weir.sweep_nodes(p_stale interval) returns integer
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_nodes uuid[];

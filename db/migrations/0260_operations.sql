@@ -8,7 +8,7 @@ returns table (operation_id uuid, action text, organization_id uuid, instance_id
                transport text, package text, package_version text, bin text, args jsonb, env jsonb, configuration jsonb, share text,
                created_at timestamptz)
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -87,7 +87,7 @@ $$;
 -- instance's files. Placement is one at a time: two workers must not both find a node without isolation empty.
 create function weir.choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid) returns uuid
 language plpgsql volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pg_advisory_xact_lock(hashtextextended('weir.choose_node', 0));
@@ -108,7 +108,7 @@ $$;
 -- The end of a deletion: the row stays as a tombstone, without what the tenant had written into it.
 create function weir.bury_instance(p_instance_id uuid, p_generation bigint) returns void
 language plpgsql volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   update public.mcp_server_instances i
@@ -125,7 +125,7 @@ grant execute on function weir.claim_operations(uuid, integer, interval) to weir
 create function weir.record_operation(
   p_operation_id uuid, p_replica_id uuid, p_outcome text, p_error_code text, p_error text, p_retry_at timestamptz) returns boolean
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_operation weir.dtma_operations;

@@ -4,7 +4,7 @@
 create function weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval)
 returns table (organization_id uuid, instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, generation bigint)
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
@@ -177,7 +177,7 @@ create function weir.record_definitions(
   p_warnings text[] default null, p_listed text[] default array['tool', 'prompt', 'template', 'resource'], p_ttl interval default null)
 returns table (new_pins integer, changed_pins integer, quarantined integer)
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -3,7 +3,7 @@
 -- Nothing where the users are Supabase's: there its own issuer knows them.
 create function weir.find_login(p_email text) returns table (user_id uuid, password_hash text, disabled boolean)
 language plpgsql stable security definer rows 1
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if exists (select from weir.installation i where i.embedded_issuer) then
@@ -20,7 +20,7 @@ grant execute on function weir.find_login(text) to weir_engine;
 -- stored, so its replica must not serve.
 create function weir.replica_heartbeat(p_replica_id uuid, p_internal_url text, p_keyring_fingerprint bytea, p_version text) returns void
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_fingerprint bytea;

@@ -6,7 +6,7 @@ create function weir.refuse(
   p_code text, p_message text, p_kind text, p_organization_id uuid default null, p_agent_id uuid default null,
   p_instance_id uuid default null, p_item text default null, p_hint text default null) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_reason constant text := case p_code
@@ -32,7 +32,7 @@ create function weir.refuse_violation(
   p_sqlstate text, p_constraint text, p_kind text, p_organization_id uuid default null, p_agent_id uuid default null,
   p_instance_id uuid default null, p_item text default null) returns jsonb
 language plpgsql volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return case p_sqlstate
@@ -62,7 +62,7 @@ grant execute on function weir.name_error(text, text) to weir_writer, weir_syste
 -- so a catalog entry cannot rely on a check that nobody makes. Properties that are not declared are refused.
 create function weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) returns text
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_type constant text := jsonb_typeof(p_value);

@@ -3,7 +3,7 @@
 
 create function weir.create_organization(p_name text, p_slug text) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -38,7 +38,7 @@ $$;
 
 create function weir.create_workspace(p_organization_id uuid, p_name text) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -73,7 +73,7 @@ $$;
 
 create function weir.add_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid;
@@ -122,7 +122,7 @@ $$;
 
 create function weir.create_channel(p_workspace_id uuid, p_name text) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -153,7 +153,7 @@ $$;
 -- How many there are in all, beyond what the caller may see; asked under the organization's lock.
 create function weir.count_of(p_what text, p_organization_id uuid) returns bigint
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return case p_what

@@ -2,7 +2,7 @@
 
 create function weir.create_agent(p_organization_id uuid, p_name text, p_instructions text, p_workspace_id uuid) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -44,7 +44,7 @@ $$;
 -- The key is random in the gateway and shown once; here only the hash of its secret is kept.
 create function weir.create_agent_key(p_agent_id uuid, p_name text, p_key_id text, p_secret text, p_expires_at timestamptz) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid;
@@ -85,7 +85,7 @@ $$;
 
 create function weir.revoke_agent_key(p_key_id text) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_key record;
@@ -112,7 +112,7 @@ $$;
 -- The caller is an admin of the agent's organization, or the agent's owner.
 create function weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) returns boolean
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return exists (select from weir.my_organizations('admin') o where o = p_organization_id)

@@ -3,7 +3,7 @@
 create function weir.grant_mcp_access(
   p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_expires_at timestamptz, p_not_before timestamptz) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -53,11 +53,12 @@ $$;
 -- By an owner or admin; or by the agent's owner, who relinquishes. Again is harmless.
 create function weir.revoke_mcp_access(p_agent_id uuid, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid;
   v_grant_id uuid;
+  v_may boolean;
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'grant');
@@ -69,9 +70,13 @@ begin
   if v_organization_id is null then
     return weir.refuse('WR004', 'there is no such agent or server', 'grant');
   end if;
-  -- who may is looked at under the lock: a moment before they might have
-  perform weir.lock_organization(v_organization_id);
-  if not weir.may_manage_agent(v_organization_id, p_agent_id) then
+  -- calls feel the lock, so who may not does not get it; who may is looked at again under it: a moment before they might have
+  v_may := weir.may_manage_agent(v_organization_id, p_agent_id);
+  if v_may then
+    perform weir.lock_organization(v_organization_id);
+    v_may := weir.may_manage_agent(v_organization_id, p_agent_id);
+  end if;
+  if not v_may then
     return weir.refuse('WR003', 'access is revoked by an owner or admin, or by the agent''s owner', 'grant', v_organization_id,
                        p_agent_id, p_instance_id, 'revoke_mcp_access');
   end if;

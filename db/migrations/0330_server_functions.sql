@@ -4,7 +4,7 @@
 -- A remote server's address: https, or a host that the operator allows. What it resolves to is the gateway's to check.
 create function weir.is_allowed_url(p_url text) returns boolean
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return p_url ~ '^https://[^/?#@\s]+([/?][^#\s]*)?$'
@@ -16,7 +16,7 @@ $$;
 
 create function weir.create_mcp_server(p_organization_id uuid, p_config jsonb) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -65,7 +65,7 @@ $$;
 -- The shape of server_config, of a whole one or of what is to change; an explicit null is not a default, it is an error.
 create function weir.server_config_error(p_config jsonb, p_is_whole boolean) returns text
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_key text;

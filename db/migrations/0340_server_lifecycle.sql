@@ -4,7 +4,7 @@
 -- state that there is: the server's node says what becomes of it.
 create function weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_operation_id constant uuid := weir.uuid_v7();
@@ -54,12 +54,13 @@ $$;
 -- Every action of one server or a new one. With an idempotency key, the same request again gets the answer of the first.
 create function weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_error constant text := weir.action_error(p_action, p_server_config);
   v_key text;
   v_answer jsonb;
+  v_may boolean;
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
@@ -67,8 +68,13 @@ begin
     return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id,
                        p_item => p_action);
   end if;
-  perform weir.lock_organization(p_organization_id);
-  if not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+  -- calls feel the lock, so who may not, or asks for nonsense, does not get it; who may is looked at again under it
+  v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  if v_may and v_error is null then
+    perform weir.lock_organization(p_organization_id);
+    v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  end if;
+  if not v_may then
     return weir.refuse('WR003', 'servers are managed by an owner or admin', 'lifecycle', p_organization_id,
                        p_instance_id => p_server_id, p_item => p_action);
   elsif v_error is not null then
@@ -96,7 +102,7 @@ $$;
 -- The same by the server's id alone: authorized like the above.
 create function weir.manage_server_by_id(p_action text, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid;
@@ -115,7 +121,7 @@ $$;
 -- The same as one JSON value: never an address or a payload.
 create function weir.call_dtma_api(p_request jsonb) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if weir.actor_id() is null then

@@ -5,7 +5,7 @@
 -- it (as themselves). Raises for anybody else, as for an agent that is not there.
 create function weir.explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_tool text, p_arguments jsonb) returns jsonb
 language plpgsql stable security definer
-set search_path = '' set plan_cache_mode = force_generic_plan
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -55,7 +55,7 @@ $$;
 -- Whether the next call would be over a limit; counts nothing.
 create function weir.limit_reached(p_grant_id uuid, p_limits jsonb) returns boolean
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return exists (
@@ -70,7 +70,7 @@ $$;
 -- admin. False, not an error, for whatever the caller may not know.
 create function weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid) returns boolean
 language plpgsql stable security definer
-set search_path = '' set plan_cache_mode = force_generic_plan
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -97,7 +97,7 @@ returns table (instance_id uuid, instance_name text, catalog text, transport tex
                priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text,
                grant_id uuid, expires_at timestamptz)
 language plpgsql stable security definer
-set search_path = '' set plan_cache_mode = force_generic_plan
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare

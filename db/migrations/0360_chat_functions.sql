@@ -4,7 +4,7 @@
 -- with the same content its id, with another one a conflict.
 create function weir.post_chat_message(p_channel_id uuid, p_content text, p_client_message_id text) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -46,7 +46,7 @@ create function weir.get_chat_messages_with_details(p_channel_id uuid, p_before 
 returns table (id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid,
                tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamptz)
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
@@ -71,7 +71,7 @@ $$;
 create function weir.get_chat_answer(p_message_id uuid, p_agent_id uuid)
 returns table (id uuid, content text, tool_calls jsonb, usage jsonb, degraded jsonb)
 language plpgsql stable security definer rows 1
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin

@@ -5,7 +5,7 @@
 -- of the agent's organization. In a direct conversation no other agent answers.
 create function weir.chat_context(p_agent_id uuid, p_workspace_id uuid, p_channel_id uuid) returns jsonb
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -56,7 +56,7 @@ $$;
 -- Answers as chat_context does.
 create function weir.open_direct_channel(p_agent_id uuid, p_workspace_id uuid) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();

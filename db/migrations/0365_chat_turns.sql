@@ -30,7 +30,7 @@ grant select, insert, update (replica_id, leased_until, calls), delete on weir.c
 create function weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval)
 returns table (state text, calls jsonb)
 language plpgsql volatile security definer rows 1
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -69,7 +69,7 @@ $$;
 -- A call of a turn, before it is made and once more when it has ended. Refused to who has lost the turn, who then must not call.
 create function weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) returns void
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   update weir.chat_turns t set calls = t.calls || jsonb_build_object(p_place::text, p_call)
@@ -84,7 +84,7 @@ $$;
 -- Whoever could not answer says so, and nobody waits for them.
 create function weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid) returns void
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   update weir.chat_turns t set leased_until = '-infinity'
@@ -99,7 +99,7 @@ create function weir.record_chat_answer(
   p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb,
   p_degraded jsonb) returns table (id uuid, is_new boolean)
 language plpgsql volatile security definer rows 1
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -4,7 +4,7 @@
 -- theirs until they are updated.
 create function weir.publish_catalog_server(p_entry jsonb) returns uuid
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_key text;
@@ -41,7 +41,7 @@ $$;
 -- Raises where a schema has a keyword that weir.schema_error does not check.
 create function weir.check_schema(p_schema jsonb, p_path text) returns void
 language plpgsql immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_key text;
@@ -73,7 +73,7 @@ $$;
 -- Withdrawn: no new instance, and no call of an existing one.
 create function weir.withdraw_catalog_server(p_slug text, p_version text default null) returns integer
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_count integer;
@@ -87,7 +87,7 @@ $$;
 
 create function weir.add_platform_admin(p_user_id uuid) returns void
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into weir.platform_admins (user_id) values (p_user_id) on conflict do nothing;
@@ -99,7 +99,7 @@ $$;
 
 create function weir.set_setting(p_name text, p_value jsonb) returns void
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into weir.settings as s (name, value) values (p_name, p_value)
@@ -110,7 +110,7 @@ $$;
 -- A login of the embedded issuer; on Supabase its own issuer makes them.
 create function weir.create_user(p_email text, p_password_hash text) returns uuid
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id constant uuid := weir.uuid_v7();

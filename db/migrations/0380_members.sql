@@ -22,7 +22,7 @@ grant delete on public.workspace_members to weir_writer;
 -- `for share` fails one whose snapshot is older than that. Definer, because who has just left sees no members any more.
 create function weir.guard_last_owner() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if tg_op = 'UPDATE' and new.role = 'owner' and new.status = 'active' and new.organization_id = old.organization_id

@@ -5,7 +5,7 @@
 -- removed comes back by an invitation, which is theirs to accept.
 create function weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -76,7 +76,7 @@ $$;
 -- The other becomes owner, and the caller admin; in this order, so that there is always one.
 create function weir.transfer_ownership(p_organization_id uuid, p_user_id uuid) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_answer jsonb;

@@ -17,7 +17,7 @@ grant select, update (accepted_at) on public.organization_invitations to weir_sy
 -- An invitation is accepted or revoked once, and nothing else of it changes, whoever writes.
 create function weir.guard_invitation() returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if (old.organization_id, old.email, old.role, old.token_hash, old.expires_at, old.created_at)
@@ -37,7 +37,7 @@ create trigger a_guard_invitation before update on public.organization_invitatio
 
 create function weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamptz) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -92,7 +92,7 @@ $$;
 
 create function weir.revoke_invitation(p_invitation_id uuid) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid;
@@ -124,7 +124,7 @@ $$;
 -- The addresses that an issuer has confirmed of a user. The migrator's, because Supabase lets nobody else read its users.
 create function weir.confirmed_email(p_user_id uuid) returns text
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (select lower(u.email::text) from auth.users u
@@ -136,7 +136,7 @@ $$;
 -- invited must still be one who may; one text for whatever does not hold, so that a found token tells nothing.
 create function weir.accept_invitation(p_token text) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();

@@ -28,7 +28,7 @@ language sql immutable parallel safe
 -- The answer of the same request, a conflict for another one, or null where the key is new or there is none.
 create function weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) returns jsonb
 language plpgsql volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_used weir.idempotency_keys;
@@ -62,7 +62,7 @@ language sql immutable parallel safe
 -- node (or by a new handshake): running -> updating -> running. Else the row is all, and the next deployment uses it.
 create function weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_instance public.mcp_server_instances;
@@ -133,7 +133,7 @@ $$;
 -- is a tombstone, which keeps the history together.
 create function weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_answer constant jsonb := weir.request_operation(p_organization_id, p_instance_id, 'delete');

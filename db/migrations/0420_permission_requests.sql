@@ -22,7 +22,7 @@ grant select, insert (id, organization_id, agent_id, mcp_server_instance_id, per
 -- A decision is final, whoever writes, and what was asked for is not rewritten.
 create function weir.guard_request() returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if (old.status <> 'open' and new.status <> old.status)
@@ -40,7 +40,7 @@ create trigger a_guard_request before update on public.permission_requests for e
 
 create function weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -92,7 +92,7 @@ $$;
 create function weir.close_request(
   p_request_id uuid, p_status text, p_expires_at timestamptz, p_not_before timestamptz, p_permissions jsonb) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();

@@ -14,7 +14,7 @@ grant select (organization_id, key_id, secret_hash, name, scopes, expires_at, re
 
 create function weir.guard_organization_key() returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
@@ -34,7 +34,7 @@ create trigger a_guard_organization_key before update on public.organization_api
 create function weir.create_organization_api_key(
   p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamptz) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_expires_at constant timestamptz := coalesce(p_expires_at, now() + interval '90 days');
@@ -77,7 +77,7 @@ $$;
 
 create function weir.revoke_organization_api_key(p_key_id text) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid;
@@ -104,7 +104,7 @@ $$;
 create function weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea)
 returns table (organization_id uuid, name text, scopes text[], key_expires_at timestamptz)
 language plpgsql stable security definer rows 1
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query

@@ -28,7 +28,7 @@ grant select, insert (issuer, subject, user_id, email, email_verified), update (
 -- operator's setting identity_issuers lists the issuer, and only where the users are ours to make. One error for all else.
 create function weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) returns uuid
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user_id uuid;
@@ -66,7 +66,7 @@ $$;
 -- and the issuer is one of its form, the subject is the user; for every other issuer the pair decides.
 create function weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) returns uuid
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_issuer like 'https://%/auth/v1' and p_subject ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
@@ -83,7 +83,7 @@ $$;
 -- Like weir.confirmed_email the migrator's: Supabase lets nobody else read its users.
 create function weir.is_banned(p_user_id uuid) returns boolean
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return exists (select from auth.users u where u.id = p_user_id and u.banned_until > now());

@@ -27,7 +27,7 @@ grant insert (user_id, display_name), update (display_name, updated_at) on publi
 
 create function weir.set_user_profile(p_display_name text) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if weir.actor_id() is null then
@@ -67,7 +67,7 @@ grant select, insert (user_id, wrapped_key), update (wrapped_key, version, updat
 -- The person's wrapped key; the given one where there is none yet. Of two processes that bring one, both get the first.
 create function weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) returns table (wrapped_key bytea, version integer)
 language plpgsql volatile security definer rows 1
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
@@ -86,7 +86,7 @@ $$;
 -- The same key, wrapped anew by a newer key of the keyring; only from the version that was read.
 create function weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) returns boolean
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   update public.user_secrets s set wrapped_key = p_wrapped_key, version = s.version + 1, updated_at = now()

@@ -32,7 +32,7 @@ grant insert (id, user_id, name, public_key, fingerprint), delete on public.user
 -- 51 bytes are 68 characters without padding, so there is one text for each key.
 create function weir.ed25519_blob(p_public_key text) returns bytea
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_blob bytea;
@@ -49,7 +49,7 @@ $$;
 -- Without a public key Weir would make the pair, and has nowhere to keep the private part yet.
 create function weir.create_user_ssh_key(p_name text, p_public_key text) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -83,7 +83,7 @@ $$;
 
 create function weir.delete_user_ssh_key(p_ssh_key_id uuid) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if weir.actor_id() is null then

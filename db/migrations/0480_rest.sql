@@ -5,7 +5,7 @@
 -- views that ask with their caller's rights. A column without a grant has no row, and so is not told from one that is not there.
 create function weir.published_columns() returns table (relation_name text, column_name text, column_type text)
 language sql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select c.relname::text, a.attname::text, pg_catalog.format_type(a.atttypid, null)
   from pg_catalog.pg_class c
@@ -27,7 +27,7 @@ create function weir.published_functions()
 returns table (function_name text, argument_names text[], argument_types text[], required integer, returns_set boolean,
                result_type text, columns text[], column_types text[])
 language sql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select p.proname::text, coalesce(p.proargnames[1:p.pronargs], '{}'),
          array(select pg_catalog.format_type(t.type, null) from unnest(p.proargtypes::oid[]) with ordinality t(type, n) order by t.n),

@@ -54,7 +54,7 @@ $$;
 -- Counts one attempt; whether it is within the limit. The count stops where it no longer matters.
 create function weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) returns boolean
 language plpgsql volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_attempts integer;
@@ -75,7 +75,7 @@ $$;
 create function weir.begin_sign_in(p_email text, p_address inet)
 returns table (allowed boolean, user_id uuid, password_hash text, disabled boolean)
 language plpgsql volatile security definer rows 1
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 -- `user_id` and the like are columns wherever a statement has them
 #variable_conflict use_column
@@ -98,7 +98,7 @@ $$;
 -- only the newest fifty stay.
 create function weir.open_sign_in(p_user_id uuid) returns uuid
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -122,7 +122,7 @@ $$;
 create function weir.refresh_sign_in(p_id uuid, p_counter integer)
 returns table (problem text, counter integer, user_id uuid)
 language plpgsql volatile security definer rows 1
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -156,7 +156,7 @@ $$;
 create function weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid)
 returns table (email text, email_confirmed_at timestamptz, created_at timestamptz, updated_at timestamptz, signed_in_at timestamptz)
 language plpgsql stable security definer rows 1
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
@@ -171,7 +171,7 @@ $$;
 -- Signs out: this sign-in, all of the person, or all others. How many ended.
 create function weir.close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope text) returns integer
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_count integer;
@@ -188,7 +188,7 @@ $$;
 -- Signs up, where the operator lets people. Nobody has confirmed the address, so it accepts no invitation.
 create function weir.sign_up(p_email text, p_password_hash text) returns uuid
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id constant uuid := weir.uuid_v7();

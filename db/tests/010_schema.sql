@@ -1,7 +1,7 @@
 -- The walls that every table and function has: a sweep over the catalog, so that a new one cannot forget them.
 begin;
 \ir ../testing/helpers.sql
-select plan(21);
+select plan(22);
 
 create temporary view our_tables as
   select c.oid, n.nspname, c.relname, format('%I.%I', n.nspname, c.relname) as name, c.relrowsecurity, c.relforcerowsecurity,
@@ -93,9 +93,17 @@ select is_empty($$select name from our_functions f where has_function_privilege(
   'M5_anon_and_the_bare_login_execute_nothing');
 select is_empty($$
   select name from our_functions
-  where (prosecdef or exists (select from aclexplode(proacl) a where a.grantee = 'authenticated'::regrole and nspname = 'weir'))
-    and not coalesce(proconfig @> array['search_path=""'], false)$$,
-  'M4_every_definer_function_has_an_empty_search_path');
+  where (prosecdef or exists (select from unnest(proconfig) c where c like 'search\_path=%')
+         or exists (select from aclexplode(proacl) a where a.grantee = 'authenticated'::regrole and nspname = 'weir'))
+    and not coalesce(proconfig @> array['search_path=pg_catalog, pg_temp'], false)$$,
+  'M4_every_definer_function_looks_in_pg_temp_last');
+-- What has no path of its own has its caller's, and only functions that have one call it. PostgreSQL keeps a plpgsql function as it
+-- was first compiled, so nobody may be able to compile it by a path of theirs.
+select is_empty($$
+  select f.name from our_functions f join pg_proc p on p.oid = f.oid
+  where p.prosqlbody is null and not exists (select from unnest(f.proconfig) c where c like 'search\_path=%')
+    and exists (select from aclexplode(f.proacl) a where a.grantee not in (p.proowner, 'weir_system'::regrole, 'weir_writer'::regrole))$$,
+  'M4_a_function_without_a_path_is_called_from_inside_only');
 select is_empty($$
   select name from our_functions where prosecdef and owner not in ('weir_system', 'weir_writer') and proname not in ('ensure_log_partitions', 'confirmed_email', 'is_banned')$$,
   'M4_definer_functions_belong_to_roles_that_row_level_security_binds');

@@ -130,7 +130,7 @@ public sealed class HostileSessionTests(TestDatabase database) : IClassFixture<T
         }
     }
 
-    /// <summary>The path of the session is nobody's but its own: what runs with another's rights has its own, which is empty.</summary>
+    /// <summary>The path of the session is nobody's but its own: what runs with another's rights has its own.</summary>
     [Theory]
     [InlineData("set local search_path = pg_temp, weir, public")]
     [InlineData("set local search_path = ''")]
@@ -156,8 +156,7 @@ public sealed class HostileSessionTests(TestDatabase database) : IClassFixture<T
     }
 
     /// <summary>
-    /// On a database that gives everybody TEMP, as a project of Supabase does. A temporary type is another matter: it hides a type's
-    /// name from a function's body, and only a database where nobody makes one is safe from it (above: neither type nor domain is made).
+    /// On a database that gives everybody TEMP, as a project of Supabase does. Temporary types are in <see cref="TemporaryTypesTests"/>.
     /// </summary>
     [Fact]
     public async Task A07_temporary_relations_functions_and_operators_change_nothing_where_they_can_be_made()

@@ -195,6 +195,30 @@ public sealed class RevocationRaceTests(TestDatabase database) : IClassFixture<T
         }
     }
 
+    /// <summary>The lock that a change takes stops the organization's admission, so a refusal must not take it: in a loop it would stop every agent.</summary>
+    [Theory]
+    [InlineData("select public.set_member_role({org}, {pat}, 'viewer')", "WR003")]
+    [InlineData("select public.set_member_status({org}, {mia}, 'suspended')", "WR003")]
+    [InlineData("select public.transfer_ownership({org}, {pat})", "WR00")]
+    [InlineData("select public.manage_mcp_servers('stop', {org}, null, {server})", "WR003")]
+    [InlineData("select public.revoke_mcp_access({agent}, {server})", "WR003")]
+    [InlineData("select public.grant_mcp_access({agent}, {server}, '{}')", "WR003")]
+    [InlineData("select public.invite_member({org}, 'x@example.org', 'member', repeat('x', 43))", "WR003")]
+    [InlineData("select public.decide_permission_request({request}, true)", "WR00")]
+    [InlineData("select public.revoke_agent_key({key})", "WR00")]
+    [InlineData("select public.revoke_invitation({invitation})", "WR00")]
+    [InlineData("select public.add_workspace_member({workspace}, agent_id => {agent})", "WR003")]
+    [InlineData("select public.add_workspace_member({workspace}, user_id => {pat})", "workspace_id")]
+    public async Task What_a_viewer_may_not_change_or_has_changed_already_holds_no_call_up(string sql, string answer)
+    {
+        var world = await RaceWorld.CreateAsync(database.Superuser);
+        await database.Superuser.ExecuteAsync(world.Expand("update public.organization_members set role = 'viewer' where user_id = {pat}"), [], Token);
+        await using var refused = await HeldTransaction.BeginAsync(database.Pools.Gateway, world.Pat);
+        (await refused.RunAsync(world.Expand(sql))).ShouldNotBeNull().ShouldContain(answer);
+
+        await ShouldAllAnswerAsync(Admitted, world, Revocations["revoke_mcp_access"]);
+    }
+
     private async Task<HeldTransaction> BeginAsync(RaceWorld world, string actor) => actor switch
     {
         "olga" => await HeldTransaction.BeginAsync(database.Pools.Gateway, world.Olga),

@@ -1,8 +1,10 @@
 using Microsoft.Extensions.Time.Testing;
+using Npgsql;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway;
 using Weir.Identity;
+using Weir.Postgres;
 
 namespace Weir.Tests.Gateway;
 
@@ -68,6 +70,35 @@ public sealed class AdmissionQueueTests
         decisions.Count(d => d.Admitted).ShouldBe(63);
         decisions[40].Reason.ShouldBe("error");
         denied.ShouldBe(["poison:error"]);
+    }
+
+    [Fact]
+    public async Task A_call_that_takes_longer_than_the_database_lets_a_statement_ends_its_batch_and_denies_only_itself()
+    {
+        var denied = new List<string>();
+        var gate = new TaskCompletionSource();
+        var begun = 0;
+        await using var queue = Queue(
+            async calls =>
+            {
+                Interlocked.Increment(ref begun);
+                await gate.Task;
+                return calls.Any(c => c.Item == "slow")
+                    ? throw DatabaseErrors.Map(new PostgresException("canceling statement due to statement timeout", "ERROR", "ERROR", PostgresErrorCodes.QueryCanceled))
+                    : [.. calls.Select(_ => Yes)];
+            },
+            (call, reason) =>
+            {
+                denied.Add($"{call.Item}:{reason}");
+                return Task.CompletedTask;
+            });
+        var opener = queue.DecideAsync(Call("a"));
+        await Infrastructure.Until.True(() => Volatile.Read(ref begun) == 1, "the first batch");
+        var calls = Enumerable.Range(0, 16).Select(i => queue.DecideAsync(Call("a", i == 7 ? "slow" : "good"))).ToArray();
+        gate.SetResult();
+        await opener;
+        (await Task.WhenAll(calls)).Count(d => d.Admitted).ShouldBe(15);
+        denied.ShouldBe(["slow:error"]);
     }
 
     [Fact]

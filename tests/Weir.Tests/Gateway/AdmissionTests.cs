@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Weir.Errors;
 using Weir.Gateway;
 using Weir.Identity;
+using Weir.Postgres;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Gateway;
@@ -57,6 +58,10 @@ public sealed class AdmissionTests(RunningWeir weir) : IClassFixture<RunningWeir
         var right = await queries.AdmitAsync([Call(instance) with { OrganizationId = wrong[0].OrganizationId }, Call(instance)]);
         right.ShouldAllBe(d => d.Admitted);
     }
+
+    [Fact]
+    public async Task A_statement_of_admission_has_a_limit_of_its_own() =>
+        (await weir.Database.Pools.Admission.ScalarAsync<string>("show statement_timeout", [], TestContext.Current.CancellationToken)).ShouldBe("2s");
 
     /// <summary>Poisoned: a time that only a faulty replica can send, for which admission raises.</summary>
     private CallRequest Call(Guid instance, bool poisoned = false)

@@ -1,5 +1,6 @@
 using System.Security.Claims;
 using System.Security.Cryptography;
+using Microsoft.Extensions.Time.Testing;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 using Weir.Configuration;
@@ -46,6 +47,20 @@ public sealed class OtherIssuerTests(TestDatabase database) : IClassFixture<Test
         var refused = await Should.ThrowAsync<WeirException>(() => UserAsync("https://third.example", "somebody"));
         refused.Code.ShouldBe(ErrorCode.Unauthenticated);
         (await UserAsync("https://fourth.example", "somebody", allow: true)).ShouldNotBe(Guid.Empty);
+    }
+
+    [Fact]
+    public async Task A_ban_is_seen_within_a_minute()
+    {
+        var time = new FakeTimeProvider();
+        var identities = new Identities(database.Pools, time);
+        await database.Owner.ExecuteAsync("select weir.set_setting('identity_issuers', to_jsonb(array[$1]))", [Sql.Text(First)], Cancelled);
+        var user = await identities.UserAsync(First, "banned", null, false, Cancelled);
+        await database.Superuser.ExecuteAsync("update auth.users set banned_until = now() + interval '1 day' where id = $1", [Sql.Uuid(user)], Cancelled);
+
+        (await identities.UserAsync(First, "banned", null, false, Cancelled)).ShouldBe(user, "kept for a moment");
+        time.Advance(TimeSpan.FromMinutes(1));
+        (await Should.ThrowAsync<WeirException>(async () => await identities.UserAsync(First, "banned", null, false, Cancelled))).Code.ShouldBe(ErrorCode.Unauthenticated);
     }
 
     private async Task<Guid> UserAsync(string issuer, string subject, bool allow = false)

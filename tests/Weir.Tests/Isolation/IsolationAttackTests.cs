@@ -79,7 +79,7 @@ public sealed class IsolationAttackTests(MigratedSupabase supabase) : IClassFixt
             "create table public.notes (organization_id uuid not null, note text)",
             "comment on table public.notes is 'tenant: notes'",
             "alter table public.notes owner to postgres; grant select on public.notes to authenticated; insert into public.notes select id, name from public.organizations",
-            "create function public.agent_names(whose uuid) returns text language sql security definer set search_path = '' as 'select string_agg(name, '','') from public.agents where organization_id = whose'",
+            "create function public.agent_names(whose uuid) returns text language sql security definer set search_path = pg_catalog, pg_temp as 'select string_agg(name, '','') from public.agents where organization_id = whose'",
             "insert into public.notes values (gen_random_uuid(), 'of a tenant that was there before')",
         })
         {

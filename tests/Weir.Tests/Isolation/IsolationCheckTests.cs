@@ -55,10 +55,15 @@ public sealed class IsolationCheckTests(MigratedSupabase supabase) : IClassFixtu
         { "view-materialized", "create materialized view public.copied_agents as select * from public.agents; grant select on public.copied_agents to authenticated" },
         { "definer-search-path", "alter function weir.my_agents() reset search_path" },
         { "definer-search-path", "alter function weir.my_agents() set search_path = public" },
-        { "definer-unlisted", "create function weir.peek() returns bigint language sql security definer set search_path = '' as 'select count(*) from public.agents'; revoke all on function weir.peek() from public" },
-        { "definer-unlisted", "create schema app; create function app.peek() returns bigint language sql security definer set search_path = '' as 'select count(*) from public.agents'; revoke all on function app.peek() from public" },
+        { "definer-search-path", "alter function weir.my_agents() set search_path = ''" },
+        { "definer-search-path", "alter function weir.my_agents() set search_path = pg_temp, pg_catalog" },
+        { "definer-search-path", "alter function weir.actor_id() set search_path = ''" },
+        { "definer-search-path", "alter function weir.actor_id() reset search_path" },
+        { "definer-search-path", "alter function weir.refuse_change() set search_path = public" },
+        { "definer-unlisted", "create function weir.peek() returns bigint language sql security definer set search_path = pg_catalog, pg_temp as 'select count(*) from public.agents'; revoke all on function weir.peek() from public" },
+        { "definer-unlisted", "create schema app; create function app.peek() returns bigint language sql security definer set search_path = pg_catalog, pg_temp as 'select count(*) from public.agents'; revoke all on function app.peek() from public" },
         { "definer-unlisted", "alter function weir.admit owner to weir_writer" },
-        { "definer-unlisted", "alter function weir.decide security definer set search_path = ''" },
+        { "definer-unlisted", "alter function weir.decide security definer set search_path = pg_catalog, pg_temp" },
         { "function-for-public", "grant execute on function weir.cut(text, integer) to public" },
         { "function-for-public", "grant execute on function public.create_workspace(uuid, text) to public" },
         { "function-for-public", "create function public.peek() returns uuid language sql return weir.actor_id(); revoke all on function public.peek() from anon, authenticated, service_role" },
@@ -132,7 +137,24 @@ public sealed class IsolationCheckTests(MigratedSupabase supabase) : IClassFixtu
         var report = await InspectAsync("create publication changes for table public.agents");
 
         report.Findings.ShouldBeEmpty();
-        report.Notes.ShouldHaveSingleItem().Id.ShouldBe("published-to-replicas");
+        report.Notes.Select(n => n.Id).ShouldBe(["temporary-for-callers", "published-to-replicas"]);
+    }
+
+    /// <summary>A project of Supabase gives it, to what else is there; no function of Weir's is misled by it, so it is no finding.</summary>
+    [Theory]
+    [InlineData("public", "select 1")]
+    [InlineData("authenticated", "revoke temporary on database weir from public; grant temporary on database weir to authenticated")]
+    [InlineData("weir_engine, public", "grant temporary on database weir to weir_engine")]
+    public async Task Who_may_make_temporary_objects_is_a_note_with_its_fix(string roles, string breach)
+    {
+        await using var rehearsal = await BreakAsync(breach);
+
+        var note = (await IsolationInspection.RunAsync(rehearsal, Cancelled)).Notes.ShouldHaveSingleItem();
+
+        note.Id.ShouldBe("temporary-for-callers");
+        note.Fix[(note.Fix.IndexOf("from ", StringComparison.Ordinal) + 5)..^1].Split(", ").ShouldBe(roles.Split(", "), ignoreOrder: true);
+        await rehearsal.ExecuteAsync(note.Fix, Cancelled);
+        (await IsolationInspection.RunAsync(rehearsal, Cancelled)).Notes.ShouldBeEmpty();
     }
 
     [Fact]
@@ -156,7 +178,7 @@ public sealed class IsolationCheckTests(MigratedSupabase supabase) : IClassFixtu
         var report = await IsolationInspection.RunAsync(rehearsal, Cancelled);
 
         report.Findings.ShouldBeEmpty(string.Join('\n', report.Findings));
-        report.Notes.ShouldBeEmpty();
+        report.Notes.ShouldHaveSingleItem().Id.ShouldBe("temporary-for-callers");
         report.Checks.ShouldBe(IsolationCheck.Embedded.Count);
     }
 

@@ -12,7 +12,7 @@ internal sealed class Ledger
         ["attack-change"] = ("A published function changes nothing of another organization's.", "Put back what binds {0} and the function behind it to the caller's organizations."),
         ["attack-identity"] = ("Only a verified subject, in the one setting that Weir writes, is somebody.", "Put weir.actor_id() and the policies back as migrated."),
         ["attack-weir"] = ("What is in the schema weir has no name for an API role.", "Revoke usage on the schema weir, and what was granted on {0}."),
-        ["attack-shadow"] = ("A caller's temporary objects change no answer.", "Set an empty search_path on the function behind {0}, and qualify every name in it."),
+        ["attack-shadow"] = ("A caller's temporary objects change no answer.", "Set search_path = pg_catalog, pg_temp on the function behind {0}, and qualify every name in it."),
     };
 
     private readonly Dictionary<(string Id, string Object), Finding> _findings = [];

@@ -171,10 +171,18 @@ cross join lateral (
 where c.relkind = 'm' and x.roles is not null and (c.oid in (select r.oid from reached r) or n.nspname = 'weir');
 
 -- id: definer-search-path
--- promise: A function that runs with its owner's rights looks nothing up by a path that its caller chose.
--- fix: alter {kind} {object} set search_path = '';
-select f.object, 'it runs with its owner''s rights, and its search_path is not empty' as found, f.kind
-from our_functions f where f.is_definer and not coalesce(f.proconfig @> array['search_path=""'], false);
+-- promise: Whoever calls a function, its names mean what the schemas of its own path say, and the caller's temporary schema comes last.
+-- fix: alter {kind} {object} set search_path = pg_catalog, pg_temp;
+-- A path that does not name pg_temp, an empty one too, has it first for types and relations. A function without a path has its
+-- caller's, and that is a definer's; but one that API roles may call is compiled as they first called it.
+select f.object, coalesce('its names are looked up by ' || s.setting || ', where pg_temp is not last', 'its names are looked up by its caller''s search_path') as found, f.kind
+from our_functions f
+join pg_proc p on p.oid = f.oid
+left join lateral (select c.setting, string_to_array(replace(split_part(c.setting, '=', 2), ' ', ''), ',') as path
+                   from unnest(f.proconfig) c(setting) where c.setting like 'search\_path=%') s on true
+where (f.is_definer or s.path is not null
+       or p.prosqlbody is null and exists (select from aclexplode(f.proacl) a join api_roles r on r.oid = a.grantee))
+  and (s.path is null or array_position(s.path, 'pg_temp') is distinct from cardinality(s.path));
 
 -- id: definer-unlisted
 -- promise: The functions that run with their owner's rights are those of db/DEFINERS.md, with the owners that it names.
@@ -346,6 +354,18 @@ where (s.setdatabase = 0 or b.datname = current_database())
   and case when s.setrole = 0 then split_part(c.setting, '=', 1) in ('row_security', 'role', 'session_authorization', 'session_replication_role')
            else r.rolname in ('anon', 'authenticated', 'weir_gateway', 'weir_engine', 'weir_writer', 'weir_system')
              and split_part(c.setting, '=', 1) in ('search_path', 'row_security', 'role', 'session_authorization', 'session_replication_role') end;
+
+-- id: temporary-for-callers
+-- note
+-- promise: Who comes in from outside makes no temporary objects: a function of somebody else's that has no path of its own finds those first.
+-- fix: revoke temporary on database {object} from {roles};
+select quote_ident(d.datname) as object, format('%s may make temporary objects', string_agg(r.name, ', ')) as found,
+       string_agg(case r.oid when 0 then r.name else quote_ident(r.name) end, ', ') as roles
+from pg_database d
+cross join lateral aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+join (select a.oid, a.name from api_roles a union all select e.oid, e.rolname from pg_roles e where e.rolname = 'weir_engine') r on r.oid = a.grantee
+where d.datname = current_database() and a.privilege_type = 'TEMPORARY'
+group by d.datname;
 
 -- id: published-to-replicas
 -- note
