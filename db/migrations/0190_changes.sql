@@ -50,7 +50,7 @@ grant select, insert (organization_id), update (version, changed_in) on weir.cha
 -- then under the shared lock, which no admission feels, and which keeps apart from those who hold the exclusive one.
 create function weir.count_change(p_organization_id uuid) returns void
 language plpgsql volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into weir.change_versions as v (organization_id) values (p_organization_id)

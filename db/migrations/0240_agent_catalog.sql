@@ -62,7 +62,7 @@ grant execute on function weir.principal_agent(text, bytea, uuid, uuid) to weir_
 -- beginning, up to its first `*`, goes on from the template's, up to its first place, and one end is the end of the other.
 create function weir.template_is_granted(p_permissions jsonb, p_template text) returns boolean
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_example constant text := regexp_replace(p_template, '\{[^}]*\}', 'x', 'g');

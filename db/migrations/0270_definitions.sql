@@ -39,7 +39,7 @@ grant execute on function weir.instances_to_refresh(uuid, integer, interval, int
 -- so. Whether this call changed anything; a change that is asked for while a replica asks is not lost.
 create function weir.refresh_soon(p_instance_id uuid) returns boolean
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   update public.mcp_server_instances i
@@ -60,7 +60,7 @@ grant usage on type weir.announced_item to weir_system;
 -- Whether the announced definitions of these kinds are other ones than those that are there.
 create function weir.announces_otherwise(p_instance_id uuid, p_kinds text[], p_items weir.announced_item[]) returns boolean
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return exists (select a.kind, a.name, a.hash from unnest(p_items) a where a.kind = any(p_kinds)
@@ -75,7 +75,7 @@ $$;
 -- The newest list of resources, which replaces the one before.
 create function weir.record_resources(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[]) returns void
 language plpgsql volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   delete from public.mcp_server_tools t
@@ -93,7 +93,7 @@ $$;
 -- Each definition that waits from now on is an event of the system's: the first twenty by name, the rest counted.
 create function weir.record_quarantine(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[], p_reasons text[]) returns void
 language plpgsql volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'quarantine',
@@ -118,7 +118,7 @@ create function weir.record_pins(
   p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean,
   out new_pins integer, out changed_pins integer, out quarantined integer)
 language plpgsql volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_items weir.announced_item[];

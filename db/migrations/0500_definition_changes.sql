@@ -4,7 +4,7 @@
 -- of the two is no JSON object.
 create function weir.definition_diff(p_old text, p_new text) returns jsonb
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_old jsonb;
@@ -36,7 +36,7 @@ create function weir.get_mcp_tool_changes(p_server_id uuid)
 returns table (kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamptz,
                definition text, approved_hash text, approved_definition text, diff jsonb)
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
@@ -62,7 +62,7 @@ $$;
 -- Also one that is not announced any more, or that was decided otherwise before; again is harmless.
 create function weir.decide_tool_change(p_server_id uuid, p_kind text, p_name text, p_definition_hash text, p_status text) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();

@@ -5,7 +5,7 @@
 -- The words of a name or a sentence: split where a person would read a new word.
 create function weir.search_words(p_text text) returns text
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return translate(regexp_replace(regexp_replace(p_text, '([[:lower:][:digit:]])([[:upper:]])', '\1 \2', 'g'),
@@ -16,7 +16,7 @@ $$;
 -- The trigrams of each word, two blanks before it and one behind it: a misspelt word keeps most of its own.
 create function weir.trigrams(p_text text) returns text[]
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return array(
@@ -29,7 +29,7 @@ $$;
 -- What a tool is found by: its name, its parameters' names, what it says of itself.
 create function weir.tool_terms(p_kind text, p_name text, p_definition text) returns tsvector
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_definition jsonb := '{}'::jsonb;
@@ -66,7 +66,7 @@ alter table public.mcp_server_tools
 create function weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer)
 returns table (instance_id uuid, instance_name text, status text, name text, definition_hash bytea, rank real)
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
