@@ -6007,11 +6007,16 @@ CREATE FUNCTION weir.trigrams(p_text text) RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_word text;
+  v_trigrams text[] := '{}'::text[];
 begin
-  return array(
-    select distinct substr('  ' || left(w, 64) || ' ', n, 3) collate "C"
-    from regexp_split_to_table(lower(weir.search_words(left(p_text, 500))), '[^[:alnum:]]+') w, generate_series(1, length(left(w, 64)) + 1) n
-    where w <> '');
+  foreach v_word in array regexp_split_to_array(lower(weir.search_words(left(p_text, 500))), '[^[:alnum:]]+') loop
+    for v_n in 1 .. case v_word when '' then 0 else length(v_word) + 1 end loop
+      v_trigrams := v_trigrams || substr('  ' || v_word || ' ', v_n, 3);
+    end loop;
+  end loop;
+  return tsvector_to_array(array_to_tsvector(v_trigrams));
 end;
 $$;
 

@@ -13,16 +13,22 @@ begin
 end;
 $$;
 
--- The trigrams of each word, two blanks before it and one behind it: a misspelt word keeps most of its own.
+-- The trigrams of each word, each once, two blanks before the word and one behind it: a misspelt word keeps most of its own.
+-- By loops: as a query it takes twenty times as long, and every recorded tool needs it.
 create function weir.trigrams(p_text text) returns text[]
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_word text;
+  v_trigrams text[] := '{}'::text[];
 begin
-  return array(
-    select distinct substr('  ' || left(w, 64) || ' ', n, 3) collate "C"
-    from regexp_split_to_table(lower(weir.search_words(left(p_text, 500))), '[^[:alnum:]]+') w, generate_series(1, length(left(w, 64)) + 1) n
-    where w <> '');
+  foreach v_word in array regexp_split_to_array(lower(weir.search_words(left(p_text, 500))), '[^[:alnum:]]+') loop
+    for v_n in 1 .. case v_word when '' then 0 else length(v_word) + 1 end loop
+      v_trigrams := v_trigrams || substr('  ' || v_word || ' ', v_n, 3);
+    end loop;
+  end loop;
+  return tsvector_to_array(array_to_tsvector(v_trigrams));
 end;
 $$;
 

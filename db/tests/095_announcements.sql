@@ -45,6 +45,32 @@ select lives_ok(pg_temp.expand($$insert into mcp_server_tools (organization_id, 
   values ({a}, {files}, 'resource', repeat('n', 2048), sha256('n'), '{}', 'approved', true, now())$$), 'a URI of 2 KiB');
 delete from mcp_server_tools where name = repeat('n', 2048);
 
+-- What an agent is shown of them: resources by their URI, templates of which some URI is granted. robo has file:///data/*.
+savepoint shown;
+update mcp_server_instances set first_running_at = clock_timestamp() where id = pg_temp.id('files');
+select pg_temp.announce(array['resource|file:///data/a|1', 'resource|file:///data/../etc/a|1', 'resource|file:///etc/a|1', 'template|file:///{path}|1', 'template|file:///etc/{name}|1',
+  'template|file:///data/{name}.txt|1']) \g /dev/null
+create function pg_temp.shown(p_kinds text[], p_key text default 'robokey000000001', p_secret text default repeat('r', 43)) returns text language sql as $$
+  select string_agg(c.item, ' ' order by c.item)
+  from weir.agent_catalog(p_key, sha256(convert_to(p_secret, 'UTF8')), null, null, null, p_kinds) c where c.item is not null;
+$$;
+select is(pg_temp.shown(array['resource', 'template']), 'file:///data/a file:///data/{name}.txt file:///{path}', 'A04_an_agent_is_shown_what_it_may_read');
+select is(pg_temp.shown(null), 'file:///data/a file:///data/{name}.txt file:///{path}', 'beside its tools, where it is asked for all');
+select is(pg_temp.shown(array['tool']), null, 'and not where it is asked for others');
+select is(pg_temp.shown(null, 'botkey0000000001', repeat('b', 43)), null, 'A01_nor_is_it_another_tenant_s');
+rollback to shown;
+select is(weir.template_is_granted(jsonb_build_object('resources', jsonb_build_array(g)), t), wanted, format('%s of %s: %s', t, g, wanted)) from (values
+  ('file:///data/*', 'file:///data/{name}', true), ('file:///data/*', 'file:///{path}', true), ('file:///data/*', '{+uri}', true), ('*', 'file:///{path}', true),
+  ('file:///data/*', 'file:///etc/{name}', false), ('file:///data/*', 'file:///database/{name}', false), ('file:///data/*', 'file:///data/../{name}', false),
+  ('file:///data/*.md', 'file:///data/{name}.txt', false), ('file:///data/*.md', 'file:///data/{name}.md', true), ('file:///data/*.md', 'file:///data/{name}', true),
+  ('file:///data/*', 'file:///{dir}/b', true), ('file:///data/a', 'file:///data/{name}', true), ('file:///data/a', 'file:///{+path}', true),
+  ('file:///data/a', 'file:///etc/{name}', false), ('file:///data/a', 'file:///data/{name}.txt', false), ('file:///data/a.txt', 'file:///data/{name}.txt', true),
+  ('search://items?q=*', 'search://items{?q}', true), ('search://items', 'search://items{?q}', true), ('search://other', 'search://items{?q}', false),
+  ('file:///data/{name}', 'file:///data/{name}', true), ('file:///data/a', 'file:///data/a', true), ('file:///data/a', 'file:///data/', false), ('http://*/x', 'file:///{path}', false),
+  ('file:///data/*', 'file:///{unclosed', false), ('', 'file:///{path}', false)) t(g, t, wanted);
+select is(weir.template_is_granted(p, 'file:///{path}'), false, 'no grant, no template: ' || p::text) from unnest(array['{}', '{"resources": {}}', '{"resources": []}', '{"tools": {"*": {}}}', 'null']::jsonb[]) p;
+select isnt(weir.template_is_granted(null, 'file:///{path}'), true, 'nor without permissions');
+
 -- Calls do not feel a change of resources, and agents' catalogs hear of it. The world's locks are this transaction's: so a
 -- fresh organization, made without triggers.
 create function pg_temp.trial(p_sql text) returns text language plpgsql as $$

@@ -45,7 +45,11 @@ select is(weir.definition_diff(o, n)::text, wanted, format('the difference of %s
 select is(pg_temp.decide(w, act, 'read_file', 'read 2'), e, format('A26_%s does not %s: %s', w, act, e))
 from (values ('mia', 'WR003'), ('vic', 'WR003'), ('mel', 'WR003'), ('sam', 'WR004'), ('bob', 'WR004'), ('otto', 'WR004'), ('anon', '42501'), ('service', '42501'),
              ('gateway', '42501'), ('engine', '42501')) t(w, e), unnest(array['approve', 'reject']) act;
-select is(pg_temp.status('read_file', 'read 2'), 'quarantined never', 'A26_and_it_waits_still');
+savepoint elsewhere;
+update organization_members set role = 'admin' where user_id = pg_temp.id('mel') and organization_id = pg_temp.id('b');
+select is(pg_temp.decide('mel', act, 'read_file', 'read 2'), 'WR003', 'V8_an_admin_of_b_does_not_as_a_member_in_a: ' || act) from unnest(array['approve', 'reject']) act;
+rollback to elsewhere;
+select is(pg_temp.status('read_file', 'read 2'), 'quarantined never', 'A26_nobody_but_an_admin_of_the_organization_decides');
 select is((select string_agg(distinct concat_ws(' ', (select i.name from ids i where i.id = l.user_id), l.item, l.reason), ',' order by concat_ws(' ', (select i.name from ids i where i.id = l.user_id), l.item, l.reason))
   from mcp_interaction_logs l where l.instance_id = pg_temp.id('files') and l.item like '%_change' and l.phase = 'denied'),
   'mel approve_mcp_tool_change forbidden,mel reject_mcp_tool_change forbidden,mia approve_mcp_tool_change forbidden,mia reject_mcp_tool_change forbidden,'
