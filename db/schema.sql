@@ -2582,7 +2582,7 @@ begin
 
   return query
   with granted as materialized (
-    select i.*, g.permissions
+    select i.*, g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools, weir.granted_patterns(g.permissions, 'prompts') as prompts
     from public.agent_mcp_permissions g
     join public.mcp_server_instances i on i.id = g.mcp_server_instance_id and i.organization_id = g.organization_id
     left join public.mcp_server_catalog c on c.id = i.catalog_id
@@ -2601,9 +2601,9 @@ begin
     from granted i
     join public.mcp_server_tools p on p.instance_id = i.id and p.organization_id = i.organization_id
     where p.announced and p.status = 'approved' and (p_kinds is null or p.kind = any(p_kinds))
-      and case p.kind when 'template' then weir.template_is_granted(i.permissions, p.name)
-          else weir.granted_entries(i.permissions, case p.kind when 'tool' then 'tool_execution' when 'prompt' then 'prompt_get'
-                                                   else 'resource_read' end, p.name) is not null end
+      and case p.kind when 'tool' then p.name like any(i.tools) when 'prompt' then p.name like any(i.prompts)
+                      when 'template' then weir.template_is_granted(i.permissions, p.name)
+                      else weir.granted_entries(i.permissions, 'resource_read', p.name) is not null end
   )
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
          v_agent.max_concurrent_connections
@@ -3792,6 +3792,25 @@ $$;
 
 
 ALTER FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) OWNER TO weir_owner;
+
+--
+-- Name: granted_patterns(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.granted_patterns(p_permissions jsonb, p_member text) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  return array(
+    select replace(replace(replace(replace(n, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')
+    from jsonb_path_query(p_permissions, case p_member when 'tools' then '$.tools.keyvalue().key' else '$.prompts[*]' end::jsonpath, silent => true) j,
+         lateral (select j #>> '{}') s(n));
+end;
+$_$;
+
+
+ALTER FUNCTION weir.granted_patterns(p_permissions jsonb, p_member text) OWNER TO weir_owner;
 
 --
 -- Name: guard_grant(); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -10844,6 +10863,14 @@ GRANT ALL ON FUNCTION weir.glob_error(p_glob text, p_path text) TO weir_system;
 REVOKE ALL ON FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) TO weir_writer;
 GRANT ALL ON FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) TO weir_system;
+
+
+--
+-- Name: FUNCTION granted_patterns(p_permissions jsonb, p_member text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.granted_patterns(p_permissions jsonb, p_member text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.granted_patterns(p_permissions jsonb, p_member text) TO weir_system;
 
 
 --

@@ -57,6 +57,22 @@ $$;
 revoke all on function weir.principal_agent(text, bytea, uuid, uuid) from public;
 grant execute on function weir.principal_agent(text, bytea, uuid, uuid) to weir_system;
 
+-- The names that a grant has for tools or prompts, as patterns of `like`: whatever granted_entries answers for, matches one of
+-- them, and nothing else. Made once for a server, where asking for each of its tools is most of what a catalog costs.
+create function weir.granted_patterns(p_permissions jsonb, p_member text) returns text[]
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(
+    select replace(replace(replace(replace(n, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')
+    from jsonb_path_query(p_permissions, case p_member when 'tools' then '$.tools.keyvalue().key' else '$.prompts[*]' end::jsonpath, silent => true) j,
+         lateral (select j #>> '{}') s(n));
+end;
+$$;
+revoke all on function weir.granted_patterns(jsonb, text) from public;
+grant execute on function weir.granted_patterns(jsonb, text) to weir_system;
+
 -- Whether some URI that a template makes is granted. Which one is decided when it is read; this is for lists. Either a plain
 -- value in every place makes a granted URI, or what is fixed at the ends of the template and of the glob agrees: the glob's
 -- beginning, up to its first `*`, goes on from the template's, up to its first place, and one end is the end of the other.
@@ -100,7 +116,7 @@ begin
 
   return query
   with granted as materialized (
-    select i.*, g.permissions
+    select i.*, g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools, weir.granted_patterns(g.permissions, 'prompts') as prompts
     from public.agent_mcp_permissions g
     join public.mcp_server_instances i on i.id = g.mcp_server_instance_id and i.organization_id = g.organization_id
     left join public.mcp_server_catalog c on c.id = i.catalog_id
@@ -119,9 +135,9 @@ begin
     from granted i
     join public.mcp_server_tools p on p.instance_id = i.id and p.organization_id = i.organization_id
     where p.announced and p.status = 'approved' and (p_kinds is null or p.kind = any(p_kinds))
-      and case p.kind when 'template' then weir.template_is_granted(i.permissions, p.name)
-          else weir.granted_entries(i.permissions, case p.kind when 'tool' then 'tool_execution' when 'prompt' then 'prompt_get'
-                                                   else 'resource_read' end, p.name) is not null end
+      and case p.kind when 'tool' then p.name like any(i.tools) when 'prompt' then p.name like any(i.prompts)
+                      when 'template' then weir.template_is_granted(i.permissions, p.name)
+                      else weir.granted_entries(i.permissions, 'resource_read', p.name) is not null end
   )
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
          v_agent.max_concurrent_connections
