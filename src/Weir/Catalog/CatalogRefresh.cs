@@ -19,7 +19,9 @@ internal sealed class CatalogRefresh(
     TimeProvider time,
     ILogger<CatalogRefresh> logger) : BackgroundService
 {
-    private const int Batch = 8;
+    /// <summary>So many servers are asked at once; one that hangs takes a place until its deadline, and nobody waits for it.</summary>
+    private const int MaxRunning = 32;
+
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan MaxAge = TimeSpan.FromMinutes(5);
@@ -33,11 +35,13 @@ internal sealed class CatalogRefresh(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var running = new List<Task>();
         try
         {
             while (true)
             {
-                await RefreshDueAsync(stoppingToken);
+                running.RemoveAll(r => r.IsCompleted);
+                await StartDueAsync(running, stoppingToken);
                 await _pause.WaitAsync(stoppingToken);
             }
         }
@@ -45,6 +49,8 @@ internal sealed class CatalogRefresh(
         {
             // Stopping.
         }
+
+        await Task.WhenAll(running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <summary>
@@ -95,9 +101,14 @@ internal sealed class CatalogRefresh(
         var declared = ListedKind.All.Where(k => capabilities.RootElement.TryGetProperty(k.Capability, out _)).ToArray();
         var lists = await Task.WhenAll(declared.Select(k => TryListAsync(session, k, deadline, ct)));
         var failures = lists.Where(l => l.Failure is not null).Select(l => l.Failure!).ToArray();
-        return failures.Length == 0 || failures.Length < declared.Length
-            ? Announcement.Of([.. ListedKind.All.Except(declared), .. declared.Where((_, i) => lists[i].List is not null)], declared.Zip(lists.Select(l => l.List)), session, failures)
-            : throw failures[0];
+        if (failures.Length > 0 && failures.Length == declared.Length)
+        {
+            throw failures[0];
+        }
+
+        // Of a kind that it does not declare it has nothing.
+        var listed = ListedKind.All.Except(declared).Concat(declared.Where((_, i) => lists[i].List is not null));
+        return Announcement.Of([.. listed], declared.Zip(lists.Select(l => l.List)), session, failures);
     }
 
     private async Task<(ServerList? List, UpstreamException? Failure)> TryListAsync(UpstreamSession session, ListedKind kind, CancellationToken deadline, CancellationToken ct)
@@ -123,12 +134,12 @@ internal sealed class CatalogRefresh(
     private static UpstreamException TooSlow(Exception e) =>
         new(UpstreamFailure.Unreachable, $"The server did not list what it has within {Deadline.TotalSeconds:0} s.", e);
 
-    private async Task RefreshDueAsync(CancellationToken ct)
+    private async Task StartDueAsync(List<Task> running, CancellationToken ct)
     {
         try
         {
-            var due = await queries.InstancesToRefreshAsync(replicaId, Batch, Lease, MaxAge, ct);
-            await Task.WhenAll(due.Select(i => RefreshAsync(i, ct)));
+            var due = await queries.InstancesToRefreshAsync(replicaId, MaxRunning - running.Count, Lease, MaxAge, ct);
+            running.AddRange(due.Select(i => RefreshAsync(i, ct)));
         }
         catch (WeirException e)
         {
