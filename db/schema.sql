@@ -34,6 +34,21 @@ CREATE SCHEMA weir;
 ALTER SCHEMA weir OWNER TO weir_owner;
 
 --
+-- Name: announced_item; Type: TYPE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TYPE weir.announced_item AS (
+	kind text,
+	name text,
+	hash bytea,
+	definition text,
+	warning text
+);
+
+
+ALTER TYPE weir.announced_item OWNER TO weir_owner;
+
+--
 -- Name: call_decision; Type: TYPE; Schema: weir; Owner: weir_owner
 --
 
@@ -353,6 +368,78 @@ END;
 
 
 ALTER FUNCTION public.add_workspace_member(workspace_id uuid, user_id uuid, agent_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: decide_tool_change(uuid, text, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.decide_tool_change(p_server_id uuid, p_kind text, p_name text, p_definition_hash text, p_status text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_item constant text := case p_status when 'approved' then 'approve_mcp_tool_change' else 'reject_mcp_tool_change' end;
+  v_hash bytea;
+  v_organization_id uuid;
+  v_may boolean;
+  v_pin public.mcp_server_tools;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  end if;
+  select i.organization_id into v_organization_id from public.mcp_server_instances i
+  where i.id = p_server_id and i.status not in ('deleting', 'deleted');
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such server', 'lifecycle');
+  elsif p_definition_hash is null or p_definition_hash !~ '^(\\x)?[0-9a-fA-F]{64}$' then
+    return weir.refuse('WR001', 'definition_hash must be 64 hexadecimal digits', 'lifecycle', v_organization_id,
+                       p_instance_id => p_server_id, p_item => v_item);
+  end if;
+  v_hash := decode(right(p_definition_hash, 64), 'hex');
+  -- calls feel the lock, so who may not does not get it; who may is looked at again under it: a moment before they might have
+  v_may := exists (select from weir.my_organizations('admin') o where o = v_organization_id);
+  if v_may then
+    perform weir.lock_organization(v_organization_id);
+    v_may := exists (select from weir.my_organizations('admin') o where o = v_organization_id);
+  end if;
+  if not v_may then
+    return weir.refuse('WR003', 'a definition is approved or rejected by an owner or admin', 'lifecycle', v_organization_id,
+                       p_instance_id => p_server_id, p_item => v_item);
+  end if;
+  select t.* into v_pin from public.mcp_server_tools t
+  where t.instance_id = p_server_id and t.kind = p_kind and t.kind <> 'resource' and t.name = p_name and t.definition_hash = v_hash;
+  if v_pin.instance_id is null then
+    return weir.refuse('WR004', 'there is no such definition', 'lifecycle', v_organization_id, p_instance_id => p_server_id, p_item => v_item);
+  end if;
+  if v_pin.status <> p_status then
+    update public.mcp_server_tools t
+    set status = p_status, approved_at = case p_status when 'approved' then clock_timestamp() end,
+        approved_by = case p_status when 'approved' then v_actor end
+    where t.instance_id = p_server_id and t.kind = p_kind and t.name = p_name and t.definition_hash = v_hash;
+    perform weir.record_event('lifecycle', v_organization_id, p_instance_id => p_server_id, p_item => v_item,
+                              p_detail => format('%s %s: %s', p_kind, encode(v_hash, 'hex'), left(p_name, 200)));
+  end if;
+  return jsonb_build_object('server_id', p_server_id, 'kind', p_kind, 'name', p_name, 'definition_hash', encode(v_hash, 'hex'),
+                            'status', p_status, 'changed', v_pin.status <> p_status, 'announced', v_pin.announced, 'warning', v_pin.warning);
+end;
+$_$;
+
+
+ALTER FUNCTION weir.decide_tool_change(p_server_id uuid, p_kind text, p_name text, p_definition_hash text, p_status text) OWNER TO weir_writer;
+
+--
+-- Name: approve_mcp_tool_change(uuid, text, text, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.approve_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.decide_tool_change(server_id, kind, name, definition_hash, 'approved'::text) AS decide_tool_change;
+END;
+
+
+ALTER FUNCTION public.approve_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text) OWNER TO weir_owner;
 
 --
 -- Name: audit_mcp_interactions(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -1225,6 +1312,61 @@ END;
 ALTER FUNCTION public.get_chat_messages_with_details(p_channel_id uuid, before uuid, "limit" integer) OWNER TO weir_owner;
 
 --
+-- Name: get_mcp_tool_changes(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.get_mcp_tool_changes(p_server_id uuid) RETURNS TABLE(kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamp with time zone, definition text, approved_hash text, approved_definition text, diff jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  if weir.actor_id() is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  elsif not exists (select from public.mcp_server_instances i where i.id = p_server_id and i.status not in ('deleting', 'deleted')) then
+    raise exception using errcode = 'WR004', message = 'there is no such server';
+  end if;
+  return query
+  select t.kind, t.name, encode(t.definition_hash, 'hex'), case when old.definition is null then 'new' else 'changed' end, t.warning,
+         t.announced, t.first_seen_at, t.definition, encode(old.definition_hash, 'hex'), old.definition,
+         weir.definition_diff(old.definition, t.definition)
+  from public.mcp_server_tools t
+  left join lateral (select x.definition_hash, x.definition from public.mcp_server_tools x
+                     where x.instance_id = t.instance_id and x.kind = t.kind and x.name = t.name and x.status = 'approved'
+                     order by x.approved_at desc, x.definition_hash limit 1) old on true
+  where t.instance_id = p_server_id and t.status = 'quarantined'
+  order by t.announced desc, t.kind, t.name, t.first_seen_at desc, t.definition_hash;
+end;
+$$;
+
+
+ALTER FUNCTION weir.get_mcp_tool_changes(p_server_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: get_mcp_tool_changes(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.get_mcp_tool_changes(server_id uuid) RETURNS TABLE(kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamp with time zone, definition text, approved_hash text, approved_definition text, diff jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT get_mcp_tool_changes.kind,
+     get_mcp_tool_changes.name,
+     get_mcp_tool_changes.definition_hash,
+     get_mcp_tool_changes.change,
+     get_mcp_tool_changes.warning,
+     get_mcp_tool_changes.announced,
+     get_mcp_tool_changes.first_seen_at,
+     get_mcp_tool_changes.definition,
+     get_mcp_tool_changes.approved_hash,
+     get_mcp_tool_changes.approved_definition,
+     get_mcp_tool_changes.diff
+    FROM weir.get_mcp_tool_changes(get_mcp_tool_changes.server_id) get_mcp_tool_changes(kind, name, definition_hash, change, warning, announced, first_seen_at, definition, approved_hash, approved_definition, diff);
+END;
+
+
+ALTER FUNCTION public.get_mcp_tool_changes(server_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: get_organization_mcp_configs(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -1832,6 +1974,19 @@ END;
 ALTER FUNCTION public.read_audit(organization_id uuid, filter jsonb, before jsonb, "limit" integer) OWNER TO weir_owner;
 
 --
+-- Name: reject_mcp_tool_change(uuid, text, text, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.reject_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.decide_tool_change(server_id, kind, name, definition_hash, 'rejected'::text) AS decide_tool_change;
+END;
+
+
+ALTER FUNCTION public.reject_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text) OWNER TO weir_owner;
+
+--
 -- Name: request_mcp_access(uuid, uuid, jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -2409,10 +2564,10 @@ $$;
 ALTER FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[]) OWNER TO weir_system;
 
 --
--- Name: agent_catalog(text, bytea, uuid, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: agent_catalog(text, bytea, uuid, uuid, text, text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text) RETURNS TABLE(kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text, share text, priority integer, item text, definition_hash bytea, chat_offline boolean, max_concurrent_connections integer)
+CREATE FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[] DEFAULT NULL::text[]) RETURNS TABLE(kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text, share text, priority integer, item text, definition_hash bytea, chat_offline boolean, max_concurrent_connections integer)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -2427,7 +2582,7 @@ begin
 
   return query
   with granted as materialized (
-    select i.*, g.permissions
+    select i.*, g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools, weir.granted_patterns(g.permissions, 'prompts') as prompts
     from public.agent_mcp_permissions g
     join public.mcp_server_instances i on i.id = g.mcp_server_instance_id and i.organization_id = g.organization_id
     left join public.mcp_server_catalog c on c.id = i.catalog_id
@@ -2445,9 +2600,10 @@ begin
            p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g))
     from granted i
     join public.mcp_server_tools p on p.instance_id = i.id and p.organization_id = i.organization_id
-    where p.announced and p.status = 'approved'
-      and weir.granted_entries(i.permissions, case p.kind when 'tool' then 'tool_execution' when 'prompt' then 'prompt_get'
-                                              else 'resource_read' end, p.name) is not null
+    where p.announced and p.status = 'approved' and (p_kinds is null or p.kind = any(p_kinds))
+      and case p.kind when 'tool' then p.name like any(i.tools) when 'prompt' then p.name like any(i.prompts)
+                      when 'template' then weir.template_is_granted(i.permissions, p.name)
+                      else weir.granted_entries(i.permissions, 'resource_read', p.name) is not null end
   )
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
          v_agent.max_concurrent_connections
@@ -2460,7 +2616,7 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text) OWNER TO weir_system;
+ALTER FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[]) OWNER TO weir_system;
 
 --
 -- Name: announce_change(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -2472,16 +2628,33 @@ CREATE FUNCTION weir.announce_change(p_organization_id uuid) RETURNS void
     AS $$
 begin
   perform pg_advisory_xact_lock(weir.lock_key(p_organization_id));
-  insert into weir.change_versions as v (organization_id) values (p_organization_id)
-  on conflict (organization_id) do update
-    set version = v.version + 1, changed_in = pg_current_xact_id()
-    where v.changed_in <> pg_current_xact_id();
-  perform pg_notify('weir_changes', p_organization_id::text);
+  perform weir.count_change(p_organization_id);
 end;
 $$;
 
 
 ALTER FUNCTION weir.announce_change(p_organization_id uuid) OWNER TO weir_system;
+
+--
+-- Name: announces_otherwise(uuid, text[], weir.announced_item[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.announces_otherwise(p_instance_id uuid, p_kinds text[], p_items weir.announced_item[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return exists (select a.kind, a.name, a.hash from unnest(p_items) a where a.kind = any(p_kinds)
+                 except select t.kind, t.name, t.definition_hash from public.mcp_server_tools t
+                        where t.instance_id = p_instance_id and t.kind = any(p_kinds) and t.announced)
+      or exists (select t.kind, t.name, t.definition_hash from public.mcp_server_tools t
+                 where t.instance_id = p_instance_id and t.kind = any(p_kinds) and t.announced
+                 except select a.kind, a.name, a.hash from unnest(p_items) a where a.kind = any(p_kinds));
+end;
+$$;
+
+
+ALTER FUNCTION weir.announces_otherwise(p_instance_id uuid, p_kinds text[], p_items weir.announced_item[]) OWNER TO weir_owner;
 
 --
 -- Name: answered(uuid, text, text, jsonb, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -3116,6 +3289,26 @@ $$;
 ALTER FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) OWNER TO weir_owner;
 
 --
+-- Name: count_change(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.count_change(p_organization_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into weir.change_versions as v (organization_id) values (p_organization_id)
+  on conflict (organization_id) do update
+    set version = v.version + 1, changed_in = pg_current_xact_id()
+    where v.changed_in <> pg_current_xact_id();
+  perform pg_notify('weir_changes', p_organization_id::text);
+end;
+$$;
+
+
+ALTER FUNCTION weir.count_change(p_organization_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: count_of(text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -3321,6 +3514,39 @@ $$;
 ALTER FUNCTION weir.decide(p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_locked uuid[], p_without_key boolean) OWNER TO weir_owner;
 
 --
+-- Name: definition_diff(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.definition_diff(p_old text, p_new text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_old jsonb;
+  v_new jsonb;
+begin
+  begin
+    v_old := p_old::jsonb;
+    v_new := p_new::jsonb;
+  exception
+    when data_exception then
+      return null;
+  end;
+  if jsonb_typeof(v_old) is distinct from 'object' or jsonb_typeof(v_new) is distinct from 'object' then
+    return null;
+  end if;
+  return (
+    select coalesce(jsonb_object_agg(m.name, case when v_old ? m.name then jsonb_build_object('old', v_old -> m.name) else '{}' end
+                                             || case when v_new ? m.name then jsonb_build_object('new', v_new -> m.name) else '{}' end), '{}')
+    from (select jsonb_object_keys(v_old) union select jsonb_object_keys(v_new)) m(name)
+    where v_old -> m.name is distinct from v_new -> m.name);
+end;
+$$;
+
+
+ALTER FUNCTION weir.definition_diff(p_old text, p_new text) OWNER TO weir_owner;
+
+--
 -- Name: definitions(uuid[], text[], text[], bytea[]); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -3472,6 +3698,44 @@ $$;
 ALTER FUNCTION weir.find_login(p_email text) OWNER TO weir_system;
 
 --
+-- Name: find_tools(text, bytea, uuid, uuid, text, integer); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer) RETURNS TABLE(instance_id uuid, instance_name text, status text, name text, definition_hash bytea, rank real)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_text constant text := weir.search_words(left(coalesce(p_query, ''), 500));
+  v_trigrams constant text[] := weir.trigrams(v_text);
+  v_words tsquery;
+  v_word text;
+begin
+  foreach v_word in array tsvector_to_array(to_tsvector('pg_catalog.english', v_text)) loop
+    v_words := coalesce(v_words || plainto_tsquery('pg_catalog.simple', v_word), plainto_tsquery('pg_catalog.simple', v_word));
+  end loop;
+  return query
+  select c.instance_id, c.instance_name, c.status, c.item, c.definition_hash, s.rank
+  from weir.agent_catalog(p_key_id, p_secret_hash, p_user_id, p_agent_id, null, array['tool']) with ordinality c
+  cross join lateral (select t.terms, t.name_trigrams,
+                             length(t.name_trigrams) - length(ts_delete(t.name_trigrams, v_trigrams)) as shared
+                      from public.mcp_server_tools t
+                      where t.instance_id = c.instance_id and t.kind = 'tool' and t.name = c.item
+                        and t.definition_hash = c.definition_hash offset 0) t
+  cross join lateral (select greatest(t.shared::real / nullif(length(t.name_trigrams), 0), t.shared::real / nullif(cardinality(v_trigrams), 0))
+                      as likeness offset 0) l
+  cross join lateral (select (coalesce(ts_rank('{0.05, 0.1, 0.4, 1}', t.terms, v_words), 0) + coalesce(l.likeness, 0) * 0.1)::real as rank) s
+  where c.kind = 'tool' and (v_trigrams = '{}' or t.terms @@ v_words or l.likeness >= 0.5)
+  order by s.rank desc, c.ordinality
+  limit least(greatest(coalesce(p_limit, 10), 1), 50);
+end;
+$$;
+
+
+ALTER FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer) OWNER TO weir_system;
+
+--
 -- Name: glob_error(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -3528,6 +3792,25 @@ $$;
 
 
 ALTER FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) OWNER TO weir_owner;
+
+--
+-- Name: granted_patterns(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.granted_patterns(p_permissions jsonb, p_member text) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  return array(
+    select replace(replace(replace(replace(n, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')
+    from jsonb_path_query(p_permissions, case p_member when 'tools' then '$.tools.keyvalue().key' else '$.prompts[*]' end::jsonpath, silent => true) j,
+         lateral (select j #>> '{}') s(n));
+end;
+$_$;
+
+
+ALTER FUNCTION weir.granted_patterns(p_permissions jsonb, p_member text) OWNER TO weir_owner;
 
 --
 -- Name: guard_grant(); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -3752,17 +4035,20 @@ CREATE FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_
 begin
   return query
   with due as (
-    select i.id
+    select i.id, clock_timestamp() + p_lease as lease_until
     from public.mcp_server_instances i
     where i.status in ('running', 'degraded')
-      and (i.refreshed_generation is distinct from i.generation or i.refreshed_at < clock_timestamp() - p_max_age)
+      and (i.refreshed_generation is distinct from i.generation or i.refresh_at <= clock_timestamp()
+           or i.refreshed_at < clock_timestamp() - p_max_age)
       and (i.refresh_lease_until is null or i.refresh_lease_until < clock_timestamp())
     order by i.refreshed_at nulls first, i.id
     limit greatest(p_limit, 0)
     for no key update skip locked
   ), leased as (
     update public.mcp_server_instances i
-    set refresh_by = p_replica_id, refresh_lease_until = clock_timestamp() + p_lease
+    set refresh_by = p_replica_id, refresh_lease_until = due.lease_until,
+        -- asked again when the lease ends, should it come to nothing; who asks for it meanwhile sets an earlier time
+        refresh_at = due.lease_until
     from due where i.id = due.id
     returning i.*
   )
@@ -4612,74 +4898,60 @@ $$;
 ALTER FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) OWNER TO weir_system;
 
 --
--- Name: record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb, text[], text[], interval); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb) RETURNS TABLE(new_pins integer, changed_pins integer, quarantined integer)
+CREATE FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[] DEFAULT NULL::text[], p_listed text[] DEFAULT ARRAY['tool'::text, 'prompt'::text, 'template'::text, 'resource'::text], p_ttl interval DEFAULT NULL::interval) RETURNS TABLE(new_pins integer, changed_pins integer, quarantined integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
   v_instance public.mcp_server_instances;
-  v_trusted boolean;
-  v_updated boolean;
+  v_pins constant text[] := array_remove(p_listed, 'resource');
+  v_items weir.announced_item[];
+  v_resources boolean;
 begin
-  -- The organization's lock, which calls feel, only where the answer differs from what is pinned; and before the row's.
-  if exists (select a.kind, a.name, a.hash from unnest(p_kinds, p_names, p_hashes) a(kind, name, hash)
-             except select t.kind, t.name, t.definition_hash from public.mcp_server_tools t
-                    where t.instance_id = p_instance_id and t.announced)
-     or exists (select t.kind, t.name, t.definition_hash from public.mcp_server_tools t
-                where t.instance_id = p_instance_id and t.announced
-                except select a.kind, a.name, a.hash from unnest(p_kinds, p_names, p_hashes) a(kind, name, hash)) then
+  -- a name that is announced twice is the first of the two
+  v_items := array(select row(a.kind, a.name, a.hash, a.definition, a.warning)::weir.announced_item
+                   from (select distinct on (u.kind, u.name) u.*
+                         from unnest(p_kinds, p_names, p_hashes, p_definitions, p_warnings)
+                              with ordinality u(kind, name, hash, definition, warning, n)
+                         where u.kind = any(p_listed) order by u.kind, u.name, u.n) a);
+  -- The organization's lock, which calls feel, only where pins differ; and before the row's.
+  v_resources := 'resource' = any(p_listed) and weir.announces_otherwise(p_instance_id, array['resource'], v_items);
+  if weir.announces_otherwise(p_instance_id, v_pins, v_items) then
     perform weir.lock_organization(i.organization_id) from public.mcp_server_instances i where i.id = p_instance_id;
+  elsif v_resources then
+    perform pg_advisory_xact_lock_shared(weir.lock_key(i.organization_id)) from public.mcp_server_instances i where i.id = p_instance_id;
   end if;
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
   if not found or v_instance.generation <> p_generation then
     return query select 0, 0, 0;
     return;
   end if;
-  v_trusted := v_instance.pin_policy = 'trust_first'
-           and coalesce(clock_timestamp() < v_instance.first_running_at + interval '10 minutes', false);
-  v_updated := v_instance.pin_policy = 'trust_first' and coalesce(v_instance.approved_generation = p_generation, false)
-           and v_instance.refreshed_generation is distinct from p_generation;
 
-  return query
-  with announced as materialized (
-    select distinct on (a.kind, a.name) a.kind, a.name, a.hash, a.definition,
-           exists (select from public.mcp_server_tools t
-                   where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name) as name_known
-    from unnest(p_kinds, p_names, p_hashes, p_definitions) with ordinality a(kind, name, hash, definition, position)
-    order by a.kind, a.name, a.position
-  ), pinned as (
-    insert into public.mcp_server_tools as t (organization_id, instance_id, kind, name, definition_hash, definition, status,
-                                              announced, approved_at)
-    select v_instance.organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition,
-           case when v_updated or v_trusted and not a.name_known then 'approved' else 'quarantined' end, true,
-           case when v_updated or v_trusted and not a.name_known then clock_timestamp() end
-    from announced a
-    where not exists (select from public.mcp_server_tools t
-                      where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name and t.definition_hash = a.hash)
-    returning t.kind, t.name, t.status
-  ), switched as (
-    update public.mcp_server_tools t
-    set announced = not t.announced
-    where t.instance_id = p_instance_id
-      and t.announced <> exists (select from announced a where a.kind = t.kind and a.name = t.name and a.hash = t.definition_hash)
-  )
-  select count(*) filter (where not a.name_known)::integer, count(*) filter (where a.name_known)::integer,
-         count(*) filter (where p.status = 'quarantined')::integer
-  from pinned p join announced a on a.kind = p.kind and a.name = p.name;
-
+  return query select r.* from weir.record_pins(
+    v_instance.organization_id, p_instance_id, v_pins, v_items,
+    v_instance.pin_policy = 'trust_first' and coalesce(clock_timestamp() < v_instance.first_running_at + interval '10 minutes', false),
+    v_instance.pin_policy = 'trust_first' and coalesce(v_instance.approved_generation = p_generation, false)
+      and v_instance.refreshed_generation is distinct from p_generation) r;
+  if v_resources then
+    perform weir.record_resources(v_instance.organization_id, p_instance_id, v_items);
+  end if;
   update public.mcp_server_instances i
   set refreshed_generation = p_generation, refreshed_at = clock_timestamp(), refresh_by = null, refresh_lease_until = null,
+      refresh_at = clock_timestamp() + case
+        when i.refresh_at < i.refresh_lease_until then interval '2 seconds'  -- asked for in the meantime: see refresh_soon
+        when p_ttl < interval '5 seconds' then interval '5 seconds'
+        else p_ttl end,
       server_info = coalesce(p_server_info, i.server_info)
   where i.id = p_instance_id;
 end;
 $$;
 
 
-ALTER FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb) OWNER TO weir_system;
+ALTER FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval) OWNER TO weir_system;
 
 --
 -- Name: record_denials(uuid, uuid[], timestamp with time zone[], text[], bytea[], uuid[], uuid[], text[], text[], text[], text[], bigint[], bytea[]); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -4819,6 +5091,110 @@ $$;
 ALTER FUNCTION weir.record_operation(p_operation_id uuid, p_replica_id uuid, p_outcome text, p_error_code text, p_error text, p_retry_at timestamp with time zone) OWNER TO weir_system;
 
 --
+-- Name: record_pins(uuid, uuid, text[], weir.announced_item[], boolean, boolean); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.record_pins(p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean, OUT new_pins integer, OUT changed_pins integer, OUT quarantined integer) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_items weir.announced_item[];
+  v_reasons text[];
+begin
+  with announced as materialized (
+    select a.*, k.name_known, a.warning is null and (p_updated or p_trusted and not k.name_known) as is_approved
+    from unnest(p_items) a
+    cross join lateral (select exists (select from public.mcp_server_tools t where t.instance_id = p_instance_id
+                                                                               and t.kind = a.kind and t.name = a.name) as name_known) k
+    where a.kind = any(p_kinds)
+  ), pinned as (
+    insert into public.mcp_server_tools as t (organization_id, instance_id, kind, name, definition_hash, definition, status, warning,
+                                              announced, approved_at)
+    select p_organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition,
+           case when a.is_approved then 'approved' else 'quarantined' end, a.warning, true,
+           case when a.is_approved then clock_timestamp() end
+    from announced a
+    -- not by `on conflict`: the trigger that takes the organization's lock would run for what is there already
+    where not exists (select from public.mcp_server_tools t
+                      where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name and t.definition_hash = a.hash)
+    returning t.kind, t.name
+  ), switched as (
+    update public.mcp_server_tools t
+    set announced = not t.announced
+    where t.instance_id = p_instance_id and t.kind = any(p_kinds)
+      and t.announced <> exists (select from announced a where a.kind = t.kind and a.name = t.name and a.hash = t.definition_hash)
+  )
+  select count(*) filter (where not a.name_known)::integer, count(*) filter (where a.name_known)::integer,
+         count(*) filter (where not a.is_approved)::integer,
+         array_agg(row(a.kind, a.name, a.hash, null, null)::weir.announced_item order by a.kind, a.name) filter (where not a.is_approved),
+         array_agg(coalesce(a.warning, case when a.name_known then 'changed' else 'new' end) order by a.kind, a.name)
+           filter (where not a.is_approved)
+  into new_pins, changed_pins, quarantined, v_items, v_reasons
+  from pinned p join announced a on a.kind = p.kind and a.name = p.name;
+
+  if quarantined > 0 then
+    perform weir.record_quarantine(p_organization_id, p_instance_id, v_items, v_reasons);
+    -- a server that announces something else each time fills nobody's disk
+    delete from public.mcp_server_tools t
+    using (select x.kind, x.name, x.definition_hash from public.mcp_server_tools x
+           where x.instance_id = p_instance_id and x.kind = any(p_kinds) and x.status = 'quarantined' and not x.announced
+           order by x.first_seen_at desc, x.kind, x.name, x.definition_hash offset 200) old
+    where t.instance_id = p_instance_id and t.kind = old.kind and t.name = old.name and t.definition_hash = old.definition_hash;
+  end if;
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_pins(p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean, OUT new_pins integer, OUT changed_pins integer, OUT quarantined integer) OWNER TO weir_owner;
+
+--
+-- Name: record_quarantine(uuid, uuid, weir.announced_item[], text[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.record_quarantine(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[], p_reasons text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'quarantine',
+                            p_detail => format('%s %s %s: %s', a.kind, encode(a.hash, 'hex'), p_reasons[a.n], weir.cut(a.name, 200)))
+  from unnest(p_items) with ordinality a(kind, name, hash, definition, warning, n) where a.n <= 20;
+  if cardinality(p_items) > 20 then
+    perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'quarantine',
+                              p_detail => format('%s more', cardinality(p_items) - 20));
+  end if;
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_quarantine(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[], p_reasons text[]) OWNER TO weir_owner;
+
+--
+-- Name: record_resources(uuid, uuid, weir.announced_item[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.record_resources(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  delete from public.mcp_server_tools t
+  where t.instance_id = p_instance_id and t.kind = 'resource'
+    and not exists (select from unnest(p_items) a where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash);
+  insert into public.mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, announced, approved_at)
+  select p_organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition, 'approved', true, clock_timestamp()
+  from unnest(p_items) a
+  where a.kind = 'resource' and not exists (select from public.mcp_server_tools t where t.instance_id = p_instance_id and t.kind = 'resource'
+                                                                                  and t.name = a.name and t.definition_hash = a.hash);
+  perform weir.count_change(p_organization_id);
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_resources(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[]) OWNER TO weir_owner;
+
+--
 -- Name: record_security_events(text[], text[], inet[], integer[]); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -4885,6 +5261,27 @@ $$;
 
 
 ALTER FUNCTION weir.refresh_sign_in(p_id uuid, p_counter integer) OWNER TO weir_system;
+
+--
+-- Name: refresh_soon(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.refresh_soon(p_instance_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update public.mcp_server_instances i
+  set refresh_at = s.moment
+  from (select x.id, greatest(clock_timestamp(), x.refreshed_at + interval '2 seconds') as moment
+        from public.mcp_server_instances x where x.id = p_instance_id) s
+  where i.id = s.id and i.status in ('running', 'degraded') and coalesce(i.refresh_at > s.moment, true);
+  return found;
+end;
+$$;
+
+
+ALTER FUNCTION weir.refresh_soon(p_instance_id uuid) OWNER TO weir_system;
 
 --
 -- Name: refuse(text, text, text, uuid, uuid, uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -5348,6 +5745,23 @@ $_$;
 ALTER FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) OWNER TO weir_owner;
 
 --
+-- Name: search_words(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.search_words(p_text text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return translate(regexp_replace(regexp_replace(p_text, '([[:lower:][:digit:]])([[:upper:]])', '\1 \2', 'g'),
+                                  '([[:upper:]]+)([[:upper:]][[:lower:]])', '\1 \2', 'g'), '_-./:', '     ');
+end;
+$$;
+
+
+ALTER FUNCTION weir.search_words(p_text text) OWNER TO weir_owner;
+
+--
 -- Name: server_config_error(jsonb, boolean); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -5493,6 +5907,31 @@ $$;
 ALTER FUNCTION weir.sweep_nodes(p_stale interval) OWNER TO weir_system;
 
 --
+-- Name: template_is_granted(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.template_is_granted(p_permissions jsonb, p_template text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_example constant text := regexp_replace(p_template, '\{[^}]*\}', 'x', 'g');
+  v_begin constant text := split_part(p_template, '{', 1);
+  v_end constant text := regexp_replace(p_template, '^.*\}', '');
+begin
+  return jsonb_typeof(p_permissions -> 'resources') = 'array' and exists (
+    select from jsonb_array_elements_text(p_permissions -> 'resources') g
+    cross join lateral (select split_part(g, '*', 1) as begins, regexp_replace(g, '^.*\*', '') as ends) glob
+    where weir.matches_uri_glob(v_example, g)
+       or (v_example <> p_template and starts_with(glob.begins, v_begin)
+           and (right(glob.ends, length(v_end)) = v_end or right(v_end, length(glob.ends)) = glob.ends and strpos(g, '*') > 0)));
+end;
+$$;
+
+
+ALTER FUNCTION weir.template_is_granted(p_permissions jsonb, p_template text) OWNER TO weir_owner;
+
+--
 -- Name: text_holds(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -5546,6 +5985,62 @@ $$;
 
 
 ALTER FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) OWNER TO weir_owner;
+
+--
+-- Name: tool_terms(text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.tool_terms(p_kind text, p_name text, p_definition text) RETURNS tsvector
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_definition jsonb := '{}'::jsonb;
+begin
+  if p_kind <> 'tool' then
+    return null;
+  end if;
+  begin
+    v_definition := p_definition::jsonb;
+  exception
+    when data_exception then
+      null;  -- found by its name
+  end;
+  return setweight(to_tsvector('pg_catalog.english', weir.search_words(p_name)), 'A')
+    || setweight(to_tsvector('pg_catalog.english', weir.search_words(coalesce(left((
+         select string_agg(k, ' ') from jsonb_object_keys(
+           case when jsonb_typeof(v_definition #> '{inputSchema,properties}') = 'object' then v_definition #> '{inputSchema,properties}'
+                else '{}' end) k), 16384), ''))), 'B')
+    || setweight(to_tsvector('pg_catalog.english', left(concat_ws(' ', v_definition ->> 'title', v_definition ->> 'description'), 16384)), 'C');
+end;
+$$;
+
+
+ALTER FUNCTION weir.tool_terms(p_kind text, p_name text, p_definition text) OWNER TO weir_owner;
+
+--
+-- Name: trigrams(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.trigrams(p_text text) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_word text;
+  v_trigrams text[] := '{}'::text[];
+begin
+  foreach v_word in array regexp_split_to_array(lower(weir.search_words(left(p_text, 500))), '[^[:alnum:]]+') loop
+    for v_n in 1 .. case v_word when '' then 0 else length(v_word) + 1 end loop
+      v_trigrams := v_trigrams || substr('  ' || v_word || ' ', v_n, 3);
+    end loop;
+  end loop;
+  return tsvector_to_array(array_to_tsvector(v_trigrams));
+end;
+$$;
+
+
+ALTER FUNCTION weir.trigrams(p_text text) OWNER TO weir_owner;
 
 --
 -- Name: update_mcp_server(uuid, uuid, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -6029,6 +6524,7 @@ CREATE TABLE public.mcp_server_instances (
     server_info jsonb,
     refreshed_generation bigint,
     refreshed_at timestamp with time zone,
+    refresh_at timestamp with time zone,
     refresh_by uuid,
     refresh_lease_until timestamp with time zone,
     created_by uuid,
@@ -6072,16 +6568,29 @@ CREATE TABLE public.mcp_server_tools (
     definition_hash bytea NOT NULL,
     definition text NOT NULL,
     status text NOT NULL,
+    warning text,
     announced boolean NOT NULL,
     first_seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     approved_at timestamp with time zone,
     approved_by uuid,
+    terms tsvector GENERATED ALWAYS AS (weir.tool_terms(kind, name, definition)) STORED,
+    name_trigrams tsvector GENERATED ALWAYS AS (
+CASE
+    WHEN (kind = 'tool'::text) THEN array_to_tsvector(weir.trigrams(name))
+    ELSE NULL::tsvector
+END) STORED,
     CONSTRAINT mcp_server_tools_approved_with_time CHECK (((status <> 'approved'::text) OR (approved_at IS NOT NULL))),
     CONSTRAINT mcp_server_tools_definition_is_at_most_256_kib CHECK ((octet_length(definition) <= 262144)),
     CONSTRAINT mcp_server_tools_hash_is_sha256 CHECK ((octet_length(definition_hash) = 32)),
-    CONSTRAINT mcp_server_tools_kind_is_known CHECK ((kind = ANY (ARRAY['tool'::text, 'prompt'::text, 'template'::text]))),
-    CONSTRAINT mcp_server_tools_name_is_at_most_1_kib CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 1024))),
-    CONSTRAINT mcp_server_tools_status_is_known CHECK ((status = ANY (ARRAY['approved'::text, 'quarantined'::text, 'rejected'::text])))
+    CONSTRAINT mcp_server_tools_kind_is_known CHECK ((kind = ANY (ARRAY['tool'::text, 'prompt'::text, 'template'::text, 'resource'::text]))),
+    CONSTRAINT mcp_server_tools_name_is_at_most_1_kib_and_a_uri_2 CHECK (((octet_length(name) >= 1) AND (octet_length(name) <=
+CASE kind
+    WHEN 'resource'::text THEN 2048
+    ELSE 1024
+END))),
+    CONSTRAINT mcp_server_tools_resource_is_no_pin CHECK (((kind <> 'resource'::text) OR ((status = 'approved'::text) AND (warning IS NULL)))),
+    CONSTRAINT mcp_server_tools_status_is_known CHECK ((status = ANY (ARRAY['approved'::text, 'quarantined'::text, 'rejected'::text]))),
+    CONSTRAINT mcp_server_tools_warning_is_short CHECK (((length(warning) >= 1) AND (length(warning) <= 500)))
 );
 
 ALTER TABLE ONLY public.mcp_server_tools FORCE ROW LEVEL SECURITY;
@@ -6093,7 +6602,7 @@ ALTER TABLE public.mcp_server_tools OWNER TO weir_owner;
 -- Name: TABLE mcp_server_tools; Type: COMMENT; Schema: public; Owner: weir_owner
 --
 
-COMMENT ON TABLE public.mcp_server_tools IS 'tenant: pinned definitions of an instance''s tools, prompts and templates';
+COMMENT ON TABLE public.mcp_server_tools IS 'tenant: pinned definitions of an instance''s tools, prompts and templates, and its resources';
 
 
 --
@@ -7924,7 +8433,14 @@ CREATE TRIGGER b_organization_change BEFORE DELETE OR UPDATE ON public.organizat
 -- Name: mcp_server_tools b_pin_change; Type: TRIGGER; Schema: public; Owner: weir_owner
 --
 
-CREATE TRIGGER b_pin_change BEFORE INSERT OR DELETE OR UPDATE ON public.mcp_server_tools FOR EACH ROW EXECUTE FUNCTION weir.on_permission_change();
+CREATE TRIGGER b_pin_change BEFORE INSERT OR UPDATE ON public.mcp_server_tools FOR EACH ROW WHEN ((new.kind <> 'resource'::text)) EXECUTE FUNCTION weir.on_permission_change();
+
+
+--
+-- Name: mcp_server_tools b_pin_removal; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER b_pin_removal BEFORE DELETE ON public.mcp_server_tools FOR EACH ROW WHEN ((old.kind <> 'resource'::text)) EXECUTE FUNCTION weir.on_permission_change();
 
 
 --
@@ -8809,6 +9325,13 @@ CREATE POLICY messages_are_written_by_workspace_members ON public.chat_messages 
 
 
 --
+-- Name: mcp_server_tools only_what_nobody_decided_is_forgotten; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY only_what_nobody_decided_is_forgotten ON public.mcp_server_tools AS RESTRICTIVE FOR DELETE TO weir_system USING (((kind = 'resource'::text) OR ((status = 'quarantined'::text) AND (NOT announced))));
+
+
+--
 -- Name: organization_api_keys; Type: ROW SECURITY; Schema: public; Owner: weir_owner
 --
 
@@ -8886,6 +9409,13 @@ CREATE POLICY organizations_are_seen_by_their_members ON public.organizations FO
 --
 
 ALTER TABLE public.permission_requests ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: mcp_server_tools pins_are_decided_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY pins_are_decided_by_admins ON public.mcp_server_tools FOR UPDATE TO weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations)))) WITH CHECK ((((status = 'approved'::text) AND (approved_by = ( SELECT weir.actor_id() AS actor_id))) OR ((status = 'rejected'::text) AND (approved_by IS NULL))));
+
 
 --
 -- Name: mcp_server_tools pins_are_kept_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
@@ -9321,6 +9851,14 @@ GRANT USAGE ON SCHEMA weir TO weir_engine;
 
 
 --
+-- Name: TYPE announced_item; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON TYPE weir.announced_item FROM PUBLIC;
+GRANT ALL ON TYPE weir.announced_item TO weir_system;
+
+
+--
 -- Name: TYPE call_decision; Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -9393,6 +9931,22 @@ GRANT ALL ON FUNCTION weir.add_workspace_member(p_workspace_id uuid, p_user_id u
 
 REVOKE ALL ON FUNCTION public.add_workspace_member(workspace_id uuid, user_id uuid, agent_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.add_workspace_member(workspace_id uuid, user_id uuid, agent_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION decide_tool_change(p_server_id uuid, p_kind text, p_name text, p_definition_hash text, p_status text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.decide_tool_change(p_server_id uuid, p_kind text, p_name text, p_definition_hash text, p_status text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.decide_tool_change(p_server_id uuid, p_kind text, p_name text, p_definition_hash text, p_status text) TO authenticated;
+
+
+--
+-- Name: FUNCTION approve_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.approve_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.approve_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text) TO authenticated;
 
 
 --
@@ -9652,6 +10206,22 @@ GRANT ALL ON FUNCTION public.get_chat_messages_with_details(p_channel_id uuid, b
 
 
 --
+-- Name: FUNCTION get_mcp_tool_changes(p_server_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.get_mcp_tool_changes(p_server_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.get_mcp_tool_changes(p_server_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION get_mcp_tool_changes(server_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.get_mcp_tool_changes(server_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_mcp_tool_changes(server_id uuid) TO authenticated;
+
+
+--
 -- Name: FUNCTION get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -9787,6 +10357,14 @@ GRANT ALL ON FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_
 
 REVOKE ALL ON FUNCTION public.read_audit(organization_id uuid, filter jsonb, before jsonb, "limit" integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.read_audit(organization_id uuid, filter jsonb, before jsonb, "limit" integer) TO authenticated;
+
+
+--
+-- Name: FUNCTION reject_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.reject_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.reject_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text) TO authenticated;
 
 
 --
@@ -9974,11 +10552,11 @@ GRANT ALL ON FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at t
 
 
 --
--- Name: FUNCTION agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[]); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text) TO weir_engine;
+REVOKE ALL ON FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[]) TO weir_engine;
 
 
 --
@@ -9987,6 +10565,14 @@ GRANT ALL ON FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_u
 
 REVOKE ALL ON FUNCTION weir.announce_change(p_organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.announce_change(p_organization_id uuid) TO weir_writer;
+
+
+--
+-- Name: FUNCTION announces_otherwise(p_instance_id uuid, p_kinds text[], p_items weir.announced_item[]); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.announces_otherwise(p_instance_id uuid, p_kinds text[], p_items weir.announced_item[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.announces_otherwise(p_instance_id uuid, p_kinds text[], p_items weir.announced_item[]) TO weir_system;
 
 
 --
@@ -10143,6 +10729,14 @@ GRANT ALL ON FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit in
 
 
 --
+-- Name: FUNCTION count_change(p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.count_change(p_organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.count_change(p_organization_id uuid) TO weir_system;
+
+
+--
 -- Name: FUNCTION count_of(p_what text, p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -10179,6 +10773,14 @@ GRANT ALL ON FUNCTION weir.cut(p_text text, p_bytes integer) TO weir_system;
 
 REVOKE ALL ON FUNCTION weir.decide(p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_locked uuid[], p_without_key boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.decide(p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_locked uuid[], p_without_key boolean) TO weir_system;
+
+
+--
+-- Name: FUNCTION definition_diff(p_old text, p_new text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.definition_diff(p_old text, p_new text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.definition_diff(p_old text, p_new text) TO weir_writer;
 
 
 --
@@ -10238,6 +10840,14 @@ GRANT ALL ON FUNCTION weir.find_login(p_email text) TO weir_engine;
 
 
 --
+-- Name: FUNCTION find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer) TO weir_engine;
+
+
+--
 -- Name: FUNCTION glob_error(p_glob text, p_path text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -10253,6 +10863,14 @@ GRANT ALL ON FUNCTION weir.glob_error(p_glob text, p_path text) TO weir_system;
 REVOKE ALL ON FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) TO weir_writer;
 GRANT ALL ON FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) TO weir_system;
+
+
+--
+-- Name: FUNCTION granted_patterns(p_permissions jsonb, p_member text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.granted_patterns(p_permissions jsonb, p_member text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.granted_patterns(p_permissions jsonb, p_member text) TO weir_system;
 
 
 --
@@ -10613,11 +11231,11 @@ GRANT ALL ON FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, 
 
 
 --
--- Name: FUNCTION record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb) TO weir_engine;
+REVOKE ALL ON FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval) TO weir_engine;
 
 
 --
@@ -10653,6 +11271,30 @@ GRANT ALL ON FUNCTION weir.record_operation(p_operation_id uuid, p_replica_id uu
 
 
 --
+-- Name: FUNCTION record_pins(p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean, OUT new_pins integer, OUT changed_pins integer, OUT quarantined integer); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.record_pins(p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean, OUT new_pins integer, OUT changed_pins integer, OUT quarantined integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_pins(p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean, OUT new_pins integer, OUT changed_pins integer, OUT quarantined integer) TO weir_system;
+
+
+--
+-- Name: FUNCTION record_quarantine(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[], p_reasons text[]); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.record_quarantine(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[], p_reasons text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_quarantine(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[], p_reasons text[]) TO weir_system;
+
+
+--
+-- Name: FUNCTION record_resources(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[]); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.record_resources(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_resources(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[]) TO weir_system;
+
+
+--
 -- Name: FUNCTION record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -10666,6 +11308,14 @@ GRANT ALL ON FUNCTION weir.record_security_events(p_reasons text[], p_key_prefix
 
 REVOKE ALL ON FUNCTION weir.refresh_sign_in(p_id uuid, p_counter integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.refresh_sign_in(p_id uuid, p_counter integer) TO weir_engine;
+
+
+--
+-- Name: FUNCTION refresh_soon(p_instance_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.refresh_soon(p_instance_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.refresh_soon(p_instance_id uuid) TO weir_engine;
 
 
 --
@@ -10781,6 +11431,15 @@ GRANT ALL ON FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path te
 
 
 --
+-- Name: FUNCTION search_words(p_text text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.search_words(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.search_words(p_text text) TO weir_system;
+GRANT ALL ON FUNCTION weir.search_words(p_text text) TO weir_writer;
+
+
+--
 -- Name: FUNCTION server_config_error(p_config jsonb, p_is_whole boolean); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -10821,6 +11480,14 @@ GRANT ALL ON FUNCTION weir.sweep_nodes(p_stale interval) TO weir_engine;
 
 
 --
+-- Name: FUNCTION template_is_granted(p_permissions jsonb, p_template text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.template_is_granted(p_permissions jsonb, p_template text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.template_is_granted(p_permissions jsonb, p_template text) TO weir_system;
+
+
+--
 -- Name: FUNCTION text_holds(p_rule jsonb, p_text text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -10836,6 +11503,24 @@ GRANT ALL ON FUNCTION weir.text_holds(p_rule jsonb, p_text text) TO weir_system;
 REVOKE ALL ON FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) TO weir_writer;
 GRANT ALL ON FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) TO weir_system;
+
+
+--
+-- Name: FUNCTION tool_terms(p_kind text, p_name text, p_definition text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.tool_terms(p_kind text, p_name text, p_definition text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.tool_terms(p_kind text, p_name text, p_definition text) TO weir_system;
+GRANT ALL ON FUNCTION weir.tool_terms(p_kind text, p_name text, p_definition text) TO weir_writer;
+
+
+--
+-- Name: FUNCTION trigrams(p_text text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.trigrams(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.trigrams(p_text text) TO weir_system;
+GRANT ALL ON FUNCTION weir.trigrams(p_text text) TO weir_writer;
 
 
 --
@@ -11642,6 +12327,13 @@ GRANT UPDATE(refreshed_at) ON TABLE public.mcp_server_instances TO weir_system;
 
 
 --
+-- Name: COLUMN mcp_server_instances.refresh_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(refresh_at) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
 -- Name: COLUMN mcp_server_instances.refresh_by; Type: ACL; Schema: public; Owner: weir_owner
 --
 
@@ -11688,15 +12380,15 @@ GRANT SELECT(updated_at) ON TABLE public.mcp_server_instances TO authenticated;
 -- Name: TABLE mcp_server_tools; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT SELECT ON TABLE public.mcp_server_tools TO authenticated;
 GRANT SELECT ON TABLE public.mcp_server_tools TO weir_writer;
-GRANT SELECT ON TABLE public.mcp_server_tools TO weir_system;
+GRANT SELECT,DELETE ON TABLE public.mcp_server_tools TO weir_system;
 
 
 --
 -- Name: COLUMN mcp_server_tools.organization_id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(organization_id) ON TABLE public.mcp_server_tools TO authenticated;
 GRANT INSERT(organization_id) ON TABLE public.mcp_server_tools TO weir_system;
 
 
@@ -11704,6 +12396,7 @@ GRANT INSERT(organization_id) ON TABLE public.mcp_server_tools TO weir_system;
 -- Name: COLUMN mcp_server_tools.instance_id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(instance_id) ON TABLE public.mcp_server_tools TO authenticated;
 GRANT INSERT(instance_id) ON TABLE public.mcp_server_tools TO weir_system;
 
 
@@ -11711,6 +12404,7 @@ GRANT INSERT(instance_id) ON TABLE public.mcp_server_tools TO weir_system;
 -- Name: COLUMN mcp_server_tools.kind; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(kind) ON TABLE public.mcp_server_tools TO authenticated;
 GRANT INSERT(kind) ON TABLE public.mcp_server_tools TO weir_system;
 
 
@@ -11718,6 +12412,7 @@ GRANT INSERT(kind) ON TABLE public.mcp_server_tools TO weir_system;
 -- Name: COLUMN mcp_server_tools.name; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(name) ON TABLE public.mcp_server_tools TO authenticated;
 GRANT INSERT(name) ON TABLE public.mcp_server_tools TO weir_system;
 
 
@@ -11725,6 +12420,7 @@ GRANT INSERT(name) ON TABLE public.mcp_server_tools TO weir_system;
 -- Name: COLUMN mcp_server_tools.definition_hash; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(definition_hash) ON TABLE public.mcp_server_tools TO authenticated;
 GRANT INSERT(definition_hash) ON TABLE public.mcp_server_tools TO weir_system;
 
 
@@ -11732,6 +12428,7 @@ GRANT INSERT(definition_hash) ON TABLE public.mcp_server_tools TO weir_system;
 -- Name: COLUMN mcp_server_tools.definition; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(definition) ON TABLE public.mcp_server_tools TO authenticated;
 GRANT INSERT(definition) ON TABLE public.mcp_server_tools TO weir_system;
 
 
@@ -11739,21 +12436,49 @@ GRANT INSERT(definition) ON TABLE public.mcp_server_tools TO weir_system;
 -- Name: COLUMN mcp_server_tools.status; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(status) ON TABLE public.mcp_server_tools TO authenticated;
+GRANT UPDATE(status) ON TABLE public.mcp_server_tools TO weir_writer;
 GRANT INSERT(status) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.warning; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(warning) ON TABLE public.mcp_server_tools TO authenticated;
+GRANT INSERT(warning) ON TABLE public.mcp_server_tools TO weir_system;
 
 
 --
 -- Name: COLUMN mcp_server_tools.announced; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(announced) ON TABLE public.mcp_server_tools TO authenticated;
 GRANT INSERT(announced),UPDATE(announced) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.first_seen_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(first_seen_at) ON TABLE public.mcp_server_tools TO authenticated;
 
 
 --
 -- Name: COLUMN mcp_server_tools.approved_at; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(approved_at) ON TABLE public.mcp_server_tools TO authenticated;
+GRANT UPDATE(approved_at) ON TABLE public.mcp_server_tools TO weir_writer;
 GRANT INSERT(approved_at) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.approved_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(approved_by) ON TABLE public.mcp_server_tools TO authenticated;
+GRANT UPDATE(approved_by) ON TABLE public.mcp_server_tools TO weir_writer;
 
 
 --

@@ -53,6 +53,8 @@ create table public.mcp_server_instances (
   server_info jsonb,
   refreshed_generation bigint,
   refreshed_at timestamptz,
+  -- when to ask next what it announces; while a replica asks, when its lease ends
+  refresh_at timestamptz,
   refresh_by uuid,
   refresh_lease_until timestamptz,
   created_by uuid,

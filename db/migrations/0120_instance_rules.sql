@@ -42,7 +42,7 @@ grant select,
   on public.mcp_server_instances to weir_writer;
 grant select,
       update (status, node_id, last_node_id, configuration, last_error_code, last_error, first_running_at, server_info, refreshed_generation,
-              refreshed_at, refresh_by, refresh_lease_until)
+              refreshed_at, refresh_at, refresh_by, refresh_lease_until)
   on public.mcp_server_instances to weir_system;
 
 -- The outbox: what nodes are asked to do. Written in the transaction that changes the instance, done by a worker.
@@ -91,7 +91,8 @@ grant select, insert (id, organization_id, instance_id, action, generation, crea
 grant select, update (attempt, run_at, claimed_by, lease_until, finished_at, outcome, error_code, error)
   on weir.dtma_operations to weir_system;
 
--- A pin: a definition that the server announced. A name may have several approved hashes.
+-- A pin: a definition that the server announced. A name may have several approved hashes. Resources are rows too, but no
+-- pins: the last good copy of the server's list, always approved, because each read is decided by its URI.
 create table public.mcp_server_tools (
   organization_id uuid not null,
   instance_id uuid not null,
@@ -100,16 +101,21 @@ create table public.mcp_server_tools (
   definition_hash bytea not null,
   definition text not null,
   status text not null,
+  -- what in the definition hides from people, and where; such a pin is approved by an admin only
+  warning text,
   announced boolean not null,
   first_seen_at timestamptz not null default clock_timestamp(),
   approved_at timestamptz,
   approved_by uuid,
   constraint mcp_server_tools_pkey primary key (instance_id, kind, name, definition_hash),
-  constraint mcp_server_tools_kind_is_known check (kind in ('tool', 'prompt', 'template')),
+  constraint mcp_server_tools_kind_is_known check (kind in ('tool', 'prompt', 'template', 'resource')),
+  constraint mcp_server_tools_resource_is_no_pin check (kind <> 'resource' or (status = 'approved' and warning is null)),
   constraint mcp_server_tools_status_is_known check (status in ('approved', 'quarantined', 'rejected')),
-  constraint mcp_server_tools_name_is_at_most_1_kib check (octet_length(name) between 1 and 1024),
+  constraint mcp_server_tools_name_is_at_most_1_kib_and_a_uri_2
+    check (octet_length(name) between 1 and case kind when 'resource' then 2048 else 1024 end),
   constraint mcp_server_tools_hash_is_sha256 check (octet_length(definition_hash) = 32),
   constraint mcp_server_tools_definition_is_at_most_256_kib check (octet_length(definition) <= 262144),
+  constraint mcp_server_tools_warning_is_short check (length(warning) between 1 and 500),
   constraint mcp_server_tools_approved_with_time check (status <> 'approved' or approved_at is not null),
   constraint mcp_server_tools_instance_of_the_organization
     foreign key (organization_id, instance_id) references public.mcp_server_instances (organization_id, id) on delete cascade,
@@ -117,14 +123,24 @@ create table public.mcp_server_tools (
 );
 alter table public.mcp_server_tools enable row level security, force row level security;
 revoke all on public.mcp_server_tools from public, anon, authenticated, service_role;
-comment on table public.mcp_server_tools is 'tenant: pinned definitions of an instance''s tools, prompts and templates';
+comment on table public.mcp_server_tools is 'tenant: pinned definitions of an instance''s tools, prompts and templates, and its resources';
 create index mcp_server_tools_instance_idx on public.mcp_server_tools (organization_id, instance_id);
 create index mcp_server_tools_approved_by_idx on public.mcp_server_tools (approved_by);
 create policy pins_are_seen_by_members on public.mcp_server_tools for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations())));
+create policy pins_are_decided_by_admins on public.mcp_server_tools for update to weir_writer
+  using (organization_id = any(array(select weir.my_organizations('admin'))))
+  with check ((status = 'approved' and approved_by = (select weir.actor_id())) or (status = 'rejected' and approved_by is null));
 create policy pins_are_kept_by_the_engine on public.mcp_server_tools for all to weir_system using (true) with check (true);
-grant select on public.mcp_server_tools to authenticated, weir_writer;
+-- what was decided, and what is announced, is history
+create policy only_what_nobody_decided_is_forgotten on public.mcp_server_tools as restrictive for delete to weir_system
+  using (kind = 'resource' or (status = 'quarantined' and not announced));
+grant select (organization_id, instance_id, kind, name, definition_hash, definition, status, warning, announced, first_seen_at,
+              approved_at, approved_by)
+  on public.mcp_server_tools to authenticated;
+grant select on public.mcp_server_tools to weir_writer;
+grant update (status, approved_at, approved_by) on public.mcp_server_tools to weir_writer;
 grant select,
-      insert (organization_id, instance_id, kind, name, definition_hash, definition, status, announced, approved_at),
-      update (announced)
+      insert (organization_id, instance_id, kind, name, definition_hash, definition, status, warning, announced, approved_at),
+      update (announced), delete
   on public.mcp_server_tools to weir_system;

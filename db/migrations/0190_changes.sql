@@ -32,7 +32,7 @@ revoke all on function weir.platform_id() from public;
 grant execute on function weir.platform_id() to weir_system, weir_writer;
 
 -- How often each organization's permissions changed. Rows, not a sequence: a number must not be seen before the change
--- that it counts. The organization's exclusive lock already orders who updates a row.
+-- that it counts. The organization's lock already orders who updates a row.
 create table weir.change_versions (
   organization_id uuid not null,
   version bigint not null default 1,
@@ -46,18 +46,31 @@ comment on table weir.change_versions is
 create policy changes_are_counted_by_the_engine on weir.change_versions for all to weir_system using (true) with check (true);
 grant select, insert (organization_id), update (version, changed_in) on weir.change_versions to weir_system;
 
--- Takes the lock, counts the change and tells the listeners; counted once per transaction.
+-- Counts a change and tells the listeners; counted once per transaction. By itself for what no decision reads (resources):
+-- then under the shared lock, which no admission feels, and which keeps apart from those who hold the exclusive one.
+create function weir.count_change(p_organization_id uuid) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into weir.change_versions as v (organization_id) values (p_organization_id)
+  on conflict (organization_id) do update
+    set version = v.version + 1, changed_in = pg_current_xact_id()
+    where v.changed_in <> pg_current_xact_id();
+  perform pg_notify('weir_changes', p_organization_id::text);
+end;
+$$;
+revoke all on function weir.count_change(uuid) from public;
+grant execute on function weir.count_change(uuid) to weir_system;
+
+-- Takes the lock, and counts the change.
 create function weir.announce_change(p_organization_id uuid) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pg_advisory_xact_lock(weir.lock_key(p_organization_id));
-  insert into weir.change_versions as v (organization_id) values (p_organization_id)
-  on conflict (organization_id) do update
-    set version = v.version + 1, changed_in = pg_current_xact_id()
-    where v.changed_in <> pg_current_xact_id();
-  perform pg_notify('weir_changes', p_organization_id::text);
+  perform weir.count_change(p_organization_id);
 end;
 $$;
 revoke all on function weir.announce_change(uuid) from public;
@@ -122,8 +135,11 @@ create trigger b_workspace_member_change before insert or update or delete on pu
   for each row execute function weir.on_permission_change();
 create trigger b_grant_change before insert or update or delete on public.agent_mcp_permissions
   for each row execute function weir.on_permission_change();
-create trigger b_pin_change before insert or update or delete on public.mcp_server_tools
-  for each row execute function weir.on_permission_change();
+-- Resources are no pins: nothing is decided by them.
+create trigger b_pin_change before insert or update on public.mcp_server_tools
+  for each row when (new.kind <> 'resource') execute function weir.on_permission_change();
+create trigger b_pin_removal before delete on public.mcp_server_tools
+  for each row when (old.kind <> 'resource') execute function weir.on_permission_change();
 create trigger b_catalog_change before insert or update or delete on public.mcp_server_catalog
   for each row execute function weir.on_catalog_change();
 create trigger b_instance_change before insert or delete on public.mcp_server_instances

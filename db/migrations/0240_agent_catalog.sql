@@ -57,9 +57,49 @@ $$;
 revoke all on function weir.principal_agent(text, bytea, uuid, uuid) from public;
 grant execute on function weir.principal_agent(text, bytea, uuid, uuid) to weir_system;
 
+-- The names that a grant has for tools or prompts, as patterns of `like`: whatever granted_entries answers for, matches one of
+-- them, and nothing else. Made once for a server, where asking for each of its tools is most of what a catalog costs.
+create function weir.granted_patterns(p_permissions jsonb, p_member text) returns text[]
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(
+    select replace(replace(replace(replace(n, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')
+    from jsonb_path_query(p_permissions, case p_member when 'tools' then '$.tools.keyvalue().key' else '$.prompts[*]' end::jsonpath, silent => true) j,
+         lateral (select j #>> '{}') s(n));
+end;
+$$;
+revoke all on function weir.granted_patterns(jsonb, text) from public;
+grant execute on function weir.granted_patterns(jsonb, text) to weir_system;
+
+-- Whether some URI that a template makes is granted. Which one is decided when it is read; this is for lists. Either a plain
+-- value in every place makes a granted URI, or what is fixed at the ends of the template and of the glob agrees: the glob's
+-- beginning, up to its first `*`, goes on from the template's, up to its first place, and one end is the end of the other.
+create function weir.template_is_granted(p_permissions jsonb, p_template text) returns boolean
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_example constant text := regexp_replace(p_template, '\{[^}]*\}', 'x', 'g');
+  v_begin constant text := split_part(p_template, '{', 1);
+  v_end constant text := regexp_replace(p_template, '^.*\}', '');
+begin
+  return jsonb_typeof(p_permissions -> 'resources') = 'array' and exists (
+    select from jsonb_array_elements_text(p_permissions -> 'resources') g
+    cross join lateral (select split_part(g, '*', 1) as begins, regexp_replace(g, '^.*\*', '') as ends) glob
+    where weir.matches_uri_glob(v_example, g)
+       or (v_example <> p_template and starts_with(glob.begins, v_begin)
+           and (right(glob.ends, length(v_end)) = v_end or right(v_end, length(glob.ends)) = glob.ends and strpos(g, '*') > 0)));
+end;
+$$;
+revoke all on function weir.template_is_granted(jsonb, text) from public;
+grant execute on function weir.template_is_granted(jsonb, text) to weir_system;
+
 -- The agent, with how much its organization may have open, its granted instances in any state, and of each the items that
--- are permitted, announced and approved.
-create function weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text)
+-- are permitted, announced and approved. p_kinds: of these kinds only; null: of all.
+create function weir.agent_catalog(
+  p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[] default null)
 returns table (kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text,
                share text, priority integer, item text, definition_hash bytea, chat_offline boolean, max_concurrent_connections integer)
 language plpgsql stable security definer
@@ -76,7 +116,7 @@ begin
 
   return query
   with granted as materialized (
-    select i.*, g.permissions
+    select i.*, g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools, weir.granted_patterns(g.permissions, 'prompts') as prompts
     from public.agent_mcp_permissions g
     join public.mcp_server_instances i on i.id = g.mcp_server_instance_id and i.organization_id = g.organization_id
     left join public.mcp_server_catalog c on c.id = i.catalog_id
@@ -94,9 +134,10 @@ begin
            p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g))
     from granted i
     join public.mcp_server_tools p on p.instance_id = i.id and p.organization_id = i.organization_id
-    where p.announced and p.status = 'approved'
-      and weir.granted_entries(i.permissions, case p.kind when 'tool' then 'tool_execution' when 'prompt' then 'prompt_get'
-                                              else 'resource_read' end, p.name) is not null
+    where p.announced and p.status = 'approved' and (p_kinds is null or p.kind = any(p_kinds))
+      and case p.kind when 'tool' then p.name like any(i.tools) when 'prompt' then p.name like any(i.prompts)
+                      when 'template' then weir.template_is_granted(i.permissions, p.name)
+                      else weir.granted_entries(i.permissions, 'resource_read', p.name) is not null end
   )
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
          v_agent.max_concurrent_connections
@@ -107,8 +148,8 @@ begin
    order by r.priority, r.id, r.kind <> 'instance', r.kind, r.item, r.hash);
 end;
 $$;
-revoke all on function weir.agent_catalog(text, bytea, uuid, uuid, text) from public;
-grant execute on function weir.agent_catalog(text, bytea, uuid, uuid, text) to weir_engine;
+revoke all on function weir.agent_catalog(text, bytea, uuid, uuid, text, text[]) from public;
+grant execute on function weir.agent_catalog(text, bytea, uuid, uuid, text, text[]) to weir_engine;
 
 -- The bytes of pinned definitions, for a replica's cache; asked for by the hashes of agent_catalog.
 create function weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[])
@@ -132,6 +173,6 @@ grant execute on function weir.definitions(uuid[], text[], text[], bytea[]) to w
 grant select (max_concurrent_connections) on public.organizations to weir_system;
 grant create on schema weir to weir_system;
 alter function weir.authenticate_key(text, bytea) owner to weir_system;
-alter function weir.agent_catalog(text, bytea, uuid, uuid, text) owner to weir_system;
+alter function weir.agent_catalog(text, bytea, uuid, uuid, text, text[]) owner to weir_system;
 alter function weir.definitions(uuid[], text[], text[], bytea[]) owner to weir_system;
 revoke create on schema weir from weir_system;

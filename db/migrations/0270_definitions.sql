@@ -1,6 +1,6 @@
 -- What instances announce: when to ask again, and what becomes of the answer.
 
--- Leases running instances that were never asked in this generation, or too long ago.
+-- Leases running instances that were never asked in this generation, that are due, or that were asked too long ago.
 create function weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval)
 returns table (organization_id uuid, instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, generation bigint)
 language plpgsql volatile security definer
@@ -10,17 +10,20 @@ as $$
 begin
   return query
   with due as (
-    select i.id
+    select i.id, clock_timestamp() + p_lease as lease_until
     from public.mcp_server_instances i
     where i.status in ('running', 'degraded')
-      and (i.refreshed_generation is distinct from i.generation or i.refreshed_at < clock_timestamp() - p_max_age)
+      and (i.refreshed_generation is distinct from i.generation or i.refresh_at <= clock_timestamp()
+           or i.refreshed_at < clock_timestamp() - p_max_age)
       and (i.refresh_lease_until is null or i.refresh_lease_until < clock_timestamp())
     order by i.refreshed_at nulls first, i.id
     limit greatest(p_limit, 0)
     for no key update skip locked
   ), leased as (
     update public.mcp_server_instances i
-    set refresh_by = p_replica_id, refresh_lease_until = clock_timestamp() + p_lease
+    set refresh_by = p_replica_id, refresh_lease_until = due.lease_until,
+        -- asked again when the lease ends, should it come to nothing; who asks for it meanwhile sets an earlier time
+        refresh_at = due.lease_until
     from due where i.id = due.id
     returning i.*
   )
@@ -32,11 +35,146 @@ $$;
 revoke all on function weir.instances_to_refresh(uuid, integer, interval, interval) from public;
 grant execute on function weir.instances_to_refresh(uuid, integer, interval, interval) to weir_engine;
 
--- The whole announced set. A definition of a known hash keeps its status. A new name is approved under trust_first within
--- ten minutes of the instance's first running, and so is all that a catalog version announces first to which an admin has
--- just updated; a new hash of a known name, and all else, waits for an admin.
+-- The server says that its lists changed: ask it soon, but not within two seconds of the last time, however often it says
+-- so. Whether this call changed anything; a change that is asked for while a replica asks is not lost.
+create function weir.refresh_soon(p_instance_id uuid) returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update public.mcp_server_instances i
+  set refresh_at = s.moment
+  from (select x.id, greatest(clock_timestamp(), x.refreshed_at + interval '2 seconds') as moment
+        from public.mcp_server_instances x where x.id = p_instance_id) s
+  where i.id = s.id and i.status in ('running', 'degraded') and coalesce(i.refresh_at > s.moment, true);
+  return found;
+end;
+$$;
+revoke all on function weir.refresh_soon(uuid) from public;
+grant execute on function weir.refresh_soon(uuid) to weir_engine;
+
+create type weir.announced_item as (kind text, name text, hash bytea, definition text, warning text);
+revoke all on type weir.announced_item from public;
+grant usage on type weir.announced_item to weir_system;
+
+-- Whether the announced definitions of these kinds are other ones than those that are there.
+create function weir.announces_otherwise(p_instance_id uuid, p_kinds text[], p_items weir.announced_item[]) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (select a.kind, a.name, a.hash from unnest(p_items) a where a.kind = any(p_kinds)
+                 except select t.kind, t.name, t.definition_hash from public.mcp_server_tools t
+                        where t.instance_id = p_instance_id and t.kind = any(p_kinds) and t.announced)
+      or exists (select t.kind, t.name, t.definition_hash from public.mcp_server_tools t
+                 where t.instance_id = p_instance_id and t.kind = any(p_kinds) and t.announced
+                 except select a.kind, a.name, a.hash from unnest(p_items) a where a.kind = any(p_kinds));
+end;
+$$;
+
+-- The newest list of resources, which replaces the one before.
+create function weir.record_resources(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[]) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  delete from public.mcp_server_tools t
+  where t.instance_id = p_instance_id and t.kind = 'resource'
+    and not exists (select from unnest(p_items) a where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash);
+  insert into public.mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, announced, approved_at)
+  select p_organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition, 'approved', true, clock_timestamp()
+  from unnest(p_items) a
+  where a.kind = 'resource' and not exists (select from public.mcp_server_tools t where t.instance_id = p_instance_id and t.kind = 'resource'
+                                                                                  and t.name = a.name and t.definition_hash = a.hash);
+  perform weir.count_change(p_organization_id);
+end;
+$$;
+
+-- Each definition that waits from now on is an event of the system's: the first twenty by name, the rest counted.
+create function weir.record_quarantine(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[], p_reasons text[]) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'quarantine',
+                            p_detail => format('%s %s %s: %s', a.kind, encode(a.hash, 'hex'), p_reasons[a.n], weir.cut(a.name, 200)))
+  from unnest(p_items) with ordinality a(kind, name, hash, definition, warning, n) where a.n <= 20;
+  if cardinality(p_items) > 20 then
+    perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'quarantine',
+                              p_detail => format('%s more', cardinality(p_items) - 20));
+  end if;
+end;
+$$;
+revoke all on function weir.announces_otherwise(uuid, text[], weir.announced_item[]),
+  weir.record_resources(uuid, uuid, weir.announced_item[]),
+  weir.record_quarantine(uuid, uuid, weir.announced_item[], text[]) from public;
+grant execute on function weir.announces_otherwise(uuid, text[], weir.announced_item[]),
+  weir.record_resources(uuid, uuid, weir.announced_item[]),
+  weir.record_quarantine(uuid, uuid, weir.announced_item[], text[]) to weir_system;
+
+-- New and changed pins. A definition of a known hash keeps its status. A new name is approved where p_trusted, and all that is
+-- new where p_updated, but never what hides from people; a new hash of a known name, and all else, waits for an admin.
+create function weir.record_pins(
+  p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean,
+  out new_pins integer, out changed_pins integer, out quarantined integer)
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_items weir.announced_item[];
+  v_reasons text[];
+begin
+  with announced as materialized (
+    select a.*, k.name_known, a.warning is null and (p_updated or p_trusted and not k.name_known) as is_approved
+    from unnest(p_items) a
+    cross join lateral (select exists (select from public.mcp_server_tools t where t.instance_id = p_instance_id
+                                                                               and t.kind = a.kind and t.name = a.name) as name_known) k
+    where a.kind = any(p_kinds)
+  ), pinned as (
+    insert into public.mcp_server_tools as t (organization_id, instance_id, kind, name, definition_hash, definition, status, warning,
+                                              announced, approved_at)
+    select p_organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition,
+           case when a.is_approved then 'approved' else 'quarantined' end, a.warning, true,
+           case when a.is_approved then clock_timestamp() end
+    from announced a
+    -- not by `on conflict`: the trigger that takes the organization's lock would run for what is there already
+    where not exists (select from public.mcp_server_tools t
+                      where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name and t.definition_hash = a.hash)
+    returning t.kind, t.name
+  ), switched as (
+    update public.mcp_server_tools t
+    set announced = not t.announced
+    where t.instance_id = p_instance_id and t.kind = any(p_kinds)
+      and t.announced <> exists (select from announced a where a.kind = t.kind and a.name = t.name and a.hash = t.definition_hash)
+  )
+  select count(*) filter (where not a.name_known)::integer, count(*) filter (where a.name_known)::integer,
+         count(*) filter (where not a.is_approved)::integer,
+         array_agg(row(a.kind, a.name, a.hash, null, null)::weir.announced_item order by a.kind, a.name) filter (where not a.is_approved),
+         array_agg(coalesce(a.warning, case when a.name_known then 'changed' else 'new' end) order by a.kind, a.name)
+           filter (where not a.is_approved)
+  into new_pins, changed_pins, quarantined, v_items, v_reasons
+  from pinned p join announced a on a.kind = p.kind and a.name = p.name;
+
+  if quarantined > 0 then
+    perform weir.record_quarantine(p_organization_id, p_instance_id, v_items, v_reasons);
+    -- a server that announces something else each time fills nobody's disk
+    delete from public.mcp_server_tools t
+    using (select x.kind, x.name, x.definition_hash from public.mcp_server_tools x
+           where x.instance_id = p_instance_id and x.kind = any(p_kinds) and x.status = 'quarantined' and not x.announced
+           order by x.first_seen_at desc, x.kind, x.name, x.definition_hash offset 200) old
+    where t.instance_id = p_instance_id and t.kind = old.kind and t.name = old.name and t.definition_hash = old.definition_hash;
+  end if;
+end;
+$$;
+revoke all on function weir.record_pins(uuid, uuid, text[], weir.announced_item[], boolean, boolean) from public;
+grant execute on function weir.record_pins(uuid, uuid, text[], weir.announced_item[], boolean, boolean) to weir_system;
+
+-- The whole announced set of the kinds that were listed; of another kind the last good list stays. trust_first approves new
+-- names within ten minutes of the instance's first running, and all that a catalog version announces first to which an admin
+-- has just updated. p_ttl: how long the server says that its lists are good; asked again then, but in no less than five seconds.
 create function weir.record_definitions(
-  p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb)
+  p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb,
+  p_warnings text[] default null, p_listed text[] default array['tool', 'prompt', 'template', 'resource'], p_ttl interval default null)
 returns table (new_pins integer, changed_pins integer, quarantined integer)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -44,65 +182,52 @@ as $$
 #variable_conflict use_column
 declare
   v_instance public.mcp_server_instances;
-  v_trusted boolean;
-  v_updated boolean;
+  v_pins constant text[] := array_remove(p_listed, 'resource');
+  v_items weir.announced_item[];
+  v_resources boolean;
 begin
-  -- The organization's lock, which calls feel, only where the answer differs from what is pinned; and before the row's.
-  if exists (select a.kind, a.name, a.hash from unnest(p_kinds, p_names, p_hashes) a(kind, name, hash)
-             except select t.kind, t.name, t.definition_hash from public.mcp_server_tools t
-                    where t.instance_id = p_instance_id and t.announced)
-     or exists (select t.kind, t.name, t.definition_hash from public.mcp_server_tools t
-                where t.instance_id = p_instance_id and t.announced
-                except select a.kind, a.name, a.hash from unnest(p_kinds, p_names, p_hashes) a(kind, name, hash)) then
+  -- a name that is announced twice is the first of the two
+  v_items := array(select row(a.kind, a.name, a.hash, a.definition, a.warning)::weir.announced_item
+                   from (select distinct on (u.kind, u.name) u.*
+                         from unnest(p_kinds, p_names, p_hashes, p_definitions, p_warnings)
+                              with ordinality u(kind, name, hash, definition, warning, n)
+                         where u.kind = any(p_listed) order by u.kind, u.name, u.n) a);
+  -- The organization's lock, which calls feel, only where pins differ; and before the row's.
+  v_resources := 'resource' = any(p_listed) and weir.announces_otherwise(p_instance_id, array['resource'], v_items);
+  if weir.announces_otherwise(p_instance_id, v_pins, v_items) then
     perform weir.lock_organization(i.organization_id) from public.mcp_server_instances i where i.id = p_instance_id;
+  elsif v_resources then
+    perform pg_advisory_xact_lock_shared(weir.lock_key(i.organization_id)) from public.mcp_server_instances i where i.id = p_instance_id;
   end if;
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
   if not found or v_instance.generation <> p_generation then
     return query select 0, 0, 0;
     return;
   end if;
-  v_trusted := v_instance.pin_policy = 'trust_first'
-           and coalesce(clock_timestamp() < v_instance.first_running_at + interval '10 minutes', false);
-  v_updated := v_instance.pin_policy = 'trust_first' and coalesce(v_instance.approved_generation = p_generation, false)
-           and v_instance.refreshed_generation is distinct from p_generation;
 
-  return query
-  with announced as materialized (
-    select distinct on (a.kind, a.name) a.kind, a.name, a.hash, a.definition,
-           exists (select from public.mcp_server_tools t
-                   where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name) as name_known
-    from unnest(p_kinds, p_names, p_hashes, p_definitions) with ordinality a(kind, name, hash, definition, position)
-    order by a.kind, a.name, a.position
-  ), pinned as (
-    insert into public.mcp_server_tools as t (organization_id, instance_id, kind, name, definition_hash, definition, status,
-                                              announced, approved_at)
-    select v_instance.organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition,
-           case when v_updated or v_trusted and not a.name_known then 'approved' else 'quarantined' end, true,
-           case when v_updated or v_trusted and not a.name_known then clock_timestamp() end
-    from announced a
-    where not exists (select from public.mcp_server_tools t
-                      where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name and t.definition_hash = a.hash)
-    returning t.kind, t.name, t.status
-  ), switched as (
-    update public.mcp_server_tools t
-    set announced = not t.announced
-    where t.instance_id = p_instance_id
-      and t.announced <> exists (select from announced a where a.kind = t.kind and a.name = t.name and a.hash = t.definition_hash)
-  )
-  select count(*) filter (where not a.name_known)::integer, count(*) filter (where a.name_known)::integer,
-         count(*) filter (where p.status = 'quarantined')::integer
-  from pinned p join announced a on a.kind = p.kind and a.name = p.name;
-
+  return query select r.* from weir.record_pins(
+    v_instance.organization_id, p_instance_id, v_pins, v_items,
+    v_instance.pin_policy = 'trust_first' and coalesce(clock_timestamp() < v_instance.first_running_at + interval '10 minutes', false),
+    v_instance.pin_policy = 'trust_first' and coalesce(v_instance.approved_generation = p_generation, false)
+      and v_instance.refreshed_generation is distinct from p_generation) r;
+  if v_resources then
+    perform weir.record_resources(v_instance.organization_id, p_instance_id, v_items);
+  end if;
   update public.mcp_server_instances i
   set refreshed_generation = p_generation, refreshed_at = clock_timestamp(), refresh_by = null, refresh_lease_until = null,
+      refresh_at = clock_timestamp() + case
+        when i.refresh_at < i.refresh_lease_until then interval '2 seconds'  -- asked for in the meantime: see refresh_soon
+        when p_ttl < interval '5 seconds' then interval '5 seconds'
+        else p_ttl end,
       server_info = coalesce(p_server_info, i.server_info)
   where i.id = p_instance_id;
 end;
 $$;
-revoke all on function weir.record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb) from public;
-grant execute on function weir.record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb) to weir_engine;
+revoke all on function weir.record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb, text[], text[], interval) from public;
+grant execute on function weir.record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb, text[], text[], interval) to weir_engine;
 
 grant create on schema weir to weir_system;
 alter function weir.instances_to_refresh(uuid, integer, interval, interval) owner to weir_system;
-alter function weir.record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb) owner to weir_system;
+alter function weir.refresh_soon(uuid) owner to weir_system;
+alter function weir.record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb, text[], text[], interval) owner to weir_system;
 revoke create on schema weir from weir_system;

@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(38);
+select no_plan();
 
 create function pg_temp.announce(p_names text[], p_version text, p_generation bigint default 2,
   p_instance text default 'files') returns text language sql as $$
@@ -37,6 +37,20 @@ update mcp_server_instances set pin_policy = 'manual' where id = pg_temp.id('fil
 select is(pg_temp.announce(array['later'], '1'), '1 0 1', 'manual approves nothing by itself');
 select throws_ok(pg_temp.expand($$update mcp_server_tools set definition = 'x' where instance_id = {files}$$), 'WR005', null,
   'a pinned definition is not changed');
+
+-- What a catalog shows by patterns is what a call is granted by: every name against every grant
+create temporary table names (name text);
+insert into names select n from unnest(array['read_file', 'readXfile', 'read_', 'READ_FILE', 'list', 'list_', 'list_x', 'a*b', 'ab', 'a%b', 'a\b', 'a\\b', 'a', '*', '%', '_', 'é', '']) n;
+create temporary table grants (permissions jsonb);
+insert into grants select jsonb_build_object('tools', jsonb_build_object(n, '{}'::jsonb), 'prompts', jsonb_build_array(n))
+from (select name as n from names union select name || '*' from names union select '*' || name from names union select 'l*_*' union select '*a*b*') n(n);
+insert into grants select p from unnest(array['{"tools": {"read_file": {}, "list*": {}, "a%": {}}, "prompts": ["read_file", "list*", "a%"]}', '{}', '{"tools": {}, "prompts": []}',
+  '{"tools": {"read_file": {"args": {"x": {}}, "other": "deny"}}}', '{"resources": ["*"]}', '{"prompts": ["*"]}', 'null', '[]', '{"tools": ["a"], "prompts": {"a": 1}}', '{"tools": "a", "prompts": null}', '{"tools": {"*": {}}}']::jsonb[]) p;
+select is_empty($$
+  select g.permissions, n.name, k.member from grants g, names n, (values ('tools', 'tool_execution'), ('prompts', 'prompt_get')) k(member, kind)
+  where (weir.granted_entries(g.permissions, k.kind, n.name) is not null) is distinct from coalesce(n.name like any(weir.granted_patterns(g.permissions, k.member)), false)$$,
+  'A04_what_a_catalog_shows_is_what_a_call_is_granted_by');
+select cmp_ok((select count(*) from grants), '>', 40::bigint, 'in many grants');
 
 -- The agent's catalog
 select is(pg_temp.announce(array['x'], '1'), '1 0 1', 'another name');

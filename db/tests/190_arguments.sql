@@ -20,6 +20,7 @@ select pg_temp.be('ann', format('select invite_member({a}, %L, ''member'', repea
 insert into calls values
   ('accept_invitation', 'otto', array['repeat(''o'', 43)']),
   ('add_workspace_member', 'ann', array['{home}', '{vic}', 'null']),
+  ('approve_mcp_tool_change', 'ann', array['{files}', '''tool''', '''write_file''', 'encode(sha256(''write 1''), ''hex'')']),
   ('call_dtma_api', 'ann', array[format('''{"action": "deploy", "server_instance_id": "%s"}''', pg_temp.id('remote'))]),
   ('chat_context', 'ann', array['{robo}', '{home}', '{chat}']),
   ('create_agent', 'mia', array['{a}', '''Agent''', '''be kind''', '{home}']),
@@ -35,6 +36,7 @@ insert into calls values
   ('explain_mcp_access', 'ann', array['{robo}', '{files}', '''read_file''', '''{"path": "/data/x"}''']),
   ('get_chat_answer', 'ann', array['{message}', '{robo}']),
   ('get_chat_messages_with_details', 'ann', array['{chat}', '{message}', '10']),
+  ('get_mcp_tool_changes', 'ann', array['{files}']),
   ('get_organization_mcp_configs', 'ann', array['{a}', '{robo}']),
   ('grant_mcp_access', 'ann', array['{robo}', '{files}', '''{"tools": {"*": {}}}''', 'now() + interval ''2 day''', 'now() + interval ''1 day''']),
   ('invite_member', 'ann', array['{a}', '''y@example.org''', '''viewer''', 'repeat(''y'', 43)', 'now() + interval ''1 day''']),
@@ -44,6 +46,7 @@ insert into calls values
   ('post_chat_message', 'ann', array['{chat}', '''hi''', '''c9''']),
   ('read_audit', 'ann', array['{a}', '''{"kind": "grant"}''',
     '''{"created_at": "2026-01-01T00:00:00Z", "id": "01900000-0000-7000-8000-00000000dead", "phase": "denied"}''', '10']),
+  ('reject_mcp_tool_change', 'ann', array['{files}', '''tool''', '''write_file''', 'encode(sha256(''write 1''), ''hex'')']),
   ('request_mcp_access', 'mia', array['{robo}', '{files}', '''{"tools": {"*": {}}}''', '''please''']),
   ('revoke_agent_key', 'mia', array['''robokey000000001''']),
   ('revoke_invitation', 'ann', array['{invitation}']),

@@ -164,21 +164,26 @@ internal static class WeirHost
         services.AddSingleton(s => new GovernedCaller(
             s.GetRequiredService<CallTargets>(), s.GetRequiredService<OpenConnections>(), s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
             s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ServerGuards>(), s.GetRequiredService<NodeDirectory>().KeyOf,
-            TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), time, s.GetRequiredService<ILogger<GovernedCaller>>()));
+            RefreshSoon(s), TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), time, s.GetRequiredService<ILogger<GovernedCaller>>()));
         var inputPatience = TimeSpan.FromSeconds(config.Mcp.InputTimeoutSeconds);
         services.AddSingleton(s => new ParkedCalls(s.GetRequiredService<GovernedCaller>(), s.GetRequiredService<Keyring>(), replicaId, inputPatience, time));
         services.AddSingleton(s => new InstanceWatches(
-            s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<UpstreamSessions>(), static _ => Task.CompletedTask, time, s.GetRequiredService<ILogger<InstanceWatches>>()));
+            s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<UpstreamSessions>(), RefreshSoon(s), time, s.GetRequiredService<ILogger<InstanceWatches>>()));
         services.AddSingleton(s => new ServerWatch(s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<NodeDirectory>().KeyOf));
         services.AddSingleton<ChangeStreams>();
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpLists>(s, config.Mcp.PageSize));
-        services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpCalls>(s, inputPatience));
+        services.AddSingleton(s => new ToolSearch(s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<Definitions>(), config.Mcp));
+        services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpCalls>(s, config.Mcp.MaxDepth, inputPatience));
         services.AddSingleton<McpSubscriptions>();
         services.AddSingleton<McpErrors>();
         services.AddSingleton<RefusedRequests>();
         services.AddSingleton<McpMethods>();
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpHandler>(s, config.Mcp));
     }
+
+    /// <summary>A server says that what it announces has changed.</summary>
+    private static Func<Guid, Task> RefreshSoon(IServiceProvider services) =>
+        instance => services.GetRequiredService<CatalogRefresh>().RefreshSoonAsync(instance, CancellationToken.None);
 
     private static void AddChat(IServiceCollection services, WeirConfig config, Guid replicaId)
     {

@@ -10,14 +10,14 @@ internal static class McpEndpoints
 {
     public static void MapMcp(this IEndpointRouteBuilder routes)
     {
-        routes.Map("/mcp", (HttpContext http, McpHandler handler) => RouteAsync(http, handler, "/mcp", instance: null));
+        routes.Map("/mcp", (HttpContext http, McpHandler handler) => RouteAsync(http, handler, Aggregate(http, "/mcp"), instance: null));
         routes.Map("/mcp/{instance:maxlength(20)}", (HttpContext http, McpHandler handler, string instance) =>
             RouteAsync(http, handler, "/mcp/" + instance, instance));
         routes.Map("/mcp/agents/{agent:guid}", async (HttpContext http, McpHandler handler, PersonTokens tokens, Guid agent) =>
         {
             if (await PersonAsync(http, tokens) is { } user)
             {
-                await RunAsync(http, handler, new McpScope($"/mcp/agents/{agent}", Principal.OfPerson(user, agent), InstanceName: null));
+                await RunAsync(http, handler, new McpScope(Aggregate(http, $"/mcp/agents/{agent}"), Principal.OfPerson(user, agent), InstanceName: null, WantsSearch(http)));
             }
         });
 
@@ -29,12 +29,17 @@ internal static class McpEndpoints
         }
     }
 
+    private static bool WantsSearch(HttpContext http) => http.Request.Query["tools"] == "search";
+
+    /// <summary>What a session is bound to: the two views of an endpoint are two endpoints.</summary>
+    private static string Aggregate(HttpContext http, string path) => WantsSearch(http) ? path + "?tools=search" : path;
+
     private static Task RouteAsync(HttpContext http, McpHandler handler, string path, string? instance)
     {
         var token = Bearer.Of(http.Request);
         if (token is not null && AgentKey.Parse(token) is { } key)
         {
-            return RunAsync(http, handler, new McpScope(path, Principal.OfKey(key), instance));
+            return RunAsync(http, handler, new McpScope(path, Principal.OfKey(key), instance, instance is null && WantsSearch(http)));
         }
 
         return UnauthenticatedAsync(http, token is null ? "An agent's key is missing: Authorization: Bearer weir_…" : "This is not an agent's key.");

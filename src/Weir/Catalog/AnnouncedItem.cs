@@ -1,6 +1,6 @@
-using System.Buffers;
-using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
+using Weir.Mcp;
 
 namespace Weir.Catalog;
 
@@ -11,66 +11,47 @@ internal static class ItemKinds
     public const string Prompt = "prompt";
     public const string Template = "template";
     public const string Resource = "resource";
-
-    /// <summary>The member of a definition that names it.</summary>
-    public static string NameMember(string kind) => kind switch
-    {
-        Template => "uriTemplate",
-        Resource => "uri",
-        _ => "name",
-    };
 }
 
-/// <summary>A tool, prompt or template as its server announced it.</summary>
+/// <summary>A tool, prompt, template or resource as its server announced it.</summary>
+/// <param name="Name">Its name; of a template its URI template, of a resource its URI.</param>
 /// <param name="Definition">The server's own bytes, as text.</param>
-/// <param name="Hash">SHA-256 over the canonical form: members sorted by name, no white space. What an approval is bound to.</param>
-internal sealed record AnnouncedItem(string Kind, string Name, string Definition, byte[] Hash)
+/// <param name="Hash">SHA-256 over the canonical form. What an approval is bound to.</param>
+/// <param name="Warning">What in it hides from people, and where; null: nothing.</param>
+internal sealed record AnnouncedItem(string Kind, string Name, string Definition, byte[] Hash, string? Warning)
 {
-    public static AnnouncedItem Read(string kind, string nameMember, JsonElement definition)
-    {
-        var name = definition.ValueKind == JsonValueKind.Object && definition.TryGetProperty(nameMember, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
-        return string.IsNullOrEmpty(name) || name.Length > 256
-            ? throw new JsonException($"A {kind} without a {nameMember}.")
-            : new AnnouncedItem(kind, name, definition.GetRawText(), SHA256.HashData(Canonical(definition)));
-    }
+    private const int MaxDefinitionBytes = 256 * 1024;
 
-    private static ReadOnlySpan<byte> Canonical(JsonElement definition)
+    /// <exception cref="JsonException">It is no good; the message says why, in words of ours.</exception>
+    public static AnnouncedItem Read(ListedKind list, JsonElement definition)
     {
-        var output = new ArrayBufferWriter<byte>(1024);
-        using (var json = new Utf8JsonWriter(output))
+        try
         {
-            WriteCanonical(json, definition);
+            var name = definition.ValueKind == JsonValueKind.Object && definition.TryGetProperty(list.NameMember, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+            if (string.IsNullOrEmpty(name) || Encoding.UTF8.GetByteCount(name) > list.MaxNameBytes)
+            {
+                throw new JsonException($"no {list.NameMember}, or one of more than {list.MaxNameBytes} bytes");
+            }
+
+            var text = definition.GetRawText();
+            if (Encoding.UTF8.GetByteCount(text) > MaxDefinitionBytes)
+            {
+                throw new JsonException("more than 256 KiB");
+            }
+
+            if (list.Kind == ItemKinds.Tool && definition.TryGetProperty("inputSchema", out var schema) && ParamHeaders.Read(schema) is null)
+            {
+                throw new JsonException("an x-mcp-header that is not allowed");
+            }
+
+            var (hash, warning) = CanonicalDefinition.Of(definition);
+            return list.Kind == ItemKinds.Resource && warning is not null
+                ? throw new JsonException("hidden text, and a resource is approved by nobody")
+                : new AnnouncedItem(list.Kind, name, text, hash, warning);
         }
-
-        return output.WrittenSpan;
-    }
-
-    private static void WriteCanonical(Utf8JsonWriter json, JsonElement value)
-    {
-        switch (value.ValueKind)
+        catch (InvalidOperationException e)
         {
-            case JsonValueKind.Object:
-                json.WriteStartObject();
-                foreach (var member in value.EnumerateObject().OrderBy(m => m.Name, StringComparer.Ordinal))
-                {
-                    json.WritePropertyName(member.Name);
-                    WriteCanonical(json, member.Value);
-                }
-
-                json.WriteEndObject();
-                break;
-            case JsonValueKind.Array:
-                json.WriteStartArray();
-                foreach (var item in value.EnumerateArray())
-                {
-                    WriteCanonical(json, item);
-                }
-
-                json.WriteEndArray();
-                break;
-            default:
-                value.WriteTo(json);
-                break;
+            throw new JsonException("half of a surrogate pair in a text", e);
         }
     }
 }

@@ -9,7 +9,9 @@ internal sealed class CatalogQueries(Databases databases)
     private const string InstancesToRefresh =
         "select instance_id, instance_name, endpoint_url, node_id, share, generation from weir.instances_to_refresh($1, $2, $3, $4)";
 
-    private const string RecordDefinitions = "select new_pins, changed_pins, quarantined from weir.record_definitions($1, $2, $3, $4, $5, $6, $7)";
+    private const string RecordDefinitions = "select new_pins, changed_pins, quarantined from weir.record_definitions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+
+    private const string RefreshSoon = "select weir.refresh_soon($1)";
 
     public sealed record Instance(Guid Id, string Name, string? EndpointUrl, Guid? NodeId, string Share, long Generation);
 
@@ -22,8 +24,12 @@ internal sealed class CatalogQueries(Databases databases)
             r => new Instance(r.GetGuid(0), r.GetString(1), r.GetNullableString(2), r.GetNullable<Guid>(3), r.GetString(4), r.GetInt64(5)),
             ct);
 
-    public async Task<Recorded> RecordAsync(Instance instance, IReadOnlyList<AnnouncedItem> items, string serverInfo, CancellationToken ct)
+    public Task<bool> RefreshSoonAsync(Guid instanceId, CancellationToken ct) => databases.Engine.ScalarAsync<bool>(RefreshSoon, [Sql.Uuid(instanceId)], ct);
+
+    /// <param name="next">When to ask again.</param>
+    public async Task<Recorded> RecordAsync(Instance instance, Announcement announced, TimeSpan next, CancellationToken ct)
     {
+        var items = announced.Items;
         var rows = await databases.Engine.QueryAsync(
             RecordDefinitions,
             [
@@ -33,7 +39,10 @@ internal sealed class CatalogQueries(Databases databases)
                 Sql.Array(NpgsqlDbType.Text, items.Select(i => i.Name).ToArray()),
                 Sql.Array(NpgsqlDbType.Bytea, items.Select(i => i.Hash).ToArray()),
                 Sql.Array(NpgsqlDbType.Text, items.Select(i => i.Definition).ToArray()),
-                Sql.Jsonb(serverInfo),
+                Sql.Jsonb(announced.ServerInfo),
+                Sql.Array(NpgsqlDbType.Text, items.Select(i => i.Warning).ToArray()),
+                Sql.Array(NpgsqlDbType.Text, announced.Listed.ToArray()),
+                Sql.Interval(next),
             ],
             r => new Recorded(r.GetInt32(0), r.GetInt32(1), r.GetInt32(2)),
             ct);

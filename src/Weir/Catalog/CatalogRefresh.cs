@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -21,13 +20,15 @@ internal sealed class CatalogRefresh(
     TimeProvider time,
     ILogger<CatalogRefresh> logger) : BackgroundService
 {
-    private const int Batch = 8;
+    /// <summary>So many servers are asked at once; one that hangs takes a place until its deadline, and nobody waits for it.</summary>
+    private const int MaxRunning = 32;
+
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan MaxAge = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
-    private readonly UpstreamLists _lists = new(upstream);
+    private readonly ServerLists _lists = new(upstream);
     private readonly PollPause _pause = new(Interval, time);
 
     /// <summary>A server may have come to run: look now.</summary>
@@ -35,11 +36,13 @@ internal sealed class CatalogRefresh(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var running = new List<Task>();
         try
         {
             while (true)
             {
-                await RefreshDueAsync(stoppingToken);
+                running.RemoveAll(r => r.IsCompleted);
+                await StartDueAsync(running, stoppingToken);
                 await _pause.WaitAsync(stoppingToken);
             }
         }
@@ -47,66 +50,97 @@ internal sealed class CatalogRefresh(
         {
             // Stopping.
         }
+
+        await Task.WhenAll(running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>Lists everything that the instance announces.</summary>
-    /// <exception cref="UpstreamException">The server does not answer as the protocol wants.</exception>
-    public async Task<(IReadOnlyList<AnnouncedItem> Items, UpstreamSession Session)> ListAsync(UpstreamTarget target, CancellationToken ct)
+    /// <summary>
+    /// The server says that one of its lists changed: it is asked again soon, by whichever replica sees it first, and at most once in
+    /// two seconds. To be awaited, so that a server which says so all the time costs one statement after another and not many at once.
+    /// </summary>
+    public async Task RefreshSoonAsync(Guid instanceId, CancellationToken ct)
+    {
+        if (await queries.RefreshSoonAsync(instanceId, ct))
+        {
+            Wake();
+        }
+    }
+
+    /// <summary>Asks for each kind of things that the server announces. A list that fails costs no other.</summary>
+    /// <exception cref="UpstreamException">The server does not answer as the protocol wants, or every list that it declares failed.</exception>
+    public async Task<Announcement> ListAsync(UpstreamTarget target, CancellationToken ct)
     {
         using var timeout = new CancellationTokenSource(Deadline, time);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
         try
         {
-            return await ListAllAsync(target, deadline.Token);
+            // A session of its own, ended afterwards: the calls' sessions stay what their callers made of them.
+            var session = await upstream.OpenAsync(target, ClientCapabilities.None, deadline.Token);
+            try
+            {
+                return await ListAllAsync(session, deadline.Token, ct);
+            }
+            finally
+            {
+                await upstream.CloseAsync(session, CancellationToken.None);
+            }
         }
         catch (OperationCanceledException e) when (timeout.IsCancellationRequested && !ct.IsCancellationRequested)
         {
-            throw new UpstreamException(UpstreamFailure.Unreachable, $"The server did not list what it has within {Deadline.TotalSeconds:0} s.", e);
+            throw TooSlow(e);
         }
     }
 
-    private async Task<(IReadOnlyList<AnnouncedItem> Items, UpstreamSession Session)> ListAllAsync(UpstreamTarget target, CancellationToken ct)
+    private async Task<Announcement> ListAllAsync(UpstreamSession session, CancellationToken deadline, CancellationToken ct)
     {
-        // A session of its own, ended afterwards: the calls' sessions stay what their callers made of them.
-        var session = await upstream.OpenAsync(target, ClientCapabilities.None, ct);
+        using var capabilities = JsonDocument.Parse(session.Capabilities);
+        if (capabilities.RootElement.ValueKind != JsonValueKind.Object)
+        {
+            throw new UpstreamException(UpstreamFailure.Nonsense, "The server's capabilities are no object.");
+        }
+
+        var declared = ListedKind.All.Where(k => capabilities.RootElement.TryGetProperty(k.Capability, out _)).ToArray();
+        var lists = await Task.WhenAll(declared.Select(k => TryListAsync(session, k, deadline, ct)));
+        var failures = lists.Where(l => l.Failure is not null).Select(l => l.Failure!).ToArray();
+        if (failures.Length > 0 && failures.Length == declared.Length)
+        {
+            throw failures[0];
+        }
+
+        // Of a kind that it does not declare it has nothing.
+        var listed = ListedKind.All.Except(declared).Concat(declared.Where((_, i) => lists[i].List is not null));
+        return Announcement.Of([.. listed], declared.Zip(lists.Select(l => l.List)), session, failures);
+    }
+
+    private async Task<(ServerList? List, UpstreamException? Failure)> TryListAsync(UpstreamSession session, ListedKind kind, CancellationToken deadline, CancellationToken ct)
+    {
         try
         {
-            using var capabilities = JsonDocument.Parse(session.Capabilities);
-            var items = new List<AnnouncedItem>();
-            if (capabilities.RootElement.ValueKind != JsonValueKind.Object)
-            {
-                throw new UpstreamException(UpstreamFailure.Nonsense, "The server's capabilities are no object.");
-            }
-
-            if (capabilities.RootElement.TryGetProperty("tools", out _))
-            {
-                items.AddRange(await ListAsync(session, Methods.ToolsList, "tools", ItemKinds.Tool, "name", ct));
-            }
-
-            if (capabilities.RootElement.TryGetProperty("prompts", out _))
-            {
-                items.AddRange(await ListAsync(session, Methods.PromptsList, "prompts", ItemKinds.Prompt, "name", ct));
-            }
-
-            if (capabilities.RootElement.TryGetProperty("resources", out _))
-            {
-                items.AddRange(await ListAsync(session, Methods.ResourceTemplatesList, "resourceTemplates", ItemKinds.Template, "uriTemplate", ct));
-            }
-
-            return ([.. items.DistinctBy(i => (i.Kind, i.Name))], session);
+            return (await _lists.ListAsync(session, kind, deadline), null);
         }
-        finally
+        catch (UpstreamException e)
         {
-            await upstream.CloseAsync(session, CancellationToken.None);
+            return (null, e);
+        }
+        catch (JsonException e)
+        {
+            return (null, new UpstreamException(UpstreamFailure.Nonsense, $"The server's answer to {kind.Method} is not JSON.", e));
+        }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            return (null, TooSlow(e));
         }
     }
 
-    private async Task RefreshDueAsync(CancellationToken ct)
+    private static UpstreamException TooSlow(Exception e) =>
+        new(UpstreamFailure.Unreachable, $"The server did not list what it has within {Deadline.TotalSeconds:0} s.", e);
+
+    private async Task StartDueAsync(List<Task> running, CancellationToken ct)
     {
         try
         {
-            var due = await queries.InstancesToRefreshAsync(replicaId, Batch, Lease, MaxAge, ct);
-            await Task.WhenAll(due.Select(i => RefreshAsync(i, ct)));
+            var due = await queries.InstancesToRefreshAsync(replicaId, MaxRunning - running.Count, Lease, MaxAge, ct);
+            running.AddRange(due.Select(i => RefreshAsync(i, ct)));
         }
         catch (WeirException e)
         {
@@ -124,14 +158,9 @@ internal sealed class CatalogRefresh(
                 return;
             }
 
-            var (items, session) = await ListAsync(new UpstreamTarget(instance.Id, instance.Name, endpoint, key), ct);
-            var recorded = await queries.RecordAsync(instance, items, Encoding.UTF8.GetString(session.ServerInfo), ct);
-            if (recorded.NewPins + recorded.ChangedPins > 0)
-            {
-                logger.LogInformation(
-                    "Server {Instance} ({InstanceId}) announces {Count} items: {New} new, {Changed} changed, {Quarantined} wait for approval.",
-                    instance.Name, instance.Id, items.Count, recorded.NewPins, recorded.ChangedPins, recorded.Quarantined);
-            }
+            var announced = await ListAsync(new UpstreamTarget(instance.Id, instance.Name, endpoint, key), ct);
+            var recorded = await queries.RecordAsync(instance, announced, NextRefresh(announced), ct);
+            Log(instance, announced, recorded);
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
@@ -139,9 +168,29 @@ internal sealed class CatalogRefresh(
         }
     }
 
-    private async Task<IEnumerable<AnnouncedItem>> ListAsync(UpstreamSession session, string method, string member, string kind, string nameMember, CancellationToken ct)
+    /// <summary>When the server's lists are too old by its own word; soon, where one of them is missing.</summary>
+    private static TimeSpan NextRefresh(Announcement announced) =>
+        ServerLists.Shorter(ServerLists.Shorter(announced.Ttl, MaxAge), announced.Failures.Count > 0 ? Lease : null)!.Value;
+
+    private void Log(CatalogQueries.Instance instance, Announcement announced, CatalogQueries.Recorded recorded)
     {
-        var list = await _lists.ListAsync(session, method, member, ct);
-        return list.Select(definition => AnnouncedItem.Read(kind, nameMember, definition));
+        if (recorded.NewPins + recorded.ChangedPins > 0)
+        {
+            logger.LogInformation(
+                "Server {Instance} ({InstanceId}) announces {Count} items: {New} new, {Changed} changed, {Quarantined} wait for approval.",
+                instance.Name, instance.Id, announced.Items.Count, recorded.NewPins, recorded.ChangedPins, recorded.Quarantined);
+        }
+
+        if (announced.Skipped.Count > 0)
+        {
+            logger.LogWarning(
+                "Of what server {Instance} ({InstanceId}) announces {Count} items are no good and left out; the first: {Reason}.",
+                instance.Name, instance.Id, announced.Skipped.Count, announced.Skipped[0]);
+        }
+
+        foreach (var failure in announced.Failures)
+        {
+            logger.LogWarning("Server {Instance} ({InstanceId}) keeps a list as it was last good: {Message}", instance.Name, instance.Id, failure.Message);
+        }
     }
 }

@@ -89,7 +89,7 @@ internal sealed class Definitions(GatewayQueries queries)
 
             foreach (var row in await queries.DefinitionsAsync(missing, ct))
             {
-                var definition = Definition.Parse(row.Definition, ItemKinds.NameMember(row.Kind));
+                var definition = Definition.Parse(row.Definition, ListedKind.Of(row.Kind).NameMember);
                 Interlocked.Add(ref _bytes, definition.BeforeName.Length + definition.AfterName.Length);
                 _kept[KeyOf(row.InstanceId, row.Kind, row.Name, row.Hash)] = definition;
             }

@@ -23,6 +23,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
     private const string Definitions = "select instance_id, kind, name, definition_hash, definition from weir.definitions($1, $2, $3, $4)";
     private const string Endpoints = "select instance_id, instance_name, endpoint_url, node_id, share from weir.instance_endpoints($1)";
     private const string MayRead = "select weir.may_read($1, $2, $3, $4, $5, $6)";
+    private const string FindTools = "select instance_id, instance_name, status, name, definition_hash from weir.find_tools($1, $2, $3, $4, $5, $6)";
     private const string AuthenticateKey = "select agent_id from weir.authenticate_key($1, $2)";
 
     /// <summary>One row of an agent's catalog; which members are set depends on <paramref name="Kind"/>.</summary>
@@ -151,6 +152,23 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
             Column(NpgsqlDbType.Text, resources, r => r.Item),
         ],
         ct) ?? [];
+
+    public sealed record FoundTool(Guid InstanceId, string InstanceName, string Status, string Name, byte[] Hash);
+
+    /// <summary>The tools that the principal may call and that the words mean, best first.</summary>
+    /// <exception cref="WeirException">WR002, WR004: the principal is not good.</exception>
+    public Task<IReadOnlyList<FoundTool>> FindToolsAsync(Principal principal, string words, int limit, CancellationToken ct) => databases.Engine.QueryAsync(
+        FindTools,
+        [
+            Sql.Text(principal.Key?.Id),
+            Sql.Bytea(principal.Key?.SecretHash),
+            Sql.Uuid(principal.UserId),
+            Sql.Uuid(principal.AgentId),
+            Sql.Text(words),
+            Sql.Integer(limit),
+        ],
+        r => new FoundTool(r.GetGuid(0), r.GetString(1), r.GetString(2), r.GetString(3), r.GetFieldValue<byte[]>(4)),
+        ct);
 
     /// <exception cref="WeirException">WR002: the key is not good.</exception>
     public Task AuthenticateAsync(AgentKey key, CancellationToken ct) =>

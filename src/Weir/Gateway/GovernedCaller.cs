@@ -19,6 +19,7 @@ internal sealed class GovernedCaller(
     UpstreamClient upstream,
     ServerGuards guards,
     Func<Guid, string?> nodeKey,
+    Func<Guid, Task> listChanged,
     TimeSpan deadline,
     TimeProvider time,
     ILogger<GovernedCaller> logger)
@@ -292,6 +293,9 @@ internal sealed class GovernedCaller(
                     break;
                 case MessageKind.Notification when message.Outline.Method == Methods.Cancelled:
                     requests.Withdraw(message);
+                    break;
+                case MessageKind.Notification when message.Outline.Method is Methods.ToolsListChanged or Methods.PromptsListChanged or Methods.ResourcesListChanged:
+                    await listChanged(session.Target.InstanceId);
                     break;
                 default:
                     await responder.NotifyAsync(message, ct);

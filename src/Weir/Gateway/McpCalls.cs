@@ -14,6 +14,8 @@ internal sealed class McpCalls(
     SessionStates states,
     Handover handover,
     RefusedRequests refused,
+    ToolSearch search,
+    int maxDepth,
     TimeSpan inputPatience,
     ILogger<McpCalls> logger)
 {
@@ -21,7 +23,9 @@ internal sealed class McpCalls(
     private const int MaxName = 256;
     private const int MaxUri = 2048;
 
-    public Task CallToolAsync(McpExchange exchange) => CallAsync(exchange, CallKinds.Tool, exchange.Envelope.Name);
+    public Task CallToolAsync(McpExchange exchange) => exchange.Scope.IsSearch && exchange.Envelope.Name is ToolSearch.FindTools or ToolSearch.CallTool
+        ? SearchAsync(exchange)
+        : CallAsync(exchange, CallKinds.Tool, exchange.Envelope.Name);
 
     public Task GetPromptAsync(McpExchange exchange) => CallAsync(exchange, CallKinds.Prompt, exchange.Envelope.Name);
 
@@ -60,6 +64,22 @@ internal sealed class McpCalls(
         Offered = exchange.Offered,
         LogLevel = exchange.Session is { } session ? states.Find(session)?.LogLevel : LogLevels.IsKnown(exchange.Envelope.LogLevel) ? exchange.Envelope.LogLevel : null,
     };
+
+    private async Task SearchAsync(McpExchange exchange)
+    {
+        if (exchange.Envelope.Name == ToolSearch.FindTools)
+        {
+            await search.FindAsync(exchange);
+        }
+        else if (ToolSearch.Unwrap(exchange, maxDepth) is { } call)
+        {
+            await CallAsync(call, CallKinds.Tool, call.Envelope.Name);
+        }
+        else
+        {
+            await refused.RefuseAsync(exchange, new Refusal(exchange.Modern ? 400 : 200, RpcCodes.InvalidParams, "call_tool needs name, a text, and arguments, an object."));
+        }
+    }
 
     private async Task CallAsync(McpExchange exchange, string kind, string? name)
     {

@@ -39,14 +39,34 @@ internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, 
         }
 
         var catalog = await McpMethods.LoadAsync(catalogs, exchange);
+        if (exchange.Scope.IsSearch && kind == ItemKinds.Tool)
+        {
+            await AnswerAsync(exchange, output => WriteSearch(output, exchange));
+            return;
+        }
+
         var all = catalog.Items.Where(i => i.Kind == kind).ToArray();
         var start = cursor is null ? 0 : Array.FindIndex(all, i => i.ExposedName == cursor.After) is >= 0 and var index ? index + 1 : Math.Min(cursor.Index, all.Length);
         var page = all[start..Math.Min(start + pageSize, all.Length)];
         var next = start + page.Length < all.Length ? Seal(exchange, new ListCursor(page[^1].ExposedName, start + page.Length)) : null;
         var bytes = await definitions.GetAsync(page, exchange.Aborted);
+        await AnswerAsync(exchange, output => Write(output, exchange, member, page, bytes, next));
+    }
+
+    private static async Task AnswerAsync(McpExchange exchange, Action<IBufferWriter<byte>> write)
+    {
         exchange.Http.Response.ContentType = "application/json";
-        Write(exchange.Http.Response.BodyWriter, exchange, member, page, bytes, next);
+        write(exchange.Http.Response.BodyWriter);
         await exchange.Http.Response.BodyWriter.FlushAsync(exchange.Aborted);
+    }
+
+    private static void WriteSearch(IBufferWriter<byte> output, McpExchange exchange)
+    {
+        output.Write("{\"jsonrpc\":\"2.0\",\"id\":"u8);
+        output.Write(exchange.Id);
+        output.Write(",\"result\":{\"tools\":"u8);
+        output.Write(ToolSearch.List);
+        WriteEnd(output, exchange);
     }
 
     private static void Write(IBufferWriter<byte> output, McpExchange exchange, string member, CatalogItem[] items, IReadOnlyList<Definition?> definitions, string? next)
@@ -77,6 +97,11 @@ internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, 
             output.Write(Encoding.UTF8.GetBytes($",\"nextCursor\":\"{next}\""));
         }
 
+        WriteEnd(output, exchange);
+    }
+
+    private static void WriteEnd(IBufferWriter<byte> output, McpExchange exchange)
+    {
         if (exchange.Modern)
         {
             output.Write(","u8);

@@ -24,6 +24,7 @@ public sealed partial class PlanTests(TestDatabase database) : IClassFixture<Tes
         { "weir_engine", "select weir.record_denials(gen_random_uuid(), array[gen_random_uuid()], array[now()], array[bulk.key_id(14)], array[bulk.secret_hash(14)], array[null]::uuid[], array[null]::uuid[], array['error'], array['x'], array['invalid_request'], array['1'], array[1::bigint], array[null]::bytea[])" },
         { "weir_engine", "select weir.authenticate_key(bulk.key_id(14), bulk.secret_hash(14))" },
         { "weir_engine", "select * from weir.agent_catalog(bulk.key_id(14), bulk.secret_hash(14), null, null, null)" },
+        { "weir_engine", "select * from weir.find_tools(bulk.key_id(14), bulk.secret_hash(14), null, null, 'tool seven or tol_8', 10)" },
         { "weir_engine", "select * from weir.definitions(array[bulk.id('server', 14)], array['tool'], array['tool_1'], array[sha256('tool_1')])" },
         { Owner, "select * from get_organization_mcp_configs(bulk.id('organization', 7))" },
         { Owner, "select * from get_organization_mcp_configs(bulk.id('organization', 7), bulk.id('agent', 14))" },

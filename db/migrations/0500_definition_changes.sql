@@ -1,0 +1,133 @@
+-- Definitions that wait for a person, and what an owner or admin decides about them.
+
+-- The members of two definitions that differ, each with its old and new value; a side that lacks it has none. Null where one
+-- of the two is no JSON object.
+create function weir.definition_diff(p_old text, p_new text) returns jsonb
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old jsonb;
+  v_new jsonb;
+begin
+  begin
+    v_old := p_old::jsonb;
+    v_new := p_new::jsonb;
+  exception
+    when data_exception then
+      return null;
+  end;
+  if jsonb_typeof(v_old) is distinct from 'object' or jsonb_typeof(v_new) is distinct from 'object' then
+    return null;
+  end if;
+  return (
+    select coalesce(jsonb_object_agg(m.name, case when v_old ? m.name then jsonb_build_object('old', v_old -> m.name) else '{}' end
+                                             || case when v_new ? m.name then jsonb_build_object('new', v_new -> m.name) else '{}' end), '{}')
+    from (select jsonb_object_keys(v_old) union select jsonb_object_keys(v_new)) m(name)
+    where v_old -> m.name is distinct from v_new -> m.name);
+end;
+$$;
+revoke all on function weir.definition_diff(text, text) from public;
+grant execute on function weir.definition_diff(text, text) to weir_writer;
+
+-- What waits, first what is announced now, each beside the definition of that name that was approved last. Whoever sees the
+-- server sees it.
+create function weir.get_mcp_tool_changes(p_server_id uuid)
+returns table (kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamptz,
+               definition text, approved_hash text, approved_definition text, diff jsonb)
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  if weir.actor_id() is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  elsif not exists (select from public.mcp_server_instances i where i.id = p_server_id and i.status not in ('deleting', 'deleted')) then
+    raise exception using errcode = 'WR004', message = 'there is no such server';
+  end if;
+  return query
+  select t.kind, t.name, encode(t.definition_hash, 'hex'), case when old.definition is null then 'new' else 'changed' end, t.warning,
+         t.announced, t.first_seen_at, t.definition, encode(old.definition_hash, 'hex'), old.definition,
+         weir.definition_diff(old.definition, t.definition)
+  from public.mcp_server_tools t
+  left join lateral (select x.definition_hash, x.definition from public.mcp_server_tools x
+                     where x.instance_id = t.instance_id and x.kind = t.kind and x.name = t.name and x.status = 'approved'
+                     order by x.approved_at desc, x.definition_hash limit 1) old on true
+  where t.instance_id = p_server_id and t.status = 'quarantined'
+  order by t.announced desc, t.kind, t.name, t.first_seen_at desc, t.definition_hash;
+end;
+$$;
+
+-- Approves or rejects one definition, named by its hash, so that nobody approves what the server made of it in the meantime.
+-- Also one that is not announced any more, or that was decided otherwise before; again is harmless.
+create function weir.decide_tool_change(p_server_id uuid, p_kind text, p_name text, p_definition_hash text, p_status text) returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_item constant text := case p_status when 'approved' then 'approve_mcp_tool_change' else 'reject_mcp_tool_change' end;
+  v_hash bytea;
+  v_organization_id uuid;
+  v_may boolean;
+  v_pin public.mcp_server_tools;
+begin
+  if v_actor is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  end if;
+  select i.organization_id into v_organization_id from public.mcp_server_instances i
+  where i.id = p_server_id and i.status not in ('deleting', 'deleted');
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such server', 'lifecycle');
+  elsif p_definition_hash is null or p_definition_hash !~ '^(\\x)?[0-9a-fA-F]{64}$' then
+    return weir.refuse('WR001', 'definition_hash must be 64 hexadecimal digits', 'lifecycle', v_organization_id,
+                       p_instance_id => p_server_id, p_item => v_item);
+  end if;
+  v_hash := decode(right(p_definition_hash, 64), 'hex');
+  -- calls feel the lock, so who may not does not get it; who may is looked at again under it: a moment before they might have
+  v_may := exists (select from weir.my_organizations('admin') o where o = v_organization_id);
+  if v_may then
+    perform weir.lock_organization(v_organization_id);
+    v_may := exists (select from weir.my_organizations('admin') o where o = v_organization_id);
+  end if;
+  if not v_may then
+    return weir.refuse('WR003', 'a definition is approved or rejected by an owner or admin', 'lifecycle', v_organization_id,
+                       p_instance_id => p_server_id, p_item => v_item);
+  end if;
+  select t.* into v_pin from public.mcp_server_tools t
+  where t.instance_id = p_server_id and t.kind = p_kind and t.kind <> 'resource' and t.name = p_name and t.definition_hash = v_hash;
+  if v_pin.instance_id is null then
+    return weir.refuse('WR004', 'there is no such definition', 'lifecycle', v_organization_id, p_instance_id => p_server_id, p_item => v_item);
+  end if;
+  if v_pin.status <> p_status then
+    update public.mcp_server_tools t
+    set status = p_status, approved_at = case p_status when 'approved' then clock_timestamp() end,
+        approved_by = case p_status when 'approved' then v_actor end
+    where t.instance_id = p_server_id and t.kind = p_kind and t.name = p_name and t.definition_hash = v_hash;
+    perform weir.record_event('lifecycle', v_organization_id, p_instance_id => p_server_id, p_item => v_item,
+                              p_detail => format('%s %s: %s', p_kind, encode(v_hash, 'hex'), left(p_name, 200)));
+  end if;
+  return jsonb_build_object('server_id', p_server_id, 'kind', p_kind, 'name', p_name, 'definition_hash', encode(v_hash, 'hex'),
+                            'status', p_status, 'changed', v_pin.status <> p_status, 'announced', v_pin.announced, 'warning', v_pin.warning);
+end;
+$$;
+
+revoke all on function weir.get_mcp_tool_changes(uuid), weir.decide_tool_change(uuid, text, text, text, text) from public;
+grant execute on function weir.get_mcp_tool_changes(uuid), weir.decide_tool_change(uuid, text, text, text, text) to authenticated;
+grant create on schema weir to weir_writer;
+alter function weir.get_mcp_tool_changes(uuid) owner to weir_writer;
+alter function weir.decide_tool_change(uuid, text, text, text, text) owner to weir_writer;
+revoke create on schema weir from weir_writer;
+
+create function public.get_mcp_tool_changes(server_id uuid)
+returns table (kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamptz,
+               definition text, approved_hash text, approved_definition text, diff jsonb)
+language sql stable begin atomic select * from weir.get_mcp_tool_changes($1); end;
+create function public.approve_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text) returns jsonb
+language sql volatile begin atomic select weir.decide_tool_change($1, $2, $3, $4, 'approved'); end;
+create function public.reject_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text) returns jsonb
+language sql volatile begin atomic select weir.decide_tool_change($1, $2, $3, $4, 'rejected'); end;
+revoke all on function public.get_mcp_tool_changes(uuid), public.approve_mcp_tool_change(uuid, text, text, text),
+  public.reject_mcp_tool_change(uuid, text, text, text) from public, anon, authenticated, service_role;
+grant execute on function public.get_mcp_tool_changes(uuid), public.approve_mcp_tool_change(uuid, text, text, text),
+  public.reject_mcp_tool_change(uuid, text, text, text) to authenticated;

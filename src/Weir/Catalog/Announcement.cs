@@ -1,0 +1,43 @@
+using System.Text;
+using System.Text.Json;
+using Weir.Upstream;
+
+namespace Weir.Catalog;
+
+/// <summary>What a server answered when it was asked for all that it has.</summary>
+/// <param name="Items">Each name of a kind once.</param>
+/// <param name="Listed">The kinds of which this is all; of the others nothing is known.</param>
+/// <param name="Ttl">How long the server says that it is good, the shortest of its lists; null: it says nothing.</param>
+/// <param name="ServerInfo">The server's description of itself, JSON.</param>
+/// <param name="Skipped">Why items were left out, one reason each.</param>
+/// <param name="Failures">The lists that could not be had.</param>
+internal sealed record Announcement(
+    IReadOnlyList<AnnouncedItem> Items, IReadOnlyList<string> Listed, TimeSpan? Ttl, string ServerInfo, IReadOnlyList<string> Skipped,
+    IReadOnlyList<UpstreamException> Failures)
+{
+    public static Announcement Of(
+        IReadOnlyList<ListedKind> listed, IEnumerable<(ListedKind Kind, ServerList? List)> lists, UpstreamSession session, IReadOnlyList<UpstreamException> failures)
+    {
+        var items = new List<AnnouncedItem>();
+        var skipped = new List<string>();
+        TimeSpan? ttl = null;
+        foreach (var (kind, list) in lists)
+        {
+            ttl = ServerLists.Shorter(ttl, list?.Ttl);
+            foreach (var definition in list?.Items ?? [])
+            {
+                try
+                {
+                    items.Add(AnnouncedItem.Read(kind, definition));
+                }
+                catch (JsonException e)
+                {
+                    skipped.Add($"a {kind.Kind} with {e.Message}");
+                }
+            }
+        }
+
+        return new Announcement(
+            [.. items.DistinctBy(i => (i.Kind, i.Name))], [.. listed.Select(k => k.Kind)], ttl, Encoding.UTF8.GetString(session.ServerInfo), skipped, failures);
+    }
+}
