@@ -4917,7 +4917,7 @@ begin
                    from (select distinct on (u.kind, u.name) u.*
                          from unnest(p_kinds, p_names, p_hashes, p_definitions, p_warnings)
                               with ordinality u(kind, name, hash, definition, warning, n)
-                         where u.kind = any(p_listed) order by u.kind, u.name, u.n) a);
+                         order by u.kind, u.name, u.n) a);
   -- The organization's lock, which calls feel, only where pins differ; and before the row's.
   v_resources := 'resource' = any(p_listed) and weir.announces_otherwise(p_instance_id, array['resource'], v_items);
   if weir.announces_otherwise(p_instance_id, v_pins, v_items) then

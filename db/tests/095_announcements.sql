@@ -49,14 +49,14 @@ delete from mcp_server_tools where name = repeat('n', 2048);
 savepoint shown;
 update mcp_server_instances set first_running_at = clock_timestamp() where id = pg_temp.id('files');
 select pg_temp.announce(array['resource|file:///data/a|1', 'resource|file:///data/../etc/a|1', 'resource|file:///etc/a|1', 'template|file:///{path}|1', 'template|file:///etc/{name}|1',
-  'template|file:///data/{name}.txt|1']) \g /dev/null
+  'template|file:///data/{name}.txt|1', 'prompt|grow|1', 'prompt|ungranted|1', 'tool|list_all|1', 'tool|ungranted|1']) \g /dev/null
 create function pg_temp.shown(p_kinds text[], p_key text default 'robokey000000001', p_secret text default repeat('r', 43)) returns text language sql as $$
   select string_agg(c.item, ' ' order by c.item)
   from weir.agent_catalog(p_key, sha256(convert_to(p_secret, 'UTF8')), null, null, null, p_kinds) c where c.item is not null;
 $$;
 select is(pg_temp.shown(array['resource', 'template']), 'file:///data/a file:///data/{name}.txt file:///{path}', 'A04_an_agent_is_shown_what_it_may_read');
-select is(pg_temp.shown(null), 'file:///data/a file:///data/{name}.txt file:///{path}', 'beside its tools, where it is asked for all');
-select is(pg_temp.shown(array['tool']), null, 'and not where it is asked for others');
+select is(pg_temp.shown(null), 'file:///data/a file:///data/{name}.txt file:///{path} grow list_all', 'beside its tools and prompts, where it is asked for all');
+select is(pg_temp.shown(array['tool']), 'list_all', 'and not where it is asked for others');
 select is(pg_temp.shown(null, 'botkey0000000001', repeat('b', 43)), null, 'A01_nor_is_it_another_tenant_s');
 rollback to shown;
 select is(weir.template_is_granted(jsonb_build_object('resources', jsonb_build_array(g)), t), wanted, format('%s of %s: %s', t, g, wanted)) from (values

@@ -60,7 +60,7 @@ internal static class HiddenText
 
     private static bool Varies(Rune selector, Rune previous, Rune next) => selector.Value switch
     {
-        0xFE0E or 0xFE0F => IsSymbol(previous) || previous.Value is 0x203C or 0x2049 or 0x3030 or 0x303D
+        0xFE0E or 0xFE0F => IsSymbol(previous) || previous.Value is 0x203C or 0x2049 or 0x2139 or 0x3030 or 0x303D
             || (next.Value == 0x20E3 && previous.Value is '#' or '*' or (>= '0' and <= '9')),
         >= 0x180B and <= 0x180D => previous.Value is >= 0x1820 and < 0x18B0,
         _ => IsHan(previous),

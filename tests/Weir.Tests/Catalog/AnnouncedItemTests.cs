@@ -26,7 +26,7 @@ public sealed class AnnouncedItemTests
     [InlineData("""{"name":"a","description":"x"}""", """{"name":"a","description":"x "}""")]
     [InlineData("""{"name":"a","description":"\\u0061"}""", """{"name":"a","description":"a"}""")]
     [InlineData("""{"name":"a","description":null}""", """{"name":"a"}""")]
-    [InlineData("""{"name":"a","description":"é"}""", """{"name":"a","description":"é"}""")]
+    [InlineData("""{"name":"a","description":"\u00e9"}""", """{"name":"a","description":"e\u0301"}""")]
     [InlineData("""{"name":"a","inputSchema":{"required":["p","q"]}}""", """{"name":"a","inputSchema":{"required":["q","p"]}}""")]
     [InlineData("""{"name":"a","inputSchema":{"default":1}}""", """{"name":"a","inputSchema":{"default":"1"}}""")]
     [InlineData("""{"name":"a","inputSchema":{"default":9007199254740993}}""", """{"name":"a","inputSchema":{"default":9007199254740992}}""")]
@@ -70,8 +70,8 @@ public sealed class AnnouncedItemTests
         Should.Throw<JsonException>(() => Read($$"""{"name":"{{new string('é', 513)}}"}"""));
         AnnouncedItem.Read(Resource, JsonElement.Parse($$"""{"uri":"{{new string('u', 2048)}}"}""")).Name.Length.ShouldBe(2048);
         Should.Throw<JsonException>(() => AnnouncedItem.Read(Resource, JsonElement.Parse($$"""{"uri":"{{new string('u', 2049)}}"}""")));
-        Read($$"""{"name":"a","d":"{{new string('x', 262_144 - 17)}}"}""").Definition.Length.ShouldBe(262_144);
-        Should.Throw<JsonException>(() => Read($$"""{"name":"a","d":"{{new string('x', 262_144 - 16)}}"}"""));
+        Read($$"""{"name":"a","d":"{{new string('x', 262_144 - 19)}}"}""").Definition.Length.ShouldBe(262_144);
+        Should.Throw<JsonException>(() => Read($$"""{"name":"a","d":"{{new string('x', 262_144 - 18)}}"}"""));
         Should.Throw<JsonException>(() => Read($$"""{"name":"a","n":1{{new string('0', 400)}}}"""));
     }
 

@@ -183,7 +183,7 @@ public sealed class CatalogRefreshTests(RunningWeir weir) : IClassFixture<Runnin
         _server.Asked.ShouldBe(asked + 1, "twenty notices are one question");
     }
 
-    private static string Tool(string name, string description) => $$"""{"name":"{{name}}","description":"{{description}}","inputSchema":{"type":"object"}}""";
+    private static string Tool(string name, string description) => $$"""{"name":"{{name}}","description":"{{description}}","inputSchema":{"type":"object"} }""";
 
     private Task<IReadOnlyList<string>> ThereAsync(Guid id) => weir.Database.Superuser.QueryAsync(
         "select kind || ' ' || name || ' ' || status from public.mcp_server_tools where instance_id = $1 and announced order by 1", [Sql.Uuid(id)], r => r.GetString(0), Cancelled);
