@@ -4024,6 +4024,27 @@ $$;
 ALTER FUNCTION weir.has_argument_rule(p_entries jsonb[]) OWNER TO weir_owner;
 
 --
+-- Name: instance_endpoints(uuid[]); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.instance_endpoints(p_instance_ids uuid[]) RETURNS TABLE(instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+  select i.id, i.name, weir.endpoint_url(i.url, n.api_url, i.id), i.node_id, i.share
+  from unnest(p_instance_ids) w(id)
+  join lateral (select x.* from public.mcp_server_instances x where x.id = w.id and x.status in ('running', 'degraded') offset 0) i on true
+  left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true;
+end;
+$$;
+
+
+ALTER FUNCTION weir.instance_endpoints(p_instance_ids uuid[]) OWNER TO weir_system;
+
+--
 -- Name: instances_to_refresh(uuid, integer, interval, interval); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -4179,6 +4200,23 @@ $$;
 ALTER FUNCTION weir.limit_reached(p_grant_id uuid, p_limits jsonb) OWNER TO weir_owner;
 
 --
+-- Name: live_replicas(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.live_replicas() RETURNS TABLE(id uuid, internal_url text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query
+    select r.id, r.internal_url from weir.replicas r where r.heartbeat_at > clock_timestamp() - interval '30 seconds' order by r.id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.live_replicas() OWNER TO weir_system;
+
+--
 -- Name: lock_key(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -4274,6 +4312,32 @@ $$;
 
 
 ALTER FUNCTION weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: may_read(text, bytea, uuid, uuid, uuid[], text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.may_read(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_ids uuid[], p_uris text[]) RETURNS boolean[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_each constant integer[] := array[cardinality(p_uris)];
+begin
+  if cardinality(p_uris) is distinct from cardinality(p_instance_ids) then
+    raise exception using errcode = 'WR001', message = 'p_uris must have one element for each of p_instance_ids';
+  end if;
+  return array(
+    select d.failures <@ '{unavailable}'
+    from unnest((weir.decide(
+      array_fill(p_key_id, v_each), array_fill(p_secret_hash, v_each), array_fill(p_user_id, v_each), array_fill(p_agent_id, v_each),
+      array_fill('resource_read'::text, v_each), p_instance_ids, p_uris, array_fill(null::text, v_each), null)).calls) d
+    order by d.ordinal);
+end;
+$$;
+
+
+ALTER FUNCTION weir.may_read(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_ids uuid[], p_uris text[]) OWNER TO weir_system;
 
 --
 -- Name: may_use_agent(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4942,7 +5006,7 @@ begin
   update public.mcp_server_instances i
   set refreshed_generation = p_generation, refreshed_at = clock_timestamp(), refresh_by = null, refresh_lease_until = null,
       refresh_at = clock_timestamp() + case
-        when i.refresh_at < i.refresh_lease_until then interval '2 seconds'  -- asked for in the meantime: see refresh_soon
+        when i.refresh_at < i.refresh_lease_until then interval '500 milliseconds'  -- asked for in the meantime: see refresh_soon
         when p_ttl < interval '5 seconds' then interval '5 seconds'
         else p_ttl end,
       server_info = coalesce(p_server_info, i.server_info)
@@ -5273,7 +5337,7 @@ CREATE FUNCTION weir.refresh_soon(p_instance_id uuid) RETURNS boolean
 begin
   update public.mcp_server_instances i
   set refresh_at = s.moment
-  from (select x.id, greatest(clock_timestamp(), x.refreshed_at + interval '2 seconds') as moment
+  from (select x.id, greatest(clock_timestamp(), x.refreshed_at + interval '500 milliseconds') as moment
         from public.mcp_server_instances x where x.id = p_instance_id) s
   where i.id = s.id and i.status in ('running', 'degraded') and coalesce(i.refresh_at > s.moment, true);
   return found;
@@ -10939,6 +11003,14 @@ GRANT ALL ON FUNCTION weir.has_argument_rule(p_entries jsonb[]) TO weir_system;
 
 
 --
+-- Name: FUNCTION instance_endpoints(p_instance_ids uuid[]); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.instance_endpoints(p_instance_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.instance_endpoints(p_instance_ids uuid[]) TO weir_engine;
+
+
+--
 -- Name: FUNCTION instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -10997,6 +11069,14 @@ GRANT ALL ON FUNCTION weir.limit_reached(p_grant_id uuid, p_limits jsonb) TO wei
 
 
 --
+-- Name: FUNCTION live_replicas(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.live_replicas() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.live_replicas() TO weir_engine;
+
+
+--
 -- Name: FUNCTION lock_key(p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -11047,6 +11127,14 @@ GRANT ALL ON FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) TO weir_sys
 REVOKE ALL ON FUNCTION weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) TO weir_writer;
 GRANT ALL ON FUNCTION weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) TO weir_system;
+
+
+--
+-- Name: FUNCTION may_read(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_ids uuid[], p_uris text[]); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.may_read(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_ids uuid[], p_uris text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.may_read(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_ids uuid[], p_uris text[]) TO weir_engine;
 
 
 --

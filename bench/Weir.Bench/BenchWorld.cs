@@ -90,6 +90,9 @@ internal sealed class BenchWorld : IAsyncDisposable
             ["WEIR_HTTP_LISTEN"] = $"http://127.0.0.1:{weirPort}",
             ["WEIR_EGRESS_ALLOW"] = $"127.0.0.1:{upstreamPort}",
             ["WEIR_DATA_DIRECTORY"] = _database.Directory,
+            // What a call costs, not what an agent may.
+            ["WEIR_LIMITS_CALLS_PER_SECOND_PER_AGENT"] = "0",
+            ["WEIR_LIMITS_CALLS_PER_SECOND_PER_ORGANIZATION"] = "0",
         });
         PostgresUsage = ProcessUsage.OfPostgres(_database.Directory);
         await UntilAsync(() => AnswersAsync(new Uri(Weir, "/readyz")));

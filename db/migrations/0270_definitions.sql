@@ -44,7 +44,7 @@ as $$
 begin
   update public.mcp_server_instances i
   set refresh_at = s.moment
-  from (select x.id, greatest(clock_timestamp(), x.refreshed_at + interval '2 seconds') as moment
+  from (select x.id, greatest(clock_timestamp(), x.refreshed_at + interval '500 milliseconds') as moment
         from public.mcp_server_instances x where x.id = p_instance_id) s
   where i.id = s.id and i.status in ('running', 'degraded') and coalesce(i.refresh_at > s.moment, true);
   return found;
@@ -216,7 +216,7 @@ begin
   update public.mcp_server_instances i
   set refreshed_generation = p_generation, refreshed_at = clock_timestamp(), refresh_by = null, refresh_lease_until = null,
       refresh_at = clock_timestamp() + case
-        when i.refresh_at < i.refresh_lease_until then interval '2 seconds'  -- asked for in the meantime: see refresh_soon
+        when i.refresh_at < i.refresh_lease_until then interval '500 milliseconds'  -- asked for in the meantime: see refresh_soon
         when p_ttl < interval '5 seconds' then interval '5 seconds'
         else p_ttl end,
       server_info = coalesce(p_server_info, i.server_info)

@@ -150,7 +150,7 @@ internal static class WeirHost
         services.AddSingleton(s => new GatewayQueries(s.GetRequiredService<Databases>(), replicaId));
         services.AddSingleton(s => new AgentCatalogs(s.GetRequiredService<GatewayQueries>(), config.Mcp.MaxNameLength));
         services.AddSingleton<Definitions>();
-        services.AddSingleton<OpenConnections>();
+        services.AddSingleton(_ => new OpenConnections(config.Limits.OpenPerAgent));
         services.AddSingleton<SessionTokens>();
         services.AddSingleton<SessionStates>();
         services.AddSingleton(_ => new ClientAnswers(replicaId, time));
@@ -160,9 +160,10 @@ internal static class WeirHost
             TimeSpan.FromSeconds(config.Database.CommandTimeoutSeconds), time));
         services.AddSingleton(s => new CompletionQueue(
             s.GetRequiredService<GatewayQueries>().CompleteAsync, config.Completion.MaxWaiting, time, s.GetRequiredService<ILogger<CompletionQueue>>()));
+        services.AddSingleton(_ => new CallRates(config.Limits));
         services.AddSingleton(_ => new ServerGuards(config.Mcp.MaxCallsPerServer, time));
         services.AddSingleton(s => new GovernedCaller(
-            s.GetRequiredService<CallTargets>(), s.GetRequiredService<OpenConnections>(), s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
+            s.GetRequiredService<CallTargets>(), s.GetRequiredService<OpenConnections>(), s.GetRequiredService<CallRates>(), s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
             s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ServerGuards>(), s.GetRequiredService<NodeDirectory>().KeyOf,
             RefreshSoon(s), TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), time, s.GetRequiredService<ILogger<GovernedCaller>>()));
         var inputPatience = TimeSpan.FromSeconds(config.Mcp.InputTimeoutSeconds);

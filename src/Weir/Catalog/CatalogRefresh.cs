@@ -55,8 +55,8 @@ internal sealed class CatalogRefresh(
     }
 
     /// <summary>
-    /// The server says that one of its lists changed: it is asked again soon, by whichever replica sees it first, and at most once in
-    /// two seconds. To be awaited, so that a server which says so all the time costs one statement after another and not many at once.
+    /// The server says that one of its lists changed: it is asked again soon, by whichever replica sees it first, and at most twice in
+    /// a second. To be awaited, so that a server which says so all the time costs one statement after another and not many at once.
     /// </summary>
     public async Task RefreshSoonAsync(Guid instanceId, CancellationToken ct)
     {

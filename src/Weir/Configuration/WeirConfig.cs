@@ -26,6 +26,8 @@ internal sealed record WeirConfig
 
     public McpConfig Mcp { get; init; } = new();
 
+    public LimitsConfig Limits { get; init; } = new();
+
     public AdmissionConfig Admission { get; init; } = new();
 
     public CompletionConfig Completion { get; init; } = new();
@@ -101,6 +103,7 @@ internal sealed record WeirConfig
             Database = DatabaseConfig.Read(reader),
             Http = HttpConfig.Read(reader),
             Mcp = McpConfig.Read(reader),
+            Limits = LimitsConfig.Read(reader),
             Admission = AdmissionConfig.Read(reader),
             Completion = CompletionConfig.Read(reader),
             Egress = EgressConfig.Read(reader),

@@ -82,7 +82,7 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
             // Heard first, looked at second: a change in between is not missed.
             var catalog = await load(ct);
             listener.OrganizationId = catalog.OrganizationId;
-            using var open = connections.TryOpen(catalog.OrganizationId, catalog.MaxConnections) ?? throw OpenConnections.Full();
+            using var open = connections.TryOpen(catalog) ?? throw OpenConnections.Full();
             using var held = servers.Hold();
             await held.KeepAsync(catalog, ct);
             using var subscribed = await begin(uri => listener.Events.Writer.TryWrite(new Change(uri)), ct);

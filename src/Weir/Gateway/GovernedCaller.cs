@@ -13,6 +13,7 @@ namespace Weir.Gateway;
 internal sealed class GovernedCaller(
     CallTargets targets,
     OpenConnections connections,
+    CallRates rates,
     AdmissionQueue admissions,
     CompletionQueue completions,
     UpstreamSessions sessions,
@@ -59,8 +60,8 @@ internal sealed class GovernedCaller(
         // 3. Resolve.
         var (catalog, target) = await targets.ResolveAsync(call, ct);
 
-        // 4. Admit. A call that waits to be decided counts among the open ones.
-        var open = connections.TryOpen(catalog.OrganizationId, catalog.MaxConnections);
+        // 4. Admit. A call that waits to be decided counts among the open ones; one too many is denied there, and recorded.
+        var open = rates.TryTake(catalog) ? connections.TryOpen(catalog) : null;
         try
         {
             var (request, decision) = await DecideAsync(call, target, catalog, isAtLimit: open is null);

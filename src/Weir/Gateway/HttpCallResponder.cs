@@ -12,11 +12,13 @@ namespace Weir.Gateway;
 /// something comes before it. Ids and progress tokens become the client's own again. A legacy client is asked on that stream.
 /// </summary>
 /// <param name="inputPatience">How long a person or model behind the client may take to answer a server.</param>
-internal sealed class HttpCallResponder(McpExchange exchange, GovernedCall call, ClientAnswers answers, TimeSpan inputPatience) : ICallResponder, IDisposable
+/// <param name="freshState">See <see cref="ResponseWriter"/>.</param>
+internal sealed class HttpCallResponder(McpExchange exchange, GovernedCall call, ClientAnswers answers, TimeSpan inputPatience, Func<string> freshState) : ICallResponder, IDisposable
 {
     private readonly HttpResponse _response = exchange.Http.Response;
     private readonly PipeWriter _output = exchange.Http.Response.BodyWriter;
-    private readonly ResponseWriter _writer = new(exchange.Id, exchange.Envelope.Method, exchange.Modern, mapUris: exchange.Scope.InstanceName is null);
+    private readonly ResponseWriter _writer = new(exchange.Id, exchange.Envelope.Method, exchange.Modern, mapUris: exchange.Scope.InstanceName is null,
+        call.Offered.Offers(Methods.Elicit) ? freshState : null);
 
     /// <summary>A server's question is put beside the reading of its answer, so two may want to write at one time.</summary>
     private readonly SemaphoreSlim _writing = new(1);
@@ -29,7 +31,8 @@ internal sealed class HttpCallResponder(McpExchange exchange, GovernedCall call,
     {
         // Of a server's notifications only these belong to a call, and only to one that asked for them.
         Methods.Progress when exchange.Envelope.ProgressToken.Exists && message.Outline.Params.Exists => WriteEventAsync(output => WriteProgress(output, message), ct),
-        Methods.Log when LogLevels.Reaches(LevelOf(message), call.LogLevel) => WriteEventAsync(output => output.Write(message.Bytes.Span), ct),
+        // A legacy client that named no level gets what the server says by itself.
+        Methods.Log when LogLevels.Reaches(LevelOf(message), call.LogLevel ?? (exchange.Modern ? null : "debug")) => WriteEventAsync(output => output.Write(message.Bytes.Span), ct),
         Methods.ElicitationComplete when !exchange.Modern && call.Offered.Offers(Methods.Elicit) => WriteEventAsync(output => output.Write(message.Bytes.Span), ct),
         _ => ValueTask.CompletedTask,
     };

@@ -101,7 +101,7 @@ internal sealed class McpCalls(
             return;
         }
 
-        using var responder = new HttpCallResponder(exchange, call, answers, inputPatience);
+        using var responder = new HttpCallResponder(exchange, call, answers, inputPatience, () => parked.SealFresh(call));
         try
         {
             await (exchange.Session is { } session ? RunLegacyAsync(exchange, session, call, responder) : RunModernAsync(exchange, call, responder));
@@ -140,7 +140,7 @@ internal sealed class McpCalls(
     {
         if (exchange.Session is not { } session)
         {
-            return parked.Read(call) is { } ticket && handover.IsElsewhere(exchange.Http.Request, ticket.Replica)
+            return parked.Read(call) is { IsParked: true } ticket && handover.IsElsewhere(exchange.Http.Request, ticket.Replica)
                 && (await handover.TryAsync(exchange.Http, exchange.Body, ticket.Replica) ? true : throw ParkedCalls.Unknown());
         }
 
@@ -156,11 +156,19 @@ internal sealed class McpCalls(
     /// <summary>A modern client that goes away cancels. Where it offers something that a server may ask for, the call may be parked.</summary>
     private async Task RunModernAsync(McpExchange exchange, GovernedCall call, HttpCallResponder responder)
     {
-        if (parked.Read(call) is { } ticket)
+        var ticket = parked.Read(call);
+        if (ticket is { IsParked: true })
         {
             await parked.ResumeAsync(ticket, call, responder, exchange.Aborted);
+            return;
         }
-        else if (call.Offered.AreNone)
+
+        if (ticket is not null)
+        {
+            call = call with { Envelope = call.Envelope with { RequestState = null, InputResponses = default } };
+        }
+
+        if (call.Offered.AreNone)
         {
             await caller.RunAsync(call, responder, exchange.Aborted);
         }

@@ -10,7 +10,11 @@ using Weir.Mcp;
 namespace Weir.Gateway;
 
 /// <summary>What <c>requestState</c> says, sealed: which call waits, at which replica, and which of its rounds.</summary>
-internal sealed record ParkTicket(Guid Call, Guid Replica, int Round);
+/// <param name="Call">Empty: none waits, and the retry is the call once more.</param>
+internal sealed record ParkTicket(Guid Call, Guid Replica, int Round)
+{
+    public bool IsParked => Call != Guid.Empty;
+}
 
 /// <summary>
 /// Runs a modern client's calls so that a legacy server may ask in the middle. The state that the client gets is sealed, bound to who
@@ -91,7 +95,7 @@ internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid r
                 parked.Round++;
                 // Known before the client can come again.
                 _parked[parked.Id] = parked;
-                if (await parked.Carried.TryParkAsync(run, Seal(parked, call), aborted))
+                if (await parked.Carried.TryParkAsync(run, Seal(new ParkTicket(parked.Id, replicaId, parked.Round), call), aborted))
                 {
                     parked.Expiry = new CancellationTokenSource(inputPatience, time);
                     parked.Expiry.Token.Register(() => Expire(parked));
@@ -126,10 +130,11 @@ internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid r
         _parked.TryRemove(parked.Id, out _);
     }
 
-    private string Seal(Parked parked, GovernedCall call) => Prefix + Base64Url.EncodeToString(keyring.Seal(
-        Purpose,
-        JsonSerializer.SerializeToUtf8Bytes(new ParkTicket(parked.Id, replicaId, parked.Round), GatewayJson.Default.ParkTicket),
-        Binding(call)));
+    /// <summary>The state for a retry that is simply the same call once more.</summary>
+    public string SealFresh(GovernedCall call) => Seal(new ParkTicket(Guid.Empty, replicaId, Round: 0), call);
+
+    private string Seal(ParkTicket ticket, GovernedCall call) =>
+        Prefix + Base64Url.EncodeToString(keyring.Seal(Purpose, JsonSerializer.SerializeToUtf8Bytes(ticket, GatewayJson.Default.ParkTicket), Binding(call)));
 
     /// <summary>Who calls what, with which arguments: a state is of no use for anything else.</summary>
     private static byte[] Binding(GovernedCall call)

@@ -7,13 +7,19 @@ namespace Weir.Gateway;
 
 /// <summary>A server's response as one client must see it: its own id, its era's members, <c>/mcp</c>'s URIs.</summary>
 /// <param name="mapUris">Whether URIs carry their server's prefix: on the endpoints that show several servers.</param>
-internal sealed class ResponseWriter(ReadOnlyMemory<byte> id, string method, bool modern, bool mapUris)
+/// <param name="freshState">Makes the state of a modern client's retry that is simply the call once more; null where it may not be asked for input.</param>
+internal sealed class ResponseWriter(ReadOnlyMemory<byte> id, string method, bool modern, bool mapUris, Func<string>? freshState = null)
 {
     public void Write(IBufferWriter<byte> output, UpstreamMessage message, UpstreamSession session)
     {
         output.Write("{\"jsonrpc\":\"2.0\",\"id\":"u8);
         output.Write(id.Span);
-        if (message.Outline.Error.Exists)
+        if (modern && freshState is not null && message.Outline.ErrorCode == RpcCodes.UrlElicitationRequired && UrlQuestions.Read(message) is { Count: > 0 } questions)
+        {
+            output.Write(",\"result\":"u8);
+            UrlQuestions.WriteInputRequired(output, questions, freshState());
+        }
+        else if (message.Outline.Error.Exists)
         {
             output.Write(",\"error\":"u8);
             WriteError(output, message, session);

@@ -77,14 +77,14 @@ public sealed class OpenConnectionsTests(RunningWeir weir) : IClassFixture<Runni
     [Fact]
     public async Task A_crowd_never_has_more_open_than_it_may_and_what_is_closed_twice_is_closed_once()
     {
-        var (connections, organization) = (new OpenConnections(), Guid.CreateVersion7(TimeProvider.System.GetUtcNow()));
+        var (connections, catalog) = (new OpenConnections(maxPerAgent: 0), Catalog(maxConnections: 3));
         var (open, most) = (0, 0);
         var lockOfMost = new Lock();
         await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() =>
         {
             for (var i = 0; i < 2000; i++)
             {
-                using var place = connections.TryOpen(organization, 3);
+                using var place = connections.TryOpen(catalog);
                 if (place is not null)
                 {
                     var now = Interlocked.Increment(ref open);
@@ -100,7 +100,28 @@ public sealed class OpenConnectionsTests(RunningWeir weir) : IClassFixture<Runni
         })));
 
         most.ShouldBeInRange(1, 3);
-        Enumerable.Range(0, 4).Select(_ => connections.TryOpen(organization, 3) is null).ShouldBe([false, false, false, true]);
+        Enumerable.Range(0, 4).Select(_ => connections.TryOpen(catalog) is null).ShouldBe([false, false, false, true]);
+    }
+
+    [Fact]
+    public void An_agent_has_no_more_open_than_one_agent_may_and_takes_no_place_of_its_organization_when_it_is_refused()
+    {
+        var connections = new OpenConnections(maxPerAgent: 2);
+        var greedy = Catalog(maxConnections: 4);
+        var other = greedy with { AgentId = Guid.CreateVersion7(TimeProvider.System.GetUtcNow()) };
+        var held = connections.TryOpen(greedy).ShouldNotBeNull();
+        connections.TryOpen(greedy).ShouldNotBeNull();
+        connections.TryOpen(greedy).ShouldBeNull();
+        connections.TryOpen(other).ShouldNotBeNull();
+        connections.TryOpen(other).ShouldNotBeNull();
+        held.Dispose();
+        connections.TryOpen(greedy).ShouldNotBeNull();
+    }
+
+    private static AgentCatalog Catalog(int maxConnections)
+    {
+        var now = TimeProvider.System.GetUtcNow();
+        return new AgentCatalog(Guid.CreateVersion7(now), Guid.CreateVersion7(now), "agent", maxConnections, [], []);
     }
 
     /// <summary>And what the replica has kept is dropped, as it would be by the database's hint a moment later.</summary>
