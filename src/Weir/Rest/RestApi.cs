@@ -88,7 +88,8 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
         using var turn = await share.EnterAsync(call.Caller, ct);
         try
         {
-            return await work();
+            var rows = await work();
+            return rows.IsTooLarge ? throw RestErrors.TooLarge(config.MaxBytes) : rows;
         }
         catch (WeirException e) when (RestErrors.From(e, call.UserId is null && call.Key is null, call.ReadOnly) is { } error)
         {

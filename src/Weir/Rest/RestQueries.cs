@@ -9,7 +9,10 @@ namespace Weir.Rest;
 internal sealed class RestQueries(Databases databases, UserSession users, RestConfig config)
 {
     private const string Columns = "select relation_name, column_name, column_type from weir.published_columns()";
-    private const string ReadWithKey = "select null::bigint, false, weir.read_with_key($1, $2, $3, $4)::text";
+    private const string ReadWithKey = """
+        with "the answer" as materialized (select weir.read_with_key($1, $2, $3, $4)::text as value)
+        select null::bigint, octet_length(value) > $5, case when octet_length(value) <= $5 then value end from "the answer"
+        """;
     private const string Functions = """
         select function_name, argument_names, argument_types, required, returns_set, result_type, columns, column_types from weir.published_functions()
         """;
@@ -22,14 +25,13 @@ internal sealed class RestQueries(Databases databases, UserSession users, RestCo
     }
 
     /// <summary>Identity, bounds and statement: one round trip, one transaction.</summary>
-    /// <exception cref="RestException">The answer is larger than <c>rest.maxBytes</c>.</exception>
+    /// <exception cref="RestException">The rows are larger than <c>rest.maxBytes</c>.</exception>
     public Task<RestRows> RunAsync(Guid? userId, bool readOnly, RestStatement statement, CancellationToken ct) => users.ReadAsync(
         userId, Bounds(readOnly), statement.Text, statement.Parameters, (reader, token) => RestRows.ReadAsync(reader, statement.Shape, config.MaxBytes, token), ct);
 
     /// <summary>What a key of an organization reads; whether it may is decided in that same statement.</summary>
-    /// <exception cref="RestException">The answer is larger than <c>rest.maxBytes</c>.</exception>
     public Task<RestRows> ReadWithKeyAsync(OrganizationKey key, bool readOnly, string function, string arguments, CancellationToken ct) => databases.Engine.ReadAsync(
-        Bounds(readOnly), ReadWithKey, [Sql.Text(key.Id), Sql.Bytea(key.SecretHash), Sql.Text(function), Sql.Jsonb(arguments)],
+        Bounds(readOnly), ReadWithKey, [Sql.Text(key.Id), Sql.Bytea(key.SecretHash), Sql.Text(function), Sql.Jsonb(arguments), Sql.Integer(config.MaxBytes)],
         (reader, token) => RestRows.ReadAsync(reader, RestShape.Object, config.MaxBytes, token), ct);
 
     private StatementBounds Bounds(bool readOnly) => new(TimeSpan.FromSeconds(config.TimeoutSeconds), readOnly);

@@ -8,7 +8,8 @@ namespace Weir.Rest;
 /// <param name="Total">How many rows fit; null where that was not asked.</param>
 /// <param name="Rows">How many of them are in the body.</param>
 /// <param name="Body">JSON; null where there is no row, or nothing to say.</param>
-internal sealed record RestRows(long? Total, long Rows, ReadOnlyMemory<byte>? Body)
+/// <param name="IsTooLarge">The database measured a value and did not send it; what was done for it is committed.</param>
+internal sealed record RestRows(long? Total, long Rows, ReadOnlyMemory<byte>? Body, bool IsTooLarge)
 {
     private const int Chunk = 16 * 1024;
 
@@ -20,14 +21,11 @@ internal sealed record RestRows(long? Total, long Rows, ReadOnlyMemory<byte>? Bo
         var body = new ArrayBufferWriter<byte>();
         long? total = null;
         long rows = 0;
+        var isTooLarge = false;
         while (await reader.ReadAsync(ct))
         {
             total = reader.GetNullable<long>(0);
-            if (reader.GetBoolean(1))
-            {
-                throw RestErrors.TooLarge(maxBytes);
-            }
-
+            isTooLarge |= reader.GetBoolean(1);
             if (!await reader.IsDBNullAsync(2, ct))
             {
                 body.Write(rows++ == 0 ? "["u8 : ",\n"u8);
@@ -36,7 +34,7 @@ internal sealed record RestRows(long? Total, long Rows, ReadOnlyMemory<byte>? Bo
             }
         }
 
-        return new RestRows(total, rows, Text(body, shape, rows));
+        return new RestRows(total, rows, Text(body, shape, rows), isTooLarge);
     }
 
     private static async Task CopyAsync(Stream row, ArrayBufferWriter<byte> body, int maxBytes, CancellationToken ct)

@@ -74,6 +74,31 @@ public sealed class RestBoundsTests(BoundedWeir weir) : IClassFixture<BoundedWei
     }
 
     [Fact]
+    public async Task A34_a_function_s_answer_that_would_be_larger_is_refused_and_what_it_recorded_stays()
+    {
+        await weir.Database.Superuser.ExecuteAsync(
+            """
+            insert into public.mcp_interaction_logs (created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, request_copy)
+            select now(), gen_random_uuid(), 'requested', $1, 'chat', 'allowed', 1, 'system', repeat('x', 4096) from generate_series(1, 400)
+            """,
+            [Sql.Uuid(weir.World.OrganizationId)], CancellationToken.None);
+        var (key, id, secret) = OrganizationKey.Create();
+        await weir.World.CallAsync(
+            "select public.create_organization_api_key($1, 'k', $2, $3, array['audit.read'])", Sql.Uuid(weir.World.OrganizationId), Sql.Text(id), Sql.Text(secret));
+
+        foreach (var caller in new[] { Owner, key })
+        {
+            var before = await ReadingsAsync();
+            var body = $$"""{"organization_id": "{{weir.World.OrganizationId}}", "limit": 1000}""";
+            (await weir.SendAsync(HttpMethod.Post, "rpc/read_audit", body, caller)).ShouldBeError(HttpStatusCode.RequestEntityTooLarge, "WR014");
+            (await ReadingsAsync()).ShouldBe(before + 1);
+        }
+    }
+
+    private async Task<long> ReadingsAsync() => await weir.Database.Superuser.ScalarAsync<long>(
+        "select count(*) from public.mcp_interaction_logs where kind = 'admin_read' and organization_id = $1", [Sql.Uuid(weir.World.OrganizationId)], CancellationToken.None);
+
+    [Fact]
     public async Task A33_who_floods_waits_for_themselves_and_everybody_else_is_served()
     {
         var other = weir.Services.GetRequiredService<PersonTokens>().Issue(await World.CreateUserAsync(weir.Database), "other@example.test");
