@@ -40,7 +40,7 @@ create domain weir.log_phase as text constraint phase_is_known check (value in (
 create domain weir.log_kind as text constraint kind_is_known check (value in ('context_request', 'tool_execution', 'resource_read',
   'prompt_get', 'lifecycle', 'grant', 'credential', 'oauth', 'chat', 'admin_read', 'error'));
 create domain weir.log_decision as text constraint decision_is_known check (value in ('allowed', 'denied'));
-create domain weir.log_actor as text constraint actor_is_known check (value in ('agent', 'user', 'system'));
+create domain weir.log_actor as text constraint actor_is_known check (value in ('agent', 'user', 'key', 'system'));
 create domain weir.log_reason as text constraint reason_is_known check (value in (
   -- admission
   'unknown', 'key_unknown', 'key_expired', 'key_revoked', 'agent_inactive', 'organization_inactive', 'member_inactive',
@@ -102,7 +102,7 @@ create table public.mcp_interaction_logs (
     (phase = 'denied') = (decision = 'denied')
     and (phase <> 'denied' or reason is not null)
     and (phase = 'completed') = (outcome is not null)
-    and (actor_kind = 'system' or num_nonnulls(user_id, agent_id) > 0)
+    and (actor_kind = 'system' or num_nonnulls(user_id, agent_id) > 0 or actor_kind = 'key' and key_id is not null)
     and attempt > 0 and occurrences > 0)
 ) partition by range (created_at);
 alter table public.mcp_interaction_logs enable row level security, force row level security;

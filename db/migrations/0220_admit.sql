@@ -88,6 +88,8 @@ declare
   v_decisions weir.decisions;
   v_calls weir.call_decision[];
   v_over record;
+  v_call weir.call_decision;
+  v_counted integer[] := '{}'::integer[];
   v_written bigint;
   v_time timestamptz;
   v_now constant timestamptz := clock_timestamp();
@@ -156,7 +158,13 @@ begin
     end loop;
   end if;
 
-  -- 5. the record
+  -- 5. the record; of denials that repeat, those that are only counted have no row of their own
+  foreach v_call in array v_calls loop
+    if v_call.failures <> '{}' and v_call.organization_id is not null then
+      v_counted := weir.count_denied_calls(v_calls, p_kinds);
+      exit;
+    end if;
+  end loop;
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     instance_id, instance_name, item, grant_id, request_id, attempt, reason, detail, request_bytes, request_hash, request_copy)
@@ -168,10 +176,10 @@ begin
          p_attempts[c.ordinal], c.failures[1], c.detail, p_request_bytes[c.ordinal], p_request_hashes[c.ordinal],
          weir.cut(p_request_copies[c.ordinal], 4096)
   from unnest(v_calls) c
-  where c.organization_id is not null
+  where c.organization_id is not null and c.ordinal <> all(v_counted)
   on conflict do nothing;
   get diagnostics v_written = row_count;
-  if v_written <> v_decisions.known then
+  if v_written + cardinality(v_counted) <> v_decisions.known then
     raise exception using errcode = 'WR005', message = 'p_ids: an interaction of this id is already recorded';
   end if;
 

@@ -79,7 +79,7 @@ declare
 begin
   for v_table in select c.oid::regclass as name from pg_class c
                  where c.relkind = 'r' and c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace, 'auth'::regnamespace)
-                   and c.relname !~ '^(mcp_interaction_logs|security_events|schema_migrations|change_versions)' order by 1 loop
+                   and c.relname !~ '^(mcp_interaction_logs|security_events|denial_counts|schema_migrations|change_versions)' order by 1 loop
     execute format('select concat(count(*), ''/'', sum(hashtext(t::text)::bigint)) from %s t', v_table.name) into v_part;
     v_sum := v_sum || v_part || ';';
   end loop;

@@ -30,6 +30,8 @@ public sealed class World
         world.OrganizationId = await world.IdAsync("select public.create_organization($1)", Sql.Text(name));
         // Test classes share an organization; each test brings servers of its own.
         await database.Superuser.ExecuteAsync("update public.organizations set max_mcp_servers = 1000 where id = $1", [Sql.Uuid(world.OrganizationId)], CancellationToken.None);
+        // They look at denials one by one, as many as they make in a minute.
+        await database.Owner.ExecuteAsync("select weir.set_setting('equal_denials', '1000')", [], CancellationToken.None);
         world.WorkspaceId = await world.IdAsync("select public.create_workspace($1, $2)", Sql.Uuid(world.OrganizationId), Sql.Text("main"));
         world.ChannelId = await world.IdAsync("select public.create_channel($1, $2)", Sql.Uuid(world.WorkspaceId), Sql.Text("general"));
         (world.AgentId, world.AgentKey) = await world.CreateAgentAsync("helper");

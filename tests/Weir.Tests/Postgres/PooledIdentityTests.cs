@@ -51,7 +51,7 @@ public sealed class PooledIdentityTests(TestDatabase database) : IClassFixture<T
         try
         {
             // As a read of /rest/v1 is run: with a deadline, and read-only.
-            await _users.QueryAsync(ann.Id, Short, statement, [], r => 0, Token);
+            await _users.ReadAsync(ann.Id, Short, statement, [], async (reader, ct) => await reader.ReadAsync(ct), Token);
         }
         catch (WeirException e)
         {
