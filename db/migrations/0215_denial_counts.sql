@@ -50,7 +50,7 @@ grant usage on type weir.denial to weir_system;
 -- of one statement in one order: so two batches never wait for each other in a circle.
 create function weir.count_denials(p_denials weir.denial[]) returns integer[]
 language plpgsql volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now constant timestamptz := clock_timestamp();
@@ -87,7 +87,7 @@ $$;
 -- The same for what admission denied, in the form that it has there.
 create function weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) returns integer[]
 language plpgsql volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return weir.count_denials(array(
@@ -103,7 +103,7 @@ grant execute on function weir.count_denials(weir.denial[]), weir.count_denied_c
 -- is left for the next time, and one that comes for a past minute begins anew, so none is lost and nobody waits.
 create function weir.close_denial_counts(p_limit integer) returns integer
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_closed integer;

@@ -41,7 +41,7 @@ $$;
 -- Whether this keyring is the database's; null where no replica has brought one yet.
 create function weir.is_keyring(p_fingerprint bytea) returns boolean
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (select i.keyring_fingerprint = p_fingerprint from weir.installation i);

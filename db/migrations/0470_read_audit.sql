@@ -32,7 +32,7 @@ $$;
 -- One page of one organization's record; p_user_id: of that person's rows only. Whoever calls this has checked who asks, and what.
 create function weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) returns jsonb
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_rows jsonb;

@@ -10,7 +10,7 @@ language sql immutable parallel safe
 -- The servers and their state: no configuration, no address.
 create function weir.servers_of(p_organization_id uuid) returns jsonb
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -27,7 +27,7 @@ $$;
 -- Usage by the hour, oldest first; at most 31 days and 10,000 rows, so that nothing is cut off silently.
 create function weir.usage_of(p_organization_id uuid, p_since timestamptz, p_until timestamptz) returns jsonb
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_until constant timestamptz := coalesce(p_until, clock_timestamp());
@@ -53,7 +53,7 @@ $$;
 -- p_arguments are the function's named arguments. A null organization is the key's own.
 create function weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) returns jsonb
 language plpgsql volatile security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_scope constant text := weir.key_scope(p_function);
