@@ -64,7 +64,6 @@ ALTER TYPE weir.call_decision OWNER TO weir_owner;
 
 CREATE TYPE weir.decisions AS (
 	calls weir.call_decision[],
-	known bigint,
 	limited boolean
 );
 
@@ -1236,50 +1235,60 @@ CREATE FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agen
 #variable_conflict use_column
 declare
   v_actor constant uuid := weir.actor_id();
-  v_admin constant boolean := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  v_agent record;
+  v_admin boolean;
+  v_ids uuid[];
+  v_count integer;
+  v_decisions weir.decisions;
 begin
+  -- one question for the caller's place and the agent: this is what every chat turn begins with
+  select a.id, a.owner_id, m.role into v_agent
+  from public.organization_members m
+  join public.organizations o on o.id = m.organization_id
+  left join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
+  where m.organization_id = p_organization_id and m.user_id = v_actor and m.status = 'active' and o.is_active;
+  v_admin := v_agent.role in ('admin', 'owner');
   if v_actor is null then
     raise exception using errcode = 'WR002', message = 'sign in first';
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+  elsif v_admin is null then
     raise exception using errcode = 'WR004', message = 'there is no such organization';
   elsif p_agent_id is null and not v_admin then
     raise exception using errcode = 'WR003', message = 'the list of all servers is for owners and admins';
-  elsif p_agent_id is not null and not exists (
-      select from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id
-        and (v_admin or weir.may_use_agent(v_actor, a.id, a.owner_id))) then
+  elsif p_agent_id is not null
+        and (v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.owner_id))) then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
   end if;
-  return query
-  with servers as materialized (
-    select i.*, row_number() over (order by i.priority, i.id) as position
-    from public.mcp_server_instances i
+  -- a statement each for the ids, the decisions and the rows: together in one they cost twice as much to start as to run
+  v_ids := array(
+    select i.id from public.mcp_server_instances i
     where i.organization_id = p_organization_id
       and i.status not in ('deleting', 'deleted')
       and (p_agent_id is null or i.status in ('running', 'degraded'))
     order by i.priority, i.id
-    limit 1000
-  ), ids as (
-    select array_agg(s.id order by s.position) as list, count(*)::integer as n from servers s where p_agent_id is not null
-  ), decisions as materialized (
-    -- one set-based question for all servers
-    select d.*
-    from ids, unnest((weir.decide(array_fill(null::text, array[ids.n]), array_fill(null::bytea, array[ids.n]),
-                          array_fill(case when not v_admin then v_actor end, array[ids.n]), array_fill(p_agent_id, array[ids.n]),
-                          array_fill('context_request'::text, array[ids.n]), ids.list, array_fill(null::text, array[ids.n]),
-                          array_fill(null::text, array[ids.n]), null, true)).calls) d
-    where ids.n > 0
-  )
+    limit 1000);
+  v_count := cardinality(v_ids);
+  if p_agent_id is not null and v_count > 0 then
+    -- one question for all servers
+    v_decisions := weir.decide(
+      array_fill(null::text, array[v_count]), array_fill(null::bytea, array[v_count]),
+      array_fill(case when not v_admin then v_actor end, array[v_count]), array_fill(p_agent_id, array[v_count]),
+      array_fill('context_request'::text, array[v_count]), v_ids, array_fill(null::text, array[v_count]),
+      array_fill(null::text, array[v_count]), null, true);
+  end if;
+  return query
   select s.id, s.name, c.slug, case when s.url is not null then 'http' else c.transport end, s.status,
          s.status in ('running', 'degraded'), s.share, s.priority, s.region, case when v_admin then s.last_error_code end,
-         case when p_agent_id is not null then d.failures = '{}' end, d.failures[1],
-         case when d.failures = '{}' then d.grant_id end, case when d.failures = '{}' then g.expires_at end
-  from servers s
-  left join public.mcp_server_catalog c on c.id = s.catalog_id
-  left join decisions d on d.ordinal = s.position
-  left join public.agent_mcp_permissions g on g.id = d.grant_id
+         d.failures = '{}', d.failures[1], case when d.failures = '{}' then d.grant_id end, g.expires_at
+  from unnest(v_ids) with ordinality as l(id, position)
+  left join unnest(v_decisions.calls) d on d.ordinal = l.position
+  join lateral (select i.* from public.mcp_server_instances i
+                where i.id = l.id and i.organization_id = p_organization_id offset 0) s on true
+  left join lateral (select x.slug, x.transport from public.mcp_server_catalog x where x.id = s.catalog_id offset 0) c on true
+  left join lateral (select x.expires_at from public.agent_mcp_permissions x
+                     where x.id = case when d.failures = '{}' then d.grant_id end offset 0) g on true
   -- to a person who is no admin, what the agent was not granted is not there
   where p_agent_id is null or v_admin or d.failures = '{}'
-  order by s.priority, s.id;
+  order by l.position;
 end;
 $$;
 
@@ -1764,6 +1773,7 @@ ALTER FUNCTION public.post_chat_message(channel_id uuid, content text, client_me
 CREATE FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -2302,8 +2312,7 @@ declare
   v_locked uuid[] := '{}'::uuid[];
   v_decisions weir.decisions;
   v_calls weir.call_decision[];
-  v_over record;
-  v_written bigint;
+  v_over jsonb;
   v_time timestamptz;
   v_now constant timestamptz := clock_timestamp();
 begin
@@ -2356,7 +2365,7 @@ begin
   -- 4. the limits
   if p_at_limit is not null then
     for n in 1 .. cardinality(v_calls) loop
-      if p_at_limit[n] and v_calls[n].failures = '{}' then
+      if p_at_limit[v_calls[n].ordinal] and v_calls[n].failures = '{}' then
         v_calls[n].failures := array['limit'];
         v_calls[n].detail := 'connections';
         v_calls[n].endpoint_url := null;
@@ -2364,11 +2373,16 @@ begin
     end loop;
   end if;
   if v_decisions.limited then
-    for v_over in select o.ordinal, o.retry_after from weir.over_limit(v_calls) o loop
-      v_calls[v_over.ordinal].failures := array['limit'];
-      v_calls[v_over.ordinal].detail := v_over.retry_after::text;
-      v_calls[v_over.ordinal].endpoint_url := null;
-    end loop;
+    v_over := weir.over_limit(v_calls);
+    if v_over is not null then
+      for n in 1 .. cardinality(v_calls) loop
+        if v_over ? v_calls[n].ordinal::text then
+          v_calls[n].failures := array['limit'];
+          v_calls[n].detail := v_over ->> v_calls[n].ordinal::text;
+          v_calls[n].endpoint_url := null;
+        end if;
+      end loop;
+    end if;
   end if;
 
   -- 5. the record
@@ -2383,12 +2397,7 @@ begin
          p_attempts[c.ordinal], c.failures[1], c.detail, p_request_bytes[c.ordinal], p_request_hashes[c.ordinal],
          weir.cut(p_request_copies[c.ordinal], 4096)
   from unnest(v_calls) c
-  where c.organization_id is not null
-  on conflict do nothing;
-  get diagnostics v_written = row_count;
-  if v_written <> v_decisions.known then
-    raise exception using errcode = 'WR005', message = 'p_ids: an interaction of this id is already recorded';
-  end if;
+  where c.organization_id is not null;
 
   return v_calls;
 end;
@@ -2586,7 +2595,8 @@ begin
     foreach v_entry in array p_entries loop
       continue when not v_entry ? 'args' and v_entry ->> 'other' is distinct from 'deny';
       -- `each` within `each` multiplies: a bound on all values together (a comma in a text counts as one too)
-      if strpos((v_entry -> 'args')::text, '"each"') > 0 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024 then
+      if octet_length(p_arguments) > 1024 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024
+         and strpos((v_entry -> 'args')::text, '"each"') > 0 then
         return '$';
       end if;
       v_unlisted := v_arguments;
@@ -3239,11 +3249,11 @@ begin
            case when r.path is not null then r.path when r.failures[1] = 'unavailable' then r.status end,
            r.organization_id, r.agent_id, r.agent_name, r.key_id, r.user_id, r.instance_id, r.instance_name,
            case when r.path is null and r.failures = '{}' then r.endpoint_url end, r.node_id, r.share, r.grant_id,
-           r.limits)::weir.call_decision order by r.ordinal),
-         count(r.organization_id), coalesce(bool_or(r.path is null and r.failures = '{}' and r.limits <> '{}'), false)
-  into v_decisions.calls, v_decisions.known, v_decisions.limited
+           r.limits)::weir.call_decision),
+         coalesce(bool_or(r.path is null and r.failures = '{}' and r.limits <> '{}'), false)
+  into v_decisions.calls, v_decisions.limited
   from (
-    select d.*, case when (d.failures = '{}' or d.failures = '{unavailable}') and weir.has_argument_rule(d.entries)
+    select d.*, case when (d.failures = '{}' or d.failures = '{unavailable}') and d.entries <> '{}' and weir.has_argument_rule(d.entries)
                      then weir.argument_failure(d.entries, p_arguments[d.ordinal]) end as path
     from (
       select c.ordinal, a.organization_id, a.id as agent_id, a.name as agent_name, k.key_id, c.user_id,
@@ -3295,7 +3305,13 @@ begin
       left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true
       left join lateral (select x.id, x.permissions, x.not_before, x.expires_at from public.agent_mcp_permissions x
                          where x.agent_id = a.id and x.mcp_server_instance_id = i.id and x.revoked_at is null offset 0) g on true
-      left join lateral (select weir.granted_entries(g.permissions, c.kind, c.item) as entries offset 0) e on true
+      -- what is asked most is answered here, which spares a function: a tool by its exact name, and context at all
+      left join lateral (select case when c.kind = 'tool_execution' and g.permissions -> 'tools' -> c.item is not null
+                                     then array[g.permissions -> 'tools' -> c.item]
+                                     when c.kind = 'context_request' and c.item is null and jsonb_typeof(g.permissions) = 'object'
+                                     then '{}'
+                                     when g.id is not null
+                                     then weir.granted_entries(g.permissions, c.kind, c.item) end as entries offset 0) e on true
       -- a join and not `exists`: the planner would read all pins of all tenants once rather than one for each call
       left join lateral (select true as approved from public.mcp_server_tools x
                          where x.instance_id = i.id and x.kind = case c.kind when 'prompt_get' then 'prompt' else 'tool' end
@@ -3806,12 +3822,10 @@ ALTER FUNCTION weir.is_banned(p_user_id uuid) OWNER TO weir_owner;
 CREATE FUNCTION weir.is_clean_path(p_path text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $_$
-declare
-  v_path text := regexp_replace(p_path, '^[a-z][a-z0-9+.-]*:///?', '/');
 begin
-  return v_path like '/%'
-     and p_path !~ '[\\%\x01-\x1f\x7f-\x9f\u2028\u2029]'
-     and v_path !~ '//|(^|/)\.{1,2}(/|$)';
+  -- one expression, and one search of the path: this runs for each call
+  return case when starts_with(p_path, '/') then p_path else regexp_replace(p_path, '^[a-z][a-z0-9+.-]*:///?', '/') end
+    !~ '^$|^[^/]|//|/\.{1,2}(/|$)|[\\%\x01-\x1f\x7f-\x9f\u2028\u2029]';
 end;
 $_$;
 
@@ -3825,11 +3839,8 @@ ALTER FUNCTION weir.is_clean_path(p_path text) OWNER TO weir_owner;
 CREATE FUNCTION weir.is_under(p_value text, p_base text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
-declare
-  v_base text := rtrim(p_base, '/');
 begin
-  return weir.is_clean_path(p_value)
-     and (rtrim(p_value, '/') = v_base or starts_with(p_value, v_base || '/'));
+  return (starts_with(p_value, rtrim(p_base, '/') || '/') or rtrim(p_value, '/') = rtrim(p_base, '/')) and weir.is_clean_path(p_value);
 end;
 $$;
 
@@ -3918,6 +3929,14 @@ CREATE FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xi
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
 begin
+  -- here and not in a check of the table, which every insert would parse and plan once more
+  if not ((p_phase = 'denied') = (p_decision = 'denied')
+          and (p_phase <> 'denied' or p_reason is not null)
+          and (p_phase = 'completed') = (p_outcome is not null)
+          and (p_actor_kind = 'system' or num_nonnulls(p_user_id, p_agent_id) > 0)
+          and p_attempt > 0 and p_occurrences > 0) then
+    raise check_violation using message = 'the phase of a row of the record must fit its decision, reason, outcome and actor';
+  end if;
   return pg_catalog.sha256(pg_catalog.record_send(row(
     p_canon_version::bigint, p_epoch::bigint, p_xid, p_organization_id, p_created_at, p_id,
     pg_catalog.convert_to(p_phase, 'UTF8'), pg_catalog.convert_to(p_kind, 'UTF8'), pg_catalog.convert_to(p_decision, 'UTF8'),
@@ -3934,6 +3953,25 @@ $$;
 
 
 ALTER FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) OWNER TO weir_owner;
+
+--
+-- Name: make_counters(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.make_counters() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  insert into weir.grant_usage (organization_id, grant_id, period, window_start, used)
+  select new.organization_id, new.id, l.period, '-infinity', 0
+  from jsonb_object_keys(new.permissions -> 'limits') l(period);
+  return null;
+end;
+$$;
+
+
+ALTER FUNCTION weir.make_counters() OWNER TO weir_system;
 
 --
 -- Name: matches_glob(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4245,54 +4283,46 @@ ALTER FUNCTION weir.open_sign_in(p_user_id uuid) OWNER TO weir_system;
 -- Name: over_limit(weir.call_decision[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.over_limit(p_calls weir.call_decision[]) RETURNS TABLE(ordinal integer, retry_after integer)
+CREATE FUNCTION weir.over_limit(p_calls weir.call_decision[]) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 declare
-  v_now timestamptz;
+  v_over jsonb;
 begin
-  -- 1. one row per limited grant and period, made where missing
-  insert into weir.grant_usage (organization_id, grant_id, period, window_start, used)
-  select distinct c.organization_id, c.grant_id, l.period, '-infinity'::timestamptz, 0
-  from unnest(p_calls) c cross join lateral jsonb_object_keys(c.limits) l(period)
-  where c.failures = '{}'
-  order by c.grant_id, l.period
-  on conflict do nothing;
-  -- 2. locked
-  perform u.used from weir.grant_usage u
-  where u.grant_id in (select c.grant_id from unnest(p_calls) c where c.failures = '{}' and c.limits is not null)
-  order by u.grant_id, u.period
-  for update;
-  v_now := clock_timestamp();
-  -- 3. counted: of each grant's calls the first that fit
-  return query
   with asked as materialized (
-    select c.grant_id, c.limits, count(*) as calls
-    from unnest(p_calls) c where c.failures = '{}' and c.limits is not null group by c.grant_id, c.limits
-  ), windows as materialized (
-    select a.grant_id, l.period, w.start, a.calls,
-           l.amount::bigint - case when u.window_start >= w.start then u.used else 0 end as room,
-           ceil(extract(epoch from w.start + ('1 ' || substr(l.period, 5))::interval - v_now))::integer as retry_after
+    select c.grant_id, (array_agg(c.limits))[1] as limits, array_agg(c.ordinal order by c.ordinal) as ordinals, count(*) as calls
+    from unnest(p_calls) c where c.failures = '{}' and c.limits <> '{}' group by c.grant_id
+  ), counters as materialized (
+    select a.grant_id, u.period, u.window_start, u.used, a.limits, a.calls
     from asked a
-    cross join lateral jsonb_each_text(a.limits) l(period, amount)
-    cross join lateral (select date_trunc(substr(l.period, 5), v_now, 'UTC') as start) w
-    join weir.grant_usage u on u.grant_id = a.grant_id and u.period = l.period
+    join weir.grant_usage u on u.grant_id = a.grant_id and a.limits ? u.period
+    order by u.grant_id, u.period
+    for update of u
+  ), windows as materialized (
+    select c.*, now.starts[w.n] as start, w.length,
+           (c.limits ->> c.period)::bigint - case when c.window_start >= now.starts[w.n] then c.used else 0 end as room
+    from (select array[date_trunc('minute', max(clock_timestamp()), 'UTC'), date_trunc('hour', max(clock_timestamp()), 'UTC'),
+                       date_trunc('day', max(clock_timestamp()), 'UTC')] as starts from counters offset 0) now,
+         counters c
+    join (values ('per_minute', 1, interval '1 minute'), ('per_hour', 2, interval '1 hour'), ('per_day', 3, interval '1 day'))
+      as w(period, n, length) on w.period = c.period
   ), fits as materialized (
-    select w.grant_id, least(greatest(min(w.room), 0), min(w.calls)) as calls,
-           max(w.retry_after) filter (where w.room < w.calls) as retry_after
-    from windows w group by w.grant_id
+    -- of each grant's calls the first that fit; none where a counter is missing
+    select w.grant_id, case when w.limits - array_agg(w.period) = '{}' then least(greatest(min(w.room), 0), w.calls) else 0 end as calls,
+           max(w.start + w.length) filter (where w.room < w.calls) as ends
+    from windows w group by w.grant_id, w.limits, w.calls
   ), counted as (
     update weir.grant_usage u
     set used = case when u.window_start >= w.start then u.used else 0 end + f.calls, window_start = greatest(u.window_start, w.start)
     from windows w join fits f on f.grant_id = w.grant_id
     where u.grant_id = w.grant_id and u.period = w.period
   )
-  select c.ordinal, greatest(f.retry_after, 1)
-  from (select x.ordinal, x.grant_id, row_number() over (partition by x.grant_id order by x.ordinal) as position
-        from unnest(p_calls) x where x.failures = '{}' and x.limits is not null) c
-  join fits f on f.grant_id = c.grant_id
-  where c.position > f.calls;
+  select jsonb_object_agg(o.ordinal, greatest(ceil(extract(epoch from f.ends - clock_timestamp())), 1)::integer) into v_over
+  from asked a
+  left join fits f on f.grant_id = a.grant_id
+  cross join lateral unnest(a.ordinals[coalesce(f.calls, 0) + 1 :]) o(ordinal);
+  return v_over;
 end;
 $$;
 
@@ -5221,10 +5251,11 @@ ALTER FUNCTION weir.rule_error(p_rule jsonb, p_path text, p_depth integer) OWNER
 
 CREATE FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    AS $$
+    AS $_$
 declare
   v_type constant text := jsonb_typeof(p_value);
   v_holds boolean := p_rule - '{type,equals,in,min,max,prefix,under,matches,each}'::text[] = '{}';
+  v_text text;
   v_failure text;
 begin
   if p_rule ? 'type' then
@@ -5240,7 +5271,11 @@ begin
                                       and coalesce((p_rule ->> 'max')::numeric, 'infinity') end;
   end if;
   if p_rule ?| '{prefix,under,matches}' then
-    v_holds := v_holds and v_type = 'string' and weir.text_holds(p_rule, p_value #>> '{}');
+    v_text := case when v_type = 'string' then p_value #>> '{}' end;
+    v_holds := v_holds and v_text is not null
+      and case when p_rule ? 'under' then weir.is_under(v_text, p_rule ->> 'under') else true end
+      and case when p_rule ? 'prefix' then starts_with(v_text, p_rule ->> 'prefix') else true end
+      and case when p_rule ? 'matches' then length(v_text) <= 4096 and v_text ~ ('^(?:' || (p_rule ->> 'matches') || ')$') else true end;
   end if;
   if p_rule ? 'in' then
     -- a scalar is contained in an array only as an element; anything else is compared whole
@@ -5258,7 +5293,7 @@ begin
   end if;
   return case when v_holds then v_failure else p_path end;
 end;
-$$;
+$_$;
 
 
 ALTER FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) OWNER TO weir_owner;
@@ -5480,28 +5515,6 @@ $$;
 
 
 ALTER FUNCTION weir.sweep_nodes(p_stale interval) OWNER TO weir_system;
-
---
--- Name: text_holds(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
---
-
-CREATE FUNCTION weir.text_holds(p_rule jsonb, p_text text) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    AS $_$
-begin
-  if p_rule ? 'under' and not weir.is_under(p_text, p_rule ->> 'under') then
-    return false;
-  elsif p_rule ? 'prefix' and not starts_with(p_text, p_rule ->> 'prefix') then
-    return false;
-  elsif p_rule ? 'matches' then
-    return length(p_text) <= 4096 and p_text ~ ('^(?:' || (p_rule ->> 'matches') || ')$');
-  end if;
-  return true;
-end;
-$_$;
-
-
-ALTER FUNCTION weir.text_holds(p_rule jsonb, p_text text) OWNER TO weir_owner;
 
 --
 -- Name: tool_grant_error(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -5929,8 +5942,7 @@ CREATE TABLE public.mcp_interaction_logs (
     request_copy weir.log_copy,
     response_copy weir.log_copy,
     occurrences integer DEFAULT 1 NOT NULL,
-    leaf bytea GENERATED ALWAYS AS (weir.log_leaf((canon_version)::integer, epoch, xid, organization_id, created_at, id, (phase)::text, (kind)::text, (decision)::text, recorded_at, replica_id, (actor_kind)::text, user_id, agent_id, (agent_name)::text, key_id, instance_id, (instance_name)::text, (item)::text, grant_id, (request_id)::text, attempt, (reason)::text, (detail)::text, (outcome)::text, (error_code)::text, (duration_us)::bigint, (request_bytes)::bigint, (response_bytes)::bigint, (request_hash)::bytea, (response_hash)::bytea, (request_copy)::text, (response_copy)::text, occurrences)) STORED NOT NULL,
-    CONSTRAINT mcp_interaction_logs_phase_fits_decision_reason_and_outcome CHECK (((((phase)::text = 'denied'::text) = ((decision)::text = 'denied'::text)) AND (((phase)::text <> 'denied'::text) OR (reason IS NOT NULL)) AND (((phase)::text = 'completed'::text) = (outcome IS NOT NULL)) AND (((actor_kind)::text = 'system'::text) OR (num_nonnulls(user_id, agent_id) > 0)) AND (attempt > 0) AND (occurrences > 0)))
+    leaf bytea GENERATED ALWAYS AS (weir.log_leaf((canon_version)::integer, epoch, xid, organization_id, created_at, id, (phase)::text, (kind)::text, (decision)::text, recorded_at, replica_id, (actor_kind)::text, user_id, agent_id, (agent_name)::text, key_id, instance_id, (instance_name)::text, (item)::text, grant_id, (request_id)::text, attempt, (reason)::text, (detail)::text, (outcome)::text, (error_code)::text, (duration_us)::bigint, (request_bytes)::bigint, (response_bytes)::bigint, (request_hash)::bytea, (response_hash)::bytea, (request_copy)::text, (response_copy)::text, occurrences)) STORED NOT NULL
 )
 PARTITION BY RANGE (created_at);
 
@@ -7476,31 +7488,10 @@ CREATE INDEX chat_messages_workspace_id_idx ON public.chat_messages USING btree 
 
 
 --
--- Name: mcp_interaction_logs_agent_idx; Type: INDEX; Schema: public; Owner: weir_owner
---
-
-CREATE INDEX mcp_interaction_logs_agent_idx ON ONLY public.mcp_interaction_logs USING btree (agent_id, created_at);
-
-
---
--- Name: mcp_interaction_logs_instance_idx; Type: INDEX; Schema: public; Owner: weir_owner
---
-
-CREATE INDEX mcp_interaction_logs_instance_idx ON ONLY public.mcp_interaction_logs USING btree (instance_id, created_at);
-
-
---
 -- Name: mcp_interaction_logs_organization_idx; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
-CREATE INDEX mcp_interaction_logs_organization_idx ON ONLY public.mcp_interaction_logs USING btree (organization_id, created_at);
-
-
---
--- Name: mcp_interaction_logs_user_idx; Type: INDEX; Schema: public; Owner: weir_owner
---
-
-CREATE INDEX mcp_interaction_logs_user_idx ON ONLY public.mcp_interaction_logs USING btree (user_id, created_at) WHERE (user_id IS NOT NULL);
+CREATE INDEX mcp_interaction_logs_organization_idx ON ONLY public.mcp_interaction_logs USING btree (organization_id, created_at, agent_id, instance_id, user_id);
 
 
 --
@@ -7928,6 +7919,13 @@ CREATE TRIGGER b_workspace_member_change BEFORE INSERT OR DELETE OR UPDATE ON pu
 --
 
 CREATE TRIGGER c_guard_last_owner AFTER DELETE OR UPDATE ON public.organization_members FOR EACH ROW WHEN (((old.role = 'owner'::text) AND (old.status = 'active'::text))) EXECUTE FUNCTION weir.guard_last_owner();
+
+
+--
+-- Name: agent_mcp_permissions c_limited_grant; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER c_limited_grant AFTER INSERT ON public.agent_mcp_permissions FOR EACH ROW WHEN (((new.permissions -> 'limits'::text) <> '{}'::jsonb)) EXECUTE FUNCTION weir.make_counters();
 
 
 --
@@ -10394,6 +10392,13 @@ GRANT ALL ON FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_
 
 
 --
+-- Name: FUNCTION make_counters(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.make_counters() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION matches_glob(p_value text, p_glob text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -10807,15 +10812,6 @@ GRANT ALL ON FUNCTION weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid) TO 
 
 REVOKE ALL ON FUNCTION weir.sweep_nodes(p_stale interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.sweep_nodes(p_stale interval) TO weir_engine;
-
-
---
--- Name: FUNCTION text_holds(p_rule jsonb, p_text text); Type: ACL; Schema: weir; Owner: weir_owner
---
-
-REVOKE ALL ON FUNCTION weir.text_holds(p_rule jsonb, p_text text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.text_holds(p_rule jsonb, p_text text) TO weir_writer;
-GRANT ALL ON FUNCTION weir.text_holds(p_rule jsonb, p_text text) TO weir_system;
 
 
 --
