@@ -64,7 +64,6 @@ ALTER TYPE weir.call_decision OWNER TO weir_owner;
 
 CREATE TYPE weir.decisions AS (
 	calls weir.call_decision[],
-	known bigint,
 	limited boolean
 );
 
@@ -72,30 +71,11 @@ CREATE TYPE weir.decisions AS (
 ALTER TYPE weir.decisions OWNER TO weir_owner;
 
 --
--- Name: denial; Type: TYPE; Schema: weir; Owner: weir_owner
---
-
-CREATE TYPE weir.denial AS (
-	ordinal integer,
-	organization_id uuid,
-	kind text,
-	reason text,
-	actor_kind text,
-	user_id uuid,
-	agent_id uuid,
-	key_id text,
-	instance_id uuid
-);
-
-
-ALTER TYPE weir.denial OWNER TO weir_owner;
-
---
 -- Name: log_actor; Type: DOMAIN; Schema: weir; Owner: weir_owner
 --
 
 CREATE DOMAIN weir.log_actor AS text
-	CONSTRAINT actor_is_known CHECK ((VALUE = ANY (ARRAY['agent'::text, 'user'::text, 'key'::text, 'system'::text])));
+	CONSTRAINT actor_is_known CHECK ((VALUE = ANY (ARRAY['agent'::text, 'user'::text, 'system'::text])));
 
 
 ALTER DOMAIN weir.log_actor OWNER TO weir_owner;
@@ -239,7 +219,7 @@ ALTER FUNCTION auth.uid() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.accept_invitation(p_token text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -310,7 +290,7 @@ ALTER FUNCTION public.accept_invitation(token text) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.add_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_organization_id uuid;
@@ -379,7 +359,7 @@ ALTER FUNCTION public.add_workspace_member(workspace_id uuid, user_id uuid, agen
 
 CREATE FUNCTION weir.audit_mcp_interactions(p_interactions jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_written integer;
@@ -433,7 +413,7 @@ ALTER FUNCTION public.audit_mcp_interactions(interactions jsonb) OWNER TO weir_o
 
 CREATE FUNCTION weir.call_dtma_api(p_request jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 begin
   if weir.actor_id() is null then
@@ -471,7 +451,7 @@ ALTER FUNCTION public.call_dtma_api(request jsonb) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.chat_context(p_agent_id uuid, p_workspace_id uuid, p_channel_id uuid) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -539,7 +519,7 @@ ALTER FUNCTION public.chat_context(agent_id uuid, workspace_id uuid, channel_id 
 
 CREATE FUNCTION weir.create_agent(p_organization_id uuid, p_name text, p_instructions text, p_workspace_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -600,7 +580,7 @@ ALTER FUNCTION public.create_agent(organization_id uuid, name text, instructions
 
 CREATE FUNCTION weir.create_agent_key(p_agent_id uuid, p_name text, p_key_id text, p_secret text, p_expires_at timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 declare
   v_organization_id uuid;
@@ -661,7 +641,7 @@ ALTER FUNCTION public.create_agent_key(agent_id uuid, name text, key_id text, se
 
 CREATE FUNCTION weir.create_channel(p_workspace_id uuid, p_name text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -711,7 +691,7 @@ ALTER FUNCTION public.create_channel(workspace_id uuid, name text) OWNER TO weir
 
 CREATE FUNCTION weir.create_organization(p_name text, p_slug text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -766,7 +746,7 @@ ALTER FUNCTION public.create_organization(name text, slug text) OWNER TO weir_ow
 
 CREATE FUNCTION weir.create_organization_api_key(p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 declare
   v_expires_at constant timestamptz := coalesce(p_expires_at, now() + interval '90 days');
@@ -829,7 +809,7 @@ ALTER FUNCTION public.create_organization_api_key(organization_id uuid, name tex
 
 CREATE FUNCTION weir.create_user_ssh_key(p_name text, p_public_key text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -883,7 +863,7 @@ ALTER FUNCTION public.create_user_ssh_key(name text, public_key text) OWNER TO w
 
 CREATE FUNCTION weir.create_workspace(p_organization_id uuid, p_name text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -938,7 +918,7 @@ ALTER FUNCTION public.create_workspace(organization_id uuid, name text) OWNER TO
 
 CREATE FUNCTION weir.close_request(p_request_id uuid, p_status text, p_expires_at timestamp with time zone, p_not_before timestamp with time zone, p_permissions jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1009,7 +989,7 @@ ALTER FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean
 
 CREATE FUNCTION weir.delete_user_ssh_key(p_ssh_key_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   if weir.actor_id() is null then
@@ -1045,7 +1025,7 @@ ALTER FUNCTION public.delete_user_ssh_key(ssh_key_id uuid) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.manage_server_by_id(p_action text, p_instance_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_organization_id uuid;
@@ -1083,7 +1063,7 @@ ALTER FUNCTION public.deploy_mcp_server_to_dtma(server_instance_id uuid) OWNER T
 
 CREATE FUNCTION weir.explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_tool text, p_arguments jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
@@ -1153,7 +1133,7 @@ ALTER FUNCTION public.explain_mcp_access(agent_id uuid, mcp_server_instance_id u
 
 CREATE FUNCTION weir.get_chat_answer(p_message_id uuid, p_agent_id uuid) RETURNS TABLE(id uuid, content text, tool_calls jsonb, usage jsonb, degraded jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 #variable_conflict use_column
 begin
@@ -1194,7 +1174,7 @@ ALTER FUNCTION public.get_chat_answer(message_id uuid, agent_id uuid) OWNER TO w
 
 CREATE FUNCTION weir.get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer) RETURNS TABLE(id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid, tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 #variable_conflict use_column
 begin
@@ -1249,56 +1229,66 @@ ALTER FUNCTION public.get_chat_messages_with_details(p_channel_id uuid, before u
 
 CREATE FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid) RETURNS TABLE(instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text, grant_id uuid, expires_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 #variable_conflict use_column
 declare
   v_actor constant uuid := weir.actor_id();
-  v_admin constant boolean := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  v_agent record;
+  v_admin boolean;
+  v_ids uuid[];
+  v_count integer;
+  v_decisions weir.decisions;
 begin
+  -- one question for the caller's place and the agent: this is what every chat turn begins with
+  select a.id, a.owner_id, m.role into v_agent
+  from public.organization_members m
+  join public.organizations o on o.id = m.organization_id
+  left join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
+  where m.organization_id = p_organization_id and m.user_id = v_actor and m.status = 'active' and o.is_active;
+  v_admin := v_agent.role in ('admin', 'owner');
   if v_actor is null then
     raise exception using errcode = 'WR002', message = 'sign in first';
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+  elsif v_admin is null then
     raise exception using errcode = 'WR004', message = 'there is no such organization';
   elsif p_agent_id is null and not v_admin then
     raise exception using errcode = 'WR003', message = 'the list of all servers is for owners and admins';
-  elsif p_agent_id is not null and not exists (
-      select from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id
-        and (v_admin or weir.may_use_agent(v_actor, a.id, a.owner_id))) then
+  elsif p_agent_id is not null
+        and (v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.owner_id))) then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
   end if;
-  return query
-  with servers as materialized (
-    select i.*, row_number() over (order by i.priority, i.id) as position
-    from public.mcp_server_instances i
+  -- a statement each for the ids, the decisions and the rows: together in one they cost twice as much to start as to run
+  v_ids := array(
+    select i.id from public.mcp_server_instances i
     where i.organization_id = p_organization_id
       and i.status not in ('deleting', 'deleted')
       and (p_agent_id is null or i.status in ('running', 'degraded'))
     order by i.priority, i.id
-    limit 1000
-  ), ids as (
-    select array_agg(s.id order by s.position) as list, count(*)::integer as n from servers s where p_agent_id is not null
-  ), decisions as materialized (
-    -- one set-based question for all servers
-    select d.*
-    from ids, unnest((weir.decide(array_fill(null::text, array[ids.n]), array_fill(null::bytea, array[ids.n]),
-                          array_fill(case when not v_admin then v_actor end, array[ids.n]), array_fill(p_agent_id, array[ids.n]),
-                          array_fill('context_request'::text, array[ids.n]), ids.list, array_fill(null::text, array[ids.n]),
-                          array_fill(null::text, array[ids.n]), null, true)).calls) d
-    where ids.n > 0
-  )
+    limit 1000);
+  v_count := cardinality(v_ids);
+  if p_agent_id is not null and v_count > 0 then
+    -- one question for all servers
+    v_decisions := weir.decide(
+      array_fill(null::text, array[v_count]), array_fill(null::bytea, array[v_count]),
+      array_fill(case when not v_admin then v_actor end, array[v_count]), array_fill(p_agent_id, array[v_count]),
+      array_fill('context_request'::text, array[v_count]), v_ids, array_fill(null::text, array[v_count]),
+      array_fill(null::text, array[v_count]), null, true);
+  end if;
+  return query
   select s.id, s.name, c.slug, case when s.url is not null then 'http' else c.transport end, s.status,
          s.status in ('running', 'degraded'), s.share, s.priority, s.region, case when v_admin then s.last_error_code end,
-         case when p_agent_id is not null then d.failures = '{}' end, d.failures[1],
-         case when d.failures = '{}' then d.grant_id end, case when d.failures = '{}' then g.expires_at end
-  from servers s
-  left join public.mcp_server_catalog c on c.id = s.catalog_id
-  left join decisions d on d.ordinal = s.position
-  left join public.agent_mcp_permissions g on g.id = d.grant_id
+         d.failures = '{}', d.failures[1], case when d.failures = '{}' then d.grant_id end, g.expires_at
+  from unnest(v_ids) with ordinality as l(id, position)
+  left join unnest(v_decisions.calls) d on d.ordinal = l.position
+  join lateral (select i.* from public.mcp_server_instances i
+                where i.id = l.id and i.organization_id = p_organization_id offset 0) s on true
+  left join lateral (select x.slug, x.transport from public.mcp_server_catalog x where x.id = s.catalog_id offset 0) c on true
+  left join lateral (select x.expires_at from public.agent_mcp_permissions x
+                     where x.id = case when d.failures = '{}' then d.grant_id end offset 0) g on true
   -- to a person who is no admin, what the agent was not granted is not there
   where p_agent_id is null or v_admin or d.failures = '{}'
-  order by s.priority, s.id;
+  order by l.position;
 end;
 $$;
 
@@ -1338,7 +1328,7 @@ ALTER FUNCTION public.get_organization_mcp_configs(org_id uuid, agent_id uuid) O
 
 CREATE FUNCTION weir.grant_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_expires_at timestamp with time zone, p_not_before timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1407,7 +1397,7 @@ ALTER FUNCTION public.grant_mcp_access(agent_id uuid, mcp_server_instance_id uui
 
 CREATE FUNCTION weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1482,7 +1472,7 @@ ALTER FUNCTION public.invite_member(organization_id uuid, email text, role text,
 
 CREATE FUNCTION weir.actor_id() RETURNS uuid
     LANGUAGE plpgsql STABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 declare
   v_claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
@@ -1504,7 +1494,7 @@ ALTER FUNCTION weir.actor_id() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1594,13 +1584,12 @@ ALTER FUNCTION public.leave_organization(organization_id uuid) OWNER TO weir_own
 
 CREATE FUNCTION weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_error constant text := weir.action_error(p_action, p_server_config);
   v_key text;
   v_answer jsonb;
-  v_may boolean;
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
@@ -1608,13 +1597,8 @@ begin
     return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id,
                        p_item => p_action);
   end if;
-  -- calls feel the lock, so who may not, or asks for nonsense, does not get it; who may is looked at again under it
-  v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
-  if v_may and v_error is null then
-    perform weir.lock_organization(p_organization_id);
-    v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
-  end if;
-  if not v_may then
+  perform weir.lock_organization(p_organization_id);
+  if not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
     return weir.refuse('WR003', 'servers are managed by an owner or admin', 'lifecycle', p_organization_id,
                        p_instance_id => p_server_id, p_item => p_action);
   elsif v_error is not null then
@@ -1661,7 +1645,7 @@ ALTER FUNCTION public.manage_mcp_servers(action text, organization_id uuid, serv
 
 CREATE FUNCTION weir.open_direct_channel(p_agent_id uuid, p_workspace_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1729,7 +1713,7 @@ ALTER FUNCTION public.open_direct_channel(agent_id uuid, workspace_id uuid) OWNE
 
 CREATE FUNCTION weir.post_chat_message(p_channel_id uuid, p_content text, p_client_message_id text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1788,7 +1772,8 @@ ALTER FUNCTION public.post_chat_message(channel_id uuid, content text, client_me
 
 CREATE FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1797,6 +1782,7 @@ declare
     case when v_limit not between 1 and 1000 then 'limit must be 1 to 1000' end,
     weir.audit_filter_error(p_filter), weir.audit_cursor_error(p_before));
   v_admin boolean;
+  v_rows jsonb;
 begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'admin_read');
@@ -1807,7 +1793,29 @@ begin
   end if;
   v_admin := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
   perform weir.record_event('admin_read', p_organization_id, p_item => 'read_audit', p_detail => weir.cut(p_filter::text, 500));
-  return weir.audit_page(p_organization_id, case when not v_admin then v_actor end, p_filter, p_before, v_limit);
+  select coalesce(jsonb_agg(to_jsonb(r) order by r.created_at desc, r.id desc, r.phase desc), '[]') into v_rows
+  from (
+    select l.created_at, l.id, l.phase::text, l.kind::text, l.decision::text, l.actor_kind::text, l.user_id, l.agent_id, l.agent_name::text,
+           l.key_id, l.instance_id, l.instance_name::text, l.item::text, l.grant_id, l.request_id::text, l.attempt, l.reason::text,
+           l.detail::text, l.outcome::text, l.error_code::text, l.duration_us::bigint, l.request_bytes::bigint, l.response_bytes::bigint,
+           l.request_copy::text, l.response_copy::text, l.occurrences
+    from public.mcp_interaction_logs l
+    where l.organization_id = p_organization_id and (v_admin or l.user_id = v_actor)
+      and l.created_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
+      and l.created_at < coalesce((p_filter ->> 'until')::timestamptz, 'infinity')
+      and (p_filter ->> 'agent_id' is null or l.agent_id = (p_filter ->> 'agent_id')::uuid)
+      and (p_filter ->> 'instance_id' is null or l.instance_id = (p_filter ->> 'instance_id')::uuid)
+      and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
+      and (p_filter ->> 'kind' is null or l.kind::text = p_filter ->> 'kind')
+      and (p_filter ->> 'phase' is null or l.phase::text = p_filter ->> 'phase')
+      -- for the index; the page begins inside this moment
+      and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
+      and (p_before is null or (l.created_at, l.id, l.phase::text)
+           < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid, p_before ->> 'phase'))
+    order by l.created_at desc, l.id desc, l.phase::text desc
+    limit v_limit) r;
+  return jsonb_build_object('rows', v_rows, 'next', case when jsonb_array_length(v_rows) = v_limit
+    then jsonb_build_object('created_at', v_rows -> -1 -> 'created_at', 'id', v_rows -> -1 -> 'id', 'phase', v_rows -> -1 -> 'phase') end);
 end;
 $$;
 
@@ -1833,7 +1841,7 @@ ALTER FUNCTION public.read_audit(organization_id uuid, filter jsonb, before json
 
 CREATE FUNCTION weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1903,7 +1911,7 @@ ALTER FUNCTION public.request_mcp_access(agent_id uuid, mcp_server_instance_id u
 
 CREATE FUNCTION weir.revoke_agent_key(p_key_id text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_key record;
@@ -1949,7 +1957,7 @@ ALTER FUNCTION public.revoke_agent_key(key_id text) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.revoke_invitation(p_invitation_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_organization_id uuid;
@@ -2000,12 +2008,11 @@ ALTER FUNCTION public.revoke_invitation(invitation_id uuid) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.revoke_mcp_access(p_agent_id uuid, p_instance_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_organization_id uuid;
   v_grant_id uuid;
-  v_may boolean;
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'grant');
@@ -2017,13 +2024,9 @@ begin
   if v_organization_id is null then
     return weir.refuse('WR004', 'there is no such agent or server', 'grant');
   end if;
-  -- calls feel the lock, so who may not does not get it; who may is looked at again under it: a moment before they might have
-  v_may := weir.may_manage_agent(v_organization_id, p_agent_id);
-  if v_may then
-    perform weir.lock_organization(v_organization_id);
-    v_may := weir.may_manage_agent(v_organization_id, p_agent_id);
-  end if;
-  if not v_may then
+  -- who may is looked at under the lock: a moment before they might have
+  perform weir.lock_organization(v_organization_id);
+  if not weir.may_manage_agent(v_organization_id, p_agent_id) then
     return weir.refuse('WR003', 'access is revoked by an owner or admin, or by the agent''s owner', 'grant', v_organization_id,
                        p_agent_id, p_instance_id, 'revoke_mcp_access');
   end if;
@@ -2060,7 +2063,7 @@ ALTER FUNCTION public.revoke_mcp_access(agent_id uuid, mcp_server_instance_id uu
 
 CREATE FUNCTION weir.revoke_organization_api_key(p_key_id text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_organization_id uuid;
@@ -2131,7 +2134,7 @@ ALTER FUNCTION public.set_member_status(organization_id uuid, user_id uuid, stat
 
 CREATE FUNCTION weir.set_user_profile(p_display_name text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   if weir.actor_id() is null then
@@ -2180,7 +2183,7 @@ ALTER FUNCTION public.stop_mcp_server_instance(server_instance_id uuid) OWNER TO
 
 CREATE FUNCTION weir.transfer_ownership(p_organization_id uuid, p_user_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_answer jsonb;
@@ -2215,7 +2218,7 @@ ALTER FUNCTION public.transfer_ownership(organization_id uuid, user_id uuid) OWN
 
 CREATE FUNCTION weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
@@ -2282,7 +2285,7 @@ ALTER FUNCTION weir.action_error(p_action text, p_server_config jsonb) OWNER TO 
 
 CREATE FUNCTION weir.add_platform_admin(p_user_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   insert into weir.platform_admins (user_id) values (p_user_id) on conflict do nothing;
@@ -2301,7 +2304,7 @@ ALTER FUNCTION weir.add_platform_admin(p_user_id uuid) OWNER TO weir_system;
 
 CREATE FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[] DEFAULT NULL::boolean[]) RETURNS weir.call_decision[]
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_organization_id uuid;
@@ -2309,10 +2312,7 @@ declare
   v_locked uuid[] := '{}'::uuid[];
   v_decisions weir.decisions;
   v_calls weir.call_decision[];
-  v_over record;
-  v_call weir.call_decision;
-  v_counted integer[] := '{}'::integer[];
-  v_written bigint;
+  v_over jsonb;
   v_time timestamptz;
   v_now constant timestamptz := clock_timestamp();
 begin
@@ -2365,7 +2365,7 @@ begin
   -- 4. the limits
   if p_at_limit is not null then
     for n in 1 .. cardinality(v_calls) loop
-      if p_at_limit[n] and v_calls[n].failures = '{}' then
+      if p_at_limit[v_calls[n].ordinal] and v_calls[n].failures = '{}' then
         v_calls[n].failures := array['limit'];
         v_calls[n].detail := 'connections';
         v_calls[n].endpoint_url := null;
@@ -2373,20 +2373,19 @@ begin
     end loop;
   end if;
   if v_decisions.limited then
-    for v_over in select o.ordinal, o.retry_after from weir.over_limit(v_calls) o loop
-      v_calls[v_over.ordinal].failures := array['limit'];
-      v_calls[v_over.ordinal].detail := v_over.retry_after::text;
-      v_calls[v_over.ordinal].endpoint_url := null;
-    end loop;
+    v_over := weir.over_limit(v_calls);
+    if v_over is not null then
+      for n in 1 .. cardinality(v_calls) loop
+        if v_over ? v_calls[n].ordinal::text then
+          v_calls[n].failures := array['limit'];
+          v_calls[n].detail := v_over ->> v_calls[n].ordinal::text;
+          v_calls[n].endpoint_url := null;
+        end if;
+      end loop;
+    end if;
   end if;
 
-  -- 5. the record; of denials that repeat, those that are only counted have no row of their own
-  foreach v_call in array v_calls loop
-    if v_call.failures <> '{}' and v_call.organization_id is not null then
-      v_counted := weir.count_denied_calls(v_calls, p_kinds);
-      exit;
-    end if;
-  end loop;
+  -- 5. the record
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     instance_id, instance_name, item, grant_id, request_id, attempt, reason, detail, request_bytes, request_hash, request_copy)
@@ -2398,12 +2397,7 @@ begin
          p_attempts[c.ordinal], c.failures[1], c.detail, p_request_bytes[c.ordinal], p_request_hashes[c.ordinal],
          weir.cut(p_request_copies[c.ordinal], 4096)
   from unnest(v_calls) c
-  where c.organization_id is not null and c.ordinal <> all(v_counted)
-  on conflict do nothing;
-  get diagnostics v_written = row_count;
-  if v_written + cardinality(v_counted) <> v_decisions.known then
-    raise exception using errcode = 'WR005', message = 'p_ids: an interaction of this id is already recorded';
-  end if;
+  where c.organization_id is not null;
 
   return v_calls;
 end;
@@ -2418,7 +2412,7 @@ ALTER FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestam
 
 CREATE FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text) RETURNS TABLE(kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text, share text, priority integer, item text, definition_hash bytea, chat_offline boolean, max_concurrent_connections integer)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 #variable_conflict use_column
 declare
@@ -2472,7 +2466,7 @@ ALTER FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id 
 
 CREATE FUNCTION weir.announce_change(p_organization_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   perform pg_advisory_xact_lock(weir.lock_key(p_organization_id));
@@ -2493,7 +2487,7 @@ ALTER FUNCTION weir.announce_change(p_organization_id uuid) OWNER TO weir_system
 
 CREATE FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) RETURNS jsonb
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_used weir.idempotency_keys;
@@ -2516,7 +2510,7 @@ ALTER FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, 
 
 CREATE FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_instance public.mcp_server_instances;
@@ -2601,7 +2595,8 @@ begin
     foreach v_entry in array p_entries loop
       continue when not v_entry ? 'args' and v_entry ->> 'other' is distinct from 'deny';
       -- `each` within `each` multiplies: a bound on all values together (a comma in a text counts as one too)
-      if strpos((v_entry -> 'args')::text, '"each"') > 0 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024 then
+      if octet_length(p_arguments) > 1024 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024
+         and strpos((v_entry -> 'args')::text, '"each"') > 0 then
         return '$';
       end if;
       v_unlisted := v_arguments;
@@ -2637,7 +2632,7 @@ ALTER FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text) OWNER 
 
 CREATE FUNCTION weir.is_time(p_value jsonb) RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 begin
   if jsonb_typeof(p_value) <> 'string' or (p_value #>> '{}') !~ '^[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-9:.]{5,15}(Z|[+-][0-9:]{2,5})?$' then
@@ -2676,7 +2671,7 @@ ALTER FUNCTION weir.audit_cursor_error(p_before jsonb) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.audit_filter_error(p_filter jsonb) RETURNS text
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 declare
   v_key text;
@@ -2706,52 +2701,12 @@ $_$;
 ALTER FUNCTION weir.audit_filter_error(p_filter jsonb) OWNER TO weir_owner;
 
 --
--- Name: audit_page(uuid, uuid, jsonb, jsonb, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
---
-
-CREATE FUNCTION weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) RETURNS jsonb
-    LANGUAGE plpgsql STABLE
-    SET search_path TO ''
-    AS $$
-declare
-  v_rows jsonb;
-begin
-  select coalesce(jsonb_agg(to_jsonb(r) order by r.created_at desc, r.id desc, r.phase desc), '[]') into v_rows
-  from (
-    select l.created_at, l.id, l.phase::text, l.kind::text, l.decision::text, l.actor_kind::text, l.user_id, l.agent_id, l.agent_name::text,
-           l.key_id, l.instance_id, l.instance_name::text, l.item::text, l.grant_id, l.request_id::text, l.attempt, l.reason::text,
-           l.detail::text, l.outcome::text, l.error_code::text, l.duration_us::bigint, l.request_bytes::bigint, l.response_bytes::bigint,
-           l.request_copy::text, l.response_copy::text, l.occurrences
-    from public.mcp_interaction_logs l
-    where l.organization_id = p_organization_id and (p_user_id is null or l.user_id = p_user_id)
-      and l.created_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
-      and l.created_at < coalesce((p_filter ->> 'until')::timestamptz, 'infinity')
-      and (p_filter ->> 'agent_id' is null or l.agent_id = (p_filter ->> 'agent_id')::uuid)
-      and (p_filter ->> 'instance_id' is null or l.instance_id = (p_filter ->> 'instance_id')::uuid)
-      and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
-      and (p_filter ->> 'kind' is null or l.kind::text = p_filter ->> 'kind')
-      and (p_filter ->> 'phase' is null or l.phase::text = p_filter ->> 'phase')
-      -- for the index; the page begins inside this moment
-      and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
-      and (p_before is null or (l.created_at, l.id, l.phase::text)
-           < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid, p_before ->> 'phase'))
-    order by l.created_at desc, l.id desc, l.phase::text desc
-    limit p_limit) r;
-  return jsonb_build_object('rows', v_rows, 'next', case when jsonb_array_length(v_rows) = p_limit
-    then jsonb_build_object('created_at', v_rows -> -1 -> 'created_at', 'id', v_rows -> -1 -> 'id', 'phase', v_rows -> -1 -> 'phase') end);
-end;
-$$;
-
-
-ALTER FUNCTION weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) OWNER TO weir_owner;
-
---
 -- Name: authenticate_key(text, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
 CREATE FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) RETURNS TABLE(agent_id uuid, agent_name text, organization_id uuid, key_expires_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   return query
@@ -2779,7 +2734,7 @@ ALTER FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) OWNER T
 
 CREATE FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea) RETURNS TABLE(organization_id uuid, name text, scopes text[], key_expires_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   return query
@@ -2802,7 +2757,7 @@ ALTER FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash b
 
 CREATE FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval) RETURNS TABLE(state text, calls jsonb)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 #variable_conflict use_column
 declare
@@ -2847,21 +2802,14 @@ ALTER FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_i
 
 CREATE FUNCTION weir.begin_sign_in(p_email text, p_address inet) RETURNS TABLE(allowed boolean, user_id uuid, password_hash text, disabled boolean)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 -- `user_id` and the like are columns wherever a statement has them
 #variable_conflict use_column
-declare
-  v_network constant text := weir.network_of(p_address);
-  v_pair constant text := lower(p_email) || ' ' || v_network;
 begin
-  -- always in this order, so that nobody waits in a circle
-  allowed := weir.count_attempt('address', v_network, 30, '1 minute')
-             and (p_email is null
-                  or weir.count_attempt('pair', v_pair, 10, '5 minutes')
-                     and (exists (select from weir.sign_in_attempts a where a.kind = 'known' and a.subject = sha256(convert_to(v_pair, 'UTF8'))
-                                  and a.window_ends > clock_timestamp())
-                          or weir.count_attempt('email', lower(p_email), 100, '5 minutes')));
+  -- one subscriber has a whole /64 of IPv6
+  allowed := weir.count_attempt('address', host(network(set_masklen(p_address, case family(p_address) when 4 then 32 else 64 end))), 30, '1 minute')
+             and (p_email is null or weir.count_attempt('email', lower(p_email), 10, '5 minutes'));
   -- Past windows, last and by try: whoever waits for a row here holds none that another one waits for.
   delete from weir.sign_in_attempts a
   where (a.kind, a.subject) in (select o.kind, o.subject from weir.sign_in_attempts o where o.window_ends < clock_timestamp() - interval '1 minute'
@@ -2882,7 +2830,7 @@ ALTER FUNCTION weir.begin_sign_in(p_email text, p_address inet) OWNER TO weir_sy
 
 CREATE FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   update public.mcp_server_instances i
@@ -2900,7 +2848,7 @@ ALTER FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) OWNER
 
 CREATE FUNCTION weir.change_version() RETURNS bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   return (select coalesce(sum(v.version), 0)::bigint from weir.change_versions v);
@@ -2916,7 +2864,7 @@ ALTER FUNCTION weir.change_version() OWNER TO weir_system;
 
 CREATE FUNCTION weir.check_schema(p_schema jsonb, p_path text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 declare
   v_key text;
@@ -2954,7 +2902,7 @@ ALTER FUNCTION weir.check_schema(p_schema jsonb, p_path text) OWNER TO weir_owne
 
 CREATE FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid) RETURNS uuid
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   perform pg_advisory_xact_lock(hashtextextended('weir.choose_node', 0));
@@ -2981,7 +2929,7 @@ ALTER FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime
 
 CREATE FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) RETURNS TABLE(operation_id uuid, action text, organization_id uuid, instance_id uuid, instance_name text, generation bigint, attempt integer, node_id uuid, node_api_url text, node_sealed_api_key bytea, endpoint_url text, runtime text, transport text, package text, package_version text, bin text, args jsonb, env jsonb, configuration jsonb, share text, created_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 #variable_conflict use_column
 declare
@@ -3060,49 +3008,12 @@ $$;
 ALTER FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) OWNER TO weir_system;
 
 --
--- Name: close_denial_counts(integer); Type: FUNCTION; Schema: weir; Owner: weir_system
---
-
-CREATE FUNCTION weir.close_denial_counts(p_limit integer) RETURNS integer
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-declare
-  v_closed integer;
-begin
-  with due as (
-    select d.id from weir.denial_counts d
-    where d.minute < date_trunc('minute', clock_timestamp(), 'UTC')
-    order by d.minute limit greatest(p_limit, 0)
-    for update skip locked
-  ), closed as (
-    delete from weir.denial_counts d using due where d.id = due.id returning d.*
-  ), recorded as (
-    insert into public.mcp_interaction_logs (
-      created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, agent_id, agent_name, key_id, instance_id,
-      instance_name, reason, detail, occurrences)
-    select d.last_at, d.id, 'denied', d.organization_id, d.kind, 'denied', i.epoch, d.actor_kind, d.user_id, d.agent_id,
-           (select a.name from public.agents a where a.id = d.agent_id and a.organization_id = d.organization_id), d.key_id, d.instance_id,
-           (select s.name from public.mcp_server_instances s where s.id = d.instance_id and s.organization_id = d.organization_id),
-           d.reason, 'more equal ones in this minute', d.occurrences - d.own_rows
-    from closed d cross join weir.installation i
-    where d.occurrences > d.own_rows
-  )
-  select count(*)::integer into v_closed from closed;
-  return v_closed;
-end;
-$$;
-
-
-ALTER FUNCTION weir.close_denial_counts(p_limit integer) OWNER TO weir_system;
-
---
 -- Name: close_sign_ins(uuid, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
 CREATE FUNCTION weir.close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_count integer;
@@ -3125,7 +3036,7 @@ ALTER FUNCTION weir.close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope te
 
 CREATE FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_written integer;
@@ -3168,7 +3079,7 @@ ALTER FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at times
 
 CREATE FUNCTION weir.confirmed_email(p_user_id uuid) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   return (select lower(u.email::text) from auth.users u
@@ -3185,7 +3096,7 @@ ALTER FUNCTION weir.confirmed_email(p_user_id uuid) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_attempts integer;
@@ -3204,74 +3115,12 @@ $$;
 ALTER FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) OWNER TO weir_owner;
 
 --
--- Name: count_denials(weir.denial[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
---
-
-CREATE FUNCTION weir.count_denials(p_denials weir.denial[]) RETURNS integer[]
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-declare
-  v_now constant timestamptz := clock_timestamp();
-  v_own_rows constant integer := coalesce(
-    (select (s.value #>> '{}')::integer from weir.settings s where s.name = 'equal_denials'), 10);
-  v_counted integer[];
-begin
-  with asked as materialized (
-    select d.*, row_number() over equal as place, count(*) over equal as calls
-    from unnest(p_denials) d
-    window equal as (partition by d.organization_id, d.kind, d.reason, d.actor_kind, d.user_id, d.agent_id, d.key_id, d.instance_id
-                     order by d.ordinal rows between unbounded preceding and unbounded following)
-  ), counters as (
-    insert into weir.denial_counts as c (
-      organization_id, minute, kind, reason, actor_kind, user_id, agent_id, key_id, instance_id, occurrences, own_rows, last_at)
-    select a.organization_id, date_trunc('minute', v_now, 'UTC'), a.kind, a.reason, a.actor_kind, a.user_id, a.agent_id, a.key_id,
-           a.instance_id, a.calls, v_own_rows, v_now
-    from asked a where a.place = 1
-    order by a.organization_id, a.kind, a.reason, a.actor_kind, a.user_id, a.agent_id, a.key_id, a.instance_id
-    on conflict on constraint denial_counts_one_for_equal_denials do update
-      set occurrences = c.occurrences + excluded.occurrences, last_at = excluded.last_at
-    returning c.*
-  )
-  select coalesce(array_agg(a.ordinal), '{}') into v_counted
-  from asked a
-  join counters c on c.organization_id = a.organization_id and c.kind::text = a.kind and c.reason::text = a.reason
-    and c.actor_kind::text = a.actor_kind and c.user_id is not distinct from a.user_id and c.agent_id is not distinct from a.agent_id
-    and c.key_id is not distinct from a.key_id and c.instance_id is not distinct from a.instance_id
-  where c.occurrences - a.calls + a.place > c.own_rows;
-  return v_counted;
-end;
-$$;
-
-
-ALTER FUNCTION weir.count_denials(p_denials weir.denial[]) OWNER TO weir_owner;
-
---
--- Name: count_denied_calls(weir.call_decision[], text[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
---
-
-CREATE FUNCTION weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) RETURNS integer[]
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-begin
-  return weir.count_denials(array(
-    select row(c.ordinal, c.organization_id, p_kinds[c.ordinal], c.failures[1], case when c.user_id is null then 'agent' else 'user' end,
-               c.user_id, c.agent_id, c.key_id, c.instance_id)::weir.denial
-    from unnest(p_calls) c where c.organization_id is not null and c.failures <> '{}'));
-end;
-$$;
-
-
-ALTER FUNCTION weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) OWNER TO weir_owner;
-
---
 -- Name: count_of(text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
 CREATE FUNCTION weir.count_of(p_what text, p_organization_id uuid) RETURNS bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   return case p_what
@@ -3298,7 +3147,7 @@ ALTER FUNCTION weir.count_of(p_what text, p_organization_id uuid) OWNER TO weir_
 
 CREATE FUNCTION weir.create_mcp_server(p_organization_id uuid, p_config jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -3353,7 +3202,7 @@ ALTER FUNCTION weir.create_mcp_server(p_organization_id uuid, p_config jsonb) OW
 
 CREATE FUNCTION weir.create_user(p_email text, p_password_hash text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -3400,11 +3249,11 @@ begin
            case when r.path is not null then r.path when r.failures[1] = 'unavailable' then r.status end,
            r.organization_id, r.agent_id, r.agent_name, r.key_id, r.user_id, r.instance_id, r.instance_name,
            case when r.path is null and r.failures = '{}' then r.endpoint_url end, r.node_id, r.share, r.grant_id,
-           r.limits)::weir.call_decision order by r.ordinal),
-         count(r.organization_id), coalesce(bool_or(r.path is null and r.failures = '{}' and r.limits <> '{}'), false)
-  into v_decisions.calls, v_decisions.known, v_decisions.limited
+           r.limits)::weir.call_decision),
+         coalesce(bool_or(r.path is null and r.failures = '{}' and r.limits <> '{}'), false)
+  into v_decisions.calls, v_decisions.limited
   from (
-    select d.*, case when (d.failures = '{}' or d.failures = '{unavailable}') and weir.has_argument_rule(d.entries)
+    select d.*, case when (d.failures = '{}' or d.failures = '{unavailable}') and d.entries <> '{}' and weir.has_argument_rule(d.entries)
                      then weir.argument_failure(d.entries, p_arguments[d.ordinal]) end as path
     from (
       select c.ordinal, a.organization_id, a.id as agent_id, a.name as agent_name, k.key_id, c.user_id,
@@ -3456,7 +3305,13 @@ begin
       left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true
       left join lateral (select x.id, x.permissions, x.not_before, x.expires_at from public.agent_mcp_permissions x
                          where x.agent_id = a.id and x.mcp_server_instance_id = i.id and x.revoked_at is null offset 0) g on true
-      left join lateral (select weir.granted_entries(g.permissions, c.kind, c.item) as entries offset 0) e on true
+      -- what is asked most is answered here, which spares a function: a tool by its exact name, and context at all
+      left join lateral (select case when c.kind = 'tool_execution' and g.permissions -> 'tools' -> c.item is not null
+                                     then array[g.permissions -> 'tools' -> c.item]
+                                     when c.kind = 'context_request' and c.item is null and jsonb_typeof(g.permissions) = 'object'
+                                     then '{}'
+                                     when g.id is not null
+                                     then weir.granted_entries(g.permissions, c.kind, c.item) end as entries offset 0) e on true
       -- a join and not `exists`: the planner would read all pins of all tenants once rather than one for each call
       left join lateral (select true as approved from public.mcp_server_tools x
                          where x.instance_id = i.id and x.kind = case c.kind when 'prompt_get' then 'prompt' else 'tool' end
@@ -3476,7 +3331,7 @@ ALTER FUNCTION weir.decide(p_key_ids text[], p_secret_hashes bytea[], p_user_ids
 
 CREATE FUNCTION weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[]) RETURNS TABLE(instance_id uuid, kind text, name text, definition_hash bytea, definition text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 #variable_conflict use_column
 begin
@@ -3498,7 +3353,7 @@ ALTER FUNCTION weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names t
 
 CREATE FUNCTION weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_answer constant jsonb := weir.request_operation(p_organization_id, p_instance_id, 'delete');
@@ -3522,7 +3377,7 @@ ALTER FUNCTION weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid
 
 CREATE FUNCTION weir.ed25519_blob(p_public_key text) RETURNS bytea
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 declare
   v_blob bytea;
@@ -3556,7 +3411,7 @@ ALTER FUNCTION weir.endpoint_url(p_url text, p_node_api_url text, p_instance_id 
 
 CREATE FUNCTION weir.ensure_log_partitions() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     SET "TimeZone" TO 'UTC'
     AS $$
 declare
@@ -3607,7 +3462,7 @@ ALTER FUNCTION weir.error(p_code text, p_message text, p_hint text) OWNER TO wei
 
 CREATE FUNCTION weir.find_login(p_email text) RETURNS TABLE(user_id uuid, password_hash text, disabled boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   if exists (select from weir.installation i where i.embedded_issuer) then
@@ -3685,7 +3540,7 @@ ALTER FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_item tex
 
 CREATE FUNCTION weir.guard_grant() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
@@ -3712,7 +3567,7 @@ ALTER FUNCTION weir.guard_grant() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_instance() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   if new.organization_id <> old.organization_id then
@@ -3737,7 +3592,7 @@ ALTER FUNCTION weir.guard_instance() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_invitation() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   if (old.organization_id, old.email, old.role, old.token_hash, old.expires_at, old.created_at)
@@ -3761,7 +3616,7 @@ ALTER FUNCTION weir.guard_invitation() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_key() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
@@ -3783,7 +3638,7 @@ ALTER FUNCTION weir.guard_key() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_last_owner() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   if tg_op = 'UPDATE' and new.role = 'owner' and new.status = 'active' and new.organization_id = old.organization_id
@@ -3809,7 +3664,7 @@ ALTER FUNCTION weir.guard_last_owner() OWNER TO weir_system;
 
 CREATE FUNCTION weir.guard_organization_key() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
@@ -3831,7 +3686,7 @@ ALTER FUNCTION weir.guard_organization_key() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_pin() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   if (old.organization_id, old.instance_id, old.kind, old.name, old.definition_hash, old.definition)
@@ -3851,7 +3706,7 @@ ALTER FUNCTION weir.guard_pin() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_request() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   if (old.status <> 'open' and new.status <> old.status)
@@ -3896,7 +3751,7 @@ ALTER FUNCTION weir.has_argument_rule(p_entries jsonb[]) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval) RETURNS TABLE(organization_id uuid, instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, generation bigint)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 #variable_conflict use_column
 begin
@@ -3931,7 +3786,7 @@ ALTER FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_l
 
 CREATE FUNCTION weir.is_allowed_url(p_url text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 begin
   return p_url ~ '^https://[^/?#@\s]+([/?][^#\s]*)?$'
@@ -3950,7 +3805,7 @@ ALTER FUNCTION weir.is_allowed_url(p_url text) OWNER TO weir_system;
 
 CREATE FUNCTION weir.is_banned(p_user_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   return exists (select from auth.users u where u.id = p_user_id and u.banned_until > now());
@@ -3967,33 +3822,15 @@ ALTER FUNCTION weir.is_banned(p_user_id uuid) OWNER TO weir_owner;
 CREATE FUNCTION weir.is_clean_path(p_path text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $_$
-declare
-  v_path text := regexp_replace(p_path, '^[a-z][a-z0-9+.-]*:///?', '/');
 begin
-  return v_path like '/%'
-     and p_path !~ '[\\%\x01-\x1f\x7f-\x9f\u2028\u2029]'
-     and v_path !~ '//|(^|/)\.{1,2}(/|$)';
+  -- one expression, and one search of the path: this runs for each call
+  return case when starts_with(p_path, '/') then p_path else regexp_replace(p_path, '^[a-z][a-z0-9+.-]*:///?', '/') end
+    !~ '^$|^[^/]|//|/\.{1,2}(/|$)|[\\%\x01-\x1f\x7f-\x9f\u2028\u2029]';
 end;
 $_$;
 
 
 ALTER FUNCTION weir.is_clean_path(p_path text) OWNER TO weir_owner;
-
---
--- Name: is_keyring(bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
---
-
-CREATE FUNCTION weir.is_keyring(p_fingerprint bytea) RETURNS boolean
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-begin
-  return (select i.keyring_fingerprint = p_fingerprint from weir.installation i);
-end;
-$$;
-
-
-ALTER FUNCTION weir.is_keyring(p_fingerprint bytea) OWNER TO weir_system;
 
 --
 -- Name: is_under(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4002,11 +3839,8 @@ ALTER FUNCTION weir.is_keyring(p_fingerprint bytea) OWNER TO weir_system;
 CREATE FUNCTION weir.is_under(p_value text, p_base text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
-declare
-  v_base text := rtrim(p_base, '/');
 begin
-  return weir.is_clean_path(p_value)
-     and (rtrim(p_value, '/') = v_base or starts_with(p_value, v_base || '/'));
+  return (starts_with(p_value, rtrim(p_base, '/') || '/') or rtrim(p_value, '/') = rtrim(p_base, '/')) and weir.is_clean_path(p_value);
 end;
 $$;
 
@@ -4019,7 +3853,7 @@ ALTER FUNCTION weir.is_under(p_value text, p_base text) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -4039,23 +3873,12 @@ $$;
 ALTER FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) OWNER TO weir_system;
 
 --
--- Name: key_scope(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
---
-
-CREATE FUNCTION weir.key_scope(p_function text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE p_function WHEN 'read_audit'::text THEN 'audit.read'::text WHEN 'read_servers'::text THEN 'servers.read'::text WHEN 'read_usage'::text THEN 'usage.read'::text ELSE NULL::text END;
-
-
-ALTER FUNCTION weir.key_scope(p_function text) OWNER TO weir_owner;
-
---
 -- Name: limit_reached(uuid, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
 CREATE FUNCTION weir.limit_reached(p_grant_id uuid, p_limits jsonb) RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   return exists (
@@ -4088,7 +3911,7 @@ ALTER FUNCTION weir.lock_key(p_organization_id uuid) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.lock_organization(p_organization_id uuid) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   perform pg_advisory_xact_lock(weir.lock_key(p_organization_id));
@@ -4106,6 +3929,14 @@ CREATE FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xi
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
 begin
+  -- here and not in a check of the table, which every insert would parse and plan once more
+  if not ((p_phase = 'denied') = (p_decision = 'denied')
+          and (p_phase <> 'denied' or p_reason is not null)
+          and (p_phase = 'completed') = (p_outcome is not null)
+          and (p_actor_kind = 'system' or num_nonnulls(p_user_id, p_agent_id) > 0)
+          and p_attempt > 0 and p_occurrences > 0) then
+    raise check_violation using message = 'the phase of a row of the record must fit its decision, reason, outcome and actor';
+  end if;
   return pg_catalog.sha256(pg_catalog.record_send(row(
     p_canon_version::bigint, p_epoch::bigint, p_xid, p_organization_id, p_created_at, p_id,
     pg_catalog.convert_to(p_phase, 'UTF8'), pg_catalog.convert_to(p_kind, 'UTF8'), pg_catalog.convert_to(p_decision, 'UTF8'),
@@ -4122,6 +3953,25 @@ $$;
 
 
 ALTER FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) OWNER TO weir_owner;
+
+--
+-- Name: make_counters(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.make_counters() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  insert into weir.grant_usage (organization_id, grant_id, period, window_start, used)
+  select new.organization_id, new.id, l.period, '-infinity', 0
+  from jsonb_object_keys(new.permissions -> 'limits') l(period);
+  return null;
+end;
+$$;
+
+
+ALTER FUNCTION weir.make_counters() OWNER TO weir_system;
 
 --
 -- Name: matches_glob(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4155,7 +4005,7 @@ ALTER FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) OWNER TO weir_owne
 
 CREATE FUNCTION weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   return exists (select from weir.my_organizations('admin') o where o = p_organization_id)
@@ -4190,7 +4040,7 @@ ALTER FUNCTION weir.may_use_agent(p_user_id uuid, p_agent_id uuid, p_owner_id uu
 
 CREATE FUNCTION weir.my_agents() RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   return query
@@ -4210,7 +4060,7 @@ ALTER FUNCTION weir.my_agents() OWNER TO weir_system;
 
 CREATE FUNCTION weir.my_new_organizations() RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   return query
@@ -4230,7 +4080,7 @@ ALTER FUNCTION weir.my_new_organizations() OWNER TO weir_system;
 
 CREATE FUNCTION weir.my_organizations(p_role text DEFAULT 'viewer'::text) RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 3
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   return query
@@ -4258,7 +4108,7 @@ ALTER FUNCTION weir.my_organizations(p_role text) OWNER TO weir_system;
 
 CREATE FUNCTION weir.my_workspaces() RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 5
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   return query
@@ -4284,23 +4134,12 @@ CREATE FUNCTION weir.name_error(p_argument text, p_value text) RETURNS text
 ALTER FUNCTION weir.name_error(p_argument text, p_value text) OWNER TO weir_owner;
 
 --
--- Name: network_of(inet); Type: FUNCTION; Schema: weir; Owner: weir_owner
---
-
-CREATE FUNCTION weir.network_of(p_address inet) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN host((network(set_masklen(p_address, CASE family(p_address) WHEN 4 THEN 32 ELSE 64 END)))::inet);
-
-
-ALTER FUNCTION weir.network_of(p_address inet) OWNER TO weir_owner;
-
---
 -- Name: node_connections(); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
 CREATE FUNCTION weir.node_connections() RETURNS TABLE(node_id uuid, name text, api_url text, sealed_api_key bytea, online boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   return query select n.id, n.name, n.api_url, n.sealed_api_key, n.is_online
@@ -4317,7 +4156,7 @@ ALTER FUNCTION weir.node_connections() OWNER TO weir_system;
 
 CREATE FUNCTION weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_node_id uuid;
@@ -4356,7 +4195,7 @@ ALTER FUNCTION weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_stat
 
 CREATE FUNCTION weir.on_catalog_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   perform weir.announce_change(weir.platform_id());
@@ -4376,7 +4215,7 @@ ALTER FUNCTION weir.on_catalog_change() OWNER TO weir_system;
 
 CREATE FUNCTION weir.on_organization_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   perform weir.announce_change(old.id);
@@ -4396,7 +4235,7 @@ ALTER FUNCTION weir.on_organization_change() OWNER TO weir_system;
 
 CREATE FUNCTION weir.on_permission_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   if tg_op in ('UPDATE', 'DELETE') then
@@ -4414,24 +4253,21 @@ $$;
 ALTER FUNCTION weir.on_permission_change() OWNER TO weir_system;
 
 --
--- Name: open_sign_in(uuid, inet); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: open_sign_in(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) RETURNS uuid
+CREATE FUNCTION weir.open_sign_in(p_user_id uuid) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
-  v_pair constant bytea := (select sha256(convert_to(u.email || ' ' || weir.network_of(p_address), 'UTF8')) from auth.users u where u.id = p_user_id);
 begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
   end if;
-  delete from weir.sign_in_attempts a where a.kind = 'pair' and a.subject = v_pair;
-  insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
-  select 'known', v_pair, clock_timestamp() + interval '30 days', 1 where v_pair is not null
-  on conflict (kind, subject) do update set window_ends = excluded.window_ends;
+  delete from weir.sign_in_attempts a
+  where a.kind = 'email' and a.subject = (select sha256(convert_to(u.email, 'UTF8')) from auth.users u where u.id = p_user_id);
   delete from weir.sign_ins s
   where s.id in (select o.id from weir.sign_ins o where o.expires_at < clock_timestamp() - interval '1 day' limit 20 for update skip locked)
      or s.id in (select o.id from weir.sign_ins o where o.user_id = p_user_id order by o.created_at desc offset 49);
@@ -4441,60 +4277,52 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) OWNER TO weir_system;
+ALTER FUNCTION weir.open_sign_in(p_user_id uuid) OWNER TO weir_system;
 
 --
 -- Name: over_limit(weir.call_decision[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.over_limit(p_calls weir.call_decision[]) RETURNS TABLE(ordinal integer, retry_after integer)
+CREATE FUNCTION weir.over_limit(p_calls weir.call_decision[]) RETURNS jsonb
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
-  v_now timestamptz;
+  v_over jsonb;
 begin
-  -- 1. one row per limited grant and period, made where missing
-  insert into weir.grant_usage (organization_id, grant_id, period, window_start, used)
-  select distinct c.organization_id, c.grant_id, l.period, '-infinity'::timestamptz, 0
-  from unnest(p_calls) c cross join lateral jsonb_object_keys(c.limits) l(period)
-  where c.failures = '{}'
-  order by c.grant_id, l.period
-  on conflict do nothing;
-  -- 2. locked
-  perform u.used from weir.grant_usage u
-  where u.grant_id in (select c.grant_id from unnest(p_calls) c where c.failures = '{}' and c.limits is not null)
-  order by u.grant_id, u.period
-  for update;
-  v_now := clock_timestamp();
-  -- 3. counted: of each grant's calls the first that fit
-  return query
   with asked as materialized (
-    select c.grant_id, c.limits, count(*) as calls
-    from unnest(p_calls) c where c.failures = '{}' and c.limits is not null group by c.grant_id, c.limits
-  ), windows as materialized (
-    select a.grant_id, l.period, w.start, a.calls,
-           l.amount::bigint - case when u.window_start >= w.start then u.used else 0 end as room,
-           ceil(extract(epoch from w.start + ('1 ' || substr(l.period, 5))::interval - v_now))::integer as retry_after
+    select c.grant_id, (array_agg(c.limits))[1] as limits, array_agg(c.ordinal order by c.ordinal) as ordinals, count(*) as calls
+    from unnest(p_calls) c where c.failures = '{}' and c.limits <> '{}' group by c.grant_id
+  ), counters as materialized (
+    select a.grant_id, u.period, u.window_start, u.used, a.limits, a.calls
     from asked a
-    cross join lateral jsonb_each_text(a.limits) l(period, amount)
-    cross join lateral (select date_trunc(substr(l.period, 5), v_now, 'UTC') as start) w
-    join weir.grant_usage u on u.grant_id = a.grant_id and u.period = l.period
+    join weir.grant_usage u on u.grant_id = a.grant_id and a.limits ? u.period
+    order by u.grant_id, u.period
+    for update of u
+  ), windows as materialized (
+    select c.*, now.starts[w.n] as start, w.length,
+           (c.limits ->> c.period)::bigint - case when c.window_start >= now.starts[w.n] then c.used else 0 end as room
+    from (select array[date_trunc('minute', max(clock_timestamp()), 'UTC'), date_trunc('hour', max(clock_timestamp()), 'UTC'),
+                       date_trunc('day', max(clock_timestamp()), 'UTC')] as starts from counters offset 0) now,
+         counters c
+    join (values ('per_minute', 1, interval '1 minute'), ('per_hour', 2, interval '1 hour'), ('per_day', 3, interval '1 day'))
+      as w(period, n, length) on w.period = c.period
   ), fits as materialized (
-    select w.grant_id, least(greatest(min(w.room), 0), min(w.calls)) as calls,
-           max(w.retry_after) filter (where w.room < w.calls) as retry_after
-    from windows w group by w.grant_id
+    -- of each grant's calls the first that fit; none where a counter is missing
+    select w.grant_id, case when w.limits - array_agg(w.period) = '{}' then least(greatest(min(w.room), 0), w.calls) else 0 end as calls,
+           max(w.start + w.length) filter (where w.room < w.calls) as ends
+    from windows w group by w.grant_id, w.limits, w.calls
   ), counted as (
     update weir.grant_usage u
     set used = case when u.window_start >= w.start then u.used else 0 end + f.calls, window_start = greatest(u.window_start, w.start)
     from windows w join fits f on f.grant_id = w.grant_id
     where u.grant_id = w.grant_id and u.period = w.period
   )
-  select c.ordinal, greatest(f.retry_after, 1)
-  from (select x.ordinal, x.grant_id, row_number() over (partition by x.grant_id order by x.ordinal) as position
-        from unnest(p_calls) x where x.failures = '{}' and x.limits is not null) c
-  join fits f on f.grant_id = c.grant_id
-  where c.position > f.calls;
+  select jsonb_object_agg(o.ordinal, greatest(ceil(extract(epoch from f.ends - clock_timestamp())), 1)::integer) into v_over
+  from asked a
+  left join fits f on f.grant_id = a.grant_id
+  cross join lateral unnest(a.ordinals[coalesce(f.calls, 0) + 1 :]) o(ordinal);
+  return v_over;
 end;
 $$;
 
@@ -4507,7 +4335,7 @@ ALTER FUNCTION weir.over_limit(p_calls weir.call_decision[]) OWNER TO weir_owner
 
 CREATE FUNCTION weir.pattern_error(p_pattern text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 begin
   if length(p_pattern) not between 1 and 200 then
@@ -4536,7 +4364,7 @@ ALTER FUNCTION weir.pattern_error(p_pattern text) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.permissions_error(p_permissions jsonb) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 declare
   v_error text;
@@ -4602,7 +4430,7 @@ ALTER FUNCTION weir.platform_id() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) RETURNS uuid
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_agent_id uuid;
@@ -4639,7 +4467,7 @@ ALTER FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_i
 
 CREATE FUNCTION weir.publish_catalog_server(p_entry jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_key text;
@@ -4682,7 +4510,7 @@ ALTER FUNCTION weir.publish_catalog_server(p_entry jsonb) OWNER TO weir_system;
 
 CREATE FUNCTION weir.published_columns() RETURNS TABLE(relation_name text, column_name text, column_type text)
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     BEGIN ATOMIC
  SELECT (c.relname)::text AS relname,
      (a.attname)::text AS attname,
@@ -4712,7 +4540,7 @@ ALTER FUNCTION weir.published_columns() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.published_functions() RETURNS TABLE(function_name text, argument_names text[], argument_types text[], required integer, returns_set boolean, result_type text, columns text[], column_types text[])
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     BEGIN ATOMIC
  SELECT (p.proname)::text AS proname,
      COALESCE(p.proargnames[1:p.pronargs], '{}'::text[]) AS "coalesce",
@@ -4743,100 +4571,12 @@ END;
 ALTER FUNCTION weir.published_functions() OWNER TO weir_owner;
 
 --
--- Name: purge(interval, interval, interval, integer); Type: FUNCTION; Schema: weir; Owner: weir_system
---
-
-CREATE FUNCTION weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) RETURNS integer
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-declare
-  v_limit constant integer := greatest(p_limit, 0);
-  v_now constant timestamptz := clock_timestamp();
-  v_count integer;
-  v_purged integer := 0;
-begin
-  if num_nulls(p_idempotency_keys, p_chat_turns, p_security_events) > 0
-     or least(p_idempotency_keys, p_chat_turns, p_security_events) < interval '1 hour' then
-    raise exception using errcode = 'WR001', message = 'what is kept is kept for an hour at least';
-  end if;
-  delete from weir.idempotency_keys k
-  where (k.organization_id, k.key) in (
-    select o.organization_id, o.key from weir.idempotency_keys o where o.created_at < v_now - p_idempotency_keys
-    order by o.created_at limit v_limit);
-  get diagnostics v_count = row_count;
-  v_purged := v_purged + v_count;
-  delete from weir.chat_turns t
-  where (t.message_id, t.agent_id) in (
-    select o.message_id, o.agent_id from weir.chat_turns o join public.chat_messages m on m.id = o.message_id
-    where o.leased_until < v_now and m.created_at < v_now - p_chat_turns
-    limit v_limit for update of o skip locked);
-  get diagnostics v_count = row_count;
-  v_purged := v_purged + v_count;
-  delete from weir.security_events e
-  where (e.minute, e.reason, e.key_prefix, e.address) in (
-    select o.minute, o.reason, o.key_prefix, o.address from weir.security_events o where o.minute < v_now - p_security_events
-    order by o.minute limit v_limit for update skip locked);
-  get diagnostics v_count = row_count;
-  return v_purged + v_count;
-end;
-$$;
-
-
-ALTER FUNCTION weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) OWNER TO weir_system;
-
---
--- Name: read_with_key(text, bytea, text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
---
-
-CREATE FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) RETURNS jsonb
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-declare
-  v_scope constant text := weir.key_scope(p_function);
-  v_limit integer;
-  v_organization_id uuid;
-  v_scopes text[];
-  v_filter constant jsonb := nullif(p_arguments -> 'filter', 'null');
-  v_before constant jsonb := nullif(p_arguments -> 'before', 'null');
-  v_error text;
-begin
-  select k.organization_id, k.scopes into v_organization_id, v_scopes from weir.authenticate_organization_key(p_key_id, p_secret_hash) k;
-  if v_scope is null then
-    return weir.error('WR010', 'a key of an organization reads read_audit, read_servers and read_usage');
-  elsif (p_arguments ->> 'organization_id')::uuid <> v_organization_id then
-    return weir.error('WR004', 'there is no such organization');
-  elsif v_scope <> all(v_scopes) then
-    perform weir.record_event('admin_read', v_organization_id, 'forbidden', p_item => p_function, p_key_id => p_key_id);
-    return weir.error('WR003', format('this key has no scope %s', v_scope), 'An owner or admin makes another key with that scope.');
-  elsif p_function = 'read_servers' then
-    return weir.servers_of(v_organization_id);
-  elsif p_function = 'read_usage' then
-    return weir.usage_of(v_organization_id, (p_arguments ->> 'since')::timestamptz, (p_arguments ->> 'until')::timestamptz);
-  end if;
-  v_limit := coalesce((p_arguments ->> 'limit')::integer, 100);
-  v_error := coalesce(case when v_limit not between 1 and 1000 then 'limit must be 1 to 1000' end,
-                      weir.audit_filter_error(v_filter), weir.audit_cursor_error(v_before));
-  if v_error is not null then
-    perform weir.record_event('admin_read', v_organization_id, 'invalid_argument', p_item => p_function, p_detail => v_error, p_key_id => p_key_id);
-    return weir.error('WR001', v_error);
-  end if;
-  perform weir.record_event('admin_read', v_organization_id, p_item => p_function, p_detail => weir.cut(v_filter::text, 500), p_key_id => p_key_id);
-  return weir.audit_page(v_organization_id, null, v_filter, v_before, v_limit);
-end;
-$$;
-
-
-ALTER FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) OWNER TO weir_system;
-
---
 -- Name: record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
 CREATE FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) RETURNS TABLE(id uuid, is_new boolean)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 #variable_conflict use_column
 declare
@@ -4875,7 +4615,7 @@ ALTER FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channe
 
 CREATE FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   update weir.chat_turns t set calls = t.calls || jsonb_build_object(p_place::text, p_call)
@@ -4896,7 +4636,7 @@ ALTER FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_messa
 
 CREATE FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb) RETURNS TABLE(new_pins integer, changed_pins integer, quarantined integer)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 #variable_conflict use_column
 declare
@@ -4966,45 +4706,39 @@ ALTER FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, 
 
 CREATE FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[], p_request_hashes bytea[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_written integer;
-  v_denials weir.denial[];
-  v_counted integer[];
+  v_epoch integer;
 begin
   if not p_reasons <@ array['invalid_request', 'error', 'limit'] or array_position(p_reasons, null) is not null then
     raise exception using errcode = 'WR001', message = 'p_reasons: must be invalid_request, error or limit';
   end if;
-  v_denials := array(
-    select row(c.ordinal, a.organization_id, c.kind, c.reason, case when c.user_id is null then 'agent' else 'user' end, c.user_id, a.id,
-               k.key_id, null)::weir.denial
-    from unnest(p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_reasons) with ordinality
-         as c(key_id, secret_hash, user_id, agent_id, kind, reason, ordinal)
-    left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
-                       where x.key_id = c.key_id and x.secret_hash = c.secret_hash and x.revoked_at is null
-                         and (x.expires_at is null or x.expires_at > clock_timestamp()) offset 0) k on true
-    -- whoever is not (any more) of the organization writes nothing into its record
-    join lateral (select x.id, x.organization_id from public.agents x
-                  where x.is_active
-                    and (x.id = k.agent_id
-                         or (c.key_id is null and x.id = c.agent_id and weir.may_use_agent(c.user_id, x.id, x.owner_id)
-                             and exists (select from public.organization_members m
-                                         where m.organization_id = x.organization_id and m.user_id = c.user_id and m.status = 'active')))
-                  offset 0) a on true);
-  v_counted := weir.count_denials(v_denials);
+  select i.epoch into v_epoch from weir.installation i;
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     item, request_id, reason, request_bytes, request_hash)
-  select p_created_at[d.ordinal], p_ids[d.ordinal], 'denied', d.organization_id, d.kind, 'denied', i.epoch, p_replica_id,
-         d.actor_kind, d.user_id, d.agent_id, (select x.name from public.agents x where x.id = d.agent_id), d.key_id,
-         weir.cut(p_items[d.ordinal], 4096), weir.cut(p_request_ids[d.ordinal], 256), d.reason, p_request_bytes[d.ordinal],
-         p_request_hashes[d.ordinal]
-  from unnest(v_denials) d cross join weir.installation i
-  where d.ordinal <> all(v_counted)
+  select c.created_at, c.id, 'denied', a.organization_id, c.kind, 'denied', v_epoch, p_replica_id,
+         case when c.user_id is null then 'agent' else 'user' end, c.user_id, a.id, a.name, k.key_id,
+         weir.cut(c.item, 4096), weir.cut(c.request_id, 256), c.reason, c.request_bytes, c.request_hash
+  from unnest(p_ids, p_created_at, p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_items, p_reasons,
+              p_request_ids, p_request_bytes, p_request_hashes)
+       as c(id, created_at, key_id, secret_hash, user_id, agent_id, kind, item, reason, request_id, request_bytes, request_hash)
+  left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
+                     where x.key_id = c.key_id and x.secret_hash = c.secret_hash and x.revoked_at is null
+                       and (x.expires_at is null or x.expires_at > clock_timestamp()) offset 0) k on true
+  -- whoever is not (any more) of the organization writes nothing into its record
+  join lateral (select x.id, x.organization_id, x.name from public.agents x
+                where x.is_active
+                  and (x.id = k.agent_id
+                       or (c.key_id is null and x.id = c.agent_id and weir.may_use_agent(c.user_id, x.id, x.owner_id)
+                           and exists (select from public.organization_members m
+                                       where m.organization_id = x.organization_id and m.user_id = c.user_id and m.status = 'active')))
+                offset 0) a on true
   on conflict do nothing;
   get diagnostics v_written = row_count;
-  return v_written + cardinality(v_counted);
+  return v_written;
 end;
 $$;
 
@@ -5012,30 +4746,22 @@ $$;
 ALTER FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[], p_request_hashes bytea[]) OWNER TO weir_system;
 
 --
--- Name: record_event(text, uuid, text, uuid, uuid, text, text, uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: record_event(text, uuid, text, uuid, uuid, text, text, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text DEFAULT NULL::text, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text, p_detail text DEFAULT NULL::text, p_grant_id uuid DEFAULT NULL::uuid, p_outcome text DEFAULT 'ok'::text, p_key_id text DEFAULT NULL::text) RETURNS void
+CREATE FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text DEFAULT NULL::text, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text, p_detail text DEFAULT NULL::text, p_grant_id uuid DEFAULT NULL::uuid, p_outcome text DEFAULT 'ok'::text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
-  v_actor_kind constant text := case when p_key_id is not null then 'key' when v_actor is null then 'system' else 'user' end;
 begin
-  if p_reason is not null and cardinality(weir.count_denials(array[row(
-       1, p_organization_id, p_kind, p_reason, v_actor_kind, v_actor,
-       -- of its own only, so that nobody makes denials unequal with ids that they think of
-       (select a.id from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id), p_key_id,
-       (select s.id from public.mcp_server_instances s where s.id = p_instance_id and s.organization_id = p_organization_id))::weir.denial])) > 0 then
-    return;
-  end if;
   insert into public.mcp_interaction_logs (
-    created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, key_id, agent_id, agent_name, instance_id,
+    created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, agent_id, agent_name, instance_id,
     instance_name, item, grant_id, reason, detail, outcome)
   select clock_timestamp(), weir.uuid_v7(), case when p_reason is null then 'completed' else 'denied' end, p_organization_id, p_kind,
          case when p_reason is null then 'allowed' else 'denied' end, i.epoch,
-         v_actor_kind, v_actor, p_key_id, p_agent_id,
+         case when v_actor is null then 'system' else 'user' end, v_actor, p_agent_id,
          (select a.name from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id), p_instance_id,
          (select s.name from public.mcp_server_instances s where s.id = p_instance_id and s.organization_id = p_organization_id),
          weir.cut(p_item, 4096), p_grant_id, p_reason, weir.cut(p_detail, 500), case when p_reason is null then p_outcome end
@@ -5044,7 +4770,7 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text, p_key_id text) OWNER TO weir_system;
+ALTER FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text) OWNER TO weir_system;
 
 --
 -- Name: record_instance_state(uuid, bigint, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -5052,7 +4778,7 @@ ALTER FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason t
 
 CREATE FUNCTION weir.record_instance_state(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   return weir.apply_report(p_instance_id, p_generation, p_state, p_error_code, p_error);
@@ -5068,7 +4794,7 @@ ALTER FUNCTION weir.record_instance_state(p_instance_id uuid, p_generation bigin
 
 CREATE FUNCTION weir.record_operation(p_operation_id uuid, p_replica_id uuid, p_outcome text, p_error_code text, p_error text, p_retry_at timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_operation weir.dtma_operations;
@@ -5117,7 +4843,7 @@ ALTER FUNCTION weir.record_operation(p_operation_id uuid, p_replica_id uuid, p_o
 
 CREATE FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_minute constant timestamptz := date_trunc('minute', clock_timestamp());
@@ -5146,7 +4872,7 @@ ALTER FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text
 
 CREATE FUNCTION weir.refresh_sign_in(p_id uuid, p_counter integer) RETURNS TABLE(problem text, counter integer, user_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 #variable_conflict use_column
 declare
@@ -5185,7 +4911,7 @@ ALTER FUNCTION weir.refresh_sign_in(p_id uuid, p_counter integer) OWNER TO weir_
 
 CREATE FUNCTION weir.refuse(p_code text, p_message text, p_kind text, p_organization_id uuid DEFAULT NULL::uuid, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text, p_hint text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_reason constant text := case p_code
@@ -5213,7 +4939,7 @@ ALTER FUNCTION weir.refuse(p_code text, p_message text, p_kind text, p_organizat
 
 CREATE FUNCTION weir.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   raise exception using errcode = 'WR003', message = format('%I.%I can only be appended to', tg_table_schema, tg_table_name);
@@ -5229,7 +4955,7 @@ ALTER FUNCTION weir.refuse_change() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.refuse_truncate() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   raise exception using errcode = 'WR003', message = format('%I.%I cannot be truncated', tg_table_schema, tg_table_name);
@@ -5245,7 +4971,7 @@ ALTER FUNCTION weir.refuse_truncate() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, p_kind text, p_organization_id uuid DEFAULT NULL::uuid, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   return case p_sqlstate
@@ -5269,7 +4995,7 @@ ALTER FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, p_kind 
 
 CREATE FUNCTION weir.register_node(p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer, p_isolation text, p_runtimes text[]) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_id uuid;
@@ -5296,7 +5022,7 @@ ALTER FUNCTION weir.register_node(p_token_hash bytea, p_node_key_hash bytea, p_a
 
 CREATE FUNCTION weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   update weir.chat_turns t set leased_until = '-infinity'
@@ -5313,7 +5039,7 @@ ALTER FUNCTION weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_mess
 
 CREATE FUNCTION weir.replica_heartbeat(p_replica_id uuid, p_internal_url text, p_keyring_fingerprint bytea, p_version text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_fingerprint bytea;
@@ -5352,7 +5078,7 @@ ALTER FUNCTION weir.request_hash(p_action text, p_server_config jsonb, p_server_
 
 CREATE FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_operation_id constant uuid := weir.uuid_v7();
@@ -5408,7 +5134,7 @@ ALTER FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uuid
 
 CREATE FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 declare
   v_user_id uuid;
@@ -5451,7 +5177,7 @@ ALTER FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text
 
 CREATE FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   update public.user_secrets s set wrapped_key = p_wrapped_key, version = s.version + 1, updated_at = now()
@@ -5467,54 +5193,12 @@ $$;
 ALTER FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) OWNER TO weir_system;
 
 --
--- Name: roll_up_usage(interval); Type: FUNCTION; Schema: weir; Owner: weir_system
---
-
-CREATE FUNCTION weir.roll_up_usage(p_grace interval) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-declare
-  v_hour timestamptz;
-begin
-  if not pg_try_advisory_xact_lock(hashtextextended('weir.roll_up_usage', 0)) then
-    return false;
-  end if;
-  select p.rolled_up_to into v_hour from weir.usage_progress p;
-  if v_hour is null then
-    -- the first time: from the first row, or from now on
-    insert into weir.usage_progress (rolled_up_to)
-    select date_trunc('hour', coalesce((select min(l.created_at) from public.mcp_interaction_logs l), clock_timestamp()), 'UTC')
-    on conflict do nothing;
-    return true;
-  elsif v_hour + interval '1 hour' + greatest(p_grace, interval '5 minutes') > clock_timestamp() then
-    return false;
-  end if;
-  insert into public.usage_hourly (organization_id, hour, agent_id, instance_id, calls, denied, failed, duration_us)
-  select l.organization_id, v_hour, l.agent_id, coalesce(l.instance_id, weir.platform_id()),
-         count(*) filter (where l.phase = 'requested'), coalesce(sum(l.occurrences) filter (where l.phase = 'denied'), 0),
-         count(*) filter (where l.phase = 'completed' and l.outcome <> 'ok'), coalesce(sum(l.duration_us), 0)
-  from public.mcp_interaction_logs l
-  join public.organizations o on o.id = l.organization_id
-  where l.created_at >= v_hour and l.created_at < v_hour + interval '1 hour' and l.agent_id is not null
-    and l.kind in ('tool_execution', 'resource_read', 'prompt_get', 'context_request', 'error')
-  group by l.organization_id, l.agent_id, coalesce(l.instance_id, weir.platform_id())
-  on conflict do nothing;
-  update weir.usage_progress p set rolled_up_to = v_hour + interval '1 hour';
-  return true;
-end;
-$$;
-
-
-ALTER FUNCTION weir.roll_up_usage(p_grace interval) OWNER TO weir_system;
-
---
 -- Name: rule_error(jsonb, text, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
 CREATE FUNCTION weir.rule_error(p_rule jsonb, p_path text, p_depth integer DEFAULT 0) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_key text;
@@ -5567,10 +5251,11 @@ ALTER FUNCTION weir.rule_error(p_rule jsonb, p_path text, p_depth integer) OWNER
 
 CREATE FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    AS $$
+    AS $_$
 declare
   v_type constant text := jsonb_typeof(p_value);
   v_holds boolean := p_rule - '{type,equals,in,min,max,prefix,under,matches,each}'::text[] = '{}';
+  v_text text;
   v_failure text;
 begin
   if p_rule ? 'type' then
@@ -5586,7 +5271,11 @@ begin
                                       and coalesce((p_rule ->> 'max')::numeric, 'infinity') end;
   end if;
   if p_rule ?| '{prefix,under,matches}' then
-    v_holds := v_holds and v_type = 'string' and weir.text_holds(p_rule, p_value #>> '{}');
+    v_text := case when v_type = 'string' then p_value #>> '{}' end;
+    v_holds := v_holds and v_text is not null
+      and case when p_rule ? 'under' then weir.is_under(v_text, p_rule ->> 'under') else true end
+      and case when p_rule ? 'prefix' then starts_with(v_text, p_rule ->> 'prefix') else true end
+      and case when p_rule ? 'matches' then length(v_text) <= 4096 and v_text ~ ('^(?:' || (p_rule ->> 'matches') || ')$') else true end;
   end if;
   if p_rule ? 'in' then
     -- a scalar is contained in an array only as an element; anything else is compared whole
@@ -5604,7 +5293,7 @@ begin
   end if;
   return case when v_holds then v_failure else p_path end;
 end;
-$$;
+$_$;
 
 
 ALTER FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) OWNER TO weir_owner;
@@ -5615,7 +5304,7 @@ ALTER FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) OWNER
 
 CREATE FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 declare
   v_type constant text := jsonb_typeof(p_value);
@@ -5688,7 +5377,7 @@ ALTER FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) OWN
 
 CREATE FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 declare
   v_key text;
@@ -5734,35 +5423,12 @@ $_$;
 ALTER FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) OWNER TO weir_owner;
 
 --
--- Name: servers_of(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
---
-
-CREATE FUNCTION weir.servers_of(p_organization_id uuid) RETURNS jsonb
-    LANGUAGE plpgsql STABLE
-    SET search_path TO ''
-    AS $$
-begin
-  return (
-    select jsonb_build_object('rows', coalesce(jsonb_agg(to_jsonb(r) order by r.priority, r.id), '[]'))
-    from (
-      select i.id, i.name, i.status, c.slug as catalog_slug, c.version as catalog_version, i.priority, i.region, i.share,
-             i.last_error_code, i.created_at, i.updated_at
-      from public.mcp_server_instances i
-      left join public.mcp_server_catalog c on c.id = i.catalog_id
-      where i.organization_id = p_organization_id and i.status <> 'deleted') r);
-end;
-$$;
-
-
-ALTER FUNCTION weir.servers_of(p_organization_id uuid) OWNER TO weir_owner;
-
---
 -- Name: set_setting(text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
 CREATE FUNCTION weir.set_setting(p_name text, p_value jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 begin
   insert into weir.settings as s (name, value) values (p_name, p_value)
@@ -5779,7 +5445,7 @@ ALTER FUNCTION weir.set_setting(p_name text, p_value jsonb) OWNER TO weir_system
 
 CREATE FUNCTION weir.sign_up(p_email text, p_password_hash text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -5804,7 +5470,7 @@ ALTER FUNCTION weir.sign_up(p_email text, p_password_hash text) OWNER TO weir_sy
 
 CREATE FUNCTION weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid) RETURNS TABLE(email text, email_confirmed_at timestamp with time zone, created_at timestamp with time zone, updated_at timestamp with time zone, signed_in_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 #variable_conflict use_column
 begin
@@ -5825,7 +5491,7 @@ ALTER FUNCTION weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid) OWNER TO w
 
 CREATE FUNCTION weir.sweep_nodes(p_stale interval) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_nodes uuid[];
@@ -5851,34 +5517,12 @@ $$;
 ALTER FUNCTION weir.sweep_nodes(p_stale interval) OWNER TO weir_system;
 
 --
--- Name: text_holds(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
---
-
-CREATE FUNCTION weir.text_holds(p_rule jsonb, p_text text) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    AS $_$
-begin
-  if p_rule ? 'under' and not weir.is_under(p_text, p_rule ->> 'under') then
-    return false;
-  elsif p_rule ? 'prefix' and not starts_with(p_text, p_rule ->> 'prefix') then
-    return false;
-  elsif p_rule ? 'matches' then
-    return length(p_text) <= 4096 and p_text ~ ('^(?:' || (p_rule ->> 'matches') || ')$');
-  end if;
-  return true;
-end;
-$_$;
-
-
-ALTER FUNCTION weir.text_holds(p_rule jsonb, p_text text) OWNER TO weir_owner;
-
---
 -- Name: tool_grant_error(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
 CREATE FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_key text;
@@ -5911,7 +5555,7 @@ ALTER FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) OWNER TO weir_o
 
 CREATE FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_instance public.mcp_server_instances;
@@ -5982,44 +5626,12 @@ $$;
 ALTER FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) OWNER TO weir_writer;
 
 --
--- Name: usage_of(uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_owner
---
-
-CREATE FUNCTION weir.usage_of(p_organization_id uuid, p_since timestamp with time zone, p_until timestamp with time zone) RETURNS jsonb
-    LANGUAGE plpgsql STABLE
-    SET search_path TO ''
-    AS $$
-declare
-  v_until constant timestamptz := coalesce(p_until, clock_timestamp());
-  v_since constant timestamptz := coalesce(p_since, v_until - interval '1 day');
-  v_rows jsonb;
-begin
-  if not isfinite(v_since) or not isfinite(v_until) or v_until - v_since not between interval '0' and interval '31 days' then
-    return weir.error('WR001', 'since must be before until, and at most 31 days');
-  end if;
-  select coalesce(jsonb_agg(to_jsonb(r) order by r.hour, r.agent_id, r.instance_id), '[]') into v_rows
-  from (
-    select u.hour, u.agent_id, u.instance_id, u.calls, u.denied, u.failed, u.duration_us
-    from public.usage_hourly u
-    where u.organization_id = p_organization_id and u.hour >= v_since and u.hour < v_until
-    limit 10001) r;
-  if jsonb_array_length(v_rows) > 10000 then
-    return weir.error('WR001', 'since and until: that is more than 10,000 rows; ask for less time');
-  end if;
-  return jsonb_build_object('rows', v_rows);
-end;
-$$;
-
-
-ALTER FUNCTION weir.usage_of(p_organization_id uuid, p_since timestamp with time zone, p_until timestamp with time zone) OWNER TO weir_owner;
-
---
 -- Name: user_data_key(uuid, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
 CREATE FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) RETURNS TABLE(wrapped_key bytea, version integer)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 #variable_conflict use_column
 begin
@@ -6044,7 +5656,7 @@ ALTER FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) OWNER TO 
 
 CREATE FUNCTION weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $_$
 begin
   if p_issuer like 'https://%/auth/v1' and p_subject ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
@@ -6080,7 +5692,7 @@ ALTER FUNCTION weir.uuid_v7() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.withdraw_catalog_server(p_slug text, p_version text DEFAULT NULL::text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO ''
     AS $$
 declare
   v_count integer;
@@ -6330,8 +5942,7 @@ CREATE TABLE public.mcp_interaction_logs (
     request_copy weir.log_copy,
     response_copy weir.log_copy,
     occurrences integer DEFAULT 1 NOT NULL,
-    leaf bytea GENERATED ALWAYS AS (weir.log_leaf((canon_version)::integer, epoch, xid, organization_id, created_at, id, (phase)::text, (kind)::text, (decision)::text, recorded_at, replica_id, (actor_kind)::text, user_id, agent_id, (agent_name)::text, key_id, instance_id, (instance_name)::text, (item)::text, grant_id, (request_id)::text, attempt, (reason)::text, (detail)::text, (outcome)::text, (error_code)::text, (duration_us)::bigint, (request_bytes)::bigint, (response_bytes)::bigint, (request_hash)::bytea, (response_hash)::bytea, (request_copy)::text, (response_copy)::text, occurrences)) STORED NOT NULL,
-    CONSTRAINT mcp_interaction_logs_phase_fits_decision_reason_and_outcome CHECK (((((phase)::text = 'denied'::text) = ((decision)::text = 'denied'::text)) AND (((phase)::text <> 'denied'::text) OR (reason IS NOT NULL)) AND (((phase)::text = 'completed'::text) = (outcome IS NOT NULL)) AND (((actor_kind)::text = 'system'::text) OR (num_nonnulls(user_id, agent_id) > 0) OR (((actor_kind)::text = 'key'::text) AND (key_id IS NOT NULL))) AND (attempt > 0) AND (occurrences > 0)))
+    leaf bytea GENERATED ALWAYS AS (weir.log_leaf((canon_version)::integer, epoch, xid, organization_id, created_at, id, (phase)::text, (kind)::text, (decision)::text, recorded_at, replica_id, (actor_kind)::text, user_id, agent_id, (agent_name)::text, key_id, instance_id, (instance_name)::text, (item)::text, grant_id, (request_id)::text, attempt, (reason)::text, (detail)::text, (outcome)::text, (error_code)::text, (duration_us)::bigint, (request_bytes)::bigint, (response_bytes)::bigint, (request_hash)::bytea, (response_hash)::bytea, (request_copy)::text, (response_copy)::text, occurrences)) STORED NOT NULL
 )
 PARTITION BY RANGE (created_at);
 
@@ -6916,39 +6527,6 @@ COMMENT ON TABLE weir.chat_turns IS 'tenant: turns that wait for their answer, a
 
 
 --
--- Name: denial_counts; Type: TABLE; Schema: weir; Owner: weir_owner
---
-
-CREATE TABLE weir.denial_counts (
-    id uuid DEFAULT weir.uuid_v7() NOT NULL,
-    organization_id uuid NOT NULL,
-    minute timestamp with time zone NOT NULL,
-    kind weir.log_kind NOT NULL,
-    reason weir.log_reason NOT NULL,
-    actor_kind weir.log_actor NOT NULL,
-    user_id uuid,
-    agent_id uuid,
-    key_id text,
-    instance_id uuid,
-    occurrences integer NOT NULL,
-    own_rows integer NOT NULL,
-    last_at timestamp with time zone NOT NULL,
-    CONSTRAINT denial_counts_are_counted CHECK (((occurrences > 0) AND (own_rows > 0)))
-);
-
-ALTER TABLE ONLY weir.denial_counts FORCE ROW LEVEL SECURITY;
-
-
-ALTER TABLE weir.denial_counts OWNER TO weir_owner;
-
---
--- Name: TABLE denial_counts; Type: COMMENT; Schema: weir; Owner: weir_owner
---
-
-COMMENT ON TABLE weir.denial_counts IS 'tenant: equal denials of a running minute, of which the record gets one row each (no foreign keys: see 0215_denial_counts.sql)';
-
-
---
 -- Name: dtma_nodes; Type: TABLE; Schema: weir; Owner: weir_owner
 --
 
@@ -7239,12 +6817,7 @@ CREATE TABLE weir.settings (
     name text NOT NULL,
     value jsonb NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT settings_equal_denials_is_1_to_1000 CHECK (((name <> 'equal_denials'::text) OR
-CASE jsonb_typeof(value)
-    WHEN 'number'::text THEN ((((value #>> '{}'::text[]))::numeric >= (1)::numeric) AND (((value #>> '{}'::text[]))::numeric <= (1000)::numeric))
-    ELSE false
-END)),
-    CONSTRAINT settings_name_is_known CHECK ((name = ANY (ARRAY['egress_allow'::text, 'equal_denials'::text, 'identity_issuers'::text])))
+    CONSTRAINT settings_name_is_known CHECK ((name = ANY (ARRAY['egress_allow'::text, 'identity_issuers'::text])))
 );
 
 ALTER TABLE ONLY weir.settings FORCE ROW LEVEL SECURITY;
@@ -7269,7 +6842,7 @@ CREATE TABLE weir.sign_in_attempts (
     window_ends timestamp with time zone NOT NULL,
     attempts integer NOT NULL,
     CONSTRAINT sign_in_attempts_are_capped CHECK (((attempts >= 1) AND (attempts <= 1000))),
-    CONSTRAINT sign_in_attempts_kind_is_known CHECK ((kind = ANY (ARRAY['address'::text, 'pair'::text, 'email'::text, 'known'::text]))),
+    CONSTRAINT sign_in_attempts_kind_is_known CHECK ((kind = ANY (ARRAY['address'::text, 'email'::text]))),
     CONSTRAINT sign_in_attempts_subject_is_sha256 CHECK ((octet_length(subject) = 32))
 );
 
@@ -7312,29 +6885,6 @@ ALTER TABLE weir.sign_ins OWNER TO weir_owner;
 --
 
 COMMENT ON TABLE weir.sign_ins IS 'user: sign-ins of the embedded issuer; the count of the one refresh token that is good, never a token';
-
-
---
--- Name: usage_progress; Type: TABLE; Schema: weir; Owner: weir_owner
---
-
-CREATE TABLE weir.usage_progress (
-    only_row boolean DEFAULT true NOT NULL,
-    rolled_up_to timestamp with time zone NOT NULL,
-    CONSTRAINT usage_progress_has_one_row CHECK (only_row),
-    CONSTRAINT usage_progress_is_an_hour CHECK ((rolled_up_to = date_trunc('hour'::text, rolled_up_to, 'UTC'::text)))
-);
-
-ALTER TABLE ONLY weir.usage_progress FORCE ROW LEVEL SECURITY;
-
-
-ALTER TABLE weir.usage_progress OWNER TO weir_owner;
-
---
--- Name: TABLE usage_progress; Type: COMMENT; Schema: weir; Owner: weir_owner
---
-
-COMMENT ON TABLE weir.usage_progress IS 'platform: up to which hour the record is in usage_hourly';
 
 
 --
@@ -7642,22 +7192,6 @@ ALTER TABLE ONLY weir.chat_turns
 
 
 --
--- Name: denial_counts denial_counts_one_for_equal_denials; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
---
-
-ALTER TABLE ONLY weir.denial_counts
-    ADD CONSTRAINT denial_counts_one_for_equal_denials UNIQUE NULLS NOT DISTINCT (organization_id, minute, kind, reason, actor_kind, user_id, agent_id, key_id, instance_id);
-
-
---
--- Name: denial_counts denial_counts_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
---
-
-ALTER TABLE ONLY weir.denial_counts
-    ADD CONSTRAINT denial_counts_pkey PRIMARY KEY (id);
-
-
---
 -- Name: dtma_nodes dtma_nodes_key_hash_key; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
 --
 
@@ -7783,14 +7317,6 @@ ALTER TABLE ONLY weir.sign_in_attempts
 
 ALTER TABLE ONLY weir.sign_ins
     ADD CONSTRAINT sign_ins_pkey PRIMARY KEY (id);
-
-
---
--- Name: usage_progress usage_progress_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
---
-
-ALTER TABLE ONLY weir.usage_progress
-    ADD CONSTRAINT usage_progress_pkey PRIMARY KEY (only_row);
 
 
 --
@@ -7962,31 +7488,10 @@ CREATE INDEX chat_messages_workspace_id_idx ON public.chat_messages USING btree 
 
 
 --
--- Name: mcp_interaction_logs_agent_idx; Type: INDEX; Schema: public; Owner: weir_owner
---
-
-CREATE INDEX mcp_interaction_logs_agent_idx ON ONLY public.mcp_interaction_logs USING btree (agent_id, created_at);
-
-
---
--- Name: mcp_interaction_logs_instance_idx; Type: INDEX; Schema: public; Owner: weir_owner
---
-
-CREATE INDEX mcp_interaction_logs_instance_idx ON ONLY public.mcp_interaction_logs USING btree (instance_id, created_at);
-
-
---
 -- Name: mcp_interaction_logs_organization_idx; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
-CREATE INDEX mcp_interaction_logs_organization_idx ON ONLY public.mcp_interaction_logs USING btree (organization_id, created_at);
-
-
---
--- Name: mcp_interaction_logs_user_idx; Type: INDEX; Schema: public; Owner: weir_owner
---
-
-CREATE INDEX mcp_interaction_logs_user_idx ON ONLY public.mcp_interaction_logs USING btree (user_id, created_at) WHERE (user_id IS NOT NULL);
+CREATE INDEX mcp_interaction_logs_organization_idx ON ONLY public.mcp_interaction_logs USING btree (organization_id, created_at, agent_id, instance_id, user_id);
 
 
 --
@@ -8221,13 +7726,6 @@ CREATE INDEX chat_turns_message_idx ON weir.chat_turns USING btree (organization
 
 
 --
--- Name: denial_counts_minute_idx; Type: INDEX; Schema: weir; Owner: weir_owner
---
-
-CREATE INDEX denial_counts_minute_idx ON weir.denial_counts USING btree (minute);
-
-
---
 -- Name: dtma_operations_created_by_idx; Type: INDEX; Schema: weir; Owner: weir_owner
 --
 
@@ -8267,13 +7765,6 @@ CREATE UNIQUE INDEX dtma_operations_restart_key ON weir.dtma_operations USING bt
 --
 
 CREATE INDEX grant_usage_organization_idx ON weir.grant_usage USING btree (organization_id);
-
-
---
--- Name: idempotency_keys_created_at_idx; Type: INDEX; Schema: weir; Owner: weir_owner
---
-
-CREATE INDEX idempotency_keys_created_at_idx ON weir.idempotency_keys USING btree (created_at);
 
 
 --
@@ -8428,6 +7919,13 @@ CREATE TRIGGER b_workspace_member_change BEFORE INSERT OR DELETE OR UPDATE ON pu
 --
 
 CREATE TRIGGER c_guard_last_owner AFTER DELETE OR UPDATE ON public.organization_members FOR EACH ROW WHEN (((old.role = 'owner'::text) AND (old.status = 'active'::text))) EXECUTE FUNCTION weir.guard_last_owner();
+
+
+--
+-- Name: agent_mcp_permissions c_limited_grant; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER c_limited_grant AFTER INSERT ON public.agent_mcp_permissions FOR EACH ROW WHEN (((new.permissions -> 'limits'::text) <> '{}'::jsonb)) EXECUTE FUNCTION weir.make_counters();
 
 
 --
@@ -9476,13 +8974,6 @@ CREATE POLICY ssh_keys_are_seen_by_the_person ON public.user_ssh_keys FOR SELECT
 ALTER TABLE public.usage_hourly ENABLE ROW LEVEL SECURITY;
 
 --
--- Name: usage_hourly usage_is_rolled_up_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
---
-
-CREATE POLICY usage_is_rolled_up_by_the_engine ON public.usage_hourly TO weir_system USING (true) WITH CHECK (true);
-
-
---
 -- Name: usage_hourly usage_is_seen_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
@@ -9609,19 +9100,6 @@ CREATE POLICY changes_are_counted_by_the_engine ON weir.change_versions TO weir_
 ALTER TABLE weir.chat_turns ENABLE ROW LEVEL SECURITY;
 
 --
--- Name: denial_counts; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
---
-
-ALTER TABLE weir.denial_counts ENABLE ROW LEVEL SECURITY;
-
---
--- Name: denial_counts denials_are_counted_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
---
-
-CREATE POLICY denials_are_counted_by_the_engine ON weir.denial_counts TO weir_system USING (true) WITH CHECK (true);
-
-
---
 -- Name: dtma_nodes; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
 --
 
@@ -9644,13 +9122,6 @@ ALTER TABLE weir.grant_usage ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE weir.idempotency_keys ENABLE ROW LEVEL SECURITY;
-
---
--- Name: idempotency_keys idempotency_keys_are_purged_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
---
-
-CREATE POLICY idempotency_keys_are_purged_by_the_engine ON weir.idempotency_keys TO weir_system USING (true) WITH CHECK (true);
-
 
 --
 -- Name: idempotency_keys idempotency_keys_are_read_by_admins; Type: POLICY; Schema: weir; Owner: weir_owner
@@ -9819,19 +9290,6 @@ CREATE POLICY usage_is_counted_by_the_engine ON weir.grant_usage TO weir_system 
 
 
 --
--- Name: usage_progress; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
---
-
-ALTER TABLE weir.usage_progress ENABLE ROW LEVEL SECURITY;
-
---
--- Name: usage_progress usage_progress_is_kept_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
---
-
-CREATE POLICY usage_progress_is_kept_by_the_engine ON weir.usage_progress TO weir_system USING (true) WITH CHECK (true);
-
-
---
 -- Name: SCHEMA auth; Type: ACL; Schema: -; Owner: weir_owner
 --
 
@@ -9863,14 +9321,6 @@ GRANT ALL ON TYPE weir.call_decision TO weir_system;
 
 REVOKE ALL ON TYPE weir.decisions FROM PUBLIC;
 GRANT ALL ON TYPE weir.decisions TO weir_system;
-
-
---
--- Name: TYPE denial; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-REVOKE ALL ON TYPE weir.denial FROM PUBLIC;
-GRANT ALL ON TYPE weir.denial TO weir_system;
 
 
 --
@@ -10576,14 +10026,6 @@ GRANT ALL ON FUNCTION weir.audit_filter_error(p_filter jsonb) TO weir_system;
 
 
 --
--- Name: FUNCTION audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer); Type: ACL; Schema: weir; Owner: weir_owner
---
-
-REVOKE ALL ON FUNCTION weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) TO weir_system;
-
-
---
 -- Name: FUNCTION authenticate_key(p_key_id text, p_secret_hash bytea); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -10656,14 +10098,6 @@ GRANT ALL ON FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, 
 
 
 --
--- Name: FUNCTION close_denial_counts(p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
---
-
-REVOKE ALL ON FUNCTION weir.close_denial_counts(p_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.close_denial_counts(p_limit integer) TO weir_engine;
-
-
---
 -- Name: FUNCTION close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope text); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -10693,22 +10127,6 @@ GRANT ALL ON FUNCTION weir.confirmed_email(p_user_id uuid) TO weir_system;
 
 REVOKE ALL ON FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) TO weir_system;
-
-
---
--- Name: FUNCTION count_denials(p_denials weir.denial[]); Type: ACL; Schema: weir; Owner: weir_owner
---
-
-REVOKE ALL ON FUNCTION weir.count_denials(p_denials weir.denial[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.count_denials(p_denials weir.denial[]) TO weir_system;
-
-
---
--- Name: FUNCTION count_denied_calls(p_calls weir.call_decision[], p_kinds text[]); Type: ACL; Schema: weir; Owner: weir_owner
---
-
-REVOKE ALL ON FUNCTION weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) TO weir_system;
 
 
 --
@@ -10923,14 +10341,6 @@ GRANT ALL ON FUNCTION weir.is_clean_path(p_path text) TO weir_system;
 
 
 --
--- Name: FUNCTION is_keyring(p_fingerprint bytea); Type: ACL; Schema: weir; Owner: weir_system
---
-
-REVOKE ALL ON FUNCTION weir.is_keyring(p_fingerprint bytea) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.is_keyring(p_fingerprint bytea) TO weir_engine;
-
-
---
 -- Name: FUNCTION is_under(p_value text, p_base text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -10945,14 +10355,6 @@ GRANT ALL ON FUNCTION weir.is_under(p_value text, p_base text) TO weir_system;
 
 REVOKE ALL ON FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) TO weir_engine;
-
-
---
--- Name: FUNCTION key_scope(p_function text); Type: ACL; Schema: weir; Owner: weir_owner
---
-
-REVOKE ALL ON FUNCTION weir.key_scope(p_function text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.key_scope(p_function text) TO weir_system;
 
 
 --
@@ -10987,6 +10389,13 @@ GRANT ALL ON FUNCTION weir.lock_organization(p_organization_id uuid) TO weir_wri
 
 REVOKE ALL ON FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) TO weir_system;
+
+
+--
+-- Name: FUNCTION make_counters(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.make_counters() FROM PUBLIC;
 
 
 --
@@ -11070,14 +10479,6 @@ GRANT ALL ON FUNCTION weir.name_error(p_argument text, p_value text) TO weir_sys
 
 
 --
--- Name: FUNCTION network_of(p_address inet); Type: ACL; Schema: weir; Owner: weir_owner
---
-
-REVOKE ALL ON FUNCTION weir.network_of(p_address inet) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.network_of(p_address inet) TO weir_system;
-
-
---
 -- Name: FUNCTION node_connections(); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -11115,11 +10516,11 @@ REVOKE ALL ON FUNCTION weir.on_permission_change() FROM PUBLIC;
 
 
 --
--- Name: FUNCTION open_sign_in(p_user_id uuid, p_address inet); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION open_sign_in(p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) TO weir_engine;
+REVOKE ALL ON FUNCTION weir.open_sign_in(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.open_sign_in(p_user_id uuid) TO weir_engine;
 
 
 --
@@ -11190,22 +10591,6 @@ GRANT ALL ON FUNCTION weir.published_functions() TO weir_engine;
 
 
 --
--- Name: FUNCTION purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
---
-
-REVOKE ALL ON FUNCTION weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) TO weir_engine;
-
-
---
--- Name: FUNCTION read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb); Type: ACL; Schema: weir; Owner: weir_system
---
-
-REVOKE ALL ON FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) TO weir_engine;
-
-
---
 -- Name: FUNCTION record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -11238,11 +10623,11 @@ GRANT ALL ON FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_cre
 
 
 --
--- Name: FUNCTION record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text, p_key_id text); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text, p_key_id text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text, p_key_id text) TO weir_writer;
+REVOKE ALL ON FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text) TO weir_writer;
 
 
 --
@@ -11363,14 +10748,6 @@ GRANT ALL ON FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version intege
 
 
 --
--- Name: FUNCTION roll_up_usage(p_grace interval); Type: ACL; Schema: weir; Owner: weir_system
---
-
-REVOKE ALL ON FUNCTION weir.roll_up_usage(p_grace interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.roll_up_usage(p_grace interval) TO weir_engine;
-
-
---
 -- Name: FUNCTION rule_error(p_rule jsonb, p_path text, p_depth integer); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -11406,14 +10783,6 @@ GRANT ALL ON FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolea
 
 
 --
--- Name: FUNCTION servers_of(p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
---
-
-REVOKE ALL ON FUNCTION weir.servers_of(p_organization_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.servers_of(p_organization_id uuid) TO weir_system;
-
-
---
 -- Name: FUNCTION set_setting(p_name text, p_value jsonb); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -11446,15 +10815,6 @@ GRANT ALL ON FUNCTION weir.sweep_nodes(p_stale interval) TO weir_engine;
 
 
 --
--- Name: FUNCTION text_holds(p_rule jsonb, p_text text); Type: ACL; Schema: weir; Owner: weir_owner
---
-
-REVOKE ALL ON FUNCTION weir.text_holds(p_rule jsonb, p_text text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.text_holds(p_rule jsonb, p_text text) TO weir_writer;
-GRANT ALL ON FUNCTION weir.text_holds(p_rule jsonb, p_text text) TO weir_system;
-
-
---
 -- Name: FUNCTION tool_grant_error(p_entry jsonb, p_path text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -11468,14 +10828,6 @@ GRANT ALL ON FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) TO weir_
 --
 
 REVOKE ALL ON FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) FROM PUBLIC;
-
-
---
--- Name: FUNCTION usage_of(p_organization_id uuid, p_since timestamp with time zone, p_until timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_owner
---
-
-REVOKE ALL ON FUNCTION weir.usage_of(p_organization_id uuid, p_since timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.usage_of(p_organization_id uuid, p_since timestamp with time zone, p_until timestamp with time zone) TO weir_system;
 
 
 --
@@ -11975,13 +11327,6 @@ GRANT INSERT(usage) ON TABLE public.chat_messages TO weir_system;
 --
 
 GRANT INSERT(degraded) ON TABLE public.chat_messages TO weir_system;
-
-
---
--- Name: COLUMN chat_messages.created_at; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(created_at) ON TABLE public.chat_messages TO weir_system;
 
 
 --
@@ -12781,7 +12126,6 @@ GRANT UPDATE(grant_id) ON TABLE public.permission_requests TO weir_writer;
 --
 
 GRANT SELECT ON TABLE public.usage_hourly TO authenticated;
-GRANT SELECT,INSERT ON TABLE public.usage_hourly TO weir_system;
 
 
 --
@@ -13048,27 +12392,6 @@ GRANT UPDATE(calls) ON TABLE weir.chat_turns TO weir_system;
 
 
 --
--- Name: TABLE denial_counts; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT SELECT,INSERT,DELETE ON TABLE weir.denial_counts TO weir_system;
-
-
---
--- Name: COLUMN denial_counts.occurrences; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(occurrences) ON TABLE weir.denial_counts TO weir_system;
-
-
---
--- Name: COLUMN denial_counts.last_at; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(last_at) ON TABLE weir.denial_counts TO weir_system;
-
-
---
 -- Name: TABLE dtma_nodes; Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -13312,7 +12635,6 @@ GRANT UPDATE(used) ON TABLE weir.grant_usage TO weir_system;
 --
 
 GRANT SELECT ON TABLE weir.idempotency_keys TO weir_writer;
-GRANT SELECT,DELETE ON TABLE weir.idempotency_keys TO weir_system;
 
 
 --
@@ -13587,20 +12909,6 @@ GRANT UPDATE(revoked_at) ON TABLE weir.sign_ins TO weir_system;
 --
 
 GRANT UPDATE(revoked_by) ON TABLE weir.sign_ins TO weir_system;
-
-
---
--- Name: TABLE usage_progress; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT SELECT ON TABLE weir.usage_progress TO weir_system;
-
-
---
--- Name: COLUMN usage_progress.rolled_up_to; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT INSERT(rolled_up_to),UPDATE(rolled_up_to) ON TABLE weir.usage_progress TO weir_system;
 
 
 --
