@@ -33,12 +33,15 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, RestConfi
         var (arguments, query) = body is { } json ? (CallArguments.Parse(json), call.Query) : CallArguments.Parse(candidates, call.Query);
         var function = Choose(name, candidates, arguments.Names);
         var request = QueryParser.Parse(function.Rows ?? new PublishedRelation(name, []), query, call.Range, config.MaxRows);
+        var statement = function.Rows is null
+            ? RestStatement.CallValue(function, arguments, config.MaxRows)
+            : RestStatement.CallRows(function, arguments, request, call.Format, call.Count);
+        var rows = await RunAsync(call, statement, ct, () => arguments.Misfits(function));
         if (function.Rows is not null)
         {
-            return Answer(await RunAsync(call, RestStatement.CallRows(function, arguments, request, call.Format, call.Count), ct), request.Range, call.Format);
+            return Answer(rows, request.Range, call.Format);
         }
 
-        var rows = await RunAsync(call, RestStatement.CallValue(function, arguments, config.MaxRows), ct);
         ThrowRefusal(function, rows.Body);
         return new RestAnswer(rows.Body is null ? 204 : 200, request.Range.Header(rows.Rows, total: null), rows.Body);
     }
@@ -51,7 +54,8 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, RestConfi
             _ => throw RestErrors.Ambiguous(name),
         };
 
-    private async Task<RestRows> RunAsync(RestCall call, RestStatement statement, CancellationToken ct)
+    /// <param name="misfits">What of the arguments a value that PostgreSQL cannot use is about, where that can be told.</param>
+    private async Task<RestRows> RunAsync(RestCall call, RestStatement statement, CancellationToken ct, Func<string?>? misfits = null)
     {
         try
         {
@@ -59,7 +63,7 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, RestConfi
         }
         catch (WeirException e) when (RestErrors.From(e, call.UserId is null, call.ReadOnly) is { } error)
         {
-            throw Noted(error);
+            throw Noted(error.Code is ['2', '2', ..] ? error.About(misfits?.Invoke()) : error);
         }
     }
 

@@ -14,7 +14,7 @@ namespace Weir.Tests.Rest;
 /// A replica with two organizations that know nothing of each other: the world's, whose owner has twelve channels (c01 to c12) and five
 /// messages in its first channel, and another one, whose owner has a channel and an agent of secret names.
 /// </summary>
-public sealed class RestWorld(TestCluster cluster) : RunningWeir(cluster)
+public class RestWorld(TestCluster cluster) : RunningWeir(cluster)
 {
     internal const int MaxRows = 10;
     internal const string OtherSecret = "zebra-of-the-other-tenant";
@@ -41,9 +41,9 @@ public sealed class RestWorld(TestCluster cluster) : RunningWeir(cluster)
 
     internal string OtherToken => TokenOf(OtherOwnerId);
 
-    internal string AnonKey => Services.GetRequiredService<PersonTokens>().IssueAnonKey();
+    internal virtual string AnonKey => Services.GetRequiredService<PersonTokens>().IssueAnonKey();
 
-    internal string TokenOf(Guid userId) => Services.GetRequiredService<PersonTokens>().Issue(userId, "someone@example.test");
+    internal virtual string TokenOf(Guid userId) => Services.GetRequiredService<PersonTokens>().Issue(userId, "someone@example.test");
 
     public override async ValueTask InitializeAsync()
     {
@@ -108,6 +108,17 @@ public sealed class RestWorld(TestCluster cluster) : RunningWeir(cluster)
     private async Task<Guid> AsOtherAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) => (await CallAsOtherAsync(sql, parameters)).GetProperty("id").GetGuid();
 
     private Task<JsonElement> CallAsOtherAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) => Database.Users.CallAsync(OtherOwnerId, sql, parameters, CancellationToken.None);
+}
+
+/// <summary>On a database as a Supabase project's, whose own issuer signs people in.</summary>
+public sealed class SupabaseRestWorld(SupabaseCluster cluster) : RestWorld(cluster)
+{
+    internal override string AnonKey => SupabaseProject.Token(null, "anon");
+
+    internal override string TokenOf(Guid userId) => SupabaseProject.Token(userId);
+
+    private protected override WeirConfig Configure(WeirConfig config) =>
+        base.Configure(config) with { Auth = new AuthConfig { JwtSecret = SupabaseProject.JwtSecret, Issuer = SupabaseProject.Issuer } };
 }
 
 internal sealed record RestReply(HttpStatusCode Status, IReadOnlyDictionary<string, string> Headers, string Body)
