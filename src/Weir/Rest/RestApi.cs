@@ -51,12 +51,15 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
         var (arguments, query) = body is { } json ? (CallArguments.Parse(json), call.Query) : CallArguments.Parse(candidates, call.Query);
         var function = Choose(name, candidates, arguments.Names);
         var request = QueryParser.Parse(function.Rows ?? new PublishedRelation(name, []), query, call.Range, config.MaxRows);
+        var statement = function.Rows is null
+            ? RestStatement.CallValue(function, arguments, config.MaxRows, config.MaxBytes)
+            : RestStatement.CallRows(function, arguments, request, call.Format, call.Count);
+        var rows = await RunAsync(call, statement, ct, () => arguments.Misfits(function));
         if (function.Rows is not null)
         {
-            return Answer(await RunAsync(call, RestStatement.CallRows(function, arguments, request, call.Format, call.Count), ct), request.Range, call.Format);
+            return Answer(rows, request.Range, call.Format);
         }
 
-        var rows = await RunAsync(call, RestStatement.CallValue(function, arguments, config.MaxRows, config.MaxBytes), ct);
         ThrowRefusal(function, rows.Body);
         return new RestAnswer(rows.Body is null ? 204 : 200, request.Range.Header(rows.Rows, total: null), rows.Body);
     }
@@ -80,10 +83,11 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
             _ => throw RestErrors.Ambiguous(name),
         };
 
-    private Task<RestRows> RunAsync(RestCall call, RestStatement statement, CancellationToken ct) =>
-        RunAsync(call, () => queries.RunAsync(call.UserId, call.ReadOnly, statement, ct), ct);
+    private Task<RestRows> RunAsync(RestCall call, RestStatement statement, CancellationToken ct, Func<string?>? misfits = null) =>
+        RunAsync(call, () => queries.RunAsync(call.UserId, call.ReadOnly, statement, ct), ct, misfits);
 
-    private async Task<RestRows> RunAsync(RestCall call, Func<Task<RestRows>> work, CancellationToken ct)
+    /// <param name="misfits">What of the arguments a value that PostgreSQL cannot use is about, where that can be told.</param>
+    private async Task<RestRows> RunAsync(RestCall call, Func<Task<RestRows>> work, CancellationToken ct, Func<string?>? misfits = null)
     {
         using var turn = await share.EnterAsync(call.Caller, ct);
         try
@@ -93,7 +97,7 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
         }
         catch (WeirException e) when (RestErrors.From(e, call.UserId is null && call.Key is null, call.ReadOnly) is { } error)
         {
-            throw Noted(error);
+            throw Noted(error.Code is ['2', '2', ..] ? error.About(misfits?.Invoke()) : error);
         }
     }
 

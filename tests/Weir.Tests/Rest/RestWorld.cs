@@ -14,7 +14,7 @@ namespace Weir.Tests.Rest;
 /// A replica with two organizations that know nothing of each other: the world's, whose owner has twelve channels (c01 to c12) and five
 /// messages in its first channel, and another one, whose owner has a channel and an agent of secret names.
 /// </summary>
-public sealed class RestWorld(TestCluster cluster) : RunningWeir(cluster)
+public class RestWorld(TestCluster cluster) : RunningWeir(cluster)
 {
     internal const int MaxRows = 10;
     internal const string OtherSecret = "zebra-of-the-other-tenant";
@@ -41,9 +41,9 @@ public sealed class RestWorld(TestCluster cluster) : RunningWeir(cluster)
 
     internal string OtherToken => TokenOf(OtherOwnerId);
 
-    internal string AnonKey => Services.GetRequiredService<PersonTokens>().IssueAnonKey();
+    internal virtual string AnonKey => Services.GetRequiredService<PersonTokens>().IssueAnonKey();
 
-    internal string TokenOf(Guid userId) => Services.GetRequiredService<PersonTokens>().Issue(userId, "someone@example.test");
+    internal virtual string TokenOf(Guid userId) => Services.GetRequiredService<PersonTokens>().Issue(userId, "someone@example.test");
 
     public override async ValueTask InitializeAsync()
     {
@@ -116,6 +116,17 @@ internal static class RestRequests
         var all = response.Headers.Concat(response.Content.Headers).ToDictionary(h => h.Key, h => string.Join(',', h.Value), StringComparer.OrdinalIgnoreCase);
         return new RestReply(response.StatusCode, all, await response.Content.ReadAsStringAsync());
     }
+}
+
+/// <summary>On a database as a Supabase project's, whose own issuer signs people in.</summary>
+public sealed class SupabaseRestWorld(SupabaseCluster cluster) : RestWorld(cluster)
+{
+    internal override string AnonKey => SupabaseProject.Token(null, "anon");
+
+    internal override string TokenOf(Guid userId) => SupabaseProject.Token(userId);
+
+    private protected override WeirConfig Configure(WeirConfig config) =>
+        base.Configure(config) with { Auth = new AuthConfig { JwtSecret = SupabaseProject.JwtSecret, Issuer = SupabaseProject.Issuer } };
 }
 
 internal sealed record RestReply(HttpStatusCode Status, IReadOnlyDictionary<string, string> Headers, string Body)
