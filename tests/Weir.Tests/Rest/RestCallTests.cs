@@ -79,7 +79,7 @@ public abstract class RestCallSuite(RestWorld weir)
     public async Task A06_a_request_that_was_decided_is_not_decided_again_and_never_by_another_tenant()
     {
         var agent = (await weir.RpcAsync("create_agent", $$"""{"organization_id": "{{weir.World.OrganizationId}}", "name": "asks"}""")).Json.GetProperty("id").GetString();
-        var request = (await weir.RpcAsync("request_mcp_access", $$$$"""{"agent_id": "{{{{agent}}}}", "mcp_server_instance_id": "{{{{weir.ServerId}}}}", "permissions": {"tools": {"x": {}}}}""")).Json.GetProperty("id").GetString();
+        var request = (await weir.RpcAsync("request_mcp_access", $$$$"""{"agent_id": "{{{{agent}}}}", "mcp_server_instance_id": "{{{{weir.ServerId}}}}", "permissions": {"tools": {"x": {}}} }""")).Json.GetProperty("id").GetString();
         var decision = $$"""{"request_id": "{{request}}", "grant": true}""";
 
         (await weir.RpcAsync("decide_permission_request", decision, weir.OtherToken)).ShouldBeError(HttpStatusCode.NotFound, "WR004");
