@@ -71,11 +71,30 @@ CREATE TYPE weir.decisions AS (
 ALTER TYPE weir.decisions OWNER TO weir_owner;
 
 --
+-- Name: denial; Type: TYPE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TYPE weir.denial AS (
+	ordinal integer,
+	organization_id uuid,
+	kind text,
+	reason text,
+	actor_kind text,
+	user_id uuid,
+	agent_id uuid,
+	key_id text,
+	instance_id uuid
+);
+
+
+ALTER TYPE weir.denial OWNER TO weir_owner;
+
+--
 -- Name: log_actor; Type: DOMAIN; Schema: weir; Owner: weir_owner
 --
 
 CREATE DOMAIN weir.log_actor AS text
-	CONSTRAINT actor_is_known CHECK ((VALUE = ANY (ARRAY['agent'::text, 'user'::text, 'system'::text])));
+	CONSTRAINT actor_is_known CHECK ((VALUE = ANY (ARRAY['agent'::text, 'user'::text, 'key'::text, 'system'::text])));
 
 
 ALTER DOMAIN weir.log_actor OWNER TO weir_owner;
@@ -219,7 +238,7 @@ ALTER FUNCTION auth.uid() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.accept_invitation(p_token text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -290,7 +309,7 @@ ALTER FUNCTION public.accept_invitation(token text) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.add_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid;
@@ -359,7 +378,7 @@ ALTER FUNCTION public.add_workspace_member(workspace_id uuid, user_id uuid, agen
 
 CREATE FUNCTION weir.audit_mcp_interactions(p_interactions jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_written integer;
@@ -413,7 +432,7 @@ ALTER FUNCTION public.audit_mcp_interactions(interactions jsonb) OWNER TO weir_o
 
 CREATE FUNCTION weir.call_dtma_api(p_request jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 begin
   if weir.actor_id() is null then
@@ -451,7 +470,7 @@ ALTER FUNCTION public.call_dtma_api(request jsonb) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.chat_context(p_agent_id uuid, p_workspace_id uuid, p_channel_id uuid) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -519,7 +538,7 @@ ALTER FUNCTION public.chat_context(agent_id uuid, workspace_id uuid, channel_id 
 
 CREATE FUNCTION weir.create_agent(p_organization_id uuid, p_name text, p_instructions text, p_workspace_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -580,7 +599,7 @@ ALTER FUNCTION public.create_agent(organization_id uuid, name text, instructions
 
 CREATE FUNCTION weir.create_agent_key(p_agent_id uuid, p_name text, p_key_id text, p_secret text, p_expires_at timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_organization_id uuid;
@@ -641,7 +660,7 @@ ALTER FUNCTION public.create_agent_key(agent_id uuid, name text, key_id text, se
 
 CREATE FUNCTION weir.create_channel(p_workspace_id uuid, p_name text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -691,7 +710,7 @@ ALTER FUNCTION public.create_channel(workspace_id uuid, name text) OWNER TO weir
 
 CREATE FUNCTION weir.create_organization(p_name text, p_slug text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -746,7 +765,7 @@ ALTER FUNCTION public.create_organization(name text, slug text) OWNER TO weir_ow
 
 CREATE FUNCTION weir.create_organization_api_key(p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_expires_at constant timestamptz := coalesce(p_expires_at, now() + interval '90 days');
@@ -809,7 +828,7 @@ ALTER FUNCTION public.create_organization_api_key(organization_id uuid, name tex
 
 CREATE FUNCTION weir.create_user_ssh_key(p_name text, p_public_key text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -863,7 +882,7 @@ ALTER FUNCTION public.create_user_ssh_key(name text, public_key text) OWNER TO w
 
 CREATE FUNCTION weir.create_workspace(p_organization_id uuid, p_name text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -918,7 +937,7 @@ ALTER FUNCTION public.create_workspace(organization_id uuid, name text) OWNER TO
 
 CREATE FUNCTION weir.close_request(p_request_id uuid, p_status text, p_expires_at timestamp with time zone, p_not_before timestamp with time zone, p_permissions jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -989,7 +1008,7 @@ ALTER FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean
 
 CREATE FUNCTION weir.delete_user_ssh_key(p_ssh_key_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if weir.actor_id() is null then
@@ -1025,7 +1044,7 @@ ALTER FUNCTION public.delete_user_ssh_key(ssh_key_id uuid) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.manage_server_by_id(p_action text, p_instance_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid;
@@ -1063,7 +1082,7 @@ ALTER FUNCTION public.deploy_mcp_server_to_dtma(server_instance_id uuid) OWNER T
 
 CREATE FUNCTION weir.explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_tool text, p_arguments jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
@@ -1133,7 +1152,7 @@ ALTER FUNCTION public.explain_mcp_access(agent_id uuid, mcp_server_instance_id u
 
 CREATE FUNCTION weir.get_chat_answer(p_message_id uuid, p_agent_id uuid) RETURNS TABLE(id uuid, content text, tool_calls jsonb, usage jsonb, degraded jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -1174,7 +1193,7 @@ ALTER FUNCTION public.get_chat_answer(message_id uuid, agent_id uuid) OWNER TO w
 
 CREATE FUNCTION weir.get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer) RETURNS TABLE(id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid, tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -1229,7 +1248,7 @@ ALTER FUNCTION public.get_chat_messages_with_details(p_channel_id uuid, before u
 
 CREATE FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid) RETURNS TABLE(instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text, grant_id uuid, expires_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 #variable_conflict use_column
@@ -1328,7 +1347,7 @@ ALTER FUNCTION public.get_organization_mcp_configs(org_id uuid, agent_id uuid) O
 
 CREATE FUNCTION weir.grant_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_expires_at timestamp with time zone, p_not_before timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1397,7 +1416,7 @@ ALTER FUNCTION public.grant_mcp_access(agent_id uuid, mcp_server_instance_id uui
 
 CREATE FUNCTION weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1472,7 +1491,7 @@ ALTER FUNCTION public.invite_member(organization_id uuid, email text, role text,
 
 CREATE FUNCTION weir.actor_id() RETURNS uuid
     LANGUAGE plpgsql STABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
@@ -1494,7 +1513,7 @@ ALTER FUNCTION weir.actor_id() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1584,12 +1603,13 @@ ALTER FUNCTION public.leave_organization(organization_id uuid) OWNER TO weir_own
 
 CREATE FUNCTION weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_error constant text := weir.action_error(p_action, p_server_config);
   v_key text;
   v_answer jsonb;
+  v_may boolean;
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
@@ -1597,8 +1617,13 @@ begin
     return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id,
                        p_item => p_action);
   end if;
-  perform weir.lock_organization(p_organization_id);
-  if not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+  -- calls feel the lock, so who may not, or asks for nonsense, does not get it; who may is looked at again under it
+  v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  if v_may and v_error is null then
+    perform weir.lock_organization(p_organization_id);
+    v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  end if;
+  if not v_may then
     return weir.refuse('WR003', 'servers are managed by an owner or admin', 'lifecycle', p_organization_id,
                        p_instance_id => p_server_id, p_item => p_action);
   elsif v_error is not null then
@@ -1645,7 +1670,7 @@ ALTER FUNCTION public.manage_mcp_servers(action text, organization_id uuid, serv
 
 CREATE FUNCTION weir.open_direct_channel(p_agent_id uuid, p_workspace_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1713,7 +1738,7 @@ ALTER FUNCTION public.open_direct_channel(agent_id uuid, workspace_id uuid) OWNE
 
 CREATE FUNCTION weir.post_chat_message(p_channel_id uuid, p_content text, p_client_message_id text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1772,7 +1797,7 @@ ALTER FUNCTION public.post_chat_message(channel_id uuid, content text, client_me
 
 CREATE FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 declare
@@ -1782,7 +1807,6 @@ declare
     case when v_limit not between 1 and 1000 then 'limit must be 1 to 1000' end,
     weir.audit_filter_error(p_filter), weir.audit_cursor_error(p_before));
   v_admin boolean;
-  v_rows jsonb;
 begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'admin_read');
@@ -1793,29 +1817,7 @@ begin
   end if;
   v_admin := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
   perform weir.record_event('admin_read', p_organization_id, p_item => 'read_audit', p_detail => weir.cut(p_filter::text, 500));
-  select coalesce(jsonb_agg(to_jsonb(r) order by r.created_at desc, r.id desc, r.phase desc), '[]') into v_rows
-  from (
-    select l.created_at, l.id, l.phase::text, l.kind::text, l.decision::text, l.actor_kind::text, l.user_id, l.agent_id, l.agent_name::text,
-           l.key_id, l.instance_id, l.instance_name::text, l.item::text, l.grant_id, l.request_id::text, l.attempt, l.reason::text,
-           l.detail::text, l.outcome::text, l.error_code::text, l.duration_us::bigint, l.request_bytes::bigint, l.response_bytes::bigint,
-           l.request_copy::text, l.response_copy::text, l.occurrences
-    from public.mcp_interaction_logs l
-    where l.organization_id = p_organization_id and (v_admin or l.user_id = v_actor)
-      and l.created_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
-      and l.created_at < coalesce((p_filter ->> 'until')::timestamptz, 'infinity')
-      and (p_filter ->> 'agent_id' is null or l.agent_id = (p_filter ->> 'agent_id')::uuid)
-      and (p_filter ->> 'instance_id' is null or l.instance_id = (p_filter ->> 'instance_id')::uuid)
-      and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
-      and (p_filter ->> 'kind' is null or l.kind::text = p_filter ->> 'kind')
-      and (p_filter ->> 'phase' is null or l.phase::text = p_filter ->> 'phase')
-      -- for the index; the page begins inside this moment
-      and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
-      and (p_before is null or (l.created_at, l.id, l.phase::text)
-           < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid, p_before ->> 'phase'))
-    order by l.created_at desc, l.id desc, l.phase::text desc
-    limit v_limit) r;
-  return jsonb_build_object('rows', v_rows, 'next', case when jsonb_array_length(v_rows) = v_limit
-    then jsonb_build_object('created_at', v_rows -> -1 -> 'created_at', 'id', v_rows -> -1 -> 'id', 'phase', v_rows -> -1 -> 'phase') end);
+  return weir.audit_page(p_organization_id, case when not v_admin then v_actor end, p_filter, p_before, v_limit);
 end;
 $$;
 
@@ -1841,7 +1843,7 @@ ALTER FUNCTION public.read_audit(organization_id uuid, filter jsonb, before json
 
 CREATE FUNCTION weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1911,7 +1913,7 @@ ALTER FUNCTION public.request_mcp_access(agent_id uuid, mcp_server_instance_id u
 
 CREATE FUNCTION weir.revoke_agent_key(p_key_id text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_key record;
@@ -1957,7 +1959,7 @@ ALTER FUNCTION public.revoke_agent_key(key_id text) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.revoke_invitation(p_invitation_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid;
@@ -2008,11 +2010,12 @@ ALTER FUNCTION public.revoke_invitation(invitation_id uuid) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.revoke_mcp_access(p_agent_id uuid, p_instance_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid;
   v_grant_id uuid;
+  v_may boolean;
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'grant');
@@ -2024,9 +2027,13 @@ begin
   if v_organization_id is null then
     return weir.refuse('WR004', 'there is no such agent or server', 'grant');
   end if;
-  -- who may is looked at under the lock: a moment before they might have
-  perform weir.lock_organization(v_organization_id);
-  if not weir.may_manage_agent(v_organization_id, p_agent_id) then
+  -- calls feel the lock, so who may not does not get it; who may is looked at again under it: a moment before they might have
+  v_may := weir.may_manage_agent(v_organization_id, p_agent_id);
+  if v_may then
+    perform weir.lock_organization(v_organization_id);
+    v_may := weir.may_manage_agent(v_organization_id, p_agent_id);
+  end if;
+  if not v_may then
     return weir.refuse('WR003', 'access is revoked by an owner or admin, or by the agent''s owner', 'grant', v_organization_id,
                        p_agent_id, p_instance_id, 'revoke_mcp_access');
   end if;
@@ -2063,7 +2070,7 @@ ALTER FUNCTION public.revoke_mcp_access(agent_id uuid, mcp_server_instance_id uu
 
 CREATE FUNCTION weir.revoke_organization_api_key(p_key_id text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid;
@@ -2134,7 +2141,7 @@ ALTER FUNCTION public.set_member_status(organization_id uuid, user_id uuid, stat
 
 CREATE FUNCTION weir.set_user_profile(p_display_name text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if weir.actor_id() is null then
@@ -2183,7 +2190,7 @@ ALTER FUNCTION public.stop_mcp_server_instance(server_instance_id uuid) OWNER TO
 
 CREATE FUNCTION weir.transfer_ownership(p_organization_id uuid, p_user_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_answer jsonb;
@@ -2218,7 +2225,7 @@ ALTER FUNCTION public.transfer_ownership(organization_id uuid, user_id uuid) OWN
 
 CREATE FUNCTION weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
@@ -2285,7 +2292,7 @@ ALTER FUNCTION weir.action_error(p_action text, p_server_config jsonb) OWNER TO 
 
 CREATE FUNCTION weir.add_platform_admin(p_user_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   insert into weir.platform_admins (user_id) values (p_user_id) on conflict do nothing;
@@ -2304,7 +2311,7 @@ ALTER FUNCTION weir.add_platform_admin(p_user_id uuid) OWNER TO weir_system;
 
 CREATE FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[] DEFAULT NULL::boolean[]) RETURNS weir.call_decision[]
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid;
@@ -2313,6 +2320,8 @@ declare
   v_decisions weir.decisions;
   v_calls weir.call_decision[];
   v_over jsonb;
+  v_call weir.call_decision;
+  v_counted integer[] := '{}'::integer[];
   v_time timestamptz;
   v_now constant timestamptz := clock_timestamp();
 begin
@@ -2385,7 +2394,13 @@ begin
     end if;
   end if;
 
-  -- 5. the record
+  -- 5. the record; of denials that repeat, those that are only counted have no row of their own
+  foreach v_call in array v_calls loop
+    if v_call.failures <> '{}' and v_call.organization_id is not null then
+      v_counted := weir.count_denied_calls(v_calls, p_kinds);
+      exit;
+    end if;
+  end loop;
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     instance_id, instance_name, item, grant_id, request_id, attempt, reason, detail, request_bytes, request_hash, request_copy)
@@ -2397,7 +2412,7 @@ begin
          p_attempts[c.ordinal], c.failures[1], c.detail, p_request_bytes[c.ordinal], p_request_hashes[c.ordinal],
          weir.cut(p_request_copies[c.ordinal], 4096)
   from unnest(v_calls) c
-  where c.organization_id is not null;
+  where c.organization_id is not null and c.ordinal <> all(v_counted);
 
   return v_calls;
 end;
@@ -2412,7 +2427,7 @@ ALTER FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestam
 
 CREATE FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text) RETURNS TABLE(kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text, share text, priority integer, item text, definition_hash bytea, chat_offline boolean, max_concurrent_connections integer)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -2466,7 +2481,7 @@ ALTER FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id 
 
 CREATE FUNCTION weir.announce_change(p_organization_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform pg_advisory_xact_lock(weir.lock_key(p_organization_id));
@@ -2487,7 +2502,7 @@ ALTER FUNCTION weir.announce_change(p_organization_id uuid) OWNER TO weir_system
 
 CREATE FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) RETURNS jsonb
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_used weir.idempotency_keys;
@@ -2510,7 +2525,7 @@ ALTER FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, 
 
 CREATE FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_instance public.mcp_server_instances;
@@ -2632,7 +2647,7 @@ ALTER FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text) OWNER 
 
 CREATE FUNCTION weir.is_time(p_value jsonb) RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 begin
   if jsonb_typeof(p_value) <> 'string' or (p_value #>> '{}') !~ '^[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-9:.]{5,15}(Z|[+-][0-9:]{2,5})?$' then
@@ -2671,7 +2686,7 @@ ALTER FUNCTION weir.audit_cursor_error(p_before jsonb) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.audit_filter_error(p_filter jsonb) RETURNS text
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_key text;
@@ -2701,12 +2716,52 @@ $_$;
 ALTER FUNCTION weir.audit_filter_error(p_filter jsonb) OWNER TO weir_owner;
 
 --
+-- Name: audit_page(uuid, uuid, jsonb, jsonb, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_rows jsonb;
+begin
+  select coalesce(jsonb_agg(to_jsonb(r) order by r.created_at desc, r.id desc, r.phase desc), '[]') into v_rows
+  from (
+    select l.created_at, l.id, l.phase::text, l.kind::text, l.decision::text, l.actor_kind::text, l.user_id, l.agent_id, l.agent_name::text,
+           l.key_id, l.instance_id, l.instance_name::text, l.item::text, l.grant_id, l.request_id::text, l.attempt, l.reason::text,
+           l.detail::text, l.outcome::text, l.error_code::text, l.duration_us::bigint, l.request_bytes::bigint, l.response_bytes::bigint,
+           l.request_copy::text, l.response_copy::text, l.occurrences
+    from public.mcp_interaction_logs l
+    where l.organization_id = p_organization_id and (p_user_id is null or l.user_id = p_user_id)
+      and l.created_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
+      and l.created_at < coalesce((p_filter ->> 'until')::timestamptz, 'infinity')
+      and (p_filter ->> 'agent_id' is null or l.agent_id = (p_filter ->> 'agent_id')::uuid)
+      and (p_filter ->> 'instance_id' is null or l.instance_id = (p_filter ->> 'instance_id')::uuid)
+      and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
+      and (p_filter ->> 'kind' is null or l.kind::text = p_filter ->> 'kind')
+      and (p_filter ->> 'phase' is null or l.phase::text = p_filter ->> 'phase')
+      -- for the index; the page begins inside this moment
+      and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
+      and (p_before is null or (l.created_at, l.id, l.phase::text)
+           < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid, p_before ->> 'phase'))
+    order by l.created_at desc, l.id desc, l.phase::text desc
+    limit p_limit) r;
+  return jsonb_build_object('rows', v_rows, 'next', case when jsonb_array_length(v_rows) = p_limit
+    then jsonb_build_object('created_at', v_rows -> -1 -> 'created_at', 'id', v_rows -> -1 -> 'id', 'phase', v_rows -> -1 -> 'phase') end);
+end;
+$$;
+
+
+ALTER FUNCTION weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) OWNER TO weir_owner;
+
+--
 -- Name: authenticate_key(text, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
 CREATE FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) RETURNS TABLE(agent_id uuid, agent_name text, organization_id uuid, key_expires_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return query
@@ -2734,7 +2789,7 @@ ALTER FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) OWNER T
 
 CREATE FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea) RETURNS TABLE(organization_id uuid, name text, scopes text[], key_expires_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return query
@@ -2757,7 +2812,7 @@ ALTER FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash b
 
 CREATE FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval) RETURNS TABLE(state text, calls jsonb)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -2802,14 +2857,21 @@ ALTER FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_i
 
 CREATE FUNCTION weir.begin_sign_in(p_email text, p_address inet) RETURNS TABLE(allowed boolean, user_id uuid, password_hash text, disabled boolean)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 -- `user_id` and the like are columns wherever a statement has them
 #variable_conflict use_column
+declare
+  v_network constant text := weir.network_of(p_address);
+  v_pair constant text := lower(p_email) || ' ' || v_network;
 begin
-  -- one subscriber has a whole /64 of IPv6
-  allowed := weir.count_attempt('address', host(network(set_masklen(p_address, case family(p_address) when 4 then 32 else 64 end))), 30, '1 minute')
-             and (p_email is null or weir.count_attempt('email', lower(p_email), 10, '5 minutes'));
+  -- always in this order, so that nobody waits in a circle
+  allowed := weir.count_attempt('address', v_network, 30, '1 minute')
+             and (p_email is null
+                  or weir.count_attempt('pair', v_pair, 10, '5 minutes')
+                     and (exists (select from weir.sign_in_attempts a where a.kind = 'known' and a.subject = sha256(convert_to(v_pair, 'UTF8'))
+                                  and a.window_ends > clock_timestamp())
+                          or weir.count_attempt('email', lower(p_email), 100, '5 minutes')));
   -- Past windows, last and by try: whoever waits for a row here holds none that another one waits for.
   delete from weir.sign_in_attempts a
   where (a.kind, a.subject) in (select o.kind, o.subject from weir.sign_in_attempts o where o.window_ends < clock_timestamp() - interval '1 minute'
@@ -2830,7 +2892,7 @@ ALTER FUNCTION weir.begin_sign_in(p_email text, p_address inet) OWNER TO weir_sy
 
 CREATE FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   update public.mcp_server_instances i
@@ -2848,7 +2910,7 @@ ALTER FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) OWNER
 
 CREATE FUNCTION weir.change_version() RETURNS bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (select coalesce(sum(v.version), 0)::bigint from weir.change_versions v);
@@ -2864,7 +2926,7 @@ ALTER FUNCTION weir.change_version() OWNER TO weir_system;
 
 CREATE FUNCTION weir.check_schema(p_schema jsonb, p_path text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_key text;
@@ -2902,7 +2964,7 @@ ALTER FUNCTION weir.check_schema(p_schema jsonb, p_path text) OWNER TO weir_owne
 
 CREATE FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid) RETURNS uuid
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform pg_advisory_xact_lock(hashtextextended('weir.choose_node', 0));
@@ -2929,7 +2991,7 @@ ALTER FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime
 
 CREATE FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) RETURNS TABLE(operation_id uuid, action text, organization_id uuid, instance_id uuid, instance_name text, generation bigint, attempt integer, node_id uuid, node_api_url text, node_sealed_api_key bytea, endpoint_url text, runtime text, transport text, package text, package_version text, bin text, args jsonb, env jsonb, configuration jsonb, share text, created_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -3008,12 +3070,49 @@ $$;
 ALTER FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) OWNER TO weir_system;
 
 --
+-- Name: close_denial_counts(integer); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.close_denial_counts(p_limit integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_closed integer;
+begin
+  with due as (
+    select d.id from weir.denial_counts d
+    where d.minute < date_trunc('minute', clock_timestamp(), 'UTC')
+    order by d.minute limit greatest(p_limit, 0)
+    for update skip locked
+  ), closed as (
+    delete from weir.denial_counts d using due where d.id = due.id returning d.*
+  ), recorded as (
+    insert into public.mcp_interaction_logs (
+      created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, agent_id, agent_name, key_id, instance_id,
+      instance_name, reason, detail, occurrences)
+    select d.last_at, d.id, 'denied', d.organization_id, d.kind, 'denied', i.epoch, d.actor_kind, d.user_id, d.agent_id,
+           (select a.name from public.agents a where a.id = d.agent_id and a.organization_id = d.organization_id), d.key_id, d.instance_id,
+           (select s.name from public.mcp_server_instances s where s.id = d.instance_id and s.organization_id = d.organization_id),
+           d.reason, 'more equal ones in this minute', d.occurrences - d.own_rows
+    from closed d cross join weir.installation i
+    where d.occurrences > d.own_rows
+  )
+  select count(*)::integer into v_closed from closed;
+  return v_closed;
+end;
+$$;
+
+
+ALTER FUNCTION weir.close_denial_counts(p_limit integer) OWNER TO weir_system;
+
+--
 -- Name: close_sign_ins(uuid, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
 CREATE FUNCTION weir.close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_count integer;
@@ -3036,7 +3135,7 @@ ALTER FUNCTION weir.close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope te
 
 CREATE FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_written integer;
@@ -3079,7 +3178,7 @@ ALTER FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at times
 
 CREATE FUNCTION weir.confirmed_email(p_user_id uuid) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (select lower(u.email::text) from auth.users u
@@ -3096,7 +3195,7 @@ ALTER FUNCTION weir.confirmed_email(p_user_id uuid) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_attempts integer;
@@ -3115,12 +3214,74 @@ $$;
 ALTER FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) OWNER TO weir_owner;
 
 --
+-- Name: count_denials(weir.denial[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.count_denials(p_denials weir.denial[]) RETURNS integer[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_now constant timestamptz := clock_timestamp();
+  v_own_rows constant integer := coalesce(
+    (select (s.value #>> '{}')::integer from weir.settings s where s.name = 'equal_denials'), 10);
+  v_counted integer[];
+begin
+  with asked as materialized (
+    select d.*, row_number() over equal as place, count(*) over equal as calls
+    from unnest(p_denials) d
+    window equal as (partition by d.organization_id, d.kind, d.reason, d.actor_kind, d.user_id, d.agent_id, d.key_id, d.instance_id
+                     order by d.ordinal rows between unbounded preceding and unbounded following)
+  ), counters as (
+    insert into weir.denial_counts as c (
+      organization_id, minute, kind, reason, actor_kind, user_id, agent_id, key_id, instance_id, occurrences, own_rows, last_at)
+    select a.organization_id, date_trunc('minute', v_now, 'UTC'), a.kind, a.reason, a.actor_kind, a.user_id, a.agent_id, a.key_id,
+           a.instance_id, a.calls, v_own_rows, v_now
+    from asked a where a.place = 1
+    order by a.organization_id, a.kind, a.reason, a.actor_kind, a.user_id, a.agent_id, a.key_id, a.instance_id
+    on conflict on constraint denial_counts_one_for_equal_denials do update
+      set occurrences = c.occurrences + excluded.occurrences, last_at = excluded.last_at
+    returning c.*
+  )
+  select coalesce(array_agg(a.ordinal), '{}') into v_counted
+  from asked a
+  join counters c on c.organization_id = a.organization_id and c.kind::text = a.kind and c.reason::text = a.reason
+    and c.actor_kind::text = a.actor_kind and c.user_id is not distinct from a.user_id and c.agent_id is not distinct from a.agent_id
+    and c.key_id is not distinct from a.key_id and c.instance_id is not distinct from a.instance_id
+  where c.occurrences - a.calls + a.place > c.own_rows;
+  return v_counted;
+end;
+$$;
+
+
+ALTER FUNCTION weir.count_denials(p_denials weir.denial[]) OWNER TO weir_owner;
+
+--
+-- Name: count_denied_calls(weir.call_decision[], text[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) RETURNS integer[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return weir.count_denials(array(
+    select row(c.ordinal, c.organization_id, p_kinds[c.ordinal], c.failures[1], case when c.user_id is null then 'agent' else 'user' end,
+               c.user_id, c.agent_id, c.key_id, c.instance_id)::weir.denial
+    from unnest(p_calls) c where c.organization_id is not null and c.failures <> '{}'));
+end;
+$$;
+
+
+ALTER FUNCTION weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) OWNER TO weir_owner;
+
+--
 -- Name: count_of(text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
 CREATE FUNCTION weir.count_of(p_what text, p_organization_id uuid) RETURNS bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return case p_what
@@ -3147,7 +3308,7 @@ ALTER FUNCTION weir.count_of(p_what text, p_organization_id uuid) OWNER TO weir_
 
 CREATE FUNCTION weir.create_mcp_server(p_organization_id uuid, p_config jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -3202,7 +3363,7 @@ ALTER FUNCTION weir.create_mcp_server(p_organization_id uuid, p_config jsonb) OW
 
 CREATE FUNCTION weir.create_user(p_email text, p_password_hash text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -3331,7 +3492,7 @@ ALTER FUNCTION weir.decide(p_key_ids text[], p_secret_hashes bytea[], p_user_ids
 
 CREATE FUNCTION weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[]) RETURNS TABLE(instance_id uuid, kind text, name text, definition_hash bytea, definition text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -3353,7 +3514,7 @@ ALTER FUNCTION weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names t
 
 CREATE FUNCTION weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_answer constant jsonb := weir.request_operation(p_organization_id, p_instance_id, 'delete');
@@ -3377,7 +3538,7 @@ ALTER FUNCTION weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid
 
 CREATE FUNCTION weir.ed25519_blob(p_public_key text) RETURNS bytea
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_blob bytea;
@@ -3411,7 +3572,7 @@ ALTER FUNCTION weir.endpoint_url(p_url text, p_node_api_url text, p_instance_id 
 
 CREATE FUNCTION weir.ensure_log_partitions() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     AS $$
 declare
@@ -3462,7 +3623,7 @@ ALTER FUNCTION weir.error(p_code text, p_message text, p_hint text) OWNER TO wei
 
 CREATE FUNCTION weir.find_login(p_email text) RETURNS TABLE(user_id uuid, password_hash text, disabled boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if exists (select from weir.installation i where i.embedded_issuer) then
@@ -3540,7 +3701,7 @@ ALTER FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_item tex
 
 CREATE FUNCTION weir.guard_grant() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
@@ -3567,7 +3728,7 @@ ALTER FUNCTION weir.guard_grant() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_instance() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if new.organization_id <> old.organization_id then
@@ -3592,7 +3753,7 @@ ALTER FUNCTION weir.guard_instance() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_invitation() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if (old.organization_id, old.email, old.role, old.token_hash, old.expires_at, old.created_at)
@@ -3616,7 +3777,7 @@ ALTER FUNCTION weir.guard_invitation() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_key() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
@@ -3638,7 +3799,7 @@ ALTER FUNCTION weir.guard_key() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_last_owner() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if tg_op = 'UPDATE' and new.role = 'owner' and new.status = 'active' and new.organization_id = old.organization_id
@@ -3664,7 +3825,7 @@ ALTER FUNCTION weir.guard_last_owner() OWNER TO weir_system;
 
 CREATE FUNCTION weir.guard_organization_key() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
@@ -3686,7 +3847,7 @@ ALTER FUNCTION weir.guard_organization_key() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_pin() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if (old.organization_id, old.instance_id, old.kind, old.name, old.definition_hash, old.definition)
@@ -3706,7 +3867,7 @@ ALTER FUNCTION weir.guard_pin() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.guard_request() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if (old.status <> 'open' and new.status <> old.status)
@@ -3751,7 +3912,7 @@ ALTER FUNCTION weir.has_argument_rule(p_entries jsonb[]) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval) RETURNS TABLE(organization_id uuid, instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, generation bigint)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -3786,7 +3947,7 @@ ALTER FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_l
 
 CREATE FUNCTION weir.is_allowed_url(p_url text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 begin
   return p_url ~ '^https://[^/?#@\s]+([/?][^#\s]*)?$'
@@ -3805,7 +3966,7 @@ ALTER FUNCTION weir.is_allowed_url(p_url text) OWNER TO weir_system;
 
 CREATE FUNCTION weir.is_banned(p_user_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return exists (select from auth.users u where u.id = p_user_id and u.banned_until > now());
@@ -3833,6 +3994,22 @@ $_$;
 ALTER FUNCTION weir.is_clean_path(p_path text) OWNER TO weir_owner;
 
 --
+-- Name: is_keyring(bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.is_keyring(p_fingerprint bytea) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (select i.keyring_fingerprint = p_fingerprint from weir.installation i);
+end;
+$$;
+
+
+ALTER FUNCTION weir.is_keyring(p_fingerprint bytea) OWNER TO weir_system;
+
+--
 -- Name: is_under(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -3853,7 +4030,7 @@ ALTER FUNCTION weir.is_under(p_value text, p_base text) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -3873,12 +4050,23 @@ $$;
 ALTER FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) OWNER TO weir_system;
 
 --
+-- Name: key_scope(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.key_scope(p_function text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE p_function WHEN 'read_audit'::text THEN 'audit.read'::text WHEN 'read_servers'::text THEN 'servers.read'::text WHEN 'read_usage'::text THEN 'usage.read'::text ELSE NULL::text END;
+
+
+ALTER FUNCTION weir.key_scope(p_function text) OWNER TO weir_owner;
+
+--
 -- Name: limit_reached(uuid, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
 CREATE FUNCTION weir.limit_reached(p_grant_id uuid, p_limits jsonb) RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return exists (
@@ -3911,7 +4099,7 @@ ALTER FUNCTION weir.lock_key(p_organization_id uuid) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.lock_organization(p_organization_id uuid) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform pg_advisory_xact_lock(weir.lock_key(p_organization_id));
@@ -3933,7 +4121,7 @@ begin
   if not ((p_phase = 'denied') = (p_decision = 'denied')
           and (p_phase <> 'denied' or p_reason is not null)
           and (p_phase = 'completed') = (p_outcome is not null)
-          and (p_actor_kind = 'system' or num_nonnulls(p_user_id, p_agent_id) > 0)
+          and (p_actor_kind = 'system' or num_nonnulls(p_user_id, p_agent_id) > 0 or p_actor_kind = 'key' and p_key_id is not null)
           and p_attempt > 0 and p_occurrences > 0) then
     raise check_violation using message = 'the phase of a row of the record must fit its decision, reason, outcome and actor';
   end if;
@@ -3960,7 +4148,7 @@ ALTER FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid
 
 CREATE FUNCTION weir.make_counters() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   insert into weir.grant_usage (organization_id, grant_id, period, window_start, used)
@@ -4005,7 +4193,7 @@ ALTER FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) OWNER TO weir_owne
 
 CREATE FUNCTION weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return exists (select from weir.my_organizations('admin') o where o = p_organization_id)
@@ -4040,7 +4228,7 @@ ALTER FUNCTION weir.may_use_agent(p_user_id uuid, p_agent_id uuid, p_owner_id uu
 
 CREATE FUNCTION weir.my_agents() RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return query
@@ -4060,7 +4248,7 @@ ALTER FUNCTION weir.my_agents() OWNER TO weir_system;
 
 CREATE FUNCTION weir.my_new_organizations() RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return query
@@ -4080,7 +4268,7 @@ ALTER FUNCTION weir.my_new_organizations() OWNER TO weir_system;
 
 CREATE FUNCTION weir.my_organizations(p_role text DEFAULT 'viewer'::text) RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 3
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return query
@@ -4108,7 +4296,7 @@ ALTER FUNCTION weir.my_organizations(p_role text) OWNER TO weir_system;
 
 CREATE FUNCTION weir.my_workspaces() RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 5
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return query
@@ -4134,12 +4322,23 @@ CREATE FUNCTION weir.name_error(p_argument text, p_value text) RETURNS text
 ALTER FUNCTION weir.name_error(p_argument text, p_value text) OWNER TO weir_owner;
 
 --
+-- Name: network_of(inet); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.network_of(p_address inet) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN host((network(set_masklen(p_address, CASE family(p_address) WHEN 4 THEN 32 ELSE 64 END)))::inet);
+
+
+ALTER FUNCTION weir.network_of(p_address inet) OWNER TO weir_owner;
+
+--
 -- Name: node_connections(); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
 CREATE FUNCTION weir.node_connections() RETURNS TABLE(node_id uuid, name text, api_url text, sealed_api_key bytea, online boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return query select n.id, n.name, n.api_url, n.sealed_api_key, n.is_online
@@ -4156,7 +4355,7 @@ ALTER FUNCTION weir.node_connections() OWNER TO weir_system;
 
 CREATE FUNCTION weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_node_id uuid;
@@ -4195,7 +4394,7 @@ ALTER FUNCTION weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_stat
 
 CREATE FUNCTION weir.on_catalog_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform weir.announce_change(weir.platform_id());
@@ -4215,7 +4414,7 @@ ALTER FUNCTION weir.on_catalog_change() OWNER TO weir_system;
 
 CREATE FUNCTION weir.on_organization_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform weir.announce_change(old.id);
@@ -4235,7 +4434,7 @@ ALTER FUNCTION weir.on_organization_change() OWNER TO weir_system;
 
 CREATE FUNCTION weir.on_permission_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if tg_op in ('UPDATE', 'DELETE') then
@@ -4253,21 +4452,24 @@ $$;
 ALTER FUNCTION weir.on_permission_change() OWNER TO weir_system;
 
 --
--- Name: open_sign_in(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: open_sign_in(uuid, inet); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.open_sign_in(p_user_id uuid) RETURNS uuid
+CREATE FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
+  v_pair constant bytea := (select sha256(convert_to(u.email || ' ' || weir.network_of(p_address), 'UTF8')) from auth.users u where u.id = p_user_id);
 begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
   end if;
-  delete from weir.sign_in_attempts a
-  where a.kind = 'email' and a.subject = (select sha256(convert_to(u.email, 'UTF8')) from auth.users u where u.id = p_user_id);
+  delete from weir.sign_in_attempts a where a.kind = 'pair' and a.subject = v_pair;
+  insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
+  select 'known', v_pair, clock_timestamp() + interval '30 days', 1 where v_pair is not null
+  on conflict (kind, subject) do update set window_ends = excluded.window_ends;
   delete from weir.sign_ins s
   where s.id in (select o.id from weir.sign_ins o where o.expires_at < clock_timestamp() - interval '1 day' limit 20 for update skip locked)
      or s.id in (select o.id from weir.sign_ins o where o.user_id = p_user_id order by o.created_at desc offset 49);
@@ -4277,7 +4479,7 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.open_sign_in(p_user_id uuid) OWNER TO weir_system;
+ALTER FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) OWNER TO weir_system;
 
 --
 -- Name: over_limit(weir.call_decision[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4285,7 +4487,7 @@ ALTER FUNCTION weir.open_sign_in(p_user_id uuid) OWNER TO weir_system;
 
 CREATE FUNCTION weir.over_limit(p_calls weir.call_decision[]) RETURNS jsonb
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_over jsonb;
@@ -4335,7 +4537,7 @@ ALTER FUNCTION weir.over_limit(p_calls weir.call_decision[]) OWNER TO weir_owner
 
 CREATE FUNCTION weir.pattern_error(p_pattern text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 begin
   if length(p_pattern) not between 1 and 200 then
@@ -4364,7 +4566,7 @@ ALTER FUNCTION weir.pattern_error(p_pattern text) OWNER TO weir_owner;
 
 CREATE FUNCTION weir.permissions_error(p_permissions jsonb) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_error text;
@@ -4430,7 +4632,7 @@ ALTER FUNCTION weir.platform_id() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) RETURNS uuid
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_agent_id uuid;
@@ -4467,7 +4669,7 @@ ALTER FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_i
 
 CREATE FUNCTION weir.publish_catalog_server(p_entry jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_key text;
@@ -4510,7 +4712,7 @@ ALTER FUNCTION weir.publish_catalog_server(p_entry jsonb) OWNER TO weir_system;
 
 CREATE FUNCTION weir.published_columns() RETURNS TABLE(relation_name text, column_name text, column_type text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
  SELECT (c.relname)::text AS relname,
      (a.attname)::text AS attname,
@@ -4540,7 +4742,7 @@ ALTER FUNCTION weir.published_columns() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.published_functions() RETURNS TABLE(function_name text, argument_names text[], argument_types text[], required integer, returns_set boolean, result_type text, columns text[], column_types text[])
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
  SELECT (p.proname)::text AS proname,
      COALESCE(p.proargnames[1:p.pronargs], '{}'::text[]) AS "coalesce",
@@ -4571,12 +4773,100 @@ END;
 ALTER FUNCTION weir.published_functions() OWNER TO weir_owner;
 
 --
+-- Name: purge(interval, interval, interval, integer); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_limit constant integer := greatest(p_limit, 0);
+  v_now constant timestamptz := clock_timestamp();
+  v_count integer;
+  v_purged integer := 0;
+begin
+  if num_nulls(p_idempotency_keys, p_chat_turns, p_security_events) > 0
+     or least(p_idempotency_keys, p_chat_turns, p_security_events) < interval '1 hour' then
+    raise exception using errcode = 'WR001', message = 'what is kept is kept for an hour at least';
+  end if;
+  delete from weir.idempotency_keys k
+  where (k.organization_id, k.key) in (
+    select o.organization_id, o.key from weir.idempotency_keys o where o.created_at < v_now - p_idempotency_keys
+    order by o.created_at limit v_limit);
+  get diagnostics v_count = row_count;
+  v_purged := v_purged + v_count;
+  delete from weir.chat_turns t
+  where (t.message_id, t.agent_id) in (
+    select o.message_id, o.agent_id from weir.chat_turns o join public.chat_messages m on m.id = o.message_id
+    where o.leased_until < v_now and m.created_at < v_now - p_chat_turns
+    limit v_limit for update of o skip locked);
+  get diagnostics v_count = row_count;
+  v_purged := v_purged + v_count;
+  delete from weir.security_events e
+  where (e.minute, e.reason, e.key_prefix, e.address) in (
+    select o.minute, o.reason, o.key_prefix, o.address from weir.security_events o where o.minute < v_now - p_security_events
+    order by o.minute limit v_limit for update skip locked);
+  get diagnostics v_count = row_count;
+  return v_purged + v_count;
+end;
+$$;
+
+
+ALTER FUNCTION weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) OWNER TO weir_system;
+
+--
+-- Name: read_with_key(text, bytea, text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_scope constant text := weir.key_scope(p_function);
+  v_limit integer;
+  v_organization_id uuid;
+  v_scopes text[];
+  v_filter constant jsonb := nullif(p_arguments -> 'filter', 'null');
+  v_before constant jsonb := nullif(p_arguments -> 'before', 'null');
+  v_error text;
+begin
+  select k.organization_id, k.scopes into v_organization_id, v_scopes from weir.authenticate_organization_key(p_key_id, p_secret_hash) k;
+  if v_scope is null then
+    return weir.error('WR010', 'a key of an organization reads read_audit, read_servers and read_usage');
+  elsif (p_arguments ->> 'organization_id')::uuid <> v_organization_id then
+    return weir.error('WR004', 'there is no such organization');
+  elsif v_scope <> all(v_scopes) then
+    perform weir.record_event('admin_read', v_organization_id, 'forbidden', p_item => p_function, p_key_id => p_key_id);
+    return weir.error('WR003', format('this key has no scope %s', v_scope), 'An owner or admin makes another key with that scope.');
+  elsif p_function = 'read_servers' then
+    return weir.servers_of(v_organization_id);
+  elsif p_function = 'read_usage' then
+    return weir.usage_of(v_organization_id, (p_arguments ->> 'since')::timestamptz, (p_arguments ->> 'until')::timestamptz);
+  end if;
+  v_limit := coalesce((p_arguments ->> 'limit')::integer, 100);
+  v_error := coalesce(case when v_limit not between 1 and 1000 then 'limit must be 1 to 1000' end,
+                      weir.audit_filter_error(v_filter), weir.audit_cursor_error(v_before));
+  if v_error is not null then
+    perform weir.record_event('admin_read', v_organization_id, 'invalid_argument', p_item => p_function, p_detail => v_error, p_key_id => p_key_id);
+    return weir.error('WR001', v_error);
+  end if;
+  perform weir.record_event('admin_read', v_organization_id, p_item => p_function, p_detail => weir.cut(v_filter::text, 500), p_key_id => p_key_id);
+  return weir.audit_page(v_organization_id, null, v_filter, v_before, v_limit);
+end;
+$$;
+
+
+ALTER FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) OWNER TO weir_system;
+
+--
 -- Name: record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
 CREATE FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) RETURNS TABLE(id uuid, is_new boolean)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -4615,7 +4905,7 @@ ALTER FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channe
 
 CREATE FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   update weir.chat_turns t set calls = t.calls || jsonb_build_object(p_place::text, p_call)
@@ -4636,7 +4926,7 @@ ALTER FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_messa
 
 CREATE FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb) RETURNS TABLE(new_pins integer, changed_pins integer, quarantined integer)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -4706,39 +4996,45 @@ ALTER FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, 
 
 CREATE FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[], p_request_hashes bytea[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_written integer;
-  v_epoch integer;
+  v_denials weir.denial[];
+  v_counted integer[];
 begin
   if not p_reasons <@ array['invalid_request', 'error', 'limit'] or array_position(p_reasons, null) is not null then
     raise exception using errcode = 'WR001', message = 'p_reasons: must be invalid_request, error or limit';
   end if;
-  select i.epoch into v_epoch from weir.installation i;
+  v_denials := array(
+    select row(c.ordinal, a.organization_id, c.kind, c.reason, case when c.user_id is null then 'agent' else 'user' end, c.user_id, a.id,
+               k.key_id, null)::weir.denial
+    from unnest(p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_reasons) with ordinality
+         as c(key_id, secret_hash, user_id, agent_id, kind, reason, ordinal)
+    left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
+                       where x.key_id = c.key_id and x.secret_hash = c.secret_hash and x.revoked_at is null
+                         and (x.expires_at is null or x.expires_at > clock_timestamp()) offset 0) k on true
+    -- whoever is not (any more) of the organization writes nothing into its record
+    join lateral (select x.id, x.organization_id from public.agents x
+                  where x.is_active
+                    and (x.id = k.agent_id
+                         or (c.key_id is null and x.id = c.agent_id and weir.may_use_agent(c.user_id, x.id, x.owner_id)
+                             and exists (select from public.organization_members m
+                                         where m.organization_id = x.organization_id and m.user_id = c.user_id and m.status = 'active')))
+                  offset 0) a on true);
+  v_counted := weir.count_denials(v_denials);
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     item, request_id, reason, request_bytes, request_hash)
-  select c.created_at, c.id, 'denied', a.organization_id, c.kind, 'denied', v_epoch, p_replica_id,
-         case when c.user_id is null then 'agent' else 'user' end, c.user_id, a.id, a.name, k.key_id,
-         weir.cut(c.item, 4096), weir.cut(c.request_id, 256), c.reason, c.request_bytes, c.request_hash
-  from unnest(p_ids, p_created_at, p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_items, p_reasons,
-              p_request_ids, p_request_bytes, p_request_hashes)
-       as c(id, created_at, key_id, secret_hash, user_id, agent_id, kind, item, reason, request_id, request_bytes, request_hash)
-  left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
-                     where x.key_id = c.key_id and x.secret_hash = c.secret_hash and x.revoked_at is null
-                       and (x.expires_at is null or x.expires_at > clock_timestamp()) offset 0) k on true
-  -- whoever is not (any more) of the organization writes nothing into its record
-  join lateral (select x.id, x.organization_id, x.name from public.agents x
-                where x.is_active
-                  and (x.id = k.agent_id
-                       or (c.key_id is null and x.id = c.agent_id and weir.may_use_agent(c.user_id, x.id, x.owner_id)
-                           and exists (select from public.organization_members m
-                                       where m.organization_id = x.organization_id and m.user_id = c.user_id and m.status = 'active')))
-                offset 0) a on true
+  select p_created_at[d.ordinal], p_ids[d.ordinal], 'denied', d.organization_id, d.kind, 'denied', i.epoch, p_replica_id,
+         d.actor_kind, d.user_id, d.agent_id, (select x.name from public.agents x where x.id = d.agent_id), d.key_id,
+         weir.cut(p_items[d.ordinal], 4096), weir.cut(p_request_ids[d.ordinal], 256), d.reason, p_request_bytes[d.ordinal],
+         p_request_hashes[d.ordinal]
+  from unnest(v_denials) d cross join weir.installation i
+  where d.ordinal <> all(v_counted)
   on conflict do nothing;
   get diagnostics v_written = row_count;
-  return v_written;
+  return v_written + cardinality(v_counted);
 end;
 $$;
 
@@ -4746,22 +5042,30 @@ $$;
 ALTER FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[], p_request_hashes bytea[]) OWNER TO weir_system;
 
 --
--- Name: record_event(text, uuid, text, uuid, uuid, text, text, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: record_event(text, uuid, text, uuid, uuid, text, text, uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text DEFAULT NULL::text, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text, p_detail text DEFAULT NULL::text, p_grant_id uuid DEFAULT NULL::uuid, p_outcome text DEFAULT 'ok'::text) RETURNS void
+CREATE FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text DEFAULT NULL::text, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text, p_detail text DEFAULT NULL::text, p_grant_id uuid DEFAULT NULL::uuid, p_outcome text DEFAULT 'ok'::text, p_key_id text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
+  v_actor_kind constant text := case when p_key_id is not null then 'key' when v_actor is null then 'system' else 'user' end;
 begin
+  if p_reason is not null and cardinality(weir.count_denials(array[row(
+       1, p_organization_id, p_kind, p_reason, v_actor_kind, v_actor,
+       -- of its own only, so that nobody makes denials unequal with ids that they think of
+       (select a.id from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id), p_key_id,
+       (select s.id from public.mcp_server_instances s where s.id = p_instance_id and s.organization_id = p_organization_id))::weir.denial])) > 0 then
+    return;
+  end if;
   insert into public.mcp_interaction_logs (
-    created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, agent_id, agent_name, instance_id,
+    created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, key_id, agent_id, agent_name, instance_id,
     instance_name, item, grant_id, reason, detail, outcome)
   select clock_timestamp(), weir.uuid_v7(), case when p_reason is null then 'completed' else 'denied' end, p_organization_id, p_kind,
          case when p_reason is null then 'allowed' else 'denied' end, i.epoch,
-         case when v_actor is null then 'system' else 'user' end, v_actor, p_agent_id,
+         v_actor_kind, v_actor, p_key_id, p_agent_id,
          (select a.name from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id), p_instance_id,
          (select s.name from public.mcp_server_instances s where s.id = p_instance_id and s.organization_id = p_organization_id),
          weir.cut(p_item, 4096), p_grant_id, p_reason, weir.cut(p_detail, 500), case when p_reason is null then p_outcome end
@@ -4770,7 +5074,7 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text) OWNER TO weir_system;
+ALTER FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text, p_key_id text) OWNER TO weir_system;
 
 --
 -- Name: record_instance_state(uuid, bigint, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -4778,7 +5082,7 @@ ALTER FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason t
 
 CREATE FUNCTION weir.record_instance_state(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return weir.apply_report(p_instance_id, p_generation, p_state, p_error_code, p_error);
@@ -4794,7 +5098,7 @@ ALTER FUNCTION weir.record_instance_state(p_instance_id uuid, p_generation bigin
 
 CREATE FUNCTION weir.record_operation(p_operation_id uuid, p_replica_id uuid, p_outcome text, p_error_code text, p_error text, p_retry_at timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_operation weir.dtma_operations;
@@ -4843,7 +5147,7 @@ ALTER FUNCTION weir.record_operation(p_operation_id uuid, p_replica_id uuid, p_o
 
 CREATE FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_minute constant timestamptz := date_trunc('minute', clock_timestamp());
@@ -4872,7 +5176,7 @@ ALTER FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text
 
 CREATE FUNCTION weir.refresh_sign_in(p_id uuid, p_counter integer) RETURNS TABLE(problem text, counter integer, user_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -4911,7 +5215,7 @@ ALTER FUNCTION weir.refresh_sign_in(p_id uuid, p_counter integer) OWNER TO weir_
 
 CREATE FUNCTION weir.refuse(p_code text, p_message text, p_kind text, p_organization_id uuid DEFAULT NULL::uuid, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text, p_hint text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_reason constant text := case p_code
@@ -4939,7 +5243,7 @@ ALTER FUNCTION weir.refuse(p_code text, p_message text, p_kind text, p_organizat
 
 CREATE FUNCTION weir.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   raise exception using errcode = 'WR003', message = format('%I.%I can only be appended to', tg_table_schema, tg_table_name);
@@ -4955,7 +5259,7 @@ ALTER FUNCTION weir.refuse_change() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.refuse_truncate() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   raise exception using errcode = 'WR003', message = format('%I.%I cannot be truncated', tg_table_schema, tg_table_name);
@@ -4971,7 +5275,7 @@ ALTER FUNCTION weir.refuse_truncate() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, p_kind text, p_organization_id uuid DEFAULT NULL::uuid, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return case p_sqlstate
@@ -4995,7 +5299,7 @@ ALTER FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, p_kind 
 
 CREATE FUNCTION weir.register_node(p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer, p_isolation text, p_runtimes text[]) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_id uuid;
@@ -5022,7 +5326,7 @@ ALTER FUNCTION weir.register_node(p_token_hash bytea, p_node_key_hash bytea, p_a
 
 CREATE FUNCTION weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   update weir.chat_turns t set leased_until = '-infinity'
@@ -5039,7 +5343,7 @@ ALTER FUNCTION weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_mess
 
 CREATE FUNCTION weir.replica_heartbeat(p_replica_id uuid, p_internal_url text, p_keyring_fingerprint bytea, p_version text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_fingerprint bytea;
@@ -5078,7 +5382,7 @@ ALTER FUNCTION weir.request_hash(p_action text, p_server_config jsonb, p_server_
 
 CREATE FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_operation_id constant uuid := weir.uuid_v7();
@@ -5134,7 +5438,7 @@ ALTER FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uuid
 
 CREATE FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_user_id uuid;
@@ -5177,7 +5481,7 @@ ALTER FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text
 
 CREATE FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   update public.user_secrets s set wrapped_key = p_wrapped_key, version = s.version + 1, updated_at = now()
@@ -5193,12 +5497,54 @@ $$;
 ALTER FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) OWNER TO weir_system;
 
 --
+-- Name: roll_up_usage(interval); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.roll_up_usage(p_grace interval) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_hour timestamptz;
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('weir.roll_up_usage', 0)) then
+    return false;
+  end if;
+  select p.rolled_up_to into v_hour from weir.usage_progress p;
+  if v_hour is null then
+    -- the first time: from the first row, or from now on
+    insert into weir.usage_progress (rolled_up_to)
+    select date_trunc('hour', coalesce((select min(l.created_at) from public.mcp_interaction_logs l), clock_timestamp()), 'UTC')
+    on conflict do nothing;
+    return true;
+  elsif v_hour + interval '1 hour' + greatest(p_grace, interval '5 minutes') > clock_timestamp() then
+    return false;
+  end if;
+  insert into public.usage_hourly (organization_id, hour, agent_id, instance_id, calls, denied, failed, duration_us)
+  select l.organization_id, v_hour, l.agent_id, coalesce(l.instance_id, weir.platform_id()),
+         count(*) filter (where l.phase = 'requested'), coalesce(sum(l.occurrences) filter (where l.phase = 'denied'), 0),
+         count(*) filter (where l.phase = 'completed' and l.outcome <> 'ok'), coalesce(sum(l.duration_us), 0)
+  from public.mcp_interaction_logs l
+  join public.organizations o on o.id = l.organization_id
+  where l.created_at >= v_hour and l.created_at < v_hour + interval '1 hour' and l.agent_id is not null
+    and l.kind in ('tool_execution', 'resource_read', 'prompt_get', 'context_request', 'error')
+  group by l.organization_id, l.agent_id, coalesce(l.instance_id, weir.platform_id())
+  on conflict do nothing;
+  update weir.usage_progress p set rolled_up_to = v_hour + interval '1 hour';
+  return true;
+end;
+$$;
+
+
+ALTER FUNCTION weir.roll_up_usage(p_grace interval) OWNER TO weir_system;
+
+--
 -- Name: rule_error(jsonb, text, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
 CREATE FUNCTION weir.rule_error(p_rule jsonb, p_path text, p_depth integer DEFAULT 0) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_key text;
@@ -5304,7 +5650,7 @@ ALTER FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) OWNER
 
 CREATE FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_type constant text := jsonb_typeof(p_value);
@@ -5377,7 +5723,7 @@ ALTER FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) OWN
 
 CREATE FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_key text;
@@ -5423,12 +5769,35 @@ $_$;
 ALTER FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) OWNER TO weir_owner;
 
 --
+-- Name: servers_of(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.servers_of(p_organization_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (
+    select jsonb_build_object('rows', coalesce(jsonb_agg(to_jsonb(r) order by r.priority, r.id), '[]'))
+    from (
+      select i.id, i.name, i.status, c.slug as catalog_slug, c.version as catalog_version, i.priority, i.region, i.share,
+             i.last_error_code, i.created_at, i.updated_at
+      from public.mcp_server_instances i
+      left join public.mcp_server_catalog c on c.id = i.catalog_id
+      where i.organization_id = p_organization_id and i.status <> 'deleted') r);
+end;
+$$;
+
+
+ALTER FUNCTION weir.servers_of(p_organization_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: set_setting(text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
 CREATE FUNCTION weir.set_setting(p_name text, p_value jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   insert into weir.settings as s (name, value) values (p_name, p_value)
@@ -5445,7 +5814,7 @@ ALTER FUNCTION weir.set_setting(p_name text, p_value jsonb) OWNER TO weir_system
 
 CREATE FUNCTION weir.sign_up(p_email text, p_password_hash text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
@@ -5470,7 +5839,7 @@ ALTER FUNCTION weir.sign_up(p_email text, p_password_hash text) OWNER TO weir_sy
 
 CREATE FUNCTION weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid) RETURNS TABLE(email text, email_confirmed_at timestamp with time zone, created_at timestamp with time zone, updated_at timestamp with time zone, signed_in_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -5491,7 +5860,7 @@ ALTER FUNCTION weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid) OWNER TO w
 
 CREATE FUNCTION weir.sweep_nodes(p_stale interval) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_nodes uuid[];
@@ -5522,7 +5891,7 @@ ALTER FUNCTION weir.sweep_nodes(p_stale interval) OWNER TO weir_system;
 
 CREATE FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_key text;
@@ -5555,7 +5924,7 @@ ALTER FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) OWNER TO weir_o
 
 CREATE FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_instance public.mcp_server_instances;
@@ -5626,12 +5995,44 @@ $$;
 ALTER FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) OWNER TO weir_writer;
 
 --
+-- Name: usage_of(uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.usage_of(p_organization_id uuid, p_since timestamp with time zone, p_until timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_until constant timestamptz := coalesce(p_until, clock_timestamp());
+  v_since constant timestamptz := coalesce(p_since, v_until - interval '1 day');
+  v_rows jsonb;
+begin
+  if not isfinite(v_since) or not isfinite(v_until) or v_until - v_since not between interval '0' and interval '31 days' then
+    return weir.error('WR001', 'since must be before until, and at most 31 days');
+  end if;
+  select coalesce(jsonb_agg(to_jsonb(r) order by r.hour, r.agent_id, r.instance_id), '[]') into v_rows
+  from (
+    select u.hour, u.agent_id, u.instance_id, u.calls, u.denied, u.failed, u.duration_us
+    from public.usage_hourly u
+    where u.organization_id = p_organization_id and u.hour >= v_since and u.hour < v_until
+    limit 10001) r;
+  if jsonb_array_length(v_rows) > 10000 then
+    return weir.error('WR001', 'since and until: that is more than 10,000 rows; ask for less time');
+  end if;
+  return jsonb_build_object('rows', v_rows);
+end;
+$$;
+
+
+ALTER FUNCTION weir.usage_of(p_organization_id uuid, p_since timestamp with time zone, p_until timestamp with time zone) OWNER TO weir_owner;
+
+--
 -- Name: user_data_key(uuid, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
 CREATE FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) RETURNS TABLE(wrapped_key bytea, version integer)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -5656,7 +6057,7 @@ ALTER FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) OWNER TO 
 
 CREATE FUNCTION weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 begin
   if p_issuer like 'https://%/auth/v1' and p_subject ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
@@ -5692,7 +6093,7 @@ ALTER FUNCTION weir.uuid_v7() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.withdraw_catalog_server(p_slug text, p_version text DEFAULT NULL::text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_count integer;
@@ -6527,6 +6928,39 @@ COMMENT ON TABLE weir.chat_turns IS 'tenant: turns that wait for their answer, a
 
 
 --
+-- Name: denial_counts; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.denial_counts (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    minute timestamp with time zone NOT NULL,
+    kind weir.log_kind NOT NULL,
+    reason weir.log_reason NOT NULL,
+    actor_kind weir.log_actor NOT NULL,
+    user_id uuid,
+    agent_id uuid,
+    key_id text,
+    instance_id uuid,
+    occurrences integer NOT NULL,
+    own_rows integer NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    CONSTRAINT denial_counts_are_counted CHECK (((occurrences > 0) AND (own_rows > 0)))
+);
+
+ALTER TABLE ONLY weir.denial_counts FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.denial_counts OWNER TO weir_owner;
+
+--
+-- Name: TABLE denial_counts; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.denial_counts IS 'tenant: equal denials of a running minute, of which the record gets one row each (no foreign keys: see 0215_denial_counts.sql)';
+
+
+--
 -- Name: dtma_nodes; Type: TABLE; Schema: weir; Owner: weir_owner
 --
 
@@ -6817,7 +7251,12 @@ CREATE TABLE weir.settings (
     name text NOT NULL,
     value jsonb NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT settings_name_is_known CHECK ((name = ANY (ARRAY['egress_allow'::text, 'identity_issuers'::text])))
+    CONSTRAINT settings_equal_denials_is_1_to_1000 CHECK (((name <> 'equal_denials'::text) OR
+CASE jsonb_typeof(value)
+    WHEN 'number'::text THEN ((((value #>> '{}'::text[]))::numeric >= (1)::numeric) AND (((value #>> '{}'::text[]))::numeric <= (1000)::numeric))
+    ELSE false
+END)),
+    CONSTRAINT settings_name_is_known CHECK ((name = ANY (ARRAY['egress_allow'::text, 'equal_denials'::text, 'identity_issuers'::text])))
 );
 
 ALTER TABLE ONLY weir.settings FORCE ROW LEVEL SECURITY;
@@ -6842,7 +7281,7 @@ CREATE TABLE weir.sign_in_attempts (
     window_ends timestamp with time zone NOT NULL,
     attempts integer NOT NULL,
     CONSTRAINT sign_in_attempts_are_capped CHECK (((attempts >= 1) AND (attempts <= 1000))),
-    CONSTRAINT sign_in_attempts_kind_is_known CHECK ((kind = ANY (ARRAY['address'::text, 'email'::text]))),
+    CONSTRAINT sign_in_attempts_kind_is_known CHECK ((kind = ANY (ARRAY['address'::text, 'pair'::text, 'email'::text, 'known'::text]))),
     CONSTRAINT sign_in_attempts_subject_is_sha256 CHECK ((octet_length(subject) = 32))
 );
 
@@ -6885,6 +7324,29 @@ ALTER TABLE weir.sign_ins OWNER TO weir_owner;
 --
 
 COMMENT ON TABLE weir.sign_ins IS 'user: sign-ins of the embedded issuer; the count of the one refresh token that is good, never a token';
+
+
+--
+-- Name: usage_progress; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.usage_progress (
+    only_row boolean DEFAULT true NOT NULL,
+    rolled_up_to timestamp with time zone NOT NULL,
+    CONSTRAINT usage_progress_has_one_row CHECK (only_row),
+    CONSTRAINT usage_progress_is_an_hour CHECK ((rolled_up_to = date_trunc('hour'::text, rolled_up_to, 'UTC'::text)))
+);
+
+ALTER TABLE ONLY weir.usage_progress FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.usage_progress OWNER TO weir_owner;
+
+--
+-- Name: TABLE usage_progress; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.usage_progress IS 'platform: up to which hour the record is in usage_hourly';
 
 
 --
@@ -7192,6 +7654,22 @@ ALTER TABLE ONLY weir.chat_turns
 
 
 --
+-- Name: denial_counts denial_counts_one_for_equal_denials; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.denial_counts
+    ADD CONSTRAINT denial_counts_one_for_equal_denials UNIQUE NULLS NOT DISTINCT (organization_id, minute, kind, reason, actor_kind, user_id, agent_id, key_id, instance_id);
+
+
+--
+-- Name: denial_counts denial_counts_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.denial_counts
+    ADD CONSTRAINT denial_counts_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: dtma_nodes dtma_nodes_key_hash_key; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
 --
 
@@ -7317,6 +7795,14 @@ ALTER TABLE ONLY weir.sign_in_attempts
 
 ALTER TABLE ONLY weir.sign_ins
     ADD CONSTRAINT sign_ins_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: usage_progress usage_progress_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.usage_progress
+    ADD CONSTRAINT usage_progress_pkey PRIMARY KEY (only_row);
 
 
 --
@@ -7726,6 +8212,13 @@ CREATE INDEX chat_turns_message_idx ON weir.chat_turns USING btree (organization
 
 
 --
+-- Name: denial_counts_minute_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX denial_counts_minute_idx ON weir.denial_counts USING btree (minute);
+
+
+--
 -- Name: dtma_operations_created_by_idx; Type: INDEX; Schema: weir; Owner: weir_owner
 --
 
@@ -7765,6 +8258,13 @@ CREATE UNIQUE INDEX dtma_operations_restart_key ON weir.dtma_operations USING bt
 --
 
 CREATE INDEX grant_usage_organization_idx ON weir.grant_usage USING btree (organization_id);
+
+
+--
+-- Name: idempotency_keys_created_at_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX idempotency_keys_created_at_idx ON weir.idempotency_keys USING btree (created_at);
 
 
 --
@@ -8974,6 +9474,13 @@ CREATE POLICY ssh_keys_are_seen_by_the_person ON public.user_ssh_keys FOR SELECT
 ALTER TABLE public.usage_hourly ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: usage_hourly usage_is_rolled_up_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY usage_is_rolled_up_by_the_engine ON public.usage_hourly TO weir_system USING (true) WITH CHECK (true);
+
+
+--
 -- Name: usage_hourly usage_is_seen_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
@@ -9100,6 +9607,19 @@ CREATE POLICY changes_are_counted_by_the_engine ON weir.change_versions TO weir_
 ALTER TABLE weir.chat_turns ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: denial_counts; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.denial_counts ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: denial_counts denials_are_counted_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY denials_are_counted_by_the_engine ON weir.denial_counts TO weir_system USING (true) WITH CHECK (true);
+
+
+--
 -- Name: dtma_nodes; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
 --
 
@@ -9122,6 +9642,13 @@ ALTER TABLE weir.grant_usage ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE weir.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: idempotency_keys idempotency_keys_are_purged_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY idempotency_keys_are_purged_by_the_engine ON weir.idempotency_keys TO weir_system USING (true) WITH CHECK (true);
+
 
 --
 -- Name: idempotency_keys idempotency_keys_are_read_by_admins; Type: POLICY; Schema: weir; Owner: weir_owner
@@ -9290,6 +9817,19 @@ CREATE POLICY usage_is_counted_by_the_engine ON weir.grant_usage TO weir_system 
 
 
 --
+-- Name: usage_progress; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.usage_progress ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: usage_progress usage_progress_is_kept_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY usage_progress_is_kept_by_the_engine ON weir.usage_progress TO weir_system USING (true) WITH CHECK (true);
+
+
+--
 -- Name: SCHEMA auth; Type: ACL; Schema: -; Owner: weir_owner
 --
 
@@ -9321,6 +9861,14 @@ GRANT ALL ON TYPE weir.call_decision TO weir_system;
 
 REVOKE ALL ON TYPE weir.decisions FROM PUBLIC;
 GRANT ALL ON TYPE weir.decisions TO weir_system;
+
+
+--
+-- Name: TYPE denial; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON TYPE weir.denial FROM PUBLIC;
+GRANT ALL ON TYPE weir.denial TO weir_system;
 
 
 --
@@ -10026,6 +10574,14 @@ GRANT ALL ON FUNCTION weir.audit_filter_error(p_filter jsonb) TO weir_system;
 
 
 --
+-- Name: FUNCTION audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) TO weir_system;
+
+
+--
 -- Name: FUNCTION authenticate_key(p_key_id text, p_secret_hash bytea); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -10098,6 +10654,14 @@ GRANT ALL ON FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, 
 
 
 --
+-- Name: FUNCTION close_denial_counts(p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.close_denial_counts(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.close_denial_counts(p_limit integer) TO weir_engine;
+
+
+--
 -- Name: FUNCTION close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope text); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -10127,6 +10691,22 @@ GRANT ALL ON FUNCTION weir.confirmed_email(p_user_id uuid) TO weir_system;
 
 REVOKE ALL ON FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) TO weir_system;
+
+
+--
+-- Name: FUNCTION count_denials(p_denials weir.denial[]); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.count_denials(p_denials weir.denial[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.count_denials(p_denials weir.denial[]) TO weir_system;
+
+
+--
+-- Name: FUNCTION count_denied_calls(p_calls weir.call_decision[], p_kinds text[]); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) TO weir_system;
 
 
 --
@@ -10341,6 +10921,14 @@ GRANT ALL ON FUNCTION weir.is_clean_path(p_path text) TO weir_system;
 
 
 --
+-- Name: FUNCTION is_keyring(p_fingerprint bytea); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.is_keyring(p_fingerprint bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.is_keyring(p_fingerprint bytea) TO weir_engine;
+
+
+--
 -- Name: FUNCTION is_under(p_value text, p_base text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -10355,6 +10943,14 @@ GRANT ALL ON FUNCTION weir.is_under(p_value text, p_base text) TO weir_system;
 
 REVOKE ALL ON FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) TO weir_engine;
+
+
+--
+-- Name: FUNCTION key_scope(p_function text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.key_scope(p_function text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.key_scope(p_function text) TO weir_system;
 
 
 --
@@ -10479,6 +11075,14 @@ GRANT ALL ON FUNCTION weir.name_error(p_argument text, p_value text) TO weir_sys
 
 
 --
+-- Name: FUNCTION network_of(p_address inet); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.network_of(p_address inet) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.network_of(p_address inet) TO weir_system;
+
+
+--
 -- Name: FUNCTION node_connections(); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -10516,11 +11120,11 @@ REVOKE ALL ON FUNCTION weir.on_permission_change() FROM PUBLIC;
 
 
 --
--- Name: FUNCTION open_sign_in(p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION open_sign_in(p_user_id uuid, p_address inet); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.open_sign_in(p_user_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.open_sign_in(p_user_id uuid) TO weir_engine;
+REVOKE ALL ON FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) TO weir_engine;
 
 
 --
@@ -10591,6 +11195,22 @@ GRANT ALL ON FUNCTION weir.published_functions() TO weir_engine;
 
 
 --
+-- Name: FUNCTION purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) TO weir_engine;
+
+
+--
+-- Name: FUNCTION read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) TO weir_engine;
+
+
+--
 -- Name: FUNCTION record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -10623,11 +11243,11 @@ GRANT ALL ON FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_cre
 
 
 --
--- Name: FUNCTION record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text, p_key_id text); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text) TO weir_writer;
+REVOKE ALL ON FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text, p_key_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text, p_key_id text) TO weir_writer;
 
 
 --
@@ -10748,6 +11368,14 @@ GRANT ALL ON FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version intege
 
 
 --
+-- Name: FUNCTION roll_up_usage(p_grace interval); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.roll_up_usage(p_grace interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.roll_up_usage(p_grace interval) TO weir_engine;
+
+
+--
 -- Name: FUNCTION rule_error(p_rule jsonb, p_path text, p_depth integer); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -10780,6 +11408,14 @@ GRANT ALL ON FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path te
 
 REVOKE ALL ON FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) TO weir_writer;
+
+
+--
+-- Name: FUNCTION servers_of(p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.servers_of(p_organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.servers_of(p_organization_id uuid) TO weir_system;
 
 
 --
@@ -10828,6 +11464,14 @@ GRANT ALL ON FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) TO weir_
 --
 
 REVOKE ALL ON FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION usage_of(p_organization_id uuid, p_since timestamp with time zone, p_until timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.usage_of(p_organization_id uuid, p_since timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.usage_of(p_organization_id uuid, p_since timestamp with time zone, p_until timestamp with time zone) TO weir_system;
 
 
 --
@@ -11327,6 +11971,13 @@ GRANT INSERT(usage) ON TABLE public.chat_messages TO weir_system;
 --
 
 GRANT INSERT(degraded) ON TABLE public.chat_messages TO weir_system;
+
+
+--
+-- Name: COLUMN chat_messages.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.chat_messages TO weir_system;
 
 
 --
@@ -12126,6 +12777,7 @@ GRANT UPDATE(grant_id) ON TABLE public.permission_requests TO weir_writer;
 --
 
 GRANT SELECT ON TABLE public.usage_hourly TO authenticated;
+GRANT SELECT,INSERT ON TABLE public.usage_hourly TO weir_system;
 
 
 --
@@ -12392,6 +13044,27 @@ GRANT UPDATE(calls) ON TABLE weir.chat_turns TO weir_system;
 
 
 --
+-- Name: TABLE denial_counts; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE weir.denial_counts TO weir_system;
+
+
+--
+-- Name: COLUMN denial_counts.occurrences; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(occurrences) ON TABLE weir.denial_counts TO weir_system;
+
+
+--
+-- Name: COLUMN denial_counts.last_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(last_at) ON TABLE weir.denial_counts TO weir_system;
+
+
+--
 -- Name: TABLE dtma_nodes; Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -12635,6 +13308,7 @@ GRANT UPDATE(used) ON TABLE weir.grant_usage TO weir_system;
 --
 
 GRANT SELECT ON TABLE weir.idempotency_keys TO weir_writer;
+GRANT SELECT,DELETE ON TABLE weir.idempotency_keys TO weir_system;
 
 
 --
@@ -12909,6 +13583,20 @@ GRANT UPDATE(revoked_at) ON TABLE weir.sign_ins TO weir_system;
 --
 
 GRANT UPDATE(revoked_by) ON TABLE weir.sign_ins TO weir_system;
+
+
+--
+-- Name: TABLE usage_progress; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.usage_progress TO weir_system;
+
+
+--
+-- Name: COLUMN usage_progress.rolled_up_to; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(rolled_up_to),UPDATE(rolled_up_to) ON TABLE weir.usage_progress TO weir_system;
 
 
 --
