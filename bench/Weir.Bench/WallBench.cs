@@ -22,6 +22,17 @@ internal sealed class WallBench(Databases databases)
     private readonly UserSession _users = new(databases.Gateway);
     private readonly byte[] _hash = new byte[32];
 
+    // Made once: the caller shares the cores with the database, and what it does to name a caller is no cost of a decision.
+    private readonly Guid[] _organizations = Ids("organization", Organizations);
+    private readonly Guid[] _owners = Ids("user", Organizations);
+    private readonly Guid[] _agents = Ids("agent", Organizations * Agents);
+    private readonly Guid[] _servers = Ids("server", Organizations * Servers);
+    private readonly Principal[] _principals =
+    [
+        .. Enumerable.Range(0, Organizations * Agents)
+            .Select(n => Principal.OfKey(new AgentKey(Text("key", n)[..16], System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes($"secret{n}"))))),
+    ];
+
     public static async Task<int> RunAsync(BenchOptions options)
     {
         await using var world = await BenchDatabase.StartAsync("shared_buffers=1GB");
@@ -74,11 +85,11 @@ internal sealed class WallBench(Databases databases)
 
     private async Task ConfigsAsync()
     {
-        var agent = System.Security.Cryptography.RandomNumberGenerator.GetInt32(Organizations * Agents);
+        var agent = AnyAgent();
         await _users.QueryAsync(
-            Id("user", agent / Agents),
+            _owners[agent / Agents],
             "select instance_id from get_organization_mcp_configs($1, $2)",
-            [Sql.Uuid(Id("organization", agent / Agents)), Sql.Uuid(Id("agent", agent))],
+            [Sql.Uuid(_organizations[agent / Agents]), Sql.Uuid(_agents[agent])],
             r => r.GetGuid(0),
             CancellationToken.None);
     }
@@ -95,13 +106,11 @@ internal sealed class WallBench(Databases databases)
 
     private CallRequest Call(bool limited)
     {
-        var agent = System.Security.Cryptography.RandomNumberGenerator.GetInt32(Organizations * Agents);
+        var agent = AnyAgent();
         var organization = agent / Agents;
-        var now = TimeProvider.System.GetUtcNow();
-        var key = new AgentKey(Text("key", agent)[..16], System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes($"secret{agent}")));
         return new CallRequest(
-            CallKey.At(now), Id("organization", organization), Principal.OfKey(key),
-            CallKinds.Tool, Id("server", (organization * Servers) + (limited ? Servers - 1 : 0)), "tool_0", """{"path": "/data/file.txt"}""", "7", 1, 150, _hash, """{"path": "/data/file.txt"}""");
+            CallKey.At(TimeProvider.System.GetUtcNow()), _organizations[organization], _principals[agent],
+            CallKinds.Tool, _servers[(organization * Servers) + (limited ? Servers - 1 : 0)], "tool_0", """{"path": "/data/file.txt"}""", "7", 1, 150, _hash, """{"path": "/data/file.txt"}""");
     }
 
     /// <summary>Milliseconds of each piece of work that was done, by callers who begin the next when one ends.</summary>
@@ -152,7 +161,9 @@ internal sealed class WallBench(Databases databases)
         Convert.ToHexStringLower(System.Security.Cryptography.MD5.HashData(Encoding.UTF8.GetBytes($"{what}{number}")));
 #pragma warning restore CA5351
 
-    private static Guid Id(string what, int number) => Guid.ParseExact(Text(what, number), "N");
+    private static Guid[] Ids(string what, int count) => [.. Enumerable.Range(0, count).Select(n => Guid.ParseExact(Text(what, n), "N"))];
+
+    private static int AnyAgent() => System.Security.Cryptography.RandomNumberGenerator.GetInt32(Organizations * Agents);
 
     private static string BulkWorld()
     {

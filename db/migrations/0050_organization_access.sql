@@ -90,7 +90,9 @@ create table weir.settings (
   value jsonb not null,
   updated_at timestamptz not null default now(),
   constraint settings_pkey primary key (name),
-  constraint settings_name_is_known check (name in ('egress_allow', 'identity_issuers'))
+  constraint settings_name_is_known check (name in ('egress_allow', 'equal_denials', 'identity_issuers')),
+  constraint settings_equal_denials_is_1_to_1000
+    check (name <> 'equal_denials' or case jsonb_typeof(value) when 'number' then (value #>> '{}')::numeric between 1 and 1000 else false end)
 );
 alter table weir.settings enable row level security, force row level security;
 revoke all on weir.settings from public, anon, authenticated, service_role;

@@ -83,12 +83,10 @@ $$;
 create function weir.is_clean_path(p_path text) returns boolean
 language plpgsql immutable parallel safe
 as $$
-declare
-  v_path text := regexp_replace(p_path, '^[a-z][a-z0-9+.-]*:///?', '/');
 begin
-  return v_path like '/%'
-     and p_path !~ '[\\%\x01-\x1f\x7f-\x9f\u2028\u2029]'
-     and v_path !~ '//|(^|/)\.{1,2}(/|$)';
+  -- one expression, and one search of the path: this runs for each call
+  return case when starts_with(p_path, '/') then p_path else regexp_replace(p_path, '^[a-z][a-z0-9+.-]*:///?', '/') end
+    !~ '^$|^[^/]|//|/\.{1,2}(/|$)|[\\%\x01-\x1f\x7f-\x9f\u2028\u2029]';
 end;
 $$;
 

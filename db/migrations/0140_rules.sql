@@ -15,11 +15,8 @@ end;
 create function weir.is_under(p_value text, p_base text) returns boolean
 language plpgsql immutable parallel safe
 as $$
-declare
-  v_base text := rtrim(p_base, '/');
 begin
-  return weir.is_clean_path(p_value)
-     and (rtrim(p_value, '/') = v_base or starts_with(p_value, v_base || '/'));
+  return (starts_with(p_value, rtrim(p_base, '/') || '/') or rtrim(p_value, '/') = rtrim(p_base, '/')) and weir.is_clean_path(p_value);
 end;
 $$;
 
@@ -78,6 +75,7 @@ as $$
 declare
   v_type constant text := jsonb_typeof(p_value);
   v_holds boolean := p_rule - '{type,equals,in,min,max,prefix,under,matches,each}'::text[] = '{}';
+  v_text text;
   v_failure text;
 begin
   if p_rule ? 'type' then
@@ -93,7 +91,11 @@ begin
                                       and coalesce((p_rule ->> 'max')::numeric, 'infinity') end;
   end if;
   if p_rule ?| '{prefix,under,matches}' then
-    v_holds := v_holds and v_type = 'string' and weir.text_holds(p_rule, p_value #>> '{}');
+    v_text := case when v_type = 'string' then p_value #>> '{}' end;
+    v_holds := v_holds and v_text is not null
+      and case when p_rule ? 'under' then weir.is_under(v_text, p_rule ->> 'under') else true end
+      and case when p_rule ? 'prefix' then starts_with(v_text, p_rule ->> 'prefix') else true end
+      and case when p_rule ? 'matches' then length(v_text) <= 4096 and v_text ~ ('^(?:' || (p_rule ->> 'matches') || ')$') else true end;
   end if;
   if p_rule ? 'in' then
     -- a scalar is contained in an array only as an element; anything else is compared whole
@@ -110,22 +112,6 @@ begin
     end loop;
   end if;
   return case when v_holds then v_failure else p_path end;
-end;
-$$;
-
--- The rules about text.
-create function weir.text_holds(p_rule jsonb, p_text text) returns boolean
-language plpgsql immutable parallel safe
-as $$
-begin
-  if p_rule ? 'under' and not weir.is_under(p_text, p_rule ->> 'under') then
-    return false;
-  elsif p_rule ? 'prefix' and not starts_with(p_text, p_rule ->> 'prefix') then
-    return false;
-  elsif p_rule ? 'matches' then
-    return length(p_text) <= 4096 and p_text ~ ('^(?:' || (p_rule ->> 'matches') || ')$');
-  end if;
-  return true;
 end;
 $$;
 
@@ -153,7 +139,8 @@ begin
     foreach v_entry in array p_entries loop
       continue when not v_entry ? 'args' and v_entry ->> 'other' is distinct from 'deny';
       -- `each` within `each` multiplies: a bound on all values together (a comma in a text counts as one too)
-      if strpos((v_entry -> 'args')::text, '"each"') > 0 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024 then
+      if octet_length(p_arguments) > 1024 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024
+         and strpos((v_entry -> 'args')::text, '"each"') > 0 then
         return '$';
       end if;
       v_unlisted := v_arguments;
@@ -197,8 +184,8 @@ end;
 $$;
 
 revoke all on function weir.matches_glob(text, text), weir.is_under(text, text), weir.matches_uri_glob(text, text),
-  weir.granted_entries(jsonb, text, text), weir.rule_failure(jsonb, jsonb, text), weir.text_holds(jsonb, text),
+  weir.granted_entries(jsonb, text, text), weir.rule_failure(jsonb, jsonb, text),
   weir.argument_failure(jsonb[], text), weir.has_argument_rule(jsonb[]) from public;
 grant execute on function weir.matches_glob(text, text), weir.is_under(text, text), weir.matches_uri_glob(text, text),
-  weir.granted_entries(jsonb, text, text), weir.rule_failure(jsonb, jsonb, text), weir.text_holds(jsonb, text),
+  weir.granted_entries(jsonb, text, text), weir.rule_failure(jsonb, jsonb, text),
   weir.argument_failure(jsonb[], text), weir.has_argument_rule(jsonb[]) to weir_writer, weir_system;

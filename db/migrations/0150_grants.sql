@@ -114,3 +114,23 @@ comment on table weir.grant_usage is 'tenant: counters of limited grants (no for
 create index grant_usage_organization_idx on weir.grant_usage (organization_id);
 create policy usage_is_counted_by_the_engine on weir.grant_usage for all to weir_system using (true) with check (true);
 grant select, insert, update (window_start, used), delete on weir.grant_usage to weir_system;
+
+-- Made with the grant, so that admission only counts: a call of a limited grant without its counters is over the limit.
+-- Definer: who grants does not see the counters.
+create function weir.make_counters() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into weir.grant_usage (organization_id, grant_id, period, window_start, used)
+  select new.organization_id, new.id, l.period, '-infinity', 0
+  from jsonb_object_keys(new.permissions -> 'limits') l(period);
+  return null;
+end;
+$$;
+revoke all on function weir.make_counters() from public;
+grant create on schema weir to weir_system;
+alter function weir.make_counters() owner to weir_system;
+revoke create on schema weir from weir_system;
+create trigger c_limited_grant after insert on public.agent_mcp_permissions
+  for each row when (new.permissions -> 'limits' <> '{}') execute function weir.make_counters();

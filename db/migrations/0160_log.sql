@@ -6,6 +6,7 @@
 -- number of fields, then of each its type's number, its length (-1: null) and its bytes, all numbers four bytes big-endian.
 -- So no two rows have one form. Integers are bigint (type 20), times timestamptz (1184; microseconds since 2000-01-01 UTC),
 -- ids uuid (2950), the transaction xid8 (5069); text is sent as bytea (17) in UTF-8, which no client encoding changes.
+-- A row that contradicts itself has none, and so cannot be written.
 -- Made by one C function inside the server: field by field in SQL it cost as much as the rest of a call's record.
 -- No search_path of its own: see 0140.
 create function weir.log_leaf(
@@ -18,6 +19,14 @@ create function weir.log_leaf(
 language plpgsql immutable parallel safe
 as $$
 begin
+  -- here and not in a check of the table, which every insert would parse and plan once more
+  if not ((p_phase = 'denied') = (p_decision = 'denied')
+          and (p_phase <> 'denied' or p_reason is not null)
+          and (p_phase = 'completed') = (p_outcome is not null)
+          and (p_actor_kind = 'system' or num_nonnulls(p_user_id, p_agent_id) > 0 or p_actor_kind = 'key' and p_key_id is not null)
+          and p_attempt > 0 and p_occurrences > 0) then
+    raise check_violation using message = 'the phase of a row of the record must fit its decision, reason, outcome and actor';
+  end if;
   return pg_catalog.sha256(pg_catalog.record_send(row(
     p_canon_version::bigint, p_epoch::bigint, p_xid, p_organization_id, p_created_at, p_id,
     pg_catalog.convert_to(p_phase, 'UTF8'), pg_catalog.convert_to(p_kind, 'UTF8'), pg_catalog.convert_to(p_decision, 'UTF8'),
@@ -40,7 +49,7 @@ create domain weir.log_phase as text constraint phase_is_known check (value in (
 create domain weir.log_kind as text constraint kind_is_known check (value in ('context_request', 'tool_execution', 'resource_read',
   'prompt_get', 'lifecycle', 'grant', 'credential', 'oauth', 'chat', 'admin_read', 'error'));
 create domain weir.log_decision as text constraint decision_is_known check (value in ('allowed', 'denied'));
-create domain weir.log_actor as text constraint actor_is_known check (value in ('agent', 'user', 'system'));
+create domain weir.log_actor as text constraint actor_is_known check (value in ('agent', 'user', 'key', 'system'));
 create domain weir.log_reason as text constraint reason_is_known check (value in (
   -- admission
   'unknown', 'key_unknown', 'key_expired', 'key_revoked', 'agent_inactive', 'organization_inactive', 'member_inactive',
@@ -97,22 +106,15 @@ create table public.mcp_interaction_logs (
     actor_kind, user_id, agent_id, agent_name, key_id, instance_id, instance_name, item, grant_id, request_id, attempt, reason,
     detail, outcome, error_code, duration_us, request_bytes, response_bytes, request_hash, response_hash, request_copy,
     response_copy, occurrences)) stored,
-  constraint mcp_interaction_logs_pkey primary key (created_at, id, phase),
-  constraint mcp_interaction_logs_phase_fits_decision_reason_and_outcome check (
-    (phase = 'denied') = (decision = 'denied')
-    and (phase <> 'denied' or reason is not null)
-    and (phase = 'completed') = (outcome is not null)
-    and (actor_kind = 'system' or num_nonnulls(user_id, agent_id) > 0)
-    and attempt > 0 and occurrences > 0)
+  constraint mcp_interaction_logs_pkey primary key (created_at, id, phase)
 ) partition by range (created_at);
 alter table public.mcp_interaction_logs enable row level security, force row level security;
 revoke all on public.mcp_interaction_logs from public, anon, authenticated, service_role;
 comment on table public.mcp_interaction_logs is
   'tenant: the append-only record of every interaction (no foreign keys, see 0160_log.sql); read by read_audit only';
-create index mcp_interaction_logs_organization_idx on public.mcp_interaction_logs (organization_id, created_at);
-create index mcp_interaction_logs_agent_idx on public.mcp_interaction_logs (agent_id, created_at);
-create index mcp_interaction_logs_instance_idx on public.mcp_interaction_logs (instance_id, created_at);
-create index mcp_interaction_logs_user_idx on public.mcp_interaction_logs (user_id, created_at) where user_id is not null;
+-- The record is read by organization, newest first; whose rows of it are meant is told from the index alone. One index for each
+-- of agent, instance and user would cost every call as much as writing its row.
+create index mcp_interaction_logs_organization_idx on public.mcp_interaction_logs (organization_id, created_at, agent_id, instance_id, user_id);
 create policy log_is_written_by_the_engine on public.mcp_interaction_logs for insert to weir_system with check (true);
 create policy log_is_read_by_the_engine on public.mcp_interaction_logs for select to weir_system using (true);
 grant select, insert on public.mcp_interaction_logs to weir_system;

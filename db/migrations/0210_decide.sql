@@ -18,8 +18,7 @@ create type weir.call_decision as (
   limits jsonb
 );
 create type weir.decisions as (
-  calls weir.call_decision[],  -- in the order of the calls
-  known bigint,                -- how many of them have an organization
+  calls weir.call_decision[],  -- by their ordinals, in no promised order: sorting them costs a lone call a tenth of its decision
   limited boolean              -- whether an allowed one has a limit that is to be counted
 );
 revoke all on type weir.call_decision, weir.decisions from public;
@@ -68,11 +67,11 @@ begin
            case when r.path is not null then r.path when r.failures[1] = 'unavailable' then r.status end,
            r.organization_id, r.agent_id, r.agent_name, r.key_id, r.user_id, r.instance_id, r.instance_name,
            case when r.path is null and r.failures = '{}' then r.endpoint_url end, r.node_id, r.share, r.grant_id,
-           r.limits)::weir.call_decision order by r.ordinal),
-         count(r.organization_id), coalesce(bool_or(r.path is null and r.failures = '{}' and r.limits <> '{}'), false)
-  into v_decisions.calls, v_decisions.known, v_decisions.limited
+           r.limits)::weir.call_decision),
+         coalesce(bool_or(r.path is null and r.failures = '{}' and r.limits <> '{}'), false)
+  into v_decisions.calls, v_decisions.limited
   from (
-    select d.*, case when (d.failures = '{}' or d.failures = '{unavailable}') and weir.has_argument_rule(d.entries)
+    select d.*, case when (d.failures = '{}' or d.failures = '{unavailable}') and d.entries <> '{}' and weir.has_argument_rule(d.entries)
                      then weir.argument_failure(d.entries, p_arguments[d.ordinal]) end as path
     from (
       select c.ordinal, a.organization_id, a.id as agent_id, a.name as agent_name, k.key_id, c.user_id,
@@ -124,7 +123,13 @@ begin
       left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true
       left join lateral (select x.id, x.permissions, x.not_before, x.expires_at from public.agent_mcp_permissions x
                          where x.agent_id = a.id and x.mcp_server_instance_id = i.id and x.revoked_at is null offset 0) g on true
-      left join lateral (select weir.granted_entries(g.permissions, c.kind, c.item) as entries offset 0) e on true
+      -- what is asked most is answered here, which spares a function: a tool by its exact name, and context at all
+      left join lateral (select case when c.kind = 'tool_execution' and g.permissions -> 'tools' -> c.item is not null
+                                     then array[g.permissions -> 'tools' -> c.item]
+                                     when c.kind = 'context_request' and c.item is null and jsonb_typeof(g.permissions) = 'object'
+                                     then '{}'
+                                     when g.id is not null
+                                     then weir.granted_entries(g.permissions, c.kind, c.item) end as entries offset 0) e on true
       -- a join and not `exists`: the planner would read all pins of all tenants once rather than one for each call
       left join lateral (select true as approved from public.mcp_server_tools x
                          where x.instance_id = i.id and x.kind = case c.kind when 'prompt_get' then 'prompt' else 'tool' end

@@ -1,53 +1,46 @@
--- Counts the calls of limited grants and answers those that are over a limit. Counters are locked in key order, so two
--- batches never wait for each other in a circle; windows are of the clock (UTC), read after the locks are held.
-create function weir.over_limit(p_calls weir.call_decision[]) returns table (ordinal integer, retry_after integer)
+-- Counts the calls of limited grants and answers those that are over a limit: {ordinal: seconds to wait}, or null. Counters are
+-- locked in key order, so two batches never wait for each other in a circle; windows are of the clock (UTC), read when all
+-- locks are held. One statement, because starting one costs a lone call more than its work.
+create function weir.over_limit(p_calls weir.call_decision[]) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_now timestamptz;
+  v_over jsonb;
 begin
-  -- 1. one row per limited grant and period, made where missing
-  insert into weir.grant_usage (organization_id, grant_id, period, window_start, used)
-  select distinct c.organization_id, c.grant_id, l.period, '-infinity'::timestamptz, 0
-  from unnest(p_calls) c cross join lateral jsonb_object_keys(c.limits) l(period)
-  where c.failures = '{}'
-  order by c.grant_id, l.period
-  on conflict do nothing;
-  -- 2. locked
-  perform u.used from weir.grant_usage u
-  where u.grant_id in (select c.grant_id from unnest(p_calls) c where c.failures = '{}' and c.limits is not null)
-  order by u.grant_id, u.period
-  for update;
-  v_now := clock_timestamp();
-  -- 3. counted: of each grant's calls the first that fit
-  return query
   with asked as materialized (
-    select c.grant_id, c.limits, count(*) as calls
-    from unnest(p_calls) c where c.failures = '{}' and c.limits is not null group by c.grant_id, c.limits
-  ), windows as materialized (
-    select a.grant_id, l.period, w.start, a.calls,
-           l.amount::bigint - case when u.window_start >= w.start then u.used else 0 end as room,
-           ceil(extract(epoch from w.start + ('1 ' || substr(l.period, 5))::interval - v_now))::integer as retry_after
+    select c.grant_id, (array_agg(c.limits))[1] as limits, array_agg(c.ordinal order by c.ordinal) as ordinals, count(*) as calls
+    from unnest(p_calls) c where c.failures = '{}' and c.limits <> '{}' group by c.grant_id
+  ), counters as materialized (
+    select a.grant_id, u.period, u.window_start, u.used, a.limits, a.calls
     from asked a
-    cross join lateral jsonb_each_text(a.limits) l(period, amount)
-    cross join lateral (select date_trunc(substr(l.period, 5), v_now, 'UTC') as start) w
-    join weir.grant_usage u on u.grant_id = a.grant_id and u.period = l.period
+    join weir.grant_usage u on u.grant_id = a.grant_id and a.limits ? u.period
+    order by u.grant_id, u.period
+    for update of u
+  ), windows as materialized (
+    select c.*, now.starts[w.n] as start, w.length,
+           (c.limits ->> c.period)::bigint - case when c.window_start >= now.starts[w.n] then c.used else 0 end as room
+    from (select array[date_trunc('minute', max(clock_timestamp()), 'UTC'), date_trunc('hour', max(clock_timestamp()), 'UTC'),
+                       date_trunc('day', max(clock_timestamp()), 'UTC')] as starts from counters offset 0) now,
+         counters c
+    join (values ('per_minute', 1, interval '1 minute'), ('per_hour', 2, interval '1 hour'), ('per_day', 3, interval '1 day'))
+      as w(period, n, length) on w.period = c.period
   ), fits as materialized (
-    select w.grant_id, least(greatest(min(w.room), 0), min(w.calls)) as calls,
-           max(w.retry_after) filter (where w.room < w.calls) as retry_after
-    from windows w group by w.grant_id
+    -- of each grant's calls the first that fit; none where a counter is missing
+    select w.grant_id, case when w.limits - array_agg(w.period) = '{}' then least(greatest(min(w.room), 0), w.calls) else 0 end as calls,
+           max(w.start + w.length) filter (where w.room < w.calls) as ends
+    from windows w group by w.grant_id, w.limits, w.calls
   ), counted as (
     update weir.grant_usage u
     set used = case when u.window_start >= w.start then u.used else 0 end + f.calls, window_start = greatest(u.window_start, w.start)
     from windows w join fits f on f.grant_id = w.grant_id
     where u.grant_id = w.grant_id and u.period = w.period
   )
-  select c.ordinal, greatest(f.retry_after, 1)
-  from (select x.ordinal, x.grant_id, row_number() over (partition by x.grant_id order by x.ordinal) as position
-        from unnest(p_calls) x where x.failures = '{}' and x.limits is not null) c
-  join fits f on f.grant_id = c.grant_id
-  where c.position > f.calls;
+  select jsonb_object_agg(o.ordinal, greatest(ceil(extract(epoch from f.ends - clock_timestamp())), 1)::integer) into v_over
+  from asked a
+  left join fits f on f.grant_id = a.grant_id
+  cross join lateral unnest(a.ordinals[coalesce(f.calls, 0) + 1 :]) o(ordinal);
+  return v_over;
 end;
 $$;
 revoke all on function weir.over_limit(weir.call_decision[]) from public;
@@ -63,12 +56,13 @@ revoke all on function weir.cut(text, integer) from public;
 grant execute on function weir.cut(text, integer) to weir_system;
 
 -- Admission. Decides a batch of calls and records each, in one transaction. What a client sends never raises here; what
--- only a faulty replica can send does, and so does a lost race for an id: then the whole batch is undone.
+-- only a faulty replica can send does, and so does an id that is recorded already (by the key of the record; asking before each
+-- row would cost every call a search of that index): then the whole batch is undone.
 --   1. check the batch's shape
 --   2. take the shared locks, by try, before the statement that reads
 --   3. read and decide
 --   4. the limits: of what the organization has open, which the replica counts, then of calls, where a grant has one
---   5. record every call that has an organization, and answer, in the order of the calls
+--   5. record every call that has an organization, and answer, by the calls' ordinals
 -- p_organization_ids is a hint: which locks to take. Where it is null it is looked up; a wrong one makes its call `changing`.
 -- p_at_limit: which calls found their organization's max_concurrent_connections open at the replica; null: none. No
 -- permission: it can only deny, and only what all else allows, so that nobody who is denied anyway learns of it.
@@ -87,8 +81,9 @@ declare
   v_locked uuid[] := '{}'::uuid[];
   v_decisions weir.decisions;
   v_calls weir.call_decision[];
-  v_over record;
-  v_written bigint;
+  v_over jsonb;
+  v_call weir.call_decision;
+  v_counted integer[] := '{}'::integer[];
   v_time timestamptz;
   v_now constant timestamptz := clock_timestamp();
 begin
@@ -141,7 +136,7 @@ begin
   -- 4. the limits
   if p_at_limit is not null then
     for n in 1 .. cardinality(v_calls) loop
-      if p_at_limit[n] and v_calls[n].failures = '{}' then
+      if p_at_limit[v_calls[n].ordinal] and v_calls[n].failures = '{}' then
         v_calls[n].failures := array['limit'];
         v_calls[n].detail := 'connections';
         v_calls[n].endpoint_url := null;
@@ -149,14 +144,25 @@ begin
     end loop;
   end if;
   if v_decisions.limited then
-    for v_over in select o.ordinal, o.retry_after from weir.over_limit(v_calls) o loop
-      v_calls[v_over.ordinal].failures := array['limit'];
-      v_calls[v_over.ordinal].detail := v_over.retry_after::text;
-      v_calls[v_over.ordinal].endpoint_url := null;
-    end loop;
+    v_over := weir.over_limit(v_calls);
+    if v_over is not null then
+      for n in 1 .. cardinality(v_calls) loop
+        if v_over ? v_calls[n].ordinal::text then
+          v_calls[n].failures := array['limit'];
+          v_calls[n].detail := v_over ->> v_calls[n].ordinal::text;
+          v_calls[n].endpoint_url := null;
+        end if;
+      end loop;
+    end if;
   end if;
 
-  -- 5. the record
+  -- 5. the record; of denials that repeat, those that are only counted have no row of their own
+  foreach v_call in array v_calls loop
+    if v_call.failures <> '{}' and v_call.organization_id is not null then
+      v_counted := weir.count_denied_calls(v_calls, p_kinds);
+      exit;
+    end if;
+  end loop;
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     instance_id, instance_name, item, grant_id, request_id, attempt, reason, detail, request_bytes, request_hash, request_copy)
@@ -168,12 +174,7 @@ begin
          p_attempts[c.ordinal], c.failures[1], c.detail, p_request_bytes[c.ordinal], p_request_hashes[c.ordinal],
          weir.cut(p_request_copies[c.ordinal], 4096)
   from unnest(v_calls) c
-  where c.organization_id is not null
-  on conflict do nothing;
-  get diagnostics v_written = row_count;
-  if v_written <> v_decisions.known then
-    raise exception using errcode = 'WR005', message = 'p_ids: an interaction of this id is already recorded';
-  end if;
+  where c.organization_id is not null and c.ordinal <> all(v_counted);
 
   return v_calls;
 end;

@@ -53,35 +53,41 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_written integer;
-  v_epoch integer;
+  v_denials weir.denial[];
+  v_counted integer[];
 begin
   if not p_reasons <@ array['invalid_request', 'error', 'limit'] or array_position(p_reasons, null) is not null then
     raise exception using errcode = 'WR001', message = 'p_reasons: must be invalid_request, error or limit';
   end if;
-  select i.epoch into v_epoch from weir.installation i;
+  v_denials := array(
+    select row(c.ordinal, a.organization_id, c.kind, c.reason, case when c.user_id is null then 'agent' else 'user' end, c.user_id, a.id,
+               k.key_id, null)::weir.denial
+    from unnest(p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_reasons) with ordinality
+         as c(key_id, secret_hash, user_id, agent_id, kind, reason, ordinal)
+    left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
+                       where x.key_id = c.key_id and x.secret_hash = c.secret_hash and x.revoked_at is null
+                         and (x.expires_at is null or x.expires_at > clock_timestamp()) offset 0) k on true
+    -- whoever is not (any more) of the organization writes nothing into its record
+    join lateral (select x.id, x.organization_id from public.agents x
+                  where x.is_active
+                    and (x.id = k.agent_id
+                         or (c.key_id is null and x.id = c.agent_id and weir.may_use_agent(c.user_id, x.id, x.owner_id)
+                             and exists (select from public.organization_members m
+                                         where m.organization_id = x.organization_id and m.user_id = c.user_id and m.status = 'active')))
+                  offset 0) a on true);
+  v_counted := weir.count_denials(v_denials);
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     item, request_id, reason, request_bytes, request_hash)
-  select c.created_at, c.id, 'denied', a.organization_id, c.kind, 'denied', v_epoch, p_replica_id,
-         case when c.user_id is null then 'agent' else 'user' end, c.user_id, a.id, a.name, k.key_id,
-         weir.cut(c.item, 4096), weir.cut(c.request_id, 256), c.reason, c.request_bytes, c.request_hash
-  from unnest(p_ids, p_created_at, p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_items, p_reasons,
-              p_request_ids, p_request_bytes, p_request_hashes)
-       as c(id, created_at, key_id, secret_hash, user_id, agent_id, kind, item, reason, request_id, request_bytes, request_hash)
-  left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
-                     where x.key_id = c.key_id and x.secret_hash = c.secret_hash and x.revoked_at is null
-                       and (x.expires_at is null or x.expires_at > clock_timestamp()) offset 0) k on true
-  -- whoever is not (any more) of the organization writes nothing into its record
-  join lateral (select x.id, x.organization_id, x.name from public.agents x
-                where x.is_active
-                  and (x.id = k.agent_id
-                       or (c.key_id is null and x.id = c.agent_id and weir.may_use_agent(c.user_id, x.id, x.owner_id)
-                           and exists (select from public.organization_members m
-                                       where m.organization_id = x.organization_id and m.user_id = c.user_id and m.status = 'active')))
-                offset 0) a on true
+  select p_created_at[d.ordinal], p_ids[d.ordinal], 'denied', d.organization_id, d.kind, 'denied', i.epoch, p_replica_id,
+         d.actor_kind, d.user_id, d.agent_id, (select x.name from public.agents x where x.id = d.agent_id), d.key_id,
+         weir.cut(p_items[d.ordinal], 4096), weir.cut(p_request_ids[d.ordinal], 256), d.reason, p_request_bytes[d.ordinal],
+         p_request_hashes[d.ordinal]
+  from unnest(v_denials) d cross join weir.installation i
+  where d.ordinal <> all(v_counted)
   on conflict do nothing;
   get diagnostics v_written = row_count;
-  return v_written;
+  return v_written + cardinality(v_counted);
 end;
 $$;
 revoke all on function weir.record_denials from public;
@@ -114,23 +120,33 @@ $$;
 revoke all on function weir.record_security_events from public;
 grant execute on function weir.record_security_events to weir_engine;
 
--- One row for what happens outside admission. Names are copied from the rows that the ids mean in that organization; an
--- id of another organization is recorded without a name.
+-- What happens outside admission: one row, or a count where a denial repeats. The actor is the token's, or the organization's key
+-- that the engine has verified (p_key_id; then there is no token). Names are copied from the rows that the ids mean in that
+-- organization; an id of another organization is recorded without a name.
 create function weir.record_event(
   p_kind text, p_organization_id uuid, p_reason text default null, p_agent_id uuid default null, p_instance_id uuid default null,
-  p_item text default null, p_detail text default null, p_grant_id uuid default null, p_outcome text default 'ok') returns void
+  p_item text default null, p_detail text default null, p_grant_id uuid default null, p_outcome text default 'ok',
+  p_key_id text default null) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
+  v_actor_kind constant text := case when p_key_id is not null then 'key' when v_actor is null then 'system' else 'user' end;
 begin
+  if p_reason is not null and cardinality(weir.count_denials(array[row(
+       1, p_organization_id, p_kind, p_reason, v_actor_kind, v_actor,
+       -- of its own only, so that nobody makes denials unequal with ids that they think of
+       (select a.id from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id), p_key_id,
+       (select s.id from public.mcp_server_instances s where s.id = p_instance_id and s.organization_id = p_organization_id))::weir.denial])) > 0 then
+    return;
+  end if;
   insert into public.mcp_interaction_logs (
-    created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, agent_id, agent_name, instance_id,
+    created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, key_id, agent_id, agent_name, instance_id,
     instance_name, item, grant_id, reason, detail, outcome)
   select clock_timestamp(), weir.uuid_v7(), case when p_reason is null then 'completed' else 'denied' end, p_organization_id, p_kind,
          case when p_reason is null then 'allowed' else 'denied' end, i.epoch,
-         case when v_actor is null then 'system' else 'user' end, v_actor, p_agent_id,
+         v_actor_kind, v_actor, p_key_id, p_agent_id,
          (select a.name from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id), p_instance_id,
          (select s.name from public.mcp_server_instances s where s.id = p_instance_id and s.organization_id = p_organization_id),
          weir.cut(p_item, 4096), p_grant_id, p_reason, weir.cut(p_detail, 500), case when p_reason is null then p_outcome end

@@ -38,6 +38,17 @@ begin
   delete from weir.replicas r where r.heartbeat_at < now() - interval '1 hour';
 end;
 $$;
+-- Whether this keyring is the database's; null where no replica has brought one yet.
+create function weir.is_keyring(p_fingerprint bytea) returns boolean
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select i.keyring_fingerprint = p_fingerprint from weir.installation i);
+end;
+$$;
+revoke all on function weir.is_keyring(bytea) from public;
+grant execute on function weir.is_keyring(bytea) to weir_engine;
 revoke all on function weir.replica_heartbeat(uuid, text, bytea, text) from public;
 grant execute on function weir.replica_heartbeat(uuid, text, bytea, text) to weir_engine;
 
@@ -58,4 +69,5 @@ grant create on schema weir to weir_system;
 alter function weir.live_replicas() owner to weir_system;
 alter function weir.find_login(text) owner to weir_system;
 alter function weir.replica_heartbeat(uuid, text, bytea, text) owner to weir_system;
+alter function weir.is_keyring(bytea) owner to weir_system;
 revoke create on schema weir from weir_system;

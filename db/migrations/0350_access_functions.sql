@@ -102,50 +102,60 @@ as $$
 #variable_conflict use_column
 declare
   v_actor constant uuid := weir.actor_id();
-  v_admin constant boolean := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  v_agent record;
+  v_admin boolean;
+  v_ids uuid[];
+  v_count integer;
+  v_decisions weir.decisions;
 begin
+  -- one question for the caller's place and the agent: this is what every chat turn begins with
+  select a.id, a.owner_id, m.role into v_agent
+  from public.organization_members m
+  join public.organizations o on o.id = m.organization_id
+  left join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
+  where m.organization_id = p_organization_id and m.user_id = v_actor and m.status = 'active' and o.is_active;
+  v_admin := v_agent.role in ('admin', 'owner');
   if v_actor is null then
     raise exception using errcode = 'WR002', message = 'sign in first';
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+  elsif v_admin is null then
     raise exception using errcode = 'WR004', message = 'there is no such organization';
   elsif p_agent_id is null and not v_admin then
     raise exception using errcode = 'WR003', message = 'the list of all servers is for owners and admins';
-  elsif p_agent_id is not null and not exists (
-      select from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id
-        and (v_admin or weir.may_use_agent(v_actor, a.id, a.owner_id))) then
+  elsif p_agent_id is not null
+        and (v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.owner_id))) then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
   end if;
-  return query
-  with servers as materialized (
-    select i.*, row_number() over (order by i.priority, i.id) as position
-    from public.mcp_server_instances i
+  -- a statement each for the ids, the decisions and the rows: together in one they cost twice as much to start as to run
+  v_ids := array(
+    select i.id from public.mcp_server_instances i
     where i.organization_id = p_organization_id
       and i.status not in ('deleting', 'deleted')
       and (p_agent_id is null or i.status in ('running', 'degraded'))
     order by i.priority, i.id
-    limit 1000
-  ), ids as (
-    select array_agg(s.id order by s.position) as list, count(*)::integer as n from servers s where p_agent_id is not null
-  ), decisions as materialized (
-    -- one set-based question for all servers
-    select d.*
-    from ids, unnest((weir.decide(array_fill(null::text, array[ids.n]), array_fill(null::bytea, array[ids.n]),
-                          array_fill(case when not v_admin then v_actor end, array[ids.n]), array_fill(p_agent_id, array[ids.n]),
-                          array_fill('context_request'::text, array[ids.n]), ids.list, array_fill(null::text, array[ids.n]),
-                          array_fill(null::text, array[ids.n]), null, true)).calls) d
-    where ids.n > 0
-  )
+    limit 1000);
+  v_count := cardinality(v_ids);
+  if p_agent_id is not null and v_count > 0 then
+    -- one question for all servers
+    v_decisions := weir.decide(
+      array_fill(null::text, array[v_count]), array_fill(null::bytea, array[v_count]),
+      array_fill(case when not v_admin then v_actor end, array[v_count]), array_fill(p_agent_id, array[v_count]),
+      array_fill('context_request'::text, array[v_count]), v_ids, array_fill(null::text, array[v_count]),
+      array_fill(null::text, array[v_count]), null, true);
+  end if;
+  return query
   select s.id, s.name, c.slug, case when s.url is not null then 'http' else c.transport end, s.status,
          s.status in ('running', 'degraded'), s.share, s.priority, s.region, case when v_admin then s.last_error_code end,
-         case when p_agent_id is not null then d.failures = '{}' end, d.failures[1],
-         case when d.failures = '{}' then d.grant_id end, case when d.failures = '{}' then g.expires_at end
-  from servers s
-  left join public.mcp_server_catalog c on c.id = s.catalog_id
-  left join decisions d on d.ordinal = s.position
-  left join public.agent_mcp_permissions g on g.id = d.grant_id
+         d.failures = '{}', d.failures[1], case when d.failures = '{}' then d.grant_id end, g.expires_at
+  from unnest(v_ids) with ordinality as l(id, position)
+  left join unnest(v_decisions.calls) d on d.ordinal = l.position
+  join lateral (select i.* from public.mcp_server_instances i
+                where i.id = l.id and i.organization_id = p_organization_id offset 0) s on true
+  left join lateral (select x.slug, x.transport from public.mcp_server_catalog x where x.id = s.catalog_id offset 0) c on true
+  left join lateral (select x.expires_at from public.agent_mcp_permissions x
+                     where x.id = case when d.failures = '{}' then d.grant_id end offset 0) g on true
   -- to a person who is no admin, what the agent was not granted is not there
   where p_agent_id is null or v_admin or d.failures = '{}'
-  order by s.priority, s.id;
+  order by l.position;
 end;
 $$;
 

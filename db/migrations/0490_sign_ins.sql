@@ -24,15 +24,16 @@ create index sign_ins_expires_at_idx on weir.sign_ins (expires_at);
 create policy sign_ins_are_kept_by_the_issuer on weir.sign_ins for all to weir_system using (true) with check (true);
 grant select, insert (id, user_id, expires_at), update (counter, used_at, expires_at, revoked_at, revoked_by), delete on weir.sign_ins to weir_system;
 
--- Attempts in the current window, by e-mail address and by network address; hashed, because an address that nobody has is
--- somebody's too. The rows of past windows go when others sign in.
+-- Attempts in the current window: by network address, by e-mail address from there (`pair`), and by e-mail address from
+-- wherever; and where somebody signed in of late (`known`). Hashed, because an address that nobody has is somebody's too. The
+-- rows of past windows go when others sign in.
 create table weir.sign_in_attempts (
   kind text not null,
   subject bytea not null,
   window_ends timestamptz not null,
   attempts integer not null,
   constraint sign_in_attempts_pkey primary key (kind, subject),
-  constraint sign_in_attempts_kind_is_known check (kind in ('address', 'email')),
+  constraint sign_in_attempts_kind_is_known check (kind in ('address', 'pair', 'email', 'known')),
   constraint sign_in_attempts_subject_is_sha256 check (octet_length(subject) = 32),
   constraint sign_in_attempts_are_capped check (attempts between 1 and 1000)
 );
@@ -69,9 +70,18 @@ begin
 end;
 $$;
 
--- What a sign-in needs before the password is looked at, in one statement: whether it may be tried at all, and the hash.
--- An address that is over its limit counts nothing for the e-mail address, so that it locks nobody out. Without an e-mail
--- address (to sign up) only the network address counts.
+-- One subscriber has a whole /64 of IPv6.
+create function weir.network_of(p_address inet) returns text
+language sql immutable parallel safe
+  return host(network(set_masklen(p_address, case family(p_address) when 4 then 32 else 64 end)));
+
+-- What a sign-in needs before the password is looked at, in one statement: whether it may be tried at all, and the hash. Three
+-- limits, each counted only where the one before let it through:
+--   30 a minute from one network address, whomever it tries;
+--   10 in five minutes for one e-mail address from one network address, which locks out nobody anywhere else;
+--   100 in five minutes for one e-mail address from places where nobody signed in to it of late, however many they are: it slows
+--   down who guesses from everywhere, and the person goes on signing in from where they always do.
+-- Without an e-mail address (to sign up) only the network address counts.
 create function weir.begin_sign_in(p_email text, p_address inet)
 returns table (allowed boolean, user_id uuid, password_hash text, disabled boolean)
 language plpgsql volatile security definer rows 1
@@ -79,10 +89,17 @@ set search_path = pg_catalog, pg_temp
 as $$
 -- `user_id` and the like are columns wherever a statement has them
 #variable_conflict use_column
+declare
+  v_network constant text := weir.network_of(p_address);
+  v_pair constant text := lower(p_email) || ' ' || v_network;
 begin
-  -- one subscriber has a whole /64 of IPv6
-  allowed := weir.count_attempt('address', host(network(set_masklen(p_address, case family(p_address) when 4 then 32 else 64 end))), 30, '1 minute')
-             and (p_email is null or weir.count_attempt('email', lower(p_email), 10, '5 minutes'));
+  -- always in this order, so that nobody waits in a circle
+  allowed := weir.count_attempt('address', v_network, 30, '1 minute')
+             and (p_email is null
+                  or weir.count_attempt('pair', v_pair, 10, '5 minutes')
+                     and (exists (select from weir.sign_in_attempts a where a.kind = 'known' and a.subject = sha256(convert_to(v_pair, 'UTF8'))
+                                  and a.window_ends > clock_timestamp())
+                          or weir.count_attempt('email', lower(p_email), 100, '5 minutes')));
   -- Past windows, last and by try: whoever waits for a row here holds none that another one waits for.
   delete from weir.sign_in_attempts a
   where (a.kind, a.subject) in (select o.kind, o.subject from weir.sign_in_attempts o where o.window_ends < clock_timestamp() - interval '1 minute'
@@ -94,20 +111,23 @@ begin
 end;
 $$;
 
--- A sign-in that succeeded: the family's first token has count 0. Its attempts are forgotten, and of a person's sign-ins
--- only the newest fifty stay.
-create function weir.open_sign_in(p_user_id uuid) returns uuid
+-- A sign-in that succeeded: the family's first token has count 0. The attempts from there are forgotten, the place is known for
+-- thirty days, and of a person's sign-ins only the newest fifty stay.
+create function weir.open_sign_in(p_user_id uuid, p_address inet) returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id constant uuid := weir.uuid_v7();
+  v_pair constant bytea := (select sha256(convert_to(u.email || ' ' || weir.network_of(p_address), 'UTF8')) from auth.users u where u.id = p_user_id);
 begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
   end if;
-  delete from weir.sign_in_attempts a
-  where a.kind = 'email' and a.subject = (select sha256(convert_to(u.email, 'UTF8')) from auth.users u where u.id = p_user_id);
+  delete from weir.sign_in_attempts a where a.kind = 'pair' and a.subject = v_pair;
+  insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
+  select 'known', v_pair, clock_timestamp() + interval '30 days', 1 where v_pair is not null
+  on conflict (kind, subject) do update set window_ends = excluded.window_ends;
   delete from weir.sign_ins s
   where s.id in (select o.id from weir.sign_ins o where o.expires_at < clock_timestamp() - interval '1 day' limit 20 for update skip locked)
      or s.id in (select o.id from weir.sign_ins o where o.user_id = p_user_id order by o.created_at desc offset 49);
@@ -204,16 +224,16 @@ exception
 end;
 $$;
 
-revoke all on function weir.count_attempt(text, text, integer, interval), weir.begin_sign_in(text, inet), weir.open_sign_in(uuid),
+revoke all on function weir.count_attempt(text, text, integer, interval), weir.network_of(inet), weir.begin_sign_in(text, inet), weir.open_sign_in(uuid, inet),
   weir.refresh_sign_in(uuid, integer), weir.signed_in_user(uuid, uuid), weir.close_sign_ins(uuid, uuid, text),
   weir.sign_up(text, text) from public;
-grant execute on function weir.count_attempt(text, text, integer, interval) to weir_system;
-grant execute on function weir.begin_sign_in(text, inet), weir.open_sign_in(uuid), weir.refresh_sign_in(uuid, integer),
+grant execute on function weir.count_attempt(text, text, integer, interval), weir.network_of(inet) to weir_system;
+grant execute on function weir.begin_sign_in(text, inet), weir.open_sign_in(uuid, inet), weir.refresh_sign_in(uuid, integer),
   weir.signed_in_user(uuid, uuid), weir.close_sign_ins(uuid, uuid, text), weir.sign_up(text, text) to weir_engine;
 
 grant create on schema weir to weir_system;
 alter function weir.begin_sign_in(text, inet) owner to weir_system;
-alter function weir.open_sign_in(uuid) owner to weir_system;
+alter function weir.open_sign_in(uuid, inet) owner to weir_system;
 alter function weir.refresh_sign_in(uuid, integer) owner to weir_system;
 alter function weir.signed_in_user(uuid, uuid) owner to weir_system;
 alter function weir.close_sign_ins(uuid, uuid, text) owner to weir_system;

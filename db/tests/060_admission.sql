@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(75);
+select plan(78);
 
 -- Admitted
 select is(pg_temp.call('read_file', '{"path": "/data/a"}'), 'admitted', 'a granted tool with permitted arguments');
@@ -125,6 +125,14 @@ rollback to s;
 -- Limits
 select pg_temp.be('ann',
   $$select grant_mcp_access({robo}, {files}, '{"tools": {"*": {}}, "limits": {"per_minute": 2, "per_day": 3}}')$$) \g /dev/null
+select is((select string_agg(format('%s %s', period, used), ', ' order by period) from weir.grant_usage), 'per_day 0, per_minute 0',
+  'a limited grant is made with its counters');
+savepoint counters;
+delete from weir.grant_usage where period = 'per_day';
+select is(pg_temp.call('list_directory'), 'limit', 'S16_without_one_of_its_counters_nothing_is_admitted');
+delete from weir.grant_usage;
+select is(pg_temp.call('list_directory'), 'limit', 'S16_nor_without_all');
+rollback to counters;
 select is(string_agg(pg_temp.call('list_directory'), ' '), 'admitted admitted limit', 'S16_a_limit_per_minute') from generate_series(1, 3);
 update weir.grant_usage set window_start = window_start - interval '1 minute' where period = 'per_minute';
 select is(string_agg(pg_temp.call('list_directory'), ' '), 'admitted limit', 'S16_a_limit_per_day_beside_it') from generate_series(1, 2);
@@ -191,7 +199,7 @@ select is(pg_temp.batch(array['list_directory', repeat('long name ', 1000), E'a\
 select is(pg_temp.be('owner', $$select max(octet_length(item)) from mcp_interaction_logs$$), '4096',
   'T15_a_long_name_is_cut_in_the_record');
 select throws_ok($$select pg_temp.batch(array['list_directory', 'list_directory'], array[null, null],
-  array_fill(weir.uuid_v7(), array[2]))$$, 'WR005', null, 'an id is recorded once: the batch is undone');
+  array_fill(weir.uuid_v7(), array[2]))$$, '23505', null, 'an id is recorded once: the batch is undone');
 select throws_ok($$select pg_temp.batch(array['list_directory'], array['{}', '{}'])$$, 'WR001', null,
   'arrays of another length are a replica''s fault');
 select throws_ok($$select pg_temp.batch(array['list_directory'], array['{}'], array[null::uuid])$$, 'WR001', null, 'as are missing ids');

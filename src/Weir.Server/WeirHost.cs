@@ -54,6 +54,7 @@ internal static class WeirHost
 
         var app = builder.Build();
         app.Urls.Add(config.Http.Listen.GetLeftPart(UriPartial.Authority));
+        app.UseTrustedProxies(config.Http);
         app.UseMiddleware<CallerChecks>();
         app.UseMiddleware<ErrorResponses>();
         app.UseCors();
@@ -87,6 +88,7 @@ internal static class WeirHost
         services.AddHostedService(s => s.GetRequiredService<Replica>());
         AddHosted<ChangeListener>(services);
         AddHosted<SecurityEvents>(services);
+        AddHosted<Maintenance>(services);
 
         services.AddSingleton<Identities>();
         services.AddSingleton(s => new PersonTokens(config.Auth, s.GetRequiredService<Keyring>(), SigningKeysOf(config.Auth, s), s.GetRequiredService<Identities>().UserAsync, time));
@@ -201,6 +203,7 @@ internal static class WeirHost
         services.AddSingleton(config.Rest);
         services.AddSingleton(s => new RestQueries(s.GetRequiredService<Databases>(), s.GetRequiredService<UserSession>(), config.Rest));
         services.AddSingleton<PublishedApis>();
+        services.AddSingleton<FairShare>();
         services.AddSingleton<RestApi>();
     }
 

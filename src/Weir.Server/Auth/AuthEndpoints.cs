@@ -28,7 +28,7 @@ internal static class AuthEndpoints
         var body = await BodyAsync(http);
         var login = http.Request.Query["grant_type"].ToString() switch
         {
-            "password" => await Logins(http).PasswordAsync(Text(body, "email"), Text(body, "password"), Address(http), http.RequestAborted),
+            "password" => await Logins(http).PasswordAsync(Text(body, "email"), Text(body, "password"), ClientAddress.Of(http), http.RequestAborted),
             "refresh_token" => await Logins(http).RefreshAsync(Text(body, "refresh_token"), http.RequestAborted),
             _ => throw new AuthException(StatusCodes.Status400BadRequest, "invalid_credentials", "unsupported_grant_type"),
         };
@@ -38,7 +38,7 @@ internal static class AuthEndpoints
     private static async Task SignUpAsync(HttpContext http)
     {
         var body = await BodyAsync(http);
-        await AnswerAsync(http, await Logins(http).SignUpAsync(Text(body, "email"), Text(body, "password"), Address(http), http.RequestAborted));
+        await AnswerAsync(http, await Logins(http).SignUpAsync(Text(body, "email"), Text(body, "password"), ClientAddress.Of(http), http.RequestAborted));
     }
 
     private static async Task UserAsync(HttpContext http) =>
@@ -92,11 +92,6 @@ internal static class AuthEndpoints
             throw AuthException.BadJson();
         }
     }
-
-    private static IPAddress Address(HttpContext http) => http.Connection.RemoteIpAddress is not { } address ? IPAddress.None
-        : address.IsIPv4MappedToIPv6 ? address.MapToIPv4()
-        // A link-local address may carry the name of its interface, which the database does not know.
-        : new IPAddress(address.GetAddressBytes());
 
     /// <summary>Refusals in GoTrue's body.</summary>
     private static RequestDelegate Answered(RequestDelegate handler) => async http =>

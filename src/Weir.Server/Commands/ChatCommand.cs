@@ -1,13 +1,8 @@
 using System.CommandLine;
-using System.Net.Http.Headers;
-using System.Net.Http.Json;
 using System.Text.Json;
 using Weir.Chat;
 using Weir.Configuration;
-using Weir.Egress;
 using Weir.Errors;
-using Weir.Server.Auth;
-using Weir.Server.Http;
 using Weir.Server.Up;
 
 namespace Weir.Server.Commands;
@@ -37,10 +32,8 @@ internal static class ChatCommand
         command.Run(async (parsed, stop) =>
         {
             var to = Resolve(parsed);
-            using var egress = new EgressHttp(new EgressPolicy([]));
-            using var http = egress.OperatorClient(to.Url);
-            http.Timeout = Patience;
-            var body = await AskAsync(http, to, parsed.GetValue(Message)!, stop);
+            using var weir = new WeirClient(to, Patience);
+            var body = await weir.PostAsync("/functions/v1/chat", new { agentId = to.AgentId, channelId = to.ChannelId, message = parsed.GetValue(Message)! }, stop);
             await PrintAsync(body, parsed.GetValue(Json));
             return ExitCode.Done;
         });
@@ -49,7 +42,7 @@ internal static class ChatCommand
 
     private static UpConnection Resolve(ParseResult parsed)
     {
-        var (url, token, agent, channel) = (ReadUrl(parsed.GetValue(Url)), parsed.GetValue(Token), parsed.GetValue(Agent), parsed.GetValue(Channel));
+        var (url, token, agent, channel) = (WeirClient.ReadUrl(parsed.GetValue(Url)), parsed.GetValue(Token), parsed.GetValue(Agent), parsed.GetValue(Channel));
         UpConnection? running = null;
         if (url is null || token is null || agent is null)
         {
@@ -69,76 +62,6 @@ internal static class ChatCommand
             .. to.UserToken is null && to.Email is null ? ["--token: it must be given, for people sign in elsewhere."] : Array.Empty<string>(),
         ];
         return missing.Length > 0 ? throw new ConfigException(missing) : to;
-    }
-
-    private static Uri? ReadUrl(string? text) => text is null ? null
-        : Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" ? url
-        : throw new ConfigException([$"--url: \"{text}\" is not a URL."]);
-
-    /// <summary>The token of the start lives an hour; after that the demo's person signs in anew.</summary>
-    private static async Task<string> AskAsync(HttpClient http, UpConnection to, string message, CancellationToken ct)
-    {
-        try
-        {
-            var (status, body) = to.UserToken is { } token ? await PostAsync(http, to, token, message, ct) : (401, "");
-            if (status == 401 && to is { Email: { } email, Password: { } password })
-            {
-                (status, body) = await PostAsync(http, to, await SignInAsync(http, email, password, ct), message, ct);
-            }
-
-            return status == 200 ? body : throw Failure(status, body);
-        }
-        catch (HttpRequestException e)
-        {
-            throw new WeirException(ErrorCode.Unavailable, $"Weir does not answer at {to.Url}: {e.Message}", "Is it running? weir up starts one.", e);
-        }
-    }
-
-    private static async Task<(int Status, string Body)> PostAsync(HttpClient http, UpConnection to, string token, string message, CancellationToken ct)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/functions/v1/chat")
-        {
-            Content = JsonContent.Create(new { agentId = to.AgentId, channelId = to.ChannelId, message }),
-        };
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
-        using var response = await http.SendAsync(request, ct);
-        return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(ct));
-    }
-
-    private static async Task<string> SignInAsync(HttpClient http, string email, string password, CancellationToken ct)
-    {
-        using var response = await http.PostAsJsonAsync("/auth/v1/token?grant_type=password", new { email, password }, ct);
-        var body = await response.Content.ReadAsStringAsync(ct);
-        return response.IsSuccessStatusCode ? JsonElement.Parse(body).GetProperty("access_token").GetString()! : throw SignInFailure((int)response.StatusCode, body);
-    }
-
-    /// <summary>The issuer's errors have GoTrue's form, everything else ours.</summary>
-    private static WeirException SignInFailure(int status, string body)
-    {
-        try
-        {
-            var error = JsonSerializer.Deserialize<AuthError>(body, JsonSerializerOptions.Web);
-            return error?.Message is { } message ? new WeirException(status == 429 ? ErrorCode.RateLimited : ErrorCode.Unauthenticated, $"{message} ({error.ErrorCode})") : Failure(status, body);
-        }
-        catch (JsonException)
-        {
-            return Failure(status, body);
-        }
-    }
-
-    private static WeirException Failure(int status, string body)
-    {
-        try
-        {
-            var error = JsonSerializer.Deserialize<ErrorBody>(body, JsonSerializerOptions.Web);
-            return ErrorCodes.TryParse(error?.Code, out var code)
-                ? new WeirException(code, $"{error!.Message} ({error.Code})", error.Hint)
-                : new WeirException(ErrorCode.Internal, $"Weir answered {status}.");
-        }
-        catch (JsonException)
-        {
-            return new WeirException(ErrorCode.Internal, $"What listens there answered {status}, and it is not Weir.");
-        }
     }
 
     private static async Task PrintAsync(string body, bool json)

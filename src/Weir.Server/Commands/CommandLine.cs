@@ -11,8 +11,11 @@ internal static class CommandLine
         DownCommand.Create(),
         ServeCommand.Create(),
         MigrateCommand.Create(),
+        DoctorCommand.Create(),
         ChatCommand.Create(),
         NodeCommand.Create(),
+        TokenCommand.Create(),
+        AgentCommand.Create(),
         PlatformAdminCommand.Create(),
         IsolationCommand.Create(),
     };

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Weir.Configuration;
 using Weir.Identity;
 using Weir.Postgres.Migrations;
+using Weir.Replicas;
 
 namespace Weir.Server.Commands;
 
@@ -27,6 +28,7 @@ internal static class MigrateCommand
             var owner = config.OwnerUrl ?? throw new ConfigException(["database.ownerUrl (WEIR_OWNER_DATABASE_URL): it must be set."]);
             var report = await new Migrator(owner, MigrationScript.Embedded()).MigrateAsync(config.Url, config.EngineUrl, stop);
             await Identities.AllowAsync(owner, all.Auth, stop);
+            await Maintenance.TellAsync(owner, all.Maintenance, stop);
             await Console.Out.WriteLineAsync(parsed.GetValue(json) ? AsJson(report) : AsText(report));
             return ExitCode.Done;
         });

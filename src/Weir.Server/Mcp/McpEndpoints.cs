@@ -42,6 +42,11 @@ internal static class McpEndpoints
             return RunAsync(http, handler, new McpScope(path, Principal.OfKey(key), instance, instance is null && WantsSearch(http)));
         }
 
+        if (token is not null && OrganizationKey.Parse(token) is not null)
+        {
+            return Errors(http).FailAsync(http, OrganizationKey.Misplaced());
+        }
+
         return UnauthenticatedAsync(http, token is null ? "An agent's key is missing: Authorization: Bearer weir_…" : "This is not an agent's key.");
     }
 

@@ -1,3 +1,4 @@
+using Weir.Audit;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway;
@@ -40,7 +41,15 @@ internal static class RestEndpoints
 
         var call = await BindAsync(http);
         var body = IsRead(http.Request) ? default(ReadOnlyMemory<byte>?) : await BodyAsync(http);
-        await WriteAsync(http, call, await Api(http).CallAsync(Name(http, "function"), body, call, http.RequestAborted));
+        try
+        {
+            await WriteAsync(http, call, await Api(http).CallAsync(Name(http, "function"), body, call, http.RequestAborted));
+        }
+        catch (RestException e) when (call.Key is { } key && e.Status == StatusCodes.Status401Unauthorized)
+        {
+            http.RequestServices.GetRequiredService<SecurityEvents>().Count("key_refused", key.Id, http.Connection.RemoteIpAddress);
+            throw;
+        }
     }
 
     private static async Task<RestCall> BindAsync(HttpContext http)
@@ -49,7 +58,10 @@ internal static class RestEndpoints
         var format = RestHeaders.Format(http.Request);
         var count = RestHeaders.Count(http.Request);
         var range = http.Request.Headers["Range-Unit"].ToString() is "" or "items" ? http.Request.Headers.Range.ToString() : "";
-        return new RestCall(await UserAsync(http), RestHeaders.Query(http.Request), range.Length == 0 ? null : range, format, count, IsRead(http.Request));
+        var key = Bearer.Of(http.Request) is { } token ? OrganizationKey.Parse(token) : null;
+        return new RestCall(
+            key is null ? await UserAsync(http) : null, RestHeaders.Query(http.Request), range.Length == 0 ? null : range, format, count, IsRead(http.Request),
+            key, ClientAddress.Network(http).ToString());
     }
 
     /// <summary>

@@ -6,6 +6,7 @@ using Weir.Nodes;
 using Weir.Postgres;
 using Weir.Postgres.Embedded;
 using Weir.Postgres.Migrations;
+using Weir.Replicas;
 using Weir.Server.Commands;
 using Weir.Telemetry;
 
@@ -49,6 +50,7 @@ internal static class UpRun
         options.Say("Migrating the database …");
         await new Migrator(owner, MigrationScript.Embedded()).MigrateAsync(config.Database.Url, config.Database.EngineUrl, stop); // 3
         await Identities.AllowAsync(owner, config.Auth, stop);
+        await Maintenance.TellAsync(owner, config.Maintenance, stop);
 
         await using var host = await StartHostAsync(options, config, time, stop); // 4
         config = host.Services.GetRequiredService<WeirConfig>();

@@ -20,6 +20,12 @@ internal sealed record HttpConfig
     /// <summary>Where this replica's own kind reaches it, to hand over what only it holds. Default: the listener's address.</summary>
     public Uri? InternalUrl { get; init; }
 
+    /// <summary>
+    /// Addresses and networks of the proxies in front: from them, and only from them, <c>X-Forwarded-For</c> says who calls, read from its
+    /// end up to the first address that is none of theirs. Empty: the header is what anybody may write, and is not looked at.
+    /// </summary>
+    public IReadOnlyList<string> TrustedProxies { get; init; } = [];
+
     /// <summary>Listen without TLS beyond loopback: something in front of Weir ends TLS.</summary>
     public bool Insecure { get; init; }
 
@@ -35,6 +41,7 @@ internal sealed record HttpConfig
             InternalUrl = reader.Url("http.internalUrl", null, "http", "https"),
             AllowedOrigins = reader.List("http.allowedOrigins", defaults.AllowedOrigins),
             AllowedHosts = reader.List("http.allowedHosts", defaults.AllowedHosts),
+            TrustedProxies = reader.List("http.trustedProxies", defaults.TrustedProxies),
             Insecure = reader.Flag("http.insecure", defaults.Insecure),
         };
         if (!config.Insecure && !IsLoopback(config.Listen))
@@ -45,6 +52,11 @@ internal sealed record HttpConfig
         foreach (var origin in config.AllowedOrigins.Where(o => !Uri.TryCreate(o, UriKind.Absolute, out var url) || url.GetLeftPart(UriPartial.Authority) != o))
         {
             reader.AddError("http.allowedOrigins", $"\"{origin}\" is not an origin, such as https://app.example.com.");
+        }
+
+        foreach (var proxy in config.TrustedProxies.Where(p => !IPNetwork.TryParse(p, out _) && !IPAddress.TryParse(p, out _)))
+        {
+            reader.AddError("http.trustedProxies", $"\"{proxy}\" is neither an address nor a network, such as 10.0.0.0/8.");
         }
 
         return config;

@@ -9,12 +9,20 @@ internal sealed record RestConfig
     /// <summary>How long the statement of one request may take. Seconds.</summary>
     public int TimeoutSeconds { get; init; } = 5;
 
+    /// <summary>Largest answer; a larger one is refused while it is made. Bytes.</summary>
+    public int MaxBytes { get; init; } = 16 * 1024 * 1024;
+
+    /// <summary>Most statements that one person, or one address where nobody is signed in, runs at once on this replica; the next ones wait.</summary>
+    public int MaxConcurrent { get; init; } = 3;
+
     public static RestConfig Read(ConfigReader reader)
     {
         var defaults = new RestConfig();
         return new RestConfig
         {
             MaxRows = reader.Integer("rest.maxRows", defaults.MaxRows, 1, 100_000),
+            MaxBytes = reader.Integer("rest.maxBytes", defaults.MaxBytes, 1024, 256 * 1024 * 1024),
+            MaxConcurrent = reader.Integer("rest.maxConcurrent", defaults.MaxConcurrent, 1, 200),
             TimeoutSeconds = reader.Integer("rest.timeoutSeconds", defaults.TimeoutSeconds, 1, 60),
         };
     }

@@ -40,6 +40,8 @@ internal sealed record WeirConfig
 
     public RestConfig Rest { get; init; } = new();
 
+    public MaintenanceConfig Maintenance { get; init; } = new();
+
     public string KeyringPath => KeyringFile ?? Path.Combine(DataDirectory, "keyring.json");
 
     /// <summary>Reads the file (none is needed at the default place) and the process's environment.</summary>
@@ -110,6 +112,7 @@ internal sealed record WeirConfig
             Auth = AuthConfig.Read(reader),
             Chat = ChatConfig.Read(reader),
             Rest = RestConfig.Read(reader),
+            Maintenance = MaintenanceConfig.Read(reader),
         };
     }
 }

@@ -1,59 +1,13 @@
-using System.Security.Cryptography;
-using System.Text;
-
 namespace Weir.Identity;
 
-/// <summary>
-/// An agent's key, <c>weir_{id}_{secret}_{check}</c>: an id of 16 characters, a secret of 43 (256 bits), a checksum of 6, so
-/// that garbage costs no statement and a scanner can recognize a leaked key. The database holds SHA-256 of the secret only.
-/// </summary>
+/// <summary>An agent's key, <c>weir_{id}_{secret}_{check}</c>.</summary>
 internal sealed record AgentKey(string Id, byte[] SecretHash)
 {
     public const string Prefix = "weir_";
-    private const int IdLength = 16;
-    private const int SecretLength = 43;
-    private const int CheckLength = 6;
-    private const int TotalLength = 5 + IdLength + 1 + SecretLength + 1 + CheckLength;
-    private const string IdAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
-    private const string SecretAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
     /// <summary>A new key: its text, shown once, and its parts for <c>create_agent_key</c>.</summary>
-    public static (string Text, string Id, string Secret) Create()
-    {
-        var id = RandomNumberGenerator.GetString(IdAlphabet, IdLength);
-        var secret = RandomNumberGenerator.GetString(SecretAlphabet, SecretLength);
-        var body = $"{Prefix}{id}_{secret}";
-        return ($"{body}_{Check(body)}", id, secret);
-    }
+    public static (string Text, string Id, string Secret) Create() => KeyText.Create(Prefix);
 
-    /// <summary>Null for what was never a key: wrong prefix, length, alphabet or checksum.</summary>
-    public static AgentKey? Parse(string text)
-    {
-        if (text.Length != TotalLength || !text.StartsWith(Prefix, StringComparison.Ordinal))
-        {
-            return null;
-        }
-
-        var body = text[..^(CheckLength + 1)];
-        var id = body.Substring(Prefix.Length, IdLength);
-        var secret = body[^SecretLength..];
-        var wellFormed = id.All(IdAlphabet.Contains)
-            && secret.All(SecretAlphabet.Contains)
-            && body[Prefix.Length + IdLength] == '_'
-            && text[^(CheckLength + 1)] == '_'
-            && text.EndsWith(Check(body), StringComparison.Ordinal);
-        return wellFormed ? new AgentKey(id, SHA256.HashData(Encoding.UTF8.GetBytes(secret))) : null;
-    }
-
-    private static string Check(string body)
-    {
-        var hash = SHA256.HashData(Encoding.UTF8.GetBytes(body));
-        return string.Create(CheckLength, hash, (chars, bytes) =>
-        {
-            for (var i = 0; i < chars.Length; i++)
-            {
-                chars[i] = SecretAlphabet[bytes[i] % SecretAlphabet.Length];
-            }
-        });
-    }
+    /// <summary>Null for what was never an agent's key.</summary>
+    public static AgentKey? Parse(string text) => KeyText.Parse(Prefix, text) is var (id, hash) ? new AgentKey(id, hash) : null;
 }

@@ -18,7 +18,7 @@ internal sealed record LoginUser(Guid Id, string Email, DateTimeOffset? EmailCon
 internal sealed class LoginQueries(Databases databases)
 {
     private const string BeginSignIn = "select allowed, user_id, password_hash, disabled from weir.begin_sign_in($1, $2)";
-    private const string OpenSignIn = "select weir.open_sign_in($1)";
+    private const string OpenSignIn = "select weir.open_sign_in($1, $2)";
     private const string RefreshSignIn = "select problem, counter, user_id from weir.refresh_sign_in($1, $2)";
     private const string SignedInUser = "select email, email_confirmed_at, created_at, updated_at, signed_in_at from weir.signed_in_user($1, $2)";
     private const string CloseSignIns = "select weir.close_sign_ins($1, $2, $3)";
@@ -26,10 +26,10 @@ internal sealed class LoginQueries(Databases databases)
 
     /// <param name="email">Null: to sign up.</param>
     public async Task<SignInAttempt> BeginAsync(string? email, IPAddress address, CancellationToken ct) => (await databases.Engine.QueryAsync(
-        BeginSignIn, [Sql.Text(email), new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Inet, Value = address }],
+        BeginSignIn, [Sql.Text(email), Inet(address)],
         r => new SignInAttempt(r.GetBoolean(0), r.GetNullable<Guid>(1), r.GetNullableString(2), r.GetNullable<bool>(3) ?? false), ct))[0];
 
-    public Task<Guid> OpenAsync(Guid userId, CancellationToken ct) => databases.Engine.ScalarAsync<Guid>(OpenSignIn, [Sql.Uuid(userId)], ct);
+    public Task<Guid> OpenAsync(Guid userId, IPAddress address, CancellationToken ct) => databases.Engine.ScalarAsync<Guid>(OpenSignIn, [Sql.Uuid(userId), Inet(address)], ct);
 
     public async Task<RefreshOutcome> RefreshAsync(RefreshToken token, CancellationToken ct) => (await databases.Engine.QueryAsync(
         RefreshSignIn, [Sql.Uuid(token.SignInId), Sql.Integer(token.Counter)],
@@ -49,4 +49,6 @@ internal sealed class LoginQueries(Databases databases)
 
     public Task<Guid> SignUpAsync(string email, string passwordHash, CancellationToken ct) =>
         databases.Engine.ScalarAsync<Guid>(SignUp, [Sql.Text(email), Sql.Text(passwordHash)], ct);
+
+    private static NpgsqlParameter Inet(IPAddress address) => new() { NpgsqlDbType = NpgsqlDbType.Inet, Value = address };
 }

@@ -31,7 +31,7 @@ internal sealed class Logins(LoginQueries queries, PersonTokens tokens, Keyring 
 
     public static string Hash(string password) => Hasher.HashPassword("", password);
 
-    /// <param name="address">The caller's; attempts are counted by it and by the e-mail address.</param>
+    /// <param name="address">The caller's; attempts are counted by it, by the e-mail address, and by both together.</param>
     /// <exception cref="AuthException">No such login or a wrong password (one text for both), too many attempts, a login that is disabled.</exception>
     public async Task<Login> PasswordAsync(string email, string password, IPAddress address, CancellationToken ct)
     {
@@ -45,7 +45,7 @@ internal sealed class Logins(LoginQueries queries, PersonTokens tokens, Keyring 
         var verified = await HashingAsync(() => Hasher.VerifyHashedPassword("", attempt.PasswordHash ?? NobodysHash, password), ct) != PasswordVerificationResult.Failed;
         return !verified || attempt.PasswordHash is null ? throw AuthException.InvalidCredentials()
             : attempt.Disabled ? throw AuthException.Banned()
-            : await OpenAsync(attempt.UserId!.Value, ct);
+            : await OpenAsync(attempt.UserId!.Value, address, ct);
     }
 
     /// <exception cref="AuthException">Not a refresh token of this issuer; used, revoked, expired; or the login is disabled.</exception>
@@ -79,7 +79,7 @@ internal sealed class Logins(LoginQueries queries, PersonTokens tokens, Keyring 
 
         try
         {
-            return await OpenAsync(await queries.SignUpAsync(email, await HashingAsync(() => Hash(password), ct), ct), ct);
+            return await OpenAsync(await queries.SignUpAsync(email, await HashingAsync(() => Hash(password), ct), ct), address, ct);
         }
         catch (WeirException e) when (e.Code == ErrorCode.Conflict)
         {
@@ -123,7 +123,8 @@ internal sealed class Logins(LoginQueries queries, PersonTokens tokens, Keyring 
         }
     }
 
-    private async Task<Login> OpenAsync(Guid userId, CancellationToken ct) => await IssueAsync(userId, new RefreshToken(await queries.OpenAsync(userId, ct), 0), ct);
+    private async Task<Login> OpenAsync(Guid userId, IPAddress address, CancellationToken ct) =>
+        await IssueAsync(userId, new RefreshToken(await queries.OpenAsync(userId, address, ct), 0), ct);
 
     private async Task<Login> IssueAsync(Guid userId, RefreshToken refresh, CancellationToken ct)
     {

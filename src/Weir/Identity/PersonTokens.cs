@@ -25,6 +25,9 @@ internal enum TokenKind
 
     /// <summary>The project's key that steps over row-level security; nothing here takes it.</summary>
     ServiceRole,
+
+    /// <summary>No token, but a key of an organization, by its form.</summary>
+    OrganizationKey,
 }
 
 /// <param name="UserId">Of a person; empty for any other kind.</param>
@@ -53,9 +56,13 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
     public bool IsEmbedded => config.JwtSecret is null && signingKeys is null;
 
     /// <summary>The person behind a token.</summary>
-    /// <exception cref="WeirException">WR002: not signed by the issuer, expired, for somebody else, or not a person's.</exception>
-    public async Task<Guid> VerifyAsync(string token, CancellationToken ct) =>
-        await ReadAsync(token, ct) is { Kind: TokenKind.Person } read ? read.UserId : throw Refused();
+    /// <exception cref="WeirException">WR002: not signed by the issuer, expired, for somebody else, or not a person's. WR003: an organization's key.</exception>
+    public async Task<Guid> VerifyAsync(string token, CancellationToken ct) => await ReadAsync(token, ct) switch
+    {
+        { Kind: TokenKind.Person } read => read.UserId,
+        { Kind: TokenKind.OrganizationKey } => throw OrganizationKey.Misplaced(),
+        _ => throw Refused(),
+    };
 
     /// <summary>What a token is. Only a person's must name this issuer and audience: a project's keys carry neither, and give nothing.</summary>
     public async Task<ReadToken> ReadAsync(string token, CancellationToken ct)
@@ -63,6 +70,11 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
         if (token.Length > 16 * 1024)
         {
             return new ReadToken(TokenKind.Invalid);
+        }
+
+        if (OrganizationKey.Parse(token) is not null)
+        {
+            return new ReadToken(TokenKind.OrganizationKey);
         }
 
         var keys = _secret is not null ? [_secret] : await signingKeys!.GetAsync(_handler.CanReadToken(token) ? new JsonWebToken(token).Kid : "", ct);

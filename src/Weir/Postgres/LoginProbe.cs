@@ -22,6 +22,10 @@ internal static class LoginProbe
         where r.rolname = session_user and d.datname = current_database()
         """;
 
+    /// <summary>What a login can do and may not, or null.</summary>
+    public static Task<string?> ProblemAsync(NpgsqlDataSource source, string expected, CancellationToken cancellationToken) =>
+        source.ScalarAsync<string>(Problem, [Sql.Text(expected)], cancellationToken);
+
     /// <exception cref="WeirException">Forbidden: a login can do more than it may. Unavailable: the database does not answer.</exception>
     public static async Task RefuseTooMightyAsync(Databases databases, CancellationToken cancellationToken)
     {
@@ -31,7 +35,7 @@ internal static class LoginProbe
 
     private static async Task ProbeAsync(NpgsqlDataSource source, string expected, string variable, CancellationToken cancellationToken)
     {
-        if (await source.ScalarAsync<string>(Problem, [Sql.Text(expected)], cancellationToken) is { } problem)
+        if (await ProblemAsync(source, expected, cancellationToken) is { } problem)
         {
             throw new WeirException(ErrorCode.Forbidden, $"The login of {variable} {problem}. Weir does not serve with it.",
                 "Run weir migrate with that URL for the login it should be, then start again.");

@@ -4,11 +4,6 @@ using Weir.Errors;
 
 namespace Weir.Postgres;
 
-/// <summary>What a statement may do besides what its role may.</summary>
-/// <param name="Timeout">PostgreSQL ends it then, with SQLSTATE 57014.</param>
-/// <param name="ReadOnly">A write is refused, with SQLSTATE 25006.</param>
-internal sealed record StatementBounds(TimeSpan Timeout, bool ReadOnly);
-
 /// <summary>
 /// Runs one statement as a person, or as nobody (<c>anon</c>). Identity and statement travel in one batch, which is one
 /// round trip and one implicit transaction: the identity ends with it, also when it fails. Only the mapped uuid and the
@@ -17,22 +12,16 @@ internal sealed record StatementBounds(TimeSpan Timeout, bool ReadOnly);
 internal sealed class UserSession(NpgsqlDataSource gateway)
 {
     private const string BindIdentity = "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)";
-    private const string BindBounds = BindIdentity + ", set_config('statement_timeout', $3, true), set_config('transaction_read_only', $4, true)";
+    private const string BindBounds = BindIdentity + ", " + StatementBounds.Bind3And4;
 
     /// <param name="userId">The verified user, or null for <c>anon</c>.</param>
     /// <param name="sql">Constant text with positional parameters.</param>
     public Task<IReadOnlyList<T>> QueryAsync<T>(
         Guid? userId, string sql, NpgsqlParameter[] parameters, Func<NpgsqlDataReader, T> map, CancellationToken cancellationToken) =>
-        QueryAsync(userId, bounds: null, sql, parameters, map, cancellationToken);
-
-    /// <param name="bounds">Bind the statement too, in the same round trip; null: the pool's own deadline only.</param>
-    /// <param name="sql">Text with positional parameters, without anything of the caller's in it.</param>
-    public Task<IReadOnlyList<T>> QueryAsync<T>(
-        Guid? userId, StatementBounds? bounds, string sql, NpgsqlParameter[] parameters, Func<NpgsqlDataReader, T> map, CancellationToken cancellationToken) =>
         DatabaseErrors.GuardAsync<IReadOnlyList<T>>(async () =>
         {
             await using var batch = gateway.CreateBatch();
-            batch.BatchCommands.Add(Bind(userId, bounds));
+            batch.BatchCommands.Add(Bind(userId, bounds: null));
             var work = new NpgsqlBatchCommand(sql);
             work.Parameters.AddRange(parameters);
             batch.BatchCommands.Add(work);
@@ -49,6 +38,13 @@ internal sealed class UserSession(NpgsqlDataSource gateway)
             await reader.NextResultAsync(cancellationToken);
             return rows;
         });
+
+    /// <summary>The same, read row by row, each column once and in order; where reading stops, the database stops too.</summary>
+    /// <param name="bounds">Bind the statement too, in the same round trip.</param>
+    /// <param name="sql">Text with positional parameters, without anything of the caller's in it.</param>
+    public Task<T> ReadAsync<T>(
+        Guid? userId, StatementBounds bounds, string sql, NpgsqlParameter[] parameters, Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken) =>
+        gateway.ReadAsync(Bind(userId, bounds), sql, parameters, read, cancellationToken);
 
     /// <summary>
     /// Calls a published function that answers with one json value. A writing function returns its refusal instead of raising
@@ -73,8 +69,7 @@ internal sealed class UserSession(NpgsqlDataSource gateway)
         var command = new NpgsqlBatchCommand(bounds is null ? BindIdentity : BindBounds) { Parameters = { Sql.Text(userId is null ? "anon" : "authenticated"), Sql.Text(claims) } };
         if (bounds is not null)
         {
-            command.Parameters.Add(Sql.Text($"{(long)bounds.Timeout.TotalMilliseconds}"));
-            command.Parameters.Add(Sql.Text(bounds.ReadOnly ? "on" : "off"));
+            command.Parameters.AddRange(bounds.Parameters());
         }
 
         return command;

@@ -1,11 +1,13 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace Weir.Rest;
 
 /// <summary>Named arguments of a function: their names, and the JSON object that PostgreSQL takes them from, by the declared types.</summary>
-internal sealed record CallArguments(IReadOnlyList<string> Names, string Json)
+internal sealed partial record CallArguments(IReadOnlyList<string> Names, string Json)
 {
     private static readonly JsonDocumentOptions Strict = new() { MaxDepth = RestLimits.BodyDepth, AllowDuplicateProperties = false };
 
@@ -57,6 +59,53 @@ internal sealed record CallArguments(IReadOnlyList<string> Names, string Json)
 
         return (new CallArguments([.. given.Select(p => p.Key)], Encoding.UTF8.GetString(buffer.WrittenSpan)), [.. query.Where(p => !known.ContainsKey(p.Key))]);
     }
+
+    /// <summary>
+    /// Which of them cannot be what the function declares, once PostgreSQL has refused one of them without saying which. It decides
+    /// nothing, so what it does not recognize it does not name.
+    /// </summary>
+    public string? Misfits(PublishedFunction function)
+    {
+        using var document = JsonDocument.Parse(Json, Strict);
+        var names = document.RootElement.EnumerateObject()
+            .Where(p => function.Arguments.FirstOrDefault(a => a.Name == p.Name) is { } argument && !Fits(argument, p.Value))
+            .Select(p => $"{p.Name} ({function.Arguments.First(a => a.Name == p.Name).Type})").ToArray();
+        return names.Length == 0 ? null : $"It is about {string.Join(", ", names)}.";
+    }
+
+    private static bool Fits(PublishedColumn argument, JsonElement value)
+    {
+        if (value.ValueKind == JsonValueKind.Null)
+        {
+            return true;
+        }
+
+        // As it is written, and so with U+0000 and half a surrogate pair as the escapes that JSON has for them.
+        var raw = value.GetRawText();
+        if (raw.Contains("\\u0000", StringComparison.OrdinalIgnoreCase) || HalfPair().IsMatch(raw))
+        {
+            return false;
+        }
+
+        var text = value.ValueKind == JsonValueKind.String ? value.GetString()! : raw;
+        return argument.Type switch
+        {
+            "uuid" => Guid.TryParse(text, out _),
+            "integer" => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _),
+            "boolean" => value.ValueKind is JsonValueKind.True or JsonValueKind.False || bool.TryParse(text, out _),
+            "timestamp with time zone" => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.None, out _),
+            "text[]" => value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().All(e => e.ValueKind != JsonValueKind.Array) : text.StartsWith('{'),
+            "json" or "jsonb" => !HugeNumber().IsMatch(raw),
+            _ => true,
+        };
+    }
+
+    [GeneratedRegex(@"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    private static partial Regex HalfPair();
+
+    // Beyond what numeric holds: 131072 digits before the point.
+    [GeneratedRegex(@"[0-9.][eE]\+?[0-9]{6,}", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    private static partial Regex HugeNumber();
 
     /// <summary>Text, which PostgreSQL reads by the argument's type; where that is JSON, the JSON itself.</summary>
     private static void Write(Utf8JsonWriter writer, PublishedColumn argument, string value)

@@ -41,6 +41,11 @@ internal static partial class FieldParser
             throw RestErrors.TooMuch($"At most {RestLimits.Columns} columns can be selected.");
         }
 
+        if (selected.CountBy(s => (s.Field.Column, string.Join('\0', s.Field.Path))).Any(f => f.Value > RestLimits.SameField))
+        {
+            throw RestErrors.TooMuch($"One column, or one path into it, can be selected {RestLimits.SameField} times.");
+        }
+
         return selected.DistinctBy(s => s.Alias, StringComparer.Ordinal).Count() == selected.Length ? selected
             : throw RestErrors.Parse("select parameter", text, "Each name in the answer must be there once; an alias (name:column) tells two apart.");
     }

@@ -1,25 +1,38 @@
 using System.Text.Json;
 using Weir.Configuration;
 using Weir.Errors;
+using Weir.Identity;
 
 namespace Weir.Rest;
 
 /// <summary>A request, once its headers are read.</summary>
-/// <param name="UserId">Verified; null: nobody.</param>
+/// <param name="UserId">Verified; null: nobody, or a key.</param>
 /// <param name="Query">Decoded, in order.</param>
 /// <param name="Count">Whether the rows are to be counted.</param>
 /// <param name="ReadOnly">Nothing may be written on the way: GET and HEAD.</param>
-internal sealed record RestCall(Guid? UserId, IReadOnlyList<KeyValuePair<string, string>> Query, string? Range, RestFormat Format, bool Count, bool ReadOnly);
+/// <param name="Key">A key of an organization, not verified yet: the statement itself does that.</param>
+/// <param name="Address">Where it comes from, which is who asks where nobody is known.</param>
+internal sealed record RestCall(
+    Guid? UserId, IReadOnlyList<KeyValuePair<string, string>> Query, string? Range, RestFormat Format, bool Count, bool ReadOnly, OrganizationKey? Key = null, string Address = "")
+{
+    /// <summary>Whose fair share it takes of. A key's is its address', because anybody can think of a key's id.</summary>
+    public string Caller => UserId is { } user ? $"user {user}" : $"address {Address}";
+}
 
 /// <param name="Status">200 or 206; 204 where there is no body.</param>
-internal sealed record RestAnswer(int Status, string ContentRange, byte[]? Body);
+internal sealed record RestAnswer(int Status, string ContentRange, ReadOnlyMemory<byte>? Body);
 
 /// <summary>Reads of published tables and calls of published functions. Who may is PostgreSQL's answer to the statement itself.</summary>
-internal sealed class RestApi(PublishedApis apis, RestQueries queries, RestConfig config)
+internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare share, RestConfig config)
 {
     /// <exception cref="RestException">It cannot be answered.</exception>
     public async Task<RestAnswer> ReadAsync(string table, RestCall call, CancellationToken ct)
     {
+        if (call.Key is not null)
+        {
+            throw RestErrors.KeyMisplaced();
+        }
+
         var relation = (await apis.GetAsync(ct)).Relation(table) ?? (await apis.ReadAgainAsync(ct)).Relation(table) ?? throw RestErrors.Table(table);
         var request = QueryParser.Parse(relation, call.Query, call.Range, config.MaxRows);
         return Answer(await RunAsync(call, RestStatement.Read(relation, request, call.Format, call.Count), ct), request.Range, call.Format);
@@ -29,18 +42,37 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, RestConfi
     /// <exception cref="RestException">It cannot be answered, or the function refused.</exception>
     public async Task<RestAnswer> CallAsync(string name, ReadOnlyMemory<byte>? body, RestCall call, CancellationToken ct)
     {
+        if (call.Key is { } key)
+        {
+            return await CallWithKeyAsync(name, body, call, key, ct);
+        }
+
         var candidates = (await apis.GetAsync(ct)).Functions(name) is { Count: > 0 } known ? known : (await apis.ReadAgainAsync(ct)).Functions(name);
         var (arguments, query) = body is { } json ? (CallArguments.Parse(json), call.Query) : CallArguments.Parse(candidates, call.Query);
         var function = Choose(name, candidates, arguments.Names);
         var request = QueryParser.Parse(function.Rows ?? new PublishedRelation(name, []), query, call.Range, config.MaxRows);
+        var statement = function.Rows is null
+            ? RestStatement.CallValue(function, arguments, config.MaxRows, config.MaxBytes)
+            : RestStatement.CallRows(function, arguments, request, call.Format, call.Count);
+        var rows = await RunAsync(call, statement, ct, () => arguments.Misfits(function));
         if (function.Rows is not null)
         {
-            return Answer(await RunAsync(call, RestStatement.CallRows(function, arguments, request, call.Format, call.Count), ct), request.Range, call.Format);
+            return Answer(rows, request.Range, call.Format);
         }
 
-        var rows = await RunAsync(call, RestStatement.CallValue(function, arguments, config.MaxRows), ct);
         ThrowRefusal(function, rows.Body);
         return new RestAnswer(rows.Body is null ? 204 : 200, request.Range.Header(rows.Rows, total: null), rows.Body);
+    }
+
+    private async Task<RestAnswer> CallWithKeyAsync(string name, ReadOnlyMemory<byte>? body, RestCall call, OrganizationKey key, CancellationToken ct)
+    {
+        var function = KeyFunctions.Find(name) ?? throw RestErrors.KeyMisplaced();
+        var (arguments, query) = body is { } json ? (CallArguments.Parse(json), call.Query) : CallArguments.Parse([function], call.Query);
+        _ = Choose(name, [function], arguments.Names);
+        var request = QueryParser.Parse(new PublishedRelation(name, []), query, call.Range, config.MaxRows);
+        var rows = await RunAsync(call, () => queries.ReadWithKeyAsync(key, call.ReadOnly, name, arguments.Json, ct), ct);
+        ThrowRefusal(function, rows.Body);
+        return new RestAnswer(200, request.Range.Header(rows.Rows, total: null), rows.Body);
     }
 
     private static PublishedFunction Choose(string name, IReadOnlyList<PublishedFunction> candidates, IReadOnlyList<string> arguments) =>
@@ -51,15 +83,21 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, RestConfi
             _ => throw RestErrors.Ambiguous(name),
         };
 
-    private async Task<RestRows> RunAsync(RestCall call, RestStatement statement, CancellationToken ct)
+    private Task<RestRows> RunAsync(RestCall call, RestStatement statement, CancellationToken ct, Func<string?>? misfits = null) =>
+        RunAsync(call, () => queries.RunAsync(call.UserId, call.ReadOnly, statement, ct), ct, misfits);
+
+    /// <param name="misfits">What of the arguments a value that PostgreSQL cannot use is about, where that can be told.</param>
+    private async Task<RestRows> RunAsync(RestCall call, Func<Task<RestRows>> work, CancellationToken ct, Func<string?>? misfits = null)
     {
+        using var turn = await share.EnterAsync(call.Caller, ct);
         try
         {
-            return await queries.RunAsync(call.UserId, call.ReadOnly, statement, ct);
+            var rows = await work();
+            return rows.IsTooLarge ? throw RestErrors.TooLarge(config.MaxBytes) : rows;
         }
-        catch (WeirException e) when (RestErrors.From(e, call.UserId is null, call.ReadOnly) is { } error)
+        catch (WeirException e) when (RestErrors.From(e, call.UserId is null && call.Key is null, call.ReadOnly) is { } error)
         {
-            throw Noted(error);
+            throw Noted(error.Code is ['2', '2', ..] ? error.About(misfits?.Invoke()) : error);
         }
     }
 
@@ -87,14 +125,14 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, RestConfi
     }
 
     /// <summary>A writing function commits what it recorded and returns its refusal as a value.</summary>
-    private static void ThrowRefusal(PublishedFunction function, byte[]? body)
+    private static void ThrowRefusal(PublishedFunction function, ReadOnlyMemory<byte>? body)
     {
-        if (function.ReturnsSet || function.ResultType is not ("json" or "jsonb") || body is null)
+        if (function.ReturnsSet || function.ResultType is not ("json" or "jsonb") || body is not { } text)
         {
             return;
         }
 
-        var answer = JsonElement.Parse(body);
+        var answer = JsonElement.Parse(text.Span);
         if (answer.ValueKind == JsonValueKind.Object && answer.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.String
             && ErrorCodes.TryParse(error.GetString(), out var code))
         {

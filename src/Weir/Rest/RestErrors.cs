@@ -1,4 +1,5 @@
 using Weir.Errors;
+using Weir.Identity;
 using Weir.Postgres;
 
 namespace Weir.Rest;
@@ -12,6 +13,13 @@ internal static class RestErrors
         new(400, "PGRST100", $"\"failed to parse {what} ({Clip(text)})\"", expected, Docs("filters"));
 
     public static RestException TooMuch(string what) => new(400, "PGRST100", "The query is larger than Weir reads.", what, Docs("limits"));
+
+    public static RestException TooLarge(int maxBytes) => new(
+        ErrorCode.TooLarge.HttpStatus(), ErrorCode.TooLarge.Sqlstate(), $"The answer is larger than {maxBytes} bytes.", "Ask for fewer rows or columns.", Docs("limits"));
+
+    /// <summary>The fair share of one caller is used up.</summary>
+    public static RestException TooManyAtOnce(int most) => new(
+        ErrorCode.RateLimited.HttpStatus(), ErrorCode.RateLimited.Sqlstate(), $"More than {most} requests of yours are open, and too many wait for them.", "Retry when some have ended.", Docs("limits"));
 
     public static RestException Body(string message) => new(400, "PGRST102", message);
 
@@ -71,6 +79,13 @@ internal static class RestErrors
     public static RestException ExpiredToken() => new(401, "PGRST303", "JWT expired", hint: "Refresh the session.");
 
     public static RestException ServiceRole() => new(403, "42501", "permission denied to set role \"service_role\"", hint: Docs("identity"));
+
+    /// <summary>What a key of an organization is not for.</summary>
+    public static RestException KeyMisplaced()
+    {
+        var e = OrganizationKey.Misplaced();
+        return Refusal(e.Code, e.Message, e.Hint);
+    }
 
     /// <summary>A function's own refusal, which it returned and did not raise.</summary>
     public static RestException Refusal(ErrorCode code, string message, string? hint) => new(code.HttpStatus(), code.Sqlstate(), message, hint: hint);

@@ -15,5 +15,8 @@ internal sealed class RestException(int status, string code, string message, str
 
     public string? Hint => hint;
 
+    /// <summary>The same, with what it is about.</summary>
+    public RestException About(string? details) => new(status, code, Message, details, hint);
+
     public bool IsRetryable => ErrorCodes.TryParse(code, out var known) && known.IsRetryable();
 }

@@ -8,6 +8,12 @@ internal static class RestLimits
     public const int ListValues = 1000;
     public const int Columns = 100;
     public const int Orderings = 16;
+
+    /// <summary>How often one column, or one path into it, may be selected: a hundred copies of a large one are no table.</summary>
+    public const int SameField = 4;
+
+    /// <summary>Requests of one caller that wait for one of their own to end.</summary>
+    public const int Waiting = 64;
     public const int PathSteps = 8;
 
     /// <summary>Characters of a <c>like</c> or <c>match</c>.</summary>

@@ -1,19 +1,18 @@
 using Npgsql;
 using Weir.Configuration;
+using Weir.Identity;
 using Weir.Postgres;
 
 namespace Weir.Rest;
-
-/// <summary>The one row of a <see cref="RestStatement"/>.</summary>
-/// <param name="Total">How many rows fit; null where that was not asked.</param>
-/// <param name="Rows">How many of them are in the body.</param>
-/// <param name="Body">JSON; null where there is no row, or nothing to say.</param>
-internal sealed record RestRows(long? Total, long Rows, byte[]? Body);
 
 /// <summary>What <c>/rest/v1</c> asks of the database: the published names, as the engine; everything else as the caller.</summary>
 internal sealed class RestQueries(Databases databases, UserSession users, RestConfig config)
 {
     private const string Columns = "select relation_name, column_name, column_type from weir.published_columns()";
+    private const string ReadWithKey = """
+        with "the answer" as materialized (select weir.read_with_key($1, $2, $3, $4)::text as value)
+        select null::bigint, octet_length(value) > $5, case when octet_length(value) <= $5 then value end from "the answer"
+        """;
     private const string Functions = """
         select function_name, argument_names, argument_types, required, returns_set, result_type, columns, column_types from weir.published_functions()
         """;
@@ -26,13 +25,16 @@ internal sealed class RestQueries(Databases databases, UserSession users, RestCo
     }
 
     /// <summary>Identity, bounds and statement: one round trip, one transaction.</summary>
-    public async Task<RestRows> RunAsync(Guid? userId, bool readOnly, RestStatement statement, CancellationToken ct)
-    {
-        var bounds = new StatementBounds(TimeSpan.FromSeconds(config.TimeoutSeconds), readOnly);
-        var rows = await users.QueryAsync(
-            userId, bounds, statement.Text, statement.Parameters, r => new RestRows(r.GetNullable<long>(0), r.GetInt64(1), r.IsDBNull(2) ? null : r.GetFieldValue<byte[]>(2)), ct);
-        return rows[0];
-    }
+    /// <exception cref="RestException">The rows are larger than <c>rest.maxBytes</c>.</exception>
+    public Task<RestRows> RunAsync(Guid? userId, bool readOnly, RestStatement statement, CancellationToken ct) => users.ReadAsync(
+        userId, Bounds(readOnly), statement.Text, statement.Parameters, (reader, token) => RestRows.ReadAsync(reader, statement.Shape, config.MaxBytes, token), ct);
+
+    /// <summary>What a key of an organization reads; whether it may is decided in that same statement.</summary>
+    public Task<RestRows> ReadWithKeyAsync(OrganizationKey key, bool readOnly, string function, string arguments, CancellationToken ct) => databases.Engine.ReadAsync(
+        Bounds(readOnly), ReadWithKey, [Sql.Text(key.Id), Sql.Bytea(key.SecretHash), Sql.Text(function), Sql.Jsonb(arguments), Sql.Integer(config.MaxBytes)],
+        (reader, token) => RestRows.ReadAsync(reader, RestShape.Object, config.MaxBytes, token), ct);
+
+    private StatementBounds Bounds(bool readOnly) => new(TimeSpan.FromSeconds(config.TimeoutSeconds), readOnly);
 
     private static PublishedFunction Function(NpgsqlDataReader r)
     {

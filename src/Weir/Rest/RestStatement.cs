@@ -17,19 +17,22 @@ internal sealed record RestFormat(RestShape Shape, bool StripNulls);
 
 /// <summary>
 /// A statement and its values. Every identifier in the text is quoted and comes from the catalog (an alias, from a closed alphabet), every
-/// operator and type from a closed list, every value is bound. Its one row: how many fit (null: not asked), how many are answered, the JSON.
+/// operator and type from a closed list, every value is bound. It answers row by row, so that neither PostgreSQL nor this process ever holds
+/// the whole: how many rows fit (null: not asked), whether this one is too large to be said, and its JSON (null: there is no row).
 /// </summary>
 internal sealed class RestStatement
 {
     // With a space, which no column and no alias can have.
     private const string Page = "\"the page\"";
+    private const string IsThere = "\"is there\"";
 
     private readonly StringBuilder _text = new();
     private readonly List<NpgsqlParameter> _parameters = [];
 
-    private RestStatement()
-    {
-    }
+    private RestStatement(RestShape shape) => Shape = shape;
+
+    /// <summary>How the rows become one text.</summary>
+    public RestShape Shape { get; }
 
     public string Text => _text.ToString();
 
@@ -38,7 +41,7 @@ internal sealed class RestStatement
     /// <summary>Rows of a table or view.</summary>
     public static RestStatement Read(PublishedRelation relation, ReadRequest request, RestFormat format, bool count)
     {
-        var statement = new RestStatement();
+        var statement = new RestStatement(format.Shape);
         statement._text.Append("with ");
         statement.Rows($"public.{Quote(relation.Name)}", request, format, count);
         return statement;
@@ -47,7 +50,7 @@ internal sealed class RestStatement
     /// <summary>Rows of a table function, which is called once.</summary>
     public static RestStatement CallRows(PublishedFunction function, CallArguments arguments, ReadRequest request, RestFormat format, bool count)
     {
-        var statement = new RestStatement();
+        var statement = new RestStatement(format.Shape);
         statement._text.Append("with \"the call\" as materialized (select r.* from ");
         statement.Call(function, arguments, "r");
         statement._text.Append("), ");
@@ -55,15 +58,18 @@ internal sealed class RestStatement
         return statement;
     }
 
-    /// <summary>The value of any other function, or its values.</summary>
-    public static RestStatement CallValue(PublishedFunction function, CallArguments arguments, long maxRows)
+    /// <summary>
+    /// The value of any other function, or its values. One that is too large is measured and not sent: what the function did is committed.
+    /// </summary>
+    public static RestStatement CallValue(PublishedFunction function, CallArguments arguments, long maxRows, long maxBytes)
     {
-        var statement = new RestStatement();
-        statement._text.Append("with \"the call\" as materialized (select r.value from ");
+        var statement = new RestStatement(function.ReturnsSet ? RestShape.Array : RestShape.Object);
+        var value = function.ResultType == "void" ? "null" : "coalesce(to_json(r.value)::text, 'null')";
+        statement._text.Append(CultureInfo.InvariantCulture, $"with \"the call\" as materialized (select {value} as value from ");
         statement.Call(function, arguments, "r(value)");
-        statement._text.Append(CultureInfo.InvariantCulture, $" limit {statement.Bind(Sql.Bigint(maxRows))}) select null::bigint, count(*), ");
-        statement._text.Append(function.ReturnsSet ? "coalesce(json_agg(value), '[]')" : function.ResultType == "void" ? "null::json" : "coalesce(json_agg(value) -> 0, 'null')");
-        statement._text.Append(" from \"the call\"");
+        statement._text.Append(CultureInfo.InvariantCulture, $" limit {statement.Bind(Sql.Bigint(maxRows))}), ")
+            .Append(CultureInfo.InvariantCulture, $"\"the size\" as (select value, coalesce(octet_length(value) > {statement.Bind(Sql.Bigint(maxBytes))}, false) as is_too_large from \"the call\") ")
+            .Append("select null::bigint, is_too_large, case when not is_too_large then value end from \"the size\"");
         return statement;
     }
 
@@ -80,16 +86,21 @@ internal sealed class RestStatement
         _text.AppendJoin(", ", arguments.Names.Select(n => $"{Quote(n)} => a.{Quote(n)}")).Append(") as ").Append(alias);
     }
 
+    /// <summary>
+    /// The page holds columns as they are stored; what is asked of them is computed above it, for one row after the other. Else a hundred
+    /// copies of each row would be sorted.
+    /// </summary>
     private void Rows(string source, ReadRequest request, RestFormat format, bool count)
     {
-        var items = string.Join(", ", request.Select.Select(s => $"{Write(s.Field)}{(s.Cast is null ? "" : "::" + s.Cast)} as {Quote(s.Alias)}"));
+        var columns = string.Concat(request.Select.Select(s => s.Field.Column.Name).Distinct(StringComparer.Ordinal).Select(name => $"t.{Quote(name)}, "));
         var where = request.Conditions.Count == 0 ? "" : " where " + string.Join(" and ", request.Conditions.Select(Write));
         var order = request.Order.Count == 0 ? "" : " order by " + string.Join(", ", request.Order.Select(Write));
-        var rows = format.Shape == RestShape.Array ? $"coalesce(json_agg({Page}), '[]')" : $"json_agg({Page}) -> 0";
-        _text.Append(CultureInfo.InvariantCulture, $"{Page} as (select {items} from {source} t{where}{order} ")
+        var items = string.Join(", ", request.Select.Select(s => $"{Write(s.Field)}{(s.Cast is null ? "" : "::" + s.Cast)} as {Quote(s.Alias)}"));
+        var row = format.StripNulls ? "json_strip_nulls(row_to_json(r))" : "row_to_json(r)";
+        _text.Append(CultureInfo.InvariantCulture, $"{Page} as (select {columns}true as {IsThere} from {source} t{where}{order} ")
             .Append(CultureInfo.InvariantCulture, $"limit {Bind(Sql.Bigint(request.Range.Limit))} offset {Bind(Sql.Bigint(request.Range.Offset))}) ")
-            .Append(CultureInfo.InvariantCulture, $"select {(count ? $"(select count(*) from {source} t{where})" : "null::bigint")}, count(*), ")
-            .Append(CultureInfo.InvariantCulture, $"{(format.StripNulls ? $"json_strip_nulls({rows})" : rows)} from {Page}");
+            .Append(CultureInfo.InvariantCulture, $"select n.total, false, case when t.{IsThere} then (select {row} from (select {items}) r)::text end ")
+            .Append(CultureInfo.InvariantCulture, $"from (select {(count ? $"(select count(*) from {source} t{where})" : "null::bigint")} as total) n left join {Page} t on true");
     }
 
     private string Write(Condition condition) => (condition.Negated ? "not " : "") + condition switch

@@ -24,6 +24,10 @@ public sealed class ExitCodeTests : IDisposable
     [InlineData("node", "register", "--help")]
     [InlineData("platform-admin", "--help")]
     [InlineData("platform-admin", "add", "--help")]
+    [InlineData("doctor", "--help")]
+    [InlineData("token", "--help")]
+    [InlineData("agent", "key", "--help")]
+    [InlineData("agent", "key", "create", "--help")]
     [InlineData("--help")]
     public async Task Help_is_no_error(params string[] arguments)
     {
@@ -51,6 +55,12 @@ public sealed class ExitCodeTests : IDisposable
     [InlineData("node", "register", "n1")]
     [InlineData("node", "register", "n1", "--valid-for", "0")]
     [InlineData("platform-admin")]
+    [InlineData("doctor")]
+    [InlineData("token", "--url", "http://127.0.0.1:1")]
+    [InlineData("agent", "key", "create")]
+    [InlineData("agent", "key", "create", "helper")]
+    [InlineData("agent", "key", "create", "01900000-0000-7000-8000-000000000001", "--url", "http://127.0.0.1:1")]
+    [InlineData("agent", "key", "create", "01900000-0000-7000-8000-000000000001", "--days", "0")]
     [InlineData("platform-admin", "add")]
     [InlineData("platform-admin", "add", "ann")]
     [InlineData("platform-admin", "add", "01900000-0000-7000-8000-000000000001")]

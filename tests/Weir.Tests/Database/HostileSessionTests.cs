@@ -8,27 +8,22 @@ namespace Weir.Tests.Database;
 /// The gateway's login in the hands of somebody who runs SQL on it, as <c>authenticated</c>, a stranger to the organization that
 /// they are after. More than Weir promises to withstand; what PostgreSQL refuses such a session all the same is held here.
 /// </summary>
-public sealed class HostileSessionTests(TestDatabase database) : IClassFixture<TestDatabase>, IAsyncLifetime
+public abstract class HostileSessionSuite(TestDatabase database) : IAsyncLifetime
 {
-    private const string Refused = "42501";
-    private const string NotAllowed = "0A000";
+    private protected const string Refused = "42501";
+    private protected const string NotAllowed = "0A000";
+
+    private const string OwnerOfAll = "(the owner)";
 
     private RaceWorld _world = null!;
     private Guid _stranger;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public static TheoryData<string> Roles => ["service_role", "weir_writer", "weir_system", "weir_engine", "weir_owner", "pg_read_all_data", "pg_execute_server_program"];
+    public static TheoryData<string> Roles => ["service_role", "weir_writer", "weir_system", "weir_engine", OwnerOfAll, "pg_read_all_data", "pg_execute_server_program"];
 
     public static TheoryData<string> Making =>
     [
-        "create temporary table organization_members (organization_id uuid, user_id uuid, role text, status text)",
-        "create temporary view organizations as select 1",
-        "create temporary sequence s",
-        "create function pg_temp.actor_id() returns uuid language sql as 'select null::uuid'",
-        "create type pg_temp.uuid as (x int)",
-        "create domain pg_temp.text as pg_catalog.text",
-        "create operator pg_temp.= (function = pg_catalog.int4lt, leftarg = uuid, rightarg = uuid)",
         "create function public.lower(text) returns text language sql as 'select $1'",
         "create table public.x ()",
         "create type public.uuid as (x int)",
@@ -78,6 +73,7 @@ public sealed class HostileSessionTests(TestDatabase database) : IClassFixture<T
     [MemberData(nameof(Roles))]
     public async Task A07_no_other_role_is_reached_from_a_session(string role)
     {
+        role = role == OwnerOfAll ? database.Cluster.Owner : role;
         foreach (var isPerson in new[] { true, false })
         {
             (await StateAsync($"set role {role}", isPerson)).ShouldBe(Refused);
@@ -199,14 +195,17 @@ public sealed class HostileSessionTests(TestDatabase database) : IClassFixture<T
         }
         finally
         {
-            await database.Superuser.ExecuteAsync($"revoke temporary on database {database.Name} from public", [], Token);
+            if (!database.Cluster.IsSupabase)
+            {
+                await database.Superuser.ExecuteAsync($"revoke temporary on database {database.Name} from public", [], Token);
+            }
         }
     }
 
     private Task<HeldTransaction> BeginAsync(Guid person) => HeldTransaction.BeginAsync(database.Pools.Gateway, person);
 
     /// <summary>The SQLSTATE that a statement raises; its answer where it raises none.</summary>
-    private async Task<string?> StateAsync(string statement, bool isPerson)
+    private protected async Task<string?> StateAsync(string statement, bool isPerson)
     {
         await using var session = await HeldTransaction.BeginAsync(database.Pools.Gateway, isPerson ? _stranger : null);
         return await AnswerAsync(session, statement);
@@ -224,3 +223,25 @@ public sealed class HostileSessionTests(TestDatabase database) : IClassFixture<T
         }
     }
 }
+
+public sealed class HostileSessionTests(TestDatabase database) : HostileSessionSuite(database), IClassFixture<TestDatabase>
+{
+    /// <summary>A plain database gives nobody TEMP.</summary>
+    public static TheoryData<string> MakingTemporary =>
+    [
+        "create temporary table organization_members (organization_id uuid, user_id uuid, role text, status text)",
+        "create temporary view organizations as select 1",
+        "create temporary sequence s",
+        "create function pg_temp.actor_id() returns uuid language sql as 'select null::uuid'",
+        "create type pg_temp.uuid as (x int)",
+        "create domain pg_temp.text as pg_catalog.text",
+        "create operator pg_temp.= (function = pg_catalog.int4lt, leftarg = uuid, rightarg = uuid)",
+    ];
+
+    [Theory]
+    [MemberData(nameof(MakingTemporary))]
+    public async Task A07_a_session_makes_nothing_temporary(string statement) => (await StateAsync(statement, isPerson: true)).ShouldBeOneOf(Refused, NotAllowed);
+}
+
+/// <summary>The same on a database as a Supabase project's.</summary>
+public sealed class HostileSessionOnSupabaseTests(SupabaseDatabase database) : HostileSessionSuite(database), IClassFixture<SupabaseDatabase>;

@@ -4,11 +4,11 @@ namespace Weir.Tests.Database;
 public sealed class PgTapReaderTests
 {
     [Fact]
-    public void A_stream_that_keeps_its_plan_is_clean() => PgTapTests.Problems("1..2\nok 1 - a\nok 2 - b\n", "", 0).ShouldBeEmpty();
+    public void A_stream_that_keeps_its_plan_is_clean() => PgTapSuite.Problems("1..2\nok 1 - a\nok 2 - b\n", "", 0).ShouldBeEmpty();
 
     [Fact]
     public void A_failure_is_told_with_its_diagnosis() =>
-        PgTapTests.Problems("1..2\nnot ok 1 - a\n# Failed test 1: \"a\"\n#         have: 1\nok 2 - b\n# note\n", "", 0)
+        PgTapSuite.Problems("1..2\nnot ok 1 - a\n# Failed test 1: \"a\"\n#         have: 1\nok 2 - b\n# note\n", "", 0)
             .ShouldBe("not ok 1 - a\n# Failed test 1: \"a\"\n#         have: 1");
 
     [Theory]
@@ -19,5 +19,5 @@ public sealed class PgTapReaderTests
     [InlineData("1..1\nok 1 - a\n", "", 3)]
     [InlineData("1..1\nok 1 - # SKIP no extension\n", "", 0)]
     public void A_broken_plan_an_error_and_a_skip_are_problems(string output, string error, int exitCode) =>
-        PgTapTests.Problems(output, error, exitCode).ShouldNotBeEmpty();
+        PgTapSuite.Problems(output, error, exitCode).ShouldNotBeEmpty();
 }

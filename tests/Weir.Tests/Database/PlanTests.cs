@@ -72,8 +72,18 @@ public sealed partial class PlanTests(TestDatabase database) : IClassFixture<Tes
         scans.ShouldContain("Seq agents");
     }
 
+    [Fact]
+    public async Task Whose_rows_of_the_record_are_asked_for_is_told_from_its_index()
+    {
+        var plans = await PlansAsync(Owner, "select read_audit(bulk.id('organization', 7), jsonb_build_object('agent_id', bulk.id('agent', 14), 'instance_id', bulk.id('server', 14)))");
+        plans.ShouldContain(p => OfOneAgent().IsMatch(p));
+    }
+
     /// <summary>How each table is read by a statement and by all that its functions run: "Seq agents", "Index agents".</summary>
-    private async Task<List<string>> ScansAsync(string become, string statement)
+    private async Task<List<string>> ScansAsync(string become, string statement) =>
+        [.. (await PlansAsync(become, statement)).SelectMany(p => Scan().Matches(p)).Select(m => $"{m.Groups["how"].Value} {m.Groups["table"].Value}").Distinct()];
+
+    private async Task<List<string>> PlansAsync(string become, string statement)
     {
         var plans = new List<string>();
         await using var connection = await database.Superuser.OpenConnectionAsync(Cancelled);
@@ -90,8 +100,11 @@ public sealed partial class PlanTests(TestDatabase database) : IClassFixture<Tes
             await command.ExecuteNonQueryAsync(Cancelled);
         }
 
-        return [.. plans.SelectMany(p => Scan().Matches(p)).Select(m => $"{m.Groups["how"].Value} {m.Groups["table"].Value}").Distinct()];
+        return plans;
     }
+
+    [GeneratedRegex(@"Index Cond: \(\(organization_id = [^\n]*\(agent_id = [^\n]*\(instance_id = ", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex OfOneAgent();
 
     [GeneratedRegex(@"(?<how>Seq|Index|Bitmap Heap)( Only)? Scan( using \S+)? on (?<table>\w+)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Scan();

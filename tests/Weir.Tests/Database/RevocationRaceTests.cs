@@ -9,7 +9,7 @@ namespace Weir.Tests.Database;
 /// Every way in which a permission can end, while calls come through two replicas: each with its own pools and the gateway's own queries.
 /// Whatever the way, through a published function or past all of them, once it has committed no call is admitted, and no call ever waits.
 /// </summary>
-public sealed class RevocationRaceTests(TestDatabase database) : IClassFixture<TestDatabase>, IAsyncLifetime
+public abstract class RevocationRaceSuite(TestDatabase database) : IAsyncLifetime
 {
     private const string Admitted = "admitted";
 
@@ -252,3 +252,8 @@ public sealed class RevocationRaceTests(TestDatabase database) : IClassFixture<T
     /// <param name="Table">The only table that it touches.</param>
     private sealed record Revocation(string Actor, string Sql, string Reason, bool ByPat = false, string? Table = null);
 }
+
+public sealed class RevocationRaceTests(TestDatabase database) : RevocationRaceSuite(database), IClassFixture<TestDatabase>;
+
+/// <summary>The same on a database as a Supabase project's.</summary>
+public sealed class RevocationRaceOnSupabaseTests(SupabaseDatabase database) : RevocationRaceSuite(database), IClassFixture<SupabaseDatabase>;

@@ -9,7 +9,7 @@ using World = Weir.Tests.Database.Model.World;
 namespace Weir.Tests.Database;
 
 /// <summary>Random worlds: admission, its explanation, <c>validate_mcp_access</c> and the list agree with each other and with a model of a few lines.</summary>
-public sealed class WorldTests(TestDatabase database) : IClassFixture<TestDatabase>, IAsyncLifetime
+public abstract class WorldSuite(TestDatabase database) : IAsyncLifetime
 {
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
@@ -25,8 +25,7 @@ public sealed class WorldTests(TestDatabase database) : IClassFixture<TestDataba
 
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
 
-    [Property(MaxTest = 2000, Arbitrary = [typeof(Story)], QuietOnSuccess = true)]
-    public async Task Every_way_in_agrees_with_the_model_before_and_after_every_deed(Story story)
+    private protected async Task AgreeAsync(Story story)
     {
         await using var transaction = await _connection.BeginTransactionAsync();
         await RunAsync("select model.build($1)", [Sql.Jsonb(story.World.ToString())]);
@@ -82,4 +81,17 @@ public sealed class WorldTests(TestDatabase database) : IClassFixture<TestDataba
         command.Parameters.AddRange(parameters);
         return await command.ExecuteScalarAsync();
     }
+}
+
+public sealed class WorldTests(TestDatabase database) : WorldSuite(database), IClassFixture<TestDatabase>
+{
+    [Property(MaxTest = 2000, Arbitrary = [typeof(Story)], QuietOnSuccess = true)]
+    public Task Every_way_in_agrees_with_the_model_before_and_after_every_deed(Story story) => AgreeAsync(story);
+}
+
+/// <summary>Fewer on a database as a Supabase project's: what decides is the same.</summary>
+public sealed class WorldOnSupabaseTests(SupabaseDatabase database) : WorldSuite(database), IClassFixture<SupabaseDatabase>
+{
+    [Property(MaxTest = 100, Arbitrary = [typeof(Story)], QuietOnSuccess = true)]
+    public Task Every_way_in_agrees_with_the_model_before_and_after_every_deed(Story story) => AgreeAsync(story);
 }

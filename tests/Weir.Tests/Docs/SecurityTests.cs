@@ -29,6 +29,15 @@ public sealed partial class SecurityTests
         Section().Matches(Page).SelectMany(s => Item().Matches(s.Groups["text"].Value)).Select(i => i.Groups["text"].Value).Where(i => NamedTest.Rest(i).Length > 0).ShouldBeEmpty();
 
     [Fact]
+    public void Every_attack_on_tenancy_is_tried_through_http_and_through_sql()
+    {
+        var rows = Attack().Matches(Page).ToArray();
+
+        rows.Select(r => r.Groups["number"].Value).ShouldBe(["1", "2", "3", "4", "5", "6", "7", "16"]);
+        rows.Where(r => !NamedTest.In(r.Groups["http"].Value).Any() || !NamedTest.In(r.Groups["sql"].Value).Any()).ShouldBeEmpty();
+    }
+
+    [Fact]
     public void The_equivalent_mutations_are_counted_by_their_reasons()
     {
         var listed = File.ReadLines(Repository.PathOf("eng/mutations-equivalent.txt")).Where(l => l.Length > 0 && !l.StartsWith('#')).Select(l => l.Split('\t')).ToArray();
@@ -45,6 +54,9 @@ public sealed partial class SecurityTests
 
     [GeneratedRegex(@"^## Promise (?<number>\d+):.*\n(?<text>(?:(?!## ).*\n)*)", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Section();
+
+    [GeneratedRegex(@"^\| (?<number>\d+) \| [^|\n]+ \|(?<http>[^|\n]+)\|(?<sql>[^|\n]+)\|$", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    private static partial Regex Attack();
 
     [GeneratedRegex(@"^- (?<text>.+)$", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Item();

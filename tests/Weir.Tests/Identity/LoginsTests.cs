@@ -19,7 +19,11 @@ public sealed class OpenWeir(TestCluster cluster) : RunningWeir(cluster)
     /// <summary>A network address that nobody else of the tests has.</summary>
     internal IPAddress NextAddress() => new([10, 0, (byte)(Interlocked.Increment(ref _addresses) >> 8), (byte)_addresses]);
 
-    private protected override WeirConfig Configure(WeirConfig config) => config with { Auth = config.Auth with { SignUp = true } };
+    private protected override WeirConfig Configure(WeirConfig config) => config with
+    {
+        Auth = config.Auth with { SignUp = true },
+        Http = config.Http with { TrustedProxies = ["127.0.0.0/8"] },
+    };
 }
 
 /// <summary>The embedded issuer: passwords, families of refresh tokens, signing out and up.</summary>
@@ -140,16 +144,16 @@ public sealed class LoginsTests(OpenWeir weir) : IClassFixture<OpenWeir>
     }
 
     [Fact]
-    public async Task Attempts_are_limited_by_e_mail_address()
+    public async Task Attempts_at_one_e_mail_address_are_limited_by_where_they_come_from()
     {
-        var email = await NewLoginAsync();
+        var (email, address) = (await NewLoginAsync(), weir.NextAddress());
         for (var i = 0; i < 10; i++)
         {
-            (await Should.ThrowAsync<AuthException>(() => Logins.PasswordAsync(email, "wrong", weir.NextAddress(), default))).Code.ShouldBe("invalid_credentials");
+            (await Should.ThrowAsync<AuthException>(() => Logins.PasswordAsync(email, "wrong", address, default))).Code.ShouldBe("invalid_credentials");
         }
 
         // Also with the right password: otherwise the limit would say which one it is.
-        var refused = await Should.ThrowAsync<AuthException>(() => Logins.PasswordAsync(email.ToUpperInvariant(), Password, weir.NextAddress(), default));
+        var refused = await Should.ThrowAsync<AuthException>(() => Logins.PasswordAsync(email.ToUpperInvariant(), Password, address, default));
         (refused.Status, refused.Code).ShouldBe((429, "over_request_rate_limit"));
     }
 

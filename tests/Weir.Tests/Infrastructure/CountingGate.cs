@@ -4,12 +4,16 @@ using System.Net.Sockets;
 
 namespace Weir.Tests.Infrastructure;
 
-/// <summary>Stands between a driver and PostgreSQL and counts Sync messages: each is one round trip, and ends one implicit transaction.</summary>
+/// <summary>
+/// Stands between a driver and PostgreSQL and counts Sync messages: each is one round trip, and ends one implicit transaction. Counts the
+/// bytes of the answers too.
+/// </summary>
 internal sealed class CountingGate : IDisposable
 {
     private readonly int _target;
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private int _syncs;
+    private long _answered;
 
     public CountingGate(int target)
     {
@@ -21,6 +25,9 @@ internal sealed class CountingGate : IDisposable
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
     public int Syncs => Volatile.Read(ref _syncs);
+
+    /// <summary>Bytes that PostgreSQL has sent.</summary>
+    public long Answered => Interlocked.Read(ref _answered);
 
     public void Dispose() => _listener.Dispose();
 
@@ -34,12 +41,30 @@ internal sealed class CountingGate : IDisposable
                 var server = new TcpClient { NoDelay = true };
                 await server.ConnectAsync(IPAddress.Loopback, _target);
                 _ = CopyAsync(client.GetStream(), server.GetStream());
-                _ = server.GetStream().CopyToAsync(client.GetStream());
+                _ = CopyAnswersAsync(server.GetStream(), client.GetStream());
             }
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException or InvalidOperationException)
         {
             // Closed.
+        }
+    }
+
+    private async Task CopyAnswersAsync(NetworkStream from, NetworkStream to)
+    {
+        try
+        {
+            var buffer = new byte[16 * 1024];
+            int read;
+            while ((read = await from.ReadAsync(buffer)) > 0)
+            {
+                Interlocked.Add(ref _answered, read);
+                await to.WriteAsync(buffer.AsMemory(0, read));
+            }
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        {
+            // Closed from one side.
         }
     }
 

@@ -17,7 +17,7 @@ namespace Weir.Tests.Infrastructure;
 /// </summary>
 public sealed class SupabaseProject : IAsyncDisposable
 {
-    private const string PostgresPassword = "postgres-of-the-project";
+    internal const string PostgresPassword = "postgres-of-the-project";
     private static int _made;
 
     private readonly DataDirectory _directory;
@@ -47,11 +47,17 @@ public sealed class SupabaseProject : IAsyncDisposable
         var postgres = await EmbeddedPostgres.StartAsync(
             directory, new EmbeddedPostgresOptions { Settings = EmbeddedPostgresOptions.ThrowAway }, NullLogger.Instance, TimeProvider.System, CancellationToken.None);
         var project = new SupabaseProject(directory, postgres);
-        var made = await PostgresTools.PsqlAsync(postgres.Binaries, postgres.SuperuserUrl("weir"), "db/testing/supabase.sql", CancellationToken.None);
-        made.ExitCode.ShouldBe(0, made.Error);
-        await using var superuser = project.Superuser;
-        await superuser.ExecuteAsync($"alter role postgres password '{PostgresPassword}'", [], CancellationToken.None);
+        await PrepareAsync(postgres, "weir");
         return project;
+    }
+
+    /// <summary>Once in a cluster: the roles are the cluster's.</summary>
+    internal static async Task PrepareAsync(EmbeddedPostgres postgres, string database)
+    {
+        var made = await PostgresTools.PsqlAsync(postgres.Binaries, postgres.SuperuserUrl(database), "db/testing/supabase.sql", CancellationToken.None);
+        made.ExitCode.ShouldBe(0, made.Error);
+        await using var superuser = TestCluster.Source(postgres.SuperuserUrl(database));
+        await superuser.ExecuteAsync($"alter role postgres password '{PostgresPassword}'", [], CancellationToken.None);
     }
 
     public async ValueTask DisposeAsync()

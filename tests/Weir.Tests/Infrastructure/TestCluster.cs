@@ -8,16 +8,23 @@ using Weir.Postgres.Migrations;
 using Weir.Tests.Infrastructure;
 
 [assembly: AssemblyFixture(typeof(TestCluster))]
+[assembly: AssemblyFixture(typeof(SupabaseCluster))]
+[assembly: AssemblyFixture(typeof(Postgres17Cluster))]
+[assembly: AssemblyFixture(typeof(Postgres18Cluster))]
 
 namespace Weir.Tests.Infrastructure;
 
 /// <summary>
-/// The one PostgreSQL of a test run, started by the product's own code on a port of its own. It ends with the run, also
-/// when that is killed; what a killed run left on disk the next one removes.
+/// A PostgreSQL of a test run, started by the product's own code on a port of its own, when the first test asks for it. It ends
+/// with the run, also when that is killed; what a killed run left on disk the next one removes. This is the one that most tests
+/// use; the classes that derive from it are of another kind or version.
 /// </summary>
-public sealed class TestCluster : IAsyncLifetime
+public class TestCluster : IAsyncLifetime
 {
     private const string DirectoryPrefix = "weir-test-";
+    private const string Template = "weir_template";
+
+    private static readonly Lazy<bool> LeftoversAreGone = new(RemoveLeftovers);
 
     private readonly Lazy<Task> _start;
     private readonly Lazy<Task> _template;
@@ -29,10 +36,16 @@ public sealed class TestCluster : IAsyncLifetime
 
     internal EmbeddedPostgres Postgres => _postgres;
 
+    /// <summary>Who migrates, and owns the databases.</summary>
+    public virtual string Owner => "weir_owner";
+
+    /// <summary>People sign up with the project, and everybody has TEMP.</summary>
+    public virtual bool IsSupabase => false;
+
     // Tests that need no database should not wait for one: the first that asks starts it.
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;
 
-    public async ValueTask DisposeAsync()
+    public virtual async ValueTask DisposeAsync()
     {
         if (_start.IsValueCreated)
         {
@@ -50,8 +63,8 @@ public sealed class TestCluster : IAsyncLifetime
         var name = $"test_{Interlocked.Increment(ref _databases)}";
         await using var superuser = Superuser("postgres");
         await superuser.ExecuteAsync(
-            $"create database {name} owner weir_owner template {(migrated ? "weir_template" : "template0")} strategy file_copy", [], CancellationToken.None);
-        if (migrated)
+            $"create database {name} owner {Owner} template {(migrated ? Template : "template0")} strategy file_copy", [], CancellationToken.None);
+        if (migrated && !IsSupabase)
         {
             // A copy has the template's contents and not its privileges, and a migrated database gives nobody TEMP.
             await superuser.ExecuteAsync($"revoke temporary on database {name} from public", [], CancellationToken.None);
@@ -66,6 +79,8 @@ public sealed class TestCluster : IAsyncLifetime
         await superuser.ExecuteAsync($"drop database {name} with (force)", [], CancellationToken.None);
     }
 
+    public virtual string OwnerUrl(string database) => InDatabase(_postgres.OwnerUrl, database);
+
     public NpgsqlDataSource Superuser(string database) => Source(_postgres.SuperuserUrl(database));
 
     /// <summary>The URL of the same login in another database of the cluster.</summary>
@@ -79,13 +94,19 @@ public sealed class TestCluster : IAsyncLifetime
         return NpgsqlDataSource.Create(connection.ConnectionString);
     }
 
+    /// <summary>Null: those of this machine.</summary>
+    private protected virtual Task<PostgresBinaries?> ProgramsAsync() => Task.FromResult<PostgresBinaries?>(null);
+
+    /// <summary>Whatever is there before Weir's migrations; in the empty database from which all others are copied.</summary>
+    private protected virtual Task PrepareAsync(string template) => Task.CompletedTask;
+
     private async Task StartAsync()
     {
-        RemoveLeftovers();
-        _directory = DataDirectory.Open(Path.Combine(Path.GetTempPath(), DirectoryPrefix + Environment.ProcessId));
+        _ = LeftoversAreGone.Value;
+        _directory = DataDirectory.Open(Path.Combine(Path.GetTempPath(), $"{DirectoryPrefix}{GetType().Name}-{Environment.ProcessId}"));
         _postgres = await EmbeddedPostgres.StartAsync(
             _directory,
-            new EmbeddedPostgresOptions { Database = "weir_template", Settings = EmbeddedPostgresOptions.ThrowAway },
+            new EmbeddedPostgresOptions { Database = Template, Settings = EmbeddedPostgresOptions.ThrowAway, Programs = await ProgramsAsync() },
             NullLogger.Instance,
             TimeProvider.System,
             CancellationToken.None);
@@ -94,11 +115,12 @@ public sealed class TestCluster : IAsyncLifetime
     private async Task MigrateTemplateAsync()
     {
         await _start.Value;
-        await new Migrator(_postgres.OwnerUrl, MigrationScript.Embedded())
+        await PrepareAsync(Template);
+        await new Migrator(OwnerUrl(Template), MigrationScript.Embedded())
             .MigrateAsync(_postgres.GatewayUrl, _postgres.EngineUrl, CancellationToken.None);
     }
 
-    private static void RemoveLeftovers()
+    private static bool RemoveLeftovers()
     {
         foreach (var directory in Directory.GetDirectories(Path.GetTempPath(), DirectoryPrefix + "*"))
         {
@@ -113,5 +135,7 @@ public sealed class TestCluster : IAsyncLifetime
                 // A run that is still on, or another user's.
             }
         }
+
+        return true;
     }
 }

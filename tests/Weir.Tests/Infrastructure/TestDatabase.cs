@@ -5,7 +5,7 @@ using Weir.Postgres;
 namespace Weir.Tests.Infrastructure;
 
 /// <summary>A migrated database of one test class's own: <c>IClassFixture&lt;TestDatabase&gt;</c>.</summary>
-public sealed class TestDatabase(TestCluster cluster) : IAsyncLifetime
+public class TestDatabase(TestCluster cluster) : IAsyncLifetime
 {
     private NpgsqlDataSource? _owner;
     private NpgsqlDataSource? _superuser;
@@ -14,7 +14,7 @@ public sealed class TestDatabase(TestCluster cluster) : IAsyncLifetime
 
     public string Name { get; private set; } = "";
 
-    public string OwnerUrl => TestCluster.InDatabase(cluster.Postgres.OwnerUrl, Name);
+    public string OwnerUrl => cluster.OwnerUrl(Name);
 
     public string GatewayUrl => TestCluster.InDatabase(cluster.Postgres.GatewayUrl, Name);
 

@@ -30,6 +30,8 @@ public sealed class World
         world.OrganizationId = await world.IdAsync("select public.create_organization($1)", Sql.Text(name));
         // Test classes share an organization; each test brings servers of its own.
         await database.Superuser.ExecuteAsync("update public.organizations set max_mcp_servers = 1000 where id = $1", [Sql.Uuid(world.OrganizationId)], CancellationToken.None);
+        // They look at denials one by one, as many as they make in a minute.
+        await database.Owner.ExecuteAsync("select weir.set_setting('equal_denials', '1000')", [], CancellationToken.None);
         world.WorkspaceId = await world.IdAsync("select public.create_workspace($1, $2)", Sql.Uuid(world.OrganizationId), Sql.Text("main"));
         world.ChannelId = await world.IdAsync("select public.create_channel($1, $2)", Sql.Uuid(world.WorkspaceId), Sql.Text("general"));
         (world.AgentId, world.AgentKey) = await world.CreateAgentAsync("helper");
@@ -39,6 +41,11 @@ public sealed class World
     public static async Task<Guid> CreateUserAsync(TestDatabase database)
     {
         var email = $"{Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):N}@example.test";
+        if (database.Cluster.IsSupabase)
+        {
+            return await database.Superuser.ScalarAsync<Guid>("insert into auth.users (id, email, email_confirmed_at) values (gen_random_uuid(), $1, now()) returning id", [Sql.Text(email)], CancellationToken.None);
+        }
+
         return await database.Owner.ScalarAsync<Guid>("select weir.create_user($1, $2)", [Sql.Text(email), Sql.Text(Logins.Hash("a password for tests"))], CancellationToken.None);
     }
 

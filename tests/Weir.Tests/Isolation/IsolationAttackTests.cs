@@ -15,7 +15,7 @@ public sealed class IsolationAttackTests(MigratedSupabase supabase) : IClassFixt
         { "attack-read", "public.agents", "create policy everybody on public.agents for select to authenticated using (true)" },
         { "attack-write", "public.agents", "grant delete on public.agents to authenticated" },
         { "attack-oracle", "public.explain_mcp_access", Without("weir.explain_mcp_access", " and i.organization_id = v_agent.organization_id") },
-        { "attack-answer", "public.get_organization_mcp_configs", Replaced("weir.my_organizations", "m.user_id = weir.actor_id()", "true") },
+        { "attack-answer", "public.get_organization_mcp_configs", Replaced("weir.get_organization_mcp_configs", "m.user_id = v_actor", "true") },
         { "attack-change", "public.revoke_mcp_access", Replaced("weir.my_organizations", "m.user_id = weir.actor_id()", "true") },
         { "attack-identity", "public.organizations", Without("weir.actor_id", "v_claims ->> ''role'' = ''authenticated''\n     and ") },
         { "attack-weir", "weir.actor_id", "grant usage on schema weir to authenticated" },

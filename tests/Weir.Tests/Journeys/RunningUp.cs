@@ -94,9 +94,20 @@ public class RunningUp : IAsyncLifetime
     /// <summary>Another command of the program, to its end.</summary>
     public static Task<(int ExitCode, string Output, string Errors)> RunAsync(params string[] arguments) => RunAsync(new Dictionary<string, string>(), arguments);
 
-    internal static async Task<(int ExitCode, string Output, string Errors)> RunAsync(IReadOnlyDictionary<string, string> variables, params string[] arguments)
+    internal static Task<(int ExitCode, string Output, string Errors)> RunAsync(IReadOnlyDictionary<string, string> variables, params string[] arguments) =>
+        RunAsync(variables, input: "", arguments);
+
+    /// <summary>With something on its standard input, as a password.</summary>
+    internal static Task<(int ExitCode, string Output, string Errors)> RunWithInputAsync(string input, params string[] arguments) =>
+        RunAsync(new Dictionary<string, string>(), input, arguments);
+
+    private static async Task<(int ExitCode, string Output, string Errors)> RunAsync(IReadOnlyDictionary<string, string> variables, string input, string[] arguments)
     {
-        using var process = Process.Start(Command(variables, arguments))!;
+        var start = Command(variables, arguments);
+        start.RedirectStandardInput = true;
+        using var process = Process.Start(start)!;
+        await process.StandardInput.WriteAsync(input);
+        process.StandardInput.Close();
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();

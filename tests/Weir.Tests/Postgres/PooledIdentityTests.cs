@@ -7,7 +7,7 @@ using Weir.Tests.Infrastructure;
 namespace Weir.Tests.Postgres;
 
 /// <summary>One connection that all requests share, as in a pool that is small or busy: nobody finds there who came before, however that one's request ended.</summary>
-public sealed class PooledIdentityTests(TestDatabase database) : IClassFixture<TestDatabase>, IAsyncLifetime
+public abstract class PooledIdentitySuite(TestDatabase database) : IAsyncLifetime
 {
     private static readonly StatementBounds Short = new(TimeSpan.FromMilliseconds(50), ReadOnly: true);
 
@@ -51,7 +51,7 @@ public sealed class PooledIdentityTests(TestDatabase database) : IClassFixture<T
         try
         {
             // As a read of /rest/v1 is run: with a deadline, and read-only.
-            await _users.QueryAsync(ann.Id, Short, statement, [], r => 0, Token);
+            await _users.ReadAsync(ann.Id, Short, statement, [], async (reader, ct) => await reader.ReadAsync(ct), Token);
         }
         catch (WeirException e)
         {
@@ -138,3 +138,8 @@ public sealed class PooledIdentityTests(TestDatabase database) : IClassFixture<T
 
     private Task<int> BackendAsync() => _pool.ScalarAsync<int>("select pg_backend_pid()", [], Token);
 }
+
+public sealed class PooledIdentityTests(TestDatabase database) : PooledIdentitySuite(database), IClassFixture<TestDatabase>;
+
+/// <summary>The same on a database as a Supabase project's.</summary>
+public sealed class PooledIdentityOnSupabaseTests(SupabaseDatabase database) : PooledIdentitySuite(database), IClassFixture<SupabaseDatabase>;

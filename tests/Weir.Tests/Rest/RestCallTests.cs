@@ -3,7 +3,7 @@ using System.Net;
 namespace Weir.Tests.Rest;
 
 /// <summary>Published functions, by name and with named arguments.</summary>
-public sealed class RestCallTests(RestWorld weir) : IClassFixture<RestWorld>
+public abstract class RestCallSuite(RestWorld weir)
 {
     [Fact]
     public async Task A_function_that_writes_answers_with_its_value()
@@ -76,6 +76,19 @@ public sealed class RestCallTests(RestWorld weir) : IClassFixture<RestWorld>
     }
 
     [Fact]
+    public async Task A06_a_request_that_was_decided_is_not_decided_again_and_never_by_another_tenant()
+    {
+        var agent = (await weir.RpcAsync("create_agent", $$"""{"organization_id": "{{weir.World.OrganizationId}}", "name": "asks"}""")).Json.GetProperty("id").GetString();
+        var request = (await weir.RpcAsync("request_mcp_access", $$$$"""{"agent_id": "{{{{agent}}}}", "mcp_server_instance_id": "{{{{weir.ServerId}}}}", "permissions": {"tools": {"x": {}}} }""")).Json.GetProperty("id").GetString();
+        var decision = $$"""{"request_id": "{{request}}", "grant": true}""";
+
+        (await weir.RpcAsync("decide_permission_request", decision, weir.OtherToken)).ShouldBeError(HttpStatusCode.NotFound, "WR004");
+        (await weir.RpcAsync("decide_permission_request", decision)).Status.ShouldBe(HttpStatusCode.OK);
+        (await weir.RpcAsync("decide_permission_request", decision)).ShouldBeError(HttpStatusCode.Conflict, "WR005");
+        (await weir.GetAsync($"agent_mcp_permissions?agent_id=eq.{agent}&select=id")).Json.GetArrayLength().ShouldBe(1);
+    }
+
+    [Fact]
     public async Task A_refusal_that_a_function_returned_keeps_what_it_recorded()
     {
         var before = (await weir.LogAsync()).Count(r => r.Reason == "not_found");
@@ -98,3 +111,8 @@ public sealed class RestCallTests(RestWorld weir) : IClassFixture<RestWorld>
         response.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
     }
 }
+
+public sealed class RestCallTests(RestWorld weir) : RestCallSuite(weir), IClassFixture<RestWorld>;
+
+/// <summary>The same on a database as a Supabase project's.</summary>
+public sealed class RestCallOnSupabaseTests(SupabaseRestWorld weir) : RestCallSuite(weir), IClassFixture<SupabaseRestWorld>;

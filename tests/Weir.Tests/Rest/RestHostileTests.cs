@@ -7,7 +7,7 @@ using Weir.Rest;
 namespace Weir.Tests.Rest;
 
 /// <summary>What an attacker writes, in every place where a text can stand; and what they could learn from answers about others.</summary>
-public sealed class RestHostileTests(RestWorld weir) : IClassFixture<RestWorld>
+public abstract class RestHostileSuite(RestWorld weir)
 {
     private static readonly string[] Injections =
     [
@@ -278,3 +278,8 @@ public sealed class RestHostileTests(RestWorld weir) : IClassFixture<RestWorld>
         (await weir.GetAsync("agents?name=eq.%FF%FE")).Body.ShouldBe("[]");
     }
 }
+
+public sealed class RestHostileTests(RestWorld weir) : RestHostileSuite(weir), IClassFixture<RestWorld>;
+
+/// <summary>The same on a database as a Supabase project's.</summary>
+public sealed class RestHostileOnSupabaseTests(SupabaseRestWorld weir) : RestHostileSuite(weir), IClassFixture<SupabaseRestWorld>;

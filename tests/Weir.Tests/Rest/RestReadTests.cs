@@ -4,7 +4,7 @@ using Weir.Tests.Infrastructure;
 namespace Weir.Tests.Rest;
 
 /// <summary>Tables and views: what a person may see, chosen, filtered, ordered and cut as PostgREST does it.</summary>
-public sealed class RestReadTests(RestWorld weir) : IClassFixture<RestWorld>
+public abstract class RestReadSuite(RestWorld weir)
 {
     [Theory]
     [InlineData("name=eq.c03", "c03")]
@@ -194,3 +194,8 @@ public sealed class RestReadTests(RestWorld weir) : IClassFixture<RestWorld>
         (await weir.GetAsync("agents", null, ("Prefer", "count=never"))).Status.ShouldBe(HttpStatusCode.OK);
     }
 }
+
+public sealed class RestReadTests(RestWorld weir) : RestReadSuite(weir), IClassFixture<RestWorld>;
+
+/// <summary>The same on a database as a Supabase project's.</summary>
+public sealed class RestReadOnSupabaseTests(SupabaseRestWorld weir) : RestReadSuite(weir), IClassFixture<SupabaseRestWorld>;

@@ -14,7 +14,7 @@ namespace Weir.Tests.Rest;
 /// A replica with two organizations that know nothing of each other: the world's, whose owner has twelve channels (c01 to c12) and five
 /// messages in its first channel, and another one, whose owner has a channel and an agent of secret names.
 /// </summary>
-public sealed class RestWorld(TestCluster cluster) : RunningWeir(cluster)
+public class RestWorld(TestCluster cluster) : RunningWeir(cluster)
 {
     internal const int MaxRows = 10;
     internal const string OtherSecret = "zebra-of-the-other-tenant";
@@ -41,9 +41,9 @@ public sealed class RestWorld(TestCluster cluster) : RunningWeir(cluster)
 
     internal string OtherToken => TokenOf(OtherOwnerId);
 
-    internal string AnonKey => Services.GetRequiredService<PersonTokens>().IssueAnonKey();
+    internal virtual string AnonKey => Services.GetRequiredService<PersonTokens>().IssueAnonKey();
 
-    internal string TokenOf(Guid userId) => Services.GetRequiredService<PersonTokens>().Issue(userId, "someone@example.test");
+    internal virtual string TokenOf(Guid userId) => Services.GetRequiredService<PersonTokens>().Issue(userId, "someone@example.test");
 
     public override async ValueTask InitializeAsync()
     {
@@ -88,10 +88,24 @@ public sealed class RestWorld(TestCluster cluster) : RunningWeir(cluster)
         SendAsync(HttpMethod.Post, "rpc/" + function, body, token ?? OwnerToken, headers);
 
     /// <param name="token">Empty: none.</param>
-    internal async Task<RestReply> SendAsync(HttpMethod method, string path, string? body, string token, params (string Name, string Value)[] headers)
+    internal Task<RestReply> SendAsync(HttpMethod method, string path, string? body, string token, params (string Name, string Value)[] headers) =>
+        RestRequests.SendAsync(this, method, path, body, token, headers);
+
+    private protected override WeirConfig Configure(WeirConfig config) => config with { Rest = new RestConfig { MaxRows = MaxRows, TimeoutSeconds = 1, MaxConcurrent = 200 } };
+
+    private async Task<Guid> AsOtherAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) => (await CallAsOtherAsync(sql, parameters)).GetProperty("id").GetGuid();
+
+    private Task<JsonElement> CallAsOtherAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) => Database.Users.CallAsync(OtherOwnerId, sql, parameters, CancellationToken.None);
+}
+
+internal static class RestRequests
+{
+    /// <param name="path">Below <c>/rest/v1/</c>, or with a slash before it anywhere.</param>
+    /// <param name="token">Empty: none.</param>
+    public static async Task<RestReply> SendAsync(this RunningWeir weir, HttpMethod method, string path, string? body, string token, params (string Name, string Value)[] headers)
     {
-        using var client = Client(token.Length == 0 ? null : token);
-        using var request = new HttpRequestMessage(method, new Uri(Url, path.StartsWith('/') ? path : "/rest/v1/" + path));
+        using var client = weir.Client(token.Length == 0 ? null : token);
+        using var request = new HttpRequestMessage(method, new Uri(weir.Url, path.StartsWith('/') ? path : "/rest/v1/" + path));
         request.Content = body is null ? null : new StringContent(body, Encoding.UTF8, "application/json");
         foreach (var (name, value) in headers)
         {
@@ -102,12 +116,17 @@ public sealed class RestWorld(TestCluster cluster) : RunningWeir(cluster)
         var all = response.Headers.Concat(response.Content.Headers).ToDictionary(h => h.Key, h => string.Join(',', h.Value), StringComparer.OrdinalIgnoreCase);
         return new RestReply(response.StatusCode, all, await response.Content.ReadAsStringAsync());
     }
+}
 
-    private protected override WeirConfig Configure(WeirConfig config) => config with { Rest = new RestConfig { MaxRows = MaxRows, TimeoutSeconds = 1 } };
+/// <summary>On a database as a Supabase project's, whose own issuer signs people in.</summary>
+public sealed class SupabaseRestWorld(SupabaseCluster cluster) : RestWorld(cluster)
+{
+    internal override string AnonKey => SupabaseProject.Token(null, "anon");
 
-    private async Task<Guid> AsOtherAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) => (await CallAsOtherAsync(sql, parameters)).GetProperty("id").GetGuid();
+    internal override string TokenOf(Guid userId) => SupabaseProject.Token(userId);
 
-    private Task<JsonElement> CallAsOtherAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) => Database.Users.CallAsync(OtherOwnerId, sql, parameters, CancellationToken.None);
+    private protected override WeirConfig Configure(WeirConfig config) =>
+        base.Configure(config) with { Auth = new AuthConfig { JwtSecret = SupabaseProject.JwtSecret, Issuer = SupabaseProject.Issuer } };
 }
 
 internal sealed record RestReply(HttpStatusCode Status, IReadOnlyDictionary<string, string> Headers, string Body)

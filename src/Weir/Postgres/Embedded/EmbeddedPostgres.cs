@@ -54,7 +54,7 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
     {
         var root = Path.Combine(options.Place ?? await SharedPlace.FindAsync(data, cancellationToken), "postgres");
         // Before the account is chosen, since the package brings one.
-        var (binaries, exists) = await BinariesAsync(root, logger, cancellationToken);
+        var (binaries, exists) = await BinariesAsync(root, options.Programs, logger, cancellationToken);
         var user = exists ? await ClusterUser.OwnerOfAsync(Path.Combine(root, "data"), cancellationToken) : ClusterUser.Choose();
         await user.MakeDirectoryAsync(root, cancellationToken);
         var postgres = new EmbeddedPostgres(options, binaries, user, root, ClusterState.Load(data, exists), logger, time);
@@ -83,12 +83,13 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         }
     }
 
-    private static async Task<(PostgresBinaries Binaries, bool Exists)> BinariesAsync(string root, ILogger logger, CancellationToken cancellationToken)
+    private static async Task<(PostgresBinaries Binaries, bool Exists)> BinariesAsync(
+        string root, PostgresBinaries? given, ILogger logger, CancellationToken cancellationToken)
     {
         var version = Path.Combine(root, "data", "PG_VERSION");
         int? major = File.Exists(version) ? int.Parse((await File.ReadAllTextAsync(version, cancellationToken)).Trim(), System.Globalization.CultureInfo.InvariantCulture) : null;
         var installer = new PostgresInstaller(Path.Combine(Path.GetDirectoryName(root)!, "programs"), logger);
-        var binaries = await PostgresBinaries.FindAsync(major, cancellationToken)
+        var binaries = given ?? await PostgresBinaries.FindAsync(major, cancellationToken)
             ?? await installer.FindAsync(major, cancellationToken)
             ?? await installer.InstallAsync(major, cancellationToken);
         return (binaries, major is not null);

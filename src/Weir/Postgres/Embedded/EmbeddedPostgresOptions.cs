@@ -9,6 +9,9 @@ internal sealed record EmbeddedPostgresOptions
     /// <summary>Where the cluster's directory is made. Null: where <see cref="SharedPlace"/> says.</summary>
     public string? Place { get; init; }
 
+    /// <summary>The programs that run it. Null: those that are found, or installed.</summary>
+    public PostgresBinaries? Programs { get; init; }
+
     /// <summary>Server settings, each as <c>name=value</c>.</summary>
     public IReadOnlyList<string> Settings { get; init; } = Durable;
 

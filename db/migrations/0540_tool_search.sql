@@ -1,6 +1,6 @@
 -- Finding tools by words. Candidates are what one agent may use, at most some thousand rows that the primary key finds; so
 -- there is no index over the words of all tenants, which would be read for the words of others. A misspelt name is found
--- by the trigrams that it shares: our own and not pg_trgm's, see docs/decisions/0008-trigrams-of-our-own.md.
+-- by the trigrams that it shares: our own and not pg_trgm's, see docs/decisions/0014-trigrams-of-our-own.md.
 
 -- The words of a name or a sentence: split where a person would read a new word.
 create function weir.search_words(p_text text) returns text

@@ -1,0 +1,137 @@
+-- Denials that repeat. A denial is always recorded: the first so many equal ones of a minute as rows of their own, the others in one
+-- row that says how many. That row is counted here, in the transaction that denied, and moved to the record when its minute is over;
+-- so nobody fills their organization's record by asking for what they may not, and no denial is lost. What is allowed is never counted.
+
+-- Equal: the same organization, actor, kind, reason and server. Not what was asked for: else a name made up anew would be a row each.
+-- No foreign keys: a check of one could wait for whoever changes the organization, while this row is held.
+create table weir.denial_counts (
+  id uuid not null default weir.uuid_v7(),
+  organization_id uuid not null,
+  minute timestamptz not null,
+  kind weir.log_kind not null,
+  reason weir.log_reason not null,
+  actor_kind weir.log_actor not null,
+  user_id uuid,
+  agent_id uuid,
+  key_id text,
+  instance_id uuid,
+  -- how many there were, and how many of the first are rows of their own
+  occurrences integer not null,
+  own_rows integer not null,
+  last_at timestamptz not null,
+  constraint denial_counts_pkey primary key (id),
+  constraint denial_counts_one_for_equal_denials
+    unique nulls not distinct (organization_id, minute, kind, reason, actor_kind, user_id, agent_id, key_id, instance_id),
+  constraint denial_counts_are_counted check (occurrences > 0 and own_rows > 0)
+);
+alter table weir.denial_counts enable row level security, force row level security;
+revoke all on weir.denial_counts from public, anon, authenticated, service_role;
+comment on table weir.denial_counts is
+  'tenant: equal denials of a running minute, of which the record gets one row each (no foreign keys: see 0215_denial_counts.sql)';
+create index denial_counts_minute_idx on weir.denial_counts (minute);
+create policy denials_are_counted_by_the_engine on weir.denial_counts for all to weir_system using (true) with check (true);
+grant select, insert, update (occurrences, last_at), delete on weir.denial_counts to weir_system;
+
+create type weir.denial as (
+  ordinal integer,
+  organization_id uuid,
+  kind text,
+  reason text,
+  actor_kind text,
+  user_id uuid,
+  agent_id uuid,
+  key_id text,
+  instance_id uuid
+);
+revoke all on type weir.denial from public;
+grant usage on type weir.denial to weir_system;
+
+-- Counts denials, and answers which of them are to have no row of their own. The last lock that a transaction takes, and the counters
+-- of one statement in one order: so two batches never wait for each other in a circle.
+create function weir.count_denials(p_denials weir.denial[]) returns integer[]
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now constant timestamptz := clock_timestamp();
+  v_own_rows constant integer := coalesce(
+    (select (s.value #>> '{}')::integer from weir.settings s where s.name = 'equal_denials'), 10);
+  v_counted integer[];
+begin
+  with asked as materialized (
+    select d.*, row_number() over equal as place, count(*) over equal as calls
+    from unnest(p_denials) d
+    window equal as (partition by d.organization_id, d.kind, d.reason, d.actor_kind, d.user_id, d.agent_id, d.key_id, d.instance_id
+                     order by d.ordinal rows between unbounded preceding and unbounded following)
+  ), counters as (
+    insert into weir.denial_counts as c (
+      organization_id, minute, kind, reason, actor_kind, user_id, agent_id, key_id, instance_id, occurrences, own_rows, last_at)
+    select a.organization_id, date_trunc('minute', v_now, 'UTC'), a.kind, a.reason, a.actor_kind, a.user_id, a.agent_id, a.key_id,
+           a.instance_id, a.calls, v_own_rows, v_now
+    from asked a where a.place = 1
+    order by a.organization_id, a.kind, a.reason, a.actor_kind, a.user_id, a.agent_id, a.key_id, a.instance_id
+    on conflict on constraint denial_counts_one_for_equal_denials do update
+      set occurrences = c.occurrences + excluded.occurrences, last_at = excluded.last_at
+    returning c.*
+  )
+  select coalesce(array_agg(a.ordinal), '{}') into v_counted
+  from asked a
+  join counters c on c.organization_id = a.organization_id and c.kind::text = a.kind and c.reason::text = a.reason
+    and c.actor_kind::text = a.actor_kind and c.user_id is not distinct from a.user_id and c.agent_id is not distinct from a.agent_id
+    and c.key_id is not distinct from a.key_id and c.instance_id is not distinct from a.instance_id
+  where c.occurrences - a.calls + a.place > c.own_rows;
+  return v_counted;
+end;
+$$;
+
+-- The same for what admission denied, in the form that it has there.
+create function weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) returns integer[]
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return weir.count_denials(array(
+    select row(c.ordinal, c.organization_id, p_kinds[c.ordinal], c.failures[1], case when c.user_id is null then 'agent' else 'user' end,
+               c.user_id, c.agent_id, c.key_id, c.instance_id)::weir.denial
+    from unnest(p_calls) c where c.organization_id is not null and c.failures <> '{}'));
+end;
+$$;
+revoke all on function weir.count_denials(weir.denial[]), weir.count_denied_calls(weir.call_decision[], text[]) from public;
+grant execute on function weir.count_denials(weir.denial[]), weir.count_denied_calls(weir.call_decision[], text[]) to weir_system;
+
+-- Moves the counters of minutes that are over to the record, at most so many; how many that were. A counter that somebody still holds
+-- is left for the next time, and one that comes for a past minute begins anew, so none is lost and nobody waits.
+create function weir.close_denial_counts(p_limit integer) returns integer
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_closed integer;
+begin
+  with due as (
+    select d.id from weir.denial_counts d
+    where d.minute < date_trunc('minute', clock_timestamp(), 'UTC')
+    order by d.minute limit greatest(p_limit, 0)
+    for update skip locked
+  ), closed as (
+    delete from weir.denial_counts d using due where d.id = due.id returning d.*
+  ), recorded as (
+    insert into public.mcp_interaction_logs (
+      created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, agent_id, agent_name, key_id, instance_id,
+      instance_name, reason, detail, occurrences)
+    select d.last_at, d.id, 'denied', d.organization_id, d.kind, 'denied', i.epoch, d.actor_kind, d.user_id, d.agent_id,
+           (select a.name from public.agents a where a.id = d.agent_id and a.organization_id = d.organization_id), d.key_id, d.instance_id,
+           (select s.name from public.mcp_server_instances s where s.id = d.instance_id and s.organization_id = d.organization_id),
+           d.reason, 'more equal ones in this minute', d.occurrences - d.own_rows
+    from closed d cross join weir.installation i
+    where d.occurrences > d.own_rows
+  )
+  select count(*)::integer into v_closed from closed;
+  return v_closed;
+end;
+$$;
+revoke all on function weir.close_denial_counts(integer) from public;
+grant execute on function weir.close_denial_counts(integer) to weir_engine;
+grant create on schema weir to weir_system;
+alter function weir.close_denial_counts(integer) owner to weir_system;
+revoke create on schema weir from weir_system;

@@ -1,0 +1,62 @@
+-- Usage by the hour, rolled up from the record, each hour once, when what was asked in it has ended.
+
+-- Up to where: one row. Whatever is before it is in usage_hourly.
+create table weir.usage_progress (
+  only_row boolean not null default true,
+  rolled_up_to timestamptz not null,
+  constraint usage_progress_pkey primary key (only_row),
+  constraint usage_progress_has_one_row check (only_row),
+  constraint usage_progress_is_an_hour check (rolled_up_to = date_trunc('hour', rolled_up_to, 'UTC'))
+);
+alter table weir.usage_progress enable row level security, force row level security;
+revoke all on weir.usage_progress from public, anon, authenticated, service_role;
+comment on table weir.usage_progress is 'platform: up to which hour the record is in usage_hourly';
+create policy usage_progress_is_kept_by_the_engine on weir.usage_progress for all to weir_system using (true) with check (true);
+grant select, insert (rolled_up_to), update (rolled_up_to) on weir.usage_progress to weir_system;
+
+create policy usage_is_rolled_up_by_the_engine on public.usage_hourly for all to weir_system using (true) with check (true);
+grant select, insert on public.usage_hourly to weir_system;
+
+-- Rolls up one hour, if one is due: p_grace after its end, which is the longest that a call may take, and the five minutes
+-- that a replica's clock may be off. Whether there was one: the caller asks until there is none. One replica at a time, by
+-- try. Calls that named no server of the organization are under the id of all zeros. In the record's order of columns:
+-- calls were admitted, denied were not, failed did not end `ok`.
+create function weir.roll_up_usage(p_grace interval) returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_hour timestamptz;
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('weir.roll_up_usage', 0)) then
+    return false;
+  end if;
+  select p.rolled_up_to into v_hour from weir.usage_progress p;
+  if v_hour is null then
+    -- the first time: from the first row, or from now on
+    insert into weir.usage_progress (rolled_up_to)
+    select date_trunc('hour', coalesce((select min(l.created_at) from public.mcp_interaction_logs l), clock_timestamp()), 'UTC')
+    on conflict do nothing;
+    return true;
+  elsif v_hour + interval '1 hour' + greatest(p_grace, interval '5 minutes') > clock_timestamp() then
+    return false;
+  end if;
+  insert into public.usage_hourly (organization_id, hour, agent_id, instance_id, calls, denied, failed, duration_us)
+  select l.organization_id, v_hour, l.agent_id, coalesce(l.instance_id, weir.platform_id()),
+         count(*) filter (where l.phase = 'requested'), coalesce(sum(l.occurrences) filter (where l.phase = 'denied'), 0),
+         count(*) filter (where l.phase = 'completed' and l.outcome <> 'ok'), coalesce(sum(l.duration_us), 0)
+  from public.mcp_interaction_logs l
+  join public.organizations o on o.id = l.organization_id
+  where l.created_at >= v_hour and l.created_at < v_hour + interval '1 hour' and l.agent_id is not null
+    and l.kind in ('tool_execution', 'resource_read', 'prompt_get', 'context_request', 'error')
+  group by l.organization_id, l.agent_id, coalesce(l.instance_id, weir.platform_id())
+  on conflict do nothing;
+  update weir.usage_progress p set rolled_up_to = v_hour + interval '1 hour';
+  return true;
+end;
+$$;
+revoke all on function weir.roll_up_usage(interval) from public;
+grant execute on function weir.roll_up_usage(interval) to weir_engine;
+grant create on schema weir to weir_system;
+alter function weir.roll_up_usage(interval) owner to weir_system;
+revoke create on schema weir from weir_system;

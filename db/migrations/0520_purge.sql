@@ -1,0 +1,50 @@
+-- What is kept only so long. The record is none of it: its retention is a command of the owner's.
+
+create policy idempotency_keys_are_purged_by_the_engine on weir.idempotency_keys for all to weir_system using (true) with check (true);
+grant select, delete on weir.idempotency_keys to weir_system;
+grant select (created_at) on public.chat_messages to weir_system;
+create index idempotency_keys_created_at_idx on weir.idempotency_keys (created_at);
+
+-- At most so many rows of each, oldest first; how many that were: the caller asks until there are none. What somebody holds is left
+-- for the next time. A repeated request that comes later than its key was kept is a new one, and so is a retry of a chat turn that was
+-- cut off (its age is its message's).
+create function weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) returns integer
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_limit constant integer := greatest(p_limit, 0);
+  v_now constant timestamptz := clock_timestamp();
+  v_count integer;
+  v_purged integer := 0;
+begin
+  if num_nulls(p_idempotency_keys, p_chat_turns, p_security_events) > 0
+     or least(p_idempotency_keys, p_chat_turns, p_security_events) < interval '1 hour' then
+    raise exception using errcode = 'WR001', message = 'what is kept is kept for an hour at least';
+  end if;
+  delete from weir.idempotency_keys k
+  where (k.organization_id, k.key) in (
+    select o.organization_id, o.key from weir.idempotency_keys o where o.created_at < v_now - p_idempotency_keys
+    order by o.created_at limit v_limit);
+  get diagnostics v_count = row_count;
+  v_purged := v_purged + v_count;
+  delete from weir.chat_turns t
+  where (t.message_id, t.agent_id) in (
+    select o.message_id, o.agent_id from weir.chat_turns o join public.chat_messages m on m.id = o.message_id
+    where o.leased_until < v_now and m.created_at < v_now - p_chat_turns
+    limit v_limit for update of o skip locked);
+  get diagnostics v_count = row_count;
+  v_purged := v_purged + v_count;
+  delete from weir.security_events e
+  where (e.minute, e.reason, e.key_prefix, e.address) in (
+    select o.minute, o.reason, o.key_prefix, o.address from weir.security_events o where o.minute < v_now - p_security_events
+    order by o.minute limit v_limit for update skip locked);
+  get diagnostics v_count = row_count;
+  return v_purged + v_count;
+end;
+$$;
+revoke all on function weir.purge(interval, interval, interval, integer) from public;
+grant execute on function weir.purge(interval, interval, interval, integer) to weir_engine;
+grant create on schema weir to weir_system;
+alter function weir.purge(interval, interval, interval, integer) owner to weir_system;
+revoke create on schema weir from weir_system;

@@ -1,0 +1,143 @@
+using Npgsql;
+using Weir.Configuration;
+using Weir.Postgres.Migrations;
+
+namespace Weir.Postgres;
+
+/// <summary>One thing that was looked at.</summary>
+/// <param name="Fix">What to do about it; null where it is as it should be.</param>
+internal sealed record Diagnosis(string Check, string Found, string? Fix = null);
+
+/// <summary>Looks at the database behind each configured URL as Weir would use it. Changes nothing.</summary>
+internal static class DatabaseDoctor
+{
+    private const int OldestVersion = 150000;
+    private const string Backend = "select pg_backend_pid()";
+    private const string Version = "select current_setting('server_version_num')::integer";
+    private const string IsKeyring = "select weir.is_keyring($1)";
+    private const string IsMigrated = "select to_regprocedure('weir.is_keyring(bytea)') is not null";
+
+    /// <param name="keyringFingerprint">Null where there is no keyring yet.</param>
+    public static async Task<IReadOnlyList<Diagnosis>> ExamineAsync(DatabaseConfig config, byte[]? keyringFingerprint, CancellationToken ct)
+    {
+        var found = new List<Diagnosis>();
+        await AtAsync(found, "database.ownerUrl", "WEIR_OWNER_DATABASE_URL", config.OwnerUrl, async (source, connection) =>
+            found.Add(await MigrationsAsync(connection, ct)), ct);
+        await AtAsync(found, "database.url", "WEIR_DATABASE_URL", config.Url, async (source, _) =>
+            found.Add(await LoginAsync(source, "database.url", "weir_gateway", ct)), ct);
+        await AtAsync(found, "database.engineUrl", "WEIR_ENGINE_DATABASE_URL", config.EngineUrl, async (source, _) =>
+        {
+            found.Add(await LoginAsync(source, "database.engineUrl", "weir_engine", ct));
+            found.Add(await KeyringAsync(source, keyringFingerprint, ct));
+        }, ct);
+        return found;
+    }
+
+    /// <summary>Whether three looks at "who serves me" show a pooler that gives each transaction another server: two clients had one, or one had two.</summary>
+    /// <param name="first">The first client's.</param>
+    /// <param name="second">The second one's, in a transaction, while the first is open.</param>
+    /// <param name="firstAgain">The first one's, while that transaction is open.</param>
+    internal static bool IsTransactionPooler(int first, int second, int firstAgain) => first == second || first != firstAgain;
+
+    private static async Task AtAsync(
+        List<Diagnosis> found, string key, string variable, string? text, Func<NpgsqlDataSource, NpgsqlConnection, Task> look, CancellationToken ct)
+    {
+        if (text is null)
+        {
+            found.Add(new Diagnosis(key, $"not set ({variable})"));
+            return;
+        }
+
+        var url = DatabaseUrl.Parse(text);
+        (url.Pooling, url.Timeout, url.CommandTimeout, url.ApplicationName) = (false, 5, 10, "weir-doctor");
+        // Of several hosts each has its port beside it.
+        var host = url.Host!.Contains(':') ? url.Host : $"{url.Host}:{url.Port}";
+        var where = $"{url.Username} at {host}, database {url.Database}";
+        try
+        {
+            await using var source = NpgsqlDataSource.Create(url.ConnectionString);
+            await using var connection = await source.OpenConnectionAsync(ct);
+            found.Add(await ServerAsync(source, connection, key, where, ct));
+            await look(source, connection);
+        }
+        catch (PostgresException e)
+        {
+            found.Add(new Diagnosis(key, $"{where}: {e.MessageText} ({e.SqlState})", e.SqlState switch
+            {
+                PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification =>
+                    key == "database.ownerUrl" ? "Set the owner's right name and password in it." : $"Run weir migrate with {variable} set: it gives the login the password of that URL.",
+                PostgresErrorCodes.InvalidCatalogName => "Create the database, or name the one that is there.",
+                _ => "Mend what the database says, then look again.",
+            }));
+        }
+        catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
+        {
+            found.Add(new Diagnosis(key, $"{where}: does not answer ({e.Message})", "Check host and port, that PostgreSQL runs there and that no firewall is between; add ?sslmode=require where it wants TLS."));
+        }
+    }
+
+    private static async Task<Diagnosis> ServerAsync(NpgsqlDataSource source, NpgsqlConnection first, string key, string where, CancellationToken ct)
+    {
+        var version = await ValueAsync<int>(first, Version, ct);
+        if (version < OldestVersion)
+        {
+            return new Diagnosis(key, $"{where}: PostgreSQL {version / 10000}", "Weir needs PostgreSQL 15 or later.");
+        }
+
+        var before = await ValueAsync<int>(first, Backend, ct);
+        await using var second = await source.OpenConnectionAsync(ct);
+        await using var transaction = await second.BeginTransactionAsync(ct);
+        var other = await ValueAsync<int>(second, Backend, ct);
+        return IsTransactionPooler(before, other, await ValueAsync<int>(first, Backend, ct))
+            ? new Diagnosis(key, $"{where}: a pooler in transaction mode", where.Contains(":6543", StringComparison.Ordinal)
+                ? "Use port 5432: there Supabase's pooler keeps a session (or connect directly)."
+                : "Use the port of PostgreSQL itself, or a pool in session mode: prepared statements and LISTEN need a session.")
+            : new Diagnosis(key, $"{where}: PostgreSQL {version / 10000}, a session of its own");
+    }
+
+    private static async Task<Diagnosis> MigrationsAsync(NpgsqlConnection owner, CancellationToken ct)
+    {
+        var scripts = MigrationScript.Embedded();
+        var done = await new MigrationJournal(owner).ReadAsync(ct);
+        var missing = scripts.Count(s => !done.ContainsKey(s.Name));
+        var unknown = done.Keys.Where(name => scripts.All(s => s.Name != name)).ToArray();
+        var changed = scripts.Where(s => done.TryGetValue(s.Name, out var checksum) && !s.Checksum.AsSpan().SequenceEqual(checksum)).Select(s => s.Name).ToArray();
+        return unknown.Length > 0 ? new Diagnosis("migrations", $"{unknown.Length} of a newer release: {unknown[^1]}", "Run that release, or a newer one.")
+            : changed.Length > 0 ? new Diagnosis("migrations", $"not what this release has: {string.Join(", ", changed)}", "Run the release that applied them; migrations are never changed.")
+            : missing > 0 ? new Diagnosis("migrations", $"{missing} of {scripts.Count} are missing", "Run weir migrate.")
+            : new Diagnosis("migrations", $"all {scripts.Count} are applied");
+    }
+
+    private static async Task<Diagnosis> LoginAsync(NpgsqlDataSource source, string key, string expected, CancellationToken ct) =>
+        await LoginProbe.ProblemAsync(source, expected, ct) is { } problem
+            ? new Diagnosis($"{key} login", $"it {problem}", $"Put the login {expected} into the URL, and run weir migrate, which makes it.")
+            : new Diagnosis($"{key} login", $"{expected} can do no more than it may");
+
+    private static async Task<Diagnosis> KeyringAsync(NpgsqlDataSource engine, byte[]? fingerprint, CancellationToken ct)
+    {
+        if (fingerprint is null)
+        {
+            return new Diagnosis("keyring", "there is none yet; the first start makes it");
+        }
+
+        await using var connection = await engine.OpenConnectionAsync(ct);
+        if (!await ValueAsync<bool>(connection, IsMigrated, ct))
+        {
+            return new Diagnosis("keyring", "the database is not migrated, and knows none");
+        }
+
+        await using var command = new NpgsqlCommand(IsKeyring, connection) { Parameters = { Sql.Bytea(fingerprint) } };
+        return await command.ExecuteScalarAsync(ct) switch
+        {
+            true => new Diagnosis("keyring", "it is the database's"),
+            false => new Diagnosis("keyring", "it is not the one that this database was written with", "Put the other replicas' keyring file in its place (keyringFile)."),
+            _ => new Diagnosis("keyring", "no replica has brought one yet; the first that serves does"),
+        };
+    }
+
+    private static async Task<T> ValueAsync<T>(NpgsqlConnection connection, string sql, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(sql, connection);
+        return (T)(await command.ExecuteScalarAsync(ct))!;
+    }
+}

@@ -1,0 +1,110 @@
+using System.Text.Json;
+using Weir.Configuration;
+using Weir.Keys;
+using Weir.Postgres;
+using Weir.Postgres.Migrations;
+using Weir.Tests.Infrastructure;
+using Weir.Tests.Journeys;
+
+namespace Weir.Tests.Commands;
+
+/// <summary><c>weir doctor</c>, on a database as <c>weir migrate</c> leaves it and on what may be wrong with one.</summary>
+public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatabase>, IDisposable
+{
+    private readonly string _data = Directory.CreateTempSubdirectory("weir-doctor-").FullName;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public void Dispose() => Directory.Delete(_data, recursive: true);
+
+    [Fact]
+    public async Task A_database_as_migrated_is_well_and_exits_0()
+    {
+        var (code, output, errors) = await RunAsync(Urls());
+
+        (code, errors).ShouldBe((0, ""), output);
+        output.ShouldNotContain("WRONG");
+        output.ShouldContain($"all {MigrationScript.Embedded().Count} are applied");
+        output.ShouldContain("weir_gateway can do no more than it may");
+        output.ShouldContain($":{database.Cluster.Postgres.Port}, database {database.Name}: PostgreSQL");
+    }
+
+    [Fact]
+    public async Task Each_thing_that_is_wrong_has_its_fix_and_no_password_is_repeated()
+    {
+        var urls = Urls();
+        // The engine's login where the gateway's should be, a password that is not the engine's, and nothing behind the owner's port.
+        (urls["WEIR_DATABASE_URL"], urls["WEIR_ENGINE_DATABASE_URL"], urls["WEIR_OWNER_DATABASE_URL"]) =
+            (database.EngineUrl, WithPassword(database.EngineUrl, "certainly-wrong"), "postgresql://owner:secret-of-the-owner@127.0.0.1:9/x");
+
+        var (code, output, errors) = await RunAsync(urls, "--json");
+
+        (code, errors).ShouldBe((1, ""), output);
+        output.ShouldNotContain("certainly-wrong");
+        output.ShouldNotContain("secret-of-the-owner");
+        output.ShouldNotContain(DatabaseUrl.Parse(database.EngineUrl).Password!);
+        var report = JsonElement.Parse(output);
+        report.GetProperty("healthy").GetBoolean().ShouldBeFalse();
+        Fix(report, "database.url login").ShouldContain("weir_gateway");
+        Fix(report, "database.engineUrl").ShouldContain("Run weir migrate");
+        Fix(report, "database.ownerUrl").ShouldContain("Check host and port");
+    }
+
+    [Fact]
+    public async Task A_superuser_where_the_gateway_should_be_is_found()
+    {
+        var urls = Urls();
+        urls["WEIR_DATABASE_URL"] = database.Cluster.Postgres.SuperuserUrl(database.Name);
+
+        var (code, output, _) = await RunAsync(urls);
+
+        code.ShouldBe(1);
+        output.ShouldContain("WRONG database.url login: it is a superuser");
+    }
+
+    [Fact]
+    public async Task A_migration_that_is_missing_and_another_keyring_are_found()
+    {
+        var last = MigrationScript.Embedded()[^1].Name;
+        await database.Superuser.ExecuteAsync("update weir.schema_migrations set name = name || '.kept' where name = $1", [Sql.Text(last)], Token);
+        (await RunAsync(Urls())).Output.ShouldContain("of a newer release");
+        await database.Superuser.ExecuteAsync("update weir.schema_migrations set name = $1, checksum = sha256('x') where name = $1 || '.kept'", [Sql.Text(last)], Token);
+        (await RunAsync(Urls())).Output.ShouldContain($"not what this release has: {last}");
+        await database.Superuser.ExecuteAsync("delete from weir.schema_migrations where name = $1", [Sql.Text(last)], Token);
+        await database.Superuser.ExecuteAsync("update weir.installation set keyring_fingerprint = sha256('another')", [], Token);
+        Keyring.LoadOrCreate(Path.Combine(_data, "keyring.json"));
+
+        var (code, output, _) = await RunAsync(Urls());
+
+        code.ShouldBe(1);
+        output.ShouldContain("1 of ");
+        output.ShouldContain("Run weir migrate.");
+        output.ShouldContain("WRONG keyring: it is not the one that this database was written with");
+        await database.Superuser.ExecuteAsync("update weir.installation set keyring_fingerprint = null", [], Token);
+        await database.Superuser.ExecuteAsync(
+            "insert into weir.schema_migrations (name, checksum) values ($1, $2)", [Sql.Text(last), Sql.Bytea(MigrationScript.Embedded()[^1].Checksum)], Token);
+    }
+
+    [Theory]
+    [InlineData(1, 2, 1, false)]
+    [InlineData(1, 1, 2, true)]
+    [InlineData(1, 1, 1, true)]
+    [InlineData(1, 2, 3, true)]
+    public void Two_clients_of_one_server_or_one_client_of_two_are_a_pooler_s_in_transaction_mode(int first, int second, int firstAgain, bool pooled) =>
+        DatabaseDoctor.IsTransactionPooler(first, second, firstAgain).ShouldBe(pooled);
+
+    private static string Fix(JsonElement report, string check) =>
+        report.GetProperty("checks").EnumerateArray().Single(c => c.GetProperty("check").GetString() == check).GetProperty("fix").GetString()!;
+
+    private string WithPassword(string url, string password) =>
+        DatabaseUrl.Format(DatabaseUrl.Parse(url).Username!, password, "127.0.0.1", database.Cluster.Postgres.Port, database.Name);
+
+    private Dictionary<string, string> Urls() => new()
+    {
+        ["WEIR_OWNER_DATABASE_URL"] = database.OwnerUrl,
+        ["WEIR_DATABASE_URL"] = database.GatewayUrl,
+        ["WEIR_ENGINE_DATABASE_URL"] = database.EngineUrl,
+    };
+
+    private Task<(int ExitCode, string Output, string Errors)> RunAsync(Dictionary<string, string> urls, params string[] more) => RunningUp.RunAsync(urls, ["doctor", "--data", _data, .. more]);
+}
