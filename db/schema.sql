@@ -79,7 +79,6 @@ ALTER TYPE weir.call_decision OWNER TO weir_owner;
 
 CREATE TYPE weir.decisions AS (
 	calls weir.call_decision[],
-	known bigint,
 	limited boolean
 );
 
@@ -87,11 +86,30 @@ CREATE TYPE weir.decisions AS (
 ALTER TYPE weir.decisions OWNER TO weir_owner;
 
 --
+-- Name: denial; Type: TYPE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TYPE weir.denial AS (
+	ordinal integer,
+	organization_id uuid,
+	kind text,
+	reason text,
+	actor_kind text,
+	user_id uuid,
+	agent_id uuid,
+	key_id text,
+	instance_id uuid
+);
+
+
+ALTER TYPE weir.denial OWNER TO weir_owner;
+
+--
 -- Name: log_actor; Type: DOMAIN; Schema: weir; Owner: weir_owner
 --
 
 CREATE DOMAIN weir.log_actor AS text
-	CONSTRAINT actor_is_known CHECK ((VALUE = ANY (ARRAY['agent'::text, 'user'::text, 'system'::text])));
+	CONSTRAINT actor_is_known CHECK ((VALUE = ANY (ARRAY['agent'::text, 'user'::text, 'key'::text, 'system'::text])));
 
 
 ALTER DOMAIN weir.log_actor OWNER TO weir_owner;
@@ -1378,50 +1396,60 @@ CREATE FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agen
 #variable_conflict use_column
 declare
   v_actor constant uuid := weir.actor_id();
-  v_admin constant boolean := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  v_agent record;
+  v_admin boolean;
+  v_ids uuid[];
+  v_count integer;
+  v_decisions weir.decisions;
 begin
+  -- one question for the caller's place and the agent: this is what every chat turn begins with
+  select a.id, a.owner_id, m.role into v_agent
+  from public.organization_members m
+  join public.organizations o on o.id = m.organization_id
+  left join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
+  where m.organization_id = p_organization_id and m.user_id = v_actor and m.status = 'active' and o.is_active;
+  v_admin := v_agent.role in ('admin', 'owner');
   if v_actor is null then
     raise exception using errcode = 'WR002', message = 'sign in first';
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+  elsif v_admin is null then
     raise exception using errcode = 'WR004', message = 'there is no such organization';
   elsif p_agent_id is null and not v_admin then
     raise exception using errcode = 'WR003', message = 'the list of all servers is for owners and admins';
-  elsif p_agent_id is not null and not exists (
-      select from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id
-        and (v_admin or weir.may_use_agent(v_actor, a.id, a.owner_id))) then
+  elsif p_agent_id is not null
+        and (v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.owner_id))) then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
   end if;
-  return query
-  with servers as materialized (
-    select i.*, row_number() over (order by i.priority, i.id) as position
-    from public.mcp_server_instances i
+  -- a statement each for the ids, the decisions and the rows: together in one they cost twice as much to start as to run
+  v_ids := array(
+    select i.id from public.mcp_server_instances i
     where i.organization_id = p_organization_id
       and i.status not in ('deleting', 'deleted')
       and (p_agent_id is null or i.status in ('running', 'degraded'))
     order by i.priority, i.id
-    limit 1000
-  ), ids as (
-    select array_agg(s.id order by s.position) as list, count(*)::integer as n from servers s where p_agent_id is not null
-  ), decisions as materialized (
-    -- one set-based question for all servers
-    select d.*
-    from ids, unnest((weir.decide(array_fill(null::text, array[ids.n]), array_fill(null::bytea, array[ids.n]),
-                          array_fill(case when not v_admin then v_actor end, array[ids.n]), array_fill(p_agent_id, array[ids.n]),
-                          array_fill('context_request'::text, array[ids.n]), ids.list, array_fill(null::text, array[ids.n]),
-                          array_fill(null::text, array[ids.n]), null, true)).calls) d
-    where ids.n > 0
-  )
+    limit 1000);
+  v_count := cardinality(v_ids);
+  if p_agent_id is not null and v_count > 0 then
+    -- one question for all servers
+    v_decisions := weir.decide(
+      array_fill(null::text, array[v_count]), array_fill(null::bytea, array[v_count]),
+      array_fill(case when not v_admin then v_actor end, array[v_count]), array_fill(p_agent_id, array[v_count]),
+      array_fill('context_request'::text, array[v_count]), v_ids, array_fill(null::text, array[v_count]),
+      array_fill(null::text, array[v_count]), null, true);
+  end if;
+  return query
   select s.id, s.name, c.slug, case when s.url is not null then 'http' else c.transport end, s.status,
          s.status in ('running', 'degraded'), s.share, s.priority, s.region, case when v_admin then s.last_error_code end,
-         case when p_agent_id is not null then d.failures = '{}' end, d.failures[1],
-         case when d.failures = '{}' then d.grant_id end, case when d.failures = '{}' then g.expires_at end
-  from servers s
-  left join public.mcp_server_catalog c on c.id = s.catalog_id
-  left join decisions d on d.ordinal = s.position
-  left join public.agent_mcp_permissions g on g.id = d.grant_id
+         d.failures = '{}', d.failures[1], case when d.failures = '{}' then d.grant_id end, g.expires_at
+  from unnest(v_ids) with ordinality as l(id, position)
+  left join unnest(v_decisions.calls) d on d.ordinal = l.position
+  join lateral (select i.* from public.mcp_server_instances i
+                where i.id = l.id and i.organization_id = p_organization_id offset 0) s on true
+  left join lateral (select x.slug, x.transport from public.mcp_server_catalog x where x.id = s.catalog_id offset 0) c on true
+  left join lateral (select x.expires_at from public.agent_mcp_permissions x
+                     where x.id = case when d.failures = '{}' then d.grant_id end offset 0) g on true
   -- to a person who is no admin, what the agent was not granted is not there
   where p_agent_id is null or v_admin or d.failures = '{}'
-  order by s.priority, s.id;
+  order by l.position;
 end;
 $$;
 
@@ -1912,6 +1940,7 @@ ALTER FUNCTION public.post_chat_message(channel_id uuid, content text, client_me
 CREATE FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
@@ -1920,7 +1949,6 @@ declare
     case when v_limit not between 1 and 1000 then 'limit must be 1 to 1000' end,
     weir.audit_filter_error(p_filter), weir.audit_cursor_error(p_before));
   v_admin boolean;
-  v_rows jsonb;
 begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'admin_read');
@@ -1931,29 +1959,7 @@ begin
   end if;
   v_admin := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
   perform weir.record_event('admin_read', p_organization_id, p_item => 'read_audit', p_detail => weir.cut(p_filter::text, 500));
-  select coalesce(jsonb_agg(to_jsonb(r) order by r.created_at desc, r.id desc, r.phase desc), '[]') into v_rows
-  from (
-    select l.created_at, l.id, l.phase::text, l.kind::text, l.decision::text, l.actor_kind::text, l.user_id, l.agent_id, l.agent_name::text,
-           l.key_id, l.instance_id, l.instance_name::text, l.item::text, l.grant_id, l.request_id::text, l.attempt, l.reason::text,
-           l.detail::text, l.outcome::text, l.error_code::text, l.duration_us::bigint, l.request_bytes::bigint, l.response_bytes::bigint,
-           l.request_copy::text, l.response_copy::text, l.occurrences
-    from public.mcp_interaction_logs l
-    where l.organization_id = p_organization_id and (v_admin or l.user_id = v_actor)
-      and l.created_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
-      and l.created_at < coalesce((p_filter ->> 'until')::timestamptz, 'infinity')
-      and (p_filter ->> 'agent_id' is null or l.agent_id = (p_filter ->> 'agent_id')::uuid)
-      and (p_filter ->> 'instance_id' is null or l.instance_id = (p_filter ->> 'instance_id')::uuid)
-      and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
-      and (p_filter ->> 'kind' is null or l.kind::text = p_filter ->> 'kind')
-      and (p_filter ->> 'phase' is null or l.phase::text = p_filter ->> 'phase')
-      -- for the index; the page begins inside this moment
-      and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
-      and (p_before is null or (l.created_at, l.id, l.phase::text)
-           < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid, p_before ->> 'phase'))
-    order by l.created_at desc, l.id desc, l.phase::text desc
-    limit v_limit) r;
-  return jsonb_build_object('rows', v_rows, 'next', case when jsonb_array_length(v_rows) = v_limit
-    then jsonb_build_object('created_at', v_rows -> -1 -> 'created_at', 'id', v_rows -> -1 -> 'id', 'phase', v_rows -> -1 -> 'phase') end);
+  return weir.audit_page(p_organization_id, case when not v_admin then v_actor end, p_filter, p_before, v_limit);
 end;
 $$;
 
@@ -2468,8 +2474,9 @@ declare
   v_locked uuid[] := '{}'::uuid[];
   v_decisions weir.decisions;
   v_calls weir.call_decision[];
-  v_over record;
-  v_written bigint;
+  v_over jsonb;
+  v_call weir.call_decision;
+  v_counted integer[] := '{}'::integer[];
   v_time timestamptz;
   v_now constant timestamptz := clock_timestamp();
 begin
@@ -2522,7 +2529,7 @@ begin
   -- 4. the limits
   if p_at_limit is not null then
     for n in 1 .. cardinality(v_calls) loop
-      if p_at_limit[n] and v_calls[n].failures = '{}' then
+      if p_at_limit[v_calls[n].ordinal] and v_calls[n].failures = '{}' then
         v_calls[n].failures := array['limit'];
         v_calls[n].detail := 'connections';
         v_calls[n].endpoint_url := null;
@@ -2530,14 +2537,25 @@ begin
     end loop;
   end if;
   if v_decisions.limited then
-    for v_over in select o.ordinal, o.retry_after from weir.over_limit(v_calls) o loop
-      v_calls[v_over.ordinal].failures := array['limit'];
-      v_calls[v_over.ordinal].detail := v_over.retry_after::text;
-      v_calls[v_over.ordinal].endpoint_url := null;
-    end loop;
+    v_over := weir.over_limit(v_calls);
+    if v_over is not null then
+      for n in 1 .. cardinality(v_calls) loop
+        if v_over ? v_calls[n].ordinal::text then
+          v_calls[n].failures := array['limit'];
+          v_calls[n].detail := v_over ->> v_calls[n].ordinal::text;
+          v_calls[n].endpoint_url := null;
+        end if;
+      end loop;
+    end if;
   end if;
 
-  -- 5. the record
+  -- 5. the record; of denials that repeat, those that are only counted have no row of their own
+  foreach v_call in array v_calls loop
+    if v_call.failures <> '{}' and v_call.organization_id is not null then
+      v_counted := weir.count_denied_calls(v_calls, p_kinds);
+      exit;
+    end if;
+  end loop;
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     instance_id, instance_name, item, grant_id, request_id, attempt, reason, detail, request_bytes, request_hash, request_copy)
@@ -2549,12 +2567,7 @@ begin
          p_attempts[c.ordinal], c.failures[1], c.detail, p_request_bytes[c.ordinal], p_request_hashes[c.ordinal],
          weir.cut(p_request_copies[c.ordinal], 4096)
   from unnest(v_calls) c
-  where c.organization_id is not null
-  on conflict do nothing;
-  get diagnostics v_written = row_count;
-  if v_written <> v_decisions.known then
-    raise exception using errcode = 'WR005', message = 'p_ids: an interaction of this id is already recorded';
-  end if;
+  where c.organization_id is not null and c.ordinal <> all(v_counted);
 
   return v_calls;
 end;
@@ -2770,7 +2783,8 @@ begin
     foreach v_entry in array p_entries loop
       continue when not v_entry ? 'args' and v_entry ->> 'other' is distinct from 'deny';
       -- `each` within `each` multiplies: a bound on all values together (a comma in a text counts as one too)
-      if strpos((v_entry -> 'args')::text, '"each"') > 0 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024 then
+      if octet_length(p_arguments) > 1024 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024
+         and strpos((v_entry -> 'args')::text, '"each"') > 0 then
         return '$';
       end if;
       v_unlisted := v_arguments;
@@ -2873,6 +2887,46 @@ $_$;
 
 
 ALTER FUNCTION weir.audit_filter_error(p_filter jsonb) OWNER TO weir_owner;
+
+--
+-- Name: audit_page(uuid, uuid, jsonb, jsonb, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_rows jsonb;
+begin
+  select coalesce(jsonb_agg(to_jsonb(r) order by r.created_at desc, r.id desc, r.phase desc), '[]') into v_rows
+  from (
+    select l.created_at, l.id, l.phase::text, l.kind::text, l.decision::text, l.actor_kind::text, l.user_id, l.agent_id, l.agent_name::text,
+           l.key_id, l.instance_id, l.instance_name::text, l.item::text, l.grant_id, l.request_id::text, l.attempt, l.reason::text,
+           l.detail::text, l.outcome::text, l.error_code::text, l.duration_us::bigint, l.request_bytes::bigint, l.response_bytes::bigint,
+           l.request_copy::text, l.response_copy::text, l.occurrences
+    from public.mcp_interaction_logs l
+    where l.organization_id = p_organization_id and (p_user_id is null or l.user_id = p_user_id)
+      and l.created_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
+      and l.created_at < coalesce((p_filter ->> 'until')::timestamptz, 'infinity')
+      and (p_filter ->> 'agent_id' is null or l.agent_id = (p_filter ->> 'agent_id')::uuid)
+      and (p_filter ->> 'instance_id' is null or l.instance_id = (p_filter ->> 'instance_id')::uuid)
+      and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
+      and (p_filter ->> 'kind' is null or l.kind::text = p_filter ->> 'kind')
+      and (p_filter ->> 'phase' is null or l.phase::text = p_filter ->> 'phase')
+      -- for the index; the page begins inside this moment
+      and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
+      and (p_before is null or (l.created_at, l.id, l.phase::text)
+           < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid, p_before ->> 'phase'))
+    order by l.created_at desc, l.id desc, l.phase::text desc
+    limit p_limit) r;
+  return jsonb_build_object('rows', v_rows, 'next', case when jsonb_array_length(v_rows) = p_limit
+    then jsonb_build_object('created_at', v_rows -> -1 -> 'created_at', 'id', v_rows -> -1 -> 'id', 'phase', v_rows -> -1 -> 'phase') end);
+end;
+$$;
+
+
+ALTER FUNCTION weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) OWNER TO weir_owner;
 
 --
 -- Name: authenticate_key(text, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -2980,10 +3034,17 @@ CREATE FUNCTION weir.begin_sign_in(p_email text, p_address inet) RETURNS TABLE(a
     AS $$
 -- `user_id` and the like are columns wherever a statement has them
 #variable_conflict use_column
+declare
+  v_network constant text := weir.network_of(p_address);
+  v_pair constant text := lower(p_email) || ' ' || v_network;
 begin
-  -- one subscriber has a whole /64 of IPv6
-  allowed := weir.count_attempt('address', host(network(set_masklen(p_address, case family(p_address) when 4 then 32 else 64 end))), 30, '1 minute')
-             and (p_email is null or weir.count_attempt('email', lower(p_email), 10, '5 minutes'));
+  -- always in this order, so that nobody waits in a circle
+  allowed := weir.count_attempt('address', v_network, 30, '1 minute')
+             and (p_email is null
+                  or weir.count_attempt('pair', v_pair, 10, '5 minutes')
+                     and (exists (select from weir.sign_in_attempts a where a.kind = 'known' and a.subject = sha256(convert_to(v_pair, 'UTF8'))
+                                  and a.window_ends > clock_timestamp())
+                          or weir.count_attempt('email', lower(p_email), 100, '5 minutes')));
   -- Past windows, last and by try: whoever waits for a row here holds none that another one waits for.
   delete from weir.sign_in_attempts a
   where (a.kind, a.subject) in (select o.kind, o.subject from weir.sign_in_attempts o where o.window_ends < clock_timestamp() - interval '1 minute'
@@ -3182,6 +3243,43 @@ $$;
 ALTER FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) OWNER TO weir_system;
 
 --
+-- Name: close_denial_counts(integer); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.close_denial_counts(p_limit integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_closed integer;
+begin
+  with due as (
+    select d.id from weir.denial_counts d
+    where d.minute < date_trunc('minute', clock_timestamp(), 'UTC')
+    order by d.minute limit greatest(p_limit, 0)
+    for update skip locked
+  ), closed as (
+    delete from weir.denial_counts d using due where d.id = due.id returning d.*
+  ), recorded as (
+    insert into public.mcp_interaction_logs (
+      created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, agent_id, agent_name, key_id, instance_id,
+      instance_name, reason, detail, occurrences)
+    select d.last_at, d.id, 'denied', d.organization_id, d.kind, 'denied', i.epoch, d.actor_kind, d.user_id, d.agent_id,
+           (select a.name from public.agents a where a.id = d.agent_id and a.organization_id = d.organization_id), d.key_id, d.instance_id,
+           (select s.name from public.mcp_server_instances s where s.id = d.instance_id and s.organization_id = d.organization_id),
+           d.reason, 'more equal ones in this minute', d.occurrences - d.own_rows
+    from closed d cross join weir.installation i
+    where d.occurrences > d.own_rows
+  )
+  select count(*)::integer into v_closed from closed;
+  return v_closed;
+end;
+$$;
+
+
+ALTER FUNCTION weir.close_denial_counts(p_limit integer) OWNER TO weir_system;
+
+--
 -- Name: close_sign_ins(uuid, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -3307,6 +3405,68 @@ $$;
 
 
 ALTER FUNCTION weir.count_change(p_organization_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: count_denials(weir.denial[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.count_denials(p_denials weir.denial[]) RETURNS integer[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_now constant timestamptz := clock_timestamp();
+  v_own_rows constant integer := coalesce(
+    (select (s.value #>> '{}')::integer from weir.settings s where s.name = 'equal_denials'), 10);
+  v_counted integer[];
+begin
+  with asked as materialized (
+    select d.*, row_number() over equal as place, count(*) over equal as calls
+    from unnest(p_denials) d
+    window equal as (partition by d.organization_id, d.kind, d.reason, d.actor_kind, d.user_id, d.agent_id, d.key_id, d.instance_id
+                     order by d.ordinal rows between unbounded preceding and unbounded following)
+  ), counters as (
+    insert into weir.denial_counts as c (
+      organization_id, minute, kind, reason, actor_kind, user_id, agent_id, key_id, instance_id, occurrences, own_rows, last_at)
+    select a.organization_id, date_trunc('minute', v_now, 'UTC'), a.kind, a.reason, a.actor_kind, a.user_id, a.agent_id, a.key_id,
+           a.instance_id, a.calls, v_own_rows, v_now
+    from asked a where a.place = 1
+    order by a.organization_id, a.kind, a.reason, a.actor_kind, a.user_id, a.agent_id, a.key_id, a.instance_id
+    on conflict on constraint denial_counts_one_for_equal_denials do update
+      set occurrences = c.occurrences + excluded.occurrences, last_at = excluded.last_at
+    returning c.*
+  )
+  select coalesce(array_agg(a.ordinal), '{}') into v_counted
+  from asked a
+  join counters c on c.organization_id = a.organization_id and c.kind::text = a.kind and c.reason::text = a.reason
+    and c.actor_kind::text = a.actor_kind and c.user_id is not distinct from a.user_id and c.agent_id is not distinct from a.agent_id
+    and c.key_id is not distinct from a.key_id and c.instance_id is not distinct from a.instance_id
+  where c.occurrences - a.calls + a.place > c.own_rows;
+  return v_counted;
+end;
+$$;
+
+
+ALTER FUNCTION weir.count_denials(p_denials weir.denial[]) OWNER TO weir_owner;
+
+--
+-- Name: count_denied_calls(weir.call_decision[], text[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) RETURNS integer[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return weir.count_denials(array(
+    select row(c.ordinal, c.organization_id, p_kinds[c.ordinal], c.failures[1], case when c.user_id is null then 'agent' else 'user' end,
+               c.user_id, c.agent_id, c.key_id, c.instance_id)::weir.denial
+    from unnest(p_calls) c where c.organization_id is not null and c.failures <> '{}'));
+end;
+$$;
+
+
+ALTER FUNCTION weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) OWNER TO weir_owner;
 
 --
 -- Name: count_of(text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -3443,11 +3603,11 @@ begin
            case when r.path is not null then r.path when r.failures[1] = 'unavailable' then r.status end,
            r.organization_id, r.agent_id, r.agent_name, r.key_id, r.user_id, r.instance_id, r.instance_name,
            case when r.path is null and r.failures = '{}' then r.endpoint_url end, r.node_id, r.share, r.grant_id,
-           r.limits)::weir.call_decision order by r.ordinal),
-         count(r.organization_id), coalesce(bool_or(r.path is null and r.failures = '{}' and r.limits <> '{}'), false)
-  into v_decisions.calls, v_decisions.known, v_decisions.limited
+           r.limits)::weir.call_decision),
+         coalesce(bool_or(r.path is null and r.failures = '{}' and r.limits <> '{}'), false)
+  into v_decisions.calls, v_decisions.limited
   from (
-    select d.*, case when (d.failures = '{}' or d.failures = '{unavailable}') and weir.has_argument_rule(d.entries)
+    select d.*, case when (d.failures = '{}' or d.failures = '{unavailable}') and d.entries <> '{}' and weir.has_argument_rule(d.entries)
                      then weir.argument_failure(d.entries, p_arguments[d.ordinal]) end as path
     from (
       select c.ordinal, a.organization_id, a.id as agent_id, a.name as agent_name, k.key_id, c.user_id,
@@ -3499,7 +3659,13 @@ begin
       left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true
       left join lateral (select x.id, x.permissions, x.not_before, x.expires_at from public.agent_mcp_permissions x
                          where x.agent_id = a.id and x.mcp_server_instance_id = i.id and x.revoked_at is null offset 0) g on true
-      left join lateral (select weir.granted_entries(g.permissions, c.kind, c.item) as entries offset 0) e on true
+      -- what is asked most is answered here, which spares a function: a tool by its exact name, and context at all
+      left join lateral (select case when c.kind = 'tool_execution' and g.permissions -> 'tools' -> c.item is not null
+                                     then array[g.permissions -> 'tools' -> c.item]
+                                     when c.kind = 'context_request' and c.item is null and jsonb_typeof(g.permissions) = 'object'
+                                     then '{}'
+                                     when g.id is not null
+                                     then weir.granted_entries(g.permissions, c.kind, c.item) end as entries offset 0) e on true
       -- a join and not `exists`: the planner would read all pins of all tenants once rather than one for each call
       left join lateral (select true as approved from public.mcp_server_tools x
                          where x.instance_id = i.id and x.kind = case c.kind when 'prompt_get' then 'prompt' else 'tool' end
@@ -4124,17 +4290,31 @@ ALTER FUNCTION weir.is_banned(p_user_id uuid) OWNER TO weir_owner;
 CREATE FUNCTION weir.is_clean_path(p_path text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $_$
-declare
-  v_path text := regexp_replace(p_path, '^[a-z][a-z0-9+.-]*:///?', '/');
 begin
-  return v_path like '/%'
-     and p_path !~ '[\\%\x01-\x1f\x7f-\x9f\u2028\u2029]'
-     and v_path !~ '//|(^|/)\.{1,2}(/|$)';
+  -- one expression, and one search of the path: this runs for each call
+  return case when starts_with(p_path, '/') then p_path else regexp_replace(p_path, '^[a-z][a-z0-9+.-]*:///?', '/') end
+    !~ '^$|^[^/]|//|/\.{1,2}(/|$)|[\\%\x01-\x1f\x7f-\x9f\u2028\u2029]';
 end;
 $_$;
 
 
 ALTER FUNCTION weir.is_clean_path(p_path text) OWNER TO weir_owner;
+
+--
+-- Name: is_keyring(bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.is_keyring(p_fingerprint bytea) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (select i.keyring_fingerprint = p_fingerprint from weir.installation i);
+end;
+$$;
+
+
+ALTER FUNCTION weir.is_keyring(p_fingerprint bytea) OWNER TO weir_system;
 
 --
 -- Name: is_under(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4143,11 +4323,8 @@ ALTER FUNCTION weir.is_clean_path(p_path text) OWNER TO weir_owner;
 CREATE FUNCTION weir.is_under(p_value text, p_base text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
-declare
-  v_base text := rtrim(p_base, '/');
 begin
-  return weir.is_clean_path(p_value)
-     and (rtrim(p_value, '/') = v_base or starts_with(p_value, v_base || '/'));
+  return (starts_with(p_value, rtrim(p_base, '/') || '/') or rtrim(p_value, '/') = rtrim(p_base, '/')) and weir.is_clean_path(p_value);
 end;
 $$;
 
@@ -4178,6 +4355,17 @@ $$;
 
 
 ALTER FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) OWNER TO weir_system;
+
+--
+-- Name: key_scope(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.key_scope(p_function text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE p_function WHEN 'read_audit'::text THEN 'audit.read'::text WHEN 'read_servers'::text THEN 'servers.read'::text WHEN 'read_usage'::text THEN 'usage.read'::text ELSE NULL::text END;
+
+
+ALTER FUNCTION weir.key_scope(p_function text) OWNER TO weir_owner;
 
 --
 -- Name: limit_reached(uuid, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4253,6 +4441,14 @@ CREATE FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xi
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
 begin
+  -- here and not in a check of the table, which every insert would parse and plan once more
+  if not ((p_phase = 'denied') = (p_decision = 'denied')
+          and (p_phase <> 'denied' or p_reason is not null)
+          and (p_phase = 'completed') = (p_outcome is not null)
+          and (p_actor_kind = 'system' or num_nonnulls(p_user_id, p_agent_id) > 0 or p_actor_kind = 'key' and p_key_id is not null)
+          and p_attempt > 0 and p_occurrences > 0) then
+    raise check_violation using message = 'the phase of a row of the record must fit its decision, reason, outcome and actor';
+  end if;
   return pg_catalog.sha256(pg_catalog.record_send(row(
     p_canon_version::bigint, p_epoch::bigint, p_xid, p_organization_id, p_created_at, p_id,
     pg_catalog.convert_to(p_phase, 'UTF8'), pg_catalog.convert_to(p_kind, 'UTF8'), pg_catalog.convert_to(p_decision, 'UTF8'),
@@ -4269,6 +4465,25 @@ $$;
 
 
 ALTER FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) OWNER TO weir_owner;
+
+--
+-- Name: make_counters(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.make_counters() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into weir.grant_usage (organization_id, grant_id, period, window_start, used)
+  select new.organization_id, new.id, l.period, '-infinity', 0
+  from jsonb_object_keys(new.permissions -> 'limits') l(period);
+  return null;
+end;
+$$;
+
+
+ALTER FUNCTION weir.make_counters() OWNER TO weir_system;
 
 --
 -- Name: matches_glob(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4457,6 +4672,17 @@ CREATE FUNCTION weir.name_error(p_argument text, p_value text) RETURNS text
 ALTER FUNCTION weir.name_error(p_argument text, p_value text) OWNER TO weir_owner;
 
 --
+-- Name: network_of(inet); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.network_of(p_address inet) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN host((network(set_masklen(p_address, CASE family(p_address) WHEN 4 THEN 32 ELSE 64 END)))::inet);
+
+
+ALTER FUNCTION weir.network_of(p_address inet) OWNER TO weir_owner;
+
+--
 -- Name: node_connections(); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -4576,21 +4802,24 @@ $$;
 ALTER FUNCTION weir.on_permission_change() OWNER TO weir_system;
 
 --
--- Name: open_sign_in(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: open_sign_in(uuid, inet); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.open_sign_in(p_user_id uuid) RETURNS uuid
+CREATE FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
+  v_pair constant bytea := (select sha256(convert_to(u.email || ' ' || weir.network_of(p_address), 'UTF8')) from auth.users u where u.id = p_user_id);
 begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
   end if;
-  delete from weir.sign_in_attempts a
-  where a.kind = 'email' and a.subject = (select sha256(convert_to(u.email, 'UTF8')) from auth.users u where u.id = p_user_id);
+  delete from weir.sign_in_attempts a where a.kind = 'pair' and a.subject = v_pair;
+  insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
+  select 'known', v_pair, clock_timestamp() + interval '30 days', 1 where v_pair is not null
+  on conflict (kind, subject) do update set window_ends = excluded.window_ends;
   delete from weir.sign_ins s
   where s.id in (select o.id from weir.sign_ins o where o.expires_at < clock_timestamp() - interval '1 day' limit 20 for update skip locked)
      or s.id in (select o.id from weir.sign_ins o where o.user_id = p_user_id order by o.created_at desc offset 49);
@@ -4600,60 +4829,52 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.open_sign_in(p_user_id uuid) OWNER TO weir_system;
+ALTER FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) OWNER TO weir_system;
 
 --
 -- Name: over_limit(weir.call_decision[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.over_limit(p_calls weir.call_decision[]) RETURNS TABLE(ordinal integer, retry_after integer)
+CREATE FUNCTION weir.over_limit(p_calls weir.call_decision[]) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_now timestamptz;
+  v_over jsonb;
 begin
-  -- 1. one row per limited grant and period, made where missing
-  insert into weir.grant_usage (organization_id, grant_id, period, window_start, used)
-  select distinct c.organization_id, c.grant_id, l.period, '-infinity'::timestamptz, 0
-  from unnest(p_calls) c cross join lateral jsonb_object_keys(c.limits) l(period)
-  where c.failures = '{}'
-  order by c.grant_id, l.period
-  on conflict do nothing;
-  -- 2. locked
-  perform u.used from weir.grant_usage u
-  where u.grant_id in (select c.grant_id from unnest(p_calls) c where c.failures = '{}' and c.limits is not null)
-  order by u.grant_id, u.period
-  for update;
-  v_now := clock_timestamp();
-  -- 3. counted: of each grant's calls the first that fit
-  return query
   with asked as materialized (
-    select c.grant_id, c.limits, count(*) as calls
-    from unnest(p_calls) c where c.failures = '{}' and c.limits is not null group by c.grant_id, c.limits
-  ), windows as materialized (
-    select a.grant_id, l.period, w.start, a.calls,
-           l.amount::bigint - case when u.window_start >= w.start then u.used else 0 end as room,
-           ceil(extract(epoch from w.start + ('1 ' || substr(l.period, 5))::interval - v_now))::integer as retry_after
+    select c.grant_id, (array_agg(c.limits))[1] as limits, array_agg(c.ordinal order by c.ordinal) as ordinals, count(*) as calls
+    from unnest(p_calls) c where c.failures = '{}' and c.limits <> '{}' group by c.grant_id
+  ), counters as materialized (
+    select a.grant_id, u.period, u.window_start, u.used, a.limits, a.calls
     from asked a
-    cross join lateral jsonb_each_text(a.limits) l(period, amount)
-    cross join lateral (select date_trunc(substr(l.period, 5), v_now, 'UTC') as start) w
-    join weir.grant_usage u on u.grant_id = a.grant_id and u.period = l.period
+    join weir.grant_usage u on u.grant_id = a.grant_id and a.limits ? u.period
+    order by u.grant_id, u.period
+    for update of u
+  ), windows as materialized (
+    select c.*, now.starts[w.n] as start, w.length,
+           (c.limits ->> c.period)::bigint - case when c.window_start >= now.starts[w.n] then c.used else 0 end as room
+    from (select array[date_trunc('minute', max(clock_timestamp()), 'UTC'), date_trunc('hour', max(clock_timestamp()), 'UTC'),
+                       date_trunc('day', max(clock_timestamp()), 'UTC')] as starts from counters offset 0) now,
+         counters c
+    join (values ('per_minute', 1, interval '1 minute'), ('per_hour', 2, interval '1 hour'), ('per_day', 3, interval '1 day'))
+      as w(period, n, length) on w.period = c.period
   ), fits as materialized (
-    select w.grant_id, least(greatest(min(w.room), 0), min(w.calls)) as calls,
-           max(w.retry_after) filter (where w.room < w.calls) as retry_after
-    from windows w group by w.grant_id
+    -- of each grant's calls the first that fit; none where a counter is missing
+    select w.grant_id, case when w.limits - array_agg(w.period) = '{}' then least(greatest(min(w.room), 0), w.calls) else 0 end as calls,
+           max(w.start + w.length) filter (where w.room < w.calls) as ends
+    from windows w group by w.grant_id, w.limits, w.calls
   ), counted as (
     update weir.grant_usage u
     set used = case when u.window_start >= w.start then u.used else 0 end + f.calls, window_start = greatest(u.window_start, w.start)
     from windows w join fits f on f.grant_id = w.grant_id
     where u.grant_id = w.grant_id and u.period = w.period
   )
-  select c.ordinal, greatest(f.retry_after, 1)
-  from (select x.ordinal, x.grant_id, row_number() over (partition by x.grant_id order by x.ordinal) as position
-        from unnest(p_calls) x where x.failures = '{}' and x.limits is not null) c
-  join fits f on f.grant_id = c.grant_id
-  where c.position > f.calls;
+  select jsonb_object_agg(o.ordinal, greatest(ceil(extract(epoch from f.ends - clock_timestamp())), 1)::integer) into v_over
+  from asked a
+  left join fits f on f.grant_id = a.grant_id
+  cross join lateral unnest(a.ordinals[coalesce(f.calls, 0) + 1 :]) o(ordinal);
+  return v_over;
 end;
 $$;
 
@@ -4902,6 +5123,94 @@ END;
 ALTER FUNCTION weir.published_functions() OWNER TO weir_owner;
 
 --
+-- Name: purge(interval, interval, interval, integer); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_limit constant integer := greatest(p_limit, 0);
+  v_now constant timestamptz := clock_timestamp();
+  v_count integer;
+  v_purged integer := 0;
+begin
+  if num_nulls(p_idempotency_keys, p_chat_turns, p_security_events) > 0
+     or least(p_idempotency_keys, p_chat_turns, p_security_events) < interval '1 hour' then
+    raise exception using errcode = 'WR001', message = 'what is kept is kept for an hour at least';
+  end if;
+  delete from weir.idempotency_keys k
+  where (k.organization_id, k.key) in (
+    select o.organization_id, o.key from weir.idempotency_keys o where o.created_at < v_now - p_idempotency_keys
+    order by o.created_at limit v_limit);
+  get diagnostics v_count = row_count;
+  v_purged := v_purged + v_count;
+  delete from weir.chat_turns t
+  where (t.message_id, t.agent_id) in (
+    select o.message_id, o.agent_id from weir.chat_turns o join public.chat_messages m on m.id = o.message_id
+    where o.leased_until < v_now and m.created_at < v_now - p_chat_turns
+    limit v_limit for update of o skip locked);
+  get diagnostics v_count = row_count;
+  v_purged := v_purged + v_count;
+  delete from weir.security_events e
+  where (e.minute, e.reason, e.key_prefix, e.address) in (
+    select o.minute, o.reason, o.key_prefix, o.address from weir.security_events o where o.minute < v_now - p_security_events
+    order by o.minute limit v_limit for update skip locked);
+  get diagnostics v_count = row_count;
+  return v_purged + v_count;
+end;
+$$;
+
+
+ALTER FUNCTION weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) OWNER TO weir_system;
+
+--
+-- Name: read_with_key(text, bytea, text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_scope constant text := weir.key_scope(p_function);
+  v_limit integer;
+  v_organization_id uuid;
+  v_scopes text[];
+  v_filter constant jsonb := nullif(p_arguments -> 'filter', 'null');
+  v_before constant jsonb := nullif(p_arguments -> 'before', 'null');
+  v_error text;
+begin
+  select k.organization_id, k.scopes into v_organization_id, v_scopes from weir.authenticate_organization_key(p_key_id, p_secret_hash) k;
+  if v_scope is null then
+    return weir.error('WR010', 'a key of an organization reads read_audit, read_servers and read_usage');
+  elsif (p_arguments ->> 'organization_id')::uuid <> v_organization_id then
+    return weir.error('WR004', 'there is no such organization');
+  elsif v_scope <> all(v_scopes) then
+    perform weir.record_event('admin_read', v_organization_id, 'forbidden', p_item => p_function, p_key_id => p_key_id);
+    return weir.error('WR003', format('this key has no scope %s', v_scope), 'An owner or admin makes another key with that scope.');
+  elsif p_function = 'read_servers' then
+    return weir.servers_of(v_organization_id);
+  elsif p_function = 'read_usage' then
+    return weir.usage_of(v_organization_id, (p_arguments ->> 'since')::timestamptz, (p_arguments ->> 'until')::timestamptz);
+  end if;
+  v_limit := coalesce((p_arguments ->> 'limit')::integer, 100);
+  v_error := coalesce(case when v_limit not between 1 and 1000 then 'limit must be 1 to 1000' end,
+                      weir.audit_filter_error(v_filter), weir.audit_cursor_error(v_before));
+  if v_error is not null then
+    perform weir.record_event('admin_read', v_organization_id, 'invalid_argument', p_item => p_function, p_detail => v_error, p_key_id => p_key_id);
+    return weir.error('WR001', v_error);
+  end if;
+  perform weir.record_event('admin_read', v_organization_id, p_item => p_function, p_detail => weir.cut(v_filter::text, 500), p_key_id => p_key_id);
+  return weir.audit_page(v_organization_id, null, v_filter, v_before, v_limit);
+end;
+$$;
+
+
+ALTER FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) OWNER TO weir_system;
+
+--
 -- Name: record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -5027,35 +5336,41 @@ CREATE FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_created_a
     AS $$
 declare
   v_written integer;
-  v_epoch integer;
+  v_denials weir.denial[];
+  v_counted integer[];
 begin
   if not p_reasons <@ array['invalid_request', 'error', 'limit'] or array_position(p_reasons, null) is not null then
     raise exception using errcode = 'WR001', message = 'p_reasons: must be invalid_request, error or limit';
   end if;
-  select i.epoch into v_epoch from weir.installation i;
+  v_denials := array(
+    select row(c.ordinal, a.organization_id, c.kind, c.reason, case when c.user_id is null then 'agent' else 'user' end, c.user_id, a.id,
+               k.key_id, null)::weir.denial
+    from unnest(p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_reasons) with ordinality
+         as c(key_id, secret_hash, user_id, agent_id, kind, reason, ordinal)
+    left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
+                       where x.key_id = c.key_id and x.secret_hash = c.secret_hash and x.revoked_at is null
+                         and (x.expires_at is null or x.expires_at > clock_timestamp()) offset 0) k on true
+    -- whoever is not (any more) of the organization writes nothing into its record
+    join lateral (select x.id, x.organization_id from public.agents x
+                  where x.is_active
+                    and (x.id = k.agent_id
+                         or (c.key_id is null and x.id = c.agent_id and weir.may_use_agent(c.user_id, x.id, x.owner_id)
+                             and exists (select from public.organization_members m
+                                         where m.organization_id = x.organization_id and m.user_id = c.user_id and m.status = 'active')))
+                  offset 0) a on true);
+  v_counted := weir.count_denials(v_denials);
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     item, request_id, reason, request_bytes, request_hash)
-  select c.created_at, c.id, 'denied', a.organization_id, c.kind, 'denied', v_epoch, p_replica_id,
-         case when c.user_id is null then 'agent' else 'user' end, c.user_id, a.id, a.name, k.key_id,
-         weir.cut(c.item, 4096), weir.cut(c.request_id, 256), c.reason, c.request_bytes, c.request_hash
-  from unnest(p_ids, p_created_at, p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_items, p_reasons,
-              p_request_ids, p_request_bytes, p_request_hashes)
-       as c(id, created_at, key_id, secret_hash, user_id, agent_id, kind, item, reason, request_id, request_bytes, request_hash)
-  left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
-                     where x.key_id = c.key_id and x.secret_hash = c.secret_hash and x.revoked_at is null
-                       and (x.expires_at is null or x.expires_at > clock_timestamp()) offset 0) k on true
-  -- whoever is not (any more) of the organization writes nothing into its record
-  join lateral (select x.id, x.organization_id, x.name from public.agents x
-                where x.is_active
-                  and (x.id = k.agent_id
-                       or (c.key_id is null and x.id = c.agent_id and weir.may_use_agent(c.user_id, x.id, x.owner_id)
-                           and exists (select from public.organization_members m
-                                       where m.organization_id = x.organization_id and m.user_id = c.user_id and m.status = 'active')))
-                offset 0) a on true
+  select p_created_at[d.ordinal], p_ids[d.ordinal], 'denied', d.organization_id, d.kind, 'denied', i.epoch, p_replica_id,
+         d.actor_kind, d.user_id, d.agent_id, (select x.name from public.agents x where x.id = d.agent_id), d.key_id,
+         weir.cut(p_items[d.ordinal], 4096), weir.cut(p_request_ids[d.ordinal], 256), d.reason, p_request_bytes[d.ordinal],
+         p_request_hashes[d.ordinal]
+  from unnest(v_denials) d cross join weir.installation i
+  where d.ordinal <> all(v_counted)
   on conflict do nothing;
   get diagnostics v_written = row_count;
-  return v_written;
+  return v_written + cardinality(v_counted);
 end;
 $$;
 
@@ -5063,22 +5378,30 @@ $$;
 ALTER FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[], p_request_hashes bytea[]) OWNER TO weir_system;
 
 --
--- Name: record_event(text, uuid, text, uuid, uuid, text, text, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: record_event(text, uuid, text, uuid, uuid, text, text, uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text DEFAULT NULL::text, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text, p_detail text DEFAULT NULL::text, p_grant_id uuid DEFAULT NULL::uuid, p_outcome text DEFAULT 'ok'::text) RETURNS void
+CREATE FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text DEFAULT NULL::text, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text, p_detail text DEFAULT NULL::text, p_grant_id uuid DEFAULT NULL::uuid, p_outcome text DEFAULT 'ok'::text, p_key_id text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
+  v_actor_kind constant text := case when p_key_id is not null then 'key' when v_actor is null then 'system' else 'user' end;
 begin
+  if p_reason is not null and cardinality(weir.count_denials(array[row(
+       1, p_organization_id, p_kind, p_reason, v_actor_kind, v_actor,
+       -- of its own only, so that nobody makes denials unequal with ids that they think of
+       (select a.id from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id), p_key_id,
+       (select s.id from public.mcp_server_instances s where s.id = p_instance_id and s.organization_id = p_organization_id))::weir.denial])) > 0 then
+    return;
+  end if;
   insert into public.mcp_interaction_logs (
-    created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, agent_id, agent_name, instance_id,
+    created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, key_id, agent_id, agent_name, instance_id,
     instance_name, item, grant_id, reason, detail, outcome)
   select clock_timestamp(), weir.uuid_v7(), case when p_reason is null then 'completed' else 'denied' end, p_organization_id, p_kind,
          case when p_reason is null then 'allowed' else 'denied' end, i.epoch,
-         case when v_actor is null then 'system' else 'user' end, v_actor, p_agent_id,
+         v_actor_kind, v_actor, p_key_id, p_agent_id,
          (select a.name from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id), p_instance_id,
          (select s.name from public.mcp_server_instances s where s.id = p_instance_id and s.organization_id = p_organization_id),
          weir.cut(p_item, 4096), p_grant_id, p_reason, weir.cut(p_detail, 500), case when p_reason is null then p_outcome end
@@ -5087,7 +5410,7 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text) OWNER TO weir_system;
+ALTER FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text, p_key_id text) OWNER TO weir_system;
 
 --
 -- Name: record_instance_state(uuid, bigint, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -5635,6 +5958,48 @@ $$;
 ALTER FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) OWNER TO weir_system;
 
 --
+-- Name: roll_up_usage(interval); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.roll_up_usage(p_grace interval) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_hour timestamptz;
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('weir.roll_up_usage', 0)) then
+    return false;
+  end if;
+  select p.rolled_up_to into v_hour from weir.usage_progress p;
+  if v_hour is null then
+    -- the first time: from the first row, or from now on
+    insert into weir.usage_progress (rolled_up_to)
+    select date_trunc('hour', coalesce((select min(l.created_at) from public.mcp_interaction_logs l), clock_timestamp()), 'UTC')
+    on conflict do nothing;
+    return true;
+  elsif v_hour + interval '1 hour' + greatest(p_grace, interval '5 minutes') > clock_timestamp() then
+    return false;
+  end if;
+  insert into public.usage_hourly (organization_id, hour, agent_id, instance_id, calls, denied, failed, duration_us)
+  select l.organization_id, v_hour, l.agent_id, coalesce(l.instance_id, weir.platform_id()),
+         count(*) filter (where l.phase = 'requested'), coalesce(sum(l.occurrences) filter (where l.phase = 'denied'), 0),
+         count(*) filter (where l.phase = 'completed' and l.outcome <> 'ok'), coalesce(sum(l.duration_us), 0)
+  from public.mcp_interaction_logs l
+  join public.organizations o on o.id = l.organization_id
+  where l.created_at >= v_hour and l.created_at < v_hour + interval '1 hour' and l.agent_id is not null
+    and l.kind in ('tool_execution', 'resource_read', 'prompt_get', 'context_request', 'error')
+  group by l.organization_id, l.agent_id, coalesce(l.instance_id, weir.platform_id())
+  on conflict do nothing;
+  update weir.usage_progress p set rolled_up_to = v_hour + interval '1 hour';
+  return true;
+end;
+$$;
+
+
+ALTER FUNCTION weir.roll_up_usage(p_grace interval) OWNER TO weir_system;
+
+--
 -- Name: rule_error(jsonb, text, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -5693,10 +6058,11 @@ ALTER FUNCTION weir.rule_error(p_rule jsonb, p_path text, p_depth integer) OWNER
 
 CREATE FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    AS $$
+    AS $_$
 declare
   v_type constant text := jsonb_typeof(p_value);
   v_holds boolean := p_rule - '{type,equals,in,min,max,prefix,under,matches,each}'::text[] = '{}';
+  v_text text;
   v_failure text;
 begin
   if p_rule ? 'type' then
@@ -5712,7 +6078,11 @@ begin
                                       and coalesce((p_rule ->> 'max')::numeric, 'infinity') end;
   end if;
   if p_rule ?| '{prefix,under,matches}' then
-    v_holds := v_holds and v_type = 'string' and weir.text_holds(p_rule, p_value #>> '{}');
+    v_text := case when v_type = 'string' then p_value #>> '{}' end;
+    v_holds := v_holds and v_text is not null
+      and case when p_rule ? 'under' then weir.is_under(v_text, p_rule ->> 'under') else true end
+      and case when p_rule ? 'prefix' then starts_with(v_text, p_rule ->> 'prefix') else true end
+      and case when p_rule ? 'matches' then length(v_text) <= 4096 and v_text ~ ('^(?:' || (p_rule ->> 'matches') || ')$') else true end;
   end if;
   if p_rule ? 'in' then
     -- a scalar is contained in an array only as an element; anything else is compared whole
@@ -5730,7 +6100,7 @@ begin
   end if;
   return case when v_holds then v_failure else p_path end;
 end;
-$$;
+$_$;
 
 
 ALTER FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) OWNER TO weir_owner;
@@ -5877,6 +6247,29 @@ $_$;
 ALTER FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) OWNER TO weir_owner;
 
 --
+-- Name: servers_of(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.servers_of(p_organization_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (
+    select jsonb_build_object('rows', coalesce(jsonb_agg(to_jsonb(r) order by r.priority, r.id), '[]'))
+    from (
+      select i.id, i.name, i.status, c.slug as catalog_slug, c.version as catalog_version, i.priority, i.region, i.share,
+             i.last_error_code, i.created_at, i.updated_at
+      from public.mcp_server_instances i
+      left join public.mcp_server_catalog c on c.id = i.catalog_id
+      where i.organization_id = p_organization_id and i.status <> 'deleted') r);
+end;
+$$;
+
+
+ALTER FUNCTION weir.servers_of(p_organization_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: set_setting(text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -5994,28 +6387,6 @@ $$;
 
 
 ALTER FUNCTION weir.template_is_granted(p_permissions jsonb, p_template text) OWNER TO weir_owner;
-
---
--- Name: text_holds(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
---
-
-CREATE FUNCTION weir.text_holds(p_rule jsonb, p_text text) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    AS $_$
-begin
-  if p_rule ? 'under' and not weir.is_under(p_text, p_rule ->> 'under') then
-    return false;
-  elsif p_rule ? 'prefix' and not starts_with(p_text, p_rule ->> 'prefix') then
-    return false;
-  elsif p_rule ? 'matches' then
-    return length(p_text) <= 4096 and p_text ~ ('^(?:' || (p_rule ->> 'matches') || ')$');
-  end if;
-  return true;
-end;
-$_$;
-
-
-ALTER FUNCTION weir.text_holds(p_rule jsonb, p_text text) OWNER TO weir_owner;
 
 --
 -- Name: tool_grant_error(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -6181,6 +6552,38 @@ $$;
 
 
 ALTER FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) OWNER TO weir_writer;
+
+--
+-- Name: usage_of(uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.usage_of(p_organization_id uuid, p_since timestamp with time zone, p_until timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_until constant timestamptz := coalesce(p_until, clock_timestamp());
+  v_since constant timestamptz := coalesce(p_since, v_until - interval '1 day');
+  v_rows jsonb;
+begin
+  if not isfinite(v_since) or not isfinite(v_until) or v_until - v_since not between interval '0' and interval '31 days' then
+    return weir.error('WR001', 'since must be before until, and at most 31 days');
+  end if;
+  select coalesce(jsonb_agg(to_jsonb(r) order by r.hour, r.agent_id, r.instance_id), '[]') into v_rows
+  from (
+    select u.hour, u.agent_id, u.instance_id, u.calls, u.denied, u.failed, u.duration_us
+    from public.usage_hourly u
+    where u.organization_id = p_organization_id and u.hour >= v_since and u.hour < v_until
+    limit 10001) r;
+  if jsonb_array_length(v_rows) > 10000 then
+    return weir.error('WR001', 'since and until: that is more than 10,000 rows; ask for less time');
+  end if;
+  return jsonb_build_object('rows', v_rows);
+end;
+$$;
+
+
+ALTER FUNCTION weir.usage_of(p_organization_id uuid, p_since timestamp with time zone, p_until timestamp with time zone) OWNER TO weir_owner;
 
 --
 -- Name: user_data_key(uuid, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -6499,8 +6902,7 @@ CREATE TABLE public.mcp_interaction_logs (
     request_copy weir.log_copy,
     response_copy weir.log_copy,
     occurrences integer DEFAULT 1 NOT NULL,
-    leaf bytea GENERATED ALWAYS AS (weir.log_leaf((canon_version)::integer, epoch, xid, organization_id, created_at, id, (phase)::text, (kind)::text, (decision)::text, recorded_at, replica_id, (actor_kind)::text, user_id, agent_id, (agent_name)::text, key_id, instance_id, (instance_name)::text, (item)::text, grant_id, (request_id)::text, attempt, (reason)::text, (detail)::text, (outcome)::text, (error_code)::text, (duration_us)::bigint, (request_bytes)::bigint, (response_bytes)::bigint, (request_hash)::bytea, (response_hash)::bytea, (request_copy)::text, (response_copy)::text, occurrences)) STORED NOT NULL,
-    CONSTRAINT mcp_interaction_logs_phase_fits_decision_reason_and_outcome CHECK (((((phase)::text = 'denied'::text) = ((decision)::text = 'denied'::text)) AND (((phase)::text <> 'denied'::text) OR (reason IS NOT NULL)) AND (((phase)::text = 'completed'::text) = (outcome IS NOT NULL)) AND (((actor_kind)::text = 'system'::text) OR (num_nonnulls(user_id, agent_id) > 0)) AND (attempt > 0) AND (occurrences > 0)))
+    leaf bytea GENERATED ALWAYS AS (weir.log_leaf((canon_version)::integer, epoch, xid, organization_id, created_at, id, (phase)::text, (kind)::text, (decision)::text, recorded_at, replica_id, (actor_kind)::text, user_id, agent_id, (agent_name)::text, key_id, instance_id, (instance_name)::text, (item)::text, grant_id, (request_id)::text, attempt, (reason)::text, (detail)::text, (outcome)::text, (error_code)::text, (duration_us)::bigint, (request_bytes)::bigint, (response_bytes)::bigint, (request_hash)::bytea, (response_hash)::bytea, (request_copy)::text, (response_copy)::text, occurrences)) STORED NOT NULL
 )
 PARTITION BY RANGE (created_at);
 
@@ -7099,6 +7501,39 @@ COMMENT ON TABLE weir.chat_turns IS 'tenant: turns that wait for their answer, a
 
 
 --
+-- Name: denial_counts; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.denial_counts (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    minute timestamp with time zone NOT NULL,
+    kind weir.log_kind NOT NULL,
+    reason weir.log_reason NOT NULL,
+    actor_kind weir.log_actor NOT NULL,
+    user_id uuid,
+    agent_id uuid,
+    key_id text,
+    instance_id uuid,
+    occurrences integer NOT NULL,
+    own_rows integer NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    CONSTRAINT denial_counts_are_counted CHECK (((occurrences > 0) AND (own_rows > 0)))
+);
+
+ALTER TABLE ONLY weir.denial_counts FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.denial_counts OWNER TO weir_owner;
+
+--
+-- Name: TABLE denial_counts; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.denial_counts IS 'tenant: equal denials of a running minute, of which the record gets one row each (no foreign keys: see 0215_denial_counts.sql)';
+
+
+--
 -- Name: dtma_nodes; Type: TABLE; Schema: weir; Owner: weir_owner
 --
 
@@ -7389,7 +7824,12 @@ CREATE TABLE weir.settings (
     name text NOT NULL,
     value jsonb NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT settings_name_is_known CHECK ((name = ANY (ARRAY['egress_allow'::text, 'identity_issuers'::text])))
+    CONSTRAINT settings_equal_denials_is_1_to_1000 CHECK (((name <> 'equal_denials'::text) OR
+CASE jsonb_typeof(value)
+    WHEN 'number'::text THEN ((((value #>> '{}'::text[]))::numeric >= (1)::numeric) AND (((value #>> '{}'::text[]))::numeric <= (1000)::numeric))
+    ELSE false
+END)),
+    CONSTRAINT settings_name_is_known CHECK ((name = ANY (ARRAY['egress_allow'::text, 'equal_denials'::text, 'identity_issuers'::text])))
 );
 
 ALTER TABLE ONLY weir.settings FORCE ROW LEVEL SECURITY;
@@ -7414,7 +7854,7 @@ CREATE TABLE weir.sign_in_attempts (
     window_ends timestamp with time zone NOT NULL,
     attempts integer NOT NULL,
     CONSTRAINT sign_in_attempts_are_capped CHECK (((attempts >= 1) AND (attempts <= 1000))),
-    CONSTRAINT sign_in_attempts_kind_is_known CHECK ((kind = ANY (ARRAY['address'::text, 'email'::text]))),
+    CONSTRAINT sign_in_attempts_kind_is_known CHECK ((kind = ANY (ARRAY['address'::text, 'pair'::text, 'email'::text, 'known'::text]))),
     CONSTRAINT sign_in_attempts_subject_is_sha256 CHECK ((octet_length(subject) = 32))
 );
 
@@ -7457,6 +7897,29 @@ ALTER TABLE weir.sign_ins OWNER TO weir_owner;
 --
 
 COMMENT ON TABLE weir.sign_ins IS 'user: sign-ins of the embedded issuer; the count of the one refresh token that is good, never a token';
+
+
+--
+-- Name: usage_progress; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.usage_progress (
+    only_row boolean DEFAULT true NOT NULL,
+    rolled_up_to timestamp with time zone NOT NULL,
+    CONSTRAINT usage_progress_has_one_row CHECK (only_row),
+    CONSTRAINT usage_progress_is_an_hour CHECK ((rolled_up_to = date_trunc('hour'::text, rolled_up_to, 'UTC'::text)))
+);
+
+ALTER TABLE ONLY weir.usage_progress FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.usage_progress OWNER TO weir_owner;
+
+--
+-- Name: TABLE usage_progress; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.usage_progress IS 'platform: up to which hour the record is in usage_hourly';
 
 
 --
@@ -7764,6 +8227,22 @@ ALTER TABLE ONLY weir.chat_turns
 
 
 --
+-- Name: denial_counts denial_counts_one_for_equal_denials; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.denial_counts
+    ADD CONSTRAINT denial_counts_one_for_equal_denials UNIQUE NULLS NOT DISTINCT (organization_id, minute, kind, reason, actor_kind, user_id, agent_id, key_id, instance_id);
+
+
+--
+-- Name: denial_counts denial_counts_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.denial_counts
+    ADD CONSTRAINT denial_counts_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: dtma_nodes dtma_nodes_key_hash_key; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
 --
 
@@ -7889,6 +8368,14 @@ ALTER TABLE ONLY weir.sign_in_attempts
 
 ALTER TABLE ONLY weir.sign_ins
     ADD CONSTRAINT sign_ins_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: usage_progress usage_progress_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.usage_progress
+    ADD CONSTRAINT usage_progress_pkey PRIMARY KEY (only_row);
 
 
 --
@@ -8060,31 +8547,10 @@ CREATE INDEX chat_messages_workspace_id_idx ON public.chat_messages USING btree 
 
 
 --
--- Name: mcp_interaction_logs_agent_idx; Type: INDEX; Schema: public; Owner: weir_owner
---
-
-CREATE INDEX mcp_interaction_logs_agent_idx ON ONLY public.mcp_interaction_logs USING btree (agent_id, created_at);
-
-
---
--- Name: mcp_interaction_logs_instance_idx; Type: INDEX; Schema: public; Owner: weir_owner
---
-
-CREATE INDEX mcp_interaction_logs_instance_idx ON ONLY public.mcp_interaction_logs USING btree (instance_id, created_at);
-
-
---
 -- Name: mcp_interaction_logs_organization_idx; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
-CREATE INDEX mcp_interaction_logs_organization_idx ON ONLY public.mcp_interaction_logs USING btree (organization_id, created_at);
-
-
---
--- Name: mcp_interaction_logs_user_idx; Type: INDEX; Schema: public; Owner: weir_owner
---
-
-CREATE INDEX mcp_interaction_logs_user_idx ON ONLY public.mcp_interaction_logs USING btree (user_id, created_at) WHERE (user_id IS NOT NULL);
+CREATE INDEX mcp_interaction_logs_organization_idx ON ONLY public.mcp_interaction_logs USING btree (organization_id, created_at, agent_id, instance_id, user_id);
 
 
 --
@@ -8319,6 +8785,13 @@ CREATE INDEX chat_turns_message_idx ON weir.chat_turns USING btree (organization
 
 
 --
+-- Name: denial_counts_minute_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX denial_counts_minute_idx ON weir.denial_counts USING btree (minute);
+
+
+--
 -- Name: dtma_operations_created_by_idx; Type: INDEX; Schema: weir; Owner: weir_owner
 --
 
@@ -8358,6 +8831,13 @@ CREATE UNIQUE INDEX dtma_operations_restart_key ON weir.dtma_operations USING bt
 --
 
 CREATE INDEX grant_usage_organization_idx ON weir.grant_usage USING btree (organization_id);
+
+
+--
+-- Name: idempotency_keys_created_at_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX idempotency_keys_created_at_idx ON weir.idempotency_keys USING btree (created_at);
 
 
 --
@@ -8519,6 +8999,13 @@ CREATE TRIGGER b_workspace_member_change BEFORE INSERT OR DELETE OR UPDATE ON pu
 --
 
 CREATE TRIGGER c_guard_last_owner AFTER DELETE OR UPDATE ON public.organization_members FOR EACH ROW WHEN (((old.role = 'owner'::text) AND (old.status = 'active'::text))) EXECUTE FUNCTION weir.guard_last_owner();
+
+
+--
+-- Name: agent_mcp_permissions c_limited_grant; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER c_limited_grant AFTER INSERT ON public.agent_mcp_permissions FOR EACH ROW WHEN (((new.permissions -> 'limits'::text) <> '{}'::jsonb)) EXECUTE FUNCTION weir.make_counters();
 
 
 --
@@ -9581,6 +10068,13 @@ CREATE POLICY ssh_keys_are_seen_by_the_person ON public.user_ssh_keys FOR SELECT
 ALTER TABLE public.usage_hourly ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: usage_hourly usage_is_rolled_up_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY usage_is_rolled_up_by_the_engine ON public.usage_hourly TO weir_system USING (true) WITH CHECK (true);
+
+
+--
 -- Name: usage_hourly usage_is_seen_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
@@ -9707,6 +10201,19 @@ CREATE POLICY changes_are_counted_by_the_engine ON weir.change_versions TO weir_
 ALTER TABLE weir.chat_turns ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: denial_counts; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.denial_counts ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: denial_counts denials_are_counted_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY denials_are_counted_by_the_engine ON weir.denial_counts TO weir_system USING (true) WITH CHECK (true);
+
+
+--
 -- Name: dtma_nodes; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
 --
 
@@ -9729,6 +10236,13 @@ ALTER TABLE weir.grant_usage ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE weir.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: idempotency_keys idempotency_keys_are_purged_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY idempotency_keys_are_purged_by_the_engine ON weir.idempotency_keys TO weir_system USING (true) WITH CHECK (true);
+
 
 --
 -- Name: idempotency_keys idempotency_keys_are_read_by_admins; Type: POLICY; Schema: weir; Owner: weir_owner
@@ -9897,6 +10411,19 @@ CREATE POLICY usage_is_counted_by_the_engine ON weir.grant_usage TO weir_system 
 
 
 --
+-- Name: usage_progress; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.usage_progress ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: usage_progress usage_progress_is_kept_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY usage_progress_is_kept_by_the_engine ON weir.usage_progress TO weir_system USING (true) WITH CHECK (true);
+
+
+--
 -- Name: SCHEMA auth; Type: ACL; Schema: -; Owner: weir_owner
 --
 
@@ -9936,6 +10463,14 @@ GRANT ALL ON TYPE weir.call_decision TO weir_system;
 
 REVOKE ALL ON TYPE weir.decisions FROM PUBLIC;
 GRANT ALL ON TYPE weir.decisions TO weir_system;
+
+
+--
+-- Name: TYPE denial; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON TYPE weir.denial FROM PUBLIC;
+GRANT ALL ON TYPE weir.denial TO weir_system;
 
 
 --
@@ -10689,6 +11224,14 @@ GRANT ALL ON FUNCTION weir.audit_filter_error(p_filter jsonb) TO weir_system;
 
 
 --
+-- Name: FUNCTION audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) TO weir_system;
+
+
+--
 -- Name: FUNCTION authenticate_key(p_key_id text, p_secret_hash bytea); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -10761,6 +11304,14 @@ GRANT ALL ON FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, 
 
 
 --
+-- Name: FUNCTION close_denial_counts(p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.close_denial_counts(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.close_denial_counts(p_limit integer) TO weir_engine;
+
+
+--
 -- Name: FUNCTION close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope text); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -10798,6 +11349,22 @@ GRANT ALL ON FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit in
 
 REVOKE ALL ON FUNCTION weir.count_change(p_organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.count_change(p_organization_id uuid) TO weir_system;
+
+
+--
+-- Name: FUNCTION count_denials(p_denials weir.denial[]); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.count_denials(p_denials weir.denial[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.count_denials(p_denials weir.denial[]) TO weir_system;
+
+
+--
+-- Name: FUNCTION count_denied_calls(p_calls weir.call_decision[], p_kinds text[]); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) TO weir_system;
 
 
 --
@@ -11044,6 +11611,14 @@ GRANT ALL ON FUNCTION weir.is_clean_path(p_path text) TO weir_system;
 
 
 --
+-- Name: FUNCTION is_keyring(p_fingerprint bytea); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.is_keyring(p_fingerprint bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.is_keyring(p_fingerprint bytea) TO weir_engine;
+
+
+--
 -- Name: FUNCTION is_under(p_value text, p_base text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -11058,6 +11633,14 @@ GRANT ALL ON FUNCTION weir.is_under(p_value text, p_base text) TO weir_system;
 
 REVOKE ALL ON FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) TO weir_engine;
+
+
+--
+-- Name: FUNCTION key_scope(p_function text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.key_scope(p_function text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.key_scope(p_function text) TO weir_system;
 
 
 --
@@ -11100,6 +11683,13 @@ GRANT ALL ON FUNCTION weir.lock_organization(p_organization_id uuid) TO weir_wri
 
 REVOKE ALL ON FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) TO weir_system;
+
+
+--
+-- Name: FUNCTION make_counters(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.make_counters() FROM PUBLIC;
 
 
 --
@@ -11191,6 +11781,14 @@ GRANT ALL ON FUNCTION weir.name_error(p_argument text, p_value text) TO weir_sys
 
 
 --
+-- Name: FUNCTION network_of(p_address inet); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.network_of(p_address inet) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.network_of(p_address inet) TO weir_system;
+
+
+--
 -- Name: FUNCTION node_connections(); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -11228,11 +11826,11 @@ REVOKE ALL ON FUNCTION weir.on_permission_change() FROM PUBLIC;
 
 
 --
--- Name: FUNCTION open_sign_in(p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION open_sign_in(p_user_id uuid, p_address inet); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.open_sign_in(p_user_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.open_sign_in(p_user_id uuid) TO weir_engine;
+REVOKE ALL ON FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) TO weir_engine;
 
 
 --
@@ -11303,6 +11901,22 @@ GRANT ALL ON FUNCTION weir.published_functions() TO weir_engine;
 
 
 --
+-- Name: FUNCTION purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) TO weir_engine;
+
+
+--
+-- Name: FUNCTION read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) TO weir_engine;
+
+
+--
 -- Name: FUNCTION record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -11335,11 +11949,11 @@ GRANT ALL ON FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_cre
 
 
 --
--- Name: FUNCTION record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text, p_key_id text); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text) TO weir_writer;
+REVOKE ALL ON FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text, p_key_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_reason text, p_agent_id uuid, p_instance_id uuid, p_item text, p_detail text, p_grant_id uuid, p_outcome text, p_key_id text) TO weir_writer;
 
 
 --
@@ -11492,6 +12106,14 @@ GRANT ALL ON FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version intege
 
 
 --
+-- Name: FUNCTION roll_up_usage(p_grace interval); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.roll_up_usage(p_grace interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.roll_up_usage(p_grace interval) TO weir_engine;
+
+
+--
 -- Name: FUNCTION rule_error(p_rule jsonb, p_path text, p_depth integer); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -11536,6 +12158,14 @@ GRANT ALL ON FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolea
 
 
 --
+-- Name: FUNCTION servers_of(p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.servers_of(p_organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.servers_of(p_organization_id uuid) TO weir_system;
+
+
+--
 -- Name: FUNCTION set_setting(p_name text, p_value jsonb); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -11576,15 +12206,6 @@ GRANT ALL ON FUNCTION weir.template_is_granted(p_permissions jsonb, p_template t
 
 
 --
--- Name: FUNCTION text_holds(p_rule jsonb, p_text text); Type: ACL; Schema: weir; Owner: weir_owner
---
-
-REVOKE ALL ON FUNCTION weir.text_holds(p_rule jsonb, p_text text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.text_holds(p_rule jsonb, p_text text) TO weir_writer;
-GRANT ALL ON FUNCTION weir.text_holds(p_rule jsonb, p_text text) TO weir_system;
-
-
---
 -- Name: FUNCTION tool_grant_error(p_entry jsonb, p_path text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -11616,6 +12237,14 @@ GRANT ALL ON FUNCTION weir.trigrams(p_text text) TO weir_writer;
 --
 
 REVOKE ALL ON FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION usage_of(p_organization_id uuid, p_since timestamp with time zone, p_until timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.usage_of(p_organization_id uuid, p_since timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.usage_of(p_organization_id uuid, p_since timestamp with time zone, p_until timestamp with time zone) TO weir_system;
 
 
 --
@@ -12115,6 +12744,13 @@ GRANT INSERT(usage) ON TABLE public.chat_messages TO weir_system;
 --
 
 GRANT INSERT(degraded) ON TABLE public.chat_messages TO weir_system;
+
+
+--
+-- Name: COLUMN chat_messages.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.chat_messages TO weir_system;
 
 
 --
@@ -12954,6 +13590,7 @@ GRANT UPDATE(grant_id) ON TABLE public.permission_requests TO weir_writer;
 --
 
 GRANT SELECT ON TABLE public.usage_hourly TO authenticated;
+GRANT SELECT,INSERT ON TABLE public.usage_hourly TO weir_system;
 
 
 --
@@ -13220,6 +13857,27 @@ GRANT UPDATE(calls) ON TABLE weir.chat_turns TO weir_system;
 
 
 --
+-- Name: TABLE denial_counts; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE weir.denial_counts TO weir_system;
+
+
+--
+-- Name: COLUMN denial_counts.occurrences; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(occurrences) ON TABLE weir.denial_counts TO weir_system;
+
+
+--
+-- Name: COLUMN denial_counts.last_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(last_at) ON TABLE weir.denial_counts TO weir_system;
+
+
+--
 -- Name: TABLE dtma_nodes; Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -13463,6 +14121,7 @@ GRANT UPDATE(used) ON TABLE weir.grant_usage TO weir_system;
 --
 
 GRANT SELECT ON TABLE weir.idempotency_keys TO weir_writer;
+GRANT SELECT,DELETE ON TABLE weir.idempotency_keys TO weir_system;
 
 
 --
@@ -13737,6 +14396,20 @@ GRANT UPDATE(revoked_at) ON TABLE weir.sign_ins TO weir_system;
 --
 
 GRANT UPDATE(revoked_by) ON TABLE weir.sign_ins TO weir_system;
+
+
+--
+-- Name: TABLE usage_progress; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.usage_progress TO weir_system;
+
+
+--
+-- Name: COLUMN usage_progress.rolled_up_to; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(rolled_up_to),UPDATE(rolled_up_to) ON TABLE weir.usage_progress TO weir_system;
 
 
 --

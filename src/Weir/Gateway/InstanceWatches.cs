@@ -37,6 +37,8 @@ internal sealed class InstanceWatches(UpstreamClient upstream, UpstreamSessions 
     /// <summary>How many servers are listened to.</summary>
     public int Count => _watches.Count;
 
+    public bool IsWatched(Guid instance) => _watches.Keys.Any(k => k.Instance == instance);
+
     /// <param name="affinity">The caller's own session where the instance shares none; else empty.</param>
     /// <param name="uri">Null listens for changed lists only.</param>
     public Subscription Subscribe(UpstreamTarget target, string affinity, ClientCapabilities offered, string? uri, Action updated)

@@ -11,6 +11,9 @@ internal static class Protocol
     /// <summary>The newest revision with <c>initialize</c> and sessions.</summary>
     public const string LatestLegacy = "2025-11-25";
 
+    /// <summary>Spoken only toward servers, over their own transport.</summary>
+    public const string OldestLegacy = "2024-11-05";
+
     /// <summary>What a legacy request without the version header means.</summary>
     public const string AssumedLegacy = "2025-03-26";
 

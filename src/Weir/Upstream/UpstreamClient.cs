@@ -36,7 +36,9 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes, Ti
         deadline.CancelAfter(ConnectTimeout);
         try
         {
-            return await DiscoverAsync(target, offered, deadline.Token) ?? await InitializeAsync(target, offered, deadline.Token);
+            return await DiscoverAsync(target, offered, deadline.Token)
+                ?? await InitializeAsync(target, offered, sse: null, deadline.Token)
+                ?? await ConnectAsync(target, offered, deadline.Token);
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
@@ -49,6 +51,11 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes, Ti
     public Task<UpstreamExchange> PostAsync(
         UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct, IEnumerable<(string Name, string Value)>? headers = null)
     {
+        if (session.Sse is { } sse)
+        {
+            return PostAsync(session.Target, sse, body, ct);
+        }
+
         var request = Request(session.Target, session.Version, session.SessionId, method, name, body);
         foreach (var (header, value) in headers ?? [])
         {
@@ -117,6 +124,12 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes, Ti
     /// <param name="lastEventId">The last event that came before a stream broke off; null opens the session's own.</param>
     public Task<UpstreamExchange> OpenStreamAsync(UpstreamSession session, string? lastEventId, CancellationToken ct)
     {
+        if (session.Sse is { } sse)
+        {
+            var listener = sse.Listen();
+            return Task.FromResult(UpstreamExchange.Of(listener.Reader, () => sse.Forget(listener), maxResponseBytes));
+        }
+
         var request = new HttpRequestMessage(HttpMethod.Get, session.Target.Endpoint);
         request.Headers.TryAddWithoutValidation("Accept", "text/event-stream");
         AddHeaders(request, session.Target, session.Version, session.SessionId);
@@ -131,6 +144,7 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes, Ti
     /// <summary>Ends a legacy session at the server; what it answers does not matter.</summary>
     public async Task CloseAsync(UpstreamSession session, CancellationToken ct)
     {
+        session.Sse?.Dispose();
         if (session.SessionId is null)
         {
             return;
@@ -176,7 +190,55 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes, Ti
         return null;
     }
 
-    private async Task<UpstreamSession> InitializeAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct)
+    /// <summary>A server of 2024-11-05: its stream says where to post, and the rest is as in the later legacy versions.</summary>
+    private async Task<UpstreamSession> ConnectAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, target.Endpoint);
+        request.Headers.TryAddWithoutValidation("Accept", "text/event-stream");
+        AddHeaders(request, target, version: null, sessionId: null);
+        var stream = await UpstreamExchange.SendAsync(Sockets(target), request, maxResponseBytes, ct);
+        SseConnection? sse = null;
+        try
+        {
+            sse = await SseConnection.OpenAsync(stream.Response, target.Endpoint, maxResponseBytes, ct)
+                ?? throw new UpstreamException(UpstreamFailure.Nonsense, "The server speaks no version of MCP that Weir knows.");
+            return await InitializeAsync(target, offered, sse, ct) ?? throw new UpstreamException(UpstreamFailure.Nonsense, "The server does not initialize.");
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException or ObjectDisposedException)
+        {
+            throw new UpstreamException(UpstreamFailure.Unreachable, "The connection to the server broke.", e);
+        }
+        finally
+        {
+            if (sse is null)
+            {
+                stream.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Posts where the stream said; what the server answers comes on the stream.</summary>
+    private async Task<UpstreamExchange> PostAsync(UpstreamTarget target, SseConnection sse, ReadOnlyMemory<byte> body, CancellationToken ct)
+    {
+        var outline = Outline.Read(body.Span);
+        var expected = outline.Kind == MessageKind.Request && System.Buffers.Text.Utf8Parser.TryParse(outline.Id.Of(body.Span), out long id, out _) ? sse.Expect(id) : null;
+        var number = expected is null ? 0 : long.Parse(outline.Id.Of(body.Span), System.Globalization.CultureInfo.InvariantCulture);
+        using var request = Request(target with { Endpoint = sse.Endpoint }, version: null, sessionId: null, "", name: null, body);
+        var exchange = await UpstreamExchange.SendAsync(Sockets(target), request, maxResponseBytes, ct);
+        if (exchange.Status >= 400)
+        {
+            using (exchange)
+            {
+                sse.Forget(number);
+                throw new UpstreamException(UpstreamFailure.Nonsense, $"The server answered {exchange.Status} to a message.");
+            }
+        }
+
+        return expected is null ? exchange : exchange.AnsweredBy(expected, () => sse.Forget(number));
+    }
+
+    /// <summary>Null where the server's answer says that this is not its transport.</summary>
+    private async Task<UpstreamSession?> InitializeAsync(UpstreamTarget target, ClientCapabilities offered, SseConnection? sse, CancellationToken ct)
     {
         var body = Build(1, Methods.Initialize, json =>
         {
@@ -187,7 +249,12 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes, Ti
             WriteClientInfo(json);
         });
         using var request = Request(target, version: null, sessionId: null, Methods.Initialize, name: null, body);
-        using var exchange = await UpstreamExchange.SendAsync(Sockets(target), request, maxResponseBytes, ct);
+        using var exchange = sse is null ? await UpstreamExchange.SendAsync(Sockets(target), request, maxResponseBytes, ct) : await PostAsync(target, sse, body, ct);
+        if (sse is null && exchange.Status is 400 or 404 or 405 && !exchange.IsJson)
+        {
+            return null;
+        }
+
         await foreach (var message in exchange.ReadAsync(1, ct))
         {
             if (message.Outline.Kind != MessageKind.Response)
@@ -200,7 +267,7 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes, Ti
                 throw new UpstreamException(UpstreamFailure.Nonsense, $"The server refused to initialize (code {message.Outline.ErrorCode}).");
             }
 
-            var session = ReadInitializeResult(target, exchange.SessionId, message.Outline.Result.Of(message.Bytes), offered);
+            var session = ReadInitializeResult(target, exchange.SessionId, message.Outline.Result.Of(message.Bytes), offered, sse);
             await TellAsync(session, Methods.Initialized, """{"jsonrpc":"2.0","method":"notifications/initialized"}"""u8.ToArray(), ct);
             return session;
         }
@@ -208,19 +275,19 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes, Ti
         throw new UpstreamException(UpstreamFailure.Nonsense, "The server ended its answer to initialize without a result.");
     }
 
-    private static UpstreamSession ReadInitializeResult(UpstreamTarget target, string? sessionId, ReadOnlyMemory<byte> bytes, ClientCapabilities offered)
+    private static UpstreamSession ReadInitializeResult(UpstreamTarget target, string? sessionId, ReadOnlyMemory<byte> bytes, ClientCapabilities offered, SseConnection? sse)
     {
         using var document = JsonDocument.Parse(bytes);
         var result = document.RootElement;
         var version = result.TryGetProperty("protocolVersion", out var v) && v.ValueKind == JsonValueKind.String ? v.GetString() : null;
-        if (version is null || !Protocol.LegacyVersions.Contains(version, StringComparer.Ordinal))
+        if (version is null || !(Protocol.LegacyVersions.Contains(version, StringComparer.Ordinal) || (sse is not null && version == Protocol.OldestLegacy)))
         {
             throw new UpstreamException(UpstreamFailure.Nonsense, "The server speaks no protocol version that Weir knows.");
         }
 
         var info = result.TryGetProperty("serverInfo", out var i) ? i.GetRawText() : "{}";
         var capabilities = result.TryGetProperty("capabilities", out var c) ? c.GetRawText() : "{}";
-        return new UpstreamSession(target, version, sessionId, ToBytes(info), ToBytes(capabilities), offered);
+        return new UpstreamSession(target, version, sessionId, ToBytes(info), ToBytes(capabilities), offered, sse);
     }
 
     private static bool Supports(ReadOnlyMemory<byte> bytes, out JsonElement result)

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using System.Threading.Channels;
 using Weir.Errors;
 using Weir.Mcp;
 
@@ -19,11 +20,24 @@ internal sealed class UpstreamExchange : IDisposable
     private readonly HttpResponseMessage _response;
     private readonly int _maxBytes;
 
-    private UpstreamExchange(HttpResponseMessage response, int maxBytes)
-    {
-        _response = response;
-        _maxBytes = maxBytes;
-    }
+    /// <summary>Where the answer comes instead of in the response to the POST; null in every transport but the oldest.</summary>
+    private readonly ChannelReader<byte[]>? _elsewhere;
+    private readonly Action? _done;
+
+    private UpstreamExchange(HttpResponseMessage response, int maxBytes, ChannelReader<byte[]>? elsewhere = null, Action? done = null) =>
+        (_response, _maxBytes, _elsewhere, _done) = (response, maxBytes, elsewhere, done);
+
+    /// <summary>The same request, whose answer comes on another stream.</summary>
+    /// <param name="done">Called when nobody waits for it any more.</param>
+    public UpstreamExchange AnsweredBy(ChannelReader<byte[]> elsewhere, Action done) => new(_response, _maxBytes, elsewhere, done);
+
+    /// <summary>A stream that no request of this exchange opened.</summary>
+    public static UpstreamExchange Of(ChannelReader<byte[]> stream, Action done, int maxBytes) => new(new HttpResponseMessage(), maxBytes, stream, done);
+
+    public bool IsJson => string.Equals(_response.Content.Headers.ContentType?.MediaType, "application/json", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The raw response, for a transport that goes on reading it by itself.</summary>
+    public HttpResponseMessage Response => _response;
 
     public int Status => (int)_response.StatusCode;
 
@@ -61,6 +75,21 @@ internal sealed class UpstreamExchange : IDisposable
     /// <exception cref="UpstreamException">It is not the protocol, or too large, or the connection broke.</exception>
     public async IAsyncEnumerable<UpstreamMessage> ReadAsync(long? id, [EnumeratorCancellation] CancellationToken ct)
     {
+        if (_elsewhere is { } elsewhere)
+        {
+            await foreach (var data in elsewhere.ReadAllAsync(ct))
+            {
+                var message = Parse(data, id);
+                yield return message;
+                if (message.Outline.Kind == MessageKind.Response && id is not null)
+                {
+                    yield break;
+                }
+            }
+
+            throw new UpstreamException(UpstreamFailure.Unreachable, "The connection to the server broke.");
+        }
+
         var type = _response.Content.Headers.ContentType?.MediaType;
         if (string.Equals(type, "application/json", StringComparison.OrdinalIgnoreCase))
         {
@@ -122,7 +151,11 @@ internal sealed class UpstreamExchange : IDisposable
         }
     }
 
-    public void Dispose() => _response.Dispose();
+    public void Dispose()
+    {
+        _done?.Invoke();
+        _response.Dispose();
+    }
 
     private async IAsyncEnumerable<byte[]> EventsAsync(bool isEndless, [EnumeratorCancellation] CancellationToken ct)
     {
@@ -180,51 +213,5 @@ internal sealed class UpstreamExchange : IDisposable
 
     private static UpstreamException Nonsense(string message) => new(UpstreamFailure.Nonsense, message);
 
-    private static UpstreamException TooLarge() => new(UpstreamFailure.TooLarge, "The server's answer is larger than Weir passes on.");
-
-    /// <summary>Stops a stream that sends more than it may.</summary>
-    private sealed class CappedStream(Stream inner, long left) : Stream
-    {
-        private long _left = left;
-
-        /// <summary>From now on so many bytes more.</summary>
-        public void Allow(long bytes) => _left = bytes;
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            var read = await inner.ReadAsync(buffer, cancellationToken);
-            _left -= read;
-            return _left >= 0 ? read : throw TooLarge();
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override void Flush() => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing)
-            {
-                inner.Dispose();
-            }
-
-            base.Dispose(disposing);
-        }
-    }
+    public static UpstreamException TooLarge() => new(UpstreamFailure.TooLarge, "The server's answer is larger than Weir passes on.");
 }

@@ -7,7 +7,7 @@ namespace Weir.Upstream;
 /// What Weir agreed with a server: the era, the version and, from a legacy one, the session. Ids are this session's own, so
 /// that no two calls in flight share one, whoever made them.
 /// </summary>
-internal sealed class UpstreamSession(UpstreamTarget target, string version, string? sessionId, byte[] serverInfo, byte[] capabilities, ClientCapabilities offered)
+internal sealed class UpstreamSession(UpstreamTarget target, string version, string? sessionId, byte[] serverInfo, byte[] capabilities, ClientCapabilities offered, SseConnection? sse = null)
 {
     /// <summary>What a server says of itself is kept as long as the session: more than this many bytes is not kept.</summary>
     private const int MaxDescription = 64 * 1024;
@@ -31,6 +31,9 @@ internal sealed class UpstreamSession(UpstreamTarget target, string version, str
 
     /// <summary>What Weir offered for its clients: to a legacy server once and for all; a modern one is told with each request.</summary>
     public ClientCapabilities Offered { get; } = offered;
+
+    /// <summary>The stream of a server of 2024-11-05; null of every other.</summary>
+    public SseConnection? Sse { get; } = sse;
 
     /// <summary>From which level on a legacy server was asked to send log messages; null: it was not asked.</summary>
     public string? LogLevel { get; set; }

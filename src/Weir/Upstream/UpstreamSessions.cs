@@ -23,6 +23,11 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
         try
         {
             var session = opening.IsValueCreated && opening.Value.IsCompletedSuccessfully ? opening.Value.Result : await opening.Value.WaitAsync(ct);
+            if (session.Sse is { IsClosed: true } && _open.TryRemove(new KeyValuePair<Key, Lazy<Task<UpstreamSession>>>(key, opening)))
+            {
+                return await GetAsync(target, affinity, offered, ct);
+            }
+
             session.LastUsed = time.GetTimestamp();
             return session;
         }
