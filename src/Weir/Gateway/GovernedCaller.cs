@@ -19,6 +19,7 @@ internal sealed class GovernedCaller(
     UpstreamSessions sessions,
     UpstreamClient upstream,
     ServerGuards guards,
+    InstanceWatches watches,
     Func<Guid, string?> nodeKey,
     Func<Guid, Task> listChanged,
     TimeSpan deadline,
@@ -246,6 +247,8 @@ internal sealed class GovernedCaller(
         }
 
         var headers = session.IsModern ? ParamHeaders.Make(await targets.ParamHeadersAsync(admitted.Target, ct), call.Envelope.Arguments.Of(call.Body)) : [];
+        var requests = new ServerRequests(upstream, session, responder, patience, logger, ct);
+        using var answering = isOwn && !target.IsNode ? await AnswerOnStreamAsync(session, affinity, requests, ct) : null;
         var id = session.NextId();
         var body = ForwardedBody.Build(call, admitted.Item, session.IsModern, id, input);
         var done = false;
@@ -259,7 +262,7 @@ internal sealed class GovernedCaller(
                 return null;
             }
 
-            var message = await ReadResponseAsync(session, exchange, id, responder, patience, ct);
+            var message = await ReadResponseAsync(session, exchange, id, responder, requests, ct);
             done = true;
             return (message, session);
         }
@@ -277,10 +280,25 @@ internal sealed class GovernedCaller(
         }
     }
 
-    private async Task<UpstreamMessage> ReadResponseAsync(
-        UpstreamSession session, UpstreamExchange exchange, long id, ICallResponder responder, Patience patience, CancellationToken ct)
+    /// <summary>
+    /// Many legacy servers ask on the session's own stream and not on the call's. Where a session is one caller's, that stream is kept
+    /// open, and what is asked there is put to the newest call's client. A node's servers have one channel, and ask on the call's.
+    /// </summary>
+    private async Task<IDisposable?> AnswerOnStreamAsync(UpstreamSession session, string affinity, ServerRequests requests, CancellationToken ct)
     {
-        var requests = new ServerRequests(upstream, session, responder, patience, logger, ct);
+        if (session.IsModern || session.SessionId is null || session.Offered.AreNone)
+        {
+            return null;
+        }
+
+        var stream = session.Keep(() => watches.Subscribe(session.Target, affinity, session.Offered, uri: null, static () => { }));
+        await watches.EstablishedAsync([stream], ct);
+        return session.Answer(requests.Take);
+    }
+
+    private async Task<UpstreamMessage> ReadResponseAsync(
+        UpstreamSession session, UpstreamExchange exchange, long id, ICallResponder responder, ServerRequests requests, CancellationToken ct)
+    {
         await foreach (var message in upstream.ReadAsync(session, exchange, id, ct))
         {
             switch (message.Outline.Kind)

@@ -27,6 +27,9 @@ internal sealed class InstanceWatch
     private CancellationTokenSource _changed = new();
     private Task? _loop;
 
+    /// <summary>What the modern server's stream that is being read names.</summary>
+    private string[] _listened = [];
+
     /// <param name="owns">Whether what <paramref name="open"/> opens is this watch's alone, and ends with it.</param>
     public InstanceWatch(
         UpstreamTarget target, Func<CancellationToken, Task<UpstreamSession>> open, bool owns, UpstreamClient upstream, Func<Guid, Task> listChanged, TimeProvider time, ILogger logger) =>
@@ -42,11 +45,15 @@ internal sealed class InstanceWatch
                 return false;
             }
 
-            var known = _subscriptions.Exists(s => s.Uri == subscription.Uri);
+            var known = _subscriptions.Find(s => s.Uri == subscription.Uri);
             _subscriptions.Add(subscription);
-            if (!known)
+            if (known is null)
             {
                 Change();
+            }
+            else if (known.Established.IsCompleted)
+            {
+                subscription.Establish();
             }
 
             _loop ??= Task.Run(RunAsync);
@@ -107,6 +114,9 @@ internal sealed class InstanceWatch
                 _logger.LogDebug(e, "The stream of server {Instance} ended.", _target.InstanceName);
             }
 
+            // Whoever still waits waits for the next stream, which may be long in coming.
+            Establish(Wanted().Uris);
+
             await CloseAsync(session);
             await PauseAsync(wait);
             wait = wait * 2 < LongestWait ? wait * 2 : LongestWait;
@@ -142,6 +152,7 @@ internal sealed class InstanceWatch
                 await AskAsync(session, Methods.Unsubscribe, uri, ct);
             }
 
+            Establish(uris);
             await UntilAsync(changed, ct);
         }
     }
@@ -170,6 +181,7 @@ internal sealed class InstanceWatch
             {
                 var (uris, changed) = Wanted();
                 using var turn = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token, changed);
+                _listened = uris;
                 var exchange = await _upstream.PostAsync(session, Methods.Listen, name: null, ListenBody(session.NextId(), uris), _stop.Token);
                 before?.Dispose();
                 before = exchange;
@@ -252,8 +264,23 @@ internal sealed class InstanceWatch
             case Methods.ToolsListChanged or Methods.PromptsListChanged or Methods.ResourcesListChanged:
                 await _listChanged(_target.InstanceId);
                 break;
+            case Methods.Acknowledged:
+                Establish(_listened);
+                break;
             default:
                 break;
+        }
+    }
+
+    /// <summary>The server has heard of these, and that somebody listens at all.</summary>
+    private void Establish(string[] uris)
+    {
+        lock (_lock)
+        {
+            foreach (var subscription in _subscriptions.Where(s => s.Uri is null || uris.Contains(s.Uri, StringComparer.Ordinal)))
+            {
+                subscription.Establish();
+            }
         }
     }
 
@@ -271,9 +298,14 @@ internal sealed class InstanceWatch
         }
     }
 
-    /// <summary>Nobody stands behind this stream who could be asked.</summary>
+    /// <summary>Behind a stream that many share stands nobody who could be asked; behind a caller's own, the call that runs.</summary>
     private Task AnswerAsync(UpstreamSession session, UpstreamMessage request, CancellationToken ct)
     {
+        if (session.TryAnswer(request))
+        {
+            return Task.CompletedTask;
+        }
+
         var id = Encoding.UTF8.GetString(request.Outline.Id.Of(request.Bytes.Span));
         var answer = request.Outline.Method == Methods.Ping
             ? $$"""{"jsonrpc":"2.0","id":{{id}},"result":{} }"""

@@ -8,7 +8,11 @@ namespace Weir.Gateway;
 /// <summary>Hears one resource of one server until it is disposed.</summary>
 internal sealed class Subscription(Guid instanceId, string? uri, Action updated, Action<Subscription> leave) : IDisposable
 {
+    private readonly TaskCompletionSource _established = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _left;
+
+    /// <summary>Completes when the server was told of it, or could not be.</summary>
+    public Task Established => _established.Task;
 
     public Guid InstanceId => instanceId;
 
@@ -16,6 +20,8 @@ internal sealed class Subscription(Guid instanceId, string? uri, Action updated,
     public string? Uri => uri;
 
     public void Updated() => updated();
+
+    public void Establish() => _established.TrySetResult();
 
     public void Dispose()
     {
@@ -32,7 +38,10 @@ internal sealed class Subscription(Guid instanceId, string? uri, Action updated,
 /// </summary>
 internal sealed class InstanceWatches(UpstreamClient upstream, UpstreamSessions sessions, Func<Guid, Task> listChanged, TimeProvider time, ILogger<InstanceWatches> logger)
 {
-    private readonly ConcurrentDictionary<(Guid Instance, string Affinity), InstanceWatch> _watches = new();
+    /// <summary>How long who subscribes waits for a server that does not listen.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    private readonly ConcurrentDictionary<(Guid Instance, string Affinity, string Offered), InstanceWatch> _watches = new();
 
     /// <summary>How many servers are listened to.</summary>
     public int Count => _watches.Count;
@@ -45,17 +54,17 @@ internal sealed class InstanceWatches(UpstreamClient upstream, UpstreamSessions 
     {
         while (true)
         {
-            var key = (target.InstanceId, affinity);
+            var key = (target.InstanceId, affinity, offered.Json);
             var watch = _watches.GetOrAdd(key, _ => new InstanceWatch(target, Open, owns: affinity.Length == 0, upstream, listChanged, time, logger));
             Task<UpstreamSession> Open(CancellationToken ct) => affinity.Length > 0
-                ? sessions.GetAsync(target, affinity, offered, ct).AsTask()
+                ? sessions.GetAsync(target, affinity, offered, ct, isUse: false).AsTask()
                 : upstream.OpenAsync(target, ClientCapabilities.None, ct);
 
             var subscription = new Subscription(target.InstanceId, uri, updated, left =>
             {
                 if (watch.Remove(left))
                 {
-                    _watches.TryRemove(new KeyValuePair<(Guid, string), InstanceWatch>(key, watch));
+                    _watches.TryRemove(new KeyValuePair<(Guid, string, string), InstanceWatch>(key, watch));
                 }
             });
             if (watch.TryAdd(subscription))
@@ -64,7 +73,24 @@ internal sealed class InstanceWatches(UpstreamClient upstream, UpstreamSessions 
             }
 
             // It was just closing: the next one is new.
-            _watches.TryRemove(new KeyValuePair<(Guid, string), InstanceWatch>(key, watch));
+            _watches.TryRemove(new KeyValuePair<(Guid, string, string), InstanceWatch>(key, watch));
+        }
+    }
+
+    /// <summary>Waits until the servers have heard of the subscriptions, so that no change after that is missed.</summary>
+    public async Task EstablishedAsync(IReadOnlyCollection<Subscription> subscriptions, CancellationToken ct)
+    {
+        try
+        {
+            await Task.WhenAll(subscriptions.Select(s => s.Established)).WaitAsync(Patience, time, ct);
+        }
+        catch (TimeoutException)
+        {
+            // A server that does not answer hears of it when it does. Nobody waits for it twice.
+            foreach (var subscription in subscriptions)
+            {
+                subscription.Establish();
+            }
         }
     }
 }

@@ -45,6 +45,7 @@ internal sealed class McpSubscriptions(
         var subscription = await OpenAsync(exchange, uri, () => state.Tell(uri), exchange.Aborted);
         state.Unsubscribe(uri);
         state.Subscriptions[uri] = subscription;
+        await watches.EstablishedAsync([subscription], exchange.Aborted);
         await McpMethods.AnswerEmptyAsync(exchange);
     }
 
@@ -72,16 +73,14 @@ internal sealed class McpSubscriptions(
             _ => McpMethods.LoadAsync(catalogs, exchange),
             async (updated, ct) =>
             {
-                foreach (var uri in wanted.Uris)
+                try
                 {
-                    try
-                    {
-                        open[uri] = await OpenAsync(exchange, uri, () => updated(uri), ct);
-                    }
-                    catch (WeirException e) when (e.Code is not (ErrorCode.Unauthenticated or ErrorCode.Unavailable))
-                    {
-                        // Not agreed to: it is missing in the acknowledgement.
-                    }
+                    await OpenAllAsync(exchange, wanted.Uris, open, updated, ct);
+                }
+                catch
+                {
+                    EndAll(open);
+                    throw;
                 }
 
                 return new Subscribed([.. wanted.Uris.Where(open.ContainsKey)], () => EndAll(open));
@@ -97,6 +96,24 @@ internal sealed class McpSubscriptions(
                     }
                 },
                 ct));
+    }
+
+    private async Task OpenAllAsync(
+        McpExchange exchange, IReadOnlyList<string> uris, System.Collections.Concurrent.ConcurrentDictionary<string, Subscription> open, Action<string> updated, CancellationToken ct)
+    {
+        foreach (var uri in uris)
+        {
+            try
+            {
+                open[uri] = await OpenAsync(exchange, uri, () => updated(uri), ct);
+            }
+            catch (WeirException e) when (e.Code is not (ErrorCode.Unauthenticated or ErrorCode.Unavailable))
+            {
+                // Not agreed to: it is missing in the acknowledgement.
+            }
+        }
+
+        await watches.EstablishedAsync([.. open.Values], ct);
     }
 
     /// <summary>Decides and records, then listens to the resource until it is disposed.</summary>

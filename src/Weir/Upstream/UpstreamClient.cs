@@ -145,6 +145,7 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes, Ti
     public async Task CloseAsync(UpstreamSession session, CancellationToken ct)
     {
         session.Sse?.Dispose();
+        session.Release();
         if (session.SessionId is null)
         {
             return;
@@ -164,7 +165,44 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes, Ti
         }
     }
 
+    /// <summary>
+    /// Null from a legacy server. A modern one may refuse the first version that it is offered and name those that it has; it never
+    /// gets <c>initialize</c> unless it names a legacy one.
+    /// </summary>
     private async Task<UpstreamSession?> DiscoverAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct)
+    {
+        for (var isFirst = true; ; isFirst = false)
+        {
+            if (await AskWhatItSpeaksAsync(target, ct) is not { } answer)
+            {
+                return null;
+            }
+
+            if (answer.Outline.Result.Exists)
+            {
+                return ReadDiscoverResult(target, answer.Outline.Result.Of(answer.Bytes), offered);
+            }
+
+            if (answer.Outline.ErrorCode is not (RpcCodes.HeaderMismatch or RpcCodes.MissingClientCapability or RpcCodes.UnsupportedProtocolVersion))
+            {
+                return null;
+            }
+
+            var supported = SupportedVersions(answer.Outline.Error.Of(answer.Bytes));
+            if (supported.Any(v => Protocol.LegacyVersions.Contains(v, StringComparer.Ordinal)))
+            {
+                return null;
+            }
+
+            if (!isFirst || !supported.Contains(Protocol.Modern, StringComparer.Ordinal))
+            {
+                throw new UpstreamException(UpstreamFailure.Nonsense, $"The server refused {Methods.Discover} (code {answer.Outline.ErrorCode}).");
+            }
+        }
+    }
+
+    /// <summary>The response to <c>server/discover</c>; null where what came is no message.</summary>
+    private async Task<UpstreamMessage?> AskWhatItSpeaksAsync(UpstreamTarget target, CancellationToken ct)
     {
         var body = Build(1, Methods.Discover, json => WriteModernMeta(json));
         using var request = Request(target, Protocol.Modern, sessionId: null, Methods.Discover, name: null, body);
@@ -173,12 +211,9 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes, Ti
         {
             await foreach (var message in exchange.ReadAsync(1, ct))
             {
-                if (message.Outline.Result.Exists && Supports(message.Outline.Result.Of(message.Bytes), out var result))
+                if (message.Outline.Kind == MessageKind.Response)
                 {
-                    var info = result.TryGetProperty("_meta", out var meta) && meta.ValueKind == JsonValueKind.Object && meta.TryGetProperty(Protocol.MetaServerInfo, out var value)
-                        ? value.GetRawText() : "{}";
-                    var capabilities = result.TryGetProperty("capabilities", out var declared) ? declared.GetRawText() : "{}";
-                    return new UpstreamSession(target, Protocol.Modern, sessionId: null, ToBytes(info), ToBytes(capabilities), offered);
+                    return message;
                 }
             }
         }
@@ -290,14 +325,30 @@ internal sealed class UpstreamClient(EgressHttp egress, int maxResponseBytes, Ti
         return new UpstreamSession(target, version, sessionId, ToBytes(info), ToBytes(capabilities), offered, sse);
     }
 
-    private static bool Supports(ReadOnlyMemory<byte> bytes, out JsonElement result)
+    private static UpstreamSession? ReadDiscoverResult(UpstreamTarget target, ReadOnlyMemory<byte> bytes, ClientCapabilities offered)
     {
         using var document = JsonDocument.Parse(bytes);
-        result = document.RootElement.Clone();
-        return result.TryGetProperty("supportedVersions", out var versions)
-            && versions.ValueKind == JsonValueKind.Array
-            && versions.EnumerateArray().Any(v => v.ValueKind == JsonValueKind.String && v.ValueEquals(Protocol.Modern));
+        var result = document.RootElement;
+        if (!Texts(result, "supportedVersions").Contains(Protocol.Modern, StringComparer.Ordinal))
+        {
+            return null;
+        }
+
+        var info = result.TryGetProperty("_meta", out var meta) && meta.ValueKind == JsonValueKind.Object && meta.TryGetProperty(Protocol.MetaServerInfo, out var value)
+            ? value.GetRawText() : "{}";
+        var capabilities = result.TryGetProperty("capabilities", out var declared) ? declared.GetRawText() : "{}";
+        return new UpstreamSession(target, Protocol.Modern, sessionId: null, ToBytes(info), ToBytes(capabilities), offered);
     }
+
+    private static string[] SupportedVersions(ReadOnlyMemory<byte> error)
+    {
+        using var document = JsonDocument.Parse(error);
+        return document.RootElement.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object ? Texts(data, "supported") : [];
+    }
+
+    private static string[] Texts(JsonElement json, string member) => json.TryGetProperty(member, out var list) && list.ValueKind == JsonValueKind.Array
+        ? [.. list.EnumerateArray().Where(v => v.ValueKind == JsonValueKind.String).Select(v => v.GetString()!)]
+        : [];
 
     private HttpMessageInvoker Sockets(UpstreamTarget target)
     {

@@ -12,6 +12,9 @@ internal sealed class UpstreamSession(UpstreamTarget target, string version, str
     /// <summary>What a server says of itself is kept as long as the session: more than this many bytes is not kept.</summary>
     private const int MaxDescription = 64 * 1024;
 
+    private readonly Lock _lock = new();
+    private readonly List<Action<UpstreamMessage>> _answering = [];
+    private IDisposable? _stream;
     private long _lastId = 1;
 
     public UpstreamTarget Target { get; } = target;
@@ -51,4 +54,61 @@ internal sealed class UpstreamSession(UpstreamTarget target, string version, str
     }
 
     public long NextId() => Interlocked.Increment(ref _lastId);
+
+    /// <summary>What listens to the session's own stream, opened once and kept as long as the session.</summary>
+    public T Keep<T>(Func<T> open)
+        where T : class, IDisposable
+    {
+        lock (_lock)
+        {
+            return (T)(_stream ??= open());
+        }
+    }
+
+    /// <summary>Ends what was kept.</summary>
+    public void Release()
+    {
+        IDisposable? stream;
+        lock (_lock)
+        {
+            (stream, _stream) = (_stream, null);
+        }
+
+        stream?.Dispose();
+    }
+
+    /// <summary>Puts what the server asks on the session's own stream to a call's client until it is disposed. Only where all calls are one caller's.</summary>
+    public IDisposable Answer(Action<UpstreamMessage> take)
+    {
+        lock (_lock)
+        {
+            _answering.Add(take);
+        }
+
+        return new Answering(this, take);
+    }
+
+    /// <summary>Hands a request of the server to the newest call that answers; false when none does.</summary>
+    public bool TryAnswer(UpstreamMessage request)
+    {
+        Action<UpstreamMessage>? take;
+        lock (_lock)
+        {
+            take = _answering.LastOrDefault();
+        }
+
+        take?.Invoke(request);
+        return take is not null;
+    }
+
+    private sealed class Answering(UpstreamSession session, Action<UpstreamMessage> take) : IDisposable
+    {
+        public void Dispose()
+        {
+            lock (session._lock)
+            {
+                session._answering.Remove(take);
+            }
+        }
+    }
 }

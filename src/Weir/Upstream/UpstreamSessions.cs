@@ -14,8 +14,12 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
 
     private readonly ConcurrentDictionary<Key, Lazy<Task<UpstreamSession>>> _open = new();
 
+    /// <summary>How many are open.</summary>
+    public int Count => _open.Count;
+
     /// <summary>The open conversation, or a new one; callers that come at once share one opening.</summary>
-    public async ValueTask<UpstreamSession> GetAsync(UpstreamTarget target, string affinity, ClientCapabilities offered, CancellationToken ct)
+    /// <param name="isUse">False for who only listens: a conversation that nobody calls in ends all the same.</param>
+    public async ValueTask<UpstreamSession> GetAsync(UpstreamTarget target, string affinity, ClientCapabilities offered, CancellationToken ct, bool isUse = true)
     {
         var key = new Key(target.InstanceId, target.Endpoint.OriginalString, affinity, offered.Json);
         var opening = _open.GetOrAdd(key, static (_, state) => new Lazy<Task<UpstreamSession>>(
@@ -28,7 +32,11 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
                 return await GetAsync(target, affinity, offered, ct);
             }
 
-            session.LastUsed = time.GetTimestamp();
+            if (isUse || session.LastUsed == 0)
+            {
+                session.LastUsed = time.GetTimestamp();
+            }
+
             return session;
         }
         catch (Exception) when (opening.Value.IsFaulted)
@@ -47,6 +55,8 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
         {
             _open.TryRemove(new KeyValuePair<Key, Lazy<Task<UpstreamSession>>>(key, opening));
         }
+
+        session.Release();
     }
 
     /// <summary>Ends all conversations of one caller's session.</summary>

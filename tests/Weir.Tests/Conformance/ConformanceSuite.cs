@@ -36,7 +36,7 @@ internal static partial class ConformanceSuite
 
     /// <param name="command">Is run with the URL of each scenario's server.</param>
     public static Task<IReadOnlyList<ScenarioResult>> ClientAsync(string command, string requirements) =>
-        RunAsync("client", requirements, "--command", command);
+        RunAsync("client", requirements, "--timeout", "90000", "--command", command);
 
     private static async Task<IReadOnlyList<ScenarioResult>> RunAsync(string leg, string requirements, params string[] target)
     {

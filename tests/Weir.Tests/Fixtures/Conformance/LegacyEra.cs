@@ -61,8 +61,7 @@ internal sealed class LegacyEra(Features features, CancellationToken ending)
         var reply = new Reply(http);
         try
         {
-            Reply.BeginStream(http);
-            await http.Response.Body.FlushAsync(over.Token);
+            await reply.BeginAsync();
             await foreach (var change in channel.Reader.ReadAllAsync(over.Token))
             {
                 if (change.Uri is null || session.IsSubscribed(change.Uri))

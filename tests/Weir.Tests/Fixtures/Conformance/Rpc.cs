@@ -66,6 +66,14 @@ internal sealed class Reply(HttpContext http)
 {
     private bool _streams;
 
+    /// <summary>Begins the stream before there is anything to say.</summary>
+    public Task BeginAsync()
+    {
+        _streams = true;
+        BeginStream(http);
+        return http.Response.Body.FlushAsync(http.RequestAborted);
+    }
+
     public async Task SendAsync(JsonObject message)
     {
         if (!_streams)
