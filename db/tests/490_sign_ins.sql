@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 select embedded_issuer as ours from weir.installation \gset
-select plan(case when :'ours' then 51 else 19 end);
+select plan(case when :'ours' then 51 else 20 end);
 select pg_temp.user('ann'), pg_temp.user('bob') \g /dev/null
 create function pg_temp.email(p_name text) returns text language sql as $$ select email from auth.users where id = pg_temp.id(p_name); $$;
 create function pg_temp.try(p_email text, p_address text default '192.0.2.1') returns text language sql as $$
@@ -84,6 +84,7 @@ select throws_ok($$select weir.sign_up('new@example.org', 'hash')$$, 'WR005', nu
 \else
 -- Where people sign in at their project: nobody does here, and nothing of them is told
 select is(pg_temp.be('engine', 'select weir.open_sign_in({ann}, null)'), 'WR010', 'nobody signs in here who signs in there');
+select is(pg_temp.be('engine', 'select weir.refresh_sign_in({ann}, 0)'), 'WR010', 'nor goes on');
 select is(pg_temp.be('engine', $$select weir.sign_up('new@example.org', 'hash')$$), 'WR010', 'nor up');
 select is(pg_temp.try(pg_temp.email('ann')), 't', 'an address is nobody''s, and has no password');
 select is((select count(*) from weir.sign_ins), 0::bigint, 'and nothing is kept');
