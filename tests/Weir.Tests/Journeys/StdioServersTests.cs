@@ -43,9 +43,9 @@ public sealed class WeirWithNode(TestCluster cluster) : RunningWeir(cluster)
     }
 
     /// <summary>A package as an instance that runs, is granted, and whose tools are listed.</summary>
-    internal async Task AddAsync(string name, string package, string version, string[] args, string share = "instance")
+    internal async Task AddAsync(string name, string package, string version, string bin, string[] args, string share = "instance")
     {
-        var entry = new { slug = name, name, transport = "stdio", runtime = "process", package, version, args, default_share = share };
+        var entry = new { slug = name, name, transport = "stdio", runtime = "process", package, version, bin, args, default_share = share };
         await Database.Owner.ScalarAsync<Guid>("select weir.publish_catalog_server($1)", [Sql.Jsonb(JsonSerializer.Serialize(entry))], CancellationToken.None);
         var config = JsonSerializer.Serialize(new { name, catalog = name, share });
         var made = await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId), Sql.Jsonb(config));
@@ -72,13 +72,13 @@ public sealed class StdioServersTests(WeirWithNode weir) : IClassFixture<WeirWit
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData("everything", "@modelcontextprotocol/server-everything", NodeHost.Version, "stdio", "echo", """{"message":"hello"}""", "Echo: hello")]
-    [InlineData("filesystem", "@modelcontextprotocol/server-filesystem", NodeHost.Version, "${folder}", "list_allowed_directories", "{}", "weir-stdio-")]
-    [InlineData("memory", "@modelcontextprotocol/server-memory", NodeHost.Version, null, "read_graph", "{}", "entities")]
-    [InlineData("thinking", "@modelcontextprotocol/server-sequential-thinking", NodeHost.Version, null, "sequentialthinking", """{"thought":"low","nextThoughtNeeded":false,"thoughtNumber":1,"totalThoughts":1}""", "thoughtHistoryLength")]
-    public async Task An_unmodified_server_of_npm_lists_and_answers(string name, string package, string version, string? argument, string tool, string arguments, string expected)
+    [InlineData("everything", "@modelcontextprotocol/server-everything", "mcp-server-everything", "stdio", "echo", """{"message":"hello"}""", "Echo: hello")]
+    [InlineData("filesystem", "@modelcontextprotocol/server-filesystem", "mcp-server-filesystem", "${folder}", "list_allowed_directories", "{}", "weir-stdio-")]
+    [InlineData("memory", "@modelcontextprotocol/server-memory", "mcp-server-memory", null, "read_graph", "{}", "entities")]
+    [InlineData("thinking", "@modelcontextprotocol/server-sequential-thinking", "mcp-server-sequential-thinking", null, "sequentialthinking", """{"thought":"low","nextThoughtNeeded":false,"thoughtNumber":1,"totalThoughts":1}""", "thoughtHistoryLength")]
+    public async Task An_unmodified_server_of_npm_lists_and_answers(string name, string package, string bin, string? argument, string tool, string arguments, string expected)
     {
-        await weir.AddAsync(name, package, version, argument is null ? [] : [argument == "${folder}" ? weir.Folder : argument]);
+        await weir.AddAsync(name, package, NodeHost.Version, bin, argument is null ? [] : [argument == "${folder}" ? weir.Folder : argument]);
         var answer = await new RawClient(weir.Client(weir.World.AgentKey)).CallAsync($"{name}__{tool}", arguments);
         answer.Body.ShouldContain(expected);
         answer.Json.TryGetProperty("error", out _).ShouldBeFalse(answer.Body);
@@ -87,7 +87,7 @@ public sealed class StdioServersTests(WeirWithNode weir) : IClassFixture<WeirWit
     [Fact]
     public async Task The_browsers_server_lists_its_tools_without_a_browser()
     {
-        await weir.AddAsync("browser", "@playwright/mcp", "0.0.83", ["--headless"]);
+        await weir.AddAsync("browser", "@playwright/mcp", "0.0.83", "playwright-mcp", ["--headless"]);
         var listed = await new RawClient(weir.Client(weir.World.AgentKey)).ModernAsync("tools/list");
         listed.Body.ShouldContain("\"browser__browser_navigate\"");
         listed.Body.ShouldContain("\"browser__browser_snapshot\"");
@@ -100,8 +100,8 @@ public sealed class StdioServersTests(WeirWithNode weir) : IClassFixture<WeirWit
     [Fact]
     public async Task Five_hundred_clients_that_vanish_leave_no_child_session_stream_or_parked_call_behind()
     {
-        await weir.AddAsync("own", "weir-fixture", "1.0.0", [], "session");
-        await weir.AddAsync("shared", "weir-fixture", "1.0.0", []);
+        await weir.AddAsync("own", "weir-fixture", "1.0.0", "weir-fixture", [], "session");
+        await weir.AddAsync("shared", "weir-fixture", "1.0.0", "weir-fixture", []);
         weir.Clock.Advance(TimeSpan.FromMinutes(11));
         await weir.Services.GetRequiredService<UpstreamSessions>().SweepAsync(Token);
         var before = await CountAsync();
