@@ -98,8 +98,9 @@ internal static class EnvelopeReader
             if (_reader.Is("jsonrpc"u8))
             {
                 _reader.Read();
-                _isVersion2 = _reader.Token == JsonTokenType.String && _reader.Is("2.0"u8);
+                // Checked before it is compared: half of a surrogate pair compares with nothing.
                 _reader.SkipValue();
+                _isVersion2 = _reader.Token == JsonTokenType.String && _reader.Is("2.0"u8);
             }
             else if (_reader.Is("id"u8))
             {

@@ -3,9 +3,10 @@ using System.Text;
 namespace Weir.Tests.Infrastructure;
 
 /// <summary>
-/// Requests at an MCP endpoint: most are nearly right, some are right, some are rubbish. The same seed gives the same requests.
+/// Requests at an MCP endpoint: a quarter is well-formed, and what it asks for is odd; of the others most are nearly right, some are
+/// rubbish. The same seed gives the same requests.
 /// </summary>
-internal sealed class EnvelopeGrammar(Random random, string key, string[] paths, string[] names, string[] sessions)
+internal sealed class EnvelopeGrammar(Random random, string host, string key, string[] paths, string[] names, string[] sessions)
 {
     private static readonly string[] Methods =
     [
@@ -24,9 +25,12 @@ internal sealed class EnvelopeGrammar(Random random, string key, string[] paths,
         "{\"é\":1,\"e\\u0301\":2}", "\"'; drop table agents; --\"", "\"../../etc/passwd\"", "\"=?base64?!!!?=\"", "{\"$ref\":\"http://127.0.0.1:1/\"}",
     ];
 
+    private bool _isWellFormed;
+
     public FuzzedRequest Next()
     {
-        var version = Pick(Versions);
+        _isWellFormed = random.Next(4) == 0;
+        var version = _isWellFormed ? Versions[0] : Pick(Versions);
         var method = Pick(Methods);
         var name = Pick(names);
         var body = Encoding.UTF8.GetBytes(Message(method, name, version));
@@ -58,7 +62,7 @@ internal sealed class EnvelopeGrammar(Random random, string key, string[] paths,
 
         if (!OneIn(20))
         {
-            members.Add($"\"id\":{Pick(Ids)}");
+            members.Add($"\"id\":{(_isWellFormed ? Ids[0] : Pick(Ids))}");
         }
 
         if (OneIn(15))
@@ -131,7 +135,7 @@ internal sealed class EnvelopeGrammar(Random random, string key, string[] paths,
         return "{" + string.Join(',', Shuffled(members)) + "}";
     }
 
-    private string Arguments() => random.Next(6) switch
+    private string Arguments() => (_isWellFormed ? 5 : random.Next(6)) switch
     {
         0 => Pick(Values),
         1 => $"{{\"message\":{Pick(Values)}}}",
@@ -144,7 +148,7 @@ internal sealed class EnvelopeGrammar(Random random, string key, string[] paths,
     private string Head(string method, string name, string version, int length)
     {
         var head = new StringBuilder().Append(OneIn(60) ? Pick(["DELETE", "PUT", "OPTIONS", "HEAD", "PATCH"]) : "POST").Append(' ').Append(Pick(paths)).Append(" HTTP/1.1\r\n");
-        head.Append("Host: ").Append(OneIn(200) ? "evil.example" : "127.0.0.1").Append("\r\n");
+        head.Append("Host: ").Append(OneIn(200) ? Pick(["evil.example", "127.0.0.1", ""]) : host).Append("\r\n");
         Add(head, "Authorization", OneIn(40) ? Pick(["Bearer", "Bearer x", "Basic eDp5", "Bearer " + key[..^1], key, "Bearer " + key + key]) : "Bearer " + key);
         Add(head, "Accept", OneIn(40) ? Pick(["", "*/*", "text/html", "application/json"]) : "application/json, text/event-stream");
         Add(head, "Content-Type", OneIn(40) ? Pick(["text/plain", "application/json; charset=utf-16", "multipart/form-data"]) : "application/json");
@@ -214,7 +218,8 @@ internal sealed class EnvelopeGrammar(Random random, string key, string[] paths,
         return array;
     }
 
-    private bool OneIn(int n) => random.Next(n) == 0;
+    /// <summary>Whether this time something is not as it should be.</summary>
+    private bool OneIn(int n) => !_isWellFormed && random.Next(n) == 0;
 
     private string Pick(string[] from) => from[random.Next(from.Length)];
 

@@ -1,16 +1,23 @@
 using System.Globalization;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using Weir.Configuration;
 using Weir.Tests.Chat;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Journeys;
 
+/// <summary>A replica that lets an agent call as often as it likes.</summary>
+public sealed class UnhurriedWeir(TestCluster cluster) : RunningWeir(cluster)
+{
+    private protected override WeirConfig Configure(WeirConfig config) => config with { Limits = new LimitsConfig { CallsPerSecondPerAgent = 0, CallsPerSecondPerOrganization = 0 } };
+}
+
 /// <summary>A hundred thousand envelopes, most of them wrong: each gets an answer, none an internal error, none a byte of another tenant.</summary>
-public sealed class EnvelopeFuzzTests(RunningWeir weir, ITestOutputHelper output) : IClassFixture<RunningWeir>
+public sealed class EnvelopeFuzzTests(UnhurriedWeir weir, ITestOutputHelper output) : IClassFixture<UnhurriedWeir>
 {
     private const int Messages = 100_000;
-    private const int Connections = 16;
+    private const int Connections = 32;
     private const int Batch = 16;
 
     /// <summary>In what the other tenant's server says and answers, and in nothing that is sent.</summary>
@@ -34,7 +41,7 @@ public sealed class EnvelopeFuzzTests(RunningWeir weir, ITestOutputHelper output
         output.WriteLine($"WEIR_TEST_SEED={seed}");
         var started = TimeProvider.System.GetTimestamp();
         var statuses = await Task.WhenAll(Enumerable.Range(0, Connections).Select(i => Task.Run(() =>
-            FuzzAsync(new EnvelopeGrammar(new Random(unchecked(seed + (i * 7919))), weir.World.AgentKey, paths, names, sessions), $"WEIR_TEST_SEED={seed}, connection {i}"))));
+            FuzzAsync(new EnvelopeGrammar(new Random(unchecked(seed + (i * 7919))), weir.Url.Authority, weir.World.AgentKey, paths, names, sessions), $"WEIR_TEST_SEED={seed}, connection {i}"))));
 
         var all = statuses.SelectMany(s => s).GroupBy(s => s.Key).ToDictionary(g => g.Key, g => g.Sum(s => s.Value));
         var seconds = TimeProvider.System.GetElapsedTime(started).TotalSeconds;

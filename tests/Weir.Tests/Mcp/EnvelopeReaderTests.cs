@@ -87,6 +87,14 @@ public sealed class EnvelopeReaderTests
     public void What_jsonb_cannot_hold_is_refused(string arguments) => Refuse(Call(arguments)).RpcCode.ShouldBe(RpcCodes.InvalidRequest);
 
     [Theory]
+    [InlineData("""{"jsonrpc":"\ud800","id":1,"method":"ping"}""")]
+    [InlineData("""{"jsonrpc":"2.\u0000","id":1,"method":"ping"}""")]
+    [InlineData("""{"jsonrpc":"2.0","id":"\ud800","method":"ping"}""")]
+    [InlineData("""{"jsonrpc":"2.0","id":1,"method":"\ud800"}""")]
+    [InlineData("""{"jsonrpc":"2.0","id":1,"\ud800":"ping"}""")]
+    public void Half_of_a_surrogate_pair_is_refused_wherever_it_stands(string message) => Refuse(message).RpcCode.ShouldBe(RpcCodes.InvalidRequest);
+
+    [Theory]
     [InlineData("{\"a\":\"\\ud83d\\ude00\"}")]
     [InlineData("{\"a\":\"\\\\u0000\"}")]
     [InlineData("{\"a\":1e300,\"b\":-0.0,\"c\":123456789012345678901234567890}")]

@@ -43,6 +43,7 @@ internal sealed class Features
     private int _cancelled;
     private int _calls;
     private int _readings;
+    private int _subscriptions;
 
     public Changes Changes { get; } = new();
 
@@ -62,11 +63,23 @@ internal sealed class Features
     /// <summary>How many calls of <c>test_wait</c> learned that nobody waits for them.</summary>
     public int Cancelled => Volatile.Read(ref _cancelled);
 
+    /// <summary>How many subscriptions legacy clients asked for.</summary>
+    public int Subscriptions => Volatile.Read(ref _subscriptions);
+
+    /// <summary>Until then they are not answered.</summary>
+    public Task Subscribing { get; set; } = Task.CompletedTask;
+
     public static JsonObject ServerInfo => new() { ["name"] = "weir-conformance", ["version"] = "1.0.0" };
 
     public static JsonObject Capabilities => Rpc.Object("""
         {"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}}
         """);
+
+    public Task SubscribeAsync()
+    {
+        Interlocked.Increment(ref _subscriptions);
+        return Subscribing;
+    }
 
     public void CountCancelled() => Interlocked.Increment(ref _cancelled);
 

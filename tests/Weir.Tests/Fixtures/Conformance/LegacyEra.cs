@@ -135,6 +135,11 @@ internal sealed class LegacyEra(Features features, CancellationToken ending)
         using var call = new LegacyCall(session, stream, id, parameters);
         try
         {
+            if (method == "resources/subscribe")
+            {
+                await features.SubscribeAsync();
+            }
+
             stream.Finish(Rpc.Result(id, SessionResult(session, method, parameters) ?? await features.AnswerAsync(method, call) ?? throw new RpcException(Rpc.MethodNotFound, "Method not found")));
         }
         catch (RpcException e)

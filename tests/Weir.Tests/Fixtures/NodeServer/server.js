@@ -7,6 +7,7 @@ const vices = new Set(process.argv.slice(2));
 const say = (message) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\n');
 const text = (id, value) => say({ id, result: { content: [{ type: 'text', text: typeof value === 'string' ? value : JSON.stringify(value) }] } });
 const asked = new Map();
+let questions = 0;
 const noted = [];
 let clientCapabilities;
 let initialized = 0;
@@ -45,7 +46,7 @@ const tools = {
     text(id, 'done');
   },
   ask: (id, args) => {
-    const question = `question-${asked.size + 1}`;
+    const question = `question-${++questions}`;
     asked.set(question, (answer) => text(id, answer.result ?? answer.error));
     say({ id: question, method: args.method, params: args.params ?? {} });
   },
