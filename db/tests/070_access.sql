@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(79);
+select plan(80);
 
 -- validate
 savepoint s;
@@ -172,6 +172,11 @@ select is(pg_temp.be('mel', 'select count(*) from get_organization_mcp_configs({
 select is(pg_temp.be('mel', 'select count(*) from get_organization_mcp_configs({a}, {robo})'), 'WR004', 'V6_nor_an_agent_s');
 update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
 select is(pg_temp.be('mel', 'select count(*) from get_organization_mcp_configs({a}, {bot})'), 'WR004', 'V8_an_admin_of_both_finds_b_s_agent_in_b_only');
+rollback to s;
+
+-- An organization that is closed, of somebody whose other one is open
+update organizations set is_active = false where id = pg_temp.id('a');
+select is(pg_temp.be('mel', 'select count(*) from get_organization_mcp_configs({a})'), 'WR004', 'M3_an_inactive_organization_s_servers_are_listed_for_nobody');
 rollback to s;
 
 -- A server of the organization's own, without a catalog entry

@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(49);
+select plan(50);
 
 select pg_temp.make('hello', 'ann', $$select post_chat_message({chat}, 'hello', 'c1')$$),
        pg_temp.make('second', 'ann', $$select create_agent({a}, 'Second', workspace_id => {home})$$),
@@ -60,6 +60,13 @@ select is(pg_temp.turn('two', 'second'), 'begun[]', 'S15_then_it_is_another_one_
 select is(pg_temp.turn('one', a, u, m), 'WR004', format('S1_%s does not answer %s for %s', a, m, u))
 from (values ('robo', 'mia', 'hello'), ('private', 'ann', 'hello'), ('bot', 'ann', 'hello'), ('bot', 'bob', 'hello'),
              ('robo', 'bob', 'hello'), ('robo', 'ann', 'chat')) t(a, u, m);
+savepoint s;
+-- whose own agent in b does not answer in a
+select pg_temp.make('melsbot', 'mel', $$select create_agent({b}, 'Mine')$$) \g /dev/null
+select pg_temp.be('ann', 'select add_workspace_member({home}, user_id => {mel})') \g /dev/null
+select pg_temp.make('mels', 'mel', $$select post_chat_message({chat}, 'hello')$$) \g /dev/null
+select is(pg_temp.turn('one', 'melsbot', 'mel', 'mels'), 'WR004', 'S1_an_agent_of_another_organization_does_not_answer');
+rollback to s;
 select is(pg_temp.be('engine', $$select weir.begin_chat_turn({one}, null, {robo}, {hello}, '1 minute')$$), 'WR004', 'nobody''s message');
 select is(pg_temp.be('engine', $$select weir.begin_chat_turn({one}, {ann}, null, {hello}, '1 minute')$$), 'WR004', 'nobody''s answer');
 select is(pg_temp.be('engine', $$select weir.begin_chat_turn({one}, {ann}, {robo}, null, '1 minute')$$), 'WR004', 'no message');

@@ -88,6 +88,16 @@ select case when (select rolsuper from pg_roles where rolname = current_user) th
   where id = {cserver}$$), 'locked and counted', 'a refresh takes no lock')
   else skip('needs a superuser', 1) end;
 
+-- Nor does who may not: an admin of another organization stops nobody's calls by asking
+insert into organization_members (organization_id, user_id, role) values (pg_temp.id('b'), pg_temp.id('otto'), 'admin');
+select case when (select rolsuper from pg_roles where rolname = current_user) then
+  is(pg_temp.trial(format('select pg_temp.outcome(%L, $q$%s$q$)', who, sql)), outcome, format('V8_%s: %s: %s', who, sql, outcome))
+  else skip('needs a superuser', 1) end
+from (values ('otto', $$select manage_mcp_servers('delete', {c}, null, {cserver})$$, 'locked f, counted f'),
+             ('ann', $$select manage_mcp_servers('delete', {c}, null, {cserver})$$, 'locked and counted'),
+             ('otto', $$select set_member_status({c}, {ann}, 'suspended')$$, 'locked f, counted f'),
+             ('ann', $$select set_member_status({c}, {otto}, 'suspended')$$, 'locked and counted')) t(who, sql, outcome);
+
 -- TRUNCATE fires no row trigger: refused, and by each table itself and not only by one that refers to it
 select is_empty($$
   select t.name from unnest(array['organizations', 'organization_members', 'agents', 'agent_api_keys', 'workspace_members',

@@ -60,6 +60,19 @@ select pg_temp.call('y' || n) from generate_series(1, 5) n \g /dev/null
 select is((select concat_ws(' ', occurrences, own_rows) from weir.denial_counts where reason = 'item_not_granted'), '5 2', 'two are rows');
 select throws_ok(format('select weir.set_setting(''equal_denials'', %L)', v), '23514', null, 'not ' || v) from unnest(array['0', '1001', '"x"', 'null', '[]']) v;
 
+-- Two organizations in one batch, equal in all else
+select set_eq(format($$select unnest(weir.count_denials(array(select (row_number() over (), o, 'lifecycle', 'unknown', 'system', null, null, null, null)::weir.denial
+  from unnest(array_fill(%L::uuid, array[5]) || %L::uuid) o)))$$, pg_temp.id('a'), pg_temp.id('b')), '{3,4,5}'::integer[], 'T3_the_denials_of_one_do_not_count_for_another');
+
+-- What a denial names may be another organization's: anybody may think of an id
+delete from weir.denial_counts;
+insert into weir.denial_counts (organization_id, minute, kind, reason, actor_kind, user_id, agent_id, instance_id, occurrences, own_rows, last_at)
+select pg_temp.id('a'), now() - interval '1 hour', kind, 'no_grant', 'user', pg_temp.id('ann'), pg_temp.id(agent), pg_temp.id(instance), 9, 2, clock_timestamp()
+from (values ('tool_execution', 'bot', 'spy'), ('context_request', 'robo', 'files')) d(kind, agent, instance);
+select weir.close_denial_counts(100) \g /dev/null
+select set_eq($$select kind, agent_name, instance_name from mcp_interaction_logs where occurrences = 7$$,
+  $$values ('tool_execution', null, null), ('context_request', 'Robo', 'files')$$, 'T3_its_name_is_not_in_the_record');
+
 -- Who
 select is(pg_temp.be(w, f), '42501', format('%s: %s', w, f)) from unnest(array['ann', 'anon', 'service', 'gateway', 'writer:ann']) w,
   unnest(array['select * from weir.denial_counts', 'select weir.close_denial_counts(1)', 'select weir.count_denials(null)']) f;

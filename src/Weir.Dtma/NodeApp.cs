@@ -90,7 +90,7 @@ internal sealed class NodeApp
         DataDirectory.Prepare(options.DataDirectory);
         using var only = DataDirectory.Lock(options.DataDirectory);
         var uids = Libc.IsRoot ? await UidRange.TakeAsync(options.DataDirectory, options.FirstUid, time) : null;
-        var problem = await ProcessRuntime.FindProblemAsync(options.NodeProgram, options.NpmProgram, options.DataDirectory, options.FirstUid);
+        var problem = await ProcessRuntime.FindProblemAsync(options.NodeProgram, options.NpmProgram, options.DataDirectory, uids?.First);
         var node = new NodeApp(options, time, problem, uids);
         await node.RunAsync();
     }

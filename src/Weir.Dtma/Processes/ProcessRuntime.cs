@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Weir.Dtma.Linux;
 
 namespace Weir.Dtma.Processes;
 
@@ -7,7 +6,8 @@ namespace Weir.Dtma.Processes;
 internal static class ProcessRuntime
 {
     /// <summary>Null when they can; else one line that says what to do.</summary>
-    public static async Task<string?> FindProblemAsync(string nodeProgram, string npmProgram, string dataDirectory, uint firstUid)
+    /// <param name="uid">A user of the node's own range: what runs as one of another node's, that node may kill at any time. Null: the node's own user.</param>
+    public static async Task<string?> FindProblemAsync(string nodeProgram, string npmProgram, string dataDirectory, uint? uid)
     {
         if (!File.Exists(nodeProgram))
         {
@@ -19,7 +19,7 @@ internal static class ProcessRuntime
             return $"npm was not found ({npmProgram}): install it, or name it with --npm.";
         }
 
-        var user = Libc.IsRoot ? new[] { "setpriv", $"--reuid={firstUid}", $"--regid={firstUid}", "--clear-groups" } : ["setpriv"];
+        var user = uid is { } u ? new[] { "setpriv", $"--reuid={u}", $"--regid={u}", "--clear-groups" } : ["setpriv"];
         if (!await RunAsync([.. user, "--no-new-privs", "--", "test", "-x", dataDirectory]))
         {
             return $"Children cannot reach {dataDirectory}: choose a --data directory that every user may pass through, or install setpriv.";

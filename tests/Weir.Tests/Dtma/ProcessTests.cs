@@ -50,6 +50,26 @@ public sealed class ProcessTests(OneNode shared) : IClassFixture<OneNode>
     }
 
     [Fact]
+    public async Task A_node_tries_its_runtime_as_a_user_of_its_own_range_which_no_other_node_clears()
+    {
+        Assert.SkipUnless(Environment.IsPrivilegedProcess, "Only root can give children a user of their own.");
+        var data = NodeHost.NewDataDirectory();
+        var (program, seen) = (Path.Combine(data, "node.sh"), Path.Combine(data, "seen"));
+        await File.WriteAllTextAsync(program, $"#!/bin/sh\nid -u >>{seen}\n", Token);
+        await File.WriteAllTextAsync(seen, "", Token);
+        const UnixFileMode everybodyReads = UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead | UnixFileMode.UserWrite;
+        File.SetUnixFileMode(program, everybodyReads | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+        File.SetUnixFileMode(seen, everybodyReads | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite);
+        await using var node = await NodeHost.StartAsync(["--node", program], data);
+        (await node.NodeStatusAsync()).Problem.ShouldBeNull();
+        var own = await FirstUserAsync(data);
+        own.ShouldNotBe(await FirstUserAsync(shared.Node.Data), "The shared node has a range already.");
+        (await File.ReadAllTextAsync(seen, Token)).Trim().ShouldBe(own);
+
+        static async Task<string> FirstUserAsync(string data) => (await File.ReadAllLinesAsync(Path.Combine(data, "state", "uids"), Token))[0];
+    }
+
+    [Fact]
     public async Task Organizations_cannot_read_each_others_files_nor_the_nodes()
     {
         Assert.SkipUnless(Environment.IsPrivilegedProcess, "Only root can give children a user of their own.");

@@ -201,13 +201,20 @@ internal sealed class NodeHost : IAsyncDisposable
             }
         };
         Process.BeginErrorReadLine();
-        var line = await Process.StandardOutput.ReadLineAsync().WaitAsync(Patience) ?? throw new InvalidOperationException($"The node did not start: {Errors}");
+        var line = await Process.StandardOutput.ReadLineAsync().WaitAsync(Patience) ?? throw await NotStartedAsync();
         var ready = JsonNode.Parse(line)!;
         Url = new Uri(ready["url"]!.GetValue<string>() + "/");
         NodeId = ready["nodeId"]?.GetValue<Guid>();
         var key = await File.ReadAllTextAsync(Path.Combine(Data, "state", "api-key"));
         Http = new HttpClient(new SocketsHttpHandler()) { BaseAddress = Url };
         Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
+    }
+
+    /// <summary>The end of one stream says nothing about the other: all that it said is there once the process is waited for.</summary>
+    private async Task<InvalidOperationException> NotStartedAsync()
+    {
+        await Process.WaitForExitAsync().WaitAsync(Patience);
+        return new InvalidOperationException($"The node did not start, and ended with {Process.ExitCode}: {Errors}");
     }
 }
 
