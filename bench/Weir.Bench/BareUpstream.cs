@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -7,9 +8,17 @@ using Microsoft.Extensions.Logging;
 
 namespace Weir.Bench;
 
-/// <summary>The ceiling: a modern MCP server that does as little as a server can, one tool that echoes 64 bytes, on bare Kestrel.</summary>
+/// <summary>
+/// The ceiling: an MCP server of both eras that does as little as a server can, on bare Kestrel. <c>/mcp</c> has one tool, an echo; below
+/// <c>/many/</c> and <c>/hang/</c> are servers with twenty, and what asks the latter after a POST to <c>/stop</c> waits forever.
+/// </summary>
 internal static class BareUpstream
 {
+    private static readonly byte[] ManyTools = Encoding.UTF8.GetBytes(string.Join(',', Enumerable.Range(0, 20).Select(n =>
+        $$$"""{"name":"tool_{{{n}}}","description":"Looks something up, as number {{{n}}} of twenty tools does, and answers it as text.","inputSchema":{"type":"object","properties":{"query":{"type":"string","description":"What to look for."},"limit":{"type":"integer","minimum":1,"maximum":100},"path":{"type":"string","description":"Where to look."}},"required":["query"]}}""")));
+
+    private static volatile bool _isStopped;
+
     public static async Task<int> RunAsync(int port)
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -30,38 +39,77 @@ internal static class BareUpstream
             read = await http.Request.BodyReader.ReadAsync();
         }
 
-        var answer = Answer(read.Buffer.ToArray());
+        var path = http.Request.Path.Value ?? "";
+        _isStopped |= path == "/stop";
+        if (_isStopped && path.StartsWith("/hang/", StringComparison.Ordinal))
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, http.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return;
+        }
+
+        var answer = path == "/stop" || HttpMethods.IsGet(http.Request.Method) ? default : Answer(read.Buffer.ToArray(), hasMany: path != "/mcp");
         http.Request.BodyReader.AdvanceTo(read.Buffer.End);
+        if (answer.IsEmpty)
+        {
+            http.Response.StatusCode = HttpMethods.IsGet(http.Request.Method) ? StatusCodes.Status405MethodNotAllowed : StatusCodes.Status202Accepted;
+            return;
+        }
+
         http.Response.ContentType = "application/json";
         http.Response.ContentLength = answer.Length;
         await http.Response.BodyWriter.WriteAsync(answer);
     }
 
-    private static ReadOnlyMemory<byte> Answer(byte[] body)
+    /// <summary>Empty for a notification.</summary>
+    private static ReadOnlyMemory<byte> Answer(byte[] body, bool hasMany)
     {
         var reader = new Utf8JsonReader(body);
         ReadOnlySpan<byte> id = default;
+        ReadOnlySpan<byte> message = "\"\""u8;
         var method = "";
-        reader.Read();
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        while (reader.Read())
         {
-            var isId = reader.ValueTextEquals("id"u8);
-            var isMethod = reader.ValueTextEquals("method"u8);
+            if (reader.TokenType != JsonTokenType.PropertyName)
+            {
+                continue;
+            }
+
+            var (isId, isMethod, isMessage) = (reader.CurrentDepth == 1 && reader.ValueTextEquals("id"u8), reader.CurrentDepth == 1 && reader.ValueTextEquals("method"u8), reader.ValueTextEquals("message"u8));
             reader.Read();
-            id = isId ? body.AsSpan((int)reader.TokenStartIndex, (int)(reader.BytesConsumed - reader.TokenStartIndex)) : id;
+            var value = body.AsSpan((int)reader.TokenStartIndex, (int)(reader.BytesConsumed - reader.TokenStartIndex));
+            id = isId ? value : id;
             method = isMethod ? reader.GetString()! : method;
-            reader.Skip();
+            message = isMessage ? value : message;
         }
 
-        var output = new ArrayBufferWriter<byte>(512);
+        return id.IsEmpty ? default : Write(id, method, message, hasMany);
+    }
+
+    private static ReadOnlyMemory<byte> Write(ReadOnlySpan<byte> id, string method, ReadOnlySpan<byte> message, bool hasMany)
+    {
+        var output = new ArrayBufferWriter<byte>(message.Length + 512);
         output.Write("{\"jsonrpc\":\"2.0\",\"id\":"u8);
         output.Write(id);
-        output.Write(method switch
+        switch (method)
         {
-            "server/discover" => ",\"result\":{\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\",\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{}}}}"u8,
-            "tools/list" => ",\"result\":{\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\",\"tools\":[{\"name\":\"echo\",\"inputSchema\":{\"type\":\"object\"}}]}}"u8,
-            _ => ",\"result\":{\"resultType\":\"complete\",\"content\":[{\"type\":\"text\",\"text\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}]}}"u8,
-        });
+            case "initialize":
+                output.Write(",\"result\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"bare\",\"version\":\"1\"}}}"u8);
+                break;
+            case "server/discover":
+                output.Write(",\"result\":{\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\",\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{}}}}"u8);
+                break;
+            case "tools/list":
+                output.Write(",\"result\":{\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\",\"tools\":["u8);
+                output.Write(hasMany ? ManyTools : "{\"name\":\"echo\",\"inputSchema\":{\"type\":\"object\"}}"u8);
+                output.Write("]}}"u8);
+                break;
+            default:
+                output.Write(",\"result\":{\"resultType\":\"complete\",\"content\":[{\"type\":\"text\",\"text\":"u8);
+                output.Write(message);
+                output.Write("}]}}"u8);
+                break;
+        }
+
         return output.WrittenMemory;
     }
 }

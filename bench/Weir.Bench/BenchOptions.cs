@@ -4,23 +4,34 @@ namespace Weir.Bench;
 
 /// <summary>How long one measurement takes, and how often all are repeated in turn.</summary>
 /// <param name="LogRows">Rows of the record before the measurement, where a benchmark has a large world; five million take some minutes to make.</param>
-internal sealed record BenchOptions(int Seconds, int Rounds, int LogRows)
+/// <param name="Streams">Idle streams that <c>gateway</c> opens.</param>
+/// <param name="Only">The one part of <c>gateway</c> that is run; null: all.</param>
+internal sealed record BenchOptions(int Seconds, int Rounds, int LogRows = 5_000_000, int Streams = 5000, string? Only = null)
 {
-    public static BenchOptions Parse(string[] args)
+    public static readonly BenchOptions Long = new(Seconds: 4, Rounds: 5);
+
+    /// <summary>For a benchmark of many measurements.</summary>
+    public static readonly BenchOptions Short = new(Seconds: 1, Rounds: 2);
+
+    public static BenchOptions Parse(string[] args, BenchOptions defaults)
     {
-        var options = new BenchOptions(Seconds: 4, Rounds: 5, LogRows: 5_000_000);
+        var options = defaults;
         for (var i = 0; i + 1 < args.Length; i += 2)
         {
-            var number = int.Parse(args[i + 1], CultureInfo.InvariantCulture);
+            var value = args[i + 1];
             options = args[i] switch
             {
-                "--seconds" => options with { Seconds = number },
-                "--rounds" => options with { Rounds = number },
-                "--log-rows" => options with { LogRows = number },
-                _ => throw new ArgumentException($"{args[i]} is not an option of this benchmark.", nameof(args)),
+                "--seconds" => options with { Seconds = Number(value) },
+                "--rounds" => options with { Rounds = Number(value) },
+                "--log-rows" => options with { LogRows = Number(value) },
+                "--streams" => options with { Streams = Number(value) },
+                "--only" when value is "calls" or "streams" or "list" or "fair" => options with { Only = value },
+                _ => throw new ArgumentException($"{args[i]} {value} is not an option of this benchmark.", nameof(args)),
             };
         }
 
         return options;
     }
+
+    private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
 }

@@ -7,18 +7,42 @@ using Weir.Postgres;
 
 namespace Weir.Bench;
 
-/// <summary>A database with one organization, and the processes that are measured.</summary>
+/// <summary>An organization of a benchmark, whose bounds are lifted.</summary>
+internal sealed record BenchOrganization(Guid Id, Guid User);
+
+/// <summary>A database with an organization, and the processes that are measured.</summary>
 internal sealed class BenchWorld : IAsyncDisposable
 {
+    /// <summary>What a call costs, not what an agent may.</summary>
+    public static readonly IReadOnlyDictionary<string, string> Unlimited = new Dictionary<string, string>(StringComparer.Ordinal)
+    {
+        ["WEIR_LIMITS_CALLS_PER_SECOND_PER_AGENT"] = "0",
+        ["WEIR_LIMITS_CALLS_PER_SECOND_PER_ORGANIZATION"] = "0",
+        ["WEIR_MCP_MAX_CALLS_PER_SERVER"] = "10000",
+    };
+
     private readonly BenchDatabase _database;
+    private readonly Databases _logins;
+    private readonly NpgsqlDataSource _owner;
+    private readonly UserSession _users;
     private readonly List<Process> _processes = [];
 
-    private BenchWorld(BenchDatabase database) => _database = database;
+    private BenchWorld(BenchDatabase database)
+    {
+        _database = database;
+        _logins = Databases.Open(database.Config);
+        _owner = NpgsqlDataSource.Create(DatabaseUrl.Parse(database.Postgres.OwnerUrl).ConnectionString);
+        _users = new UserSession(_logins.Gateway);
+    }
+
+    /// <summary>Goes with the world.</summary>
+    public string Directory => _database.Directory;
 
     public Uri Upstream { get; private set; } = null!;
 
     public Uri Weir { get; private set; } = null!;
 
+    /// <summary>The key of an agent who may call <c>bench__echo</c>.</summary>
     public string Key { get; private set; } = "";
 
     public ProcessUsage UpstreamUsage { get; private set; } = null!;
@@ -27,11 +51,21 @@ internal sealed class BenchWorld : IAsyncDisposable
 
     public ProcessUsage PostgresUsage { get; private set; } = null!;
 
-    public static async Task<BenchWorld> StartAsync()
+    /// <param name="settings">Weir's; null: <see cref="Unlimited"/>.</param>
+    public static async Task<BenchWorld> StartAsync(IReadOnlyDictionary<string, string>? settings = null)
     {
         var world = new BenchWorld(await BenchDatabase.StartAsync("track_functions=pl"));
-        await world.StartProcessesAsync();
-        await world.PopulateAsync();
+        try
+        {
+            await world.StartProcessesAsync(settings ?? Unlimited);
+            await world.PopulateAsync();
+        }
+        catch
+        {
+            await world.DisposeAsync();
+            throw;
+        }
+
         return world;
     }
 
@@ -69,30 +103,89 @@ internal sealed class BenchWorld : IAsyncDisposable
     {
         foreach (var process in _processes)
         {
-            process.Kill();
+            process.Kill(entireProcessTree: true);
             await process.WaitForExitAsync();
             process.Dispose();
         }
 
+        await _owner.DisposeAsync();
+        await _logins.DisposeAsync();
         await _database.DisposeAsync();
     }
 
-    private async Task StartProcessesAsync()
+    /// <summary>A user with an organization that may have as much as a benchmark wants.</summary>
+    public async Task<BenchOrganization> CreateOrganizationAsync(string name)
+    {
+        var user = await _owner.ScalarAsync<Guid>("select weir.create_user($1, $2)", [Sql.Text($"{name}@weir.example"), Sql.Text("unused")], CancellationToken.None);
+        var organization = await CallAsync(user, "select public.create_organization($1)", Sql.Text(name));
+        await _database.Superuser.ExecuteAsync(
+            "update public.organizations set max_mcp_servers = 100000, max_agents = 100000, max_concurrent_connections = 100000 where id = $1",
+            [Sql.Uuid(organization)],
+            CancellationToken.None);
+        return new BenchOrganization(organization, user);
+    }
+
+    /// <summary>A server's id, which is deployed.</summary>
+    public async Task<Guid> DeployAsync(BenchOrganization organization, string name, Uri url)
+    {
+        var config = JsonSerializer.Serialize(new { name, url = url.ToString() });
+        var instance = await CallAsync(organization.User, "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(organization.Id), Sql.Jsonb(config));
+        await CallAsync(organization.User, "select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(organization.Id), Sql.Uuid(instance));
+        return instance;
+    }
+
+    /// <summary>The key of a new agent, who gets the permissions on each server.</summary>
+    public async Task<string> CreateAgentAsync(BenchOrganization organization, string name, IEnumerable<Guid> servers, string permissions)
+    {
+        var agent = await CallAsync(organization.User, "select public.create_agent($1, $2)", Sql.Uuid(organization.Id), Sql.Text(name));
+        var (key, keyId, secret) = AgentKey.Create();
+        await CallAsync(organization.User, "select public.create_agent_key($1, $2, $3, $4)", Sql.Uuid(agent), Sql.Text(name), Sql.Text(keyId), Sql.Text(secret));
+        foreach (var server in servers)
+        {
+            await CallAsync(organization.User, "select public.grant_mcp_access($1, $2, $3)", Sql.Uuid(agent), Sql.Uuid(server), Sql.Jsonb(permissions));
+        }
+
+        return key;
+    }
+
+    /// <summary>Waits until so many tools of an organization are known.</summary>
+    public Task UntilKnownAsync(BenchOrganization organization, int tools) => UntilAsync(async () => await _database.Superuser.ScalarAsync<long>(
+        "select count(*) from public.mcp_server_tools where organization_id = $1 and announced and status = 'approved'", [Sql.Uuid(organization.Id)], CancellationToken.None) >= tools);
+
+    /// <summary>Starts what else is measured, and waits until it listens.</summary>
+    public async Task<ProcessUsage> StartAsync(string name, string program, string[] arguments, int port)
+    {
+        // What a program keeps at its user's home goes with the world.
+        var usage = Start(name, program, arguments, new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["XDG_CONFIG_HOME"] = Directory,
+            ["XDG_DATA_HOME"] = Directory,
+            ["XDG_STATE_HOME"] = Directory,
+        });
+        await UntilAsync(() => ListensAsync(port));
+        return usage;
+    }
+
+    public static int FreePort()
+    {
+        using var listener = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
+        listener.Start();
+        return ((System.Net.IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    private async Task StartProcessesAsync(IReadOnlyDictionary<string, string> settings)
     {
         var (upstreamPort, weirPort) = (FreePort(), FreePort());
         Upstream = new Uri($"http://127.0.0.1:{upstreamPort}/mcp");
         Weir = new Uri($"http://127.0.0.1:{weirPort}/mcp");
-        UpstreamUsage = Start("the bare server", [typeof(BenchWorld).Assembly.Location, "upstream", $"{upstreamPort}"], []);
-        WeirUsage = Start("weir", [typeof(Server.WeirHost).Assembly.Location, "serve"], new Dictionary<string, string>(StringComparer.Ordinal)
+        UpstreamUsage = Start("the bare server", "dotnet", [typeof(BenchWorld).Assembly.Location, "upstream", $"{upstreamPort}"], []);
+        WeirUsage = Start("weir", "dotnet", [typeof(Server.WeirHost).Assembly.Location, "serve"], new Dictionary<string, string>(settings, StringComparer.Ordinal)
         {
             ["WEIR_DATABASE_URL"] = _database.Postgres.GatewayUrl,
             ["WEIR_ENGINE_DATABASE_URL"] = _database.Postgres.EngineUrl,
             ["WEIR_HTTP_LISTEN"] = $"http://127.0.0.1:{weirPort}",
             ["WEIR_EGRESS_ALLOW"] = $"127.0.0.1:{upstreamPort}",
             ["WEIR_DATA_DIRECTORY"] = _database.Directory,
-            // What a call costs, not what an agent may.
-            ["WEIR_LIMITS_CALLS_PER_SECOND_PER_AGENT"] = "0",
-            ["WEIR_LIMITS_CALLS_PER_SECOND_PER_ORGANIZATION"] = "0",
         });
         PostgresUsage = ProcessUsage.OfPostgres(_database.Directory);
         await UntilAsync(() => AnswersAsync(new Uri(Weir, "/readyz")));
@@ -101,32 +194,20 @@ internal sealed class BenchWorld : IAsyncDisposable
 
     private async Task PopulateAsync()
     {
-        await using var databases = Databases.Open(_database.Config);
-        await using var owner = NpgsqlDataSource.Create(DatabaseUrl.Parse(_database.Postgres.OwnerUrl).ConnectionString);
-        var users = new UserSession(databases.Gateway);
-        await owner.ExecuteAsync("select weir.set_setting('egress_allow', $1)", [Sql.Jsonb($"[\"{Upstream.Authority}\"]")], CancellationToken.None);
-        var user = await owner.ScalarAsync<Guid>("select weir.create_user($1, $2)", [Sql.Text("bench@weir.example"), Sql.Text("unused")], CancellationToken.None);
-
-        async Task<Guid> CallAsync(string sql, params NpgsqlParameter[] parameters) =>
-            (await users.CallAsync(user, sql, parameters, CancellationToken.None)).TryGetProperty("id", out var id) ? id.GetGuid() : Guid.Empty;
-
-        var organization = await CallAsync("select public.create_organization($1)", Sql.Text("bench"));
-        var agent = await CallAsync("select public.create_agent($1, $2)", Sql.Uuid(organization), Sql.Text("bench"));
-        var (key, keyId, secret) = AgentKey.Create();
-        Key = key;
-        await CallAsync("select public.create_agent_key($1, $2, $3, $4)", Sql.Uuid(agent), Sql.Text("bench"), Sql.Text(keyId), Sql.Text(secret));
-        var config = JsonSerializer.Serialize(new { name = "bench", url = Upstream.ToString() });
-        var instance = await CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(organization), Sql.Jsonb(config));
-        await CallAsync("select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(organization), Sql.Uuid(instance));
+        await _owner.ExecuteAsync("select weir.set_setting('egress_allow', $1)", [Sql.Jsonb($"[\"{Upstream.Authority}\"]")], CancellationToken.None);
+        var organization = await CreateOrganizationAsync("bench");
+        var instance = await DeployAsync(organization, "bench", Upstream);
         // A grant with an argument rule, as a careful admin would make it: admission reads the arguments.
-        const string Permissions = """{"tools": {"echo": {"args": {"message": {"type": "string"}}}}}""";
-        await CallAsync("select public.grant_mcp_access($1, $2, $3)", Sql.Uuid(agent), Sql.Uuid(instance), Sql.Jsonb(Permissions));
-        await UntilAsync(async () => (await LoadClient.RunAsync(Weir, LoadClient.Request(Weir, "bench__echo", Key), 1, TimeSpan.FromMilliseconds(100))).Failures == 0);
+        Key = await CreateAgentAsync(organization, "bench", [instance], """{"tools": {"echo": {"args": {"message": {"type": "string"}}}}}""");
+        await UntilAsync(async () => (await LoadClient.RunAsync(LoadTarget.Call(Weir, "bench__echo", Key), 1, TimeSpan.FromMilliseconds(100))).Failures == 0);
     }
 
-    private ProcessUsage Start(string name, string[] arguments, Dictionary<string, string> environment)
+    private async Task<Guid> CallAsync(Guid user, string sql, params NpgsqlParameter[] parameters) =>
+        (await _users.CallAsync(user, sql, parameters, CancellationToken.None)).TryGetProperty("id", out var id) ? id.GetGuid() : Guid.Empty;
+
+    private ProcessUsage Start(string name, string program, string[] arguments, Dictionary<string, string> environment)
     {
-        var start = new ProcessStartInfo("dotnet", arguments) { UseShellExecute = false, RedirectStandardError = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(program, arguments) { UseShellExecute = false, RedirectStandardError = true, RedirectStandardOutput = true };
         foreach (var (variable, value) in environment)
         {
             start.Environment[variable] = value;
@@ -136,7 +217,7 @@ internal sealed class BenchWorld : IAsyncDisposable
         process.BeginErrorReadLine();
         process.BeginOutputReadLine();
         _processes.Add(process);
-        return new ProcessUsage(name, () => [process.Id]);
+        return ProcessUsage.OfTree(name, process.Id);
     }
 
     private static async Task UntilAsync(Func<Task<bool>> condition)
@@ -171,10 +252,17 @@ internal sealed class BenchWorld : IAsyncDisposable
         }
     }
 
-    private static int FreePort()
+    private static async Task<bool> ListensAsync(int port)
     {
-        using var listener = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
-        listener.Start();
-        return ((System.Net.IPEndPoint)listener.LocalEndpoint).Port;
+        using var socket = new System.Net.Sockets.Socket(System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Tcp);
+        try
+        {
+            await socket.ConnectAsync(System.Net.IPAddress.Loopback, port);
+            return true;
+        }
+        catch (System.Net.Sockets.SocketException)
+        {
+            return false;
+        }
     }
 }

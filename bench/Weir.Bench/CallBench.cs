@@ -14,12 +14,12 @@ internal static class CallBench
     {
         await using var world = await BenchWorld.StartAsync();
         var idle = world.WeirUsage.ResidentMegabytes();
-        var direct = LoadClient.Request(world.Upstream, "echo", key: null);
-        var through = LoadClient.Request(world.Weir, "bench__echo", world.Key);
+        var direct = LoadTarget.Call(world.Upstream, "echo", key: null);
+        var through = LoadTarget.Call(world.Weir, "bench__echo", world.Key);
         foreach (var connections in Connections)
         {
-            await LoadClient.RunAsync(world.Upstream, direct, connections, TimeSpan.FromSeconds(2));
-            await LoadClient.RunAsync(world.Weir, through, connections, TimeSpan.FromSeconds(4));
+            await LoadClient.RunAsync(direct, connections, TimeSpan.FromSeconds(2));
+            await LoadClient.RunAsync(through, connections, TimeSpan.FromSeconds(4));
         }
 
         var rounds = new List<(int Connections, Measured Direct, Measured Weir)>();
@@ -27,8 +27,8 @@ internal static class CallBench
         {
             foreach (var connections in Connections)
             {
-                var a = await MeasureAsync(world, world.Upstream, direct, connections, options.Seconds);
-                var b = await MeasureAsync(world, world.Weir, through, connections, options.Seconds);
+                var a = await MeasureAsync(world, direct, connections, options.Seconds);
+                var b = await MeasureAsync(world, through, connections, options.Seconds);
                 rounds.Add((connections, a, b));
                 Console.Error.WriteLine($"round {round}, {connections} connections: direct {a.Load.PerSecond:0}/s, Weir {b.Load.PerSecond:0}/s, failures {a.Load.Failures + b.Load.Failures}");
             }
@@ -46,12 +46,12 @@ internal static class CallBench
         return rounds.Sum(r => r.Direct.Load.Failures + r.Weir.Load.Failures) == 0 ? 0 : 1;
     }
 
-    private static async Task<Measured> MeasureAsync(BenchWorld world, Uri url, byte[] request, int connections, int seconds)
+    private static async Task<Measured> MeasureAsync(BenchWorld world, LoadTarget target, int connections, int seconds)
     {
         var (commits, admissions, completions) = await world.CountAsync();
         ProcessUsage[] usages = [world.UpstreamUsage, world.WeirUsage, world.PostgresUsage];
         var before = usages.Select(u => u.CpuSeconds()).ToArray();
-        var load = await LoadClient.RunAsync(url, request, connections, TimeSpan.FromSeconds(seconds));
+        var load = await LoadClient.RunAsync(target, connections, TimeSpan.FromSeconds(seconds));
         var cpu = usages.Select((u, i) => (u.CpuSeconds() - before[i]) / load.Calls * 1e6).ToArray();
         var after = await world.CountAsync();
         return new Measured(

@@ -1,7 +1,4 @@
-using System.Buffers.Text;
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 
 namespace Weir.Bench;
@@ -18,75 +15,50 @@ internal sealed record LoadResult(int Calls, double Seconds, double[] Latencies,
 /// <summary>Connections that each send the same request again and again and read the answer: as little client as possible, since it shares the cores.</summary>
 internal static class LoadClient
 {
-    public static byte[] Request(Uri url, string tool, string? key)
+    /// <summary>Who has not answered so long after the end does not answer any more.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    /// <param name="pause">Between an answer and the next request of its connection.</param>
+    public static async Task<LoadResult> RunAsync(LoadTarget target, int connections, TimeSpan duration, TimeSpan pause = default)
     {
-        var body = $$$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{{tool}}}","arguments":{"message":"{{{new string('x', 64)}}}"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1"},"io.modelcontextprotocol/clientCapabilities":{} } } }""";
-        var head = $"POST {url.AbsolutePath} HTTP/1.1\r\nHost: {url.Authority}\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
-            + $"MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: {tool}\r\n"
-            + (key is null ? "" : $"Authorization: Bearer {key}\r\n")
-            + $"Content-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n";
-        return Encoding.UTF8.GetBytes(head + body);
+        var opened = new List<LoadConnection>();
+        try
+        {
+            for (var number = 0; number < connections; number++)
+            {
+                opened.Add(await LoadConnection.OpenAsync(target, number).WaitAsync(Patience, TimeProvider.System));
+            }
+
+            var started = Stopwatch.GetTimestamp();
+            var end = started + (long)(duration.TotalSeconds * Stopwatch.Frequency);
+            var workers = opened.Select(c => Task.Run(() => WorkAsync(c, Encoding.UTF8.GetBytes(target.Sign), end, pause))).ToArray();
+            var results = await Task.WhenAll(workers).WaitAsync(duration + Patience, TimeProvider.System);
+            var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+            var latencies = results.SelectMany(r => r.Latencies).Order().ToArray();
+            return new LoadResult(latencies.Length, seconds, latencies, results.Sum(r => r.Failures));
+        }
+        finally
+        {
+            opened.ForEach(c => c.Dispose());
+        }
     }
 
-    public static async Task<LoadResult> RunAsync(Uri url, byte[] request, int connections, TimeSpan duration)
+    private static async Task<(List<double> Latencies, int Failures)> WorkAsync(LoadConnection connection, byte[] sign, long end, TimeSpan pause)
     {
-        var end = Stopwatch.GetTimestamp() + (long)(duration.TotalSeconds * Stopwatch.Frequency);
-        var started = Stopwatch.GetTimestamp();
-        var workers = Enumerable.Range(0, connections).Select(_ => Task.Run(() => WorkAsync(url, request, end))).ToArray();
-        var results = await Task.WhenAll(workers);
-        var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
-        var latencies = results.SelectMany(r => r.Latencies).Order().ToArray();
-        return new LoadResult(latencies.Length, seconds, latencies, results.Sum(r => r.Failures));
-    }
-
-    private static async Task<(List<double> Latencies, int Failures)> WorkAsync(Uri url, byte[] request, long end)
-    {
-        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        await socket.ConnectAsync(IPAddress.Loopback, url.Port);
-        var buffer = new byte[64 * 1024];
-        var latencies = new List<double>(100_000);
+        var latencies = new List<double>(10_000);
         var failures = 0;
         while (Stopwatch.GetTimestamp() < end)
         {
             var sent = Stopwatch.GetTimestamp();
-            await socket.SendAsync(request);
-            var length = await ReadAsync(socket, buffer);
+            var answer = await connection.CallAsync();
             latencies.Add(Stopwatch.GetElapsedTime(sent).TotalSeconds);
-            if (buffer.AsSpan(0, length).IndexOf("\"content\""u8) < 0)
+            failures += answer.Span.IndexOf(sign) < 0 ? 1 : 0;
+            if (pause > TimeSpan.Zero)
             {
-                failures++;
+                await Task.Delay(pause, TimeProvider.System, CancellationToken.None);
             }
         }
 
         return (latencies, failures);
-    }
-
-    /// <summary>One response: by its content length, or to the last chunk.</summary>
-    private static async Task<int> ReadAsync(Socket socket, byte[] buffer)
-    {
-        var length = 0;
-        while (true)
-        {
-            var read = await socket.ReceiveAsync(buffer.AsMemory(length));
-            length += read == 0 ? throw new IOException("The server closed the connection.") : read;
-            if (IsComplete(buffer.AsSpan(0, length)))
-            {
-                return length;
-            }
-        }
-    }
-
-    private static bool IsComplete(ReadOnlySpan<byte> response)
-    {
-        var head = response.IndexOf("\r\n\r\n"u8);
-        if (head < 0)
-        {
-            return false;
-        }
-
-        var at = response[..head].IndexOf("Content-Length: "u8);
-        return at >= 0
-            ? Utf8Parser.TryParse(response[(at + 16)..], out int length, out _) && response.Length >= head + 4 + length
-            : response.EndsWith("0\r\n\r\n"u8);
     }
 }

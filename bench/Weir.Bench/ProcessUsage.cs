@@ -11,11 +11,23 @@ internal sealed class ProcessUsage(string name, Func<IReadOnlyList<int>> process
     public string Name { get; } = name;
 
     /// <summary>The postmaster whose command line names the directory, and its children.</summary>
-    public static ProcessUsage OfPostgres(string directory) => new("postgres", () =>
+    public static ProcessUsage OfPostgres(string directory)
     {
-        var all = Directory.GetDirectories("/proc").Select(Path.GetFileName).Where(n => n!.All(char.IsAsciiDigit)).Select(n => int.Parse(n!, CultureInfo.InvariantCulture)).ToArray();
-        var master = all.FirstOrDefault(p => Read(p, "cmdline").Contains("postgres\0-D\0" + directory, StringComparison.Ordinal) && Read(p, "comm").StartsWith("postgres", StringComparison.Ordinal));
-        return [master, .. all.Where(p => Stat(p) is { Length: > 1 } stat && stat[1] == master.ToString(CultureInfo.InvariantCulture))];
+        var master = All().First(p => Read(p, "cmdline").Contains("postgres\0-D\0" + directory, StringComparison.Ordinal) && Read(p, "comm").StartsWith("postgres", StringComparison.Ordinal));
+        return OfTree("postgres", master);
+    }
+
+    /// <summary>A process and those that come from it. What has ended no longer counts.</summary>
+    public static ProcessUsage OfTree(string name, int root) => new(name, () =>
+    {
+        var parents = All().ToDictionary(p => p, p => Stat(p) is { Length: > 1 } stat ? int.Parse(stat[1], CultureInfo.InvariantCulture) : 0);
+        var tree = new List<int> { root };
+        for (var i = 0; i < tree.Count; i++)
+        {
+            tree.AddRange(parents.Where(p => p.Value == tree[i]).Select(p => p.Key));
+        }
+
+        return tree;
     });
 
     /// <summary>User and system time until now, seconds.</summary>
@@ -28,6 +40,9 @@ internal sealed class ProcessUsage(string name, Func<IReadOnlyList<int>> process
         Read(p, "status").Split('\n').FirstOrDefault(l => l.StartsWith("VmRSS:", StringComparison.Ordinal)) is { } line
             ? double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024
             : 0);
+
+    private static int[] All() =>
+        [.. Directory.GetDirectories("/proc").Select(Path.GetFileName).Where(n => n!.All(char.IsAsciiDigit)).Select(n => int.Parse(n!, CultureInfo.InvariantCulture))];
 
     /// <summary>The fields behind the command name: state, parent, …</summary>
     private static string[] Stat(int process)

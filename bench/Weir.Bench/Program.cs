@@ -1,15 +1,19 @@
+using System.Globalization;
 using Weir.Bench;
 
 return args switch
 {
-    ["call", .. var rest] => await CallBench.RunAsync(BenchOptions.Parse(rest)),
-    ["wall", .. var rest] => await WallBench.RunAsync(BenchOptions.Parse(rest)),
-    ["upstream", var port] => await BareUpstream.RunAsync(int.Parse(port, System.Globalization.CultureInfo.InvariantCulture)),
+    ["call", .. var rest] => await CallBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Long)),
+    ["gateway", .. var rest] => await GatewayBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Short)),
+    ["wall", .. var rest] => await WallBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Long)),
+    ["upstream", var port] => await BareUpstream.RunAsync(int.Parse(port, CultureInfo.InvariantCulture)),
+    ["forwarder", var port, var upstream] => await BareForwarder.RunAsync(int.Parse(port, CultureInfo.InvariantCulture), new Uri(upstream)),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: weir bench call|wall [--seconds N] [--rounds N] [--log-rows N]");
+    Console.Error.WriteLine("usage: weir bench call|gateway|wall [--seconds N] [--rounds N]");
+    Console.Error.WriteLine("       gateway: [--only calls|streams|list|fair] [--streams N]    wall: [--log-rows N]");
     return 2;
 }

@@ -165,14 +165,5 @@ internal sealed class WallBench(Databases databases)
 
     private static int AnyAgent() => System.Security.Cryptography.RandomNumberGenerator.GetInt32(Organizations * Agents);
 
-    private static string BulkWorld()
-    {
-        var directory = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(directory.FullName, "Weir.slnx")))
-        {
-            directory = directory.Parent ?? throw new FileNotFoundException("The benchmark runs inside its repository.");
-        }
-
-        return Path.Combine(directory.FullName, "db", "testing", "bulk.sql");
-    }
+    private static string BulkWorld() => Path.Combine(Repository.Root, "db", "testing", "bulk.sql");
 }

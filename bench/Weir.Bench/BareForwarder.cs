@@ -1,0 +1,71 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Weir.Egress;
+using Weir.Gateway;
+using Weir.Identity;
+using Weir.Mcp;
+using Weir.Upstream;
+
+namespace Weir.Bench;
+
+/// <summary>
+/// Weir's forwarder alone: the product's own reading, checking, rewriting, posting and answering of a modern call, on a Kestrel of its own.
+/// There is no key, name, decision or record, so that what is missing to the whole Weir is what these cost.
+/// </summary>
+internal sealed class BareForwarder(UpstreamTarget target, UpstreamSessions sessions, UpstreamClient upstream)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly ClientAnswers _answers = new(Guid.Empty, TimeProvider.System);
+
+    public static async Task<int> RunAsync(int port, Uri server)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseUrls($"http://127.0.0.1:{port}");
+        builder.Logging.ClearProviders();
+        await using var app = builder.Build();
+        using var egress = new EgressHttp(new EgressPolicy([server.Authority]));
+        var upstream = new UpstreamClient(egress, 16 * 1024 * 1024, TimeProvider.System);
+        var forwarder = new BareForwarder(new UpstreamTarget(Guid.Empty, "bench", server, NodeKey: null), new UpstreamSessions(upstream, TimeProvider.System), upstream);
+        app.Run(forwarder.ForwardAsync);
+        await app.RunAsync();
+        return 0;
+    }
+
+    private async Task ForwardAsync(HttpContext http)
+    {
+        var ct = http.RequestAborted;
+        var body = await BodyReader.ReadAsync(http.Request, 4 * 1024 * 1024, ct) ?? throw new InvalidOperationException("The body is too large.");
+        var envelope = EnvelopeReader.Read(body.Span);
+        if (ModernChecks.Check(envelope, http.Request.Headers) is { } refusal)
+        {
+            await McpErrors.RefuseAsync(http, refusal, default);
+            return;
+        }
+
+        var scope = new McpScope("/mcp", Principal.OfPerson(Guid.Empty, Guid.Empty), InstanceName: null);
+        var exchange = new McpExchange(http, scope, body, envelope) { Modern = true };
+        var call = new GovernedCall
+        {
+            Principal = scope.Principal,
+            Kind = CallKinds.Tool,
+            ExposedName = envelope.Name!,
+            Body = body,
+            Envelope = envelope,
+            RequestId = "",
+            Affinity = "",
+            Offered = exchange.Offered,
+        };
+        using var responder = new HttpCallResponder(exchange, call, _answers, Patience, () => "");
+        var session = await sessions.GetAsync(target, "", call.Offered, ct);
+        var id = session.NextId();
+        var item = envelope.Name!;
+        using var asked = await upstream.PostAsync(session, envelope.Method, ForwardedBody.NameOf(call, item), ForwardedBody.Build(call, item, session.IsModern, id), ct);
+        await foreach (var message in upstream.ReadAsync(session, asked, id, ct))
+        {
+            await responder.FinishAsync(message, session, ct);
+        }
+    }
+}
