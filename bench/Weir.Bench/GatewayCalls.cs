@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Sockets;
 
 namespace Weir.Bench;
 
@@ -18,9 +19,9 @@ internal static class GatewayCalls
     {
         await using var world = await BenchWorld.StartAsync();
         var ways = await StartWaysAsync(world);
-        foreach (var way in ways)
+        foreach (var (way, bytes) in ways.SelectMany(w => Sizes.Select(b => (w, b))))
         {
-            await LoadClient.RunAsync(await way.TargetAsync(64), 32, TimeSpan.FromSeconds(2));
+            await TryAsync($"warming up, {way.Name}", async () => await LoadClient.RunAsync(await way.TargetAsync(bytes), 32, TimeSpan.FromSeconds(options.Warm)));
         }
 
         var all = new List<Measured>();
@@ -30,20 +31,30 @@ internal static class GatewayCalls
             {
                 foreach (var way in ways)
                 {
-                    try
+                    await TryAsync($"round {round}, {bytes} B, {connections} connections, {way.Name}", async () =>
                     {
                         all.Add(await MeasureAsync(world, way, bytes, connections, options.Seconds));
-                        Console.Error.WriteLine($"round {round}, {bytes} B, {connections} connections, {way.Name}: {all[^1].Load.PerSecond:0}/s, {all[^1].Load.Failures} failures");
-                    }
-                    catch (Exception e) when (e is IOException or TimeoutException or HttpRequestException or System.Net.Sockets.SocketException)
-                    {
-                        Console.Error.WriteLine($"round {round}, {bytes} B, {connections} connections, {way.Name}: no figure, {e.Message}");
-                    }
+                        return all[^1].Load;
+                    });
                 }
             }
         }
 
         Print(ways, all, options);
+    }
+
+    /// <summary>Who closes the connection or does not answer has no figure; the others go on.</summary>
+    private static async Task TryAsync(string what, Func<Task<LoadResult>> run)
+    {
+        try
+        {
+            var load = await run();
+            Console.Error.WriteLine($"{what}: {load.PerSecond:0}/s, {load.Failures} failures");
+        }
+        catch (Exception e) when (e is IOException or TimeoutException or HttpRequestException or SocketException or TaskCanceledException)
+        {
+            Console.Error.WriteLine($"{what}: no figure, {e.Message}");
+        }
     }
 
     private static async Task<Way[]> StartWaysAsync(BenchWorld world)

@@ -30,8 +30,8 @@ internal static class GatewayFairness
         var calm = LoadTarget.Call(world.Weir, "other__echo", key);
         (string Name, LoadTarget? Target)[] floods =
             [("none", null), ("of the bare server", LoadTarget.Call(world.Upstream, "echo", key: null)), ("of Weir", LoadTarget.Call(world.Weir, "bench__echo", world.Key))];
-        await LoadClient.RunAsync(floods[2].Target!, Flooding, TimeSpan.FromSeconds(3));
-        await LoadClient.RunAsync(calm, 1, TimeSpan.FromSeconds(2));
+        await LoadClient.RunAsync(floods[2].Target!, Flooding, TimeSpan.FromSeconds(options.Warm * 2));
+        await LoadClient.RunAsync(calm, 1, TimeSpan.FromSeconds(options.Warm));
         var seen = floods.ToDictionary(f => f.Name, _ => new List<(LoadResult Calm, LoadResult? Flood)>(), StringComparer.Ordinal);
         for (var round = 1; round <= options.Rounds; round++)
         {

@@ -23,11 +23,11 @@ internal static class GatewayList
         await world.UntilKnownAsync(organization, Servers * ToolsPerServer);
         var many = LoadTarget.ListTools(world.Weir, key) with { Sign = $"\"server-{Servers - 1}__tool_{ToolsPerServer - 1}\"" };
         var few = LoadTarget.ListTools(world.Weir, world.Key);
-        await LoadClient.RunAsync(many, 1, TimeSpan.FromSeconds(2));
-        await LoadClient.RunAsync(few, 1, TimeSpan.FromSeconds(1));
+        await LoadClient.RunAsync(few, 8, TimeSpan.FromSeconds(options.Warm));
+        await LoadClient.RunAsync(many, 8, TimeSpan.FromSeconds(options.Warm * 3));
         await StopAsync(world.Upstream);
 
-        Console.WriteLine($"tools/list, modern, {Servers} servers with {Servers * ToolsPerServer} tools, {Hanging} of which hang; {options.Rounds * options.Seconds} s each");
+        Console.WriteLine($"tools/list, modern, {Servers} servers with {Servers * ToolsPerServer} tools, {Hanging} of which hang; {options.Rounds * options.Seconds * 2} s each");
         Console.WriteLine();
         Console.WriteLine("| tools | connections | lists/s | p50 ms | p99 ms | CPU us/list: weir | postgres | failures |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|");
@@ -47,7 +47,7 @@ internal static class GatewayList
     private static async Task MeasureAsync(BenchWorld world, string name, LoadTarget target, int connections, BenchOptions options)
     {
         var (weir, postgres) = (world.WeirUsage.CpuSeconds(), world.PostgresUsage.CpuSeconds());
-        var load = await LoadClient.RunAsync(target, connections, TimeSpan.FromSeconds(options.Seconds * options.Rounds));
+        var load = await LoadClient.RunAsync(target, connections, TimeSpan.FromSeconds(options.Seconds * options.Rounds * 2));
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"| {name} | {connections} | {load.PerSecond:0} | {load.Percentile(0.5) * 1e3:0.00} | {load.Percentile(0.99) * 1e3:0.00} | {(world.WeirUsage.CpuSeconds() - weir) / load.Calls * 1e6:0} | {(world.PostgresUsage.CpuSeconds() - postgres) / load.Calls * 1e6:0} | {load.Failures} |"));

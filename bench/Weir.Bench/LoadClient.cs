@@ -16,7 +16,7 @@ internal sealed record LoadResult(int Calls, double Seconds, double[] Latencies,
 internal static class LoadClient
 {
     /// <summary>Who has not answered so long after the end does not answer any more.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     /// <param name="pause">Between an answer and the next request of its connection.</param>
     public static async Task<LoadResult> RunAsync(LoadTarget target, int connections, TimeSpan duration, TimeSpan pause = default)

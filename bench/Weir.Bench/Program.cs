@@ -14,6 +14,6 @@ return args switch
 static int Usage()
 {
     Console.Error.WriteLine("usage: weir bench call|gateway|wall [--seconds N] [--rounds N]");
-    Console.Error.WriteLine("       gateway: [--only calls|streams|list|fair] [--streams N]    wall: [--log-rows N]");
+    Console.Error.WriteLine("       gateway: [--only calls|streams|list|fair] [--streams N] [--warm N]    wall: [--log-rows N]");
     return 2;
 }
