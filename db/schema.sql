@@ -4811,11 +4811,12 @@ CREATE FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) RETURNS uuid
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
-  v_pair constant bytea := (select sha256(convert_to(u.email || ' ' || weir.network_of(p_address), 'UTF8')) from auth.users u where u.id = p_user_id);
+  v_pair bytea;
 begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
   end if;
+  v_pair := (select sha256(convert_to(u.email || ' ' || weir.network_of(p_address), 'UTF8')) from auth.users u where u.id = p_user_id);
   delete from weir.sign_in_attempts a where a.kind = 'pair' and a.subject = v_pair;
   insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
   select 'known', v_pair, clock_timestamp() + interval '30 days', 1 where v_pair is not null
@@ -5622,6 +5623,9 @@ CREATE FUNCTION weir.refresh_sign_in(p_id uuid, p_counter integer) RETURNS TABLE
 declare
   v_sign_in weir.sign_ins;
 begin
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
+  end if;
   select s.* into v_sign_in from weir.sign_ins s where s.id = p_id for update;
   user_id := v_sign_in.user_id;
   counter := v_sign_in.counter;

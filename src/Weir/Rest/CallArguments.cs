@@ -94,7 +94,8 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
             "integer" => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _),
             "boolean" => value.ValueKind is JsonValueKind.True or JsonValueKind.False || bool.TryParse(text, out _),
             "timestamp with time zone" => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.None, out _),
-            "text[]" => value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().All(e => e.ValueKind != JsonValueKind.Array) : text.StartsWith('{'),
+            "text[]" when value.ValueKind == JsonValueKind.Array => value.EnumerateArray().All(e => e.ValueKind != JsonValueKind.Array),
+            "text[]" => value.ValueKind == JsonValueKind.String && text.StartsWith('{'),
             "json" or "jsonb" => !HugeNumber().IsMatch(raw),
             _ => true,
         };

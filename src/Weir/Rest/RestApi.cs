@@ -97,7 +97,13 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
         }
         catch (WeirException e) when (RestErrors.From(e, call.UserId is null && call.Key is null, call.ReadOnly) is { } error)
         {
-            throw Noted(error.Code is ['2', '2', ..] ? error.About(misfits?.Invoke()) : error);
+            throw Noted(error.Code switch
+            {
+                ['2', '2', ..] => error.About(misfits?.Invoke()),
+                // A limit of PostgreSQL's that a value goes beyond, such as an array's dimensions: the same as another bad value.
+                ['5', '4', ..] when misfits?.Invoke() is { } about => RestErrors.Refusal(ErrorCode.InvalidArgument, $"A value is too complex. {about}", hint: null),
+                _ => error,
+            });
         }
     }
 

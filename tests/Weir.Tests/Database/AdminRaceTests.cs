@@ -113,14 +113,16 @@ public sealed class AdminRaceTests(TestDatabase database) : IClassFixture<TestDa
         (await database.Superuser.ScalarAsync<long>(other.Expand("select count(*) from public.agent_mcp_permissions where agent_id = {agent}"), [], Token)).ShouldBe(1);
     }
 
-    /// <summary>Who may was looked at before the lock came: by then it is not so any more.</summary>
+    /// <summary>Who may was looked at before the lock came: by then it is not so any more, though they are an admin elsewhere still.</summary>
     [Theory]
     [MemberData(nameof(AdminsWrites))]
     public async Task A16_an_admins_write_that_waited_for_their_suspension_is_refused(string sql)
     {
-        var world = await RaceWorld.CreateAsync(database.Superuser);
+        var (world, other) = (await RaceWorld.CreateAsync(database.Superuser), await RaceWorld.CreateAsync(database.Superuser));
+        await database.Superuser.ExecuteAsync(
+            other.Expand("insert into public.organization_members (organization_id, user_id, role) values ({org}, $1, 'admin')"), [Sql.Uuid(world.Adam)], Token);
         await using var suspension = await HeldTransaction.BeginAsync(database.Superuser);
-        await suspension.RunAsync(world.Expand("update public.organization_members set status = 'suspended' where user_id = {adam}"));
+        await suspension.RunAsync(world.Expand("update public.organization_members set status = 'suspended' where user_id = {adam} and organization_id = {org}"));
         await using var write = await HeldTransaction.BeginAsync(database.Pools.Gateway, world.Adam);
         var waiting = write.RunAsync(world.Expand(sql));
         await write.WaitsForAsync(suspension, database.Superuser);
