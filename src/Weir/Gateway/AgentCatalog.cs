@@ -23,13 +23,14 @@ internal sealed record CatalogInstance(Guid Id, string Name, string Status, stri
 internal sealed record AgentCatalog(
     Guid OrganizationId, Guid AgentId, string AgentName, int MaxConnections, IReadOnlyList<CatalogInstance> Instances, IReadOnlyList<CatalogItem> Items)
 {
-    private readonly FrozenDictionary<(string, string), CatalogItem> _named = Items
+    /// <summary>Made when it is first asked for: a list needs none, and it is much of what one costs.</summary>
+    private FrozenDictionary<(string, string), CatalogItem> Named => field ??= Items
         .Where(i => i.Kind is ItemKinds.Tool or ItemKinds.Prompt)
         .DistinctBy(i => (i.Kind, i.ExposedName))
         .ToFrozenDictionary(i => (i.Kind, i.ExposedName));
 
     /// <param name="kind"><see cref="ItemKinds.Tool"/> or <see cref="ItemKinds.Prompt"/>: the others have URIs and no exposed names.</param>
-    public CatalogItem? Find(string kind, string exposedName) => _named.GetValueOrDefault((kind, exposedName));
+    public CatalogItem? Find(string kind, string exposedName) => Named.GetValueOrDefault((kind, exposedName));
 }
 
 /// <summary>

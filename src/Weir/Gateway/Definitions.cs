@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
@@ -98,7 +99,9 @@ internal sealed class Definitions(GatewayQueries queries)
         return [.. items.Select(i => _kept.GetValueOrDefault(KeyOf(i.InstanceId, i.Kind, i.Name, i.Hash)))];
     }
 
-    private static Key KeyOf(Guid instanceId, string kind, string name, byte[] hash) => new(instanceId, kind, name, Convert.ToHexString(hash));
+    /// <summary>A long list makes thousands of keys, so each is a value: the hash, SHA-256, is its two halves.</summary>
+    private static Key KeyOf(Guid instanceId, string kind, string name, byte[] hash) =>
+        new(instanceId, kind, name, BinaryPrimitives.ReadUInt128LittleEndian(hash), BinaryPrimitives.ReadUInt128LittleEndian(hash.AsSpan(16)));
 
-    private readonly record struct Key(Guid InstanceId, string Kind, string Name, string Hash);
+    private readonly record struct Key(Guid InstanceId, string Kind, string Name, UInt128 HashBegin, UInt128 HashEnd);
 }
