@@ -223,8 +223,13 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
     public async Task Two_tools_find_and_call_all_others_and_nothing_that_is_not_granted()
     {
         await using var server = await ConformanceServer.StartAsync(ServerEras.Dual);
-        var (name, _) = await weir.AddReadyAsync(server.Url, """{"tools": {"test_image_content": {}, "test_simple_text": {}}}""");
-        var raw = new RawClient(_one, "/mcp?tools=search");
+        // An agent of its own: the tests share the other one, and with it all that its servers announce.
+        var (agent, key) = await weir.World.CreateAgentAsync("searcher");
+        var (name, id) = await weir.AddReadyAsync(server.Url, """{"tools": {"test_image_content": {}, "test_simple_text": {}}}""");
+        await weir.World.GrantAsync(id, """{"tools": {"test_image_content": {}, "test_simple_text": {}}}""", agent);
+        using var one = weir.Client(key);
+        var two = Second(key);
+        var raw = new RawClient(one, "/mcp?tools=search");
         (await raw.ModernAsync("tools/list")).Json.GetProperty("result").GetProperty("tools").EnumerateArray().Select(t => t.GetProperty("name").GetString()).ShouldBe(["find_tools", "call_tool"]);
 
         var found = await raw.CallAsync("find_tools", """{"query":"simple text of a test"}""");
@@ -234,7 +239,7 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
         (await raw.CallAsync("find_tools", "{}")).Json.GetProperty("result").GetProperty("isError").GetBoolean().ShouldBeTrue();
 
         (await raw.CallAsync("call_tool", $$"""{"name":"{{name}}__test_simple_text","arguments":{} }""")).Body.ShouldContain("simple text response");
-        var direct = new RawClient(_one);
+        var direct = new RawClient(one);
         foreach (var tool in new[] { $"{name}__test_audio_content", "nothing__there" })
         {
             var wrapped = await raw.CallAsync("call_tool", $$"""{"name":"{{tool}}"}""");
@@ -243,9 +248,9 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
         }
 
         (await raw.CallAsync("call_tool", """{"arguments":{} }""")).ErrorCode.ShouldBe(-32602);
-        var session = await InitializeAsync(_one, "{}", "/mcp?tools=search");
-        (await new RawClient(_two, "/mcp?tools=search").PostAsync("""{"jsonrpc":"2.0","id":1,"method":"tools/list"}""", [session])).Body.ShouldContain("find_tools");
-        (await new RawClient(_two).PostAsync("""{"jsonrpc":"2.0","id":1,"method":"tools/list"}""", [session])).Status.ShouldBe(HttpStatusCode.NotFound);
+        var session = await InitializeAsync(one, "{}", "/mcp?tools=search");
+        (await new RawClient(two, "/mcp?tools=search").PostAsync("""{"jsonrpc":"2.0","id":1,"method":"tools/list"}""", [session])).Body.ShouldContain("find_tools");
+        (await new RawClient(two).PostAsync("""{"jsonrpc":"2.0","id":1,"method":"tools/list"}""", [session])).Status.ShouldBe(HttpStatusCode.NotFound);
     }
 
     [Fact]
