@@ -119,6 +119,8 @@ public sealed partial class RestArgumentTests(RestWorld weir) : IClassFixture<Re
         { Name: "role" } => "viewer",
         { Name: "secret" or "token" } => new string('s', 43),
         { Name: "status" } => "suspended",
+        { Name: "kind" } => "tool",
+        { Name: "definition_hash" } => new string('a', 64),
         { Name: "before" } => null,
         { Name: "email" } => "x@example.org",
         { Type: "text[]" } => new[] { "audit.read" },
