@@ -45,12 +45,19 @@ internal sealed class Handover(Guid replicaId, ReplicaDirectory replicas, Egress
     /// <summary>Has the other replica answer in this one's place. False when it is gone; nothing was sent then.</summary>
     public async Task<bool> TryAsync(HttpContext http, ReadOnlyMemory<byte> body, Guid replica)
     {
-        var address = (await replicas.LiveAsync(http.RequestAborted)).FirstOrDefault(r => r.Id == replica);
-        if (address is null)
+        var address = await replicas.FindAsync(replica, after: null, http.RequestAborted);
+        if (address is null || await TryAsync(http, body, address))
         {
-            return false;
+            return address is not null;
         }
 
+        // It may have said meanwhile that it is reached elsewhere.
+        address = await replicas.FindAsync(replica, address, http.RequestAborted);
+        return address is not null && await TryAsync(http, body, address);
+    }
+
+    private async Task<bool> TryAsync(HttpContext http, ReadOnlyMemory<byte> body, ReplicaAddress address)
+    {
         using var request = Request(http.Request, body, address.Url);
         HttpResponseMessage response;
         try

@@ -15,6 +15,12 @@ internal sealed class ReplicaDirectory(Databases databases, TimeProvider time)
 
     private Known _known = new([], long.MinValue);
 
+    /// <summary>Where one replica is reached; null where it is gone. One that is not known yet may have started just now.</summary>
+    /// <param name="after">An address that did not answer: looked up anew.</param>
+    /// <exception cref="Errors.WeirException">WR009: the database does not answer.</exception>
+    public async Task<ReplicaAddress?> FindAsync(Guid id, ReplicaAddress? after, CancellationToken ct) =>
+        (after is null ? (await LiveAsync(ct)).FirstOrDefault(r => r.Id == id) : null) ?? (await LoadAsync(ct)).FirstOrDefault(r => r.Id == id && r != after);
+
     /// <exception cref="Errors.WeirException">WR009: the database does not answer.</exception>
     public async Task<IReadOnlyList<ReplicaAddress>> LiveAsync(CancellationToken ct)
     {
@@ -24,6 +30,11 @@ internal sealed class ReplicaDirectory(Databases databases, TimeProvider time)
             return known.Replicas;
         }
 
+        return await LoadAsync(ct);
+    }
+
+    private async Task<IReadOnlyList<ReplicaAddress>> LoadAsync(CancellationToken ct)
+    {
         var rows = await databases.Engine.QueryAsync(Live, [], r => new ReplicaAddress(r.GetGuid(0), new Uri(r.GetString(1))), ct);
         _known = new Known(rows, time.GetTimestamp());
         return rows;
