@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Text;
 using Microsoft.AspNetCore.Http;
 using Weir.Egress;
+using Weir.Errors;
 using Weir.Keys;
 using Weir.Replicas;
 
@@ -64,9 +65,14 @@ internal sealed class Handover(Guid replicaId, ReplicaDirectory replicas, Egress
         {
             response = await egress.Operator.SendAsync(request, http.RequestAborted);
         }
-        catch (Exception e) when (e is HttpRequestException or IOException)
+        catch (HttpRequestException e) when (e.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError)
         {
             return false;
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            // It may have arrived, and whoever asks must not do it once more here.
+            throw new WeirException(ErrorCode.Unavailable, "The replica that this was passed on to was lost in the middle.", "It may have been done; look before you retry.", e);
         }
 
         using (response)
