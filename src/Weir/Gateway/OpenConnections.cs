@@ -4,7 +4,7 @@ namespace Weir.Gateway;
 
 /// <summary>
 /// What each agent and organization has open at this replica: calls, from before their admission to their end, and streams.
-/// A bound on what one tenant takes from the others here, and no permission: every replica counts its own (docs/decisions/0005).
+/// A bound on what one tenant takes from the others here, and no permission: every replica counts its own (docs/decisions/0007).
 /// </summary>
 internal sealed class OpenConnections(int maxPerAgent)
 {

@@ -55,7 +55,7 @@ internal sealed record ClientCapabilities(string Json)
             Methods.ListRoots => "roots",
             _ => null,
         };
-        return capability is not null && JsonElement.Parse(Utf8).TryGetProperty(capability, out _);
+        return capability is not null && !AreNone && JsonElement.Parse(Utf8).TryGetProperty(capability, out _);
     }
 
     private static void WriteSorted(Utf8JsonWriter writer, JsonElement value, bool isTop)

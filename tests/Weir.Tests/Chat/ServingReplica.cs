@@ -71,7 +71,8 @@ internal sealed class ServingReplica : IAsyncDisposable
         }
     }
 
-    private static int FreePort()
+    /// <summary>One that nobody listens on at this moment.</summary>
+    internal static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

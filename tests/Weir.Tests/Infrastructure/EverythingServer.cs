@@ -16,7 +16,7 @@ public sealed class EverythingServer : IAsyncDisposable
     /// <param name="transport"><c>sse</c> (2024-11-05) or <c>streamableHttp</c>.</param>
     public static async Task<EverythingServer> StartAsync(string transport)
     {
-        var port = FreePort();
+        var port = Chat.ServingReplica.FreePort();
         var process = Process.Start(new ProcessStartInfo("node", ["node_modules/@modelcontextprotocol/server-everything/dist/index.js", transport])
         {
             WorkingDirectory = Repository.PathOf("tests/clients"),
@@ -53,12 +53,5 @@ public sealed class EverythingServer : IAsyncDisposable
         {
             return false;
         }
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }
