@@ -19,6 +19,7 @@ internal sealed class CompletionQueue : IAsyncDisposable
 
     private readonly Channel<Completion> _waiting = Channel.CreateUnbounded<Completion>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Func<IReadOnlyList<Completion>, CancellationToken, Task> _record;
+    private readonly CancellationTokenSource _draining = new();
     private readonly CancellationTokenSource _giveUp = new();
     private readonly int _maxWaiting;
     private readonly TimeProvider _time;
@@ -53,9 +54,11 @@ internal sealed class CompletionQueue : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _waiting.Writer.TryComplete();
+        await _draining.CancelAsync();
         _giveUp.CancelAfter(DrainLimit);
         await _worker;
         _giveUp.Dispose();
+        _draining.Dispose();
     }
 
     private async Task WorkAsync()
@@ -63,9 +66,9 @@ internal sealed class CompletionQueue : IAsyncDisposable
         var batch = new List<Completion>(MaxBatch);
         while (await _waiting.Reader.WaitToReadAsync())
         {
-            if (!_giveUp.IsCancellationRequested && Count < MaxBatch)
+            if (Count < MaxBatch)
             {
-                await Task.Delay(Linger, _time, CancellationToken.None);
+                await Task.Delay(Linger, _time, _draining.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
 
             while (batch.Count < MaxBatch && _waiting.Reader.TryRead(out var completion))

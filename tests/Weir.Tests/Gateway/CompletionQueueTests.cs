@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Weir.Errors;
 using Weir.Gateway;
 using Weir.Tests.Infrastructure;
@@ -42,6 +43,18 @@ public sealed class CompletionQueueTests
     }
 
     [Fact]
+    public async Task Stopping_waits_for_no_company()
+    {
+        var recorded = 0;
+        var queue = Queue((batch, _) => Task.FromResult(Interlocked.Add(ref recorded, batch.Count)), maxWaiting: 10_000, new FakeTimeProvider());
+        queue.Add(Outcome());
+
+        await queue.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+
+        recorded.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task Outcomes_that_the_record_refuses_do_not_stop_those_behind_them()
     {
         var recorded = 0;
@@ -62,8 +75,8 @@ public sealed class CompletionQueueTests
         await Until.True(() => recorded == 1, "the next one is recorded");
     }
 
-    private static CompletionQueue Queue(Func<IReadOnlyList<Completion>, CancellationToken, Task> record, int maxWaiting) =>
-        new(record, maxWaiting, TimeProvider.System, NullLogger<CompletionQueue>.Instance);
+    private static CompletionQueue Queue(Func<IReadOnlyList<Completion>, CancellationToken, Task> record, int maxWaiting, TimeProvider? time = null) =>
+        new(record, maxWaiting, time ?? TimeProvider.System, NullLogger<CompletionQueue>.Instance);
 
     private static Completion Outcome() => new(CallKey.At(TimeProvider.System.GetUtcNow()), Outcomes.Ok, null, 1, 1, null, null);
 }

@@ -113,7 +113,7 @@ public sealed class EmbeddedPostgresTests : IDisposable
     {
         await using var started = await StartAsync();
         await using var pool = Npgsql.NpgsqlDataSource.Create(DatabaseUrl.Parse(started.Postgres.OwnerUrl).ConnectionString + ";Timeout=2");
-        await pool.ScalarAsync<int>("select 1", [], Cancelled);
+        var before = await StartTimeAsync();
 
         var pid = int.Parse(File.ReadLines(Path.Combine(_path, "postgres/data/postmaster.pid")).First(), CultureInfo.InvariantCulture);
         using (var postmaster = Process.GetProcessById(pid))
@@ -121,19 +121,38 @@ public sealed class EmbeddedPostgresTests : IDisposable
             postmaster.Kill();
         }
 
-        // At first the answer is the typed error at once; then, on the same pool, an answer.
-        var answer = await Until.AsyncValue(async () =>
+        // At first an orphaned session may still answer, then it is the typed error at once; then, on the same pool, the new server.
+        await Until.AsyncValue(async () =>
         {
             try
             {
-                return (int?)await pool.ScalarAsync<int>("select 7", [], Cancelled);
+                return await StartTimeAsync() is var now && now > before ? now : (DateTime?)null;
             }
             catch (WeirException e) when (e.Code == ErrorCode.Unavailable)
             {
                 return null;
             }
         });
-        answer.ShouldBe(7);
+
+        Task<DateTime> StartTimeAsync() => pool.ScalarAsync<DateTime>("select pg_postmaster_start_time()", [], Cancelled)!;
+    }
+
+    [Fact]
+    public async Task A_server_that_is_let_go_before_it_has_begun_ends_all_the_same()
+    {
+        await using (var first = await StartAsync())
+        {
+        }
+
+        var root = Path.Combine(_path, "postgres");
+        var user = await ClusterUser.OwnerOfAsync(Path.Combine(root, "data"), Cancelled);
+        var programs = (await PostgresBinaries.FindAsync(null, Cancelled)).ShouldNotBeNull();
+        using var server = Lifeline.Start(user, programs, Path.Combine(root, "log"), ["-D", Path.Combine(root, "data"), "-c", "listen_addresses=", "-c", $"unix_socket_directories={root}"]);
+
+        server.LetGo();
+
+        await server.Ended.WaitAsync(TimeSpan.FromSeconds(30), Cancelled);
+        (await File.ReadAllTextAsync(Path.Combine(root, "log"), Cancelled)).ShouldEndWith("database system is shut down\n");
     }
 
     [Fact]

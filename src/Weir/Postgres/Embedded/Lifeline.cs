@@ -9,7 +9,9 @@ namespace Weir.Postgres.Embedded;
 /// </summary>
 internal sealed class Lifeline : IDisposable
 {
-    // The reader is stopped before the shell goes, so that it can never signal a process id that is somebody else's by then.
+    // The reader is stopped before the shell goes, so that it can never signal a process id that is somebody else's by then. It says
+    // stop until the server is gone: a shell starts what runs beside it with SIGINT ignored, so one that comes before PostgreSQL
+    // has set its own handler is lost.
     private const string Script = """
         exec 3<&0
         log=$1; shift
@@ -17,7 +19,7 @@ internal sealed class Lifeline : IDisposable
         exec >>"$log" 2>&1
         "$@" 3<&- </dev/null &
         server=$!
-        (read -r _ <&3; kill -INT "$server") &
+        (read -r _ <&3; while kill -INT "$server" 2>/dev/null; do sleep 0.2; done) &
         reader=$!
         wait "$server"; code=$?
         kill "$reader"
