@@ -64,7 +64,7 @@ internal sealed class NodeApp
         _key = ApiKey.Load(options.ApiKeyFile, options.DataDirectory);
         var groups = new ProcessGroups(options.DataDirectory, time);
         EndLeftovers(groups, uids, log);
-        _reaper = new Reaper(groups, uids, log);
+        _reaper = new Reaper(options.DataDirectory, groups, uids, log);
         _launcher = new Launcher(groups, options.Limits, time);
         var context = new ServerContext(
             options.DataDirectory,
@@ -89,6 +89,7 @@ internal sealed class NodeApp
     {
         DataDirectory.Prepare(options.DataDirectory);
         using var only = DataDirectory.Lock(options.DataDirectory);
+        await Reaper.WaitForEarlierAsync(options.DataDirectory, time);
         var uids = Libc.IsRoot ? await UidRange.TakeAsync(options.DataDirectory, options.FirstUid, time) : null;
         var problem = await ProcessRuntime.FindProblemAsync(options.NodeProgram, options.NpmProgram, options.DataDirectory, uids?.First);
         var node = new NodeApp(options, time, problem, uids);

@@ -58,7 +58,8 @@ async function next(inbox, method) {
 
 async function call({ callTool }, step) {
   const progress = [];
-  const options = step.progress ? { onprogress: (p) => progress.push(p.progress) } : undefined;
+  // The newest client also counts the rounds in which it was asked for input, here and not at the server.
+  const options = step.progress ? { onprogress: (p) => p.message?.startsWith('Fulfilling input') || progress.push(p.progress) } : undefined;
   const result = await callTool({ name: step.call, arguments: step.arguments, ...(step.meta ? { _meta: step.meta } : {}) }, options);
   return step.progress ? { ...result, progress } : result;
 }

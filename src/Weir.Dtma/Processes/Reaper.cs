@@ -8,6 +8,9 @@ namespace Weir.Dtma.Processes;
 /// </summary>
 internal sealed class Reaper : IDisposable
 {
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
+
+    private readonly string _dataDirectory;
     private readonly string _groups;
     private readonly UidRange? _uids;
     private readonly ILogger _log;
@@ -15,8 +18,9 @@ internal sealed class Reaper : IDisposable
     private Process? _process;
     private bool _disposed;
 
-    public Reaper(ProcessGroups groups, UidRange? uids, ILogger log)
+    public Reaper(string dataDirectory, ProcessGroups groups, UidRange? uids, ILogger log)
     {
+        _dataDirectory = dataDirectory;
         _groups = groups.DirectoryPath;
         _uids = uids;
         _log = log;
@@ -32,7 +36,7 @@ internal sealed class Reaper : IDisposable
             }
 
             var info = new ProcessStartInfo("setsid") { RedirectStandardInput = true, UseShellExecute = false, WorkingDirectory = "/" };
-            foreach (var argument in (string[])["sh", "-c", Scripts.Reaper, "weir-reaper", _groups, $"{_uids?.First}", $"{_uids?.Last}"])
+            foreach (var argument in (string[])["sh", "-c", Scripts.Reaper, "weir-reaper", _groups, $"{_uids?.First}", $"{_uids?.Last}", FileOf(_dataDirectory), _uids?.ReaperFile ?? ""])
             {
                 info.ArgumentList.Add(argument);
             }
@@ -50,9 +54,42 @@ internal sealed class Reaper : IDisposable
         lock (_lock)
         {
             _disposed = true;
-            _process?.StandardInput.Dispose();
+            try
+            {
+                _process?.StandardInput.WriteLine("clean");
+                _process?.StandardInput.Dispose();
+            }
+            catch (IOException)
+            {
+                // It was killed in this moment; there is nothing to reap.
+            }
         }
     }
+
+    /// <summary>Until the reaper of an earlier node on this directory has ended: it kills what it finds in the same places.</summary>
+    public static async Task WaitForEarlierAsync(string dataDirectory, TimeProvider time)
+    {
+        while (IsHeld(FileOf(dataDirectory)))
+        {
+            await Task.Delay(Look, time, CancellationToken.None);
+        }
+    }
+
+    /// <summary>Whether a reaper lives that holds this file.</summary>
+    public static bool IsHeld(string file)
+    {
+        try
+        {
+            using var free = new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            return false;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
+    private static string FileOf(string dataDirectory) => Path.Combine(dataDirectory, "state", "reaper");
 
     private async Task RestartWhenItEndsAsync(Process process)
     {

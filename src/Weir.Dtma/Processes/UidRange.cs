@@ -28,6 +28,9 @@ internal sealed class UidRange
 
     public uint Last => First + Size - 1;
 
+    /// <summary>Held by whoever kills what runs as these users.</summary>
+    public string ReaperFile => ReaperFileOf(ClaimOf(First));
+
     /// <summary>The range that this data directory had before, or the first from <paramref name="firstUid"/> on that is free.</summary>
     public static async Task<UidRange> TakeAsync(string dataDirectory, uint firstUid, TimeProvider time)
     {
@@ -70,8 +73,7 @@ internal sealed class UidRange
         var candidates = Enumerable.Range(0, Ranges).Select(i => firstUid + ((uint)i * Size)).Prepend(before);
         foreach (var first in candidates)
         {
-            var claim = Path.Combine(HostDirectory, first.ToString(CultureInfo.InvariantCulture));
-            if (TryClaim(claim, dataDirectory))
+            if (TryClaim(ClaimOf(first), dataDirectory))
             {
                 return first;
             }
@@ -80,11 +82,18 @@ internal sealed class UidRange
         throw new InvalidOperationException($"No range of {Size} users is free: see {HostDirectory}.");
     }
 
-    /// <summary>A claim holds the data directory that it is for, and holds for as long as that exists: files there belong to these users.</summary>
+    private static string ClaimOf(uint first) => Path.Combine(HostDirectory, first.ToString(CultureInfo.InvariantCulture));
+
+    private static string ReaperFileOf(string claim) => claim + ".reaper";
+
+    /// <summary>
+    /// A claim holds the data directory that it is for, and holds for as long as that exists, since files there belong to these users,
+    /// or its reaper lives.
+    /// </summary>
     private static bool TryClaim(string claim, string dataDirectory)
     {
         var owner = File.Exists(claim) ? File.ReadAllText(claim) : "";
-        if (owner != dataDirectory && Directory.Exists(owner))
+        if ((owner != dataDirectory && Directory.Exists(owner)) || Reaper.IsHeld(ReaperFileOf(claim)))
         {
             return false;
         }

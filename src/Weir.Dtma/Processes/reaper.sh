@@ -1,8 +1,12 @@
 # The lifeline's other end. Standard input is a pipe that only the node holds: when the node ends, however it ends,
 # the pipe closes, and every process that the node started is killed here.
-# Arguments: directory of the group files, first and last uid of the node's range (empty without isolation).
+# Arguments: directory of the group files, first and last uid of the node's range (empty without isolation), and files to hold.
 trap '' TERM INT HUP QUIT
-while read -r _; do :; done
+# Held until this ends: a node that begins meanwhile, in the same directory or with the same users, waits, or its children would be killed here.
+exec 8>"$4" && flock 8
+[ -z "$5" ] || { exec 9>"$5" && flock 9; }
+last=
+while read -r line; do last=$line; done
 
 start_time() { # of the process whose stat line is $1; the command's name may hold spaces and parentheses
     set -- ${1##*) }
@@ -10,6 +14,8 @@ start_time() { # of the process whose stat line is $1; the command's name may ho
 }
 
 round=0
+# After an orderly end there is nothing left to be forked.
+[ "$last" != clean ] || round=29
 while [ "$round" -lt 30 ]; do
     for file in "$1"/*; do
         [ -f "$file" ] || continue
@@ -34,5 +40,5 @@ while [ "$round" -lt 30 ]; do
     fi
     # Again for three seconds: a launcher that was just forked may write its group file after the first look.
     round=$((round + 1))
-    sleep 0.1
+    [ "$round" -ge 30 ] || sleep 0.1
 done

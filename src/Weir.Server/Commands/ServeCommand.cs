@@ -31,7 +31,7 @@ internal static class ServeCommand
             }
 
             await using var host = WeirHost.Build(config);
-            await LoginProbe.RefuseTooMightyAsync(host.Services.GetRequiredService<Databases>(), stop);
+            await LoginProbe.RefuseUnfitAsync(host.Services.GetRequiredService<Databases>(), stop);
             await host.WhileItRunsAsync(
                 async ending =>
                 {

@@ -105,7 +105,7 @@ internal static class UpRun
             var host = WeirHost.Build(config with { Http = Ports.Choose(config.Http, options.Port) }, time);
             try
             {
-                await LoginProbe.RefuseTooMightyAsync(host.Services.GetRequiredService<Databases>(), stop);
+                await LoginProbe.RefuseUnfitAsync(host.Services.GetRequiredService<Databases>(), stop);
                 await host.WhileItRunsAsync(host.StartAsync, stop);
                 return host;
             }

@@ -9,11 +9,16 @@ namespace Weir.Gateway;
 /// <summary>
 /// One call at a legacy server, carried over several requests of a modern client. The server asks while it works; a modern client is
 /// not asked, it is told that input is required and comes again. In between the call is parked: nobody's response is open, and
-/// what the server says then waits, or is dropped where it is only a notification.
+/// what the server says then waits. Of its notifications only the newest do, for the client may never come again.
 /// </summary>
 internal sealed class CarriedCall : ICallResponder
 {
+    /// <summary>Most notifications that wait, and their bytes.</summary>
+    private const int MaxUnheard = 64;
+    private const int MaxUnheardBytes = 64 * 1024;
+
     private readonly Lock _lock = new();
+    private readonly Queue<UpstreamMessage> _unheard = new();
     private readonly Dictionary<string, Question> _open = new(StringComparer.Ordinal);
 
     /// <summary>Held by whoever writes to the client's response, so that it is not taken away in the middle.</summary>
@@ -37,13 +42,26 @@ internal sealed class CarriedCall : ICallResponder
 
     /// <summary>A request of the client that carries the call from now on, with what it answers to the questions of the one before.</summary>
     /// <param name="responses">A JSON object by the questions' keys; what is not answered is asked again.</param>
-    public void Attach(HttpCallResponder client, ReadOnlyMemory<byte> responses)
+    public async Task AttachAsync(HttpCallResponder client, ReadOnlyMemory<byte> responses, CancellationToken ct)
     {
-        lock (_lock)
+        await _using.WaitAsync(ct);
+        try
         {
-            _client = client;
-            _arrival.TrySetResult();
-            _asked = NewSignal();
+            while (_unheard.TryDequeue(out var message))
+            {
+                await client.NotifyAsync(message, ct);
+            }
+
+            lock (_lock)
+            {
+                _client = client;
+                _arrival.TrySetResult();
+                _asked = NewSignal();
+            }
+        }
+        finally
+        {
+            _using.Release();
         }
 
         Answer(responses);
@@ -96,6 +114,10 @@ internal sealed class CarriedCall : ICallResponder
             {
                 await client.NotifyAsync(message, ct);
             }
+            else
+            {
+                Keep(message);
+            }
         }
         finally
         {
@@ -147,6 +169,15 @@ internal sealed class CarriedCall : ICallResponder
             {
                 _using.Release();
             }
+        }
+    }
+
+    private void Keep(UpstreamMessage message)
+    {
+        _unheard.Enqueue(message);
+        while (_unheard.Count > MaxUnheard || _unheard.Sum(m => m.Bytes.Length) > MaxUnheardBytes)
+        {
+            _unheard.Dequeue();
         }
     }
 

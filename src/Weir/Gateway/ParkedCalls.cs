@@ -49,8 +49,7 @@ internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid r
     {
         var parked = new Parked(Guid.CreateVersion7(time.GetUtcNow()));
         var run = caller.RunAsync(call, parked.Carried, parked.Stop.Token);
-        parked.Carried.Attach(client, default);
-        await CarryAsync(parked, run, call, aborted);
+        await CarryAsync(parked, run, call, client, aborted);
     }
 
     /// <summary>The retry of a parked call: decided anew, then the call goes on where it stands.</summary>
@@ -78,18 +77,18 @@ internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid r
         {
             await GovernedCaller.CompleteAsync(admitted, async run =>
             {
-                parked.Carried.Attach(client, call.Envelope.InputResponses.Exists ? call.Envelope.InputResponses.Of(call.Body) : default);
-                await CarryAsync(parked, parked.Run!, call, aborted);
+                await CarryAsync(parked, parked.Run!, call, client, aborted);
                 run.Complete(Outcomes.Ok, errorCode: null);
             });
         }
     }
 
-    private async Task CarryAsync(Parked parked, Task run, GovernedCall call, CancellationToken aborted)
+    private async Task CarryAsync(Parked parked, Task run, GovernedCall call, HttpCallResponder client, CancellationToken aborted)
     {
         parked.Run = run;
         await using (aborted.Register(static state => ((CancellationTokenSource)state!).Cancel(), parked.Stop))
         {
+            await parked.Carried.AttachAsync(client, call.Envelope.InputResponses.Exists ? call.Envelope.InputResponses.Of(call.Body) : default, aborted);
             while (await Task.WhenAny(run, parked.Carried.Asked) != run)
             {
                 parked.Round++;

@@ -12,7 +12,6 @@ internal sealed record Diagnosis(string Check, string Found, string? Fix = null)
 internal static class DatabaseDoctor
 {
     private const int OldestVersion = 150000;
-    private const string Backend = "select pg_backend_pid()";
     private const string Version = "select current_setting('server_version_num')::integer";
     private const string IsKeyring = "select weir.is_keyring($1)";
     private const string IsMigrated = "select to_regprocedure('weir.is_keyring(bytea)') is not null";
@@ -32,12 +31,6 @@ internal static class DatabaseDoctor
         }, ct);
         return found;
     }
-
-    /// <summary>Whether three looks at "who serves me" show a pooler that gives each transaction another server: two clients had one, or one had two.</summary>
-    /// <param name="first">The first client's.</param>
-    /// <param name="second">The second one's, in a transaction, while the first is open.</param>
-    /// <param name="firstAgain">The first one's, while that transaction is open.</param>
-    internal static bool IsTransactionPooler(int first, int second, int firstAgain) => first == second || first != firstAgain;
 
     private static async Task AtAsync(
         List<Diagnosis> found, string key, string variable, string? text, Func<NpgsqlDataSource, NpgsqlConnection, Task> look, CancellationToken ct)
@@ -84,14 +77,8 @@ internal static class DatabaseDoctor
             return new Diagnosis(key, $"{where}: PostgreSQL {version / 10000}", "Weir needs PostgreSQL 15 or later.");
         }
 
-        var before = await ValueAsync<int>(first, Backend, ct);
-        await using var second = await source.OpenConnectionAsync(ct);
-        await using var transaction = await second.BeginTransactionAsync(ct);
-        var other = await ValueAsync<int>(second, Backend, ct);
-        return IsTransactionPooler(before, other, await ValueAsync<int>(first, Backend, ct))
-            ? new Diagnosis(key, $"{where}: a pooler in transaction mode", where.Contains(":6543", StringComparison.Ordinal)
-                ? "Use port 5432: there Supabase's pooler keeps a session (or connect directly)."
-                : "Use the port of PostgreSQL itself, or a pool in session mode: prepared statements and LISTEN need a session.")
+        return await PoolerProbe.IsTransactionPoolerAsync(source, first, ct)
+            ? new Diagnosis(key, $"{where}: a pooler in transaction mode", PoolerProbe.Fix(where))
             : new Diagnosis(key, $"{where}: PostgreSQL {version / 10000}, a session of its own");
     }
 

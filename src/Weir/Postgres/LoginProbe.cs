@@ -26,8 +26,10 @@ internal static class LoginProbe
     public static Task<string?> ProblemAsync(NpgsqlDataSource source, string expected, CancellationToken cancellationToken) =>
         source.ScalarAsync<string>(Problem, [Sql.Text(expected)], cancellationToken);
 
-    /// <exception cref="WeirException">Forbidden: a login can do more than it may. Unavailable: the database does not answer.</exception>
-    public static async Task RefuseTooMightyAsync(Databases databases, CancellationToken cancellationToken)
+    /// <exception cref="WeirException">
+    /// Forbidden: a login can do more than it may. Unavailable: the database does not answer, or behind a pooler that keeps no sessions.
+    /// </exception>
+    public static async Task RefuseUnfitAsync(Databases databases, CancellationToken cancellationToken)
     {
         await ProbeAsync(databases.Gateway, "weir_gateway", "WEIR_DATABASE_URL", cancellationToken);
         await ProbeAsync(databases.Engine, "weir_engine", "WEIR_ENGINE_DATABASE_URL", cancellationToken);
@@ -39,6 +41,12 @@ internal static class LoginProbe
         {
             throw new WeirException(ErrorCode.Forbidden, $"The login of {variable} {problem}. Weir does not serve with it.",
                 "Run weir migrate with that URL for the login it should be, then start again.");
+        }
+
+        await using var connection = await DatabaseErrors.GuardAsync(async () => await source.OpenConnectionAsync(cancellationToken));
+        if (await PoolerProbe.IsTransactionPoolerAsync(source, connection, cancellationToken))
+        {
+            throw new WeirException(ErrorCode.Unavailable, $"Behind {variable} is a pooler in transaction mode.", PoolerProbe.Fix($":{connection.Port}"));
         }
     }
 }

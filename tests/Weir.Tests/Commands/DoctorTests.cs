@@ -91,7 +91,7 @@ public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatab
     [InlineData(1, 1, 1, true)]
     [InlineData(1, 2, 3, true)]
     public void Two_clients_of_one_server_or_one_client_of_two_are_a_pooler_s_in_transaction_mode(int first, int second, int firstAgain, bool pooled) =>
-        DatabaseDoctor.IsTransactionPooler(first, second, firstAgain).ShouldBe(pooled);
+        PoolerProbe.IsTransactionPooler(first, second, firstAgain).ShouldBe(pooled);
 
     private static string Fix(JsonElement report, string check) =>
         report.GetProperty("checks").EnumerateArray().Single(c => c.GetProperty("check").GetString() == check).GetProperty("fix").GetString()!;

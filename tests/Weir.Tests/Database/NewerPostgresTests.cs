@@ -57,7 +57,7 @@ public abstract class NewerPostgresSuite(TestCluster newer, TestCluster debians,
     [Fact]
     public async Task The_logins_are_no_more_than_they_should_be_and_a_call_is_admitted_and_revoked()
     {
-        await LoginProbe.RefuseTooMightyAsync(_database.Pools, Cancelled);
+        await LoginProbe.RefuseUnfitAsync(_database.Pools, Cancelled);
         var world = await RaceWorld.CreateAsync(_database.Superuser);
         await using (var engine = await HeldTransaction.BeginAsync(_database.Pools.Admission))
         {

@@ -30,6 +30,6 @@ public sealed class SupabaseTests : IAsyncLifetime
         (await _project.DumpOfSupabasesOwnAsync()).ShouldBe(before);
         (await DatabaseKind.HasForeignUsersAsync(_project.OwnerUrl, Cancelled)).ShouldBeTrue();
         await using var pools = Databases.Open(new DatabaseConfig { Url = _project.GatewayUrl, EngineUrl = _project.EngineUrl });
-        await LoginProbe.RefuseTooMightyAsync(pools, Cancelled);
+        await LoginProbe.RefuseUnfitAsync(pools, Cancelled);
     }
 }

@@ -92,12 +92,25 @@ public sealed class LifecycleTests(OneNode shared) : IClassFixture<OneNode>
         }
 
         await using var again = await NodeHost.StartAsync(data: data);
+        // The killed node's reaper would kill the children of this one.
+        ReapersOf(data).ShouldBe(1);
         await again.StateAsync(runs, "running");
         (await again.StatusAsync(stopped)).ShouldBe(new ServerStatus(stopped, 2, "stopped", null, null));
         (await again.Http.GetAsync($"v1/servers/{deleted}", Token)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
         Directory.Exists(Path.Combine(data, "instances", deleted.ToString())).ShouldBeFalse();
         var all = await again.Http.GetFromJsonAsync("v1/servers", NodeJson.Default.ServerList, Token);
         all!.Servers.Length.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_node_that_was_stopped_leaves_no_reaper()
+    {
+        var data = NodeHost.NewDataDirectory();
+        var node = await NodeHost.StartAsync(data: data);
+        ReapersOf(data).ShouldBe(1);
+        (await node.StopAsync()).ShouldBe(0);
+        await using var again = await NodeHost.StartAsync(data: data);
+        ReapersOf(data).ShouldBe(1);
     }
 
     [Fact]
@@ -171,6 +184,18 @@ public sealed class LifecycleTests(OneNode shared) : IClassFixture<OneNode>
         await RefusedAsync(await node.PutAsync(Guid.NewGuidForTests(), good with { Runtime = "docker" }), 501, NodeErrors.NotSupported);
         await RefusedAsync(await node.PutAsync(Guid.NewGuidForTests(), good with { Share = "credential" }), 501, NodeErrors.NotSupported);
     }
+
+    private static int ReapersOf(string data) => Directory.EnumerateDirectories("/proc").Count(process =>
+    {
+        try
+        {
+            return File.ReadAllText(Path.Combine(process, "cmdline")) is var line && line.Contains("weir-reaper", StringComparison.Ordinal) && line.Contains(data + "/groups", StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            return false; // It is no process, or has ended meanwhile.
+        }
+    });
 
     private static async Task RefusedAsync(HttpResponseMessage response, int status, string code)
     {

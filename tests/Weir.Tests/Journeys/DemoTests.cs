@@ -30,9 +30,7 @@ public sealed class DemoTests(RunningUp up) : IClassFixture<RunningUp>
         tools.ShouldNotContain(t => t!.StartsWith("memory__"));
         Text(answers[2]).ShouldBe("Echo: hello");
         Text(answers[3]).ShouldContain("[FILE] welcome.txt");
-        // The third was seen as 1 now and then, with the newest client in its own choice of era only; what Weir sends was 1, 2, 3 whenever it was looked at.
-        var progress = answers[4].GetProperty("progress").EnumerateArray().Select(p => p.GetDouble()).ToArray();
-        (progress.Length, progress[0], progress[1]).ShouldBe((3, 1d, 2d));
+        answers[4].GetProperty("progress").EnumerateArray().Select(p => p.GetDouble()).ShouldBe([1, 2, 3]);
     }
 
     [Fact]

@@ -59,6 +59,25 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
     }
 
     [Fact]
+    public async Task What_a_server_says_while_its_call_is_parked_waits_for_the_client()
+    {
+        await using var server = await ConformanceServer.StartAsync(ServerEras.Legacy);
+        var (name, _) = await weir.AddReadyAsync(server.Url, All);
+        var tool = $"{name}__progress_while_asking";
+        var (key, _, state) = Question(await CallAsync(""));
+        server.Features.GoOn.Release();
+        await server.Features.WentOn.WaitAsync(TestContext.Current.CancellationToken);
+
+        var answer = await CallAsync($"\"inputResponses\":{Answer(key, "Ann")},\"requestState\":{JsonSerializer.Serialize(state)},");
+
+        answer.Body.ShouldContain("\"progress\":50");
+        answer.Body.ShouldContain("Ann");
+
+        Task<RawAnswer> CallAsync(string input) => new RawClient(_one).PostAsync(
+            Modern("tools/call", $$"""{{input}}"name":"{{tool}}","arguments":{},""", capabilities: """{"elicitation":{}}""", progress: true), RawClient.ModernHeaders("tools/call", tool));
+    }
+
+    [Fact]
     public async Task A06_A19_a_state_is_good_once_for_its_own_call_and_caller_and_decided_anew()
     {
         await using var server = await ConformanceServer.StartAsync(ServerEras.Legacy);

@@ -9,7 +9,7 @@ using Weir.Tests.Infrastructure;
 namespace Weir.Tests.Journeys;
 
 /// <summary>A replica, and a node that has registered with it, in a process of its own.</summary>
-public sealed class WeirWithNode(TestCluster cluster) : RunningWeir(cluster)
+public class WeirWithNode(TestCluster cluster) : RunningWeir(cluster)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 

@@ -10,7 +10,7 @@ public sealed class LoginProbeTests(TestDatabase database) : IClassFixture<TestD
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
-    public Task The_two_logins_of_the_migration_may_serve() => LoginProbe.RefuseTooMightyAsync(database.Pools, Cancelled);
+    public Task The_two_logins_of_the_migration_may_serve() => LoginProbe.RefuseUnfitAsync(database.Pools, Cancelled);
 
     [Fact]
     public async Task T18_a_superuser_is_refused() =>
@@ -25,7 +25,7 @@ public sealed class LoginProbeTests(TestDatabase database) : IClassFixture<TestD
     private async Task<string> RefusalAsync(string gatewayUrl)
     {
         await using var pools = Databases.Open(new DatabaseConfig { Url = gatewayUrl, EngineUrl = database.EngineUrl });
-        var refusal = await Should.ThrowAsync<WeirException>(() => LoginProbe.RefuseTooMightyAsync(pools, Cancelled));
+        var refusal = await Should.ThrowAsync<WeirException>(() => LoginProbe.RefuseUnfitAsync(pools, Cancelled));
         refusal.Code.ShouldBe(ErrorCode.Forbidden);
         return refusal.Message;
     }

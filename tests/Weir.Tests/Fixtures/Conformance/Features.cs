@@ -47,6 +47,11 @@ internal sealed class Features
 
     public Changes Changes { get; } = new();
 
+    /// <summary>The tool that waits in the middle goes on, and has.</summary>
+    public SemaphoreSlim GoOn { get; } = new(0);
+
+    public SemaphoreSlim WentOn { get; } = new(0);
+
     public int? PageSize { get; init; }
 
     /// <summary>Whether the tool, or prompt, that comes and goes is there.</summary>

@@ -37,6 +37,14 @@ internal static class Tools
             await call.ProgressAsync(50);
             return await Answered(await call.AskAsync(Elicit("streamed", "What is your name?", "name")));
         },
+        ["progress_while_asking"] = async (features, call) =>
+        {
+            var answer = call.AskAsync(Elicit("answer", "Who are you?", "username"));
+            await features.GoOn.WaitAsync();
+            await call.ProgressAsync(50);
+            features.WentOn.Release();
+            return await Answered(await answer);
+        },
         ["test_input_required_result_elicitation"] = async (_, call) => await Said($"Hello, {Field(await call.AskAsync(Elicit("user_name", "What is your name?", "name")), "name")}!"),
         ["test_input_required_result_sampling"] = async (_, call) =>
             await Said("Sampling result: " + Sampled(await call.AskAsync(Sample("capital_question", "What is the capital of France?")))),
