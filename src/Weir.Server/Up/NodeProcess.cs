@@ -16,7 +16,7 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     private static readonly TimeSpan TokenLifetime = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StartPatience = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 

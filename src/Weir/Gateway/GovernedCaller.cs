@@ -247,7 +247,7 @@ internal sealed class GovernedCaller(
         }
 
         var headers = session.IsModern ? ParamHeaders.Make(await targets.ParamHeadersAsync(admitted.Target, ct), call.Envelope.Arguments.Of(call.Body)) : [];
-        var requests = new ServerRequests(upstream, session, responder, patience, logger, ct);
+        var requests = new ServerRequests(upstream, session, responder, patience, time, logger, ct);
         using var answering = isOwn && !target.IsNode ? await AnswerOnStreamAsync(session, affinity, requests, ct) : null;
         var id = session.NextId();
         var body = ForwardedBody.Build(call, admitted.Item, session.IsModern, id, input);

@@ -11,8 +11,11 @@ namespace Weir.Gateway;
 /// What a legacy server asks in the middle of one call: put to the client that made the call and offers it, answered for everything
 /// else. Several may be open at once; while one is, the call's patience does not run.
 /// </summary>
-internal sealed class ServerRequests(UpstreamClient upstream, UpstreamSession session, ICallResponder responder, Patience patience, ILogger logger, CancellationToken ct)
+internal sealed class ServerRequests(UpstreamClient upstream, UpstreamSession session, ICallResponder responder, Patience patience, TimeProvider time, ILogger logger, CancellationToken ct)
 {
+    /// <summary>How long a server may take to hear that nobody answers.</summary>
+    private static readonly TimeSpan LastWord = TimeSpan.FromSeconds(2);
+
     /// <summary>What a server asks beyond this at one time is refused.</summary>
     private const int MostAtOnce = 32;
 
@@ -60,9 +63,14 @@ internal sealed class ServerRequests(UpstreamClient upstream, UpstreamSession se
             var answer = tooMany ? Error(RpcCodes.InternalError, "Too many requests are open.") : await AskAsync(request, withdrawn.Token);
             await upstream.TellAsync(session, request.Outline.Method, Response(id, answer), ct);
         }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
+        {
+            // The call is over; what the server asked may be about another one on the same channel, which would wait for ever.
+            await TellNobodyAnswersAsync(id, request.Outline.Method);
+        }
         catch (Exception e) when (e is OperationCanceledException or UpstreamException or JsonException or IOException)
         {
-            // Withdrawn, or the call is over, or the server does not listen: it will notice that nobody answered.
+            // Withdrawn, or the server does not listen: it will notice that nobody answered.
             logger.LogDebug(e, "A request of server {Instance} was not answered.", session.Target.InstanceName);
         }
         finally
@@ -73,6 +81,19 @@ internal sealed class ServerRequests(UpstreamClient upstream, UpstreamSession se
             }
 
             withdrawn.Dispose();
+        }
+    }
+
+    private async Task TellNobodyAnswersAsync(string id, string method)
+    {
+        using var limit = new CancellationTokenSource(LastWord, time);
+        try
+        {
+            await upstream.TellAsync(session, method, Response(id, NoAnswer(method)), limit.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or UpstreamException)
+        {
+            logger.LogDebug(e, "Server {Instance} did not hear that nobody answers.", session.Target.InstanceName);
         }
     }
 
