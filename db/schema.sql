@@ -2291,6 +2291,70 @@ END;
 ALTER FUNCTION public.set_member_status(organization_id uuid, user_id uuid, status text) OWNER TO weir_owner;
 
 --
+-- Name: set_model_settings(uuid, jsonb, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.set_model_settings(p_organization_id uuid, p_settings jsonb, p_agent_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_settings constant jsonb := jsonb_strip_nulls(coalesce(nullif(p_settings, 'null'), '{}'));
+  v_error text;
+  v_constraint text;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id)
+        or (p_agent_id is not null and not exists (select from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id)) then
+    return weir.refuse('WR004', 'there is no such organization or agent', 'lifecycle', p_organization_id, p_item => 'set_model_settings');
+  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id)
+        and not (p_agent_id is not null and exists (select from weir.my_agents() a where a = p_agent_id)
+                 and exists (select from weir.owners_may_choose_models() o where o = p_organization_id)) then
+    return weir.refuse('WR003', 'models are chosen by an owner or admin, and for an agent by its owner where the organization allows it', 'lifecycle',
+                       p_organization_id, p_agent_id, p_item => 'set_model_settings');
+  end if;
+  v_error := weir.model_settings_error(v_settings, p_agent_id is not null);
+  if v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_agent_id, p_item => 'set_model_settings');
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  delete from public.model_settings s where s.organization_id = p_organization_id and s.agent_id is not distinct from p_agent_id;
+  if v_settings <> '{}' then
+    insert into public.model_settings (organization_id, agent_id, provider, model, fallback_provider, fallback_model, temperature, max_tokens,
+                                       timeout_ms, retries, owners_may_choose, updated_by)
+    values (p_organization_id, p_agent_id, v_settings ->> 'provider', v_settings ->> 'model', v_settings #>> '{fallback,provider}',
+            v_settings #>> '{fallback,model}', (v_settings ->> 'temperature')::double precision, (v_settings ->> 'max_tokens')::numeric::integer,
+            (v_settings ->> 'timeout_ms')::numeric::integer, (v_settings ->> 'retries')::numeric::integer,
+            coalesce((v_settings ->> 'owners_may_choose')::boolean, false), weir.actor_id());
+  end if;
+  perform weir.record_event('lifecycle', p_organization_id, p_agent_id => p_agent_id, p_item => 'set_model_settings',
+                            p_detail => left(v_settings::text, 500));
+  return jsonb_build_object('organization_id', p_organization_id, 'agent_id', p_agent_id, 'settings', v_settings);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_agent_id, p_item => 'set_model_settings');
+end;
+$$;
+
+
+ALTER FUNCTION weir.set_model_settings(p_organization_id uuid, p_settings jsonb, p_agent_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: set_model_settings(uuid, jsonb, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.set_model_settings(organization_id uuid, settings jsonb, agent_id uuid DEFAULT NULL::uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.set_model_settings(organization_id, settings, agent_id) AS set_model_settings;
+END;
+
+
+ALTER FUNCTION public.set_model_settings(organization_id uuid, settings jsonb, agent_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: set_user_profile(text); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -4573,6 +4637,84 @@ $$;
 ALTER FUNCTION weir.may_use_agent(p_user_id uuid, p_agent_id uuid, p_owner_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: model_is_offered(text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.model_is_offered(p_provider text, p_model text) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (p_provider = 'offline' and p_model = 'offline')
+    or exists (select from weir.settings s where s.name = 'models' and s.value -> p_provider ? p_model);
+end;
+$$;
+
+
+ALTER FUNCTION weir.model_is_offered(p_provider text, p_model text) OWNER TO weir_system;
+
+--
+-- Name: model_settings_error(jsonb, boolean); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.model_settings_error(p_settings jsonb, p_is_agent boolean) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_name constant jsonb := '{"type": "string", "minLength": 1, "maxLength": 200}'::jsonb;
+  v_error constant text := weir.schema_error(jsonb_build_object('type', 'object', 'properties', jsonb_build_object(
+    'provider', v_name, 'model', v_name,
+    'fallback', jsonb_build_object('type', 'object', 'required', '["provider", "model"]'::jsonb,
+                                   'properties', jsonb_build_object('provider', v_name, 'model', v_name)),
+    'temperature', '{"type": "number", "minimum": 0, "maximum": 2}'::jsonb,
+    'max_tokens', '{"type": "integer", "minimum": 1, "maximum": 1000000}'::jsonb,
+    'timeout_ms', '{"type": "integer", "minimum": 100, "maximum": 600000}'::jsonb,
+    'retries', '{"type": "integer", "minimum": 0, "maximum": 10}'::jsonb,
+    'owners_may_choose', '{"type": "boolean"}'::jsonb)), p_settings, 'settings');
+begin
+  return case
+    when v_error is not null then v_error
+    when p_settings ? 'provider' <> p_settings ? 'model' then 'settings: provider and model come together'
+    when p_settings ? 'model' and not weir.model_is_offered(p_settings ->> 'provider', p_settings ->> 'model')
+      then 'settings: this Weir does not offer that model'
+    when p_settings ? 'fallback' and not weir.model_is_offered(p_settings #>> '{fallback,provider}', p_settings #>> '{fallback,model}')
+      then 'settings.fallback: this Weir does not offer that model'
+    when p_is_agent and p_settings ? 'owners_may_choose' then 'settings.owners_may_choose: is the organization''s to set'
+  end;
+end;
+$$;
+
+
+ALTER FUNCTION weir.model_settings_error(p_settings jsonb, p_is_agent boolean) OWNER TO weir_owner;
+
+--
+-- Name: model_settings_for(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.model_settings_for(p_user_id uuid, p_agent_id uuid) RETURNS TABLE(provider text, model text, fallback_provider text, fallback_model text, temperature double precision, max_tokens integer, timeout_ms integer, retries integer)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query
+    select coalesce(a.provider, o.provider), coalesce(a.model, o.model), coalesce(a.fallback_provider, o.fallback_provider),
+           coalesce(a.fallback_model, o.fallback_model), coalesce(a.temperature, o.temperature), coalesce(a.max_tokens, o.max_tokens),
+           coalesce(a.timeout_ms, o.timeout_ms), coalesce(a.retries, o.retries)
+    from public.agents g
+    left join public.model_settings a on a.organization_id = g.organization_id and a.agent_id = g.id
+    left join public.model_settings o on o.organization_id = g.organization_id and o.agent_id is null
+    where g.id = p_agent_id and weir.may_use_agent(p_user_id, g.id, g.owner_id);
+  if not found then
+    raise exception using errcode = 'WR004', message = 'there is no such agent';
+  end if;
+end;
+$$;
+
+
+ALTER FUNCTION weir.model_settings_for(p_user_id uuid, p_agent_id uuid) OWNER TO weir_system;
+
+--
 -- Name: my_agents(); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -4881,6 +5023,25 @@ $$;
 
 
 ALTER FUNCTION weir.over_limit(p_calls weir.call_decision[]) OWNER TO weir_owner;
+
+--
+-- Name: owners_may_choose_models(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.owners_may_choose_models() RETURNS SETOF uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 3
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query
+    select s.organization_id
+    from public.model_settings s
+    where s.agent_id is null and s.owners_may_choose and s.organization_id = any(array(select weir.my_organizations('member')));
+end;
+$$;
+
+
+ALTER FUNCTION weir.owners_may_choose_models() OWNER TO weir_system;
 
 --
 -- Name: pattern_error(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -5428,6 +5589,34 @@ $$;
 
 
 ALTER FUNCTION weir.record_instance_state(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) OWNER TO weir_system;
+
+--
+-- Name: record_model_usage(uuid, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.record_model_usage(p_agent_id uuid, p_usage jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into public.model_usage_hourly as h (organization_id, hour, agent_id, provider, model, currency, turns, requests, failures, input_tokens,
+                                              output_tokens, cost_micros, unpriced_turns)
+  select a.organization_id, date_trunc('hour', clock_timestamp(), 'UTC'), a.id, u.provider, u.model, u.currency, 1, u.requests, u.failures,
+         u.input_tokens, u.output_tokens, coalesce(u.cost_micros, 0), (u.cost_micros is null)::integer
+  from public.agents a,
+       jsonb_to_recordset(p_usage) u(provider text, model text, currency text, requests bigint, failures bigint, input_tokens bigint,
+                                     output_tokens bigint, cost_micros bigint)
+  where a.id = p_agent_id
+  order by u.provider, u.model
+  on conflict (organization_id, hour, agent_id, provider, model, currency) do update set
+    turns = h.turns + 1, requests = h.requests + excluded.requests, failures = h.failures + excluded.failures,
+    input_tokens = h.input_tokens + excluded.input_tokens, output_tokens = h.output_tokens + excluded.output_tokens,
+    cost_micros = h.cost_micros + excluded.cost_micros, unpriced_turns = h.unpriced_turns + excluded.unpriced_turns;
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_model_usage(p_agent_id uuid, p_usage jsonb) OWNER TO weir_system;
 
 --
 -- Name: record_operation(uuid, uuid, text, text, text, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -7076,6 +7265,79 @@ COMMENT ON TABLE public.mcp_server_tools IS 'tenant: pinned definitions of an in
 
 
 --
+-- Name: model_settings; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.model_settings (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    agent_id uuid,
+    provider text,
+    model text,
+    fallback_provider text,
+    fallback_model text,
+    temperature double precision,
+    max_tokens integer,
+    timeout_ms integer,
+    retries integer,
+    owners_may_choose boolean DEFAULT false NOT NULL,
+    updated_by uuid,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT model_settings_choice_of_owners_is_the_organization_s CHECK (((agent_id IS NULL) OR (NOT owners_may_choose))),
+    CONSTRAINT model_settings_max_tokens_is_1_to_1000000 CHECK (((max_tokens >= 1) AND (max_tokens <= 1000000))),
+    CONSTRAINT model_settings_name_a_fallback_with_its_provider CHECK ((num_nulls(fallback_provider, fallback_model) <> 1)),
+    CONSTRAINT model_settings_name_a_model_with_its_provider CHECK ((num_nulls(provider, model) <> 1)),
+    CONSTRAINT model_settings_retries_are_0_to_10 CHECK (((retries >= 0) AND (retries <= 10))),
+    CONSTRAINT model_settings_temperature_is_0_to_2 CHECK (((temperature >= (0)::double precision) AND (temperature <= (2)::double precision))),
+    CONSTRAINT model_settings_timeout_is_100_ms_to_10_minutes CHECK (((timeout_ms >= 100) AND (timeout_ms <= 600000)))
+);
+
+ALTER TABLE ONLY public.model_settings FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.model_settings OWNER TO weir_owner;
+
+--
+-- Name: TABLE model_settings; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.model_settings IS 'tenant: which model answers for an organization (agent_id null) and for an agent';
+
+
+--
+-- Name: model_usage_hourly; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.model_usage_hourly (
+    organization_id uuid NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    agent_id uuid NOT NULL,
+    provider text NOT NULL,
+    model text NOT NULL,
+    currency text NOT NULL,
+    turns bigint DEFAULT 0 NOT NULL,
+    requests bigint DEFAULT 0 NOT NULL,
+    failures bigint DEFAULT 0 NOT NULL,
+    input_tokens bigint DEFAULT 0 NOT NULL,
+    output_tokens bigint DEFAULT 0 NOT NULL,
+    cost_micros bigint DEFAULT 0 NOT NULL,
+    unpriced_turns bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT model_usage_hourly_is_not_negative CHECK ((LEAST(turns, requests, failures, input_tokens, output_tokens, cost_micros, unpriced_turns) >= 0))
+);
+
+ALTER TABLE ONLY public.model_usage_hourly FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.model_usage_hourly OWNER TO weir_owner;
+
+--
+-- Name: TABLE model_usage_hourly; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.model_usage_hourly IS 'tenant: tokens and cost of models by the hour; cost in millionths of the currency (agent is a copied id)';
+
+
+--
 -- Name: organization_api_keys; Type: TABLE; Schema: public; Owner: weir_owner
 --
 
@@ -7833,7 +8095,7 @@ CASE jsonb_typeof(value)
     WHEN 'number'::text THEN ((((value #>> '{}'::text[]))::numeric >= (1)::numeric) AND (((value #>> '{}'::text[]))::numeric <= (1000)::numeric))
     ELSE false
 END)),
-    CONSTRAINT settings_name_is_known CHECK ((name = ANY (ARRAY['egress_allow'::text, 'equal_denials'::text, 'identity_issuers'::text])))
+    CONSTRAINT settings_name_is_known CHECK ((name = ANY (ARRAY['egress_allow'::text, 'equal_denials'::text, 'identity_issuers'::text, 'models'::text])))
 );
 
 ALTER TABLE ONLY weir.settings FORCE ROW LEVEL SECURITY;
@@ -8068,6 +8330,30 @@ ALTER TABLE ONLY public.mcp_server_instances
 
 ALTER TABLE ONLY public.mcp_server_tools
     ADD CONSTRAINT mcp_server_tools_pkey PRIMARY KEY (instance_id, kind, name, definition_hash);
+
+
+--
+-- Name: model_settings model_settings_are_set_once; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.model_settings
+    ADD CONSTRAINT model_settings_are_set_once UNIQUE NULLS NOT DISTINCT (organization_id, agent_id);
+
+
+--
+-- Name: model_settings model_settings_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.model_settings
+    ADD CONSTRAINT model_settings_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: model_usage_hourly model_usage_hourly_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.model_usage_hourly
+    ADD CONSTRAINT model_usage_hourly_pkey PRIMARY KEY (organization_id, hour, agent_id, provider, model, currency);
 
 
 --
@@ -8618,6 +8904,13 @@ CREATE INDEX mcp_server_tools_approved_by_idx ON public.mcp_server_tools USING b
 --
 
 CREATE INDEX mcp_server_tools_instance_idx ON public.mcp_server_tools USING btree (organization_id, instance_id);
+
+
+--
+-- Name: model_settings_updated_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX model_settings_updated_by_idx ON public.model_settings USING btree (updated_by);
 
 
 --
@@ -9333,6 +9626,38 @@ ALTER TABLE ONLY public.mcp_server_tools
 
 
 --
+-- Name: model_settings model_settings_agent_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.model_settings
+    ADD CONSTRAINT model_settings_agent_of_the_organization FOREIGN KEY (organization_id, agent_id) REFERENCES public.agents(organization_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: model_settings model_settings_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.model_settings
+    ADD CONSTRAINT model_settings_organization FOREIGN KEY (organization_id) REFERENCES public.organizations(id) ON DELETE CASCADE;
+
+
+--
+-- Name: model_settings model_settings_updated_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.model_settings
+    ADD CONSTRAINT model_settings_updated_by FOREIGN KEY (updated_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: model_usage_hourly model_usage_hourly_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.model_usage_hourly
+    ADD CONSTRAINT model_usage_hourly_organization FOREIGN KEY (organization_id) REFERENCES public.organizations(id) ON DELETE CASCADE;
+
+
+--
 -- Name: organization_api_keys organization_api_keys_created_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
 --
 
@@ -9877,6 +10202,67 @@ CREATE POLICY messages_are_seen_by_workspace_members ON public.chat_messages FOR
 
 CREATE POLICY messages_are_written_by_workspace_members ON public.chat_messages FOR INSERT TO weir_writer WITH CHECK (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (channel_id = ANY (ARRAY( SELECT c.id
    FROM public.chat_channels c))) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND (sender = 'user'::text) AND (user_id = ( SELECT weir.actor_id() AS actor_id))));
+
+
+--
+-- Name: model_settings; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.model_settings ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: model_settings model_settings_are_changed_by_admins_and_owners; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY model_settings_are_changed_by_admins_and_owners ON public.model_settings FOR UPDATE TO weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((organization_id = ANY (ARRAY( SELECT weir.owners_may_choose_models() AS owners_may_choose_models))) AND (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents)))))) WITH CHECK ((updated_by = ( SELECT weir.actor_id() AS actor_id)));
+
+
+--
+-- Name: model_settings model_settings_are_made_by_admins_and_owners; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY model_settings_are_made_by_admins_and_owners ON public.model_settings FOR INSERT TO weir_writer WITH CHECK (((updated_by = ( SELECT weir.actor_id() AS actor_id)) AND ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((organization_id = ANY (ARRAY( SELECT weir.owners_may_choose_models() AS owners_may_choose_models))) AND (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents)))))));
+
+
+--
+-- Name: model_settings model_settings_are_read_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY model_settings_are_read_by_the_engine ON public.model_settings FOR SELECT TO weir_system USING (true);
+
+
+--
+-- Name: model_settings model_settings_are_removed_by_admins_and_owners; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY model_settings_are_removed_by_admins_and_owners ON public.model_settings FOR DELETE TO weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((organization_id = ANY (ARRAY( SELECT weir.owners_may_choose_models() AS owners_may_choose_models))) AND (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents))))));
+
+
+--
+-- Name: model_settings model_settings_are_seen_by_members; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY model_settings_are_seen_by_members ON public.model_settings FOR SELECT TO authenticated, weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))));
+
+
+--
+-- Name: model_usage_hourly; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.model_usage_hourly ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: model_usage_hourly model_usage_is_added_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY model_usage_is_added_by_the_engine ON public.model_usage_hourly TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: model_usage_hourly model_usage_is_seen_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY model_usage_is_seen_by_admins ON public.model_usage_hourly FOR SELECT TO authenticated USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
 
 
 --
@@ -11067,6 +11453,22 @@ GRANT ALL ON FUNCTION public.set_member_status(organization_id uuid, user_id uui
 
 
 --
+-- Name: FUNCTION set_model_settings(p_organization_id uuid, p_settings jsonb, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.set_model_settings(p_organization_id uuid, p_settings jsonb, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.set_model_settings(p_organization_id uuid, p_settings jsonb, p_agent_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_model_settings(organization_id uuid, settings jsonb, agent_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.set_model_settings(organization_id uuid, settings jsonb, agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_model_settings(organization_id uuid, settings jsonb, agent_id uuid) TO authenticated;
+
+
+--
 -- Name: FUNCTION set_user_profile(p_display_name text); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -11741,6 +12143,30 @@ GRANT ALL ON FUNCTION weir.may_use_agent(p_user_id uuid, p_agent_id uuid, p_owne
 
 
 --
+-- Name: FUNCTION model_is_offered(p_provider text, p_model text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.model_is_offered(p_provider text, p_model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.model_is_offered(p_provider text, p_model text) TO weir_writer;
+
+
+--
+-- Name: FUNCTION model_settings_error(p_settings jsonb, p_is_agent boolean); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.model_settings_error(p_settings jsonb, p_is_agent boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.model_settings_error(p_settings jsonb, p_is_agent boolean) TO weir_writer;
+
+
+--
+-- Name: FUNCTION model_settings_for(p_user_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.model_settings_for(p_user_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.model_settings_for(p_user_id uuid, p_agent_id uuid) TO weir_engine;
+
+
+--
 -- Name: FUNCTION my_agents(); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -11843,6 +12269,14 @@ GRANT ALL ON FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) TO weir_
 
 REVOKE ALL ON FUNCTION weir.over_limit(p_calls weir.call_decision[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.over_limit(p_calls weir.call_decision[]) TO weir_system;
+
+
+--
+-- Name: FUNCTION owners_may_choose_models(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.owners_may_choose_models() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.owners_may_choose_models() TO weir_writer;
 
 
 --
@@ -11966,6 +12400,14 @@ GRANT ALL ON FUNCTION weir.record_event(p_kind text, p_organization_id uuid, p_r
 
 REVOKE ALL ON FUNCTION weir.record_instance_state(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.record_instance_state(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) TO weir_engine;
+
+
+--
+-- Name: FUNCTION record_model_usage(p_agent_id uuid, p_usage jsonb); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.record_model_usage(p_agent_id uuid, p_usage jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_model_usage(p_agent_id uuid, p_usage jsonb) TO weir_engine;
 
 
 --
@@ -13207,6 +13649,163 @@ GRANT INSERT(approved_at) ON TABLE public.mcp_server_tools TO weir_system;
 
 GRANT SELECT(approved_by) ON TABLE public.mcp_server_tools TO authenticated;
 GRANT UPDATE(approved_by) ON TABLE public.mcp_server_tools TO weir_writer;
+
+
+--
+-- Name: TABLE model_settings; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.model_settings TO authenticated;
+GRANT SELECT,DELETE ON TABLE public.model_settings TO weir_writer;
+GRANT SELECT ON TABLE public.model_settings TO weir_system;
+
+
+--
+-- Name: COLUMN model_settings.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE public.model_settings TO weir_writer;
+
+
+--
+-- Name: COLUMN model_settings.agent_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(agent_id) ON TABLE public.model_settings TO weir_writer;
+
+
+--
+-- Name: COLUMN model_settings.provider; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(provider),UPDATE(provider) ON TABLE public.model_settings TO weir_writer;
+
+
+--
+-- Name: COLUMN model_settings.model; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(model),UPDATE(model) ON TABLE public.model_settings TO weir_writer;
+
+
+--
+-- Name: COLUMN model_settings.fallback_provider; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(fallback_provider),UPDATE(fallback_provider) ON TABLE public.model_settings TO weir_writer;
+
+
+--
+-- Name: COLUMN model_settings.fallback_model; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(fallback_model),UPDATE(fallback_model) ON TABLE public.model_settings TO weir_writer;
+
+
+--
+-- Name: COLUMN model_settings.temperature; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(temperature),UPDATE(temperature) ON TABLE public.model_settings TO weir_writer;
+
+
+--
+-- Name: COLUMN model_settings.max_tokens; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(max_tokens),UPDATE(max_tokens) ON TABLE public.model_settings TO weir_writer;
+
+
+--
+-- Name: COLUMN model_settings.timeout_ms; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(timeout_ms),UPDATE(timeout_ms) ON TABLE public.model_settings TO weir_writer;
+
+
+--
+-- Name: COLUMN model_settings.retries; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(retries),UPDATE(retries) ON TABLE public.model_settings TO weir_writer;
+
+
+--
+-- Name: COLUMN model_settings.owners_may_choose; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(owners_may_choose),UPDATE(owners_may_choose) ON TABLE public.model_settings TO weir_writer;
+
+
+--
+-- Name: COLUMN model_settings.updated_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(updated_by),UPDATE(updated_by) ON TABLE public.model_settings TO weir_writer;
+
+
+--
+-- Name: COLUMN model_settings.updated_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(updated_at) ON TABLE public.model_settings TO weir_writer;
+
+
+--
+-- Name: TABLE model_usage_hourly; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.model_usage_hourly TO authenticated;
+GRANT SELECT,INSERT ON TABLE public.model_usage_hourly TO weir_system;
+
+
+--
+-- Name: COLUMN model_usage_hourly.turns; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(turns) ON TABLE public.model_usage_hourly TO weir_system;
+
+
+--
+-- Name: COLUMN model_usage_hourly.requests; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(requests) ON TABLE public.model_usage_hourly TO weir_system;
+
+
+--
+-- Name: COLUMN model_usage_hourly.failures; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(failures) ON TABLE public.model_usage_hourly TO weir_system;
+
+
+--
+-- Name: COLUMN model_usage_hourly.input_tokens; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(input_tokens) ON TABLE public.model_usage_hourly TO weir_system;
+
+
+--
+-- Name: COLUMN model_usage_hourly.output_tokens; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(output_tokens) ON TABLE public.model_usage_hourly TO weir_system;
+
+
+--
+-- Name: COLUMN model_usage_hourly.cost_micros; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(cost_micros) ON TABLE public.model_usage_hourly TO weir_system;
+
+
+--
+-- Name: COLUMN model_usage_hourly.unpriced_turns; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(unpriced_turns) ON TABLE public.model_usage_hourly TO weir_system;
 
 
 --

@@ -54,6 +54,7 @@ insert into calls values
   ('revoke_organization_api_key', 'ann', array['''orgkey0000000001''']),
   ('set_member_role', 'ann', array['{a}', '{vic}', '''member''']),
   ('set_member_status', 'ann', array['{a}', '{vic}', '''suspended''']),
+  ('set_model_settings', 'ann', array['{a}', '''{"provider": "offline", "model": "offline"}''', '{robo}']),
   ('set_user_profile', 'ann', array['''Ann''']),
   ('stop_mcp_server_instance', 'ann', array['{files}']),
   ('transfer_ownership', 'ann', array['{a}', '{adam}']),

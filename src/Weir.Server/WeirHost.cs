@@ -1,6 +1,5 @@
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.Extensions.AI;
 using Weir.Audit;
 using Weir.Catalog;
 using Weir.Chat;
@@ -11,6 +10,7 @@ using Weir.Errors;
 using Weir.Gateway;
 using Weir.Identity;
 using Weir.Keys;
+using Weir.Models;
 using Weir.Nodes;
 using Weir.Postgres;
 using Weir.Replicas;
@@ -102,7 +102,7 @@ internal static class WeirHost
 
         AddNodes(services, replicaId, time);
         AddGateway(services, config, replicaId, time);
-        AddChat(services, config, replicaId);
+        AddChat(services, config, replicaId, time);
         AddRest(services, config);
     }
 
@@ -188,14 +188,23 @@ internal static class WeirHost
     private static Func<Guid, Task> RefreshSoon(IServiceProvider services) =>
         instance => services.GetRequiredService<CatalogRefresh>().RefreshSoonAsync(instance, CancellationToken.None);
 
-    private static void AddChat(IServiceCollection services, WeirConfig config, Guid replicaId)
+    private static void AddChat(IServiceCollection services, WeirConfig config, Guid replicaId, TimeProvider time)
     {
         services.AddSingleton(config.Chat);
-        services.AddSingleton<IChatClient, OfflineModel>();
+        AddModels(services, config, time);
+        services.AddSingleton<ModelLoop>();
         services.AddSingleton(s => new ChatQueries(s.GetRequiredService<UserSession>(), s.GetRequiredService<Databases>(), replicaId));
         services.AddSingleton<TurnSources>();
         services.AddSingleton<TurnAnswers>();
         services.AddSingleton<ChatTurns>();
+    }
+
+    private static void AddModels(IServiceCollection services, WeirConfig config, TimeProvider time)
+    {
+        services.AddSingleton(config.Models);
+        services.AddSingleton<ModelQueries>();
+        services.AddSingleton(s => new ModelClients(config.Models, s.GetRequiredService<EgressHttp>(), new OfflineModel(), Environment.GetEnvironmentVariable, time));
+        services.AddSingleton<ModelRouter>();
     }
 
     private static void AddRest(IServiceCollection services, WeirConfig config)

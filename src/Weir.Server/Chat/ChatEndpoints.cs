@@ -20,7 +20,7 @@ internal static class ChatEndpoints
         var turn = await turns.OpenAsync(user, ChatRequest.Parse(body), http.RequestAborted);
         if (WantsEvents(http.Request))
         {
-            await ChatEventStream.RunAsync(http, tell => turns.AnswerAsync(turn, tell));
+            await ChatEventStream.RunAsync(http, tell => turns.AnswerAsync(turn with { WantsDeltas = true }, tell));
             return;
         }
 

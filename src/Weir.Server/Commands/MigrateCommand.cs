@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Weir.Configuration;
 using Weir.Identity;
+using Weir.Models;
 using Weir.Postgres.Migrations;
 using Weir.Replicas;
 
@@ -29,6 +30,7 @@ internal static class MigrateCommand
             var report = await new Migrator(owner, MigrationScript.Embedded()).MigrateAsync(config.Url, config.EngineUrl, stop);
             await Identities.AllowAsync(owner, all.Auth, stop);
             await Maintenance.TellAsync(owner, all.Maintenance, stop);
+            await ModelQueries.TellAsync(owner, all.Models, stop);
             await Console.Out.WriteLineAsync(parsed.GetValue(json) ? AsJson(report) : AsText(report));
             return ExitCode.Done;
         });

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Connections;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Identity;
+using Weir.Models;
 using Weir.Nodes;
 using Weir.Postgres;
 using Weir.Postgres.Embedded;
@@ -51,6 +52,7 @@ internal static class UpRun
         await new Migrator(owner, MigrationScript.Embedded()).MigrateAsync(config.Database.Url, config.Database.EngineUrl, stop); // 3
         await Identities.AllowAsync(owner, config.Auth, stop);
         await Maintenance.TellAsync(owner, config.Maintenance, stop);
+        await ModelQueries.TellAsync(owner, config.Models, stop);
 
         await using var host = await StartHostAsync(options, config, time, stop); // 4
         config = host.Services.GetRequiredService<WeirConfig>();

@@ -58,7 +58,7 @@ internal sealed record CallError(string Code, string Message);
 /// <param name="Source"><c>server</c> (an instance does not run), <c>tool</c> (a call), <c>catalog</c>, <c>history</c>, <c>model</c> or <c>turn</c>.</param>
 /// <param name="Reason">
 /// For a server its status; else <c>late</c>, <c>timeout</c>, <c>unavailable</c>, <c>failed</c>, <c>denied</c>, <c>tool_error</c>,
-/// <c>rate_limited</c>, <c>changing</c> or <c>cut_off</c>.
+/// <c>rate_limited</c>, <c>changing</c>, <c>refused</c>, <c>unknown_model</c>, <c>key_missing</c> or <c>cut_off</c>.
 /// </param>
 internal sealed record Degradation(
     string Source,
@@ -67,10 +67,12 @@ internal sealed record Degradation(
     string Reason,
     string Message);
 
-/// <param name="Model">Which model answered.</param>
+/// <param name="Model">Which model answered, or was asked last.</param>
 /// <param name="DurationMs">The whole turn. Milliseconds.</param>
-internal sealed record ChatUsage(string Model, long InputTokens, long OutputTokens, long TotalTokens, long DurationMs);
+/// <param name="CostMicros">Of all models that were asked. Millionths of the currency; null where a price is not known.</param>
+internal sealed record ChatUsage(
+    string Model, long InputTokens, long OutputTokens, long TotalTokens, long DurationMs, long? CostMicros = null, string? Currency = null);
 
 /// <summary>Something that happens in a turn, in the order in which it happens.</summary>
-/// <param name="Type"><c>context</c>, <c>tool_call</c>, <c>tool_result</c>, <c>degraded</c>, <c>message</c>, <c>done</c>.</param>
+/// <param name="Type"><c>context</c>, <c>tool_call</c>, <c>tool_result</c>, <c>degraded</c>, <c>delta</c>, <c>message</c>, <c>done</c>.</param>
 internal sealed record ChatEvent(string Type, object Data);

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.AI;
-using Weir.Chat.Offline;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway;
@@ -12,11 +11,15 @@ namespace Weir.Chat;
 /// <param name="Agent">Null where the message was only to be saved.</param>
 /// <param name="Started">The turn's clock runs from here.</param>
 internal sealed record OpenTurn(
-    Guid UserId, Guid OrganizationId, Guid ChannelId, ChatAgent? Agent, string? Instructions, Guid MessageId, string Message, long Started);
+    Guid UserId, Guid OrganizationId, Guid ChannelId, ChatAgent? Agent, string? Instructions, Guid MessageId, string Message, long Started)
+{
+    /// <summary>Whoever asked hears the model's words as they come.</summary>
+    public bool WantsDeltas { get; init; }
+}
 
 /// <summary>The life of one chat turn.</summary>
 internal sealed class ChatTurns(
-    ChatQueries queries, TurnSources sources, TurnAnswers answers, GovernedCaller caller, IChatClient model, ChatConfig config, TimeProvider time)
+    ChatQueries queries, TurnSources sources, TurnAnswers answers, GovernedCaller caller, ModelLoop models, ChatConfig config, TimeProvider time)
 {
     /// <summary>Kept for saving and recording the answer.</summary>
     private static readonly TimeSpan Reserve = TimeSpan.FromSeconds(1);
@@ -131,6 +134,7 @@ internal sealed class ChatTurns(
         var calls = new TurnCalls(caller, queries, principal, turn.MessageId, journal, () => Left(turn), time);
 
         // 3 and 4. Discover, gather.
+        var asked = models.OpenAsync(turn.UserId, agent, journal, () => Left(turn), deadline.Token);
         var start = await sources.GatherAsync(principal, turn.ChannelId, turn.MessageId, calls.CallAsync, journal, deadline.Token);
         await journal.TellAsync("context", start.Context);
 
@@ -143,40 +147,12 @@ internal sealed class ChatTurns(
         ];
 
         // 6. The model and its calls.
-        var response = await AskAsync(messages, start.Tools, journal, deadline.Token);
+        var answer = await models.AskAsync(await asked, agent, messages, start.Tools, calls.CallAsync, journal, turn.WantsDeltas, deadline.Token);
 
         // 7. Save, record, answer.
-        var said = response?.Messages.LastOrDefault(m => m.Role == ChatRole.Assistant)?.Text;
-        var text = said is { Length: > 0 } ? said : "There is no answer: the model did not come to an end in time. What was called is in toolCalls.";
-        var usage = new ChatUsage(
-            response?.ModelId ?? OfflineModel.Name,
-            response?.Usage?.InputTokenCount ?? 0,
-            response?.Usage?.OutputTokenCount ?? 0,
-            response?.Usage?.TotalTokenCount ?? 0,
-            (long)time.GetElapsedTime(turn.Started).TotalMilliseconds);
+        var usage = models.Usage(answer, time.GetElapsedTime(turn.Started));
         return await answers.SaveAsync(turn, agent, new ChatAnswer(
-            ToolText.Trim(text), agent, Guid.Empty, turn.MessageId, journal.Calls, start.Context, journal.Degraded, usage));
-    }
-
-    /// <summary>Null where the turn's time was over first.</summary>
-    private async Task<ChatResponse?> AskAsync(IReadOnlyList<ChatMessage> messages, IReadOnlyList<GovernedTool> tools, TurnJournal journal, CancellationToken ct)
-    {
-        // Not disposed: that would dispose the model, which all turns share.
-        var loop = new FunctionInvokingChatClient(model)
-        {
-            AllowConcurrentInvocation = true,
-            MaximumIterationsPerRequest = Math.Max(1, config.MaxToolRounds),
-        };
-        var options = new ChatOptions { Tools = config.MaxToolRounds == 0 ? [] : [.. tools] };
-        try
-        {
-            return await loop.GetResponseAsync(messages, options, ct).WaitAsync(ct);
-        }
-        catch (OperationCanceledException) when (ct.IsCancellationRequested)
-        {
-            await journal.DegradeAsync(new Degradation("model", null, null, "timeout", $"The answer was not ready within {config.DeadlineSeconds} s."));
-            return null;
-        }
+            ToolText.Trim(answer.Text), agent, Guid.Empty, turn.MessageId, journal.Calls, start.Context, journal.Degraded, usage));
     }
 
     /// <summary>What is left for gathering and for the model.</summary>

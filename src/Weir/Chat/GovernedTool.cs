@@ -34,12 +34,22 @@ internal sealed class GovernedTool(string name, ToolFacts facts, string descript
             call);
     }
 
+    /// <summary>A name that the agent was not offered. What admission says of it is what the model hears.</summary>
+    public static GovernedTool Unknown(string name, CallTool call) =>
+        new(name, new ToolFacts(Server: "", Tool: name, Announces: false, Marked: false), "", JsonElement.Parse("{}"), call);
+
     public override object? GetService(Type serviceType, object? serviceKey = null) =>
         serviceKey is null && serviceType == typeof(ToolFacts) ? facts : base.GetService(serviceType, serviceKey);
 
     protected override async ValueTask<object?> InvokeCoreAsync(AIFunctionArguments arguments, CancellationToken cancellationToken)
     {
-        var callId = FunctionInvokingChatClient.CurrentContext?.CallContent.CallId ?? name;
+        var asked = FunctionInvokingChatClient.CurrentContext?.CallContent;
+        if (asked?.Exception is not null)
+        {
+            return new ToolOutput(facts.Server, facts.Tool, CallOutcomes.Denied, "The arguments of the call are not a JSON object; nothing was called.");
+        }
+
+        var callId = asked?.CallId ?? name;
         var json = JsonSerializer.SerializeToElement((IDictionary<string, object?>)arguments, AIJsonUtilities.DefaultOptions);
         return await call(this, callId, json, cancellationToken);
     }

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Weir.Chat;
 
 /// <summary>How one call of a turn ended.</summary>
@@ -17,12 +19,17 @@ internal static class CallOutcomes
 
 /// <summary>
 /// What a model gets back from a tool. The text is a server's: data from outside, always beside the name of who said it, and
-/// never part of a system message.
+/// never part of a system message. A model reads it as JSON, which no text in it can end.
 /// </summary>
 /// <param name="Outcome">One of <see cref="CallOutcomes"/>.</param>
 /// <param name="Text">What the server said, trimmed; or, of a call that had no answer, what Weir says about it.</param>
-internal sealed record ToolOutput(string Server, string Tool, string Outcome, string Text)
+internal sealed record ToolOutput(
+    [property: JsonPropertyName("server")] string Server,
+    [property: JsonPropertyName("tool")] string Tool,
+    [property: JsonPropertyName("outcome")] string Outcome,
+    [property: JsonPropertyName("text")] string Text)
 {
     /// <summary>Whether the text is the server's.</summary>
+    [JsonIgnore]
     public bool IsAnswer => Outcome is CallOutcomes.Ok or CallOutcomes.ToolError;
 }

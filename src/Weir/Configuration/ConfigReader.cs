@@ -14,7 +14,10 @@ internal sealed record ConfigKey(string Name, string Variable, object? Default);
 internal sealed class ConfigReader(JsonElement file, IReadOnlyDictionary<string, string> environment)
 {
     private readonly List<ConfigKey> _keys = [];
+    private static readonly JsonDocumentOptions Lenient = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
+
     private readonly List<string> _errors = [];
+    private readonly List<string> _objects = [];
 
     public IReadOnlyList<ConfigKey> Keys => _keys;
 
@@ -53,11 +56,31 @@ internal sealed class ConfigReader(JsonElement file, IReadOnlyDictionary<string,
     public IReadOnlyList<string> List(string key, IReadOnlyList<string> @default) => Read(key, @default, null, text =>
         (IReadOnlyList<string>)text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))!;
 
+    /// <summary>A JSON object whose members the section itself reads and judges; in a variable it is JSON text.</summary>
+    public JsonElement Object(string key)
+    {
+        _objects.Add(key + ".");
+        return Read(key, JsonElement.Parse("{}"), null, text =>
+        {
+            try
+            {
+                var value = JsonDocument.Parse(text, Lenient).RootElement;
+                return value.ValueKind == JsonValueKind.Object ? value : throw new FormatException("It wants a JSON object.");
+            }
+            catch (JsonException e)
+            {
+                throw new FormatException("It wants a JSON object.", e);
+            }
+        });
+    }
+
     /// <summary>Notes what the file and the environment hold that nothing has read: a misspelt key must not be silent.</summary>
     public void RefuseUnknown(IReadOnlyList<string> foreignPrefixes)
     {
         var known = _keys.Select(k => k.Name).ToHashSet(StringComparer.Ordinal);
-        _errors.AddRange(Leaves(file, "").Where(leaf => !known.Contains(leaf)).Select(leaf => $"{leaf}: there is no such key."));
+        _errors.AddRange(Leaves(file, "")
+            .Where(leaf => !known.Contains(leaf) && !_objects.Exists(o => leaf.StartsWith(o, StringComparison.Ordinal)))
+            .Select(leaf => $"{leaf}: there is no such key."));
         var variables = _keys.Select(k => k.Variable).ToHashSet(StringComparer.Ordinal);
         _errors.AddRange(environment.Keys
             .Where(name => name.StartsWith("WEIR_", StringComparison.Ordinal) && !variables.Contains(name))
@@ -72,7 +95,7 @@ internal sealed class ConfigReader(JsonElement file, IReadOnlyDictionary<string,
         try
         {
             return environment.GetValueOrDefault(_keys[^1].Variable) is { Length: > 0 } text ? parse(text)
-                : Find(key) is { ValueKind: not JsonValueKind.Null } element ? parse(AsText(element, isList: @default is IReadOnlyList<string>))
+                : Find(key) is { ValueKind: not JsonValueKind.Null } element ? parse(@default is JsonElement ? element.GetRawText() : AsText(element, isList: @default is IReadOnlyList<string>))
                 : @default;
         }
         catch (FormatException e)

@@ -24,6 +24,16 @@ internal sealed class EgressHttp(EgressPolicy policy) : IDisposable
     /// <summary>An <see cref="HttpClient"/> over the operator's connections, without a timeout of its own.</summary>
     public HttpClient OperatorClient(Uri baseAddress) => Client(_operator, baseAddress);
 
+    /// <summary>The same for a library that wants a client: checked destinations, without a timeout of its own.</summary>
+    /// <param name="before">Sees each request and response; it ends at the checked connections.</param>
+    public HttpClient GuardedClient(DelegatingHandler before)
+    {
+        before.InnerHandler = _guarded;
+#pragma warning disable RS0030 // As below.
+        return new HttpClient(before, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+#pragma warning restore RS0030
+    }
+
     /// <summary>Refuses plain http, other schemes and credentials in the URL, unless the operator excepted the destination.</summary>
     /// <exception cref="WeirException">WR003: the URL is not one that Weir connects to.</exception>
     public void CheckUrl(Uri url)

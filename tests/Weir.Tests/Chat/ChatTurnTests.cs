@@ -192,14 +192,15 @@ public sealed class ChatTurnTests(ChatWorld weir) : IClassFixture<ChatWorld>
 
         var events = await weir.StreamAsync(new { agentId = agent, channelId = weir.World.ChannelId, message = "how is the weather?" });
 
-        events.Select(e => e.Type).ShouldBe(["degraded", "context", "tool_call", "tool_result", "message", "done"]);
+        events.Select(e => e.Type).ShouldBe(["degraded", "context", "tool_call", "tool_result", "delta", "message", "done"]);
         events[0].Data.GetProperty("server").GetString().ShouldBe(stoppedName);
         events[1].Data.GetProperty("servers").GetArrayLength().ShouldBe(2);
         events[2].Data.GetProperty("server").GetString().ShouldBe(name);
         events[3].Data.GetProperty("text").GetString().ShouldBe("sunny\nand warm");
         events[3].Data.GetProperty("id").GetString().ShouldBe(events[2].Data.GetProperty("id").GetString());
-        var done = events[5].Data;
-        events[4].Data.GetProperty("message").GetString().ShouldBe(done.GetProperty("message").GetString());
+        var done = events[6].Data;
+        events[4].Data.GetProperty("text").GetString().ShouldBe(done.GetProperty("message").GetString());
+        events[5].Data.GetProperty("message").GetString().ShouldBe(done.GetProperty("message").GetString());
         done.GetProperty("toolCalls").GetArrayLength().ShouldBe(1);
         done.GetProperty("degraded").GetArrayLength().ShouldBe(1);
     }

@@ -13,7 +13,7 @@ using Weir.Tests.Infrastructure;
 namespace Weir.Tests.Chat;
 
 /// <summary>A replica with a short turn, and what tests of chat need: people, servers with marked tools, and the call itself.</summary>
-public sealed class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
+public class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
 {
     internal const int DeadlineSeconds = 4;
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.AI;
+using Weir.Configuration;
 
 namespace Weir.Chat.Offline;
 
@@ -9,7 +10,7 @@ namespace Weir.Chat.Offline;
 /// </summary>
 internal sealed class OfflineModel : IChatClient
 {
-    public const string Name = "offline";
+    public const string Name = ModelsConfig.Offline;
 
     public Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
