@@ -4,6 +4,8 @@ using Microsoft.Extensions.AI;
 using Weir.Audit;
 using Weir.Catalog;
 using Weir.Chat;
+using Weir.Chat.Aggregation;
+using Weir.Chat.Gathering;
 using Weir.Chat.Offline;
 using Weir.Configuration;
 using Weir.Egress;
@@ -193,7 +195,11 @@ internal static class WeirHost
         services.AddSingleton(config.Chat);
         services.AddSingleton<IChatClient, OfflineModel>();
         services.AddSingleton(s => new ChatQueries(s.GetRequiredService<UserSession>(), s.GetRequiredService<Databases>(), replicaId));
+        services.AddSingleton<TurnLimits>();
+        services.AddSingleton<TokenCounter>();
+        services.AddSingleton<ServerContext>();
         services.AddSingleton<TurnSources>();
+        services.AddSingleton<TurnPrompt>();
         services.AddSingleton<TurnAnswers>();
         services.AddSingleton<ChatTurns>();
     }
