@@ -582,13 +582,12 @@ begin
     where w.id = v_workspace_id and w.id in (select weir.my_workspaces());
   end if;
   if p_agent_id is not null then
-    -- the agent is in that workspace, or the caller's own; anyway of the same organization
+    -- the agent is in that workspace, whoever owns it, and of the same organization
     select a.* into v_agent from public.agents a
     where a.id = p_agent_id and a.is_active
       and (v_workspace_id is null or a.organization_id = v_organization_id)
-      and (a.owner_id = v_actor
-           or case when v_workspace_id is null then weir.may_use_agent(v_actor, a.id, a.owner_id)
-                   else exists (select from public.workspace_members m where m.workspace_id = v_workspace_id and m.agent_id = a.id) end);
+      and case when v_workspace_id is null then weir.may_use_agent(v_actor, a.id, a.owner_id)
+               else exists (select from public.workspace_members m where m.workspace_id = v_workspace_id and m.agent_id = a.id) end;
     v_organization_id := coalesce(v_organization_id, v_agent.organization_id);
   end if;
   select m.role into v_role from public.organization_members m where m.organization_id = v_organization_id and m.user_id = v_actor;
@@ -1090,6 +1089,57 @@ END;
 ALTER FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone, not_before timestamp with time zone, permissions jsonb) OWNER TO weir_owner;
 
 --
+-- Name: delete_chat_message(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.delete_chat_message(p_message_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_message record;
+  v_deleted_at timestamptz;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'chat');
+  end if;
+  select m.organization_id, m.channel_id, m.sender = 'user' and m.user_id = weir.actor_id() as is_own into v_message
+  from public.chat_messages m where m.id = p_message_id;
+  if v_message.organization_id is null then
+    return weir.refuse('WR004', 'there is no such message', 'chat');
+  elsif v_message.is_own is not true then
+    return weir.refuse('WR003', 'a message is deleted by its author', 'chat', v_message.organization_id,
+                       p_item => 'delete_chat_message');
+  end if;
+  update public.chat_messages m set content = '', deleted_at = clock_timestamp()
+  where m.id = p_message_id and m.deleted_at is null
+  returning m.deleted_at into v_deleted_at;
+  if found then
+    perform weir.record_event('chat', v_message.organization_id, p_item => 'delete_chat_message', p_detail => p_message_id::text);
+  else
+    select m.deleted_at into v_deleted_at from public.chat_messages m where m.id = p_message_id;
+  end if;
+  return jsonb_build_object('id', p_message_id, 'deleted_at', v_deleted_at);
+end;
+$$;
+
+
+ALTER FUNCTION weir.delete_chat_message(p_message_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: delete_chat_message(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.delete_chat_message(message_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.delete_chat_message(message_id) AS delete_chat_message;
+END;
+
+
+ALTER FUNCTION public.delete_chat_message(message_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: delete_user_ssh_key(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -1278,7 +1328,7 @@ ALTER FUNCTION public.get_chat_answer(message_id uuid, agent_id uuid) OWNER TO w
 -- Name: get_chat_messages_with_details(uuid, uuid, integer); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
-CREATE FUNCTION weir.get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer) RETURNS TABLE(id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid, tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamp with time zone)
+CREATE FUNCTION weir.get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer) RETURNS TABLE(id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid, tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamp with time zone, user_name text, deleted_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1292,9 +1342,11 @@ begin
     raise exception using errcode = 'WR004', message = 'there is no such channel';
   end if;
   return query
-  select m.id, m.channel_id, m.sender, m.user_id, m.agent_id, a.name, m.content, m.reply_to, m.tool_calls, m.usage, m.degraded, m.created_at
+  select m.id, m.channel_id, m.sender, m.user_id, m.agent_id, a.name, m.content, m.reply_to, m.tool_calls, m.usage, m.degraded, m.created_at,
+         p.display_name, m.deleted_at
   from public.chat_messages m
   left join public.agents a on a.id = m.agent_id
+  left join public.user_profiles p on p.user_id = m.user_id
   where m.channel_id = p_channel_id and (p_before is null or m.id < p_before)
   order by m.id desc
   limit coalesce(p_limit, 50);
@@ -1308,7 +1360,7 @@ ALTER FUNCTION weir.get_chat_messages_with_details(p_channel_id uuid, p_before u
 -- Name: get_chat_messages_with_details(uuid, uuid, integer); Type: FUNCTION; Schema: public; Owner: weir_owner
 --
 
-CREATE FUNCTION public.get_chat_messages_with_details(p_channel_id uuid, before uuid DEFAULT NULL::uuid, "limit" integer DEFAULT 50) RETURNS TABLE(id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid, tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamp with time zone)
+CREATE FUNCTION public.get_chat_messages_with_details(p_channel_id uuid, before uuid DEFAULT NULL::uuid, "limit" integer DEFAULT 50) RETURNS TABLE(id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid, tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamp with time zone, user_name text, deleted_at timestamp with time zone)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT get_chat_messages_with_details.id,
@@ -1322,8 +1374,10 @@ CREATE FUNCTION public.get_chat_messages_with_details(p_channel_id uuid, before 
      get_chat_messages_with_details.tool_calls,
      get_chat_messages_with_details.usage,
      get_chat_messages_with_details.degraded,
-     get_chat_messages_with_details.created_at
-    FROM weir.get_chat_messages_with_details(get_chat_messages_with_details.p_channel_id, get_chat_messages_with_details.before, get_chat_messages_with_details."limit") get_chat_messages_with_details(id, channel_id, sender, user_id, agent_id, agent_name, content, reply_to, tool_calls, usage, degraded, created_at);
+     get_chat_messages_with_details.created_at,
+     get_chat_messages_with_details.user_name,
+     get_chat_messages_with_details.deleted_at
+    FROM weir.get_chat_messages_with_details(get_chat_messages_with_details.p_channel_id, get_chat_messages_with_details.before, get_chat_messages_with_details."limit") get_chat_messages_with_details(id, channel_id, sender, user_id, agent_id, agent_name, content, reply_to, tool_calls, usage, degraded, created_at, user_name, deleted_at);
 END;
 
 
@@ -1886,6 +1940,7 @@ declare
   v_actor constant uuid := weir.actor_id();
   v_id uuid := weir.uuid_v7();
   v_channel record;
+  v_message record;
   v_constraint text;
 begin
   if v_actor is null then
@@ -1903,13 +1958,16 @@ begin
   if found then
     return jsonb_build_object('id', v_id, 'created', true);
   end if;
-  select m.id into v_id from public.chat_messages m
-  where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id and m.content = p_content;
-  if v_id is null then
+  select m.id, m.content, m.deleted_at into v_message from public.chat_messages m
+  where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id;
+  if v_message.deleted_at is not null then
+    return weir.refuse('WR005', 'the message of this client_message_id was deleted', 'chat', v_channel.organization_id,
+                       p_item => 'post_chat_message');
+  elsif v_message.content is distinct from p_content then
     return weir.refuse('WR005', 'client_message_id was used for another message', 'chat', v_channel.organization_id,
                        p_item => 'post_chat_message');
   end if;
-  return jsonb_build_object('id', v_id, 'created', false);
+  return jsonb_build_object('id', v_message.id, 'created', false);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
@@ -2263,6 +2321,48 @@ END;
 
 
 ALTER FUNCTION public.revoke_organization_api_key(key_id text) OWNER TO weir_owner;
+
+--
+-- Name: set_chat_tools(uuid, boolean); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.set_chat_tools(p_organization_id uuid, p_enabled boolean) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'set_chat_tools');
+  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'tools are switched by an owner or admin', 'lifecycle', p_organization_id, p_item => 'set_chat_tools');
+  elsif p_enabled is null then
+    return weir.refuse('WR001', 'enabled must be true or false', 'lifecycle', p_organization_id, p_item => 'set_chat_tools');
+  end if;
+  update public.organizations o set chat_tools = p_enabled where o.id = p_organization_id and o.chat_tools <> p_enabled;
+  if found then
+    perform weir.record_event('lifecycle', p_organization_id, p_item => 'set_chat_tools', p_detail => p_enabled::text);
+  end if;
+  return jsonb_build_object('organization_id', p_organization_id, 'chat_tools', p_enabled);
+end;
+$$;
+
+
+ALTER FUNCTION weir.set_chat_tools(p_organization_id uuid, p_enabled boolean) OWNER TO weir_writer;
+
+--
+-- Name: set_chat_tools(uuid, boolean); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.set_chat_tools(organization_id uuid, enabled boolean) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.set_chat_tools(organization_id, enabled) AS set_chat_tools;
+END;
+
+
+ALTER FUNCTION public.set_chat_tools(organization_id uuid, enabled boolean) OWNER TO weir_owner;
 
 --
 -- Name: set_member_role(uuid, uuid, text); Type: FUNCTION; Schema: public; Owner: weir_owner
@@ -3059,7 +3159,9 @@ begin
   select m.organization_id, m.id, a.id, p_replica_id, clock_timestamp() + p_lease
   from public.chat_messages m
   join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
-  where m.id = p_message_id and m.sender = 'user' and m.user_id = p_user_id and weir.may_use_agent(p_user_id, a.id, a.owner_id)
+  where m.id = p_message_id and m.sender = 'user' and m.user_id = p_user_id and m.deleted_at is null
+    and weir.may_use_agent(p_user_id, a.id, a.owner_id)
+    and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = a.id)
   on conflict (message_id, agent_id) do update set replica_id = excluded.replica_id, leased_until = excluded.leased_until
     where t.leased_until < clock_timestamp() and t.calls = '{}';
   v_begun := found;
@@ -3076,7 +3178,7 @@ begin
       select case when t.leased_until < clock_timestamp() and t.calls <> '{}' then 'cut_off' else 'running' end,
              (select coalesce(jsonb_agg(c.value order by c.key::integer), '[]') from jsonb_each(t.calls) c)
       from weir.chat_turns t
-      join public.chat_messages m on m.id = t.message_id and m.user_id = p_user_id
+      join public.chat_messages m on m.id = t.message_id and m.user_id = p_user_id and m.deleted_at is null
       where t.message_id = p_message_id and t.agent_id = p_agent_id;
     if not found then
       raise exception using errcode = 'WR004', message = 'there is no such message';
@@ -3156,6 +3258,38 @@ $$;
 
 
 ALTER FUNCTION weir.change_version() OWNER TO weir_system;
+
+--
+-- Name: chat_turn_settings(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.chat_turn_settings(p_user_id uuid, p_agent_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_agent_id constant uuid := weir.principal_agent(null, null, p_user_id, p_agent_id);
+begin
+  return (
+    select jsonb_build_object('tools', o.chat_tools, 'servers', coalesce((
+      select jsonb_agg(jsonb_build_object(
+               'id', i.id, 'name', i.name, 'priority', i.priority, 'resources', i.context_resources, 'prompts', i.context_prompts,
+               'timeoutMs', i.timeout_ms, 'maxRetries', i.max_retries, 'retryBackoffMs', i.retry_backoff_ms) order by i.priority, i.id)
+      from public.agent_mcp_permissions g
+      join public.mcp_server_instances i on i.id = g.mcp_server_instance_id and i.organization_id = g.organization_id
+      left join public.mcp_server_catalog c on c.id = i.catalog_id
+      where g.agent_id = a.id and g.organization_id = a.organization_id and g.revoked_at is null
+        and (g.not_before is null or g.not_before <= clock_timestamp())
+        and (g.expires_at is null or g.expires_at > clock_timestamp())
+        and i.status in ('running', 'degraded') and coalesce(c.is_published, true)), '[]'))
+    from public.agents a
+    join public.organizations o on o.id = a.organization_id
+    where a.id = v_agent_id);
+end;
+$$;
+
+
+ALTER FUNCTION weir.chat_turn_settings(p_user_id uuid, p_agent_id uuid) OWNER TO weir_system;
 
 --
 -- Name: check_schema(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -3427,6 +3561,55 @@ $$;
 ALTER FUNCTION weir.confirmed_email(p_user_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: context_config_error(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.context_config_error(p_context jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_member text;
+  v_list jsonb;
+  v_path text;
+  v_item text;
+begin
+  if p_context is null then
+    return null;
+  elsif jsonb_typeof(p_context) <> 'object' then
+    return 'server_config.context: must be an object';
+  end if;
+  for v_member, v_list in select e.key, e.value from jsonb_each(p_context) e loop
+    v_path := 'server_config.context.' || left(v_member, 64);
+    if v_member not in ('resources', 'prompts') then
+      return v_path || ': is not known';
+    elsif jsonb_typeof(v_list) <> 'array' then
+      return v_path || ': must be an array';
+    elsif jsonb_array_length(v_list) > 10 then
+      return v_path || ': may have 10';
+    end if;
+    for v_n in 0 .. jsonb_array_length(v_list) - 1 loop
+      v_path := format('server_config.context.%s[%s]', v_member, v_n);
+      v_item := v_list ->> v_n;
+      if jsonb_typeof(v_list -> v_n) <> 'string' or length(v_item) not between 1 and 1000 or v_item ~ '[\x01-\x1f\x7f]' then
+        return v_path || ': must be 1 to 1000 characters';
+      elsif v_member = 'resources' and (not weir.is_uri(v_item) or v_item ~ '\s') then
+        return v_path || ': must be a URI';
+      elsif v_member = 'resources' and lower(split_part(v_item, ':', 1)) in ('ui', 'weir') then
+        return v_path || ': must be a URI of the server''s own';
+      elsif v_member = 'resources' and replace(v_item, '{message}', '') ~ '[{}]' then
+        return v_path || ': only {message} can be filled in';
+      end if;
+    end loop;
+  end loop;
+  return null;
+end;
+$$;
+
+
+ALTER FUNCTION weir.context_config_error(p_context jsonb) OWNER TO weir_owner;
+
+--
 -- Name: count_attempt(text, text, integer, interval); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -3596,12 +3779,17 @@ begin
     return weir.refuse('WR006', 'the organization has its maximum of servers', 'lifecycle', p_organization_id, p_item => 'create');
   end if;
   insert into public.mcp_server_instances
-    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline, created_by)
+    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline,
+     context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms, created_by)
   values
     (v_id, p_organization_id, p_config ->> 'name', v_catalog.id, p_config ->> 'url', coalesce(p_config -> 'configuration', '{}'),
      coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), coalesce((p_config ->> 'priority')::integer, 100),
      p_config ->> 'region', coalesce(p_config ->> 'pin_policy', 'trust_first'),
-     coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'), weir.actor_id());
+     coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'),
+     array(select jsonb_array_elements_text(p_config -> 'context' -> 'resources')),
+     array(select jsonb_array_elements_text(p_config -> 'context' -> 'prompts')),
+     (p_config ->> 'timeout_ms')::integer, coalesce((p_config ->> 'max_retries')::integer, 1),
+     coalesce((p_config ->> 'retry_backoff_ms')::integer, 100), weir.actor_id());
   perform weir.record_event('lifecycle', p_organization_id, p_instance_id => v_id, p_item => 'create');
   return jsonb_build_object('id', v_id, 'status', 'pending');
 exception
@@ -3698,7 +3886,9 @@ begin
         case when g.id is null or g.not_before > v_now then 'no_grant' when g.expires_at <= v_now then 'grant_expired' end,
         case when e.entries is null then 'item_not_granted' end,
         -- 5. in the definition that an admin trusts
-        case when c.kind in ('tool_execution', 'prompt_get') and pin.approved is null then 'definition_not_approved' end,
+        case when pin.approved is null
+               and (c.kind in ('tool_execution', 'prompt_get') or c.kind = 'context_request' and not weir.is_uri(c.item))
+             then 'definition_not_approved' end,
         -- 6. the argument rules, only where all of the above holds: see below
         -- 7. is it there: not a permission, so it comes last
         case when i.status not in ('running', 'degraded') then 'unavailable' end], null) as failures
@@ -3732,7 +3922,7 @@ begin
                                      then weir.granted_entries(g.permissions, c.kind, c.item) end as entries offset 0) e on true
       -- a join and not `exists`: the planner would read all pins of all tenants once rather than one for each call
       left join lateral (select true as approved from public.mcp_server_tools x
-                         where x.instance_id = i.id and x.kind = case c.kind when 'prompt_get' then 'prompt' else 'tool' end
+                         where x.instance_id = i.id and x.kind = case c.kind when 'tool_execution' then 'tool' else 'prompt' end
                            and x.name = c.item and x.announced and x.status = 'approved' limit 1) pin on true
       offset 0) d
     offset 0) r;
@@ -4003,14 +4193,16 @@ begin
       from jsonb_each(p_permissions -> 'tools') t
       where strpos(t.key, '*') > 0 and weir.matches_glob(p_item, t.key);
     end if;
-  elsif p_kind in ('resource_read', 'context_request') then
-    if p_item is null and p_kind = 'context_request' and jsonb_typeof(p_permissions) = 'object' then
+  elsif p_kind = 'context_request' and p_item is null then
+    if jsonb_typeof(p_permissions) = 'object' then
       return '{}'::jsonb[];
-    elsif jsonb_typeof(p_permissions -> 'resources') = 'array'
+    end if;
+  elsif p_kind = 'resource_read' or (p_kind = 'context_request' and weir.is_uri(p_item)) then
+    if jsonb_typeof(p_permissions -> 'resources') = 'array'
        and exists (select from jsonb_array_elements_text(p_permissions -> 'resources') g where weir.matches_uri_glob(p_item, g)) then
       return '{}'::jsonb[];
     end if;
-  elsif p_kind = 'prompt_get' then
+  elsif p_kind in ('prompt_get', 'context_request') then
     if jsonb_typeof(p_permissions -> 'prompts') = 'array'
        and exists (select from jsonb_array_elements_text(p_permissions -> 'prompts') g where weir.matches_glob(p_item, g)) then
       return '{}'::jsonb[];
@@ -4394,6 +4586,17 @@ $$;
 
 
 ALTER FUNCTION weir.is_under(p_value text, p_base text) OWNER TO weir_owner;
+
+--
+-- Name: is_uri(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.is_uri(p_item text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (p_item ~ '^[A-Za-z][A-Za-z0-9+.-]*:'::text);
+
+
+ALTER FUNCTION weir.is_uri(p_item text) OWNER TO weir_owner;
 
 --
 -- Name: issue_node_token(text, text, bytea, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -5391,7 +5594,8 @@ begin
   from public.chat_messages m
   join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
   where m.id = p_reply_to and m.channel_id = p_channel_id and m.sender = 'user' and m.user_id = p_user_id
-    and weir.may_use_agent(p_user_id, a.id, a.owner_id)
+    and m.deleted_at is null and weir.may_use_agent(p_user_id, a.id, a.owner_id)
+    and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = a.id)
   on conflict (reply_to, agent_id) where sender = 'agent' and reply_to is not null do nothing;
   v_is_new := found;
   if not v_is_new then
@@ -5421,9 +5625,21 @@ CREATE FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_mess
     AS $$
 begin
   update weir.chat_turns t set calls = t.calls || jsonb_build_object(p_place::text, p_call)
-  where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id
-    and t.leased_until >= clock_timestamp();
-  if not found then
+  from public.chat_messages m
+  join public.organizations o on o.id = m.organization_id
+  where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id and m.id = t.message_id
+    and t.leased_until >= clock_timestamp()
+    and (t.calls ? p_place::text
+         or o.chat_tools and m.deleted_at is null
+            and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = t.agent_id));
+  if found then
+    return;
+  elsif exists (select from weir.chat_turns t
+                join public.organizations o on o.id = t.organization_id and not o.chat_tools
+                where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id
+                  and t.leased_until >= clock_timestamp()) then
+    raise exception using errcode = 'WR003', message = 'tools are switched off in this organization';
+  else
     raise exception using errcode = 'WR005', message = 'the turn is over';
   end if;
 end;
@@ -6427,12 +6643,17 @@ begin
                       and not exists (select from jsonb_array_elements(v_value -> 'offline') g
                                       where jsonb_typeof(g) <> 'string' or weir.glob_error(g #>> '{}', '') is not null)
                  else not v_value ? 'offline' end
+      when v_key = 'context' then true
+      -- zero is a number: no time, no second try, no pause
+      when v_key = 'timeout_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,5}$' and (v_value::text)::integer <= 60000
+      when v_key = 'max_retries' then v_type = 'number' and v_value::text ~ '^[0-5]$'
+      when v_key = 'retry_backoff_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,5}$' and (v_value::text)::integer <= 10000
       else false
     end) then
       return 'server_config.' || left(v_key, 64) || ': is not known or not valid';
     end if;
   end loop;
-  return null;
+  return weir.context_config_error(p_config -> 'context');
 end;
 $_$;
 
@@ -6726,6 +6947,13 @@ begin
       region = coalesce(p_config ->> 'region', i.region), pin_policy = coalesce(p_config ->> 'pin_policy', i.pin_policy),
       chat_offline = case when p_config -> 'chat' ? 'offline'
                           then array(select jsonb_array_elements_text(p_config -> 'chat' -> 'offline')) else i.chat_offline end,
+      context_resources = case when p_config -> 'context' ? 'resources'
+                               then array(select jsonb_array_elements_text(p_config -> 'context' -> 'resources')) else i.context_resources end,
+      context_prompts = case when p_config -> 'context' ? 'prompts'
+                             then array(select jsonb_array_elements_text(p_config -> 'context' -> 'prompts')) else i.context_prompts end,
+      timeout_ms = coalesce((p_config ->> 'timeout_ms')::integer, i.timeout_ms),
+      max_retries = coalesce((p_config ->> 'max_retries')::integer, i.max_retries),
+      retry_backoff_ms = coalesce((p_config ->> 'retry_backoff_ms')::integer, i.retry_backoff_ms),
       -- an admin who chooses a version approves what it announces first
       approved_generation = case when v_new.catalog_id is distinct from i.catalog_id then i.generation + 1 else i.approved_generation end
   where i.id = p_instance_id and i.organization_id = p_organization_id;
@@ -7038,8 +7266,10 @@ CREATE TABLE public.chat_messages (
     usage jsonb,
     degraded jsonb,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    deleted_at timestamp with time zone,
     CONSTRAINT chat_messages_client_message_id_is_short CHECK (((length(client_message_id) >= 1) AND (length(client_message_id) <= 100))),
     CONSTRAINT chat_messages_content_is_at_most_64_kib CHECK ((octet_length(content) <= 65536)),
+    CONSTRAINT chat_messages_deleted_says_nothing CHECK (((deleted_at IS NULL) OR (content = ''::text))),
     CONSTRAINT chat_messages_has_no_other_sender CHECK ((((sender = 'user'::text) AND (agent_id IS NULL)) OR ((sender = 'agent'::text) AND (client_message_id IS NULL)))),
     CONSTRAINT chat_messages_sender_is_user_or_agent CHECK ((sender = ANY (ARRAY['user'::text, 'agent'::text])))
 );
@@ -7190,16 +7420,25 @@ CREATE TABLE public.mcp_server_instances (
     deployed_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    context_resources text[] DEFAULT '{}'::text[] NOT NULL,
+    context_prompts text[] DEFAULT '{}'::text[] NOT NULL,
+    timeout_ms integer,
+    max_retries integer DEFAULT 1 NOT NULL,
+    retry_backoff_ms integer DEFAULT 100 NOT NULL,
+    CONSTRAINT mcp_server_instances_backoff_is_at_most_ten_seconds CHECK (((retry_backoff_ms >= 0) AND (retry_backoff_ms <= 10000))),
     CONSTRAINT mcp_server_instances_catalog_or_url CHECK ((num_nonnulls(catalog_id, url) = 1)),
     CONSTRAINT mcp_server_instances_configuration_is_an_object CHECK ((jsonb_typeof(configuration) = 'object'::text)),
     CONSTRAINT mcp_server_instances_configuration_is_at_most_64_kib CHECK ((octet_length((configuration)::text) <= 65536)),
+    CONSTRAINT mcp_server_instances_context_is_ten_of_each CHECK (((cardinality(context_resources) <= 10) AND (cardinality(context_prompts) <= 10))),
     CONSTRAINT mcp_server_instances_errors_are_short CHECK (((length(last_error_code) <= 100) AND (length(last_error) <= 2000))),
     CONSTRAINT mcp_server_instances_failed_says_why CHECK (((status <> 'failed'::text) OR (last_error_code IS NOT NULL))),
     CONSTRAINT mcp_server_instances_name_is_1_to_20_of_a_z_0_9 CHECK ((name ~ '^[a-z0-9-]{1,20}$'::text)),
     CONSTRAINT mcp_server_instances_pin_policy_is_known CHECK ((pin_policy = ANY (ARRAY['trust_first'::text, 'manual'::text]))),
     CONSTRAINT mcp_server_instances_priority_is_0_to_1000 CHECK (((priority >= 0) AND (priority <= 1000))),
+    CONSTRAINT mcp_server_instances_retries_are_0_to_5 CHECK (((max_retries >= 0) AND (max_retries <= 5))),
     CONSTRAINT mcp_server_instances_share_is_known CHECK ((share = ANY (ARRAY['instance'::text, 'credential'::text, 'session'::text]))),
     CONSTRAINT mcp_server_instances_status_is_known CHECK ((status = ANY (ARRAY['pending'::text, 'deploying'::text, 'running'::text, 'degraded'::text, 'updating'::text, 'stopping'::text, 'stopped'::text, 'failed'::text, 'deleting'::text, 'deleted'::text]))),
+    CONSTRAINT mcp_server_instances_timeout_is_at_most_a_minute CHECK (((timeout_ms >= 0) AND (timeout_ms <= 60000))),
     CONSTRAINT mcp_server_instances_url_is_http CHECK (((url ~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$'::text) AND (length(url) <= 2048)))
 );
 
@@ -7449,6 +7688,7 @@ CREATE TABLE public.organizations (
     created_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    chat_tools boolean DEFAULT true NOT NULL,
     CONSTRAINT organizations_limits_are_not_negative CHECK ((LEAST(max_mcp_servers, max_agents, max_members, max_workspaces, max_concurrent_connections) >= 0)),
     CONSTRAINT organizations_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name)))),
     CONSTRAINT organizations_slug_is_lower_case CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$'::text))
@@ -10189,6 +10429,14 @@ CREATE POLICY messages_are_answered_by_the_engine ON public.chat_messages TO wei
 
 
 --
+-- Name: chat_messages messages_are_deleted_by_their_author; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY messages_are_deleted_by_their_author ON public.chat_messages FOR UPDATE TO weir_writer USING (((sender = 'user'::text) AND (user_id = ( SELECT weir.actor_id() AS actor_id)) AND (workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (channel_id = ANY (ARRAY( SELECT c.id
+   FROM public.chat_channels c))))) WITH CHECK (((sender = 'user'::text) AND (user_id = ( SELECT weir.actor_id() AS actor_id)) AND (deleted_at IS NOT NULL)));
+
+
+--
 -- Name: chat_messages messages_are_seen_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
@@ -10343,6 +10591,13 @@ CREATE POLICY organizations_are_read_by_the_engine ON public.organizations TO we
 --
 
 CREATE POLICY organizations_are_seen_by_their_members ON public.organizations FOR SELECT TO authenticated, weir_writer USING ((id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))));
+
+
+--
+-- Name: organizations organizations_are_switched_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY organizations_are_switched_by_admins ON public.organizations FOR UPDATE TO weir_writer USING ((id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations)))) WITH CHECK ((id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
 
 
 --
@@ -11115,6 +11370,22 @@ GRANT ALL ON FUNCTION public.decide_permission_request(request_id uuid, "grant" 
 
 
 --
+-- Name: FUNCTION delete_chat_message(p_message_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.delete_chat_message(p_message_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.delete_chat_message(p_message_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION delete_chat_message(message_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.delete_chat_message(message_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delete_chat_message(message_id uuid) TO authenticated;
+
+
+--
 -- Name: FUNCTION delete_user_ssh_key(p_ssh_key_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -11437,6 +11708,22 @@ GRANT ALL ON FUNCTION public.revoke_organization_api_key(key_id text) TO authent
 
 
 --
+-- Name: FUNCTION set_chat_tools(p_organization_id uuid, p_enabled boolean); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.set_chat_tools(p_organization_id uuid, p_enabled boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.set_chat_tools(p_organization_id uuid, p_enabled boolean) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_chat_tools(organization_id uuid, enabled boolean); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.set_chat_tools(organization_id uuid, enabled boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_chat_tools(organization_id uuid, enabled boolean) TO authenticated;
+
+
+--
 -- Name: FUNCTION set_member_role(organization_id uuid, user_id uuid, role text); Type: ACL; Schema: public; Owner: weir_owner
 --
 
@@ -11686,6 +11973,14 @@ GRANT ALL ON FUNCTION weir.change_version() TO weir_engine;
 
 
 --
+-- Name: FUNCTION chat_turn_settings(p_user_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.chat_turn_settings(p_user_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.chat_turn_settings(p_user_id uuid, p_agent_id uuid) TO weir_engine;
+
+
+--
 -- Name: FUNCTION check_schema(p_schema jsonb, p_path text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -11739,6 +12034,14 @@ GRANT ALL ON FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_a
 
 REVOKE ALL ON FUNCTION weir.confirmed_email(p_user_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.confirmed_email(p_user_id uuid) TO weir_system;
+
+
+--
+-- Name: FUNCTION context_config_error(p_context jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.context_config_error(p_context jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.context_config_error(p_context jsonb) TO weir_writer;
 
 
 --
@@ -12031,6 +12334,15 @@ GRANT ALL ON FUNCTION weir.is_keyring(p_fingerprint bytea) TO weir_engine;
 REVOKE ALL ON FUNCTION weir.is_under(p_value text, p_base text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.is_under(p_value text, p_base text) TO weir_writer;
 GRANT ALL ON FUNCTION weir.is_under(p_value text, p_base text) TO weir_system;
+
+
+--
+-- Name: FUNCTION is_uri(p_item text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.is_uri(p_item text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.is_uri(p_item text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.is_uri(p_item text) TO weir_system;
 
 
 --
@@ -13153,7 +13465,7 @@ GRANT SELECT(agent_id),INSERT(agent_id) ON TABLE public.chat_messages TO weir_sy
 -- Name: COLUMN chat_messages.content; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(content) ON TABLE public.chat_messages TO weir_writer;
+GRANT INSERT(content),UPDATE(content) ON TABLE public.chat_messages TO weir_writer;
 GRANT INSERT(content) ON TABLE public.chat_messages TO weir_system;
 
 
@@ -13197,6 +13509,14 @@ GRANT INSERT(degraded) ON TABLE public.chat_messages TO weir_system;
 --
 
 GRANT SELECT(created_at) ON TABLE public.chat_messages TO weir_system;
+
+
+--
+-- Name: COLUMN chat_messages.deleted_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(deleted_at) ON TABLE public.chat_messages TO weir_writer;
+GRANT SELECT(deleted_at) ON TABLE public.chat_messages TO weir_system;
 
 
 --
@@ -13544,6 +13864,41 @@ GRANT SELECT(created_at) ON TABLE public.mcp_server_instances TO authenticated;
 --
 
 GRANT SELECT(updated_at) ON TABLE public.mcp_server_instances TO authenticated;
+
+
+--
+-- Name: COLUMN mcp_server_instances.context_resources; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(context_resources),UPDATE(context_resources) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.context_prompts; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(context_prompts),UPDATE(context_prompts) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.timeout_ms; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(timeout_ms),UPDATE(timeout_ms) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.max_retries; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(max_retries),UPDATE(max_retries) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.retry_backoff_ms; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(retry_backoff_ms),UPDATE(retry_backoff_ms) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
@@ -14101,6 +14456,14 @@ GRANT SELECT(max_concurrent_connections) ON TABLE public.organizations TO weir_s
 
 GRANT INSERT(created_by) ON TABLE public.organizations TO weir_writer;
 GRANT SELECT(created_by) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.chat_tools; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(chat_tools) ON TABLE public.organizations TO weir_writer;
+GRANT SELECT(chat_tools) ON TABLE public.organizations TO weir_system;
 
 
 --

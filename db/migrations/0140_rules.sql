@@ -31,6 +31,12 @@ begin atomic
           and p_uri !~ '(^|/)\.{1,2}([/?#]|$)|[\\\x01-\x20\x7f-\x9f]|%(2[eEfF5]|5[cC]|0|1|7[fF])');
 end;
 
+-- A context request names a resource by its URI, or a prompt by its name. What looks like a URI is decided as one; a caller that
+-- means a prompt of such a name asks with `prompt_get`.
+create function weir.is_uri(p_item text) returns boolean
+language sql immutable parallel safe
+  return p_item ~ '^[A-Za-z][A-Za-z0-9+.-]*:';
+
 -- What a grant says of an item: null is nothing (denied); else the entries that must all hold. An exact name beats a
 -- glob; of several globs all must hold.
 create function weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) returns jsonb[]
@@ -49,14 +55,16 @@ begin
       from jsonb_each(p_permissions -> 'tools') t
       where strpos(t.key, '*') > 0 and weir.matches_glob(p_item, t.key);
     end if;
-  elsif p_kind in ('resource_read', 'context_request') then
-    if p_item is null and p_kind = 'context_request' and jsonb_typeof(p_permissions) = 'object' then
+  elsif p_kind = 'context_request' and p_item is null then
+    if jsonb_typeof(p_permissions) = 'object' then
       return '{}'::jsonb[];
-    elsif jsonb_typeof(p_permissions -> 'resources') = 'array'
+    end if;
+  elsif p_kind = 'resource_read' or (p_kind = 'context_request' and weir.is_uri(p_item)) then
+    if jsonb_typeof(p_permissions -> 'resources') = 'array'
        and exists (select from jsonb_array_elements_text(p_permissions -> 'resources') g where weir.matches_uri_glob(p_item, g)) then
       return '{}'::jsonb[];
     end if;
-  elsif p_kind = 'prompt_get' then
+  elsif p_kind in ('prompt_get', 'context_request') then
     if jsonb_typeof(p_permissions -> 'prompts') = 'array'
        and exists (select from jsonb_array_elements_text(p_permissions -> 'prompts') g where weir.matches_glob(p_item, g)) then
       return '{}'::jsonb[];
@@ -183,9 +191,9 @@ begin
 end;
 $$;
 
-revoke all on function weir.matches_glob(text, text), weir.is_under(text, text), weir.matches_uri_glob(text, text),
+revoke all on function weir.is_uri(text), weir.matches_glob(text, text), weir.is_under(text, text), weir.matches_uri_glob(text, text),
   weir.granted_entries(jsonb, text, text), weir.rule_failure(jsonb, jsonb, text),
   weir.argument_failure(jsonb[], text), weir.has_argument_rule(jsonb[]) from public;
-grant execute on function weir.matches_glob(text, text), weir.is_under(text, text), weir.matches_uri_glob(text, text),
+grant execute on function weir.is_uri(text), weir.matches_glob(text, text), weir.is_under(text, text), weir.matches_uri_glob(text, text),
   weir.granted_entries(jsonb, text, text), weir.rule_failure(jsonb, jsonb, text),
   weir.argument_failure(jsonb[], text), weir.has_argument_rule(jsonb[]) to weir_writer, weir_system;

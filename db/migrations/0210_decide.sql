@@ -98,7 +98,9 @@ begin
         case when g.id is null or g.not_before > v_now then 'no_grant' when g.expires_at <= v_now then 'grant_expired' end,
         case when e.entries is null then 'item_not_granted' end,
         -- 5. in the definition that an admin trusts
-        case when c.kind in ('tool_execution', 'prompt_get') and pin.approved is null then 'definition_not_approved' end,
+        case when pin.approved is null
+               and (c.kind in ('tool_execution', 'prompt_get') or c.kind = 'context_request' and not weir.is_uri(c.item))
+             then 'definition_not_approved' end,
         -- 6. the argument rules, only where all of the above holds: see below
         -- 7. is it there: not a permission, so it comes last
         case when i.status not in ('running', 'degraded') then 'unavailable' end], null) as failures
@@ -132,7 +134,7 @@ begin
                                      then weir.granted_entries(g.permissions, c.kind, c.item) end as entries offset 0) e on true
       -- a join and not `exists`: the planner would read all pins of all tenants once rather than one for each call
       left join lateral (select true as approved from public.mcp_server_tools x
-                         where x.instance_id = i.id and x.kind = case c.kind when 'prompt_get' then 'prompt' else 'tool' end
+                         where x.instance_id = i.id and x.kind = case c.kind when 'tool_execution' then 'tool' else 'prompt' end
                            and x.name = c.item and x.announced and x.status = 'approved' limit 1) pin on true
       offset 0) d
     offset 0) r;

@@ -47,12 +47,17 @@ begin
     return weir.refuse('WR006', 'the organization has its maximum of servers', 'lifecycle', p_organization_id, p_item => 'create');
   end if;
   insert into public.mcp_server_instances
-    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline, created_by)
+    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline,
+     context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms, created_by)
   values
     (v_id, p_organization_id, p_config ->> 'name', v_catalog.id, p_config ->> 'url', coalesce(p_config -> 'configuration', '{}'),
      coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), coalesce((p_config ->> 'priority')::integer, 100),
      p_config ->> 'region', coalesce(p_config ->> 'pin_policy', 'trust_first'),
-     coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'), weir.actor_id());
+     coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'),
+     array(select jsonb_array_elements_text(p_config -> 'context' -> 'resources')),
+     array(select jsonb_array_elements_text(p_config -> 'context' -> 'prompts')),
+     (p_config ->> 'timeout_ms')::integer, coalesce((p_config ->> 'max_retries')::integer, 1),
+     coalesce((p_config ->> 'retry_backoff_ms')::integer, 100), weir.actor_id());
   perform weir.record_event('lifecycle', p_organization_id, p_instance_id => v_id, p_item => 'create');
   return jsonb_build_object('id', v_id, 'status', 'pending');
 exception
@@ -98,12 +103,17 @@ begin
                       and not exists (select from jsonb_array_elements(v_value -> 'offline') g
                                       where jsonb_typeof(g) <> 'string' or weir.glob_error(g #>> '{}', '') is not null)
                  else not v_value ? 'offline' end
+      when v_key = 'context' then true
+      -- zero is a number: no time, no second try, no pause
+      when v_key = 'timeout_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,5}$' and (v_value::text)::integer <= 60000
+      when v_key = 'max_retries' then v_type = 'number' and v_value::text ~ '^[0-5]$'
+      when v_key = 'retry_backoff_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,5}$' and (v_value::text)::integer <= 10000
       else false
     end) then
       return 'server_config.' || left(v_key, 64) || ': is not known or not valid';
     end if;
   end loop;
-  return null;
+  return weir.context_config_error(p_config -> 'context');
 end;
 $$;
 

@@ -10,6 +10,7 @@ declare
   v_actor constant uuid := weir.actor_id();
   v_id uuid := weir.uuid_v7();
   v_channel record;
+  v_message record;
   v_constraint text;
 begin
   if v_actor is null then
@@ -27,13 +28,16 @@ begin
   if found then
     return jsonb_build_object('id', v_id, 'created', true);
   end if;
-  select m.id into v_id from public.chat_messages m
-  where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id and m.content = p_content;
-  if v_id is null then
+  select m.id, m.content, m.deleted_at into v_message from public.chat_messages m
+  where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id;
+  if v_message.deleted_at is not null then
+    return weir.refuse('WR005', 'the message of this client_message_id was deleted', 'chat', v_channel.organization_id,
+                       p_item => 'post_chat_message');
+  elsif v_message.content is distinct from p_content then
     return weir.refuse('WR005', 'client_message_id was used for another message', 'chat', v_channel.organization_id,
                        p_item => 'post_chat_message');
   end if;
-  return jsonb_build_object('id', v_id, 'created', false);
+  return jsonb_build_object('id', v_message.id, 'created', false);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
@@ -41,10 +45,10 @@ exception
 end;
 $$;
 
--- A channel's messages, newest first, before one of them.
+-- A channel's messages, newest first, before one of them. One that was deleted says so and nothing else.
 create function weir.get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer)
 returns table (id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid,
-               tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamptz)
+               tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamptz, user_name text, deleted_at timestamptz)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -58,9 +62,11 @@ begin
     raise exception using errcode = 'WR004', message = 'there is no such channel';
   end if;
   return query
-  select m.id, m.channel_id, m.sender, m.user_id, m.agent_id, a.name, m.content, m.reply_to, m.tool_calls, m.usage, m.degraded, m.created_at
+  select m.id, m.channel_id, m.sender, m.user_id, m.agent_id, a.name, m.content, m.reply_to, m.tool_calls, m.usage, m.degraded, m.created_at,
+         p.display_name, m.deleted_at
   from public.chat_messages m
   left join public.agents a on a.id = m.agent_id
+  left join public.user_profiles p on p.user_id = m.user_id
   where m.channel_id = p_channel_id and (p_before is null or m.id < p_before)
   order by m.id desc
   limit coalesce(p_limit, 50);
@@ -100,7 +106,7 @@ create function public.post_chat_message(channel_id uuid, content text, client_m
 language sql volatile begin atomic select weir.post_chat_message($1, $2, $3); end;
 create function public.get_chat_messages_with_details(p_channel_id uuid, before uuid default null, "limit" integer default 50)
 returns table (id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid,
-               tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamptz)
+               tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamptz, user_name text, deleted_at timestamptz)
 language sql stable begin atomic select * from weir.get_chat_messages_with_details($1, $2, $3); end;
 create function public.get_chat_answer(message_id uuid, agent_id uuid)
 returns table (id uuid, content text, tool_calls jsonb, usage jsonb, degraded jsonb)

@@ -30,13 +30,12 @@ begin
     where w.id = v_workspace_id and w.id in (select weir.my_workspaces());
   end if;
   if p_agent_id is not null then
-    -- the agent is in that workspace, or the caller's own; anyway of the same organization
+    -- the agent is in that workspace, whoever owns it, and of the same organization
     select a.* into v_agent from public.agents a
     where a.id = p_agent_id and a.is_active
       and (v_workspace_id is null or a.organization_id = v_organization_id)
-      and (a.owner_id = v_actor
-           or case when v_workspace_id is null then weir.may_use_agent(v_actor, a.id, a.owner_id)
-                   else exists (select from public.workspace_members m where m.workspace_id = v_workspace_id and m.agent_id = a.id) end);
+      and case when v_workspace_id is null then weir.may_use_agent(v_actor, a.id, a.owner_id)
+               else exists (select from public.workspace_members m where m.workspace_id = v_workspace_id and m.agent_id = a.id) end;
     v_organization_id := coalesce(v_organization_id, v_agent.organization_id);
   end if;
   select m.role into v_role from public.organization_members m where m.organization_id = v_organization_id and m.user_id = v_actor;

@@ -26,7 +26,7 @@ grant select, insert, update (replica_id, leased_until, calls), delete on weir.c
 
 -- Who may answer: a replica begins a turn, or hears that another one has (`running`), that it is `answered`, or that it was
 -- `cut_off` after calls, which are returned. A turn without a call is begun anew: it has done nothing.
--- The message must be that person's, and the agent one of its organization that the person may use.
+-- The message must be that person's and still there, and the agent one of its workspace that the person may use.
 create function weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval)
 returns table (state text, calls jsonb)
 language plpgsql volatile security definer rows 1
@@ -40,7 +40,9 @@ begin
   select m.organization_id, m.id, a.id, p_replica_id, clock_timestamp() + p_lease
   from public.chat_messages m
   join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
-  where m.id = p_message_id and m.sender = 'user' and m.user_id = p_user_id and weir.may_use_agent(p_user_id, a.id, a.owner_id)
+  where m.id = p_message_id and m.sender = 'user' and m.user_id = p_user_id and m.deleted_at is null
+    and weir.may_use_agent(p_user_id, a.id, a.owner_id)
+    and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = a.id)
   on conflict (message_id, agent_id) do update set replica_id = excluded.replica_id, leased_until = excluded.leased_until
     where t.leased_until < clock_timestamp() and t.calls = '{}';
   v_begun := found;
@@ -57,7 +59,7 @@ begin
       select case when t.leased_until < clock_timestamp() and t.calls <> '{}' then 'cut_off' else 'running' end,
              (select coalesce(jsonb_agg(c.value order by c.key::integer), '[]') from jsonb_each(t.calls) c)
       from weir.chat_turns t
-      join public.chat_messages m on m.id = t.message_id and m.user_id = p_user_id
+      join public.chat_messages m on m.id = t.message_id and m.user_id = p_user_id and m.deleted_at is null
       where t.message_id = p_message_id and t.agent_id = p_agent_id;
     if not found then
       raise exception using errcode = 'WR004', message = 'there is no such message';
@@ -66,16 +68,29 @@ begin
 end;
 $$;
 
--- A call of a turn, before it is made and once more when it has ended. Refused to who has lost the turn, who then must not call.
+-- A call of a turn, before it is made and once more when it has ended. Refused to who has lost the turn, who then must not call; and
+-- before a call, where tools are switched off, the message was deleted, or the agent has left the workspace.
 create function weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   update weir.chat_turns t set calls = t.calls || jsonb_build_object(p_place::text, p_call)
-  where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id
-    and t.leased_until >= clock_timestamp();
-  if not found then
+  from public.chat_messages m
+  join public.organizations o on o.id = m.organization_id
+  where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id and m.id = t.message_id
+    and t.leased_until >= clock_timestamp()
+    and (t.calls ? p_place::text
+         or o.chat_tools and m.deleted_at is null
+            and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = t.agent_id));
+  if found then
+    return;
+  elsif exists (select from weir.chat_turns t
+                join public.organizations o on o.id = t.organization_id and not o.chat_tools
+                where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id
+                  and t.leased_until >= clock_timestamp()) then
+    raise exception using errcode = 'WR003', message = 'tools are switched off in this organization';
+  else
     raise exception using errcode = 'WR005', message = 'the turn is over';
   end if;
 end;
@@ -92,8 +107,8 @@ begin
 end;
 $$;
 
--- The agent's answer to a person's message. The message must be that person's, in that channel, of the agent's
--- organization, and the agent one that the person may use. It is written once: asked again, the id of the one that is there.
+-- The agent's answer to a person's message. The message must be that person's, in that channel and still there, and the agent one
+-- of its workspace that the person may use. It is written once: asked again, the id of the one that is there.
 -- With its answer a turn is over.
 create function weir.record_chat_answer(
   p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb,
@@ -112,7 +127,8 @@ begin
   from public.chat_messages m
   join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
   where m.id = p_reply_to and m.channel_id = p_channel_id and m.sender = 'user' and m.user_id = p_user_id
-    and weir.may_use_agent(p_user_id, a.id, a.owner_id)
+    and m.deleted_at is null and weir.may_use_agent(p_user_id, a.id, a.owner_id)
+    and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = a.id)
   on conflict (reply_to, agent_id) where sender = 'agent' and reply_to is not null do nothing;
   v_is_new := found;
   if not v_is_new then

@@ -112,6 +112,13 @@ begin
       region = coalesce(p_config ->> 'region', i.region), pin_policy = coalesce(p_config ->> 'pin_policy', i.pin_policy),
       chat_offline = case when p_config -> 'chat' ? 'offline'
                           then array(select jsonb_array_elements_text(p_config -> 'chat' -> 'offline')) else i.chat_offline end,
+      context_resources = case when p_config -> 'context' ? 'resources'
+                               then array(select jsonb_array_elements_text(p_config -> 'context' -> 'resources')) else i.context_resources end,
+      context_prompts = case when p_config -> 'context' ? 'prompts'
+                             then array(select jsonb_array_elements_text(p_config -> 'context' -> 'prompts')) else i.context_prompts end,
+      timeout_ms = coalesce((p_config ->> 'timeout_ms')::integer, i.timeout_ms),
+      max_retries = coalesce((p_config ->> 'max_retries')::integer, i.max_retries),
+      retry_backoff_ms = coalesce((p_config ->> 'retry_backoff_ms')::integer, i.retry_backoff_ms),
       -- an admin who chooses a version approves what it announces first
       approved_generation = case when v_new.catalog_id is distinct from i.catalog_id then i.generation + 1 else i.approved_generation end
   where i.id = p_instance_id and i.organization_id = p_organization_id;

@@ -3,6 +3,8 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Weir.Audit;
 using Weir.Catalog;
 using Weir.Chat;
+using Weir.Chat.Aggregation;
+using Weir.Chat.Gathering;
 using Weir.Chat.Offline;
 using Weir.Configuration;
 using Weir.Egress;
@@ -194,7 +196,11 @@ internal static class WeirHost
         AddModels(services, config, time);
         services.AddSingleton<ModelLoop>();
         services.AddSingleton(s => new ChatQueries(s.GetRequiredService<UserSession>(), s.GetRequiredService<Databases>(), replicaId));
+        services.AddSingleton<TurnLimits>();
+        services.AddSingleton<TokenCounter>();
+        services.AddSingleton<ServerContext>();
         services.AddSingleton<TurnSources>();
+        services.AddSingleton<TurnPrompt>();
         services.AddSingleton<TurnAnswers>();
         services.AddSingleton<ChatTurns>();
     }

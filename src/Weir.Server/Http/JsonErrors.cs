@@ -1,3 +1,4 @@
+using System.Globalization;
 using Weir.Errors;
 
 namespace Weir.Server.Http;
@@ -23,7 +24,7 @@ internal static class JsonErrors
 
         if (e.Code.IsRetryable())
         {
-            http.Response.Headers.RetryAfter = "1";
+            http.Response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(e.RetryAfter?.TotalSeconds ?? 1)).ToString(CultureInfo.InvariantCulture);
         }
 
         return WriteAsync(http, e.Code.HttpStatus(), e.Code.Sqlstate(), e.Message, e.Hint);

@@ -36,6 +36,61 @@ internal static class HiddenText
         return null;
     }
 
+    /// <summary>The text with what hides in it written out, as <c>[U+202E]</c>; control characters and terminal sequences, which show nothing, are left out.</summary>
+    public static string Show(string text)
+    {
+        if (Find(text) is null)
+        {
+            return text;
+        }
+
+        var shown = new StringBuilder(text.Length);
+        var (before, previous) = (new Rune(' '), new Rune(' '));
+        for (var i = 0; i < text.Length;)
+        {
+            _ = Rune.DecodeFromUtf16(text.AsSpan(i), out var rune, out var length);
+            i += length;
+            _ = Rune.DecodeFromUtf16(text.AsSpan(i), out var next, out _);
+            switch (Kind(rune, before, previous, next))
+            {
+                case null:
+                    shown.Append(rune.ToString());
+                    break;
+                case "ansi":
+                    i += LengthOfSequence(text.AsSpan(i), isCsi: rune.Value == 0x9B);
+                    break;
+                case "control":
+                    break;
+                default:
+                    shown.Append(CultureInfo.InvariantCulture, $"[U+{rune.Value:X4}]");
+                    break;
+            }
+
+            (before, previous) = (previous, rune);
+        }
+
+        return shown.ToString();
+    }
+
+    /// <summary>How much behind an escape belongs to it: <c>[31m</c>, or <c>]0;title</c> up to its end.</summary>
+    private static int LengthOfSequence(ReadOnlySpan<char> rest, bool isCsi)
+    {
+        var start = isCsi ? 0 : 1;
+        if (!isCsi && rest is not ['[' or ']', ..])
+        {
+            return 0;
+        }
+
+        if (!isCsi && rest[0] == ']')
+        {
+            var end = rest.IndexOfAny('\a', '\e', '\n');
+            return end < 0 ? rest.Length : rest[end] == '\a' ? end + 1 : end;
+        }
+
+        var parameters = rest[start..].IndexOfAnyExceptInRange(' ', '?');
+        return parameters < 0 ? rest.Length : rest[start + parameters] is >= '@' and <= '~' ? start + parameters + 1 : start + parameters;
+    }
+
     private static string? Kind(Rune rune, Rune before, Rune previous, Rune next) => rune.Value switch
     {
         '\t' or '\n' => null,

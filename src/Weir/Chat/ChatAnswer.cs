@@ -27,14 +27,17 @@ internal sealed record ChatAnswer(
 internal sealed record ChatAgent(Guid Id, string Name);
 
 /// <param name="Servers">The agent's granted instances, whatever their state, the better priority first.</param>
-/// <param name="Documents">Always empty in this release.</param>
-internal sealed record ChatContext(IReadOnlyList<ChatServer> Servers, IReadOnlyList<object> Documents)
+/// <param name="Documents">The parts of documents that fit the message best, the better ones first.</param>
+internal sealed record ChatContext(IReadOnlyList<ChatServer> Servers, IReadOnlyList<ChatDocument> Documents)
 {
     public static ChatContext None { get; } = new([], []);
 }
 
 /// <param name="Tools">How many of its tools the agent may see.</param>
 internal sealed record ChatServer(Guid Id, string Name, string Status, int Tools);
+
+/// <param name="Score">0 to 1.</param>
+internal sealed record ChatDocument(Guid Id, string Title, string Source, double Score, string Datastore);
 
 /// <summary>One tool call of the turn.</summary>
 /// <param name="Id">The model's id for the call; unique in the turn.</param>
@@ -55,10 +58,14 @@ internal sealed record ToolCallReport(
 internal sealed record CallError(string Code, string Message);
 
 /// <summary>Something that the answer had to do without.</summary>
-/// <param name="Source"><c>server</c> (an instance does not run), <c>tool</c> (a call), <c>catalog</c>, <c>history</c>, <c>model</c> or <c>turn</c>.</param>
+/// <param name="Source">
+/// <c>server</c> (an instance does not run), <c>tool</c> (a call), <c>context</c> (a resource or prompt), <c>documents</c>, <c>catalog</c>,
+/// <c>history</c>, <c>tools</c> (their use), <c>model</c> or <c>turn</c>.
+/// </param>
 /// <param name="Reason">
 /// For a server its status; else <c>late</c>, <c>timeout</c>, <c>unavailable</c>, <c>failed</c>, <c>denied</c>, <c>tool_error</c>,
-/// <c>rate_limited</c>, <c>changing</c>, <c>refused</c>, <c>unknown_model</c>, <c>key_missing</c> or <c>cut_off</c>.
+/// <c>rate_limited</c>, <c>changing</c>, <c>refused</c>, <c>unknown_model</c>, <c>key_missing</c>, <c>trimmed</c>, <c>dropped</c>,
+/// <c>conflict</c>, <c>off</c> or <c>cut_off</c>.
 /// </param>
 internal sealed record Degradation(
     string Source,

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Weir.Chat.Gathering;
 using Weir.Postgres;
 
 namespace Weir.Chat;
@@ -25,8 +26,9 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     private const string Context = "select public.chat_context($1, $2, $3)";
     private const string DirectContext = "select public.open_direct_channel($1, $2)";
     private const string Post = "select public.post_chat_message($1, $2, $3)";
-    private const string Messages = "select sender, user_id, agent_id, agent_name, content from public.get_chat_messages_with_details($1, $2, $3)";
+    private const string Messages = "select sender, user_id, agent_id, agent_name, content, user_name, deleted_at is not null from public.get_chat_messages_with_details($1, $2, $3)";
     private const string Answer = "select id, content, tool_calls, usage, degraded from public.get_chat_answer($1, $2)";
+    private const string Settings = "select weir.chat_turn_settings($1, $2)";
     private const string BeginTurn = "select state, calls from weir.begin_chat_turn($1, $2, $3, $4, $5)";
     private const string RecordCall = "select weir.record_chat_call($1, $2, $3, $4, $5)";
     private const string ReleaseTurn = "select weir.release_chat_turn($1, $2, $3)";
@@ -36,7 +38,7 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     /// <summary>Where a turn takes place, as the person sees it.</summary>
     public sealed record Place(Guid OrganizationId, Guid ChannelId, ChatAgent? Agent, string? Instructions);
 
-    public sealed record Message(string Sender, Guid? UserId, Guid? AgentId, string? AgentName, string Content);
+    public sealed record Message(string Sender, Guid? UserId, Guid? AgentId, string? AgentName, string Content, string? UserName, bool IsDeleted);
 
     public sealed record SavedAnswer(Guid Id, string Content, JsonElement ToolCalls, JsonElement Usage, JsonElement Degraded);
 
@@ -71,8 +73,13 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
         userId,
         Messages,
         [Sql.Uuid(channelId), Sql.Uuid(before), Sql.Integer(limit)],
-        r => new Message(r.GetString(0), r.GetNullable<Guid>(1), r.GetNullable<Guid>(2), r.GetNullableString(3), r.GetString(4)),
+        r => new Message(r.GetString(0), r.GetNullable<Guid>(1), r.GetNullable<Guid>(2), r.GetNullableString(3), r.GetString(4), r.GetNullableString(5), r.GetBoolean(6)),
         ct);
+
+    /// <summary>What the turn goes by, as it is now.</summary>
+    /// <exception cref="Errors.WeirException">WR004: the agent is not this person's to use.</exception>
+    public async Task<TurnSettings> SettingsAsync(Guid userId, Guid agentId, CancellationToken ct) => (await databases.Engine.QueryAsync(
+        Settings, [Sql.Uuid(userId), Sql.Uuid(agentId)], r => r.GetJson(0).Deserialize<TurnSettings>(ChatAnswer.Json)!, ct)).Single();
 
     /// <summary>The agent's answer to a message, or null.</summary>
     public async Task<SavedAnswer?> AnswerAsync(Guid userId, Guid messageId, Guid agentId, CancellationToken ct) => (await users.QueryAsync(

@@ -15,11 +15,15 @@ internal sealed record OpenTurn(
 {
     /// <summary>Whoever asked hears the model's words as they come.</summary>
     public bool WantsDeltas { get; init; }
+
+    /// <summary>Its place among the turns that are open at once; given back when it is answered.</summary>
+    public IDisposable? Place { get; init; }
 }
 
 /// <summary>The life of one chat turn.</summary>
 internal sealed class ChatTurns(
-    ChatQueries queries, TurnSources sources, TurnAnswers answers, GovernedCaller caller, ModelLoop models, ChatConfig config, TimeProvider time)
+    ChatQueries queries, TurnLimits limits, TurnSources sources, TurnPrompt prompts, TurnAnswers answers, GovernedCaller caller, ModelLoop models, ChatConfig config,
+    TimeProvider time)
 {
     /// <summary>Kept for saving and recording the answer.</summary>
     private static readonly TimeSpan Reserve = TimeSpan.FromSeconds(1);
@@ -34,9 +38,10 @@ internal sealed class ChatTurns(
 
     /// <summary>
     /// (1) The database checks, as the person, that agent, workspace and channel are seen and belong together, and finds the channel
-    /// where none is named; (2) the message is saved before anything else happens.
+    /// where none is named; (2) the message is saved before anything else happens. Whoever asks for too much is refused before that:
+    /// by the person before the database is asked, by the agent and organization when it has said which they are.
     /// </summary>
-    /// <exception cref="WeirException">WR001, WR003, WR004: nothing was asked of anybody.</exception>
+    /// <exception cref="WeirException">WR001, WR003, WR004, WR008: nothing was asked of anybody, and nothing is saved.</exception>
     public async Task<OpenTurn> OpenAsync(Guid userId, ChatRequest request, CancellationToken ct)
     {
         var started = time.GetTimestamp();
@@ -45,12 +50,22 @@ internal sealed class ChatTurns(
             throw new WeirException(ErrorCode.InvalidArgument, "channelId is missing: only an agent has a default channel.", "Give the channel that the message is for.");
         }
 
-        // 1. Check.
-        var place = await queries.PlaceAsync(userId, request.AgentId, request.WorkspaceId, request.ChannelId, ct);
+        var taken = limits.Enter(userId);
+        try
+        {
+            // 1. Check.
+            var place = await queries.PlaceAsync(userId, request.AgentId, request.WorkspaceId, request.ChannelId, ct);
+            taken.Enter(place.OrganizationId, place.Agent?.Id);
 
-        // 2. Save.
-        var id = await queries.PostAsync(userId, place.ChannelId, request.Message, request.ClientMessageId, ct);
-        return new OpenTurn(userId, place.OrganizationId, place.ChannelId, place.Agent, place.Instructions, id, request.Message, started);
+            // 2. Save.
+            var id = await queries.PostAsync(userId, place.ChannelId, request.Message, request.ClientMessageId, ct);
+            return new OpenTurn(userId, place.OrganizationId, place.ChannelId, place.Agent, place.Instructions, id, request.Message, started) { Place = taken };
+        }
+        catch
+        {
+            taken.Dispose();
+            throw;
+        }
     }
 
     /// <summary>
@@ -60,6 +75,7 @@ internal sealed class ChatTurns(
     /// <param name="tell">Hears what happens, one event at a time; must not throw.</param>
     public async Task<ChatAnswer> AnswerAsync(OpenTurn turn, Func<ChatEvent, ValueTask> tell)
     {
+        using var place = turn.Place;
         if (turn.Agent is not { } agent)
         {
             var saved = ChatAnswer.Saved(turn.MessageId);
@@ -124,8 +140,8 @@ internal sealed class ChatTurns(
     }
 
     /// <summary>
-    /// (3, 4) discover and gather what the turn can use, each source within its budget; (5) aggregate: history and message, with
-    /// the agent's instructions alone as the system's words; (6) the model and its calls; (7) save, record, answer.
+    /// (3, 4) discover and gather what the turn can use, each source within its budget; (5) aggregate: history, what comes from outside,
+    /// and the message, with the agent's instructions alone as the system's words; (6) the model and its calls; (7) save, record, answer.
     /// </summary>
     private async Task<ChatAnswer> RunAsync(OpenTurn turn, ChatAgent agent, TurnJournal journal)
     {
@@ -135,16 +151,11 @@ internal sealed class ChatTurns(
 
         // 3 and 4. Discover, gather.
         var asked = models.OpenAsync(turn.UserId, agent, journal, () => Left(turn), deadline.Token);
-        var start = await sources.GatherAsync(principal, turn.ChannelId, turn.MessageId, calls.CallAsync, journal, deadline.Token);
+        var start = await sources.GatherAsync(principal, turn, calls.CallAsync, journal, deadline.Token);
         await journal.TellAsync("context", start.Context);
 
         // 5. Aggregate.
-        ChatMessage[] messages =
-        [
-            .. turn.Instructions is { Length: > 0 } instructions ? [new ChatMessage(ChatRole.System, instructions)] : Array.Empty<ChatMessage>(),
-            .. start.History,
-            new ChatMessage(ChatRole.User, turn.Message),
-        ];
+        var messages = await prompts.MakeAsync(turn, start, journal);
 
         // 6. The model and its calls.
         var answer = await models.AskAsync(await asked, agent, messages, start.Tools, calls.CallAsync, journal, turn.WantsDeltas, deadline.Token);

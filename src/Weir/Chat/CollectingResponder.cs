@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Weir.Chat.Gathering;
+using Weir.Errors;
 using Weir.Gateway;
 using Weir.Upstream;
 
@@ -42,7 +44,24 @@ internal sealed class CollectingResponder : ICallResponder
             return (CallOutcomes.Failed, $"The server '{server}' wants to ask the person something, which chat does not offer.");
         }
 
-        using var result = JsonDocument.Parse(outline.Result.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = 128 });
+        using var result = Parse(message);
         return (outline.IsToolError ? CallOutcomes.ToolError : CallOutcomes.Ok, ToolText.Of(result.RootElement));
     }
+
+    /// <summary>What a resource or prompt says, however much that is.</summary>
+    /// <exception cref="CallFailedException">The server answered with something else.</exception>
+    public string ReadContext(string server, string kind)
+    {
+        if (_response is not { } message || message.Outline.Error.Exists || message.Outline.ResultType is not (null or "complete"))
+        {
+            throw new CallFailedException(ErrorCode.UpstreamFailed, Outcomes.ProtocolError, $"the server '{server}' answered with an error.");
+        }
+
+        using var result = Parse(message);
+        return ContextText.Of(kind, result.RootElement)
+            ?? throw new CallFailedException(ErrorCode.UpstreamFailed, Outcomes.ProtocolError, $"what the server '{server}' answered is no {kind}.");
+    }
+
+    private static JsonDocument Parse(UpstreamMessage message) =>
+        JsonDocument.Parse(message.Outline.Result.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = 128 });
 }

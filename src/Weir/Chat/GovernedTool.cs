@@ -18,8 +18,11 @@ internal sealed class GovernedTool(string name, ToolFacts facts, string descript
 
     public ToolFacts Facts => facts;
 
+    /// <summary>What its server has for one call; null: half of what is left of the turn.</summary>
+    public TimeSpan? Timeout { get; init; }
+
     /// <param name="definition">The pinned definition: name, description, inputSchema, annotations.</param>
-    public static GovernedTool Of(string exposedName, string server, bool marked, ReadOnlySpan<byte> definition, CallTool call)
+    public static GovernedTool Of(string exposedName, string server, bool marked, ReadOnlySpan<byte> definition, CallTool call, TimeSpan? timeout = null)
     {
         var json = JsonElement.Parse(definition);
         var announces = json.TryGetProperty("annotations", out var annotations)
@@ -31,7 +34,7 @@ internal sealed class GovernedTool(string name, ToolFacts facts, string descript
             new ToolFacts(server, json.GetProperty("name").GetString()!, announces, marked),
             json.TryGetProperty("description", out var text) && text.ValueKind == JsonValueKind.String ? text.GetString()! : "",
             json.TryGetProperty("inputSchema", out var schema) ? schema : JsonElement.Parse("{}"),
-            call);
+            call) { Timeout = timeout };
     }
 
     /// <summary>A name that the agent was not offered. What admission says of it is what the model hears.</summary>

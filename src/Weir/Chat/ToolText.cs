@@ -32,7 +32,21 @@ internal static class ToolText
         return $"{text.AsSpan(0, length)}\n… [cut: {text.Length - length} more characters]";
     }
 
-    private static string Block(JsonElement block)
+    /// <summary>One of a resource's contents; null where it is none.</summary>
+    public static string? OfResource(JsonElement contents)
+    {
+        if (contents.ValueKind != JsonValueKind.Object || Text(contents, "uri").Length == 0)
+        {
+            return null;
+        }
+
+        return contents.TryGetProperty("text", out var text) && text.ValueKind == JsonValueKind.String ? SafeText(text)
+            : contents.TryGetProperty("blob", out _) ? $"[{Text(contents, "mimeType")}, {Text(contents, "blob").Length * 3L / 4} bytes]"
+            : null;
+    }
+
+    /// <summary>One block of a result's or a message's content; empty where it is none.</summary>
+    public static string Block(JsonElement block)
     {
         if (block.ValueKind != JsonValueKind.Object)
         {

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Weir.Chat.Aggregation;
 using Weir.Errors;
 using Weir.Gateway;
 using Weir.Identity;
@@ -61,7 +62,7 @@ internal sealed class TurnCalls(
             var responder = new CollectingResponder();
             await caller.RunAsync(Call(tool, arguments), responder, ct);
             var (outcome, text) = responder.Read(server);
-            return (new ToolOutput(server, name, outcome, text), outcome == CallOutcomes.Failed ? ErrorCode.UpstreamFailed : null);
+            return (new ToolOutput(server, name, outcome, OutsideText.Clean(text)), outcome == CallOutcomes.Failed ? ErrorCode.UpstreamFailed : null);
         }
         catch (WeirException e)
         {
@@ -114,7 +115,7 @@ internal sealed class TurnCalls(
             // A person's turns with an agent share what a server keeps for a session; nobody else's do.
             Affinity = "chat/" + principal.Name,
             // Half of what is left: no one server can use up the turn, and there is always time for the answer.
-            Deadline = left() / 2,
+            Deadline = tool.Timeout is { } own && own < left() / 2 ? own : left() / 2,
         };
     }
 

@@ -1,5 +1,6 @@
-using Microsoft.Extensions.AI;
 using Weir.Catalog;
+using Weir.Chat.Aggregation;
+using Weir.Chat.Gathering;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway;
@@ -8,58 +9,97 @@ using Weir.Identity;
 namespace Weir.Chat;
 
 /// <summary>What a turn starts from.</summary>
-/// <param name="Tools">Those of the agent's servers that run, the better priority first.</param>
+/// <param name="Tools">Those of the agent's servers that run, the better priority first; none where their use is switched off.</param>
+/// <param name="Asker">Who says the message.</param>
 /// <param name="History">Oldest first, without the message that is answered.</param>
-internal sealed record TurnStart(ChatContext Context, IReadOnlyList<GovernedTool> Tools, IReadOnlyList<ChatMessage> History);
+/// <param name="Items">What servers and documents say, which nobody has checked.</param>
+internal sealed record TurnStart(
+    ChatContext Context, IReadOnlyList<GovernedTool> Tools, Speaker Asker, IReadOnlyList<HistoryEntry> History, IReadOnlyList<ContextItem> Items);
 
 /// <summary>
-/// Gathers, in parallel and each within the budget, what a turn can use. What is late or fails is named as degraded, with its
-/// reason; the turn goes on without it.
+/// Gathers, in parallel and all within one share of the turn's time, what a turn can use. What is late or fails is named as
+/// degraded, with its reason; the turn goes on without it.
 /// </summary>
-internal sealed class TurnSources(ChatQueries queries, AgentCatalogs catalogs, Definitions definitions, ChatConfig config, TimeProvider time)
+/// <param name="documents">Null: there is nothing that searches documents.</param>
+internal sealed class TurnSources(
+    ChatQueries queries, AgentCatalogs catalogs, Definitions definitions, ServerContext servers, ChatConfig config, TimeProvider time, FindDocuments? documents = null)
 {
-    private const int HistoryMessages = 20;
+    private const int MaxDocuments = 8;
 
-    public async Task<TurnStart> GatherAsync(
-        Principal principal, Guid channelId, Guid messageId, CallTool call, TurnJournal journal, CancellationToken ct)
+    private sealed record Found(AgentCatalog Catalog, TurnSettings Settings, IReadOnlyList<GovernedTool> Tools);
+
+    public async Task<TurnStart> GatherAsync(Principal principal, OpenTurn turn, CallTool call, TurnJournal journal, CancellationToken ct)
     {
-        var history = WithinBudgetAsync("history", token => HistoryAsync(principal, channelId, messageId, token), journal, ct);
-        var servers = WithinBudgetAsync("catalog", token => ServersAsync(principal, call, token), journal, ct);
-        var (context, tools) = await servers is { Context: not null } found ? found : (ChatContext.None, []);
+        using var share = new Share(config, time, journal, ct);
+        var history = share.RunAsync("history", token => HistoryAsync(principal, turn, token));
+        var documentsFound = documents is null ? null : share.RunAsync("documents", token => documents(principal, turn.Message, MaxDocuments, token));
+        var found = await share.RunAsync("catalog", token => CatalogAsync(principal, call, journal, token));
+        var context = found is null ? ChatContext.None : Describe(found.Catalog);
         foreach (var server in context.Servers.Where(s => !IsUsable(s.Status)))
         {
             await journal.DegradeAsync(new Degradation("server", server.Name, null, server.Status, $"The server '{server.Name}' is {server.Status}."));
         }
 
-        return new TurnStart(context, tools, await history ?? []);
+        var items = found is null ? null : await share.RunAsync("context", token => servers.GatherAsync(
+            new ServerContext.Turn(principal, turn.MessageId, turn.Message, () => share.Left, journal.DegradeAsync), found.Catalog, found.Settings, token));
+        var parts = documentsFound is null ? null : await documentsFound;
+        var (asker, entries) = await history ?? (Asker(principal, []), []);
+        return new TurnStart(
+            context with { Documents = [.. (parts ?? []).Select(d => new ChatDocument(d.Id, d.Title, d.Source, d.Score, d.Datastore))] },
+            found?.Tools ?? [], asker, entries, [.. items ?? [], .. (parts ?? []).Select(ItemOf)]);
     }
 
     /// <summary>The agent's servers as they are now, without asking any of them.</summary>
     public async Task<ChatContext> ContextAsync(Principal principal, CancellationToken ct) => Describe(await catalogs.LoadAsync(principal, instanceName: null, ct));
 
-    private async Task<IReadOnlyList<ChatMessage>> HistoryAsync(Principal principal, Guid channelId, Guid messageId, CancellationToken ct)
+    private async Task<(Speaker Asker, IReadOnlyList<HistoryEntry> Entries)?> HistoryAsync(Principal principal, OpenTurn turn, CancellationToken ct)
     {
-        var messages = await queries.MessagesAsync(principal.UserId!.Value, channelId, messageId, HistoryMessages, ct);
-        return
-        [
-            .. messages.Reverse().Select(m => new ChatMessage(m.Sender == "agent" && m.AgentId == principal.AgentId ? ChatRole.Assistant : ChatRole.User, m.Content)
-            {
-                AuthorName = m.AgentName ?? m.UserId?.ToString(),
-            }),
-        ];
+        if (config.HistoryMessages == 0)
+        {
+            return (Asker(principal, []), []);
+        }
+
+        var messages = await queries.MessagesAsync(turn.UserId, turn.ChannelId, turn.MessageId, config.HistoryMessages, ct);
+        return (Asker(principal, messages), [.. messages.Where(m => !m.IsDeleted).Reverse().Select(m => EntryOf(principal, m))]);
     }
 
-    private async Task<(ChatContext Context, IReadOnlyList<GovernedTool> Tools)> ServersAsync(
-        Principal principal, CallTool call, CancellationToken ct)
+    private static Speaker Asker(Principal principal, IReadOnlyList<ChatQueries.Message> messages) =>
+        new("person", principal.UserId, messages.FirstOrDefault(m => m.UserId == principal.UserId)?.UserName);
+
+    private static HistoryEntry EntryOf(Principal principal, ChatQueries.Message message) => message.Sender == "agent"
+        ? new HistoryEntry(message.AgentId == principal.AgentId, new Speaker("agent", message.AgentId, message.AgentName), message.Content)
+        : new HistoryEntry(IsOwn: false, new Speaker("person", message.UserId, message.UserName), message.Content);
+
+    /// <summary>What a datastore is called is its organization's choice, as a server's name is; the same part found twice is one.</summary>
+    private static ContextItem ItemOf(FoundDocument document) => new(
+        new ContextSource("datastore", document.Datastore), "document", $"{document.Title} ({document.Source})", document.Text, Relevance: document.Score);
+
+    private async Task<Found?> CatalogAsync(Principal principal, CallTool call, TurnJournal journal, CancellationToken ct)
     {
+        var loading = queries.SettingsAsync(principal.UserId!.Value, principal.AgentId!.Value, ct);
         var catalog = await catalogs.LoadAsync(principal, instanceName: null, ct);
+        var settings = await loading;
+        if (config.Tools && settings.Tools)
+        {
+            return new Found(catalog, settings, await ToolsAsync(catalog, settings, call, ct));
+        }
+
+        await journal.DegradeAsync(new Degradation("tools", null, null, "off", $"The use of tools is switched off {(config.Tools ? "in this organization" : "here")}."));
+        return new Found(catalog, settings, []);
+    }
+
+    private async Task<IReadOnlyList<GovernedTool>> ToolsAsync(AgentCatalog catalog, TurnSettings settings, CallTool call, CancellationToken ct)
+    {
         var running = catalog.Instances.Where(i => IsUsable(i.Status)).Select(i => i.Id).ToHashSet();
+        var timeouts = settings.Servers.ToDictionary(s => s.Id, s => s.Timeout);
         // A name may have several approved definitions; one of them is offered, and admission judges the name.
         var items = catalog.Items.Where(i => i.Kind == ItemKinds.Tool && running.Contains(i.InstanceId)).DistinctBy(i => i.ExposedName, StringComparer.Ordinal).ToArray();
         var bytes = await definitions.GetAsync(items, ct);
-        var tools = items.Zip(bytes).Where(p => p.Second is not null)
-            .Select(p => GovernedTool.Of(p.First.ExposedName, p.First.InstanceName, p.First.ChatOffline, p.Second!.WithName(p.First.Name), call));
-        return (Describe(catalog), [.. tools]);
+        return
+        [
+            .. items.Zip(bytes).Where(p => p.Second is not null).Select(p => GovernedTool.Of(
+                p.First.ExposedName, p.First.InstanceName, p.First.ChatOffline, p.Second!.WithName(p.First.Name), call, timeouts.GetValueOrDefault(p.First.InstanceId))),
+        ];
     }
 
     private static ChatContext Describe(AgentCatalog catalog) => new(
@@ -67,24 +107,4 @@ internal sealed class TurnSources(ChatQueries queries, AgentCatalogs catalogs, D
         []);
 
     private static bool IsUsable(string status) => status is "running" or "degraded";
-
-    private async Task<T?> WithinBudgetAsync<T>(string source, Func<CancellationToken, Task<T>> work, TurnJournal journal, CancellationToken ct)
-    {
-        using var budget = new CancellationTokenSource(TimeSpan.FromMilliseconds(config.ContextMilliseconds), time);
-        using var linked = CancellationTokenSource.CreateLinkedTokenSource(ct, budget.Token);
-        try
-        {
-            return await work(linked.Token).WaitAsync(linked.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            await journal.DegradeAsync(new Degradation(source, null, null, "late", $"The {source} was not there within {config.ContextMilliseconds} ms."));
-        }
-        catch (WeirException e)
-        {
-            await journal.DegradeAsync(new Degradation(source, null, null, e.Code == ErrorCode.Unavailable ? "unavailable" : "failed", e.Message));
-        }
-
-        return default;
-    }
 }

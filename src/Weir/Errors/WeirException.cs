@@ -16,6 +16,9 @@ internal sealed class WeirException : Exception
 
     /// <summary>What the caller can do, or null.</summary>
     public string? Hint { get; }
+
+    /// <summary>How long a retry is of no use, where that is known.</summary>
+    public TimeSpan? RetryAfter { get; init; }
 }
 
 /// <summary>The one table that maps a code to its SQLSTATE, its HTTP status and whether a retry may help.</summary>

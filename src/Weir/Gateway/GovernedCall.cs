@@ -14,6 +14,12 @@ internal sealed record GovernedCall
     /// <summary>As what it is decided and recorded: one of <see cref="CallKinds"/>. A completion or subscription is of the kind of what it is about.</summary>
     public required string Kind { get; init; }
 
+    /// <summary>
+    /// A chat turn asks for it as context, and that is as what it is decided and recorded; but where the item has the form of the
+    /// other kind (see <c>weir.is_uri</c>), it stays what it is.
+    /// </summary>
+    public bool IsContext { get; init; }
+
     /// <summary>The name or URI that the caller used.</summary>
     public required string ExposedName { get; init; }
 
@@ -36,6 +42,9 @@ internal sealed record GovernedCall
 
     /// <summary>How long the server may take, where that is less than <c>mcp.callTimeoutSeconds</c>.</summary>
     public TimeSpan? Deadline { get; init; }
+
+    /// <summary>As what the item is decided and recorded.</summary>
+    public string DecidedAs(string item) => IsContext && ResourceUris.IsUri(item) == (Kind == CallKinds.Resource) ? CallKinds.Context : Kind;
 
     /// <summary>A modern caller is told that input is wanted, and comes again; a legacy one is asked while it waits.</summary>
     public bool IsModern => Envelope.MetaVersion is not null;

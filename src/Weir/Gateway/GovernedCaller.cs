@@ -132,15 +132,16 @@ internal sealed class GovernedCaller(
         var hash = SHA256.HashData(call.Body.Span);
         var copy = Redaction.Copy(call.Envelope.Params.Exists ? call.Envelope.Params.Of(call.Body.Span) : "{}"u8);
         var arguments = call.Envelope.Arguments.Exists ? Encoding.UTF8.GetString(call.Envelope.Arguments.Of(call.Body.Span)) : null;
+        var item = target?.Item ?? call.ExposedName;
         for (var attempt = 1; ; attempt++)
         {
             var request = new CallRequest(
                 CallKey.At(time.GetUtcNow()),
                 catalog.OrganizationId,
                 call.Principal,
-                call.Kind,
+                call.DecidedAs(item),
                 target?.InstanceId,
-                target?.Item ?? call.ExposedName,
+                item,
                 arguments,
                 call.RequestId,
                 attempt,

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Weir.Mcp;
@@ -10,11 +11,21 @@ namespace Weir.Gateway;
 /// </summary>
 internal static class ResourceUris
 {
+    private static readonly SearchValues<char> SchemeCharacters =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+.-");
+
     /// <summary>Most results hold no URI at all; those are passed on without being parsed again.</summary>
     public static bool MayHold(ReadOnlySpan<byte> result, string method) =>
         method == Methods.ResourcesRead || result.IndexOf("\"resource"u8) >= 0 || result.IndexOf("\\u"u8) >= 0;
 
     public static string Prefix(string instanceName) => $"weir://{instanceName}/";
+
+    /// <summary>As <c>weir.is_uri</c>: it begins with a scheme.</summary>
+    public static bool IsUri(string item)
+    {
+        var colon = item.IndexOf(':', StringComparison.Ordinal);
+        return colon > 0 && char.IsAsciiLetter(item[0]) && item.AsSpan(0, colon).IndexOfAnyExcept(SchemeCharacters) < 0;
+    }
 
     /// <summary>User interfaces: hosts know them by this scheme, so it is not hidden behind another.</summary>
     public static bool IsKept(string uri) => uri.StartsWith("ui://", StringComparison.OrdinalIgnoreCase);

@@ -32,15 +32,21 @@ public class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
         (await World.CallAsync("select public.create_channel($1, $2)", Sql.Uuid(World.WorkspaceId), Sql.Text(NewName("channel")))).GetProperty("id").GetGuid();
 
     /// <summary>A granted server that runs, once the agent's list shows its tools.</summary>
-    internal async Task<(Guid Id, string Name)> AddServerAsync(FixtureServer server, Guid agentId, string[]? offline = null, int priority = 100, string permissions = """{"tools": {"*": {}}}""")
+    internal Task<(Guid Id, string Name)> AddServerAsync(FixtureServer server, Guid agentId, string[]? offline = null, int priority = 100, string permissions = """{"tools": {"*": {}}}""") =>
+        AddServerAsync(server.Url, agentId, permissions, new { priority, chat = new { offline = offline ?? ["*"] } });
+
+    /// <param name="more">Of the server's configuration.</param>
+    internal async Task<(Guid Id, string Name)> AddServerAsync(Uri url, Guid agentId, string permissions, object more)
     {
         var name = NewName("s");
         var egress = await Database.Superuser.ScalarAsync<string>("select coalesce((select value::text from weir.settings where name = 'egress_allow'), '[]')", [], CancellationToken.None);
         await Database.Owner.ExecuteAsync(
             "select weir.set_setting('egress_allow', $1)",
-            [Sql.Jsonb(JsonSerializer.Serialize(JsonSerializer.Deserialize<string[]>(egress!)!.Append(server.Url.Authority).Distinct()))], CancellationToken.None);
-        var config = JsonSerializer.Serialize(new { name, url = server.Url.ToString(), priority, chat = new { offline = offline ?? ["*"] } });
-        var id = (await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId), Sql.Jsonb(config))).GetProperty("id").GetGuid();
+            [Sql.Jsonb(JsonSerializer.Serialize(JsonSerializer.Deserialize<string[]>(egress!)!.Append(url.Authority).Distinct()))], CancellationToken.None);
+        var config = JsonSerializer.SerializeToNode(more)!.AsObject();
+        config["name"] = name;
+        config["url"] = url.ToString();
+        var id = (await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId), Sql.Jsonb(config.ToJsonString()))).GetProperty("id").GetGuid();
         await World.CallAsync("select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(World.OrganizationId), Sql.Uuid(id));
         await World.GrantAsync(id, permissions, agentId);
         var catalogs = Services.GetRequiredService<AgentCatalogs>();

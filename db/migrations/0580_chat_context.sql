@@ -1,0 +1,62 @@
+-- What a server adds to a chat turn besides its tools, and how long a turn waits for it. A turn reads it as it is at that moment; that
+-- the agent may have it is decided when it is fetched.
+alter table public.mcp_server_instances
+  add column context_resources text[] not null default '{}',
+  add column context_prompts text[] not null default '{}',
+  -- null: what is left of the turn's share
+  add column timeout_ms integer,
+  add column max_retries integer not null default 1,
+  add column retry_backoff_ms integer not null default 100,
+  add constraint mcp_server_instances_context_is_ten_of_each
+    check (cardinality(context_resources) <= 10 and cardinality(context_prompts) <= 10),
+  add constraint mcp_server_instances_timeout_is_at_most_a_minute check (timeout_ms between 0 and 60000),
+  add constraint mcp_server_instances_retries_are_0_to_5 check (max_retries between 0 and 5),
+  add constraint mcp_server_instances_backoff_is_at_most_ten_seconds check (retry_backoff_ms between 0 and 10000);
+grant insert (context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms),
+      update (context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms)
+  on public.mcp_server_instances to weir_writer;
+
+-- What is wrong with server_config.context, by its path; null: nothing, or there is none.
+create function weir.context_config_error(p_context jsonb) returns text
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_member text;
+  v_list jsonb;
+  v_path text;
+  v_item text;
+begin
+  if p_context is null then
+    return null;
+  elsif jsonb_typeof(p_context) <> 'object' then
+    return 'server_config.context: must be an object';
+  end if;
+  for v_member, v_list in select e.key, e.value from jsonb_each(p_context) e loop
+    v_path := 'server_config.context.' || left(v_member, 64);
+    if v_member not in ('resources', 'prompts') then
+      return v_path || ': is not known';
+    elsif jsonb_typeof(v_list) <> 'array' then
+      return v_path || ': must be an array';
+    elsif jsonb_array_length(v_list) > 10 then
+      return v_path || ': may have 10';
+    end if;
+    for v_n in 0 .. jsonb_array_length(v_list) - 1 loop
+      v_path := format('server_config.context.%s[%s]', v_member, v_n);
+      v_item := v_list ->> v_n;
+      if jsonb_typeof(v_list -> v_n) <> 'string' or length(v_item) not between 1 and 1000 or v_item ~ '[\x01-\x1f\x7f]' then
+        return v_path || ': must be 1 to 1000 characters';
+      elsif v_member = 'resources' and (not weir.is_uri(v_item) or v_item ~ '\s') then
+        return v_path || ': must be a URI';
+      elsif v_member = 'resources' and lower(split_part(v_item, ':', 1)) in ('ui', 'weir') then
+        return v_path || ': must be a URI of the server''s own';
+      elsif v_member = 'resources' and replace(v_item, '{message}', '') ~ '[{}]' then
+        return v_path || ': only {message} can be filled in';
+      end if;
+    end loop;
+  end loop;
+  return null;
+end;
+$$;
+revoke all on function weir.context_config_error(jsonb) from public;
+grant execute on function weir.context_config_error(jsonb) to weir_writer;

@@ -1,0 +1,69 @@
+-- Whether the organization's chat turns may use tools: an owner or admin switches it, and it holds from the next call on, for it is
+-- read where a turn keeps the call that it is about to make. It takes nothing from an agent's own key.
+alter table public.organizations add column chat_tools boolean not null default true;
+create policy organizations_are_switched_by_admins on public.organizations for update to weir_writer
+  using (id = any(array(select weir.my_organizations('admin')))) with check (id = any(array(select weir.my_organizations('admin'))));
+grant update (chat_tools) on public.organizations to weir_writer;
+grant select (chat_tools) on public.organizations to weir_system;
+
+create function weir.set_chat_tools(p_organization_id uuid, p_enabled boolean) returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'set_chat_tools');
+  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'tools are switched by an owner or admin', 'lifecycle', p_organization_id, p_item => 'set_chat_tools');
+  elsif p_enabled is null then
+    return weir.refuse('WR001', 'enabled must be true or false', 'lifecycle', p_organization_id, p_item => 'set_chat_tools');
+  end if;
+  update public.organizations o set chat_tools = p_enabled where o.id = p_organization_id and o.chat_tools <> p_enabled;
+  if found then
+    perform weir.record_event('lifecycle', p_organization_id, p_item => 'set_chat_tools', p_detail => p_enabled::text);
+  end if;
+  return jsonb_build_object('organization_id', p_organization_id, 'chat_tools', p_enabled);
+end;
+$$;
+
+-- What a turn goes by besides its catalog, for the engine: whether it may use tools, and of each server that runs and is granted what it
+-- adds and how long to wait for it, the better priority first. A hint for what to ask; each request is admitted on its own.
+create function weir.chat_turn_settings(p_user_id uuid, p_agent_id uuid) returns jsonb
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_agent_id constant uuid := weir.principal_agent(null, null, p_user_id, p_agent_id);
+begin
+  return (
+    select jsonb_build_object('tools', o.chat_tools, 'servers', coalesce((
+      select jsonb_agg(jsonb_build_object(
+               'id', i.id, 'name', i.name, 'priority', i.priority, 'resources', i.context_resources, 'prompts', i.context_prompts,
+               'timeoutMs', i.timeout_ms, 'maxRetries', i.max_retries, 'retryBackoffMs', i.retry_backoff_ms) order by i.priority, i.id)
+      from public.agent_mcp_permissions g
+      join public.mcp_server_instances i on i.id = g.mcp_server_instance_id and i.organization_id = g.organization_id
+      left join public.mcp_server_catalog c on c.id = i.catalog_id
+      where g.agent_id = a.id and g.organization_id = a.organization_id and g.revoked_at is null
+        and (g.not_before is null or g.not_before <= clock_timestamp())
+        and (g.expires_at is null or g.expires_at > clock_timestamp())
+        and i.status in ('running', 'degraded') and coalesce(c.is_published, true)), '[]'))
+    from public.agents a
+    join public.organizations o on o.id = a.organization_id
+    where a.id = v_agent_id);
+end;
+$$;
+
+revoke all on function weir.set_chat_tools(uuid, boolean), weir.chat_turn_settings(uuid, uuid) from public;
+grant execute on function weir.set_chat_tools(uuid, boolean) to authenticated;
+grant execute on function weir.chat_turn_settings(uuid, uuid) to weir_engine;
+grant create on schema weir to weir_system, weir_writer;
+alter function weir.set_chat_tools(uuid, boolean) owner to weir_writer;
+alter function weir.chat_turn_settings(uuid, uuid) owner to weir_system;
+revoke create on schema weir from weir_system, weir_writer;
+
+create function public.set_chat_tools(organization_id uuid, enabled boolean) returns jsonb
+language sql volatile begin atomic select weir.set_chat_tools($1, $2); end;
+revoke all on function public.set_chat_tools(uuid, boolean) from public, anon, authenticated, service_role;
+grant execute on function public.set_chat_tools(uuid, boolean) to authenticated;
