@@ -27,7 +27,7 @@ public sealed class ChatCutTests(ChatWorld weir) : IClassFixture<ChatWorld>
         await weir.AddServerAsync(server, agent);
         var request = Request(agent, "what files are in the demo folder?");
         var asked = weir.PostAsync(request, weir.OwnerToken, replica.Url);
-        await called.Task.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System);
+        await called.Task.WaitAsync(TimeSpan.FromSeconds(60), TimeProvider.System);
 
         await replica.KillAsync();
         await Should.ThrowAsync<HttpRequestException>(asked);
@@ -66,7 +66,7 @@ public sealed class ChatCutTests(ChatWorld weir) : IClassFixture<ChatWorld>
         var request = Request(agent, "the weather?");
 
         var first = weir.PostAsync(request, weir.OwnerToken, replica.Url);
-        await called.Task.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System);
+        await called.Task.WaitAsync(TimeSpan.FromSeconds(60), TimeProvider.System);
         var begun = await weir.Database.Superuser.ScalarAsync<string>("select clock_timestamp()::text", [], CancellationToken.None);
         var second = weir.PostAsync(request, weir.OwnerToken);
         await Until.AsyncTrue(
@@ -101,7 +101,7 @@ public sealed class ChatCutTests(ChatWorld weir) : IClassFixture<ChatWorld>
         await weir.AddServerAsync(server, agent);
         var request = Request(agent, "what files are in the demo folder?");
         var slow = weir.PostAsync(request, weir.OwnerToken, replica.Url);
-        await called.Task.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System);
+        await called.Task.WaitAsync(TimeSpan.FromSeconds(60), TimeProvider.System);
         await LeaseIsOverAsync(agent);
 
         var (_, answer) = await weir.PostAsync(request, weir.OwnerToken);

@@ -112,7 +112,9 @@ public class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
             r.GetString(0), r.GetString(1), r.GetNullableString(2), r.GetNullableString(3), r.GetNullableString(4), r.GetNullable<Guid>(5), r.GetNullable<Guid>(6), r.GetNullableString(7)),
         CancellationToken.None);
 
-    private protected override WeirConfig Configure(WeirConfig config) => config with { Chat = new ChatConfig { DeadlineSeconds = DeadlineSeconds } };
+    // A turn's share for gathering is more than by default: on a machine where much else runs, what is asked at once takes longer.
+    private protected override WeirConfig Configure(WeirConfig config) =>
+        config with { Chat = new ChatConfig { DeadlineSeconds = DeadlineSeconds, ContextMilliseconds = 4000 } };
 }
 
 internal sealed record TurnRow(string Phase, string Kind, string? Item, string? Reason, string? Outcome, Guid? UserId, Guid? AgentId, string? ErrorCode);

@@ -32,6 +32,8 @@ internal sealed class ServingReplica : IAsyncDisposable
                 ["WEIR_ENGINE_DATABASE_URL"] = config.Database.EngineUrl,
                 ["WEIR_EGRESS_ALLOW"] = "127.0.0.1",
                 ["WEIR_CHAT_DEADLINE_SECONDS"] = "60",
+                // A process that has just begun compiles its code during its first turn.
+                ["WEIR_CHAT_CONTEXT_MILLISECONDS"] = "20000",
             },
         };
         var replica = new ServingReplica(Process.Start(start)!, new Uri($"http://127.0.0.1:{port}"));

@@ -159,7 +159,7 @@ public abstract class ModelSuite(string kind)
         await using var server = await ModelServer.StartAsync(kind, new ModelReply.Hangs());
         await using var other = await ModelServer.StartAsync(kind, ModelReply.Text("from two"));
         using var harness = new ModelHarness(ModelHarness.Of(("one", server.Config()), ("two", other.Config())));
-        using var model = harness.Open(ModelSettings.None with { Fallback = new ModelChoice("two", "small"), TimeoutMilliseconds = 300 });
+        using var model = harness.Open(ModelSettings.None with { Fallback = new ModelChoice("two", "small"), TimeoutMilliseconds = 3000 });
 
         (await ModelHarness.AskAsync(model, streamed)).Text.ShouldBe("from two");
 
