@@ -58,7 +58,7 @@ internal sealed record CallError(string Code, string Message);
 /// <param name="Source"><c>server</c> (an instance does not run), <c>tool</c> (a call), <c>catalog</c>, <c>history</c>, <c>model</c> or <c>turn</c>.</param>
 /// <param name="Reason">
 /// For a server its status; else <c>late</c>, <c>timeout</c>, <c>unavailable</c>, <c>failed</c>, <c>denied</c>, <c>tool_error</c>,
-/// <c>rate_limited</c>, <c>changing</c>, <c>refused</c>, <c>unknown_model</c>, <c>key_missing</c> or <c>cut_off</c>.
+/// <c>rate_limited</c>, <c>changing</c>, <c>refused</c>, <c>unknown_model</c>, <c>key_missing</c>, <c>left_out</c> or <c>cut_off</c>.
 /// </param>
 internal sealed record Degradation(
     string Source,
