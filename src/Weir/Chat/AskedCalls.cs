@@ -1,16 +1,23 @@
 using System.Runtime.CompilerServices;
+using System.Text.Json;
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.AI;
 
 namespace Weir.Chat;
 
 /// <summary>
 /// What a model asks to be called, before it is. A name that it was not offered becomes a call too: admission denies and records it, and the
-/// model hears the same of another agent's tool as of one that does not exist. Of one answer at most so many calls are made.
+/// model hears the same of another agent's tool as of one that does not exist. Of one answer at most so many calls are made. Names and ids are
+/// a model's words: what could not be kept is changed.
 /// </summary>
-internal sealed class AskedCalls(IChatClient inner, CallTool call) : DelegatingChatClient(inner)
+internal sealed partial class AskedCalls(IChatClient inner, CallTool call) : DelegatingChatClient(inner)
 {
     /// <summary>Calls of one round.</summary>
     private const int Most = 64;
+
+    private const int MaxName = 128;
+
+    private readonly HashSet<string> _ids = new(StringComparer.Ordinal);
 
     /// <summary>Found by the loop beside the tools that were offered.</summary>
     public IList<AITool> Unknown { get; } = [];
@@ -54,12 +61,37 @@ internal sealed class AskedCalls(IChatClient inner, CallTool call) : DelegatingC
             }
             else if (++calls <= Most)
             {
-                taken.Add(asked);
-                Note(asked.Name, options);
+                taken.Add(Tidy(asked));
+                Note(((FunctionCallContent)taken[^1]).Name, options);
             }
         }
 
         return taken;
+    }
+
+    private FunctionCallContent Tidy(FunctionCallContent asked)
+    {
+        var name = NotInNames().Replace(asked.Name.Length <= MaxName ? asked.Name : asked.Name[..MaxName], "_");
+        var id = Id().IsMatch(asked.CallId) && _ids.Add(asked.CallId) ? asked.CallId : $"call-{_ids.Count + 1}-of-the-turn";
+        _ids.Add(id);
+        var problem = asked.Exception ?? Problem(asked.Arguments);
+        // Arguments that nobody can read are none, in what the model is shown again too; the tool says so instead of being called.
+        return problem is not null ? new FunctionCallContent(id, name, new Dictionary<string, object?>(StringComparer.Ordinal)) { Exception = problem }
+            : name == asked.Name && id == asked.CallId ? asked
+            : new FunctionCallContent(id, name, asked.Arguments);
+    }
+
+    private static Exception? Problem(IDictionary<string, object?>? arguments)
+    {
+        try
+        {
+            _ = JsonSerializer.SerializeToUtf8Bytes(arguments, AIJsonUtilities.DefaultOptions);
+            return null;
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException or NotSupportedException)
+        {
+            return e;
+        }
     }
 
     private void Note(string name, ChatOptions? options)
@@ -69,4 +101,10 @@ internal sealed class AskedCalls(IChatClient inner, CallTool call) : DelegatingC
             Unknown.Add(GovernedTool.Unknown(name, call));
         }
     }
+
+    [GeneratedRegex("[^a-zA-Z0-9_.-]", RegexOptions.None, 1000)]
+    private static partial Regex NotInNames();
+
+    [GeneratedRegex("^[!-~]{1,128}$", RegexOptions.None, 1000)]
+    private static partial Regex Id();
 }

@@ -65,7 +65,7 @@ internal sealed record CallError(string Code, string Message);
 /// <param name="Reason">
 /// For a server its status; else <c>late</c>, <c>timeout</c>, <c>unavailable</c>, <c>failed</c>, <c>denied</c>, <c>tool_error</c>,
 /// <c>rate_limited</c>, <c>changing</c>, <c>refused</c>, <c>unknown_model</c>, <c>key_missing</c>, <c>trimmed</c>, <c>dropped</c>,
-/// <c>conflict</c>, <c>off</c> or <c>cut_off</c>.
+/// <c>conflict</c>, <c>off</c>, <c>left_out</c> or <c>cut_off</c>.
 /// </param>
 internal sealed record Degradation(
     string Source,

@@ -27,6 +27,12 @@ internal sealed class ModelLoop(ModelRouter router, ChatConfig config)
         try
         {
             var options = new ChatOptions { Tools = config.MaxToolRounds == 0 ? [] : [.. tools] };
+            if (options.Tools.Count > model.MostTools)
+            {
+                await journal.DegradeAsync(new Degradation(
+                    "model", null, null, "left_out", $"{model.Choice} takes {model.MostTools} tools; {tools.Count - model.MostTools} were left out, those of the worst priority."));
+            }
+
             using var loop = Loop(model, call);
             if (wantsDeltas)
             {
@@ -58,7 +64,7 @@ internal sealed class ModelLoop(ModelRouter router, ChatConfig config)
         }
 
         // What a broken stream has said was told, and stands.
-        var said = text.Length > 0 ? text.ToString() : $"There is no answer: {none}. What was called is in toolCalls.";
+        var said = text.Length > 0 ? ToolText.Clean(text.ToString()) : $"There is no answer: {none}. What was called is in toolCalls.";
         await router.RecordAsync(agent.Id, model);
         return new ModelAnswer(said, model.Choice, model.Usage);
     }

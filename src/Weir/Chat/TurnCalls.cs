@@ -18,11 +18,17 @@ namespace Weir.Chat;
 internal sealed class TurnCalls(
     GovernedCaller caller, ChatQueries queries, Principal principal, Guid turnId, TurnJournal journal, Func<TimeSpan> left, TimeProvider time)
 {
+    private static readonly JsonElement NoArguments = JsonElement.Parse("{}");
+
     public async Task<ToolOutput> CallAsync(GovernedTool tool, string callId, JsonElement arguments, CancellationToken ct)
     {
         var started = time.GetTimestamp();
-        var (place, begun) = await journal.BeginAsync(callId, tool, arguments);
-        var (output, error) = await RunAsync(tool, arguments, () => KeepAsync(place, begun, ct), ct);
+        var (call, problem) = Read(tool, arguments);
+        // What cannot be sent cannot be kept either: models write anything.
+        var (place, begun) = await journal.BeginAsync(callId, tool, call is null ? NoArguments : arguments);
+        var (output, error) = call is null
+            ? (new ToolOutput(tool.Facts.Server, tool.Facts.Tool, CallOutcomes.Denied, problem!), ErrorCode.InvalidArgument)
+            : await RunAsync(tool, call, () => KeepAsync(place, begun, ct), ct);
         var report = begun with
         {
             Outcome = output.Outcome,
@@ -53,14 +59,14 @@ internal sealed class TurnCalls(
         }
     }
 
-    private async Task<(ToolOutput Output, ErrorCode? Error)> RunAsync(GovernedTool tool, JsonElement arguments, Func<Task> keep, CancellationToken ct)
+    private async Task<(ToolOutput Output, ErrorCode? Error)> RunAsync(GovernedTool tool, GovernedCall call, Func<Task> keep, CancellationToken ct)
     {
         var (server, name) = (tool.Facts.Server, tool.Facts.Tool);
         try
         {
             await keep();
             var responder = new CollectingResponder();
-            await caller.RunAsync(Call(tool, arguments), responder, ct);
+            await caller.RunAsync(call, responder, ct);
             var (outcome, text) = responder.Read(server);
             return (new ToolOutput(server, name, outcome, OutsideText.Clean(text)), outcome == CallOutcomes.Failed ? ErrorCode.UpstreamFailed : null);
         }
@@ -72,10 +78,6 @@ internal sealed class TurnCalls(
         {
             return (new ToolOutput(server, name, CallOutcomes.Failed, e.Message), e.Code);
         }
-        catch (EnvelopeException e)
-        {
-            return (new ToolOutput(server, name, CallOutcomes.Denied, e.Message), ErrorCode.InvalidArgument);
-        }
         catch (OperationCanceledException)
         {
             return (new ToolOutput(server, name, CallOutcomes.Failed, $"The turn's time was over before the server '{server}' answered."), ErrorCode.UpstreamTimeout);
@@ -83,6 +85,18 @@ internal sealed class TurnCalls(
         catch (JsonException)
         {
             return (new ToolOutput(server, name, CallOutcomes.Failed, $"The answer of the server '{server}' is no tool result."), ErrorCode.UpstreamFailed);
+        }
+    }
+
+    private (GovernedCall? Call, string? Problem) Read(GovernedTool tool, JsonElement arguments)
+    {
+        try
+        {
+            return (Call(tool, arguments), null);
+        }
+        catch (EnvelopeException e)
+        {
+            return (null, e.Message);
         }
     }
 

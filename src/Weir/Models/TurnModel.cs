@@ -27,6 +27,9 @@ internal sealed class TurnModel(
     /// <summary>The one that is asked, or was asked last.</summary>
     public ModelChoice Choice => plan.Choices[_choice];
 
+    /// <summary>Of more, the first are offered.</summary>
+    public int MostTools => Choice.IsOffline ? int.MaxValue : clients.RulesOf(Choice).MaxTools;
+
     /// <summary>Why there is no answer, or no whole one; null: there may be.</summary>
     public ModelException? Failure { get; private set; }
 

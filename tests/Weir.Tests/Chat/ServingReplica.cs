@@ -16,7 +16,7 @@ internal sealed class ServingReplica : IAsyncDisposable
 
     public Uri Url { get; }
 
-    public static async Task<ServingReplica> StartAsync(ChatWorld weir)
+    public static async Task<ServingReplica> StartAsync(ChatWorld weir, params (string Name, string Value)[] environment)
     {
         var config = weir.Services.GetRequiredService<WeirConfig>();
         var port = FreePort();
@@ -36,6 +36,11 @@ internal sealed class ServingReplica : IAsyncDisposable
                 ["WEIR_CHAT_CONTEXT_MILLISECONDS"] = "20000",
             },
         };
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
         var replica = new ServingReplica(Process.Start(start)!, new Uri($"http://127.0.0.1:{port}"));
         // Read to the end, or a full pipe would stop it.
         replica._process.OutputDataReceived += static (_, _) => { };

@@ -283,4 +283,92 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
         streamed.GetProperty("events").EnumerateArray().Select(e => e.GetProperty("type").GetString()).ShouldBe(["context", "delta", "delta", "message", "done"]);
         streamed.GetProperty("events")[3].GetProperty("data").GetProperty("message").GetString().ShouldBe("Hello there.");
     }
+
+    [Fact]
+    public async Task S15_a_turn_that_was_killed_between_a_call_and_its_answer_is_completed_without_another_call()
+    {
+        var providers = JsonSerializer.Serialize(new { one = new { kind = "openai", url = weir.One.Url, models = new { small = new { } } } });
+        await using var replica = await ServingReplica.StartAsync(weir, ("WEIR_MODELS_PROVIDERS", providers), ("WEIR_MODELS_DEFAULT", "one/small"));
+        var agent = await weir.CreateAgentAsync();
+        var calls = 0;
+        var asked = 0;
+        var called = new TaskCompletionSource();
+        await using var server = await FixtureServer.StartAsync(
+            FixtureServer.Tool("book", () => $"booked {Interlocked.Increment(ref calls)}", readOnly: false),
+            FixtureServer.Tool("pay", async (CancellationToken ct) =>
+            {
+                Interlocked.Increment(ref calls);
+                called.TrySetResult();
+                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, ct);
+                return "paid";
+            }, readOnly: false));
+        await weir.AddServerAsync(server, agent);
+        weir.One.Otherwise = body =>
+        {
+            Interlocked.Increment(ref asked);
+            return ModelReply.Call(ModelWorld.Tool(body, ModelWorld.Results(body).Length == 0 ? "book" : "pay"), new { }, $"call_{ModelWorld.Results(body).Length}");
+        };
+        var request = new { agentId = agent, channelId = weir.World.ChannelId, message = "book and pay", clientMessageId = $"{agent:N}" };
+        var first = weir.PostAsync(request, weir.OwnerToken, replica.Url);
+        await called.Task.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System);
+
+        await replica.KillAsync();
+        await Should.ThrowAsync<HttpRequestException>(first);
+        await weir.Database.Superuser.ExecuteAsync(
+            "update weir.chat_turns set leased_until = clock_timestamp() - interval '1 second' where agent_id = $1", [Sql.Uuid(agent)], CancellationToken.None);
+        var (status, answer) = await weir.PostAsync(request, weir.OwnerToken);
+
+        status.ShouldBe(HttpStatusCode.OK);
+        (calls, asked).ShouldBe((2, 2), "neither the tools nor the model were asked again");
+        answer.GetProperty("toolCalls").EnumerateArray().Select(c => (c.GetProperty("tool").GetString(), c.GetProperty("outcome").GetString())).ShouldBe([("book", "ok"), ("pay", "failed")]);
+        answer.GetProperty("degraded")[0].GetProperty("reason").GetString().ShouldBe("cut_off");
+    }
+
+    [Fact]
+    public async Task What_a_model_writes_that_no_database_holds_costs_no_turn()
+    {
+        var agent = await weir.CreateAgentAsync();
+        var calls = 0;
+        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", (string city) => $"call {Interlocked.Increment(ref calls)} {city}"));
+        await weir.AddServerAsync(server, agent);
+        weir.One.Otherwise = body => ModelWorld.Results(body).Length > 0
+            ? new ModelReply.Raw(OpenAIWire.Body(ModelReply.Text("WORDS")).Replace("WORDS", "so\\u0000 it \\ud800is"))
+            : new ModelReply.Says(
+                [],
+                new ToolUse("same", ModelWorld.Tool(body, "get_weather"), """{"city": "\u0000"}"""),
+                new ToolUse("same", ModelWorld.Tool(body, "get_weather"), """{"city": "\ud800"}"""),
+                new ToolUse("\0", "drop\0 table", "{}"),
+                new ToolUse(new string('i', 5000), new string('n', 5000), "{}"));
+
+        var (status, answer) = await weir.ChatAsync(agent, "the weather?");
+
+        status.ShouldBe(HttpStatusCode.OK, answer.GetRawText());
+        calls.ShouldBe(0);
+        answer.GetProperty("message").GetString().ShouldBe("so it \uFFFDis");
+        var made = answer.GetProperty("toolCalls").EnumerateArray().ToArray();
+        made.Length.ShouldBe(3, "of arguments that are no text nothing is kept");
+        made.ShouldAllBe(c => c.GetProperty("outcome").GetString() == "denied" && c.GetProperty("name").GetString()!.Length <= 128);
+        made.Select(c => c.GetProperty("id").GetString()).Distinct().Count().ShouldBe(3);
+    }
+
+    [Fact]
+    public async Task Tools_that_the_provider_has_no_room_for_are_said()
+    {
+        var agent = await weir.CreateAgentAsync();
+        await using var server = await FixtureServer.StartAsync([.. Enumerable.Range(0, 130).Select(n => FixtureServer.Tool($"tool_{n}", () => "x"))]);
+        await weir.AddServerAsync(server, agent);
+        var offered = 0;
+        weir.One.Otherwise = body =>
+        {
+            offered = body.GetProperty("tools").GetArrayLength();
+            return ModelReply.Text("ok");
+        };
+
+        var (_, answer) = await weir.ChatAsync(agent, "hello");
+
+        offered.ShouldBe(128);
+        var degraded = answer.GetProperty("degraded").EnumerateArray().Single();
+        (degraded.GetProperty("source").GetString(), degraded.GetProperty("reason").GetString()).ShouldBe(("model", "left_out"));
+        degraded.GetProperty("message").GetString()!.ShouldContain("2 were left out");
+    }
 }
