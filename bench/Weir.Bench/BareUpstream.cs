@@ -10,7 +10,7 @@ namespace Weir.Bench;
 
 /// <summary>
 /// The ceiling: an MCP server of both eras that does as little as a server can, on bare Kestrel. <c>/mcp</c> has one tool, an echo; below
-/// <c>/many/</c> and <c>/hang/</c> are servers with twenty, and what asks the latter after a POST to <c>/stop</c> waits forever.
+/// <c>/many/</c>, <c>/hang/</c> and <c>/fail/</c> are servers with twenty; after a POST to <c>/stop</c> what asks <c>/hang/</c> waits forever, and <c>/fail/</c> is an error.
 /// </summary>
 internal static class BareUpstream
 {
@@ -44,6 +44,12 @@ internal static class BareUpstream
         if (_isStopped && path.StartsWith("/hang/", StringComparison.Ordinal))
         {
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, http.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return;
+        }
+
+        if (_isStopped && path.StartsWith("/fail/", StringComparison.Ordinal))
+        {
+            http.Response.StatusCode = StatusCodes.Status500InternalServerError;
             return;
         }
 
@@ -102,6 +108,9 @@ internal static class BareUpstream
                 output.Write(",\"result\":{\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\",\"tools\":["u8);
                 output.Write(hasMany ? ManyTools : "{\"name\":\"echo\",\"inputSchema\":{\"type\":\"object\"}}"u8);
                 output.Write("]}}"u8);
+                break;
+            case "resources/read":
+                output.Write(",\"result\":{\"resultType\":\"complete\",\"contents\":[{\"uri\":\"bench:///a\",\"text\":\"What a handbook says of a hundred words or so is said here in ten.\"}]}}"u8);
                 break;
             default:
                 output.Write(",\"result\":{\"resultType\":\"complete\",\"content\":[{\"type\":\"text\",\"text\":"u8);

@@ -7,8 +7,12 @@ namespace Weir.Bench;
 /// <param name="LogRows">Rows of the record before the measurement, where a benchmark has a large world; five million take some minutes to make.</param>
 /// <param name="Streams">Idle streams that <c>gateway</c> opens.</param>
 /// <param name="Only">The one part of <c>gateway</c> that is run; null: all.</param>
-internal sealed record BenchOptions(int Seconds, int Rounds, int LogRows = 5_000_000, int Streams = 5000, int Warm = 3, string? Only = null)
+/// <param name="Turns">Turns of each measurement of <c>chat</c>.</param>
+internal sealed record BenchOptions(int Seconds, int Rounds, int LogRows = 5_000_000, int Streams = 5000, int Warm = 3, string? Only = null, int Turns = 1000)
 {
+    /// <summary>Variables of the Weir that is measured, beside the benchmark's own.</summary>
+    public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
     public static readonly BenchOptions Long = new(Seconds: 4, Rounds: 5);
 
     /// <summary>For a benchmark of many measurements.</summary>
@@ -27,6 +31,8 @@ internal sealed record BenchOptions(int Seconds, int Rounds, int LogRows = 5_000
                 "--log-rows" => options with { LogRows = Number(value) },
                 "--streams" => options with { Streams = Number(value) },
                 "--warm" => options with { Warm = Number(value) },
+                "--turns" => options with { Turns = Number(value) },
+                "--set" when value.Split('=', 2) is [var name, var set] => options with { Settings = new Dictionary<string, string>(options.Settings, StringComparer.Ordinal) { [name] = set } },
                 "--only" when value is "calls" or "streams" or "list" or "fair" => options with { Only = value },
                 _ => throw new ArgumentException($"{args[i]} {value} is not an option of this benchmark.", nameof(args)),
             };

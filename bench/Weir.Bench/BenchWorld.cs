@@ -126,9 +126,10 @@ internal sealed class BenchWorld : IAsyncDisposable
     }
 
     /// <summary>A server's id, which is deployed.</summary>
-    public async Task<Guid> DeployAsync(BenchOrganization organization, string name, Uri url)
+    /// <param name="context">URIs of resources that it adds to chat turns.</param>
+    public async Task<Guid> DeployAsync(BenchOrganization organization, string name, Uri url, params string[] context)
     {
-        var config = JsonSerializer.Serialize(new { name, url = url.ToString() });
+        var config = JsonSerializer.Serialize(new { name, url = url.ToString(), context = new { resources = context } });
         var instance = await CallAsync(organization.User, "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(organization.Id), Sql.Jsonb(config));
         await CallAsync(organization.User, "select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(organization.Id), Sql.Uuid(instance));
         return instance;
@@ -202,7 +203,8 @@ internal sealed class BenchWorld : IAsyncDisposable
         await UntilAsync(async () => (await LoadClient.RunAsync(LoadTarget.Call(Weir, "bench__echo", Key), 1, TimeSpan.FromMilliseconds(100))).Failures == 0);
     }
 
-    private async Task<Guid> CallAsync(Guid user, string sql, params NpgsqlParameter[] parameters) =>
+    /// <summary>The id in what a published function answers to a person.</summary>
+    public async Task<Guid> CallAsync(Guid user, string sql, params NpgsqlParameter[] parameters) =>
         (await _users.CallAsync(user, sql, parameters, CancellationToken.None)).TryGetProperty("id", out var id) ? id.GetGuid() : Guid.Empty;
 
     private ProcessUsage Start(string name, string program, string[] arguments, Dictionary<string, string> environment)

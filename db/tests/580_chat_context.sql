@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(62);
+select plan(80);
 
 create function pg_temp.create_with(p_more text, p_actor text default 'adam') returns text language sql as $$
   -- the placeholder is none of these tests' own
@@ -72,7 +72,7 @@ from (values ('file:///data/a', 'admitted'), ('file:///etc/passwd', 'item_not_gr
              ('greet', 'admitted'), ('other', 'item_not_granted'), ('grunt', 'definition_not_approved'),
              ('gr:x', 'item_not_granted'), ('read_file', 'item_not_granted')) t(i, r);
 select is(pg_temp.call('greet', null, 'spy', 'context_request'), 'instance_unknown', 'V8_of_another_tenant');
-update public.agent_mcp_permissions set permissions = '{"resources": ["*"]}' where id = pg_temp.id('grant');
+select pg_temp.be('ann', $$select grant_mcp_access({robo}, {files}, '{"resources": ["*"]}')$$) \g /dev/null
 select is(pg_temp.call('greet', null, 'files', 'context_request'), 'item_not_granted', 'a resource''s grant is none for a prompt');
 select is(pg_temp.call('prompt:greet', null, 'files', 'context_request'), 'admitted', 'what has a scheme is a resource, whatever it is called');
 
@@ -86,7 +86,7 @@ select is(pg_temp.outcome('adam', 'select set_chat_tools({a}, false)'), 'ok', 'a
 select is(pg_temp.turn('mia', 'robo')::jsonb ->> 'tools', 'false', 'and a turn reads it');
 select is(pg_temp.be('owner', $$select count(*) from mcp_interaction_logs where item = 'set_chat_tools' and phase <> 'denied' and user_id = {adam}$$), '1',
   'it is recorded');
-select is(pg_temp.be('writer:mia', $$update organizations set chat_tools = true$$), null, 'T1_whatever_a_function_forgets');
+select is(pg_temp.be('writer:mia', $$update organizations set chat_tools = true returning 1$$), null, 'T1_whatever_a_function_forgets');
 select is(pg_temp.turn('mia', 'robo')::jsonb ->> 'tools', 'false', 'T1_no_member_changes_it');
 select pg_temp.make('hello', 'ann', $$select post_chat_message({chat}, 'hello')$$), pg_temp.keep('one', gen_random_uuid()) \g /dev/null
 create function pg_temp.called(p_place integer) returns text language sql as $$

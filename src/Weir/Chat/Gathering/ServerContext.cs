@@ -136,14 +136,14 @@ internal sealed class ServerContext(GovernedCaller caller, Definitions definitio
     {
         CallFailedException { Code: ErrorCode.UpstreamTimeout } => "timeout",
         CallFailedException { Code: ErrorCode.InstanceUnavailable } or WeirException { Code: ErrorCode.InstanceUnavailable or ErrorCode.Unavailable } => "unavailable",
-        CallFailedException or JsonException => "failed",
+        CallFailedException or JsonException or InvalidOperationException => "failed",
         WeirException { Code: ErrorCode.RateLimited } => "rate_limited",
         WeirException { Code: ErrorCode.Changing } => "changing",
         WeirException or EnvelopeException => "denied",
         _ => null,
     };
 
-    private static string MessageOf(Exception e) => e is JsonException ? "its answer could not be read." : e.Message;
+    private static string MessageOf(Exception e) => e is JsonException or InvalidOperationException ? "its answer could not be read." : e.Message;
 
     private static Degradation Problem(ContextRequest request, string reason, string message) => new("context", request.Server.Name, null, reason, message);
 }
