@@ -6,6 +6,7 @@ return args switch
     ["call", .. var rest] => await CallBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Long)),
     ["gateway", .. var rest] => await GatewayBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Short)),
     ["wall", .. var rest] => await WallBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Long)),
+    ["knowledge", .. var rest] => await KnowledgeBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Long)),
     ["upstream", var port] => await BareUpstream.RunAsync(int.Parse(port, CultureInfo.InvariantCulture)),
     ["forwarder", var port, var upstream] => await BareForwarder.RunAsync(int.Parse(port, CultureInfo.InvariantCulture), new Uri(upstream)),
     _ => Usage(),
@@ -13,7 +14,7 @@ return args switch
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: weir bench call|gateway|wall [--seconds N] [--rounds N]");
-    Console.Error.WriteLine("       gateway: [--only calls|streams|list|fair] [--streams N] [--warm N]    wall: [--log-rows N]");
+    Console.Error.WriteLine("usage: weir bench call|gateway|wall|knowledge [--seconds N] [--rounds N]");
+    Console.Error.WriteLine("       gateway: [--only calls|streams|list|fair] [--streams N] [--warm N]    wall: [--log-rows N]    knowledge: [--documents N]");
     return 2;
 }

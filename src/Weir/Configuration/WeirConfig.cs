@@ -38,6 +38,8 @@ internal sealed record WeirConfig
 
     public ChatConfig Chat { get; init; } = new();
 
+    public KnowledgeConfig Knowledge { get; init; } = new();
+
     public RestConfig Rest { get; init; } = new();
 
     public MaintenanceConfig Maintenance { get; init; } = new();
@@ -111,6 +113,7 @@ internal sealed record WeirConfig
             Egress = EgressConfig.Read(reader),
             Auth = AuthConfig.Read(reader),
             Chat = ChatConfig.Read(reader),
+            Knowledge = KnowledgeConfig.Read(reader),
             Rest = RestConfig.Read(reader),
             Maintenance = MaintenanceConfig.Read(reader),
         };
