@@ -6,9 +6,11 @@ namespace Weir.Bench;
 /// <param name="Warm">Seconds of load before <c>gateway</c> measures: .NET and V8 compile what is called often, and in its first seconds that is most of what a call costs.</param>
 /// <param name="LogRows">Rows of the record before the measurement, where a benchmark has a large world; five million take some minutes to make.</param>
 /// <param name="Streams">Idle streams that <c>gateway</c> opens.</param>
+/// <param name="Documents">Documents of the one organization of <c>knowledge</c>.</param>
 /// <param name="Only">The one part of <c>gateway</c> that is run; null: all.</param>
 /// <param name="Turns">Turns of each measurement of <c>chat</c>.</param>
-internal sealed record BenchOptions(int Seconds, int Rounds, int LogRows = 5_000_000, int Streams = 5000, int Warm = 3, string? Only = null, int Turns = 1000)
+internal sealed record BenchOptions(
+    int Seconds, int Rounds, int LogRows = 5_000_000, int Streams = 5000, int Warm = 3, int Documents = 100_000, string? Only = null, int Turns = 1000)
 {
     /// <summary>Variables of the Weir that is measured, beside the benchmark's own.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -33,6 +35,7 @@ internal sealed record BenchOptions(int Seconds, int Rounds, int LogRows = 5_000
                 "--warm" => options with { Warm = Number(value) },
                 "--turns" => options with { Turns = Number(value) },
                 "--set" when value.Split('=', 2) is [var name, var set] => options with { Settings = new Dictionary<string, string>(options.Settings, StringComparer.Ordinal) { [name] = set } },
+                "--documents" => options with { Documents = Number(value) },
                 "--only" when value is "calls" or "streams" or "list" or "fair" => options with { Only = value },
                 _ => throw new ArgumentException($"{args[i]} {value} is not an option of this benchmark.", nameof(args)),
             };

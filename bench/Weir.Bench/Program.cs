@@ -8,6 +8,7 @@ return args switch
     ["wall", .. var rest] => await WallBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Long)),
     ["chat", .. var rest] => await ChatBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Short)),
     ["model", var port] => await StubModel.RunAsync(int.Parse(port, CultureInfo.InvariantCulture)),
+    ["knowledge", .. var rest] => await KnowledgeBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Long)),
     ["upstream", var port] => await BareUpstream.RunAsync(int.Parse(port, CultureInfo.InvariantCulture)),
     ["forwarder", var port, var upstream] => await BareForwarder.RunAsync(int.Parse(port, CultureInfo.InvariantCulture), new Uri(upstream)),
     _ => Usage(),
@@ -15,8 +16,8 @@ return args switch
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: weir bench call|chat|gateway|wall [--seconds N] [--rounds N]");
-    Console.Error.WriteLine("       gateway: [--only calls|streams|list|fair] [--streams N] [--warm N]    wall: [--log-rows N]");
+    Console.Error.WriteLine("usage: weir bench call|chat|gateway|knowledge|wall [--seconds N] [--rounds N]");
+    Console.Error.WriteLine("       gateway: [--only calls|streams|list|fair] [--streams N] [--warm N]    wall: [--log-rows N]    knowledge: [--documents N]");
     Console.Error.WriteLine("       chat: [--turns N] [--set WEIR_NAME=VALUE]…, where {model} in a value is the stub model's address; without a model it is offline");
     return 2;
 }

@@ -1,8 +1,8 @@
 -- The schema `weir` holds what no API role may name: helpers, platform tables and partitions. API roles may execute
 -- single functions of it through the wrappers in `public`, which needs EXECUTE but no USAGE here.
 --
--- Reserved for later releases, so that nothing else takes these names: public.datastores, agent_datastores, documents,
--- oauth_providers, oauth_connections, rotation_policies; weir.credentials, credential_versions, oauth_flows, data_keys.
+-- Reserved for later releases, so that nothing else takes these names: public.oauth_providers, oauth_connections,
+-- rotation_policies; weir.credentials, credential_versions, oauth_flows, data_keys.
 create schema if not exists weir;
 revoke all on schema weir from public, anon, authenticated, service_role;
 grant usage on schema weir to weir_writer, weir_system, weir_engine;

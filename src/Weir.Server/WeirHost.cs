@@ -12,6 +12,8 @@ using Weir.Errors;
 using Weir.Gateway;
 using Weir.Identity;
 using Weir.Keys;
+using Weir.Knowledge;
+using Weir.Knowledge.Vectors;
 using Weir.Models;
 using Weir.Nodes;
 using Weir.Postgres;
@@ -22,6 +24,7 @@ using Weir.Server.Chat;
 using Weir.Server.Commands;
 using Weir.Server.Health;
 using Weir.Server.Http;
+using Weir.Server.Knowledge;
 using Weir.Server.Mcp;
 using Weir.Server.Nodes;
 using Weir.Server.Rest;
@@ -46,7 +49,7 @@ internal static class WeirHost
             kestrel.AddServerHeader = false;
             // Weir's own limit is smaller and answers first. Kestrel then reads the rest of a body up to this size, so that a client
             // that is still sending gets to see the answer instead of a broken connection.
-            kestrel.Limits.MaxRequestBodySize = config.Mcp.MaxBodyBytes * 4L;
+            kestrel.Limits.MaxRequestBodySize = Math.Max(config.Mcp.MaxBodyBytes, config.Knowledge.MaxDocumentBytes) * 4L;
         });
         builder.Logging.ToStandardError();
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
@@ -65,6 +68,7 @@ internal static class WeirHost
         app.MapMcp();
         app.MapNodes();
         app.MapChat();
+        app.MapKnowledge();
         app.MapRest();
         Connect(app.Services);
         return app;
@@ -104,6 +108,7 @@ internal static class WeirHost
 
         AddNodes(services, replicaId, time);
         AddGateway(services, config, replicaId, time);
+        AddKnowledge(services, config.Knowledge, time);
         AddChat(services, config, replicaId, time);
         AddRest(services, config);
     }
@@ -211,6 +216,29 @@ internal static class WeirHost
         services.AddSingleton<ModelQueries>();
         services.AddSingleton(s => new ModelClients(config.Models, s.GetRequiredService<EgressHttp>(), new OfflineModel(), Environment.GetEnvironmentVariable, time));
         services.AddSingleton<ModelRouter>();
+    }
+
+    private static void AddKnowledge(IServiceCollection services, KnowledgeConfig config, TimeProvider time)
+    {
+        services.AddSingleton(config);
+        services.AddSingleton<KnowledgeQueries>();
+        services.AddSingleton(s => new PineconeClient(config.Pinecone, s.GetRequiredService<EgressHttp>(), Environment.GetEnvironmentVariable, time));
+        services.AddSingleton(s => new VectorCache(s.GetRequiredService<KnowledgeQueries>(), config.VectorCacheMegabytes * 1024L * 1024, time));
+        services.AddSingleton(s => new VectorBackends(
+            new ExactVectors(s.GetRequiredService<VectorCache>()), new PgVectors(s.GetRequiredService<KnowledgeQueries>()), new PineconeVectors(s.GetRequiredService<PineconeClient>())));
+        if (config.Embeddings.Url is not null)
+        {
+            services.AddSingleton<IEmbeddingGenerator<string, Embedding<float>>>(s => new OpenAiEmbeddings(
+                config.Embeddings, s.GetRequiredService<EgressHttp>(), Environment.GetEnvironmentVariable, time));
+        }
+
+        services.AddSingleton(s => new KnowledgeSearch(
+            s.GetRequiredService<KnowledgeQueries>(), s.GetRequiredService<VectorBackends>(), s.GetService<IEmbeddingGenerator<string, Embedding<float>>>(), config, time));
+        services.AddSingleton(s => new EmbeddingWorker(
+            s.GetRequiredService<KnowledgeQueries>(), s.GetService<IEmbeddingGenerator<string, Embedding<float>>>(), s.GetRequiredService<PineconeClient>(), config, time,
+            s.GetRequiredService<ILogger<EmbeddingWorker>>()));
+        services.AddHostedService(s => s.GetRequiredService<EmbeddingWorker>());
+        services.AddSingleton(s => new Documents(s.GetRequiredService<KnowledgeQueries>(), config, s.GetRequiredService<EmbeddingWorker>().Wake));
     }
 
     private static void AddRest(IServiceCollection services, WeirConfig config)

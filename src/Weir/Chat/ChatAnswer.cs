@@ -37,7 +37,7 @@ internal sealed record ChatContext(IReadOnlyList<ChatServer> Servers, IReadOnlyL
 internal sealed record ChatServer(Guid Id, string Name, string Status, int Tools);
 
 /// <param name="Score">0 to 1.</param>
-internal sealed record ChatDocument(Guid Id, string Title, string Source, double Score, string Datastore);
+internal sealed record ChatDocument(Guid Id, string Title, string? Source, double Score, string Datastore);
 
 /// <summary>One tool call of the turn.</summary>
 /// <param name="Id">The model's id for the call; unique in the turn.</param>

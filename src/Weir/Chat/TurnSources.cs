@@ -5,6 +5,7 @@ using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway;
 using Weir.Identity;
+using Weir.Knowledge;
 
 namespace Weir.Chat;
 
@@ -20,9 +21,8 @@ internal sealed record TurnStart(
 /// Gathers, in parallel and all within one share of the turn's time, what a turn can use. What is late or fails is named as
 /// degraded, with its reason; the turn goes on without it.
 /// </summary>
-/// <param name="documents">Null: there is nothing that searches documents.</param>
 internal sealed class TurnSources(
-    ChatQueries queries, AgentCatalogs catalogs, Definitions definitions, ServerContext servers, ChatConfig config, TimeProvider time, FindDocuments? documents = null)
+    ChatQueries queries, AgentCatalogs catalogs, Definitions definitions, ServerContext servers, KnowledgeSearch knowledge, ChatConfig config, TimeProvider time)
 {
     private const int MaxDocuments = 8;
 
@@ -32,7 +32,7 @@ internal sealed class TurnSources(
     {
         using var share = new Share(config, time, journal, ct);
         var history = share.RunAsync("history", token => HistoryAsync(principal, turn, token));
-        var documentsFound = documents is null ? null : share.RunAsync("documents", token => documents(principal, turn.Message, MaxDocuments, token));
+        var documents = share.RunAsync("documents", token => PassagesAsync(principal, turn.Message, journal, token));
         var found = await share.RunAsync("catalog", token => CatalogAsync(principal, call, journal, token));
         var context = found is null ? ChatContext.None : Describe(found.Catalog);
         foreach (var server in context.Servers.Where(s => !IsUsable(s.Status)))
@@ -42,11 +42,11 @@ internal sealed class TurnSources(
 
         var items = found is null ? null : await share.RunAsync("context", token => servers.GatherAsync(
             new ServerContext.Turn(principal, turn.MessageId, turn.Message, () => share.Left, journal.DegradeAsync), found.Catalog, found.Settings, token));
-        var parts = documentsFound is null ? null : await documentsFound;
+        var passages = await documents ?? [];
         var (asker, entries) = await history ?? (Asker(principal, []), []);
         return new TurnStart(
-            context with { Documents = [.. (parts ?? []).Select(d => new ChatDocument(d.Id, d.Title, d.Source, d.Score, d.Datastore))] },
-            found?.Tools ?? [], asker, entries, [.. items ?? [], .. (parts ?? []).Select(ItemOf)]);
+            context with { Documents = [.. passages.Select(p => new ChatDocument(p.DocumentId, p.Title, p.Source, p.Score, p.Datastore))] },
+            found?.Tools ?? [], asker, entries, [.. items ?? [], .. passages.Select(ItemOf)]);
     }
 
     /// <summary>The agent's servers as they are now, without asking any of them.</summary>
@@ -70,9 +70,22 @@ internal sealed class TurnSources(
         ? new HistoryEntry(message.AgentId == principal.AgentId, new Speaker("agent", message.AgentId, message.AgentName), message.Content)
         : new HistoryEntry(IsOwn: false, new Speaker("person", message.UserId, message.UserName), message.Content);
 
+    /// <summary>What was found; a way of searching that failed is named, and what the others found is used.</summary>
+    private async Task<IReadOnlyList<Passage>> PassagesAsync(Principal principal, string message, TurnJournal journal, CancellationToken ct)
+    {
+        var answer = await knowledge.FindAsync(principal, message, MaxDocuments, ct);
+        foreach (var missing in answer.Missing)
+        {
+            await journal.DegradeAsync(new Degradation("documents", null, null, "unavailable", missing));
+        }
+
+        return answer.Passages;
+    }
+
     /// <summary>What a datastore is called is its organization's choice, as a server's name is; the same part found twice is one.</summary>
-    private static ContextItem ItemOf(FoundDocument document) => new(
-        new ContextSource("datastore", document.Datastore), "document", $"{document.Title} ({document.Source})", document.Text, Relevance: document.Score);
+    private static ContextItem ItemOf(Passage passage) => new(
+        new ContextSource("datastore", passage.Datastore), "document", $"{passage.Title} ({passage.Source ?? "no source"}, part {passage.Ordinal + 1})",
+        passage.Heading.Length > 0 ? $"{passage.Heading}\n{passage.Text}" : passage.Text, Relevance: passage.Score);
 
     private async Task<Found?> CatalogAsync(Principal principal, CallTool call, TurnJournal journal, CancellationToken ct)
     {

@@ -40,6 +40,8 @@ internal sealed record WeirConfig
 
     public ModelsConfig Models { get; init; } = new();
 
+    public KnowledgeConfig Knowledge { get; init; } = new();
+
     public RestConfig Rest { get; init; } = new();
 
     public MaintenanceConfig Maintenance { get; init; } = new();
@@ -114,6 +116,7 @@ internal sealed record WeirConfig
             Auth = AuthConfig.Read(reader),
             Chat = ChatConfig.Read(reader),
             Models = ModelsConfig.Read(reader),
+            Knowledge = KnowledgeConfig.Read(reader),
             Rest = RestConfig.Read(reader),
             Maintenance = MaintenanceConfig.Read(reader),
         };

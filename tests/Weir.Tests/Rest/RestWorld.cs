@@ -37,6 +37,9 @@ public class RestWorld(TestCluster cluster) : RunningWeir(cluster)
     /// <summary>A server of the world's own organization.</summary>
     internal Guid ServerId { get; private set; }
 
+    /// <summary>A datastore of the world's own organization.</summary>
+    internal Guid DatastoreId { get; private set; }
+
     internal string OwnerToken => TokenOf(World.OwnerId);
 
     internal string OtherToken => TokenOf(OtherOwnerId);
@@ -64,12 +67,14 @@ public class RestWorld(TestCluster cluster) : RunningWeir(cluster)
         var workspace = await AsOtherAsync("select public.create_workspace($1, $2)", Sql.Uuid(OtherOrganizationId), Sql.Text("theirs"));
         var channel = await AsOtherAsync("select public.create_channel($1, $2)", Sql.Uuid(workspace), Sql.Text(OtherSecret));
         var server = await AsOtherAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(OtherOrganizationId), Sql.Jsonb(Server));
+        var datastore = await AsOtherAsync("select public.create_datastore($1, $2)", Sql.Uuid(OtherOrganizationId), Sql.Text(OtherSecret));
         var member = await World.CreateUserAsync(Database);
         await Database.Superuser.ExecuteAsync(
             "insert into public.organization_members (organization_id, user_id, role) values ($1, $2, 'member')", [Sql.Uuid(OtherOrganizationId), Sql.Uuid(member)], CancellationToken.None);
         OtherIds =
         [
-            OtherOrganizationId, OtherOwnerId, OtherAgentId, workspace, channel, server, member,
+            OtherOrganizationId, OtherOwnerId, OtherAgentId, workspace, channel, server, member, datastore,
+            await AsOtherAsync("select public.ingest_document($1, $2, $3)", Sql.Uuid(datastore), Sql.Text(OtherSecret), Sql.Jsonb($$"""[{"text": "{{OtherSecret}}"}]""")),
             await AsOtherAsync("select public.post_chat_message($1, $2)", Sql.Uuid(channel), Sql.Text(OtherSecret)),
             await AsOtherAsync("select public.grant_mcp_access($1, $2, '{}')", Sql.Uuid(OtherAgentId), Sql.Uuid(server)),
             await AsOtherAsync("select public.request_mcp_access($1, $2, '{}')", Sql.Uuid(OtherAgentId), Sql.Uuid(server)),
@@ -78,6 +83,7 @@ public class RestWorld(TestCluster cluster) : RunningWeir(cluster)
         ];
         await CallAsOtherAsync("select public.create_agent_key($1, 'k', $2, repeat('s', 43))", Sql.Uuid(OtherAgentId), Sql.Text(OtherAgentKeyId));
         await CallAsOtherAsync("select public.create_organization_api_key($1, 'k', $2, repeat('s', 43), array['audit.read'])", Sql.Uuid(OtherOrganizationId), Sql.Text(OtherOrganizationKeyId));
+        DatastoreId = (await World.CallAsync("select public.create_datastore($1, 'manuals')", Sql.Uuid(World.OrganizationId))).GetProperty("id").GetGuid();
         ServerId = (await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId), Sql.Jsonb(Server))).GetProperty("id").GetGuid();
     }
 

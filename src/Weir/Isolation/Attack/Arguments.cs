@@ -11,6 +11,7 @@ internal static class Arguments
         ("key_id", "key"), ("ssh", "ssh"), ("org", "organization"), ("workspace", "workspace"), ("channel", "channel"), ("agent", "agent"),
         ("server", "server"), ("instance", "server"), ("user", "user"), ("member", "user"), ("before", "message"), ("message", "message"),
         ("reply", "message"), ("invitation", "invitation"), ("request", "request"), ("grant", "grant"), ("permission", "grant"),
+        ("datastore", "datastore"), ("document", "document"),
     ];
 
     /// <summary>The values of one action parameter: a function with one is a function for each.</summary>
@@ -32,6 +33,7 @@ internal static class Arguments
     {
         "action" => action,
         "server_config" => """{"name":"probe","url":"https://probe.example/mcp"}""",
+        "chunks" => """[{"text":"probe"}]""",
         "permissions" => """{"tools":{"*":{}}}""",
         _ when parameter.IsOptional => null,
         "email" => "probe@probe.example",

@@ -71,6 +71,10 @@ internal sealed class TenantBuilder(Rehearsal database, Surface surface, Cancell
             ("organization_id", _ids["organization"]), ("email", Email("guest")), ("role", "viewer"), ("token", Random(43)));
         await CallAsync(owner, "create_organization_api_key", null, ("organization_id", _ids["organization"]), ("name", _marker),
             ("key_id", Random(16)), ("secret", Random(43)), ("scopes", "{audit.read}"));
+        await CallAsync(owner, "create_datastore", "datastore", ("organization_id", _ids["organization"]), ("name", _marker));
+        await CallAsync(owner, "link_datastore", null, ("datastore_id", _ids.GetValueOrDefault("datastore", "")), ("agent_id", _ids["agent"]));
+        await CallAsync(owner, "ingest_document", "document", ("datastore_id", _ids.GetValueOrDefault("datastore", "")), ("title", _marker),
+            ("chunks", $$"""[{"text":"{{_marker}}"}]"""), ("source", _marker));
         await CallAsync(owner, "set_user_profile", null, ("display_name", _marker));
         await CallAsync(owner, "create_user_ssh_key", "ssh", ("name", _marker), ("public_key", SshKey()));
     }

@@ -1,0 +1,193 @@
+-- Documents come in whole, in one transaction: the row and its chunks, which were cut outside. By owners and admins.
+
+-- What a chunk is found by, and whose it is. The datastore's own lexeme makes the index tell tenants apart, so that a common word does not
+-- read the rows of all others; it begins with a character that no word has. It is a help for the index only: every search compares the
+-- datastore itself too. `english` for all of it, which leaves words of other languages nearly as they are; `simple` for the title and the
+-- headings, where a word that is none in a sentence may be a name.
+create function weir.datastore_lexeme(p_datastore_id uuid) returns text
+language sql immutable parallel safe
+begin atomic
+  select E'\x01' || p_datastore_id::text;
+end;
+
+create function weir.chunk_terms(p_datastore_id uuid, p_title text, p_heading text, p_content text) returns tsvector
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return setweight(to_tsvector('pg_catalog.english', p_title || ' ' || p_heading), 'A')
+      || setweight(to_tsvector('pg_catalog.simple', p_title || ' ' || p_heading), 'B')
+      || setweight(to_tsvector('pg_catalog.english', p_content), 'C')
+      || array_to_tsvector(array[weir.datastore_lexeme(p_datastore_id)]);
+end;
+$$;
+
+-- What is wrong with a document's chunks, or null. A chunk is {"text", "heading"?}.
+create function weir.chunks_error(p_chunks jsonb) returns text
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_place bigint;
+begin
+  if jsonb_typeof(p_chunks) is distinct from 'array' or jsonb_array_length(p_chunks) not between 1 and 10000 then
+    return 'chunks must be an array of 1 to 10000';
+  end if;
+  select c.n into v_place
+  from jsonb_array_elements(p_chunks) with ordinality c(chunk, n)
+  where case when jsonb_typeof(c.chunk) <> 'object' then true
+             when c.chunk - 'text' - 'heading' <> '{}' or jsonb_typeof(c.chunk -> 'text') is distinct from 'string'
+                  or coalesce(jsonb_typeof(c.chunk -> 'heading'), 'string') <> 'string' then true
+             else octet_length(c.chunk ->> 'text') not between 1 and 16384 or (c.chunk ->> 'text') !~ '\S'
+                  or coalesce(length(c.chunk ->> 'heading'), 0) > 1000 end
+  order by c.n limit 1;
+  return case when v_place is not null then
+    format('chunks[%s] must be {"text": 1 byte to 16 KiB, "heading": at most 1000 characters}', v_place - 1) end;
+end;
+$$;
+
+-- The same content again is the same document: what it says, as it was cut, and nothing of its title or source.
+create function weir.ingest_document(p_datastore_id uuid, p_title text, p_chunks jsonb, p_source text, p_media_type text) returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_id uuid := weir.uuid_v7();
+  v_title constant text := btrim(left(p_title, 1000));
+  v_media_type constant text := coalesce(p_media_type, 'text/plain');
+  v_hash bytea;
+  v_size bigint;
+  v_datastore record;
+  v_error text;
+  v_constraint text;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  end if;
+  select d.organization_id, o.max_documents, o.max_document_bytes into v_datastore
+  from public.datastores d join public.organizations o on o.id = d.organization_id
+  where d.id = p_datastore_id and d.deleted_at is null;
+  if v_datastore.organization_id is null then
+    return weir.refuse('WR004', 'there is no such datastore', 'lifecycle');
+  elsif not exists (select from weir.my_organizations('admin') o where o = v_datastore.organization_id) then
+    return weir.refuse('WR003', 'documents are ingested by an owner or admin', 'lifecycle', v_datastore.organization_id,
+                       p_item => 'ingest_document');
+  end if;
+  v_error := coalesce(case
+    when v_title is null or length(p_title) > 1000 or length(v_title) not between 1 and 300 or v_title ~ '[[:cntrl:]]'
+      then 'title must be 1 to 300 characters'
+    when length(p_source) not between 1 and 2000 or p_source ~ '[[:cntrl:]]' then 'source must be 1 to 2000 characters'
+    when v_media_type not in ('text/plain', 'text/markdown', 'text/html') then 'media_type must be text/plain, text/markdown or text/html'
+    end, weir.chunks_error(p_chunks));
+  if v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', v_datastore.organization_id, p_item => 'ingest_document');
+  end if;
+  v_hash := sha256(convert_to(p_chunks::text, 'UTF8'));
+  v_size := (select sum(octet_length(c ->> 'text')) from jsonb_array_elements(p_chunks) c);
+  -- one at a time in an organization, so that quotas hold; and not by the organization's lock, which calls wait for
+  perform pg_advisory_xact_lock(hashtextextended('weir.documents ' || v_datastore.organization_id::text, 0));
+  if exists (select from public.documents d where d.datastore_id = p_datastore_id and d.content_hash = v_hash) then
+    return (select jsonb_build_object('id', d.id, 'created', false, 'chunks', d.chunk_count, 'status', d.status)
+            from public.documents d where d.datastore_id = p_datastore_id and d.content_hash = v_hash);
+  end if;
+  if exists (select from (select sum(d.document_count) as documents, sum(d.size_bytes) as bytes from public.datastores d
+                          where d.organization_id = v_datastore.organization_id) u
+             where u.documents >= v_datastore.max_documents or u.bytes + v_size > v_datastore.max_document_bytes) then
+    return weir.refuse('WR006', 'the organization has its maximum of documents', 'lifecycle', v_datastore.organization_id,
+                       p_item => 'ingest_document', p_hint => 'max_documents or max_document_bytes');
+  end if;
+  insert into public.documents (id, organization_id, datastore_id, title, source, media_type, content_hash, size_bytes, chunk_count, created_by)
+  values (v_id, v_datastore.organization_id, p_datastore_id, v_title, p_source, v_media_type, v_hash, v_size,
+          jsonb_array_length(p_chunks), weir.actor_id());
+  insert into weir.document_chunks (organization_id, datastore_id, document_id, ordinal, heading, content, content_hash, terms)
+  select v_datastore.organization_id, p_datastore_id, v_id, c.n - 1, t.heading, t.content,
+         sha256(convert_to(weir.embedded_text(v_title, t.heading, t.content), 'UTF8')),
+         weir.chunk_terms(p_datastore_id, v_title, t.heading, t.content)
+  from jsonb_array_elements(p_chunks) with ordinality c(chunk, n)
+  cross join lateral (select coalesce(c.chunk ->> 'heading', '') as heading, c.chunk ->> 'text' as content) t;
+  perform weir.record_event('lifecycle', v_datastore.organization_id, p_item => 'ingest_document', p_detail => v_id::text);
+  return jsonb_build_object('id', v_id, 'created', true, 'chunks', jsonb_array_length(p_chunks), 'status', 'indexed');
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', v_datastore.organization_id, p_item => 'ingest_document');
+end;
+$$;
+
+-- What an embedding is of.
+create function weir.embedded_text(p_title text, p_heading text, p_content text) returns text
+language sql immutable parallel safe
+begin atomic
+  select p_title || E'\n' || p_heading || E'\n\n' || p_content;
+end;
+
+create function weir.delete_document(p_document_id uuid) returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_organization_id uuid;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  end if;
+  select d.organization_id into v_organization_id from public.documents d where d.id = p_document_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such document', 'lifecycle');
+  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
+    return weir.refuse('WR003', 'documents are deleted by an owner or admin', 'lifecycle', v_organization_id, p_item => 'delete_document');
+  end if;
+  delete from public.documents d where d.id = p_document_id;
+  if found then
+    perform weir.record_event('lifecycle', v_organization_id, p_item => 'delete_document', p_detail => p_document_id::text);
+  end if;
+  return jsonb_build_object('id', p_document_id, 'deleted', true);
+end;
+$$;
+
+-- A document's text, in its order. No pieces of a document that the caller does not see.
+create function weir.get_document_chunks(p_document_id uuid, p_after integer, p_limit integer)
+returns table (ordinal integer, heading text, content text)
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  if weir.actor_id() is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  elsif p_limit is not null and p_limit not between 1 and 200 then
+    raise exception using errcode = 'WR001', message = 'limit must be 1 to 200';
+  elsif not exists (select from public.documents d where d.id = p_document_id) then
+    raise exception using errcode = 'WR004', message = 'there is no such document';
+  end if;
+  return query
+  select c.ordinal, c.heading, c.content from weir.document_chunks c
+  where c.document_id = p_document_id and (p_after is null or c.ordinal > p_after)
+  order by c.ordinal limit coalesce(p_limit, 50);
+end;
+$$;
+
+revoke all on function weir.datastore_lexeme(uuid), weir.chunk_terms(uuid, text, text, text), weir.chunks_error(jsonb),
+  weir.embedded_text(text, text, text), weir.ingest_document(uuid, text, jsonb, text, text), weir.delete_document(uuid),
+  weir.get_document_chunks(uuid, integer, integer) from public;
+grant execute on function weir.datastore_lexeme(uuid), weir.embedded_text(text, text, text) to weir_writer, weir_system;
+grant execute on function weir.chunk_terms(uuid, text, text, text), weir.chunks_error(jsonb) to weir_writer;
+grant execute on function weir.ingest_document(uuid, text, jsonb, text, text), weir.delete_document(uuid),
+  weir.get_document_chunks(uuid, integer, integer) to authenticated;
+grant create on schema weir to weir_writer;
+alter function weir.ingest_document(uuid, text, jsonb, text, text) owner to weir_writer;
+alter function weir.delete_document(uuid) owner to weir_writer;
+alter function weir.get_document_chunks(uuid, integer, integer) owner to weir_writer;
+revoke create on schema weir from weir_writer;
+
+create function public.ingest_document(datastore_id uuid, title text, chunks jsonb, source text default null, media_type text default 'text/plain')
+returns jsonb language sql volatile begin atomic select weir.ingest_document($1, $2, $3, $4, $5); end;
+create function public.delete_document(document_id uuid) returns jsonb
+language sql volatile begin atomic select weir.delete_document($1); end;
+create function public.get_document_chunks(document_id uuid, "after" integer default null, "limit" integer default 50)
+returns table (ordinal integer, heading text, content text)
+language sql stable begin atomic select * from weir.get_document_chunks($1, $2, $3); end;
+revoke all on function public.ingest_document(uuid, text, jsonb, text, text), public.delete_document(uuid),
+  public.get_document_chunks(uuid, integer, integer) from public, anon, authenticated, service_role;
+grant execute on function public.ingest_document(uuid, text, jsonb, text, text), public.delete_document(uuid),
+  public.get_document_chunks(uuid, integer, integer) to authenticated;

@@ -1,0 +1,223 @@
+-- Search, for the engine: as a person through an agent. Which datastores that are is decided by weir.agent_knowledge, in the statement that
+-- reads, by the rule of admission (0210): agent, organization, its owner and the person are active, and the person may use the agent.
+
+create function weir.agent_knowledge(p_user_id uuid, p_agent_id uuid)
+returns table (datastore_id uuid, organization_id uuid, name text, backend text, settings jsonb, version bigint, removal_version bigint)
+language plpgsql stable security definer rows 5
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid;
+  v_role text;
+begin
+  select a.organization_id, person.role into v_organization_id, v_role
+  from public.agents a
+  join public.organizations o on o.id = a.organization_id and o.is_active
+  join public.organization_members owner
+    on owner.organization_id = a.organization_id and owner.user_id = a.owner_id and owner.status = 'active' and owner.role <> 'viewer'
+  join public.organization_members person
+    on person.organization_id = a.organization_id and person.user_id = p_user_id and person.status = 'active'
+  where a.id = p_agent_id and a.is_active and weir.may_use_agent(p_user_id, a.id, a.owner_id);
+  if v_organization_id is null then
+    raise exception using errcode = 'WR004', message = 'there is no such agent';
+  elsif v_role = 'viewer' then
+    raise exception using errcode = 'WR003', message = 'a viewer uses no agent';
+  end if;
+  return query
+    select d.id, d.organization_id, d.name, d.backend, d.settings, d.version, d.removal_version
+    from public.agent_datastores l
+    join public.datastores d on d.organization_id = l.organization_id and d.id = l.datastore_id and d.deleted_at is null
+    where l.organization_id = v_organization_id and l.agent_id = p_agent_id
+    order by d.id;
+end;
+$$;
+
+-- A lexeme as a query for it, whatever characters it has.
+create function weir.lexeme_query(p_lexeme text) returns tsquery
+language sql immutable parallel safe
+begin atomic
+  select ('''' || replace(replace(p_lexeme, '\', '\\'), '''', '''''') || '''')::tsquery;
+end;
+
+-- Any of these lexemes; null where there is none.
+create function weir.any_lexeme(p_lexemes text[]) returns tsquery
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_query tsquery;
+  v_lexeme text;
+begin
+  foreach v_lexeme in array p_lexemes loop
+    v_query := coalesce(v_query || weir.lexeme_query(v_lexeme), weir.lexeme_query(v_lexeme));
+  end loop;
+  return v_query;
+end;
+$$;
+
+-- By words. First what has all of them, as in a web search: "a phrase", or, -not. Where that is less than asked for, what has any of them:
+-- so a question in a sentence finds something. A rank is above 0.5 where all of
+-- the query holds, and below where a part of it does: there the more of its words a text has, the higher it is.
+-- What is looked at is bounded: of what has all words some hundreds, and of each word some, rare words being looked at whole.
+create function weir.search_documents(p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer)
+returns table (chunk_id uuid, document_id uuid, datastore text, title text, source text, heading text, content text, ordinal integer, score real)
+language plpgsql stable security definer rows 10
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_datastores constant uuid[] := array(select k.datastore_id from weir.agent_knowledge(p_user_id, p_agent_id) k);
+  v_limit constant integer := least(greatest(coalesce(p_limit, 10), 1), 100);
+  v_text constant text := left(coalesce(p_query, ''), 1000);
+  v_wanted constant text := regexp_replace(v_text, '(^|\s)-\S+', ' ', 'g');
+  v_unwanted constant text := (select string_agg(m[1], ' ') from regexp_matches(v_text, '(?:^|\s)-(\S+)', 'g') m);
+  v_config regconfig := 'pg_catalog.english'::regconfig;
+  v_scope tsquery;
+  v_all tsquery;
+  v_any tsquery;
+  v_not tsquery;
+  v_words text[] := tsvector_to_array(to_tsvector(v_config, v_wanted));
+  v_found uuid[];
+begin
+  if v_words = '{}' then
+    -- nothing but words that are in every sentence: a title may be made of them
+    v_config := 'pg_catalog.simple'::regconfig;
+    v_words := tsvector_to_array(to_tsvector(v_config, v_wanted));
+  end if;
+  if v_datastores = '{}' or v_words = '{}' then
+    return;
+  end if;
+  -- long words are rare ones
+  v_words := array(select w from unnest(v_words) w order by length(w) desc, w limit 12);
+  v_scope := weir.any_lexeme(array(select weir.datastore_lexeme(d) from unnest(v_datastores) d));
+  v_all := v_scope && websearch_to_tsquery(v_config, v_text);
+  v_any := weir.any_lexeme(v_words);
+  v_not := weir.any_lexeme(tsvector_to_array(to_tsvector(v_config, coalesce(v_unwanted, ''))));
+  v_found := array(select c.id from weir.document_chunks c
+                   where c.terms @@ v_all and c.datastore_id = any(v_datastores) limit 300);
+  if cardinality(v_found) < v_limit then
+    v_found := v_found || array(
+      select w.id
+      from unnest(v_words) q(word)
+      cross join lateral (select c.id from weir.document_chunks c
+                          where c.terms @@ (v_scope && weir.lexeme_query(q.word)) and c.datastore_id = any(v_datastores)
+                            and (v_not is null or not c.terms @@ v_not) limit 150) w);
+  end if;
+  return query
+  select c.id, c.document_id, s.name, d.title, d.source, c.heading, c.content, c.ordinal, r.score
+  from weir.document_chunks c
+  join public.documents d on d.id = c.document_id
+  join public.datastores s on s.id = c.datastore_id
+  cross join lateral (select ts_rank('{0.05, 0.2, 0.4, 1}', c.terms, v_any, 32) as rank,
+                             (length(c.terms) - length(ts_delete(c.terms, v_words)))::real / cardinality(v_words) as share offset 0) m
+  cross join lateral (select (case when c.terms @@ v_all then 0.5 + m.rank / 2 else m.share * 0.4 + m.rank * 0.1 end)::real as score offset 0) r
+  where c.id = any(v_found)
+  order by r.score desc, c.id
+  limit v_limit;
+end;
+$$;
+
+-- The texts of what was found elsewhere, as the person through the agent may see them now. In no order.
+create function weir.passages(p_user_id uuid, p_agent_id uuid, p_chunk_ids uuid[])
+returns table (chunk_id uuid, document_id uuid, datastore text, title text, source text, heading text, content text, ordinal integer)
+language plpgsql stable security definer rows 10
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_datastores constant uuid[] := array(select k.datastore_id from weir.agent_knowledge(p_user_id, p_agent_id) k);
+begin
+  return query
+  select c.id, c.document_id, s.name, d.title, d.source, c.heading, c.content, c.ordinal
+  from weir.document_chunks c
+  join public.documents d on d.id = c.document_id
+  join public.datastores s on s.id = c.datastore_id
+  where c.id = any(p_chunk_ids) and c.datastore_id = any(v_datastores);
+end;
+$$;
+
+-- A datastore's vectors, for a replica that searches them itself: those of one model that were added after one version and until another.
+create function weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint)
+returns table (chunk_id uuid, embedding real[])
+language plpgsql stable security definer rows 10000
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select c.id, c.embedding
+  from weir.document_chunks c
+  where c.datastore_id = p_datastore_id and c.embedded_version > p_after and c.embedded_version <= p_until and c.embedding is not null
+    and c.embedding_model = p_model
+    and exists (select from weir.agent_knowledge(p_user_id, p_agent_id) k where k.datastore_id = p_datastore_id);
+end;
+$$;
+
+-- Where the extension pgvector is, if it is there and may be used. It can be installed, or go, at any time.
+create function weir.vector_schema() returns text
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select n.nspname::text from pg_extension e join pg_namespace n on n.oid = e.extnamespace
+          where e.extname = 'vector' and has_schema_privilege('weir_system', n.oid, 'usage'));
+end;
+$$;
+
+-- By meaning, where pgvector is: the nearest by cosine, exactly. Its names are in whatever schema it was installed in, and may be missing:
+-- hence the dynamic statement, which holds nothing of a caller's.
+create function weir.search_vectors(p_user_id uuid, p_agent_id uuid, p_model text, p_vector real[], p_limit integer)
+returns table (chunk_id uuid, score real)
+language plpgsql stable security definer rows 10
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_schema constant text := weir.vector_schema();
+  v_datastores constant uuid[] := array(
+    select k.datastore_id from weir.agent_knowledge(p_user_id, p_agent_id) k where k.backend = 'postgres');
+begin
+  if v_schema is null then
+    raise exception using errcode = 'WR010', message = 'pgvector is not installed';
+  end if;
+  for chunk_id, score in execute format($statement$
+    select c.id, (1 - (c.embedding::%1$I.vector operator(%1$I.<=>) $1::%1$I.vector))::real
+    from weir.document_chunks c
+    where c.datastore_id = any($2) and c.embedding is not null and c.embedding_model = $3 and cardinality(c.embedding) = cardinality($1)
+    order by c.embedding::%1$I.vector operator(%1$I.<=>) $1::%1$I.vector, c.id
+    limit $4$statement$, v_schema) using p_vector, v_datastores, p_model, least(greatest(p_limit, 1), 200) loop
+    return next;
+  end loop;
+end;
+$$;
+
+do $$
+declare
+  v_schema name := (select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector');
+begin
+  if v_schema is not null then
+    execute format('grant usage on schema %I to weir_system', v_schema);
+  end if;
+exception
+  -- then its owner grants it, or vectors are searched without the extension
+  when insufficient_privilege then
+    null;
+end;
+$$;
+
+revoke all on function weir.agent_knowledge(uuid, uuid), weir.lexeme_query(text), weir.any_lexeme(text[]),
+  weir.search_documents(uuid, uuid, text, integer), weir.passages(uuid, uuid, uuid[]),
+  weir.chunk_vectors(uuid, uuid, uuid, text, bigint, bigint), weir.vector_schema(), weir.search_vectors(uuid, uuid, text, real[], integer)
+  from public;
+grant execute on function weir.lexeme_query(text), weir.any_lexeme(text[]) to weir_system;
+grant execute on function weir.agent_knowledge(uuid, uuid), weir.search_documents(uuid, uuid, text, integer),
+  weir.passages(uuid, uuid, uuid[]), weir.chunk_vectors(uuid, uuid, uuid, text, bigint, bigint), weir.vector_schema(),
+  weir.search_vectors(uuid, uuid, text, real[], integer) to weir_engine;
+grant create on schema weir to weir_system;
+alter function weir.agent_knowledge(uuid, uuid) owner to weir_system;
+alter function weir.search_documents(uuid, uuid, text, integer) owner to weir_system;
+alter function weir.passages(uuid, uuid, uuid[]) owner to weir_system;
+alter function weir.chunk_vectors(uuid, uuid, uuid, text, bigint, bigint) owner to weir_system;
+alter function weir.vector_schema() owner to weir_system;
+alter function weir.search_vectors(uuid, uuid, text, real[], integer) owner to weir_system;
+revoke create on schema weir from weir_system;

@@ -1,0 +1,180 @@
+-- Embeddings, made by the engine's workers outside of any transaction. A document is found by its words from the moment that it is there.
+
+-- Documents of another model, or that failed, are due again: when a replica starts with a model.
+create function weir.reopen_embeddings(p_model text) returns integer
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_count integer;
+begin
+  update public.documents d set embed_after = clock_timestamp(), embed_attempts = 0
+  where d.embed_after = 'infinity' and d.embedding_model is distinct from p_model;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+-- Leases documents that are due, organizations taking turns, and returns chunks of them that want an embedding: at most so many. Of a text
+-- that the same organization has embedded already the embedding comes too. A document without such chunks is embedded.
+create function weir.claim_embeddings(p_model text, p_limit integer, p_lease interval)
+returns table (document_id uuid, organization_id uuid, datastore_id uuid, vector_index text, chunk_id uuid, content text, known real[])
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_document record;
+  v_claimed uuid[] := '{}'::uuid[];
+  v_chunks integer := 0;
+begin
+  for v_document in
+    select d.id, d.chunk_count
+    from (select distinct s.organization_id from public.datastores s where s.deleted_at is null) o
+    cross join lateral (select x.id, x.chunk_count, row_number() over (order by x.embed_after, x.id) as place
+                        from public.documents x
+                        where x.organization_id = o.organization_id and x.embed_after <= clock_timestamp()
+                        order by x.embed_after, x.id limit p_limit) d
+    order by d.place, d.id limit p_limit
+  loop
+    update public.documents d set embed_after = clock_timestamp() + p_lease
+    where d.id = v_document.id and d.embed_after <= clock_timestamp();
+    if found then
+      v_claimed := v_claimed || v_document.id;
+      v_chunks := v_chunks + v_document.chunk_count;
+    end if;
+    exit when v_chunks >= p_limit;
+  end loop;
+  update public.documents d
+  set status = 'embedded', status_detail = null, embedding_model = p_model, embed_attempts = 0, embed_after = 'infinity'
+  where d.id = any(v_claimed)
+    and not exists (select from weir.document_chunks c where c.document_id = d.id and c.embedding_model is distinct from p_model);
+  return query
+  select c.document_id, c.organization_id, c.datastore_id, s.settings ->> 'index', c.id,
+         weir.embedded_text(d.title, c.heading, c.content), k.embedding
+  from weir.document_chunks c
+  join public.documents d on d.id = c.document_id
+  join public.datastores s on s.id = c.datastore_id
+  left join lateral (select x.embedding from weir.document_chunks x
+                     where x.organization_id = c.organization_id and x.content_hash = c.content_hash and x.embedding is not null
+                       and x.embedding_model = p_model limit 1) k on true
+  where c.document_id = any(v_claimed) and c.embedding_model is distinct from p_model
+  order by array_position(v_claimed, c.document_id), c.ordinal
+  limit p_limit;
+end;
+$$;
+
+-- Vectors of one datastore's chunks, one behind the other in p_values; null where a foreign index has them by now. Documents of these
+-- chunks that miss none any more are embedded; of the others the rest is due at once.
+create function weir.record_embeddings(
+  p_organization_id uuid, p_datastore_id uuid, p_model text, p_chunk_ids uuid[], p_values real[], p_vector_index text) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_version bigint;
+  v_size constant integer := cardinality(p_values) / nullif(cardinality(p_chunk_ids), 0);
+begin
+  -- documents before their datastore, as who deletes one does
+  perform from public.documents d
+  where d.id in (select c.document_id from weir.document_chunks c where c.id = any(p_chunk_ids)) order by d.id for update;
+  update public.datastores s set version = s.version + 1 where s.id = p_datastore_id returning s.version into v_version;
+  if p_vector_index is null then
+    update weir.document_chunks c
+    set embedding = p_values[(n.n - 1) * v_size + 1 : n.n * v_size], embedding_model = p_model, embedded_version = v_version, vector_index = null
+    from unnest(p_chunk_ids) with ordinality n(id, n)
+    where c.id = n.id and c.datastore_id = p_datastore_id;
+  else
+    update weir.document_chunks c set embedding = null, embedding_model = p_model, embedded_version = null, vector_index = p_vector_index
+    where c.id = any(p_chunk_ids) and c.datastore_id = p_datastore_id;
+    -- deleted since it was claimed
+    insert into weir.vector_removals (organization_id, vector_index, chunk_id)
+    select p_organization_id, p_vector_index, n from unnest(p_chunk_ids) n
+    where not exists (select from weir.document_chunks c where c.id = n)
+    on conflict do nothing;
+  end if;
+  update public.documents d
+  set status = case when m.missing then d.status else 'embedded' end, status_detail = case when m.missing then d.status_detail end,
+      embedding_model = case when m.missing then d.embedding_model else p_model end, embed_attempts = 0,
+      embed_after = case when m.missing then clock_timestamp() else 'infinity' end
+  from (select x.id, exists (select from weir.document_chunks c where c.document_id = x.id and c.embedding_model is distinct from p_model)
+               as missing
+        from public.documents x where x.id in (select c.document_id from weir.document_chunks c where c.id = any(p_chunk_ids))) m
+  where d.id = m.id and d.datastore_id = p_datastore_id;
+end;
+$$;
+
+-- Tried again later and later, at most once an hour.
+create function weir.record_embedding_failure(p_document_ids uuid[], p_detail text) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update public.documents d
+  set status = case when d.status = 'embedded' then d.status else 'embedding_failed' end, status_detail = weir.cut(p_detail, 500),
+      embed_attempts = d.embed_attempts + 1,
+      embed_after = clock_timestamp() + least(interval '1 hour', interval '5 seconds' * power(2, least(d.embed_attempts, 12)))
+  where d.id = any(p_document_ids);
+end;
+$$;
+
+-- Vectors to delete from a foreign index; leased, and forgotten when it was done.
+create function weir.claim_vector_removals(p_limit integer, p_lease interval) returns table (organization_id uuid, vector_index text, chunk_id uuid)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  return query
+  update weir.vector_removals r set remove_after = clock_timestamp() + p_lease
+  where (r.organization_id, r.vector_index, r.chunk_id) in (
+    select x.organization_id, x.vector_index, x.chunk_id from weir.vector_removals x where x.remove_after <= clock_timestamp()
+    order by x.remove_after limit p_limit for update skip locked)
+  returning r.organization_id, r.vector_index, r.chunk_id;
+end;
+$$;
+
+create function weir.forget_vector_removals(p_organization_id uuid, p_vector_index text, p_chunk_ids uuid[]) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  delete from weir.vector_removals r
+  where r.organization_id = p_organization_id and r.vector_index = p_vector_index and r.chunk_id = any(p_chunk_ids);
+end;
+$$;
+
+-- Documents of deleted datastores, at most so many, and the datastores that have none any more; how many documents that were.
+create function weir.purge_datastores(p_limit integer) returns integer
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_count integer;
+begin
+  delete from public.documents d where d.id in (
+    select x.id from public.documents x join public.datastores s on s.organization_id = x.organization_id and s.id = x.datastore_id
+    where s.deleted_at is not null limit greatest(p_limit, 0) for update of x skip locked);
+  get diagnostics v_count = row_count;
+  delete from public.datastores s
+  where s.deleted_at is not null
+    and not exists (select from public.documents d where d.organization_id = s.organization_id and d.datastore_id = s.id);
+  return v_count;
+end;
+$$;
+
+revoke all on function weir.reopen_embeddings(text), weir.claim_embeddings(text, integer, interval),
+  weir.record_embeddings(uuid, uuid, text, uuid[], real[], text), weir.record_embedding_failure(uuid[], text),
+  weir.claim_vector_removals(integer, interval), weir.forget_vector_removals(uuid, text, uuid[]), weir.purge_datastores(integer) from public;
+grant execute on function weir.reopen_embeddings(text), weir.claim_embeddings(text, integer, interval),
+  weir.record_embeddings(uuid, uuid, text, uuid[], real[], text), weir.record_embedding_failure(uuid[], text),
+  weir.claim_vector_removals(integer, interval), weir.forget_vector_removals(uuid, text, uuid[]), weir.purge_datastores(integer) to weir_engine;
+grant create on schema weir to weir_system;
+alter function weir.reopen_embeddings(text) owner to weir_system;
+alter function weir.claim_embeddings(text, integer, interval) owner to weir_system;
+alter function weir.record_embeddings(uuid, uuid, text, uuid[], real[], text) owner to weir_system;
+alter function weir.record_embedding_failure(uuid[], text) owner to weir_system;
+alter function weir.claim_vector_removals(integer, interval) owner to weir_system;
+alter function weir.forget_vector_removals(uuid, text, uuid[]) owner to weir_system;
+alter function weir.purge_datastores(integer) owner to weir_system;
+revoke create on schema weir from weir_system;
