@@ -791,6 +791,71 @@ END;
 ALTER FUNCTION public.create_channel(workspace_id uuid, name text) OWNER TO weir_owner;
 
 --
+-- Name: create_datastore(uuid, text, text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.create_datastore(p_organization_id uuid, p_name text, p_backend text, p_settings jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_id constant uuid := weir.uuid_v7();
+  v_backend constant text := coalesce(p_backend, 'postgres');
+  v_settings constant jsonb := coalesce(p_settings, '{}');
+  v_error text;
+  v_constraint text;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'create_datastore');
+  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
+    return weir.refuse('WR003', 'datastores are made by an owner or admin', 'lifecycle', p_organization_id, p_item => 'create_datastore');
+  end if;
+  v_error := coalesce(weir.name_error('name', p_name), case
+    when v_backend not in ('postgres', 'pinecone') then 'backend must be postgres or pinecone'
+    when jsonb_typeof(v_settings) <> 'object' then 'settings must be an object'
+    when v_backend = 'postgres' and v_settings <> '{}' then 'settings must be empty: postgres has none'
+    when v_backend = 'pinecone' and (v_settings - 'index' <> '{}' or jsonb_typeof(v_settings -> 'index') is distinct from 'string'
+                                     or v_settings ->> 'index' !~ '^[a-z0-9]([a-z0-9-]{0,43}[a-z0-9])?$')
+      then 'settings must be {"index": the index''s name}' end);
+  if v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => 'create_datastore');
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  if (select count(*) from public.datastores d where d.organization_id = p_organization_id)
+     >= (select o.max_datastores from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse('WR006', 'the organization has its maximum of datastores', 'lifecycle', p_organization_id,
+                       p_item => 'create_datastore');
+  end if;
+  insert into public.datastores (id, organization_id, name, backend, settings, created_by)
+  values (v_id, p_organization_id, btrim(p_name), v_backend, v_settings, weir.actor_id());
+  perform weir.record_event('lifecycle', p_organization_id, p_item => 'create_datastore', p_detail => v_id::text);
+  return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'name', btrim(p_name), 'backend', v_backend);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'create_datastore');
+end;
+$_$;
+
+
+ALTER FUNCTION weir.create_datastore(p_organization_id uuid, p_name text, p_backend text, p_settings jsonb) OWNER TO weir_writer;
+
+--
+-- Name: create_datastore(uuid, text, text, jsonb); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.create_datastore(organization_id uuid, name text, backend text DEFAULT 'postgres'::text, settings jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.create_datastore(organization_id, name, backend, settings) AS create_datastore;
+END;
+
+
+ALTER FUNCTION public.create_datastore(organization_id uuid, name text, backend text, settings jsonb) OWNER TO weir_owner;
+
+--
 -- Name: create_organization(text, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -1140,6 +1205,94 @@ END;
 ALTER FUNCTION public.delete_chat_message(message_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: delete_datastore(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.delete_datastore(p_datastore_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  end if;
+  select d.organization_id into v_organization_id from public.datastores d where d.id = p_datastore_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such datastore', 'lifecycle');
+  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
+    return weir.refuse('WR003', 'datastores are deleted by an owner or admin', 'lifecycle', v_organization_id, p_item => 'delete_datastore');
+  end if;
+  update public.datastores d set deleted_at = clock_timestamp() where d.id = p_datastore_id and d.deleted_at is null;
+  if found then
+    perform weir.record_event('lifecycle', v_organization_id, p_item => 'delete_datastore', p_detail => p_datastore_id::text);
+  end if;
+  return jsonb_build_object('id', p_datastore_id, 'deleted', true);
+end;
+$$;
+
+
+ALTER FUNCTION weir.delete_datastore(p_datastore_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: delete_datastore(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.delete_datastore(datastore_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.delete_datastore(datastore_id) AS delete_datastore;
+END;
+
+
+ALTER FUNCTION public.delete_datastore(datastore_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: delete_document(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.delete_document(p_document_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  end if;
+  select d.organization_id into v_organization_id from public.documents d where d.id = p_document_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such document', 'lifecycle');
+  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
+    return weir.refuse('WR003', 'documents are deleted by an owner or admin', 'lifecycle', v_organization_id, p_item => 'delete_document');
+  end if;
+  delete from public.documents d where d.id = p_document_id;
+  if found then
+    perform weir.record_event('lifecycle', v_organization_id, p_item => 'delete_document', p_detail => p_document_id::text);
+  end if;
+  return jsonb_build_object('id', p_document_id, 'deleted', true);
+end;
+$$;
+
+
+ALTER FUNCTION weir.delete_document(p_document_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: delete_document(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.delete_document(document_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.delete_document(document_id) AS delete_document;
+END;
+
+
+ALTER FUNCTION public.delete_document(document_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: delete_user_ssh_key(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -1384,6 +1537,49 @@ END;
 ALTER FUNCTION public.get_chat_messages_with_details(p_channel_id uuid, before uuid, "limit" integer) OWNER TO weir_owner;
 
 --
+-- Name: get_document_chunks(uuid, integer, integer); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.get_document_chunks(p_document_id uuid, p_after integer, p_limit integer) RETURNS TABLE(ordinal integer, heading text, content text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  if weir.actor_id() is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  elsif p_limit is not null and p_limit not between 1 and 200 then
+    raise exception using errcode = 'WR001', message = 'limit must be 1 to 200';
+  elsif not exists (select from public.documents d where d.id = p_document_id) then
+    raise exception using errcode = 'WR004', message = 'there is no such document';
+  end if;
+  return query
+  select c.ordinal, c.heading, c.content from weir.document_chunks c
+  where c.document_id = p_document_id and (p_after is null or c.ordinal > p_after)
+  order by c.ordinal limit coalesce(p_limit, 50);
+end;
+$$;
+
+
+ALTER FUNCTION weir.get_document_chunks(p_document_id uuid, p_after integer, p_limit integer) OWNER TO weir_writer;
+
+--
+-- Name: get_document_chunks(uuid, integer, integer); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.get_document_chunks(document_id uuid, after integer DEFAULT NULL::integer, "limit" integer DEFAULT 50) RETURNS TABLE(ordinal integer, heading text, content text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT get_document_chunks.ordinal,
+     get_document_chunks.heading,
+     get_document_chunks.content
+    FROM weir.get_document_chunks(get_document_chunks.document_id, get_document_chunks.after, get_document_chunks."limit") get_document_chunks(ordinal, heading, content);
+END;
+
+
+ALTER FUNCTION public.get_document_chunks(document_id uuid, after integer, "limit" integer) OWNER TO weir_owner;
+
+--
 -- Name: get_mcp_tool_changes(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -1607,6 +1803,93 @@ END;
 ALTER FUNCTION public.grant_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, expires_at timestamp with time zone, not_before timestamp with time zone) OWNER TO weir_owner;
 
 --
+-- Name: ingest_document(uuid, text, jsonb, text, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.ingest_document(p_datastore_id uuid, p_title text, p_chunks jsonb, p_source text, p_media_type text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_id uuid := weir.uuid_v7();
+  v_title constant text := btrim(left(p_title, 1000));
+  v_media_type constant text := coalesce(p_media_type, 'text/plain');
+  v_hash bytea;
+  v_size bigint;
+  v_datastore record;
+  v_error text;
+  v_constraint text;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  end if;
+  select d.organization_id, o.max_documents, o.max_document_bytes into v_datastore
+  from public.datastores d join public.organizations o on o.id = d.organization_id
+  where d.id = p_datastore_id and d.deleted_at is null;
+  if v_datastore.organization_id is null then
+    return weir.refuse('WR004', 'there is no such datastore', 'lifecycle');
+  elsif not exists (select from weir.my_organizations('admin') o where o = v_datastore.organization_id) then
+    return weir.refuse('WR003', 'documents are ingested by an owner or admin', 'lifecycle', v_datastore.organization_id,
+                       p_item => 'ingest_document');
+  end if;
+  v_error := coalesce(case
+    when v_title is null or length(p_title) > 1000 or length(v_title) not between 1 and 300 or v_title ~ '[[:cntrl:]]'
+      then 'title must be 1 to 300 characters'
+    when length(p_source) not between 1 and 2000 or p_source ~ '[[:cntrl:]]' then 'source must be 1 to 2000 characters'
+    when v_media_type not in ('text/plain', 'text/markdown', 'text/html') then 'media_type must be text/plain, text/markdown or text/html'
+    end, weir.chunks_error(p_chunks));
+  if v_error is not null then
+    return weir.refuse('WR001', v_error, 'lifecycle', v_datastore.organization_id, p_item => 'ingest_document');
+  end if;
+  v_hash := sha256(convert_to(p_chunks::text, 'UTF8'));
+  v_size := (select sum(octet_length(c ->> 'text')) from jsonb_array_elements(p_chunks) c);
+  -- one at a time in an organization, so that quotas hold; and not by the organization's lock, which calls wait for
+  perform pg_advisory_xact_lock(hashtextextended('weir.documents ' || v_datastore.organization_id::text, 0));
+  if exists (select from public.documents d where d.datastore_id = p_datastore_id and d.content_hash = v_hash) then
+    return (select jsonb_build_object('id', d.id, 'created', false, 'chunks', d.chunk_count, 'status', d.status)
+            from public.documents d where d.datastore_id = p_datastore_id and d.content_hash = v_hash);
+  end if;
+  if exists (select from (select sum(d.document_count) as documents, sum(d.size_bytes) as bytes from public.datastores d
+                          where d.organization_id = v_datastore.organization_id) u
+             where u.documents >= v_datastore.max_documents or u.bytes + v_size > v_datastore.max_document_bytes) then
+    return weir.refuse('WR006', 'the organization has its maximum of documents', 'lifecycle', v_datastore.organization_id,
+                       p_item => 'ingest_document', p_hint => 'max_documents or max_document_bytes');
+  end if;
+  insert into public.documents (id, organization_id, datastore_id, title, source, media_type, content_hash, size_bytes, chunk_count, created_by)
+  values (v_id, v_datastore.organization_id, p_datastore_id, v_title, p_source, v_media_type, v_hash, v_size,
+          jsonb_array_length(p_chunks), weir.actor_id());
+  insert into weir.document_chunks (organization_id, datastore_id, document_id, ordinal, heading, content, content_hash, terms)
+  select v_datastore.organization_id, p_datastore_id, v_id, c.n - 1, t.heading, t.content,
+         sha256(convert_to(weir.embedded_text(v_title, t.heading, t.content), 'UTF8')),
+         weir.chunk_terms(p_datastore_id, v_title, t.heading, t.content)
+  from jsonb_array_elements(p_chunks) with ordinality c(chunk, n)
+  cross join lateral (select coalesce(c.chunk ->> 'heading', '') as heading, c.chunk ->> 'text' as content) t;
+  perform weir.record_event('lifecycle', v_datastore.organization_id, p_item => 'ingest_document', p_detail => v_id::text);
+  return jsonb_build_object('id', v_id, 'created', true, 'chunks', jsonb_array_length(p_chunks), 'status', 'indexed');
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', v_datastore.organization_id, p_item => 'ingest_document');
+end;
+$$;
+
+
+ALTER FUNCTION weir.ingest_document(p_datastore_id uuid, p_title text, p_chunks jsonb, p_source text, p_media_type text) OWNER TO weir_writer;
+
+--
+-- Name: ingest_document(uuid, text, jsonb, text, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.ingest_document(datastore_id uuid, title text, chunks jsonb, source text DEFAULT NULL::text, media_type text DEFAULT 'text/plain'::text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.ingest_document(datastore_id, title, chunks, source, media_type) AS ingest_document;
+END;
+
+
+ALTER FUNCTION public.ingest_document(datastore_id uuid, title text, chunks jsonb, source text, media_type text) OWNER TO weir_owner;
+
+--
 -- Name: invite_member(uuid, text, text, text, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -1792,6 +2075,59 @@ END;
 
 
 ALTER FUNCTION public.leave_organization(organization_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: link_datastore(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.link_datastore(p_datastore_id uuid, p_agent_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid;
+  v_constraint text;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'grant');
+  end if;
+  select d.organization_id into v_organization_id
+  from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id
+  where d.id = p_datastore_id and d.deleted_at is null;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such datastore or agent', 'grant');
+  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
+    return weir.refuse('WR003', 'datastores are linked by an owner or admin', 'grant', v_organization_id, p_agent_id, p_item => 'link_datastore');
+  end if;
+  insert into public.agent_datastores (organization_id, agent_id, datastore_id, linked_by)
+  values (v_organization_id, p_agent_id, p_datastore_id, weir.actor_id())
+  on conflict (agent_id, datastore_id) do nothing;
+  if found then
+    perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_item => 'link_datastore', p_detail => p_datastore_id::text);
+  end if;
+  return jsonb_build_object('datastore_id', p_datastore_id, 'agent_id', p_agent_id, 'linked', true);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(sqlstate, v_constraint, 'grant', v_organization_id, p_agent_id, p_item => 'link_datastore');
+end;
+$$;
+
+
+ALTER FUNCTION weir.link_datastore(p_datastore_id uuid, p_agent_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: link_datastore(uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.link_datastore(datastore_id uuid, agent_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.link_datastore(datastore_id, agent_id) AS link_datastore;
+END;
+
+
+ALTER FUNCTION public.link_datastore(datastore_id uuid, agent_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: manage_mcp_servers(text, uuid, jsonb, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -2539,6 +2875,53 @@ END;
 ALTER FUNCTION public.transfer_ownership(organization_id uuid, user_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: unlink_datastore(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.unlink_datastore(p_datastore_id uuid, p_agent_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse('WR002', 'sign in first', 'grant');
+  end if;
+  select d.organization_id into v_organization_id
+  from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id
+  where d.id = p_datastore_id;
+  if v_organization_id is null then
+    return weir.refuse('WR004', 'there is no such datastore or agent', 'grant');
+  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
+    return weir.refuse('WR003', 'datastores are unlinked by an owner or admin', 'grant', v_organization_id, p_agent_id,
+                       p_item => 'unlink_datastore');
+  end if;
+  delete from public.agent_datastores l where l.agent_id = p_agent_id and l.datastore_id = p_datastore_id;
+  if found then
+    perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_item => 'unlink_datastore', p_detail => p_datastore_id::text);
+  end if;
+  return jsonb_build_object('datastore_id', p_datastore_id, 'agent_id', p_agent_id, 'linked', false);
+end;
+$$;
+
+
+ALTER FUNCTION weir.unlink_datastore(p_datastore_id uuid, p_agent_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: unlink_datastore(uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.unlink_datastore(datastore_id uuid, agent_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.unlink_datastore(datastore_id, agent_id) AS unlink_datastore;
+END;
+
+
+ALTER FUNCTION public.unlink_datastore(datastore_id uuid, agent_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: validate_mcp_access(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -2796,6 +3179,44 @@ $$;
 ALTER FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[]) OWNER TO weir_system;
 
 --
+-- Name: agent_knowledge(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.agent_knowledge(p_user_id uuid, p_agent_id uuid) RETURNS TABLE(datastore_id uuid, organization_id uuid, name text, backend text, settings jsonb, version bigint, removal_version bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 5
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid;
+  v_role text;
+begin
+  select a.organization_id, person.role into v_organization_id, v_role
+  from public.agents a
+  join public.organizations o on o.id = a.organization_id and o.is_active
+  join public.organization_members owner
+    on owner.organization_id = a.organization_id and owner.user_id = a.owner_id and owner.status = 'active' and owner.role <> 'viewer'
+  join public.organization_members person
+    on person.organization_id = a.organization_id and person.user_id = p_user_id and person.status = 'active'
+  where a.id = p_agent_id and a.is_active and weir.may_use_agent(p_user_id, a.id, a.owner_id);
+  if v_organization_id is null then
+    raise exception using errcode = 'WR004', message = 'there is no such agent';
+  elsif v_role = 'viewer' then
+    raise exception using errcode = 'WR003', message = 'a viewer uses no agent';
+  end if;
+  return query
+    select d.id, d.organization_id, d.name, d.backend, d.settings, d.version, d.removal_version
+    from public.agent_datastores l
+    join public.datastores d on d.organization_id = l.organization_id and d.id = l.datastore_id and d.deleted_at is null
+    where l.organization_id = v_organization_id and l.agent_id = p_agent_id
+    order by d.id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.agent_knowledge(p_user_id uuid, p_agent_id uuid) OWNER TO weir_system;
+
+--
 -- Name: announce_change(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -2855,6 +3276,28 @@ $$;
 
 
 ALTER FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: any_lexeme(text[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.any_lexeme(p_lexemes text[]) RETURNS tsquery
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_query tsquery;
+  v_lexeme text;
+begin
+  foreach v_lexeme in array p_lexemes loop
+    v_query := coalesce(v_query || weir.lexeme_query(v_lexeme), weir.lexeme_query(v_lexeme));
+  end loop;
+  return v_query;
+end;
+$$;
+
+
+ALTER FUNCTION weir.any_lexeme(p_lexemes text[]) OWNER TO weir_owner;
 
 --
 -- Name: apply_report(uuid, bigint, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -3357,6 +3800,130 @@ $$;
 ALTER FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: chunk_terms(uuid, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.chunk_terms(p_datastore_id uuid, p_title text, p_heading text, p_content text) RETURNS tsvector
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return setweight(to_tsvector('pg_catalog.english', p_title || ' ' || p_heading), 'A')
+      || setweight(to_tsvector('pg_catalog.simple', p_title || ' ' || p_heading), 'B')
+      || setweight(to_tsvector('pg_catalog.english', p_content), 'C')
+      || array_to_tsvector(array[weir.datastore_lexeme(p_datastore_id)]);
+end;
+$$;
+
+
+ALTER FUNCTION weir.chunk_terms(p_datastore_id uuid, p_title text, p_heading text, p_content text) OWNER TO weir_owner;
+
+--
+-- Name: chunk_vectors(uuid, uuid, uuid, text, bigint, bigint); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint) RETURNS TABLE(chunk_id uuid, embedding real[])
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10000
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+  select c.id, c.embedding
+  from weir.document_chunks c
+  where c.datastore_id = p_datastore_id and c.embedded_version > p_after and c.embedded_version <= p_until and c.embedding is not null
+    and c.embedding_model = p_model
+    and exists (select from weir.agent_knowledge(p_user_id, p_agent_id) k where k.datastore_id = p_datastore_id);
+end;
+$$;
+
+
+ALTER FUNCTION weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint) OWNER TO weir_system;
+
+--
+-- Name: chunks_error(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.chunks_error(p_chunks jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_place bigint;
+begin
+  if jsonb_typeof(p_chunks) is distinct from 'array' or jsonb_array_length(p_chunks) not between 1 and 10000 then
+    return 'chunks must be an array of 1 to 10000';
+  end if;
+  select c.n into v_place
+  from jsonb_array_elements(p_chunks) with ordinality c(chunk, n)
+  where case when jsonb_typeof(c.chunk) <> 'object' then true
+             when c.chunk - 'text' - 'heading' <> '{}' or jsonb_typeof(c.chunk -> 'text') is distinct from 'string'
+                  or coalesce(jsonb_typeof(c.chunk -> 'heading'), 'string') <> 'string' then true
+             else octet_length(c.chunk ->> 'text') not between 1 and 16384 or (c.chunk ->> 'text') !~ '\S'
+                  or coalesce(length(c.chunk ->> 'heading'), 0) > 1000 end
+  order by c.n limit 1;
+  return case when v_place is not null then
+    format('chunks[%s] must be {"text": 1 byte to 16 KiB, "heading": at most 1000 characters}', v_place - 1) end;
+end;
+$$;
+
+
+ALTER FUNCTION weir.chunks_error(p_chunks jsonb) OWNER TO weir_owner;
+
+--
+-- Name: claim_embeddings(text, integer, interval); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.claim_embeddings(p_model text, p_limit integer, p_lease interval) RETURNS TABLE(document_id uuid, organization_id uuid, datastore_id uuid, vector_index text, chunk_id uuid, content text, known real[])
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_document record;
+  v_claimed uuid[] := '{}'::uuid[];
+  v_chunks integer := 0;
+begin
+  for v_document in
+    select d.id, d.chunk_count
+    from (select distinct s.organization_id from public.datastores s where s.deleted_at is null) o
+    cross join lateral (select x.id, x.chunk_count, row_number() over (order by x.embed_after, x.id) as place
+                        from public.documents x
+                        where x.organization_id = o.organization_id and x.embed_after <= clock_timestamp()
+                        order by x.embed_after, x.id limit p_limit) d
+    order by d.place, d.id limit p_limit
+  loop
+    update public.documents d set embed_after = clock_timestamp() + p_lease
+    where d.id = v_document.id and d.embed_after <= clock_timestamp();
+    if found then
+      v_claimed := v_claimed || v_document.id;
+      v_chunks := v_chunks + v_document.chunk_count;
+    end if;
+    exit when v_chunks >= p_limit;
+  end loop;
+  update public.documents d
+  set status = 'embedded', status_detail = null, embedding_model = p_model, embed_attempts = 0, embed_after = 'infinity'
+  where d.id = any(v_claimed)
+    and not exists (select from weir.document_chunks c where c.document_id = d.id and c.embedding_model is distinct from p_model);
+  return query
+  select c.document_id, c.organization_id, c.datastore_id, s.settings ->> 'index', c.id,
+         weir.embedded_text(d.title, c.heading, c.content), k.embedding
+  from weir.document_chunks c
+  join public.documents d on d.id = c.document_id
+  join public.datastores s on s.id = c.datastore_id
+  left join lateral (select x.embedding from weir.document_chunks x
+                     where x.organization_id = c.organization_id and x.content_hash = c.content_hash and x.embedding is not null
+                       and x.embedding_model = p_model limit 1) k on true
+  where c.document_id = any(v_claimed) and c.embedding_model is distinct from p_model
+  order by array_position(v_claimed, c.document_id), c.ordinal
+  limit p_limit;
+end;
+$$;
+
+
+ALTER FUNCTION weir.claim_embeddings(p_model text, p_limit integer, p_lease interval) OWNER TO weir_system;
+
+--
 -- Name: claim_operations(uuid, integer, interval); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -3439,6 +4006,28 @@ $$;
 
 
 ALTER FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) OWNER TO weir_system;
+
+--
+-- Name: claim_vector_removals(integer, interval); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.claim_vector_removals(p_limit integer, p_lease interval) RETURNS TABLE(organization_id uuid, vector_index text, chunk_id uuid)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+  update weir.vector_removals r set remove_after = clock_timestamp() + p_lease
+  where (r.organization_id, r.vector_index, r.chunk_id) in (
+    select x.organization_id, x.vector_index, x.chunk_id from weir.vector_removals x where x.remove_after <= clock_timestamp()
+    order by x.remove_after limit p_limit for update skip locked)
+  returning r.organization_id, r.vector_index, r.chunk_id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.claim_vector_removals(p_limit integer, p_lease interval) OWNER TO weir_system;
 
 --
 -- Name: close_denial_counts(integer); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -3716,6 +4305,32 @@ $$;
 ALTER FUNCTION weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) OWNER TO weir_owner;
 
 --
+-- Name: count_document(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.count_document() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if tg_op = 'INSERT' then
+    update public.datastores d
+    set document_count = d.document_count + 1, size_bytes = d.size_bytes + new.size_bytes, version = d.version + 1
+    where d.id = new.datastore_id;
+  else
+    update public.datastores d
+    set document_count = d.document_count - 1, size_bytes = d.size_bytes - old.size_bytes, version = d.version + 1,
+        removal_version = d.version + 1
+    where d.id = old.datastore_id;
+  end if;
+  return null;
+end;
+$$;
+
+
+ALTER FUNCTION weir.count_document() OWNER TO weir_system;
+
+--
 -- Name: count_of(text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -3838,6 +4453,19 @@ CREATE FUNCTION weir.cut(p_text text, p_bytes integer) RETURNS text
 
 
 ALTER FUNCTION weir.cut(p_text text, p_bytes integer) OWNER TO weir_owner;
+
+--
+-- Name: datastore_lexeme(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.datastore_lexeme(p_datastore_id uuid) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (''::text || (p_datastore_id)::text);
+END;
+
+
+ALTER FUNCTION weir.datastore_lexeme(p_datastore_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: decide(text[], bytea[], uuid[], uuid[], text[], uuid[], text[], text[], uuid[], boolean); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4036,6 +4664,22 @@ $_$;
 ALTER FUNCTION weir.ed25519_blob(p_public_key text) OWNER TO weir_owner;
 
 --
+-- Name: embedded_text(text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.embedded_text(p_title text, p_heading text, p_content text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ((((p_title || '
+'::text) || p_heading) || '
+
+'::text) || p_content);
+END;
+
+
+ALTER FUNCTION weir.embedded_text(p_title text, p_heading text, p_content text) OWNER TO weir_owner;
+
+--
 -- Name: endpoint_url(text, text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -4154,6 +4798,23 @@ $$;
 
 
 ALTER FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer) OWNER TO weir_system;
+
+--
+-- Name: forget_vector_removals(uuid, text, uuid[]); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.forget_vector_removals(p_organization_id uuid, p_vector_index text, p_chunk_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  delete from weir.vector_removals r
+  where r.organization_id = p_organization_id and r.vector_index = p_vector_index and r.chunk_id = any(p_chunk_ids);
+end;
+$$;
+
+
+ALTER FUNCTION weir.forget_vector_removals(p_organization_id uuid, p_vector_index text, p_chunk_ids uuid[]) OWNER TO weir_system;
 
 --
 -- Name: glob_error(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4635,6 +5296,19 @@ CREATE FUNCTION weir.key_scope(p_function text) RETURNS text
 ALTER FUNCTION weir.key_scope(p_function text) OWNER TO weir_owner;
 
 --
+-- Name: lexeme_query(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.lexeme_query(p_lexeme text) RETURNS tsquery
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (((''''::text || replace(replace(p_lexeme, '\'::text, '\\'::text), ''''::text, ''''''::text)) || ''''::text))::tsquery AS tsquery;
+END;
+
+
+ALTER FUNCTION weir.lexeme_query(p_lexeme text) OWNER TO weir_owner;
+
+--
 -- Name: limit_reached(uuid, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -4936,6 +5610,31 @@ $$;
 
 
 ALTER FUNCTION weir.my_agents() OWNER TO weir_system;
+
+--
+-- Name: my_datastores(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.my_datastores() RETURNS SETOF uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query
+    select d.id from public.datastores d
+    where d.deleted_at is null and d.organization_id = any(array(select weir.my_organizations('admin')))
+    union
+    select d.id
+    from public.datastores d
+    join public.agent_datastores l on l.organization_id = d.organization_id and l.datastore_id = d.id
+    join public.agents a on a.organization_id = l.organization_id and a.id = l.agent_id and a.is_active
+    where d.deleted_at is null and d.organization_id = any(array(select weir.my_organizations()))
+      and weir.may_use_agent(weir.actor_id(), a.id, a.owner_id);
+end;
+$$;
+
+
+ALTER FUNCTION weir.my_datastores() OWNER TO weir_system;
 
 --
 -- Name: my_new_organizations(); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -5247,6 +5946,30 @@ $$;
 ALTER FUNCTION weir.owners_may_choose_models() OWNER TO weir_system;
 
 --
+-- Name: passages(uuid, uuid, uuid[]); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.passages(p_user_id uuid, p_agent_id uuid, p_chunk_ids uuid[]) RETURNS TABLE(chunk_id uuid, document_id uuid, datastore text, title text, source text, heading text, content text, ordinal integer)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_datastores constant uuid[] := array(select k.datastore_id from weir.agent_knowledge(p_user_id, p_agent_id) k);
+begin
+  return query
+  select c.id, c.document_id, s.name, d.title, d.source, c.heading, c.content, c.ordinal
+  from weir.document_chunks c
+  join public.documents d on d.id = c.document_id
+  join public.datastores s on s.id = c.datastore_id
+  where c.id = any(p_chunk_ids) and c.datastore_id = any(v_datastores);
+end;
+$$;
+
+
+ALTER FUNCTION weir.passages(p_user_id uuid, p_agent_id uuid, p_chunk_ids uuid[]) OWNER TO weir_system;
+
+--
 -- Name: pattern_error(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -5531,6 +6254,31 @@ $$;
 ALTER FUNCTION weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) OWNER TO weir_system;
 
 --
+-- Name: purge_datastores(integer); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.purge_datastores(p_limit integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_count integer;
+begin
+  delete from public.documents d where d.id in (
+    select x.id from public.documents x join public.datastores s on s.organization_id = x.organization_id and s.id = x.datastore_id
+    where s.deleted_at is not null limit greatest(p_limit, 0) for update of x skip locked);
+  get diagnostics v_count = row_count;
+  delete from public.datastores s
+  where s.deleted_at is not null
+    and not exists (select from public.documents d where d.organization_id = s.organization_id and d.datastore_id = s.id);
+  return v_count;
+end;
+$$;
+
+
+ALTER FUNCTION weir.purge_datastores(p_limit integer) OWNER TO weir_system;
+
+--
 -- Name: read_with_key(text, bytea, text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -5754,6 +6502,70 @@ $$;
 
 
 ALTER FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[], p_request_hashes bytea[]) OWNER TO weir_system;
+
+--
+-- Name: record_embedding_failure(uuid[], text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.record_embedding_failure(p_document_ids uuid[], p_detail text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update public.documents d
+  set status = case when d.status = 'embedded' then d.status else 'embedding_failed' end, status_detail = weir.cut(p_detail, 500),
+      embed_attempts = d.embed_attempts + 1,
+      embed_after = clock_timestamp() + least(interval '1 hour', interval '5 seconds' * power(2, least(d.embed_attempts, 12)))
+  where d.id = any(p_document_ids);
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_embedding_failure(p_document_ids uuid[], p_detail text) OWNER TO weir_system;
+
+--
+-- Name: record_embeddings(uuid, uuid, text, uuid[], real[], text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.record_embeddings(p_organization_id uuid, p_datastore_id uuid, p_model text, p_chunk_ids uuid[], p_values real[], p_vector_index text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_version bigint;
+  v_size constant integer := cardinality(p_values) / nullif(cardinality(p_chunk_ids), 0);
+begin
+  -- documents before their datastore, as who deletes one does
+  perform from public.documents d
+  where d.id in (select c.document_id from weir.document_chunks c where c.id = any(p_chunk_ids)) order by d.id for update;
+  update public.datastores s set version = s.version + 1 where s.id = p_datastore_id returning s.version into v_version;
+  if p_vector_index is null then
+    update weir.document_chunks c
+    set embedding = p_values[(n.n - 1) * v_size + 1 : n.n * v_size], embedding_model = p_model, embedded_version = v_version, vector_index = null
+    from unnest(p_chunk_ids) with ordinality n(id, n)
+    where c.id = n.id and c.datastore_id = p_datastore_id;
+  else
+    update weir.document_chunks c set embedding = null, embedding_model = p_model, embedded_version = null, vector_index = p_vector_index
+    where c.id = any(p_chunk_ids) and c.datastore_id = p_datastore_id;
+    -- deleted since it was claimed
+    insert into weir.vector_removals (organization_id, vector_index, chunk_id)
+    select p_organization_id, p_vector_index, n from unnest(p_chunk_ids) n
+    where not exists (select from weir.document_chunks c where c.id = n)
+    on conflict do nothing;
+  end if;
+  update public.documents d
+  set status = case when m.missing then d.status else 'embedded' end, status_detail = case when m.missing then d.status_detail end,
+      embedding_model = case when m.missing then d.embedding_model else p_model end, embed_attempts = 0,
+      embed_after = case when m.missing then clock_timestamp() else 'infinity' end
+  from (select x.id, exists (select from weir.document_chunks c where c.document_id = x.id and c.embedding_model is distinct from p_model)
+               as missing
+        from public.documents x where x.id in (select c.document_id from weir.document_chunks c where c.id = any(p_chunk_ids))) m
+  where d.id = m.id and d.datastore_id = p_datastore_id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_embeddings(p_organization_id uuid, p_datastore_id uuid, p_model text, p_chunk_ids uuid[], p_values real[], p_vector_index text) OWNER TO weir_system;
 
 --
 -- Name: record_event(text, uuid, text, uuid, uuid, text, text, uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -6208,6 +7020,45 @@ $$;
 ALTER FUNCTION weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid) OWNER TO weir_system;
 
 --
+-- Name: remember_removal(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.remember_removal() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into weir.vector_removals (organization_id, vector_index, chunk_id) values (old.organization_id, old.vector_index, old.id)
+  on conflict do nothing;
+  return null;
+end;
+$$;
+
+
+ALTER FUNCTION weir.remember_removal() OWNER TO weir_system;
+
+--
+-- Name: reopen_embeddings(text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.reopen_embeddings(p_model text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_count integer;
+begin
+  update public.documents d set embed_after = clock_timestamp(), embed_attempts = 0
+  where d.embed_after = 'infinity' and d.embedding_model is distinct from p_model;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+
+ALTER FUNCTION weir.reopen_embeddings(p_model text) OWNER TO weir_system;
+
+--
 -- Name: replica_heartbeat(uuid, text, bytea, text); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -6586,6 +7437,100 @@ $_$;
 
 
 ALTER FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) OWNER TO weir_owner;
+
+--
+-- Name: search_documents(uuid, uuid, text, integer); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.search_documents(p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer) RETURNS TABLE(chunk_id uuid, document_id uuid, datastore text, title text, source text, heading text, content text, ordinal integer, score real)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_datastores constant uuid[] := array(select k.datastore_id from weir.agent_knowledge(p_user_id, p_agent_id) k);
+  v_limit constant integer := least(greatest(coalesce(p_limit, 10), 1), 100);
+  v_text constant text := left(coalesce(p_query, ''), 1000);
+  v_wanted constant text := regexp_replace(v_text, '(^|\s)-\S+', ' ', 'g');
+  v_unwanted constant text := (select string_agg(m[1], ' ') from regexp_matches(v_text, '(?:^|\s)-(\S+)', 'g') m);
+  v_config regconfig := 'pg_catalog.english'::regconfig;
+  v_scope tsquery;
+  v_all tsquery;
+  v_any tsquery;
+  v_not tsquery;
+  v_words text[] := tsvector_to_array(to_tsvector(v_config, v_wanted));
+  v_found uuid[];
+begin
+  if v_words = '{}' then
+    -- nothing but words that are in every sentence: a title may be made of them
+    v_config := 'pg_catalog.simple'::regconfig;
+    v_words := tsvector_to_array(to_tsvector(v_config, v_wanted));
+  end if;
+  if v_datastores = '{}' or v_words = '{}' then
+    return;
+  end if;
+  -- long words are rare ones
+  v_words := array(select w from unnest(v_words) w order by length(w) desc, w limit 12);
+  v_scope := weir.any_lexeme(array(select weir.datastore_lexeme(d) from unnest(v_datastores) d));
+  v_all := v_scope && websearch_to_tsquery(v_config, v_text);
+  v_any := weir.any_lexeme(v_words);
+  v_not := weir.any_lexeme(tsvector_to_array(to_tsvector(v_config, coalesce(v_unwanted, ''))));
+  v_found := array(select c.id from weir.document_chunks c
+                   where c.terms @@ v_all and c.datastore_id = any(v_datastores) limit 300);
+  if cardinality(v_found) < v_limit then
+    v_found := v_found || array(
+      select w.id
+      from unnest(v_words) q(word)
+      cross join lateral (select c.id from weir.document_chunks c
+                          where c.terms @@ (v_scope && weir.lexeme_query(q.word)) and c.datastore_id = any(v_datastores)
+                            and (v_not is null or not c.terms @@ v_not) limit 150) w);
+  end if;
+  return query
+  select c.id, c.document_id, s.name, d.title, d.source, c.heading, c.content, c.ordinal, r.score
+  from weir.document_chunks c
+  join public.documents d on d.id = c.document_id
+  join public.datastores s on s.id = c.datastore_id
+  cross join lateral (select ts_rank('{0.05, 0.2, 0.4, 1}', c.terms, v_any, 32) as rank,
+                             (length(c.terms) - length(ts_delete(c.terms, v_words)))::real / cardinality(v_words) as share offset 0) m
+  cross join lateral (select (case when c.terms @@ v_all then 0.5 + m.rank / 2 else m.share * 0.4 + m.rank * 0.1 end)::real as score offset 0) r
+  where c.id = any(v_found)
+  order by r.score desc, c.id
+  limit v_limit;
+end;
+$$;
+
+
+ALTER FUNCTION weir.search_documents(p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer) OWNER TO weir_system;
+
+--
+-- Name: search_vectors(uuid, uuid, text, real[], integer); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.search_vectors(p_user_id uuid, p_agent_id uuid, p_model text, p_vector real[], p_limit integer) RETURNS TABLE(chunk_id uuid, score real)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_schema constant text := weir.vector_schema();
+  v_datastores constant uuid[] := array(
+    select k.datastore_id from weir.agent_knowledge(p_user_id, p_agent_id) k where k.backend = 'postgres');
+begin
+  if v_schema is null then
+    raise exception using errcode = 'WR010', message = 'pgvector is not installed';
+  end if;
+  for chunk_id, score in execute format($statement$
+    select c.id, (1 - (c.embedding::%1$I.vector operator(%1$I.<=>) $1::%1$I.vector))::real
+    from weir.document_chunks c
+    where c.datastore_id = any($2) and c.embedding is not null and c.embedding_model = $3 and cardinality(c.embedding) = cardinality($1)
+    order by c.embedding::%1$I.vector operator(%1$I.<=>) $1::%1$I.vector, c.id
+    limit $4$statement$, v_schema) using p_vector, v_datastores, p_model, least(greatest(p_limit, 1), 200) loop
+    return next;
+  end loop;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.search_vectors(p_user_id uuid, p_agent_id uuid, p_model text, p_vector real[], p_limit integer) OWNER TO weir_system;
 
 --
 -- Name: search_words(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -7068,6 +8013,23 @@ END;
 ALTER FUNCTION weir.uuid_v7() OWNER TO weir_owner;
 
 --
+-- Name: vector_schema(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.vector_schema() RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (select n.nspname::text from pg_extension e join pg_namespace n on n.oid = e.extnamespace
+          where e.extname = 'vector' and has_schema_privilege('weir_system', n.oid, 'usage'));
+end;
+$$;
+
+
+ALTER FUNCTION weir.vector_schema() OWNER TO weir_system;
+
+--
 -- Name: withdraw_catalog_server(text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -7150,6 +8112,30 @@ ALTER TABLE public.agent_api_keys OWNER TO weir_owner;
 --
 
 COMMENT ON TABLE public.agent_api_keys IS 'tenant: keys by which an agent presents itself; the secret''s hash, never the secret';
+
+
+--
+-- Name: agent_datastores; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.agent_datastores (
+    organization_id uuid NOT NULL,
+    agent_id uuid NOT NULL,
+    datastore_id uuid NOT NULL,
+    linked_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY public.agent_datastores FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.agent_datastores OWNER TO weir_owner;
+
+--
+-- Name: TABLE agent_datastores; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.agent_datastores IS 'tenant: which datastores an agent searches';
 
 
 --
@@ -7284,6 +8270,87 @@ ALTER TABLE public.chat_messages OWNER TO weir_owner;
 --
 
 COMMENT ON TABLE public.chat_messages IS 'tenant: what people and agents said in a channel';
+
+
+--
+-- Name: datastores; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.datastores (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    name text NOT NULL,
+    backend text DEFAULT 'postgres'::text NOT NULL,
+    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    document_count integer DEFAULT 0 NOT NULL,
+    size_bytes bigint DEFAULT 0 NOT NULL,
+    version bigint DEFAULT 0 NOT NULL,
+    removal_version bigint DEFAULT 0 NOT NULL,
+    deleted_at timestamp with time zone,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT datastores_backend_is_known CHECK ((backend = ANY (ARRAY['postgres'::text, 'pinecone'::text]))),
+    CONSTRAINT datastores_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name)))),
+    CONSTRAINT datastores_settings_are_those_of_the_backend CHECK (
+CASE
+    WHEN (jsonb_typeof(settings) <> 'object'::text) THEN false
+    WHEN (backend = 'postgres'::text) THEN (settings = '{}'::jsonb)
+    ELSE (((settings - 'index'::text) = '{}'::jsonb) AND (NOT (jsonb_typeof((settings -> 'index'::text)) IS DISTINCT FROM 'string'::text)) AND ((settings ->> 'index'::text) ~ '^[a-z0-9]([a-z0-9-]{0,43}[a-z0-9])?$'::text))
+END)
+);
+
+ALTER TABLE ONLY public.datastores FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.datastores OWNER TO weir_owner;
+
+--
+-- Name: TABLE datastores; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.datastores IS 'tenant: documents that belong together, and where their vectors are';
+
+
+--
+-- Name: documents; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.documents (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    datastore_id uuid NOT NULL,
+    title text NOT NULL,
+    source text,
+    media_type text NOT NULL,
+    content_hash bytea NOT NULL,
+    size_bytes integer NOT NULL,
+    chunk_count integer NOT NULL,
+    status text DEFAULT 'indexed'::text NOT NULL,
+    status_detail text,
+    embedding_model text,
+    embed_after timestamp with time zone DEFAULT now() NOT NULL,
+    embed_attempts integer DEFAULT 0 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT documents_content_hash_is_sha256 CHECK ((octet_length(content_hash) = 32)),
+    CONSTRAINT documents_embedded_by_a_model CHECK (((status <> 'embedded'::text) OR (embedding_model IS NOT NULL))),
+    CONSTRAINT documents_have_1_to_10000_chunks CHECK (((chunk_count >= 1) AND (chunk_count <= 10000))),
+    CONSTRAINT documents_media_type_is_known CHECK ((media_type = ANY (ARRAY['text/plain'::text, 'text/markdown'::text, 'text/html'::text]))),
+    CONSTRAINT documents_source_is_1_to_2000_characters CHECK (((length(source) >= 1) AND (length(source) <= 2000))),
+    CONSTRAINT documents_status_is_known CHECK ((status = ANY (ARRAY['indexed'::text, 'embedded'::text, 'embedding_failed'::text]))),
+    CONSTRAINT documents_title_is_1_to_300_characters CHECK ((((length(title) >= 1) AND (length(title) <= 300)) AND (title = btrim(title))))
+);
+
+ALTER TABLE ONLY public.documents FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.documents OWNER TO weir_owner;
+
+--
+-- Name: TABLE documents; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.documents IS 'tenant: a document of a datastore; its text is in weir.document_chunks';
 
 
 --
@@ -7688,7 +8755,11 @@ CREATE TABLE public.organizations (
     created_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    max_datastores integer DEFAULT 50 NOT NULL,
+    max_documents integer DEFAULT 10000 NOT NULL,
+    max_document_bytes bigint DEFAULT 1073741824 NOT NULL,
     chat_tools boolean DEFAULT true NOT NULL,
+    CONSTRAINT organizations_knowledge_limits_are_not_negative CHECK ((LEAST((max_datastores)::bigint, (max_documents)::bigint, max_document_bytes) >= 0)),
     CONSTRAINT organizations_limits_are_not_negative CHECK ((LEAST(max_mcp_servers, max_agents, max_members, max_workspaces, max_concurrent_connections) >= 0)),
     CONSTRAINT organizations_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name)))),
     CONSTRAINT organizations_slug_is_lower_case CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$'::text))
@@ -8037,6 +9108,44 @@ ALTER TABLE weir.denial_counts OWNER TO weir_owner;
 --
 
 COMMENT ON TABLE weir.denial_counts IS 'tenant: equal denials of a running minute, of which the record gets one row each (no foreign keys: see 0215_denial_counts.sql)';
+
+
+--
+-- Name: document_chunks; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.document_chunks (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    datastore_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    ordinal integer NOT NULL,
+    heading text DEFAULT ''::text NOT NULL,
+    content text NOT NULL,
+    content_hash bytea NOT NULL,
+    terms tsvector NOT NULL,
+    embedding real[],
+    embedding_model text,
+    embedded_version bigint,
+    vector_index text,
+    CONSTRAINT document_chunks_content_hash_is_sha256 CHECK ((octet_length(content_hash) = 32)),
+    CONSTRAINT document_chunks_content_is_1_byte_to_16_kib CHECK (((octet_length(content) >= 1) AND (octet_length(content) <= 16384))),
+    CONSTRAINT document_chunks_embedding_has_its_model CHECK (((num_nonnulls(embedding, vector_index) <= 1) AND ((num_nonnulls(embedding, vector_index) = 1) = (embedding_model IS NOT NULL)))),
+    CONSTRAINT document_chunks_embedding_has_its_version CHECK (((embedding IS NULL) = (embedded_version IS NULL))),
+    CONSTRAINT document_chunks_heading_is_at_most_1000_characters CHECK ((length(heading) <= 1000))
+);
+ALTER TABLE ONLY weir.document_chunks ALTER COLUMN embedding SET STORAGE EXTERNAL;
+
+ALTER TABLE ONLY weir.document_chunks FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.document_chunks OWNER TO weir_owner;
+
+--
+-- Name: TABLE document_chunks; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.document_chunks IS 'tenant: pieces of documents, as they are found';
 
 
 --
@@ -8429,6 +9538,29 @@ COMMENT ON TABLE weir.usage_progress IS 'platform: up to which hour the record i
 
 
 --
+-- Name: vector_removals; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.vector_removals (
+    organization_id uuid NOT NULL,
+    vector_index text NOT NULL,
+    chunk_id uuid NOT NULL,
+    remove_after timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY weir.vector_removals FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.vector_removals OWNER TO weir_owner;
+
+--
+-- Name: TABLE vector_removals; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.vector_removals IS 'tenant: vectors to delete elsewhere (no foreign key: they outlive what they are of)';
+
+
+--
 -- Name: users users_pkey; Type: CONSTRAINT; Schema: auth; Owner: weir_owner
 --
 
@@ -8450,6 +9582,14 @@ ALTER TABLE ONLY public.agent_api_keys
 
 ALTER TABLE ONLY public.agent_api_keys
     ADD CONSTRAINT agent_api_keys_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: agent_datastores agent_datastores_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agent_datastores
+    ADD CONSTRAINT agent_datastores_pkey PRIMARY KEY (agent_id, datastore_id);
 
 
 --
@@ -8522,6 +9662,46 @@ ALTER TABLE ONLY public.chat_messages
 
 ALTER TABLE ONLY public.chat_messages
     ADD CONSTRAINT chat_messages_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: datastores datastores_organization_id_id_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.datastores
+    ADD CONSTRAINT datastores_organization_id_id_key UNIQUE (organization_id, id);
+
+
+--
+-- Name: datastores datastores_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.datastores
+    ADD CONSTRAINT datastores_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: documents documents_content_is_there_once; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.documents
+    ADD CONSTRAINT documents_content_is_there_once UNIQUE (datastore_id, content_hash);
+
+
+--
+-- Name: documents documents_organization_datastore_id_key; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.documents
+    ADD CONSTRAINT documents_organization_datastore_id_key UNIQUE (organization_id, datastore_id, id);
+
+
+--
+-- Name: documents documents_pkey; Type: CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.documents
+    ADD CONSTRAINT documents_pkey PRIMARY KEY (id);
 
 
 --
@@ -8773,6 +9953,22 @@ ALTER TABLE ONLY weir.denial_counts
 
 
 --
+-- Name: document_chunks document_chunks_ordinal_key; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.document_chunks
+    ADD CONSTRAINT document_chunks_ordinal_key UNIQUE (document_id, ordinal);
+
+
+--
+-- Name: document_chunks document_chunks_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.document_chunks
+    ADD CONSTRAINT document_chunks_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: dtma_nodes dtma_nodes_key_hash_key; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
 --
 
@@ -8909,6 +10105,14 @@ ALTER TABLE ONLY weir.usage_progress
 
 
 --
+-- Name: vector_removals vector_removals_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.vector_removals
+    ADD CONSTRAINT vector_removals_pkey PRIMARY KEY (organization_id, vector_index, chunk_id);
+
+
+--
 -- Name: users_email_key; Type: INDEX; Schema: auth; Owner: weir_owner
 --
 
@@ -8941,6 +10145,27 @@ CREATE INDEX agent_api_keys_created_by_idx ON public.agent_api_keys USING btree 
 --
 
 CREATE INDEX agent_api_keys_revoked_by_idx ON public.agent_api_keys USING btree (revoked_by);
+
+
+--
+-- Name: agent_datastores_agent_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX agent_datastores_agent_idx ON public.agent_datastores USING btree (organization_id, agent_id);
+
+
+--
+-- Name: agent_datastores_datastore_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX agent_datastores_datastore_idx ON public.agent_datastores USING btree (organization_id, datastore_id);
+
+
+--
+-- Name: agent_datastores_linked_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX agent_datastores_linked_by_idx ON public.agent_datastores USING btree (linked_by);
 
 
 --
@@ -9074,6 +10299,41 @@ CREATE INDEX chat_messages_user_idx ON public.chat_messages USING btree (user_id
 --
 
 CREATE INDEX chat_messages_workspace_id_idx ON public.chat_messages USING btree (workspace_id);
+
+
+--
+-- Name: datastores_created_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX datastores_created_by_idx ON public.datastores USING btree (created_by);
+
+
+--
+-- Name: datastores_deleted_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX datastores_deleted_idx ON public.datastores USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+
+
+--
+-- Name: datastores_name_key; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE UNIQUE INDEX datastores_name_key ON public.datastores USING btree (organization_id, lower(name)) WHERE (deleted_at IS NULL);
+
+
+--
+-- Name: documents_created_by_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX documents_created_by_idx ON public.documents USING btree (created_by);
+
+
+--
+-- Name: documents_embed_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX documents_embed_idx ON public.documents USING btree (organization_id, embed_after) WHERE (embed_after < 'infinity'::timestamp with time zone);
 
 
 --
@@ -9329,6 +10589,34 @@ CREATE INDEX denial_counts_minute_idx ON weir.denial_counts USING btree (minute)
 
 
 --
+-- Name: document_chunks_document_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX document_chunks_document_idx ON weir.document_chunks USING btree (organization_id, datastore_id, document_id);
+
+
+--
+-- Name: document_chunks_embedded_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX document_chunks_embedded_idx ON weir.document_chunks USING btree (datastore_id, embedded_version) WHERE (embedding IS NOT NULL);
+
+
+--
+-- Name: document_chunks_known_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX document_chunks_known_idx ON weir.document_chunks USING btree (organization_id, content_hash) WHERE (embedding IS NOT NULL);
+
+
+--
+-- Name: document_chunks_terms_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX document_chunks_terms_idx ON weir.document_chunks USING gin (terms);
+
+
+--
 -- Name: dtma_operations_created_by_idx; Type: INDEX; Schema: weir; Owner: weir_owner
 --
 
@@ -9403,6 +10691,13 @@ CREATE INDEX sign_ins_expires_at_idx ON weir.sign_ins USING btree (expires_at);
 --
 
 CREATE INDEX sign_ins_user_id_idx ON weir.sign_ins USING btree (user_id, created_at DESC);
+
+
+--
+-- Name: vector_removals_after_idx; Type: INDEX; Schema: weir; Owner: weir_owner
+--
+
+CREATE INDEX vector_removals_after_idx ON weir.vector_removals USING btree (remove_after);
 
 
 --
@@ -9546,6 +10841,13 @@ CREATE TRIGGER c_limited_grant AFTER INSERT ON public.agent_mcp_permissions FOR 
 
 
 --
+-- Name: documents count_document; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER count_document AFTER INSERT OR DELETE ON public.documents FOR EACH ROW EXECUTE FUNCTION weir.count_document();
+
+
+--
 -- Name: mcp_interaction_logs log_is_append_only; Type: TRIGGER; Schema: public; Owner: weir_owner
 --
 
@@ -9644,6 +10946,13 @@ CREATE TRIGGER not_truncated BEFORE TRUNCATE ON weir.grant_usage FOR EACH STATEM
 
 
 --
+-- Name: document_chunks remember_removal; Type: TRIGGER; Schema: weir; Owner: weir_owner
+--
+
+CREATE TRIGGER remember_removal AFTER DELETE ON weir.document_chunks FOR EACH ROW WHEN ((old.vector_index IS NOT NULL)) EXECUTE FUNCTION weir.remember_removal();
+
+
+--
 -- Name: audit_seals seals_are_append_only; Type: TRIGGER; Schema: weir; Owner: weir_owner
 --
 
@@ -9679,6 +10988,30 @@ ALTER TABLE ONLY public.agent_api_keys
 
 ALTER TABLE ONLY public.agent_api_keys
     ADD CONSTRAINT agent_api_keys_revoked_by FOREIGN KEY (revoked_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: agent_datastores agent_datastores_agent_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agent_datastores
+    ADD CONSTRAINT agent_datastores_agent_of_the_organization FOREIGN KEY (organization_id, agent_id) REFERENCES public.agents(organization_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: agent_datastores agent_datastores_datastore_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agent_datastores
+    ADD CONSTRAINT agent_datastores_datastore_of_the_organization FOREIGN KEY (organization_id, datastore_id) REFERENCES public.datastores(organization_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: agent_datastores agent_datastores_linked_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.agent_datastores
+    ADD CONSTRAINT agent_datastores_linked_by FOREIGN KEY (linked_by) REFERENCES auth.users(id) ON DELETE SET NULL;
 
 
 --
@@ -9799,6 +11132,38 @@ ALTER TABLE ONLY public.chat_messages
 
 ALTER TABLE ONLY public.chat_messages
     ADD CONSTRAINT chat_messages_user FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: datastores datastores_created_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.datastores
+    ADD CONSTRAINT datastores_created_by FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: datastores datastores_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.datastores
+    ADD CONSTRAINT datastores_organization FOREIGN KEY (organization_id) REFERENCES public.organizations(id) ON DELETE CASCADE;
+
+
+--
+-- Name: documents documents_created_by; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.documents
+    ADD CONSTRAINT documents_created_by FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: documents documents_datastore_of_the_organization; Type: FK CONSTRAINT; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE ONLY public.documents
+    ADD CONSTRAINT documents_datastore_of_the_organization FOREIGN KEY (organization_id, datastore_id) REFERENCES public.datastores(organization_id, id) ON DELETE CASCADE;
 
 
 --
@@ -10090,6 +11455,14 @@ ALTER TABLE ONLY weir.chat_turns
 
 
 --
+-- Name: document_chunks document_chunks_document_of_the_datastore; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.document_chunks
+    ADD CONSTRAINT document_chunks_document_of_the_datastore FOREIGN KEY (organization_id, datastore_id, document_id) REFERENCES public.documents(organization_id, datastore_id, id) ON DELETE CASCADE;
+
+
+--
 -- Name: dtma_operations dtma_operations_created_by; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
 --
 
@@ -10162,6 +11535,12 @@ CREATE POLICY users_are_read_by_their_owner ON auth.users FOR SELECT TO weir_own
 --
 
 ALTER TABLE public.agent_api_keys ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: agent_datastores; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.agent_datastores ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: agent_api_keys agent_keys_are_made_by_admins_and_the_owner; Type: POLICY; Schema: public; Owner: weir_owner
@@ -10272,6 +11651,74 @@ ALTER TABLE public.chat_channels ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.chat_messages ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: datastores; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.datastores ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: datastores datastores_are_created_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY datastores_are_created_by_admins ON public.datastores FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND (created_by = ( SELECT weir.actor_id() AS actor_id))));
+
+
+--
+-- Name: datastores datastores_are_deleted_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY datastores_are_deleted_by_admins ON public.datastores FOR UPDATE TO weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations)))) WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND (deleted_at IS NOT NULL)));
+
+
+--
+-- Name: datastores datastores_are_kept_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY datastores_are_kept_by_the_engine ON public.datastores TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: datastores datastores_are_seen_by_admins_and_users_of_their_agents; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY datastores_are_seen_by_admins_and_users_of_their_agents ON public.datastores FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (id = ANY (ARRAY( SELECT weir.my_datastores() AS my_datastores))))));
+
+
+--
+-- Name: documents; Type: ROW SECURITY; Schema: public; Owner: weir_owner
+--
+
+ALTER TABLE public.documents ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: documents documents_are_deleted_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY documents_are_deleted_by_admins ON public.documents FOR DELETE TO weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
+
+
+--
+-- Name: documents documents_are_ingested_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY documents_are_ingested_by_admins ON public.documents FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND (datastore_id = ANY (ARRAY( SELECT weir.my_datastores() AS my_datastores))) AND (created_by = ( SELECT weir.actor_id() AS actor_id))));
+
+
+--
+-- Name: documents documents_are_kept_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY documents_are_kept_by_the_engine ON public.documents TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: documents documents_are_seen_with_their_datastore; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY documents_are_seen_with_their_datastore ON public.documents FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND (datastore_id = ANY (ARRAY( SELECT weir.my_datastores() AS my_datastores)))));
+
+
+--
 -- Name: agent_mcp_permissions grants_are_made_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
@@ -10353,6 +11800,34 @@ CREATE POLICY invitations_are_revoked_by_admins ON public.organization_invitatio
 --
 
 CREATE POLICY invitations_are_seen_by_admins ON public.organization_invitations FOR SELECT TO authenticated, weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
+
+
+--
+-- Name: agent_datastores links_are_made_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY links_are_made_by_admins ON public.agent_datastores FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND (linked_by = ( SELECT weir.actor_id() AS actor_id))));
+
+
+--
+-- Name: agent_datastores links_are_read_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY links_are_read_by_the_engine ON public.agent_datastores TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: agent_datastores links_are_seen_with_their_datastore; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY links_are_seen_with_their_datastore ON public.agent_datastores FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND (datastore_id = ANY (ARRAY( SELECT weir.my_datastores() AS my_datastores)))));
+
+
+--
+-- Name: agent_datastores links_are_undone_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY links_are_undone_by_admins ON public.agent_datastores FOR DELETE TO weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
 
 
 --
@@ -10846,6 +12321,27 @@ CREATE POLICY changes_are_counted_by_the_engine ON weir.change_versions TO weir_
 ALTER TABLE weir.chat_turns ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: document_chunks chunks_are_ingested_by_admins; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY chunks_are_ingested_by_admins ON weir.document_chunks FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) AND (datastore_id = ANY (ARRAY( SELECT weir.my_datastores() AS my_datastores)))));
+
+
+--
+-- Name: document_chunks chunks_are_kept_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY chunks_are_kept_by_the_engine ON weir.document_chunks TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: document_chunks chunks_are_seen_with_their_datastore; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY chunks_are_seen_with_their_datastore ON weir.document_chunks FOR SELECT TO weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND (datastore_id = ANY (ARRAY( SELECT weir.my_datastores() AS my_datastores)))));
+
+
+--
 -- Name: denial_counts; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
 --
 
@@ -10857,6 +12353,12 @@ ALTER TABLE weir.denial_counts ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY denials_are_counted_by_the_engine ON weir.denial_counts TO weir_system USING (true) WITH CHECK (true);
 
+
+--
+-- Name: document_chunks; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.document_chunks ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: dtma_nodes; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
@@ -10984,6 +12486,13 @@ CREATE POLICY platform_admins_are_kept_by_the_engine ON weir.platform_admins TO 
 
 
 --
+-- Name: vector_removals removals_are_kept_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY removals_are_kept_by_the_engine ON weir.vector_removals TO weir_system USING (true) WITH CHECK (true);
+
+
+--
 -- Name: replicas; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
 --
 
@@ -11067,6 +12576,12 @@ ALTER TABLE weir.usage_progress ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY usage_progress_is_kept_by_the_engine ON weir.usage_progress TO weir_system USING (true) WITH CHECK (true);
 
+
+--
+-- Name: vector_removals; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.vector_removals ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: SCHEMA auth; Type: ACL; Schema: -; Owner: weir_owner
@@ -11290,6 +12805,22 @@ GRANT ALL ON FUNCTION public.create_channel(workspace_id uuid, name text) TO aut
 
 
 --
+-- Name: FUNCTION create_datastore(p_organization_id uuid, p_name text, p_backend text, p_settings jsonb); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.create_datastore(p_organization_id uuid, p_name text, p_backend text, p_settings jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.create_datastore(p_organization_id uuid, p_name text, p_backend text, p_settings jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_datastore(organization_id uuid, name text, backend text, settings jsonb); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.create_datastore(organization_id uuid, name text, backend text, settings jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_datastore(organization_id uuid, name text, backend text, settings jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION create_organization(p_name text, p_slug text); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -11386,6 +12917,38 @@ GRANT ALL ON FUNCTION public.delete_chat_message(message_id uuid) TO authenticat
 
 
 --
+-- Name: FUNCTION delete_datastore(p_datastore_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.delete_datastore(p_datastore_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.delete_datastore(p_datastore_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION delete_datastore(datastore_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.delete_datastore(datastore_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delete_datastore(datastore_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION delete_document(p_document_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.delete_document(p_document_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.delete_document(p_document_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION delete_document(document_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.delete_document(document_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delete_document(document_id uuid) TO authenticated;
+
+
+--
 -- Name: FUNCTION delete_user_ssh_key(p_ssh_key_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -11466,6 +13029,22 @@ GRANT ALL ON FUNCTION public.get_chat_messages_with_details(p_channel_id uuid, b
 
 
 --
+-- Name: FUNCTION get_document_chunks(p_document_id uuid, p_after integer, p_limit integer); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.get_document_chunks(p_document_id uuid, p_after integer, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.get_document_chunks(p_document_id uuid, p_after integer, p_limit integer) TO authenticated;
+
+
+--
+-- Name: FUNCTION get_document_chunks(document_id uuid, after integer, "limit" integer); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.get_document_chunks(document_id uuid, after integer, "limit" integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_document_chunks(document_id uuid, after integer, "limit" integer) TO authenticated;
+
+
+--
 -- Name: FUNCTION get_mcp_tool_changes(p_server_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -11514,6 +13093,22 @@ GRANT ALL ON FUNCTION public.grant_mcp_access(agent_id uuid, mcp_server_instance
 
 
 --
+-- Name: FUNCTION ingest_document(p_datastore_id uuid, p_title text, p_chunks jsonb, p_source text, p_media_type text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.ingest_document(p_datastore_id uuid, p_title text, p_chunks jsonb, p_source text, p_media_type text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.ingest_document(p_datastore_id uuid, p_title text, p_chunks jsonb, p_source text, p_media_type text) TO authenticated;
+
+
+--
+-- Name: FUNCTION ingest_document(datastore_id uuid, title text, chunks jsonb, source text, media_type text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.ingest_document(datastore_id uuid, title text, chunks jsonb, source text, media_type text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ingest_document(datastore_id uuid, title text, chunks jsonb, source text, media_type text) TO authenticated;
+
+
+--
 -- Name: FUNCTION invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -11553,6 +13148,22 @@ GRANT ALL ON FUNCTION weir.change_member(p_act text, p_organization_id uuid, p_u
 
 REVOKE ALL ON FUNCTION public.leave_organization(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.leave_organization(organization_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION link_datastore(p_datastore_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.link_datastore(p_datastore_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.link_datastore(p_datastore_id uuid, p_agent_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION link_datastore(datastore_id uuid, agent_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.link_datastore(datastore_id uuid, agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.link_datastore(datastore_id uuid, agent_id uuid) TO authenticated;
 
 
 --
@@ -11796,6 +13407,22 @@ GRANT ALL ON FUNCTION public.transfer_ownership(organization_id uuid, user_id uu
 
 
 --
+-- Name: FUNCTION unlink_datastore(p_datastore_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.unlink_datastore(p_datastore_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.unlink_datastore(p_datastore_id uuid, p_agent_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION unlink_datastore(datastore_id uuid, agent_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.unlink_datastore(datastore_id uuid, agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.unlink_datastore(datastore_id uuid, agent_id uuid) TO authenticated;
+
+
+--
 -- Name: FUNCTION validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -11852,6 +13479,14 @@ GRANT ALL ON FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_u
 
 
 --
+-- Name: FUNCTION agent_knowledge(p_user_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.agent_knowledge(p_user_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.agent_knowledge(p_user_id uuid, p_agent_id uuid) TO weir_engine;
+
+
+--
 -- Name: FUNCTION announce_change(p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -11873,6 +13508,14 @@ GRANT ALL ON FUNCTION weir.announces_otherwise(p_instance_id uuid, p_kinds text[
 
 REVOKE ALL ON FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) TO weir_writer;
+
+
+--
+-- Name: FUNCTION any_lexeme(p_lexemes text[]); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.any_lexeme(p_lexemes text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.any_lexeme(p_lexemes text[]) TO weir_system;
 
 
 --
@@ -11997,11 +13640,51 @@ GRANT ALL ON FUNCTION weir.choose_node(p_organization_id uuid, p_region text, p_
 
 
 --
+-- Name: FUNCTION chunk_terms(p_datastore_id uuid, p_title text, p_heading text, p_content text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.chunk_terms(p_datastore_id uuid, p_title text, p_heading text, p_content text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.chunk_terms(p_datastore_id uuid, p_title text, p_heading text, p_content text) TO weir_writer;
+
+
+--
+-- Name: FUNCTION chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint) TO weir_engine;
+
+
+--
+-- Name: FUNCTION chunks_error(p_chunks jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.chunks_error(p_chunks jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.chunks_error(p_chunks jsonb) TO weir_writer;
+
+
+--
+-- Name: FUNCTION claim_embeddings(p_model text, p_limit integer, p_lease interval); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.claim_embeddings(p_model text, p_limit integer, p_lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.claim_embeddings(p_model text, p_limit integer, p_lease interval) TO weir_engine;
+
+
+--
 -- Name: FUNCTION claim_operations(p_replica_id uuid, p_limit integer, p_lease interval); Type: ACL; Schema: weir; Owner: weir_system
 --
 
 REVOKE ALL ON FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) TO weir_engine;
+
+
+--
+-- Name: FUNCTION claim_vector_removals(p_limit integer, p_lease interval); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.claim_vector_removals(p_limit integer, p_lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.claim_vector_removals(p_limit integer, p_lease interval) TO weir_engine;
 
 
 --
@@ -12077,6 +13760,13 @@ GRANT ALL ON FUNCTION weir.count_denied_calls(p_calls weir.call_decision[], p_ki
 
 
 --
+-- Name: FUNCTION count_document(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.count_document() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION count_of(p_what text, p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -12105,6 +13795,15 @@ GRANT ALL ON FUNCTION weir.create_user(p_email text, p_password_hash text) TO we
 
 REVOKE ALL ON FUNCTION weir.cut(p_text text, p_bytes integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.cut(p_text text, p_bytes integer) TO weir_system;
+
+
+--
+-- Name: FUNCTION datastore_lexeme(p_datastore_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.datastore_lexeme(p_datastore_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.datastore_lexeme(p_datastore_id uuid) TO weir_writer;
+GRANT ALL ON FUNCTION weir.datastore_lexeme(p_datastore_id uuid) TO weir_system;
 
 
 --
@@ -12147,6 +13846,15 @@ GRANT ALL ON FUNCTION weir.ed25519_blob(p_public_key text) TO weir_writer;
 
 
 --
+-- Name: FUNCTION embedded_text(p_title text, p_heading text, p_content text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.embedded_text(p_title text, p_heading text, p_content text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.embedded_text(p_title text, p_heading text, p_content text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.embedded_text(p_title text, p_heading text, p_content text) TO weir_system;
+
+
+--
 -- Name: FUNCTION endpoint_url(p_url text, p_node_api_url text, p_instance_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -12185,6 +13893,14 @@ GRANT ALL ON FUNCTION weir.find_login(p_email text) TO weir_engine;
 
 REVOKE ALL ON FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer) TO weir_engine;
+
+
+--
+-- Name: FUNCTION forget_vector_removals(p_organization_id uuid, p_vector_index text, p_chunk_ids uuid[]); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.forget_vector_removals(p_organization_id uuid, p_vector_index text, p_chunk_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.forget_vector_removals(p_organization_id uuid, p_vector_index text, p_chunk_ids uuid[]) TO weir_engine;
 
 
 --
@@ -12362,6 +14078,14 @@ GRANT ALL ON FUNCTION weir.key_scope(p_function text) TO weir_system;
 
 
 --
+-- Name: FUNCTION lexeme_query(p_lexeme text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.lexeme_query(p_lexeme text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.lexeme_query(p_lexeme text) TO weir_system;
+
+
+--
 -- Name: FUNCTION limit_reached(p_grant_id uuid, p_limits jsonb); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -12488,6 +14212,15 @@ GRANT ALL ON FUNCTION weir.my_agents() TO weir_writer;
 
 
 --
+-- Name: FUNCTION my_datastores(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.my_datastores() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.my_datastores() TO authenticated;
+GRANT ALL ON FUNCTION weir.my_datastores() TO weir_writer;
+
+
+--
 -- Name: FUNCTION my_new_organizations(); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -12592,6 +14325,14 @@ GRANT ALL ON FUNCTION weir.owners_may_choose_models() TO weir_writer;
 
 
 --
+-- Name: FUNCTION passages(p_user_id uuid, p_agent_id uuid, p_chunk_ids uuid[]); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.passages(p_user_id uuid, p_agent_id uuid, p_chunk_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.passages(p_user_id uuid, p_agent_id uuid, p_chunk_ids uuid[]) TO weir_engine;
+
+
+--
 -- Name: FUNCTION pattern_error(p_pattern text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -12659,6 +14400,14 @@ GRANT ALL ON FUNCTION weir.purge(p_idempotency_keys interval, p_chat_turns inter
 
 
 --
+-- Name: FUNCTION purge_datastores(p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.purge_datastores(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.purge_datastores(p_limit integer) TO weir_engine;
+
+
+--
 -- Name: FUNCTION read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -12696,6 +14445,22 @@ GRANT ALL ON FUNCTION weir.record_definitions(p_instance_id uuid, p_generation b
 
 REVOKE ALL ON FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[], p_request_hashes bytea[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.record_denials(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[], p_request_hashes bytea[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION record_embedding_failure(p_document_ids uuid[], p_detail text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.record_embedding_failure(p_document_ids uuid[], p_detail text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_embedding_failure(p_document_ids uuid[], p_detail text) TO weir_engine;
+
+
+--
+-- Name: FUNCTION record_embeddings(p_organization_id uuid, p_datastore_id uuid, p_model text, p_chunk_ids uuid[], p_values real[], p_vector_index text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.record_embeddings(p_organization_id uuid, p_datastore_id uuid, p_model text, p_chunk_ids uuid[], p_values real[], p_vector_index text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_embeddings(p_organization_id uuid, p_datastore_id uuid, p_model text, p_chunk_ids uuid[], p_values real[], p_vector_index text) TO weir_engine;
 
 
 --
@@ -12825,6 +14590,21 @@ GRANT ALL ON FUNCTION weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid,
 
 
 --
+-- Name: FUNCTION remember_removal(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.remember_removal() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION reopen_embeddings(p_model text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.reopen_embeddings(p_model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.reopen_embeddings(p_model text) TO weir_engine;
+
+
+--
 -- Name: FUNCTION replica_heartbeat(p_replica_id uuid, p_internal_url text, p_keyring_fingerprint bytea, p_version text); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -12896,6 +14676,22 @@ GRANT ALL ON FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text
 REVOKE ALL ON FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) TO weir_writer;
 GRANT ALL ON FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) TO weir_system;
+
+
+--
+-- Name: FUNCTION search_documents(p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.search_documents(p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.search_documents(p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer) TO weir_engine;
+
+
+--
+-- Name: FUNCTION search_vectors(p_user_id uuid, p_agent_id uuid, p_model text, p_vector real[], p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.search_vectors(p_user_id uuid, p_agent_id uuid, p_model text, p_vector real[], p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.search_vectors(p_user_id uuid, p_agent_id uuid, p_model text, p_vector real[], p_limit integer) TO weir_engine;
 
 
 --
@@ -13028,6 +14824,14 @@ GRANT ALL ON FUNCTION weir.user_of_token(p_issuer text, p_subject text, p_email 
 REVOKE ALL ON FUNCTION weir.uuid_v7() FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.uuid_v7() TO weir_writer;
 GRANT ALL ON FUNCTION weir.uuid_v7() TO weir_system;
+
+
+--
+-- Name: FUNCTION vector_schema(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.vector_schema() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.vector_schema() TO weir_engine;
 
 
 --
@@ -13178,6 +14982,45 @@ GRANT SELECT(revoked_at) ON TABLE public.agent_api_keys TO weir_system;
 
 GRANT SELECT(revoked_by) ON TABLE public.agent_api_keys TO authenticated;
 GRANT SELECT(revoked_by),UPDATE(revoked_by) ON TABLE public.agent_api_keys TO weir_writer;
+
+
+--
+-- Name: TABLE agent_datastores; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.agent_datastores TO authenticated;
+GRANT SELECT,DELETE ON TABLE public.agent_datastores TO weir_writer;
+
+
+--
+-- Name: COLUMN agent_datastores.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE public.agent_datastores TO weir_writer;
+GRANT SELECT(organization_id) ON TABLE public.agent_datastores TO weir_system;
+
+
+--
+-- Name: COLUMN agent_datastores.agent_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(agent_id) ON TABLE public.agent_datastores TO weir_writer;
+GRANT SELECT(agent_id) ON TABLE public.agent_datastores TO weir_system;
+
+
+--
+-- Name: COLUMN agent_datastores.datastore_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(datastore_id) ON TABLE public.agent_datastores TO weir_writer;
+GRANT SELECT(datastore_id) ON TABLE public.agent_datastores TO weir_system;
+
+
+--
+-- Name: COLUMN agent_datastores.linked_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(linked_by) ON TABLE public.agent_datastores TO weir_writer;
 
 
 --
@@ -13517,6 +15360,206 @@ GRANT SELECT(created_at) ON TABLE public.chat_messages TO weir_system;
 
 GRANT UPDATE(deleted_at) ON TABLE public.chat_messages TO weir_writer;
 GRANT SELECT(deleted_at) ON TABLE public.chat_messages TO weir_system;
+
+
+--
+-- Name: TABLE datastores; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.datastores TO authenticated;
+GRANT SELECT ON TABLE public.datastores TO weir_writer;
+GRANT SELECT,DELETE ON TABLE public.datastores TO weir_system;
+
+
+--
+-- Name: COLUMN datastores.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE public.datastores TO weir_writer;
+
+
+--
+-- Name: COLUMN datastores.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE public.datastores TO weir_writer;
+
+
+--
+-- Name: COLUMN datastores.name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(name) ON TABLE public.datastores TO weir_writer;
+
+
+--
+-- Name: COLUMN datastores.backend; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(backend) ON TABLE public.datastores TO weir_writer;
+
+
+--
+-- Name: COLUMN datastores.settings; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(settings) ON TABLE public.datastores TO weir_writer;
+
+
+--
+-- Name: COLUMN datastores.document_count; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(document_count) ON TABLE public.datastores TO weir_system;
+
+
+--
+-- Name: COLUMN datastores.size_bytes; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(size_bytes) ON TABLE public.datastores TO weir_system;
+
+
+--
+-- Name: COLUMN datastores.version; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(version) ON TABLE public.datastores TO weir_system;
+
+
+--
+-- Name: COLUMN datastores.removal_version; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(removal_version) ON TABLE public.datastores TO weir_system;
+
+
+--
+-- Name: COLUMN datastores.deleted_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(deleted_at) ON TABLE public.datastores TO weir_writer;
+
+
+--
+-- Name: COLUMN datastores.created_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(created_by) ON TABLE public.datastores TO weir_writer;
+
+
+--
+-- Name: TABLE documents; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.documents TO authenticated;
+GRANT SELECT,DELETE ON TABLE public.documents TO weir_writer;
+GRANT SELECT,DELETE ON TABLE public.documents TO weir_system;
+
+
+--
+-- Name: COLUMN documents.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE public.documents TO weir_writer;
+
+
+--
+-- Name: COLUMN documents.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE public.documents TO weir_writer;
+
+
+--
+-- Name: COLUMN documents.datastore_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(datastore_id) ON TABLE public.documents TO weir_writer;
+
+
+--
+-- Name: COLUMN documents.title; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(title) ON TABLE public.documents TO weir_writer;
+
+
+--
+-- Name: COLUMN documents.source; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(source) ON TABLE public.documents TO weir_writer;
+
+
+--
+-- Name: COLUMN documents.media_type; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(media_type) ON TABLE public.documents TO weir_writer;
+
+
+--
+-- Name: COLUMN documents.content_hash; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(content_hash) ON TABLE public.documents TO weir_writer;
+
+
+--
+-- Name: COLUMN documents.size_bytes; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(size_bytes) ON TABLE public.documents TO weir_writer;
+
+
+--
+-- Name: COLUMN documents.chunk_count; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(chunk_count) ON TABLE public.documents TO weir_writer;
+
+
+--
+-- Name: COLUMN documents.status; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(status) ON TABLE public.documents TO weir_system;
+
+
+--
+-- Name: COLUMN documents.status_detail; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(status_detail) ON TABLE public.documents TO weir_system;
+
+
+--
+-- Name: COLUMN documents.embedding_model; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(embedding_model) ON TABLE public.documents TO weir_system;
+
+
+--
+-- Name: COLUMN documents.embed_after; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(embed_after) ON TABLE public.documents TO weir_system;
+
+
+--
+-- Name: COLUMN documents.embed_attempts; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(embed_attempts) ON TABLE public.documents TO weir_system;
+
+
+--
+-- Name: COLUMN documents.created_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(created_by) ON TABLE public.documents TO weir_writer;
 
 
 --
@@ -14844,6 +16887,104 @@ GRANT UPDATE(last_at) ON TABLE weir.denial_counts TO weir_system;
 
 
 --
+-- Name: TABLE document_chunks; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.document_chunks TO weir_system;
+
+
+--
+-- Name: COLUMN document_chunks.id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT(id) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.organization_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.datastore_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT(datastore_id),INSERT(datastore_id) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.document_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT(document_id),INSERT(document_id) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.ordinal; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT(ordinal),INSERT(ordinal) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.heading; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT(heading),INSERT(heading) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.content; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT(content),INSERT(content) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.content_hash; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(content_hash) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.terms; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(terms) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.embedding; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(embedding) ON TABLE weir.document_chunks TO weir_system;
+
+
+--
+-- Name: COLUMN document_chunks.embedding_model; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(embedding_model) ON TABLE weir.document_chunks TO weir_system;
+
+
+--
+-- Name: COLUMN document_chunks.embedded_version; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(embedded_version) ON TABLE weir.document_chunks TO weir_system;
+
+
+--
+-- Name: COLUMN document_chunks.vector_index; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(vector_index) ON TABLE weir.document_chunks TO weir_system;
+
+
+--
 -- Name: TABLE dtma_nodes; Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -15376,6 +17517,41 @@ GRANT SELECT ON TABLE weir.usage_progress TO weir_system;
 --
 
 GRANT INSERT(rolled_up_to),UPDATE(rolled_up_to) ON TABLE weir.usage_progress TO weir_system;
+
+
+--
+-- Name: TABLE vector_removals; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT,DELETE ON TABLE weir.vector_removals TO weir_system;
+
+
+--
+-- Name: COLUMN vector_removals.organization_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE weir.vector_removals TO weir_system;
+
+
+--
+-- Name: COLUMN vector_removals.vector_index; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(vector_index) ON TABLE weir.vector_removals TO weir_system;
+
+
+--
+-- Name: COLUMN vector_removals.chunk_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(chunk_id) ON TABLE weir.vector_removals TO weir_system;
+
+
+--
+-- Name: COLUMN vector_removals.remove_after; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(remove_after) ON TABLE weir.vector_removals TO weir_system;
 
 
 --
