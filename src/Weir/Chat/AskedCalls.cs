@@ -88,7 +88,7 @@ internal sealed partial class AskedCalls(IChatClient inner, CallTool call) : Del
             _ = JsonSerializer.SerializeToUtf8Bytes(arguments, AIJsonUtilities.DefaultOptions);
             return null;
         }
-        catch (Exception e) when (e is InvalidOperationException or ArgumentException or NotSupportedException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException or NotSupportedException)
         {
             return e;
         }

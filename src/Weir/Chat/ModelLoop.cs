@@ -36,14 +36,14 @@ internal sealed class ModelLoop(ModelRouter router, ChatConfig config)
             using var loop = Loop(model, call);
             if (wantsDeltas)
             {
-                await StreamAsync(loop, messages, options, text, journal, ct);
+                await StreamAsync(loop, messages, options, text, journal, ct).WaitAsync(ct);
             }
             else
             {
                 text.Append(Last(await loop.GetResponseAsync(messages, options, ct).WaitAsync(ct)));
             }
 
-            if (text.Length == 0 && model.Failure is null)
+            if (Words(text).Length == 0 && model.Failure is null)
             {
                 none = $"the model asked for tools again after {config.MaxToolRounds} rounds of calls";
                 await journal.DegradeAsync(new Degradation("model", null, null, "failed", $"{model.Choice} did not come to an answer within {config.MaxToolRounds} rounds of calls."));
@@ -64,7 +64,8 @@ internal sealed class ModelLoop(ModelRouter router, ChatConfig config)
         }
 
         // What a broken stream has said was told, and stands.
-        var said = text.Length > 0 ? ToolText.Clean(text.ToString()) : $"There is no answer: {none}. What was called is in toolCalls.";
+        var words = Words(text);
+        var said = words.Length > 0 ? ToolText.Clean(words) : $"There is no answer: {none}. What was called is in toolCalls.";
         await router.RecordAsync(agent.Id, model);
         return new ModelAnswer(said, model.Choice, model.Usage);
     }
@@ -104,13 +105,21 @@ internal sealed class ModelLoop(ModelRouter router, ChatConfig config)
         {
             if (update.Role == ChatRole.Tool)
             {
-                text.Clear();
+                lock (text)
+                {
+                    text.Clear();
+                }
+
                 round += isBetween ? 0 : 1;
                 isBetween = true;
             }
             else if (update.Text is { Length: > 0 } piece)
             {
-                text.Append(piece);
+                lock (text)
+                {
+                    text.Append(piece);
+                }
+
                 isBetween = false;
                 await journal.TellAsync("delta", new { round, text = piece });
             }
@@ -118,6 +127,15 @@ internal sealed class ModelLoop(ModelRouter router, ChatConfig config)
             {
                 isBetween = false;
             }
+        }
+    }
+
+    /// <summary>Whoever streams may not have noticed yet that the time is over.</summary>
+    private static string Words(StringBuilder text)
+    {
+        lock (text)
+        {
+            return text.ToString();
         }
     }
 

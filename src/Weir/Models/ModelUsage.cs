@@ -9,12 +9,22 @@ namespace Weir.Models;
 /// <param name="CostMicros">Millionths of the currency; null: its price is not known.</param>
 internal sealed record ModelUsage(ModelChoice Choice, int Requests, int Failures, long InputTokens, long OutputTokens, long? CostMicros);
 
-/// <summary>Counts what a turn uses, by model. One turn asks one model at a time.</summary>
+/// <summary>Counts what a turn uses, by model. A turn whose time is over reads it while its last request is still being given up.</summary>
 internal sealed class ModelTally(ModelsConfig config)
 {
+    private readonly Lock _lock = new();
     private readonly List<ModelUsage> _usage = [];
 
-    public IReadOnlyList<ModelUsage> Usage => _usage;
+    public IReadOnlyList<ModelUsage> Usage
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _usage];
+            }
+        }
+    }
 
     public void AddAnswer(ModelChoice choice, UsageDetails? used) => Change(choice, used, u => u with { Requests = u.Requests + 1 });
 
@@ -22,20 +32,23 @@ internal sealed class ModelTally(ModelsConfig config)
 
     private void Change(ModelChoice choice, UsageDetails? used, Func<ModelUsage, ModelUsage> change)
     {
-        var at = _usage.FindIndex(u => u.Choice == choice);
-        if (at < 0)
+        lock (_lock)
         {
-            at = _usage.Count;
-            _usage.Add(new ModelUsage(choice, 0, 0, 0, 0, null));
-        }
+            var at = _usage.FindIndex(u => u.Choice == choice);
+            if (at < 0)
+            {
+                at = _usage.Count;
+                _usage.Add(new ModelUsage(choice, 0, 0, 0, 0, null));
+            }
 
-        var usage = change(_usage[at]);
-        usage = usage with
-        {
-            InputTokens = usage.InputTokens + Math.Max(0, used?.InputTokenCount ?? 0),
-            OutputTokens = usage.OutputTokens + Math.Max(0, used?.OutputTokenCount ?? 0),
-        };
-        _usage[at] = usage with { CostMicros = Cost(usage) };
+            var usage = change(_usage[at]);
+            usage = usage with
+            {
+                InputTokens = usage.InputTokens + Math.Max(0, used?.InputTokenCount ?? 0),
+                OutputTokens = usage.OutputTokens + Math.Max(0, used?.OutputTokenCount ?? 0),
+            };
+            _usage[at] = usage with { CostMicros = Cost(usage) };
+        }
     }
 
     /// <summary>A price of a million tokens, in units, is the price of one token in millionths. Rounded up, once for the turn.</summary>
