@@ -6,12 +6,6 @@ namespace Weir.Chat;
 /// <summary>The share of a turn's time that all its sources have together: it runs from the moment that the first one is asked.</summary>
 internal sealed class Share : IDisposable
 {
-    /// <summary>
-    /// What a source that asks servers keeps for itself: each server hears that its time is over before the source does, so that what
-    /// the others said is not lost with it.
-    /// </summary>
-    private static readonly TimeSpan Margin = TimeSpan.FromMilliseconds(50);
-
     private readonly TimeSpan _whole;
     private readonly long _started;
     private readonly TimeProvider _time;
@@ -30,14 +24,16 @@ internal sealed class Share : IDisposable
     }
 
     /// <summary>For what is asked of a server now.</summary>
-    public TimeSpan Left => _whole - Margin - _time.GetElapsedTime(_started);
+    public TimeSpan Left => _whole - _time.GetElapsedTime(_started);
 
     /// <summary>Default where the source is late or fails, which is told.</summary>
-    public async Task<T?> RunAsync<T>(string source, Func<CancellationToken, Task<T>> work)
+    /// <param name="endsByItself">It gives up in time what is late of it, so what has come is not lost with that.</param>
+    public async Task<T?> RunAsync<T>(string source, Func<CancellationToken, Task<T>> work, bool endsByItself = false)
     {
         try
         {
-            return await work(_either.Token).WaitAsync(_either.Token);
+            var working = work(_either.Token);
+            return await (endsByItself ? working : working.WaitAsync(_either.Token));
         }
         catch (OperationCanceledException)
         {

@@ -41,7 +41,7 @@ internal sealed class TurnSources(
         }
 
         var items = found is null ? null : await share.RunAsync("context", token => servers.GatherAsync(
-            new ServerContext.Turn(principal, turn.MessageId, turn.Message, () => share.Left, journal.DegradeAsync), found.Catalog, found.Settings, token));
+            new ServerContext.Turn(principal, turn.MessageId, turn.Message, () => share.Left, journal.DegradeAsync), found.Catalog, found.Settings, token), endsByItself: true);
         var passages = await documents ?? [];
         var (asker, entries) = await history ?? (Asker(principal, []), []);
         return new TurnStart(

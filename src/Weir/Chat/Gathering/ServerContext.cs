@@ -126,7 +126,9 @@ internal sealed class ServerContext(GovernedCaller caller, Definitions definitio
 
     private static bool IsWorthARetry(Exception e) => e switch
     {
-        CallFailedException failed => failed.Code is ErrorCode.InstanceUnavailable or ErrorCode.UpstreamFailed && failed.InnerException is not UpstreamException { Failure: UpstreamFailure.TooLarge or UpstreamFailure.Refused },
+        // One that cannot get better is not asked for again.
+        CallFailedException { InnerException: UpstreamException { Failure: UpstreamFailure.TooLarge or UpstreamFailure.Refused } } => false,
+        CallFailedException failed => failed.Code is ErrorCode.InstanceUnavailable or ErrorCode.UpstreamFailed,
         WeirException denied => denied.Code is ErrorCode.Changing or ErrorCode.Unavailable,
         _ => false,
     };
