@@ -25,6 +25,9 @@ internal sealed class KnowledgeSearch(
     private const int Depth = 3;
     private const int MinDepth = 30;
 
+    /// <summary>Beyond it words alone are the answer. A replica that reads many vectors for the first time goes on reading.</summary>
+    private TimeSpan VectorPatience => TimeSpan.FromMilliseconds(config.Embeddings.QueryMilliseconds);
+
     /// <param name="principal">A person through an agent.</param>
     /// <param name="query">Plain words, or as in a web search: <c>"a phrase"</c>, <c>or</c>, <c>-not</c>.</param>
     /// <exception cref="WeirException">WR004: the agent is not there for this person. WR003: a viewer. WR009: the database does not answer. WR010: an agent's key.</exception>
@@ -87,7 +90,17 @@ internal sealed class KnowledgeSearch(
             KnowledgeSource[] asked = [.. of];
             try
             {
-                return asked.Length == 0 ? [] : await backend.SearchAsync(new VectorQuery(userId, agentId, config.Embeddings.Model!, vector, asked, depth), ct);
+                return asked.Length == 0 ? []
+                    : await backend.SearchAsync(new VectorQuery(userId, agentId, config.Embeddings.Model!, vector, asked, depth), ct).WaitAsync(VectorPatience, time, ct);
+            }
+            catch (TimeoutException)
+            {
+                lock (missing)
+                {
+                    missing.Add("The vectors were not searched in time.");
+                }
+
+                return [];
             }
             catch (WeirException e) when (backend == backends.Pinecone || e.Code == ErrorCode.NotSupported)
             {

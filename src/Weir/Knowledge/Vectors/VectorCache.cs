@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Weir.Errors;
 
 namespace Weir.Knowledge.Vectors;
 
@@ -16,44 +17,39 @@ internal sealed class VectorCache(KnowledgeQueries queries, long maxBytes, TimeP
     /// <summary>For tests: how much is kept.</summary>
     internal long Bytes => _entries.Values.Sum(e => e.Kept.Bytes);
 
+    /// <summary>A reading goes on when its caller has gone: of many vectors it takes seconds, and the next caller would begin anew.</summary>
     public async Task<IReadOnlyList<VectorSegment>> SegmentsAsync(Guid userId, Guid agentId, string model, KnowledgeSource source, CancellationToken ct)
     {
         var entry = _entries.GetOrAdd((source.DatastoreId, model), _ => new Entry());
         entry.UsedAt = time.GetTimestamp();
-        if (entry.Kept is var kept && kept.Version >= source.Version)
+        while (true)
         {
-            return kept.Segments;
-        }
-
-        // One reads, the others wait for it.
-        await entry.Reading.WaitAsync(ct);
-        try
-        {
-            kept = entry.Kept;
-            if (kept.Version >= source.Version)
+            var (reading, isOwn) = entry.Begin(source.Version, kept => ReadAsync(entry, kept, userId, agentId, model, source));
+            try
             {
-                return kept.Segments;
+                if (await reading.WaitAsync(ct) is { } read && read.Version >= source.Version)
+                {
+                    return read.Segments;
+                }
             }
-
-            kept = await ReadAsync(kept, userId, agentId, model, source, ct);
-            entry.Kept = kept.Bytes <= maxBytes ? kept : Snapshot.Empty;
+            catch (WeirException) when (!isOwn)
+            {
+                // Whose reading that was may not see it; this one asks for itself.
+            }
         }
-        finally
-        {
-            entry.Reading.Release();
-        }
-
-        Shrink();
-        return kept.Segments;
     }
 
-    private async Task<Snapshot> ReadAsync(Snapshot kept, Guid userId, Guid agentId, string model, KnowledgeSource source, CancellationToken ct)
+    private async Task<Snapshot> ReadAsync(Entry entry, Snapshot kept, Guid userId, Guid agentId, string model, KnowledgeSource source)
     {
         var old = source.RemovalVersion > kept.Version ? Snapshot.Empty : kept;
         var builder = new VectorSegment.Builder();
-        await queries.ReadVectorsAsync(userId, agentId, source.DatastoreId, model, old.Version, source.Version, (id, vector) => builder.Add(id, vector), ct);
+        await queries.ReadVectorsAsync(
+            userId, agentId, source.DatastoreId, model, old.Version, source.Version, (id, vector) => builder.Add(id, vector), CancellationToken.None);
         IReadOnlyList<VectorSegment> segments = [.. old.Segments, .. builder.Build()];
-        return new Snapshot(source.Version, segments.Count > MostSegments ? VectorSegment.Merge(segments) : segments);
+        var read = new Snapshot(source.Version, segments.Count > MostSegments ? VectorSegment.Merge(segments) : segments);
+        entry.Keep(read.Bytes <= maxBytes ? read : Snapshot.Empty);
+        Shrink();
+        return read;
     }
 
     private void Shrink()
@@ -76,15 +72,24 @@ internal sealed class VectorCache(KnowledgeQueries queries, long maxBytes, TimeP
 
     private sealed class Entry
     {
+        private readonly Lock _lock = new();
+        private Task<Snapshot>? _reading;
         private long _usedAt;
         private Snapshot _kept = Snapshot.Empty;
 
-        public SemaphoreSlim Reading { get; } = new(1);
+        public Snapshot Kept => Volatile.Read(ref _kept);
 
-        public Snapshot Kept
+        public void Keep(Snapshot snapshot) => Volatile.Write(ref _kept, snapshot);
+
+        /// <summary>What is kept, where that is enough; else the reading that is under way, or a new one.</summary>
+        public (Task<Snapshot> Reading, bool IsOwn) Begin(long version, Func<Snapshot, Task<Snapshot>> read)
         {
-            get => Volatile.Read(ref _kept);
-            set => Volatile.Write(ref _kept, value);
+            lock (_lock)
+            {
+                return Kept.Version >= version ? (Task.FromResult(Kept), false)
+                    : _reading is { IsCompleted: false } ? (_reading, false)
+                    : (_reading = Task.Run(() => read(Kept)), true);
+            }
         }
 
         public long UsedAt
