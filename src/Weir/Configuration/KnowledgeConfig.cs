@@ -70,7 +70,7 @@ internal sealed record EmbeddingsConfig
     public int TimeoutSeconds { get; init; } = 30;
 
     /// <summary>How long a search waits for its query's embedding before it goes on by words alone. Milliseconds.</summary>
-    public int QueryMilliseconds { get; init; } = 1000;
+    public int QueryMilliseconds { get; init; } = 600;
 
     public static EmbeddingsConfig Read(ConfigReader reader)
     {

@@ -114,7 +114,7 @@ public class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
 
     // A turn's share for gathering is more than by default: on a machine where much else runs, what is asked at once takes longer.
     private protected override WeirConfig Configure(WeirConfig config) =>
-        config with { Chat = new ChatConfig { DeadlineSeconds = DeadlineSeconds, ContextMilliseconds = 4000 } };
+        config with { Chat = new ChatConfig { DeadlineSeconds = DeadlineSeconds, ContextMilliseconds = 2500 } };
 }
 
 internal sealed record TurnRow(string Phase, string Kind, string? Item, string? Reason, string? Outcome, Guid? UserId, Guid? AgentId, string? ErrorCode);
