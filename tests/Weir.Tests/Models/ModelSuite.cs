@@ -188,7 +188,8 @@ public abstract class ModelSuite(string kind)
         await using var server = await ModelServer.StartAsync(kind, breaks ? new ModelReply.Breaks("It ", "rai") : new ModelReply.Hangs("It ", "rai"));
         await using var other = await ModelServer.StartAsync(kind);
         using var harness = new ModelHarness(ModelHarness.Of(("one", server.Config()), ("two", other.Config())));
-        using var model = harness.Open(ModelSettings.None with { Fallback = new ModelChoice("two", "small"), TimeoutMilliseconds = 1000 });
+        // Long enough for the first word on a machine where much else runs; only what hangs waits for it.
+        using var model = harness.Open(ModelSettings.None with { Fallback = new ModelChoice("two", "small"), TimeoutMilliseconds = 5000 });
 
         (await ModelHarness.AskAsync(model, streamed: true)).Text.ShouldBe("It rai");
 
