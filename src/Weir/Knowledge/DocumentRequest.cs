@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Weir.Errors;
+using Weir.Gateway;
 using Weir.Knowledge.Text;
 
 namespace Weir.Knowledge;
@@ -58,54 +59,4 @@ internal sealed record SearchRequest(Guid AgentId, string Query, int Limit)
 
         return new SearchRequest(RequestJson.Id(root, "agentId"), query, limit);
     }
-}
-
-/// <summary>Members of a request's body. Those that nobody asks for are ignored; one that is there twice is refused.</summary>
-internal static class RequestJson
-{
-    private static readonly JsonDocumentOptions Strict = new() { MaxDepth = 16, AllowDuplicateProperties = false };
-
-    public static JsonDocument Read(ReadOnlyMemory<byte> body)
-    {
-        JsonDocument document;
-        try
-        {
-            document = JsonDocument.Parse(body, Strict);
-        }
-        catch (JsonException)
-        {
-            throw Invalid("The body is not JSON, is nested too deeply, or holds a key twice.");
-        }
-
-        return document.RootElement.ValueKind == JsonValueKind.Object ? document : throw Invalid("The body must be a JSON object.");
-    }
-
-    public static Guid Id(JsonElement root, string member) =>
-        Guid.TryParseExact(Text(root, member), "D", out var id) ? id : throw Invalid($"{member} must be a UUID.");
-
-    /// <summary>Null where it is missing.</summary>
-    public static string? Text(JsonElement root, string member)
-    {
-        if (!root.TryGetProperty(member, out var value) || value.ValueKind == JsonValueKind.Null)
-        {
-            return null;
-        }
-
-        if (value.ValueKind != JsonValueKind.String)
-        {
-            throw Invalid($"{member} must be a string.");
-        }
-
-        try
-        {
-            var text = value.GetString()!;
-            return text.Contains('\0', StringComparison.Ordinal) ? throw Invalid($"{member} must not hold U+0000.") : text;
-        }
-        catch (InvalidOperationException)
-        {
-            throw Invalid($"{member} holds half of a surrogate pair, or bytes that are no UTF-8.");
-        }
-    }
-
-    public static WeirException Invalid(string message) => new(ErrorCode.InvalidArgument, message);
 }

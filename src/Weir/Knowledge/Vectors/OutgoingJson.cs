@@ -42,7 +42,7 @@ internal static class OutgoingJson
         }
     }
 
-    public static JsonContent Body<T>(T body) => JsonContent.Create(body, options: new JsonSerializerOptions(JsonSerializerDefaults.Web));
+    public static JsonContent Body<T>(T body) => JsonContent.Create(body, options: JsonSerializerOptions.Web);
 
     /// <summary>The key that the operator put into the environment.</summary>
     /// <exception cref="WeirException">WR010: it is not there.</exception>
