@@ -570,14 +570,14 @@ begin
     raise exception using errcode = 'WR002', message = 'sign in first';
   end if;
   if p_channel_id is not null then
-    select c.workspace_id into v_workspace_id from public.chat_channels c
+    -- who sees a channel belongs to its workspace
+    select c.workspace_id, c.organization_id into v_workspace_id, v_organization_id from public.chat_channels c
     where c.id = p_channel_id and (p_workspace_id is null or c.workspace_id = p_workspace_id)
       and (c.user_id is null or p_agent_id is null or c.agent_id = p_agent_id);
     if v_workspace_id is null then
       raise exception using errcode = 'WR004', message = 'there is no such agent, workspace or channel';
     end if;
-  end if;
-  if v_workspace_id is not null then
+  elsif v_workspace_id is not null then
     select w.organization_id into v_organization_id from public.workspaces w
     where w.id = v_workspace_id and w.id in (select weir.my_workspaces());
   end if;
@@ -1491,8 +1491,6 @@ begin
     raise exception using errcode = 'WR002', message = 'sign in first';
   elsif p_limit is not null and p_limit not between 1 and 200 then
     raise exception using errcode = 'WR001', message = 'limit must be 1 to 200';
-  elsif not exists (select from public.chat_channels c where c.id = p_channel_id) then
-    raise exception using errcode = 'WR004', message = 'there is no such channel';
   end if;
   return query
   select m.id, m.channel_id, m.sender, m.user_id, m.agent_id, a.name, m.content, m.reply_to, m.tool_calls, m.usage, m.degraded, m.created_at,
@@ -1503,6 +1501,9 @@ begin
   where m.channel_id = p_channel_id and (p_before is null or m.id < p_before)
   order by m.id desc
   limit coalesce(p_limit, 50);
+  if not found and not exists (select from public.chat_channels c where c.id = p_channel_id) then
+    raise exception using errcode = 'WR004', message = 'there is no such channel';
+  end if;
 end;
 $$;
 
@@ -6324,19 +6325,20 @@ $$;
 ALTER FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) OWNER TO weir_system;
 
 --
--- Name: record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) RETURNS TABLE(id uuid, is_new boolean)
+CREATE FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb, p_end jsonb) RETURNS TABLE(id uuid, is_new boolean)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
   v_id uuid := weir.uuid_v7();
+  v_organization_id uuid;
   v_is_new boolean;
 begin
-  insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to,
+  insert into public.chat_messages as answer (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to,
                                     tool_calls, usage, degraded)
   select v_id, m.organization_id, m.workspace_id, m.channel_id, 'agent', a.id, p_content, m.id, p_tool_calls, p_usage, p_degraded
   from public.chat_messages m
@@ -6344,9 +6346,14 @@ begin
   where m.id = p_reply_to and m.channel_id = p_channel_id and m.sender = 'user' and m.user_id = p_user_id
     and m.deleted_at is null and weir.may_use_agent(p_user_id, a.id, a.owner_id)
     and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = a.id)
-  on conflict (reply_to, agent_id) where sender = 'agent' and reply_to is not null do nothing;
+  on conflict (reply_to, agent_id) where sender = 'agent' and reply_to is not null do nothing
+  returning answer.organization_id into v_organization_id;
   v_is_new := found;
-  if not v_is_new then
+  if v_is_new then
+    perform weir.audit_mcp_interactions(jsonb_build_array(p_end || jsonb_build_object(
+      'kind', 'chat', 'organization_id', v_organization_id, 'user_id', p_user_id, 'agent_id', p_agent_id, 'item', p_channel_id,
+      'request_id', p_reply_to, 'detail', format('answer %s, %s', v_id, p_end ->> 'detail'))));
+  else
     select m.id into v_id
     from public.chat_messages m
     join public.chat_messages question on question.id = m.reply_to and question.user_id = p_user_id
@@ -6361,7 +6368,7 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) OWNER TO weir_system;
+ALTER FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb, p_end jsonb) OWNER TO weir_system;
 
 --
 -- Name: record_chat_call(uuid, uuid, uuid, integer, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -11907,7 +11914,7 @@ CREATE POLICY messages_are_answered_by_the_engine ON public.chat_messages TO wei
 -- Name: chat_messages messages_are_deleted_by_their_author; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY messages_are_deleted_by_their_author ON public.chat_messages FOR UPDATE TO weir_writer USING (((sender = 'user'::text) AND (user_id = ( SELECT weir.actor_id() AS actor_id)) AND (workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (channel_id = ANY (ARRAY( SELECT c.id
+CREATE POLICY messages_are_deleted_by_their_author ON public.chat_messages FOR UPDATE TO weir_writer USING (((sender = 'user'::text) AND (user_id = ( SELECT weir.actor_id() AS actor_id)) AND (channel_id = ANY (ARRAY( SELECT c.id
    FROM public.chat_channels c))))) WITH CHECK (((sender = 'user'::text) AND (user_id = ( SELECT weir.actor_id() AS actor_id)) AND (deleted_at IS NOT NULL)));
 
 
@@ -11915,15 +11922,15 @@ CREATE POLICY messages_are_deleted_by_their_author ON public.chat_messages FOR U
 -- Name: chat_messages messages_are_seen_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY messages_are_seen_by_workspace_members ON public.chat_messages FOR SELECT TO authenticated, weir_writer USING (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (channel_id = ANY (ARRAY( SELECT c.id
-   FROM public.chat_channels c)))));
+CREATE POLICY messages_are_seen_by_workspace_members ON public.chat_messages FOR SELECT TO authenticated, weir_writer USING ((channel_id = ANY (ARRAY( SELECT c.id
+   FROM public.chat_channels c))));
 
 
 --
 -- Name: chat_messages messages_are_written_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY messages_are_written_by_workspace_members ON public.chat_messages FOR INSERT TO weir_writer WITH CHECK (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (channel_id = ANY (ARRAY( SELECT c.id
+CREATE POLICY messages_are_written_by_workspace_members ON public.chat_messages FOR INSERT TO weir_writer WITH CHECK (((channel_id = ANY (ARRAY( SELECT c.id
    FROM public.chat_channels c))) AND (organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND (sender = 'user'::text) AND (user_id = ( SELECT weir.actor_id() AS actor_id))));
 
 
@@ -14416,11 +14423,11 @@ GRANT ALL ON FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_f
 
 
 --
--- Name: FUNCTION record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb, p_end jsonb); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb) TO weir_engine;
+REVOKE ALL ON FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb, p_end jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb, p_end jsonb) TO weir_engine;
 
 
 --

@@ -102,10 +102,10 @@ internal static class BareUpstream
                 output.Write(",\"result\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"bare\",\"version\":\"1\"}}}"u8);
                 break;
             case "server/discover":
-                output.Write(",\"result\":{\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\",\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{}}}}"u8);
+                output.Write(",\"result\":{\"resultType\":\"complete\",\"ttlMs\":300000,\"cacheScope\":\"private\",\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{}}}}"u8);
                 break;
             case "tools/list":
-                output.Write(",\"result\":{\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\",\"tools\":["u8);
+                output.Write(",\"result\":{\"resultType\":\"complete\",\"ttlMs\":300000,\"cacheScope\":\"private\",\"tools\":["u8);
                 output.Write(hasMany ? ManyTools : "{\"name\":\"echo\",\"inputSchema\":{\"type\":\"object\"}}"u8);
                 output.Write("]}}"u8);
                 break;

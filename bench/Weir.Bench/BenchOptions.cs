@@ -12,9 +12,6 @@ namespace Weir.Bench;
 internal sealed record BenchOptions(
     int Seconds, int Rounds, int LogRows = 5_000_000, int Streams = 5000, int Warm = 3, int Documents = 100_000, string? Only = null, int Turns = 1000)
 {
-    /// <summary>Variables of the Weir that is measured, beside the benchmark's own.</summary>
-    public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
-
     public static readonly BenchOptions Long = new(Seconds: 4, Rounds: 5);
 
     /// <summary>For a benchmark of many measurements.</summary>
@@ -34,7 +31,6 @@ internal sealed record BenchOptions(
                 "--streams" => options with { Streams = Number(value) },
                 "--warm" => options with { Warm = Number(value) },
                 "--turns" => options with { Turns = Number(value) },
-                "--set" when value.Split('=', 2) is [var name, var set] => options with { Settings = new Dictionary<string, string>(options.Settings, StringComparer.Ordinal) { [name] = set } },
                 "--documents" => options with { Documents = Number(value) },
                 "--only" when value is "calls" or "streams" or "list" or "fair" => options with { Only = value },
                 _ => throw new ArgumentException($"{args[i]} {value} is not an option of this benchmark.", nameof(args)),

@@ -86,6 +86,9 @@ internal sealed class BenchWorld : IAsyncDisposable
         return rows[0];
     }
 
+    /// <summary>What autovacuum does within a minute: plans that were made for empty tables are made anew.</summary>
+    public Task AnalyzeAsync() => _database.Superuser.ExecuteAsync("analyze", [], CancellationToken.None);
+
     /// <summary>Where the database's functions spend their time: name, calls, milliseconds per call with and without what they call.</summary>
     public async Task<IReadOnlyList<string>> ProfileAsync()
     {
@@ -185,7 +188,7 @@ internal sealed class BenchWorld : IAsyncDisposable
             ["WEIR_DATABASE_URL"] = _database.Postgres.GatewayUrl,
             ["WEIR_ENGINE_DATABASE_URL"] = _database.Postgres.EngineUrl,
             ["WEIR_HTTP_LISTEN"] = $"http://127.0.0.1:{weirPort}",
-            ["WEIR_EGRESS_ALLOW"] = $"127.0.0.1:{upstreamPort}",
+            ["WEIR_EGRESS_ALLOW"] = string.Join(',', [$"127.0.0.1:{upstreamPort}", .. settings.Where(s => s.Key == "WEIR_EGRESS_ALLOW").Select(s => s.Value)]),
             ["WEIR_DATA_DIRECTORY"] = _database.Directory,
         });
         PostgresUsage = ProcessUsage.OfPostgres(_database.Directory);

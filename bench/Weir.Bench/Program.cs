@@ -18,6 +18,6 @@ static int Usage()
 {
     Console.Error.WriteLine("usage: weir bench call|chat|gateway|knowledge|wall [--seconds N] [--rounds N]");
     Console.Error.WriteLine("       gateway: [--only calls|streams|list|fair] [--streams N] [--warm N]    wall: [--log-rows N]    knowledge: [--documents N]");
-    Console.Error.WriteLine("       chat: [--turns N] [--set WEIR_NAME=VALUE]…, where {model} in a value is the stub model's address; without a model it is offline");
+    Console.Error.WriteLine("       chat: [--turns N]");
     return 2;
 }

@@ -91,13 +91,11 @@ create unique index chat_messages_client_message_id_key on public.chat_messages 
 create unique index chat_messages_answer_key on public.chat_messages (reply_to, agent_id)
   where sender = 'agent' and reply_to is not null;
 
--- In the channels that the caller sees, by the policy of the channels.
+-- In the channels that the caller sees, by the policy of the channels; a message is of its channel's workspace (chat_messages_channel_of_the_workspace).
 create policy messages_are_seen_by_workspace_members on public.chat_messages for select to authenticated, weir_writer
-  using (workspace_id = any(array(select weir.my_workspaces()))
-         and channel_id = any(array(select c.id from public.chat_channels c)));
+  using (channel_id = any(array(select c.id from public.chat_channels c)));
 create policy messages_are_written_by_workspace_members on public.chat_messages for insert to weir_writer
-  with check (workspace_id = any(array(select weir.my_workspaces()))
-              and channel_id = any(array(select c.id from public.chat_channels c))
+  with check (channel_id = any(array(select c.id from public.chat_channels c))
               and organization_id = any(array(select weir.my_organizations('member')))
               and sender = 'user' and user_id = (select weir.actor_id()));
 create policy messages_are_answered_by_the_engine on public.chat_messages for all to weir_system using (true) with check (true);

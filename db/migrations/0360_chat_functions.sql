@@ -58,8 +58,6 @@ begin
     raise exception using errcode = 'WR002', message = 'sign in first';
   elsif p_limit is not null and p_limit not between 1 and 200 then
     raise exception using errcode = 'WR001', message = 'limit must be 1 to 200';
-  elsif not exists (select from public.chat_channels c where c.id = p_channel_id) then
-    raise exception using errcode = 'WR004', message = 'there is no such channel';
   end if;
   return query
   select m.id, m.channel_id, m.sender, m.user_id, m.agent_id, a.name, m.content, m.reply_to, m.tool_calls, m.usage, m.degraded, m.created_at,
@@ -70,6 +68,9 @@ begin
   where m.channel_id = p_channel_id and (p_before is null or m.id < p_before)
   order by m.id desc
   limit coalesce(p_limit, 50);
+  if not found and not exists (select from public.chat_channels c where c.id = p_channel_id) then
+    raise exception using errcode = 'WR004', message = 'there is no such channel';
+  end if;
 end;
 $$;
 

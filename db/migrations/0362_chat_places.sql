@@ -18,14 +18,14 @@ begin
     raise exception using errcode = 'WR002', message = 'sign in first';
   end if;
   if p_channel_id is not null then
-    select c.workspace_id into v_workspace_id from public.chat_channels c
+    -- who sees a channel belongs to its workspace
+    select c.workspace_id, c.organization_id into v_workspace_id, v_organization_id from public.chat_channels c
     where c.id = p_channel_id and (p_workspace_id is null or c.workspace_id = p_workspace_id)
       and (c.user_id is null or p_agent_id is null or c.agent_id = p_agent_id);
     if v_workspace_id is null then
       raise exception using errcode = 'WR004', message = 'there is no such agent, workspace or channel';
     end if;
-  end if;
-  if v_workspace_id is not null then
+  elsif v_workspace_id is not null then
     select w.organization_id into v_organization_id from public.workspaces w
     where w.id = v_workspace_id and w.id in (select weir.my_workspaces());
   end if;

@@ -108,20 +108,21 @@ end;
 $$;
 
 -- The agent's answer to a person's message. The message must be that person's, in that channel and still there, and the agent one
--- of its workspace that the person may use. It is written once: asked again, the id of the one that is there.
--- With its answer a turn is over.
+-- of its workspace that the person may use. It is written once, and with it how the turn ended into the record
+-- ({outcome, detail, duration_us}): asked again, the id of the one that is there. With its answer a turn is over.
 create function weir.record_chat_answer(
   p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb,
-  p_degraded jsonb) returns table (id uuid, is_new boolean)
+  p_degraded jsonb, p_end jsonb) returns table (id uuid, is_new boolean)
 language plpgsql volatile security definer rows 1
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
   v_id uuid := weir.uuid_v7();
+  v_organization_id uuid;
   v_is_new boolean;
 begin
-  insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to,
+  insert into public.chat_messages as answer (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to,
                                     tool_calls, usage, degraded)
   select v_id, m.organization_id, m.workspace_id, m.channel_id, 'agent', a.id, p_content, m.id, p_tool_calls, p_usage, p_degraded
   from public.chat_messages m
@@ -129,9 +130,14 @@ begin
   where m.id = p_reply_to and m.channel_id = p_channel_id and m.sender = 'user' and m.user_id = p_user_id
     and m.deleted_at is null and weir.may_use_agent(p_user_id, a.id, a.owner_id)
     and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = a.id)
-  on conflict (reply_to, agent_id) where sender = 'agent' and reply_to is not null do nothing;
+  on conflict (reply_to, agent_id) where sender = 'agent' and reply_to is not null do nothing
+  returning answer.organization_id into v_organization_id;
   v_is_new := found;
-  if not v_is_new then
+  if v_is_new then
+    perform weir.audit_mcp_interactions(jsonb_build_array(p_end || jsonb_build_object(
+      'kind', 'chat', 'organization_id', v_organization_id, 'user_id', p_user_id, 'agent_id', p_agent_id, 'item', p_channel_id,
+      'request_id', p_reply_to, 'detail', format('answer %s, %s', v_id, p_end ->> 'detail'))));
+  else
     select m.id into v_id
     from public.chat_messages m
     join public.chat_messages question on question.id = m.reply_to and question.user_id = p_user_id
@@ -145,13 +151,13 @@ begin
 end;
 $$;
 revoke all on function weir.begin_chat_turn(uuid, uuid, uuid, uuid, interval), weir.record_chat_call(uuid, uuid, uuid, integer, jsonb),
-  weir.release_chat_turn(uuid, uuid, uuid), weir.record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb) from public;
+  weir.release_chat_turn(uuid, uuid, uuid), weir.record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb, jsonb) from public;
 grant execute on function weir.begin_chat_turn(uuid, uuid, uuid, uuid, interval), weir.record_chat_call(uuid, uuid, uuid, integer, jsonb),
-  weir.release_chat_turn(uuid, uuid, uuid), weir.record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb) to weir_engine;
+  weir.release_chat_turn(uuid, uuid, uuid), weir.record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb, jsonb) to weir_engine;
 
 grant create on schema weir to weir_system;
 alter function weir.begin_chat_turn(uuid, uuid, uuid, uuid, interval) owner to weir_system;
 alter function weir.record_chat_call(uuid, uuid, uuid, integer, jsonb) owner to weir_system;
 alter function weir.release_chat_turn(uuid, uuid, uuid) owner to weir_system;
-alter function weir.record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb) owner to weir_system;
+alter function weir.record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb, jsonb) owner to weir_system;
 revoke create on schema weir from weir_system;

@@ -4,7 +4,6 @@ alter table public.chat_messages
   add constraint chat_messages_deleted_says_nothing check (deleted_at is null or content = '');
 create policy messages_are_deleted_by_their_author on public.chat_messages for update to weir_writer
   using (sender = 'user' and user_id = (select weir.actor_id())
-         and workspace_id = any(array(select weir.my_workspaces()))
          and channel_id = any(array(select c.id from public.chat_channels c)))
   with check (sender = 'user' and user_id = (select weir.actor_id()) and deleted_at is not null);
 grant update (content, deleted_at) on public.chat_messages to weir_writer;

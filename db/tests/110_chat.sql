@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(118);
+select plan(119);
 
 -- Members of the workspace
 select pg_temp.make('hello', 'ann', $$select post_chat_message({chat}, 'hello', 'c1')$$) \g /dev/null
@@ -74,16 +74,19 @@ select is(pg_temp.context('mel', '{robo}, {home}, {chat}'), 'Robo member home a'
 -- The agent's answer
 create function pg_temp.answer(p_user text, p_agent text, p_channel text, p_text text default 'yes') returns uuid language sql as $$
   select id from weir.record_chat_answer(pg_temp.id(p_user), pg_temp.id(p_agent), pg_temp.id(p_channel), pg_temp.id('hello'), p_text, '[]',
-  '{}', '[]');
+  '{}', '[]', '{"outcome": "ok", "detail": "model m", "organization_id": "00000000-0000-0000-0000-000000000001"}');
 $$;
 select throws_ok($$select pg_temp.answer('mia', 'robo', 'chat')$$, 'WR004', null, 'S15_a_message_is_answered_for_who_wrote_it');
 select pg_temp.make('private', 'mel', $$select create_agent({a}, 'Private')$$) \g /dev/null
 select throws_ok($$select pg_temp.answer('ann', 'private', 'chat')$$, 'WR004', null, 'V6_by_an_agent_that_they_may_use');
 select is(pg_temp.answer('ann', 'robo', 'chat'), pg_temp.answer('ann', 'robo', 'chat', 'again'), 'S15_an_answer_is_written_once');
+select is(pg_temp.be('owner', $$select string_agg(concat_ws(' ', outcome, organization_id = {a}, user_id = {ann}, agent_id = {robo}, item = {chat}::text,
+    regexp_replace(detail, '[0-9a-f-]{36}', 'id')), '; ') from mcp_interaction_logs where kind = 'chat' and request_id = {hello}::text$$),
+  'ok t t t t answer id, model m', 'T13_and_once_with_it_into_the_record_of_its_own_organization');
 select throws_ok($$select pg_temp.answer('mia', 'robo', 'chat')$$, 'WR004', null, 'S15_to_the_person_who_asked');
 select throws_ok($$select pg_temp.answer('ann', 'bot', 'chat')$$, 'WR004', null, 'V8_a_foreign_agent_does_not_answer');
 select pg_temp.make('of_mel', 'mel', $$select post_chat_message({chat}, 'and mine?')$$) \g /dev/null
-select throws_ok($$select weir.record_chat_answer(pg_temp.id('mel'), pg_temp.id('melbot'), pg_temp.id('chat'), pg_temp.id('of_mel'), 'x', '[]', '{}', '[]')$$,
+select throws_ok($$select weir.record_chat_answer(pg_temp.id('mel'), pg_temp.id('melbot'), pg_temp.id('chat'), pg_temp.id('of_mel'), 'x', '[]', '{}', '[]', '{}')$$,
   'WR004', null, 'V8_nor_one_s_own_agent_of_another_organization');
 select throws_ok($$select pg_temp.answer('ann', 'robo', 'denchat')$$, 'WR004', null, 'S1_nor_in_another_channel');
 -- The direct conversation: of one person with one agent, where both are
@@ -113,7 +116,7 @@ select is(pg_temp.be('owner', $$select count(*) from chat_channels where user_id
 -- Nobody else reads or writes there: neither the agent's owner, nor an admin, nor the organization's owner
 select pg_temp.make('secret', 'ann', $$select post_chat_message({direct}, 'a secret', 's1')$$) \g /dev/null
 select * from weir.record_chat_answer(pg_temp.id('ann'), pg_temp.id('robo'), pg_temp.id('direct'), pg_temp.id('secret'), 'kept', '[]', '{}',
-  '[]') \g /dev/null
+  '[]', '{}') \g /dev/null
 insert into workspace_members (organization_id, workspace_id, user_id) values (pg_temp.id('a'), pg_temp.id('home'), pg_temp.id('adam'));
 select is(pg_temp.be('ann', $$select string_agg(content, ' ') from get_chat_messages_with_details({direct})$$), 'kept a secret',
   'S15_who_speaks_reads');

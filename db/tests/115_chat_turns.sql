@@ -39,9 +39,9 @@ select is(pg_temp.release('one'), '', 'who has begun gives it back');
 select is(pg_temp.turn('two'), 'cut_off[{"id": "c", "outcome": "ok"}, {"id": "k"}]', 'S15_after_a_call_it_is_not_begun_again');
 select is(pg_temp.turn('one'), 'cut_off[{"id": "c", "outcome": "ok"}, {"id": "k"}]', 'S15_by_nobody');
 select is(pg_temp.called('one', 3, '{"id": "d"}'), 'WR005', 'S15_and_who_comes_back_calls_no_more');
-select is(pg_temp.be('engine', $$select is_new from weir.record_chat_answer({ann}, {robo}, {chat}, {hello}, 'cut off', '[]', null, '[]')$$), 'true',
+select is(pg_temp.be('engine', $$select is_new from weir.record_chat_answer({ann}, {robo}, {chat}, {hello}, 'cut off', '[]', null, '[]', '{}')$$), 'true',
   'it ends with an answer');
-select is(pg_temp.be('engine', $$select is_new from weir.record_chat_answer({ann}, {robo}, {chat}, {hello}, 'late', '[]', '{}', '[]')$$), 'false',
+select is(pg_temp.be('engine', $$select is_new from weir.record_chat_answer({ann}, {robo}, {chat}, {hello}, 'late', '[]', '{}', '[]', '{}')$$), 'false',
   'S15_that_of_who_comes_back_is_not_kept');
 select is(pg_temp.turn('two'), 'answered[]', 'S15_which_a_retry_finds');
 select is(pg_temp.turn('one'), 'answered[]', 'S15_wherever_it_asks');

@@ -12,7 +12,7 @@ create function pg_temp.turn(p_message text default 'hello', p_user text default
   select pg_temp.be('engine', format('select state from weir.begin_chat_turn({one}, {%s}, {%s}, {%s}, %L)', p_user, p_agent, p_message, '1 minute'));
 $$;
 create function pg_temp.answered(p_text text, p_message text default 'hello', p_user text default 'ann', p_agent text default 'robo') returns text language sql as $$
-  select pg_temp.be('engine', format('select is_new from weir.record_chat_answer({%s}, {%s}, {chat}, {%s}, %L, %L, null, %L)', p_user, p_agent, p_message, p_text, '[]', '[]'));
+  select pg_temp.be('engine', format('select is_new from weir.record_chat_answer({%s}, {%s}, {chat}, {%s}, %L, %L, null, %L, %L)', p_user, p_agent, p_message, p_text, '[]', '[]', '{}'));
 $$;
 create function pg_temp.messages(p_actor text) returns text language sql as $$
   select pg_temp.be(p_actor, $q$select string_agg(concat_ws(':', sender, coalesce(user_name, agent_name, '?'), content, case when deleted_at is not null then 'deleted' end), ' '

@@ -208,7 +208,7 @@ internal static class WeirHost
         services.AddSingleton<TurnSources>();
         services.AddSingleton<TurnPrompt>();
         services.AddSingleton<TurnAnswers>();
-        services.AddSingleton<ChatTurns>();
+        services.AddSingleton(s => ActivatorUtilities.CreateInstance<ChatTurns>(s, config.Database));
     }
 
     private static void AddModels(IServiceCollection services, WeirConfig config, TimeProvider time)

@@ -23,6 +23,9 @@ internal enum TurnState
 /// <summary>What a turn asks of the database: as the person what a person sees and says, as the engine what an agent answers.</summary>
 internal sealed class ChatQueries(UserSession users, Databases databases, Guid replicaId)
 {
+    /// <summary>The outcome of a turn without an answer of its own.</summary>
+    public const string Failed = "failed";
+
     private const string Context = "select public.chat_context($1, $2, $3)";
     private const string DirectContext = "select public.open_direct_channel($1, $2)";
     private const string Post = "select public.post_chat_message($1, $2, $3)";
@@ -32,7 +35,7 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     private const string BeginTurn = "select state, calls from weir.begin_chat_turn($1, $2, $3, $4, $5)";
     private const string RecordCall = "select weir.record_chat_call($1, $2, $3, $4, $5)";
     private const string ReleaseTurn = "select weir.release_chat_turn($1, $2, $3)";
-    private const string RecordAnswer = "select id, is_new from weir.record_chat_answer($1, $2, $3, $4, $5, $6, $7, $8)";
+    private const string RecordAnswer = "select id, is_new from weir.record_chat_answer($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     private const string Audit = "select weir.audit_mcp_interactions($1)";
 
     /// <summary>Where a turn takes place, as the person sees it.</summary>
@@ -112,8 +115,10 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     public Task ReleaseTurnAsync(Guid agentId, Guid messageId, CancellationToken ct) =>
         databases.Engine.ExecuteAsync(ReleaseTurn, [Sql.Uuid(replicaId), Sql.Uuid(agentId), Sql.Uuid(messageId)], ct);
 
-    /// <summary>Saves the answer, which ends the turn; or finds the one that is there, if there is one.</summary>
-    public async Task<(Guid Id, bool IsNew)> RecordAnswerAsync(Guid userId, Guid agentId, Guid channelId, Guid replyTo, ChatAnswer answer, CancellationToken ct) =>
+    /// <summary>Saves the answer, which ends the turn, and with it the turn's row in the record; or finds the one that is there, if there is one.</summary>
+    /// <param name="detail">Follows the answer's id in the record.</param>
+    public async Task<(Guid Id, bool IsNew)> RecordAnswerAsync(
+        Guid userId, Guid agentId, Guid channelId, Guid replyTo, ChatAnswer answer, string outcome, string detail, TimeSpan duration, CancellationToken ct) =>
         (await databases.Engine.QueryAsync(
             RecordAnswer,
             [
@@ -125,14 +130,14 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
                 Sql.Jsonb(JsonSerializer.Serialize(answer.ToolCalls, ChatAnswer.Json)),
                 Sql.Jsonb(JsonSerializer.Serialize(answer.Usage, ChatAnswer.Json)),
                 Sql.Jsonb(JsonSerializer.Serialize(answer.Degraded, ChatAnswer.Json)),
+                Sql.Jsonb(JsonSerializer.Serialize(new { outcome, detail, duration_us = (long)duration.TotalMicroseconds })),
             ],
             r => (r.GetGuid(0), r.GetBoolean(1)),
             ct)).Single();
 
-    /// <summary>The turn's row in the record.</summary>
-    /// <param name="turnId">The person's message, which the turn's tool calls carry as their request id too.</param>
-    public Task RecordTurnAsync(
-        Guid organizationId, Guid userId, Guid agentId, Guid channelId, Guid turnId, string outcome, string? errorCode, string detail, TimeSpan duration, CancellationToken ct) =>
+    /// <summary>The row in the record of a turn that has no answer.</summary>
+    public Task RecordFailureAsync(
+        Guid organizationId, Guid userId, Guid agentId, Guid channelId, Guid messageId, string errorCode, TimeSpan duration, CancellationToken ct) =>
         databases.Engine.ExecuteAsync(
             Audit,
             [
@@ -145,10 +150,10 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
                         user_id = userId,
                         agent_id = agentId,
                         item = channelId.ToString(),
-                        request_id = turnId.ToString(),
-                        outcome,
+                        request_id = messageId.ToString(),
+                        outcome = Failed,
                         error_code = errorCode,
-                        detail,
+                        detail = "no answer",
                         duration_us = (long)duration.TotalMicroseconds,
                     },
                 })),

@@ -23,7 +23,7 @@ internal sealed record OpenTurn(
 /// <summary>The life of one chat turn.</summary>
 internal sealed class ChatTurns(
     ChatQueries queries, TurnLimits limits, TurnSources sources, TurnPrompt prompts, TurnAnswers answers, GovernedCaller caller, ModelLoop models, ChatConfig config,
-    TimeProvider time)
+    DatabaseConfig database, TimeProvider time)
 {
     /// <summary>Kept for saving and recording the answer.</summary>
     private static readonly TimeSpan Reserve = TimeSpan.FromSeconds(1);
@@ -34,6 +34,12 @@ internal sealed class ChatTurns(
     /// <summary>How often a replica looks whether the other one has answered.</summary>
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>
+    /// Turns that are opened at once; the others wait here, each in its place, and not for a connection: a crowd would use up the pool, and
+    /// who waits long for it is told that the database does not answer.
+    /// </summary>
+    private readonly SemaphoreSlim _door = new(Math.Max(1, database.PoolSize / 2));
+
     private readonly ConcurrentDictionary<(Guid Message, Guid Agent), Lazy<Task<ChatAnswer>>> _running = new();
 
     /// <summary>
@@ -41,7 +47,7 @@ internal sealed class ChatTurns(
     /// where none is named; (2) the message is saved before anything else happens. Whoever asks for too much is refused before that:
     /// by the person before the database is asked, by the agent and organization when it has said which they are.
     /// </summary>
-    /// <exception cref="WeirException">WR001, WR003, WR004, WR008: nothing was asked of anybody, and nothing is saved.</exception>
+    /// <exception cref="WeirException">WR001, WR003, WR004, WR008, WR009: nothing was asked of anybody, and nothing is saved.</exception>
     public async Task<OpenTurn> OpenAsync(Guid userId, ChatRequest request, CancellationToken ct)
     {
         var started = time.GetTimestamp();
@@ -53,18 +59,34 @@ internal sealed class ChatTurns(
         var taken = limits.Enter(userId);
         try
         {
-            // 1. Check.
-            var place = await queries.PlaceAsync(userId, request.AgentId, request.WorkspaceId, request.ChannelId, ct);
-            taken.Enter(place.OrganizationId, place.Agent?.Id);
+            await EnterAsync(ct);
+            try
+            {
+                // 1. Check.
+                var place = await queries.PlaceAsync(userId, request.AgentId, request.WorkspaceId, request.ChannelId, ct);
+                taken.Enter(place.OrganizationId, place.Agent?.Id);
 
-            // 2. Save.
-            var id = await queries.PostAsync(userId, place.ChannelId, request.Message, request.ClientMessageId, ct);
-            return new OpenTurn(userId, place.OrganizationId, place.ChannelId, place.Agent, place.Instructions, id, request.Message, started) { Place = taken };
+                // 2. Save.
+                var id = await queries.PostAsync(userId, place.ChannelId, request.Message, request.ClientMessageId, ct);
+                return new OpenTurn(userId, place.OrganizationId, place.ChannelId, place.Agent, place.Instructions, id, request.Message, started) { Place = taken };
+            }
+            finally
+            {
+                _door.Release();
+            }
         }
         catch
         {
             taken.Dispose();
             throw;
+        }
+    }
+
+    private async Task EnterAsync(CancellationToken ct)
+    {
+        if (!await _door.WaitAsync(TimeSpan.FromSeconds(config.DeadlineSeconds) / 2, ct))
+        {
+            throw new WeirException(ErrorCode.Unavailable, "Too many turns begin at once here.", "Try again in a moment.");
         }
     }
 
@@ -158,12 +180,15 @@ internal sealed class ChatTurns(
         var messages = await prompts.MakeAsync(turn, start, journal);
 
         // 6. The model and its calls.
-        var answer = await models.AskAsync(await asked, agent, messages, start.Tools, calls.CallAsync, journal, turn.WantsDeltas, deadline.Token);
+        var model = await asked;
+        var answer = await models.AskAsync(model, messages, start.Tools, calls.CallAsync, journal, turn.WantsDeltas, deadline.Token);
 
         // 7. Save, record, answer.
         var usage = models.Usage(answer, time.GetElapsedTime(turn.Started));
-        return await answers.SaveAsync(turn, agent, new ChatAnswer(
+        var saved = answers.SaveAsync(turn, agent, new ChatAnswer(
             ToolText.Trim(answer.Text), agent, Guid.Empty, turn.MessageId, journal.Calls, start.Context, journal.Degraded, usage));
+        await Task.WhenAll(saved, models.RecordAsync(agent, model));
+        return await saved;
     }
 
     /// <summary>What is left for gathering and for the model.</summary>

@@ -19,7 +19,7 @@ internal sealed class ModelLoop(ModelRouter router, ChatConfig config)
     /// <param name="call">Runs a call; of a tool that was not offered too.</param>
     /// <param name="wantsDeltas">The text is told as it comes.</param>
     public async Task<ModelAnswer> AskAsync(
-        TurnModel model, ChatAgent agent, IReadOnlyList<ChatMessage> messages, IReadOnlyList<GovernedTool> tools, CallTool call, TurnJournal journal,
+        TurnModel model, IReadOnlyList<ChatMessage> messages, IReadOnlyList<GovernedTool> tools, CallTool call, TurnJournal journal,
         bool wantsDeltas, CancellationToken ct)
     {
         var text = new StringBuilder();
@@ -66,9 +66,11 @@ internal sealed class ModelLoop(ModelRouter router, ChatConfig config)
         // What a broken stream has said was told, and stands.
         var words = Words(text);
         var said = words.Length > 0 ? ToolText.Clean(words) : $"There is no answer: {none}. What was called is in toolCalls.";
-        await router.RecordAsync(agent.Id, model);
         return new ModelAnswer(said, model.Choice, model.Usage);
     }
+
+    /// <summary>Adds what the turn took to its hour.</summary>
+    public Task RecordAsync(ChatAgent agent, TurnModel model) => router.RecordAsync(agent.Id, model);
 
     public ChatUsage Usage(ModelAnswer answer, TimeSpan duration) => new(
         answer.Choice.ToString(),

@@ -9,13 +9,14 @@ namespace Weir.Chat;
 /// <summary>How a turn ends: with an answer that is saved and recorded, with the one of before, or with none.</summary>
 internal sealed class TurnAnswers(ChatQueries queries, TurnSources sources, TimeProvider time, ILogger<TurnAnswers> logger)
 {
-    private const string Failed = "failed";
+    /// <summary>The pauses after which an answer is saved once more that the database did not take: it has cost a model and calls.</summary>
+    private static readonly TimeSpan[] Pauses = [TimeSpan.FromMilliseconds(250), TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(1)];
 
     private const string CutOff =
         "There is no answer: the first attempt at this message was cut off after it had called servers. What it called is in toolCalls, and was not called again. "
         + "Send a new message to have it done anew.";
 
-    /// <summary>Saves, then records.</summary>
+    /// <summary>Saves and records in one.</summary>
     public Task<ChatAnswer> SaveAsync(OpenTurn turn, ChatAgent agent, ChatAnswer answer) => SaveAsync(turn, agent, answer, Outcomes.Ok, $"model {answer.Usage?.Model}");
 
     /// <summary>The same answer once more; only the servers' state is as it is now.</summary>
@@ -33,7 +34,7 @@ internal sealed class TurnAnswers(ChatQueries queries, TurnSources sources, Time
     {
         var degraded = new Degradation("turn", null, null, "cut_off", "The first attempt was cut off; nothing was called again.");
         var answer = new ChatAnswer(CutOff, agent, Guid.Empty, turn.MessageId, calls, await ContextAsync(turn, agent), [degraded], Usage: null);
-        return await SaveAsync(turn, agent, answer, Failed, "cut off");
+        return await SaveAsync(turn, agent, answer, ChatQueries.Failed, "cut off");
     }
 
     /// <summary>No answer: a retry may go on at once.</summary>
@@ -42,7 +43,9 @@ internal sealed class TurnAnswers(ChatQueries queries, TurnSources sources, Time
         try
         {
             await queries.ReleaseTurnAsync(agent.Id, turn.MessageId, CancellationToken.None);
-            await RecordAsync(turn, agent, Failed, ((e as WeirException)?.Code ?? ErrorCode.Internal).Sqlstate(), "no answer");
+            await queries.RecordFailureAsync(
+                turn.OrganizationId, turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, ((e as WeirException)?.Code ?? ErrorCode.Internal).Sqlstate(),
+                time.GetElapsedTime(turn.Started), CancellationToken.None);
         }
         catch (WeirException inner)
         {
@@ -52,20 +55,22 @@ internal sealed class TurnAnswers(ChatQueries queries, TurnSources sources, Time
 
     private async Task<ChatAnswer> SaveAsync(OpenTurn turn, ChatAgent agent, ChatAnswer answer, string outcome, string how)
     {
-        var (id, isNew) = await queries.RecordAnswerAsync(turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, answer, CancellationToken.None);
-        if (!isNew)
+        var detail = $"{how}, {answer.ToolCalls.Count} tool calls, {answer.Degraded.Count} degraded";
+        for (var attempt = 0; ; attempt++)
         {
-            // This replica was taken for dead, and a retry has ended the turn: what it answered stands.
-            return await AgainAsync(turn, agent);
+            try
+            {
+                var (id, isNew) = await queries.RecordAnswerAsync(
+                    turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, answer, outcome, detail, time.GetElapsedTime(turn.Started), CancellationToken.None);
+                // Not new: it was saved and the reply was lost; or this replica was taken for dead, and a retry has ended the turn: what it answered stands.
+                return isNew ? answer with { MessageId = id } : await AgainAsync(turn, agent);
+            }
+            catch (WeirException e) when (e.Code == ErrorCode.Unavailable && attempt < Pauses.Length)
+            {
+                await Task.Delay(Pauses[attempt], time);
+            }
         }
-
-        await RecordAsync(
-            turn, agent, outcome, errorCode: null, $"answer {id}, {how}, {answer.ToolCalls.Count} tool calls, {answer.Degraded.Count} degraded");
-        return answer with { MessageId = id };
     }
-
-    private Task RecordAsync(OpenTurn turn, ChatAgent agent, string outcome, string? errorCode, string detail) => queries.RecordTurnAsync(
-        turn.OrganizationId, turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, outcome, errorCode, detail, time.GetElapsedTime(turn.Started), CancellationToken.None);
 
     private Task<ChatContext> ContextAsync(OpenTurn turn, ChatAgent agent) =>
         sources.ContextAsync(Principal.OfPerson(turn.UserId, agent.Id), CancellationToken.None);

@@ -144,6 +144,32 @@ public sealed class ChatCutTests(ChatWorld weir) : IClassFixture<ChatWorld>
         calls.ShouldBe(1);
     }
 
+    [Fact]
+    public async Task S15_an_answer_that_the_database_does_not_take_at_once_is_saved_all_the_same()
+    {
+        var agent = await weir.CreateAgentAsync();
+        var calls = 0;
+        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => $"call {Interlocked.Increment(ref calls)}"));
+        await weir.AddServerAsync(server, agent);
+        await weir.Database.Superuser.ExecuteAsync(
+            $$"""
+            create sequence public.answers;
+            create function public.refuse_the_first() returns trigger language plpgsql security definer as $$
+              begin if nextval('public.answers') = 1 then raise exception using errcode = 'WR009', message = 'away'; end if; return new; end; $$;
+            create trigger the_first before insert on public.chat_messages for each row when (new.agent_id = '{{agent}}') execute function public.refuse_the_first()
+            """,
+            [], CancellationToken.None);
+
+        var (status, answer) = await weir.PostAsync(Request(agent, "the weather?"), weir.OwnerToken);
+
+        await weir.Database.Superuser.ExecuteAsync("drop trigger the_first on public.chat_messages; drop function public.refuse_the_first; drop sequence public.answers", [], CancellationToken.None);
+        status.ShouldBe(HttpStatusCode.OK, answer.GetRawText());
+        answer.GetProperty("message").GetString()!.ShouldContain("call 1");
+        answer.GetProperty("toolCalls")[0].GetProperty("outcome").GetString().ShouldBe("ok");
+        (await weir.MessagesAsync(weir.World.ChannelId)).Count(m => m.ReplyTo == answer.GetProperty("replyTo").GetGuid()).ShouldBe(1);
+        calls.ShouldBe(1);
+    }
+
     private object Request(Guid agent, string message) => new { agentId = agent, channelId = weir.World.ChannelId, message, clientMessageId = $"{agent:N} {message}" };
 
     /// <summary>As if the time had passed in which a replica that lives answers.</summary>
