@@ -4801,6 +4801,82 @@ $$;
 ALTER FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer) OWNER TO weir_system;
 
 --
+-- Name: uuid_v7(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.uuid_v7() RETURNS uuid
+    LANGUAGE sql PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (encode(set_bit(set_bit(OVERLAY(uuid_send(gen_random_uuid()) PLACING SUBSTRING(int8send(((EXTRACT(epoch FROM clock_timestamp()) * (1000)::numeric))::bigint) FROM 3) FROM 1 FOR 6), (52)::bigint, 1), (53)::bigint, 1), 'hex'::text))::uuid AS encode;
+END;
+
+
+ALTER FUNCTION weir.uuid_v7() OWNER TO weir_owner;
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: document_chunks; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.document_chunks (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    datastore_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    ordinal integer NOT NULL,
+    heading text DEFAULT ''::text NOT NULL,
+    content text NOT NULL,
+    content_hash bytea NOT NULL,
+    terms tsvector NOT NULL,
+    embedding real[],
+    embedding_model text,
+    embedded_version bigint,
+    vector_index text,
+    CONSTRAINT document_chunks_content_hash_is_sha256 CHECK ((octet_length(content_hash) = 32)),
+    CONSTRAINT document_chunks_content_is_1_byte_to_16_kib CHECK (((octet_length(content) >= 1) AND (octet_length(content) <= 16384))),
+    CONSTRAINT document_chunks_embedding_has_its_model CHECK (((num_nonnulls(embedding, vector_index) <= 1) AND ((num_nonnulls(embedding, vector_index) = 1) = (embedding_model IS NOT NULL)))),
+    CONSTRAINT document_chunks_embedding_has_its_version CHECK (((embedding IS NULL) = (embedded_version IS NULL))),
+    CONSTRAINT document_chunks_heading_is_at_most_1000_characters CHECK ((length(heading) <= 1000))
+);
+ALTER TABLE ONLY weir.document_chunks ALTER COLUMN embedding SET STORAGE EXTERNAL;
+
+ALTER TABLE ONLY weir.document_chunks FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.document_chunks OWNER TO weir_owner;
+
+--
+-- Name: TABLE document_chunks; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.document_chunks IS 'tenant: pieces of documents, as they are found';
+
+
+--
+-- Name: first_chunks(uuid, uuid[], integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.first_chunks(p_organization_id uuid, p_datastore_ids uuid[], p_limit integer) RETURNS TABLE(id uuid, terms tsvector)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT c.id,
+     c.terms
+    FROM (unnest(first_chunks.p_datastore_ids) d(id)
+      CROSS JOIN LATERAL ( SELECT c_1.id,
+             c_1.terms
+            FROM weir.document_chunks c_1
+           WHERE ((c_1.organization_id = first_chunks.p_organization_id) AND (c_1.datastore_id = d.id))
+           ORDER BY c_1.document_id
+          LIMIT first_chunks.p_limit) c);
+END;
+
+
+ALTER FUNCTION weir.first_chunks(p_organization_id uuid, p_datastore_ids uuid[], p_limit integer) OWNER TO weir_owner;
+
+--
 -- Name: forget_vector_removals(uuid, text, uuid[]); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -7455,7 +7531,8 @@ CREATE FUNCTION weir.search_documents(p_user_id uuid, p_agent_id uuid, p_query t
     AS $$
 #variable_conflict use_column
 declare
-  v_datastores constant uuid[] := array(select k.datastore_id from weir.agent_knowledge(p_user_id, p_agent_id) k);
+  v_organization_id uuid;
+  v_datastores uuid[];
   v_limit constant integer := least(greatest(coalesce(p_limit, 10), 1), 100);
   v_text constant text := left(coalesce(p_query, ''), 1000);
   v_wanted constant text := regexp_replace(v_text, '(^|\s)-\S+', ' ', 'g');
@@ -7466,8 +7543,12 @@ declare
   v_any tsquery;
   v_not tsquery;
   v_words text[] := tsvector_to_array(to_tsvector(v_config, v_wanted));
+  v_frequent text[];
   v_found uuid[];
 begin
+  -- of one agent, hence of one organization
+  select (array_agg(k.organization_id))[1], coalesce(array_agg(k.datastore_id), '{}') into v_organization_id, v_datastores
+  from weir.agent_knowledge(p_user_id, p_agent_id) k;
   if v_words = '{}' then
     -- nothing but words that are in every sentence: a title may be made of them
     v_config := 'pg_catalog.simple'::regconfig;
@@ -7482,27 +7563,45 @@ begin
   v_all := v_scope && websearch_to_tsquery(v_config, v_text);
   v_any := weir.any_lexeme(v_words);
   v_not := weir.any_lexeme(tsvector_to_array(to_tsvector(v_config, coalesce(v_unwanted, ''))));
-  v_found := array(select c.id from weir.document_chunks c
-                   where c.terms @@ v_all and c.datastore_id = any(v_datastores) limit 300);
+  v_frequent := array(select q.word from unnest(v_words) q(word)
+                      where 0.1 < (select avg((c.terms @@ weir.lexeme_query(q.word))::integer)
+                                   from weir.first_chunks(v_organization_id, v_datastores, 100) c));
+  if cardinality(v_frequent) = cardinality(v_words)
+     and 0.1 < (select avg((c.terms @@ v_all)::integer) from weir.first_chunks(v_organization_id, v_datastores, 100) c) then
+    v_found := array(select c.id from weir.first_chunks(v_organization_id, v_datastores, 2000) c where c.terms @@ v_all limit 300);
+  else
+    v_found := array(select c.id from weir.document_chunks c
+                     where c.terms @@ v_all and c.datastore_id = any(v_datastores) limit 300);
+  end if;
   if cardinality(v_found) < v_limit then
-    v_found := v_found || array(
-      select w.id
-      from unnest(v_words) q(word)
-      cross join lateral (select c.id from weir.document_chunks c
-                          where c.terms @@ (v_scope && weir.lexeme_query(q.word)) and c.datastore_id = any(v_datastores)
-                            and (v_not is null or not c.terms @@ v_not) limit 150) w);
+    v_found := v_found
+      || array(select w.id
+               from unnest(v_frequent) q(word)
+               cross join lateral (select c.id from weir.first_chunks(v_organization_id, v_datastores, 2000) c
+                                   where c.terms @@ weir.lexeme_query(q.word) and (v_not is null or not c.terms @@ v_not) limit 150) w)
+      || array(select w.id
+               from unnest(v_words) q(word)
+               cross join lateral (select c.id from weir.document_chunks c
+                                   where c.terms @@ (v_scope && weir.lexeme_query(q.word)) and c.datastore_id = any(v_datastores)
+                                     and (v_not is null or not c.terms @@ v_not) limit 150) w
+               where q.word <> all(v_frequent));
   end if;
   return query
-  select c.id, c.document_id, s.name, d.title, d.source, c.heading, c.content, c.ordinal, r.score
-  from weir.document_chunks c
+  with best as materialized (
+    select c.id, r.score
+    from weir.document_chunks c
+    cross join lateral (select ts_rank('{0.05, 0.2, 0.4, 1}', c.terms, v_any, 32) as rank,
+                               (length(c.terms) - length(ts_delete(c.terms, v_words)))::real / cardinality(v_words) as share offset 0) m
+    cross join lateral (select (case when c.terms @@ v_all then 0.5 + m.rank / 2 else m.share * 0.4 + m.rank * 0.1 end)::real as score offset 0) r
+    where c.id = any(v_found)
+    order by r.score desc, c.id
+    limit v_limit)
+  select c.id, c.document_id, s.name, d.title, d.source, c.heading, c.content, c.ordinal, b.score
+  from best b
+  join weir.document_chunks c on c.id = b.id
   join public.documents d on d.id = c.document_id
   join public.datastores s on s.id = c.datastore_id
-  cross join lateral (select ts_rank('{0.05, 0.2, 0.4, 1}', c.terms, v_any, 32) as rank,
-                             (length(c.terms) - length(ts_delete(c.terms, v_words)))::real / cardinality(v_words) as share offset 0) m
-  cross join lateral (select (case when c.terms @@ v_all then 0.5 + m.rank / 2 else m.share * 0.4 + m.rank * 0.1 end)::real as score offset 0) r
-  where c.id = any(v_found)
-  order by r.score desc, c.id
-  limit v_limit;
+  order by b.score desc, c.id;
 end;
 $$;
 
@@ -8007,19 +8106,6 @@ $_$;
 ALTER FUNCTION weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) OWNER TO weir_system;
 
 --
--- Name: uuid_v7(); Type: FUNCTION; Schema: weir; Owner: weir_owner
---
-
-CREATE FUNCTION weir.uuid_v7() RETURNS uuid
-    LANGUAGE sql PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT (encode(set_bit(set_bit(OVERLAY(uuid_send(gen_random_uuid()) PLACING SUBSTRING(int8send(((EXTRACT(epoch FROM clock_timestamp()) * (1000)::numeric))::bigint) FROM 3) FROM 1 FOR 6), (52)::bigint, 1), (53)::bigint, 1), 'hex'::text))::uuid AS encode;
-END;
-
-
-ALTER FUNCTION weir.uuid_v7() OWNER TO weir_owner;
-
---
 -- Name: vector_schema(); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -8056,10 +8142,6 @@ $$;
 
 
 ALTER FUNCTION weir.withdraw_catalog_server(p_slug text, p_version text) OWNER TO weir_system;
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
 
 --
 -- Name: users; Type: TABLE; Schema: auth; Owner: weir_owner
@@ -9115,44 +9197,6 @@ ALTER TABLE weir.denial_counts OWNER TO weir_owner;
 --
 
 COMMENT ON TABLE weir.denial_counts IS 'tenant: equal denials of a running minute, of which the record gets one row each (no foreign keys: see 0215_denial_counts.sql)';
-
-
---
--- Name: document_chunks; Type: TABLE; Schema: weir; Owner: weir_owner
---
-
-CREATE TABLE weir.document_chunks (
-    id uuid DEFAULT weir.uuid_v7() NOT NULL,
-    organization_id uuid NOT NULL,
-    datastore_id uuid NOT NULL,
-    document_id uuid NOT NULL,
-    ordinal integer NOT NULL,
-    heading text DEFAULT ''::text NOT NULL,
-    content text NOT NULL,
-    content_hash bytea NOT NULL,
-    terms tsvector NOT NULL,
-    embedding real[],
-    embedding_model text,
-    embedded_version bigint,
-    vector_index text,
-    CONSTRAINT document_chunks_content_hash_is_sha256 CHECK ((octet_length(content_hash) = 32)),
-    CONSTRAINT document_chunks_content_is_1_byte_to_16_kib CHECK (((octet_length(content) >= 1) AND (octet_length(content) <= 16384))),
-    CONSTRAINT document_chunks_embedding_has_its_model CHECK (((num_nonnulls(embedding, vector_index) <= 1) AND ((num_nonnulls(embedding, vector_index) = 1) = (embedding_model IS NOT NULL)))),
-    CONSTRAINT document_chunks_embedding_has_its_version CHECK (((embedding IS NULL) = (embedded_version IS NULL))),
-    CONSTRAINT document_chunks_heading_is_at_most_1000_characters CHECK ((length(heading) <= 1000))
-);
-ALTER TABLE ONLY weir.document_chunks ALTER COLUMN embedding SET STORAGE EXTERNAL;
-
-ALTER TABLE ONLY weir.document_chunks FORCE ROW LEVEL SECURITY;
-
-
-ALTER TABLE weir.document_chunks OWNER TO weir_owner;
-
---
--- Name: TABLE document_chunks; Type: COMMENT; Schema: weir; Owner: weir_owner
---
-
-COMMENT ON TABLE weir.document_chunks IS 'tenant: pieces of documents, as they are found';
 
 
 --
@@ -13903,6 +13947,121 @@ GRANT ALL ON FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user
 
 
 --
+-- Name: FUNCTION uuid_v7(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.uuid_v7() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.uuid_v7() TO weir_writer;
+GRANT ALL ON FUNCTION weir.uuid_v7() TO weir_system;
+
+
+--
+-- Name: TABLE document_chunks; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.document_chunks TO weir_system;
+
+
+--
+-- Name: COLUMN document_chunks.id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT(id) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.organization_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.datastore_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT(datastore_id),INSERT(datastore_id) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.document_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT(document_id),INSERT(document_id) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.ordinal; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT(ordinal),INSERT(ordinal) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.heading; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT(heading),INSERT(heading) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.content; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT(content),INSERT(content) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.content_hash; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(content_hash) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.terms; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(terms) ON TABLE weir.document_chunks TO weir_writer;
+
+
+--
+-- Name: COLUMN document_chunks.embedding; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(embedding) ON TABLE weir.document_chunks TO weir_system;
+
+
+--
+-- Name: COLUMN document_chunks.embedding_model; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(embedding_model) ON TABLE weir.document_chunks TO weir_system;
+
+
+--
+-- Name: COLUMN document_chunks.embedded_version; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(embedded_version) ON TABLE weir.document_chunks TO weir_system;
+
+
+--
+-- Name: COLUMN document_chunks.vector_index; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(vector_index) ON TABLE weir.document_chunks TO weir_system;
+
+
+--
+-- Name: FUNCTION first_chunks(p_organization_id uuid, p_datastore_ids uuid[], p_limit integer); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.first_chunks(p_organization_id uuid, p_datastore_ids uuid[], p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.first_chunks(p_organization_id uuid, p_datastore_ids uuid[], p_limit integer) TO weir_system;
+
+
+--
 -- Name: FUNCTION forget_vector_removals(p_organization_id uuid, p_vector_index text, p_chunk_ids uuid[]); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -14822,15 +14981,6 @@ GRANT ALL ON FUNCTION weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) TO
 
 REVOKE ALL ON FUNCTION weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) TO weir_engine;
-
-
---
--- Name: FUNCTION uuid_v7(); Type: ACL; Schema: weir; Owner: weir_owner
---
-
-REVOKE ALL ON FUNCTION weir.uuid_v7() FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.uuid_v7() TO weir_writer;
-GRANT ALL ON FUNCTION weir.uuid_v7() TO weir_system;
 
 
 --
@@ -16891,104 +17041,6 @@ GRANT UPDATE(occurrences) ON TABLE weir.denial_counts TO weir_system;
 --
 
 GRANT UPDATE(last_at) ON TABLE weir.denial_counts TO weir_system;
-
-
---
--- Name: TABLE document_chunks; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT SELECT ON TABLE weir.document_chunks TO weir_system;
-
-
---
--- Name: COLUMN document_chunks.id; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT SELECT(id) ON TABLE weir.document_chunks TO weir_writer;
-
-
---
--- Name: COLUMN document_chunks.organization_id; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE weir.document_chunks TO weir_writer;
-
-
---
--- Name: COLUMN document_chunks.datastore_id; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT SELECT(datastore_id),INSERT(datastore_id) ON TABLE weir.document_chunks TO weir_writer;
-
-
---
--- Name: COLUMN document_chunks.document_id; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT SELECT(document_id),INSERT(document_id) ON TABLE weir.document_chunks TO weir_writer;
-
-
---
--- Name: COLUMN document_chunks.ordinal; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT SELECT(ordinal),INSERT(ordinal) ON TABLE weir.document_chunks TO weir_writer;
-
-
---
--- Name: COLUMN document_chunks.heading; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT SELECT(heading),INSERT(heading) ON TABLE weir.document_chunks TO weir_writer;
-
-
---
--- Name: COLUMN document_chunks.content; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT SELECT(content),INSERT(content) ON TABLE weir.document_chunks TO weir_writer;
-
-
---
--- Name: COLUMN document_chunks.content_hash; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT INSERT(content_hash) ON TABLE weir.document_chunks TO weir_writer;
-
-
---
--- Name: COLUMN document_chunks.terms; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT INSERT(terms) ON TABLE weir.document_chunks TO weir_writer;
-
-
---
--- Name: COLUMN document_chunks.embedding; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(embedding) ON TABLE weir.document_chunks TO weir_system;
-
-
---
--- Name: COLUMN document_chunks.embedding_model; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(embedding_model) ON TABLE weir.document_chunks TO weir_system;
-
-
---
--- Name: COLUMN document_chunks.embedded_version; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(embedded_version) ON TABLE weir.document_chunks TO weir_system;
-
-
---
--- Name: COLUMN document_chunks.vector_index; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(vector_index) ON TABLE weir.document_chunks TO weir_system;
 
 
 --

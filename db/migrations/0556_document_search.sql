@@ -56,10 +56,22 @@ begin
 end;
 $$;
 
+-- The first chunks of each datastore, in the order in which its documents came. In the caller's rights, and part of the caller's plan: who
+-- stops reading has not read the rest.
+create function weir.first_chunks(p_organization_id uuid, p_datastore_ids uuid[], p_limit integer) returns table (id uuid, terms tsvector)
+language sql stable rows 1000
+begin atomic
+  select c.id, c.terms
+  from unnest(p_datastore_ids) d(id)
+  cross join lateral (select c.id, c.terms from weir.document_chunks c
+                      where c.organization_id = p_organization_id and c.datastore_id = d.id order by c.document_id limit p_limit) c;
+end;
+
 -- By words. First what has all of them, as in a web search: "a phrase", or, -not. Where that is less than asked for, what has any of them:
 -- so a question in a sentence finds something. A rank is above 0.5 where all of
 -- the query holds, and below where a part of it does: there the more of its words a text has, the higher it is.
--- What is looked at is bounded: of what has all words some hundreds, and of each word some, rare words being looked at whole.
+-- What is looked at is bounded: of what has all words some hundreds, and of each word some, rare words being looked at whole. A word that
+-- is in more than a tenth of a sample is looked for in the texts themselves: the index would give all that have it before the first.
 create function weir.search_documents(p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer)
 returns table (chunk_id uuid, document_id uuid, datastore text, title text, source text, heading text, content text, ordinal integer, score real)
 language plpgsql stable security definer rows 10
@@ -67,7 +79,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-  v_datastores constant uuid[] := array(select k.datastore_id from weir.agent_knowledge(p_user_id, p_agent_id) k);
+  v_organization_id uuid;
+  v_datastores uuid[];
   v_limit constant integer := least(greatest(coalesce(p_limit, 10), 1), 100);
   v_text constant text := left(coalesce(p_query, ''), 1000);
   v_wanted constant text := regexp_replace(v_text, '(^|\s)-\S+', ' ', 'g');
@@ -78,8 +91,12 @@ declare
   v_any tsquery;
   v_not tsquery;
   v_words text[] := tsvector_to_array(to_tsvector(v_config, v_wanted));
+  v_frequent text[];
   v_found uuid[];
 begin
+  -- of one agent, hence of one organization
+  select (array_agg(k.organization_id))[1], coalesce(array_agg(k.datastore_id), '{}') into v_organization_id, v_datastores
+  from weir.agent_knowledge(p_user_id, p_agent_id) k;
   if v_words = '{}' then
     -- nothing but words that are in every sentence: a title may be made of them
     v_config := 'pg_catalog.simple'::regconfig;
@@ -94,27 +111,45 @@ begin
   v_all := v_scope && websearch_to_tsquery(v_config, v_text);
   v_any := weir.any_lexeme(v_words);
   v_not := weir.any_lexeme(tsvector_to_array(to_tsvector(v_config, coalesce(v_unwanted, ''))));
-  v_found := array(select c.id from weir.document_chunks c
-                   where c.terms @@ v_all and c.datastore_id = any(v_datastores) limit 300);
+  v_frequent := array(select q.word from unnest(v_words) q(word)
+                      where 0.1 < (select avg((c.terms @@ weir.lexeme_query(q.word))::integer)
+                                   from weir.first_chunks(v_organization_id, v_datastores, 100) c));
+  if cardinality(v_frequent) = cardinality(v_words)
+     and 0.1 < (select avg((c.terms @@ v_all)::integer) from weir.first_chunks(v_organization_id, v_datastores, 100) c) then
+    v_found := array(select c.id from weir.first_chunks(v_organization_id, v_datastores, 2000) c where c.terms @@ v_all limit 300);
+  else
+    v_found := array(select c.id from weir.document_chunks c
+                     where c.terms @@ v_all and c.datastore_id = any(v_datastores) limit 300);
+  end if;
   if cardinality(v_found) < v_limit then
-    v_found := v_found || array(
-      select w.id
-      from unnest(v_words) q(word)
-      cross join lateral (select c.id from weir.document_chunks c
-                          where c.terms @@ (v_scope && weir.lexeme_query(q.word)) and c.datastore_id = any(v_datastores)
-                            and (v_not is null or not c.terms @@ v_not) limit 150) w);
+    v_found := v_found
+      || array(select w.id
+               from unnest(v_frequent) q(word)
+               cross join lateral (select c.id from weir.first_chunks(v_organization_id, v_datastores, 2000) c
+                                   where c.terms @@ weir.lexeme_query(q.word) and (v_not is null or not c.terms @@ v_not) limit 150) w)
+      || array(select w.id
+               from unnest(v_words) q(word)
+               cross join lateral (select c.id from weir.document_chunks c
+                                   where c.terms @@ (v_scope && weir.lexeme_query(q.word)) and c.datastore_id = any(v_datastores)
+                                     and (v_not is null or not c.terms @@ v_not) limit 150) w
+               where q.word <> all(v_frequent));
   end if;
   return query
-  select c.id, c.document_id, s.name, d.title, d.source, c.heading, c.content, c.ordinal, r.score
-  from weir.document_chunks c
+  with best as materialized (
+    select c.id, r.score
+    from weir.document_chunks c
+    cross join lateral (select ts_rank('{0.05, 0.2, 0.4, 1}', c.terms, v_any, 32) as rank,
+                               (length(c.terms) - length(ts_delete(c.terms, v_words)))::real / cardinality(v_words) as share offset 0) m
+    cross join lateral (select (case when c.terms @@ v_all then 0.5 + m.rank / 2 else m.share * 0.4 + m.rank * 0.1 end)::real as score offset 0) r
+    where c.id = any(v_found)
+    order by r.score desc, c.id
+    limit v_limit)
+  select c.id, c.document_id, s.name, d.title, d.source, c.heading, c.content, c.ordinal, b.score
+  from best b
+  join weir.document_chunks c on c.id = b.id
   join public.documents d on d.id = c.document_id
   join public.datastores s on s.id = c.datastore_id
-  cross join lateral (select ts_rank('{0.05, 0.2, 0.4, 1}', c.terms, v_any, 32) as rank,
-                             (length(c.terms) - length(ts_delete(c.terms, v_words)))::real / cardinality(v_words) as share offset 0) m
-  cross join lateral (select (case when c.terms @@ v_all then 0.5 + m.rank / 2 else m.share * 0.4 + m.rank * 0.1 end)::real as score offset 0) r
-  where c.id = any(v_found)
-  order by r.score desc, c.id
-  limit v_limit;
+  order by b.score desc, c.id;
 end;
 $$;
 
@@ -205,11 +240,11 @@ exception
 end;
 $$;
 
-revoke all on function weir.agent_knowledge(uuid, uuid), weir.lexeme_query(text), weir.any_lexeme(text[]),
+revoke all on function weir.agent_knowledge(uuid, uuid), weir.lexeme_query(text), weir.any_lexeme(text[]), weir.first_chunks(uuid, uuid[], integer),
   weir.search_documents(uuid, uuid, text, integer), weir.passages(uuid, uuid, uuid[]),
   weir.chunk_vectors(uuid, uuid, uuid, text, bigint, bigint), weir.vector_schema(), weir.search_vectors(uuid, uuid, text, real[], integer)
   from public;
-grant execute on function weir.lexeme_query(text), weir.any_lexeme(text[]) to weir_system;
+grant execute on function weir.lexeme_query(text), weir.any_lexeme(text[]), weir.first_chunks(uuid, uuid[], integer) to weir_system;
 grant execute on function weir.agent_knowledge(uuid, uuid), weir.search_documents(uuid, uuid, text, integer),
   weir.passages(uuid, uuid, uuid[]), weir.chunk_vectors(uuid, uuid, uuid, text, bigint, bigint), weir.vector_schema(),
   weir.search_vectors(uuid, uuid, text, real[], integer) to weir_engine;

@@ -66,6 +66,39 @@ begin
 end;
 $$;
 
+-- What the organizations of populate have said and know: each a channel with messages, of which one is being
+-- answered, settings for each agent's model, and a datastore of its first agent with documents.
+create function bulk.add_texts(organizations integer, agents integer, texts integer) returns void
+language plpgsql
+as $$
+begin
+  set local session_replication_role = replica;
+  insert into public.chat_channels (id, organization_id, workspace_id, name)
+  select bulk.id('channel', o), bulk.id('organization', o), bulk.id('workspace', o), 'General' from generate_series(0, organizations - 1) o;
+  insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, user_id, content)
+  select bulk.id('message', o * texts + t), bulk.id('organization', o), bulk.id('workspace', o), bulk.id('channel', o), 'user', bulk.id('user', o), 'hello'
+  from generate_series(0, texts - 1) t, generate_series(0, organizations - 1) o;
+  insert into weir.chat_turns (organization_id, message_id, agent_id, replica_id, leased_until)
+  select bulk.id('organization', o), bulk.id('message', o * texts + 1), bulk.id('agent', o * agents), bulk.id('replica', 1), now() from generate_series(0, organizations - 1) o;
+  insert into public.user_profiles (user_id, display_name) select bulk.id('user', o), 'User ' || o from generate_series(0, organizations - 1) o;
+  insert into public.model_settings (organization_id, agent_id, retries)
+  select bulk.id('organization', n / agents), bulk.id('agent', n), 1 from generate_series(0, organizations * agents - 1) n;
+  insert into public.datastores (id, organization_id, name)
+  select bulk.id('datastore', o), bulk.id('organization', o), 'Handbook' from generate_series(0, organizations - 1) o;
+  insert into public.agent_datastores (organization_id, agent_id, datastore_id)
+  select bulk.id('organization', o), bulk.id('agent', o * agents), bulk.id('datastore', o) from generate_series(0, organizations - 1) o;
+  insert into public.documents (id, organization_id, datastore_id, title, media_type, content_hash, size_bytes, chunk_count)
+  select bulk.id('document', o * texts + t), bulk.id('organization', o), bulk.id('datastore', o), 'Page ' || t, 'text/plain',
+         sha256(convert_to('page ' || t, 'UTF8')), 40, 1
+  from generate_series(0, texts - 1) t, generate_series(0, organizations - 1) o;
+  insert into weir.document_chunks (organization_id, datastore_id, document_id, ordinal, content, content_hash, terms, embedding, embedding_model, embedded_version)
+  select d.organization_id, d.datastore_id, d.id, 0, d.title, d.content_hash, weir.chunk_terms(d.datastore_id, d.title, '', 'every page of a handbook'),
+         '{1}', 'm', 1
+  from public.documents d;
+  set local session_replication_role = origin;
+end;
+$$;
+
 -- One batch of admission, by the keys of agents chosen at random: how many were admitted. The tool's argument rule is read,
 -- and, where asked for, the limit of a fifth of the grants counted.
 create function bulk.admit(p_calls integer, p_organizations integer, p_agents integer, p_servers integer, p_limited boolean)

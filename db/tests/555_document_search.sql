@@ -42,6 +42,17 @@ select lives_ok(format('select * from weir.search_documents(%L, %L, %L, 10)', pg
   '''', '''''', ''':*', '& | ! ( )', ':*', '\', E'\\''', 'a:b:c', '<->', '%', repeat('a', 100000), repeat('a ', 50000), repeat('''', 3000), 'x'':A|''y', E'\u202e\u200b\u0001', '日本語 файл 🏴', repeat('é', 3000),
   'http://a.example/b?c=d&e=f''', '$1', 'the', 'the of and', '"', '"" or -', '- -x --y', '\''\\', 'o''neill\']) q;
 
+-- A word that is in many texts is looked for in these, a rare one in the index
+savepoint many;
+select pg_temp.ingest('m' || n, 'Shelf ' || n, 'A staple of the kitchen: ' || n) from generate_series(1, 40) n \g /dev/null
+select pg_temp.ingest('rare', 'Shelf 41', 'A staple that is a quince.') \g /dev/null
+select is(pg_temp.find(q, p_limit => n), r, 'among many: ' || q) from (values
+  ('quince', 10, 'rare'), ('staple', 3, 'm1 m2 m3'), ('staple kitchen', 2, 'm1 m2'), ('quince staple', 10, 'rare m1 m2 m3 m4 m5 m6 m7 m8 m9'), ('staple kangaroo quince', 2, 'rare m1'),
+  ('a quince or a kangaroo', 10, 'rare'), ('holiday staple', 1, 'leave')) t(q, n, r);
+select is((select count(*) from regexp_split_to_table(pg_temp.find(q, p_limit => 100), ' ')), n, format('among many: %s has %s', q, n)) from (values
+  ('staple', 41::bigint), ('staple -quince', 40), ('staple -kitchen', 1), ('staple kangaroo', 41)) t(q, n);
+rollback to many;
+
 -- For whom
 select is(pg_temp.find('holiday', w, g), r, format('%s through %s: %s', w, g, r)) from (values
   ('ann', 'robo', 'leave travel'), ('adam', 'robo', 'WR004'), ('mel', 'robo', 'WR004'), ('vic', 'robo', 'WR004'), ('sam', 'robo', 'WR004'), ('bob', 'robo', 'WR004'), ('otto', 'robo', 'WR004'),

@@ -26,6 +26,18 @@ public sealed partial class PlanTests(TestDatabase database) : IClassFixture<Tes
         { "weir_engine", "select * from weir.agent_catalog(bulk.key_id(14), bulk.secret_hash(14), null, null, null)" },
         { "weir_engine", "select * from weir.find_tools(bulk.key_id(14), bulk.secret_hash(14), null, null, 'tool seven or tol_8', 10)" },
         { "weir_engine", "select * from weir.definitions(array[bulk.id('server', 14)], array['tool'], array['tool_1'], array[sha256('tool_1')])" },
+        { "weir_engine", "select * from weir.search_documents(bulk.id('user', 7), bulk.id('agent', 14), 'page 3', 10)" },
+        { "weir_engine", "select * from weir.search_documents(bulk.id('user', 7), bulk.id('agent', 14), 'every handbook', 10)" },
+        { "weir_engine", "select * from weir.search_documents(bulk.id('user', 7), bulk.id('agent', 14), 'a handbook of 3 kangaroos', 10)" },
+        { "weir_engine", "select * from weir.passages(bulk.id('user', 7), bulk.id('agent', 14), array[bulk.id('chunk', 14)])" },
+        { "weir_engine", "select * from weir.chunk_vectors(bulk.id('user', 7), bulk.id('agent', 14), bulk.id('datastore', 7), 'm', 0, 1)" },
+        { "weir_engine", "select weir.chat_turn_settings(bulk.id('user', 7), bulk.id('agent', 14))" },
+        { "weir_engine", "select * from weir.model_settings_for(bulk.id('user', 7), bulk.id('agent', 14))" },
+        { "weir_engine", "select * from weir.begin_chat_turn(bulk.id('replica', 1), bulk.id('user', 7), bulk.id('agent', 14), bulk.id('message', 7 * 20), '1 minute')" },
+        { "weir_engine", "select * from weir.record_chat_answer(bulk.id('user', 7), bulk.id('agent', 14), bulk.id('channel', 7), bulk.id('message', 7 * 20), 'hi', '[]', null, '[]', '{}')" },
+        { Owner, "select chat_context(bulk.id('agent', 14), null, bulk.id('channel', 7))" },
+        { Owner, "select post_chat_message(bulk.id('channel', 7), 'hello', 'once')" },
+        { Owner, "select * from get_chat_messages_with_details(bulk.id('channel', 7))" },
         { Owner, "select * from get_organization_mcp_configs(bulk.id('organization', 7))" },
         { Owner, "select * from get_organization_mcp_configs(bulk.id('organization', 7), bulk.id('agent', 14))" },
         { Owner, "select validate_mcp_access(bulk.id('agent', 14), bulk.id('server', 14))" },
@@ -50,7 +62,7 @@ public sealed partial class PlanTests(TestDatabase database) : IClassFixture<Tes
         }
 
         await database.Superuser.ExecuteAsync(await File.ReadAllTextAsync(Repository.PathOf("db/testing/bulk.sql"), Cancelled), [], Cancelled);
-        await database.Superuser.ExecuteAsync("select bulk.populate(2000, 2, 2, 5000)", [], Cancelled);
+        await database.Superuser.ExecuteAsync("select bulk.populate(2000, 2, 2, 5000); select bulk.add_texts(2000, 2, 20)", [], Cancelled);
         await database.Superuser.ExecuteAsync("analyze", [], Cancelled);
     }
 
