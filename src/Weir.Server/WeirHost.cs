@@ -233,6 +233,7 @@ internal static class WeirHost
                 config.Embeddings, s.GetRequiredService<EgressHttp>(), Environment.GetEnvironmentVariable, time));
         }
 
+        services.AddSingleton(new DocumentLimits(config, time));
         services.AddSingleton(s => new KnowledgeSearch(
             s.GetRequiredService<KnowledgeQueries>(), s.GetRequiredService<VectorBackends>(), s.GetService<IEmbeddingGenerator<string, Embedding<float>>>(), config, time));
         services.AddSingleton(s => new EmbeddingWorker(

@@ -22,16 +22,18 @@ internal static class KnowledgeEndpoints
         routes.MapPost("/functions/v1/documents/search", SearchAsync);
     }
 
-    private static async Task IngestAsync(HttpContext http, PersonTokens tokens, Documents documents, KnowledgeConfig config)
+    private static async Task IngestAsync(HttpContext http, PersonTokens tokens, Documents documents, DocumentLimits limits, KnowledgeConfig config)
     {
         var user = await PersonAsync(http, tokens);
+        using var open = limits.Enter(user);
         var request = DocumentRequest.Parse(await BodyAsync(http, config.MaxDocumentBytes));
         await http.Response.WriteAsJsonAsync(await documents.IngestAsync(user, request, http.RequestAborted), Json, http.RequestAborted);
     }
 
-    private static async Task SearchAsync(HttpContext http, PersonTokens tokens, KnowledgeSearch search, WeirConfig config)
+    private static async Task SearchAsync(HttpContext http, PersonTokens tokens, KnowledgeSearch search, DocumentLimits limits, WeirConfig config)
     {
         var user = await PersonAsync(http, tokens);
+        using var open = limits.Enter(user);
         var request = SearchRequest.Parse(await BodyAsync(http, config.Mcp.MaxBodyBytes));
         var answer = await search.FindAsync(Principal.OfPerson(user, request.AgentId), request.Query, request.Limit, http.RequestAborted);
         await http.Response.WriteAsJsonAsync(answer, Json, http.RequestAborted);

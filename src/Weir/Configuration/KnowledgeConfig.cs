@@ -18,6 +18,12 @@ internal sealed record KnowledgeConfig
     /// <summary>Most memory for vectors that this process searches itself. MiB.</summary>
     public int VectorCacheMegabytes { get; init; } = 512;
 
+    /// <summary>Most requests that one person has open at a replica; 0: no bound. Requests.</summary>
+    public int MaxConcurrentPerPerson { get; init; } = 16;
+
+    /// <summary>Most requests that one person begins in a minute at a replica; 0: no bound. Requests.</summary>
+    public int PerMinutePerPerson { get; init; } = 600;
+
     public EmbeddingsConfig Embeddings { get; init; } = new();
 
     public PineconeConfig Pinecone { get; init; } = new();
@@ -32,6 +38,8 @@ internal sealed record KnowledgeConfig
             ChunkOverlap = reader.Integer("knowledge.chunkOverlap", defaults.ChunkOverlap, 0, 1000),
             Vectors = reader.Text("knowledge.vectors", defaults.Vectors)!,
             VectorCacheMegabytes = reader.Integer("knowledge.vectorCacheMegabytes", defaults.VectorCacheMegabytes, 1, 65_536),
+            MaxConcurrentPerPerson = reader.Integer("knowledge.maxConcurrentPerPerson", defaults.MaxConcurrentPerPerson, 0, 100_000),
+            PerMinutePerPerson = reader.Integer("knowledge.perMinutePerPerson", defaults.PerMinutePerPerson, 0, 1_000_000),
             Embeddings = EmbeddingsConfig.Read(reader),
             Pinecone = PineconeConfig.Read(reader),
         };

@@ -33,6 +33,23 @@ public sealed class ChatDegradedTests(ChatWorld weir) : IClassFixture<ChatWorld>
     }
 
     [Fact]
+    public async Task S3_of_ten_megabytes_that_a_tool_answers_the_turn_takes_a_part()
+    {
+        var agent = await weir.CreateAgentAsync();
+        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => "sunny " + new string('x', 10 * 1024 * 1024)));
+        await weir.AddServerAsync(server, agent);
+
+        var (status, answer) = await weir.ChatAsync(agent, "the weather?");
+
+        status.ShouldBe(HttpStatusCode.OK);
+        var call = answer.GetProperty("toolCalls").EnumerateArray().Single();
+        call.GetProperty("outcome").GetString().ShouldBe("ok");
+        answer.GetProperty("message").GetString()!.ShouldSatisfyAllConditions(m => m.ShouldContain("sunny"), m => m.Length.ShouldBeLessThan(64 * 1024));
+        answer.GetRawText().Length.ShouldBeLessThan(128 * 1024, "nothing of it is anywhere else in the answer");
+        (await weir.MessagesAsync(weir.World.ChannelId)).Count(m => m.ReplyTo == answer.GetProperty("replyTo").GetGuid()).ShouldBe(1);
+    }
+
+    [Fact]
     public async Task S11_where_the_first_server_fails_the_next_one_of_the_same_tool_answers()
     {
         var agent = await weir.CreateAgentAsync();

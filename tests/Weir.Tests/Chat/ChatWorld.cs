@@ -15,7 +15,7 @@ namespace Weir.Tests.Chat;
 /// <summary>A replica with a short turn, and what tests of chat need: people, servers with marked tools, and the call itself.</summary>
 public class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
 {
-    internal const int DeadlineSeconds = 4;
+    internal const int DeadlineSeconds = 6;
 
     internal Guid OwnerId => World.OwnerId;
 
