@@ -51,6 +51,45 @@ public sealed class EmbeddingTests(EmbeddingWorld weir) : IClassFixture<Embeddin
     }
 
     [Fact]
+    public async Task Vectors_that_are_read_for_long_are_named_as_missing_and_are_there_for_a_later_question()
+    {
+        const string Signature = "(uuid, uuid, uuid, text, bigint, bigint)";
+        var (agent, datastore) = await weir.CreateAsync();
+        await weir.UntilEmbeddedAsync(await weir.IngestAsync(datastore, "Late", "a storm"));
+        await weir.Database.Superuser.ExecuteAsync(
+            $$"""
+            alter function weir.chunk_vectors{{Signature}} rename to chunk_vectors_at_once;
+            create function weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint)
+            returns table (chunk_id uuid, embedding real[]) language plpgsql as $$
+            begin
+              perform pg_advisory_xact_lock_shared(4711);
+              return query select * from weir.chunk_vectors_at_once(p_user_id, p_agent_id, p_datastore_id, p_model, p_after, p_until);
+            end; $$
+            """,
+            [], CancellationToken.None);
+        try
+        {
+            await using (var holder = await weir.Database.Superuser.OpenConnectionAsync())
+            {
+                await using var transaction = await holder.BeginTransactionAsync();
+                await using var hold = new Npgsql.NpgsqlCommand("select pg_advisory_xact_lock(4711)", holder, transaction);
+                await hold.ExecuteNonQueryAsync();
+
+                var answer = await weir.FindAsync(agent, "rain");
+                answer.Passages.ShouldBeEmpty();
+                answer.Missing.ShouldHaveSingleItem().ShouldContain("vectors");
+            }
+
+            await Until.AsyncTrue(async () => (await weir.TitlesAsync(agent, "rain")) is ["Late"], "the vectors are read");
+        }
+        finally
+        {
+            await weir.Database.Superuser.ExecuteAsync(
+                $"drop function weir.chunk_vectors{Signature}; alter function weir.chunk_vectors_at_once{Signature} rename to chunk_vectors", [], CancellationToken.None);
+        }
+    }
+
+    [Fact]
     public async Task A03_kept_vectors_hold_no_permission()
     {
         var (agent, datastore) = await weir.CreateAsync();
