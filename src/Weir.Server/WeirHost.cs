@@ -205,7 +205,7 @@ internal static class WeirHost
         services.AddSingleton<TurnLimits>();
         services.AddSingleton<TokenCounter>();
         services.AddSingleton<ServerContext>();
-        services.AddSingleton<TurnSources>();
+        services.AddSingleton(s => ActivatorUtilities.CreateInstance<TurnSources>(s, config.Database));
         services.AddSingleton<TurnPrompt>();
         services.AddSingleton<TurnAnswers>();
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<ChatTurns>(s, config.Database));

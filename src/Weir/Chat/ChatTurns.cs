@@ -34,11 +34,7 @@ internal sealed class ChatTurns(
     /// <summary>How often a replica looks whether the other one has answered.</summary>
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>
-    /// Turns that are opened at once; the others wait here, each in its place, and not for a connection: a crowd would use up the pool, and
-    /// who waits long for it is told that the database does not answer.
-    /// </summary>
-    private readonly SemaphoreSlim _door = new(Math.Max(1, database.PoolSize / 2));
+    private readonly TurnDoor _door = new(database.PoolSize, time);
 
     private readonly ConcurrentDictionary<(Guid Message, Guid Agent), Lazy<Task<ChatAnswer>>> _running = new();
 
@@ -59,34 +55,21 @@ internal sealed class ChatTurns(
         var taken = limits.Enter(userId);
         try
         {
-            await EnterAsync(ct);
-            try
-            {
-                // 1. Check.
-                var place = await queries.PlaceAsync(userId, request.AgentId, request.WorkspaceId, request.ChannelId, ct);
-                taken.Enter(place.OrganizationId, place.Agent?.Id);
+            using var inside = await _door.EnterAsync(TimeSpan.FromSeconds(config.DeadlineSeconds) / 2, ct)
+                ?? throw new WeirException(ErrorCode.Unavailable, "Too many turns begin at once here.", "Try again in a moment.");
 
-                // 2. Save.
-                var id = await queries.PostAsync(userId, place.ChannelId, request.Message, request.ClientMessageId, ct);
-                return new OpenTurn(userId, place.OrganizationId, place.ChannelId, place.Agent, place.Instructions, id, request.Message, started) { Place = taken };
-            }
-            finally
-            {
-                _door.Release();
-            }
+            // 1. Check.
+            var place = await queries.PlaceAsync(userId, request.AgentId, request.WorkspaceId, request.ChannelId, ct);
+            taken.Enter(place.OrganizationId, place.Agent?.Id);
+
+            // 2. Save.
+            var id = await queries.PostAsync(userId, place.ChannelId, request.Message, request.ClientMessageId, ct);
+            return new OpenTurn(userId, place.OrganizationId, place.ChannelId, place.Agent, place.Instructions, id, request.Message, started) { Place = taken };
         }
         catch
         {
             taken.Dispose();
             throw;
-        }
-    }
-
-    private async Task EnterAsync(CancellationToken ct)
-    {
-        if (!await _door.WaitAsync(TimeSpan.FromSeconds(config.DeadlineSeconds) / 2, ct))
-        {
-            throw new WeirException(ErrorCode.Unavailable, "Too many turns begin at once here.", "Try again in a moment.");
         }
     }
 

@@ -22,18 +22,25 @@ internal sealed record TurnStart(
 /// degraded, with its reason; the turn goes on without it.
 /// </summary>
 internal sealed class TurnSources(
-    ChatQueries queries, AgentCatalogs catalogs, Definitions definitions, ServerContext servers, KnowledgeSearch knowledge, ChatConfig config, TimeProvider time)
+    ChatQueries queries, AgentCatalogs catalogs, Definitions definitions, ServerContext servers, KnowledgeSearch knowledge, ChatConfig config,
+    DatabaseConfig database, TimeProvider time)
 {
     private const int MaxDocuments = 8;
+
+    private readonly TurnDoor _door = new(database.PoolSize, time);
 
     private sealed record Found(AgentCatalog Catalog, TurnSettings Settings, IReadOnlyList<GovernedTool> Tools);
 
     public async Task<TurnStart> GatherAsync(Principal principal, OpenTurn turn, CallTool call, TurnJournal journal, CancellationToken ct)
     {
+        // Its own share begins when its place has come; who waits for too long goes in all the same, and has less time for its model.
+        using var inside = await _door.EnterAsync(TimeSpan.FromSeconds(config.DeadlineSeconds) / 4, ct);
         using var share = new Share(config, time, journal, ct);
         var history = share.RunAsync("history", token => HistoryAsync(principal, turn, token));
         var documents = share.RunAsync("documents", token => PassagesAsync(principal, turn.Message, journal, token));
         var found = await share.RunAsync("catalog", token => CatalogAsync(principal, call, journal, token));
+        await history;
+        inside?.Dispose();
         var context = found is null ? ChatContext.None : Describe(found.Catalog);
         foreach (var server in context.Servers.Where(s => !IsUsable(s.Status)))
         {
