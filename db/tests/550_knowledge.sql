@@ -122,6 +122,8 @@ rollback to s;
 update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
 update organizations set max_documents = case id when pg_temp.id('a') then 2 else 1000 end where id in (pg_temp.id('a'), pg_temp.id('b'));
 select is(pg_temp.ingest('mel', 'more', d), r, format('M12_each_by_its_own_limit: %s', d)) from (values ('docs', 'WR006'), ('bdocs', 'ok')) t(d, r);
+update organizations set max_datastores = case id when pg_temp.id('a') then 3 else 2 end where id in (pg_temp.id('a'), pg_temp.id('b'));
+select is(pg_temp.outcome('mel', format('select create_datastore({%s}, %L)', o, 'Of Mel')), r, format('M12_of_datastores_too: %s', o)) from (values ('a', 'WR006'), ('b', 'ok')) t(o, r);
 rollback to s;
 
 -- The walls under the functions
