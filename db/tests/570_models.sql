@@ -61,6 +61,12 @@ insert into organization_members (organization_id, user_id, role) values (pg_tem
 select pg_temp.choose('bob', '{"owners_may_choose": true}', p_organization => 'b') \g /dev/null
 select is(pg_temp.choose('mia', '{}', 'robo'), 'WR003', 'V8_what_b_allows_is_not_allowed_in_a');
 rollback to s;
+-- Who is no admin any more when they have got the lock
+select pg_temp.while_waiting($$update public.organization_members set role = 'member' where organization_id = {a} and user_id = {adam}$$) \g /dev/null
+select is(pg_temp.choose('adam', '{}'), 'WR003', 'A16_who_waited_for_the_end_of_their_role_removes_nothing');
+select is((select concat_ws(' ', (select count(*) from model_settings where organization_id = pg_temp.id('a')), l.decision) from mcp_interaction_logs l
+  where l.user_id = pg_temp.id('adam') and l.item = 'set_model_settings' order by l.recorded_at desc, l.created_at desc limit 1), '1 denied', 'T16_and_the_record_does_not_say_so');
+rollback to s;
 
 -- What is set, and what goes
 select is(pg_temp.goes(), 'open/small', 'without its own, the organization''s');
