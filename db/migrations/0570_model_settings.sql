@@ -108,6 +108,18 @@ begin
 end;
 $$;
 
+-- Whether the caller chooses for the organization, or for that agent of it.
+create function weir.may_choose_model(p_organization_id uuid, p_agent_id uuid) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (select from weir.my_organizations('admin') o where o = p_organization_id)
+      or (p_agent_id is not null and exists (select from weir.my_agents() a where a = p_agent_id)
+          and exists (select from weir.owners_may_choose_models() o where o = p_organization_id));
+end;
+$$;
+
 -- Replaces what is set for the organization, or for an agent of it; what is null or absent is not set. Nothing at all removes it.
 create function weir.set_model_settings(p_organization_id uuid, p_settings jsonb, p_agent_id uuid) returns jsonb
 language plpgsql volatile security definer
@@ -116,6 +128,7 @@ as $$
 declare
   v_settings constant jsonb := jsonb_strip_nulls(coalesce(nullif(p_settings, 'null'), '{}'));
   v_error text;
+  v_may boolean;
   v_constraint text;
 begin
   if weir.actor_id() is null then
@@ -123,17 +136,21 @@ begin
   elsif not exists (select from weir.my_organizations() o where o = p_organization_id)
         or (p_agent_id is not null and not exists (select from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id)) then
     return weir.refuse('WR004', 'there is no such organization or agent', 'lifecycle', p_organization_id, p_item => 'set_model_settings');
-  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id)
-        and not (p_agent_id is not null and exists (select from weir.my_agents() a where a = p_agent_id)
-                 and exists (select from weir.owners_may_choose_models() o where o = p_organization_id)) then
+  end if;
+  v_may := weir.may_choose_model(p_organization_id, p_agent_id);
+  if v_may then
+    v_error := weir.model_settings_error(v_settings, p_agent_id is not null);
+    if v_error is not null then
+      return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_agent_id, p_item => 'set_model_settings');
+    end if;
+    perform weir.lock_organization(p_organization_id);
+    -- looked at again under it: of what the caller may not remove any more, row-level security removes nothing and says nothing
+    v_may := weir.may_choose_model(p_organization_id, p_agent_id);
+  end if;
+  if not v_may then
     return weir.refuse('WR003', 'models are chosen by an owner or admin, and for an agent by its owner where the organization allows it', 'lifecycle',
                        p_organization_id, p_agent_id, p_item => 'set_model_settings');
   end if;
-  v_error := weir.model_settings_error(v_settings, p_agent_id is not null);
-  if v_error is not null then
-    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_agent_id, p_item => 'set_model_settings');
-  end if;
-  perform weir.lock_organization(p_organization_id);
   delete from public.model_settings s where s.organization_id = p_organization_id and s.agent_id is not distinct from p_agent_id;
   if v_settings <> '{}' then
     insert into public.model_settings (organization_id, agent_id, provider, model, fallback_provider, fallback_model, temperature, max_tokens,
@@ -176,8 +193,9 @@ end;
 $$;
 
 revoke all on function weir.owners_may_choose_models(), weir.model_is_offered(text, text), weir.model_settings_error(jsonb, boolean),
-  weir.set_model_settings(uuid, jsonb, uuid), weir.model_settings_for(uuid, uuid) from public;
-grant execute on function weir.owners_may_choose_models(), weir.model_is_offered(text, text), weir.model_settings_error(jsonb, boolean) to weir_writer;
+  weir.may_choose_model(uuid, uuid), weir.set_model_settings(uuid, jsonb, uuid), weir.model_settings_for(uuid, uuid) from public;
+grant execute on function weir.owners_may_choose_models(), weir.model_is_offered(text, text), weir.model_settings_error(jsonb, boolean),
+  weir.may_choose_model(uuid, uuid) to weir_writer;
 grant execute on function weir.set_model_settings(uuid, jsonb, uuid) to authenticated;
 grant execute on function weir.model_settings_for(uuid, uuid) to weir_engine;
 grant create on schema weir to weir_system, weir_writer;

@@ -102,6 +102,16 @@ begin
 end;
 $$;
 
+-- What another session commits while a function waits for an organization's lock: from now on, until the next rollback to a savepoint,
+-- who takes the lock runs this statement. One that raises says that nobody takes it. Two sessions at once: AdminRaceTests.
+create function pg_temp.while_waiting(p_sql text) returns void language plpgsql as $$
+begin
+  execute format('create or replace function weir.lock_organization(p_organization_id uuid) returns void language plpgsql security definer
+    set search_path = pg_catalog, pg_temp as %L', 'begin ' || pg_temp.expand(p_sql) || '; end');
+  execute format('alter function weir.lock_organization(uuid) owner to %I', current_user);
+end;
+$$;
+
 -- Runs a creating function and keeps the id of its answer.
 create function pg_temp.make(p_name text, p_actor text, p_sql text) returns uuid language plpgsql as $$
 declare

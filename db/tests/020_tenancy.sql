@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(69);
+select plan(70);
 
 -- Owner
 select is(pg_temp.be('ann', 'select count(*) from organizations'), '1', 'the owner sees the organization, and no other');
@@ -35,6 +35,10 @@ select is(pg_temp.outcome('mia', $$select create_agent({a}, 'Second', workspace_
   'a member creates an agent in a workspace');
 select is(pg_temp.outcome('mia', $$select create_agent({a}, 'Third', workspace_id => {den})$$), 'WR004',
   'V8_an_agent_is_not_put_into_a_foreign_workspace');
+savepoint s;
+update organization_members set role = 'admin' where organization_id = pg_temp.id('b') and user_id = pg_temp.id('mel');
+select is(pg_temp.outcome('mel', $$select create_agent({a}, '', workspace_id => {den})$$), 'WR004', 'V8_nor_by_who_sees_it');
+rollback to s;
 select is(pg_temp.be('mia', $$select count(*) from agent_api_keys$$), '1', 'the agent''s owner sees its keys');
 select is(pg_temp.be('mia', $$select secret_hash from agent_api_keys$$), '42501', 'and never the hash of the secret');
 select is(pg_temp.be('mel', $$select count(*) from agent_api_keys$$), '0', 'another member sees no keys');

@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(68);
+select plan(69);
 
 -- An admin creates
 select is(pg_temp.outcome('adam', $$select manage_mcp_servers('create', {a}, '{"name": "one", "url": "https://one.example/mcp"}')$$),
@@ -130,5 +130,9 @@ update organization_members set role = 'admin' where user_id = pg_temp.id('mel')
 select is(pg_temp.outcome('mel', $$select manage_mcp_servers('deploy', {b}, null, {files})$$), 'WR004',
   'M2_an_admin_of_both_names_the_server_by_its_own_organization');
 
+-- An admin who is one no more when they have got the lock, though they are one of b
+update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
+select pg_temp.while_waiting($$update public.organization_members set role = 'member' where organization_id = {a} and user_id = {mel}$$) \g /dev/null
+select is(pg_temp.outcome('mel', $$select manage_mcp_servers('update', {a}, '{}', {files})$$), 'WR003', 'A16_who_is_no_admin_any_more_when_the_wait_is_over');
 select * from finish();
 rollback;

@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(50);
+select plan(51);
 
 -- Admin
 select is(pg_temp.outcome('adam', $$select grant_mcp_access({robo}, {files}, '{"tools": {"read_file": {}}}')$$), 'ok',
@@ -31,6 +31,7 @@ select is(pg_temp.outcome('adam', $$select grant_mcp_access(null, {files}, '{}')
 update organization_members set role = 'admin' where organization_id = pg_temp.id('b') and user_id = pg_temp.id('mel');
 select is(pg_temp.outcome('mel', $$select grant_mcp_access({bot}, {files}, '{}')$$), 'WR004',
   'V8_an_admin_of_b_cannot_give_a_s_server_to_b_s_agent');
+select is(pg_temp.outcome('mel', $$select grant_mcp_access({robo}, {spy}, '{}')$$), 'WR004', 'T3_nor_b_s_server_to_a_s_agent');
 select is(pg_temp.outcome('mel', $$select grant_mcp_access({robo}, {files}, '{}')$$), 'WR003', 'T1_a_member_of_a_grants_nothing_there');
 
 select is(pg_temp.outcome('mel', $$select grant_mcp_access({robo}, {files}, 'null')$$), 'WR003', 'T1_nor_hears_what_else_is_wrong');

@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(119);
+select plan(120);
 
 -- Members of the workspace
 select pg_temp.make('hello', 'ann', $$select post_chat_message({chat}, 'hello', 'c1')$$) \g /dev/null
@@ -62,7 +62,7 @@ select is(pg_temp.context('vic', '{robo}, {home}'), 'Robo viewer home a', 'V12_a
 select is(pg_temp.context(who, args), 'WR004', format('S1_not_found for %s: %s', who, args))
 from (values ('ann', '{bot}, {home}, {chat}'), ('ann', '{robo}, {den}, {chat}'), ('ann', '{robo}, {home}, {denchat}'), ('bob',
   '{robo}, {home}, {chat}'),
-             ('bob', '{bot}, {home}, {chat}'), ('bob', '{robo}'), ('mel', '{bot}, {home}'), ('adam', '{robo}'), ('sam',
+             ('bob', '{bot}, {home}, {chat}'), ('bob', '{robo}'), ('mel', '{bot}, {home}'), ('adam', '{robo}'), ('adam', '{robo}, {home}'), ('sam',
              '{robo}, {home}'), ('ann', '{nobody}, {home}'),
              ('ann', 'null')) t(who, args);
 select is(pg_temp.context('anon', '{robo}'), '42501', 'anon has no turn');

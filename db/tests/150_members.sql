@@ -96,6 +96,14 @@ update organization_members set role = 'owner' where organization_id = pg_temp.i
 select is(pg_temp.accept('zoe', 'of mel'), 'WR004', 'M3_an_owner_of_b_who_is_suspended_in_a_lets_nobody_in');
 rollback to s;
 
+-- An admin who is one no more when they have got the lock, though they are one of b
+savepoint s;
+update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
+select pg_temp.while_waiting($$update public.organization_members set role = 'member' where organization_id = {a} and user_id = {mel}$$) \g /dev/null
+select is(pg_temp.outcome('mel', $$select set_member_role({a}, {vic}, 'admin')$$), 'WR003', 'A16_who_is_no_admin_any_more_when_the_wait_is_over');
+select is(pg_temp.outcome('mel', $$select set_member_role({a}, {nobody}, 'admin')$$), 'WR003', 'A16_nor_hears_who_is_a_member');
+rollback to s;
+
 -- Expiry, by the clock and not by who looks
 select is(pg_temp.outcome('ann', format($$select invite_member({a}, 'late@example.org', 'member', %L, now() + interval '1 hour')$$,
   pg_temp.token('late'))), 'ok', 'an invitation for an hour');

@@ -69,6 +69,7 @@ select pg_temp.make('melbot', 'mel', $$select create_agent({a}, 'Of Mel')$$),
        pg_temp.make('of_mel', 'mel', $$select request_mcp_access({melbot}, {files}, '{"tools": {"*": {}}}')$$) \g /dev/null
 select is(pg_temp.outcome('mel', format('select decide_permission_request({of_mel}, %s)', g)), 'WR003', 'T1_and_decides_nothing there: ' || g)
 from unnest(array['true', 'false']) g;
+select is(pg_temp.ask('mel', 'robo', 'spy'), 'WR004', 'T3_a_server_of_b_has_nothing_to_do_with_a_s_agent');
 rollback to s;
 
 -- The table, for whoever writes it

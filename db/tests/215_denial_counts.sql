@@ -45,6 +45,11 @@ select is((select count(*) from mcp_interaction_logs where user_id = pg_temp.id(
 select pg_temp.past(), weir.close_denial_counts(100) \g /dev/null
 select is((select concat_ws(' ', count(*), sum(occurrences)) from mcp_interaction_logs where user_id = pg_temp.id('sam') and phase = 'denied'), '11 30', 'and one that counts twenty');
 
+-- Ids of another organization make no denial unequal, though they are there
+select pg_temp.be('writer:sam', format($$select weir.record_event('lifecycle', {a}, 'conflict', {%s}, {%s})$$, g, i)) from (values ('bot', 'spy'), ('robo', 'files')) t(g, i) \g /dev/null
+select set_eq($$select agent_id, instance_id from weir.denial_counts where reason = 'conflict'$$,
+  format($$values (null, null), (%L::uuid, %L::uuid)$$, pg_temp.id('robo'), pg_temp.id('files')), 'A33_what_is_of_another_organization_is_not_counted_apart');
+
 -- Requests that nobody understands
 select weir.record_denials('01900000-0000-7000-8000-000000000001', array(select weir.uuid_v7() from generate_series(1, 40)), array_fill(now(), array[40]), array_fill('robokey000000001'::text, array[40]),
   array_fill(sha256(convert_to(repeat('r', 43), 'UTF8')), array[40]), array_fill(null::uuid, array[40]), array_fill(null::uuid, array[40]), array_fill('error'::text, array[40]),

@@ -48,6 +48,12 @@ from (values ('mia', 'WR003'), ('vic', 'WR003'), ('mel', 'WR003'), ('sam', 'WR00
 savepoint elsewhere;
 update organization_members set role = 'admin' where user_id = pg_temp.id('mel') and organization_id = pg_temp.id('b');
 select is(pg_temp.decide('mel', act, 'read_file', 'read 2'), 'WR003', 'V8_an_admin_of_b_does_not_as_a_member_in_a: ' || act) from unnest(array['approve', 'reject']) act;
+select pg_temp.while_waiting($$raise 'the lock was taken' using errcode = '55P03'$$) \g /dev/null
+select is(pg_temp.decide('mel', 'approve', 'read_file', 'read 2'), 'WR003', 'A16_and_does_not_make_calls_wait');
+update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
+select is(pg_temp.decide('mel', 'approve', 'read_file', 'read 2'), '55P03', 'as an admin of a does');
+select pg_temp.while_waiting($$update public.organization_members set role = 'member' where organization_id = {a} and user_id = {mel}$$) \g /dev/null
+select is(pg_temp.decide('mel', 'approve', 'nothing', 'read 2'), 'WR003', 'A16_who_is_one_no_more_when_the_wait_is_over');
 rollback to elsewhere;
 select is(pg_temp.status('read_file', 'read 2'), 'quarantined never', 'A26_nobody_but_an_admin_of_the_organization_decides');
 select is((select string_agg(distinct concat_ws(' ', (select i.name from ids i where i.id = l.user_id), l.item, l.reason), ',' order by concat_ws(' ', (select i.name from ids i where i.id = l.user_id), l.item, l.reason))

@@ -104,7 +104,34 @@ select is(pg_temp.ingest('ann', repeat('x', 8)), 'ok', 'as long as there is room
 select is(pg_temp.ingest('ann', 'y'), 'WR006', 'M12_and_not_beyond_max_document_bytes');
 rollback to s;
 
+-- Who is an admin of b is a member in a, and no more
+savepoint s;
+insert into organization_members (organization_id, user_id, role) values (pg_temp.id('b'), pg_temp.id('mia'), 'admin');
+select is(pg_temp.outcome('mia', q), r, 'V8_an_admin_of_b_in_a: ' || q) from (values
+  ($$select create_datastore({a}, '')$$, 'WR003'), ($$select link_datastore({docs}, {robo})$$, 'WR003'), ($$select unlink_datastore({docs}, {robo})$$, 'WR003'),
+  ($$select link_datastore({docs}, {bot})$$, 'WR004'), ($$select unlink_datastore({docs}, {bot})$$, 'WR004'), ($$select delete_document({doc})$$, 'WR003'),
+  ($$select ingest_document({docs}, 'Leave', '[{"text": "Twenty days.", "heading": "Holidays"}, {"text": "Two more."}]')$$, 'WR003'), ($$select delete_datastore({docs})$$, 'WR003')) t(q, r);
+rollback to s;
+-- and who is one of both has in each what is left there
+update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
+update organizations set max_documents = case id when pg_temp.id('a') then 2 else 1 end where id in (pg_temp.id('a'), pg_temp.id('b'));
+select is(pg_temp.ingest('mel', 'more', 'bdocs'), 'ok', 'M12_room_in_b_is_room_though_there_is_more_in_a');
+select is(pg_temp.ingest('mel', 'more', 'bdocs'), 'ok', 'the same again');
+select is(pg_temp.ingest('mel', 'yet more', 'bdocs'), 'WR006', 'M12_until_b_is_full');
+rollback to s;
+update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
+update organizations set max_documents = case id when pg_temp.id('a') then 2 else 1000 end where id in (pg_temp.id('a'), pg_temp.id('b'));
+select is(pg_temp.ingest('mel', 'more', d), r, format('M12_each_by_its_own_limit: %s', d)) from (values ('docs', 'WR006'), ('bdocs', 'ok')) t(d, r);
+update organizations set max_datastores = case id when pg_temp.id('a') then 3 else 2 end where id in (pg_temp.id('a'), pg_temp.id('b'));
+select is(pg_temp.outcome('mel', format('select create_datastore({%s}, %L)', o, 'Of Mel')), r, format('M12_of_datastores_too: %s', o)) from (values ('a', 'WR006'), ('b', 'ok')) t(o, r);
+rollback to s;
+
 -- The walls under the functions
+insert into workspace_members (organization_id, workspace_id, user_id) values (pg_temp.id('a'), pg_temp.id('home'), pg_temp.id('sam'));
+select is(pg_temp.be('writer:' || w, 'select count(*) from weir.my_datastores()'), n, format('V7_of %s there are %s', w, n)) from (values ('ann', '3'), ('mia', '1'), ('vic', '0'), ('sam', '0'), ('bob', '1')) t(w, n);
+rollback to s;
+select is(pg_temp.be('writer:' || w, 'select count(*) from weir.document_chunks where document_id = {doc}'), n, format('T17_%s reads %s chunks', w, n))
+from (values ('ann', '2'), ('mia', '2'), ('vic', '0'), ('sam', '0'), ('bob', '0'), ('mel', '0')) t(w, n);
 select is(pg_temp.be('writer:' || w, format($$insert into public.documents (organization_id, datastore_id, title, media_type, content_hash, size_bytes, chunk_count, created_by)
   values ({%s}, {%s}, 'x', 'text/plain', sha256('x'), 1, 1, {%s}) returning 1$$, o, d, b)), '42501', format('the writer as %s for %s in %s, %s', w, b, o, d))
 from (values ('mia', 'a', 'docs', 'mia'), ('ann', 'a', 'docs', 'adam'), ('ann', 'b', 'bdocs', 'ann'), ('ann', 'a', 'bdocs', 'ann'), ('sam', 'a', 'docs', 'sam'), ('bob', 'a', 'docs', 'bob')) t(w, o, d, b);

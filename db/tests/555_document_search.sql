@@ -63,6 +63,13 @@ select is(pg_temp.find('holiday', 'vic'), 'WR003', 'a viewer uses no agent');
 rollback to s;
 update organization_members set status = 'suspended' where user_id = pg_temp.id('mia');
 select is(pg_temp.find('holiday', 'ann'), 'WR004', 'V7_not_where_the_agent_s_owner_is_suspended');
+insert into organization_members (organization_id, user_id, role) values (pg_temp.id('b'), pg_temp.id('mia'), 'member');
+select is(pg_temp.find('holiday', 'ann'), 'WR004', 'V7_though_they_are_active_in_b');
+rollback to s;
+select pg_temp.be('ann', 'select add_workspace_member({home}, user_id => {mel})') \g /dev/null
+select is(pg_temp.find('holiday', 'mel'), 'leave travel', 'who comes in finds it');
+update organization_members set status = 'suspended' where organization_id = pg_temp.id('a') and user_id = pg_temp.id('mel');
+select is(pg_temp.find('holiday', 'mel'), 'WR004', 'V7_and_who_is_suspended_does_not_though_they_are_active_in_b');
 rollback to s;
 update agents set is_active = false where id = pg_temp.id('robo');
 select is(pg_temp.find('holiday'), 'WR004', 'V12_not_through_an_agent_that_is_off');
@@ -129,8 +136,10 @@ select is((select count(*) from weir.document_chunks where vector_index is not n
 select pg_temp.be('ann', 'select delete_document({pine})') \g /dev/null
 select is((select concat_ws(' ', r.organization_id = pg_temp.id('a'), r.vector_index, r.chunk_id = pg_temp.id('pinechunk')) from weir.claim_vector_removals(10, '1 minute') r), 't weir-docs t', 'what is deleted here is to be deleted there');
 select is((select count(*) from weir.claim_vector_removals(10, '1 minute')), 0::bigint, 'by one worker');
+insert into weir.vector_removals (organization_id, vector_index, chunk_id) values (pg_temp.id('b'), 'weir-docs', pg_temp.id('pinechunk'));
 select weir.forget_vector_removals(pg_temp.id('a'), 'weir-docs', array[pg_temp.id('pinechunk')]) \g /dev/null
-select is((select count(*) from weir.vector_removals), 0::bigint, 'once');
+select is((select string_agg(i.name, ' ') from weir.vector_removals r join ids i on i.id = r.organization_id), 'b', 'T3_once_and_of_that_organization_only');
+delete from weir.vector_removals;
 select weir.record_embeddings(pg_temp.id('a'), pg_temp.id('pines'), 'm', array[pg_temp.id('pinechunk')], null, 'weir-docs') \g /dev/null
 select is((select count(*) from weir.vector_removals), 1::bigint, 'A37_a_vector_that_came_after_its_chunk_had_gone_is_deleted_too');
 select is(pg_temp.be(w, f), '42501', format('M5_%s runs no %s', w, f)) from unnest(array['ann', 'anon', 'service', 'gateway', 'writer:ann']) w,

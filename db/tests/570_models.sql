@@ -36,6 +36,10 @@ select is(pg_temp.choose('mia', '{"provider": "other", "model": "small"}'), 'WR0
 select is(pg_temp.choose(w, '{}', 'robo'), 'WR003', format('%s owns it not', w)) from unnest(array['mel', 'vic']) w;
 select is(pg_temp.choose('mia', '{"owners_may_choose": true}', 'robo'), 'WR001', 'an agent''s settings allow nobody anything');
 select is(pg_temp.goes(), 'other/small', 'and that goes');
+select is(pg_temp.be('writer:' || w, 'select count(*) from weir.owners_may_choose_models()'), n, format('it allows %s: %s', w, n)) from (values ('mia', '1'), ('vic', '0'), ('sam', '0'), ('bob', '0')) t(w, n);
+select is(pg_temp.be(format('writer:%s', w), $$with c as (update model_settings set retries = 1, updated_by = weir.actor_id() returning 1) select count(*) from c$$), n,
+  format('row-level security lets %s change %s', w, n)) from (values ('bob', '0'), ('vic', '0'), ('mel', '0'), ('mia', '1'), ('ann', '2')) t(w, n);
+select is(pg_temp.be('writer:ann', 'update model_settings set updated_by = {adam}'), '42501', 'T2_and_nobody_in_another_s_name');
 select is(pg_temp.be(format('writer:%s', w), $$with d as (delete from model_settings returning 1) select count(*) from d$$), n, format('row-level security lets %s remove %s', w, n))
 from (values ('bob', '0'), ('vic', '0'), ('mel', '0'), ('mia', '1')) t(w, n);
 select is(pg_temp.choose('ann', '{"provider": "open", "model": "small"}'), 'ok', 'allowed no more');
@@ -43,6 +47,26 @@ select is(pg_temp.choose('mia', '{}', 'robo'), 'WR003', 'chosen no more');
 select is(pg_temp.be('writer:mia', $$insert into model_settings (organization_id, agent_id, updated_by) values ({a}, {robo}, {mia})$$), '42501', 'nor around the function');
 select is(pg_temp.be('writer:ann', $$insert into model_settings (organization_id, agent_id, updated_by) values ({a}, {robo}, {adam})$$), '42501', 'T2_nor_in_another_s_name');
 select is(pg_temp.be('writer:ann', $$insert into model_settings (organization_id, agent_id, updated_by) values ({a}, {bot}, {ann})$$), '23503', 'T3_nor_across_tenants');
+
+-- Who may in b may not in a, where they are a member; and who may in both chooses for one
+savepoint s;
+update organization_members set role = 'admin' where organization_id = pg_temp.id('b') and user_id = pg_temp.id('mel');
+select is(pg_temp.choose('mel', '{}'), 'WR003', 'V8_an_admin_of_b_chooses_nothing_in_a');
+select is(pg_temp.choose('mel', '{}', 'robo', 'b'), 'WR004', 'V8_nor_for_an_agent_of_a_as_if_it_were_of_b');
+update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
+select is(pg_temp.choose('mel', '{"provider": "open", "model": "large"}', p_organization => 'b'), 'ok', 'an admin of both');
+select is((select string_agg(i.name || ' ' || m.model, ', ' order by i.name) from model_settings m join ids i on i.id = m.organization_id), 'a small, b large', 'T3_leaves_the_other_organization_as_it_was');
+rollback to s;
+insert into organization_members (organization_id, user_id, role) values (pg_temp.id('b'), pg_temp.id('mia'), 'member');
+select pg_temp.choose('bob', '{"owners_may_choose": true}', p_organization => 'b') \g /dev/null
+select is(pg_temp.choose('mia', '{}', 'robo'), 'WR003', 'V8_what_b_allows_is_not_allowed_in_a');
+rollback to s;
+-- Who is no admin any more when they have got the lock
+select pg_temp.while_waiting($$update public.organization_members set role = 'member' where organization_id = {a} and user_id = {adam}$$) \g /dev/null
+select is(pg_temp.choose('adam', '{}'), 'WR003', 'A16_who_waited_for_the_end_of_their_role_removes_nothing');
+select is((select concat_ws(' ', (select count(*) from model_settings where organization_id = pg_temp.id('a')), l.decision) from mcp_interaction_logs l
+  where l.user_id = pg_temp.id('adam') and l.item = 'set_model_settings' order by l.recorded_at desc, l.created_at desc limit 1), '1 denied', 'T16_and_the_record_does_not_say_so');
+rollback to s;
 
 -- What is set, and what goes
 select is(pg_temp.goes(), 'open/small', 'without its own, the organization''s');

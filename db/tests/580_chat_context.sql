@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(80);
+select plan(82);
 
 create function pg_temp.create_with(p_more text, p_actor text default 'adam') returns text language sql as $$
   -- the placeholder is none of these tests' own
@@ -81,6 +81,13 @@ select is(pg_temp.outcome(who, $$select set_chat_tools({a}, false)$$), code, for
 from (values ('mia', 'WR003'), ('vic', 'WR003'), ('sam', 'WR004'), ('bob', 'WR004'), ('otto', 'WR004'), ('anon', '42501'),
              ('service', '42501'), ('gateway', '42501'), ('engine', '42501')) t(who, code);
 select is(pg_temp.outcome('adam', 'select set_chat_tools({a}, null)'), 'WR001', 'to nothing');
+savepoint s;
+update organization_members set role = 'admin' where organization_id = pg_temp.id('b') and user_id = pg_temp.id('mel');
+select is(pg_temp.outcome('mel', 'select set_chat_tools({a}, false)'), 'WR003', 'V8_nor_does_a_member_who_is_an_admin_of_b');
+update organization_members set role = 'admin' where user_id = pg_temp.id('mel');
+select pg_temp.be('mel', 'select set_chat_tools({a}, false)') \g /dev/null
+select is((select string_agg(i.name, ' ') from organizations o join ids i on i.id = o.id where o.chat_tools), 'b', 'T3_who_is_one_of_both_switches_one');
+rollback to s;
 select is(pg_temp.turn('mia', 'robo')::jsonb ->> 'tools', 'true', 'nothing was switched');
 select is(pg_temp.outcome('adam', 'select set_chat_tools({a}, false)'), 'ok', 'an admin does');
 select is(pg_temp.turn('mia', 'robo')::jsonb ->> 'tools', 'false', 'and a turn reads it');

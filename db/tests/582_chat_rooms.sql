@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(45);
+select plan(46);
 
 select pg_temp.make('hello', 'ann', $$select post_chat_message({chat}, 'hello', 'c1')$$),
        pg_temp.make('hi', 'mia', $$select post_chat_message({chat}, 'hi', 'c1')$$),
@@ -36,6 +36,8 @@ select is(pg_temp.answered('x', 'hello', 'ann', 'loner'), 'WR004', 'V8_or_answer
 select is(pg_temp.be('ann', $$select add_workspace_member({home}, agent_id => {loner}) ->> 'error'$$), null, 'it is taken in');
 select is(pg_temp.turn('hello', 'ann', 'loner'), 'begun', 'and answers beside the other one');
 delete from workspace_members where workspace_id = pg_temp.id('home') and agent_id = pg_temp.id('loner');
+-- and not since another organization has switched its tools off
+update organizations set chat_tools = false where id = pg_temp.id('b');
 select is(pg_temp.be('engine', $$select weir.record_chat_call({one}, {loner}, {hello}, 0, '{}')$$), 'WR005', 'V11_who_is_taken_out_in_the_middle_calls_no_more');
 select is(pg_temp.answered('x', 'hello', 'ann', 'loner'), 'WR004', 'V11_and_answers_no_more');
 
@@ -45,6 +47,7 @@ from unnest(array['ann', 'mia', 'bob', 'anon', 'gateway', 'engine']) who;
 select is(pg_temp.be('writer:ann', $$update chat_messages set content = 'changed' where id = {hello}$$), '42501', 'S15_not_even_where_a_function_forgets');
 select is(pg_temp.be('writer:ann', $$update chat_messages set content = 'changed', deleted_at = now() where id = {hello}$$), '23514', 'S15_what_is_deleted_says_nothing');
 select is(pg_temp.be('writer:ann', $$update chat_messages set user_id = {mia}$$), '42501', 'S15_and_is_nobody_else_s');
+select is(pg_temp.be('writer:mia', $$update chat_messages set content = '', deleted_at = now() where id = {hello} returning 1$$), null, 'S15_nor_does_another_delete_it');
 
 -- Who may delete
 select is(pg_temp.outcome(who, 'select delete_chat_message({hello})'), code, format('S15_%s deletes: %s', who, code))
