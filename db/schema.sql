@@ -2738,6 +2738,7 @@ CREATE FUNCTION weir.set_model_settings(p_organization_id uuid, p_settings jsonb
 declare
   v_settings constant jsonb := jsonb_strip_nulls(coalesce(nullif(p_settings, 'null'), '{}'));
   v_error text;
+  v_may boolean;
   v_constraint text;
 begin
   if weir.actor_id() is null then
@@ -2745,17 +2746,21 @@ begin
   elsif not exists (select from weir.my_organizations() o where o = p_organization_id)
         or (p_agent_id is not null and not exists (select from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id)) then
     return weir.refuse('WR004', 'there is no such organization or agent', 'lifecycle', p_organization_id, p_item => 'set_model_settings');
-  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id)
-        and not (p_agent_id is not null and exists (select from weir.my_agents() a where a = p_agent_id)
-                 and exists (select from weir.owners_may_choose_models() o where o = p_organization_id)) then
+  end if;
+  v_may := weir.may_choose_model(p_organization_id, p_agent_id);
+  if v_may then
+    v_error := weir.model_settings_error(v_settings, p_agent_id is not null);
+    if v_error is not null then
+      return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_agent_id, p_item => 'set_model_settings');
+    end if;
+    perform weir.lock_organization(p_organization_id);
+    -- looked at again under it: of what the caller may not remove any more, row-level security removes nothing and says nothing
+    v_may := weir.may_choose_model(p_organization_id, p_agent_id);
+  end if;
+  if not v_may then
     return weir.refuse('WR003', 'models are chosen by an owner or admin, and for an agent by its owner where the organization allows it', 'lifecycle',
                        p_organization_id, p_agent_id, p_item => 'set_model_settings');
   end if;
-  v_error := weir.model_settings_error(v_settings, p_agent_id is not null);
-  if v_error is not null then
-    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_agent_id, p_item => 'set_model_settings');
-  end if;
-  perform weir.lock_organization(p_organization_id);
   delete from public.model_settings s where s.organization_id = p_organization_id and s.agent_id is not distinct from p_agent_id;
   if v_settings <> '{}' then
     insert into public.model_settings (organization_id, agent_id, provider, model, fallback_provider, fallback_model, temperature, max_tokens,
@@ -5528,6 +5533,24 @@ END;
 
 
 ALTER FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) OWNER TO weir_owner;
+
+--
+-- Name: may_choose_model(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.may_choose_model(p_organization_id uuid, p_agent_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return exists (select from weir.my_organizations('admin') o where o = p_organization_id)
+      or (p_agent_id is not null and exists (select from weir.my_agents() a where a = p_agent_id)
+          and exists (select from weir.owners_may_choose_models() o where o = p_organization_id));
+end;
+$$;
+
+
+ALTER FUNCTION weir.may_choose_model(p_organization_id uuid, p_agent_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: may_manage_agent(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -14316,6 +14339,14 @@ GRANT ALL ON FUNCTION weir.matches_glob(p_value text, p_glob text) TO weir_syste
 REVOKE ALL ON FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) TO weir_writer;
 GRANT ALL ON FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) TO weir_system;
+
+
+--
+-- Name: FUNCTION may_choose_model(p_organization_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.may_choose_model(p_organization_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.may_choose_model(p_organization_id uuid, p_agent_id uuid) TO weir_writer;
 
 
 --
