@@ -37,6 +37,9 @@ public sealed class AdminRaceTests(TestDatabase database) : IClassFixture<TestDa
         "select public.set_member_status({org}, {pat}, 'suspended')",
         "select public.invite_member({org}, 'late@example.org', 'admin', repeat('l', 43))",
         "select public.create_organization_api_key({org}, 'late', 'lateorg000000001', repeat('s', 43), array['audit.read'])",
+        "select public.set_model_settings({org}, '{}')",
+        """select public.set_model_settings({org}, '{"retries": 1}')""",
+        "select public.create_datastore({org}, 'late')",
     ];
 
     /// <summary>In order: the second waits for the first, and gets the place only where the first leaves it.</summary>
