@@ -3709,6 +3709,23 @@ $$;
 ALTER FUNCTION weir.change_version() OWNER TO weir_system;
 
 --
+-- Name: chat_has_tools(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.chat_has_tools(p_organization_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return exists (select from public.organizations o where o.id = p_organization_id and o.chat_tools)
+     and not exists (select from weir.settings s where s.name = 'chat_tools' and s.value <> 'true');
+end;
+$$;
+
+
+ALTER FUNCTION weir.chat_has_tools(p_organization_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: chat_turn_settings(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -3720,7 +3737,7 @@ declare
   v_agent_id constant uuid := weir.principal_agent(null, null, p_user_id, p_agent_id);
 begin
   return (
-    select jsonb_build_object('tools', o.chat_tools, 'servers', coalesce((
+    select jsonb_build_object('tools', weir.chat_has_tools(a.organization_id), 'servers', coalesce((
       select jsonb_agg(jsonb_build_object(
                'id', i.id, 'name', i.name, 'priority', i.priority, 'resources', i.context_resources, 'prompts', i.context_prompts,
                'timeoutMs', i.timeout_ms, 'maxRetries', i.max_retries, 'retryBackoffMs', i.retry_backoff_ms) order by i.priority, i.id)
@@ -3732,7 +3749,6 @@ begin
         and (g.expires_at is null or g.expires_at > clock_timestamp())
         and i.status in ('running', 'degraded') and coalesce(c.is_published, true)), '[]'))
     from public.agents a
-    join public.organizations o on o.id = a.organization_id
     where a.id = v_agent_id);
 end;
 $$;
@@ -6480,19 +6496,17 @@ CREATE FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_mess
 begin
   update weir.chat_turns t set calls = t.calls || jsonb_build_object(p_place::text, p_call)
   from public.chat_messages m
-  join public.organizations o on o.id = m.organization_id
   where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id and m.id = t.message_id
     and t.leased_until >= clock_timestamp()
     and (t.calls ? p_place::text
-         or o.chat_tools and m.deleted_at is null
+         or weir.chat_has_tools(m.organization_id) and m.deleted_at is null
             and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = t.agent_id));
   if found then
     return;
   elsif exists (select from weir.chat_turns t
-                join public.organizations o on o.id = t.organization_id and not o.chat_tools
                 where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id
-                  and t.leased_until >= clock_timestamp()) then
-    raise exception using errcode = 'WR003', message = 'tools are switched off in this organization';
+                  and t.leased_until >= clock_timestamp() and not weir.chat_has_tools(t.organization_id)) then
+    raise exception using errcode = 'WR003', message = 'tools are switched off';
   else
     raise exception using errcode = 'WR005', message = 'the turn is over';
   end if;
@@ -9513,12 +9527,13 @@ CREATE TABLE weir.settings (
     name text NOT NULL,
     value jsonb NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT settings_chat_tools_is_true_or_false CHECK (((name <> 'chat_tools'::text) OR (jsonb_typeof(value) = 'boolean'::text))),
     CONSTRAINT settings_equal_denials_is_1_to_1000 CHECK (((name <> 'equal_denials'::text) OR
 CASE jsonb_typeof(value)
     WHEN 'number'::text THEN ((((value #>> '{}'::text[]))::numeric >= (1)::numeric) AND (((value #>> '{}'::text[]))::numeric <= (1000)::numeric))
     ELSE false
 END)),
-    CONSTRAINT settings_name_is_known CHECK ((name = ANY (ARRAY['egress_allow'::text, 'equal_denials'::text, 'identity_issuers'::text, 'models'::text])))
+    CONSTRAINT settings_name_is_known CHECK ((name = ANY (ARRAY['chat_tools'::text, 'egress_allow'::text, 'equal_denials'::text, 'identity_issuers'::text, 'models'::text])))
 );
 
 ALTER TABLE ONLY weir.settings FORCE ROW LEVEL SECURITY;
@@ -13687,6 +13702,14 @@ GRANT ALL ON FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint
 
 REVOKE ALL ON FUNCTION weir.change_version() FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.change_version() TO weir_engine;
+
+
+--
+-- Name: FUNCTION chat_has_tools(p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.chat_has_tools(p_organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.chat_has_tools(p_organization_id uuid) TO weir_system;
 
 
 --

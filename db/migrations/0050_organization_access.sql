@@ -85,13 +85,14 @@ grant select, insert (user_id) on weir.platform_admins to weir_system;
 
 -- What the operator sets in the database, because SQL decides by it: egress_allow, the hosts that a remote server may
 -- have without https; identity_issuers, the issuers whose people become users at their first sign-in; models, those that an
--- organization may choose, by provider.
+-- organization may choose, by provider; chat_tools, whether chat turns may use tools.
 create table weir.settings (
   name text not null,
   value jsonb not null,
   updated_at timestamptz not null default now(),
   constraint settings_pkey primary key (name),
-  constraint settings_name_is_known check (name in ('egress_allow', 'equal_denials', 'identity_issuers', 'models')),
+  constraint settings_name_is_known check (name in ('chat_tools', 'egress_allow', 'equal_denials', 'identity_issuers', 'models')),
+  constraint settings_chat_tools_is_true_or_false check (name <> 'chat_tools' or jsonb_typeof(value) = 'boolean'),
   constraint settings_equal_denials_is_1_to_1000
     check (name <> 'equal_denials' or case jsonb_typeof(value) when 'number' then (value #>> '{}')::numeric between 1 and 1000 else false end)
 );

@@ -77,19 +77,17 @@ as $$
 begin
   update weir.chat_turns t set calls = t.calls || jsonb_build_object(p_place::text, p_call)
   from public.chat_messages m
-  join public.organizations o on o.id = m.organization_id
   where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id and m.id = t.message_id
     and t.leased_until >= clock_timestamp()
     and (t.calls ? p_place::text
-         or o.chat_tools and m.deleted_at is null
+         or weir.chat_has_tools(m.organization_id) and m.deleted_at is null
             and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = t.agent_id));
   if found then
     return;
   elsif exists (select from weir.chat_turns t
-                join public.organizations o on o.id = t.organization_id and not o.chat_tools
                 where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id
-                  and t.leased_until >= clock_timestamp()) then
-    raise exception using errcode = 'WR003', message = 'tools are switched off in this organization';
+                  and t.leased_until >= clock_timestamp() and not weir.chat_has_tools(t.organization_id)) then
+    raise exception using errcode = 'WR003', message = 'tools are switched off';
   else
     raise exception using errcode = 'WR005', message = 'the turn is over';
   end if;

@@ -1,10 +1,21 @@
 -- Whether the organization's chat turns may use tools: an owner or admin switches it, and it holds from the next call on, for it is
--- read where a turn keeps the call that it is about to make. It takes nothing from an agent's own key.
+-- read where a turn keeps the call that it is about to make. The operator switches it for all (the setting chat_tools, `weir chat-tools`).
+-- It takes nothing from an agent's own key.
 alter table public.organizations add column chat_tools boolean not null default true;
 create policy organizations_are_switched_by_admins on public.organizations for update to weir_writer
   using (id = any(array(select weir.my_organizations('admin')))) with check (id = any(array(select weir.my_organizations('admin'))));
 grant update (chat_tools) on public.organizations to weir_writer;
 grant select (chat_tools) on public.organizations to weir_system;
+
+create function weir.chat_has_tools(p_organization_id uuid) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (select from public.organizations o where o.id = p_organization_id and o.chat_tools)
+     and not exists (select from weir.settings s where s.name = 'chat_tools' and s.value <> 'true');
+end;
+$$;
 
 create function weir.set_chat_tools(p_organization_id uuid, p_enabled boolean) returns jsonb
 language plpgsql volatile security definer
@@ -38,7 +49,7 @@ declare
   v_agent_id constant uuid := weir.principal_agent(null, null, p_user_id, p_agent_id);
 begin
   return (
-    select jsonb_build_object('tools', o.chat_tools, 'servers', coalesce((
+    select jsonb_build_object('tools', weir.chat_has_tools(a.organization_id), 'servers', coalesce((
       select jsonb_agg(jsonb_build_object(
                'id', i.id, 'name', i.name, 'priority', i.priority, 'resources', i.context_resources, 'prompts', i.context_prompts,
                'timeoutMs', i.timeout_ms, 'maxRetries', i.max_retries, 'retryBackoffMs', i.retry_backoff_ms) order by i.priority, i.id)
@@ -50,12 +61,12 @@ begin
         and (g.expires_at is null or g.expires_at > clock_timestamp())
         and i.status in ('running', 'degraded') and coalesce(c.is_published, true)), '[]'))
     from public.agents a
-    join public.organizations o on o.id = a.organization_id
     where a.id = v_agent_id);
 end;
 $$;
 
-revoke all on function weir.set_chat_tools(uuid, boolean), weir.chat_turn_settings(uuid, uuid) from public;
+revoke all on function weir.chat_has_tools(uuid), weir.set_chat_tools(uuid, boolean), weir.chat_turn_settings(uuid, uuid) from public;
+grant execute on function weir.chat_has_tools(uuid) to weir_system;
 grant execute on function weir.set_chat_tools(uuid, boolean) to authenticated;
 grant execute on function weir.chat_turn_settings(uuid, uuid) to weir_engine;
 grant create on schema weir to weir_system, weir_writer;

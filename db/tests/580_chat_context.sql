@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(82);
+select plan(90);
 
 create function pg_temp.create_with(p_more text, p_actor text default 'adam') returns text language sql as $$
   -- the placeholder is none of these tests' own
@@ -106,5 +106,14 @@ select is(pg_temp.called(0), '', 'then it does');
 select is(pg_temp.outcome('ann', 'select set_chat_tools({a}, false)'), 'ok', 'and off in the middle of a turn');
 select is(pg_temp.called(0), '', 'what was begun is kept when it ends');
 select is(pg_temp.called(1), 'WR003', 'and nothing further begins');
+
+-- The operator's
+select pg_temp.be('ann', 'select set_chat_tools({a}, true)'), weir.set_setting('chat_tools', 'false') \g /dev/null
+select is(pg_temp.turn('mia', 'robo')::jsonb ->> 'tools', 'false', 'the operator switches it off for all');
+select is(pg_temp.called(1), 'WR003', 'whatever an organization wants');
+select weir.set_setting('chat_tools', 'true') \g /dev/null
+select is(pg_temp.called(1), '', 'and on');
+select is(pg_temp.turn('mia', 'robo')::jsonb ->> 'tools', 'true', 'where the organization has it on');
+select is(pg_temp.be(who, $$select weir.set_setting('chat_tools', 'false')$$), '42501', format('%s does not', who)) from unnest(array['ann', 'engine', 'gateway', 'service']) who;
 select * from finish();
 rollback;

@@ -13,6 +13,7 @@ internal static class CommandLine
         MigrateCommand.Create(),
         DoctorCommand.Create(),
         ChatCommand.Create(),
+        ChatToolsCommand.Create(),
         NodeCommand.Create(),
         TokenCommand.Create(),
         AgentCommand.Create(),
