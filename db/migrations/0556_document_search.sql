@@ -91,6 +91,7 @@ declare
   v_any tsquery;
   v_not tsquery;
   v_words text[] := tsvector_to_array(to_tsvector(v_config, v_wanted));
+  v_sample tsvector[];
   v_frequent text[];
   v_found uuid[];
 begin
@@ -111,11 +112,10 @@ begin
   v_all := v_scope && websearch_to_tsquery(v_config, v_text);
   v_any := weir.any_lexeme(v_words);
   v_not := weir.any_lexeme(tsvector_to_array(to_tsvector(v_config, coalesce(v_unwanted, ''))));
+  v_sample := array(select c.terms from weir.first_chunks(v_organization_id, v_datastores, 100) c);
   v_frequent := array(select q.word from unnest(v_words) q(word)
-                      where 0.1 < (select avg((c.terms @@ weir.lexeme_query(q.word))::integer)
-                                   from weir.first_chunks(v_organization_id, v_datastores, 100) c));
-  if cardinality(v_frequent) = cardinality(v_words)
-     and 0.1 < (select avg((c.terms @@ v_all)::integer) from weir.first_chunks(v_organization_id, v_datastores, 100) c) then
+                      where 0.1 < (select avg((s.terms @@ weir.lexeme_query(q.word))::integer) from unnest(v_sample) s(terms)));
+  if cardinality(v_frequent) = cardinality(v_words) and 0.1 < (select avg((s.terms @@ v_all)::integer) from unnest(v_sample) s(terms)) then
     v_found := array(select c.id from weir.first_chunks(v_organization_id, v_datastores, 2000) c where c.terms @@ v_all limit 300);
   else
     v_found := array(select c.id from weir.document_chunks c

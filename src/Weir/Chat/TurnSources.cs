@@ -104,7 +104,7 @@ internal sealed class TurnSources(
             return new Found(catalog, settings, await ToolsAsync(catalog, settings, call, ct));
         }
 
-        await journal.DegradeAsync(new Degradation("tools", null, null, "off", $"The use of tools is switched off {(config.Tools ? "in this organization" : "here")}."));
+        await journal.DegradeAsync(new Degradation("tools", null, null, "off", $"The use of tools is switched off {(config.Tools ? "for this organization" : "here")}."));
         return new Found(catalog, settings, []);
     }
 
