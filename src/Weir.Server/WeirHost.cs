@@ -148,7 +148,7 @@ internal static class WeirHost
 
     private static void AddGateway(IServiceCollection services, WeirConfig config, Guid replicaId, TimeProvider time)
     {
-        services.AddSingleton(s => new UpstreamClient(s.GetRequiredService<EgressHttp>(), config.Mcp.MaxResponseBytes, time));
+        services.AddSingleton(s => new UpstreamClient(new UpstreamTransport(s.GetRequiredService<EgressHttp>(), config.Mcp.MaxResponseBytes), time));
         services.AddSingleton<UpstreamSessions>();
         services.AddHostedService<UpstreamSweep>();
         services.AddSingleton<CatalogQueries>();

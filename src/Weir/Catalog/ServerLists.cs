@@ -64,7 +64,7 @@ internal sealed class ServerLists(UpstreamClient client)
     private async Task<JsonElement?> AskAsync(UpstreamSession session, ListedKind kind, string? cursor, CancellationToken ct)
     {
         var id = session.NextId();
-        var body = UpstreamClient.Build(id, kind.Method, json =>
+        var body = RpcBody.Build(id, kind.Method, json =>
         {
             if (cursor is not null)
             {
@@ -73,7 +73,7 @@ internal sealed class ServerLists(UpstreamClient client)
 
             if (session.IsModern)
             {
-                UpstreamClient.WriteModernMeta(json);
+                RpcBody.WriteModernMeta(json);
             }
         });
         using var exchange = await client.PostAsync(session, kind.Method, name: null, body, ct);

@@ -125,7 +125,7 @@ internal static class ForwardedBody
 
         if (modern)
         {
-            UpstreamClient.WriteModernMetaMembers(json, call.Offered.Utf8);
+            RpcBody.WriteModernMetaMembers(json, call.Offered.Utf8);
             if (call.LogLevel is { } level)
             {
                 json.WriteString(Protocol.MetaLogLevel, level);

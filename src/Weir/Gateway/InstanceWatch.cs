@@ -160,7 +160,7 @@ internal sealed class InstanceWatch
     private async Task AskAsync(UpstreamSession session, string method, string uri, CancellationToken ct)
     {
         var id = session.NextId();
-        var body = UpstreamClient.Build(id, method, json => json.WriteString("uri"u8, uri));
+        var body = RpcBody.Build(id, method, json => json.WriteString("uri"u8, uri));
         using var exchange = await _upstream.PostAsync(session, method, name: null, body, ct);
         await foreach (var message in exchange.ReadAsync(id, ct))
         {
@@ -202,7 +202,7 @@ internal sealed class InstanceWatch
         }
     }
 
-    private static ReadOnlyMemory<byte> ListenBody(long id, string[] uris) => UpstreamClient.Build(id, Methods.Listen, json =>
+    private static ReadOnlyMemory<byte> ListenBody(long id, string[] uris) => RpcBody.Build(id, Methods.Listen, json =>
     {
         json.WriteStartObject("notifications"u8);
         json.WriteBoolean("toolsListChanged"u8, true);
@@ -220,7 +220,7 @@ internal sealed class InstanceWatch
         }
 
         json.WriteEndObject();
-        UpstreamClient.WriteModernMeta(json);
+        RpcBody.WriteModernMeta(json);
     });
 
     private async Task ReadAsync(UpstreamSession session, UpstreamExchange stream, CancellationToken ct)

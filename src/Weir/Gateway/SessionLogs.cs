@@ -19,7 +19,7 @@ internal static class SessionLogs
 
         session.LogLevel = level;
         var id = session.NextId();
-        var body = UpstreamClient.Build(id, Methods.SetLevel, json => json.WriteString("level"u8, level));
+        var body = RpcBody.Build(id, Methods.SetLevel, json => json.WriteString("level"u8, level));
         using var exchange = await upstream.PostAsync(session, Methods.SetLevel, name: null, body, ct);
         await foreach (var message in exchange.ReadAsync(id, ct))
         {

@@ -1,0 +1,198 @@
+using System.Text.Json;
+using Weir.Mcp;
+
+namespace Weir.Upstream;
+
+/// <summary>Finds out which era and transport a server speaks, and agrees with it on a conversation.</summary>
+internal sealed class UpstreamOpening(UpstreamTransport transport)
+{
+    /// <summary>For era detection and <c>initialize</c> together.</summary>
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// Opens a conversation. A modern server is found by <c>server/discover</c>; whatever else comes back than a modern
+    /// answer means a legacy one, which gets <c>initialize</c>.
+    /// </summary>
+    /// <param name="offered">What the clients of this conversation offer to servers, and Weir relays.</param>
+    /// <exception cref="UpstreamException">The server is not reached, or speaks neither era.</exception>
+    public async Task<UpstreamSession> OpenAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        deadline.CancelAfter(ConnectTimeout);
+        try
+        {
+            return await DiscoverAsync(target, offered, deadline.Token)
+                ?? await InitializeAsync(target, offered, sse: null, deadline.Token)
+                ?? await ConnectAsync(target, offered, deadline.Token);
+        }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            throw new UpstreamException(UpstreamFailure.Unreachable, $"The server did not open a session within {ConnectTimeout.TotalSeconds:0} s.", e);
+        }
+    }
+
+    /// <summary>
+    /// Null from a legacy server. A modern one may refuse the first version that it is offered and name those that it has; it never
+    /// gets <c>initialize</c> unless it names a legacy one.
+    /// </summary>
+    private async Task<UpstreamSession?> DiscoverAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct)
+    {
+        for (var isFirst = true; ; isFirst = false)
+        {
+            if (await AskWhatItSpeaksAsync(target, ct) is not { } answer)
+            {
+                return null;
+            }
+
+            if (answer.Outline.Result.Exists)
+            {
+                return ReadDiscoverResult(target, answer.Outline.Result.Of(answer.Bytes), offered);
+            }
+
+            if (answer.Outline.ErrorCode is not (RpcCodes.HeaderMismatch or RpcCodes.MissingClientCapability or RpcCodes.UnsupportedProtocolVersion))
+            {
+                return null;
+            }
+
+            var supported = SupportedVersions(answer.Outline.Error.Of(answer.Bytes));
+            if (supported.Any(v => Protocol.LegacyVersions.Contains(v, StringComparer.Ordinal)))
+            {
+                return null;
+            }
+
+            if (!isFirst || !supported.Contains(Protocol.Modern, StringComparer.Ordinal))
+            {
+                throw new UpstreamException(UpstreamFailure.Nonsense, $"The server refused {Methods.Discover} (code {answer.Outline.ErrorCode}).");
+            }
+        }
+    }
+
+    /// <summary>The response to <c>server/discover</c>; null where what came is no message.</summary>
+    private async Task<UpstreamMessage?> AskWhatItSpeaksAsync(UpstreamTarget target, CancellationToken ct)
+    {
+        var body = RpcBody.Build(1, Methods.Discover, json => RpcBody.WriteModernMeta(json));
+        using var request = UpstreamTransport.Post(target, Protocol.Modern, sessionId: null, Methods.Discover, name: null, body);
+        using var exchange = await transport.SendAsync(target, request, ct);
+        try
+        {
+            await foreach (var message in exchange.ReadAsync(1, ct))
+            {
+                if (message.Outline.Kind == MessageKind.Response)
+                {
+                    return message;
+                }
+            }
+        }
+        catch (UpstreamException e) when (e.Failure == UpstreamFailure.Nonsense)
+        {
+            // No modern server talks like this: a legacy one, or none at all. initialize will tell.
+        }
+
+        return null;
+    }
+
+    /// <summary>A server of 2024-11-05: its stream says where to post, and the rest is as in the later legacy versions.</summary>
+    private async Task<UpstreamSession> ConnectAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct)
+    {
+        using var request = UpstreamTransport.Listen(target, version: null, sessionId: null);
+        var stream = await transport.SendAsync(target, request, ct);
+        SseConnection? sse = null;
+        try
+        {
+            sse = await SseConnection.OpenAsync(stream.Response, target.Endpoint, transport.MaxResponseBytes, ct)
+                ?? throw new UpstreamException(UpstreamFailure.Nonsense, "The server speaks no version of MCP that Weir knows.");
+            return await InitializeAsync(target, offered, sse, ct) ?? throw new UpstreamException(UpstreamFailure.Nonsense, "The server does not initialize.");
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException or ObjectDisposedException)
+        {
+            throw new UpstreamException(UpstreamFailure.Unreachable, "The connection to the server broke.", e);
+        }
+        finally
+        {
+            if (sse is null)
+            {
+                stream.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Null where the server's answer says that this is not its transport.</summary>
+    private async Task<UpstreamSession?> InitializeAsync(UpstreamTarget target, ClientCapabilities offered, SseConnection? sse, CancellationToken ct)
+    {
+        var body = RpcBody.Build(1, Methods.Initialize, json =>
+        {
+            json.WriteString("protocolVersion"u8, Protocol.LatestLegacy);
+            json.WritePropertyName("capabilities"u8);
+            json.WriteRawValue(offered.Utf8, skipInputValidation: true);
+            json.WritePropertyName("clientInfo"u8);
+            RpcBody.WriteClientInfo(json);
+        });
+        using var request = UpstreamTransport.Post(target, version: null, sessionId: null, Methods.Initialize, name: null, body);
+        using var exchange = sse is null ? await transport.SendAsync(target, request, ct) : await transport.PostAsync(target, sse, body, ct);
+        if (sse is null && exchange.Status is 400 or 404 or 405 && !exchange.IsJson)
+        {
+            return null;
+        }
+
+        await foreach (var message in exchange.ReadAsync(1, ct))
+        {
+            if (message.Outline.Kind != MessageKind.Response)
+            {
+                continue;
+            }
+
+            if (!message.Outline.Result.Exists)
+            {
+                throw new UpstreamException(UpstreamFailure.Nonsense, $"The server refused to initialize (code {message.Outline.ErrorCode}).");
+            }
+
+            var session = ReadInitializeResult(target, exchange.SessionId, message.Outline.Result.Of(message.Bytes), offered, sse);
+            await transport.TellAsync(session, Methods.Initialized, """{"jsonrpc":"2.0","method":"notifications/initialized"}"""u8.ToArray(), ct);
+            return session;
+        }
+
+        throw new UpstreamException(UpstreamFailure.Nonsense, "The server ended its answer to initialize without a result.");
+    }
+
+    private static UpstreamSession ReadInitializeResult(UpstreamTarget target, string? sessionId, ReadOnlyMemory<byte> bytes, ClientCapabilities offered, SseConnection? sse)
+    {
+        using var document = JsonDocument.Parse(bytes);
+        var result = document.RootElement;
+        var version = result.TryGetProperty("protocolVersion", out var v) && v.ValueKind == JsonValueKind.String ? v.GetString() : null;
+        if (version is null || !(Protocol.LegacyVersions.Contains(version, StringComparer.Ordinal) || (sse is not null && version == Protocol.OldestLegacy)))
+        {
+            throw new UpstreamException(UpstreamFailure.Nonsense, "The server speaks no protocol version that Weir knows.");
+        }
+
+        var info = result.TryGetProperty("serverInfo", out var i) ? i.GetRawText() : "{}";
+        var capabilities = result.TryGetProperty("capabilities", out var c) ? c.GetRawText() : "{}";
+        return new UpstreamSession(target, version, sessionId, ToBytes(info), ToBytes(capabilities), offered, sse);
+    }
+
+    private static UpstreamSession? ReadDiscoverResult(UpstreamTarget target, ReadOnlyMemory<byte> bytes, ClientCapabilities offered)
+    {
+        using var document = JsonDocument.Parse(bytes);
+        var result = document.RootElement;
+        if (!Texts(result, "supportedVersions").Contains(Protocol.Modern, StringComparer.Ordinal))
+        {
+            return null;
+        }
+
+        var info = result.TryGetProperty("_meta", out var meta) && meta.ValueKind == JsonValueKind.Object && meta.TryGetProperty(Protocol.MetaServerInfo, out var value)
+            ? value.GetRawText() : "{}";
+        var capabilities = result.TryGetProperty("capabilities", out var declared) ? declared.GetRawText() : "{}";
+        return new UpstreamSession(target, Protocol.Modern, sessionId: null, ToBytes(info), ToBytes(capabilities), offered);
+    }
+
+    private static string[] SupportedVersions(ReadOnlyMemory<byte> error)
+    {
+        using var document = JsonDocument.Parse(error);
+        return document.RootElement.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object ? Texts(data, "supported") : [];
+    }
+
+    private static string[] Texts(JsonElement json, string member) => json.TryGetProperty(member, out var list) && list.ValueKind == JsonValueKind.Array
+        ? [.. list.EnumerateArray().Where(v => v.ValueKind == JsonValueKind.String).Select(v => v.GetString()!)]
+        : [];
+
+    private static byte[] ToBytes(string json) => System.Text.Encoding.UTF8.GetBytes(json);
+}

@@ -1,0 +1,142 @@
+using System.Net.Http.Headers;
+using Weir.Egress;
+using Weir.Errors;
+using Weir.Mcp;
+
+namespace Weir.Upstream;
+
+/// <summary>How a message gets to a server in each version of the transport: through which sockets, with which headers, and where its answer comes.</summary>
+internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes)
+{
+    private static readonly MediaTypeHeaderValue Json = new("application/json");
+
+    /// <summary>More than this much of one answer is not read.</summary>
+    public int MaxResponseBytes => maxResponseBytes;
+
+    /// <summary>Posts one message. The caller reads the answer and disposes it.</summary>
+    /// <param name="headers">What a modern server wants repeated of the arguments.</param>
+    public Task<UpstreamExchange> PostAsync(
+        UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct, IEnumerable<(string Name, string Value)>? headers = null)
+    {
+        if (session.Sse is { } sse)
+        {
+            return PostAsync(session.Target, sse, body, ct);
+        }
+
+        var request = Post(session.Target, session.Version, session.SessionId, method, name, body);
+        foreach (var (header, value) in headers ?? [])
+        {
+            request.Headers.TryAddWithoutValidation(header, value);
+        }
+
+        return SendAsync(session.Target, request, ct);
+    }
+
+    /// <summary>Posts what expects no answer: a notification, or the answer to a server's request.</summary>
+    /// <exception cref="UpstreamException">It was not taken.</exception>
+    public async Task TellAsync(UpstreamSession session, string method, ReadOnlyMemory<byte> body, CancellationToken ct)
+    {
+        using var exchange = await PostAsync(session, method, name: null, body, ct);
+        if (exchange.Status >= 400)
+        {
+            throw new UpstreamException(UpstreamFailure.Nonsense, $"The server answered {exchange.Status} to {method}.");
+        }
+    }
+
+    /// <summary>Posts where the stream said; what the server answers comes on the stream.</summary>
+    public async Task<UpstreamExchange> PostAsync(UpstreamTarget target, SseConnection sse, ReadOnlyMemory<byte> body, CancellationToken ct)
+    {
+        var outline = Outline.Read(body.Span);
+        var expected = outline.Kind == MessageKind.Request && System.Buffers.Text.Utf8Parser.TryParse(outline.Id.Of(body.Span), out long id, out _) ? sse.Expect(id) : null;
+        var number = expected is null ? 0 : long.Parse(outline.Id.Of(body.Span), System.Globalization.CultureInfo.InvariantCulture);
+        using var request = Post(target with { Endpoint = sse.Endpoint }, version: null, sessionId: null, "", name: null, body);
+        var exchange = await SendAsync(target, request, ct);
+        if (exchange.Status >= 400)
+        {
+            using (exchange)
+            {
+                sse.Forget(number);
+                throw new UpstreamException(UpstreamFailure.Nonsense, $"The server answered {exchange.Status} to a message.");
+            }
+        }
+
+        return expected is null ? exchange : exchange.AnsweredBy(expected, () => sse.Forget(number));
+    }
+
+    /// <exception cref="UpstreamException">The server is not reached, or may not be.</exception>
+    public Task<UpstreamExchange> SendAsync(UpstreamTarget target, HttpRequestMessage request, CancellationToken ct) =>
+        UpstreamExchange.SendAsync(Sockets(target), request, maxResponseBytes, ct);
+
+    /// <summary>The request for a stream.</summary>
+    public static HttpRequestMessage Listen(UpstreamTarget target, string? version, string? sessionId)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Get, target.Endpoint);
+        request.Headers.TryAddWithoutValidation("Accept", "text/event-stream");
+        AddHeaders(request, target, version, sessionId);
+        return request;
+    }
+
+    /// <summary>The request that ends a legacy session.</summary>
+    public static HttpRequestMessage Delete(UpstreamSession session)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Delete, session.Target.Endpoint);
+        AddHeaders(request, session.Target, session.Version, session.SessionId);
+        return request;
+    }
+
+    /// <summary>The request that carries a message.</summary>
+    public static HttpRequestMessage Post(UpstreamTarget target, string? version, string? sessionId, string method, string? name, ReadOnlyMemory<byte> body)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, target.Endpoint) { Content = new ReadOnlyMemoryContent(body) };
+        request.Content.Headers.ContentType = Json;
+        request.Headers.TryAddWithoutValidation("Accept", "application/json, text/event-stream");
+        AddHeaders(request, target, version, sessionId);
+        if (version == Protocol.Modern)
+        {
+            request.Headers.TryAddWithoutValidation(Protocol.MethodHeader, method);
+            if (name is not null)
+            {
+                request.Headers.TryAddWithoutValidation(Protocol.NameHeader, HeaderValues.Encode(name));
+            }
+        }
+
+        return request;
+    }
+
+    private static void AddHeaders(HttpRequestMessage request, UpstreamTarget target, string? version, string? sessionId)
+    {
+        if (version is not null)
+        {
+            request.Headers.TryAddWithoutValidation(Protocol.VersionHeader, version);
+        }
+
+        if (sessionId is not null)
+        {
+            request.Headers.TryAddWithoutValidation(Protocol.SessionHeader, sessionId);
+        }
+
+        if (target.NodeKey is not null)
+        {
+            request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + target.NodeKey);
+        }
+    }
+
+    private HttpMessageInvoker Sockets(UpstreamTarget target)
+    {
+        if (target.IsNode)
+        {
+            return egress.Operator;
+        }
+
+        try
+        {
+            egress.CheckUrl(target.Endpoint);
+        }
+        catch (WeirException e)
+        {
+            throw new UpstreamException(UpstreamFailure.Refused, e.Message, e);
+        }
+
+        return egress.Guarded;
+    }
+}
