@@ -1,6 +1,6 @@
 using System.CommandLine;
-using Weir.Chat;
 using Weir.Configuration;
+using Weir.Postgres;
 
 namespace Weir.Server.Commands;
 
@@ -23,7 +23,7 @@ internal static class ChatToolsCommand
             var config = WeirConfig.Load(parsed.GetValue(CommandRun.Config)).Database;
             var owner = config.OwnerUrl ?? throw new ConfigException(["database.ownerUrl (WEIR_OWNER_DATABASE_URL): it must be set."]);
             var state = parsed.GetValue(State);
-            await new PlatformSwitch(owner).SetAsync(state == "on", stop);
+            await new PlatformQueries(owner).SwitchChatToolsAsync(state == "on", stop);
             await Console.Out.WriteLineAsync($"Chat turns use tools: {state}.");
             return ExitCode.Done;
         });

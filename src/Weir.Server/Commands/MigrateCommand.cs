@@ -1,10 +1,8 @@
 using System.CommandLine;
 using System.Text.Json;
 using Weir.Configuration;
-using Weir.Identity;
-using Weir.Models;
+using Weir.Postgres;
 using Weir.Postgres.Migrations;
-using Weir.Replicas;
 
 namespace Weir.Server.Commands;
 
@@ -28,9 +26,7 @@ internal static class MigrateCommand
             var config = all.Database;
             var owner = config.OwnerUrl ?? throw new ConfigException(["database.ownerUrl (WEIR_OWNER_DATABASE_URL): it must be set."]);
             var report = await new Migrator(owner, MigrationScript.Embedded()).MigrateAsync(config.Url, config.EngineUrl, stop);
-            await Identities.AllowAsync(owner, all.Auth, stop);
-            await Maintenance.TellAsync(owner, all.Maintenance, stop);
-            await ModelQueries.TellAsync(owner, all.Models, stop);
+            await new PlatformQueries(owner).TellAsync(all, stop);
             await Console.Out.WriteLineAsync(parsed.GetValue(json) ? AsJson(report) : AsText(report));
             return ExitCode.Done;
         });

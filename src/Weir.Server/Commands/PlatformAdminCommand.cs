@@ -1,6 +1,6 @@
 using System.CommandLine;
 using Weir.Configuration;
-using Weir.Identity;
+using Weir.Postgres;
 
 namespace Weir.Server.Commands;
 
@@ -23,7 +23,7 @@ internal static class PlatformAdminCommand
             var config = WeirConfig.Load(parsed.GetValue(CommandRun.Config)).Database;
             var owner = config.OwnerUrl ?? throw new ConfigException(["database.ownerUrl (WEIR_OWNER_DATABASE_URL): it must be set."]);
             var id = parsed.GetValue(user);
-            await new PlatformAdminQueries(owner).AddAsync(id, stop);
+            await new PlatformQueries(owner).AddAdminAsync(id, stop);
             await Console.Out.WriteLineAsync($"{id} is a platform admin.");
             return ExitCode.Done;
         });

@@ -1,13 +1,10 @@
 using Microsoft.AspNetCore.Connections;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Identity;
-using Weir.Models;
 using Weir.Nodes;
 using Weir.Postgres;
 using Weir.Postgres.Embedded;
 using Weir.Postgres.Migrations;
-using Weir.Replicas;
 using Weir.Server.Commands;
 using Weir.Telemetry;
 
@@ -50,9 +47,7 @@ internal static class UpRun
         await RefuseHalfASupabaseAsync(options, owner, stop);
         options.Say("Migrating the database …");
         await new Migrator(owner, MigrationScript.Embedded()).MigrateAsync(config.Database.Url, config.Database.EngineUrl, stop); // 3
-        await Identities.AllowAsync(owner, config.Auth, stop);
-        await Maintenance.TellAsync(owner, config.Maintenance, stop);
-        await ModelQueries.TellAsync(owner, config.Models, stop);
+        await new PlatformQueries(owner).TellAsync(config, stop);
 
         await using var host = await StartHostAsync(options, config, time, stop); // 4
         config = host.Services.GetRequiredService<WeirConfig>();

@@ -19,22 +19,11 @@ internal sealed class Identities(Databases databases, TimeProvider time)
     private const int MostKept = 100_000;
 
     private const string UserOfTokenSql = "select weir.user_of_token($1, $2, $3, $4)";
-    private const string AllowIssuer = "select weir.set_setting('identity_issuers', to_jsonb(array[$1]))";
 
     /// <summary>How long a ban, or an address that the issuer changes back, may take to be seen.</summary>
     private static readonly TimeSpan Kept = TimeSpan.FromMinutes(1);
 
     private readonly ConcurrentDictionary<(string Issuer, string Subject), Known> _known = new();
-
-    /// <summary>What the operator configured, for the database: whose unknown people become users. With the owner's connection.</summary>
-    public static async Task AllowAsync(string ownerUrl, AuthConfig auth, CancellationToken ct)
-    {
-        if (auth is { JwksUrl: not null, Issuer: { } issuer })
-        {
-            await using var source = Npgsql.NpgsqlDataSource.Create(DatabaseUrl.Parse(ownerUrl).ConnectionString);
-            await source.ExecuteAsync(AllowIssuer, [Sql.Text(issuer)], ct);
-        }
-    }
 
     /// <summary>The user; made on first sight where the operator lets this issuer's people in and users are Weir's to make.</summary>
     /// <exception cref="Weir.Errors.WeirException">WR002: nobody here.</exception>

@@ -1,6 +1,4 @@
 using System.Text.Json;
-using Npgsql;
-using Weir.Configuration;
 using Weir.Postgres;
 
 namespace Weir.Models;
@@ -12,14 +10,6 @@ internal sealed class ModelQueries(Databases databases)
         "select provider, model, fallback_provider, fallback_model, temperature, max_tokens, timeout_ms, retries from weir.model_settings_for($1, $2)";
 
     private const string RecordUsage = "select weir.record_model_usage($1, $2)";
-    private const string Tell = "select weir.set_setting('models', $1)";
-
-    /// <summary>The operator's models, for the database: only these may be chosen. With the owner's connection.</summary>
-    public static async Task TellAsync(string ownerUrl, ModelsConfig config, CancellationToken ct)
-    {
-        await using var source = NpgsqlDataSource.Create(DatabaseUrl.Parse(ownerUrl).ConnectionString);
-        await source.ExecuteAsync(Tell, [Sql.Jsonb(JsonSerializer.Serialize(config.Providers.ToDictionary(p => p.Key, p => p.Value.Models.Keys)))], ct);
-    }
 
     /// <summary>What is set for a turn of this person with this agent.</summary>
     /// <exception cref="Errors.WeirException">WR004: the agent is not there, or not theirs to use.</exception>

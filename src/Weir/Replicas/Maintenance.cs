@@ -16,7 +16,6 @@ internal sealed class Maintenance(Databases databases, WeirConfig config, TimePr
     private const string RollUpUsage = "select weir.roll_up_usage($1)";
     private const string EnsureLogPartitions = "select weir.ensure_log_partitions()";
     private const string Purge = "select weir.purge($1, $2, $3, $4)";
-    private const string TellEqualDenials = "select weir.set_setting('equal_denials', to_jsonb($1))";
 
     /// <summary>Rows of one statement.</summary>
     private const int Batch = 1000;
@@ -28,13 +27,6 @@ internal sealed class Maintenance(Databases databases, WeirConfig config, TimePr
     private static readonly TimeSpan ClockSkew = TimeSpan.FromMinutes(5);
 
     internal static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
-
-    /// <summary>What the operator configured and SQL decides by. With the owner's connection.</summary>
-    public static async Task TellAsync(string ownerUrl, MaintenanceConfig config, CancellationToken ct)
-    {
-        await using var source = Npgsql.NpgsqlDataSource.Create(DatabaseUrl.Parse(ownerUrl).ConnectionString);
-        await source.ExecuteAsync(TellEqualDenials, [Sql.Integer(config.EqualDenials)], ct);
-    }
 
     /// <summary>One round.</summary>
     public async Task RunAsync(CancellationToken ct)
