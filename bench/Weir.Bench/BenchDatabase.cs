@@ -17,6 +17,7 @@ internal sealed class BenchDatabase : IAsyncDisposable
         _data = data;
         Postgres = postgres;
         Superuser = NpgsqlDataSource.Create(DatabaseUrl.Parse(postgres.SuperuserUrl("weir")).ConnectionString + ";Command Timeout=0");
+        Leftovers.Mind(this);
     }
 
     public string Directory { get; }
@@ -42,6 +43,7 @@ internal sealed class BenchDatabase : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        Leftovers.Forget(this);
         await Superuser.DisposeAsync();
         await Postgres.DisposeAsync();
         _data.Dispose();

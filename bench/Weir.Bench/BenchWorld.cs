@@ -33,6 +33,7 @@ internal sealed class BenchWorld : IAsyncDisposable
         _logins = Databases.Open(database.Config);
         _owner = NpgsqlDataSource.Create(DatabaseUrl.Parse(database.Postgres.OwnerUrl).ConnectionString);
         _users = new UserSession(_logins.Gateway);
+        Leftovers.Mind(this);
     }
 
     /// <summary>Goes with the world.</summary>
@@ -104,6 +105,7 @@ internal sealed class BenchWorld : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        Leftovers.Forget(this);
         foreach (var process in _processes)
         {
             process.Kill(entireProcessTree: true);

@@ -1,7 +1,8 @@
 using Weir.Chat;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway;
+using Weir.Gateway.Endpoint;
+using Weir.Gateway.Forwarding;
 using Weir.Identity;
 using Weir.Server.Http;
 

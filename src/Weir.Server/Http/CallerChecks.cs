@@ -1,7 +1,7 @@
 using Weir.Audit;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway;
+using Weir.Gateway.Endpoint;
 
 namespace Weir.Server.Http;
 

@@ -1,5 +1,5 @@
 using Weir.Errors;
-using Weir.Gateway;
+using Weir.Gateway.Endpoint;
 using Weir.Identity;
 using Weir.Server.Http;
 

@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway;
+using Weir.Gateway.Names;
 using Weir.Identity;
 using Weir.Postgres;
 

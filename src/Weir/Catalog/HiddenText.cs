@@ -37,14 +37,19 @@ internal static class HiddenText
     }
 
     /// <summary>The text with what hides in it written out, as <c>[U+202E]</c>; control characters and terminal sequences, which show nothing, are left out.</summary>
-    public static string Show(string text)
+    public static string Show(string text) => Rewrite(text, hidden => $"[U+{hidden.Value:X4}]");
+
+    /// <summary>The text without what hides in it.</summary>
+    public static string Remove(string text) => Rewrite(text, _ => "");
+
+    private static string Rewrite(string text, Func<Rune, string> write)
     {
         if (Find(text) is null)
         {
             return text;
         }
 
-        var shown = new StringBuilder(text.Length);
+        var rewritten = new StringBuilder(text.Length);
         var (before, previous) = (new Rune(' '), new Rune(' '));
         for (var i = 0; i < text.Length;)
         {
@@ -54,7 +59,7 @@ internal static class HiddenText
             switch (Kind(rune, before, previous, next))
             {
                 case null:
-                    shown.Append(rune.ToString());
+                    rewritten.Append(rune.ToString());
                     break;
                 case "ansi":
                     i += LengthOfSequence(text.AsSpan(i), isCsi: rune.Value == 0x9B);
@@ -62,14 +67,14 @@ internal static class HiddenText
                 case "control":
                     break;
                 default:
-                    shown.Append(CultureInfo.InvariantCulture, $"[U+{rune.Value:X4}]");
+                    rewritten.Append(write(rune));
                     break;
             }
 
             (before, previous) = (previous, rune);
         }
 
-        return shown.ToString();
+        return rewritten.ToString();
     }
 
     /// <summary>How much behind an escape belongs to it: <c>[31m</c>, or <c>]0;title</c> up to its end.</summary>

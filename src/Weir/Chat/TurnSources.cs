@@ -3,7 +3,7 @@ using Weir.Chat.Aggregation;
 using Weir.Chat.Gathering;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway;
+using Weir.Gateway.Names;
 using Weir.Identity;
 using Weir.Knowledge;
 

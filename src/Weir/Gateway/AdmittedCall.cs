@@ -1,3 +1,5 @@
+using Weir.Gateway.Names;
+
 namespace Weir.Gateway;
 
 /// <summary>A call that the database let pass and has recorded. Open until it is disposed.</summary>

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Weir.Audit;
+using Weir.Gateway.Admission;
 using Weir.Upstream;
 
 namespace Weir.Gateway;

@@ -1,4 +1,5 @@
 using Weir.Errors;
+using Weir.Gateway.Admission;
 
 namespace Weir.Gateway;
 

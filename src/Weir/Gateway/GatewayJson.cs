@@ -1,5 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Weir.Gateway.Endpoint;
+using Weir.Gateway.Questions;
 
 namespace Weir.Gateway;
 

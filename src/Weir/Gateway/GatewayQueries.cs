@@ -1,6 +1,7 @@
 using Npgsql;
 using NpgsqlTypes;
 using Weir.Errors;
+using Weir.Gateway.Names;
 using Weir.Identity;
 using Weir.Postgres;
 

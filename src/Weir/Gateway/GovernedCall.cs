@@ -1,3 +1,4 @@
+using Weir.Gateway.Names;
 using Weir.Identity;
 using Weir.Mcp;
 

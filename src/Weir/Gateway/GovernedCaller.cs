@@ -4,6 +4,12 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Weir.Audit;
 using Weir.Errors;
+using Weir.Gateway.Admission;
+using Weir.Gateway.Endpoint;
+using Weir.Gateway.Forwarding;
+using Weir.Gateway.Names;
+using Weir.Gateway.Questions;
+using Weir.Gateway.Streams;
 using Weir.Mcp;
 using Weir.Upstream;
 

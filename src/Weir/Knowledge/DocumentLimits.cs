@@ -1,6 +1,6 @@
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway;
+using Weir.Gateway.Admission;
 
 namespace Weir.Knowledge;
 

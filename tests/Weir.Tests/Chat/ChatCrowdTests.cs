@@ -9,40 +9,65 @@ using Weir.Tests.Infrastructure;
 namespace Weir.Tests.Chat;
 
 /// <summary>A replica that has two connections for people, and gives up waiting for one after a second.</summary>
-public sealed class CrowdedChatWorld(TestCluster cluster) : RunningWeir(cluster)
+public class CrowdedChatWorld(TestCluster cluster) : RunningWeir(cluster)
 {
     private protected override WeirConfig Configure(WeirConfig config) =>
         config with { Database = config.Database with { PoolSize = 2, ConnectTimeoutSeconds = 1 } };
 }
 
+/// <summary>The same, and a turn has two seconds in all.</summary>
+public sealed class HastyChatWorld(TestCluster cluster) : CrowdedChatWorld(cluster)
+{
+    private protected override WeirConfig Configure(WeirConfig config) => base.Configure(config) with { Chat = new ChatConfig { DeadlineSeconds = 2 } };
+}
+
 /// <summary>More turns begin at once than there are connections.</summary>
-public sealed class ChatCrowdTests(CrowdedChatWorld weir) : IClassFixture<CrowdedChatWorld>
+public sealed class ChatCrowdTests(CrowdedChatWorld crowded, HastyChatWorld hasty) : IClassFixture<CrowdedChatWorld>, IClassFixture<HastyChatWorld>
 {
     [Fact]
     public async Task Turns_that_begin_together_wait_for_each_other_and_none_is_told_that_the_database_is_away()
     {
-        await using var holder = await weir.Database.Superuser.OpenConnectionAsync();
-        await using var transaction = await holder.BeginTransactionAsync();
-        await using (var held = new Npgsql.NpgsqlCommand("lock table public.chat_messages in access exclusive mode", holder, transaction))
-        {
-            await held.ExecuteNonQueryAsync();
-        }
+        await using var messages = await HoldMessagesAsync(crowded);
 
-        var crowd = Enumerable.Range(0, 6).Select(PostAsync).ToArray();
-        await Until.AsyncTrue(
-            () => weir.Database.Superuser.ScalarAsync<bool>(
-                "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%post_chat_message%' and clock_timestamp() - query_start > interval '2 seconds')",
-                [], CancellationToken.None),
-            "one waits longer than anybody waits for a connection");
-        await transaction.CommitAsync();
+        var crowd = Enumerable.Range(0, 6).Select(i => PostAsync(crowded, $"hello {i}")).ToArray();
+        await Until.AsyncTrue(() => IsWaitingAsync(crowded, TimeSpan.FromSeconds(2)), "one waits longer than anybody waits for a connection");
+        await messages.CommitAsync();
 
-        (await Task.WhenAll(crowd)).ShouldAllBe(s => s == HttpStatusCode.OK);
+        (await Task.WhenAll(crowd)).ShouldAllBe(a => a.Status == HttpStatusCode.OK);
     }
 
-    private async Task<HttpStatusCode> PostAsync(int number)
+    [Fact]
+    public async Task Who_has_no_place_within_half_of_the_turn_s_time_is_told_so_and_nothing_is_saved()
+    {
+        await using var messages = await HoldMessagesAsync(hasty);
+        var first = PostAsync(hasty, "first");
+        await Until.AsyncTrue(() => IsWaitingAsync(hasty, TimeSpan.Zero), "the first one is inside");
+
+        var (status, body) = await PostAsync(hasty, "second");
+
+        status.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        body.ShouldContain("Too many turns begin at once here.");
+        await messages.CommitAsync();
+        await first;
+        (await hasty.Database.Superuser.ScalarAsync<long>("select count(*) from public.chat_messages where content = 'second'", [], CancellationToken.None)).ShouldBe(0);
+    }
+
+    private static async Task<HeldTransaction> HoldMessagesAsync(RunningWeir weir)
+    {
+        var held = await HeldTransaction.BeginAsync(weir.Database.Superuser);
+        await held.RunAsync("lock table public.chat_messages in access exclusive mode");
+        return held;
+    }
+
+    private static Task<bool> IsWaitingAsync(RunningWeir weir, TimeSpan time) => weir.Database.Superuser.ScalarAsync<bool>(
+        "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%post_chat_message%' and clock_timestamp() - query_start > $1)",
+        [Sql.Interval(time)], CancellationToken.None);
+
+    private static async Task<(HttpStatusCode Status, string Body)> PostAsync(RunningWeir weir, string message)
     {
         using var client = weir.Client(weir.Services.GetRequiredService<PersonTokens>().Issue(weir.World.OwnerId, "someone@example.test"));
-        using var content = new StringContent($$"""{"agentId":null,"channelId":"{{weir.World.ChannelId}}","message":"hello {{number}}"}""", Encoding.UTF8, "application/json");
-        return (await client.PostAsync("/functions/v1/chat", content)).StatusCode;
+        using var content = new StringContent($$"""{"agentId":null,"channelId":"{{weir.World.ChannelId}}","message":"{{message}}"}""", Encoding.UTF8, "application/json");
+        using var response = await client.PostAsync("/functions/v1/chat", content);
+        return (response.StatusCode, await response.Content.ReadAsStringAsync());
     }
 }

@@ -5,7 +5,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Weir.Configuration;
-using Weir.Gateway;
+using Weir.Gateway.Names;
 using Weir.Identity;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;
@@ -16,6 +16,9 @@ namespace Weir.Tests.Chat;
 public class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
 {
     internal const int DeadlineSeconds = 6;
+
+    /// <summary>By then a turn has ended by its deadline, on a machine of any load: whatever hangs would go on for a minute.</summary>
+    internal static readonly TimeSpan OnTime = TimeSpan.FromSeconds(30);
 
     internal Guid OwnerId => World.OwnerId;
 
@@ -114,7 +117,7 @@ public class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
 
     // A turn's share for gathering is more than by default: on a machine where much else runs, what is asked at once takes longer.
     private protected override WeirConfig Configure(WeirConfig config) =>
-        config with { Chat = new ChatConfig { DeadlineSeconds = DeadlineSeconds, ContextMilliseconds = 2500 } };
+        config with { Chat = new ChatConfig { DeadlineSeconds = DeadlineSeconds, ContextMilliseconds = 2500 }, Mcp = config.Mcp with { CallTimeoutSeconds = 60 } };
 }
 
 internal sealed record TurnRow(string Phase, string Kind, string? Item, string? Reason, string? Outcome, Guid? UserId, Guid? AgentId, string? ErrorCode);

@@ -1,5 +1,6 @@
 using Weir.Configuration;
 using Weir.Gateway;
+using Weir.Gateway.Admission;
 using Weir.Identity;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;

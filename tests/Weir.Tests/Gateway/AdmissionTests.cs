@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Weir.Errors;
 using Weir.Gateway;
+using Weir.Gateway.Admission;
 using Weir.Identity;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;

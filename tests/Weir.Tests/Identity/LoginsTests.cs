@@ -72,8 +72,8 @@ public sealed class LoginsTests(OpenWeir weir) : IClassFixture<OpenWeir>
             unknown.Add(await TimeAsync("nobody-at-all@example.test"));
         }
 
-        // Without the comparison the second takes a tenth of the first.
-        Median(unknown).ShouldBeGreaterThan(Median(known) * 0.4);
+        // Without the comparison the second takes a tenth of the first. Of each the least: a busy machine only adds.
+        unknown.Min().ShouldBeGreaterThan(known.Min() * 0.4);
     }
 
     [Fact]
@@ -228,8 +228,6 @@ public sealed class LoginsTests(OpenWeir weir) : IClassFixture<OpenWeir>
         await Should.ThrowAsync<AuthException>(() => Logins.PasswordAsync(email, "wrong", weir.NextAddress(), default));
         return Stopwatch.GetElapsedTime(started).TotalMilliseconds;
     }
-
-    private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
 
     private async Task<JsonElement> UserAsync(JsonElement session)
     {

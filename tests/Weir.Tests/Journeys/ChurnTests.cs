@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Weir.Configuration;
-using Weir.Gateway;
+using Weir.Gateway.Questions;
+using Weir.Gateway.Streams;
 using Weir.Tests.Infrastructure;
 using Weir.Upstream;
 

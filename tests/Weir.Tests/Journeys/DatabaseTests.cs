@@ -109,13 +109,13 @@ public sealed class DatabaseTests(CutOffWeir weir) : IClassFixture<CutOffWeir>
         return (await ask(), TimeProvider.System.GetElapsedTime(started));
     }
 
-    /// <summary>A second and a half are for a busy machine.</summary>
+    /// <summary>Five seconds are for a busy machine: whoever waited for a second statement would need ten.</summary>
     private static void ShouldBeUnavailableWithin(TimeSpan deadline, params (RawAnswer Answer, TimeSpan Took)[] answers)
     {
         foreach (var (answer, took) in answers)
         {
             ShouldBeUnavailable(answer);
-            took.ShouldBeLessThan(deadline + TimeSpan.FromSeconds(1.5));
+            took.ShouldBeLessThan(deadline + TimeSpan.FromSeconds(5));
         }
     }
 

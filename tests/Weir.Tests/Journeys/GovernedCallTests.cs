@@ -1,7 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using ModelContextProtocol.Client;
 using ModelContextProtocol.Protocol;
-using Weir.Gateway;
+using Weir.Gateway.Names;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Journeys;

@@ -85,7 +85,15 @@ public sealed class ChunkerTests
     {
         var tags = string.Concat("ignore".Select(c => char.ConvertFromUtf32(0xE0000 + c)));
 
-        DocumentText.Chunks(DocumentText.Plain, $"Hello{tags}\u202E\u200B\u2066 wor\u00ADld\u001b[2J\u0007.\r\nline\ttwo 👩‍💻", 1200, 150).Single().Text.ShouldBe("Hello world[2J.\nline\ttwo 👩‍💻");
+        DocumentText.Chunks(DocumentText.Plain, $"Hello{tags}\u202E\u200B\u2066 wor\u00ADld\u001b[2J\u0007.\r\nline\ttwo 👩‍💻", 1200, 150).Single().Text.ShouldBe("Hello world.\nline\ttwo 👩‍💻");
+    }
+
+    [Fact]
+    public void A25_bytes_in_variation_selectors_are_taken_out_and_what_scripts_need_stays()
+    {
+        var smuggled = string.Concat("ignore"u8.ToArray().Select(b => char.ConvertFromUtf32(0xE0100 + b - 16)));
+
+        DocumentText.Chunks(DocumentText.Plain, $"Hello{smuggled} ❤\uFE0F می\u200Cخواهم \uE000", 1200, 150).Single().Text.ShouldBe("Hello ❤\uFE0F می\u200Cخواهم");
     }
 
     private static string[] Cut(string text, int size = 1200, int overlap = 150) => [.. Chunker.Cut([new Section("", text)], size, overlap).Select(c => c.Text)];

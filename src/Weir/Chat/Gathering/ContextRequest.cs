@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Weir.Gateway;
+using Weir.Gateway.Names;
 using Weir.Identity;
 using Weir.Mcp;
 

@@ -3,6 +3,7 @@ using Weir.Catalog;
 using Weir.Chat.Aggregation;
 using Weir.Errors;
 using Weir.Gateway;
+using Weir.Gateway.Names;
 using Weir.Identity;
 using Weir.Mcp;
 using Weir.Upstream;

@@ -1,36 +1,20 @@
 using System.Globalization;
 using System.Text;
+using Weir.Catalog;
 
 namespace Weir.Knowledge.Text;
 
-/// <summary>Takes out of a text what a person who reads it does not see: controls, direction controls, tags, and invisible fillers.</summary>
+/// <summary>A document's text as a person who reads it sees it: without what hides in it, and without characters of private use, whose meaning left with their font.</summary>
 internal static class VisibleText
 {
     public static string Of(string text)
     {
         var visible = new StringBuilder(text.Length);
-        foreach (var rune in text.EnumerateRunes())
+        foreach (var rune in HiddenText.Remove(OneKindOfLineEnd(text)).EnumerateRunes())
         {
-            switch (rune.Value)
+            if (Rune.GetUnicodeCategory(rune) != UnicodeCategory.PrivateUse)
             {
-                case '\n' or '\t':
-                    visible.Append((char)rune.Value);
-                    break;
-                case '\r' or '\f' or '\v' or 0x2028 or 0x2029:
-                    // \r\n is one end of a line
-                    if (rune.Value != '\r')
-                    {
-                        visible.Append('\n');
-                    }
-
-                    break;
-                default:
-                    if (!IsHidden(rune))
-                    {
-                        visible.Append(rune);
-                    }
-
-                    break;
+                visible.Append(rune);
             }
         }
 
@@ -40,12 +24,5 @@ internal static class VisibleText
     /// <summary>One line: runs of white space are one blank.</summary>
     public static string Line(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 
-    // Joiners (U+200C, U+200D) and variation selectors stay: scripts and emoji are written with them.
-    private static bool IsHidden(Rune rune) => rune.Value switch
-    {
-        0x200C or 0x200D => false,
-        0x00AD or 0x061C or 0x115F or 0x1160 or 0x3164 or 0xFFA0 => true,
-        >= 0xE0000 and <= 0xE0FFF => true,
-        _ => Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse,
-    };
+    private static string OneKindOfLineEnd(string text) => text.ReplaceLineEndings("\n").Replace('\v', '\n');
 }

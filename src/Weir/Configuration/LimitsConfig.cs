@@ -1,0 +1,25 @@
+namespace Weir.Configuration;
+
+/// <summary>What one agent or organization may take of a replica. Fairness, not permission: each replica counts its own.</summary>
+internal sealed record LimitsConfig
+{
+    /// <summary>Most calls and streams that one agent has open; 0: as many as its organization. Calls.</summary>
+    public int OpenPerAgent { get; init; }
+
+    /// <summary>Most calls a second of one agent; twice as many at once; 0: no limit. Calls per second.</summary>
+    public int CallsPerSecondPerAgent { get; init; } = 500;
+
+    /// <summary>Most calls a second of one organization; twice as many at once; 0: no limit. Calls per second.</summary>
+    public int CallsPerSecondPerOrganization { get; init; } = 2000;
+
+    public static LimitsConfig Read(ConfigReader reader)
+    {
+        var defaults = new LimitsConfig();
+        return new LimitsConfig
+        {
+            OpenPerAgent = reader.Integer("limits.openPerAgent", defaults.OpenPerAgent, 0, 100_000),
+            CallsPerSecondPerAgent = reader.Integer("limits.callsPerSecondPerAgent", defaults.CallsPerSecondPerAgent, 0, 1_000_000),
+            CallsPerSecondPerOrganization = reader.Integer("limits.callsPerSecondPerOrganization", defaults.CallsPerSecondPerOrganization, 0, 1_000_000),
+        };
+    }
+}

@@ -1,0 +1,86 @@
+using Weir.Errors;
+using Weir.Gateway.Names;
+
+namespace Weir.Gateway.Admission;
+
+/// <summary>
+/// What each agent and organization has open at this replica: calls, from before their admission to their end, and streams.
+/// A bound on what one tenant takes from the others here, and no permission: every replica counts its own (docs/decisions/0007).
+/// </summary>
+internal sealed class OpenConnections(int maxPerAgent)
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<Guid, int> _open = [];
+
+    public static WeirException Full() => new(
+        ErrorCode.RateLimited, "The organization or the agent has as many calls and streams open, or makes as many calls a second, as it may.", "Retry in a moment.");
+
+    /// <summary>A call or stream of an agent, open until it is disposed; null where the agent or its organization has as many open as it may.</summary>
+    public IDisposable? TryOpen(AgentCatalog catalog)
+    {
+        var agent = maxPerAgent > 0 ? TryOpen(catalog.AgentId, maxPerAgent) : null;
+        if (maxPerAgent > 0 && agent is null)
+        {
+            return null;
+        }
+
+        var organization = TryOpen(catalog.OrganizationId, catalog.MaxConnections);
+        if (organization is null)
+        {
+            agent?.Dispose();
+        }
+
+        return organization is null || agent is null ? organization : new Both(agent, organization);
+    }
+
+    /// <param name="id">An agent's or an organization's.</param>
+    private IDisposable? TryOpen(Guid id, int most)
+    {
+        lock (_lock)
+        {
+            var open = _open.GetValueOrDefault(id);
+            if (open >= most)
+            {
+                return null;
+            }
+
+            _open[id] = open + 1;
+        }
+
+        return new Connection(this, id);
+    }
+
+    private void Close(Guid id)
+    {
+        lock (_lock)
+        {
+            if (--_open[id] == 0)
+            {
+                _open.Remove(id);
+            }
+        }
+    }
+
+    private sealed class Both(IDisposable one, IDisposable other) : IDisposable
+    {
+        public void Dispose()
+        {
+            one.Dispose();
+            other.Dispose();
+        }
+    }
+
+    private sealed class Connection(OpenConnections all, Guid id) : IDisposable
+    {
+        private bool _closed;
+
+        public void Dispose()
+        {
+            if (!_closed)
+            {
+                _closed = true;
+                all.Close(id);
+            }
+        }
+    }
+}

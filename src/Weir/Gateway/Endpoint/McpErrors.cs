@@ -1,0 +1,111 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Weir.Audit;
+using Weir.Errors;
+using Weir.Gateway.Forwarding;
+using Weir.Mcp;
+
+namespace Weir.Gateway.Endpoint;
+
+/// <summary>What an MCP endpoint says when it does not do what was asked: a JSON-RPC error, whatever the HTTP status.</summary>
+internal sealed class McpErrors(SecurityEvents securityEvents, ILogger<McpErrors> logger)
+{
+    /// <summary>A refusal of the protocol itself.</summary>
+    public static Task RefuseAsync(HttpContext http, Refusal refusal, byte[]? id) => WriteAsync(
+        http,
+        refusal.Status,
+        id ?? [],
+        refusal.Code,
+        refusal.Message,
+        refusal.SupportedVersions
+            ? json =>
+            {
+                json.WriteStartObject();
+                json.WriteStartArray("supported"u8);
+                json.WriteStringValue(Protocol.Modern);
+                json.WriteEndArray();
+                json.WriteString("requested"u8, refusal.RequestedVersion);
+                json.WriteEndObject();
+            }
+            : null);
+
+    /// <summary>A call that was forwarded and failed on the way; in its stream, if that has begun.</summary>
+    public static async Task FailCallAsync(McpExchange exchange, HttpCallResponder responder, CallFailedException e)
+    {
+        var code = RpcCodes.WeirBase + (int)e.Code;
+        if (responder.HasStarted)
+        {
+            await responder.FailAsync(code, e.Message, Data(e.Code, "Retry later."), exchange.Aborted);
+            return;
+        }
+
+        await WriteAsync(exchange.Http, 200, exchange.Id, code, e.Message, Data(e.Code, e.Code.IsRetryable() ? "Retry later, if the tool allows it." : null));
+    }
+
+    /// <summary>No credential, or one that cannot be anybody's.</summary>
+    public Task UnauthenticatedAsync(HttpContext http, string message)
+    {
+        securityEvents.Count("no_key", keyId: null, http.Connection.RemoteIpAddress);
+        http.Response.Headers.WWWAuthenticate = "Bearer";
+        return FailAsync(http, id: [], isCall: false, new WeirException(ErrorCode.Unauthenticated, message));
+    }
+
+    /// <summary>Before there is an envelope.</summary>
+    public Task FailAsync(HttpContext http, WeirException e) => FailAsync(http, id: [], isCall: false, e);
+
+    public Task FailAsync(McpExchange exchange, WeirException e)
+    {
+        if (e.Code == ErrorCode.Unauthenticated)
+        {
+            securityEvents.Count("key_refused", exchange.Scope.Principal.Key?.Id, exchange.Http.Connection.RemoteIpAddress);
+            exchange.Http.Response.Headers.WWWAuthenticate = "Bearer error=\"invalid_token\"";
+        }
+
+        return FailAsync(exchange.Http, exchange.Id, exchange.Envelope.Method is Methods.ToolsCall or Methods.PromptsGet or Methods.ResourcesRead or Methods.Complete or Methods.Subscribe, e);
+    }
+
+    private async Task FailAsync(HttpContext http, byte[] id, bool isCall, WeirException e)
+    {
+        if (e.Code is ErrorCode.Internal)
+        {
+            logger.LogError(e, "A request failed.");
+        }
+
+        var (status, code) = e.Code switch
+        {
+            ErrorCode.Unauthenticated => (401, RpcCodes.WeirBase + (int)e.Code),
+            ErrorCode.Unavailable => (503, RpcCodes.WeirBase + (int)e.Code),
+            ErrorCode.NotFound => (isCall ? 200 : 404, RpcCodes.InvalidParams),
+            ErrorCode.Internal => (500, RpcCodes.InternalError),
+            _ => (200, RpcCodes.WeirBase + (int)e.Code),
+        };
+        if (status == 503)
+        {
+            http.Response.Headers.RetryAfter = "1";
+        }
+
+        await WriteAsync(http, status, id, code, e.Message, e.Code == ErrorCode.NotFound ? null : Data(e.Code, e.Hint));
+    }
+
+    private static Action<Utf8JsonWriter> Data(ErrorCode code, string? hint) => json =>
+    {
+        json.WriteStartObject();
+        json.WriteString("weir"u8, code.Sqlstate());
+        json.WriteBoolean("retryable"u8, code.IsRetryable());
+        if (hint is not null)
+        {
+            json.WriteString("hint"u8, hint);
+        }
+
+        json.WriteEndObject();
+    };
+
+    private static async Task WriteAsync(HttpContext http, int status, byte[] id, int code, string message, Action<Utf8JsonWriter>? data)
+    {
+        http.Response.StatusCode = status;
+        http.Response.ContentType = "application/json";
+        RpcWriter.WriteError(http.Response.BodyWriter, id, code, message, data);
+        await http.Response.BodyWriter.FlushAsync();
+    }
+}

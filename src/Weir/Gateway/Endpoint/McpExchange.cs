@@ -1,0 +1,33 @@
+using Microsoft.AspNetCore.Http;
+using Weir.Mcp;
+
+namespace Weir.Gateway.Endpoint;
+
+/// <summary>One request while it is answered.</summary>
+internal sealed class McpExchange(HttpContext http, McpScope scope, ReadOnlyMemory<byte> body, Envelope envelope)
+{
+    public HttpContext Http { get; } = http;
+
+    public McpScope Scope { get; } = scope;
+
+    public ReadOnlyMemory<byte> Body { get; } = body;
+
+    public Envelope Envelope { get; } = envelope;
+
+    public CancellationToken Aborted => Http.RequestAborted;
+
+    public byte[] Id { get; } = envelope.Id.Of(body.Span).ToArray();
+
+    public bool Modern { get; set; }
+
+    /// <summary>The legacy session that it belongs to; null in the modern era.</summary>
+    public Session? Session { get; set; }
+
+    /// <summary>What servers may ask of the client: declared by this request, or when its session began.</summary>
+    public ClientCapabilities Offered => Session is { } session
+        ? new ClientCapabilities(session.Capabilities)
+        : ClientCapabilities.Read(Envelope.ClientCapabilities.Of(Body.Span));
+
+    /// <summary>Whose upstream session it uses where an instance shares none: the client's session, or the agent.</summary>
+    public string Affinity { get; set; } = "";
+}

@@ -1,0 +1,298 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Net.Http.Headers;
+using Weir.Configuration;
+using Weir.Errors;
+using Weir.Gateway.Forwarding;
+using Weir.Gateway.Questions;
+using Weir.Mcp;
+using Weir.Upstream;
+
+namespace Weir.Gateway.Endpoint;
+
+/// <summary>
+/// One MCP endpoint, both eras: reads the envelope, picks the era, and answers or forwards. Who may do what is never decided
+/// here: lists and calls ask the database, <c>initialize</c>, discovery, ping and streams prove the key; what is answered without
+/// (a refusal of the protocol, the receipt of a notification, the end of a sealed session) tells nothing that is anybody's.
+/// </summary>
+internal sealed class McpHandler(
+    McpMethods methods,
+    McpLists lists,
+    McpCalls calls,
+    McpSubscriptions subscriptions,
+    ClientAnswers answers,
+    SessionTokens sessions,
+    SessionStates states,
+    UpstreamSessions upstreamSessions,
+    Handover handover,
+    RefusedRequests refused,
+    McpErrors errors,
+    McpConfig config)
+{
+    /// <summary>One POST: one message.</summary>
+    public async Task PostAsync(HttpContext http, McpScope scope)
+    {
+        if (!HasJsonBody(http.Request))
+        {
+            await refused.RefuseAsync(http, scope, new Refusal(415, RpcCodes.InvalidRequest, "The content type is not application/json."));
+            return;
+        }
+
+        if (!AcceptsBoth(http.Request))
+        {
+            await refused.RefuseAsync(http, scope, new Refusal(406, RpcCodes.InvalidRequest, "Accept must allow application/json and text/event-stream."));
+            return;
+        }
+
+        var body = await BodyReader.ReadAsync(http.Request, config.MaxBodyBytes, http.RequestAborted);
+        if (body is not { } bytes)
+        {
+            await refused.RefuseAsync(http, scope, new Refusal(413, RpcCodes.InvalidRequest, $"The body is larger than {config.MaxBodyBytes} bytes."));
+            return;
+        }
+
+        Envelope envelope;
+        try
+        {
+            envelope = EnvelopeReader.Read(bytes.Span, config.MaxDepth);
+        }
+        catch (EnvelopeException e)
+        {
+            await refused.RefuseAsync(http, scope, new Refusal(400, e.RpcCode, e.Message), bytes, "", e.Id.Of(bytes.Span).ToArray());
+            return;
+        }
+
+        var exchange = new McpExchange(http, scope, bytes, envelope);
+        try
+        {
+            await DispatchAsync(exchange);
+        }
+        catch (WeirException e)
+        {
+            await errors.FailAsync(exchange, e);
+        }
+    }
+
+    /// <summary>The stream on which a legacy session hears of changed lists.</summary>
+    public async Task GetAsync(HttpContext http, McpScope scope)
+    {
+        if (http.Request.Headers[Protocol.VersionHeader] == Protocol.Modern)
+        {
+            MethodNotAllowed(http);
+            return;
+        }
+
+        if (!http.Request.Headers.Accept.ToString().Contains(EventStream.ContentType, StringComparison.OrdinalIgnoreCase))
+        {
+            await McpErrors.RefuseAsync(http, new Refusal(406, RpcCodes.InvalidRequest, "Accept must allow text/event-stream."), default);
+            return;
+        }
+
+        try
+        {
+            if (await OpenSessionAsync(http, scope) is not { } session)
+            {
+                return;
+            }
+
+            if (!handover.IsElsewhere(http.Request, session.Replica))
+            {
+                await subscriptions.StreamAsync(http, scope, session);
+            }
+            else if (!await handover.TryAsync(http, default, session.Replica))
+            {
+                await McpErrors.RefuseAsync(http, Gone, default);
+            }
+        }
+        catch (WeirException e)
+        {
+            if (e.Code == ErrorCode.RateLimited)
+            {
+                await refused.RecordAsync(http, scope, default, "stream", "limit");
+            }
+
+            await errors.FailAsync(new McpExchange(http, scope, default, new Envelope { Kind = MessageKind.Request, Method = "" }), e);
+        }
+    }
+
+    /// <summary>Ends a legacy session: what servers hold for it goes with it.</summary>
+    public async Task DeleteAsync(HttpContext http, McpScope scope)
+    {
+        if (http.Request.Headers[Protocol.VersionHeader] == Protocol.Modern)
+        {
+            MethodNotAllowed(http);
+        }
+        else if (await OpenSessionAsync(http, scope) is { } session)
+        {
+            await handover.TellOthersAsync(http, default);
+            states.End(session);
+            await upstreamSessions.EndAsync(session.Id, http.RequestAborted);
+            http.Response.StatusCode = StatusCodes.Status204NoContent;
+        }
+    }
+
+    private async Task DispatchAsync(McpExchange exchange)
+    {
+        var headerVersion = exchange.Http.Request.Headers[Protocol.VersionHeader].ToString() is { Length: > 0 } v ? v : null;
+        if (ModernChecks.IsModern(exchange.Envelope, headerVersion))
+        {
+            await DispatchModernAsync(exchange);
+        }
+        else
+        {
+            await DispatchLegacyAsync(exchange);
+        }
+    }
+
+    private async Task DispatchModernAsync(McpExchange exchange)
+    {
+        exchange.Modern = true;
+        if (ModernChecks.Check(exchange.Envelope, exchange.Http.Request.Headers) is { } refusal)
+        {
+            await refused.RefuseAsync(exchange, refusal);
+            return;
+        }
+
+        if (exchange.Envelope.Kind != MessageKind.Request)
+        {
+            exchange.Http.Response.StatusCode = StatusCodes.Status202Accepted;
+            return;
+        }
+
+        exchange.Affinity = "agent:" + exchange.Scope.Principal.Name;
+        await (exchange.Envelope.Method switch
+        {
+            Methods.Discover => methods.DiscoverAsync(exchange),
+            Methods.Listen => ListenAsync(exchange),
+            _ => AnswerAsync(exchange),
+        });
+    }
+
+    /// <summary>What both eras have.</summary>
+    private Task AnswerAsync(McpExchange exchange) => exchange.Envelope.Method switch
+    {
+        Methods.ToolsCall => calls.CallToolAsync(exchange),
+        Methods.ToolsList or Methods.PromptsList or Methods.ResourcesList or Methods.ResourceTemplatesList => lists.ListAsync(exchange),
+        Methods.PromptsGet => calls.GetPromptAsync(exchange),
+        Methods.ResourcesRead => calls.ReadResourceAsync(exchange),
+        Methods.Complete => calls.CompleteAsync(exchange),
+        _ => McpErrors.RefuseAsync(exchange.Http, new Refusal(exchange.Modern ? 404 : 200, RpcCodes.MethodNotFound, "Method not found"), exchange.Id),
+    };
+
+    private async Task ListenAsync(McpExchange exchange)
+    {
+        try
+        {
+            await subscriptions.ListenAsync(exchange);
+        }
+        catch (WeirException e) when (e.Code == ErrorCode.RateLimited)
+        {
+            await refused.RecordAsync(exchange.Http, exchange.Scope, exchange.Body, Methods.Listen, "limit");
+            throw;
+        }
+    }
+
+    private async Task DispatchLegacyAsync(McpExchange exchange)
+    {
+        if (exchange.Envelope is { Kind: MessageKind.Request, Method: Methods.Initialize })
+        {
+            await methods.InitializeAsync(exchange);
+            return;
+        }
+
+        if (await OpenSessionAsync(exchange.Http, exchange.Scope) is not { } session)
+        {
+            return;
+        }
+
+        (exchange.Session, exchange.Affinity) = (session, session.Id);
+        if (exchange.Envelope.Kind != MessageKind.Request)
+        {
+            await HearAsync(exchange, session);
+            return;
+        }
+
+        if (exchange.Envelope.Method is Methods.Subscribe or Methods.Unsubscribe && handover.IsElsewhere(exchange.Http.Request, session.Replica))
+        {
+            if (!await handover.TryAsync(exchange.Http, exchange.Body, session.Replica))
+            {
+                await McpErrors.RefuseAsync(exchange.Http, Gone, exchange.Id);
+            }
+
+            return;
+        }
+
+        await (exchange.Envelope.Method switch
+        {
+            Methods.Ping => methods.PingAsync(exchange),
+            Methods.SetLevel => methods.SetLevelAsync(exchange),
+            Methods.Subscribe => subscriptions.SubscribeAsync(exchange),
+            Methods.Unsubscribe => subscriptions.UnsubscribeAsync(exchange),
+            _ => AnswerAsync(exchange),
+        });
+    }
+
+    /// <summary>What a legacy client says unasked, or answers to a server: for the replica that asked, or, of a call, for whichever runs it.</summary>
+    private async Task HearAsync(McpExchange exchange, Session session)
+    {
+        if (exchange.Envelope.Kind == MessageKind.Response)
+        {
+            if (ClientAnswers.AskedBy(exchange.Body, exchange.Envelope) is { } replica && handover.IsElsewhere(exchange.Http.Request, replica)
+                && await handover.TryAsync(exchange.Http, exchange.Body, replica))
+            {
+                return;
+            }
+
+            answers.Take(session.Id, exchange.Body, exchange.Envelope);
+        }
+        else if (exchange.Envelope.Method == Methods.Cancelled && !calls.TryCancel(exchange))
+        {
+            await handover.TellOthersAsync(exchange.Http, exchange.Body);
+        }
+
+        exchange.Http.Response.StatusCode = StatusCodes.Status202Accepted;
+    }
+
+    /// <summary>The session of a request; null after it was refused.</summary>
+    private async Task<Session?> OpenSessionAsync(HttpContext http, McpScope scope)
+    {
+        var token = http.Request.Headers[Protocol.SessionHeader].ToString();
+        if (token.Length == 0)
+        {
+            await McpErrors.RefuseAsync(http, new Refusal(400, RpcCodes.InvalidRequest, $"{Protocol.SessionHeader} is missing: send initialize first."), default);
+            return null;
+        }
+
+        var check = sessions.TryOpen(token, scope.Principal, scope.Path, out var session);
+        if (check == SessionCheck.Good && !states.IsEnded(session!))
+        {
+            return session;
+        }
+
+        var refusal = check == SessionCheck.Foreign
+            ? new Refusal(403, RpcCodes.InvalidRequest, "The session belongs to somebody else.")
+            : new Refusal(404, RpcCodes.InvalidRequest, "The session is unknown: send initialize.");
+        await McpErrors.RefuseAsync(http, refusal, default);
+        return null;
+    }
+
+    /// <summary>What the session held was held by a replica that is no more: the client initializes anew.</summary>
+    private static readonly Refusal Gone = new(404, RpcCodes.InvalidRequest, "The session is unknown: send initialize.");
+
+    private static void MethodNotAllowed(HttpContext http)
+    {
+        http.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
+        http.Response.Headers.Allow = "POST";
+    }
+
+    private static bool HasJsonBody(HttpRequest request) =>
+        MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
+        && type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase)
+        && (type.Charset.Length == 0 || type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase));
+
+    private static bool AcceptsBoth(HttpRequest request)
+    {
+        var accept = request.Headers.Accept.ToString();
+        return accept.Contains("*/*", StringComparison.Ordinal)
+            || (accept.Contains("application/json", StringComparison.OrdinalIgnoreCase) && accept.Contains(EventStream.ContentType, StringComparison.OrdinalIgnoreCase));
+    }
+}

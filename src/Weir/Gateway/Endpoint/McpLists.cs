@@ -1,0 +1,124 @@
+using System.Buffers;
+using System.Buffers.Text;
+using System.Text;
+using System.Text.Json;
+using Weir.Catalog;
+using Weir.Gateway.Names;
+using Weir.Keys;
+using Weir.Mcp;
+
+namespace Weir.Gateway.Endpoint;
+
+/// <summary>Where the next page begins: behind this item, or, where that is gone, at this place.</summary>
+internal sealed record ListCursor(string After, int Index);
+
+/// <summary>
+/// The lists of what an agent may use: one statement says what is permitted, the replica adds the bytes. No server is asked. Cursors are
+/// sealed and bound to who lists what.
+/// </summary>
+internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, Keyring keyring, int pageSize)
+{
+    private const string Purpose = "mcp-cursor";
+
+    /// <summary>What each listing method lists, and under which member of its result.</summary>
+    private static readonly Dictionary<string, (string Kind, string Member)> Kinds = new(StringComparer.Ordinal)
+    {
+        [Methods.ToolsList] = (ItemKinds.Tool, "tools"),
+        [Methods.PromptsList] = (ItemKinds.Prompt, "prompts"),
+        [Methods.ResourcesList] = (ItemKinds.Resource, "resources"),
+        [Methods.ResourceTemplatesList] = (ItemKinds.Template, "resourceTemplates"),
+    };
+
+    public async Task ListAsync(McpExchange exchange)
+    {
+        var (kind, member) = Kinds[exchange.Envelope.Method];
+        var cursor = default(ListCursor);
+        if (exchange.Envelope.Cursor is { } sealedCursor && (cursor = Open(exchange, sealedCursor)) is null)
+        {
+            await McpErrors.RefuseAsync(exchange.Http, new Refusal(exchange.Modern ? 400 : 200, RpcCodes.InvalidParams, "This cursor is not one that Weir gave for this list."), exchange.Id);
+            return;
+        }
+
+        var catalog = await McpMethods.LoadAsync(catalogs, exchange);
+        if (exchange.Scope.IsSearch && kind == ItemKinds.Tool)
+        {
+            await AnswerAsync(exchange, output => WriteSearch(output, exchange));
+            return;
+        }
+
+        var all = catalog.Items.Where(i => i.Kind == kind).ToArray();
+        var start = cursor is null ? 0 : Array.FindIndex(all, i => i.ExposedName == cursor.After) is >= 0 and var index ? index + 1 : Math.Min(cursor.Index, all.Length);
+        var page = all[start..Math.Min(start + pageSize, all.Length)];
+        var next = start + page.Length < all.Length ? Seal(exchange, new ListCursor(page[^1].ExposedName, start + page.Length)) : null;
+        var bytes = await definitions.GetAsync(page, exchange.Aborted);
+        await AnswerAsync(exchange, output => Write(output, exchange, member, page, bytes, next));
+    }
+
+    private static async Task AnswerAsync(McpExchange exchange, Action<IBufferWriter<byte>> write)
+    {
+        exchange.Http.Response.ContentType = "application/json";
+        write(exchange.Http.Response.BodyWriter);
+        await exchange.Http.Response.BodyWriter.FlushAsync(exchange.Aborted);
+    }
+
+    private static void WriteSearch(IBufferWriter<byte> output, McpExchange exchange)
+    {
+        output.Write("{\"jsonrpc\":\"2.0\",\"id\":"u8);
+        output.Write(exchange.Id);
+        output.Write(",\"result\":{\"tools\":"u8);
+        output.Write(ToolSearch.List);
+        WriteEnd(output, exchange);
+    }
+
+    private static void Write(IBufferWriter<byte> output, McpExchange exchange, string member, CatalogItem[] items, IReadOnlyList<Definition?> definitions, string? next)
+    {
+        output.Write("{\"jsonrpc\":\"2.0\",\"id\":"u8);
+        output.Write(exchange.Id);
+        output.Write(Encoding.UTF8.GetBytes($",\"result\":{{\"{member}\":["));
+        var first = true;
+        for (var i = 0; i < items.Length; i++)
+        {
+            if (definitions[i] is not { } definition)
+            {
+                continue;
+            }
+
+            if (!first)
+            {
+                output.Write(","u8);
+            }
+
+            first = false;
+            definition.WriteTo(output, items[i].ExposedName);
+        }
+
+        output.Write("]"u8);
+        if (next is not null)
+        {
+            output.Write(Encoding.UTF8.GetBytes($",\"nextCursor\":\"{next}\""));
+        }
+
+        WriteEnd(output, exchange);
+    }
+
+    private static void WriteEnd(IBufferWriter<byte> output, McpExchange exchange)
+    {
+        if (exchange.Modern)
+        {
+            output.Write(","u8);
+            output.Write(ServerDescription.CacheHints);
+        }
+
+        output.Write("}}"u8);
+    }
+
+    private string Seal(McpExchange exchange, ListCursor cursor) => Base64Url.EncodeToString(
+        keyring.Seal(Purpose, JsonSerializer.SerializeToUtf8Bytes(cursor, GatewayJson.Default.ListCursor), Binding(exchange)));
+
+    private ListCursor? Open(McpExchange exchange, string text) =>
+        Base64Url.IsValid(text) && keyring.TryOpen(Purpose, Base64Url.DecodeFromChars(text), Binding(exchange), out var plain)
+            ? JsonSerializer.Deserialize(plain, GatewayJson.Default.ListCursor)
+            : null;
+
+    private static byte[] Binding(McpExchange exchange) => Encoding.UTF8.GetBytes($"{exchange.Scope.Principal.Name}\n{exchange.Scope.Path}\n{exchange.Envelope.Method}");
+}

@@ -1,0 +1,90 @@
+using System.Text.Json;
+using Weir.Errors;
+using Weir.Gateway.Names;
+using Weir.Mcp;
+
+namespace Weir.Gateway.Endpoint;
+
+/// <summary>What opens and keeps a conversation, in both eras. Each proves the key.</summary>
+internal sealed class McpMethods(AgentCatalogs catalogs, SessionTokens sessions, SessionStates states, Handover handover, GatewayQueries queries)
+{
+    public async Task InitializeAsync(McpExchange exchange)
+    {
+        var envelope = exchange.Envelope;
+        if (envelope.RequestedVersion is not { } requested)
+        {
+            await McpErrors.RefuseAsync(exchange.Http, new Refusal(400, RpcCodes.InvalidParams, "params.protocolVersion is missing."), exchange.Id);
+            return;
+        }
+
+        var catalog = await LoadAsync(catalogs, exchange);
+        var version = Protocol.LegacyVersions.Contains(requested, StringComparer.Ordinal) ? requested : Protocol.LatestLegacy;
+        var offered = ClientCapabilities.Read(envelope.InitializeCapabilities.Of(exchange.Body.Span));
+        var session = sessions.Create(exchange.Scope.Principal, exchange.Scope.Path, version, offered, handover.ReplicaId);
+        exchange.Http.Response.Headers[Protocol.SessionHeader] = sessions.Seal(session);
+        await AnswerAsync(exchange, json => ServerDescription.WriteInitializeResult(json, version, catalog));
+    }
+
+    public async Task DiscoverAsync(McpExchange exchange)
+    {
+        var catalog = await LoadAsync(catalogs, exchange);
+        await AnswerAsync(exchange, json => ServerDescription.WriteDiscoverResult(json, catalog));
+    }
+
+    public async Task PingAsync(McpExchange exchange)
+    {
+        await AuthenticateAsync(exchange);
+        await AnswerEmptyAsync(exchange);
+    }
+
+    /// <summary>From which level on the client wants its servers' messages; they are asked for it with its next calls.</summary>
+    public async Task SetLevelAsync(McpExchange exchange)
+    {
+        if (!LogLevels.IsKnown(exchange.Envelope.LogLevel))
+        {
+            await McpErrors.RefuseAsync(exchange.Http, new Refusal(200, RpcCodes.InvalidParams, "params.level is not a log level."), exchange.Id);
+            return;
+        }
+
+        await AuthenticateAsync(exchange);
+        states.Of(exchange.Session!).LogLevel = exchange.Envelope.LogLevel;
+        await handover.TellOthersAsync(exchange.Http, exchange.Body);
+        await AnswerEmptyAsync(exchange);
+    }
+
+    /// <summary>The live catalog of the endpoint, which proves the key. An instance that is not there and one that is not granted are the same.</summary>
+    /// <exception cref="WeirException">WR002: the principal is not good; WR004: it has no such server.</exception>
+    public static async Task<AgentCatalog> LoadAsync(AgentCatalogs catalogs, McpExchange exchange)
+    {
+        var scope = exchange.Scope;
+        var catalog = await catalogs.LoadAsync(scope.Principal, scope.InstanceName, exchange.Aborted);
+        return scope.InstanceName is { } name && !catalog.Instances.Any(i => string.Equals(i.Name, name, StringComparison.Ordinal))
+            ? throw new WeirException(ErrorCode.NotFound, $"Unknown server: {name}")
+            : catalog;
+    }
+
+    public static async Task AnswerAsync(McpExchange exchange, Action<Utf8JsonWriter> result)
+    {
+        exchange.Http.Response.ContentType = "application/json";
+        RpcWriter.WriteResult(exchange.Http.Response.BodyWriter, exchange.Id, result);
+        await exchange.Http.Response.BodyWriter.FlushAsync(exchange.Aborted);
+    }
+
+    public static Task AnswerEmptyAsync(McpExchange exchange) => AnswerAsync(exchange, static json =>
+    {
+        json.WriteStartObject();
+        json.WriteEndObject();
+    });
+
+    private async Task AuthenticateAsync(McpExchange exchange)
+    {
+        if (exchange.Scope.Principal.Key is { } key)
+        {
+            await queries.AuthenticateAsync(key, exchange.Aborted);
+        }
+        else
+        {
+            await catalogs.LoadAsync(exchange.Scope.Principal, exchange.Scope.InstanceName, exchange.Aborted);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+using System.Security.Cryptography;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Weir.Errors;
+
+namespace Weir.Gateway.Endpoint;
+
+/// <summary>A request of a known actor that cannot be understood, or is one too many: recorded as such, then refused.</summary>
+internal sealed class RefusedRequests(GatewayQueries queries, TimeProvider time, ILogger<RefusedRequests> logger)
+{
+    public Task RefuseAsync(McpExchange exchange, Refusal refusal) =>
+        RefuseAsync(exchange.Http, exchange.Scope, refusal, exchange.Body, exchange.Envelope.Method, exchange.Id);
+
+    /// <param name="body">What was read of it.</param>
+    /// <param name="id">The request's, where it could be read.</param>
+    public async Task RefuseAsync(HttpContext http, McpScope scope, Refusal refusal, ReadOnlyMemory<byte> body = default, string method = "", byte[]? id = null)
+    {
+        await RecordAsync(http, scope, body, method, "invalid_request");
+        await McpErrors.RefuseAsync(http, refusal, id);
+    }
+
+    public async Task RecordAsync(HttpContext http, McpScope scope, ReadOnlyMemory<byte> body, string method, string reason)
+    {
+        var request = new CallRequest(
+            CallKey.At(time.GetUtcNow()),
+            OrganizationId: null,
+            scope.Principal,
+            CallKinds.Error,
+            InstanceId: null,
+            method,
+            Arguments: null,
+            http.TraceIdentifier,
+            Attempt: 1,
+            body.Length,
+            SHA256.HashData(body.Span),
+            "");
+        try
+        {
+            await queries.RecordDenialAsync(request, reason);
+        }
+        catch (WeirException e)
+        {
+            logger.LogWarning(e, "A refused request could not be recorded.");
+        }
+    }
+}

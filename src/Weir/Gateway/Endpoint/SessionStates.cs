@@ -1,0 +1,111 @@
+using System.Collections.Concurrent;
+using Weir.Gateway.Streams;
+
+namespace Weir.Gateway.Endpoint;
+
+/// <summary>What this replica knows of one legacy session beside what its id says: lost with the replica, and the client notices nothing worse than a new session.</summary>
+internal sealed class SessionState
+{
+    /// <summary>What <c>logging/setLevel</c> asked for; null: nothing yet.</summary>
+    public string? LogLevel { get; set; }
+
+    /// <summary>The calls in flight by their raw ids, so that a cancellation finds its call.</summary>
+    public ConcurrentDictionary<string, CancellationTokenSource> Calls { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>The resources that the client wants to hear of, by the URI that it knows.</summary>
+    public ConcurrentDictionary<string, Subscription> Subscriptions { get; } = new(StringComparer.Ordinal);
+
+    public DateTimeOffset ExpiresAt { get; init; }
+
+    /// <summary>A resource that was subscribed to has changed: its URI. The session's open stream hears of it.</summary>
+    public event Action<string>? Updated;
+
+    public void Tell(string uri) => Updated?.Invoke(uri);
+
+    /// <summary>Ends what it subscribed to and what it has in flight.</summary>
+    public void End()
+    {
+        foreach (var uri in Subscriptions.Keys)
+        {
+            Unsubscribe(uri);
+        }
+
+        foreach (var call in Calls.Values)
+        {
+            call.Cancel();
+        }
+    }
+
+    public void Unsubscribe(string uri)
+    {
+        if (Subscriptions.TryRemove(uri, out var subscription))
+        {
+            subscription.Dispose();
+        }
+    }
+}
+
+/// <summary>The states of this replica's legacy sessions, made when first needed.</summary>
+internal sealed class SessionStates(TimeProvider time)
+{
+    /// <summary>At every so many new ones, those whose sessions have expired are dropped.</summary>
+    private const int SweepEvery = 1000;
+
+    private readonly ConcurrentDictionary<string, SessionState> _states = new(StringComparer.Ordinal);
+
+    /// <summary>Sessions that were ended before their time, until then.</summary>
+    private readonly ConcurrentDictionary<string, DateTimeOffset> _ended = new(StringComparer.Ordinal);
+    private int _made;
+
+    public SessionState? Find(Session session) => _states.GetValueOrDefault(session.Id);
+
+    public SessionState Of(Session session)
+    {
+        if (_states.TryGetValue(session.Id, out var known))
+        {
+            return known;
+        }
+
+        CountOne();
+        return _states.GetOrAdd(session.Id, static (_, expires) => new SessionState { ExpiresAt = expires }, session.ExpiresAt);
+    }
+
+    public bool IsEnded(Session session) => !_ended.IsEmpty && _ended.ContainsKey(session.Id);
+
+    public void End(Session session)
+    {
+        _ended[session.Id] = session.ExpiresAt;
+        CountOne();
+        if (_states.TryRemove(session.Id, out var state))
+        {
+            state.End();
+        }
+    }
+
+    private void CountOne()
+    {
+        if (Interlocked.Increment(ref _made) % SweepEvery == 0)
+        {
+            Sweep();
+        }
+    }
+
+    private void Sweep()
+    {
+        foreach (var (id, expires) in _ended)
+        {
+            if (expires <= time.GetUtcNow())
+            {
+                _ended.TryRemove(id, out _);
+            }
+        }
+
+        foreach (var (id, state) in _states)
+        {
+            if (state.ExpiresAt <= time.GetUtcNow() && _states.TryRemove(id, out _))
+            {
+                state.End();
+            }
+        }
+    }
+}

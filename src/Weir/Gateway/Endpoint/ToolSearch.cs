@@ -1,0 +1,162 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Weir.Catalog;
+using Weir.Configuration;
+using Weir.Gateway.Names;
+using Weir.Mcp;
+
+namespace Weir.Gateway.Endpoint;
+
+/// <summary>
+/// <c>/mcp?tools=search</c>: two tools in the place of many. <c>find_tools</c> answers with the definitions of what the agent may call and
+/// the query means; <c>call_tool</c> is the call itself, decided, recorded and answered as if it had been made by its name.
+/// </summary>
+internal sealed class ToolSearch(GatewayQueries queries, Definitions definitions, McpConfig config)
+{
+    public const string FindTools = "find_tools";
+    public const string CallTool = "call_tool";
+    private const int DefaultLimit = 10;
+    private const int MaxLimit = 50;
+
+    /// <summary>Both definitions, as a list shows them.</summary>
+    public static ReadOnlySpan<byte> List => """
+        [{"name":"find_tools","title":"Find tools","description":"Finds tools by what they do. Answers with each tool's name, description and input schema; call one with call_tool.","inputSchema":{"type":"object","properties":{"query":{"type":"string","description":"What the tool should do, in a few words."},"limit":{"type":"integer","minimum":1,"maximum":50,"description":"Most tools in the answer. Default: 10."}},"required":["query"]},"annotations":{"readOnlyHint":true}},{"name":"call_tool","title":"Call a tool","description":"Calls a tool that find_tools has found.","inputSchema":{"type":"object","properties":{"name":{"type":"string","description":"The tool's name, as find_tools gave it."},"arguments":{"type":"object","description":"The tool's own arguments, as its input schema wants them."}},"required":["name"]}}]
+        """u8;
+
+    /// <summary>Answers <c>find_tools</c>; the statement proves the key.</summary>
+    public async Task FindAsync(McpExchange exchange)
+    {
+        using var arguments = JsonDocument.Parse(exchange.Envelope.Arguments.Exists ? exchange.Envelope.Arguments.Of(exchange.Body) : "{}"u8.ToArray(), new JsonDocumentOptions { MaxDepth = 256 });
+        if (!arguments.RootElement.TryGetProperty("query", out var query) || query.ValueKind != JsonValueKind.String || query.GetString() is not { Length: > 0 and <= 1000 } words)
+        {
+            await AnswerAsync(exchange, "query is missing, empty or longer than 1,000 characters.", tools: null);
+            return;
+        }
+
+        var limit = arguments.RootElement.TryGetProperty("limit", out var most) && most.ValueKind == JsonValueKind.Number && most.TryGetInt32(out var given) ? Math.Clamp(given, 1, MaxLimit) : DefaultLimit;
+        var found = await queries.FindToolsAsync(exchange.Scope.Principal, words, limit, exchange.Aborted);
+        var items = found.Select(f => new CatalogItem(
+            f.InstanceId, f.InstanceName, ItemKinds.Tool, f.Name, ExposedNames.Make(f.InstanceName, f.InstanceId, f.Name, config.MaxNameLength), f.Hash, ChatOffline: false)).ToArray();
+        var tools = Describe(items, found, await definitions.GetAsync(items, exchange.Aborted));
+        await AnswerAsync(exchange, Encoding.UTF8.GetString(tools.Span), tools);
+    }
+
+    /// <summary>The call that <c>call_tool</c> stands for, as a request of its own; null where its arguments name none.</summary>
+    public static McpExchange? Unwrap(McpExchange exchange, int maxDepth)
+    {
+        if (!exchange.Envelope.Arguments.Exists)
+        {
+            return null;
+        }
+
+        using var arguments = JsonDocument.Parse(exchange.Envelope.Arguments.Of(exchange.Body), new JsonDocumentOptions { MaxDepth = 256 });
+        var inner = arguments.RootElement;
+        if (!inner.TryGetProperty("name", out var name) || name.ValueKind != JsonValueKind.String
+            || (inner.TryGetProperty("arguments", out var given) && given.ValueKind != JsonValueKind.Object))
+        {
+            return null;
+        }
+
+        var body = Rebuild(exchange, name, given);
+        return new McpExchange(exchange.Http, exchange.Scope, body, EnvelopeReader.Read(body.Span, maxDepth))
+        {
+            Modern = exchange.Modern,
+            Session = exchange.Session,
+            Affinity = exchange.Affinity,
+        };
+    }
+
+    /// <summary>The same request with what <c>call_tool</c> was given in the place of <c>call_tool</c>; the inner arguments are the caller's bytes.</summary>
+    private static ReadOnlyMemory<byte> Rebuild(McpExchange exchange, JsonElement name, JsonElement arguments)
+    {
+        var output = new ArrayBufferWriter<byte>(exchange.Body.Length);
+        using (var json = new Utf8JsonWriter(output))
+        {
+            json.WriteStartObject();
+            json.WriteString("jsonrpc"u8, "2.0"u8);
+            json.WritePropertyName("id"u8);
+            json.WriteRawValue(exchange.Id);
+            json.WriteString("method"u8, Methods.ToolsCall);
+            json.WriteStartObject("params"u8);
+            json.WriteString("name"u8, name.GetString());
+            if (arguments.ValueKind == JsonValueKind.Object)
+            {
+                json.WritePropertyName("arguments"u8);
+                json.WriteRawValue(arguments.GetRawText(), skipInputValidation: true);
+            }
+
+            WriteRaw(json, "inputResponses", exchange.Envelope.InputResponses, exchange);
+            if (exchange.Envelope.RequestState is { } state)
+            {
+                json.WriteString("requestState"u8, state);
+            }
+
+            WriteRaw(json, "_meta", exchange.Envelope.Meta, exchange);
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
+        return output.WrittenMemory;
+    }
+
+    private static void WriteRaw(Utf8JsonWriter json, string name, ByteRange range, McpExchange exchange)
+    {
+        if (range.Exists)
+        {
+            json.WritePropertyName(name);
+            json.WriteRawValue(range.Of(exchange.Body.Span), skipInputValidation: true);
+        }
+    }
+
+    private static ReadOnlyMemory<byte> Describe(CatalogItem[] items, IReadOnlyList<GatewayQueries.FoundTool> found, IReadOnlyList<Definition?> definitions)
+    {
+        var output = new ArrayBufferWriter<byte>(1024);
+        output.Write("{\"tools\":["u8);
+        var first = true;
+        for (var i = 0; i < items.Length; i++)
+        {
+            if (definitions[i] is not { } definition)
+            {
+                continue;
+            }
+
+            output.Write(first ? "{\"status\":"u8 : ",{\"status\":"u8);
+            output.Write(JsonSerializer.SerializeToUtf8Bytes(found[i].Status, GatewayJson.Default.String));
+            output.Write(",\"tool\":"u8);
+            definition.WriteTo(output, items[i].ExposedName);
+            output.Write("}"u8);
+            first = false;
+        }
+
+        output.Write("]}"u8);
+        return output.WrittenMemory;
+    }
+
+    private static Task AnswerAsync(McpExchange exchange, string text, ReadOnlyMemory<byte>? tools) => McpMethods.AnswerAsync(exchange, json =>
+    {
+        json.WriteStartObject();
+        if (exchange.Modern)
+        {
+            json.WriteString("resultType"u8, "complete"u8);
+        }
+
+        json.WriteStartArray("content"u8);
+        json.WriteStartObject();
+        json.WriteString("type"u8, "text"u8);
+        json.WriteString("text"u8, text);
+        json.WriteEndObject();
+        json.WriteEndArray();
+        if (tools is { } found)
+        {
+            json.WritePropertyName("structuredContent"u8);
+            json.WriteRawValue(found.Span, skipInputValidation: true);
+        }
+        else
+        {
+            json.WriteBoolean("isError"u8, true);
+        }
+
+        json.WriteEndObject();
+    });
+}

@@ -1,0 +1,157 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Weir.Gateway.Endpoint;
+using Weir.Gateway.Questions;
+using Weir.Mcp;
+using Weir.Upstream;
+
+namespace Weir.Gateway.Forwarding;
+
+/// <summary>
+/// Writes a call's messages for the client's era: one JSON body when the response is all there is, an event stream as soon as
+/// something comes before it. Ids and progress tokens become the client's own again. A legacy client is asked on that stream.
+/// </summary>
+/// <param name="inputPatience">How long a person or model behind the client may take to answer a server.</param>
+/// <param name="freshState">See <see cref="ResponseWriter"/>.</param>
+internal sealed class HttpCallResponder(McpExchange exchange, GovernedCall call, ClientAnswers answers, TimeSpan inputPatience, Func<string> freshState) : ICallResponder, IDisposable
+{
+    private readonly HttpResponse _response = exchange.Http.Response;
+    private readonly PipeWriter _output = exchange.Http.Response.BodyWriter;
+    private readonly ResponseWriter _writer = new(exchange.Id, exchange.Envelope.Method, exchange.Modern, mapUris: exchange.Scope.InstanceName is null,
+        call.Offered.Offers(Methods.Elicit) ? freshState : null);
+
+    /// <summary>A server's question is put beside the reading of its answer, so two may want to write at one time.</summary>
+    private readonly SemaphoreSlim _writing = new(1);
+    private bool _streaming;
+
+    /// <summary>Whether anything was sent, so that an error can no longer choose its status.</summary>
+    public bool HasStarted => _response.HasStarted || _streaming;
+
+    public ValueTask NotifyAsync(UpstreamMessage message, CancellationToken ct) => message.Outline.Method switch
+    {
+        // Of a server's notifications only these belong to a call, and only to one that asked for them.
+        Methods.Progress when exchange.Envelope.ProgressToken.Exists && message.Outline.Params.Exists => WriteEventAsync(output => WriteProgress(output, message), ct),
+        // A legacy client that named no level gets what the server says by itself.
+        Methods.Log when LogLevels.Reaches(LevelOf(message), call.LogLevel ?? (exchange.Modern ? null : "debug")) => WriteEventAsync(output => output.Write(message.Bytes.Span), ct),
+        Methods.ElicitationComplete when !exchange.Modern && call.Offered.Offers(Methods.Elicit) => WriteEventAsync(output => output.Write(message.Bytes.Span), ct),
+        _ => ValueTask.CompletedTask,
+    };
+
+    public Task<ClientAnswer> AskAsync(string method, ReadOnlyMemory<byte> parameters, CancellationToken ct)
+    {
+        var session = exchange.Session ?? throw new InvalidOperationException("A modern client is not asked while it waits.");
+        return answers.AskAsync(
+            session.Id,
+            inputPatience,
+            id => WriteEventAsync(output => WriteRequest(output, id, method, LegacyQuestions.Write(method, parameters)), ct).AsTask(),
+            ct);
+    }
+
+    public async ValueTask FinishAsync(UpstreamMessage message, UpstreamSession session, CancellationToken ct)
+    {
+        if (_streaming)
+        {
+            await WriteEventAsync(output => _writer.Write(output, message, session), ct);
+            return;
+        }
+
+        var answer = new ArrayBufferWriter<byte>(message.Bytes.Length + 256);
+        _writer.Write(answer, message, session);
+        await WriteBodyAsync(answer, _writer.StatusOf(message, session), ct);
+    }
+
+    /// <summary>A result that Weir makes itself.</summary>
+    /// <param name="result">Writes one value.</param>
+    public async ValueTask FinishAsync(Action<Utf8JsonWriter> result, CancellationToken ct)
+    {
+        if (_streaming)
+        {
+            await WriteEventAsync(output => RpcWriter.WriteResult(output, exchange.Id, result), ct);
+            return;
+        }
+
+        var answer = new ArrayBufferWriter<byte>(256);
+        RpcWriter.WriteResult(answer, exchange.Id, result);
+        await WriteBodyAsync(answer, StatusCodes.Status200OK, ct);
+    }
+
+    /// <summary>An error after the stream began: its last event.</summary>
+    public ValueTask FailAsync(int code, string text, Action<Utf8JsonWriter> data, CancellationToken ct) =>
+        WriteEventAsync(output => RpcWriter.WriteError(output, exchange.Id, code, text, data), ct);
+
+    public void Dispose() => _writing.Dispose();
+
+    private async ValueTask WriteBodyAsync(ArrayBufferWriter<byte> answer, int status, CancellationToken ct)
+    {
+        _response.StatusCode = status;
+        _response.ContentType = "application/json";
+        _response.ContentLength = answer.WrittenCount;
+        _output.Write(answer.WrittenSpan);
+        await _output.FlushAsync(ct);
+    }
+
+    private async ValueTask WriteEventAsync(Action<IBufferWriter<byte>> write, CancellationToken ct)
+    {
+        await _writing.WaitAsync(ct);
+        try
+        {
+            if (!_streaming)
+            {
+                _streaming = true;
+                EventStream.Begin(_response);
+            }
+
+            EventStream.WriteMessage(_output, write);
+            await _output.FlushAsync(ct);
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+
+    private void WriteProgress(IBufferWriter<byte> output, UpstreamMessage message)
+    {
+        using var json = new Utf8JsonWriter(output);
+        json.WriteStartObject();
+        json.WriteString("jsonrpc"u8, "2.0"u8);
+        json.WriteString("method"u8, Methods.Progress);
+        json.WriteStartObject("params"u8);
+        json.WritePropertyName("progressToken"u8);
+        json.WriteRawValue(exchange.Envelope.ProgressToken.Of(exchange.Body.Span), skipInputValidation: true);
+        using var parameters = JsonDocument.Parse(message.Outline.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = 128 });
+        foreach (var member in parameters.RootElement.EnumerateObject().Where(m => !m.NameEquals("progressToken"u8)))
+        {
+            member.WriteTo(json);
+        }
+
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    private static void WriteRequest(IBufferWriter<byte> output, string id, string method, ReadOnlyMemory<byte> parameters)
+    {
+        using var json = new Utf8JsonWriter(output);
+        json.WriteStartObject();
+        json.WriteString("jsonrpc"u8, "2.0"u8);
+        json.WritePropertyName("id"u8);
+        json.WriteRawValue(id);
+        json.WriteString("method"u8, method);
+        json.WritePropertyName("params"u8);
+        json.WriteRawValue(parameters.Span);
+        json.WriteEndObject();
+    }
+
+    private static string? LevelOf(UpstreamMessage message)
+    {
+        if (!message.Outline.Params.Exists)
+        {
+            return null;
+        }
+
+        using var parameters = JsonDocument.Parse(message.Outline.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = 128 });
+        return parameters.RootElement.TryGetProperty("level", out var level) && level.ValueKind == JsonValueKind.String ? level.GetString() : null;
+    }
+}

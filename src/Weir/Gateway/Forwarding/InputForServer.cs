@@ -1,0 +1,98 @@
+using System.Buffers;
+using System.Text.Json;
+using Weir.Gateway.Questions;
+using Weir.Mcp;
+using Weir.Upstream;
+
+namespace Weir.Gateway.Forwarding;
+
+/// <summary>What a modern server gets beside a legacy client's call: the client's answers, and the state that it gave with its questions.</summary>
+/// <param name="Responses">A JSON object, one member for each question; empty: none.</param>
+/// <param name="State">The server's own words; null: none.</param>
+internal readonly record struct InputForServer(ReadOnlyMemory<byte> Responses, string? State)
+{
+    /// <summary>More questions than this in one round are a server's fault.</summary>
+    private const int MaxQuestions = 32;
+
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Puts a modern server's questions to a legacy client.</summary>
+    /// <exception cref="UpstreamException">It asks what the client did not offer, or nothing at all.</exception>
+    public static async Task<InputForServer> AskAsync(
+        GovernedCall call, UpstreamMessage message, ICallResponder responder, Patience patience, TimeProvider time, CancellationToken ct)
+    {
+        using var document = JsonDocument.Parse(message.Outline.Result.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = 128 });
+        var result = document.RootElement;
+        var state = result.TryGetProperty("requestState", out var given) && given.ValueKind == JsonValueKind.String ? given.GetString() : null;
+        if (message.Outline.ResultType != "input_required" || !result.TryGetProperty("inputRequests", out var questions))
+        {
+            return message.Outline.ResultType == "input_required" && state is not null
+                ? await LaterAsync(state, time, ct)
+                : throw new UpstreamException(UpstreamFailure.Nonsense, "The server's result is of a type that Weir does not know.");
+        }
+
+        var asked = questions.ValueKind == JsonValueKind.Object ? questions.EnumerateObject().ToArray() : [];
+        if (asked.Length is 0 or > MaxQuestions)
+        {
+            throw new UpstreamException(UpstreamFailure.Nonsense, "The server asked for input without a question, or with too many.");
+        }
+
+        patience.Pause();
+        try
+        {
+            var answers = await Task.WhenAll(asked.Select(question => AskOneAsync(call, question, responder, ct)));
+            return new InputForServer(Write(asked, answers), state);
+        }
+        finally
+        {
+            patience.Resume();
+        }
+    }
+
+    /// <summary>A state without a question: the server wants to be asked again.</summary>
+    private static async Task<InputForServer> LaterAsync(string state, TimeProvider time, CancellationToken ct)
+    {
+        await Task.Delay(RetryAfter, time, ct);
+        return new InputForServer(default, state);
+    }
+
+    private static async Task<ClientAnswer> AskOneAsync(GovernedCall call, JsonProperty question, ICallResponder responder, CancellationToken ct)
+    {
+        var method = question.Value.ValueKind == JsonValueKind.Object && question.Value.TryGetProperty("method", out var named) && named.ValueKind == JsonValueKind.String ? named.GetString()! : "";
+        if (!call.Offered.Offers(method))
+        {
+            throw new UpstreamException(UpstreamFailure.Nonsense, "The server asked the client for input that the client did not offer.");
+        }
+
+        ReadOnlyMemory<byte> parameters = question.Value.TryGetProperty("params", out var given) ? JsonSerializer.SerializeToUtf8Bytes(given, GatewayJson.Default.JsonElement) : "{}"u8.ToArray();
+        ClientAnswer answer;
+        try
+        {
+            answer = await responder.AskAsync(method, parameters, ct);
+        }
+        catch (TimeoutException)
+        {
+            answer = ServerRequests.NoAnswer(method);
+        }
+
+        return answer.IsError ? throw new UpstreamException(UpstreamFailure.Nonsense, $"The client refused {method}, which the server wants to go on.") : answer;
+    }
+
+    private static ReadOnlyMemory<byte> Write(JsonProperty[] asked, ClientAnswer[] answers)
+    {
+        var output = new ArrayBufferWriter<byte>(256);
+        using (var json = new Utf8JsonWriter(output))
+        {
+            json.WriteStartObject();
+            for (var i = 0; i < asked.Length; i++)
+            {
+                json.WritePropertyName(asked[i].Name);
+                json.WriteRawValue(answers[i].Result.Span, skipInputValidation: true);
+            }
+
+            json.WriteEndObject();
+        }
+
+        return output.WrittenMemory;
+    }
+}

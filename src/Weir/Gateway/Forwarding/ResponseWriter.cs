@@ -1,0 +1,105 @@
+using System.Buffers;
+using System.Text.Json;
+using Weir.Gateway.Names;
+using Weir.Gateway.Questions;
+using Weir.Mcp;
+using Weir.Upstream;
+
+namespace Weir.Gateway.Forwarding;
+
+/// <summary>A server's response as one client must see it: its own id, its era's members, <c>/mcp</c>'s URIs.</summary>
+/// <param name="mapUris">Whether URIs carry their server's prefix: on the endpoints that show several servers.</param>
+/// <param name="freshState">Makes the state of a modern client's retry that is simply the call once more; null where it may not be asked for input.</param>
+internal sealed class ResponseWriter(ReadOnlyMemory<byte> id, string method, bool modern, bool mapUris, Func<string>? freshState = null)
+{
+    public void Write(IBufferWriter<byte> output, UpstreamMessage message, UpstreamSession session)
+    {
+        output.Write("{\"jsonrpc\":\"2.0\",\"id\":"u8);
+        output.Write(id.Span);
+        if (modern && freshState is not null && message.Outline.ErrorCode == RpcCodes.UrlElicitationRequired && UrlQuestions.Read(message) is { Count: > 0 } questions)
+        {
+            output.Write(",\"result\":"u8);
+            UrlQuestions.WriteInputRequired(output, questions, freshState());
+        }
+        else if (message.Outline.Error.Exists)
+        {
+            output.Write(",\"error\":"u8);
+            WriteError(output, message, session);
+        }
+        else
+        {
+            output.Write(",\"result\":"u8);
+            WriteResult(output, message, session);
+        }
+
+        output.Write("}"u8);
+    }
+
+    /// <summary>The HTTP status that a modern client expects with an error of its server.</summary>
+    public int StatusOf(UpstreamMessage message, UpstreamSession session) =>
+        modern && message.Outline.Error.Exists && Code(message, session) is RpcCodes.MissingClientCapability ? 400 : 200;
+
+    private int Code(UpstreamMessage message, UpstreamSession session) =>
+        EraErrors.Translate(message.Outline.ErrorCode, method, fromModern: session.IsModern, toModern: modern);
+
+    private void WriteError(IBufferWriter<byte> output, UpstreamMessage message, UpstreamSession session)
+    {
+        var error = message.Outline.Error.Of(message.Bytes);
+        var code = Code(message, session);
+        if (code == message.Outline.ErrorCode)
+        {
+            output.Write(error.Span);
+            return;
+        }
+
+        using var document = JsonDocument.Parse(error, new JsonDocumentOptions { MaxDepth = 128 });
+        using var json = new Utf8JsonWriter(output);
+        json.WriteStartObject();
+        json.WriteNumber("code"u8, code);
+        foreach (var member in document.RootElement.EnumerateObject().Where(m => m.Name is "message" or "data"))
+        {
+            member.WriteTo(json);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private void WriteResult(IBufferWriter<byte> output, UpstreamMessage message, UpstreamSession session)
+    {
+        var result = message.Outline.Result.Of(message.Bytes);
+        if (mapUris && ResourceUris.MayHold(result.Span, method))
+        {
+            var mapped = new ArrayBufferWriter<byte>(result.Length + 256);
+            using (var json = new Utf8JsonWriter(mapped))
+            {
+                ResourceUris.WriteMapped(json, result, session.Target.InstanceName, method);
+            }
+
+            result = mapped.WrittenMemory;
+        }
+
+        if (!modern)
+        {
+            if (session.IsModern)
+            {
+                ResultEnvelope.WriteLegacy(output, result);
+            }
+            else
+            {
+                output.Write(result.Span);
+            }
+        }
+        else if (method == Methods.ResourcesRead && message.Outline.ResultType is null or "complete")
+        {
+            ResultEnvelope.WriteCacheable(output, result);
+        }
+        else if (session.IsModern)
+        {
+            output.Write(result.Span);
+        }
+        else
+        {
+            ResultEnvelope.WriteModern(output, result.Span, message.Outline.ResultType is not null);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+using System.Collections.Concurrent;
+using System.Collections.Frozen;
+using Weir.Catalog;
+using Weir.Identity;
+
+namespace Weir.Gateway.Names;
+
+/// <summary>One thing of one server that the agent may use.</summary>
+/// <param name="Kind">One of <see cref="ItemKinds"/>.</param>
+/// <param name="Name">The server's own name for it.</param>
+/// <param name="ExposedName">What the agent sees: the same on <c>/mcp/{instance}</c>.</param>
+internal sealed record CatalogItem(Guid InstanceId, string InstanceName, string Kind, string Name, string ExposedName, byte[] Hash, bool ChatOffline);
+
+/// <summary>One server that the agent is granted, whatever its state.</summary>
+/// <param name="Share">Who shares what runs there: <c>instance</c>, <c>credential</c> or <c>session</c>.</param>
+internal sealed record CatalogInstance(Guid Id, string Name, string Status, string Share);
+
+/// <summary>
+/// What an agent may use, as one statement said it. Used as a hint to find the server behind a name and the bytes of a list;
+/// whether a call is allowed is decided anew each time.
+/// </summary>
+/// <param name="MaxConnections">How many calls and streams its organization may have open at one replica.</param>
+internal sealed record AgentCatalog(
+    Guid OrganizationId, Guid AgentId, string AgentName, int MaxConnections, IReadOnlyList<CatalogInstance> Instances, IReadOnlyList<CatalogItem> Items)
+{
+    /// <summary>Made when it is first asked for: a list needs none, and it is much of what one costs.</summary>
+    private FrozenDictionary<(string, string), CatalogItem> Named => field ??= Items
+        .Where(i => i.Kind is ItemKinds.Tool or ItemKinds.Prompt)
+        .DistinctBy(i => (i.Kind, i.ExposedName))
+        .ToFrozenDictionary(i => (i.Kind, i.ExposedName));
+
+    /// <param name="kind"><see cref="ItemKinds.Tool"/> or <see cref="ItemKinds.Prompt"/>: the others have URIs and no exposed names.</param>
+    public CatalogItem? Find(string kind, string exposedName) => Named.GetValueOrDefault((kind, exposedName));
+}
+
+/// <summary>
+/// The last catalog of each agent that this replica serves, swapped whole. Dropped when the database says that something
+/// changed; a name that is not found is looked up anew, so a stale one costs a statement and never a wrong permission.
+/// </summary>
+internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength)
+{
+    /// <summary>Beyond this many agents the whole set is dropped: it refills by use.</summary>
+    private const int MaxKept = 20_000;
+
+    private readonly ConcurrentDictionary<string, AgentCatalog> _kept = new(StringComparer.Ordinal);
+
+    /// <summary>The kept catalog; null where there is none.</summary>
+    public AgentCatalog? Find(Principal principal, string? instanceName) => _kept.GetValueOrDefault(Key(principal, instanceName));
+
+    /// <summary>The live catalog, which also proves the principal.</summary>
+    /// <exception cref="Errors.WeirException">WR002, WR004: the principal is not good.</exception>
+    public async Task<AgentCatalog> LoadAsync(Principal principal, string? instanceName, CancellationToken ct)
+    {
+        var rows = await queries.AgentCatalogAsync(principal, instanceName, ct);
+        var catalog = Build(rows, exposeAll: instanceName is null);
+        if (_kept.Count >= MaxKept)
+        {
+            _kept.Clear();
+        }
+
+        _kept[Key(principal, instanceName)] = catalog;
+        return catalog;
+    }
+
+    /// <summary>Drops what belongs to an organization, or everything.</summary>
+    public void Drop(Guid? organizationId)
+    {
+        foreach (var (key, catalog) in _kept)
+        {
+            if (organizationId is null || catalog.OrganizationId == organizationId)
+            {
+                _kept.TryRemove(key, out _);
+            }
+        }
+    }
+
+    private AgentCatalog Build(IReadOnlyList<GatewayQueries.CatalogRow> rows, bool exposeAll)
+    {
+        var agent = rows[0];
+        var instances = rows.Where(r => r.Kind == "instance")
+            .Select(r => new CatalogInstance(r.InstanceId!.Value, r.InstanceName!, r.Status!, r.Share!));
+        var items = rows.Where(r => r.Item is not null).Select(r => new CatalogItem(
+            r.InstanceId!.Value,
+            r.InstanceName!,
+            r.Kind,
+            r.Item!,
+            exposeAll ? Expose(r) : r.Item!,
+            r.Hash!,
+            r.ChatOffline));
+        return new AgentCatalog(agent.OrganizationId, agent.AgentId, agent.AgentName, agent.MaxConnections!.Value, [.. instances], [.. items]);
+    }
+
+    private string Expose(GatewayQueries.CatalogRow row) => row.Kind is ItemKinds.Tool or ItemKinds.Prompt
+        ? ExposedNames.Make(row.InstanceName!, row.InstanceId!.Value, row.Item!, maxNameLength)
+        : ResourceUris.Map(row.InstanceName!, row.Item!);
+
+    private static string Key(Principal principal, string? instanceName) => $"{principal.Name}/{instanceName}";
+}

@@ -1,0 +1,69 @@
+using System.Text;
+using Weir.Catalog;
+using Weir.Mcp;
+
+namespace Weir.Gateway.Names;
+
+/// <summary>Which server a call means, and what of it.</summary>
+/// <param name="Item">The server's own name: of a tool or prompt, or a URI.</param>
+/// <param name="Known">The catalog's item; null for a resource, which needs none.</param>
+internal sealed record CallTarget(Guid InstanceId, string InstanceName, string Item, CatalogItem? Known = null);
+
+/// <summary>
+/// Finds the server behind the name that a caller used, as a hint: whether the call is allowed is decided with the answer.
+/// What the kept catalog does not know is looked up once.
+/// </summary>
+internal sealed class CallTargets(AgentCatalogs catalogs, Definitions definitions)
+{
+    /// <summary>The agent's catalog, and the target; null where nothing of the agent's has that name.</summary>
+    /// <exception cref="Errors.WeirException">WR002, WR004: the principal is not good.</exception>
+    public async ValueTask<(AgentCatalog Catalog, CallTarget? Target)> ResolveAsync(GovernedCall call, CancellationToken ct)
+    {
+        var catalog = catalogs.Find(call.Principal, call.InstanceName);
+        if (catalog is not null && await FindAsync(catalog, call, ct) is { } known)
+        {
+            return (catalog, known);
+        }
+
+        catalog = await catalogs.LoadAsync(call.Principal, call.InstanceName, ct);
+        return (catalog, await FindAsync(catalog, call, ct));
+    }
+
+    /// <summary>The arguments that a modern request for this target repeats in headers.</summary>
+    public async ValueTask<IReadOnlyList<ParamHeader>> ParamHeadersAsync(CallTarget? target, CancellationToken ct) =>
+        target?.Known is { Kind: ItemKinds.Tool } tool && (await definitions.GetAsync([tool], ct))[0] is { } definition ? definition.ParamHeaders : ParamHeaders.None;
+
+    private async ValueTask<CallTarget?> FindAsync(AgentCatalog catalog, GovernedCall call, CancellationToken ct)
+    {
+        if (call.Kind != CallKinds.Resource)
+        {
+            return catalog.Find(call.Kind == CallKinds.Prompt ? ItemKinds.Prompt : ItemKinds.Tool, call.ExposedName) is { } item
+                ? new CallTarget(item.InstanceId, item.InstanceName, item.Name, item)
+                : null;
+        }
+
+        if (call.InstanceName is not null)
+        {
+            return catalog.Instances is [var only] ? new CallTarget(only.Id, only.Name, call.ExposedName) : null;
+        }
+
+        return ResourceUris.IsKept(call.ExposedName) ? await FindOwnerAsync(catalog, call.ExposedName, ct) : ResourceUris.Split(catalog, call.ExposedName);
+    }
+
+    /// <summary>The URI of a user interface is kept as it is, so its server is the one whose pinned tool names it.</summary>
+    private async ValueTask<CallTarget?> FindOwnerAsync(AgentCatalog catalog, string uri, CancellationToken ct)
+    {
+        var tools = catalog.Items.Where(i => i.Kind == ItemKinds.Tool).ToArray();
+        var known = await definitions.GetAsync(tools, ct);
+        var quoted = Encoding.UTF8.GetBytes($"\"{uri}\"");
+        for (var i = 0; i < tools.Length; i++)
+        {
+            if (known[i]?.Holds(quoted) == true)
+            {
+                return new CallTarget(tools[i].InstanceId, tools[i].InstanceName, uri);
+            }
+        }
+
+        return null;
+    }
+}

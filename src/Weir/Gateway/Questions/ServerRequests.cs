@@ -1,0 +1,157 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+using Weir.Mcp;
+using Weir.Upstream;
+
+namespace Weir.Gateway.Questions;
+
+/// <summary>
+/// What a legacy server asks in the middle of one call: put to the client that made the call and offers it, answered for everything
+/// else. Several may be open at once; while one is, the call's patience does not run.
+/// </summary>
+internal sealed class ServerRequests(UpstreamClient upstream, UpstreamSession session, ICallResponder responder, Patience patience, TimeProvider time, ILogger logger, CancellationToken ct)
+{
+    /// <summary>How long a server may take to hear that nobody answers.</summary>
+    private static readonly TimeSpan LastWord = TimeSpan.FromSeconds(2);
+
+    /// <summary>What a server asks beyond this at one time is refused.</summary>
+    private const int MostAtOnce = 32;
+
+    private readonly Dictionary<string, CancellationTokenSource> _open = new(StringComparer.Ordinal);
+
+    /// <summary>Begins to answer; the server's answer to the call is read on meanwhile.</summary>
+    public void Take(UpstreamMessage request)
+    {
+        var id = Encoding.UTF8.GetString(request.Outline.Id.Of(request.Bytes.Span));
+        var withdrawn = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        bool tooMany;
+        lock (_open)
+        {
+            tooMany = _open.Count >= MostAtOnce;
+            if (!_open.TryAdd(id, withdrawn))
+            {
+                withdrawn.Dispose();
+                return;
+            }
+        }
+
+        _ = AnswerAsync(id, request, withdrawn, tooMany);
+    }
+
+    /// <summary>The server takes a request back.</summary>
+    public void Withdraw(UpstreamMessage cancelled)
+    {
+        using var parameters = JsonDocument.Parse(cancelled.Outline.Params.Of(cancelled.Bytes));
+        if (parameters.RootElement.TryGetProperty("requestId", out var id))
+        {
+            lock (_open)
+            {
+                if (_open.TryGetValue(id.GetRawText(), out var withdrawn))
+                {
+                    withdrawn.Cancel();
+                }
+            }
+        }
+    }
+
+    private async Task AnswerAsync(string id, UpstreamMessage request, CancellationTokenSource withdrawn, bool tooMany)
+    {
+        try
+        {
+            var answer = tooMany ? Error(RpcCodes.InternalError, "Too many requests are open.") : await AskAsync(request, withdrawn.Token);
+            await upstream.TellAsync(session, request.Outline.Method, Response(id, answer), ct);
+        }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
+        {
+            // The call is over; what the server asked may be about another one on the same channel, which would wait for ever.
+            await TellNobodyAnswersAsync(id, request.Outline.Method);
+        }
+        catch (Exception e) when (e is OperationCanceledException or UpstreamException or JsonException or IOException)
+        {
+            // Withdrawn, or the server does not listen: it will notice that nobody answered.
+            logger.LogDebug(e, "A request of server {Instance} was not answered.", session.Target.InstanceName);
+        }
+        finally
+        {
+            lock (_open)
+            {
+                _open.Remove(id);
+            }
+
+            withdrawn.Dispose();
+        }
+    }
+
+    private async Task TellNobodyAnswersAsync(string id, string method)
+    {
+        using var limit = new CancellationTokenSource(LastWord, time);
+        try
+        {
+            await upstream.TellAsync(session, method, Response(id, NoAnswer(method)), limit.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or UpstreamException)
+        {
+            logger.LogDebug(e, "Server {Instance} did not hear that nobody answers.", session.Target.InstanceName);
+        }
+    }
+
+    private async Task<ClientAnswer> AskAsync(UpstreamMessage request, CancellationToken withdrawn)
+    {
+        if (request.Outline.Method == Methods.Ping)
+        {
+            return new ClientAnswer("{}"u8.ToArray(), default);
+        }
+
+        if (!session.Offered.Offers(request.Outline.Method))
+        {
+            return Error(RpcCodes.MethodNotFound, "Method not found");
+        }
+
+        patience.Pause();
+        try
+        {
+            var parameters = request.Outline.Params.Exists ? request.Outline.Params.Of(request.Bytes) : "{}"u8.ToArray();
+            return await responder.AskAsync(request.Outline.Method, parameters, withdrawn);
+        }
+        catch (TimeoutException)
+        {
+            return NoAnswer(request.Outline.Method);
+        }
+        finally
+        {
+            patience.Resume();
+        }
+    }
+
+    /// <summary>What a server is told when nobody answered: a person who does not react has cancelled.</summary>
+    public static ClientAnswer NoAnswer(string method) => method == Methods.Elicit
+        ? new ClientAnswer("""{"action":"cancel"}"""u8.ToArray(), default)
+        : Error(RpcCodes.InternalError, "The client did not answer in time.");
+
+    private static ClientAnswer Error(int code, string message)
+    {
+        var output = new ArrayBufferWriter<byte>(64);
+        using (var json = new Utf8JsonWriter(output))
+        {
+            json.WriteStartObject();
+            json.WriteNumber("code"u8, code);
+            json.WriteString("message"u8, message);
+            json.WriteEndObject();
+        }
+
+        return new ClientAnswer(default, output.WrittenMemory);
+    }
+
+    private static ReadOnlyMemory<byte> Response(string id, ClientAnswer answer)
+    {
+        var output = new ArrayBufferWriter<byte>(answer.Result.Length + answer.Error.Length + 64);
+        output.Write("{\"jsonrpc\":\"2.0\",\"id\":"u8);
+        output.Write(Encoding.UTF8.GetBytes(id));
+        output.Write(answer.IsError ? ",\"error\":"u8 : ",\"result\":"u8);
+        output.Write((answer.IsError ? answer.Error : answer.Result).Span);
+        output.Write("}"u8);
+        return output.WrittenMemory;
+    }
+}

@@ -1,0 +1,205 @@
+using Microsoft.Extensions.Time.Testing;
+using Npgsql;
+using Weir.Configuration;
+using Weir.Errors;
+using Weir.Gateway;
+using Weir.Gateway.Admission;
+using Weir.Identity;
+using Weir.Postgres;
+
+namespace Weir.Tests.Gateway.Admission;
+
+public sealed class AdmissionQueueTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly Decision Yes = new(true, null, null, null, null, null, null, null, null, null);
+
+    [Fact]
+    public async Task What_waits_while_the_connection_works_becomes_one_batch()
+    {
+        var first = new TaskCompletionSource();
+        var batches = new List<int>();
+        await using var queue = Queue(async calls =>
+        {
+            lock (batches)
+            {
+                batches.Add(calls.Length);
+            }
+
+            await first.Task;
+            return [.. calls.Select(_ => Yes)];
+        });
+        var one = queue.DecideAsync(Call("a"));
+        await Infrastructure.Until.True(() => batches.Count == 1, "the first batch");
+        var rest = Enumerable.Range(0, 20).Select(_ => queue.DecideAsync(Call("a"))).ToArray();
+        first.SetResult();
+        await Task.WhenAll([one, .. rest]);
+        batches[0].ShouldBe(1);
+        batches.Sum().ShouldBe(21);
+        batches.Count.ShouldBeLessThan(5);
+    }
+
+    [Fact]
+    public async Task One_poisoned_call_in_a_batch_of_64_harms_no_other()
+    {
+        var gate = new TaskCompletionSource();
+        var denied = new List<string>();
+        var begun = 0;
+        await using var queue = Queue(
+            async calls =>
+            {
+                if (Interlocked.Increment(ref begun) == 1)
+                {
+                    await gate.Task;
+                }
+
+                return calls.Any(c => c.Item == "poison")
+                    ? throw new WeirException(ErrorCode.Internal, "the statement raised")
+                    : [.. calls.Select(_ => Yes)];
+            },
+            (call, reason) =>
+            {
+                denied.Add($"{call.Item}:{reason}");
+                return Task.CompletedTask;
+            });
+        var opener = queue.DecideAsync(Call("a"));
+        await Infrastructure.Until.True(() => Volatile.Read(ref begun) == 1, "the first batch");
+        var calls = Enumerable.Range(0, 64).Select(i => queue.DecideAsync(Call("a", i == 40 ? "poison" : "good"))).ToArray();
+        gate.SetResult();
+        await opener;
+        var decisions = await Task.WhenAll(calls);
+        decisions.Count(d => d.Admitted).ShouldBe(63);
+        decisions[40].Reason.ShouldBe("error");
+        denied.ShouldBe(["poison:error"]);
+    }
+
+    [Fact]
+    public async Task A_call_that_takes_longer_than_the_database_lets_a_statement_ends_its_batch_and_denies_only_itself()
+    {
+        var denied = new List<string>();
+        var gate = new TaskCompletionSource();
+        var begun = 0;
+        await using var queue = Queue(
+            async calls =>
+            {
+                Interlocked.Increment(ref begun);
+                await gate.Task;
+                return calls.Any(c => c.Item == "slow")
+                    ? throw DatabaseErrors.Map(new PostgresException("canceling statement due to statement timeout", "ERROR", "ERROR", PostgresErrorCodes.QueryCanceled))
+                    : [.. calls.Select(_ => Yes)];
+            },
+            (call, reason) =>
+            {
+                denied.Add($"{call.Item}:{reason}");
+                return Task.CompletedTask;
+            });
+        var opener = queue.DecideAsync(Call("a"));
+        await Infrastructure.Until.True(() => Volatile.Read(ref begun) == 1, "the first batch");
+        var calls = Enumerable.Range(0, 16).Select(i => queue.DecideAsync(Call("a", i == 7 ? "slow" : "good"))).ToArray();
+        gate.SetResult();
+        await opener;
+        (await Task.WhenAll(calls)).Count(d => d.Admitted).ShouldBe(15);
+        denied.ShouldBe(["slow:error"]);
+    }
+
+    [Fact]
+    public async Task When_the_reply_is_lost_nobody_is_admitted_and_nothing_is_tried_again()
+    {
+        var tries = 0;
+        await using var queue = Queue(_ =>
+        {
+            Interlocked.Increment(ref tries);
+            throw new WeirException(ErrorCode.Unavailable, "gone");
+        });
+        var refused = await Should.ThrowAsync<WeirException>(() => queue.DecideAsync(Call("a")));
+        refused.Code.ShouldBe(ErrorCode.Unavailable);
+        tries.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Who_waits_behind_a_statement_that_hangs_is_refused_at_the_deadline_and_never_decided()
+    {
+        var time = new FakeTimeProvider();
+        var hangs = new TaskCompletionSource();
+        var asked = new List<string>();
+        await using var queue = Queue(
+            async calls =>
+            {
+                lock (asked)
+                {
+                    asked.AddRange(calls.Select(c => c.Item!));
+                }
+
+                // Bounded, so that a test that fails also ends.
+                await hangs.Task.WaitAsync(TimeSpan.FromSeconds(30));
+                return [.. calls.Select(_ => Yes)];
+            },
+            time: time);
+        var first = queue.DecideAsync(Call("a", "first"));
+        await Infrastructure.Until.True(() => asked.Count == 1, "the first statement");
+        time.Advance(Patience / 2);
+        // The second connection takes this one, and hangs as well.
+        var second = queue.DecideAsync(Call("a", "second"));
+        time.Advance(TimeSpan.FromMilliseconds(10));
+        var behind = queue.DecideAsync(Call("a", "behind"));
+        await Infrastructure.Until.True(() => asked.Contains("second"), "the second statement");
+        var late = queue.DecideAsync(Call("a", "late"));
+
+        time.Advance(Patience / 2);
+        await ShouldBeGivenUpAsync(first);
+        late.IsCompleted.ShouldBeFalse("it has waited only half of its time");
+        time.Advance(Patience / 2);
+        foreach (var call in (Task<Decision>[])[second, behind, late])
+        {
+            await ShouldBeGivenUpAsync(call);
+        }
+
+        hangs.SetResult();
+        (await queue.DecideAsync(Call("a", "after"))).Admitted.ShouldBeTrue();
+        asked.ShouldContain("after");
+        asked.ShouldNotContain("late", "nobody waits for it any more");
+    }
+
+    [Fact]
+    public async Task Organizations_take_turns_in_a_batch()
+    {
+        var gate = new TaskCompletionSource();
+        var order = new List<string>();
+        await using var queue = Queue(async calls =>
+        {
+            lock (order)
+            {
+                order.AddRange(calls.Select(c => c.Fairness));
+            }
+
+            await gate.Task;
+            return [.. calls.Select(_ => Yes)];
+        });
+        var opener = queue.DecideAsync(Call("opener"));
+        await Infrastructure.Until.True(() => order.Count == 1, "the first batch");
+        var flood = Enumerable.Range(0, 30).Select(_ => queue.DecideAsync(Call("flood"))).ToArray();
+        var quiet = queue.DecideAsync(Call("quiet"));
+        gate.SetResult();
+        await Task.WhenAll([opener, quiet, .. flood]);
+        order.IndexOf(Organization("quiet").ToString()).ShouldBeLessThanOrEqualTo(3);
+    }
+
+    [Fact]
+    public async Task A_stopped_queue_refuses()
+    {
+        var queue = Queue(calls => Task.FromResult<Decision[]>([.. calls.Select(_ => Yes)]));
+        await queue.DisposeAsync();
+        Should.Throw<WeirException>(() => { _ = queue.DecideAsync(Call("a")); }).Code.ShouldBe(ErrorCode.Unavailable);
+    }
+
+    private static async Task ShouldBeGivenUpAsync(Task<Decision> call) =>
+        (await Should.ThrowAsync<WeirException>(() => call.WaitAsync(TimeSpan.FromSeconds(10)))).Code.ShouldBe(ErrorCode.Unavailable);
+
+    private static AdmissionQueue Queue(AdmissionQueue.Admit admit, AdmissionQueue.RecordDenial? deny = null, TimeProvider? time = null) =>
+        new(admit, deny ?? ((_, _) => Task.CompletedTask), new AdmissionConfig(), Patience, time ?? TimeProvider.System);
+
+    private static CallRequest Call(string organization, string item = "tool") => new(
+        CallKey.At(TimeProvider.System.GetUtcNow()), Organization(organization), Principal.OfPerson(default, default), CallKinds.Tool, null, item, null, "1", 1, 0, [], "");
+
+    private static Guid Organization(string name) => new(System.Text.Encoding.ASCII.GetBytes(name.PadRight(16)));
+}
