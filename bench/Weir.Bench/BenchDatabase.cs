@@ -17,7 +17,7 @@ internal sealed class BenchDatabase : IAsyncDisposable
         _data = data;
         Postgres = postgres;
         Superuser = NpgsqlDataSource.Create(DatabaseUrl.Parse(postgres.SuperuserUrl("weir")).ConnectionString + ";Command Timeout=0");
-        Leftovers.Mind(this);
+        Leftovers.Mind(this, EndAsync);
     }
 
     public string Directory { get; }
@@ -43,7 +43,12 @@ internal sealed class BenchDatabase : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        Leftovers.Forget(this);
+        await Leftovers.TakeAsync(this);
+        await EndAsync();
+    }
+
+    private async Task EndAsync()
+    {
         await Superuser.DisposeAsync();
         await Postgres.DisposeAsync();
         _data.Dispose();

@@ -33,7 +33,7 @@ internal sealed class BenchWorld : IAsyncDisposable
         _logins = Databases.Open(database.Config);
         _owner = NpgsqlDataSource.Create(DatabaseUrl.Parse(database.Postgres.OwnerUrl).ConnectionString);
         _users = new UserSession(_logins.Gateway);
-        Leftovers.Mind(this);
+        Leftovers.Mind(this, EndAsync);
     }
 
     /// <summary>Goes with the world.</summary>
@@ -105,7 +105,13 @@ internal sealed class BenchWorld : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        Leftovers.Forget(this);
+        await Leftovers.TakeAsync(this);
+        await EndAsync();
+        await _database.DisposeAsync();
+    }
+
+    private async Task EndAsync()
+    {
         foreach (var process in _processes)
         {
             process.Kill(entireProcessTree: true);
@@ -115,7 +121,6 @@ internal sealed class BenchWorld : IAsyncDisposable
 
         await _owner.DisposeAsync();
         await _logins.DisposeAsync();
-        await _database.DisposeAsync();
     }
 
     /// <summary>A user with an organization that may have as much as a benchmark wants.</summary>

@@ -7,14 +7,15 @@ internal static class Leftovers
 {
     private static readonly PosixSignal[] Signals = [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP];
     private static readonly List<PosixSignalRegistration> Listening = [];
-    private static readonly List<IAsyncDisposable> Owners = [];
+    private static readonly List<(object Owner, Func<Task> End)> Minded = [];
+    private static bool _ending;
 
-    /// <summary>Whoever has started something, until <see cref="Forget"/>. The last one to come is the first to be disposed of.</summary>
-    public static void Mind(IAsyncDisposable owner)
+    /// <summary>Whoever has started something, until <see cref="TakeAsync"/>. The last one to come is the first to be ended.</summary>
+    public static void Mind(object owner, Func<Task> end)
     {
-        lock (Owners)
+        lock (Minded)
         {
-            Owners.Add(owner);
+            Minded.Add((owner, end));
             if (Listening.Count == 0)
             {
                 Listening.AddRange(Signals.Select(s => PosixSignalRegistration.Create(s, End)));
@@ -22,36 +23,34 @@ internal static class Leftovers
         }
     }
 
-    public static void Forget(IAsyncDisposable owner)
+    /// <summary>The owner ends it by itself now. Does not return when a signal has come first: then all is being ended, and the program with it.</summary>
+    public static Task TakeAsync(object owner)
     {
-        lock (Owners)
+        lock (Minded)
         {
-            Owners.Remove(owner);
+            Minded.RemoveAll(m => ReferenceEquals(m.Owner, owner));
+            return _ending ? Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, CancellationToken.None) : Task.CompletedTask;
         }
     }
 
     private static void End(PosixSignalContext signal)
     {
         signal.Cancel = true;
-        IAsyncDisposable[] owners;
-        lock (Owners)
+        Func<Task>[] ends;
+        lock (Minded)
         {
-            owners = [.. Owners.AsEnumerable().Reverse()];
+            if (_ending)
+            {
+                return;
+            }
+
+            _ending = true;
+            ends = [.. Minded.Select(m => m.End).Reverse()];
         }
 
-        foreach (var owner in owners)
+        foreach (var end in ends)
         {
-            // One that was disposed of with another, by then, has been forgotten.
-            bool isThere;
-            lock (Owners)
-            {
-                isThere = Owners.Contains(owner);
-            }
-
-            if (isThere)
-            {
-                owner.DisposeAsync().AsTask().GetAwaiter().GetResult();
-            }
+            end().GetAwaiter().GetResult();
         }
 
         Environment.Exit(130);
