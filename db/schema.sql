@@ -3604,6 +3604,7 @@ CREATE FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_
 declare
   v_begun boolean;
 begin
+  perform set_config('synchronous_commit', 'off', true);
   insert into weir.chat_turns as t (organization_id, message_id, agent_id, replica_id, leased_until)
   select m.organization_id, m.id, a.id, p_replica_id, clock_timestamp() + p_lease
   from public.chat_messages m
@@ -6747,6 +6748,8 @@ CREATE FUNCTION weir.record_model_usage(p_agent_id uuid, p_usage jsonb) RETURNS 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+  -- a crash of PostgreSQL may cost the last moment's; and nobody waits for the hour's row while another one waits for the disk
+  perform set_config('synchronous_commit', 'off', true);
   insert into public.model_usage_hourly as h (organization_id, hour, agent_id, provider, model, currency, turns, requests, failures, input_tokens,
                                               output_tokens, cost_micros, unpriced_turns)
   select a.organization_id, date_trunc('hour', clock_timestamp(), 'UTC'), a.id, u.provider, u.model, u.currency, 1, u.requests, u.failures,

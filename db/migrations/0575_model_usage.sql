@@ -33,6 +33,8 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- a crash of PostgreSQL may cost the last moment's; and nobody waits for the hour's row while another one waits for the disk
+  perform set_config('synchronous_commit', 'off', true);
   insert into public.model_usage_hourly as h (organization_id, hour, agent_id, provider, model, currency, turns, requests, failures, input_tokens,
                                               output_tokens, cost_micros, unpriced_turns)
   select a.organization_id, date_trunc('hour', clock_timestamp(), 'UTC'), a.id, u.provider, u.model, u.currency, 1, u.requests, u.failures,

@@ -29,6 +29,9 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     private const string Context = "select public.chat_context($1, $2, $3)";
     private const string DirectContext = "select public.open_direct_channel($1, $2)";
     private const string Post = "select public.post_chat_message($1, $2, $3)";
+
+    // Does not wait for the disk (decision 0059): what follows from it waits, and a commit is not there without those before it.
+    private const string PostOfTurn = "select public.post_chat_message($1, $2, $3), set_config('synchronous_commit', 'off', true)";
     private const string Messages = "select sender, user_id, agent_id, agent_name, content, user_name, deleted_at is not null from public.get_chat_messages_with_details($1, $2, $3)";
     private const string Answer = "select id, content, tool_calls, usage, degraded from public.get_chat_answer($1, $2)";
     private const string Settings = "select weir.chat_turn_settings($1, $2)";
@@ -65,11 +68,12 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     }
 
     /// <summary>The message's id; the same again for the same <paramref name="clientMessageId"/>.</summary>
+    /// <param name="isTurn">Nobody is told that it is saved before an answer to it is: then this does not wait for the disk.</param>
     /// <exception cref="Errors.WeirException">
     /// WR003: a viewer says nothing. WR004: the channel is not there for this person. WR005: the id was used for another text.
     /// </exception>
-    public async Task<Guid> PostAsync(Guid userId, Guid channelId, string content, string? clientMessageId, CancellationToken ct) =>
-        (await users.CallAsync(userId, Post, [Sql.Uuid(channelId), Sql.Text(content), Sql.Text(clientMessageId)], ct)).GetProperty("id").GetGuid();
+    public async Task<Guid> PostAsync(Guid userId, Guid channelId, string content, string? clientMessageId, bool isTurn, CancellationToken ct) =>
+        (await users.CallAsync(userId, isTurn ? PostOfTurn : Post, [Sql.Uuid(channelId), Sql.Text(content), Sql.Text(clientMessageId)], ct)).GetProperty("id").GetGuid();
 
     /// <summary>Newest first, those before one of them.</summary>
     public Task<IReadOnlyList<Message>> MessagesAsync(Guid userId, Guid channelId, Guid? before, int limit, CancellationToken ct) => users.QueryAsync(

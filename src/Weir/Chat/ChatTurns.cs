@@ -63,7 +63,7 @@ internal sealed class ChatTurns(
             taken.Enter(place.OrganizationId, place.Agent?.Id);
 
             // 2. Save.
-            var id = await queries.PostAsync(userId, place.ChannelId, request.Message, request.ClientMessageId, ct);
+            var id = await queries.PostAsync(userId, place.ChannelId, request.Message, request.ClientMessageId, isTurn: place.Agent is not null, ct);
             return new OpenTurn(userId, place.OrganizationId, place.ChannelId, place.Agent, place.Instructions, id, request.Message, started) { Place = taken };
         }
         catch
@@ -155,8 +155,9 @@ internal sealed class ChatTurns(
         var calls = new TurnCalls(caller, queries, principal, turn.MessageId, journal, () => Left(turn), time);
 
         // 3 and 4. Discover, gather.
+        var gathering = sources.GatherAsync(principal, turn, calls.CallAsync, journal, deadline.Token);
         var asked = models.OpenAsync(turn.UserId, agent, journal, () => Left(turn), deadline.Token);
-        var start = await sources.GatherAsync(principal, turn, calls.CallAsync, journal, deadline.Token);
+        var start = await gathering;
         await journal.TellAsync("context", start.Context);
 
         // 5. Aggregate.

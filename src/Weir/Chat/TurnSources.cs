@@ -36,9 +36,11 @@ internal sealed class TurnSources(
         // Its own share begins when its place has come; who waits for too long goes in all the same, and has less time for its model.
         using var inside = await _door.EnterAsync(TimeSpan.FromSeconds(config.DeadlineSeconds) / 4, ct);
         using var share = new Share(config, time, journal, ct);
+        // The catalog first: servers are asked when it is there.
+        var finding = share.RunAsync("catalog", token => CatalogAsync(principal, call, journal, token));
         var history = share.RunAsync("history", token => HistoryAsync(principal, turn, token));
         var documents = share.RunAsync("documents", token => PassagesAsync(principal, turn.Message, journal, token));
-        var found = await share.RunAsync("catalog", token => CatalogAsync(principal, call, journal, token));
+        var found = await finding;
         await history;
         inside?.Dispose();
         var context = found is null ? ChatContext.None : Describe(found.Catalog);
@@ -96,9 +98,9 @@ internal sealed class TurnSources(
 
     private async Task<Found?> CatalogAsync(Principal principal, CallTool call, TurnJournal journal, CancellationToken ct)
     {
-        var loading = queries.SettingsAsync(principal.UserId!.Value, principal.AgentId!.Value, ct);
-        var catalog = await catalogs.LoadAsync(principal, instanceName: null, ct);
-        var settings = await loading;
+        var loading = catalogs.LoadAsync(principal, instanceName: null, ct);
+        var settings = await queries.SettingsAsync(principal.UserId!.Value, principal.AgentId!.Value, ct);
+        var catalog = await loading;
         if (config.Tools && settings.Tools)
         {
             return new Found(catalog, settings, await ToolsAsync(catalog, settings, call, ct));
