@@ -103,7 +103,9 @@ internal static class WeirHost
         AddHosted<Maintenance>(services);
 
         services.AddSingleton<Identities>();
-        services.AddSingleton(s => new PersonTokens(config.Auth, s.GetRequiredService<Keyring>(), SigningKeysOf(config.Auth, s), s.GetRequiredService<Identities>().UserAsync, time));
+        services.AddSingleton(s => new PersonTokens(
+            config.Auth, s.GetRequiredService<Keyring>(), SigningKeysOf(config.Auth, s),
+            s.GetRequiredService<Identities>().UserAsync, time));
         services.AddSingleton(config.Auth);
         services.AddSingleton<LoginQueries>();
         services.AddSingleton<Logins>();
@@ -121,7 +123,9 @@ internal static class WeirHost
 
     /// <summary>The address that others are told: configured, or what is really listened on, whose port may have been chosen by the system.</summary>
     private static string InternalUrl(HttpConfig http, IServiceProvider services) =>
-        (http.InternalUrl ?? (services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault() is { } bound ? new Uri(bound) : http.Listen))
+        (http.InternalUrl
+            ?? (services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault() is { } bound
+                ? new Uri(bound) : http.Listen))
         .GetLeftPart(UriPartial.Authority);
 
     private static void AddNodes(IServiceCollection services, Guid replicaId, TimeProvider time)
@@ -142,7 +146,8 @@ internal static class WeirHost
     {
         try
         {
-            await services.GetRequiredService<CatalogRefresh>().ListAsync(new UpstreamTarget(server.InstanceId, server.Name, server.Endpoint, NodeKey: null), ct);
+            await services.GetRequiredService<CatalogRefresh>().ListAsync(
+                new UpstreamTarget(server.InstanceId, server.Name, server.Endpoint, NodeKey: null), ct);
         }
         catch (UpstreamException e)
         {
@@ -178,14 +183,18 @@ internal static class WeirHost
         services.AddSingleton(_ => new CallRates(config.Limits));
         services.AddSingleton(_ => new ServerGuards(config.Mcp.MaxCallsPerServer, time));
         services.AddSingleton(s => new GovernedCaller(
-            s.GetRequiredService<CallTargets>(), s.GetRequiredService<OpenConnections>(), s.GetRequiredService<CallRates>(), s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
-            s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ServerGuards>(), s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<NodeDirectory>().KeyOf,
+            s.GetRequiredService<CallTargets>(), s.GetRequiredService<OpenConnections>(), s.GetRequiredService<CallRates>(),
+            s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
+            s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ServerGuards>(),
+            s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<NodeDirectory>().KeyOf,
             RefreshSoon(s), TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), time, s.GetRequiredService<ILogger<GovernedCaller>>()));
         var inputPatience = TimeSpan.FromSeconds(config.Mcp.InputTimeoutSeconds);
         services.AddSingleton(s => new ParkedCalls(s.GetRequiredService<GovernedCaller>(), s.GetRequiredService<Keyring>(), replicaId, inputPatience, time));
         services.AddSingleton(s => new InstanceWatches(
-            s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<UpstreamSessions>(), RefreshSoon(s), time, s.GetRequiredService<ILogger<InstanceWatches>>()));
-        services.AddSingleton(s => new ServerWatch(s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<NodeDirectory>().KeyOf));
+            s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<UpstreamSessions>(), RefreshSoon(s), time,
+            s.GetRequiredService<ILogger<InstanceWatches>>()));
+        services.AddSingleton(s => new ServerWatch(
+            s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<NodeDirectory>().KeyOf));
         services.AddSingleton<ChangeStreams>();
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpLists>(s, config.Mcp.PageSize));
         services.AddSingleton(s => new ToolSearch(s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<Definitions>(), config.Mcp));
@@ -220,7 +229,8 @@ internal static class WeirHost
     {
         services.AddSingleton(config.Models);
         services.AddSingleton<ModelQueries>();
-        services.AddSingleton(s => new ModelClients(config.Models, s.GetRequiredService<EgressHttp>(), new OfflineModel(), Environment.GetEnvironmentVariable, time));
+        services.AddSingleton(s => new ModelClients(
+            config.Models, s.GetRequiredService<EgressHttp>(), new OfflineModel(), Environment.GetEnvironmentVariable, time));
         services.AddSingleton<ModelRouter>();
     }
 
@@ -231,7 +241,8 @@ internal static class WeirHost
         services.AddSingleton(s => new PineconeClient(config.Pinecone, s.GetRequiredService<EgressHttp>(), Environment.GetEnvironmentVariable, time));
         services.AddSingleton(s => new VectorCache(s.GetRequiredService<KnowledgeQueries>(), config.VectorCacheMegabytes * 1024L * 1024, time));
         services.AddSingleton(s => new VectorBackends(
-            new ExactVectors(s.GetRequiredService<VectorCache>()), new PgVectors(s.GetRequiredService<KnowledgeQueries>()), new PineconeVectors(s.GetRequiredService<PineconeClient>())));
+            new ExactVectors(s.GetRequiredService<VectorCache>()), new PgVectors(s.GetRequiredService<KnowledgeQueries>()),
+            new PineconeVectors(s.GetRequiredService<PineconeClient>())));
         if (config.Embeddings.Url is not null)
         {
             services.AddSingleton<IEmbeddingGenerator<string, Embedding<float>>>(s => new OpenAiEmbeddings(
@@ -240,9 +251,11 @@ internal static class WeirHost
 
         services.AddSingleton(new DocumentLimits(config, time));
         services.AddSingleton(s => new KnowledgeSearch(
-            s.GetRequiredService<KnowledgeQueries>(), s.GetRequiredService<VectorBackends>(), s.GetService<IEmbeddingGenerator<string, Embedding<float>>>(), config, time));
+            s.GetRequiredService<KnowledgeQueries>(), s.GetRequiredService<VectorBackends>(),
+            s.GetService<IEmbeddingGenerator<string, Embedding<float>>>(), config, time));
         services.AddSingleton(s => new EmbeddingWorker(
-            s.GetRequiredService<KnowledgeQueries>(), s.GetService<IEmbeddingGenerator<string, Embedding<float>>>(), s.GetRequiredService<PineconeClient>(), config, time,
+            s.GetRequiredService<KnowledgeQueries>(), s.GetService<IEmbeddingGenerator<string, Embedding<float>>>(),
+            s.GetRequiredService<PineconeClient>(), config, time,
             s.GetRequiredService<ILogger<EmbeddingWorker>>()));
         services.AddHostedService(s => s.GetRequiredService<EmbeddingWorker>());
         services.AddSingleton(s => new Documents(s.GetRequiredService<KnowledgeQueries>(), config, s.GetRequiredService<EmbeddingWorker>().Wake));

@@ -170,7 +170,8 @@ internal sealed class Session
     /// <summary>The session's own stream (GET). A newer one ends the older: its client has reconnected.</summary>
     public ChannelReader<byte[]> OpenStream()
     {
-        var stream = Channel.CreateBounded<byte[]>(new BoundedChannelOptions(StreamBacklog) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
+        var stream = Channel.CreateBounded<byte[]>(
+            new BoundedChannelOptions(StreamBacklog) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
         lock (_lock)
         {
             _stream?.Writer.TryComplete();

@@ -41,7 +41,8 @@ internal sealed class Gatekeeper(RequestDelegate next, ApiKey key, NodeOptions o
         if (http.Request.Headers[NodeContract.CapabilityHeader] is [{ } text]
             && (!int.TryParse(text, out var version) || version < NodeContract.OldestCapability))
         {
-            return ApiErrors.WriteAsync(http, 400, NodeErrors.CapabilityTooOld, $"This node serves capability versions from {NodeContract.OldestCapability} on.");
+            return ApiErrors.WriteAsync(http, 400, NodeErrors.CapabilityTooOld,
+                $"This node serves capability versions from {NodeContract.OldestCapability} on.");
         }
 
         http.Response.Headers[NodeContract.CapabilityHeader] = $"{NodeContract.CapabilityVersion}";

@@ -34,7 +34,10 @@ internal static class ProcessRuntime
     {
         try
         {
-            var info = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false, WorkingDirectory = "/" };
+            var info = new ProcessStartInfo(command[0], command[1..])
+            {
+                RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false, WorkingDirectory = "/",
+            };
             using var process = Process.Start(info)!;
             await Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync(), process.WaitForExitAsync());
             return process.ExitCode == 0;

@@ -36,7 +36,9 @@ internal sealed class Reaper : IDisposable
             }
 
             var info = new ProcessStartInfo("setsid") { RedirectStandardInput = true, UseShellExecute = false, WorkingDirectory = "/" };
-            foreach (var argument in (string[])["sh", "-c", Scripts.Reaper, "weir-reaper", _groups, $"{_uids?.First}", $"{_uids?.Last}", FileOf(_dataDirectory), _uids?.ReaperFile ?? ""])
+            foreach (var argument in (string[])[
+                "sh", "-c", Scripts.Reaper, "weir-reaper", _groups, $"{_uids?.First}", $"{_uids?.Last}",
+                FileOf(_dataDirectory), _uids?.ReaperFile ?? ""])
             {
                 info.ArgumentList.Add(argument);
             }

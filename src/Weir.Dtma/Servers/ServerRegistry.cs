@@ -108,7 +108,10 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
             {
                 var hasRun = stored.State is ServerStates.Running or ServerStates.Degraded;
                 var trouble = hasRun ? new InstanceFailure(NodeErrors.Restarting, "The server is being restarted.") : null;
-                entry.Renew(stored with { State = hasRun ? ServerStates.Degraded : ServerStates.Starting, ErrorCode = trouble?.Code, Error = trouble?.Message });
+                entry.Renew(stored with
+                {
+                    State = hasRun ? ServerStates.Degraded : ServerStates.Starting, ErrorCode = trouble?.Code, Error = trouble?.Message,
+                });
                 Apply(entry, trouble);
             }
 

@@ -56,6 +56,7 @@ internal static partial class ServerSpecRules
         }
     }
 
-    [GeneratedRegex(@"\A(?!WEIR_|__weir)[A-Za-z_][A-Za-z0-9_]*\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\A(?!WEIR_|__weir)[A-Za-z_][A-Za-z0-9_]*\z",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex EnvironmentName();
 }

@@ -41,7 +41,8 @@ internal sealed record AuthUser(
     [property: JsonPropertyName("is_anonymous")] bool IsAnonymous)
 {
     public static AuthUser Of(LoginUser user) => new(
-        user.Id, "authenticated", "authenticated", user.Email, user.EmailConfirmedAt, "", user.SignedInAt, AuthProvider.Email, new { }, [], user.CreatedAt, user.UpdatedAt, IsAnonymous: false);
+        user.Id, "authenticated", "authenticated", user.Email, user.EmailConfirmedAt, "",
+        user.SignedInAt, AuthProvider.Email, new { }, [], user.CreatedAt, user.UpdatedAt, IsAnonymous: false);
 }
 
 internal sealed record AuthProvider([property: JsonPropertyName("provider")] string Name, [property: JsonPropertyName("providers")] string[] Names)
@@ -58,7 +59,8 @@ internal sealed record AuthSettings(
     [property: JsonPropertyName("sms_provider")] string SmsProvider,
     [property: JsonPropertyName("saml_enabled")] bool SamlEnabled)
 {
-    private static readonly Dictionary<string, bool> EmailOnly = new(StringComparer.Ordinal) { ["email"] = true, ["phone"] = false, ["anonymous_users"] = false };
+    private static readonly Dictionary<string, bool> EmailOnly =
+        new(StringComparer.Ordinal) { ["email"] = true, ["phone"] = false, ["anonymous_users"] = false };
 
     public static AuthSettings Of(bool signUp) => new(EmailOnly, !signUp, MailerAutoconfirm: true, PhoneAutoconfirm: false, "", SamlEnabled: false);
 }

@@ -18,9 +18,12 @@ internal static class AuthEndpoints
         routes.MapPost("/auth/v1/signup", Answered(SignUpAsync));
         routes.MapGet("/auth/v1/user", Answered(UserAsync));
         routes.MapPost("/auth/v1/logout", Answered(LogoutAsync));
-        routes.MapGet("/auth/v1/settings", Answered(static http => http.Response.WriteAsJsonAsync(AuthSettings.Of(Logins(http).SignUpIsOn), http.RequestAborted)));
-        routes.MapGet("/auth/v1/health", Answered(static http => http.Response.WriteAsJsonAsync(new { name = "Weir", description = "Weir's embedded issuer" }, http.RequestAborted)));
-        routes.Map("/auth/v1/{**path}", Answered(static _ => throw AuthException.NotServed("Weir's embedded issuer has sign-in with a password, refresh, user and logout only.")));
+        routes.MapGet("/auth/v1/settings", Answered(static http =>
+            http.Response.WriteAsJsonAsync(AuthSettings.Of(Logins(http).SignUpIsOn), http.RequestAborted)));
+        routes.MapGet("/auth/v1/health", Answered(static http =>
+            http.Response.WriteAsJsonAsync(new { name = "Weir", description = "Weir's embedded issuer" }, http.RequestAborted)));
+        routes.Map("/auth/v1/{**path}", Answered(static _ =>
+            throw AuthException.NotServed("Weir's embedded issuer has sign-in with a password, refresh, user and logout only.")));
     }
 
     private static async Task TokenAsync(HttpContext http)
@@ -61,7 +64,10 @@ internal static class AuthEndpoints
     private static async Task<ReadToken> PersonAsync(HttpContext http)
     {
         var token = Bearer.Of(http.Request) ?? throw AuthException.NoToken();
-        return await http.RequestServices.GetRequiredService<PersonTokens>().ReadAsync(token, http.RequestAborted) is { Kind: TokenKind.Person } read ? read : throw AuthException.BadToken();
+        return await http.RequestServices.GetRequiredService<PersonTokens>()
+            .ReadAsync(token, http.RequestAborted) is { Kind: TokenKind.Person } read
+                ? read
+                : throw AuthException.BadToken();
     }
 
     /// <summary>A JSON object; what of it is not known is not looked at.</summary>

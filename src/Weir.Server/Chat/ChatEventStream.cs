@@ -28,7 +28,8 @@ internal sealed class ChatEventStream(HttpContext http)
         catch (Exception e) when (http.Response.HasStarted)
         {
             http.RequestServices.GetRequiredService<ILogger<ChatEventStream>>().LogError(e, "A turn failed after its stream began.");
-            await stream.WriteAsync(new ChatEvent("error", new ErrorBody(ErrorCode.Internal.Sqlstate(), "Something went wrong in Weir; its log says what.", Details: null, Hint: null)));
+            await stream.WriteAsync(new ChatEvent("error", new ErrorBody(
+                ErrorCode.Internal.Sqlstate(), "Something went wrong in Weir; its log says what.", Details: null, Hint: null)));
         }
         finally
         {

@@ -19,7 +19,10 @@ internal static class AgentCommand
     private static Command Make()
     {
         var agent = new Argument<Guid>("AGENT") { Description = "The agent's id." };
-        var name = new Option<string>("--name") { Description = "What the key is called. [default: command line]", HelpName = "NAME", DefaultValueFactory = _ => "command line" };
+        var name = new Option<string>("--name")
+        {
+            Description = "What the key is called. [default: command line]", HelpName = "NAME", DefaultValueFactory = _ => "command line",
+        };
         var days = new Option<int?>("--days") { Description = "How long it is good. [default: for ever, until it is revoked]", HelpName = "DAYS" };
         var command = new Command("create", """
             Make a key of an agent and print it, once: the database keeps a hash. For the agent's owner, and for admins.
@@ -38,8 +41,13 @@ internal static class AgentCommand
             var (text, keyId, secret) = AgentKey.Create();
             using var weir = new WeirClient(PersonOptions.Resolve(parsed), Patience);
             await weir.PostAsync(
-                "/rest/v1/rpc/create_agent_key", new { agent_id = parsed.GetValue(agent), name = parsed.GetValue(name), key_id = keyId, secret, expires_at = expiresAt }, stop);
-            await Console.Out.WriteLineAsync(parsed.GetValue(Json) ? JsonSerializer.Serialize(new { key = text, key_id = keyId, expires_at = expiresAt }) : text);
+                "/rest/v1/rpc/create_agent_key", new
+                {
+                    agent_id = parsed.GetValue(agent), name = parsed.GetValue(name), key_id = keyId, secret, expires_at = expiresAt,
+                }, stop);
+            await Console.Out.WriteLineAsync(parsed.GetValue(Json)
+                ? JsonSerializer.Serialize(new { key = text, key_id = keyId, expires_at = expiresAt })
+                : text);
             return ExitCode.Done;
         });
         return command;

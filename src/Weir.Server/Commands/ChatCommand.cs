@@ -18,7 +18,10 @@ internal static class ChatCommand
     private static readonly Option<string?> Url = new("--url") { Description = "Where Weir is. [default: what runs on the data directory]", HelpName = "URL" };
     private static readonly Option<string?> Token = new("--token") { Description = "A person's access token. [default: the demo's login]", HelpName = "TOKEN" };
     private static readonly Option<Guid?> Agent = new("--agent") { Description = "Who answers. [default: the demo's agent]", HelpName = "UUID" };
-    private static readonly Option<Guid?> Channel = new("--channel") { Description = "Where it is said. [default: the demo's channel; with --agent the direct conversation]", HelpName = "UUID" };
+    private static readonly Option<Guid?> Channel = new("--channel")
+    {
+        Description = "Where it is said. [default: the demo's channel; with --agent the direct conversation]", HelpName = "UUID",
+    };
 
     public static Command Create()
     {
@@ -33,7 +36,8 @@ internal static class ChatCommand
         {
             var to = Resolve(parsed);
             using var weir = new WeirClient(to, Patience);
-            var body = await weir.PostAsync("/functions/v1/chat", new { agentId = to.AgentId, channelId = to.ChannelId, message = parsed.GetValue(Message)! }, stop);
+            var body = await weir.PostAsync(
+                "/functions/v1/chat", new { agentId = to.AgentId, channelId = to.ChannelId, message = parsed.GetValue(Message)! }, stop);
             await PrintAsync(body, parsed.GetValue(Json));
             return ExitCode.Done;
         });
@@ -48,7 +52,8 @@ internal static class ChatCommand
         {
             var directory = parsed.GetValue(UpCommand.Data) ?? WeirConfig.Load(parsed.GetValue(CommandRun.Config)).DataDirectory;
             running = UpConnection.Find(directory)
-                ?? throw new WeirException(ErrorCode.Unavailable, $"Nothing runs on {directory}.", "Start it with weir up, or give --url, --token and --agent.");
+                ?? throw new WeirException(ErrorCode.Unavailable, $"Nothing runs on {directory}.",
+                    "Start it with weir up, or give --url, --token and --agent.");
         }
 
         var to = new UpConnection(

@@ -37,8 +37,14 @@ internal static class DoctorCommand
     }
 
     private static string AsJson(IReadOnlyList<Diagnosis> found) =>
-        JsonSerializer.Serialize(new { healthy = found.All(d => d.Fix is null), checks = found.Select(d => new { check = d.Check, found = d.Found, fix = d.Fix }) });
+        JsonSerializer.Serialize(new
+        {
+            healthy = found.All(d => d.Fix is null),
+            checks = found.Select(d => new { check = d.Check, found = d.Found, fix = d.Fix }),
+        });
 
     private static string AsText(IReadOnlyList<Diagnosis> found) => string.Join(
-        Environment.NewLine, found.Select(d => d.Fix is null ? $"ok    {d.Check}: {d.Found}" : $"WRONG {d.Check}: {d.Found}{Environment.NewLine}      {d.Fix}"));
+        Environment.NewLine, found.Select(d => d.Fix is null
+            ? $"ok    {d.Check}: {d.Found}"
+            : $"WRONG {d.Check}: {d.Found}{Environment.NewLine}      {d.Fix}"));
 }

@@ -12,7 +12,10 @@ internal static class DownCommand
 
     public static Command Create()
     {
-        var command = new Command("down", "Stop the Weir that runs on a data directory, and everything that it started. Data stays.") { UpCommand.Data, CommandRun.Config };
+        var command = new Command("down", "Stop the Weir that runs on a data directory, and everything that it started. Data stays.")
+        {
+            UpCommand.Data, CommandRun.Config,
+        };
         command.Run(async (parsed, stop) =>
         {
             var path = parsed.GetValue(UpCommand.Data) ?? WeirConfig.Load(parsed.GetValue(CommandRun.Config)).DataDirectory;
@@ -30,7 +33,8 @@ internal static class DownCommand
             {
                 if (TimeProvider.System.GetUtcNow() > deadline)
                 {
-                    throw new WeirException(ErrorCode.Unavailable, $"Process {pid} did not stop within {Patience.TotalSeconds} seconds.", $"End it: kill -9 {pid}; its children end with it.");
+                    throw new WeirException(ErrorCode.Unavailable, $"Process {pid} did not stop within {Patience.TotalSeconds} seconds.",
+                        $"End it: kill -9 {pid}; its children end with it.");
                 }
 
                 await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, stop);

@@ -28,6 +28,7 @@ internal static class HostRun
     private static WeirException? FailureOf(IHost host) => host.Services.GetServices<IHostedService>().OfType<BackgroundService>()
         .Where(service => service.ExecuteTask is { IsFaulted: true })
         .Select(service => new WeirException(
-            ErrorCode.Internal, $"{service.GetType().Name} failed, and Weir ended with it:", "The log above has more. Start it again.", service.ExecuteTask!.Exception!.InnerException))
+            ErrorCode.Internal, $"{service.GetType().Name} failed, and Weir ended with it:",
+            "The log above has more. Start it again.", service.ExecuteTask!.Exception!.InnerException))
         .FirstOrDefault();
 }

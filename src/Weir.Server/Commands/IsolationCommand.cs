@@ -14,7 +14,10 @@ internal static class IsolationCommand
     private static Command Check()
     {
         var database = new Option<string?>("--database") { Description = "The owner's URL. [default: WEIR_OWNER_DATABASE_URL]", HelpName = "URL" };
-        var attack = new Option<bool>("--attack") { Description = "Also make two organizations and try every way from one into the other, in a transaction that is rolled back." };
+        var attack = new Option<bool>("--attack")
+        {
+            Description = "Also make two organizations and try every way from one into the other, in a transaction that is rolled back.",
+        };
         var json = new Option<bool>("--json") { Description = "Print one JSON document." };
         var command = new Command("check", """
             Look at every table, view, function, policy, grant and role of Weir's in a live database, and print what is not as

@@ -39,7 +39,11 @@ internal static class MigrateCommand
     private static string AsText(MigrationReport report) => string.Join(Environment.NewLine,
     [
         .. report.Applied.Select(name => $"applied {name}"),
-        report.Applied.Count == 0 ? $"The database is up to date ({report.Total} migrations)." : $"{report.Applied.Count} of {report.Total} migrations applied.",
-        report.Logins.Count == 0 ? "No login was touched: neither WEIR_DATABASE_URL nor WEIR_ENGINE_DATABASE_URL is set." : $"Logins ready: {string.Join(", ", report.Logins)}.",
+        report.Applied.Count == 0
+            ? $"The database is up to date ({report.Total} migrations)."
+            : $"{report.Applied.Count} of {report.Total} migrations applied.",
+        report.Logins.Count == 0
+            ? "No login was touched: neither WEIR_DATABASE_URL nor WEIR_ENGINE_DATABASE_URL is set."
+            : $"Logins ready: {string.Join(", ", report.Logins)}.",
     ]);
 }

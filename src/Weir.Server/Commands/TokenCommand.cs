@@ -9,9 +9,15 @@ namespace Weir.Server.Commands;
 internal static class TokenCommand
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-    private static readonly Option<string?> Email = new("--email") { Description = "Whose token; the password is read from standard input, never from the command line. [default: the demo's login]", HelpName = "ADDRESS" };
-    private static readonly Option<string?> Url = new("--url") { Description = "Where Weir is; wants --email. [default: what runs on the data directory]", HelpName = "URL" };
-    private static readonly Option<bool> Json = new("--json") { Description = "Print the whole session (access_token, refresh_token, expires_at, user) as one JSON line." };
+    private static readonly Option<string?> Email = new("--email")
+    {
+        Description = "Whose token; the password is read from standard input, never from the command line. [default: the demo's login]",
+        HelpName = "ADDRESS",
+    };
+    private static readonly Option<string?> Url =
+        new("--url") { Description = "Where Weir is; wants --email. [default: what runs on the data directory]", HelpName = "URL" };
+    private static readonly Option<bool> Json =
+        new("--json") { Description = "Print the whole session (access_token, refresh_token, expires_at, user) as one JSON line." };
 
     public static Command Create()
     {
@@ -47,15 +53,19 @@ internal static class TokenCommand
     }
 
     private static async Task<string> PasswordAsync(CancellationToken ct) =>
-        await Console.In.ReadLineAsync(ct) is { Length: > 0 } line ? line : throw new ConfigException(["The password is to be the first line of standard input."]);
+        await Console.In.ReadLineAsync(ct) is { Length: > 0 } line
+            ? line
+            : throw new ConfigException(["The password is to be the first line of standard input."]);
 }
 
 /// <summary>As whom a command asks a running Weir: the demo's person, or the one of a token for an address that is named with it.</summary>
 internal static class PersonOptions
 {
-    public static Option<string?> Url { get; } = new("--url") { Description = "Where Weir is; wants --token. [default: what runs on the data directory]", HelpName = "URL" };
+    public static Option<string?> Url { get; } =
+        new("--url") { Description = "Where Weir is; wants --token. [default: what runs on the data directory]", HelpName = "URL" };
 
-    public static Option<string?> Token { get; } = new("--token") { Description = "A person's access token, e.g. of weir token. [default: the demo's login]", HelpName = "TOKEN" };
+    public static Option<string?> Token { get; } =
+        new("--token") { Description = "A person's access token, e.g. of weir token. [default: the demo's login]", HelpName = "TOKEN" };
 
     /// <exception cref="ConfigException">An address without a token: the demo's is for no other address.</exception>
     public static UpConnection Resolve(ParseResult parsed)

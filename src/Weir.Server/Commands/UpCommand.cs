@@ -12,10 +12,20 @@ internal static class UpCommand
 
     private static readonly Option<bool> Json = new("--json") { Description = "Print one JSON line when ready." };
     private static readonly Option<bool> Detach = new("--detach") { Description = "Return when ready; weir down stops it." };
-    private static readonly Option<int?> Port = new("--port") { Description = "The port to listen on. [default: 8080, or the next free one]", HelpName = "PORT" };
-    private static readonly Option<Guid?> OwnerUser = new("--owner-user") { Description = "On a Supabase database: the user who owns the demo organization.", HelpName = "UUID" };
-    private static readonly Option<string?> JwtSecret = new("--jwt-secret") { Description = "On a Supabase database: the project's JWT secret. Better WEIR_AUTH_JWT_SECRET: command lines are public.", HelpName = "SECRET" };
-    private static readonly Option<string?> Jwks = new("--jwks") { Description = "On a Supabase database: the URL of the project's JWKS, instead of a secret; needs WEIR_AUTH_ISSUER too.", HelpName = "URL" };
+    private static readonly Option<int?> Port =
+        new("--port") { Description = "The port to listen on. [default: 8080, or the next free one]", HelpName = "PORT" };
+    private static readonly Option<Guid?> OwnerUser =
+        new("--owner-user") { Description = "On a Supabase database: the user who owns the demo organization.", HelpName = "UUID" };
+    private static readonly Option<string?> JwtSecret = new("--jwt-secret")
+    {
+        Description = "On a Supabase database: the project's JWT secret. Better WEIR_AUTH_JWT_SECRET: command lines are public.",
+        HelpName = "SECRET",
+    };
+    private static readonly Option<string?> Jwks = new("--jwks")
+    {
+        Description = "On a Supabase database: the URL of the project's JWKS, instead of a secret; needs WEIR_AUTH_ISSUER too.",
+        HelpName = "URL",
+    };
 
     public static Command Create()
     {

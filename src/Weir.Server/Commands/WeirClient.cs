@@ -85,7 +85,9 @@ internal sealed class WeirClient : IDisposable
         try
         {
             var error = JsonSerializer.Deserialize<AuthError>(body, JsonSerializerOptions.Web);
-            return error?.Message is { } message ? new WeirException(status == 429 ? ErrorCode.RateLimited : ErrorCode.Unauthenticated, $"{message} ({error.ErrorCode})") : Failure(status, body);
+            return error?.Message is { } message
+                ? new WeirException(status == 429 ? ErrorCode.RateLimited : ErrorCode.Unauthenticated, $"{message} ({error.ErrorCode})")
+                : Failure(status, body);
         }
         catch (JsonException)
         {
@@ -99,7 +101,8 @@ internal sealed class WeirClient : IDisposable
         {
             var error = JsonSerializer.Deserialize<ErrorBody>(body, JsonSerializerOptions.Web);
             return ErrorCodes.TryParse(error?.Code, out var code) ? new WeirException(code, $"{error!.Message} ({error.Code})", error.Hint)
-                : error?.Code is { } other && status is >= 400 and < 500 ? new WeirException(ErrorCode.InvalidArgument, $"{error.Message} ({other})", error.Hint)
+                : error?.Code is { } other && status is >= 400 and < 500
+                    ? new WeirException(ErrorCode.InvalidArgument, $"{error.Message} ({other})", error.Hint)
                 : new WeirException(ErrorCode.Internal, $"Weir answered {status}.");
         }
         catch (JsonException)

@@ -20,7 +20,8 @@ internal static class HealthEndpoints
             }
             catch (WeirException e)
             {
-                return Results.Json(new { status = "not ready", code = e.Code.Sqlstate(), message = e.Message }, statusCode: StatusCodes.Status503ServiceUnavailable);
+                return Results.Json(new { status = "not ready", code = e.Code.Sqlstate(), message = e.Message },
+                    statusCode: StatusCodes.Status503ServiceUnavailable);
             }
         });
     }

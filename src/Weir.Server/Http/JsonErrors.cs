@@ -46,7 +46,8 @@ internal sealed class ErrorResponses(RequestDelegate next, ILogger<ErrorResponse
         }
         catch (BadHttpRequestException e) when (!http.Response.HasStarted)
         {
-            await JsonErrors.WriteAsync(http, e.StatusCode, ErrorCode.InvalidArgument.Sqlstate(), "The request is not valid HTTP, or its body not what it should be.", hint: null);
+            await JsonErrors.WriteAsync(http, e.StatusCode, ErrorCode.InvalidArgument.Sqlstate(),
+                "The request is not valid HTTP, or its body not what it should be.", hint: null);
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {
@@ -55,7 +56,8 @@ internal sealed class ErrorResponses(RequestDelegate next, ILogger<ErrorResponse
         catch (Exception e) when (!http.Response.HasStarted)
         {
             logger.LogError(e, "A request failed: {Method} {Path}", http.Request.Method, http.Request.Path);
-            await JsonErrors.WriteAsync(http, StatusCodes.Status500InternalServerError, ErrorCode.Internal.Sqlstate(), "Something went wrong in Weir; its log says what.", hint: null);
+            await JsonErrors.WriteAsync(http, StatusCodes.Status500InternalServerError, ErrorCode.Internal.Sqlstate(),
+                "Something went wrong in Weir; its log says what.", hint: null);
         }
     }
 }

@@ -17,7 +17,8 @@ internal static class McpEndpoints
         {
             if (await PersonAsync(http, tokens) is { } user)
             {
-                await RunAsync(http, handler, new McpScope(Aggregate(http, $"/mcp/agents/{agent}"), Principal.OfPerson(user, agent), InstanceName: null, WantsSearch(http)));
+                await RunAsync(http, handler, new McpScope(
+                    Aggregate(http, $"/mcp/agents/{agent}"), Principal.OfPerson(user, agent), InstanceName: null, WantsSearch(http)));
             }
         });
 
@@ -25,7 +26,8 @@ internal static class McpEndpoints
         foreach (var path in (string[])["/.well-known/{**rest}", "/register", "/authorize", "/token"])
         {
             routes.Map(path, static (HttpContext http) => JsonErrors.WriteAsync(
-                http, StatusCodes.Status404NotFound, ErrorCode.NotFound.Sqlstate(), "There is no OAuth here: send an agent's key as a bearer token.", hint: null));
+                http, StatusCodes.Status404NotFound, ErrorCode.NotFound.Sqlstate(),
+                "There is no OAuth here: send an agent's key as a bearer token.", hint: null));
         }
     }
 

@@ -135,7 +135,9 @@ internal static class RestEndpoints
         {
             if (e.Status == StatusCodes.Status401Unauthorized)
             {
-                http.Response.Headers.WWWAuthenticate = e.Code is "PGRST301" or "PGRST303" ? $"Bearer error=\"invalid_token\", error_description=\"{e.Message}\"" : "Bearer";
+                http.Response.Headers.WWWAuthenticate = e.Code is "PGRST301" or "PGRST303"
+                    ? $"Bearer error=\"invalid_token\", error_description=\"{e.Message}\""
+                    : "Bearer";
             }
 
             if (e.IsRetryable)

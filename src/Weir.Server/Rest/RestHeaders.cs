@@ -10,7 +10,10 @@ internal static class RestHeaders
     private const string ArrayType = "application/vnd.pgrst.array+json";
     private static readonly string[] Counts = ["count=exact", "count=planned", "count=estimated"];
     private static readonly string[] Preferences =
-        [.. Counts, "handling=strict", "handling=lenient", "return=minimal", "return=representation", "return=headers-only", "tx=commit", "missing=default", "missing=null"];
+    [
+        .. Counts, "handling=strict", "handling=lenient", "return=minimal", "return=representation", "return=headers-only",
+        "tx=commit", "missing=default", "missing=null",
+    ];
 
     /// <summary>Name and value, decoded, in the order in which they came; names are told apart by case.</summary>
     public static IReadOnlyList<KeyValuePair<string, string>> Query(HttpRequest request)
@@ -27,7 +30,8 @@ internal static class RestHeaders
     /// <exception cref="RestException">PGRST106: another schema than <c>public</c>.</exception>
     public static void RefuseOtherProfiles(HttpRequest request)
     {
-        var profile = request.Headers[HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) ? "Accept-Profile" : "Content-Profile"].ToString();
+        var profile = request.Headers[
+            HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) ? "Accept-Profile" : "Content-Profile"].ToString();
         if (profile is not ("" or "public"))
         {
             throw RestErrors.Profile(profile);
@@ -72,7 +76,8 @@ internal static class RestHeaders
     /// <exception cref="RestException">PGRST122: one that is not known, where the request says to be strict.</exception>
     public static bool Count(HttpRequest request)
     {
-        var given = request.Headers["Prefer"].SelectMany(p => (p ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)).ToArray();
+        var given = request.Headers["Prefer"]
+            .SelectMany(p => (p ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)).ToArray();
         var unknown = given.Where(p => !Preferences.Contains(p, StringComparer.Ordinal)).ToArray();
         return given.Contains("handling=strict", StringComparer.Ordinal) && unknown.Length > 0
             ? throw RestErrors.Preferences(string.Join(", ", unknown))

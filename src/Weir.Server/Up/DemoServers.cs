@@ -21,7 +21,8 @@ internal static class DemoServers
 
     private static DemoServer Everything() => new(
         "everything",
-        Entry("everything", "Everything", "Exercises every part of the protocol.", "@modelcontextprotocol/server-everything", "mcp-server-everything", ["stdio"], "session",
+        Entry("everything", "Everything", "Exercises every part of the protocol.",
+            "@modelcontextprotocol/server-everything", "mcp-server-everything", ["stdio"], "session",
             // One of its tools fetches URLs from wherever it runs; this domain does not exist.
             new Dictionary<string, string>(StringComparer.Ordinal) { ["GZIP_ALLOWED_DOMAINS"] = "nowhere.invalid" }),
         new { name = "everything", catalog = "everything", share = "session", idempotency_key = "demo-everything" },
@@ -75,7 +76,9 @@ internal static class DemoServers
         new { name = "memory", catalog = "memory", idempotency_key = "demo-memory" },
         Permissions: null);
 
-    private static object Entry(string slug, string name, string description, string package, string bin, string[] args, string share, Dictionary<string, string>? env = null) => new
+    private static object Entry(
+        string slug, string name, string description, string package, string bin, string[] args,
+        string share, Dictionary<string, string>? env = null) => new
     {
         slug,
         name,

@@ -17,7 +17,10 @@ internal static class Detached
     {
         DataDirectory.Create(dataDirectory);
         var log = Path.Combine(dataDirectory, "weir.log");
-        using (new FileStream(log, new FileStreamOptions { Mode = FileMode.Append, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }))
+        using (new FileStream(log, new FileStreamOptions
+        {
+            Mode = FileMode.Append, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        }))
         {
             // Made here, because only its owner may read it.
         }
@@ -49,7 +52,9 @@ internal static class Detached
         var again = new List<string>();
         for (var i = 0; i < commandLine.Count; i++)
         {
-            var value = i + 1 < commandLine.Count && commandLine[i] is { Type: TokenType.Option } && commandLine[i + 1] is { Type: TokenType.Argument } next ? next.Value : null;
+            var value = i + 1 < commandLine.Count && commandLine[i] is { Type: TokenType.Option }
+                && commandLine[i + 1] is { Type: TokenType.Argument } next
+                    ? next.Value : null;
             if (commandLine[i].Value is not ("--detach" or "--json") || commandLine[i].Type != TokenType.Option)
             {
                 // An option and its value in one, so that no value is taken for an option.

@@ -84,8 +84,13 @@ internal sealed class NodeProcess : IAsyncDisposable
     private static string FindProgram()
     {
         var here = AppContext.BaseDirectory;
-        string[] places = [Path.Combine(here, "weir-dtma.dll"), Path.Combine(here, "../../Weir.Dtma/", Path.GetFileName(Path.TrimEndingDirectorySeparator(here)), "weir-dtma.dll")];
-        return places.FirstOrDefault(File.Exists) ?? throw new WeirException(ErrorCode.NotFound, "weir-dtma.dll is not beside weir.", "Build src/Weir.Dtma too.");
+        string[] places =
+        [
+            Path.Combine(here, "weir-dtma.dll"),
+            Path.Combine(here, "../../Weir.Dtma/", Path.GetFileName(Path.TrimEndingDirectorySeparator(here)), "weir-dtma.dll"),
+        ];
+        return places.FirstOrDefault(File.Exists)
+            ?? throw new WeirException(ErrorCode.NotFound, "weir-dtma.dll is not beside weir.", "Build src/Weir.Dtma too.");
     }
 
     /// <summary>A process that is ready; where that fails, none is left.</summary>
@@ -100,7 +105,8 @@ internal sealed class NodeProcess : IAsyncDisposable
             WorkingDirectory = "/",
         };
         // The database's addresses and the project's secret are none of the node's business.
-        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("WEIR_", StringComparison.Ordinal) && !name.StartsWith("WEIR_DTMA_", StringComparison.Ordinal)).ToArray())
+        foreach (var name in start.Environment.Keys.Where(name =>
+            name.StartsWith("WEIR_", StringComparison.Ordinal) && !name.StartsWith("WEIR_DTMA_", StringComparison.Ordinal)).ToArray())
         {
             start.Environment.Remove(name);
         }

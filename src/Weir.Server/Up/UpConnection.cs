@@ -14,7 +14,8 @@ internal sealed record UpConnection(Uri Url, Guid? AgentId, Guid? WorkspaceId, G
     public static UpConnection Of(UpReport report) => new(
         new Uri(report.Url), report.AgentId, report.WorkspaceId, report.ChannelId, report.UserToken, report.Email, report.Password);
 
-    public void Save(string dataDirectory) => DataDirectory.WritePrivate(Path.Combine(dataDirectory, FileName), JsonSerializer.Serialize(this, JsonSerializerOptions.Web));
+    public void Save(string dataDirectory) =>
+        DataDirectory.WritePrivate(Path.Combine(dataDirectory, FileName), JsonSerializer.Serialize(this, JsonSerializerOptions.Web));
 
     public static void Remove(string dataDirectory) => File.Delete(Path.Combine(dataDirectory, FileName));
 
@@ -22,6 +23,8 @@ internal sealed record UpConnection(Uri Url, Guid? AgentId, Guid? WorkspaceId, G
     public static UpConnection? Find(string dataDirectory)
     {
         var file = Path.Combine(dataDirectory, FileName);
-        return File.Exists(file) && DataDirectory.IsHeld(dataDirectory) ? JsonSerializer.Deserialize<UpConnection>(File.ReadAllText(file), JsonSerializerOptions.Web) : null;
+        return File.Exists(file) && DataDirectory.IsHeld(dataDirectory)
+            ? JsonSerializer.Deserialize<UpConnection>(File.ReadAllText(file), JsonSerializerOptions.Web)
+            : null;
     }
 }

@@ -41,7 +41,12 @@ internal static class UpRun
         }
 
         await using var postgres = await StartDatabaseAsync(options, data, shared, logger, time, stop); // 2
-        config = postgres is null ? config : config with { Database = config.Database with { Url = postgres.GatewayUrl, EngineUrl = postgres.EngineUrl, OwnerUrl = postgres.OwnerUrl } };
+        config = postgres is null
+            ? config
+            : config with
+            {
+                Database = config.Database with { Url = postgres.GatewayUrl, EngineUrl = postgres.EngineUrl, OwnerUrl = postgres.OwnerUrl },
+            };
 
         var owner = config.Database.OwnerUrl!;
         await RefuseHalfASupabaseAsync(options, owner, stop);
@@ -129,7 +134,8 @@ internal static class UpRun
         ];
         if (missing.Length is 1 or 2)
         {
-            throw new ConfigException(missing.Select(key => $"{key}: it must be set where another database URL is; without all three, up starts a PostgreSQL of its own.").ToArray());
+            throw new ConfigException(missing.Select(key =>
+                $"{key}: it must be set where another database URL is; without all three, up starts a PostgreSQL of its own.").ToArray());
         }
     }
 
@@ -142,8 +148,13 @@ internal static class UpRun
 
         string[] missing =
         [
-            .. options.OwnerUser is null ? ["--owner-user: the database has Supabase's users; name the one who owns the demo organization."] : Array.Empty<string>(),
-            .. options.Config.Auth is { JwtSecret: null, JwksUrl: null } ? ["--jwt-secret or --jwks: the database has Supabase's users; their tokens are verified with the project's secret or keys."] : Array.Empty<string>(),
+            .. options.OwnerUser is null
+                ? ["--owner-user: the database has Supabase's users; name the one who owns the demo organization."]
+                : Array.Empty<string>(),
+            .. options.Config.Auth is { JwtSecret: null, JwksUrl: null }
+                ? ["--jwt-secret or --jwks: the database has Supabase's users; "
+                    + "their tokens are verified with the project's secret or keys."]
+                : Array.Empty<string>(),
         ];
         if (missing.Length > 0)
         {

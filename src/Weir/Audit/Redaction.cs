@@ -42,7 +42,10 @@ internal static class Redaction
     private static bool TryCopy(ReadOnlySpan<byte> body, ArrayBufferWriter<byte> output)
     {
         // Unescaped writing keeps the copy readable; it is stored as text and never put into HTML unescaped.
-        using var json = new Utf8JsonWriter(output, new JsonWriterOptions { SkipValidation = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        using var json = new Utf8JsonWriter(output, new JsonWriterOptions
+        {
+            SkipValidation = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        });
         var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = 128 });
         var maskNext = false;
         while (reader.Read())

@@ -27,7 +27,9 @@ internal sealed record AnnouncedItem(string Kind, string Name, string Definition
     {
         try
         {
-            var name = definition.ValueKind == JsonValueKind.Object && definition.TryGetProperty(list.NameMember, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+            var name = definition.ValueKind == JsonValueKind.Object && definition.TryGetProperty(list.NameMember, out var value)
+                && value.ValueKind == JsonValueKind.String
+                    ? value.GetString() : null;
             if (string.IsNullOrEmpty(name) || Encoding.UTF8.GetByteCount(name) > list.MaxNameBytes)
             {
                 throw new JsonException($"no {list.NameMember}, or one of more than {list.MaxNameBytes} bytes");

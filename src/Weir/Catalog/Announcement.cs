@@ -16,7 +16,8 @@ internal sealed record Announcement(
     IReadOnlyList<UpstreamException> Failures)
 {
     public static Announcement Of(
-        IReadOnlyList<ListedKind> listed, IEnumerable<(ListedKind Kind, ServerList? List)> lists, UpstreamSession session, IReadOnlyList<UpstreamException> failures)
+        IReadOnlyList<ListedKind> listed, IEnumerable<(ListedKind Kind, ServerList? List)> lists,
+        UpstreamSession session, IReadOnlyList<UpstreamException> failures)
     {
         var items = new List<AnnouncedItem>();
         var skipped = new List<string>();

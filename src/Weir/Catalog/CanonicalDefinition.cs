@@ -116,7 +116,8 @@ internal sealed class CanonicalDefinition
         var e = raw.AsSpan().IndexOfAny('e', 'E');
         var mantissa = e < 0 ? raw : raw[..e];
         var exponent = 0;
-        if (raw.Length > MaxNumberLength || (e >= 0 && !int.TryParse(raw.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent))
+        if (raw.Length > MaxNumberLength
+            || (e >= 0 && !int.TryParse(raw.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent))
             || Math.Abs(exponent) > MaxNumberLength)
         {
             throw new JsonException("a number out of range");

@@ -112,7 +112,8 @@ internal sealed class CatalogRefresh(
         return Announcement.Of([.. listed], declared.Zip(lists.Select(l => l.List)), session, failures);
     }
 
-    private async Task<(ServerList? List, UpstreamException? Failure)> TryListAsync(UpstreamSession session, ListedKind kind, CancellationToken deadline, CancellationToken ct)
+    private async Task<(ServerList? List, UpstreamException? Failure)> TryListAsync(
+        UpstreamSession session, ListedKind kind, CancellationToken deadline, CancellationToken ct)
     {
         try
         {

@@ -10,7 +10,8 @@ namespace Weir.Catalog;
 /// </summary>
 internal static class HiddenText
 {
-    /// <summary>What hides in the text: <c>ansi</c>, <c>control</c>, <c>bidi</c>, <c>tag</c> or <c>invisible</c>, the first that is met; null: nothing.</summary>
+    /// <summary>What hides in the text: <c>ansi</c>, <c>control</c>, <c>bidi</c>, <c>tag</c> or <c>invisible</c>, the first that is met;
+    /// null: nothing.</summary>
     public static string? Find(string text)
     {
         if (text.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0)
@@ -36,7 +37,8 @@ internal static class HiddenText
         return null;
     }
 
-    /// <summary>The text with what hides in it written out, as <c>[U+202E]</c>; control characters and terminal sequences, which show nothing, are left out.</summary>
+    /// <summary>The text with what hides in it written out, as <c>[U+202E]</c>; control characters and terminal sequences, which show
+    /// nothing, are left out.</summary>
     public static string Show(string text) => Rewrite(text, hidden => $"[U+{hidden.Value:X4}]");
 
     /// <summary>The text without what hides in it.</summary>
@@ -116,7 +118,8 @@ internal static class HiddenText
 
     private static bool IsOfJoinedScript(Rune rune) => rune.Value is >= 0x0600 and < 0x1100 or >= 0x1780 and < 0x1900 && (Rune.IsLetter(rune) || IsMark(rune));
 
-    private static bool JoinsEmoji(Rune before, Rune previous, Rune next) => IsSymbol(next) && (IsSymbol(previous) || (previous.Value == 0xFE0F && IsSymbol(before)));
+    private static bool JoinsEmoji(Rune before, Rune previous, Rune next) =>
+        IsSymbol(next) && (IsSymbol(previous) || (previous.Value == 0xFE0F && IsSymbol(before)));
 
     private static bool Varies(Rune selector, Rune previous, Rune next) => selector.Value switch
     {
@@ -126,9 +129,12 @@ internal static class HiddenText
         _ => IsHan(previous),
     };
 
-    private static bool IsHan(Rune rune) => rune.Value is >= 0x3400 and <= 0x4DBF or >= 0x4E00 and <= 0x9FFF or >= 0xF900 and <= 0xFAFF or >= 0x20000 and <= 0x3FFFF;
+    private static bool IsHan(Rune rune) =>
+        rune.Value is >= 0x3400 and <= 0x4DBF or >= 0x4E00 and <= 0x9FFF or >= 0xF900 and <= 0xFAFF or >= 0x20000 and <= 0x3FFFF;
 
-    private static bool IsSymbol(Rune rune) => !rune.IsAscii && Rune.GetUnicodeCategory(rune) is UnicodeCategory.OtherSymbol or UnicodeCategory.MathSymbol or UnicodeCategory.ModifierSymbol;
+    private static bool IsSymbol(Rune rune) =>
+        !rune.IsAscii
+            && Rune.GetUnicodeCategory(rune) is UnicodeCategory.OtherSymbol or UnicodeCategory.MathSymbol or UnicodeCategory.ModifierSymbol;
 
     private static bool IsMark(Rune rune) => Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark;
 

@@ -50,7 +50,8 @@ internal sealed class ServerLists(UpstreamClient client)
 
         return items.Count <= MaxItems && characters <= MaxCharacters && cursor is null
             ? new ServerList(items, ttl)
-            : throw new UpstreamException(UpstreamFailure.TooLarge, $"The server announces more than {MaxItems} {kind.Member}, more than {MaxPages} pages of them, or more than 16 MiB.");
+            : throw new UpstreamException(UpstreamFailure.TooLarge,
+                $"The server announces more than {MaxItems} {kind.Member}, more than {MaxPages} pages of them, or more than 16 MiB.");
     }
 
     public static TimeSpan? Shorter(TimeSpan? one, TimeSpan? other) => other is null || one < other ? one : other;

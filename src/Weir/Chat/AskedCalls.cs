@@ -22,7 +22,8 @@ internal sealed partial class AskedCalls(IChatClient inner, CallTool call) : Del
     /// <summary>Found by the loop beside the tools that were offered.</summary>
     public IList<AITool> Unknown { get; } = [];
 
-    public override async Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    public override async Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         var response = await base.GetResponseAsync(messages, options, cancellationToken);
         var calls = 0;

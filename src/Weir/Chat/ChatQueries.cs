@@ -32,7 +32,8 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
 
     // Does not wait for the disk (decision 0059): what follows from it waits, and a commit is not there without those before it.
     private const string PostOfTurn = "select public.post_chat_message($1, $2, $3), set_config('synchronous_commit', 'off', true)";
-    private const string Messages = "select sender, user_id, agent_id, agent_name, content, user_name, deleted_at is not null from public.get_chat_messages_with_details($1, $2, $3)";
+    private const string Messages =
+        "select sender, user_id, agent_id, agent_name, content, user_name, deleted_at is not null from public.get_chat_messages_with_details($1, $2, $3)";
     private const string Answer = "select id, content, tool_calls, usage, degraded from public.get_chat_answer($1, $2)";
     private const string Settings = "select weir.chat_turn_settings($1, $2)";
     private const string BeginTurn = "select state, calls from weir.begin_chat_turn($1, $2, $3, $4, $5)";
@@ -73,14 +74,16 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     /// WR003: a viewer says nothing. WR004: the channel is not there for this person. WR005: the id was used for another text.
     /// </exception>
     public async Task<Guid> PostAsync(Guid userId, Guid channelId, string content, string? clientMessageId, bool isTurn, CancellationToken ct) =>
-        (await users.CallAsync(userId, isTurn ? PostOfTurn : Post, [Sql.Uuid(channelId), Sql.Text(content), Sql.Text(clientMessageId)], ct)).GetProperty("id").GetGuid();
+        (await users.CallAsync(userId, isTurn ? PostOfTurn : Post, [Sql.Uuid(channelId), Sql.Text(content), Sql.Text(clientMessageId)], ct))
+            .GetProperty("id").GetGuid();
 
     /// <summary>Newest first, those before one of them.</summary>
     public Task<IReadOnlyList<Message>> MessagesAsync(Guid userId, Guid channelId, Guid? before, int limit, CancellationToken ct) => users.QueryAsync(
         userId,
         Messages,
         [Sql.Uuid(channelId), Sql.Uuid(before), Sql.Integer(limit)],
-        r => new Message(r.GetString(0), r.GetNullable<Guid>(1), r.GetNullable<Guid>(2), r.GetNullableString(3), r.GetString(4), r.GetNullableString(5), r.GetBoolean(6)),
+        r => new Message(r.GetString(0), r.GetNullable<Guid>(1), r.GetNullable<Guid>(2), r.GetNullableString(3),
+            r.GetString(4), r.GetNullableString(5), r.GetBoolean(6)),
         ct);
 
     /// <summary>What the turn goes by, as it is now.</summary>
@@ -100,7 +103,8 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     /// <param name="lease">After this it may be cut off.</param>
     /// <returns>Of a turn that was cut off, its calls too.</returns>
     /// <exception cref="Errors.WeirException">WR004: there is no such message of this person, or the agent is not theirs to use.</exception>
-    public async Task<(TurnState State, IReadOnlyList<ToolCallReport> Calls)> BeginTurnAsync(Guid userId, Guid agentId, Guid messageId, TimeSpan lease, CancellationToken ct) =>
+    public async Task<(TurnState State, IReadOnlyList<ToolCallReport> Calls)> BeginTurnAsync(
+        Guid userId, Guid agentId, Guid messageId, TimeSpan lease, CancellationToken ct) =>
         (await databases.Engine.QueryAsync(
             BeginTurn,
             [Sql.Uuid(replicaId), Sql.Uuid(userId), Sql.Uuid(agentId), Sql.Uuid(messageId), Sql.Interval(lease)],

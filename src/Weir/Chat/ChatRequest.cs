@@ -23,7 +23,9 @@ internal sealed record ChatRequest(Guid? AgentId, string Message, Guid? Workspac
             throw RequestJson.Invalid("agentId is missing: give an agent's id, or null to save the message only.");
         }
 
-        return new ChatRequest(RequestJson.OptionalId(root, "agentId"), ReadMessage(root), RequestJson.OptionalId(root, "workspaceId"), RequestJson.OptionalId(root, "channelId"), ClientId(root));
+        return new ChatRequest(
+            RequestJson.OptionalId(root, "agentId"), ReadMessage(root), RequestJson.OptionalId(root, "workspaceId"),
+            RequestJson.OptionalId(root, "channelId"), ClientId(root));
     }
 
     private static string ReadMessage(JsonElement root)

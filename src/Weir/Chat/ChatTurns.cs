@@ -22,8 +22,8 @@ internal sealed record OpenTurn(
 
 /// <summary>The life of one chat turn.</summary>
 internal sealed class ChatTurns(
-    ChatQueries queries, TurnLimits limits, TurnSources sources, TurnPrompt prompts, TurnAnswers answers, GovernedCaller caller, ModelLoop models, ChatConfig config,
-    DatabaseConfig database, TimeProvider time)
+    ChatQueries queries, TurnLimits limits, TurnSources sources, TurnPrompt prompts, TurnAnswers answers, GovernedCaller caller,
+    ModelLoop models, ChatConfig config, DatabaseConfig database, TimeProvider time)
 {
     /// <summary>Kept for saving and recording the answer.</summary>
     private static readonly TimeSpan Reserve = TimeSpan.FromSeconds(1);
@@ -49,7 +49,8 @@ internal sealed class ChatTurns(
         var started = time.GetTimestamp();
         if (request is { AgentId: null, ChannelId: null })
         {
-            throw new WeirException(ErrorCode.InvalidArgument, "channelId is missing: only an agent has a default channel.", "Give the channel that the message is for.");
+            throw new WeirException(ErrorCode.InvalidArgument, "channelId is missing: only an agent has a default channel.",
+                "Give the channel that the message is for.");
         }
 
         var taken = limits.Enter(userId);
@@ -93,7 +94,8 @@ internal sealed class ChatTurns(
         try
         {
             var answer = await running.Value;
-            await tell(new ChatEvent("message", new { messageId = answer.MessageId, replyTo = answer.ReplyTo, agent = answer.Agent, message = answer.Message }));
+            await tell(new ChatEvent(
+                "message", new { messageId = answer.MessageId, replyTo = answer.ReplyTo, agent = answer.Agent, message = answer.Message }));
             await tell(new ChatEvent("done", answer));
             return answer;
         }
@@ -107,7 +109,8 @@ internal sealed class ChatTurns(
     {
         while (true)
         {
-            var (state, calls) = await queries.BeginTurnAsync(turn.UserId, agent.Id, turn.MessageId, TimeSpan.FromSeconds(config.DeadlineSeconds) + Grace, CancellationToken.None);
+            var (state, calls) = await queries.BeginTurnAsync(
+                turn.UserId, agent.Id, turn.MessageId, TimeSpan.FromSeconds(config.DeadlineSeconds) + Grace, CancellationToken.None);
             switch (state)
             {
                 case TurnState.Begun:

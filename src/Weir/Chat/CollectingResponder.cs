@@ -35,7 +35,8 @@ internal sealed class CollectingResponder : ICallResponder
         if (outline.Error.Exists)
         {
             using var error = JsonDocument.Parse(outline.Error.Of(message.Bytes));
-            var text = error.RootElement.TryGetProperty("message", out var words) && words.ValueKind == JsonValueKind.String ? words.GetString()! : "an error without words";
+            var text = error.RootElement.TryGetProperty("message", out var words) && words.ValueKind == JsonValueKind.String
+                ? words.GetString()! : "an error without words";
             return (CallOutcomes.ToolError, ToolText.Trim(text));
         }
 

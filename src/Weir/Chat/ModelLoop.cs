@@ -30,7 +30,9 @@ internal sealed class ModelLoop(ModelRouter router, ChatConfig config)
             if (options.Tools.Count > model.MostTools)
             {
                 await journal.DegradeAsync(new Degradation(
-                    "model", null, null, "left_out", $"{model.Choice} takes {model.MostTools} tools; {tools.Count - model.MostTools} were left out, those of the worst priority."));
+                    "model", null, null, "left_out",
+                    $"{model.Choice} takes {model.MostTools} tools; {tools.Count - model.MostTools} were left out, "
+                        + "those of the worst priority."));
             }
 
             using var loop = Loop(model, call);
@@ -46,7 +48,9 @@ internal sealed class ModelLoop(ModelRouter router, ChatConfig config)
             if (Words(text).Length == 0 && model.Failure is null)
             {
                 none = $"the model asked for tools again after {config.MaxToolRounds} rounds of calls";
-                await journal.DegradeAsync(new Degradation("model", null, null, "failed", $"{model.Choice} did not come to an answer within {config.MaxToolRounds} rounds of calls."));
+                await journal.DegradeAsync(new Degradation(
+                    "model", null, null, "failed",
+                    $"{model.Choice} did not come to an answer within {config.MaxToolRounds} rounds of calls."));
             }
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested)

@@ -66,7 +66,9 @@ internal static class ToolText
                 return $"[{Text(block, "name")}: {Text(block, "uri")}]";
             case "resource" when block.TryGetProperty("resource", out var resource) && resource.ValueKind == JsonValueKind.Object:
                 var body = Text(resource, "text");
-                return body.Length > 0 ? new StringBuilder($"[{Text(resource, "uri")}]\n").Append(body).ToString() : $"[{Text(resource, "uri")}, {Text(resource, "mimeType")}]";
+                return body.Length > 0
+                    ? new StringBuilder($"[{Text(resource, "uri")}]\n").Append(body).ToString()
+                    : $"[{Text(resource, "uri")}, {Text(resource, "mimeType")}]";
             default:
                 return "";
         }

@@ -13,11 +13,13 @@ internal sealed class TurnAnswers(ChatQueries queries, TurnSources sources, Time
     private static readonly TimeSpan[] Pauses = [TimeSpan.FromMilliseconds(250), TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(1)];
 
     private const string CutOff =
-        "There is no answer: the first attempt at this message was cut off after it had called servers. What it called is in toolCalls, and was not called again. "
+        "There is no answer: the first attempt at this message was cut off after it had called servers. "
+        + "What it called is in toolCalls, and was not called again. "
         + "Send a new message to have it done anew.";
 
     /// <summary>Saves and records in one.</summary>
-    public Task<ChatAnswer> SaveAsync(OpenTurn turn, ChatAgent agent, ChatAnswer answer) => SaveAsync(turn, agent, answer, Outcomes.Ok, $"model {answer.Usage?.Model}");
+    public Task<ChatAnswer> SaveAsync(OpenTurn turn, ChatAgent agent, ChatAnswer answer) =>
+        SaveAsync(turn, agent, answer, Outcomes.Ok, $"model {answer.Usage?.Model}");
 
     /// <summary>The same answer once more; only the servers' state is as it is now.</summary>
     public async Task<ChatAnswer> AgainAsync(OpenTurn turn, ChatAgent agent)
@@ -75,5 +77,6 @@ internal sealed class TurnAnswers(ChatQueries queries, TurnSources sources, Time
     private Task<ChatContext> ContextAsync(OpenTurn turn, ChatAgent agent) =>
         sources.ContextAsync(Principal.OfPerson(turn.UserId, agent.Id), CancellationToken.None);
 
-    private static T? Read<T>(JsonElement json) => json.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null ? default : json.Deserialize<T>(ChatAnswer.Json);
+    private static T? Read<T>(JsonElement json) =>
+        json.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null ? default : json.Deserialize<T>(ChatAnswer.Json);
 }

@@ -45,7 +45,8 @@ internal sealed class TurnCalls(
         return output;
     }
 
-    private Task KeepAsync(int place, ToolCallReport report, CancellationToken ct) => queries.RecordCallAsync(principal.AgentId!.Value, turnId, place, report, ct);
+    private Task KeepAsync(int place, ToolCallReport report, CancellationToken ct) =>
+        queries.RecordCallAsync(principal.AgentId!.Value, turnId, place, report, ct);
 
     private async Task TryKeepAsync(int place, ToolCallReport report, CancellationToken ct)
     {
@@ -80,7 +81,8 @@ internal sealed class TurnCalls(
         }
         catch (OperationCanceledException)
         {
-            return (new ToolOutput(server, name, CallOutcomes.Failed, $"The turn's time was over before the server '{server}' answered."), ErrorCode.UpstreamTimeout);
+            return (new ToolOutput(server, name, CallOutcomes.Failed, $"The turn's time was over before the server '{server}' answered."),
+                ErrorCode.UpstreamTimeout);
         }
         catch (JsonException)
         {

@@ -15,7 +15,9 @@ internal sealed class TurnPrompt(ChatConfig config, TokenCounter tokens)
             tokens);
         foreach (var (winner, loser) in made.Conflicts)
         {
-            await TellAsync(journal, loser, "conflict", $"'{loser.Key}' is the better one from the {winner.Source.Kind} '{winner.Source.Name}'; that of '{loser.Source.Name}' was not used.");
+            await TellAsync(journal, loser, "conflict",
+                $"'{loser.Key}' is the better one from the {winner.Source.Kind} '{winner.Source.Name}'; "
+                + $"that of '{loser.Source.Name}' was not used.");
         }
 
         foreach (var (item, kept, characters) in made.Trimmed)
@@ -25,14 +27,18 @@ internal sealed class TurnPrompt(ChatConfig config, TokenCounter tokens)
 
         foreach (var item in made.Dropped)
         {
-            await TellAsync(journal, item, "dropped", string.IsNullOrWhiteSpace(item.Text) ? $"'{item.Key}' was empty." : $"There was no room for '{item.Key}'.");
+            await TellAsync(journal, item, "dropped", string.IsNullOrWhiteSpace(item.Text)
+                ? $"'{item.Key}' was empty."
+                : $"There was no room for '{item.Key}'.");
         }
 
         return [.. made.Parts.Select(MessageOf)];
     }
 
     private static ValueTask TellAsync(TurnJournal journal, ContextItem item, string reason, string message) => journal.DegradeAsync(
-        item.Source.Kind == "server" ? new Degradation("context", item.Source.Name, null, reason, message) : new Degradation("documents", null, null, reason, message));
+        item.Source.Kind == "server"
+            ? new Degradation("context", item.Source.Name, null, reason, message)
+            : new Degradation("documents", null, null, reason, message));
 
     /// <summary>Only the instructions speak as the system.</summary>
     private static ChatMessage MessageOf(PromptPart part) => new(

@@ -50,7 +50,8 @@ internal sealed class TurnSources(
         }
 
         var items = found is null ? null : await share.RunAsync("context", token => servers.GatherAsync(
-            new ServerContext.Turn(principal, turn.MessageId, turn.Message, () => share.Left, journal.DegradeAsync), found.Catalog, found.Settings, token), endsByItself: true);
+            new ServerContext.Turn(principal, turn.MessageId, turn.Message, () => share.Left, journal.DegradeAsync),
+            found.Catalog, found.Settings, token), endsByItself: true);
         var passages = await documents ?? [];
         var (asker, entries) = await history ?? (Asker(principal, []), []);
         return new TurnStart(
@@ -59,7 +60,8 @@ internal sealed class TurnSources(
     }
 
     /// <summary>The agent's servers as they are now, without asking any of them.</summary>
-    public async Task<ChatContext> ContextAsync(Principal principal, CancellationToken ct) => Describe(await catalogs.LoadAsync(principal, instanceName: null, ct));
+    public async Task<ChatContext> ContextAsync(Principal principal, CancellationToken ct) =>
+        Describe(await catalogs.LoadAsync(principal, instanceName: null, ct));
 
     private async Task<(Speaker Asker, IReadOnlyList<HistoryEntry> Entries)?> HistoryAsync(Principal principal, OpenTurn turn, CancellationToken ct)
     {
@@ -106,7 +108,8 @@ internal sealed class TurnSources(
             return new Found(catalog, settings, await ToolsAsync(catalog, settings, call, ct));
         }
 
-        await journal.DegradeAsync(new Degradation("tools", null, null, "off", $"The use of tools is switched off {(config.Tools ? "for this organization" : "here")}."));
+        await journal.DegradeAsync(new Degradation(
+            "tools", null, null, "off", $"The use of tools is switched off {(config.Tools ? "for this organization" : "here")}."));
         return new Found(catalog, settings, []);
     }
 
@@ -115,12 +118,14 @@ internal sealed class TurnSources(
         var running = catalog.Instances.Where(i => IsUsable(i.Status)).Select(i => i.Id).ToHashSet();
         var timeouts = settings.Servers.ToDictionary(s => s.Id, s => s.Timeout);
         // A name may have several approved definitions; one of them is offered, and admission judges the name.
-        var items = catalog.Items.Where(i => i.Kind == ItemKinds.Tool && running.Contains(i.InstanceId)).DistinctBy(i => i.ExposedName, StringComparer.Ordinal).ToArray();
+        var items = catalog.Items.Where(i => i.Kind == ItemKinds.Tool && running.Contains(i.InstanceId))
+            .DistinctBy(i => i.ExposedName, StringComparer.Ordinal).ToArray();
         var bytes = await definitions.GetAsync(items, ct);
         return
         [
             .. items.Zip(bytes).Where(p => p.Second is not null).Select(p => GovernedTool.Of(
-                p.First.ExposedName, p.First.InstanceName, p.First.ChatOffline, p.Second!.WithName(p.First.Name), call, timeouts.GetValueOrDefault(p.First.InstanceId))),
+                p.First.ExposedName, p.First.InstanceName, p.First.ChatOffline, p.Second!.WithName(p.First.Name), call,
+                timeouts.GetValueOrDefault(p.First.InstanceId))),
         ];
     }
 

@@ -44,7 +44,9 @@ internal sealed record AuthConfig
             : Uri.TryCreate(jwksUrl, UriKind.Absolute, out var parsed) && parsed.Scheme is "https" or "http" ? parsed
             : throw new ConfigException([$"--jwks: \"{jwksUrl}\" is not a URL."]);
         var config = this with { JwtSecret = jwtSecret ?? JwtSecret, JwksUrl = url };
-        return config.Problems().ToArray() is { Length: > 0 } problems ? throw new ConfigException(problems.Select(p => $"{p.Key}: {p.Problem}").ToArray()) : config;
+        return config.Problems().ToArray() is { Length: > 0 } problems
+            ? throw new ConfigException(problems.Select(p => $"{p.Key}: {p.Problem}").ToArray())
+            : config;
     }
 
     private IEnumerable<(string Key, string Problem)> Problems()

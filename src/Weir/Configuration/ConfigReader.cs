@@ -95,7 +95,8 @@ internal sealed class ConfigReader(JsonElement file, IReadOnlyDictionary<string,
         try
         {
             return environment.GetValueOrDefault(_keys[^1].Variable) is { Length: > 0 } text ? parse(text)
-                : Find(key) is { ValueKind: not JsonValueKind.Null } element ? parse(@default is JsonElement ? element.GetRawText() : AsText(element, isList: @default is IReadOnlyList<string>))
+                : Find(key) is { ValueKind: not JsonValueKind.Null } element
+                    ? parse(@default is JsonElement ? element.GetRawText() : AsText(element, isList: @default is IReadOnlyList<string>))
                 : @default;
         }
         catch (FormatException e)

@@ -29,7 +29,8 @@ internal sealed class DataDirectory : IDisposable
         }
         catch (IOException e) when (IsLocked(e))
         {
-            throw new WeirException(ErrorCode.Conflict, $"Weir already runs on {path}, as process {HolderOf(path)?.ToString(CultureInfo.InvariantCulture) ?? "?"}.",
+            throw new WeirException(ErrorCode.Conflict,
+                $"Weir already runs on {path}, as process {HolderOf(path)?.ToString(CultureInfo.InvariantCulture) ?? "?"}.",
                 $"Stop it with ./weir down --data {path}, or choose another directory with --data.", e);
         }
     }

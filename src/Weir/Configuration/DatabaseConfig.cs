@@ -3,7 +3,8 @@ namespace Weir.Configuration;
 /// <summary>The three logins and their pools.</summary>
 internal sealed record DatabaseConfig
 {
-    /// <summary>URL of the login <c>weir_gateway</c>, which may become <c>authenticated</c> or <c>anon</c>. Unset: <c>up</c> starts its own PostgreSQL.</summary>
+    /// <summary>URL of the login <c>weir_gateway</c>, which may become <c>authenticated</c> or <c>anon</c>. Unset: <c>up</c> starts its own
+    /// PostgreSQL.</summary>
     public string? Url { get; init; }
 
     /// <summary>URL of the login <c>weir_engine</c>, which may execute the engine's functions.</summary>

@@ -9,7 +9,8 @@ internal sealed record EgressConfig
     public static EgressConfig Read(ConfigReader reader)
     {
         var config = new EgressConfig { Allow = reader.List("egress.allow", []) };
-        foreach (var host in config.Allow.Where(h => !Uri.TryCreate($"http://{h}/", UriKind.Absolute, out var url) || url.PathAndQuery != "/" || url.UserInfo.Length > 0))
+        foreach (var host in config.Allow.Where(h =>
+            !Uri.TryCreate($"http://{h}/", UriKind.Absolute, out var url) || url.PathAndQuery != "/" || url.UserInfo.Length > 0))
         {
             reader.AddError("egress.allow", $"\"{host}\" is not a host, nor host:port.");
         }

@@ -46,7 +46,8 @@ internal sealed record HttpConfig
         };
         if (!config.Insecure && !IsLoopback(config.Listen))
         {
-            reader.AddError("http.listen", $"{config.Listen.Host} is not a loopback address, and there is no TLS. Set http.insecure if a proxy in front ends TLS.");
+            reader.AddError("http.listen",
+                $"{config.Listen.Host} is not a loopback address, and there is no TLS. Set http.insecure if a proxy in front ends TLS.");
         }
 
         foreach (var origin in config.AllowedOrigins.Where(o => !Uri.TryCreate(o, UriKind.Absolute, out var url) || url.GetLeftPart(UriPartial.Authority) != o))
@@ -62,5 +63,6 @@ internal sealed record HttpConfig
         return config;
     }
 
-    private static bool IsLoopback(Uri url) => url.Host == "localhost" || (IPAddress.TryParse(url.DnsSafeHost, out var address) && IPAddress.IsLoopback(address));
+    private static bool IsLoopback(Uri url) =>
+        url.Host == "localhost" || (IPAddress.TryParse(url.DnsSafeHost, out var address) && IPAddress.IsLoopback(address));
 }

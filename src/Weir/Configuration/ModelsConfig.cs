@@ -119,7 +119,9 @@ internal sealed partial record ModelsConfig
         }
 
         return models.EnumerateObject().ToDictionary(
-            m => m.Name is { Length: > 0 and <= 200 } && !m.Name.Any(char.IsControl) ? m.Name : throw new FormatException("A model's name has 1 to 200 characters."),
+            m => m.Name is { Length: > 0 and <= 200 } && !m.Name.Any(char.IsControl)
+                ? m.Name
+                : throw new FormatException("A model's name has 1 to 200 characters."),
             m => ReadPrice(m.Name, m.Value), StringComparer.Ordinal);
     }
 
@@ -134,7 +136,8 @@ internal sealed partial record ModelsConfig
         return new ModelPrice(Price(json, "input"), Price(json, "output"));
 
         decimal Price(JsonElement prices, string member) =>
-            prices.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out var price) && price is >= 0 and <= 1_000_000
+            prices.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.Number
+                && value.TryGetDecimal(out var price) && price is >= 0 and <= 1_000_000
                 ? price
                 : throw new FormatException($"{model}: {member} must be a price of a million tokens, 0 to 1000000.");
     }

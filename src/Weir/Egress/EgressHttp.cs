@@ -42,7 +42,8 @@ internal sealed class EgressHttp(EgressPolicy policy) : IDisposable
             || (url.Scheme == Uri.UriSchemeHttp && policy.IsException(url.IdnHost, url.Port));
         if (!secure || url.UserInfo.Length > 0)
         {
-            throw new WeirException(ErrorCode.Forbidden, "The server's URL must be https and without a user name.", "Only the operator can except a host, with egress.allow.");
+            throw new WeirException(ErrorCode.Forbidden, "The server's URL must be https and without a user name.",
+                "Only the operator can except a host, with egress.allow.");
         }
     }
 
@@ -82,7 +83,8 @@ internal sealed class EgressHttp(EgressPolicy policy) : IDisposable
         var addresses = IPAddress.TryParse(target.Host, out var literal) ? [literal] : await Dns.GetHostAddressesAsync(target.Host, ct);
         if (addresses.Length == 0 || !addresses.All(EgressPolicy.IsPublic))
         {
-            throw new WeirException(ErrorCode.Forbidden, $"{target.Host} leads to an address that is not on the public internet.", "Only the operator can except a host, with egress.allow.");
+            throw new WeirException(ErrorCode.Forbidden, $"{target.Host} leads to an address that is not on the public internet.",
+                "Only the operator can except a host, with egress.allow.");
         }
 
         return await ConnectAsync(addresses, target.Port, ct);

@@ -44,8 +44,8 @@ internal static class ErrorCodes
         _ => throw new ArgumentOutOfRangeException(nameof(code), code, "Not a code of the list."),
     };
 
-    public static bool IsRetryable(this ErrorCode code) => code is ErrorCode.Changing or ErrorCode.RateLimited or ErrorCode.Unavailable or ErrorCode.InstanceUnavailable
-        or ErrorCode.UpstreamTimeout or ErrorCode.UpstreamFailed;
+    public static bool IsRetryable(this ErrorCode code) => code is ErrorCode.Changing or ErrorCode.RateLimited or ErrorCode.Unavailable
+        or ErrorCode.InstanceUnavailable or ErrorCode.UpstreamTimeout or ErrorCode.UpstreamFailed;
 
     /// <summary>The code behind a SQLSTATE of class WR; false for every other SQLSTATE.</summary>
     public static bool TryParse(string? sqlstate, out ErrorCode code)

@@ -24,7 +24,8 @@ internal readonly record struct CallKey(Guid Id, DateTime CreatedAt)
 }
 
 /// <summary>One call that waits for its decision.</summary>
-/// <param name="OrganizationId">A hint from the agent's snapshot, null where there is none yet: whose lock admission takes. A wrong one is answered <c>changing</c>.</param>
+/// <param name="OrganizationId">A hint from the agent's snapshot, null where there is none yet: whose lock admission takes. A wrong one is
+/// answered <c>changing</c>.</param>
 /// <param name="InstanceId">Null where the exposed name was not found; then <paramref name="Item"/> is that name.</param>
 /// <param name="Arguments">The exact text that will be forwarded; null where the call has none.</param>
 /// <param name="Attempt">From 1; a retry after <c>changing</c> is a new row with the next number.</param>

@@ -29,8 +29,8 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
 
     /// <summary>One row of an agent's catalog; which members are set depends on <paramref name="Kind"/>.</summary>
     public sealed record CatalogRow(
-        string Kind, Guid OrganizationId, Guid AgentId, string AgentName, Guid? InstanceId, string? InstanceName, string? Status, string? Item, byte[]? Hash, bool ChatOffline,
-        int? MaxConnections, string? Share);
+        string Kind, Guid OrganizationId, Guid AgentId, string AgentName, Guid? InstanceId, string? InstanceName, string? Status,
+        string? Item, byte[]? Hash, bool ChatOffline, int? MaxConnections, string? Share);
 
     public sealed record DefinitionRow(Guid InstanceId, string Kind, string Name, byte[] Hash, string Definition);
 
@@ -118,7 +118,8 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         ],
         r => new CatalogRow(
             r.GetString(0), r.GetGuid(1), r.GetGuid(2), r.GetString(3), r.GetNullable<Guid>(4), r.GetNullableString(5), r.GetNullableString(6),
-            r.GetNullableString(7), r.IsDBNull(8) ? null : r.GetFieldValue<byte[]>(8), !r.IsDBNull(9) && r.GetBoolean(9), r.GetNullable<int>(10), r.GetNullableString(11)),
+            r.GetNullableString(7), r.IsDBNull(8) ? null : r.GetFieldValue<byte[]>(8), !r.IsDBNull(9) && r.GetBoolean(9),
+            r.GetNullable<int>(10), r.GetNullableString(11)),
         ct);
 
     public Task<IReadOnlyList<DefinitionRow>> DefinitionsAsync(IReadOnlyList<CatalogItem> items, CancellationToken ct) => databases.Engine.QueryAsync(
@@ -142,7 +143,8 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         ct);
 
     /// <summary>Whether a subscribed resource may still be read, for each of them.</summary>
-    public async Task<bool[]> MayReadAsync(Principal principal, IReadOnlyList<CallTarget> resources, CancellationToken ct) => await databases.Engine.ScalarAsync<bool[]>(
+    public async Task<bool[]> MayReadAsync(
+        Principal principal, IReadOnlyList<CallTarget> resources, CancellationToken ct) => await databases.Engine.ScalarAsync<bool[]>(
         MayRead,
         [
             Sql.Text(principal.Key?.Id),

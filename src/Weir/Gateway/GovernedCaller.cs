@@ -192,7 +192,8 @@ internal sealed class GovernedCaller(
 
     /// <exception cref="CallFailedException">The server did not answer in time.</exception>
     private async Task<(UpstreamMessage Message, UpstreamSession Session)> AskInTimeAsync(
-        GovernedCall call, AdmittedCall admitted, UpstreamTarget target, ICallResponder responder, Patience patience, CancellationToken either, CancellationToken ct)
+        GovernedCall call, AdmittedCall admitted, UpstreamTarget target, ICallResponder responder, Patience patience,
+        CancellationToken either, CancellationToken ct)
     {
         try
         {
@@ -239,7 +240,8 @@ internal sealed class GovernedCaller(
 
     /// <summary>One request and its response; null when the server did not know the session.</summary>
     private async Task<(UpstreamMessage Message, UpstreamSession Session)?> TryAskAsync(
-        GovernedCall call, AdmittedCall admitted, UpstreamTarget target, InputForServer input, ICallResponder responder, Patience patience, CancellationToken ct)
+        GovernedCall call, AdmittedCall admitted, UpstreamTarget target, InputForServer input, ICallResponder responder,
+        Patience patience, CancellationToken ct)
     {
         // Where many share one channel, nobody could tell whom the server asks; so nothing is offered there.
         var isOwn = admitted.Decision.Share == "session";
@@ -320,7 +322,8 @@ internal sealed class GovernedCaller(
                 case MessageKind.Notification when message.Outline.Method == Methods.Cancelled:
                     requests.Withdraw(message);
                     break;
-                case MessageKind.Notification when message.Outline.Method is Methods.ToolsListChanged or Methods.PromptsListChanged or Methods.ResourcesListChanged:
+                case MessageKind.Notification when message.Outline.Method is Methods.ToolsListChanged
+                        or Methods.PromptsListChanged or Methods.ResourcesListChanged:
                     await listChanged(session.Target.InstanceId);
                     break;
                 default:
@@ -343,7 +346,8 @@ internal sealed class GovernedCaller(
         using var patience = new CancellationTokenSource(CancelPatience, time);
         try
         {
-            var body = Encoding.UTF8.GetBytes($$"""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{{id}},"reason":"The client no longer waits."} }""");
+            var body = Encoding.UTF8.GetBytes(
+                $$"""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{{id}},"reason":"The client no longer waits."} }""");
             await upstream.TellAsync(session, Methods.Cancelled, body, patience.Token);
         }
         catch (Exception e) when (e is UpstreamException or OperationCanceledException)

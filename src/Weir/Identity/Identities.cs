@@ -37,7 +37,8 @@ internal sealed class Identities(Databases databases, TimeProvider time)
             return known.User;
         }
 
-        var user = await databases.Engine.ScalarAsync<Guid>(UserOfTokenSql, [Sql.Text(issuer), Sql.Text(subject), Sql.Text(email), Sql.Boolean(emailVerified)], ct);
+        var user = await databases.Engine.ScalarAsync<Guid>(
+            UserOfTokenSql, [Sql.Text(issuer), Sql.Text(subject), Sql.Text(email), Sql.Boolean(emailVerified)], ct);
         if (_known.Count >= MostKept)
         {
             _known.Clear();

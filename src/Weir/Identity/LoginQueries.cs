@@ -12,7 +12,9 @@ internal sealed record SignInAttempt(bool Allowed, Guid? UserId, string? Passwor
 internal sealed record RefreshOutcome(string? Problem, int Counter, Guid UserId);
 
 /// <summary>A person as the embedded issuer knows them.</summary>
-internal sealed record LoginUser(Guid Id, string Email, DateTimeOffset? EmailConfirmedAt, DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt, DateTimeOffset? SignedInAt);
+internal sealed record LoginUser(
+    Guid Id, string Email, DateTimeOffset? EmailConfirmedAt,
+    DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt, DateTimeOffset? SignedInAt);
 
 /// <summary>The embedded issuer's statements. Limits, families and their locks are the database's, so that replicas share them.</summary>
 internal sealed class LoginQueries(Databases databases)
@@ -29,7 +31,8 @@ internal sealed class LoginQueries(Databases databases)
         BeginSignIn, [Sql.Text(email), Inet(address)],
         r => new SignInAttempt(r.GetBoolean(0), r.GetNullable<Guid>(1), r.GetNullableString(2), r.GetNullable<bool>(3) ?? false), ct))[0];
 
-    public Task<Guid> OpenAsync(Guid userId, IPAddress address, CancellationToken ct) => databases.Engine.ScalarAsync<Guid>(OpenSignIn, [Sql.Uuid(userId), Inet(address)], ct);
+    public Task<Guid> OpenAsync(Guid userId, IPAddress address, CancellationToken ct) =>
+        databases.Engine.ScalarAsync<Guid>(OpenSignIn, [Sql.Uuid(userId), Inet(address)], ct);
 
     public async Task<RefreshOutcome> RefreshAsync(RefreshToken token, CancellationToken ct) => (await databases.Engine.QueryAsync(
         RefreshSignIn, [Sql.Uuid(token.SignInId), Sql.Integer(token.Counter)],
@@ -40,7 +43,8 @@ internal sealed class LoginQueries(Databases databases)
     {
         var users = await databases.Engine.QueryAsync(
             SignedInUser, [Sql.Uuid(userId), Sql.Uuid(signInId)],
-            r => new LoginUser(userId, r.GetString(0), r.GetNullable<DateTimeOffset>(1), r.GetFieldValue<DateTimeOffset>(2), r.GetFieldValue<DateTimeOffset>(3), r.GetNullable<DateTimeOffset>(4)), ct);
+            r => new LoginUser(userId, r.GetString(0), r.GetNullable<DateTimeOffset>(1), r.GetFieldValue<DateTimeOffset>(2),
+                r.GetFieldValue<DateTimeOffset>(3), r.GetNullable<DateTimeOffset>(4)), ct);
         return users is [var user] ? user : null;
     }
 

@@ -42,7 +42,8 @@ internal sealed class Logins(LoginQueries queries, PersonTokens tokens, Keyring 
             throw AuthException.TooManyAttempts();
         }
 
-        var verified = await HashingAsync(() => Hasher.VerifyHashedPassword("", attempt.PasswordHash ?? NobodysHash, password), ct) != PasswordVerificationResult.Failed;
+        var verified = await HashingAsync(() => Hasher.VerifyHashedPassword("", attempt.PasswordHash ?? NobodysHash, password), ct)
+            != PasswordVerificationResult.Failed;
         return !verified || attempt.PasswordHash is null ? throw AuthException.InvalidCredentials()
             : attempt.Disabled ? throw AuthException.Banned()
             : await OpenAsync(attempt.UserId!.Value, address, ct);
@@ -99,7 +100,8 @@ internal sealed class Logins(LoginQueries queries, PersonTokens tokens, Keyring 
 
     private static void RefuseForm(string email, string password)
     {
-        if (email.Length is 0 or > MaxEmail || email.IndexOf('@', StringComparison.Ordinal) is not (> 0 and var at) || at == email.Length - 1 || email.Any(char.IsControl))
+        if (email.Length is 0 or > MaxEmail || email.IndexOf('@', StringComparison.Ordinal) is not (> 0 and var at)
+            || at == email.Length - 1 || email.Any(char.IsControl))
         {
             throw AuthException.Invalid("Unable to validate email address: invalid format");
         }

@@ -56,7 +56,8 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
     public bool IsEmbedded => config.JwtSecret is null && signingKeys is null;
 
     /// <summary>The person behind a token.</summary>
-    /// <exception cref="WeirException">WR002: not signed by the issuer, expired, for somebody else, or not a person's. WR003: an organization's key.</exception>
+    /// <exception cref="WeirException">WR002: not signed by the issuer, expired, for somebody else, or not a person's. WR003: an
+    /// organization's key.</exception>
     public async Task<Guid> VerifyAsync(string token, CancellationToken ct) => await ReadAsync(token, ct) switch
     {
         { Kind: TokenKind.Person } read => read.UserId,
@@ -81,13 +82,19 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
         var person = await ValidateAsync(token, keys, isPerson: true);
         if (person is { IsValid: true, ClaimsIdentity: var claims } && await UserAsync(claims, ct) is { } userId)
         {
-            return new ReadToken(TokenKind.Person, userId, Guid.TryParse(Claim(claims, "session_id"), out var session) ? session : null, Claim(claims, "email"));
+            return new ReadToken(TokenKind.Person, userId,
+                Guid.TryParse(Claim(claims, "session_id"), out var session) ? session : null, Claim(claims, "email"));
         }
 
         var any = await ValidateAsync(token, keys, isPerson: false);
         return new ReadToken(any switch
         {
-            { IsValid: true } => Claim(any.ClaimsIdentity, "role") switch { "anon" => TokenKind.Anon, "service_role" => TokenKind.ServiceRole, _ => TokenKind.Invalid },
+            { IsValid: true } => Claim(any.ClaimsIdentity, "role") switch
+            {
+                "anon" => TokenKind.Anon,
+                "service_role" => TokenKind.ServiceRole,
+                _ => TokenKind.Invalid,
+            },
             { Exception: SecurityTokenInvalidLifetimeException } => TokenKind.Expired,
             _ => TokenKind.Invalid,
         });
@@ -110,7 +117,8 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
             : null;
     }
 
-    private Task<TokenValidationResult> ValidateAsync(string token, IList<SecurityKey> keys, bool isPerson) => _handler.ValidateTokenAsync(token, new TokenValidationParameters
+    private Task<TokenValidationResult> ValidateAsync(
+        string token, IList<SecurityKey> keys, bool isPerson) => _handler.ValidateTokenAsync(token, new TokenValidationParameters
     {
         IssuerSigningKeys = keys,
         ValidAlgorithms = _secret is not null ? [SecurityAlgorithms.HmacSha256] : [SecurityAlgorithms.RsaSha256, SecurityAlgorithms.EcdsaSha256],
@@ -131,7 +139,9 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
     {
         RequireEmbedded();
         Claim[] session = sessionId is { } id ? [new Claim("session_id", id.ToString())] : [];
-        return Create(Lifetime, [new Claim(JwtRegisteredClaimNames.Sub, userId.ToString()), new Claim("email", email), new Claim("role", "authenticated"), .. session]);
+        return Create(Lifetime, [
+            new Claim(JwtRegisteredClaimNames.Sub, userId.ToString()), new Claim("email", email),
+            new Claim("role", "authenticated"), .. session]);
     }
 
     /// <summary>The public key of <c>createClient(url, anonKey)</c>: says only that nobody is logged in.</summary>

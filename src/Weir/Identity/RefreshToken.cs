@@ -24,7 +24,8 @@ internal readonly record struct RefreshToken(Guid SignInId, int Counter)
 
     /// <summary>Null for what was never one of ours.</summary>
     public static RefreshToken? Open(Keyring keyring, string text) =>
-        text.Length <= MaxText && Base64Url.IsValid(text) && keyring.TryOpen(Purpose, Base64Url.DecodeFromChars(text), default, out var plain) && plain.Length == Length
+        text.Length <= MaxText && Base64Url.IsValid(text)
+            && keyring.TryOpen(Purpose, Base64Url.DecodeFromChars(text), default, out var plain) && plain.Length == Length
             ? new RefreshToken(new Guid(plain.AsSpan(0, 16)), BinaryPrimitives.ReadInt32BigEndian(plain.AsSpan(16)))
             : null;
 }

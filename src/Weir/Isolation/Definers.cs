@@ -23,9 +23,11 @@ internal static partial class Definers
         .. Sentence().Matches(page).SelectMany(s => s.Groups["name"].Captures.Select(name => new Definer(name.Value, Owner, [s.Groups["executor"].Value]))),
     ];
 
-    [GeneratedRegex(@"^\| `(?<name>[a-z_.]+)` \| (?<owner>weir_[a-z]+) \| (?<executors>[^|]+?) \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^\| `(?<name>[a-z_.]+)` \| (?<owner>weir_[a-z]+) \| (?<executors>[^|]+?) \|",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Row();
 
-    [GeneratedRegex(@"^`(?<name>[a-z_.]+)`((, | and )`(?<name>[a-z_.]+)`)*, executed by `(?<executor>\w+)`", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^`(?<name>[a-z_.]+)`((, | and )`(?<name>[a-z_.]+)`)*, executed by `(?<executor>\w+)`",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Sentence();
 }

@@ -18,7 +18,9 @@ internal sealed partial record IsolationCheck(string Id, string Promise, string 
     public Finding Report(IReadOnlyDictionary<string, string> broken) =>
         new(Id, broken["object"], broken["found"], Promise, Column().Replace(Fix, column => broken[column.Groups["name"].Value]));
 
-    [GeneratedRegex(@"^-- id: (?<id>[a-z-]+)\n(?<note>-- note\n)?-- promise: (?<promise>.+)\n-- fix: (?<fix>.+)\n(?<query>(?s:.+?));\n(?=\n-- id: |\z)", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(
+        @"^-- id: (?<id>[a-z-]+)\n(?<note>-- note\n)?-- promise: (?<promise>.+)\n-- fix: (?<fix>.+)\n(?<query>(?s:.+?));\n(?=\n-- id: |\z)",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Form();
 
     [GeneratedRegex(@"\{(?<name>[a-z]+)\}", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]

@@ -25,6 +25,7 @@ internal static class IsolationInspection
             Checks, [Sql.Jsonb(Definers.Json)], row => (Check: IsolationCheck.Embedded[row.GetInt32(0)], Row: row.GetString(1)), cancellationToken);
         var reported = broken.Select(b => (b.Check.IsNote, Finding: b.Check.Report(JsonSerializer.Deserialize<Dictionary<string, string>>(b.Row)!))).ToArray();
         return new IsolationReport(
-            IsolationCheck.Embedded.Count, null, [.. reported.Where(r => !r.IsNote).Select(r => r.Finding)], [.. reported.Where(r => r.IsNote).Select(r => r.Finding)]);
+            IsolationCheck.Embedded.Count, null, [.. reported.Where(r => !r.IsNote).Select(r => r.Finding)],
+            [.. reported.Where(r => r.IsNote).Select(r => r.Finding)]);
     }
 }

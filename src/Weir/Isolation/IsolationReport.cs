@@ -17,7 +17,8 @@ internal sealed record IsolationReport(int Checks, int? Attempts, IReadOnlyList<
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     };
 
-    public IsolationReport With(Ledger attack) => this with { Attempts = attack.Attempts, Findings = [.. Findings, .. attack.Findings], Notes = [.. Notes, .. attack.Notes] };
+    public IsolationReport With(Ledger attack) =>
+        this with { Attempts = attack.Attempts, Findings = [.. Findings, .. attack.Findings], Notes = [.. Notes, .. attack.Notes] };
 
     public string AsJson() => JsonSerializer.Serialize(this, Json);
 

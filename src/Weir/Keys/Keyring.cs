@@ -118,5 +118,6 @@ internal sealed class Keyring
 
     /// <summary>There are a handful of purposes, and a derivation costs more than the sealing of a session's id.</summary>
     private byte[] Derive((uint Id, byte[] Key) key, string purpose) => _derived.GetOrAdd(
-        (key.Id, purpose), (of, secret) => HKDF.DeriveKey(HashAlgorithmName.SHA256, secret, KeyBytes, salt: null, Encoding.UTF8.GetBytes("weir/" + of.Purpose)), key.Key);
+        (key.Id, purpose), (of, secret) => HKDF.DeriveKey(
+            HashAlgorithmName.SHA256, secret, KeyBytes, salt: null, Encoding.UTF8.GetBytes("weir/" + of.Purpose)), key.Key);
 }

@@ -26,7 +26,9 @@ internal sealed record DocumentRequest(Guid DatastoreId, string? Title, string? 
             throw RequestJson.Invalid("content must not be empty.");
         }
 
-        return new DocumentRequest(RequestJson.Id(root, "datastoreId"), Blank(RequestJson.Text(root, "title")), Blank(RequestJson.Text(root, "source")), mediaType, content);
+        return new DocumentRequest(
+            RequestJson.Id(root, "datastoreId"), Blank(RequestJson.Text(root, "title")),
+            Blank(RequestJson.Text(root, "source")), mediaType, content);
     }
 
     private static string? Blank(string? text) => string.IsNullOrWhiteSpace(text) ? null : text;

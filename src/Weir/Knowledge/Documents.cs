@@ -5,7 +5,8 @@ using Weir.Knowledge.Text;
 
 namespace Weir.Knowledge;
 
-/// <summary>What became of a document. <paramref name="Status"/> is <c>indexed</c> (found by its words), <c>embedded</c> (by its meaning too) or <c>embedding_failed</c>.</summary>
+/// <summary>What became of a document. <paramref name="Status"/> is <c>indexed</c> (found by its words), <c>embedded</c> (by its meaning
+/// too) or <c>embedding_failed</c>.</summary>
 /// <param name="Created">False: the same content was there already, under this id.</param>
 internal sealed record IngestedDocument(Guid Id, bool Created, int Chunks, string Status);
 
@@ -14,7 +15,8 @@ internal sealed class Documents(KnowledgeQueries queries, KnowledgeConfig config
 {
     private const int MaxTitle = 300;
 
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Json =
+        new(JsonSerializerDefaults.Web) { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <exception cref="WeirException">
     /// WR001: it is no text, or something of it is badly formed. WR003: not this person. WR004: there is no such datastore for this person.

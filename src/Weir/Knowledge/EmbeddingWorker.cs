@@ -144,11 +144,13 @@ internal sealed class EmbeddingWorker(
             if (group.Key.Index is { } index)
             {
                 await pinecone.UpsertAsync(
-                    index, group.Key.OrganizationId, [.. group.Select(c => new PineconeVector(c.ChunkId, vectors[c.ChunkId], c.DatastoreId, c.DocumentId))], ct);
+                    index, group.Key.OrganizationId,
+                    [.. group.Select(c => new PineconeVector(c.ChunkId, vectors[c.ChunkId], c.DatastoreId, c.DocumentId))], ct);
             }
 
             await queries.RecordAsync(
-                group.Key.OrganizationId, group.Key.DatastoreId, config.Embeddings.Model!, ids, group.Key.Index is null ? [.. ids.SelectMany(id => vectors[id])] : null, group.Key.Index, ct);
+                group.Key.OrganizationId, group.Key.DatastoreId, config.Embeddings.Model!, ids,
+                group.Key.Index is null ? [.. ids.SelectMany(id => vectors[id])] : null, group.Key.Index, ct);
         }
     }
 

@@ -16,12 +16,14 @@ internal sealed class KnowledgeQueries(UserSession users, Databases databases)
 {
     private const string Ingest = "select public.ingest_document($1, $2, $3, $4, $5)";
     private const string Sources = "select datastore_id, organization_id, settings->>'index', version, removal_version, weir.vector_schema() is not null from weir.agent_knowledge($1, $2)";
-    private const string Search = "select chunk_id, document_id, datastore, title, source, heading, content, ordinal, score from weir.search_documents($1, $2, $3, $4)";
+    private const string Search =
+        "select chunk_id, document_id, datastore, title, source, heading, content, ordinal, score from weir.search_documents($1, $2, $3, $4)";
     private const string Passages = "select chunk_id, document_id, datastore, title, source, heading, content, ordinal, 0::real from weir.passages($1, $2, $3)";
     private const string Vectors = "select chunk_id, embedding from weir.chunk_vectors($1, $2, $3, $4, $5, $6)";
     private const string Nearest = "select chunk_id, score from weir.search_vectors($1, $2, $3, $4, $5)";
     private const string Reopen = "select weir.reopen_embeddings($1)";
-    private const string Claim = "select document_id, organization_id, datastore_id, vector_index, chunk_id, content, known from weir.claim_embeddings($1, $2, $3)";
+    private const string Claim =
+        "select document_id, organization_id, datastore_id, vector_index, chunk_id, content, known from weir.claim_embeddings($1, $2, $3)";
     private const string Record = "select weir.record_embeddings($1, $2, $3, $4, $5, $6)";
     private const string RecordFailure = "select weir.record_embedding_failure($1, $2)";
     private const string ClaimRemovals = "select organization_id, vector_index, chunk_id from weir.claim_vector_removals($1, $2)";
@@ -30,11 +32,14 @@ internal sealed class KnowledgeQueries(UserSession users, Databases databases)
 
     /// <param name="chunks">A JSON array of <c>{"text", "heading"}</c>.</param>
     /// <exception cref="Errors.WeirException">WR001, WR003, WR004, WR006: as docs/functions.md says of <c>ingest_document</c>.</exception>
-    public async Task<IngestedDocument> IngestAsync(Guid userId, Guid datastoreId, string title, string? source, string mediaType, string chunks, CancellationToken ct)
+    public async Task<IngestedDocument> IngestAsync(
+        Guid userId, Guid datastoreId, string title, string? source, string mediaType, string chunks, CancellationToken ct)
     {
-        var answer = await users.CallAsync(userId, Ingest, [Sql.Uuid(datastoreId), Sql.Text(title), Sql.Jsonb(chunks), Sql.Text(source), Sql.Text(mediaType)], ct);
+        var answer = await users.CallAsync(
+            userId, Ingest, [Sql.Uuid(datastoreId), Sql.Text(title), Sql.Jsonb(chunks), Sql.Text(source), Sql.Text(mediaType)], ct);
         return new IngestedDocument(
-            answer.GetProperty("id").GetGuid(), answer.GetProperty("created").GetBoolean(), answer.GetProperty("chunks").GetInt32(), answer.GetProperty("status").GetString()!);
+            answer.GetProperty("id").GetGuid(), answer.GetProperty("created").GetBoolean(),
+            answer.GetProperty("chunks").GetInt32(), answer.GetProperty("status").GetString()!);
     }
 
     /// <summary>The datastores that the agent searches for this person, and whether the database searches vectors itself.</summary>
@@ -57,7 +62,8 @@ internal sealed class KnowledgeQueries(UserSession users, Databases databases)
 
     /// <summary>The vectors of a datastore that came after one version and until another one.</summary>
     public Task ReadVectorsAsync(
-        Guid userId, Guid agentId, Guid datastoreId, string model, long after, long until, Action<Guid, float[]> read, CancellationToken ct) => databases.Engine.QueryAsync(
+        Guid userId, Guid agentId, Guid datastoreId, string model, long after, long until,
+        Action<Guid, float[]> read, CancellationToken ct) => databases.Engine.QueryAsync(
         Vectors,
         [Sql.Uuid(userId), Sql.Uuid(agentId), Sql.Uuid(datastoreId), Sql.Text(model), Sql.Bigint(after), Sql.Bigint(until)],
         r =>
@@ -69,8 +75,10 @@ internal sealed class KnowledgeQueries(UserSession users, Databases databases)
 
     /// <summary>By pgvector, the nearest first.</summary>
     /// <exception cref="Errors.WeirException">WR010: the extension is not there.</exception>
-    public Task<IReadOnlyList<Hit>> NearestAsync(Guid userId, Guid agentId, string model, float[] vector, int limit, CancellationToken ct) => databases.Engine.QueryAsync(
-        Nearest, [Sql.Uuid(userId), Sql.Uuid(agentId), Sql.Text(model), Sql.Array(NpgsqlDbType.Real, vector), Sql.Integer(limit)], r => new Hit(r.GetGuid(0), r.GetFloat(1)), ct);
+    public Task<IReadOnlyList<Hit>> NearestAsync(
+        Guid userId, Guid agentId, string model, float[] vector, int limit, CancellationToken ct) => databases.Engine.QueryAsync(
+        Nearest, [Sql.Uuid(userId), Sql.Uuid(agentId), Sql.Text(model), Sql.Array(NpgsqlDbType.Real, vector), Sql.Integer(limit)],
+        r => new Hit(r.GetGuid(0), r.GetFloat(1)), ct);
 
     public Task ReopenAsync(string model, CancellationToken ct) => databases.Engine.ExecuteAsync(Reopen, [Sql.Text(model)], ct);
 
@@ -82,9 +90,12 @@ internal sealed class KnowledgeQueries(UserSession users, Databases databases)
         ct);
 
     /// <param name="values">The vectors, one behind the other; null: the foreign index has them.</param>
-    public Task RecordAsync(Guid organizationId, Guid datastoreId, string model, Guid[] chunkIds, float[]? values, string? index, CancellationToken ct) => databases.Engine.ExecuteAsync(
+    public Task RecordAsync(
+        Guid organizationId, Guid datastoreId, string model, Guid[] chunkIds, float[]? values, string? index,
+        CancellationToken ct) => databases.Engine.ExecuteAsync(
         Record,
-        [Sql.Uuid(organizationId), Sql.Uuid(datastoreId), Sql.Text(model), Sql.Array(NpgsqlDbType.Uuid, chunkIds), Sql.Array(NpgsqlDbType.Real, values), Sql.Text(index)],
+        [Sql.Uuid(organizationId), Sql.Uuid(datastoreId), Sql.Text(model), Sql.Array(NpgsqlDbType.Uuid, chunkIds),
+            Sql.Array(NpgsqlDbType.Real, values), Sql.Text(index)],
         ct);
 
     public Task RecordFailureAsync(Guid[] documentIds, string detail, CancellationToken ct) =>

@@ -30,7 +30,8 @@ internal sealed class KnowledgeSearch(
 
     /// <param name="principal">A person through an agent.</param>
     /// <param name="query">Plain words, or as in a web search: <c>"a phrase"</c>, <c>or</c>, <c>-not</c>.</param>
-    /// <exception cref="WeirException">WR004: the agent is not there for this person. WR003: a viewer. WR009: the database does not answer. WR010: an agent's key.</exception>
+    /// <exception cref="WeirException">WR004: the agent is not there for this person. WR003: a viewer. WR009: the database does not answer.
+    /// WR010: an agent's key.</exception>
     public async Task<IReadOnlyList<Passage>> SearchAsync(Principal principal, string query, int limit, CancellationToken ct) =>
         (await FindAsync(principal, query, limit, ct)).Passages;
 
@@ -60,7 +61,8 @@ internal sealed class KnowledgeSearch(
             : new KnowledgeAnswer(await FuseAsync(userId, agentId, byWords, byMeaning, limit, ct), missing);
     }
 
-    private async Task<(IReadOnlyList<Hit> Hits, IReadOnlyList<string> Missing)> MeaningAsync(Guid userId, Guid agentId, string text, int depth, CancellationToken ct)
+    private async Task<(IReadOnlyList<Hit> Hits, IReadOnlyList<string> Missing)> MeaningAsync(
+        Guid userId, Guid agentId, string text, int depth, CancellationToken ct)
     {
         var (sources, hasPgVector) = await queries.SourcesAsync(userId, agentId, ct);
         if (sources.Count == 0)
@@ -91,7 +93,8 @@ internal sealed class KnowledgeSearch(
             try
             {
                 return asked.Length == 0 ? []
-                    : await backend.SearchAsync(new VectorQuery(userId, agentId, config.Embeddings.Model!, vector, asked, depth), ct).WaitAsync(VectorPatience, time, ct);
+                    : await backend.SearchAsync(new VectorQuery(userId, agentId, config.Embeddings.Model!, vector, asked, depth), ct)
+                        .WaitAsync(VectorPatience, time, ct);
             }
             catch (TimeoutException)
             {
@@ -125,7 +128,8 @@ internal sealed class KnowledgeSearch(
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
-            throw new WeirException(ErrorCode.UpstreamTimeout, string.Create(CultureInfo.InvariantCulture, $"The embedding API did not answer within {patience.TotalSeconds:0.#} s."), inner: e);
+            throw new WeirException(ErrorCode.UpstreamTimeout, string.Create(
+                CultureInfo.InvariantCulture, $"The embedding API did not answer within {patience.TotalSeconds:0.#} s."), inner: e);
         }
     }
 

@@ -39,12 +39,14 @@ internal sealed class OpenAiEmbeddings(EmbeddingsConfig config, EgressHttp egres
         }
 
         var most = 64 * 1024 + (int)Math.Min(texts.Length * (long)MostDimensions * BytesPerNumber, 256 * 1024 * 1024);
-        using var answer = await OutgoingJson.SendAsync(egress.Operator, request, Name, TimeSpan.FromSeconds(config.TimeoutSeconds), most, time, cancellationToken);
+        using var answer = await OutgoingJson.SendAsync(
+            egress.Operator, request, Name, TimeSpan.FromSeconds(config.TimeoutSeconds), most, time, cancellationToken);
         return [.. Read(answer.RootElement, texts.Length).Select(vector => new Embedding<float>(vector) { ModelId = config.Model })];
     }
 
     public object? GetService(Type serviceType, object? serviceKey = null) =>
-        serviceKey is null && serviceType == typeof(EmbeddingGeneratorMetadata) ? new EmbeddingGeneratorMetadata("openai", config.Url, config.Model, config.Dimensions > 0 ? config.Dimensions : null)
+        serviceKey is null && serviceType == typeof(EmbeddingGeneratorMetadata)
+            ? new EmbeddingGeneratorMetadata("openai", config.Url, config.Model, config.Dimensions > 0 ? config.Dimensions : null)
         : serviceKey is null && serviceType.IsInstanceOfType(this) ? this
         : null;
 
@@ -56,7 +58,8 @@ internal sealed class OpenAiEmbeddings(EmbeddingsConfig config, EgressHttp egres
     private static float[][] Read(JsonElement answer, int count)
     {
         var vectors = new float[count][];
-        if (answer.ValueKind != JsonValueKind.Object || !answer.TryGetProperty("data", out var data) || data.ValueKind != JsonValueKind.Array || data.GetArrayLength() != count)
+        if (answer.ValueKind != JsonValueKind.Object || !answer.TryGetProperty("data", out var data)
+            || data.ValueKind != JsonValueKind.Array || data.GetArrayLength() != count)
         {
             throw Broken($"not the {count} embeddings that were asked for");
         }
@@ -65,7 +68,9 @@ internal sealed class OpenAiEmbeddings(EmbeddingsConfig config, EgressHttp egres
         foreach (var item in data.EnumerateArray())
         {
             // Some leave the index out; then they are in order.
-            var index = item.ValueKind == JsonValueKind.Object && item.TryGetProperty("index", out var given) && given.TryGetInt32(out var number) ? number : place;
+            var index = item.ValueKind == JsonValueKind.Object && item.TryGetProperty("index", out var given)
+                && given.TryGetInt32(out var number)
+                    ? number : place;
             place++;
             if (index < 0 || index >= count || vectors[index] is not null)
             {

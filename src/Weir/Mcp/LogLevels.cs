@@ -8,7 +8,8 @@ internal static class LogLevels
     public static bool IsKnown(string? level) => Array.IndexOf(All, level) >= 0;
 
     /// <summary>Whether who wants messages from <paramref name="wanted"/> on gets one of <paramref name="level"/>. Who named no level gets none.</summary>
-    public static bool Reaches(string? level, string? wanted) => wanted is not null && Array.IndexOf(All, level) >= Array.IndexOf(All, wanted) && IsKnown(wanted);
+    public static bool Reaches(string? level, string? wanted) =>
+        wanted is not null && Array.IndexOf(All, level) >= Array.IndexOf(All, wanted) && IsKnown(wanted);
 
     /// <summary>The more talkative of two; null is silence.</summary>
     public static string? Lower(string? one, string? other) =>

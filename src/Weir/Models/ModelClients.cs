@@ -36,11 +36,13 @@ internal sealed class ModelClients(ModelsConfig config, EgressHttp egress, IChat
         }
 
         CheckUrl(provider.Url);
-        return _clients.GetOrAdd(choice, _ => Make(provider, choice, _http.GetOrAdd(choice.Provider, _ => egress.GuardedClient(new ModelWire(provider, keys, config.MaxResponseBytes, time)))));
+        return _clients.GetOrAdd(choice, _ => Make(provider, choice, _http.GetOrAdd(
+            choice.Provider, _ => egress.GuardedClient(new ModelWire(provider, keys, config.MaxResponseBytes, time)))));
     }
 
     /// <summary>How its provider wants tools described.</summary>
-    public ToolRules RulesOf(ModelChoice choice) => config.Providers.GetValueOrDefault(choice.Provider)?.Kind == "anthropic" ? ToolRules.Anthropic : ToolRules.OpenAI;
+    public ToolRules RulesOf(ModelChoice choice) =>
+        config.Providers.GetValueOrDefault(choice.Provider)?.Kind == "anthropic" ? ToolRules.Anthropic : ToolRules.OpenAI;
 
     private static IChatClient Make(ModelProviderConfig provider, ModelChoice choice, HttpClient http) => provider.Kind switch
     {
@@ -70,7 +72,8 @@ internal sealed class ModelClients(ModelsConfig config, EgressHttp egress, IChat
         }
         catch (WeirException e)
         {
-            throw new ModelException(ModelFailure.Failed, "The provider's address is not one that Weir connects to: it is not https, and egress.allow does not except it.", inner: e);
+            throw new ModelException(ModelFailure.Failed,
+                "The provider's address is not one that Weir connects to: it is not https, and egress.allow does not except it.", inner: e);
         }
     }
 }

@@ -2,8 +2,11 @@ using Microsoft.Extensions.AI;
 
 namespace Weir.Models;
 
-/// <summary>One attempt at an answer, piece by piece. What says nothing is held back until something does, so that an attempt that has said nothing leaves no trace.</summary>
-internal sealed class ModelStream(Func<CancellationToken, IAsyncEnumerable<ChatResponseUpdate>> open, TimeSpan timeout, TimeProvider time, CancellationToken ct) : IAsyncDisposable
+/// <summary>One attempt at an answer, piece by piece. What says nothing is held back until something does, so that an attempt that has said
+/// nothing leaves no trace.</summary>
+internal sealed class ModelStream(
+    Func<CancellationToken, IAsyncEnumerable<ChatResponseUpdate>> open, TimeSpan timeout, TimeProvider time, CancellationToken ct)
+    : IAsyncDisposable
 {
     private readonly Patience _patience = new(timeout, time, ct);
     private readonly Queue<ChatResponseUpdate> _held = new();

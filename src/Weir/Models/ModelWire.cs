@@ -26,7 +26,8 @@ internal sealed class ModelWire(ModelProviderConfig provider, Func<string, strin
         }
         catch (HttpRequestException e) when (e.InnerException is WeirException refused)
         {
-            throw new ModelException(ModelFailure.Failed, "The provider's address is not one that Weir connects to: egress.allow does not except it.", inner: refused);
+            throw new ModelException(ModelFailure.Failed,
+                "The provider's address is not one that Weir connects to: egress.allow does not except it.", inner: refused);
         }
         catch (HttpRequestException e)
         {
@@ -45,7 +46,8 @@ internal sealed class ModelWire(ModelProviderConfig provider, Func<string, strin
         return response;
     }
 
-    /// <summary>The library was given a placeholder; the key is read for each request, so a new one is taken without a restart of anything but its environment.</summary>
+    /// <summary>The library was given a placeholder; the key is read for each request, so a new one is taken without a restart of anything
+    /// but its environment.</summary>
     private void Authorize(HttpRequestMessage request)
     {
         request.Headers.Authorization = null;
@@ -75,14 +77,21 @@ internal sealed class ModelWire(ModelProviderConfig provider, Func<string, strin
         var status = (int)response.StatusCode;
         return response.StatusCode switch
         {
-            HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new ModelException(ModelFailure.KeyMissing, $"The provider does not take the key ({status})."),
+            HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden =>
+                new ModelException(ModelFailure.KeyMissing, $"The provider does not take the key ({status})."),
             HttpStatusCode.NotFound => new ModelException(ModelFailure.UnknownModel, "The provider does not have this model (404)."),
-            HttpStatusCode.BadRequest when code is "model_not_found" or "model_not_available" => new ModelException(ModelFailure.UnknownModel, "The provider does not have this model (400)."),
-            HttpStatusCode.BadRequest when code is "content_filter" or "content_policy_violation" => new ModelException(ModelFailure.Refused, "The provider's filter refused the request (400)."),
+            HttpStatusCode.BadRequest when code is "model_not_found" or "model_not_available" =>
+                new ModelException(ModelFailure.UnknownModel, "The provider does not have this model (400)."),
+            HttpStatusCode.BadRequest when code is "content_filter" or "content_policy_violation" =>
+                new ModelException(ModelFailure.Refused, "The provider's filter refused the request (400)."),
             // More of the same does not help where the account's quota is used up.
-            HttpStatusCode.TooManyRequests => new ModelException(ModelFailure.RateLimited, "The provider limits requests (429).", code is not "insufficient_quota", RetryAfter(response)),
+            HttpStatusCode.TooManyRequests =>
+                new ModelException(ModelFailure.RateLimited, "The provider limits requests (429).",
+                    code is not "insufficient_quota", RetryAfter(response)),
             HttpStatusCode.RequestTimeout => new ModelException(ModelFailure.Unavailable, "The provider gave up (408).", mayRepeat: true, RetryAfter(response)),
-            >= HttpStatusCode.InternalServerError => new ModelException(ModelFailure.Unavailable, $"The provider has an error ({status}).", mayRepeat: true, RetryAfter(response)),
+            >= HttpStatusCode.InternalServerError =>
+                new ModelException(ModelFailure.Unavailable, $"The provider has an error ({status}).",
+                    mayRepeat: true, RetryAfter(response)),
             _ => new ModelException(ModelFailure.Failed, $"The provider does not take the request ({status})."),
         };
     }
@@ -90,7 +99,8 @@ internal sealed class ModelWire(ModelProviderConfig provider, Func<string, strin
     private TimeSpan? RetryAfter(HttpResponseMessage response)
     {
         if (response.Headers.TryGetValues("retry-after-ms", out var values)
-            && double.TryParse(values.First(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var milliseconds) && milliseconds < int.MaxValue)
+            && double.TryParse(values.First(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var milliseconds)
+            && milliseconds < int.MaxValue)
         {
             return TimeSpan.FromMilliseconds(milliseconds);
         }
@@ -106,7 +116,8 @@ internal sealed class ModelWire(ModelProviderConfig provider, Func<string, strin
         {
             await using var stream = new BoundedStream(await response.Content.ReadAsStreamAsync(ct), MaxErrorBytes);
             using var json = await JsonDocument.ParseAsync(stream, cancellationToken: ct);
-            return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.Object
+            return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("error", out var error)
+                && error.ValueKind == JsonValueKind.Object
                 ? Text(error, "code") ?? Text(error, "type")
                 : null;
         }

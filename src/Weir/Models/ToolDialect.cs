@@ -18,7 +18,8 @@ internal sealed partial class ToolDialect(IChatClient inner, ToolRules rules) : 
     private readonly Dictionary<AITool, AITool> _declared = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<string, string> _ours = new(StringComparer.Ordinal);
 
-    public override async Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    public override async Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         var response = await base.GetResponseAsync(messages.Select(Outward), Outward(options), cancellationToken);
         foreach (var message in response.Messages)
@@ -42,7 +43,8 @@ internal sealed partial class ToolDialect(IChatClient inner, ToolRules rules) : 
     /// <summary>What of a name a provider takes; a name that had to be changed ends in a hash, so that two stay two.</summary>
     public static string WireName(string name) => ToolName().IsMatch(name)
         ? name
-        : $"{NotInNames().Replace(name, "_")[..Math.Min(name.Length, MaxName - 9)]}_{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..8]}";
+        : $"{NotInNames().Replace(name, "_")[..Math.Min(name.Length, MaxName - 9)]}_"
+            + $"{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..8]}";
 
     private ChatOptions? Outward(ChatOptions? options)
     {
@@ -68,7 +70,9 @@ internal sealed partial class ToolDialect(IChatClient inner, ToolRules rules) : 
         {
             var name = WireName(function.Name);
             _ours[name] = function.Name;
-            var description = function.Description.Length <= rules.MaxDescription ? function.Description : function.Description[..(rules.MaxDescription - 1)] + "…";
+            var description = function.Description.Length <= rules.MaxDescription
+                ? function.Description
+                : function.Description[..(rules.MaxDescription - 1)] + "…";
             declared = rules.Declare(name, description, ToolSchema.For(function.JsonSchema, rules));
             _declared.Add(tool, declared);
         }
@@ -98,7 +102,9 @@ internal sealed partial class ToolDialect(IChatClient inner, ToolRules rules) : 
     };
 
     private IList<AIContent> Inward(IList<AIContent> contents) => contents.Any(c => c is FunctionCallContent call && Ours(call.Name) != call.Name)
-        ? [.. contents.Select(c => c is FunctionCallContent call ? new FunctionCallContent(call.CallId, Ours(call.Name), call.Arguments) { Exception = call.Exception } : c)]
+        ? [.. contents.Select(c => c is FunctionCallContent call
+            ? new FunctionCallContent(call.CallId, Ours(call.Name), call.Arguments) { Exception = call.Exception }
+            : c)]
         : contents;
 
     private string Ours(string name) => _ours.GetValueOrDefault(name, name);

@@ -20,10 +20,12 @@ internal sealed record ToolRules(int MaxTools, int MaxDescription, IReadOnlySet<
 
     /// <summary>Endpoints of this API differ; these keywords all known ones take.</summary>
     public static ToolRules OpenAI { get; } = new(
-        128, 1024, Common.ToHashSet(StringComparer.Ordinal), static (name, description, schema) => AIFunctionFactory.CreateDeclaration(name, description, schema));
+        128, 1024, Common.ToHashSet(StringComparer.Ordinal),
+        static (name, description, schema) => AIFunctionFactory.CreateDeclaration(name, description, schema));
 
     public static ToolRules Anthropic { get; } = new(
-        1024, 8192, Common.Concat(["oneOf", "not", "prefixItems", "minProperties", "maxProperties", "propertyNames", "patternProperties", "examples"]).ToHashSet(StringComparer.Ordinal),
+        1024, 8192, Common.Concat(["oneOf", "not", "prefixItems", "minProperties", "maxProperties", "propertyNames",
+            "patternProperties", "examples"]).ToHashSet(StringComparer.Ordinal),
         DeclareRaw);
 
     /// <summary>As a declaration, the library would close every object to names that its schema does not list, and move rules into descriptions.</summary>

@@ -24,7 +24,8 @@ internal static partial class ToolSchema
             json.WriteStartObject();
             json.WriteString("type"u8, "object"u8);
             json.WritePropertyName("properties"u8);
-            WriteMap(json, root.ValueKind == JsonValueKind.Object && root.TryGetProperty("properties", out var properties) ? properties : default, rules, 1, areArguments: true);
+            WriteMap(json, root.ValueKind == JsonValueKind.Object && root.TryGetProperty("properties", out var properties)
+                ? properties : default, rules, 1, areArguments: true);
             if (root.ValueKind == JsonValueKind.Object)
             {
                 WriteKeywords(json, root, rules, 0, root.EnumerateObject().Where(p => !NotAtTheTop.Contains(p.Name)));
@@ -111,7 +112,8 @@ internal static partial class ToolSchema
         json.WriteStartObject();
         if (map.ValueKind == JsonValueKind.Object)
         {
-            foreach (var member in map.EnumerateObject().Where(m => !areArguments || PropertyName().IsMatch(m.Name)).DistinctBy(m => m.Name, StringComparer.Ordinal))
+            foreach (var member in map.EnumerateObject().Where(m => !areArguments || PropertyName().IsMatch(m.Name))
+                .DistinctBy(m => m.Name, StringComparer.Ordinal))
             {
                 json.WritePropertyName(member.Name);
                 Write(json, member.Value, rules, depth);
@@ -127,7 +129,8 @@ internal static partial class ToolSchema
         json.WriteStartArray();
         foreach (var name in required.EnumerateArray().Select(n => n.GetString()!).Where(n => PropertyName().IsMatch(n)).Distinct(StringComparer.Ordinal))
         {
-            if (schema.TryGetProperty("properties", out var properties) && properties.ValueKind == JsonValueKind.Object && properties.TryGetProperty(name, out _))
+            if (schema.TryGetProperty("properties", out var properties) && properties.ValueKind == JsonValueKind.Object
+                && properties.TryGetProperty(name, out _))
             {
                 json.WriteStringValue(name);
             }
@@ -141,7 +144,8 @@ internal static partial class ToolSchema
     {
         "type" => keyword.Value.ValueKind is JsonValueKind.String or JsonValueKind.Array,
         "description" or "title" or "pattern" or "format" or "$ref" => keyword.Value.ValueKind == JsonValueKind.String,
-        "properties" or "patternProperties" or "$defs" or "definitions" or "items" or "not" or "propertyNames" => keyword.Value.ValueKind == JsonValueKind.Object,
+        "properties" or "patternProperties" or "$defs" or "definitions" or "items" or "not" or "propertyNames" =>
+            keyword.Value.ValueKind == JsonValueKind.Object,
         "additionalProperties" => keyword.Value.ValueKind is JsonValueKind.Object or JsonValueKind.True or JsonValueKind.False,
         "anyOf" or "oneOf" or "allOf" or "prefixItems" or "enum" => keyword.Value.ValueKind == JsonValueKind.Array && keyword.Value.GetArrayLength() > 0,
         "required" => keyword.Value.ValueKind == JsonValueKind.Array && keyword.Value.EnumerateArray().All(n => n.ValueKind == JsonValueKind.String),

@@ -14,7 +14,8 @@ internal sealed record GivenUp(ModelChoice Choice, ModelException Failure, Model
 /// <param name="left">What is left of the turn's time.</param>
 /// <param name="giveUp">Hears of each model that was given up, or refused.</param>
 internal sealed class TurnModel(
-    ModelClients clients, ModelPlan plan, ModelTally tally, Func<TimeSpan> left, Func<GivenUp, ValueTask> giveUp, TimeProvider time, ILogger logger) : IChatClient
+    ModelClients clients, ModelPlan plan, ModelTally tally, Func<TimeSpan> left, Func<GivenUp, ValueTask> giveUp,
+    TimeProvider time, ILogger logger) : IChatClient
 {
     /// <summary>Before the second attempt; twice as long before each further one, unless the provider says how long.</summary>
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(250);
@@ -34,7 +35,8 @@ internal sealed class TurnModel(
     public ModelException? Failure { get; private set; }
 
     /// <exception cref="ModelException">None of the models has answered.</exception>
-    public async Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    public async Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         ChatMessage[] asked = [.. messages];
         for (var attempt = 0; ;)
@@ -69,7 +71,8 @@ internal sealed class TurnModel(
         ChatMessage[] asked = [.. messages];
         for (var attempt = 0; ;)
         {
-            await using var stream = new ModelStream(token => Client().GetStreamingResponseAsync(asked, Options(options), token), plan.Timeout, time, cancellationToken);
+            await using var stream = new ModelStream(
+                token => Client().GetStreamingResponseAsync(asked, Options(options), token), plan.Timeout, time, cancellationToken);
             while (await stream.NextAsync() is { } update)
             {
                 yield return update;

@@ -25,7 +25,8 @@ internal sealed class NodeClient(HttpMessageInvoker http, TimeProvider time)
 
     /// <summary>Takes back what the node has acknowledged, and so has on disk.</summary>
     public Task<ServerStatus> PutAsync(NodeConnection node, Guid instanceId, ServerSpec spec, Guid operationId, CancellationToken ct) => SendAsync(
-        node, HttpMethod.Put, $"v1/servers/{instanceId}", JsonContent.Create(spec, NodeJson.Default.ServerSpec), operationId, NodeJson.Default.ServerStatus, ct);
+        node, HttpMethod.Put, $"v1/servers/{instanceId}", JsonContent.Create(spec, NodeJson.Default.ServerSpec),
+        operationId, NodeJson.Default.ServerStatus, ct);
 
     public Task<ServerStatus> GetAsync(NodeConnection node, Guid instanceId, CancellationToken ct) =>
         SendAsync(node, HttpMethod.Get, $"v1/servers/{instanceId}", null, null, NodeJson.Default.ServerStatus, ct);

@@ -19,7 +19,8 @@ internal sealed class NodeRegistry(NodesQueries queries, Keyring keyring, NodeDi
         RequireCapability(request.CapabilityVersion);
         if (request.ApiKey is not { Length: >= ShortestKey and <= 512 } || request.Runtimes is null || !IsApiUrl(request.ApiUrl))
         {
-            throw new WeirException(ErrorCode.InvalidArgument, "A node says its API's URL (scheme, host and port only), a key of at least 32 characters, and its runtimes.");
+            throw new WeirException(ErrorCode.InvalidArgument,
+                "A node says its API's URL (scheme, host and port only), a key of at least 32 characters, and its runtimes.");
         }
 
         if (!NodeKeys.TryReadToken(request.Token, out var nodeId, out var tokenHash))
@@ -56,7 +57,8 @@ internal sealed class NodeRegistry(NodesQueries queries, Keyring keyring, NodeDi
     {
         if (version < NodeContract.OldestCapability)
         {
-            throw new WeirException(ErrorCode.NotSupported, $"This Weir serves nodes of capability version {NodeContract.OldestCapability} and later.", "Upgrade the node.");
+            throw new WeirException(ErrorCode.NotSupported,
+                $"This Weir serves nodes of capability version {NodeContract.OldestCapability} and later.", "Upgrade the node.");
         }
     }
 

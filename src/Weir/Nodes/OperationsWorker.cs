@@ -199,7 +199,9 @@ internal sealed class OperationsWorker(
             operation.Id, operation.Action, operation.InstanceName, operation.Attempt, code, message);
         try
         {
-            await queries.RecordAsync(operation.Id, replicaId, again ? "retry" : "failed", code, message, again ? time.GetUtcNow() + Wait(operation.Attempt) : null, ct);
+            await queries.RecordAsync(
+                operation.Id, replicaId, again ? "retry" : "failed", code, message,
+                again ? time.GetUtcNow() + Wait(operation.Attempt) : null, ct);
         }
         catch (WeirException e)
         {

@@ -56,7 +56,9 @@ internal static partial class ServerTemplates
 
     private static IEnumerable<string> Texts(JsonElement templates) => templates.ValueKind != JsonValueKind.Array
         ? []
-        : templates.EnumerateArray().Select(t => t.ValueKind == JsonValueKind.String ? t.GetString()! : throw new TemplateException("An item of args is not a text."));
+        : templates.EnumerateArray().Select(t => t.ValueKind == JsonValueKind.String
+            ? t.GetString()!
+            : throw new TemplateException("An item of args is not a text."));
 
     private static string Fill(string template, JsonElement configuration, bool isArgument) => Placeholder().Replace(template, match =>
     {
@@ -96,7 +98,8 @@ internal static partial class ServerTemplates
     };
 
     /// <summary>The node fills its own placeholder into whatever it gets; what a tenant wrote must not be read as one.</summary>
-    private static string Whole(string text, string placeholder) => text.Contains("${", StringComparison.Ordinal) || text.Contains('\0', StringComparison.Ordinal)
+    private static string Whole(string text, string placeholder) => text.Contains("${", StringComparison.Ordinal)
+        || text.Contains('\0', StringComparison.Ordinal)
         ? throw new TemplateException($"The value of {placeholder} holds \"${{\" or NUL.")
         : text;
 
@@ -104,6 +107,7 @@ internal static partial class ServerTemplates
         ? throw new TemplateException($"The value of {placeholder} begins with a dash; the server would take it for an option.")
         : text;
 
-    [GeneratedRegex(@"\$\{(config\.(?<config>[A-Za-z0-9_]+)|[^}]*)\}", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\$\{(config\.(?<config>[A-Za-z0-9_]+)|[^}]*)\}",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Placeholder();
 }

@@ -58,14 +58,18 @@ internal static class DatabaseDoctor
             found.Add(new Diagnosis(key, $"{where}: {e.MessageText} ({e.SqlState})", e.SqlState switch
             {
                 PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification =>
-                    key == "database.ownerUrl" ? "Set the owner's right name and password in it." : $"Run weir migrate with {variable} set: it gives the login the password of that URL.",
+                    key == "database.ownerUrl"
+                        ? "Set the owner's right name and password in it."
+                        : $"Run weir migrate with {variable} set: it gives the login the password of that URL.",
                 PostgresErrorCodes.InvalidCatalogName => "Create the database, or name the one that is there.",
                 _ => "Mend what the database says, then look again.",
             }));
         }
         catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
         {
-            found.Add(new Diagnosis(key, $"{where}: does not answer ({e.Message})", "Check host and port, that PostgreSQL runs there and that no firewall is between; add ?sslmode=require where it wants TLS."));
+            found.Add(new Diagnosis(key, $"{where}: does not answer ({e.Message})",
+                "Check host and port, that PostgreSQL runs there and that no firewall is between; "
+                + "add ?sslmode=require where it wants TLS."));
         }
     }
 
@@ -88,9 +92,11 @@ internal static class DatabaseDoctor
         var done = await new MigrationJournal(owner).ReadAsync(ct);
         var missing = scripts.Count(s => !done.ContainsKey(s.Name));
         var unknown = done.Keys.Where(name => scripts.All(s => s.Name != name)).ToArray();
-        var changed = scripts.Where(s => done.TryGetValue(s.Name, out var checksum) && !s.Checksum.AsSpan().SequenceEqual(checksum)).Select(s => s.Name).ToArray();
+        var changed = scripts.Where(s => done.TryGetValue(s.Name, out var checksum) && !s.Checksum.AsSpan().SequenceEqual(checksum))
+            .Select(s => s.Name).ToArray();
         return unknown.Length > 0 ? new Diagnosis("migrations", $"{unknown.Length} of a newer release: {unknown[^1]}", "Run that release, or a newer one.")
-            : changed.Length > 0 ? new Diagnosis("migrations", $"not what this release has: {string.Join(", ", changed)}", "Run the release that applied them; migrations are never changed.")
+            : changed.Length > 0 ? new Diagnosis("migrations", $"not what this release has: {string.Join(", ", changed)}",
+                "Run the release that applied them; migrations are never changed.")
             : missing > 0 ? new Diagnosis("migrations", $"{missing} of {scripts.Count} are missing", "Run weir migrate.")
             : new Diagnosis("migrations", $"all {scripts.Count} are applied");
     }
@@ -117,7 +123,8 @@ internal static class DatabaseDoctor
         return await command.ExecuteScalarAsync(ct) switch
         {
             true => new Diagnosis("keyring", "it is the database's"),
-            false => new Diagnosis("keyring", "it is not the one that this database was written with", "Put the other replicas' keyring file in its place (keyringFile)."),
+            false => new Diagnosis("keyring", "it is not the one that this database was written with",
+                "Put the other replicas' keyring file in its place (keyringFile)."),
             _ => new Diagnosis("keyring", "no replica has brought one yet; the first that serves does"),
         };
     }

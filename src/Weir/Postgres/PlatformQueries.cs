@@ -13,7 +13,8 @@ internal sealed class PlatformQueries(string ownerUrl)
     private const string Set = "select weir.set_setting($1, $2)";
     private const string AddAdmin = "select weir.add_platform_admin($1)";
 
-    /// <summary>The part of the configuration that SQL decides by: whose unknown people become users, which models may be chosen, how many denials are written one by one.</summary>
+    /// <summary>The part of the configuration that SQL decides by: whose unknown people become users, which models may be chosen, how many
+    /// denials are written one by one.</summary>
     public async Task TellAsync(WeirConfig config, CancellationToken ct)
     {
         // Without published keys nobody unknown comes in; an issuer that was told before stays, as its people do.

@@ -121,7 +121,8 @@ internal sealed class Rehearsal : IAsyncDisposable
         });
 
     // In one round trip, as a request does it.
-    private async Task<IReadOnlyList<string>> RunAsync(Actor actor, string[] before, string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<string>> RunAsync(
+        Actor actor, string[] before, string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken)
     {
         await using var batch = new NpgsqlBatch(_connection, _transaction);
         foreach (var statement in before)

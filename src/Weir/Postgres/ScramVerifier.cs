@@ -23,6 +23,7 @@ internal static class ScramVerifier
         var salted = Rfc2898DeriveBytes.Pbkdf2(password, salt, Iterations, HashAlgorithmName.SHA256, 32);
         var clientKey = HMACSHA256.HashData(salted, Encoding.ASCII.GetBytes("Client Key"));
         var serverKey = HMACSHA256.HashData(salted, Encoding.ASCII.GetBytes("Server Key"));
-        return $"SCRAM-SHA-256${Iterations}:{Convert.ToBase64String(salt)}${Convert.ToBase64String(SHA256.HashData(clientKey))}:{Convert.ToBase64String(serverKey)}";
+        return $"SCRAM-SHA-256${Iterations}:{Convert.ToBase64String(salt)}$"
+            + $"{Convert.ToBase64String(SHA256.HashData(clientKey))}:{Convert.ToBase64String(serverKey)}";
     }
 }

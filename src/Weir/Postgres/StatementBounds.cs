@@ -19,7 +19,8 @@ internal static class BoundedReads
 {
     /// <summary>As the pool's own login.</summary>
     public static Task<T> ReadAsync<T>(
-        this NpgsqlDataSource source, StatementBounds bounds, string sql, NpgsqlParameter[] parameters, Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
+        this NpgsqlDataSource source, StatementBounds bounds, string sql, NpgsqlParameter[] parameters,
+        Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
     {
         var bind = new NpgsqlBatchCommand("select " + StatementBounds.Bind1And2);
         bind.Parameters.AddRange(bounds.Parameters());
@@ -28,7 +29,8 @@ internal static class BoundedReads
 
     /// <param name="bind">What is bound to the transaction first.</param>
     public static Task<T> ReadAsync<T>(
-        this NpgsqlDataSource source, NpgsqlBatchCommand bind, string sql, NpgsqlParameter[] parameters, Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken) =>
+        this NpgsqlDataSource source, NpgsqlBatchCommand bind, string sql, NpgsqlParameter[] parameters,
+        Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken) =>
         DatabaseErrors.GuardAsync(async () =>
         {
             // A connection of its own, because only such can be told to stop.

@@ -43,7 +43,8 @@ internal sealed class UserSession(NpgsqlDataSource gateway)
     /// <param name="bounds">Bind the statement too, in the same round trip.</param>
     /// <param name="sql">Text with positional parameters, without anything of the caller's in it.</param>
     public Task<T> ReadAsync<T>(
-        Guid? userId, StatementBounds bounds, string sql, NpgsqlParameter[] parameters, Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken) =>
+        Guid? userId, StatementBounds bounds, string sql, NpgsqlParameter[] parameters,
+        Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken) =>
         gateway.ReadAsync(Bind(userId, bounds), sql, parameters, read, cancellationToken);
 
     /// <summary>
@@ -66,7 +67,10 @@ internal sealed class UserSession(NpgsqlDataSource gateway)
     private static NpgsqlBatchCommand Bind(Guid? userId, StatementBounds? bounds)
     {
         var claims = userId is { } id ? $$"""{"sub":"{{id}}","role":"authenticated"}""" : """{"role":"anon"}""";
-        var command = new NpgsqlBatchCommand(bounds is null ? BindIdentity : BindBounds) { Parameters = { Sql.Text(userId is null ? "anon" : "authenticated"), Sql.Text(claims) } };
+        var command = new NpgsqlBatchCommand(bounds is null ? BindIdentity : BindBounds)
+        {
+            Parameters = { Sql.Text(userId is null ? "anon" : "authenticated"), Sql.Text(claims) },
+        };
         if (bounds is not null)
         {
             command.Parameters.AddRange(bounds.Parameters());

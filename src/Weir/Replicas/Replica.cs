@@ -9,7 +9,8 @@ namespace Weir.Replicas;
 /// <summary>This process among its kind: says every few seconds that it lives, and refuses to start with another keyring than the others'.</summary>
 /// <param name="internalUrl">Where the others reach this one: known for sure only once it listens.</param>
 internal sealed class Replica(
-    Guid id, Func<string> internalUrl, Databases databases, Keyring keyring, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Replica> logger) : BackgroundService
+    Guid id, Func<string> internalUrl, Databases databases, Keyring keyring, IHostApplicationLifetime lifetime,
+    TimeProvider time, ILogger<Replica> logger) : BackgroundService
 {
     private const string Heartbeat = "select weir.replica_heartbeat($1, $2, $3, $4)";
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);

@@ -57,7 +57,8 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
             writer.WriteEndObject();
         }
 
-        return (new CallArguments([.. given.Select(p => p.Key)], Encoding.UTF8.GetString(buffer.WrittenSpan)), [.. query.Where(p => !known.ContainsKey(p.Key))]);
+        return (new CallArguments([.. given.Select(p => p.Key)], Encoding.UTF8.GetString(buffer.WrittenSpan)),
+            [.. query.Where(p => !known.ContainsKey(p.Key))]);
     }
 
     /// <summary>
@@ -101,7 +102,8 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
         };
     }
 
-    [GeneratedRegex(@"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]",
+        RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex HalfPair();
 
     // Beyond what numeric holds: 131072 digits before the point.

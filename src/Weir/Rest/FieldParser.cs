@@ -50,7 +50,8 @@ internal static partial class FieldParser
             : throw RestErrors.Parse("select parameter", text, "Each name in the answer must be there once; an alias (name:column) tells two apart.");
     }
 
-    public static IEnumerable<Selected> Everything(PublishedRelation relation) => relation.Columns.Select(c => new Selected(new Field(c, []), c.Name, Cast: null));
+    public static IEnumerable<Selected> Everything(PublishedRelation relation) =>
+        relation.Columns.Select(c => new Selected(new Field(c, []), c.Name, Cast: null));
 
     public static IReadOnlyList<Ordering> Order(PublishedRelation relation, string text)
     {
@@ -60,16 +61,18 @@ internal static partial class FieldParser
         }
 
         var items = text.Split(',', StringSplitOptions.TrimEntries);
-        return items.Length > RestLimits.Orderings ? throw RestErrors.TooMuch($"At most {RestLimits.Orderings} columns can order the rows.") : items.Select(item =>
-        {
-            var form = OrderForm().Match(item);
-            return form.Success
-                ? new Ordering(
-                    Parse(relation, form.Groups["field"].Value),
-                    form.Groups["direction"].Value == "desc",
-                    form.Groups["nulls"] is { Success: true, Value: var nulls } ? nulls == "nullsfirst" : null)
-                : throw RestErrors.Parse("order", item, "column, then perhaps .asc or .desc, then perhaps .nullsfirst or .nullslast, was expected.");
-        }).ToArray();
+        return items.Length > RestLimits.Orderings
+            ? throw RestErrors.TooMuch($"At most {RestLimits.Orderings} columns can order the rows.")
+            : items.Select(item =>
+            {
+                var form = OrderForm().Match(item);
+                return form.Success
+                    ? new Ordering(
+                        Parse(relation, form.Groups["field"].Value),
+                        form.Groups["direction"].Value == "desc",
+                        form.Groups["nulls"] is { Success: true, Value: var nulls } ? nulls == "nullsfirst" : null)
+                    : throw RestErrors.Parse("order", item, "column, then perhaps .asc or .desc, then perhaps .nullsfirst or .nullslast, was expected.");
+            }).ToArray();
     }
 
     private static Selected Item(PublishedRelation relation, string text)

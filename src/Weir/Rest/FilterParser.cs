@@ -98,7 +98,8 @@ internal sealed class FilterParser(PublishedRelation relation)
 
         return @operator.Kind switch
         {
-            OperatorKind.Is when !IsValues.Contains(value, StringComparer.Ordinal) => throw RestErrors.Parse("filter", "is." + value, $"One of {string.Join(", ", IsValues)} was expected."),
+            OperatorKind.Is when !IsValues.Contains(value, StringComparer.Ordinal) =>
+                throw RestErrors.Parse("filter", "is." + value, $"One of {string.Join(", ", IsValues)} was expected."),
             OperatorKind.Pattern when value.Length > RestLimits.Pattern => throw RestErrors.TooMuch($"A pattern can have {RestLimits.Pattern} characters."),
             _ when @operator.IsLike => value.Replace('*', '%'),
             _ => value,
@@ -125,7 +126,9 @@ internal sealed class FilterParser(PublishedRelation relation)
                 }
 
                 var item = cursor.Take('"') ? cursor.Quoted() ?? throw Unreadable(cursor) : cursor.Until(",)");
-                literal.Append(count > 1 ? "," : "").Append('"').Append(item.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)).Append('"');
+                literal.Append(count > 1 ? "," : "").Append('"')
+                    .Append(item.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal))
+                    .Append('"');
             }
             while (cursor.Take(','));
             if (!cursor.Take(')'))
@@ -143,5 +146,6 @@ internal sealed class FilterParser(PublishedRelation relation)
         : cursor.Until(",)");
 
     private static RestException Unreadable(TextCursor cursor) =>
-        RestErrors.Parse("filter", cursor.Text, $"Not understood from character {cursor.Position + 1} on. Operators are {Operator.Names}, each perhaps after not.");
+        RestErrors.Parse("filter", cursor.Text,
+            $"Not understood from character {cursor.Position + 1} on. Operators are {Operator.Names}, each perhaps after not.");
 }

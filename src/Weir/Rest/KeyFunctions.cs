@@ -14,5 +14,6 @@ internal static class KeyFunctions
 
     public static PublishedFunction? Find(string name) => Array.Find(All, f => f.Name == name);
 
-    private static PublishedFunction Function(string name, params PublishedColumn[] arguments) => new(name, arguments, Required: 0, ReturnsSet: false, "jsonb", Rows: null);
+    private static PublishedFunction Function(string name, params PublishedColumn[] arguments) =>
+        new(name, arguments, Required: 0, ReturnsSet: false, "jsonb", Rows: null);
 }

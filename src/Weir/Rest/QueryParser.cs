@@ -28,7 +28,9 @@ internal static partial class QueryParser
         }
 
         return new ReadRequest(
-            settings.TryGetValue("select", out var select) && select.Trim() is { Length: > 0 } columns ? FieldParser.Select(relation, columns) : [.. FieldParser.Everything(relation)],
+            settings.TryGetValue("select", out var select) && select.Trim() is { Length: > 0 } columns
+                ? FieldParser.Select(relation, columns)
+                : [.. FieldParser.Everything(relation)],
             conditions,
             settings.TryGetValue("order", out var order) && order.Length > 0 ? FieldParser.Order(relation, order) : [],
             Rows(settings, range, maxRows));

@@ -13,7 +13,8 @@ namespace Weir.Rest;
 /// <param name="Key">A key of an organization, not verified yet: the statement itself does that.</param>
 /// <param name="Address">Where it comes from, which is who asks where nobody is known.</param>
 internal sealed record RestCall(
-    Guid? UserId, IReadOnlyList<KeyValuePair<string, string>> Query, string? Range, RestFormat Format, bool Count, bool ReadOnly, OrganizationKey? Key = null, string Address = "")
+    Guid? UserId, IReadOnlyList<KeyValuePair<string, string>> Query, string? Range, RestFormat Format, bool Count, bool ReadOnly,
+    OrganizationKey? Key = null, string Address = "")
 {
     /// <summary>Whose fair share it takes of. A key's is its address', because anybody can think of a key's id.</summary>
     public string Caller => UserId is { } user ? $"user {user}" : $"address {Address}";
@@ -101,7 +102,8 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
             {
                 ['2', '2', ..] => error.About(misfits?.Invoke()),
                 // A limit of PostgreSQL's that a value goes beyond, such as an array's dimensions: the same as another bad value.
-                ['5', '4', ..] when misfits?.Invoke() is { } about => RestErrors.Refusal(ErrorCode.InvalidArgument, $"A value is too complex. {about}", hint: null),
+                ['5', '4', ..] when misfits?.Invoke() is { } about =>
+                    RestErrors.Refusal(ErrorCode.InvalidArgument, $"A value is too complex. {about}", hint: null),
                 _ => error,
             });
         }

@@ -15,11 +15,13 @@ internal static class RestErrors
     public static RestException TooMuch(string what) => new(400, "PGRST100", "The query is larger than Weir reads.", what, Docs("limits"));
 
     public static RestException TooLarge(int maxBytes) => new(
-        ErrorCode.TooLarge.HttpStatus(), ErrorCode.TooLarge.Sqlstate(), $"The answer is larger than {maxBytes} bytes.", "Ask for fewer rows or columns.", Docs("limits"));
+        ErrorCode.TooLarge.HttpStatus(), ErrorCode.TooLarge.Sqlstate(),
+        $"The answer is larger than {maxBytes} bytes.", "Ask for fewer rows or columns.", Docs("limits"));
 
     /// <summary>The fair share of one caller is used up.</summary>
     public static RestException TooManyAtOnce(int most) => new(
-        ErrorCode.RateLimited.HttpStatus(), ErrorCode.RateLimited.Sqlstate(), $"More than {most} requests of yours are open, and too many wait for them.", "Retry when some have ended.", Docs("limits"));
+        ErrorCode.RateLimited.HttpStatus(), ErrorCode.RateLimited.Sqlstate(),
+        $"More than {most} requests of yours are open, and too many wait for them.", "Retry when some have ended.", Docs("limits"));
 
     public static RestException Body(string message) => new(400, "PGRST102", message);
 
@@ -28,17 +30,21 @@ internal static class RestErrors
     public static RestException Profile(string name) =>
         new(406, "PGRST106", $"Invalid schema: {Clip(name)}", hint: $"Only the following schemas are exposed: public. {Docs("refused")}");
 
-    public static RestException MediaType(string accept) => new(406, "PGRST107", $"None of these media types are available: {Clip(accept)}", hint: Docs("refused"));
+    public static RestException MediaType(string accept) =>
+        new(406, "PGRST107", $"None of these media types are available: {Clip(accept)}", hint: Docs("refused"));
 
-    public static RestException NotEmbedded(string name) => new(400, "PGRST108", $"'{Clip(name)}' is not an embedded resource in this request", hint: Docs("embedding"));
+    public static RestException NotEmbedded(string name) =>
+        new(400, "PGRST108", $"'{Clip(name)}' is not an embedded resource in this request", hint: Docs("embedding"));
 
-    public static RestException NotOneRow(long rows) => new(406, "PGRST116", "Cannot coerce the result to a single JSON object", $"The result contains {rows} rows");
+    public static RestException NotOneRow(long rows) =>
+        new(406, "PGRST116", "Cannot coerce the result to a single JSON object", $"The result contains {rows} rows");
 
     public static RestException Method(string method) => new(405, "PGRST117", $"Unsupported HTTP method: {Clip(method)}", hint: Docs("writes"));
 
     public static RestException RpcMethod(string method) => new(405, "PGRST101", $"Cannot use the {Clip(method)} method on RPC", hint: Docs("functions"));
 
-    public static RestException Preferences(string invalid) => new(400, "PGRST122", "Invalid preferences given with handling=strict", $"Invalid preferences: {Clip(invalid)}");
+    public static RestException Preferences(string invalid) =>
+        new(400, "PGRST122", "Invalid preferences given with handling=strict", $"Invalid preferences: {Clip(invalid)}");
 
     public static RestException Aggregates() => new(400, "PGRST123", "Use of aggregate functions is not allowed", hint: Docs("refused"));
 
@@ -52,7 +58,8 @@ internal static class RestErrors
     public static RestException Service(string name) =>
         new(ErrorCode.NotSupported.HttpStatus(), ErrorCode.NotSupported.Sqlstate(), $"Weir has no {name}.", hint: Docs(name));
 
-    public static RestException Table(string name) => new(404, "PGRST205", $"Could not find the table 'public.{Clip(name)}' in the schema cache", hint: Docs("served"));
+    public static RestException Table(string name) =>
+        new(404, "PGRST205", $"Could not find the table 'public.{Clip(name)}' in the schema cache", hint: Docs("served"));
 
     public static RestException Column(string relation, string name) => new(400, "42703", $"column {relation}.{Clip(name)} does not exist");
 
@@ -66,7 +73,9 @@ internal static class RestErrors
             404,
             "PGRST202",
             $"Could not find the function public.{Clip(name)}{(arguments.Count == 0 ? "" : $"({parameters})")} in the schema cache",
-            $"Searched for the function public.{Clip(name)}{(arguments.Count == 0 ? " without parameters" : $" with parameter{(arguments.Count > 1 ? "s" : "")} {parameters}")}, but no matches were found in the schema cache.",
+            $"Searched for the function public.{Clip(name)}"
+                + $"{(arguments.Count == 0 ? " without parameters" : $" with parameter{(arguments.Count > 1 ? "s" : "")} {parameters}")}"
+                + ", but no matches were found in the schema cache.",
             known is null ? Docs("functions") : $"Perhaps you meant to call the function public.{name}({string.Join(", ", known)})");
     }
 

@@ -19,18 +19,22 @@ internal sealed class RestQueries(Databases databases, UserSession users, RestCo
 
     public async Task<PublishedApi> PublishedAsync(CancellationToken ct)
     {
-        var columns = await databases.Engine.QueryAsync(Columns, [], r => (Relation: r.GetString(0), Column: new PublishedColumn(r.GetString(1), r.GetString(2))), ct);
+        var columns = await databases.Engine.QueryAsync(
+            Columns, [], r => (Relation: r.GetString(0), Column: new PublishedColumn(r.GetString(1), r.GetString(2))), ct);
         var functions = await databases.Engine.QueryAsync(Functions, [], Function, ct);
-        return new PublishedApi(columns.GroupBy(c => c.Relation, StringComparer.Ordinal).Select(g => new PublishedRelation(g.Key, [.. g.Select(c => c.Column)])), functions);
+        return new PublishedApi(columns.GroupBy(c => c.Relation, StringComparer.Ordinal)
+            .Select(g => new PublishedRelation(g.Key, [.. g.Select(c => c.Column)])), functions);
     }
 
     /// <summary>Identity, bounds and statement: one round trip, one transaction.</summary>
     /// <exception cref="RestException">The rows are larger than <c>rest.maxBytes</c>.</exception>
     public Task<RestRows> RunAsync(Guid? userId, bool readOnly, RestStatement statement, CancellationToken ct) => users.ReadAsync(
-        userId, Bounds(readOnly), statement.Text, statement.Parameters, (reader, token) => RestRows.ReadAsync(reader, statement.Shape, config.MaxBytes, token), ct);
+        userId, Bounds(readOnly), statement.Text, statement.Parameters,
+        (reader, token) => RestRows.ReadAsync(reader, statement.Shape, config.MaxBytes, token), ct);
 
     /// <summary>What a key of an organization reads; whether it may is decided in that same statement.</summary>
-    public Task<RestRows> ReadWithKeyAsync(OrganizationKey key, bool readOnly, string function, string arguments, CancellationToken ct) => databases.Engine.ReadAsync(
+    public Task<RestRows> ReadWithKeyAsync(
+        OrganizationKey key, bool readOnly, string function, string arguments, CancellationToken ct) => databases.Engine.ReadAsync(
         Bounds(readOnly), ReadWithKey, [Sql.Text(key.Id), Sql.Bytea(key.SecretHash), Sql.Text(function), Sql.Jsonb(arguments), Sql.Integer(config.MaxBytes)],
         (reader, token) => RestRows.ReadAsync(reader, RestShape.Object, config.MaxBytes, token), ct);
 

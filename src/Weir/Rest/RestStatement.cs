@@ -100,7 +100,8 @@ internal sealed class RestStatement
         _text.Append(CultureInfo.InvariantCulture, $"{Page} as (select {columns}true as {IsThere} from {source} t{where}{order} ")
             .Append(CultureInfo.InvariantCulture, $"limit {Bind(Sql.Bigint(request.Range.Limit))} offset {Bind(Sql.Bigint(request.Range.Offset))}) ")
             .Append(CultureInfo.InvariantCulture, $"select n.total, false, case when t.{IsThere} then (select {row} from (select {items}) r)::text end ")
-            .Append(CultureInfo.InvariantCulture, $"from (select {(count ? $"(select count(*) from {source} t{where})" : "null::bigint")} as total) n left join {Page} t on true");
+            .Append(CultureInfo.InvariantCulture,
+                $"from (select {(count ? $"(select count(*) from {source} t{where})" : "null::bigint")} as total) n left join {Page} t on true");
     }
 
     private string Write(Condition condition) => (condition.Negated ? "not " : "") + condition switch
@@ -114,9 +115,11 @@ internal sealed class RestStatement
     };
 
     private string Write(Ordering ordering) =>
-        Write(ordering.Field) + (ordering.Descending ? " desc" : " asc") + (ordering.NullsFirst switch { true => " nulls first", false => " nulls last", null => "" });
+        Write(ordering.Field) + (ordering.Descending ? " desc" : " asc")
+            + (ordering.NullsFirst switch { true => " nulls first", false => " nulls last", null => "" });
 
-    private string Write(Field field) => field.Path.Aggregate($"t.{Quote(field.Column.Name)}", (inner, step) => $"({inner} {(step.AsText ? "->>" : "->")} {Bind(Key(step.Key))})");
+    private string Write(Field field) => field.Path.Aggregate(
+        $"t.{Quote(field.Column.Name)}", (inner, step) => $"({inner} {(step.AsText ? "->>" : "->")} {Bind(Key(step.Key))})");
 
     /// <summary>A number is a place in an array, anything else a member's name.</summary>
     private static NpgsqlParameter Key(string key) =>

@@ -42,14 +42,16 @@ internal sealed class SseConnection : IDisposable
         }
 
         var stream = new CappedStream(await response.Content.ReadAsStreamAsync(ct), maxBytes);
-        var events = SseParser.Create(stream, static (type, data) => (Type: type, Data: data.ToArray())).EnumerateAsync(CancellationToken.None).GetAsyncEnumerator(CancellationToken.None);
+        var events = SseParser.Create(stream, static (type, data) => (Type: type, Data: data.ToArray()))
+            .EnumerateAsync(CancellationToken.None).GetAsyncEnumerator(CancellationToken.None);
         await using var stop = ct.Register(static r => ((HttpResponseMessage)r!).Dispose(), response);
         if (!await events.MoveNextAsync() || events.Current.Data.Type != "endpoint")
         {
             return null;
         }
 
-        if (!Uri.TryCreate(url, Encoding.UTF8.GetString(events.Current.Data.Data), out var endpoint) || endpoint.GetLeftPart(UriPartial.Authority) != url.GetLeftPart(UriPartial.Authority))
+        if (!Uri.TryCreate(url, Encoding.UTF8.GetString(events.Current.Data.Data), out var endpoint)
+            || endpoint.GetLeftPart(UriPartial.Authority) != url.GetLeftPart(UriPartial.Authority))
         {
             throw new UpstreamException(UpstreamFailure.Nonsense, "The server names an address of another origin to post to.");
         }
@@ -108,7 +110,8 @@ internal sealed class SseConnection : IDisposable
                 }
             }
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or ObjectDisposedException or UpstreamException or JsonException or OperationCanceledException)
+        catch (Exception e) when (e is HttpRequestException or IOException or ObjectDisposedException
+            or UpstreamException or JsonException or OperationCanceledException)
         {
             // The stream broke, or sent what is no message: nothing of it can be trusted any more.
         }
@@ -133,7 +136,8 @@ internal sealed class SseConnection : IDisposable
         }
 
         var newest = outline.Kind == MessageKind.Response || _calls.IsEmpty ? default : _calls.MaxBy(c => c.Key);
-        if (newest.Value is { } channel && outline.Method is not (Methods.ResourceUpdated or Methods.ToolsListChanged or Methods.PromptsListChanged or Methods.ResourcesListChanged))
+        if (newest.Value is { } channel && outline.Method is not (Methods.ResourceUpdated or Methods.ToolsListChanged
+            or Methods.PromptsListChanged or Methods.ResourcesListChanged))
         {
             channel.Writer.TryWrite(data);
             return;

@@ -22,17 +22,20 @@ internal sealed class UpstreamClient(UpstreamTransport transport, TimeProvider t
     /// <summary>Posts one message. The caller reads the answer and disposes it.</summary>
     /// <param name="headers">What a modern server wants repeated of the arguments.</param>
     public Task<UpstreamExchange> PostAsync(
-        UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct, IEnumerable<(string Name, string Value)>? headers = null) =>
+        UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct,
+        IEnumerable<(string Name, string Value)>? headers = null) =>
         transport.PostAsync(session, method, name, body, ct, headers);
 
     /// <inheritdoc cref="UpstreamTransport.TellAsync"/>
-    public Task TellAsync(UpstreamSession session, string method, ReadOnlyMemory<byte> body, CancellationToken ct) => transport.TellAsync(session, method, body, ct);
+    public Task TellAsync(UpstreamSession session, string method, ReadOnlyMemory<byte> body, CancellationToken ct) =>
+        transport.TellAsync(session, method, body, ct);
 
     /// <summary>
     /// What the server says to one request. A stream that breaks off before the response is taken up again where the server
     /// gave its events ids: that is how it says that it may end a stream and go on in another.
     /// </summary>
-    public async IAsyncEnumerable<UpstreamMessage> ReadAsync(UpstreamSession session, UpstreamExchange exchange, long id, [EnumeratorCancellation] CancellationToken ct)
+    public async IAsyncEnumerable<UpstreamMessage> ReadAsync(
+        UpstreamSession session, UpstreamExchange exchange, long id, [EnumeratorCancellation] CancellationToken ct)
     {
         var current = exchange;
         try

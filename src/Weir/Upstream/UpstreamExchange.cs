@@ -206,7 +206,8 @@ internal sealed class UpstreamExchange : IDisposable
 
         var foreign = outline.Kind == MessageKind.Response
             && outline.Id.Exists
-            && !(System.Buffers.Text.Utf8Parser.TryParse(outline.Id.Of(bytes.Span), out long answered, out var used) && used == outline.Id.Length && answered == id)
+            && !(System.Buffers.Text.Utf8Parser.TryParse(outline.Id.Of(bytes.Span), out long answered, out var used)
+                && used == outline.Id.Length && answered == id)
             && !outline.Id.Of(bytes.Span).SequenceEqual("null"u8);
         return foreign ? throw Nonsense("The server answered another request than the one it was asked.") : new UpstreamMessage(bytes, outline);
     }

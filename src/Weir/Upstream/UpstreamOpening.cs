@@ -154,7 +154,8 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         throw new UpstreamException(UpstreamFailure.Nonsense, "The server ended its answer to initialize without a result.");
     }
 
-    private static UpstreamSession ReadInitializeResult(UpstreamTarget target, string? sessionId, ReadOnlyMemory<byte> bytes, ClientCapabilities offered, SseConnection? sse)
+    private static UpstreamSession ReadInitializeResult(
+        UpstreamTarget target, string? sessionId, ReadOnlyMemory<byte> bytes, ClientCapabilities offered, SseConnection? sse)
     {
         using var document = JsonDocument.Parse(bytes);
         var result = document.RootElement;
@@ -178,7 +179,8 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
             return null;
         }
 
-        var info = result.TryGetProperty("_meta", out var meta) && meta.ValueKind == JsonValueKind.Object && meta.TryGetProperty(Protocol.MetaServerInfo, out var value)
+        var info = result.TryGetProperty("_meta", out var meta) && meta.ValueKind == JsonValueKind.Object
+            && meta.TryGetProperty(Protocol.MetaServerInfo, out var value)
             ? value.GetRawText() : "{}";
         var capabilities = result.TryGetProperty("capabilities", out var declared) ? declared.GetRawText() : "{}";
         return new UpstreamSession(target, Protocol.Modern, sessionId: null, ToBytes(info), ToBytes(capabilities), offered);

@@ -7,7 +7,9 @@ namespace Weir.Upstream;
 /// What Weir agreed with a server: the era, the version and, from a legacy one, the session. Ids are this session's own, so
 /// that no two calls in flight share one, whoever made them.
 /// </summary>
-internal sealed class UpstreamSession(UpstreamTarget target, string version, string? sessionId, byte[] serverInfo, byte[] capabilities, ClientCapabilities offered, SseConnection? sse = null)
+internal sealed class UpstreamSession(
+    UpstreamTarget target, string version, string? sessionId, byte[] serverInfo, byte[] capabilities,
+    ClientCapabilities offered, SseConnection? sse = null)
 {
     /// <summary>What a server says of itself is kept as long as the session: more than this many bytes is not kept.</summary>
     private const int MaxDescription = 64 * 1024;
@@ -50,7 +52,8 @@ internal sealed class UpstreamSession(UpstreamTarget target, string version, str
         var declared = JsonElement.Parse(Capabilities);
         return declared.ValueKind == JsonValueKind.Object
             && declared.TryGetProperty(capability, out var value)
-            && (member is null || (value.ValueKind == JsonValueKind.Object && value.TryGetProperty(member, out var flag) && flag.ValueKind == JsonValueKind.True));
+            && (member is null || (value.ValueKind == JsonValueKind.Object && value.TryGetProperty(member, out var flag)
+                && flag.ValueKind == JsonValueKind.True));
     }
 
     public long NextId() => Interlocked.Increment(ref _lastId);

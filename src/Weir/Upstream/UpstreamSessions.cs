@@ -19,7 +19,8 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
 
     /// <summary>The open conversation, or a new one; callers that come at once share one opening.</summary>
     /// <param name="isUse">False for who only listens: a conversation that nobody calls in ends all the same.</param>
-    public async ValueTask<UpstreamSession> GetAsync(UpstreamTarget target, string affinity, ClientCapabilities offered, CancellationToken ct, bool isUse = true)
+    public async ValueTask<UpstreamSession> GetAsync(
+        UpstreamTarget target, string affinity, ClientCapabilities offered, CancellationToken ct, bool isUse = true)
     {
         var key = new Key(target.InstanceId, target.Endpoint.OriginalString, affinity, offered.Json);
         var opening = _open.GetOrAdd(key, static (_, state) => new Lazy<Task<UpstreamSession>>(
@@ -60,7 +61,8 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
     }
 
     /// <summary>Ends all conversations of one caller's session.</summary>
-    public Task EndAsync(string affinity, CancellationToken ct) => EndWhereAsync((key, _) => string.Equals(key.Affinity, affinity, StringComparison.Ordinal), ct);
+    public Task EndAsync(string affinity, CancellationToken ct) =>
+        EndWhereAsync((key, _) => string.Equals(key.Affinity, affinity, StringComparison.Ordinal), ct);
 
     /// <summary>Ends what nobody has used for ten minutes.</summary>
     public Task SweepAsync(CancellationToken ct) => EndWhereAsync((_, session) => time.GetElapsedTime(session.LastUsed) > IdleLimit, ct);

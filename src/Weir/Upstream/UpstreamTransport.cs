@@ -16,7 +16,8 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes)
     /// <summary>Posts one message. The caller reads the answer and disposes it.</summary>
     /// <param name="headers">What a modern server wants repeated of the arguments.</param>
     public Task<UpstreamExchange> PostAsync(
-        UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct, IEnumerable<(string Name, string Value)>? headers = null)
+        UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct,
+        IEnumerable<(string Name, string Value)>? headers = null)
     {
         if (session.Sse is { } sse)
         {
@@ -47,7 +48,9 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes)
     public async Task<UpstreamExchange> PostAsync(UpstreamTarget target, SseConnection sse, ReadOnlyMemory<byte> body, CancellationToken ct)
     {
         var outline = Outline.Read(body.Span);
-        var expected = outline.Kind == MessageKind.Request && System.Buffers.Text.Utf8Parser.TryParse(outline.Id.Of(body.Span), out long id, out _) ? sse.Expect(id) : null;
+        var expected = outline.Kind == MessageKind.Request
+            && System.Buffers.Text.Utf8Parser.TryParse(outline.Id.Of(body.Span), out long id, out _)
+                ? sse.Expect(id) : null;
         var number = expected is null ? 0 : long.Parse(outline.Id.Of(body.Span), System.Globalization.CultureInfo.InvariantCulture);
         using var request = Post(target with { Endpoint = sse.Endpoint }, version: null, sessionId: null, "", name: null, body);
         var exchange = await SendAsync(target, request, ct);

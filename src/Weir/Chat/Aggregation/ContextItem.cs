@@ -75,4 +75,5 @@ internal sealed record LostConflict(ContextItem Winner, ContextItem Loser);
 /// <param name="Forgotten">How many messages of the history there was no room for.</param>
 /// <param name="Tokens">What the parts take together.</param>
 internal sealed record Aggregated(
-    IReadOnlyList<PromptPart> Parts, IReadOnlyList<TrimmedItem> Trimmed, IReadOnlyList<ContextItem> Dropped, IReadOnlyList<LostConflict> Conflicts, int Forgotten, int Tokens);
+    IReadOnlyList<PromptPart> Parts, IReadOnlyList<TrimmedItem> Trimmed, IReadOnlyList<ContextItem> Dropped,
+    IReadOnlyList<LostConflict> Conflicts, int Forgotten, int Tokens);

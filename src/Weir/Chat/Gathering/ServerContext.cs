@@ -57,7 +57,9 @@ internal sealed class ServerContext(GovernedCaller caller, Definitions definitio
 
     private static IReadOnlyList<(string Name, bool Required)> ArgumentsOf(Definition? definition)
     {
-        if (definition is null || !JsonElement.Parse(definition.WithName("-")).TryGetProperty("arguments", out var list) || list.ValueKind != JsonValueKind.Array)
+        if (definition is null
+            || !JsonElement.Parse(definition.WithName("-")).TryGetProperty("arguments", out var list)
+            || list.ValueKind != JsonValueKind.Array)
         {
             return [];
         }
@@ -138,7 +140,8 @@ internal sealed class ServerContext(GovernedCaller caller, Definitions definitio
     private static string? Reason(Exception e) => e switch
     {
         CallFailedException { Code: ErrorCode.UpstreamTimeout } => "timeout",
-        CallFailedException { Code: ErrorCode.InstanceUnavailable } or WeirException { Code: ErrorCode.InstanceUnavailable or ErrorCode.Unavailable } => "unavailable",
+        CallFailedException { Code: ErrorCode.InstanceUnavailable }
+            or WeirException { Code: ErrorCode.InstanceUnavailable or ErrorCode.Unavailable } => "unavailable",
         CallFailedException or JsonException or InvalidOperationException => "failed",
         WeirException { Code: ErrorCode.RateLimited } => "rate_limited",
         WeirException { Code: ErrorCode.Changing } => "changing",

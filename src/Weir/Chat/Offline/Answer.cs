@@ -27,7 +27,8 @@ internal static class Answer
 
         foreach (var loser in plan.Losers)
         {
-            text.Append(CultureInfo.InvariantCulture, $"\n`{loser.Server}` has a `{Quotes.Inline(loser.Tool)}` too; its priority is lower, so it was not asked.\n");
+            text.Append(CultureInfo.InvariantCulture,
+                $"\n`{loser.Server}` has a `{Quotes.Inline(loser.Tool)}` too; its priority is lower, so it was not asked.\n");
         }
 
         if (plan.Targets.Count == 0 && past.Count == 0)
@@ -96,7 +97,8 @@ internal static class Answer
         }
 
         text.Append(others > 0
-            ? $" {others} other {(others == 1 ? "tool is" : "tools are")} not for me: I call only what announces that it just reads and what an admin marked with `chat.offline`.\n"
+            ? $" {others} other {(others == 1 ? "tool is" : "tools are")} not for me: "
+                + "I call only what announces that it just reads and what an admin marked with `chat.offline`.\n"
             : "\n");
     }
 }

@@ -20,7 +20,8 @@ internal sealed record MissingArgument(Parameter Parameter, IReadOnlyList<string
 /// </summary>
 internal sealed class ArgumentFinder
 {
-    private static readonly string[] FreeTextWords = ["message", "text", "query", "q", "question", "search", "term", "input", "prompt", "phrase", "keyword", "topic"];
+    private static readonly string[] FreeTextWords =
+        ["message", "text", "query", "q", "question", "search", "term", "input", "prompt", "phrase", "keyword", "topic"];
 
     private readonly OfflineTool _tool;
     private readonly string _message;
@@ -162,7 +163,10 @@ internal sealed class ArgumentFinder
         var name = Words.Of(_tool.Tool);
         var tokens = _message.Split([' ', '\t', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         var last = Array.FindLastIndex(tokens, t => Words.Of(t).Intersect(name, StringComparer.Ordinal).Any());
-        string[] rest = last < 0 ? [] : [.. tokens.Skip(last + 1).SkipWhile(t => t.TrimEnd(':') is "" or "for" or "about" or "on" or "of" or "that" or "to" or "the")];
+        string[] rest = last < 0
+            ? []
+            : [.. tokens.Skip(last + 1)
+                .SkipWhile(t => t.TrimEnd(':') is "" or "for" or "about" or "on" or "of" or "that" or "to" or "the")];
         return rest.Length > 0 ? string.Join(' ', rest) : null;
     }
 
@@ -188,7 +192,9 @@ internal sealed class ArgumentFinder
 
     private static object? Convert(Parameter parameter, string text) => parameter.Type switch
     {
-        "number" or "integer" => double.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out var number) && Fits(parameter, number) ? AsNumber(number) : null,
+        "number" or "integer" =>
+            double.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out var number) && Fits(parameter, number)
+                ? AsNumber(number) : null,
         "boolean" => text.ToLowerInvariant() switch
         {
             "true" or "yes" => true,

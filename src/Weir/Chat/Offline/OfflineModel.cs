@@ -51,7 +51,8 @@ internal sealed class OfflineModel : IChatClient
         var tools = offered.Select(OfflineTool.Of).OfType<OfflineTool>().ToArray();
         var plan = Plan.Make(message, tools, past, rounds);
         return plan.Calls.Count > 0 && rounds < Plan.MaxRounds
-            ? Response(ChatFinishReason.ToolCalls, [.. plan.Calls.Select((c, i) => (AIContent)new FunctionCallContent($"call-{calls.Count + i + 1}", c.Tool.Name, new Dictionary<string, object?>(c.Arguments, StringComparer.Ordinal)))])
+            ? Response(ChatFinishReason.ToolCalls, [.. plan.Calls.Select((c, i) => (AIContent)new FunctionCallContent(
+                $"call-{calls.Count + i + 1}", c.Tool.Name, new Dictionary<string, object?>(c.Arguments, StringComparer.Ordinal)))])
             : Response(ChatFinishReason.Stop, [new TextContent(Answer.Write(plan, past, tools, offered.Count - tools.Length))]);
     }
 

@@ -7,7 +7,8 @@ namespace Weir.Chat.Offline;
 internal sealed record Parameter(string Name, bool Required, JsonElement Schema)
 {
     public string Type => Schema.ValueKind == JsonValueKind.Object && Schema.TryGetProperty("type", out var type)
-        ? type.ValueKind == JsonValueKind.String ? type.GetString() ?? "" : type.ValueKind == JsonValueKind.Array && type.GetArrayLength() > 0 ? type[0].ToString() : ""
+        ? type.ValueKind == JsonValueKind.String ? type.GetString() ?? ""
+            : type.ValueKind == JsonValueKind.Array && type.GetArrayLength() > 0 ? type[0].ToString() : ""
         : "";
 
     public string Description => Text("description");
@@ -15,7 +16,8 @@ internal sealed record Parameter(string Name, bool Required, JsonElement Schema)
     public string Format => Text("format");
 
     private string Text(string member) =>
-        Schema.ValueKind == JsonValueKind.Object && Schema.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() ?? "" : "";
+        Schema.ValueKind == JsonValueKind.Object && Schema.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.String
+            ? value.GetString() ?? "" : "";
 }
 
 /// <summary>A tool that the offline model may call, with its schema read once. Order is the turn's: the better priority first.</summary>
@@ -28,7 +30,8 @@ internal sealed record OfflineTool(string Name, string Server, string Tool, stri
 
     private static IReadOnlyList<Parameter> Read(JsonElement schema)
     {
-        if (schema.ValueKind != JsonValueKind.Object || !schema.TryGetProperty("properties", out var properties) || properties.ValueKind != JsonValueKind.Object)
+        if (schema.ValueKind != JsonValueKind.Object || !schema.TryGetProperty("properties", out var properties)
+            || properties.ValueKind != JsonValueKind.Object)
         {
             return [];
         }

@@ -14,7 +14,9 @@ internal sealed record Question(OfflineTool Tool, IReadOnlyList<MissingArgument>
 /// <param name="Targets">The tools that answer the message; other calls were only made to find their arguments.</param>
 /// <param name="Questions">What the person must say.</param>
 /// <param name="Losers">Tools of the same name that servers of lower priority have too, and that were not called.</param>
-internal sealed record Plan(IReadOnlyList<PlannedCall> Calls, IReadOnlyList<OfflineTool> Targets, IReadOnlyList<Question> Questions, IReadOnlyList<OfflineTool> Losers)
+internal sealed record Plan(
+    IReadOnlyList<PlannedCall> Calls, IReadOnlyList<OfflineTool> Targets, IReadOnlyList<Question> Questions,
+    IReadOnlyList<OfflineTool> Losers)
 {
     public const int MaxRounds = 3;
 

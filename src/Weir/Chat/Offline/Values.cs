@@ -20,12 +20,14 @@ internal static class Values
     public static IReadOnlyList<string> Urls(string text) => [.. Tokens(text).Where(IsUrl).Distinct(StringComparer.Ordinal)];
 
     /// <summary>Absolute paths, and names with a slash or an extension. One that climbs is never taken over.</summary>
-    public static IReadOnlyList<string> Paths(string text) => [.. Tokens(text).Where(t => !IsUrl(t) && IsPath(t) && !LeadsOut(t)).Distinct(StringComparer.Ordinal)];
+    public static IReadOnlyList<string> Paths(string text) =>
+        [.. Tokens(text).Where(t => !IsUrl(t) && IsPath(t) && !LeadsOut(t)).Distinct(StringComparer.Ordinal)];
 
     /// <summary>Globs: words with a *.</summary>
     public static IReadOnlyList<string> Patterns(string text) =>
     [
-        .. Tokens(text).Where(t => t.Contains('*', StringComparison.Ordinal) && t.All(c => IsNameCharacter(c) || c is '/' or '*' or '?')).Distinct(StringComparer.Ordinal),
+        .. Tokens(text).Where(t => t.Contains('*', StringComparison.Ordinal) && t.All(c => IsNameCharacter(c) || c is '/' or '*' or '?'))
+            .Distinct(StringComparer.Ordinal),
     ];
 
     /// <summary>The text without what is a path, a URL or a pattern.</summary>

@@ -14,10 +14,11 @@ internal static class Words
 
     private static readonly FrozenSet<string> Empty = FrozenSet.Create(
         StringComparer.Ordinal,
-        "a", "about", "all", "am", "an", "and", "any", "are", "as", "at", "be", "by", "can", "could", "display", "do", "does", "for", "from", "get", "give", "has", "have", "hello",
-        "help", "hi", "how", "i", "if", "in", "into", "is", "it", "its", "me", "my", "of", "on", "or", "our", "out", "please", "see", "should", "show", "so", "some", "tell",
-        "that", "the", "their", "them", "then", "there", "these", "this", "those", "to", "use", "used", "using", "want", "was", "we", "what", "when", "where", "which",
-        "who", "why", "will", "with", "would", "you", "your");
+        "a", "about", "all", "am", "an", "and", "any", "are", "as", "at", "be", "by", "can", "could", "display", "do", "does", "for",
+        "from", "get", "give", "has", "have", "hello", "help", "hi", "how", "i", "if", "in", "into", "is", "it", "its", "me", "my", "of",
+        "on", "or", "our", "out", "please", "see", "should", "show", "so", "some", "tell", "that", "the", "their", "them", "then", "there",
+        "these", "this", "those", "to", "use", "used", "using", "want", "was", "we", "what", "when", "where", "which", "who", "why", "will",
+        "with", "would", "you", "your");
 
     private static readonly FrozenDictionary<string, string> Same = new Dictionary<string, string>(StringComparer.Ordinal)
     {

@@ -47,7 +47,8 @@ internal sealed class OpenCounts(string what, TimeProvider time)
                 Refill(count, bound);
                 if (count.Room < 1)
                 {
-                    throw TooMany($"The {bound.Whose} may begin {bound.PerMinute} {what} a minute here.", TimeSpan.FromMinutes((1 - count.Room) / bound.PerMinute));
+                    throw TooMany($"The {bound.Whose} may begin {bound.PerMinute} {what} a minute here.",
+                        TimeSpan.FromMinutes((1 - count.Room) / bound.PerMinute));
                 }
 
                 count.Room--;

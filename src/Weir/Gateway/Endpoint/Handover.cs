@@ -72,7 +72,8 @@ internal sealed class Handover(Guid replicaId, ReplicaDirectory replicas, Egress
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
             // It may have arrived, and whoever asks must not do it once more here.
-            throw new WeirException(ErrorCode.Unavailable, "The replica that this was passed on to was lost in the middle.", "It may have been done; look before you retry.", e);
+            throw new WeirException(ErrorCode.Unavailable, "The replica that this was passed on to was lost in the middle.",
+                "It may have been done; look before you retry.", e);
         }
 
         using (response)
@@ -114,13 +115,15 @@ internal sealed class Handover(Guid replicaId, ReplicaDirectory replicas, Egress
     private HttpRequestMessage Request(HttpRequest original, ReadOnlyMemory<byte> body, Uri replica)
     {
         var request = new HttpRequestMessage(new HttpMethod(original.Method), new Uri(replica, original.PathBase + original.Path + original.QueryString));
-        foreach (var name in original.Headers.Keys.Where(k => Passed.Contains(k, StringComparer.OrdinalIgnoreCase) || k.StartsWith("Mcp-Param-", StringComparison.OrdinalIgnoreCase)))
+        foreach (var name in original.Headers.Keys.Where(k =>
+            Passed.Contains(k, StringComparer.OrdinalIgnoreCase) || k.StartsWith("Mcp-Param-", StringComparison.OrdinalIgnoreCase)))
         {
             request.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)original.Headers[name]);
         }
 
         var until = (time.GetUtcNow() + SealLifetime).ToUnixTimeSeconds();
-        request.Headers.TryAddWithoutValidation(Header, Base64Url.EncodeToString(keyring.Seal(Purpose, Encoding.ASCII.GetBytes(until.ToString(System.Globalization.CultureInfo.InvariantCulture)))));
+        request.Headers.TryAddWithoutValidation(Header, Base64Url.EncodeToString(keyring.Seal(
+            Purpose, Encoding.ASCII.GetBytes(until.ToString(System.Globalization.CultureInfo.InvariantCulture)))));
         if (HttpMethods.IsPost(original.Method))
         {
             request.Content = new ReadOnlyMemoryContent(body);

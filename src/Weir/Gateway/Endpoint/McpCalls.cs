@@ -45,7 +45,8 @@ internal sealed class McpCalls(
     public bool TryCancel(McpExchange exchange)
     {
         if (exchange.Envelope.Subject.Exists
-            && states.Find(exchange.Session!)?.Calls.TryGetValue(Encoding.UTF8.GetString(exchange.Envelope.Subject.Of(exchange.Body.Span)), out var call) == true)
+            && states.Find(exchange.Session!)?.Calls.TryGetValue(
+                Encoding.UTF8.GetString(exchange.Envelope.Subject.Of(exchange.Body.Span)), out var call) == true)
         {
             call.Cancel();
             return true;
@@ -65,7 +66,9 @@ internal sealed class McpCalls(
         RequestId = Encoding.UTF8.GetString(exchange.Id),
         Affinity = exchange.Affinity,
         Offered = exchange.Offered,
-        LogLevel = exchange.Session is { } session ? states.Find(session)?.LogLevel : LogLevels.IsKnown(exchange.Envelope.LogLevel) ? exchange.Envelope.LogLevel : null,
+        LogLevel = exchange.Session is { } session
+            ? states.Find(session)?.LogLevel
+            : LogLevels.IsKnown(exchange.Envelope.LogLevel) ? exchange.Envelope.LogLevel : null,
     };
 
     private async Task SearchAsync(McpExchange exchange)
@@ -80,7 +83,8 @@ internal sealed class McpCalls(
         }
         else
         {
-            await refused.RefuseAsync(exchange, new Refusal(exchange.Modern ? 400 : 200, RpcCodes.InvalidParams, "call_tool needs name, a text, and arguments, an object."));
+            await refused.RefuseAsync(exchange, new Refusal(
+                exchange.Modern ? 400 : 200, RpcCodes.InvalidParams, "call_tool needs name, a text, and arguments, an object."));
         }
     }
 
@@ -88,7 +92,8 @@ internal sealed class McpCalls(
     {
         if (name is not { Length: > 0 } || name.Length > (kind == CallKinds.Resource ? MaxUri : MaxName))
         {
-            await refused.RefuseAsync(exchange, new Refusal(exchange.Modern ? 400 : 200, RpcCodes.InvalidParams, "What is asked for is not named, or its name is too long."));
+            await refused.RefuseAsync(exchange, new Refusal(
+                exchange.Modern ? 400 : 200, RpcCodes.InvalidParams, "What is asked for is not named, or its name is too long."));
             return;
         }
 
@@ -153,7 +158,8 @@ internal sealed class McpCalls(
         }
 
         var (catalog, target) = await targets.ResolveAsync(call, exchange.Aborted);
-        return catalog.Instances.Any(i => i.Id == target?.InstanceId && i.Share == "session") && await handover.TryAsync(exchange.Http, exchange.Body, session.Replica);
+        return catalog.Instances.Any(i => i.Id == target?.InstanceId && i.Share == "session")
+            && await handover.TryAsync(exchange.Http, exchange.Body, session.Replica);
     }
 
     /// <summary>A modern client that goes away cancels. Where it offers something that a server may ask for, the call may be parked.</summary>
@@ -223,5 +229,6 @@ internal sealed class McpCalls(
         };
     }
 
-    private static string? Text(JsonElement json, string member) => json.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    private static string? Text(JsonElement json, string member) =>
+        json.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 }

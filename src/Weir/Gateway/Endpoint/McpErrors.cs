@@ -62,7 +62,9 @@ internal sealed class McpErrors(SecurityEvents securityEvents, ILogger<McpErrors
             exchange.Http.Response.Headers.WWWAuthenticate = "Bearer error=\"invalid_token\"";
         }
 
-        return FailAsync(exchange.Http, exchange.Id, exchange.Envelope.Method is Methods.ToolsCall or Methods.PromptsGet or Methods.ResourcesRead or Methods.Complete or Methods.Subscribe, e);
+        return FailAsync(exchange.Http, exchange.Id,
+            exchange.Envelope.Method is Methods.ToolsCall or Methods.PromptsGet or Methods.ResourcesRead
+                or Methods.Complete or Methods.Subscribe, e);
     }
 
     private async Task FailAsync(HttpContext http, byte[] id, bool isCall, WeirException e)

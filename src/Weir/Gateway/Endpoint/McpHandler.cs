@@ -258,7 +258,8 @@ internal sealed class McpHandler(
         var token = http.Request.Headers[Protocol.SessionHeader].ToString();
         if (token.Length == 0)
         {
-            await McpErrors.RefuseAsync(http, new Refusal(400, RpcCodes.InvalidRequest, $"{Protocol.SessionHeader} is missing: send initialize first."), default);
+            await McpErrors.RefuseAsync(
+                http, new Refusal(400, RpcCodes.InvalidRequest, $"{Protocol.SessionHeader} is missing: send initialize first."), default);
             return null;
         }
 
@@ -293,6 +294,7 @@ internal sealed class McpHandler(
     {
         var accept = request.Headers.Accept.ToString();
         return accept.Contains("*/*", StringComparison.Ordinal)
-            || (accept.Contains("application/json", StringComparison.OrdinalIgnoreCase) && accept.Contains(EventStream.ContentType, StringComparison.OrdinalIgnoreCase));
+            || (accept.Contains("application/json", StringComparison.OrdinalIgnoreCase)
+                && accept.Contains(EventStream.ContentType, StringComparison.OrdinalIgnoreCase));
     }
 }

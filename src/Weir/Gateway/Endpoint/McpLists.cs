@@ -35,7 +35,8 @@ internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, 
         var cursor = default(ListCursor);
         if (exchange.Envelope.Cursor is { } sealedCursor && (cursor = Open(exchange, sealedCursor)) is null)
         {
-            await McpErrors.RefuseAsync(exchange.Http, new Refusal(exchange.Modern ? 400 : 200, RpcCodes.InvalidParams, "This cursor is not one that Weir gave for this list."), exchange.Id);
+            await McpErrors.RefuseAsync(exchange.Http, new Refusal(
+                exchange.Modern ? 400 : 200, RpcCodes.InvalidParams, "This cursor is not one that Weir gave for this list."), exchange.Id);
             return;
         }
 
@@ -47,7 +48,10 @@ internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, 
         }
 
         var all = catalog.Items.Where(i => i.Kind == kind).ToArray();
-        var start = cursor is null ? 0 : Array.FindIndex(all, i => i.ExposedName == cursor.After) is >= 0 and var index ? index + 1 : Math.Min(cursor.Index, all.Length);
+        var start = cursor is null
+            ? 0
+            : Array.FindIndex(all, i => i.ExposedName == cursor.After) is >= 0 and var index
+                ? index + 1 : Math.Min(cursor.Index, all.Length);
         var page = all[start..Math.Min(start + pageSize, all.Length)];
         var next = start + page.Length < all.Length ? Seal(exchange, new ListCursor(page[^1].ExposedName, start + page.Length)) : null;
         var bytes = await definitions.GetAsync(page, exchange.Aborted);
@@ -70,7 +74,9 @@ internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, 
         WriteEnd(output, exchange);
     }
 
-    private static void Write(IBufferWriter<byte> output, McpExchange exchange, string member, CatalogItem[] items, IReadOnlyList<Definition?> definitions, string? next)
+    private static void Write(
+        IBufferWriter<byte> output, McpExchange exchange, string member, CatalogItem[] items,
+        IReadOnlyList<Definition?> definitions, string? next)
     {
         output.Write("{\"jsonrpc\":\"2.0\",\"id\":"u8);
         output.Write(exchange.Id);
@@ -120,5 +126,6 @@ internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, 
             ? JsonSerializer.Deserialize(plain, GatewayJson.Default.ListCursor)
             : null;
 
-    private static byte[] Binding(McpExchange exchange) => Encoding.UTF8.GetBytes($"{exchange.Scope.Principal.Name}\n{exchange.Scope.Path}\n{exchange.Envelope.Method}");
+    private static byte[] Binding(McpExchange exchange) =>
+        Encoding.UTF8.GetBytes($"{exchange.Scope.Principal.Name}\n{exchange.Scope.Path}\n{exchange.Envelope.Method}");
 }

@@ -12,7 +12,8 @@ namespace Weir.Gateway.Endpoint;
 /// the request that listens. A subscription is decided and recorded as a read of the resource would be.
 /// </summary>
 internal sealed class McpSubscriptions(
-    AgentCatalogs catalogs, ChangeStreams streams, McpCalls calls, GovernedCaller caller, InstanceWatches watches, SessionStates states, GatewayQueries queries, RefusedRequests refused)
+    AgentCatalogs catalogs, ChangeStreams streams, McpCalls calls, GovernedCaller caller, InstanceWatches watches,
+    SessionStates states, GatewayQueries queries, RefusedRequests refused)
 {
     /// <summary>Each costs its server something for as long as it lasts.</summary>
     private const int MaxPerSession = 100;
@@ -38,9 +39,11 @@ internal sealed class McpSubscriptions(
     public async Task SubscribeAsync(McpExchange exchange)
     {
         var state = states.Of(exchange.Session!);
-        if (exchange.Envelope.Uri is not { Length: > 0 and <= MaxUri } uri || (state.Subscriptions.Count >= MaxPerSession && !state.Subscriptions.ContainsKey(uri)))
+        if (exchange.Envelope.Uri is not { Length: > 0 and <= MaxUri } uri
+            || (state.Subscriptions.Count >= MaxPerSession && !state.Subscriptions.ContainsKey(uri)))
         {
-            await refused.RefuseAsync(exchange, new Refusal(200, RpcCodes.InvalidParams, $"params.uri is missing or too long, or the session has {MaxPerSession} subscriptions already."));
+            await refused.RefuseAsync(exchange, new Refusal(200, RpcCodes.InvalidParams,
+                $"params.uri is missing or too long, or the session has {MaxPerSession} subscriptions already."));
             return;
         }
 
@@ -62,7 +65,8 @@ internal sealed class McpSubscriptions(
     {
         if (ReadFilter(exchange) is not { } wanted)
         {
-            await refused.RefuseAsync(exchange, new Refusal(400, RpcCodes.InvalidParams, $"params.notifications is missing, or no filter, or names more than {MaxPerSession} resources."));
+            await refused.RefuseAsync(exchange, new Refusal(400, RpcCodes.InvalidParams,
+                $"params.notifications is missing, or no filter, or names more than {MaxPerSession} resources."));
             return;
         }
 
@@ -101,7 +105,8 @@ internal sealed class McpSubscriptions(
     }
 
     private async Task OpenAllAsync(
-        McpExchange exchange, IReadOnlyList<string> uris, System.Collections.Concurrent.ConcurrentDictionary<string, Subscription> open, Action<string> updated, CancellationToken ct)
+        McpExchange exchange, IReadOnlyList<string> uris, System.Collections.Concurrent.ConcurrentDictionary<string, Subscription> open,
+        Action<string> updated, CancellationToken ct)
     {
         foreach (var uri in uris)
         {

@@ -99,5 +99,6 @@ internal static class ServerDescription
 
     private static string Instructions(AgentCatalog catalog) => catalog.Instances.Count == 0
         ? "No server is granted to this agent yet."
-        : $"Tools of the servers {string.Join(", ", catalog.Instances.Select(i => i.Name))}. A tool's name starts with its server's. Every call is decided and recorded.";
+        : $"Tools of the servers {string.Join(", ", catalog.Instances.Select(i => i.Name))}. "
+            + "A tool's name starts with its server's. Every call is decided and recorded.";
 }

@@ -33,7 +33,8 @@ internal sealed class SessionTokens(Keyring keyring, TimeProvider time)
     public static readonly TimeSpan Lifetime = TimeSpan.FromHours(24);
     private const string Purpose = "mcp-session";
 
-    public string Seal(Session session) => Base64Url.EncodeToString(keyring.Seal(Purpose, JsonSerializer.SerializeToUtf8Bytes(session, GatewayJson.Default.Session)));
+    public string Seal(Session session) =>
+        Base64Url.EncodeToString(keyring.Seal(Purpose, JsonSerializer.SerializeToUtf8Bytes(session, GatewayJson.Default.Session)));
 
     public Session Create(Principal principal, string path, string version, ClientCapabilities offered, Guid replica) => new(
         Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(16)),

@@ -27,17 +27,23 @@ internal sealed class ToolSearch(GatewayQueries queries, Definitions definitions
     /// <summary>Answers <c>find_tools</c>; the statement proves the key.</summary>
     public async Task FindAsync(McpExchange exchange)
     {
-        using var arguments = JsonDocument.Parse(exchange.Envelope.Arguments.Exists ? exchange.Envelope.Arguments.Of(exchange.Body) : "{}"u8.ToArray(), new JsonDocumentOptions { MaxDepth = 256 });
-        if (!arguments.RootElement.TryGetProperty("query", out var query) || query.ValueKind != JsonValueKind.String || query.GetString() is not { Length: > 0 and <= 1000 } words)
+        using var arguments = JsonDocument.Parse(
+            exchange.Envelope.Arguments.Exists ? exchange.Envelope.Arguments.Of(exchange.Body) : "{}"u8.ToArray(),
+            new JsonDocumentOptions { MaxDepth = 256 });
+        if (!arguments.RootElement.TryGetProperty("query", out var query) || query.ValueKind != JsonValueKind.String
+            || query.GetString() is not { Length: > 0 and <= 1000 } words)
         {
             await AnswerAsync(exchange, "query is missing, empty or longer than 1,000 characters.", tools: null);
             return;
         }
 
-        var limit = arguments.RootElement.TryGetProperty("limit", out var most) && most.ValueKind == JsonValueKind.Number && most.TryGetInt32(out var given) ? Math.Clamp(given, 1, MaxLimit) : DefaultLimit;
+        var limit = arguments.RootElement.TryGetProperty("limit", out var most) && most.ValueKind == JsonValueKind.Number
+            && most.TryGetInt32(out var given)
+                ? Math.Clamp(given, 1, MaxLimit) : DefaultLimit;
         var found = await queries.FindToolsAsync(exchange.Scope.Principal, words, limit, exchange.Aborted);
         var items = found.Select(f => new CatalogItem(
-            f.InstanceId, f.InstanceName, ItemKinds.Tool, f.Name, ExposedNames.Make(f.InstanceName, f.InstanceId, f.Name, config.MaxNameLength), f.Hash, ChatOffline: false)).ToArray();
+            f.InstanceId, f.InstanceName, ItemKinds.Tool, f.Name,
+            ExposedNames.Make(f.InstanceName, f.InstanceId, f.Name, config.MaxNameLength), f.Hash, ChatOffline: false)).ToArray();
         var tools = Describe(items, found, await definitions.GetAsync(items, exchange.Aborted));
         await AnswerAsync(exchange, Encoding.UTF8.GetString(tools.Span), tools);
     }

@@ -15,7 +15,9 @@ namespace Weir.Gateway.Forwarding;
 /// </summary>
 /// <param name="inputPatience">How long a person or model behind the client may take to answer a server.</param>
 /// <param name="freshState">See <see cref="ResponseWriter"/>.</param>
-internal sealed class HttpCallResponder(McpExchange exchange, GovernedCall call, ClientAnswers answers, TimeSpan inputPatience, Func<string> freshState) : ICallResponder, IDisposable
+internal sealed class HttpCallResponder(
+    McpExchange exchange, GovernedCall call, ClientAnswers answers, TimeSpan inputPatience, Func<string> freshState)
+    : ICallResponder, IDisposable
 {
     private readonly HttpResponse _response = exchange.Http.Response;
     private readonly PipeWriter _output = exchange.Http.Response.BodyWriter;
@@ -32,10 +34,13 @@ internal sealed class HttpCallResponder(McpExchange exchange, GovernedCall call,
     public ValueTask NotifyAsync(UpstreamMessage message, CancellationToken ct) => message.Outline.Method switch
     {
         // Of a server's notifications only these belong to a call, and only to one that asked for them.
-        Methods.Progress when exchange.Envelope.ProgressToken.Exists && message.Outline.Params.Exists => WriteEventAsync(output => WriteProgress(output, message), ct),
+        Methods.Progress when exchange.Envelope.ProgressToken.Exists && message.Outline.Params.Exists =>
+            WriteEventAsync(output => WriteProgress(output, message), ct),
         // A legacy client that named no level gets what the server says by itself.
-        Methods.Log when LogLevels.Reaches(LevelOf(message), call.LogLevel ?? (exchange.Modern ? null : "debug")) => WriteEventAsync(output => output.Write(message.Bytes.Span), ct),
-        Methods.ElicitationComplete when !exchange.Modern && call.Offered.Offers(Methods.Elicit) => WriteEventAsync(output => output.Write(message.Bytes.Span), ct),
+        Methods.Log when LogLevels.Reaches(LevelOf(message), call.LogLevel ?? (exchange.Modern ? null : "debug")) =>
+            WriteEventAsync(output => output.Write(message.Bytes.Span), ct),
+        Methods.ElicitationComplete when !exchange.Modern && call.Offered.Offers(Methods.Elicit) =>
+            WriteEventAsync(output => output.Write(message.Bytes.Span), ct),
         _ => ValueTask.CompletedTask,
     };
 

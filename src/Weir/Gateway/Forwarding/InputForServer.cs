@@ -58,13 +58,17 @@ internal readonly record struct InputForServer(ReadOnlyMemory<byte> Responses, s
 
     private static async Task<ClientAnswer> AskOneAsync(GovernedCall call, JsonProperty question, ICallResponder responder, CancellationToken ct)
     {
-        var method = question.Value.ValueKind == JsonValueKind.Object && question.Value.TryGetProperty("method", out var named) && named.ValueKind == JsonValueKind.String ? named.GetString()! : "";
+        var method = question.Value.ValueKind == JsonValueKind.Object && question.Value.TryGetProperty("method", out var named)
+            && named.ValueKind == JsonValueKind.String
+                ? named.GetString()! : "";
         if (!call.Offered.Offers(method))
         {
             throw new UpstreamException(UpstreamFailure.Nonsense, "The server asked the client for input that the client did not offer.");
         }
 
-        ReadOnlyMemory<byte> parameters = question.Value.TryGetProperty("params", out var given) ? JsonSerializer.SerializeToUtf8Bytes(given, GatewayJson.Default.JsonElement) : "{}"u8.ToArray();
+        ReadOnlyMemory<byte> parameters = question.Value.TryGetProperty("params", out var given)
+            ? JsonSerializer.SerializeToUtf8Bytes(given, GatewayJson.Default.JsonElement)
+            : "{}"u8.ToArray();
         ClientAnswer answer;
         try
         {
@@ -75,7 +79,9 @@ internal readonly record struct InputForServer(ReadOnlyMemory<byte> Responses, s
             answer = ServerRequests.NoAnswer(method);
         }
 
-        return answer.IsError ? throw new UpstreamException(UpstreamFailure.Nonsense, $"The client refused {method}, which the server wants to go on.") : answer;
+        return answer.IsError
+            ? throw new UpstreamException(UpstreamFailure.Nonsense, $"The client refused {method}, which the server wants to go on.")
+            : answer;
     }
 
     private static ReadOnlyMemory<byte> Write(JsonProperty[] asked, ClientAnswer[] answers)

@@ -16,7 +16,8 @@ internal sealed class ResponseWriter(ReadOnlyMemory<byte> id, string method, boo
     {
         output.Write("{\"jsonrpc\":\"2.0\",\"id\":"u8);
         output.Write(id.Span);
-        if (modern && freshState is not null && message.Outline.ErrorCode == RpcCodes.UrlElicitationRequired && UrlQuestions.Read(message) is { Count: > 0 } questions)
+        if (modern && freshState is not null && message.Outline.ErrorCode == RpcCodes.UrlElicitationRequired
+            && UrlQuestions.Read(message) is { Count: > 0 } questions)
         {
             output.Write(",\"result\":"u8);
             UrlQuestions.WriteInputRequired(output, questions, freshState());

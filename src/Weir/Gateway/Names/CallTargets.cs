@@ -31,7 +31,8 @@ internal sealed class CallTargets(AgentCatalogs catalogs, Definitions definition
 
     /// <summary>The arguments that a modern request for this target repeats in headers.</summary>
     public async ValueTask<IReadOnlyList<ParamHeader>> ParamHeadersAsync(CallTarget? target, CancellationToken ct) =>
-        target?.Known is { Kind: ItemKinds.Tool } tool && (await definitions.GetAsync([tool], ct))[0] is { } definition ? definition.ParamHeaders : ParamHeaders.None;
+        target?.Known is { Kind: ItemKinds.Tool } tool && (await definitions.GetAsync([tool], ct))[0] is { } definition
+            ? definition.ParamHeaders : ParamHeaders.None;
 
     private async ValueTask<CallTarget?> FindAsync(AgentCatalog catalog, GovernedCall call, CancellationToken ct)
     {

@@ -37,7 +37,9 @@ internal sealed class ClientAnswers(Guid replicaId, TimeProvider time)
     public static Guid? AskedBy(ReadOnlyMemory<byte> body, Envelope response)
     {
         var id = Encoding.UTF8.GetString(response.Id.Of(body.Span));
-        return id.StartsWith("\"weir-", StringComparison.Ordinal) && id.Length > 39 && Guid.TryParseExact(id.AsSpan(6, 32), "N", out var replica) ? replica : null;
+        return id.StartsWith("\"weir-", StringComparison.Ordinal) && id.Length > 39
+            && Guid.TryParseExact(id.AsSpan(6, 32), "N", out var replica)
+                ? replica : null;
     }
 
     /// <summary>Takes a client's response; one that answers nothing is nobody's and is dropped.</summary>

@@ -17,7 +17,8 @@ internal static class LegacyQuestions
 
         using var document = JsonDocument.Parse(parameters, new JsonDocumentOptions { MaxDepth = 128 });
         var root = document.RootElement;
-        var byUrl = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("mode", out var mode) && mode.ValueKind == JsonValueKind.String && mode.ValueEquals("url"u8);
+        var byUrl = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("mode", out var mode)
+            && mode.ValueKind == JsonValueKind.String && mode.ValueEquals("url"u8);
         if (!byUrl || root.TryGetProperty("elicitationId", out _))
         {
             return parameters;

@@ -34,7 +34,8 @@ internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid r
     /// <summary>The ticket in a request, where it is one of Weir's; a server's own state is null.</summary>
     public ParkTicket? Read(GovernedCall call)
     {
-        if (call.Envelope.RequestState is not { } state || !state.StartsWith(Prefix, StringComparison.Ordinal) || !Base64Url.IsValid(state.AsSpan(Prefix.Length)))
+        if (call.Envelope.RequestState is not { } state || !state.StartsWith(Prefix, StringComparison.Ordinal)
+            || !Base64Url.IsValid(state.AsSpan(Prefix.Length)))
         {
             return null;
         }
@@ -57,7 +58,8 @@ internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid r
     /// <exception cref="WeirException">It was denied, which ends the call; or it is not parked here, or is being carried by another retry.</exception>
     public async Task ResumeAsync(ParkTicket ticket, GovernedCall call, HttpCallResponder client, CancellationToken aborted)
     {
-        if (!_parked.TryGetValue(ticket.Call, out var parked) || parked.Round != ticket.Round || !_parked.TryRemove(new KeyValuePair<Guid, Parked>(ticket.Call, parked)))
+        if (!_parked.TryGetValue(ticket.Call, out var parked) || parked.Round != ticket.Round
+            || !_parked.TryRemove(new KeyValuePair<Guid, Parked>(ticket.Call, parked)))
         {
             throw Unknown();
         }
@@ -145,7 +147,8 @@ internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid r
     }
 
     public static WeirException Unknown() => new(
-        ErrorCode.InvalidArgument, "requestState is not of a call that waits: it was answered already, has expired, or belongs to another call.", "Call anew, without requestState.");
+        ErrorCode.InvalidArgument, "requestState is not of a call that waits: "
+            + "it was answered already, has expired, or belongs to another call.", "Call anew, without requestState.");
 
     private sealed class Parked(Guid id)
     {

@@ -11,7 +11,9 @@ namespace Weir.Gateway.Questions;
 /// What a legacy server asks in the middle of one call: put to the client that made the call and offers it, answered for everything
 /// else. Several may be open at once; while one is, the call's patience does not run.
 /// </summary>
-internal sealed class ServerRequests(UpstreamClient upstream, UpstreamSession session, ICallResponder responder, Patience patience, TimeProvider time, ILogger logger, CancellationToken ct)
+internal sealed class ServerRequests(
+    UpstreamClient upstream, UpstreamSession session, ICallResponder responder, Patience patience,
+    TimeProvider time, ILogger logger, CancellationToken ct)
 {
     /// <summary>How long a server may take to hear that nobody answers.</summary>
     private static readonly TimeSpan LastWord = TimeSpan.FromSeconds(2);

@@ -64,7 +64,8 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
     /// <param name="begin">Subscribes to resources before the stream begins: gets what to call when one of them changed (the URI that the client knows),
     /// answers the URIs that were agreed to and what ends them.</param>
     /// <param name="permitted">Ends those subscriptions that are no longer permitted.</param>
-    /// <exception cref="WeirException">WR002: the principal is not good; WR008: it has too many streams, or its organization too much open. Nothing was sent yet.</exception>
+    /// <exception cref="WeirException">WR002: the principal is not good; WR008: it has too many streams, or its organization too much open.
+    /// Nothing was sent yet.</exception>
     public async Task StreamAsync(
         HttpContext http, string principal, ChangeFilter filter, Func<CancellationToken, Task<AgentCatalog>> load,
         Func<Action<string>, CancellationToken, Task<Subscribed>> begin, Func<CancellationToken, Task> permitted)
@@ -178,7 +179,8 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
             EventStream.WriteMessage(http.Response.BodyWriter, output => WriteNotification(output, Methods.Acknowledged, filter, json =>
             {
                 json.WriteStartObject("notifications"u8);
-                foreach (var (wanted, name) in (ReadOnlySpan<(bool, string)>)[(filter.Tools, "toolsListChanged"), (filter.Prompts, "promptsListChanged"), (filter.Resources, "resourcesListChanged")])
+                foreach (var (wanted, name) in (ReadOnlySpan<(bool, string)>)[
+                    (filter.Tools, "toolsListChanged"), (filter.Prompts, "promptsListChanged"), (filter.Resources, "resourcesListChanged")])
                 {
                     if (wanted)
                     {
@@ -211,7 +213,8 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
     /// <summary>A modern client whose stream ends with the replica gets the result that says so.</summary>
     private async Task EndAsync(HttpContext http, ChangeFilter filter)
     {
-        if (!filter.IsModern || !lifetime.ApplicationStopping.IsCancellationRequested || http.RequestAborted.IsCancellationRequested || !http.Response.HasStarted)
+        if (!filter.IsModern || !lifetime.ApplicationStopping.IsCancellationRequested
+            || http.RequestAborted.IsCancellationRequested || !http.Response.HasStarted)
         {
             return;
         }
@@ -267,7 +270,8 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
         var prints = Lists.ToDictionary(l => l.Kind, _ => new StringBuilder(), StringComparer.Ordinal);
         foreach (var item in catalog.Items)
         {
-            prints[item.Kind == ItemKinds.Template ? ItemKinds.Resource : item.Kind].Append(item.ExposedName).Append(' ').Append(Convert.ToHexString(item.Hash)).Append('\n');
+            prints[item.Kind == ItemKinds.Template ? ItemKinds.Resource : item.Kind]
+                .Append(item.ExposedName).Append(' ').Append(Convert.ToHexString(item.Hash)).Append('\n');
         }
 
         return prints.ToDictionary(p => p.Key, p => p.Value.ToString(), StringComparer.Ordinal);
@@ -286,7 +290,8 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
         /// <summary>Null until it is known; then every hint is heard.</summary>
         public Guid? OrganizationId { get; set; }
 
-        public Channel<Change> Events { get; } = Channel.CreateBounded<Change>(new BoundedChannelOptions(Backlog) { SingleReader = true, FullMode = BoundedChannelFullMode.DropOldest });
+        public Channel<Change> Events { get; } = Channel.CreateBounded<Change>(
+            new BoundedChannelOptions(Backlog) { SingleReader = true, FullMode = BoundedChannelFullMode.DropOldest });
     }
 }
 

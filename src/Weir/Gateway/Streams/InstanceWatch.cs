@@ -32,7 +32,8 @@ internal sealed class InstanceWatch
 
     /// <param name="owns">Whether what <paramref name="open"/> opens is this watch's alone, and ends with it.</param>
     public InstanceWatch(
-        UpstreamTarget target, Func<CancellationToken, Task<UpstreamSession>> open, bool owns, UpstreamClient upstream, Func<Guid, Task> listChanged, TimeProvider time, ILogger logger) =>
+        UpstreamTarget target, Func<CancellationToken, Task<UpstreamSession>> open, bool owns, UpstreamClient upstream,
+        Func<Guid, Task> listChanged, TimeProvider time, ILogger logger) =>
         (_target, _open, _owns, _upstream, _listChanged, _time, _logger) = (target, open, owns, upstream, listChanged, time, logger);
 
     /// <summary>False when the last subscriber has just left.</summary>
@@ -171,7 +172,8 @@ internal sealed class InstanceWatch
         }
     }
 
-    /// <summary>One listening request that names all; when something is subscribed to or not any more, a new one takes its place before the old one ends.</summary>
+    /// <summary>One listening request that names all; when something is subscribed to or not any more, a new one takes its place before the
+    /// old one ends.</summary>
     private async Task ListenModernAsync(UpstreamSession session)
     {
         UpstreamExchange? before = null;

@@ -36,7 +36,8 @@ internal sealed class Subscription(Guid instanceId, string? uri, Action updated,
 /// Listens to servers for as long as somebody here wants to hear of them: one stream per server, whoever many listen. What is heard of
 /// a list only makes the catalog look; who may know of it is decided there.
 /// </summary>
-internal sealed class InstanceWatches(UpstreamClient upstream, UpstreamSessions sessions, Func<Guid, Task> listChanged, TimeProvider time, ILogger<InstanceWatches> logger)
+internal sealed class InstanceWatches(
+    UpstreamClient upstream, UpstreamSessions sessions, Func<Guid, Task> listChanged, TimeProvider time, ILogger<InstanceWatches> logger)
 {
     /// <summary>How long who subscribes waits for a server that does not listen.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);

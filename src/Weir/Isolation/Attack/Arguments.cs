@@ -20,11 +20,14 @@ internal static class Arguments
     public static string? KindOf(Parameter parameter) => Kinds.FirstOrDefault(k => parameter.Name.Contains(k.Part, StringComparison.Ordinal)).Kind;
 
     /// <summary>Whether a parameter names something; a key's public part does, and what a request document holds.</summary>
-    public static bool IsId(Parameter parameter) => parameter.Type == "uuid" || parameter is { Type: "text", Name: "key_id" } or { Type: "jsonb", Name: "request" };
+    public static bool IsId(Parameter parameter) =>
+        parameter.Type == "uuid" || parameter is { Type: "text", Name: "key_id" } or { Type: "jsonb", Name: "request" };
 
     public static string IdFor(Parameter parameter, IReadOnlyDictionary<string, string> ids)
     {
-        var id = KindOf(parameter) is { } kind && ids.TryGetValue(kind == "request" && parameter.Type == "jsonb" ? "server" : kind, out var known) ? known : ids["organization"];
+        var id = KindOf(parameter) is { } kind
+            && ids.TryGetValue(kind == "request" && parameter.Type == "jsonb" ? "server" : kind, out var known)
+                ? known : ids["organization"];
         return parameter.Type == "jsonb" ? $$"""{"action":"stop","server_instance_id":"{{id}}"}""" : id;
     }
 

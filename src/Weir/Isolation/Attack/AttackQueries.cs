@@ -6,7 +6,8 @@ namespace Weir.Isolation.Attack;
 /// <summary>The statements of the attack. They are made of what the live database has; values are parameters.</summary>
 internal static class AttackQueries
 {
-    public const string IsEmbeddedIssuer = "select coalesce(obj_description(to_regclass('auth.users'), 'pg_class') like 'user: logins of the embedded issuer%', false)";
+    public const string IsEmbeddedIssuer =
+        "select coalesce(obj_description(to_regclass('auth.users'), 'pg_class') like 'user: logins of the embedded issuer%', false)";
     public const string CreateUser = "select weir.create_user($1, 'not a hash')";
     public const string InsertUser = "insert into auth.users (id, email, email_confirmed_at) values (weir.uuid_v7(), $1, now()) returning id";
 
@@ -45,7 +46,8 @@ internal static class AttackQueries
     ];
 
     /// <summary>The rows that one of these ids names, counted: 0 where all of them are another tenant's.</summary>
-    public static string? Count(Table table) => table.Readable.Where(c => c is "id" || c.EndsWith("_id", StringComparison.Ordinal)).ToArray() is { Length: > 0 } ids
+    public static string? Count(Table table) => table.Readable
+        .Where(c => c is "id" || c.EndsWith("_id", StringComparison.Ordinal)).ToArray() is { Length: > 0 } ids
         ? $"select count(*)::text from {table.Object} where {string.Join(" or ", ids.Select(c => $"{Name(c)}::text = any($1)"))}"
         : null;
 
@@ -72,7 +74,10 @@ internal static class AttackQueries
     /// <summary>A temporary table in front of each of Weir's, with rows that make somebody else the owner of a tenant.</summary>
     public static string Shadow(Surface surface, IEnumerable<string> everything, Func<string, string> forge)
     {
-        var rows = everything.Select(row => (Object: row[..row.IndexOf(' ', StringComparison.Ordinal)], Row: row[(row.IndexOf(' ', StringComparison.Ordinal) + 1)..])).ToLookup(r => r.Object, r => r.Row);
+        var rows = everything
+            .Select(row => (Object: row[..row.IndexOf(' ', StringComparison.Ordinal)],
+                Row: row[(row.IndexOf(' ', StringComparison.Ordinal) + 1)..]))
+            .ToLookup(r => r.Object, r => r.Row);
         return Block(surface.Tables.DistinctBy(t => t.Name).SelectMany(t => new[]
         {
             $"create temporary table {Name(t.Name)} as table {t.Object} with no data;",

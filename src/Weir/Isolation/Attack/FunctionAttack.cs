@@ -36,7 +36,8 @@ internal sealed partial class FunctionAttack(Rehearsal database, Victim victim, 
             plain.Add(await AnswerAsync(function, call));
         }
 
-        var shadow = AttackQueries.Shadow(surface, victim.Rows, row => row.Replace(victim.Tenant.OwnerId.ToString(), attacker.OwnerId.ToString(), StringComparison.Ordinal));
+        var shadow = AttackQueries.Shadow(surface, victim.Rows, row => row.Replace(
+            victim.Tenant.OwnerId.ToString(), attacker.OwnerId.ToString(), StringComparison.Ordinal));
         // The owner makes them, for whoever may make some of their own.
         var made = await database.TryAsync(new Actor("none", ""), shadow, [], ct, async () =>
         {
@@ -45,7 +46,8 @@ internal sealed partial class FunctionAttack(Rehearsal database, Victim victim, 
             {
                 if (await AnswerAsync(function, call) is { } answer && answer != before)
                 {
-                    ledger.Find("attack-shadow", function.Object, $"with temporary tables of Weir's names it answers {Excerpt(answer)}, without them {Excerpt(before)}");
+                    ledger.Find("attack-shadow", function.Object,
+                        $"with temporary tables of Weir's names it answers {Excerpt(answer)}, without them {Excerpt(before)}");
                 }
             }
         });

@@ -18,7 +18,8 @@ internal sealed class IdentityAttack(Rehearsal database, Victim victim, Tenant a
 
         foreach (var (name, value) in Settings())
         {
-            await database.TryAsync(attacker.Owner, AttackQueries.Set, [Sql.Text(name), Sql.Text(value)], ct, () => LookAsync(null, everything, $"with the setting {name}"));
+            await database.TryAsync(attacker.Owner, AttackQueries.Set, [Sql.Text(name), Sql.Text(value)], ct,
+                () => LookAsync(null, everything, $"with the setting {name}"));
         }
 
         foreach (var role in await database.QueryAsync(AttackQueries.RolesBeyond, [], row => row.GetString(0), ct))
@@ -34,7 +35,8 @@ internal sealed class IdentityAttack(Rehearsal database, Victim victim, Tenant a
         var attempt = await database.TryAsync(actor ?? attacker.Owner, everything, [], ct);
         foreach (var row in attempt.Rows.Where(row => victim.TraceIn(row, []) is not null))
         {
-            ledger.Find("attack-identity", row[..row.IndexOf(' ', StringComparison.Ordinal)], $"{how} the rows of an organization are read by who is not in it");
+            ledger.Find("attack-identity", row[..row.IndexOf(' ', StringComparison.Ordinal)],
+                $"{how} the rows of an organization are read by who is not in it");
         }
     }
 

@@ -27,7 +27,8 @@ internal static class IsolationAttack
         var ledger = new Ledger();
         var tables = new TableAttack(database, victim, attacker, ledger, cancellationToken);
         var functions = new FunctionAttack(database, victim, attacker, ledger, cancellationToken);
-        (string Name, Actor Actor)[] actors = [("another organization's owner", attacker.Owner), ("another organization's member", attacker.Member), ("anon", Actor.Nobody)];
+        (string Name, Actor Actor)[] actors =
+            [("another organization's owner", attacker.Owner), ("another organization's member", attacker.Member), ("anon", Actor.Nobody)];
         foreach (var (name, actor) in actors) // 3
         {
             await tables.RunAsync(surface, name, actor);

@@ -5,14 +5,20 @@ internal sealed class Ledger
 {
     private static readonly Dictionary<string, (string Promise, string Fix)> Kinds = new(StringComparer.Ordinal)
     {
-        ["attack-read"] = ("Nobody reads another organization's rows.", "Put the policies and grants of {0} back as migrated; weir isolation check without --attack may name the one."),
+        ["attack-read"] = ("Nobody reads another organization's rows.",
+            "Put the policies and grants of {0} back as migrated; weir isolation check without --attack may name the one."),
         ["attack-write"] = ("anon and authenticated write no table.", "Revoke what they have on {0} beyond select."),
-        ["attack-answer"] = ("A published function answers nothing of another organization's.", "Put back what binds {0} and the function behind it to the caller's organizations."),
-        ["attack-oracle"] = ("An id of another organization's is answered as one that does not exist.", "Let {0} and the function behind it look things up by the caller's organizations, and refuse both cases in the same way."),
-        ["attack-change"] = ("A published function changes nothing of another organization's.", "Put back what binds {0} and the function behind it to the caller's organizations."),
-        ["attack-identity"] = ("Only a verified subject, in the one setting that Weir writes, is somebody.", "Put weir.actor_id() and the policies back as migrated."),
+        ["attack-answer"] = ("A published function answers nothing of another organization's.",
+            "Put back what binds {0} and the function behind it to the caller's organizations."),
+        ["attack-oracle"] = ("An id of another organization's is answered as one that does not exist.",
+            "Let {0} and the function behind it look things up by the caller's organizations, and refuse both cases in the same way."),
+        ["attack-change"] = ("A published function changes nothing of another organization's.",
+            "Put back what binds {0} and the function behind it to the caller's organizations."),
+        ["attack-identity"] = ("Only a verified subject, in the one setting that Weir writes, is somebody.",
+            "Put weir.actor_id() and the policies back as migrated."),
         ["attack-weir"] = ("What is in the schema weir has no name for an API role.", "Revoke usage on the schema weir, and what was granted on {0}."),
-        ["attack-shadow"] = ("A caller's temporary objects change no answer.", "Set search_path = pg_catalog, pg_temp on the function behind {0}, and qualify every name in it."),
+        ["attack-shadow"] = ("A caller's temporary objects change no answer.",
+            "Set search_path = pg_catalog, pg_temp on the function behind {0}, and qualify every name in it."),
     };
 
     private readonly Dictionary<(string Id, string Object), Finding> _findings = [];
@@ -29,7 +35,8 @@ internal sealed class Ledger
 
     public void Tried() => Attempts++;
 
-    public void NotTried(string id, string @object, string why) => _notes.Add(new Finding(id, @object, why, Kinds[id].Promise, "Give the owner what it takes, and attack again."));
+    public void NotTried(string id, string @object, string why) =>
+        _notes.Add(new Finding(id, @object, why, Kinds[id].Promise, "Give the owner what it takes, and attack again."));
 
     public void Find(string id, string @object, string found)
     {

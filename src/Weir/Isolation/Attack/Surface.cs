@@ -31,7 +31,8 @@ internal sealed record Surface(IReadOnlyList<Table> Tables, IReadOnlyList<Functi
 
     public static async Task<Surface> LoadAsync(Rehearsal database, CancellationToken cancellationToken) => new(
         await database.QueryAsync(TablesSql, [Sql.Jsonb(Definers.Json)], row => new Table(
-            row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3), row.GetFieldValue<string[]>(4), row.GetFieldValue<string[]>(5)), cancellationToken),
+            row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3),
+            row.GetFieldValue<string[]>(4), row.GetFieldValue<string[]>(5)), cancellationToken),
         await database.QueryAsync(FunctionsSql, [Sql.Jsonb(Definers.Json)], row => new Function(
             row.GetString(0), row.GetString(1), row.GetString(2), Parameters(row)), cancellationToken));
 

@@ -47,7 +47,8 @@ internal sealed class TenantBuilder(Rehearsal database, Surface surface, Cancell
     {
         var token = Random(43);
         await CallAsync(owner, "create_organization", "organization", ("name", _marker));
-        await CallAsync(owner, "invite_member", null, ("organization_id", _ids["organization"]), ("email", Email("member")), ("role", "member"), ("token", token));
+        await CallAsync(owner, "invite_member", null, ("organization_id", _ids["organization"]),
+            ("email", Email("member")), ("role", "member"), ("token", token));
         await CallAsync(member, "accept_invitation", null, ("token", token));
     }
 
@@ -91,7 +92,9 @@ internal sealed class TenantBuilder(Rehearsal database, Surface surface, Cancell
         var answer = JsonElement.Parse((await database.ActAsync(actor, sql, parameters, ct))[0]);
         if (answer.TryGetProperty("error", out var error))
         {
-            throw new WeirException(ErrorCode.Conflict, $"The attack could not make its tenants: {name} answered {error.GetString()}, {answer.GetProperty("message").GetString()}.");
+            throw new WeirException(ErrorCode.Conflict,
+                $"The attack could not make its tenants: {name} answered {error.GetString()}, "
+                + $"{answer.GetProperty("message").GetString()}.");
         }
 
         if (keep is not null)

@@ -25,7 +25,8 @@ internal sealed partial class Victim
     {
         var everything = AttackQueries.Everything(surface);
         var rows = await ReadAsync(database, tenant.Owner, everything, cancellationToken);
-        var known = (await ReadAsync(database, attacker.Owner, everything, cancellationToken)).Where(row => !row.Contains(tenant.Marker, StringComparison.Ordinal)).SelectMany(IdsIn);
+        var known = (await ReadAsync(database, attacker.Owner, everything, cancellationToken))
+            .Where(row => !row.Contains(tenant.Marker, StringComparison.Ordinal)).SelectMany(IdsIn);
         if (!rows.Any(row => row.Contains(tenant.Marker, StringComparison.Ordinal)))
         {
             // Whoever does not see its own rows proves nothing by not seeing another's.
@@ -36,7 +37,8 @@ internal sealed partial class Victim
     }
 
     public async Task<bool> IsChangedAsync(CancellationToken cancellationToken) =>
-        !(await ReadAsync(_database, Tenant.Owner, _everything, cancellationToken)).Order(StringComparer.Ordinal).SequenceEqual(Rows.Order(StringComparer.Ordinal), StringComparer.Ordinal);
+        !(await ReadAsync(_database, Tenant.Owner, _everything, cancellationToken)).Order(StringComparer.Ordinal)
+            .SequenceEqual(Rows.Order(StringComparer.Ordinal), StringComparer.Ordinal);
 
     /// <summary>What of the tenant is in a text, other than what the attacker said itself; null: nothing.</summary>
     public string? TraceIn(string text, IEnumerable<string> said) =>

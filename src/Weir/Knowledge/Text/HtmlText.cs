@@ -24,7 +24,8 @@ internal sealed partial class HtmlText
     /// <summary>Tags that have no end, or need none.</summary>
     private static readonly HashSet<string> Unended = new(StringComparer.OrdinalIgnoreCase)
     {
-        "area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "image", "img", "input", "keygen", "link", "meta", "param", "source", "track", "wbr",
+        "area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "image", "img", "input", "keygen", "link",
+        "meta", "param", "source", "track", "wbr",
         "html", "head", "body", "p", "li", "dt", "dd", "option", "optgroup", "rb", "rp", "rt", "rtc", "colgroup", "thead", "tbody", "tfoot", "tr", "td", "th",
     };
 
@@ -37,7 +38,8 @@ internal sealed partial class HtmlText
     private static readonly HashSet<string> Blocks = new(StringComparer.OrdinalIgnoreCase)
     {
         "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "dialog", "dir", "div", "dl", "dt", "fieldset", "figcaption", "figure",
-        "footer", "form", "header", "hgroup", "hr", "main", "menu", "nav", "ol", "p", "pre", "search", "section", "summary", "table", "tbody", "tfoot", "thead", "ul",
+        "footer", "form", "header", "hgroup", "hr", "main", "menu", "nav", "ol", "p", "pre",
+        "search", "section", "summary", "table", "tbody", "tfoot", "thead", "ul",
     };
 
     private readonly List<Section> _sections = [];

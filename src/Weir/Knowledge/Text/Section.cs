@@ -17,7 +17,9 @@ internal sealed class HeadingPath
 
     private readonly List<(int Level, string Text)> _open = [];
 
-    public string Text => string.Join(Separator, _open.Select(h => h.Text)) is { Length: > MaxPath } path ? Cut(path, MaxPath) : string.Join(Separator, _open.Select(h => h.Text));
+    public string Text =>
+        string.Join(Separator, _open.Select(h => h.Text)) is { Length: > MaxPath } path
+            ? Cut(path, MaxPath) : string.Join(Separator, _open.Select(h => h.Text));
 
     /// <summary>A heading ends those of its level and below.</summary>
     public void Enter(int level, string text)

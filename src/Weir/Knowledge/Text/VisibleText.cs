@@ -4,7 +4,8 @@ using Weir.Catalog;
 
 namespace Weir.Knowledge.Text;
 
-/// <summary>A document's text as a person who reads it sees it: without what hides in it, and without characters of private use, whose meaning left with their font.</summary>
+/// <summary>A document's text as a person who reads it sees it: without what hides in it, and without characters of private use, whose
+/// meaning left with their font.</summary>
 internal static class VisibleText
 {
     public static string Of(string text)

@@ -6,7 +6,8 @@ using Weir.Errors;
 
 namespace Weir.Knowledge.Vectors;
 
-/// <summary>One request to a service outside, and its JSON answer: bounded in time and size, and its failures typed. Nothing of an answer that is no success is passed on.</summary>
+/// <summary>One request to a service outside, and its JSON answer: bounded in time and size, and its failures typed. Nothing of an answer
+/// that is no success is passed on.</summary>
 internal static class OutgoingJson
 {
     /// <param name="name">Whom it goes to, in an error.</param>
@@ -46,7 +47,8 @@ internal static class OutgoingJson
 
     /// <summary>The key that the operator put into the environment.</summary>
     /// <exception cref="WeirException">WR010: it is not there.</exception>
-    public static string Key(Func<string, string?> environment, string variable) => environment(variable) is { Length: > 0 } key && key.All(c => c is > ' ' and < '\x7f')
+    public static string Key(Func<string, string?> environment, string variable) => environment(variable) is { Length: > 0 } key
+        && key.All(c => c is > ' ' and < '\x7f')
         ? key
         : throw new WeirException(ErrorCode.NotSupported, $"The environment variable {variable} holds no key.");
 

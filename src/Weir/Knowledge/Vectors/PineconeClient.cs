@@ -32,7 +32,10 @@ internal sealed class PineconeClient(PineconeConfig config, EgressHttp egress, F
         {
             using var answer = await PostAsync(index, "vectors/upsert", new
             {
-                vectors = batch.Select(v => new { id = v.ChunkId, values = v.Values, metadata = new { datastore_id = v.DatastoreId, document_id = v.DocumentId } }),
+                vectors = batch.Select(v => new
+                {
+                    id = v.ChunkId, values = v.Values, metadata = new { datastore_id = v.DatastoreId, document_id = v.DocumentId },
+                }),
                 @namespace = organizationId,
             }, ct);
         }
@@ -40,7 +43,8 @@ internal sealed class PineconeClient(PineconeConfig config, EgressHttp egress, F
 
     /// <summary>The nearest first, of these datastores only.</summary>
     /// <exception cref="WeirException">As for <see cref="UpsertAsync"/>.</exception>
-    public async Task<IReadOnlyList<Hit>> QueryAsync(string index, Guid organizationId, float[] vector, IEnumerable<Guid> datastoreIds, int limit, CancellationToken ct)
+    public async Task<IReadOnlyList<Hit>> QueryAsync(
+        string index, Guid organizationId, float[] vector, IEnumerable<Guid> datastoreIds, int limit, CancellationToken ct)
     {
         using var answer = await PostAsync(index, "query", new Dictionary<string, object>(StringComparer.Ordinal)
         {
@@ -54,7 +58,8 @@ internal sealed class PineconeClient(PineconeConfig config, EgressHttp egress, F
             ["includeValues"] = false,
             ["includeMetadata"] = false,
         }, ct);
-        if (answer.RootElement.ValueKind != JsonValueKind.Object || !answer.RootElement.TryGetProperty("matches", out var matches) || matches.ValueKind != JsonValueKind.Array)
+        if (answer.RootElement.ValueKind != JsonValueKind.Object || !answer.RootElement.TryGetProperty("matches", out var matches)
+            || matches.ValueKind != JsonValueKind.Array)
         {
             throw Broken();
         }
@@ -63,7 +68,8 @@ internal sealed class PineconeClient(PineconeConfig config, EgressHttp egress, F
         foreach (var match in matches.EnumerateArray())
         {
             // An id that is none of ours is nobody's chunk.
-            if (match.ValueKind == JsonValueKind.Object && match.TryGetProperty("id", out var id) && id.ValueKind == JsonValueKind.String && Guid.TryParseExact(id.GetString(), "D", out var chunk)
+            if (match.ValueKind == JsonValueKind.Object && match.TryGetProperty("id", out var id) && id.ValueKind == JsonValueKind.String
+                && Guid.TryParseExact(id.GetString(), "D", out var chunk)
                 && match.TryGetProperty("score", out var score) && score.ValueKind == JsonValueKind.Number && score.TryGetDouble(out var value))
             {
                 hits.Add(new Hit(chunk, value));
@@ -103,7 +109,8 @@ internal sealed class PineconeClient(PineconeConfig config, EgressHttp egress, F
     {
         if (!config.Indexes.Contains(index, StringComparer.Ordinal))
         {
-            throw new WeirException(ErrorCode.Forbidden, $"The index {index} is not one that this Weir uses.", "Only the operator can name it, with knowledge.pinecone.indexes.");
+            throw new WeirException(ErrorCode.Forbidden, $"The index {index} is not one that this Weir uses.",
+                "Only the operator can name it, with knowledge.pinecone.indexes.");
         }
 
         if (_hosts.TryGetValue(index, out var known) && time.GetElapsedTime(known.At) < HostLifetime)
@@ -113,7 +120,8 @@ internal sealed class PineconeClient(PineconeConfig config, EgressHttp egress, F
 
         using var request = Request(HttpMethod.Get, new Uri(config.Url, "/indexes/" + Uri.EscapeDataString(index)));
         using var answer = await SendAsync(egress.Operator, request, ct);
-        var host = answer.RootElement.ValueKind == JsonValueKind.Object && answer.RootElement.TryGetProperty("host", out var name) && name.ValueKind == JsonValueKind.String
+        var host = answer.RootElement.ValueKind == JsonValueKind.Object && answer.RootElement.TryGetProperty("host", out var name)
+            && name.ValueKind == JsonValueKind.String
             && Uri.TryCreate($"{config.Url.Scheme}://{name.GetString()}/", UriKind.Absolute, out var url) && url.PathAndQuery == "/" ? url : throw Broken();
         egress.CheckUrl(host);
         _hosts[index] = (host, time.GetTimestamp());

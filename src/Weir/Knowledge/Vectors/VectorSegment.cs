@@ -67,7 +67,8 @@ internal sealed class VectorSegment(Guid[] chunkIds, float[] values, int dimensi
 internal sealed class NearestHits(int limit)
 {
     // The worst is first out: of equal scores the larger id.
-    private static readonly Comparer<Hit> WorstFirst = Comparer<Hit>.Create((a, b) => a.Score.CompareTo(b.Score) is var c and not 0 ? c : b.ChunkId.CompareTo(a.ChunkId));
+    private static readonly Comparer<Hit> WorstFirst =
+        Comparer<Hit>.Create((a, b) => a.Score.CompareTo(b.Score) is var c and not 0 ? c : b.ChunkId.CompareTo(a.ChunkId));
 
     private readonly PriorityQueue<Hit, Hit> _hits = new(limit + 1, WorstFirst);
 

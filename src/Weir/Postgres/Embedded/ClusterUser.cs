@@ -37,7 +37,9 @@ internal sealed record ClusterUser
             : accounts.Contains("nobody") && Tool.Find("setpriv") is not null ? new ClusterUser(Way.SetPriv, "nobody")
             // A user namespace in which root looks like somebody: enough for PostgreSQL, though the files stay root's.
             : Tool.Find("unshare") is not null ? new ClusterUser(Way.Unshare, "root")
-            : throw new WeirException(ErrorCode.NotSupported, "PostgreSQL refuses to run as root, and there is no account for it: create one named postgres, or run Weir as an ordinary user.");
+            : throw new WeirException(ErrorCode.NotSupported,
+                "PostgreSQL refuses to run as root, and there is no account for it: "
+                + "create one named postgres, or run Weir as an ordinary user.");
     }
 
     /// <summary>The account that a cluster already belongs to: a better one may have come since, but the files are that one's.</summary>
@@ -54,7 +56,9 @@ internal sealed record ClusterUser
             "postgres" => new ClusterUser(Way.Named, "postgres"),
             "nobody" => new ClusterUser(Way.SetPriv, "nobody"),
             "root" => new ClusterUser(Way.Unshare, "root"),
-            var other => throw new WeirException(ErrorCode.Conflict, $"The cluster {cluster} belongs to {other}, as whom root does not run it.", $"Run Weir as {other}, or give the files to postgres."),
+            var other => throw new WeirException(ErrorCode.Conflict,
+                $"The cluster {cluster} belongs to {other}, as whom root does not run it.",
+                $"Run Weir as {other}, or give the files to postgres."),
         };
     }
 

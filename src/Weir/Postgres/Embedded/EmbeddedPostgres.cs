@@ -26,7 +26,9 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
     private Lifeline? _server;
     private Task _supervision = Task.CompletedTask;
 
-    private EmbeddedPostgres(EmbeddedPostgresOptions options, PostgresBinaries binaries, ClusterUser user, string root, ClusterState state, ILogger logger, TimeProvider time) =>
+    private EmbeddedPostgres(
+        EmbeddedPostgresOptions options, PostgresBinaries binaries, ClusterUser user, string root, ClusterState state,
+        ILogger logger, TimeProvider time) =>
         (_options, Binaries, _user, _root, _state, _logger, _time) = (options, binaries, user, root, state, logger, time);
 
     public PostgresBinaries Binaries { get; }
@@ -87,7 +89,9 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         string root, PostgresBinaries? given, ILogger logger, CancellationToken cancellationToken)
     {
         var version = Path.Combine(root, "data", "PG_VERSION");
-        int? major = File.Exists(version) ? int.Parse((await File.ReadAllTextAsync(version, cancellationToken)).Trim(), System.Globalization.CultureInfo.InvariantCulture) : null;
+        int? major = File.Exists(version)
+            ? int.Parse((await File.ReadAllTextAsync(version, cancellationToken)).Trim(), System.Globalization.CultureInfo.InvariantCulture)
+            : null;
         var installer = new PostgresInstaller(Path.Combine(Path.GetDirectoryName(root)!, "programs"), logger);
         var binaries = given ?? await PostgresBinaries.FindAsync(major, cancellationToken)
             ?? await installer.FindAsync(major, cancellationToken)
@@ -119,12 +123,16 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         await RunAsUserAsync(_user.Start("sh", "-c", "umask 077; printf %s \"$WEIR_PASSWORD\" >\"$1\"", "sh", passwordFile), "preparing", cancellationToken,
             ("WEIR_PASSWORD", _state.SuperuserPassword));
         await RunAsUserAsync(
-            _user.Start(Binaries.InitDb, "-D", unfinished, "-U", Superuser, "--auth=scram-sha-256", $"--pwfile={passwordFile}", "-E", "UTF8", "--locale=C.UTF-8", "--data-checksums"),
+            _user.Start(Binaries.InitDb, "-D", unfinished, "-U", Superuser, "--auth=scram-sha-256", $"--pwfile={passwordFile}",
+                "-E", "UTF8", "--locale=C.UTF-8", "--data-checksums"),
             "initdb", cancellationToken);
-        await RunAsUserAsync(_user.Start("sh", "-c", "rm -f \"$1\" && mv \"$2\" \"$3\"", "sh", passwordFile, unfinished, Cluster), "finishing", cancellationToken);
+        await RunAsUserAsync(_user.Start("sh", "-c", "rm -f \"$1\" && mv \"$2\" \"$3\"", "sh", passwordFile, unfinished, Cluster),
+            "finishing", cancellationToken);
     }
 
-    private async Task RunAsUserAsync(System.Diagnostics.ProcessStartInfo start, string what, CancellationToken cancellationToken, params (string Name, string Value)[] environment)
+    private async Task RunAsUserAsync(
+        System.Diagnostics.ProcessStartInfo start, string what, CancellationToken cancellationToken,
+        params (string Name, string Value)[] environment)
     {
         Binaries.AddTo(start);
         foreach (var (name, value) in environment)
@@ -142,7 +150,11 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
     /// <summary>Returns when the server answers; throws when it ends before that.</summary>
     private async Task LaunchAsync(CancellationToken cancellationToken)
     {
-        string[] settings = [.. _options.Settings, "listen_addresses=127.0.0.1", $"port={Port}", "unix_socket_directories=", "password_encryption=scram-sha-256", "logging_collector=off"];
+        string[] settings =
+        [
+            .. _options.Settings, "listen_addresses=127.0.0.1", $"port={Port}", "unix_socket_directories=",
+            "password_encryption=scram-sha-256", "logging_collector=off",
+        ];
         _server?.Dispose();
         var server = _server = Lifeline.Start(_user, Binaries, Log, ["-D", Cluster, .. settings.SelectMany(s => new[] { "-c", s })]);
 
@@ -161,7 +173,9 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
             }
             catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidPassword)
             {
-                throw new WeirException(ErrorCode.Conflict, $"The cluster in {_root} does not take the password in {ClusterState.FileName}.", "Put back the file that belongs to it.", e);
+                throw new WeirException(ErrorCode.Conflict,
+                    $"The cluster in {_root} does not take the password in {ClusterState.FileName}.",
+                    "Put back the file that belongs to it.", e);
             }
             catch (NpgsqlException)
             {
@@ -177,7 +191,9 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         await using var source = NpgsqlDataSource.Create(Once(SuperuserUrl("postgres")));
         if (!await source.ScalarAsync<bool>("select exists (select from pg_roles where rolname = $1)", [Sql.Text(Owner)], cancellationToken))
         {
-            await source.ExecuteAsync($"create role {Owner} login nosuperuser nobypassrls createrole password '{ScramVerifier.Compute(_state.OwnerPassword)}'", [], cancellationToken);
+            await source.ExecuteAsync(
+                $"create role {Owner} login nosuperuser nobypassrls createrole password '{ScramVerifier.Compute(_state.OwnerPassword)}'",
+                [], cancellationToken);
         }
 
         if (!await source.ScalarAsync<bool>("select exists (select from pg_database where datname = $1)", [Sql.Text(_options.Database)], cancellationToken))

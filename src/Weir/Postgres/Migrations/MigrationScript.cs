@@ -32,6 +32,8 @@ internal sealed partial record MigrationScript(string Name, string Text)
         return reader.ReadToEnd();
     }
 
-    [GeneratedRegex(@"^\s*create\s+table\s+(?:if\s+not\s+exists\s+)?(?<table>(?:public|weir)\.[a-z0-9_]+)", RegexOptions.Multiline | RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 5000)]
+    [GeneratedRegex(@"^\s*create\s+table\s+(?:if\s+not\s+exists\s+)?(?<table>(?:public|weir)\.[a-z0-9_]+)",
+        RegexOptions.Multiline | RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant,
+        matchTimeoutMilliseconds: 5000)]
     private static partial Regex TableForm();
 }

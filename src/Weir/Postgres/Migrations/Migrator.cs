@@ -84,12 +84,14 @@ internal sealed class Migrator(string ownerUrl, IReadOnlyList<MigrationScript> s
         {
             if (scripts.FirstOrDefault(s => s.Name == name) is not { } script)
             {
-                throw new MigrationException($"The database has the migration {name}, which this release does not have: it was migrated by a newer one. Run that one.");
+                throw new MigrationException($"The database has the migration {name}, which this release does not have: "
+                    + "it was migrated by a newer one. Run that one.");
             }
 
             if (!script.Checksum.AsSpan().SequenceEqual(checksum))
             {
-                throw new MigrationException($"The migration {name} is not what was applied to this database. Migrations are never changed: put the file back, and write a new one.");
+                throw new MigrationException($"The migration {name} is not what was applied to this database. "
+                    + "Migrations are never changed: put the file back, and write a new one.");
             }
         }
     }
@@ -104,7 +106,8 @@ internal sealed class Migrator(string ownerUrl, IReadOnlyList<MigrationScript> s
             """, connection) { Parameters = { Sql.Array(NpgsqlTypes.NpgsqlDbType.Text, pending.SelectMany(s => s.Tables).ToArray()) } };
         if ((string?)await command.ExecuteScalarAsync(cancellationToken) is { Length: > 0 } found)
         {
-            throw new MigrationException($"This database has tables of Weir's names that are not Weir's: {found}. Nothing was changed. Rename them, or give Weir another database.");
+            throw new MigrationException($"This database has tables of Weir's names that are not Weir's: {found}. "
+                + "Nothing was changed. Rename them, or give Weir another database.");
         }
     }
 
@@ -118,7 +121,9 @@ internal sealed class Migrator(string ownerUrl, IReadOnlyList<MigrationScript> s
 
         await journal.EnsureAsync(cancellationToken);
         var result = await Task.Run(() => MigrationExecution.Run(owner, pending, done), cancellationToken);
-        return result.Successful ? result.Scripts.Select(s => s.Name).ToArray() : throw new MigrationException(Explain(result.ErrorScript?.Name, result.Error), result.Error);
+        return result.Successful
+            ? result.Scripts.Select(s => s.Name).ToArray()
+            : throw new MigrationException(Explain(result.ErrorScript?.Name, result.Error), result.Error);
     }
 
     private static string Explain(string? script, Exception error)
