@@ -2295,6 +2295,8 @@ begin
   if found then
     return jsonb_build_object('id', v_id, 'created', true);
   end if;
+  -- It may have been committed without waiting for the disk (docs/decisions/0059): with a number of its own, this commit waits for both.
+  perform pg_current_xact_id();
   select m.id, m.content, m.deleted_at into v_message from public.chat_messages m
   where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id;
   if v_message.deleted_at is not null then
@@ -3604,7 +3606,6 @@ CREATE FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_
 declare
   v_begun boolean;
 begin
-  perform set_config('synchronous_commit', 'off', true);
   insert into weir.chat_turns as t (organization_id, message_id, agent_id, replica_id, leased_until)
   select m.organization_id, m.id, a.id, p_replica_id, clock_timestamp() + p_lease
   from public.chat_messages m

@@ -28,6 +28,8 @@ begin
   if found then
     return jsonb_build_object('id', v_id, 'created', true);
   end if;
+  -- It may have been committed without waiting for the disk (docs/decisions/0059): with a number of its own, this commit waits for both.
+  perform pg_current_xact_id();
   select m.id, m.content, m.deleted_at into v_message from public.chat_messages m
   where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id;
   if v_message.deleted_at is not null then

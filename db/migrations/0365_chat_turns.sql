@@ -27,7 +27,6 @@ grant select, insert, update (replica_id, leased_until, calls), delete on weir.c
 -- Who may answer: a replica begins a turn, or hears that another one has (`running`), that it is `answered`, or that it was
 -- `cut_off` after calls, which are returned. A turn without a call is begun anew: it has done nothing.
 -- The message must be that person's and still there, and the agent one of its workspace that the person may use.
--- It does not wait for the disk: what the turn does next waits, and with it for this (docs/decisions/0059).
 create function weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval)
 returns table (state text, calls jsonb)
 language plpgsql volatile security definer rows 1
@@ -37,7 +36,6 @@ as $$
 declare
   v_begun boolean;
 begin
-  perform set_config('synchronous_commit', 'off', true);
   insert into weir.chat_turns as t (organization_id, message_id, agent_id, replica_id, leased_until)
   select m.organization_id, m.id, a.id, p_replica_id, clock_timestamp() + p_lease
   from public.chat_messages m

@@ -30,8 +30,12 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     private const string DirectContext = "select public.open_direct_channel($1, $2)";
     private const string Post = "select public.post_chat_message($1, $2, $3)";
 
-    // Does not wait for the disk (decision 0059): what follows from it waits, and a commit is not there without those before it.
-    private const string PostOfTurn = "select public.post_chat_message($1, $2, $3), set_config('synchronous_commit', 'off', true)";
+    // Does not wait for the disk, unless it is refused (decision 0059): the turn's beginning waits, and a commit is not there without those before it.
+    private const string PostOfTurn = """
+        select p.answer, case when p.answer ? 'error' then null else set_config('synchronous_commit', 'off', true) end
+        from (select public.post_chat_message($1, $2, $3) as answer offset 0) p
+        """;
+
     private const string Messages =
         "select sender, user_id, agent_id, agent_name, content, user_name, deleted_at is not null from public.get_chat_messages_with_details($1, $2, $3)";
     private const string Answer = "select id, content, tool_calls, usage, degraded from public.get_chat_answer($1, $2)";
@@ -69,7 +73,7 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     }
 
     /// <summary>The message's id; the same again for the same <paramref name="clientMessageId"/>.</summary>
-    /// <param name="isTurn">Nobody is told that it is saved before an answer to it is: then this does not wait for the disk.</param>
+    /// <param name="isTurn">A turn is begun next, which waits for the disk: then this does not.</param>
     /// <exception cref="Errors.WeirException">
     /// WR003: a viewer says nothing. WR004: the channel is not there for this person. WR005: the id was used for another text.
     /// </exception>
