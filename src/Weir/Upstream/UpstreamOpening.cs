@@ -97,11 +97,13 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         using var request = UpstreamTransport.Listen(target, version: null, sessionId: null);
         var stream = await transport.SendAsync(target, request, ct);
         SseConnection? sse = null;
+        UpstreamSession? session = null;
         try
         {
             sse = await SseConnection.OpenAsync(stream.Response, target.Endpoint, transport.MaxResponseBytes, ct)
                 ?? throw new UpstreamException(UpstreamFailure.Nonsense, "The server speaks no version of MCP that Weir knows.");
-            return await InitializeAsync(target, offered, sse, ct) ?? throw new UpstreamException(UpstreamFailure.Nonsense, "The server does not initialize.");
+            session = await InitializeAsync(target, offered, sse, ct);
+            return session ?? throw new UpstreamException(UpstreamFailure.Nonsense, "The server does not initialize.");
         }
         catch (Exception e) when (e is IOException or HttpRequestException or ObjectDisposedException)
         {
@@ -112,6 +114,10 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
             if (sse is null)
             {
                 stream.Dispose();
+            }
+            else if (session is null)
+            {
+                sse.Dispose();
             }
         }
     }

@@ -53,17 +53,24 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes)
                 ? sse.Expect(id) : null;
         var number = expected is null ? 0 : long.Parse(outline.Id.Of(body.Span), System.Globalization.CultureInfo.InvariantCulture);
         using var request = Post(target with { Endpoint = sse.Endpoint }, version: null, sessionId: null, "", name: null, body);
-        var exchange = await SendAsync(target, request, ct);
-        if (exchange.Status >= 400)
+        try
         {
-            using (exchange)
+            var exchange = await SendAsync(target, request, ct);
+            if (exchange.Status >= 400)
             {
-                sse.Forget(number);
-                throw new UpstreamException(UpstreamFailure.Nonsense, $"The server answered {exchange.Status} to a message.");
+                using (exchange)
+                {
+                    throw new UpstreamException(UpstreamFailure.Nonsense, $"The server answered {exchange.Status} to a message.");
+                }
             }
-        }
 
-        return expected is null ? exchange : exchange.AnsweredBy(expected, () => sse.Forget(number));
+            return expected is null ? exchange : exchange.AnsweredBy(expected, () => sse.Forget(number));
+        }
+        catch
+        {
+            sse.Forget(number);
+            throw;
+        }
     }
 
     /// <exception cref="UpstreamException">The server is not reached, or may not be.</exception>

@@ -57,6 +57,16 @@ public sealed class EraDetectionTests(RunningWeir weir) : IClassFixture<RunningW
         (await OpenAsync(server)).Version.ShouldBe("2025-11-25");
     }
 
+    [Fact]
+    public async Task The_stream_of_a_server_that_refuses_to_initialize_is_let_go()
+    {
+        await using var server = await Server.StartAsync(_ => (404, "<html>"), initializes: false);
+        await Should.ThrowAsync<UpstreamException>(() => OpenAsync(server));
+        server.Methods.ShouldContain("initialize");
+        await Until.True(() => server.Streams == 0, "no stream is open");
+        server.StreamsOpened.ShouldBe(1);
+    }
+
     private Task<UpstreamSession> OpenAsync(Server server) => weir.Services.GetRequiredService<UpstreamClient>().OpenAsync(
         new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null), ClientCapabilities.None, TestContext.Current.CancellationToken);
 
@@ -70,6 +80,8 @@ public sealed class EraDetectionTests(RunningWeir weir) : IClassFixture<RunningW
     {
         private readonly WebApplication _app;
         private readonly ConcurrentQueue<string> _methods = new();
+        private int _streams;
+        private int _streamsOpened;
 
         private Server(WebApplication app) => _app = app;
 
@@ -77,19 +89,62 @@ public sealed class EraDetectionTests(RunningWeir weir) : IClassFixture<RunningW
 
         public IReadOnlyCollection<string> Methods => _methods;
 
-        public static async Task<Server> StartAsync(Func<int, (int Status, string Body)> discover)
+        /// <summary>Those of 2024-11-05 that are open now.</summary>
+        public int Streams => Volatile.Read(ref _streams);
+
+        public int StreamsOpened => Volatile.Read(ref _streamsOpened);
+
+        /// <param name="initializes">False: it knows the transport of 2024-11-05 only, and refuses what is posted there.</param>
+        public static async Task<Server> StartAsync(Func<int, (int Status, string Body)> discover, bool initializes = true)
         {
             var builder = WebApplication.CreateSlimBuilder();
             builder.WebHost.UseUrls("http://127.0.0.1:0");
             builder.Logging.ClearProviders();
             var server = new Server(builder.Build());
-            server._app.MapPost("/mcp", http => server.AnswerAsync(http, discover));
+            if (initializes)
+            {
+                server._app.MapPost("/mcp", http => server.AnswerAsync(http, discover));
+            }
+            else
+            {
+                server._app.MapGet("/mcp", server.StreamAsync);
+                server._app.MapPost("/messages", server.RefuseAsync);
+            }
+
             await server._app.StartAsync();
             server.Url = new Uri(server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
             return server;
         }
 
         public ValueTask DisposeAsync() => _app.DisposeAsync();
+
+        private async Task StreamAsync(HttpContext http)
+        {
+            Interlocked.Increment(ref _streams);
+            Interlocked.Increment(ref _streamsOpened);
+            try
+            {
+                http.Response.ContentType = "text/event-stream";
+                await http.Response.WriteAsync("event: endpoint\ndata: /messages\n\n", http.RequestAborted);
+                await http.Response.Body.FlushAsync(http.RequestAborted);
+                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, http.RequestAborted);
+            }
+            catch (OperationCanceledException)
+            {
+                // The client went away.
+            }
+            finally
+            {
+                Interlocked.Decrement(ref _streams);
+            }
+        }
+
+        private async Task RefuseAsync(HttpContext http)
+        {
+            using var request = await JsonDocument.ParseAsync(http.Request.Body);
+            _methods.Enqueue(request.RootElement.GetProperty("method").GetString()!);
+            http.Response.StatusCode = 403;
+        }
 
         private async Task AnswerAsync(HttpContext http, Func<int, (int Status, string Body)> discover)
         {
