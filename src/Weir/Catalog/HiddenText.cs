@@ -116,7 +116,8 @@ internal static class HiddenText
     /// <summary>Persian and the scripts of India are not written without joiners.</summary>
     private static bool JoinsLetters(Rune previous, Rune next) => IsOfJoinedScript(previous) && IsOfJoinedScript(next);
 
-    private static bool IsOfJoinedScript(Rune rune) => rune.Value is >= 0x0600 and < 0x1100 or >= 0x1780 and < 0x1900 && (Rune.IsLetter(rune) || IsMark(rune));
+    private static bool IsOfJoinedScript(Rune rune) => rune.Value is >= 0x0600 and < 0x1100 or >= 0x1780 and < 0x1900 && (Rune.IsLetter(rune) || IsMark(rune))
+        && !IsInvisible(rune) && rune.Value is not (>= 0x180B and <= 0x180D);
 
     private static bool JoinsEmoji(Rune before, Rune previous, Rune next) =>
         IsSymbol(next) && (IsSymbol(previous) || (previous.Value == 0xFE0F && IsSymbol(before)));

@@ -44,7 +44,13 @@ public sealed class HiddenTextTests
     [InlineData("\U0001F600\u200D\u200D\U0001F600", "invisible")]
     [InlineData("\u0633\u200C\u200C\u0645", "invisible")]
     [InlineData("\u0633\u200Cx", "invisible")]
+    [InlineData("\u17B4\u200D\u17B5", "invisible")]
     public void A25_what_a_person_does_not_see_is_found(string text, string kind) => HiddenText.Find(text).ShouldBe(kind);
+
+    [Theory]
+    [InlineData("a\u17B4\u200D\u17B5\u200C\u17B4b")]
+    [InlineData("x\u180B\u200C\u180C\u200Dy")]
+    public void A25_nothing_hides_in_what_is_left(string text) => HiddenText.Find(HiddenText.Remove(text)).ShouldBeNull();
 
     [Theory]
     [InlineData("")]

@@ -11,7 +11,7 @@ internal static class VisibleText
     public static string Of(string text)
     {
         var visible = new StringBuilder(text.Length);
-        foreach (var rune in HiddenText.Remove(OneKindOfLineEnd(text)).EnumerateRunes())
+        foreach (var rune in HiddenText.Remove(OneKindOfSpace(text)).EnumerateRunes())
         {
             if (Rune.GetUnicodeCategory(rune) != UnicodeCategory.PrivateUse)
             {
@@ -25,5 +25,6 @@ internal static class VisibleText
     /// <summary>One line: runs of white space are one blank.</summary>
     public static string Line(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 
-    private static string OneKindOfLineEnd(string text) => text.ReplaceLineEndings("\n").Replace('\v', '\n');
+    // The blank of Braille is hidden elsewhere; a document in Braille has it between its words.
+    private static string OneKindOfSpace(string text) => text.ReplaceLineEndings("\n").Replace('\v', '\n').Replace('\u2800', ' ');
 }
