@@ -10,6 +10,7 @@ namespace Weir.Bench;
 internal sealed class BenchDatabase : IAsyncDisposable
 {
     private readonly DataDirectory _data;
+    private readonly Func<Task> _end;
 
     private BenchDatabase(string directory, DataDirectory data, EmbeddedPostgres postgres)
     {
@@ -17,7 +18,7 @@ internal sealed class BenchDatabase : IAsyncDisposable
         _data = data;
         Postgres = postgres;
         Superuser = NpgsqlDataSource.Create(DatabaseUrl.Parse(postgres.SuperuserUrl("weir")).ConnectionString + ";Command Timeout=0");
-        Leftovers.Mind(this, EndAsync);
+        _end = Leftovers.Mind(EndAsync);
     }
 
     public string Directory { get; }
@@ -43,8 +44,7 @@ internal sealed class BenchDatabase : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Leftovers.TakeAsync(this);
-        await EndAsync();
+        await _end();
     }
 
     private async Task EndAsync()

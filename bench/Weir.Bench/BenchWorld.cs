@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.Json;
 using Npgsql;
@@ -25,7 +26,8 @@ internal sealed class BenchWorld : IAsyncDisposable
     private readonly Databases _logins;
     private readonly NpgsqlDataSource _owner;
     private readonly UserSession _users;
-    private readonly List<Process> _processes = [];
+    private readonly ConcurrentBag<Process> _processes = [];
+    private readonly Func<Task> _end;
 
     private BenchWorld(BenchDatabase database)
     {
@@ -33,7 +35,7 @@ internal sealed class BenchWorld : IAsyncDisposable
         _logins = Databases.Open(database.Config);
         _owner = NpgsqlDataSource.Create(DatabaseUrl.Parse(database.Postgres.OwnerUrl).ConnectionString);
         _users = new UserSession(_logins.Gateway);
-        Leftovers.Mind(this, EndAsync);
+        _end = Leftovers.Mind(EndAsync);
     }
 
     /// <summary>Goes with the world.</summary>
@@ -105,8 +107,7 @@ internal sealed class BenchWorld : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Leftovers.TakeAsync(this);
-        await EndAsync();
+        await _end();
         await _database.DisposeAsync();
     }
 

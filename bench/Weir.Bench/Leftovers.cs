@@ -7,50 +7,45 @@ internal static class Leftovers
 {
     private static readonly PosixSignal[] Signals = [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP];
     private static readonly List<PosixSignalRegistration> Listening = [];
-    private static readonly List<(object Owner, Func<Task> End)> Minded = [];
-    private static bool _ending;
+    private static readonly List<Lazy<Task>> Minded = [];
 
-    /// <summary>Whoever has started something, until <see cref="TakeAsync"/>. The last one to come is the first to be ended.</summary>
-    public static void Mind(object owner, Func<Task> end)
+    /// <summary>For whoever has started something. The last one to come is the first to be ended.</summary>
+    /// <returns>Ends it, once, whoever asks first: its owner or a signal.</returns>
+    public static Func<Task> Mind(Func<Task> end)
     {
+        var ending = new Lazy<Task>(end);
         lock (Minded)
         {
-            Minded.Add((owner, end));
+            Minded.Add(ending);
             if (Listening.Count == 0)
             {
                 Listening.AddRange(Signals.Select(s => PosixSignalRegistration.Create(s, End)));
             }
         }
-    }
 
-    /// <summary>The owner ends it by itself now. Does not return when a signal has come first: then all is being ended, and the program with it.</summary>
-    public static Task TakeAsync(object owner)
-    {
-        lock (Minded)
-        {
-            Minded.RemoveAll(m => ReferenceEquals(m.Owner, owner));
-            return _ending ? Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, CancellationToken.None) : Task.CompletedTask;
-        }
+        return () => ending.Value;
     }
 
     private static void End(PosixSignalContext signal)
     {
         signal.Cancel = true;
-        Func<Task>[] ends;
+        Lazy<Task>[] minded;
         lock (Minded)
         {
-            if (_ending)
-            {
-                return;
-            }
-
-            _ending = true;
-            ends = [.. Minded.Select(m => m.End).Reverse()];
+            minded = [.. Minded.AsEnumerable().Reverse()];
         }
 
-        foreach (var end in ends)
+        foreach (var ending in minded)
         {
-            end().GetAwaiter().GetResult();
+            try
+            {
+                ending.Value.GetAwaiter().GetResult();
+            }
+            catch (Exception e)
+            {
+                // The others are to end all the same.
+                Console.Error.WriteLine(e.Message);
+            }
         }
 
         Environment.Exit(130);
