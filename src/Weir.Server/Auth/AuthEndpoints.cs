@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using Weir.Errors;
-using Weir.Gateway.Endpoint;
+using Weir.Gateway;
 using Weir.Identity;
 using Weir.Server.Http;
 

@@ -1,7 +1,7 @@
 using Weir.Chat;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway.Endpoint;
+using Weir.Gateway;
 using Weir.Gateway.Forwarding;
 using Weir.Identity;
 using Weir.Server.Http;

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway.Endpoint;
+using Weir.Gateway;
 using Weir.Identity;
 using Weir.Knowledge;
 using Weir.Server.Http;

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Weir.Errors;
-using Weir.Gateway.Endpoint;
+using Weir.Gateway;
 
 namespace Weir.Chat;
 

@@ -101,8 +101,9 @@ internal sealed class TurnSources(
     private async Task<Found?> CatalogAsync(Principal principal, CallTool call, TurnJournal journal, CancellationToken ct)
     {
         var loading = catalogs.LoadAsync(principal, instanceName: null, ct);
-        var settings = await queries.SettingsAsync(principal.UserId!.Value, principal.AgentId!.Value, ct);
-        var catalog = await loading;
+        var asking = queries.SettingsAsync(principal.UserId!.Value, principal.AgentId!.Value, ct);
+        await Task.WhenAll(loading, asking);
+        var (catalog, settings) = (await loading, await asking);
         if (config.Tools && settings.Tools)
         {
             return new Found(catalog, settings, await ToolsAsync(catalog, settings, call, ct));

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Weir.Errors;
-using Weir.Gateway.Endpoint;
+using Weir.Gateway;
 using Weir.Knowledge.Text;
 
 namespace Weir.Knowledge;

@@ -34,11 +34,11 @@ internal static class ModelAnswers
         : null;
 
     /// <summary>What a request threw, whatever the library made of it on the way.</summary>
-    public static ModelException Judge(Exception e, Patience patience)
+    public static ModelException Judge(Exception e, SilenceLimit silence)
     {
-        if (patience.IsOver)
+        if (silence.IsOver)
         {
-            return new ModelException(ModelFailure.Timeout, $"The model was silent for {patience.Timeout.TotalSeconds:0.###} s.", inner: e);
+            return new ModelException(ModelFailure.Timeout, $"The model was silent for {silence.Timeout.TotalSeconds:0.###} s.", inner: e);
         }
 
         for (var inner = e; inner is not null; inner = inner.InnerException)

@@ -8,7 +8,7 @@ internal sealed class ModelStream(
     Func<CancellationToken, IAsyncEnumerable<ChatResponseUpdate>> open, TimeSpan timeout, TimeProvider time, CancellationToken ct)
     : IAsyncDisposable
 {
-    private readonly Patience _patience = new(timeout, time, ct);
+    private readonly SilenceLimit _silence = new(timeout, time, ct);
     private readonly Queue<ChatResponseUpdate> _held = new();
     private readonly List<AIContent> _usage = [];
     private IAsyncEnumerator<ChatResponseUpdate>? _updates;
@@ -40,7 +40,7 @@ internal sealed class ModelStream(
             catch (Exception e) when (!ct.IsCancellationRequested)
             {
                 _isOver = true;
-                Failure = ModelAnswers.Judge(e, _patience);
+                Failure = ModelAnswers.Judge(e, _silence);
             }
         }
 
@@ -55,12 +55,12 @@ internal sealed class ModelStream(
             await _updates.DisposeAsync();
         }
 
-        _patience.Dispose();
+        _silence.Dispose();
     }
 
     private async Task ReadAsync()
     {
-        _updates ??= open(_patience.Token).GetAsyncEnumerator(_patience.Token);
+        _updates ??= open(_silence.Token).GetAsyncEnumerator(_silence.Token);
         if (!await _updates.MoveNextAsync())
         {
             _isOver = _hasEnded = true;
@@ -68,7 +68,7 @@ internal sealed class ModelStream(
             return;
         }
 
-        _patience.Restart();
+        _silence.Restart();
         var update = _updates.Current;
         _finished ??= update.FinishReason;
         if (ModelAnswers.RefusalPiece(update) is { } piece)

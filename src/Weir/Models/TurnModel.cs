@@ -41,11 +41,11 @@ internal sealed class TurnModel(
         ChatMessage[] asked = [.. messages];
         for (var attempt = 0; ;)
         {
-            using var patience = new Patience(plan.Timeout, time, cancellationToken);
+            using var silence = new SilenceLimit(plan.Timeout, time, cancellationToken);
             ModelException? failure;
             try
             {
-                var response = await Client().GetResponseAsync(asked, Options(options), patience.Token).WaitAsync(patience.Token);
+                var response = await Client().GetResponseAsync(asked, Options(options), silence.Token).WaitAsync(silence.Token);
                 failure = Take(response);
                 if (failure is null or { Failure: ModelFailure.Refused })
                 {
@@ -55,7 +55,7 @@ internal sealed class TurnModel(
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
-                failure = ModelAnswers.Judge(e, patience);
+                failure = ModelAnswers.Judge(e, silence);
                 tally.AddFailure(Choice);
             }
 

@@ -172,10 +172,12 @@ public sealed class ChatContextTests(ChatWorld weir) : IClassFixture<ChatWorld>
             await weir.AddServerAsync(server.Url, agent, All, new { max_retries = 5, context = new { resources = new[] { "note:///hang", "other:///hang" } } });
         }
 
+        var started = TimeProvider.System.GetTimestamp();
         var (status, answer) = await weir.ChatAsync(agent, "hello");
 
+        TimeProvider.System.GetElapsedTime(started).ShouldBeLessThan(ChatWorld.OnTime);
         // Asked one after another, the first would have used up the share of all; asked again, there would be more.
-        server.Asked.Count.ShouldBe(6);
+        server.Asked.Count.ShouldBeInRange(3, 6);
         status.ShouldBe(HttpStatusCode.OK);
         answer.GetProperty("degraded").EnumerateArray().Select(d => d.GetProperty("reason").GetString()).ShouldBe(Enumerable.Repeat("timeout", 6));
     }

@@ -15,7 +15,7 @@ public sealed partial class RestArgumentTests(RestWorld weir) : IClassFixture<Re
 {
     /// <summary>The statement that counts all rows but the record's, the counters that refusals write, and how far the replica has got with its own work.</summary>
     private const string CountRows = """
-        select 'select concat_ws('', '', ' || string_agg(format('%L || (select count(*) from %s)', c.oid::regclass || ' ', c.oid::regclass), ', ' order by c.oid) || ')'
+        select 'select array_to_string(array[' || string_agg(format('%L || (select count(*) from %s)', c.oid::regclass || ' ', c.oid::regclass), ', ' order by c.oid) || '], '', '')'
         from pg_class c
         where c.relkind = 'r' and c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace, 'auth'::regnamespace)
           and c.relname !~ '^(mcp_interaction_logs|security_events|denial_counts|change_versions|replicas|usage_progress)'

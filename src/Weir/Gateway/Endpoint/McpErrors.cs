@@ -3,7 +3,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Weir.Audit;
 using Weir.Errors;
-using Weir.Gateway.Forwarding;
 using Weir.Mcp;
 
 namespace Weir.Gateway.Endpoint;

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
-using Weir.Gateway.Forwarding;
+using Weir.Gateway.Endpoint;
 using Weir.Mcp;
 using Weir.Upstream;
 

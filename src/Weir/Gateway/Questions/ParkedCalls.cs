@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Weir.Errors;
-using Weir.Gateway.Forwarding;
+using Weir.Gateway.Endpoint;
 using Weir.Keys;
 using Weir.Mcp;
 

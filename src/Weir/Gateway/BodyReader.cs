@@ -1,7 +1,7 @@
 using System.Buffers;
 using Microsoft.AspNetCore.Http;
 
-namespace Weir.Gateway.Endpoint;
+namespace Weir.Gateway;
 
 /// <summary>Reads a request's body into one buffer, up to a limit.</summary>
 internal static class BodyReader

@@ -1,13 +1,13 @@
 namespace Weir.Models;
 
 /// <summary>How long a model may be silent. Each word starts it anew.</summary>
-internal sealed class Patience : IDisposable
+internal sealed class SilenceLimit : IDisposable
 {
     private readonly CancellationTokenSource _silence;
     private readonly CancellationTokenSource _either;
     private readonly TimeSpan _timeout;
 
-    public Patience(TimeSpan timeout, TimeProvider time, CancellationToken ct)
+    public SilenceLimit(TimeSpan timeout, TimeProvider time, CancellationToken ct)
     {
         _timeout = timeout;
         _silence = new CancellationTokenSource(timeout, time);

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Weir.Errors;
 
-namespace Weir.Gateway.Endpoint;
+namespace Weir.Gateway;
 
 /// <summary>Members of a request's body. Those that nobody asks for are ignored; one that is there twice is refused.</summary>
 internal static class RequestJson

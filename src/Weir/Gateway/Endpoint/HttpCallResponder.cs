@@ -2,12 +2,12 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
-using Weir.Gateway.Endpoint;
+using Weir.Gateway.Forwarding;
 using Weir.Gateway.Questions;
 using Weir.Mcp;
 using Weir.Upstream;
 
-namespace Weir.Gateway.Forwarding;
+namespace Weir.Gateway.Endpoint;
 
 /// <summary>
 /// Writes a call's messages for the client's era: one JSON body when the response is all there is, an event stream as soon as
