@@ -102,8 +102,10 @@ internal sealed class Session
         }
     }
 
-    /// <summary>A request of the child: on the stream of the newest call in flight, else on the session's own stream, else when either comes.
-    /// False when too many wait.</summary>
+    /// <summary>
+    /// A request of the child: on the stream of the newest call in flight, else on the session's own stream, else when either comes.
+    /// False when too many wait.
+    /// </summary>
     public bool Ask(in Envelope envelope, byte[] message)
     {
         lock (_lock)

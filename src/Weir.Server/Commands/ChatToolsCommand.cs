@@ -20,8 +20,7 @@ internal static class ChatToolsCommand
         };
         command.Run(async (parsed, stop) =>
         {
-            var config = WeirConfig.Load(parsed.GetValue(CommandRun.Config)).Database;
-            var owner = config.OwnerUrl ?? throw new ConfigException(["database.ownerUrl (WEIR_OWNER_DATABASE_URL): it must be set."]);
+            var owner = WeirConfig.Load(parsed.GetValue(CommandRun.Config)).Database.RequireOwnerUrl();
             var state = parsed.GetValue(State);
             await new PlatformQueries(owner).SwitchChatToolsAsync(state == "on", stop);
             await Console.Out.WriteLineAsync($"Chat turns use tools: {state}.");

@@ -24,7 +24,7 @@ internal static class MigrateCommand
         {
             var all = WeirConfig.Load(parsed.GetValue(CommandRun.Config));
             var config = all.Database;
-            var owner = config.OwnerUrl ?? throw new ConfigException(["database.ownerUrl (WEIR_OWNER_DATABASE_URL): it must be set."]);
+            var owner = config.RequireOwnerUrl();
             var report = await new Migrator(owner, MigrationScript.Embedded()).MigrateAsync(config.Url, config.EngineUrl, stop);
             await new PlatformQueries(owner).TellAsync(all, stop);
             await Console.Out.WriteLineAsync(parsed.GetValue(json) ? AsJson(report) : AsText(report));

@@ -20,8 +20,7 @@ internal static class PlatformAdminCommand
         };
         command.Run(async (parsed, stop) =>
         {
-            var config = WeirConfig.Load(parsed.GetValue(CommandRun.Config)).Database;
-            var owner = config.OwnerUrl ?? throw new ConfigException(["database.ownerUrl (WEIR_OWNER_DATABASE_URL): it must be set."]);
+            var owner = WeirConfig.Load(parsed.GetValue(CommandRun.Config)).Database.RequireOwnerUrl();
             var id = parsed.GetValue(user);
             await new PlatformQueries(owner).AddAdminAsync(id, stop);
             await Console.Out.WriteLineAsync($"{id} is a platform admin.");

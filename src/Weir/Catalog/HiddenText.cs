@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 
@@ -10,8 +11,12 @@ namespace Weir.Catalog;
 /// </summary>
 internal static class HiddenText
 {
-    /// <summary>What hides in the text: <c>ansi</c>, <c>control</c>, <c>bidi</c>, <c>tag</c> or <c>invisible</c>, the first that is met;
-    /// null: nothing.</summary>
+    private static readonly SearchValues<char> OtherLineEnds = SearchValues.Create("\r\v\f\u0085\u2028\u2029");
+
+    /// <summary>
+    /// What hides in the text: <c>ansi</c>, <c>control</c>, <c>bidi</c>, <c>tag</c> or <c>invisible</c>, the first that is met;
+    /// null: nothing.
+    /// </summary>
     public static string? Find(string text)
     {
         if (text.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0)
@@ -37,12 +42,18 @@ internal static class HiddenText
         return null;
     }
 
-    /// <summary>The text with what hides in it written out, as <c>[U+202E]</c>; control characters and terminal sequences, which show
-    /// nothing, are left out.</summary>
+    /// <summary>
+    /// The text with what hides in it written out, as <c>[U+202E]</c>; control characters and terminal sequences, which show
+    /// nothing, are left out.
+    /// </summary>
     public static string Show(string text) => Rewrite(text, hidden => $"[U+{hidden.Value:X4}]");
 
     /// <summary>The text without what hides in it.</summary>
     public static string Remove(string text) => Rewrite(text, _ => "");
+
+    /// <summary>Every way to end a line as <c>\n</c>, which none of these methods takes for hidden.</summary>
+    public static string OneKindOfLineEnd(string text) =>
+        text.AsSpan().IndexOfAny(OtherLineEnds) < 0 ? text : text.ReplaceLineEndings("\n").Replace('\v', '\n');
 
     private static string Rewrite(string text, Func<Rune, string> write)
     {

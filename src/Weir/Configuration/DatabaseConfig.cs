@@ -3,14 +3,19 @@ namespace Weir.Configuration;
 /// <summary>The three logins and their pools.</summary>
 internal sealed record DatabaseConfig
 {
-    /// <summary>URL of the login <c>weir_gateway</c>, which may become <c>authenticated</c> or <c>anon</c>. Unset: <c>up</c> starts its own
-    /// PostgreSQL.</summary>
+    /// <summary>
+    /// URL of the login <c>weir_gateway</c>, which may become <c>authenticated</c> or <c>anon</c>. Unset: <c>up</c> starts its own
+    /// PostgreSQL.
+    /// </summary>
     public string? Url { get; init; }
 
     /// <summary>URL of the login <c>weir_engine</c>, which may execute the engine's functions.</summary>
     public string? EngineUrl { get; init; }
 
-    /// <summary>URL of the migrator, who owns the tables. Read by <c>up</c>, <c>migrate</c>, <c>isolation check</c> and <c>doctor</c> only.</summary>
+    /// <summary>
+    /// URL of the migrator, who owns the tables. Read by <c>up</c>, <c>migrate</c>, <c>isolation check</c>, <c>doctor</c>,
+    /// <c>platform-admin</c> and <c>chat-tools</c> only.
+    /// </summary>
     public string? OwnerUrl { get; init; }
 
     /// <summary>Largest number of connections in each pool. About four for each core of the database; more only adds waiting there.</summary>
@@ -21,6 +26,10 @@ internal sealed record DatabaseConfig
 
     /// <summary>How long one statement may take before its caller gets a 503. Seconds.</summary>
     public int CommandTimeoutSeconds { get; init; } = 10;
+
+    /// <summary>For a command that does nothing without it.</summary>
+    /// <exception cref="ConfigException">It is not set.</exception>
+    public string RequireOwnerUrl() => OwnerUrl ?? throw new ConfigException(["database.ownerUrl (WEIR_OWNER_DATABASE_URL): it must be set."]);
 
     public static DatabaseConfig Read(ConfigReader reader)
     {

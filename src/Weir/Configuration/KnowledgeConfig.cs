@@ -77,8 +77,10 @@ internal sealed record EmbeddingsConfig
     /// <summary>How long one request may take. Seconds.</summary>
     public int TimeoutSeconds { get; init; } = 30;
 
-    /// <summary>How long a search waits for its query's embedding, and then for vectors that are not kept yet, before it goes on by words
-    /// alone. Milliseconds.</summary>
+    /// <summary>
+    /// How long a search waits for its query's embedding, and then for vectors that are not kept yet, before it goes on by words
+    /// alone. Milliseconds.
+    /// </summary>
     public int QueryMilliseconds { get; init; } = 600;
 
     public static EmbeddingsConfig Read(ConfigReader reader)

@@ -21,8 +21,10 @@ internal static class ParamHeaders
 
     public static readonly IReadOnlyList<ParamHeader> None = [];
 
-    /// <summary>The annotations of a schema; null where one is not allowed (an empty, odd or repeated name, or a value that is no text,
-    /// integer or boolean).</summary>
+    /// <summary>
+    /// The annotations of a schema; null where one is not allowed (an empty, odd or repeated name, or a value that is no text,
+    /// integer or boolean).
+    /// </summary>
     public static IReadOnlyList<ParamHeader>? Read(JsonElement inputSchema)
     {
         var found = new List<ParamHeader>();

@@ -2,8 +2,10 @@ using Microsoft.Extensions.AI;
 
 namespace Weir.Models;
 
-/// <summary>One attempt at an answer, piece by piece. What says nothing is held back until something does, so that an attempt that has said
-/// nothing leaves no trace.</summary>
+/// <summary>
+/// One attempt at an answer, piece by piece. What says nothing is held back until something does, so that an attempt that has said
+/// nothing leaves no trace.
+/// </summary>
 internal sealed class ModelStream(
     Func<CancellationToken, IAsyncEnumerable<ChatResponseUpdate>> open, TimeSpan timeout, TimeProvider time, CancellationToken ct)
     : IAsyncDisposable

@@ -46,8 +46,10 @@ internal sealed class ModelWire(ModelProviderConfig provider, Func<string, strin
         return response;
     }
 
-    /// <summary>The library was given a placeholder; the key is read for each request, so a new one is taken without a restart of anything
-    /// but its environment.</summary>
+    /// <summary>
+    /// The library was given a placeholder; the key is read for each request, so a new one is taken without a restart of anything
+    /// but its environment.
+    /// </summary>
     private void Authorize(HttpRequestMessage request)
     {
         request.Headers.Authorization = null;

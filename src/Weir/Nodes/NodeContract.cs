@@ -26,8 +26,10 @@ internal static class NodeContract
     public const string InstanceDirPlaceholder = "${instanceDir}";
 }
 
-/// <summary>What should be true of one instance on a node: the body of <c>PUT /v1/servers/{id}</c>. Args and env are final but for
-/// <see cref="NodeContract.InstanceDirPlaceholder"/>.</summary>
+/// <summary>
+/// What should be true of one instance on a node: the body of <c>PUT /v1/servers/{id}</c>. Args and env are final but for
+/// <see cref="NodeContract.InstanceDirPlaceholder"/>.
+/// </summary>
 /// <param name="Generation">Rises with each intent; a node refuses a lower one than it has seen.</param>
 /// <param name="OrganizationId">Decides under which user the children run.</param>
 /// <param name="Name">For logs only.</param>

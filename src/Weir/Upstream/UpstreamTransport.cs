@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Net.Http.Headers;
 using Weir.Egress;
 using Weir.Errors;
@@ -48,10 +49,8 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes)
     public async Task<UpstreamExchange> PostAsync(UpstreamTarget target, SseConnection sse, ReadOnlyMemory<byte> body, CancellationToken ct)
     {
         var outline = Outline.Read(body.Span);
-        var expected = outline.Kind == MessageKind.Request
-            && System.Buffers.Text.Utf8Parser.TryParse(outline.Id.Of(body.Span), out long id, out _)
-                ? sse.Expect(id) : null;
-        var number = expected is null ? 0 : long.Parse(outline.Id.Of(body.Span), System.Globalization.CultureInfo.InvariantCulture);
+        long id = 0;
+        var expected = outline.Kind == MessageKind.Request && Utf8Parser.TryParse(outline.Id.Of(body.Span), out id, out _) ? sse.Expect(id) : null;
         using var request = Post(target with { Endpoint = sse.Endpoint }, version: null, sessionId: null, "", name: null, body);
         try
         {
@@ -64,11 +63,11 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes)
                 }
             }
 
-            return expected is null ? exchange : exchange.AnsweredBy(expected, () => sse.Forget(number));
+            return expected is null ? exchange : exchange.AnsweredBy(expected, () => sse.Forget(id));
         }
         catch
         {
-            sse.Forget(number);
+            sse.Forget(id);
             throw;
         }
     }

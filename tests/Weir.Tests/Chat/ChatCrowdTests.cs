@@ -1,15 +1,12 @@
 using System.Net;
-using System.Text;
-using Microsoft.Extensions.DependencyInjection;
 using Weir.Configuration;
-using Weir.Identity;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Chat;
 
 /// <summary>A replica that has two connections for people, and gives up waiting for one after a second.</summary>
-public class CrowdedChatWorld(TestCluster cluster) : RunningWeir(cluster)
+public class CrowdedChatWorld(TestCluster cluster) : ChatWorld(cluster)
 {
     private protected override WeirConfig Configure(WeirConfig config) =>
         config with { Database = config.Database with { PoolSize = 2, ConnectTimeoutSeconds = 1 } };
@@ -29,7 +26,7 @@ public sealed class ChatCrowdTests(CrowdedChatWorld crowded, HastyChatWorld hast
     {
         await using var messages = await HoldMessagesAsync(crowded);
 
-        var crowd = Enumerable.Range(0, 6).Select(i => PostAsync(crowded, $"hello {i}")).ToArray();
+        var crowd = Enumerable.Range(0, 6).Select(i => crowded.ChatAsync(null, $"hello {i}")).ToArray();
         await Until.AsyncTrue(() => IsWaitingAsync(crowded, TimeSpan.FromSeconds(2)), "one waits longer than anybody waits for a connection");
         await messages.CommitAsync();
 
@@ -40,13 +37,13 @@ public sealed class ChatCrowdTests(CrowdedChatWorld crowded, HastyChatWorld hast
     public async Task Who_has_no_place_within_half_of_the_turn_s_time_is_told_so_and_nothing_is_saved()
     {
         await using var messages = await HoldMessagesAsync(hasty);
-        var first = PostAsync(hasty, "first");
+        var first = hasty.ChatAsync(null, "first");
         await Until.AsyncTrue(() => IsWaitingAsync(hasty, TimeSpan.Zero), "the first one is inside");
 
-        var (status, body) = await PostAsync(hasty, "second");
+        var (status, body) = await hasty.ChatAsync(null, "second");
 
         status.ShouldBe(HttpStatusCode.ServiceUnavailable);
-        body.ShouldContain("Too many turns begin at once here.");
+        body.GetProperty("message").GetString().ShouldBe("Too many turns begin at once here.");
         await messages.CommitAsync();
         await first;
         (await hasty.Database.Superuser.ScalarAsync<long>("select count(*) from public.chat_messages where content = 'second'", [], CancellationToken.None)).ShouldBe(0);
@@ -62,12 +59,4 @@ public sealed class ChatCrowdTests(CrowdedChatWorld crowded, HastyChatWorld hast
     private static Task<bool> IsWaitingAsync(RunningWeir weir, TimeSpan time) => weir.Database.Superuser.ScalarAsync<bool>(
         "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%post_chat_message%' and clock_timestamp() - query_start > $1)",
         [Sql.Interval(time)], CancellationToken.None);
-
-    private static async Task<(HttpStatusCode Status, string Body)> PostAsync(RunningWeir weir, string message)
-    {
-        using var client = weir.Client(weir.Services.GetRequiredService<PersonTokens>().Issue(weir.World.OwnerId, "someone@example.test"));
-        using var content = new StringContent($$"""{"agentId":null,"channelId":"{{weir.World.ChannelId}}","message":"{{message}}"}""", Encoding.UTF8, "application/json");
-        using var response = await client.PostAsync("/functions/v1/chat", content);
-        return (response.StatusCode, await response.Content.ReadAsStringAsync());
-    }
 }

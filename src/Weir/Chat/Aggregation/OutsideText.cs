@@ -13,13 +13,12 @@ internal static class OutsideText
 {
     public const string Mark = "| ";
     private const int MaxLabel = 120;
-    private static readonly SearchValues<char> OtherLineEnds = SearchValues.Create("\r\v\f\u0085\u2028\u2029");
 
     /// <summary>
     /// One kind of line end; no control characters or terminal sequences; direction controls, tags and what is invisible written as
     /// <c>[U+202E]</c>; Markdown and HTML images and the control tokens of local models' templates broken.
     /// </summary>
-    public static string Clean(string text) => Break(HiddenText.Show(OneKindOfLineEnd(text)));
+    public static string Clean(string text) => Break(HiddenText.Show(HiddenText.OneKindOfLineEnd(text)));
 
     /// <summary>Every line marked.</summary>
     public static string Quote(string cleaned) => Mark + cleaned.TrimEnd('\n').Replace("\n", "\n" + Mark, StringComparison.Ordinal);
@@ -38,9 +37,6 @@ internal static class OutsideText
         var line = Clean(text.Length > max * 2 ? text[..(max * 2)] : text).Replace('\n', ' ').Replace('"', '\'').Replace('[', '(').Replace(']', ')').Trim();
         return line.Length <= max ? line : line[..(char.IsHighSurrogate(line[max - 1]) ? max - 1 : max)] + "…";
     }
-
-    private static string OneKindOfLineEnd(string text) =>
-        text.AsSpan().IndexOfAny(OtherLineEnds) < 0 ? text : text.ReplaceLineEndings("\n").Replace('\v', '\n');
 
     /// <summary>
     /// An image is fetched by whoever shows the answer, so its address can carry away what the model has read: quoted from

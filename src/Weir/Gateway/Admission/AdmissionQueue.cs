@@ -11,8 +11,10 @@ namespace Weir.Gateway.Admission;
 /// </summary>
 internal sealed class AdmissionQueue : IAsyncDisposable
 {
-    /// <summary>One statement, one commit: the decisions in the order of the calls. WR009 where the reply did not come, any other code
-    /// where the statement raised.</summary>
+    /// <summary>
+    /// One statement, one commit: the decisions in the order of the calls. WR009 where the reply did not come, any other code
+    /// where the statement raised.
+    /// </summary>
     public delegate Task<Decision[]> Admit(CallRequest[] calls);
 
     /// <summary>Records a call that cannot be decided.</summary>

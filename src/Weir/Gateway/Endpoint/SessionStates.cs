@@ -3,8 +3,10 @@ using Weir.Gateway.Streams;
 
 namespace Weir.Gateway.Endpoint;
 
-/// <summary>What this replica knows of one legacy session beside what its id says: lost with the replica, and the client notices nothing
-/// worse than a new session.</summary>
+/// <summary>
+/// What this replica knows of one legacy session beside what its id says: lost with the replica, and the client notices nothing
+/// worse than a new session.
+/// </summary>
 internal sealed class SessionState
 {
     /// <summary>What <c>logging/setLevel</c> asked for; null: nothing yet.</summary>

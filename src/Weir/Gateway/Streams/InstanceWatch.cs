@@ -172,8 +172,10 @@ internal sealed class InstanceWatch
         }
     }
 
-    /// <summary>One listening request that names all; when something is subscribed to or not any more, a new one takes its place before the
-    /// old one ends.</summary>
+    /// <summary>
+    /// One listening request that names all; when something is subscribed to or not any more, a new one takes its place before the
+    /// old one ends.
+    /// </summary>
     private async Task ListenModernAsync(UpstreamSession session)
     {
         UpstreamExchange? before = null;

@@ -6,8 +6,10 @@ using Weir.Errors;
 
 namespace Weir.Knowledge.Vectors;
 
-/// <summary>One request to a service outside, and its JSON answer: bounded in time and size, and its failures typed. Nothing of an answer
-/// that is no success is passed on.</summary>
+/// <summary>
+/// One request to a service outside, and its JSON answer: bounded in time and size, and its failures typed. Nothing of an answer
+/// that is no success is passed on.
+/// </summary>
 internal static class OutgoingJson
 {
     /// <param name="name">Whom it goes to, in an error.</param>
