@@ -78,7 +78,12 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
             return new ReadToken(TokenKind.OrganizationKey);
         }
 
-        var keys = _secret is not null ? [_secret] : await signingKeys!.GetAsync(_handler.CanReadToken(token) ? new JsonWebToken(token).Kid : "", ct);
+        if (TokenHeader.Read(token) is not { } header)
+        {
+            return new ReadToken(TokenKind.Invalid);
+        }
+
+        var keys = _secret is not null ? [_secret] : await signingKeys!.GetAsync(header.KeyId, ct);
         var person = await ValidateAsync(token, keys, isPerson: true);
         if (person is { IsValid: true, ClaimsIdentity: var claims } && await UserAsync(claims, ct) is { } userId)
         {

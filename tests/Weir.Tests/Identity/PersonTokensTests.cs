@@ -61,6 +61,56 @@ public sealed class PersonTokensTests
         await RefusedAsync(tokens, Make(algorithm: SecurityAlgorithms.HmacSha512));
     }
 
+    [Theory]
+    [InlineData("""["exp"]""")]
+    [InlineData("""["https://example.test/extension"]""")]
+    [InlineData("""["b64"]""")]
+    [InlineData("[]")]
+    [InlineData("null")]
+    [InlineData("\"exp\"")]
+    public async Task F11_a_token_with_a_critical_extension_is_refused_with_a_secret_and_with_published_keys(string crit)
+    {
+        using var rsa = System.Security.Cryptography.RSA.Create(2048);
+        var key = new RsaSecurityKey(rsa) { KeyId = "k1" };
+        var jwk = JsonWebKeyConverter.ConvertFromRSASecurityKey(new RsaSecurityKey(rsa.ExportParameters(false)) { KeyId = "k1" });
+        var signing = new SigningKeys(_ => Task.FromResult($$"""{"keys":[{"kty":"RSA","kid":"k1","n":"{{jwk.N}}","e":"{{jwk.E}}"}]}"""), _time);
+        var published = new PersonTokens(
+            new AuthConfig { JwksUrl = new Uri("https://issuer.example/jwks"), Issuer = "https://issuer.example" }, Ring, signing, UserOf, _time);
+        var shared = new PersonTokens(new AuthConfig { JwtSecret = Secret }, Ring, null, null, _time);
+        var payload = Make(issuer: "https://issuer.example").Split('.')[1];
+        string Rsa(string member) => Sign("RS256", member, payload, text => rsa.SignData(
+            text, System.Security.Cryptography.HashAlgorithmName.SHA256, System.Security.Cryptography.RSASignaturePadding.Pkcs1));
+        string Hmac(string member) => Sign("HS256", member, payload, text => System.Security.Cryptography.HMACSHA256.HashData(Encoding.UTF8.GetBytes(Secret), text));
+
+        (await published.VerifyAsync(Rsa(""), default)).ShouldBe(_user, "the same token without crit is good");
+        (await shared.VerifyAsync(Hmac(""), default)).ShouldBe(_user, "the same token without crit is good");
+        await RefusedAsync(published, Rsa($",\"crit\":{crit}"));
+        await RefusedAsync(shared, Hmac($",\"crit\":{crit}"));
+        await RefusedAsync(shared, Hmac($",\"\\u0063rit\":{crit}"));
+    }
+
+    [Theory]
+    [InlineData("a.b.c")]
+    [InlineData("..")]
+    [InlineData("e30.e30.")]
+    [InlineData("eyJcdWQ4MDAiOjF9.e30.e30")] // {"\ud800":1}
+    [InlineData("eyJraWQiOiJcdWQ4MDAifQ.e30.e30")] // {"kid":"\ud800"}
+    [InlineData("bnVsbA.e30.e30")]
+    [InlineData("e30.e30.e30.e30.e30")]
+    [InlineData("ey J9.e30.e30")]
+    public async Task F06_a_malformed_token_is_refused_with_a_secret_and_with_published_keys(string token)
+    {
+        var signing = new SigningKeys(_ => Task.FromResult("""{"keys":[]}"""), _time);
+        await RefusedAsync(new PersonTokens(new AuthConfig { JwksUrl = new Uri("https://issuer.example/jwks"), Issuer = "https://issuer.example" }, Ring, signing, UserOf, _time), token);
+        await RefusedAsync(new PersonTokens(new AuthConfig { JwtSecret = Secret }, Ring, null, null, _time), token);
+    }
+
+    private static string Sign(string algorithm, string member, string payload, Func<byte[], byte[]> sign)
+    {
+        var text = $"{Base64UrlEncoder.Encode($"{{\"alg\":\"{algorithm}\",\"kid\":\"k1\"{member}}}")}.{payload}";
+        return $"{text}.{Base64UrlEncoder.Encode(sign(Encoding.ASCII.GetBytes(text)))}";
+    }
+
     [Fact]
     public async Task Published_keys_are_read_once_and_again_when_a_token_names_another()
     {
