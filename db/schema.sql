@@ -3948,10 +3948,10 @@ $$;
 ALTER FUNCTION weir.claim_embeddings(p_model text, p_limit integer, p_lease interval) OWNER TO weir_system;
 
 --
--- Name: claim_operations(uuid, integer, interval); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: claim_operations(uuid, integer, interval, integer, uuid[], uuid[]); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) RETURNS TABLE(operation_id uuid, action text, organization_id uuid, instance_id uuid, instance_name text, generation bigint, attempt integer, node_id uuid, node_api_url text, node_sealed_api_key bytea, endpoint_url text, runtime text, transport text, package text, package_version text, bin text, args jsonb, env jsonb, configuration jsonb, share text, created_at timestamp with time zone)
+CREATE FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval, p_share integer DEFAULT 8, p_running_organizations uuid[] DEFAULT '{}'::uuid[], p_running_nodes uuid[] DEFAULT '{}'::uuid[]) RETURNS TABLE(operation_id uuid, action text, organization_id uuid, instance_id uuid, instance_name text, generation bigint, attempt integer, node_id uuid, node_api_url text, node_sealed_api_key bytea, endpoint_url text, runtime text, transport text, package text, package_version text, bin text, args jsonb, env jsonb, configuration jsonb, share text, created_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3969,10 +3969,10 @@ begin
       from weir.dtma_operations o
       join public.mcp_server_instances i on i.id = o.instance_id
       left join public.mcp_server_catalog c on c.id = i.catalog_id
-      -- what is superseded is finished at once, whenever it was due
-      where o.finished_at is null and (o.run_at <= clock_timestamp() or o.generation <> i.generation)
-        and (o.lease_until is null or o.lease_until < clock_timestamp())
-      order by o.run_at, o.id
+      join weir.operations_in_turn(p_share, p_running_organizations, p_running_nodes) t on t.operation_id = o.id
+      -- looked at again: another replica may have taken it since
+      where o.finished_at is null and (o.lease_until is null or o.lease_until < clock_timestamp())
+      order by t.turn, o.run_at, o.id
       limit greatest(p_limit, 0)
       for update of o skip locked) due
     order by due.organization_id, due.instance_id
@@ -4029,7 +4029,7 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) OWNER TO weir_system;
+ALTER FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval, p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) OWNER TO weir_system;
 
 --
 -- Name: claim_vector_removals(integer, interval); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -5228,26 +5228,41 @@ $$;
 ALTER FUNCTION weir.instance_endpoints(p_instance_ids uuid[]) OWNER TO weir_system;
 
 --
--- Name: instances_to_refresh(uuid, integer, interval, interval); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: instances_to_refresh(uuid, integer, interval, interval, integer, uuid[], uuid[]); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval) RETURNS TABLE(organization_id uuid, instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, generation bigint)
+CREATE FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval, p_share integer DEFAULT 8, p_running_organizations uuid[] DEFAULT '{}'::uuid[], p_running_nodes uuid[] DEFAULT '{}'::uuid[]) RETURNS TABLE(organization_id uuid, instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, generation bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
   return query
-  with due as (
-    select i.id, clock_timestamp() + p_lease as lease_until
+  with waiting as (
+    select i.id, i.node_id, i.refreshed_at,
+           i.organization_id, row_number() over (partition by i.organization_id, i.node_id order by i.refreshed_at nulls first, i.id) as turn
     from public.mcp_server_instances i
     where i.status in ('running', 'degraded')
       and (i.refreshed_generation is distinct from i.generation or i.refresh_at <= clock_timestamp()
            or i.refreshed_at < clock_timestamp() - p_max_age)
       and (i.refresh_lease_until is null or i.refresh_lease_until < clock_timestamp())
-    order by i.refreshed_at nulls first, i.id
+  ), placed as (
+    select w.*, row_number() over (partition by w.node_id order by w.turn, w.refreshed_at nulls first, w.id) as place
+    from waiting w
+    where w.turn <= p_share
+      and w.turn + (select count(*) from unnest(p_running_organizations, p_running_nodes) r(organization_id, node_id)
+                    where r.organization_id = w.organization_id and r.node_id is not distinct from w.node_id) <= p_share
+  ), due as (
+    select i.id, clock_timestamp() + p_lease as lease_until
+    from placed p
+    join public.mcp_server_instances i on i.id = p.id
+    -- looked at again: another replica may have taken it since
+    where (i.refresh_lease_until is null or i.refresh_lease_until < clock_timestamp())
+      and (p.node_id is null
+           or p.place + (select count(*) from unnest(p_running_nodes) r(node_id) where r.node_id = p.node_id) <= p_share * 2)
+    order by p.turn, p.refreshed_at nulls first, i.id
     limit greatest(p_limit, 0)
-    for no key update skip locked
+    for no key update of i skip locked
   ), leased as (
     update public.mcp_server_instances i
     set refresh_by = p_replica_id, refresh_lease_until = due.lease_until,
@@ -5263,7 +5278,7 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval) OWNER TO weir_system;
+ALTER FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval, p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) OWNER TO weir_system;
 
 --
 -- Name: is_allowed_url(text); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -5993,6 +6008,158 @@ $$;
 
 
 ALTER FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) OWNER TO weir_system;
+
+--
+-- Name: mcp_server_instances; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.mcp_server_instances (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    name text NOT NULL,
+    catalog_id uuid,
+    url text,
+    configuration jsonb DEFAULT '{}'::jsonb NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    share text DEFAULT 'instance'::text NOT NULL,
+    priority integer DEFAULT 100 NOT NULL,
+    region text,
+    pin_policy text DEFAULT 'trust_first'::text NOT NULL,
+    chat_offline text[] DEFAULT '{}'::text[] NOT NULL,
+    node_id uuid,
+    last_node_id uuid,
+    generation bigint DEFAULT 1 NOT NULL,
+    approved_generation bigint,
+    last_error_code text,
+    last_error text,
+    first_running_at timestamp with time zone,
+    server_info jsonb,
+    refreshed_generation bigint,
+    refreshed_at timestamp with time zone,
+    refresh_at timestamp with time zone,
+    refresh_by uuid,
+    refresh_lease_until timestamp with time zone,
+    created_by uuid,
+    deployed_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    context_resources text[] DEFAULT '{}'::text[] NOT NULL,
+    context_prompts text[] DEFAULT '{}'::text[] NOT NULL,
+    timeout_ms integer,
+    max_retries integer DEFAULT 1 NOT NULL,
+    retry_backoff_ms integer DEFAULT 100 NOT NULL,
+    CONSTRAINT mcp_server_instances_backoff_is_at_most_ten_seconds CHECK (((retry_backoff_ms >= 0) AND (retry_backoff_ms <= 10000))),
+    CONSTRAINT mcp_server_instances_catalog_or_url CHECK ((num_nonnulls(catalog_id, url) = 1)),
+    CONSTRAINT mcp_server_instances_configuration_is_an_object CHECK ((jsonb_typeof(configuration) = 'object'::text)),
+    CONSTRAINT mcp_server_instances_configuration_is_at_most_64_kib CHECK ((octet_length((configuration)::text) <= 65536)),
+    CONSTRAINT mcp_server_instances_context_is_ten_of_each CHECK (((cardinality(context_resources) <= 10) AND (cardinality(context_prompts) <= 10))),
+    CONSTRAINT mcp_server_instances_errors_are_short CHECK (((length(last_error_code) <= 100) AND (length(last_error) <= 2000))),
+    CONSTRAINT mcp_server_instances_failed_says_why CHECK (((status <> 'failed'::text) OR (last_error_code IS NOT NULL))),
+    CONSTRAINT mcp_server_instances_name_is_1_to_20_of_a_z_0_9 CHECK ((name ~ '^[a-z0-9-]{1,20}$'::text)),
+    CONSTRAINT mcp_server_instances_pin_policy_is_known CHECK ((pin_policy = ANY (ARRAY['trust_first'::text, 'manual'::text]))),
+    CONSTRAINT mcp_server_instances_priority_is_0_to_1000 CHECK (((priority >= 0) AND (priority <= 1000))),
+    CONSTRAINT mcp_server_instances_retries_are_0_to_5 CHECK (((max_retries >= 0) AND (max_retries <= 5))),
+    CONSTRAINT mcp_server_instances_share_is_known CHECK ((share = ANY (ARRAY['instance'::text, 'credential'::text, 'session'::text]))),
+    CONSTRAINT mcp_server_instances_status_is_known CHECK ((status = ANY (ARRAY['pending'::text, 'deploying'::text, 'running'::text, 'degraded'::text, 'updating'::text, 'stopping'::text, 'stopped'::text, 'failed'::text, 'deleting'::text, 'deleted'::text]))),
+    CONSTRAINT mcp_server_instances_timeout_is_at_most_a_minute CHECK (((timeout_ms >= 0) AND (timeout_ms <= 60000))),
+    CONSTRAINT mcp_server_instances_url_is_http CHECK (((url ~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$'::text) AND (length(url) <= 2048)))
+);
+
+ALTER TABLE ONLY public.mcp_server_instances FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.mcp_server_instances OWNER TO weir_owner;
+
+--
+-- Name: TABLE mcp_server_instances; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.mcp_server_instances IS 'tenant: an organization''s MCP server, run by a node or remote by URL';
+
+
+--
+-- Name: dtma_operations; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.dtma_operations (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    instance_id uuid NOT NULL,
+    action text NOT NULL,
+    generation bigint NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_by uuid,
+    lease_until timestamp with time zone,
+    finished_at timestamp with time zone,
+    outcome text,
+    error_code text,
+    error text,
+    CONSTRAINT dtma_operations_action_is_known CHECK ((action = ANY (ARRAY['deploy'::text, 'update'::text, 'restart'::text, 'stop'::text, 'delete'::text]))),
+    CONSTRAINT dtma_operations_claimed_with_lease CHECK (((claimed_by IS NULL) = (lease_until IS NULL))),
+    CONSTRAINT dtma_operations_errors_are_short CHECK (((length(error_code) <= 100) AND (length(error) <= 2000))),
+    CONSTRAINT dtma_operations_finished_with_outcome CHECK (((finished_at IS NULL) = (outcome IS NULL))),
+    CONSTRAINT dtma_operations_outcome_is_known CHECK ((outcome = ANY (ARRAY['done'::text, 'failed'::text, 'superseded'::text])))
+);
+
+ALTER TABLE ONLY weir.dtma_operations FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.dtma_operations OWNER TO weir_owner;
+
+--
+-- Name: TABLE dtma_operations; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.dtma_operations IS 'tenant: outbox of what nodes are asked to do';
+
+
+--
+-- Name: operations_in_turn(integer, uuid[], uuid[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.operations_in_turn(p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) RETURNS TABLE(operation_id uuid, turn bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH due AS (
+          SELECT o.id,
+             o.organization_id,
+             i.node_id,
+             o.run_at,
+             (o.generation <> i.generation) AS superseded,
+             row_number() OVER (PARTITION BY o.organization_id, i.node_id, (o.generation <> i.generation) ORDER BY o.run_at, o.id) AS turn
+            FROM (weir.dtma_operations o
+              JOIN public.mcp_server_instances i ON ((i.id = o.instance_id)))
+           WHERE ((o.finished_at IS NULL) AND ((o.run_at <= clock_timestamp()) OR (o.generation <> i.generation)) AND ((o.lease_until IS NULL) OR (o.lease_until < clock_timestamp())))
+         ), placed AS (
+          SELECT d.id,
+             d.organization_id,
+             d.node_id,
+             d.run_at,
+             d.superseded,
+             d.turn,
+             row_number() OVER (PARTITION BY d.node_id, d.superseded ORDER BY d.turn, d.run_at, d.id) AS place
+            FROM due d
+           WHERE (d.superseded OR ((d.turn <= operations_in_turn.p_share) AND ((d.turn + ( SELECT count(*) AS count
+                    FROM UNNEST(operations_in_turn.p_running_organizations, operations_in_turn.p_running_nodes) r(organization_id, node_id)
+                   WHERE ((r.organization_id = d.organization_id) AND (NOT (r.node_id IS DISTINCT FROM d.node_id))))) <= operations_in_turn.p_share)))
+         )
+  SELECT p.id,
+         CASE
+             WHEN p.superseded THEN (0)::bigint
+             ELSE p.turn
+         END AS turn
+    FROM placed p
+   WHERE (p.superseded OR (p.node_id IS NULL) OR ((p.place + ( SELECT count(*) AS count
+            FROM unnest(operations_in_turn.p_running_nodes) r(node_id)
+           WHERE (r.node_id = p.node_id))) <= (operations_in_turn.p_share * 2)));
+END;
+
+
+ALTER FUNCTION weir.operations_in_turn(p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) OWNER TO weir_owner;
 
 --
 -- Name: over_limit(weir.call_decision[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -8584,74 +8751,6 @@ COMMENT ON TABLE public.mcp_server_catalog IS 'global: servers that an organizat
 
 
 --
--- Name: mcp_server_instances; Type: TABLE; Schema: public; Owner: weir_owner
---
-
-CREATE TABLE public.mcp_server_instances (
-    id uuid DEFAULT weir.uuid_v7() NOT NULL,
-    organization_id uuid NOT NULL,
-    name text NOT NULL,
-    catalog_id uuid,
-    url text,
-    configuration jsonb DEFAULT '{}'::jsonb NOT NULL,
-    status text DEFAULT 'pending'::text NOT NULL,
-    share text DEFAULT 'instance'::text NOT NULL,
-    priority integer DEFAULT 100 NOT NULL,
-    region text,
-    pin_policy text DEFAULT 'trust_first'::text NOT NULL,
-    chat_offline text[] DEFAULT '{}'::text[] NOT NULL,
-    node_id uuid,
-    last_node_id uuid,
-    generation bigint DEFAULT 1 NOT NULL,
-    approved_generation bigint,
-    last_error_code text,
-    last_error text,
-    first_running_at timestamp with time zone,
-    server_info jsonb,
-    refreshed_generation bigint,
-    refreshed_at timestamp with time zone,
-    refresh_at timestamp with time zone,
-    refresh_by uuid,
-    refresh_lease_until timestamp with time zone,
-    created_by uuid,
-    deployed_by uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    context_resources text[] DEFAULT '{}'::text[] NOT NULL,
-    context_prompts text[] DEFAULT '{}'::text[] NOT NULL,
-    timeout_ms integer,
-    max_retries integer DEFAULT 1 NOT NULL,
-    retry_backoff_ms integer DEFAULT 100 NOT NULL,
-    CONSTRAINT mcp_server_instances_backoff_is_at_most_ten_seconds CHECK (((retry_backoff_ms >= 0) AND (retry_backoff_ms <= 10000))),
-    CONSTRAINT mcp_server_instances_catalog_or_url CHECK ((num_nonnulls(catalog_id, url) = 1)),
-    CONSTRAINT mcp_server_instances_configuration_is_an_object CHECK ((jsonb_typeof(configuration) = 'object'::text)),
-    CONSTRAINT mcp_server_instances_configuration_is_at_most_64_kib CHECK ((octet_length((configuration)::text) <= 65536)),
-    CONSTRAINT mcp_server_instances_context_is_ten_of_each CHECK (((cardinality(context_resources) <= 10) AND (cardinality(context_prompts) <= 10))),
-    CONSTRAINT mcp_server_instances_errors_are_short CHECK (((length(last_error_code) <= 100) AND (length(last_error) <= 2000))),
-    CONSTRAINT mcp_server_instances_failed_says_why CHECK (((status <> 'failed'::text) OR (last_error_code IS NOT NULL))),
-    CONSTRAINT mcp_server_instances_name_is_1_to_20_of_a_z_0_9 CHECK ((name ~ '^[a-z0-9-]{1,20}$'::text)),
-    CONSTRAINT mcp_server_instances_pin_policy_is_known CHECK ((pin_policy = ANY (ARRAY['trust_first'::text, 'manual'::text]))),
-    CONSTRAINT mcp_server_instances_priority_is_0_to_1000 CHECK (((priority >= 0) AND (priority <= 1000))),
-    CONSTRAINT mcp_server_instances_retries_are_0_to_5 CHECK (((max_retries >= 0) AND (max_retries <= 5))),
-    CONSTRAINT mcp_server_instances_share_is_known CHECK ((share = ANY (ARRAY['instance'::text, 'credential'::text, 'session'::text]))),
-    CONSTRAINT mcp_server_instances_status_is_known CHECK ((status = ANY (ARRAY['pending'::text, 'deploying'::text, 'running'::text, 'degraded'::text, 'updating'::text, 'stopping'::text, 'stopped'::text, 'failed'::text, 'deleting'::text, 'deleted'::text]))),
-    CONSTRAINT mcp_server_instances_timeout_is_at_most_a_minute CHECK (((timeout_ms >= 0) AND (timeout_ms <= 60000))),
-    CONSTRAINT mcp_server_instances_url_is_http CHECK (((url ~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$'::text) AND (length(url) <= 2048)))
-);
-
-ALTER TABLE ONLY public.mcp_server_instances FORCE ROW LEVEL SECURITY;
-
-
-ALTER TABLE public.mcp_server_instances OWNER TO weir_owner;
-
---
--- Name: TABLE mcp_server_instances; Type: COMMENT; Schema: public; Owner: weir_owner
---
-
-COMMENT ON TABLE public.mcp_server_instances IS 'tenant: an organization''s MCP server, run by a node or remote by URL';
-
-
---
 -- Name: mcp_server_tools; Type: TABLE; Schema: public; Owner: weir_owner
 --
 
@@ -9280,45 +9379,6 @@ ALTER TABLE weir.dtma_nodes OWNER TO weir_owner;
 --
 
 COMMENT ON TABLE weir.dtma_nodes IS 'platform: hosts that run servers, with the sealed key of their API';
-
-
---
--- Name: dtma_operations; Type: TABLE; Schema: weir; Owner: weir_owner
---
-
-CREATE TABLE weir.dtma_operations (
-    id uuid DEFAULT weir.uuid_v7() NOT NULL,
-    organization_id uuid NOT NULL,
-    instance_id uuid NOT NULL,
-    action text NOT NULL,
-    generation bigint NOT NULL,
-    created_by uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL,
-    run_at timestamp with time zone DEFAULT now() NOT NULL,
-    claimed_by uuid,
-    lease_until timestamp with time zone,
-    finished_at timestamp with time zone,
-    outcome text,
-    error_code text,
-    error text,
-    CONSTRAINT dtma_operations_action_is_known CHECK ((action = ANY (ARRAY['deploy'::text, 'update'::text, 'restart'::text, 'stop'::text, 'delete'::text]))),
-    CONSTRAINT dtma_operations_claimed_with_lease CHECK (((claimed_by IS NULL) = (lease_until IS NULL))),
-    CONSTRAINT dtma_operations_errors_are_short CHECK (((length(error_code) <= 100) AND (length(error) <= 2000))),
-    CONSTRAINT dtma_operations_finished_with_outcome CHECK (((finished_at IS NULL) = (outcome IS NULL))),
-    CONSTRAINT dtma_operations_outcome_is_known CHECK ((outcome = ANY (ARRAY['done'::text, 'failed'::text, 'superseded'::text])))
-);
-
-ALTER TABLE ONLY weir.dtma_operations FORCE ROW LEVEL SECURITY;
-
-
-ALTER TABLE weir.dtma_operations OWNER TO weir_owner;
-
---
--- Name: TABLE dtma_operations; Type: COMMENT; Schema: weir; Owner: weir_owner
---
-
-COMMENT ON TABLE weir.dtma_operations IS 'tenant: outbox of what nodes are asked to do';
 
 
 --
@@ -13773,11 +13833,11 @@ GRANT ALL ON FUNCTION weir.claim_embeddings(p_model text, p_limit integer, p_lea
 
 
 --
--- Name: FUNCTION claim_operations(p_replica_id uuid, p_limit integer, p_lease interval); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION claim_operations(p_replica_id uuid, p_limit integer, p_lease interval, p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval) TO weir_engine;
+REVOKE ALL ON FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval, p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval, p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) TO weir_engine;
 
 
 --
@@ -14219,11 +14279,11 @@ GRANT ALL ON FUNCTION weir.instance_endpoints(p_instance_ids uuid[]) TO weir_eng
 
 
 --
--- Name: FUNCTION instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval, p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval) TO weir_engine;
+REVOKE ALL ON FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval, p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval, p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) TO weir_engine;
 
 
 --
@@ -14530,6 +14590,381 @@ REVOKE ALL ON FUNCTION weir.on_permission_change() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) TO weir_engine;
+
+
+--
+-- Name: TABLE mcp_server_instances; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT SELECT ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(id) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(id) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(organization_id) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(organization_id) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(name) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(name),UPDATE(name) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.catalog_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(catalog_id) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(catalog_id),UPDATE(catalog_id) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.url; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(url),UPDATE(url) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.configuration; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(configuration),UPDATE(configuration) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT UPDATE(configuration) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.status; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(status) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT UPDATE(status) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT UPDATE(status) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.share; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(share) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(share),UPDATE(share) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.priority; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(priority) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(priority),UPDATE(priority) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.region; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(region) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(region),UPDATE(region) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.pin_policy; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(pin_policy) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(pin_policy),UPDATE(pin_policy) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.chat_offline; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(chat_offline),UPDATE(chat_offline) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.node_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(node_id) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.last_node_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(last_node_id) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.generation; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(generation) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.approved_generation; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(approved_generation) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.last_error_code; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(last_error_code) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT UPDATE(last_error_code) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT UPDATE(last_error_code) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.last_error; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(last_error) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT UPDATE(last_error) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.first_running_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(first_running_at) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.server_info; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(server_info) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.refreshed_generation; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(refreshed_generation) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.refreshed_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(refreshed_at) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.refresh_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(refresh_at) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.refresh_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(refresh_by) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.refresh_lease_until; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(refresh_lease_until) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.created_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_by) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(created_by) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.deployed_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(deployed_by) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.mcp_server_instances TO authenticated;
+
+
+--
+-- Name: COLUMN mcp_server_instances.updated_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(updated_at) ON TABLE public.mcp_server_instances TO authenticated;
+
+
+--
+-- Name: COLUMN mcp_server_instances.context_resources; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(context_resources),UPDATE(context_resources) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.context_prompts; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(context_prompts),UPDATE(context_prompts) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.timeout_ms; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(timeout_ms),UPDATE(timeout_ms) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.max_retries; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(max_retries),UPDATE(max_retries) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.retry_backoff_ms; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(retry_backoff_ms),UPDATE(retry_backoff_ms) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: TABLE dtma_operations; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.dtma_operations TO weir_writer;
+GRANT SELECT ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_operations.id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE weir.dtma_operations TO weir_writer;
+
+
+--
+-- Name: COLUMN dtma_operations.organization_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(organization_id) ON TABLE weir.dtma_operations TO weir_writer;
+
+
+--
+-- Name: COLUMN dtma_operations.instance_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(instance_id) ON TABLE weir.dtma_operations TO weir_writer;
+
+
+--
+-- Name: COLUMN dtma_operations.action; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(action) ON TABLE weir.dtma_operations TO weir_writer;
+
+
+--
+-- Name: COLUMN dtma_operations.generation; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(generation) ON TABLE weir.dtma_operations TO weir_writer;
+
+
+--
+-- Name: COLUMN dtma_operations.created_by; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(created_by) ON TABLE weir.dtma_operations TO weir_writer;
+
+
+--
+-- Name: COLUMN dtma_operations.attempt; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(attempt) ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_operations.run_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(run_at) ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_operations.claimed_by; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(claimed_by) ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_operations.lease_until; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(lease_until) ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_operations.finished_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(finished_at) ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_operations.outcome; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(outcome) ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_operations.error_code; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(error_code) ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_operations.error; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(error) ON TABLE weir.dtma_operations TO weir_system;
+
+
+--
+-- Name: FUNCTION operations_in_turn(p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.operations_in_turn(p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.operations_in_turn(p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) TO weir_system;
 
 
 --
@@ -15899,267 +16334,6 @@ GRANT UPDATE(updated_at) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
 --
--- Name: TABLE mcp_server_instances; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT ON TABLE public.mcp_server_instances TO weir_writer;
-GRANT SELECT ON TABLE public.mcp_server_instances TO weir_system;
-
-
---
--- Name: COLUMN mcp_server_instances.id; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(id) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(id) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.organization_id; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(organization_id) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(organization_id) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.name; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(name) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(name),UPDATE(name) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.catalog_id; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(catalog_id) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(catalog_id),UPDATE(catalog_id) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.url; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT INSERT(url),UPDATE(url) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.configuration; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT INSERT(configuration),UPDATE(configuration) ON TABLE public.mcp_server_instances TO weir_writer;
-GRANT UPDATE(configuration) ON TABLE public.mcp_server_instances TO weir_system;
-
-
---
--- Name: COLUMN mcp_server_instances.status; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(status) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT UPDATE(status) ON TABLE public.mcp_server_instances TO weir_writer;
-GRANT UPDATE(status) ON TABLE public.mcp_server_instances TO weir_system;
-
-
---
--- Name: COLUMN mcp_server_instances.share; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(share) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(share),UPDATE(share) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.priority; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(priority) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(priority),UPDATE(priority) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.region; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(region) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(region),UPDATE(region) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.pin_policy; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(pin_policy) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(pin_policy),UPDATE(pin_policy) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.chat_offline; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT INSERT(chat_offline),UPDATE(chat_offline) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.node_id; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT UPDATE(node_id) ON TABLE public.mcp_server_instances TO weir_system;
-
-
---
--- Name: COLUMN mcp_server_instances.last_node_id; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT UPDATE(last_node_id) ON TABLE public.mcp_server_instances TO weir_system;
-
-
---
--- Name: COLUMN mcp_server_instances.generation; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT UPDATE(generation) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.approved_generation; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT UPDATE(approved_generation) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.last_error_code; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(last_error_code) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT UPDATE(last_error_code) ON TABLE public.mcp_server_instances TO weir_writer;
-GRANT UPDATE(last_error_code) ON TABLE public.mcp_server_instances TO weir_system;
-
-
---
--- Name: COLUMN mcp_server_instances.last_error; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT UPDATE(last_error) ON TABLE public.mcp_server_instances TO weir_writer;
-GRANT UPDATE(last_error) ON TABLE public.mcp_server_instances TO weir_system;
-
-
---
--- Name: COLUMN mcp_server_instances.first_running_at; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT UPDATE(first_running_at) ON TABLE public.mcp_server_instances TO weir_system;
-
-
---
--- Name: COLUMN mcp_server_instances.server_info; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT UPDATE(server_info) ON TABLE public.mcp_server_instances TO weir_system;
-
-
---
--- Name: COLUMN mcp_server_instances.refreshed_generation; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT UPDATE(refreshed_generation) ON TABLE public.mcp_server_instances TO weir_system;
-
-
---
--- Name: COLUMN mcp_server_instances.refreshed_at; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT UPDATE(refreshed_at) ON TABLE public.mcp_server_instances TO weir_system;
-
-
---
--- Name: COLUMN mcp_server_instances.refresh_at; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT UPDATE(refresh_at) ON TABLE public.mcp_server_instances TO weir_system;
-
-
---
--- Name: COLUMN mcp_server_instances.refresh_by; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT UPDATE(refresh_by) ON TABLE public.mcp_server_instances TO weir_system;
-
-
---
--- Name: COLUMN mcp_server_instances.refresh_lease_until; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT UPDATE(refresh_lease_until) ON TABLE public.mcp_server_instances TO weir_system;
-
-
---
--- Name: COLUMN mcp_server_instances.created_by; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(created_by) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(created_by) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.deployed_by; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT UPDATE(deployed_by) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.created_at; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(created_at) ON TABLE public.mcp_server_instances TO authenticated;
-
-
---
--- Name: COLUMN mcp_server_instances.updated_at; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(updated_at) ON TABLE public.mcp_server_instances TO authenticated;
-
-
---
--- Name: COLUMN mcp_server_instances.context_resources; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT INSERT(context_resources),UPDATE(context_resources) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.context_prompts; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT INSERT(context_prompts),UPDATE(context_prompts) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.timeout_ms; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT INSERT(timeout_ms),UPDATE(timeout_ms) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.max_retries; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT INSERT(max_retries),UPDATE(max_retries) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.retry_backoff_ms; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT INSERT(retry_backoff_ms),UPDATE(retry_backoff_ms) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
 -- Name: TABLE mcp_server_tools; Type: ACL; Schema: public; Owner: weir_owner
 --
 
@@ -17211,112 +17385,6 @@ GRANT UPDATE(heartbeat_at) ON TABLE weir.dtma_nodes TO weir_system;
 --
 
 GRANT UPDATE(status) ON TABLE weir.dtma_nodes TO weir_system;
-
-
---
--- Name: TABLE dtma_operations; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT SELECT ON TABLE weir.dtma_operations TO weir_writer;
-GRANT SELECT ON TABLE weir.dtma_operations TO weir_system;
-
-
---
--- Name: COLUMN dtma_operations.id; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT INSERT(id) ON TABLE weir.dtma_operations TO weir_writer;
-
-
---
--- Name: COLUMN dtma_operations.organization_id; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT INSERT(organization_id) ON TABLE weir.dtma_operations TO weir_writer;
-
-
---
--- Name: COLUMN dtma_operations.instance_id; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT INSERT(instance_id) ON TABLE weir.dtma_operations TO weir_writer;
-
-
---
--- Name: COLUMN dtma_operations.action; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT INSERT(action) ON TABLE weir.dtma_operations TO weir_writer;
-
-
---
--- Name: COLUMN dtma_operations.generation; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT INSERT(generation) ON TABLE weir.dtma_operations TO weir_writer;
-
-
---
--- Name: COLUMN dtma_operations.created_by; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT INSERT(created_by) ON TABLE weir.dtma_operations TO weir_writer;
-
-
---
--- Name: COLUMN dtma_operations.attempt; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(attempt) ON TABLE weir.dtma_operations TO weir_system;
-
-
---
--- Name: COLUMN dtma_operations.run_at; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(run_at) ON TABLE weir.dtma_operations TO weir_system;
-
-
---
--- Name: COLUMN dtma_operations.claimed_by; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(claimed_by) ON TABLE weir.dtma_operations TO weir_system;
-
-
---
--- Name: COLUMN dtma_operations.lease_until; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(lease_until) ON TABLE weir.dtma_operations TO weir_system;
-
-
---
--- Name: COLUMN dtma_operations.finished_at; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(finished_at) ON TABLE weir.dtma_operations TO weir_system;
-
-
---
--- Name: COLUMN dtma_operations.outcome; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(outcome) ON TABLE weir.dtma_operations TO weir_system;
-
-
---
--- Name: COLUMN dtma_operations.error_code; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(error_code) ON TABLE weir.dtma_operations TO weir_system;
-
-
---
--- Name: COLUMN dtma_operations.error; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(error) ON TABLE weir.dtma_operations TO weir_system;
 
 
 --

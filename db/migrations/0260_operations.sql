@@ -1,8 +1,43 @@
 -- The worker's side of the outbox, and the refreshing of what instances announce.
 
+-- The operations that may run now: of each organization at each node the first, then the second, up to the share. What is superseded is
+-- finished at once, whenever it was due, and asks nobody, so it takes no place.
+create function weir.operations_in_turn(p_share integer, p_running_organizations uuid[], p_running_nodes uuid[])
+returns table (operation_id uuid, turn bigint)
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  with due as (
+    select o.id, o.organization_id, i.node_id, o.run_at, o.generation <> i.generation as superseded,
+           row_number() over (partition by o.organization_id, i.node_id, o.generation <> i.generation order by o.run_at, o.id) as turn
+    from weir.dtma_operations o
+    join public.mcp_server_instances i on i.id = o.instance_id
+    where o.finished_at is null and (o.run_at <= clock_timestamp() or o.generation <> i.generation)
+      and (o.lease_until is null or o.lease_until < clock_timestamp())
+  ), placed as (
+    select d.*, row_number() over (partition by d.node_id, d.superseded order by d.turn, d.run_at, d.id) as place
+    from due d
+    where d.superseded
+       or d.turn <= p_share
+          and d.turn + (select count(*) from unnest(p_running_organizations, p_running_nodes) r(organization_id, node_id)
+                        where r.organization_id = d.organization_id and r.node_id is not distinct from d.node_id) <= p_share
+  )
+  select p.id, case when p.superseded then 0 else p.turn end
+  from placed p
+  where p.superseded or p.node_id is null
+     or p.place + (select count(*) from unnest(p_running_nodes) r(node_id) where r.node_id = p.node_id) <= p_share * 2;
+end;
+revoke all on function weir.operations_in_turn(integer, uuid[], uuid[]) from public;
+grant execute on function weir.operations_in_turn(integer, uuid[], uuid[]) to weir_system;
+
 -- Places deployments, then leases operations that are due. A node without isolation runs every server as one user, so it
 -- serves a single organization. Where no node fits, the operation stays and its instance says why.
-create function weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval)
+-- A server or a node that hangs delays no other: at most p_share operations of one organization at one node (or at its remote servers) run at
+-- once at a replica, and twice as many of all organizations at one node. p_running_organizations and p_running_nodes: what this replica is
+-- carrying out now. Organizations take turns, so one that has many operations due does not fill the limit.
+create function weir.claim_operations(
+  p_replica_id uuid, p_limit integer, p_lease interval, p_share integer default 8,
+  p_running_organizations uuid[] default '{}', p_running_nodes uuid[] default '{}')
 returns table (operation_id uuid, action text, organization_id uuid, instance_id uuid, instance_name text, generation bigint,
                attempt integer, node_id uuid, node_api_url text, node_sealed_api_key bytea, endpoint_url text, runtime text,
                transport text, package text, package_version text, bin text, args jsonb, env jsonb, configuration jsonb, share text,
@@ -24,10 +59,10 @@ begin
       from weir.dtma_operations o
       join public.mcp_server_instances i on i.id = o.instance_id
       left join public.mcp_server_catalog c on c.id = i.catalog_id
-      -- what is superseded is finished at once, whenever it was due
-      where o.finished_at is null and (o.run_at <= clock_timestamp() or o.generation <> i.generation)
-        and (o.lease_until is null or o.lease_until < clock_timestamp())
-      order by o.run_at, o.id
+      join weir.operations_in_turn(p_share, p_running_organizations, p_running_nodes) t on t.operation_id = o.id
+      -- looked at again: another replica may have taken it since
+      where o.finished_at is null and (o.lease_until is null or o.lease_until < clock_timestamp())
+      order by t.turn, o.run_at, o.id
       limit greatest(p_limit, 0)
       for update of o skip locked) due
     order by due.organization_id, due.instance_id
@@ -118,8 +153,8 @@ end;
 $$;
 revoke all on function weir.choose_node(uuid, text, text, uuid), weir.bury_instance(uuid, bigint) from public;
 grant execute on function weir.choose_node(uuid, text, text, uuid), weir.bury_instance(uuid, bigint) to weir_system;
-revoke all on function weir.claim_operations(uuid, integer, interval) from public;
-grant execute on function weir.claim_operations(uuid, integer, interval) to weir_engine;
+revoke all on function weir.claim_operations(uuid, integer, interval, integer, uuid[], uuid[]) from public;
+grant execute on function weir.claim_operations(uuid, integer, interval, integer, uuid[], uuid[]) to weir_engine;
 
 -- What became of a claimed operation. Only the replica that holds it may say.
 create function weir.record_operation(
@@ -168,6 +203,6 @@ revoke all on function weir.record_operation(uuid, uuid, text, text, text, times
 grant execute on function weir.record_operation(uuid, uuid, text, text, text, timestamptz) to weir_engine;
 
 grant create on schema weir to weir_system;
-alter function weir.claim_operations(uuid, integer, interval) owner to weir_system;
+alter function weir.claim_operations(uuid, integer, interval, integer, uuid[], uuid[]) owner to weir_system;
 alter function weir.record_operation(uuid, uuid, text, text, text, timestamptz) owner to weir_system;
 revoke create on schema weir from weir_system;

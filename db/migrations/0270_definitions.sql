@@ -1,7 +1,11 @@
 -- What instances announce: when to ask again, and what becomes of the answer.
 
--- Leases running instances that were never asked in this generation, that are due, or that were asked too long ago.
-create function weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval)
+-- Leases running instances that were never asked in this generation, that are due, or that were asked too long ago. Organizations take
+-- turns, and at most p_share instances of one organization at one node (or of its remote servers) are asked at once by a replica, and twice
+-- as many of all organizations at one node: servers that hang delay only their own. p_running_*: what this replica asks now.
+create function weir.instances_to_refresh(
+  p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval, p_share integer default 8,
+  p_running_organizations uuid[] default '{}', p_running_nodes uuid[] default '{}')
 returns table (organization_id uuid, instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, generation bigint)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -9,16 +13,31 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  with due as (
-    select i.id, clock_timestamp() + p_lease as lease_until
+  with waiting as (
+    select i.id, i.node_id, i.refreshed_at,
+           i.organization_id, row_number() over (partition by i.organization_id, i.node_id order by i.refreshed_at nulls first, i.id) as turn
     from public.mcp_server_instances i
     where i.status in ('running', 'degraded')
       and (i.refreshed_generation is distinct from i.generation or i.refresh_at <= clock_timestamp()
            or i.refreshed_at < clock_timestamp() - p_max_age)
       and (i.refresh_lease_until is null or i.refresh_lease_until < clock_timestamp())
-    order by i.refreshed_at nulls first, i.id
+  ), placed as (
+    select w.*, row_number() over (partition by w.node_id order by w.turn, w.refreshed_at nulls first, w.id) as place
+    from waiting w
+    where w.turn <= p_share
+      and w.turn + (select count(*) from unnest(p_running_organizations, p_running_nodes) r(organization_id, node_id)
+                    where r.organization_id = w.organization_id and r.node_id is not distinct from w.node_id) <= p_share
+  ), due as (
+    select i.id, clock_timestamp() + p_lease as lease_until
+    from placed p
+    join public.mcp_server_instances i on i.id = p.id
+    -- looked at again: another replica may have taken it since
+    where (i.refresh_lease_until is null or i.refresh_lease_until < clock_timestamp())
+      and (p.node_id is null
+           or p.place + (select count(*) from unnest(p_running_nodes) r(node_id) where r.node_id = p.node_id) <= p_share * 2)
+    order by p.turn, p.refreshed_at nulls first, i.id
     limit greatest(p_limit, 0)
-    for no key update skip locked
+    for no key update of i skip locked
   ), leased as (
     update public.mcp_server_instances i
     set refresh_by = p_replica_id, refresh_lease_until = due.lease_until,
@@ -32,8 +51,8 @@ begin
   order by l.id;
 end;
 $$;
-revoke all on function weir.instances_to_refresh(uuid, integer, interval, interval) from public;
-grant execute on function weir.instances_to_refresh(uuid, integer, interval, interval) to weir_engine;
+revoke all on function weir.instances_to_refresh(uuid, integer, interval, interval, integer, uuid[], uuid[]) from public;
+grant execute on function weir.instances_to_refresh(uuid, integer, interval, interval, integer, uuid[], uuid[]) to weir_engine;
 
 -- The server says that its lists changed: ask it soon, but not within two seconds of the last time, however often it says
 -- so. Whether this call changed anything; a change that is asked for while a replica asks is not lost.
@@ -227,7 +246,7 @@ revoke all on function weir.record_definitions(uuid, bigint, text[], text[], byt
 grant execute on function weir.record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb, text[], text[], interval) to weir_engine;
 
 grant create on schema weir to weir_system;
-alter function weir.instances_to_refresh(uuid, integer, interval, interval) owner to weir_system;
+alter function weir.instances_to_refresh(uuid, integer, interval, interval, integer, uuid[], uuid[]) owner to weir_system;
 alter function weir.refresh_soon(uuid) owner to weir_system;
 alter function weir.record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb, text[], text[], interval) owner to weir_system;
 revoke create on schema weir from weir_system;

@@ -7,21 +7,27 @@ namespace Weir.Catalog;
 internal sealed class CatalogQueries(Databases databases)
 {
     private const string InstancesToRefresh =
-        "select instance_id, instance_name, endpoint_url, node_id, share, generation from weir.instances_to_refresh($1, $2, $3, $4)";
+        "select organization_id, instance_id, instance_name, endpoint_url, node_id, share, generation "
+        + "from weir.instances_to_refresh($1, $2, $3, $4, $5, $6, $7)";
 
     private const string RecordDefinitions = "select new_pins, changed_pins, quarantined from weir.record_definitions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
     private const string RefreshSoon = "select weir.refresh_soon($1)";
 
-    public sealed record Instance(Guid Id, string Name, string? EndpointUrl, Guid? NodeId, string Share, long Generation);
+    public sealed record Instance(Guid OrganizationId, Guid Id, string Name, string? EndpointUrl, Guid? NodeId, string Share, long Generation);
 
     public sealed record Recorded(int NewPins, int ChangedPins, int Quarantined);
 
-    public Task<IReadOnlyList<Instance>> InstancesToRefreshAsync(Guid replicaId, int limit, TimeSpan lease, TimeSpan maxAge, CancellationToken ct) =>
+    public Task<IReadOnlyList<Instance>> InstancesToRefreshAsync(
+        Guid replicaId, int limit, TimeSpan lease, TimeSpan maxAge, int share, RunningWork running, CancellationToken ct) =>
         databases.Engine.QueryAsync(
             InstancesToRefresh,
-            [Sql.Uuid(replicaId), Sql.Integer(limit), Sql.Interval(lease), Sql.Interval(maxAge)],
-            r => new Instance(r.GetGuid(0), r.GetString(1), r.GetNullableString(2), r.GetNullable<Guid>(3), r.GetString(4), r.GetInt64(5)),
+            [
+                Sql.Uuid(replicaId), Sql.Integer(limit), Sql.Interval(lease), Sql.Interval(maxAge), Sql.Integer(share),
+                Sql.Array(NpgsqlDbType.Uuid, running.Organizations), Sql.Array(NpgsqlDbType.Uuid, running.Nodes),
+            ],
+            r => new Instance(
+                r.GetGuid(0), r.GetGuid(1), r.GetString(2), r.GetNullableString(3), r.GetNullable<Guid>(4), r.GetString(5), r.GetInt64(6)),
             ct);
 
     public Task<bool> RefreshSoonAsync(Guid instanceId, CancellationToken ct) => databases.Engine.ScalarAsync<bool>(RefreshSoon, [Sql.Uuid(instanceId)], ct);

@@ -21,7 +21,10 @@ internal sealed class CatalogRefresh(
     ILogger<CatalogRefresh> logger) : BackgroundService
 {
     /// <summary>So many servers are asked at once; one that hangs takes a place until its deadline, and nobody waits for it.</summary>
-    private const int MaxRunning = 32;
+    private const int MaxRunning = 128;
+
+    /// <summary>So many of one organization at one node, or of its remote servers.</summary>
+    private const int Share = 8;
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
@@ -30,19 +33,20 @@ internal sealed class CatalogRefresh(
 
     private readonly ServerLists _lists = new(upstream);
     private readonly PollPause _pause = new(Interval, time);
+    private RunningWork? _running;
+
+    private RunningWork Running => _running ??= new RunningWork(Wake);
 
     /// <summary>A server may have come to run: look now.</summary>
     public void Wake() => _pause.End();
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var running = new List<Task>();
         try
         {
             while (true)
             {
-                running.RemoveAll(r => r.IsCompleted);
-                await StartDueAsync(running, stoppingToken);
+                await StartDueAsync(stoppingToken);
                 await _pause.WaitAsync(stoppingToken);
             }
         }
@@ -51,7 +55,7 @@ internal sealed class CatalogRefresh(
             // Stopping.
         }
 
-        await Task.WhenAll(running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Running.EndAsync();
     }
 
     /// <summary>
@@ -136,12 +140,14 @@ internal sealed class CatalogRefresh(
     private static UpstreamException TooSlow(Exception e) =>
         new(UpstreamFailure.Unreachable, $"The server did not list what it has within {Deadline.TotalSeconds:0} s.", e);
 
-    private async Task StartDueAsync(List<Task> running, CancellationToken ct)
+    private async Task StartDueAsync(CancellationToken ct)
     {
         try
         {
-            var due = await queries.InstancesToRefreshAsync(replicaId, MaxRunning - running.Count, Lease, MaxAge, ct);
-            running.AddRange(due.Select(i => RefreshAsync(i, ct)));
+            foreach (var due in await queries.InstancesToRefreshAsync(replicaId, MaxRunning - Running.Count, Lease, MaxAge, Share, Running, ct))
+            {
+                _ = Running.Start(due.OrganizationId, due.NodeId, () => RefreshAsync(due, ct));
+            }
         }
         catch (WeirException e)
         {

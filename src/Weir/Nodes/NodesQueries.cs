@@ -16,7 +16,7 @@ internal sealed class NodesQueries(Databases databases)
     private const string Claim = """
         select operation_id, action, organization_id, instance_id, instance_name, generation, attempt, node_id, node_api_url, node_sealed_api_key,
                endpoint_url, runtime, transport, package, package_version, bin, args, env, configuration, share
-        from weir.claim_operations($1, $2, $3)
+        from weir.claim_operations($1, $2, $3, $4, $5, $6)
         """;
 
     private const string Record = "select weir.record_operation($1, $2, $3, $4, $5, $6)";
@@ -57,9 +57,13 @@ internal sealed class NodesQueries(Databases databases)
     /// <summary>How many nodes were found to be lost.</summary>
     public Task<int> SweepAsync(TimeSpan stale, CancellationToken ct) => databases.Engine.ScalarAsync<int>(Sweep, [Sql.Interval(stale)], ct);
 
-    public Task<IReadOnlyList<ClaimedOperation>> ClaimAsync(Guid replicaId, int limit, TimeSpan lease, CancellationToken ct) => databases.Engine.QueryAsync(
+    public Task<IReadOnlyList<ClaimedOperation>> ClaimAsync(
+        Guid replicaId, int limit, TimeSpan lease, int share, RunningWork running, CancellationToken ct) => databases.Engine.QueryAsync(
         Claim,
-        [Sql.Uuid(replicaId), Sql.Integer(limit), Sql.Interval(lease)],
+        [
+            Sql.Uuid(replicaId), Sql.Integer(limit), Sql.Interval(lease), Sql.Integer(share),
+            Sql.Array(NpgsqlTypes.NpgsqlDbType.Uuid, running.Organizations), Sql.Array(NpgsqlTypes.NpgsqlDbType.Uuid, running.Nodes),
+        ],
         r => new ClaimedOperation
         {
             Id = r.GetGuid(0),

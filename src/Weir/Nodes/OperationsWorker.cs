@@ -26,7 +26,11 @@ internal sealed class OperationsWorker(
     TimeProvider time,
     ILogger<OperationsWorker> logger) : BackgroundService
 {
-    private const int Batch = 16;
+    /// <summary>So many operations run at once.</summary>
+    private const int MaxRunning = 128;
+
+    /// <summary>So many of one organization at one node, or at its remote servers: what hangs there delays nobody else.</summary>
+    private const int Share = 8;
     private const int Attempts = 6;
     private const string HandshakeFailed = "handshake_failed";
     private static readonly TimeSpan Every = TimeSpan.FromMilliseconds(500);
@@ -35,6 +39,9 @@ internal sealed class OperationsWorker(
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
     private readonly PollPause _pause = new(Every, time);
+    private RunningWork? _running;
+
+    private RunningWork Running => _running ??= new RunningWork(Wake);
 
     /// <summary>Something may have been written to the outbox: look now.</summary>
     public void Wake() => _pause.End();
@@ -42,9 +49,9 @@ internal sealed class OperationsWorker(
     /// <summary>Carries out what is due. Returns how many operations there were.</summary>
     public async Task<int> RunOnceAsync(CancellationToken ct)
     {
-        var operations = await queries.ClaimAsync(replicaId, Batch, Lease, ct);
-        await Task.WhenAll(operations.Select(operation => RunAsync(operation, ct)));
-        return operations.Count;
+        var started = await StartDueAsync(ct);
+        await Task.WhenAll(started);
+        return started.Length;
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -53,11 +60,7 @@ internal sealed class OperationsWorker(
         {
             while (true)
             {
-                if (await TryRunOnceAsync(stoppingToken) == Batch)
-                {
-                    continue;
-                }
-
+                await TryStartDueAsync(stoppingToken);
                 await _pause.WaitAsync(stoppingToken);
             }
         }
@@ -65,19 +68,26 @@ internal sealed class OperationsWorker(
         {
             // Stopping. What was claimed is free again when its lease ends.
         }
+
+        await Running.EndAsync();
     }
 
-    private async Task<int> TryRunOnceAsync(CancellationToken ct)
+    private async Task TryStartDueAsync(CancellationToken ct)
     {
         try
         {
-            return await RunOnceAsync(ct);
+            await StartDueAsync(ct);
         }
         catch (WeirException e)
         {
             logger.LogDebug(e, "The outbox could not be read.");
-            return 0;
         }
+    }
+
+    private async Task<Task[]> StartDueAsync(CancellationToken ct)
+    {
+        var operations = await queries.ClaimAsync(replicaId, MaxRunning - Running.Count, Lease, Share, Running, ct);
+        return [.. operations.Select(o => Running.Start(o.OrganizationId, o.NodeId, () => RunAsync(o, ct)))];
     }
 
     private async Task RunAsync(ClaimedOperation operation, CancellationToken ct)

@@ -16,7 +16,9 @@ public sealed class FailedHostTests(TestCluster cluster, UpWithoutRegistry up) :
 {
     /// <summary>What the refresh of catalogs reads comes back with no id, which nothing in it expects.</summary>
     private const string BreakTheRefresh = """
-        create or replace function weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval)
+        create or replace function weir.instances_to_refresh(
+          p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval, p_share integer default 8,
+          p_running_organizations uuid[] default '{}', p_running_nodes uuid[] default '{}')
         returns table (organization_id uuid, instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, generation bigint)
         language sql set search_path = '' as $$ select null::uuid, null::uuid, 'x', null, null::uuid, 'instance', 1::bigint $$
         """;

@@ -1,0 +1,127 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Weir.Catalog;
+using Weir.Egress;
+using Weir.Keys;
+using Weir.Nodes;
+using Weir.Postgres;
+using Weir.Tests.Catalog;
+using Weir.Tests.Infrastructure;
+using Weir.Upstream;
+
+namespace Weir.Tests.Nodes;
+
+/// <summary>An organization whose remote servers hang, beside one whose servers answer.</summary>
+public sealed class HangingServersTests(TestDatabase database) : IClassFixture<TestDatabase>, IAsyncLifetime
+{
+    /// <summary>More than either worker has ever done at once.</summary>
+    private const int Many = 40;
+    private const int Share = 8;
+
+    private static readonly Guid Replica = Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
+
+    private readonly TcpListener _hole = new(IPAddress.Loopback, 0);
+    private readonly EgressHttp _egress = new(new EgressPolicy(["127.0.0.1"]));
+    private World _hanging = null!;
+    private World _other = null!;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        // It connects, and never answers.
+        _hole.Start(backlog: 2 * Many);
+        (_hanging, _other) = (await World.CreateAsync(database), await World.CreateAsync(database));
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _hole.Dispose();
+        _egress.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    [Fact]
+    public async Task F11_operations_of_one_organizations_hanging_servers_delay_no_other_organization()
+    {
+        var ends = new TaskCompletionSource();
+        var hanging = new ConcurrentDictionary<Guid, bool>();
+        var hang = (await ManyAsync("o")).ToHashSet();
+        using var worker = new OperationsWorker(
+            new NodesQueries(database.Pools), new NodeClient(_egress.Operator, TimeProvider.System), Keyring.Parse([Convert.ToBase64String(new byte[32])]),
+            async (server, ct) =>
+            {
+                if (hang.Contains(server.InstanceId))
+                {
+                    hanging[server.InstanceId] = true;
+                    await ends.Task.WaitAsync(ct);
+                }
+            },
+            Replica, () => 0, TimeProvider.System, NullLogger<OperationsWorker>.Instance);
+        await worker.StartAsync(Token);
+        await Until.True(() => hanging.Count >= Share, "the hanging servers are asked");
+
+        var id = await _other.AddRemoteAsync("quick", new Uri("http://127.0.0.1:1/mcp"));
+        await Until.AsyncTrue(async () => await StatusAsync(id) == "running", "the other's server runs while these hang");
+        hanging.Count.ShouldBe(Share);
+
+        ends.SetResult();
+        await Until.AsyncTrue(
+            async () => (await Task.WhenAll(hang.Select(StatusAsync))).All(s => s == "running"), "what waited for its share is carried out too");
+        await worker.StopAsync(Token);
+    }
+
+    [Fact]
+    public async Task F11_catalogs_of_one_organizations_hanging_servers_delay_no_other_organization()
+    {
+        await using var listing = await ListingServer.StartAsync();
+        listing.Announces("tools", """{"name":"t","inputSchema":{"type":"object"}}""");
+        var nodes = new NodesQueries(database.Pools);
+        foreach (var id in await ManyAsync("c"))
+        {
+            await RunsAsync(nodes, id);
+        }
+
+        // No deadline of the refresh ever comes, so the servers hang for as long as the test runs.
+        using var refresh = new CatalogRefresh(
+            new CatalogQueries(database.Pools), new UpstreamClient(new UpstreamTransport(_egress, 1 << 20), new FakeTimeProvider()), _ => null, Replica,
+            new FakeTimeProvider(), NullLogger<CatalogRefresh>.Instance);
+        await refresh.StartAsync(Token);
+        await Until.AsyncTrue(async () => await LeasedAsync() >= Share, "the hanging servers are asked");
+
+        var quick = await _other.AddRemoteAsync("listed", listing.Url);
+        await RunsAsync(nodes, quick);
+        refresh.Wake();
+        await Until.AsyncTrue(
+            async () => await database.Superuser.ScalarAsync<bool>("select exists (select from public.mcp_server_tools where instance_id = $1)", [Sql.Uuid(quick)], Token),
+            "the other's tools are recorded while these hang");
+        (await LeasedAsync()).ShouldBe(Share);
+        await refresh.StopAsync(Token);
+    }
+
+    private async Task<IReadOnlyList<Guid>> ManyAsync(string prefix)
+    {
+        var ids = new List<Guid>();
+        for (var i = 0; i < Many; i++)
+        {
+            ids.Add(await _hanging.AddRemoteAsync($"{prefix}{i}", new Uri($"http://{_hole.LocalEndpoint}/mcp")));
+        }
+
+        return ids;
+    }
+
+    private async Task RunsAsync(NodesQueries nodes, Guid id)
+    {
+        var generation = await database.Superuser.ScalarAsync<long>("select generation from public.mcp_server_instances where id = $1", [Sql.Uuid(id)], Token);
+        (await nodes.RecordStateAsync(new ServerStatus(id, generation, ServerStates.Running, null, null), Token)).ShouldBeTrue();
+    }
+
+    private Task<string?> StatusAsync(Guid id) =>
+        database.Superuser.ScalarAsync<string>("select status from public.mcp_server_instances where id = $1", [Sql.Uuid(id)], Token);
+
+    private Task<long> LeasedAsync() => database.Superuser.ScalarAsync<long>(
+        "select count(*) from public.mcp_server_instances where organization_id = $1 and refresh_by = $2", [Sql.Uuid(_hanging.OrganizationId), Sql.Uuid(Replica)], Token);
+}
