@@ -94,7 +94,7 @@ create table weir.settings (
   constraint settings_name_is_known check (name in ('chat_tools', 'egress_allow', 'equal_denials', 'identity_issuers', 'models')),
   constraint settings_chat_tools_is_true_or_false check (name <> 'chat_tools' or jsonb_typeof(value) = 'boolean'),
   constraint settings_equal_denials_is_1_to_1000
-    check (name <> 'equal_denials' or case jsonb_typeof(value) when 'number' then (value #>> '{}')::numeric between 1 and 1000 else false end)
+    check (name <> 'equal_denials' or case jsonb_typeof(value) when 'number' then value::numeric between 1 and 1000 else false end)
 );
 alter table weir.settings enable row level security, force row level security;
 revoke all on weir.settings from public, anon, authenticated, service_role;

@@ -61,6 +61,20 @@ $$;
 revoke all on function weir.my_workspaces() from public;
 grant execute on function weir.my_workspaces() to authenticated, weir_writer;
 
+-- Whether the caller may manage each agent of a workspace: whoever enters it may use all of them, and reads what they can. An admin need not
+-- ask. Definer, because who made a workspace and is not in it (any more) does not see its members.
+create function weir.may_manage_agents_of(p_workspace_id uuid) returns boolean
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return not exists (select from public.workspace_members m
+                     where m.workspace_id = p_workspace_id and m.agent_id is not null and m.agent_id <> all(array(select weir.my_agents())));
+end;
+$$;
+revoke all on function weir.may_manage_agents_of(uuid) from public;
+grant execute on function weir.may_manage_agents_of(uuid) to weir_writer;
+
 -- In every policy of a tenant's table the organization comes first: it is the index condition, which alternatives are not.
 create policy workspaces_are_seen_by_their_members_and_admins on public.workspaces for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations()))
@@ -79,11 +93,12 @@ create policy workspace_members_are_seen_inside on public.workspace_members for 
   using (organization_id = any(array(select weir.my_organizations()))
          and (workspace_id = any(array(select weir.my_workspaces()))
               or organization_id = any(array(select weir.my_organizations('admin')))));
--- Members add people, and agents of their own; an admin adds anybody; who made the workspace enters it first.
+-- Members add agents of their own, and people where they may manage each agent; an admin adds anybody; who made the workspace enters it
+-- first.
 create policy workspace_members_are_added_inside on public.workspace_members for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin')))
               or (organization_id = any(array(select weir.my_organizations('member')))
-                  and (agent_id is null or agent_id = any(array(select weir.my_agents())))
+                  and (agent_id = any(array(select weir.my_agents())) or agent_id is null and weir.may_manage_agents_of(workspace_id))
                   and (workspace_id = any(array(select weir.my_workspaces()))
                        or (user_id = (select weir.actor_id())
                            and workspace_id = any(array(select w.id from public.workspaces w
@@ -96,4 +111,5 @@ grant select (organization_id, workspace_id, user_id, agent_id) on public.worksp
 
 grant create on schema weir to weir_system;
 alter function weir.my_workspaces() owner to weir_system;
+alter function weir.may_manage_agents_of(uuid) owner to weir_system;
 revoke create on schema weir from weir_system;

@@ -67,7 +67,8 @@ create table public.mcp_server_instances (
   constraint mcp_server_instances_catalog_or_url check (num_nonnulls(catalog_id, url) = 1),
   constraint mcp_server_instances_url_is_http check (url ~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$' and length(url) <= 2048),
   constraint mcp_server_instances_configuration_is_an_object check (jsonb_typeof(configuration) = 'object'),
-  constraint mcp_server_instances_configuration_is_at_most_64_kib check (octet_length(configuration::text) <= 65536),
+  constraint mcp_server_instances_configuration_is_at_most_64_kib
+    check (case when weir.bounds_error(configuration, 131072) is null then octet_length(configuration::text) <= 65536 else false end),
   constraint mcp_server_instances_status_is_known check (status in
     ('pending', 'deploying', 'running', 'degraded', 'updating', 'stopping', 'stopped', 'failed', 'deleting', 'deleted')),
   constraint mcp_server_instances_share_is_known check (share in ('instance', 'credential', 'session')),

@@ -139,6 +139,8 @@ declare
 begin
   if jsonb_typeof(p_permissions) is distinct from 'object' then
     return '$: must be an object with tools, resources, prompts or limits';
+  elsif weir.bounds_error(p_permissions, 131072) is not null then
+    return '$: ' || weir.bounds_error(p_permissions, 131072);
   elsif octet_length(p_permissions::text) > 65536 then
     return '$: must be at most 64 KiB';
   end if;

@@ -166,6 +166,8 @@ declare
 begin
   if jsonb_typeof(p_interactions) is distinct from 'array' then
     return weir.error('WR001', 'interactions: must be an array of objects');
+  elsif weir.bounds_error(p_interactions, 4194304) is not null then
+    return weir.error('WR001', 'interactions: ' || weir.bounds_error(p_interactions, 4194304));
   end if;
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, agent_id, agent_name, instance_id,

@@ -123,6 +123,10 @@ begin
   if v_node_id is null then
     raise exception using errcode = 'WR002', message = 'the node''s key is not valid';
   end if;
+  if coalesce(weir.bounds_error(p_status, 65536), weir.bounds_error(p_servers, 4194304)) is not null then
+    raise exception using errcode = 'WR001', message = case when weir.bounds_error(p_status, 65536) is not null
+      then 'status: ' || weir.bounds_error(p_status, 65536) else 'servers: ' || weir.bounds_error(p_servers, 4194304) end;
+  end if;
   -- only instances that are placed on this node; ids compared as text, so that nonsense is no error
   for v_server in
     select i.id, i.generation, s.value ->> 'state' as state, s.value ->> 'errorCode' as error_code, s.value ->> 'error' as error

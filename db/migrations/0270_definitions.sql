@@ -238,7 +238,7 @@ begin
         when i.refresh_at < i.refresh_lease_until then interval '500 milliseconds'  -- asked for in the meantime: see refresh_soon
         when p_ttl < interval '5 seconds' then interval '5 seconds'
         else p_ttl end,
-      server_info = coalesce(p_server_info, i.server_info)
+      server_info = coalesce(case when weir.bounds_error(p_server_info, 65536) is null then p_server_info end, i.server_info)
   where i.id = p_instance_id;
 end;
 $$;

@@ -8,7 +8,7 @@ as $$
 declare
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
-  v_slug text := p_slug;
+  v_slug text;
   v_constraint text;
 begin
   if v_actor is null then
@@ -17,9 +17,10 @@ begin
     return weir.refuse('WR006', 'a person may create 50 organizations', 'lifecycle');
   elsif weir.name_error('name', p_name) is not null then
     return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle');
-  elsif p_slug !~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$' then
+  elsif octet_length(p_slug) > 40 or p_slug !~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$' then
     return weir.refuse('WR001', 'slug must be 1 to 40 of a-z, 0-9 and -', 'lifecycle');
   end if;
+  v_slug := p_slug;
   if v_slug is null then
     -- readable, and free: nobody learns from a conflict whose name is taken
     v_slug := trim('-' from left(regexp_replace(lower(p_name), '[^a-z0-9]+', '-', 'g'), 24));
@@ -71,12 +72,29 @@ exception
 end;
 $$;
 
+-- Whether the caller may bring a person, or an agent, into a workspace. Whoever shares a workspace with an agent may use it, and all that it
+-- was granted: so an agent is brought in by its owner, a person by who may manage each agent that is there, and both by an admin.
+create function weir.may_add_to_workspace(p_organization_id uuid, p_workspace_id uuid, p_agent_id uuid) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (select from weir.my_organizations('admin') o where o = p_organization_id)
+      or case when p_agent_id is not null then exists (select from weir.my_agents() a where a = p_agent_id)
+              else exists (select from weir.my_organizations('member') o where o = p_organization_id)
+                   and weir.may_manage_agents_of(p_workspace_id) end;
+end;
+$$;
+revoke all on function weir.may_add_to_workspace(uuid, uuid, uuid) from public;
+grant execute on function weir.may_add_to_workspace(uuid, uuid, uuid) to weir_writer;
+
 create function weir.add_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid;
+  v_may boolean;
   v_constraint text;
 begin
   if weir.actor_id() is null then
@@ -95,16 +113,24 @@ begin
           select from public.agents a where a.organization_id = v_organization_id and a.id = p_agent_id)) then
     return weir.refuse('WR004', 'there is no such person or agent in the organization', 'lifecycle', v_organization_id,
                        p_item => 'add_workspace_member');
-  elsif p_agent_id is not null and not weir.may_manage_agent(v_organization_id, p_agent_id) then
-    -- whoever shares a workspace with an agent may use it, and all that it was granted
-    return weir.refuse('WR003', 'an agent is brought in by its owner or an admin', 'lifecycle', v_organization_id, p_agent_id,
-                       p_item => 'add_workspace_member');
-  elsif exists (select from public.workspace_members m
-                where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id)) then
+  end if;
+  v_may := weir.may_add_to_workspace(v_organization_id, p_workspace_id, p_agent_id);
+  if (v_may or p_user_id is not null) and exists (
+      select from public.workspace_members m
+      where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id)) then
     -- before the lock, which stops admission: saying again what is so must not
     return jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
   end if;
-  perform weir.lock_organization(v_organization_id);
+  -- The lock blocks calls. Permission is checked before it, and again while holding it: an agent may have come in meanwhile.
+  if v_may then
+    perform weir.lock_organization(v_organization_id);
+    v_may := weir.may_add_to_workspace(v_organization_id, p_workspace_id, p_agent_id);
+  end if;
+  if not v_may then
+    return weir.refuse('WR003', case when p_agent_id is not null then 'an agent is brought in by its owner or an admin'
+      else 'a person is brought in where agents are by an admin, or by a member who owns each of them' end, 'lifecycle', v_organization_id,
+      p_agent_id, p_item => 'add_workspace_member');
+  end if;
   if not exists (select from public.workspace_members m
                  where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id)) then
     insert into public.workspace_members (organization_id, workspace_id, user_id, agent_id)

@@ -61,10 +61,10 @@ begin
                        p_item => 'create_agent_key');
   elsif weir.name_error('name', p_name) is not null then
     return weir.refuse('WR001', weir.name_error('name', p_name), 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
-  elsif p_key_id is null or p_key_id !~ '^[a-z0-9]{16}$' then
+  elsif p_key_id is null or octet_length(p_key_id) <> 16 or p_key_id !~ '^[a-z0-9]{16}$' then
     return weir.refuse('WR001', 'key_id must be 16 of a-z and 0-9', 'credential', v_organization_id, p_agent_id,
                        p_item => 'create_agent_key');
-  elsif p_secret is null or p_secret !~ '^[A-Za-z0-9]{43}$' then
+  elsif p_secret is null or octet_length(p_secret) <> 43 or p_secret !~ '^[A-Za-z0-9]{43}$' then
     return weir.refuse('WR001', 'secret must be 43 letters and digits', 'credential', v_organization_id, p_agent_id,
                        p_item => 'create_agent_key');
   elsif p_expires_at <= now() then
@@ -92,6 +92,8 @@ declare
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'credential');
+  elsif octet_length(p_key_id) > 16 then
+    return weir.refuse('WR004', 'there is no such key', 'credential');
   end if;
   -- seen by admins and the agent's owner only, who are the ones that may: and still are, under the lock
   perform weir.lock_organization(k.organization_id) from public.agent_api_keys k where k.key_id = p_key_id;

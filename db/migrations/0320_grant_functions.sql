@@ -9,7 +9,7 @@ declare
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
   v_organization_id uuid;
-  v_error text := weir.permissions_error(p_permissions);
+  v_error text;
   v_constraint text;
 begin
   if v_actor is null then
@@ -25,7 +25,9 @@ begin
   elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
     return weir.refuse('WR003', 'access is granted by an owner or admin', 'grant', v_organization_id, p_agent_id, p_instance_id,
                        'grant_mcp_access');
-  elsif v_error is not null then
+  end if;
+  v_error := weir.permissions_error(p_permissions);
+  if v_error is not null then
     return weir.refuse('WR001', 'permissions ' || v_error, 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
   elsif p_not_before >= p_expires_at then
     return weir.refuse('WR001', 'not_before must be before expires_at', 'grant', v_organization_id, p_agent_id, p_instance_id,

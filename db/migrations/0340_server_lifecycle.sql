@@ -57,7 +57,7 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_error constant text := weir.action_error(p_action, p_server_config);
+  v_error text;
   v_key text;
   v_answer jsonb;
   v_may boolean;
@@ -68,11 +68,14 @@ begin
     return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id,
                        p_item => p_action);
   end if;
-  -- calls feel the lock, so who may not, or asks for nonsense, does not get it; who may is looked at again under it
+  -- The lock blocks calls. Permission is checked before the configuration is looked at and before the lock, and again while holding it.
   v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
-  if v_may and v_error is null then
-    perform weir.lock_organization(p_organization_id);
-    v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  if v_may then
+    v_error := weir.action_error(p_action, p_server_config);
+    if v_error is null then
+      perform weir.lock_organization(p_organization_id);
+      v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+    end if;
   end if;
   if not v_may then
     return weir.refuse('WR003', 'servers are managed by an owner or admin', 'lifecycle', p_organization_id,
@@ -126,6 +129,8 @@ as $$
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif weir.bounds_error(p_request, 4096) is not null then
+    return weir.refuse('WR001', 'request ' || weir.bounds_error(p_request, 4096), 'lifecycle');
   elsif jsonb_typeof(p_request) is distinct from 'object' or p_request - array['action', 'server_instance_id'] <> '{}' then
     return weir.refuse('WR001', 'request must be {"action", "server_instance_id"}', 'lifecycle');
   elsif coalesce(p_request ->> 'action', '') not in ('deploy', 'start', 'stop', 'restart', 'delete') then

@@ -28,6 +28,10 @@ begin
   if p_instance_id is null or not exists (
       select from public.mcp_server_instances i where i.id = p_instance_id and i.organization_id = v_agent.organization_id) then
     raise exception using errcode = 'WR004', message = 'there is no such server';
+  elsif octet_length(p_tool) > 4096 then
+    raise exception using errcode = 'WR001', message = 'tool must be at most 4 KiB';
+  elsif weir.bounds_error(p_arguments, 524288) is not null then
+    raise exception using errcode = 'WR001', message = 'arguments ' || weir.bounds_error(p_arguments, 524288);
   end if;
   v_decision := (weir.decide(
     array[null::text], array[null::bytea], array[case when not v_admin then v_actor end], array[p_agent_id],

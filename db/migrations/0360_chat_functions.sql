@@ -19,8 +19,12 @@ begin
   select c.id, c.organization_id, c.workspace_id into v_channel from public.chat_channels c where c.id = p_channel_id;
   if v_channel.id is null then
     return weir.refuse('WR004', 'there is no such channel', 'chat');
+  elsif octet_length(p_content) > 65536 then
+    return weir.refuse('WR001', 'content must be at most 64 KiB', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
   elsif p_content is null or btrim(p_content) = '' then
     return weir.refuse('WR001', 'content must not be empty', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
+  elsif octet_length(p_client_message_id) > 400 then
+    return weir.refuse('WR001', 'client_message_id must be 1 to 100 characters', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
   end if;
   insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, user_id, content, client_message_id)
   values (v_id, v_channel.organization_id, v_channel.workspace_id, p_channel_id, 'user', v_actor, p_content, p_client_message_id)

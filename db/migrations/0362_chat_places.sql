@@ -11,12 +11,13 @@ declare
   v_actor constant uuid := weir.actor_id();
   v_agent public.agents;
   v_organization_id uuid;
-  v_workspace_id uuid := p_workspace_id;
+  v_workspace_id uuid;
   v_role text;
 begin
   if v_actor is null then
     raise exception using errcode = 'WR002', message = 'sign in first';
   end if;
+  v_workspace_id := p_workspace_id;
   if p_channel_id is not null then
     -- who sees a channel belongs to its workspace
     select c.workspace_id, c.organization_id into v_workspace_id, v_organization_id from public.chat_channels c

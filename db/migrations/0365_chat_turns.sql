@@ -75,6 +75,9 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if weir.bounds_error(p_call, 4194304) is not null then
+    raise exception using errcode = 'WR001', message = 'call ' || weir.bounds_error(p_call, 4194304);
+  end if;
   update weir.chat_turns t set calls = t.calls || jsonb_build_object(p_place::text, p_call)
   from public.chat_messages m
   where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id and m.id = t.message_id
@@ -119,7 +122,13 @@ declare
   v_id uuid := weir.uuid_v7();
   v_organization_id uuid;
   v_is_new boolean;
+  v_error text;
 begin
+  v_error := coalesce(weir.bounds_error(p_tool_calls, 8388608), weir.bounds_error(p_usage, 65536), weir.bounds_error(p_degraded, 4194304),
+                      weir.bounds_error(p_end, 65536));
+  if v_error is not null then
+    raise exception using errcode = 'WR001', message = 'the answer ' || v_error;
+  end if;
   insert into public.chat_messages as answer (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to,
                                     tool_calls, usage, degraded)
   select v_id, m.organization_id, m.workspace_id, m.channel_id, 'agent', a.id, p_content, m.id, p_tool_calls, p_usage, p_degraded

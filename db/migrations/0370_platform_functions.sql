@@ -12,6 +12,8 @@ declare
 begin
   if jsonb_typeof(p_entry) is distinct from 'object' then
     raise exception using errcode = 'WR001', message = 'entry: must be an object';
+  elsif weir.bounds_error(p_entry, 1048576) is not null then
+    raise exception using errcode = 'WR001', message = 'entry: ' || weir.bounds_error(p_entry, 1048576);
   end if;
   select k into v_key from jsonb_object_keys(p_entry) k
   where k not in ('slug', 'name', 'description', 'transport', 'runtime', 'package', 'version', 'bin', 'args', 'env',

@@ -12,20 +12,22 @@ declare
   v_member public.organization_members;
   v_role text;
   v_status text;
-  v_error constant text := case
-    when p_act = 'set_member_role' and p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer')
-      then 'role must be owner, admin, member or viewer'
-    when p_act = 'set_member_status' and p_status is null or p_status not in ('active', 'suspended', 'removed')
-      then 'status must be active, suspended or removed'
-    when p_act = 'transfer_ownership' and p_role = 'owner' and p_user_id = v_actor then 'user_id must be another member'
-  end;
+  v_error text;
   v_constraint text;
 begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
   elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
     return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => p_act);
-  elsif v_error is not null then
+  end if;
+  v_error := case
+    when p_act = 'set_member_role' and p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer')
+      then 'role must be owner, admin, member or viewer'
+    when p_act = 'set_member_status' and p_status is null or p_status not in ('active', 'suspended', 'removed')
+      then 'status must be active, suspended or removed'
+    when p_act = 'transfer_ownership' and p_role = 'owner' and p_user_id = v_actor then 'user_id must be another member'
+  end;
+  if v_error is not null then
     return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => p_act);
   end if;
   -- before the lock too, which stops the organization's admission: who may not change anybody must not hold it

@@ -42,8 +42,8 @@ as $$
 declare
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
-  v_email constant text := lower(btrim(left(p_email, 1000)));
-  v_expires_at constant timestamptz := coalesce(p_expires_at, now() + interval '7 days');
+  v_email text;
+  v_expires_at timestamptz;
   v_error text;
   v_constraint text;
 begin
@@ -54,11 +54,13 @@ begin
   elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
     return weir.refuse('WR003', 'members are invited by an owner or admin', 'lifecycle', p_organization_id, p_item => 'invite_member');
   end if;
+  v_email := lower(btrim(left(p_email, 1000)));
+  v_expires_at := coalesce(p_expires_at, now() + interval '7 days');
   v_error := case
     when v_email is null or length(v_email) > 320 or v_email !~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$'
       then 'email must be an e-mail address'
     when p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer') then 'role must be owner, admin, member or viewer'
-    when p_token is null or p_token !~ '^[A-Za-z0-9]{43}$' then 'token must be 43 letters and digits'
+    when p_token is null or octet_length(p_token) <> 43 or p_token !~ '^[A-Za-z0-9]{43}$' then 'token must be 43 letters and digits'
     when not v_expires_at between now() and now() + interval '30 days' then 'expires_at must be within 30 days'
   end;
   if v_error is not null then
@@ -140,15 +142,16 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
-  v_hash constant bytea := case when p_token ~ '^[A-Za-z0-9]{43}$' then sha256(convert_to(p_token, 'UTF8')) end;
+  v_hash bytea;
   v_invitation public.organization_invitations;
   v_status text;
 begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif v_hash is null then
+  elsif p_token is null or octet_length(p_token) <> 43 or p_token !~ '^[A-Za-z0-9]{43}$' then
     return weir.refuse('WR001', 'token must be 43 letters and digits', 'lifecycle');
   end if;
+  v_hash := sha256(convert_to(p_token, 'UTF8'));
   -- by lock first: of two that come with one token, the second finds it used
   perform weir.lock_organization(i.organization_id) from public.organization_invitations i where i.token_hash = v_hash;
   select i.* into v_invitation

@@ -48,6 +48,7 @@ language sql immutable parallel safe
   return case
     when p_action is null or p_action not in ('create', 'update', 'delete', 'deploy', 'start', 'stop', 'restart')
       then 'action must be create, update, delete, deploy, start, stop or restart'
+    when weir.bounds_error(p_server_config, 262144) is not null then 'server_config: ' || weir.bounds_error(p_server_config, 262144)
     when octet_length(p_server_config::text) > 131072 then 'server_config: is larger than 128 KiB'
     when p_server_config ? 'idempotency_key'
          and (jsonb_typeof(p_server_config -> 'idempotency_key') <> 'string'
@@ -68,12 +69,13 @@ declare
   v_instance public.mcp_server_instances;
   v_new public.mcp_server_instances;
   v_catalog public.mcp_server_catalog;
-  v_error text := weir.server_config_error(p_config, false);
+  v_error text;
   v_constraint text;
 begin
   select i.* into v_instance from public.mcp_server_instances i
   where i.id = p_instance_id and i.organization_id = p_organization_id and i.status not in ('deleting', 'deleted') for no key update;
   v_new := v_instance;
+  v_error := weir.server_config_error(p_config, false);
   if v_instance.id is null then
     return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
   elsif v_error is null and v_instance.url is not null and p_config ?| array['catalog', 'version', 'configuration'] then

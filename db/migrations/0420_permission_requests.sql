@@ -46,7 +46,7 @@ declare
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
   v_organization_id uuid;
-  v_error text := weir.permissions_error(p_permissions);
+  v_error text;
   v_constraint text;
 begin
   if v_actor is null then
@@ -62,7 +62,9 @@ begin
   elsif not exists (select from weir.my_agents() a where a = p_agent_id) then
     return weir.refuse('WR003', 'access is requested by the agent''s owner', 'grant', v_organization_id, p_agent_id, p_instance_id,
                        'request_mcp_access');
-  elsif v_error is not null or length(p_message) > 1000 then
+  end if;
+  v_error := weir.permissions_error(p_permissions);
+  if v_error is not null or length(p_message) > 1000 then
     return weir.refuse('WR001', coalesce('permissions ' || v_error, 'message must be at most 1000 characters'), 'grant',
                        v_organization_id, p_agent_id, p_instance_id, 'request_mcp_access');
   end if;
@@ -96,13 +98,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
-  v_item constant text := case p_status when 'withdrawn' then 'withdraw_permission_request' else 'decide_permission_request' end;
+  v_item text;
   v_request public.permission_requests;
   v_grant jsonb;
 begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'grant');
   end if;
+  v_item := case p_status when 'withdrawn' then 'withdraw_permission_request' else 'decide_permission_request' end;
   -- seen by admins, and by who asked
   perform weir.lock_organization(r.organization_id) from public.permission_requests r where r.id = p_request_id;
   select r.* into v_request from public.permission_requests r where r.id = p_request_id;

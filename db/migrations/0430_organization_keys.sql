@@ -37,15 +37,8 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_expires_at constant timestamptz := coalesce(p_expires_at, now() + interval '90 days');
-  v_error constant text := coalesce(weir.name_error('name', p_name), case
-    when p_key_id is null or p_key_id !~ '^[a-z0-9]{16}$' then 'key_id must be 16 of a-z and 0-9'
-    when p_secret is null or p_secret !~ '^[A-Za-z0-9]{43}$' then 'secret must be 43 letters and digits'
-    when p_scopes is null or cardinality(p_scopes) not between 1 and 3 or array_ndims(p_scopes) <> 1
-         or array_position(p_scopes, null) is not null or not p_scopes <@ array['audit.read', 'servers.read', 'usage.read']
-      then 'scopes must be of audit.read, servers.read and usage.read'
-    when not v_expires_at between now() and now() + interval '366 days' then 'expires_at must be within a year'
-  end);
+  v_expires_at timestamptz;
+  v_error text;
   v_constraint text;
 begin
   if weir.actor_id() is null then
@@ -55,7 +48,17 @@ begin
   elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
     return weir.refuse('WR003', 'keys of the organization are made by an owner or admin', 'credential', p_organization_id,
                        p_item => 'create_organization_api_key');
-  elsif v_error is not null then
+  end if;
+  v_expires_at := coalesce(p_expires_at, now() + interval '90 days');
+  v_error := coalesce(weir.name_error('name', p_name), case
+    when p_key_id is null or octet_length(p_key_id) <> 16 or p_key_id !~ '^[a-z0-9]{16}$' then 'key_id must be 16 of a-z and 0-9'
+    when p_secret is null or octet_length(p_secret) <> 43 or p_secret !~ '^[A-Za-z0-9]{43}$' then 'secret must be 43 letters and digits'
+    when p_scopes is null or cardinality(p_scopes) not between 1 and 3 or array_ndims(p_scopes) <> 1
+         or array_position(p_scopes, null) is not null or not p_scopes <@ array['audit.read', 'servers.read', 'usage.read']
+      then 'scopes must be of audit.read, servers.read and usage.read'
+    when not v_expires_at between now() and now() + interval '366 days' then 'expires_at must be within a year'
+  end);
+  if v_error is not null then
     return weir.refuse('WR001', v_error, 'credential', p_organization_id, p_item => 'create_organization_api_key');
   end if;
   perform weir.lock_organization(p_organization_id);
@@ -84,6 +87,8 @@ declare
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'credential');
+  elsif octet_length(p_key_id) > 16 then
+    return weir.refuse('WR004', 'there is no such key', 'credential');
   end if;
   -- seen by admins only, who are the ones that may: and still are, under the lock
   perform weir.lock_organization(k.organization_id) from public.organization_api_keys k where k.key_id = p_key_id;

@@ -54,9 +54,8 @@ as $$
 declare
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
-  v_blob constant bytea := weir.ed25519_blob(btrim(left(p_public_key, 2000), e' \n\r'));
-  v_public_key constant text := 'ssh-ed25519 ' || encode(v_blob, 'base64');
-  v_fingerprint constant text := 'SHA256:' || rtrim(encode(sha256(v_blob), 'base64'), '=');
+  v_blob bytea;
+  v_fingerprint text;
   v_constraint text;
 begin
   if v_actor is null then
@@ -65,14 +64,18 @@ begin
     return weir.refuse('WR001', weir.name_error('name', p_name), 'credential');
   elsif p_public_key is null then
     return weir.refuse('WR010', 'public_key must be given: this release has no vault for a private one', 'credential');
-  elsif v_blob is null then
+  end if;
+  v_blob := weir.ed25519_blob(btrim(left(p_public_key, 2000), e' \n\r'));
+  if v_blob is null then
     return weir.refuse('WR001', 'public_key must be an ed25519 key in OpenSSH''s form: ssh-ed25519 AAAA…', 'credential');
   end if;
+  v_fingerprint := 'SHA256:' || rtrim(encode(sha256(v_blob), 'base64'), '=');
   perform pg_advisory_xact_lock(hashtextextended('weir.user_ssh_keys ' || v_actor, 0));
   if (select count(*) from public.user_ssh_keys k where k.user_id = v_actor) >= 50 then
     return weir.refuse('WR006', 'a person may have 50 SSH keys', 'credential');
   end if;
-  insert into public.user_ssh_keys (id, user_id, name, public_key, fingerprint) values (v_id, v_actor, btrim(p_name), v_public_key, v_fingerprint);
+  insert into public.user_ssh_keys (id, user_id, name, public_key, fingerprint)
+  values (v_id, v_actor, btrim(p_name), 'ssh-ed25519 ' || encode(v_blob, 'base64'), v_fingerprint);
   return jsonb_build_object('id', v_id, 'name', btrim(p_name), 'fingerprint', v_fingerprint);
 exception
   when integrity_constraint_violation or insufficient_privilege then

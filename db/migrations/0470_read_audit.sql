@@ -10,22 +10,22 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
-  v_limit constant integer := coalesce(p_limit, 100);
-  v_error constant text := coalesce(
-    case when v_limit not between 1 and 1000 then 'limit must be 1 to 1000' end,
-    weir.audit_filter_error(p_filter), weir.audit_cursor_error(p_before));
+  v_error text;
   v_admin boolean;
 begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'admin_read');
   elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
     return weir.refuse('WR004', 'there is no such organization', 'admin_read', p_organization_id, p_item => 'read_audit');
-  elsif v_error is not null then
+  end if;
+  v_error := coalesce(case when coalesce(p_limit, 100) not between 1 and 1000 then 'limit must be 1 to 1000' end,
+                      weir.audit_filter_error(p_filter), weir.audit_cursor_error(p_before));
+  if v_error is not null then
     return weir.refuse('WR001', v_error, 'admin_read', p_organization_id, p_item => 'read_audit');
   end if;
   v_admin := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
   perform weir.record_event('admin_read', p_organization_id, p_item => 'read_audit', p_detail => weir.cut(p_filter::text, 500));
-  return weir.audit_page(p_organization_id, case when not v_admin then v_actor end, p_filter, p_before, v_limit);
+  return weir.audit_page(p_organization_id, case when not v_admin then v_actor end, p_filter, p_before, coalesce(p_limit, 100));
 end;
 $$;
 
@@ -89,6 +89,8 @@ declare
 begin
   if p_filter is null then
     return null;
+  elsif weir.bounds_error(p_filter, 16384) is not null then
+    return 'filter ' || weir.bounds_error(p_filter, 16384);
   elsif jsonb_typeof(p_filter) <> 'object' then
     return 'filter must be an object';
   end if;
@@ -110,7 +112,8 @@ $$;
 create function weir.audit_cursor_error(p_before jsonb) returns text
 language sql stable
 begin atomic
-  select case when p_before is not null
+  select case when weir.bounds_error(p_before, 4096) is not null then 'before ' || weir.bounds_error(p_before, 4096)
+              when p_before is not null
                 and (jsonb_typeof(p_before) <> 'object' or not p_before ?& array['created_at', 'id', 'phase']
                      or p_before - array['created_at', 'id', 'phase'] <> '{}' or not weir.is_time(p_before -> 'created_at')
                      or coalesce(p_before ->> 'id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'

@@ -60,13 +60,15 @@ declare
   v_limit integer;
   v_organization_id uuid;
   v_scopes text[];
-  v_filter constant jsonb := nullif(p_arguments -> 'filter', 'null');
-  v_before constant jsonb := nullif(p_arguments -> 'before', 'null');
+  v_filter jsonb;
+  v_before jsonb;
   v_error text;
 begin
   select k.organization_id, k.scopes into v_organization_id, v_scopes from weir.authenticate_organization_key(p_key_id, p_secret_hash) k;
   if v_scope is null then
     return weir.error('WR010', 'a key of an organization reads read_audit, read_servers and read_usage');
+  elsif weir.bounds_error(p_arguments, 65536) is not null then
+    return weir.error('WR001', 'the arguments: the value ' || weir.bounds_error(p_arguments, 65536));
   elsif (p_arguments ->> 'organization_id')::uuid <> v_organization_id then
     return weir.error('WR004', 'there is no such organization');
   elsif v_scope <> all(v_scopes) then
@@ -77,6 +79,8 @@ begin
   elsif p_function = 'read_usage' then
     return weir.usage_of(v_organization_id, (p_arguments ->> 'since')::timestamptz, (p_arguments ->> 'until')::timestamptz);
   end if;
+  v_filter := nullif(p_arguments -> 'filter', 'null');
+  v_before := nullif(p_arguments -> 'before', 'null');
   v_limit := coalesce((p_arguments ->> 'limit')::integer, 100);
   v_error := coalesce(case when v_limit not between 1 and 1000 then 'limit must be 1 to 1000' end,
                       weir.audit_filter_error(v_filter), weir.audit_cursor_error(v_before));

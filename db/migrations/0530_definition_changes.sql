@@ -1,7 +1,7 @@
 -- Definitions that wait for a person, and what an owner or admin decides about them.
 
 -- The members of two definitions that differ, each with its old and new value; a side that lacks it has none. Null where one
--- of the two is no JSON object.
+-- of the two is no JSON object, or is beyond the bounds of 0025: a server wrote it, and whoever asks for the changes would print it.
 create function weir.definition_diff(p_old text, p_new text) returns jsonb
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -17,7 +17,8 @@ begin
     when data_exception then
       return null;
   end;
-  if jsonb_typeof(v_old) is distinct from 'object' or jsonb_typeof(v_new) is distinct from 'object' then
+  if jsonb_typeof(v_old) is distinct from 'object' or jsonb_typeof(v_new) is distinct from 'object'
+     or weir.bounds_error(v_old, 1048576) is not null or weir.bounds_error(v_new, 1048576) is not null then
     return null;
   end if;
   return (
@@ -66,7 +67,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_actor constant uuid := weir.actor_id();
-  v_item constant text := case p_status when 'approved' then 'approve_mcp_tool_change' else 'reject_mcp_tool_change' end;
+  v_item text;
   v_hash bytea;
   v_organization_id uuid;
   v_may boolean;
@@ -75,11 +76,12 @@ begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
   end if;
+  v_item := case p_status when 'approved' then 'approve_mcp_tool_change' else 'reject_mcp_tool_change' end;
   select i.organization_id into v_organization_id from public.mcp_server_instances i
   where i.id = p_server_id and i.status not in ('deleting', 'deleted');
   if v_organization_id is null then
     return weir.refuse('WR004', 'there is no such server', 'lifecycle');
-  elsif p_definition_hash is null or p_definition_hash !~ '^(\\x)?[0-9a-fA-F]{64}$' then
+  elsif p_definition_hash is null or octet_length(p_definition_hash) > 66 or p_definition_hash !~ '^(\\x)?[0-9a-fA-F]{64}$' then
     return weir.refuse('WR001', 'definition_hash must be 64 hexadecimal digits', 'lifecycle', v_organization_id,
                        p_instance_id => p_server_id, p_item => v_item);
   end if;
@@ -95,7 +97,8 @@ begin
                        p_instance_id => p_server_id, p_item => v_item);
   end if;
   select t.* into v_pin from public.mcp_server_tools t
-  where t.instance_id = p_server_id and t.kind = p_kind and t.kind <> 'resource' and t.name = p_name and t.definition_hash = v_hash;
+  where octet_length(p_kind) <= 16 and octet_length(p_name) <= 2048
+    and t.instance_id = p_server_id and t.kind = p_kind and t.kind <> 'resource' and t.name = p_name and t.definition_hash = v_hash;
   if v_pin.instance_id is null then
     return weir.refuse('WR004', 'there is no such definition', 'lifecycle', v_organization_id, p_instance_id => p_server_id, p_item => v_item);
   end if;

@@ -49,6 +49,9 @@ begin
     when data_exception then
       null;  -- found by its name
   end;
+  if weir.bounds_error(v_definition, 1048576) is not null then
+    v_definition := '{}'::jsonb;
+  end if;
   return setweight(to_tsvector('pg_catalog.english', weir.search_words(p_name)), 'A')
     || setweight(to_tsvector('pg_catalog.english', weir.search_words(coalesce(left((
          select string_agg(k, ' ') from jsonb_object_keys(

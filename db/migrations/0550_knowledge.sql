@@ -29,7 +29,7 @@ create table public.datastores (
   constraint datastores_name_is_1_to_100_characters check (length(name) between 1 and 100 and name = btrim(name)),
   constraint datastores_backend_is_known check (backend in ('postgres', 'pinecone')),
   constraint datastores_settings_are_those_of_the_backend check (
-    case when jsonb_typeof(settings) <> 'object' then false
+    case when weir.bounds_error(settings, 4096) is not null or jsonb_typeof(settings) <> 'object' then false
          when backend = 'postgres' then settings = '{}'
          else settings - 'index' = '{}' and jsonb_typeof(settings -> 'index') is not distinct from 'string'
               and settings ->> 'index' ~ '^[a-z0-9]([a-z0-9-]{0,43}[a-z0-9])?$' end),

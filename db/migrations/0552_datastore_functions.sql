@@ -6,8 +6,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id constant uuid := weir.uuid_v7();
-  v_backend constant text := coalesce(p_backend, 'postgres');
-  v_settings constant jsonb := coalesce(p_settings, '{}');
+  v_backend text;
+  v_settings jsonb;
   v_error text;
   v_constraint text;
 begin
@@ -18,8 +18,11 @@ begin
   elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
     return weir.refuse('WR003', 'datastores are made by an owner or admin', 'lifecycle', p_organization_id, p_item => 'create_datastore');
   end if;
+  v_backend := coalesce(p_backend, 'postgres');
+  v_settings := coalesce(p_settings, '{}');
   v_error := coalesce(weir.name_error('name', p_name), case
     when v_backend not in ('postgres', 'pinecone') then 'backend must be postgres or pinecone'
+    when weir.bounds_error(v_settings, 4096) is not null then 'settings ' || weir.bounds_error(v_settings, 4096)
     when jsonb_typeof(v_settings) <> 'object' then 'settings must be an object'
     when v_backend = 'postgres' and v_settings <> '{}' then 'settings must be empty: postgres has none'
     when v_backend = 'pinecone' and (v_settings - 'index' <> '{}' or jsonb_typeof(v_settings -> 'index') is distinct from 'string'

@@ -32,7 +32,10 @@ declare
 begin
   if jsonb_typeof(p_chunks) is distinct from 'array' or jsonb_array_length(p_chunks) not between 1 and 10000 then
     return 'chunks must be an array of 1 to 10000';
+  elsif pg_column_size(p_chunks) > 33554432 or pg_column_size(p_chunks #> '{}') > 33554432 then
+    return 'chunks must be at most 32 MiB together';
   end if;
+  -- nothing but a text becomes one here
   select c.n into v_place
   from jsonb_array_elements(p_chunks) with ordinality c(chunk, n)
   where case when jsonb_typeof(c.chunk) <> 'object' then true
@@ -41,8 +44,9 @@ begin
              else octet_length(c.chunk ->> 'text') not between 1 and 16384 or (c.chunk ->> 'text') !~ '\S'
                   or coalesce(length(c.chunk ->> 'heading'), 0) > 1000 end
   order by c.n limit 1;
-  return case when v_place is not null then
-    format('chunks[%s] must be {"text": 1 byte to 16 KiB, "heading": at most 1000 characters}', v_place - 1) end;
+  return case when v_place is not null
+    then format('chunks[%s] must be {"text": 1 byte to 16 KiB, "heading": at most 1000 characters}', v_place - 1)
+    else 'chunks ' || weir.bounds_error(p_chunks, 33554432) end;
 end;
 $$;
 
@@ -53,8 +57,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id uuid := weir.uuid_v7();
-  v_title constant text := btrim(left(p_title, 1000));
-  v_media_type constant text := coalesce(p_media_type, 'text/plain');
+  v_title text;
+  v_media_type text;
   v_hash bytea;
   v_size bigint;
   v_datastore record;
@@ -73,6 +77,8 @@ begin
     return weir.refuse('WR003', 'documents are ingested by an owner or admin', 'lifecycle', v_datastore.organization_id,
                        p_item => 'ingest_document');
   end if;
+  v_title := btrim(left(p_title, 1000));
+  v_media_type := coalesce(p_media_type, 'text/plain');
   v_error := coalesce(case
     when v_title is null or length(p_title) > 1000 or length(v_title) not between 1 and 300 or v_title ~ '[[:cntrl:]]'
       then 'title must be 1 to 300 characters'

@@ -126,7 +126,7 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_settings constant jsonb := jsonb_strip_nulls(coalesce(nullif(p_settings, 'null'), '{}'));
+  v_settings jsonb;
   v_error text;
   v_may boolean;
   v_constraint text;
@@ -139,7 +139,11 @@ begin
   end if;
   v_may := weir.may_choose_model(p_organization_id, p_agent_id);
   if v_may then
-    v_error := weir.model_settings_error(v_settings, p_agent_id is not null);
+    v_error := 'settings ' || weir.bounds_error(p_settings, 4096);
+    if v_error is null then
+      v_settings := jsonb_strip_nulls(coalesce(nullif(p_settings, 'null'), '{}'));
+      v_error := weir.model_settings_error(v_settings, p_agent_id is not null);
+    end if;
     if v_error is not null then
       return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_agent_id, p_item => 'set_model_settings');
     end if;

@@ -33,6 +33,9 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if weir.bounds_error(p_usage, 65536) is not null then
+    raise exception using errcode = 'WR001', message = 'usage ' || weir.bounds_error(p_usage, 65536);
+  end if;
   -- a crash of PostgreSQL may cost the last moment's; and nobody waits for the hour's row while another one waits for the disk
   perform set_config('synchronous_commit', 'off', true);
   insert into public.model_usage_hourly as h (organization_id, hour, agent_id, provider, model, currency, turns, requests, failures, input_tokens,

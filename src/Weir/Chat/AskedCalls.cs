@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.AI;
+using Weir.Mcp;
 
 namespace Weir.Chat;
 
@@ -86,8 +87,8 @@ internal sealed partial class AskedCalls(IChatClient inner, CallTool call) : Del
     {
         try
         {
-            _ = JsonSerializer.SerializeToUtf8Bytes(arguments, AIJsonUtilities.DefaultOptions);
-            return null;
+            var json = JsonSerializer.SerializeToUtf8Bytes(arguments, AIJsonUtilities.DefaultOptions);
+            return NumberBounds.ContainAllOf(json) ? null : new JsonException(NumberBounds.Description);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException or NotSupportedException)
         {

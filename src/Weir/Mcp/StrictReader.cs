@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 
 namespace Weir.Mcp;
@@ -9,10 +8,6 @@ namespace Weir.Mcp;
 /// </summary>
 internal ref struct StrictReader
 {
-    /// <summary>Longer tokens and larger exponents are refused: <c>numeric</c> ends at 131,072 digits, doubles at 308.</summary>
-    private const int MaxNumberLength = 400;
-    private const int MaxExponent = 400;
-
     private readonly ReadOnlySpan<byte> _message;
     private readonly KeyGuard _guard;
     private Utf8JsonReader _json;
@@ -180,12 +175,7 @@ internal ref struct StrictReader
 
     private readonly void CheckNumber()
     {
-        var number = _json.ValueSpan;
-        var e = number.IndexOfAny((byte)'e', (byte)'E');
-        var exponent = 0;
-        var fits = number.Length <= MaxNumberLength
-            && (e < 0 || (int.TryParse(Encoding.ASCII.GetString(number[(e + 1)..]), out exponent) && Math.Abs(exponent) <= MaxExponent));
-        if (!fits)
+        if (!NumberBounds.Contain(_json.ValueSpan))
         {
             throw Refuse("A number is out of range.");
         }

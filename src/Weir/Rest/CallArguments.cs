@@ -1,8 +1,10 @@
 using System.Buffers;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Weir.Mcp;
 
 namespace Weir.Rest;
 
@@ -22,9 +24,17 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
         try
         {
             using var document = JsonDocument.Parse(body, Strict);
-            return document.RootElement.ValueKind == JsonValueKind.Object
-                ? new CallArguments([.. document.RootElement.EnumerateObject().Select(p => p.Name)], Encoding.UTF8.GetString(body.Span))
-                : throw RestErrors.Body("The body must be one JSON object with the arguments by name.");
+            if (document.RootElement.ValueKind != JsonValueKind.Object)
+            {
+                throw RestErrors.Body("The body must be one JSON object with the arguments by name.");
+            }
+
+            foreach (var argument in document.RootElement.EnumerateObject())
+            {
+                CheckNumbers(argument.Name, JsonMarshal.GetRawUtf8Value(argument.Value));
+            }
+
+            return new CallArguments([.. document.RootElement.EnumerateObject().Select(p => p.Name)], Encoding.UTF8.GetString(body.Span));
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
@@ -97,7 +107,6 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
             "timestamp with time zone" => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.None, out _),
             "text[]" when value.ValueKind == JsonValueKind.Array => value.EnumerateArray().All(e => e.ValueKind != JsonValueKind.Array),
             "text[]" => value.ValueKind == JsonValueKind.String && text.StartsWith('{'),
-            "json" or "jsonb" => !HugeNumber().IsMatch(raw),
             _ => true,
         };
     }
@@ -106,9 +115,13 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
         RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex HalfPair();
 
-    // Beyond what numeric holds: 131072 digits before the point.
-    [GeneratedRegex(@"[0-9.][eE]\+?[0-9]{6,}", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
-    private static partial Regex HugeNumber();
+    private static void CheckNumbers(string argument, ReadOnlySpan<byte> json)
+    {
+        if (!NumberBounds.ContainAllOf(json))
+        {
+            throw RestErrors.Number(argument);
+        }
+    }
 
     /// <summary>Text, which PostgreSQL reads by the argument's type; where that is JSON, the JSON itself.</summary>
     private static void Write(Utf8JsonWriter writer, PublishedColumn argument, string value)
@@ -122,6 +135,7 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
         try
         {
             using var document = JsonDocument.Parse(value, Strict);
+            CheckNumbers(argument.Name, Encoding.UTF8.GetBytes(value));
             document.RootElement.WriteTo(writer);
         }
         catch (JsonException)

@@ -5,12 +5,15 @@ namespace Weir.Rest;
 /// <summary>Columns and paths into JSON columns, as <c>select</c>, <c>order</c> and filters name them.</summary>
 internal static partial class FieldParser
 {
-    /// <summary>The types that <c>::</c> may name, and what the statement says.</summary>
+    /// <summary>
+    /// The types that <c>::</c> may name, and what the statement says. Never jsonb: a text of 64 KiB that somebody wrote can be gigabytes as the
+    /// text of a jsonb, which prints 1e131000 in full. As json it stays what it is.
+    /// </summary>
     private static readonly Dictionary<string, string> Casts = new(StringComparer.Ordinal)
     {
         ["text"] = "text", ["varchar"] = "text", ["uuid"] = "uuid", ["bool"] = "boolean", ["boolean"] = "boolean",
         ["int"] = "integer", ["int4"] = "integer", ["integer"] = "integer", ["int8"] = "bigint", ["bigint"] = "bigint",
-        ["numeric"] = "numeric", ["float8"] = "double precision", ["date"] = "date", ["timestamptz"] = "timestamptz", ["json"] = "json", ["jsonb"] = "jsonb",
+        ["numeric"] = "numeric", ["float8"] = "double precision", ["date"] = "date", ["timestamptz"] = "timestamptz", ["json"] = "json", ["jsonb"] = "json",
     };
 
     public static Field Parse(PublishedRelation relation, string text)

@@ -1,4 +1,6 @@
 using System.Text;
+using System.Text.Json;
+using Weir.Mcp;
 
 namespace Weir.Rest;
 
@@ -86,7 +88,26 @@ internal sealed class FilterParser(PublishedRelation relation)
             throw Unreadable(cursor);
         }
 
+        // What is compared with JSON is read as JSON.
+        if (field.Column.IsJson && !field.Path.Any(step => step.AsText) && HasHugeNumber(value))
+        {
+            throw RestErrors.TooMuch(NumberBounds.Description);
+        }
+
         return new Comparison(negated, field, @operator, quantifier, Check(@operator, value));
+    }
+
+    private static bool HasHugeNumber(string value)
+    {
+        try
+        {
+            return !NumberBounds.ContainAllOf(Encoding.UTF8.GetBytes(value));
+        }
+        catch (JsonException)
+        {
+            // PostgreSQL refuses what is no JSON.
+            return false;
+        }
     }
 
     private static string Check(Operator @operator, string value)

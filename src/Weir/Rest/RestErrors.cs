@@ -1,5 +1,6 @@
 using Weir.Errors;
 using Weir.Identity;
+using Weir.Mcp;
 using Weir.Postgres;
 
 namespace Weir.Rest;
@@ -24,6 +25,9 @@ internal static class RestErrors
         $"More than {most} requests of yours are open, and too many wait for them.", "Retry when some have ended.", Docs("limits"));
 
     public static RestException Body(string message) => new(400, "PGRST102", message);
+
+    public static RestException Number(string argument) =>
+        new(400, "PGRST102", $"The argument {Clip(argument)} has a number that is out of range.", NumberBounds.Description, Docs("limits"));
 
     public static RestException Range(string details) => new(416, "PGRST103", "Requested range not satisfiable", details);
 

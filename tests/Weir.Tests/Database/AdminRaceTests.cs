@@ -68,6 +68,31 @@ public sealed class AdminRaceTests(TestDatabase database) : IClassFixture<TestDa
         }
     }
 
+    [Fact]
+    public async Task F09_a_member_who_waits_while_an_agent_comes_in_brings_in_nobody()
+    {
+        foreach (var comesIn in new[] { false, true })
+        {
+            var world = await RaceWorld.CreateAsync(database.Superuser);
+            await database.Superuser.ExecuteAsync(world.Expand("delete from public.workspace_members where agent_id = {agent}"), [], Token);
+            await using var admin = await HeldTransaction.BeginAsync(database.Pools.Gateway, world.Adam);
+            await using var member = await HeldTransaction.BeginAsync(database.Pools.Gateway, world.Pat);
+            ErrorOf(await admin.RunAsync(world.Expand("select public.add_workspace_member({workspace}, agent_id => {agent})"))).ShouldBeNull();
+            var waiting = member.RunAsync(world.Expand("select public.add_workspace_member({workspace}, user_id => {mia})"));
+            await member.WaitsForAsync(admin, database.Superuser);
+            if (comesIn)
+            {
+                await admin.CommitAsync();
+            }
+            else
+            {
+                await admin.DisposeAsync();
+            }
+
+            ErrorOf(await waiting).ShouldBe(comesIn ? "WR003" : null);
+        }
+    }
+
     /// <summary>Out of order, as it happens.</summary>
     [Theory]
     [MemberData(nameof(Quotas))]

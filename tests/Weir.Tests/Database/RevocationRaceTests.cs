@@ -208,6 +208,7 @@ public abstract class RevocationRaceSuite(TestDatabase database) : IAsyncLifetim
     [InlineData("select public.revoke_agent_key({key})", "WR00")]
     [InlineData("select public.revoke_invitation({invitation})", "WR00")]
     [InlineData("select public.add_workspace_member({workspace}, agent_id => {agent})", "WR003")]
+    [InlineData("select public.add_workspace_member({workspace}, user_id => {mia})", "WR003")]
     [InlineData("select public.add_workspace_member({workspace}, user_id => {pat})", "workspace_id")]
     public async Task What_a_viewer_may_not_change_or_has_changed_already_holds_no_call_up(string sql, string answer)
     {

@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Weir.Configuration;
 using Weir.Identity;
 using Weir.Postgres;
+using Weir.Rest;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Rest;
@@ -96,6 +97,35 @@ public class RestWorld(TestCluster cluster) : RunningWeir(cluster)
     /// <param name="token">Empty: none.</param>
     internal Task<RestReply> SendAsync(HttpMethod method, string path, string? body, string token, params (string Name, string Value)[] headers) =>
         RestRequests.SendAsync(this, method, path, body, token, headers);
+
+    /// <summary>A value that goes with what this world has.</summary>
+    internal object? Good(PublishedColumn argument) => argument switch
+    {
+        { Name: "organization_id" or "org_id" } => World.OrganizationId,
+        { Name: "agent_id" } => World.AgentId,
+        { Name: "workspace_id" } => World.WorkspaceId,
+        { Name: "channel_id" or "p_channel_id" } => World.ChannelId,
+        { Name: "mcp_server_instance_id" or "server_instance_id" or "server_id" } => ServerId,
+        { Name: "datastore_id" } => DatastoreId,
+        { Name: "backend" } => "postgres",
+        { Name: "media_type" } => "text/plain",
+        { Name: "chunks" } => new[] { new { text = "words" } },
+        { Name: "user_id" } => World.OwnerId,
+        { Name: "action" } => "stop",
+        { Name: "role" } => "viewer",
+        { Name: "secret" or "token" } => new string('s', 43),
+        { Name: "status" } => "suspended",
+        { Name: "kind" } => "tool",
+        { Name: "definition_hash" } => new string('a', 64),
+        { Name: "before" } => null,
+        { Name: "email" } => "x@example.org",
+        { Type: "text[]" } => new[] { "audit.read" },
+        { Name: "public_key" } => "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINb9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddw",
+        { Type: "text" } => new string('s', 16),
+        { Type: "jsonb" } => new { },
+        { Type: "integer" } => 1,
+        _ => null,
+    };
 
     private protected override WeirConfig Configure(WeirConfig config) => config with { Rest = new RestConfig { MaxRows = MaxRows, TimeoutSeconds = 1, MaxConcurrent = 200 } };
 

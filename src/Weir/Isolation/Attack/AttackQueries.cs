@@ -60,6 +60,9 @@ internal static class AttackQueries
         ("truncate", $"truncate {table.Object}"),
     ];
 
+    /// <summary>The privilege alone is looked at.</summary>
+    public static string Column(Table table, string column) => $"select {Name(column)}::text from {table.Object} limit 0";
+
     public static string Peek(Table table) => $"select 'a row' from {table.Object} limit 1";
 
     public static string Peek(Function function) => $"select {function.Name}({string.Join(", ", function.Parameters.Select(p => $"null::{p.Type}"))})::text";

@@ -43,6 +43,7 @@ internal static class IsolationAttack
         var identity = new IdentityAttack(database, victim, attacker, ledger, cancellationToken);
         await identity.RunAsync(surface); // 4
         await functions.RunShadowedAsync(surface); // 5
+        await new InsiderAttack(database, attacker, ledger, cancellationToken).RunAsync(surface); // 6
         return ledger;
     }
 }

@@ -17,6 +17,12 @@ internal sealed class Ledger
         ["attack-identity"] = ("Only a verified subject, in the one setting that Weir writes, is somebody.",
             "Put weir.actor_id() and the policies back as migrated."),
         ["attack-weir"] = ("What is in the schema weir has no name for an API role.", "Revoke usage on the schema weir, and what was granted on {0}."),
+        ["attack-value"] = ("No published function looks at a jsonb value before it has bounded its size, its depth and its numbers.",
+            "Put back weir.bounds_error, and its call in the function behind {0} before anything else is done with the value."),
+        ["attack-agent"] = ("A person is brought to an agent by an admin, or by who owns each agent of the workspace.",
+            "Put back weir.may_add_to_workspace, weir.may_manage_agents_of, and the policy for inserts into workspace_members."),
+        ["attack-catalog"] = ("API roles read of a catalog entry what describes it, and no command, argument or variable.",
+            "Revoke select on {0} from authenticated and anon, and grant it by column as migrated."),
         ["attack-shadow"] = ("A caller's temporary objects change no answer.",
             "Set search_path = pg_catalog, pg_temp on the function behind {0}, and qualify every name in it."),
     };

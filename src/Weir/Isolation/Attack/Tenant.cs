@@ -8,9 +8,10 @@ using Weir.Postgres;
 namespace Weir.Isolation.Attack;
 
 /// <summary>An organization that is there only for the attack.</summary>
+/// <param name="NewcomerId">A member who is in no workspace.</param>
 /// <param name="Marker">Random letters that every text of its own holds.</param>
 /// <param name="Ids">What a parameter may name: by its kind, as <see cref="Arguments.KindOf"/> has it.</param>
-internal sealed record Tenant(Guid OwnerId, Guid MemberId, string Marker, IReadOnlyDictionary<string, string> Ids)
+internal sealed record Tenant(Guid OwnerId, Guid MemberId, Guid NewcomerId, string Marker, IReadOnlyDictionary<string, string> Ids)
 {
     public Actor Owner => Actor.Person(OwnerId);
 
@@ -27,11 +28,13 @@ internal sealed class TenantBuilder(Rehearsal database, Surface surface, Cancell
 
     public async Task<Tenant> BuildAsync()
     {
-        var (owner, member) = (await SignUpAsync("owner"), await SignUpAsync("member"));
-        await JoinAsync(Actor.Person(owner), Actor.Person(member));
+        var (owner, member, newcomer) = (await SignUpAsync("owner"), await SignUpAsync("member"), await SignUpAsync("newcomer"));
+        await CallAsync(Actor.Person(owner), "create_organization", "organization", ("name", _marker));
+        await JoinAsync(Actor.Person(owner), Actor.Person(member), "member");
+        await JoinAsync(Actor.Person(owner), Actor.Person(newcomer), "newcomer");
         _ids["user"] = owner.ToString();
         await WorkAsync(Actor.Person(owner), Actor.Person(member), member);
-        return new Tenant(owner, member, _marker, _ids);
+        return new Tenant(owner, member, newcomer, _marker, _ids);
     }
 
     public static string Random(int letters) => RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz0123456789", letters);
@@ -43,12 +46,11 @@ internal sealed class TenantBuilder(Rehearsal database, Surface surface, Cancell
             embedded ? AttackQueries.CreateUser : AttackQueries.InsertUser, [Sql.Text(Email(name))], row => row.GetGuid(0), ct))[0];
     }
 
-    private async Task JoinAsync(Actor owner, Actor member)
+    private async Task JoinAsync(Actor owner, Actor member, string name)
     {
         var token = Random(43);
-        await CallAsync(owner, "create_organization", "organization", ("name", _marker));
         await CallAsync(owner, "invite_member", null, ("organization_id", _ids["organization"]),
-            ("email", Email("member")), ("role", "member"), ("token", token));
+            ("email", Email(name)), ("role", "member"), ("token", token));
         await CallAsync(member, "accept_invitation", null, ("token", token));
     }
 
@@ -59,6 +61,8 @@ internal sealed class TenantBuilder(Rehearsal database, Surface surface, Cancell
         await CallAsync(owner, "create_channel", "channel", ("workspace_id", _ids["workspace"]), ("name", _marker));
         await CallAsync(member, "create_agent", "agent",
             ("organization_id", _ids["organization"]), ("name", _marker), ("instructions", _marker), ("workspace_id", _ids["workspace"]));
+        // One of another's in the same workspace.
+        await CallAsync(owner, "create_agent", null, ("organization_id", _ids["organization"]), ("name", _marker + "2"), ("workspace_id", _ids["workspace"]));
         _ids["key"] = Random(16);
         await CallAsync(member, "create_agent_key", null, ("agent_id", _ids["agent"]), ("name", _marker), ("key_id", _ids["key"]), ("secret", Random(43)));
         await CallAsync(owner, "manage_mcp_servers", "server", ("action", "create"), ("organization_id", _ids["organization"]),
