@@ -51,6 +51,25 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
         answer.GetRawText().ShouldNotContain(ModelWorld.Key);
     }
 
+    [Fact]
+    public async Task F02_arguments_with_a_number_out_of_range_reach_no_tool_and_are_not_kept()
+    {
+        var agent = await weir.CreateAgentAsync();
+        await weir.ChooseAsync(new { provider = "one", model = "small" }, agent);
+        var called = false;
+        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", (JsonElement city) => { called = true; return "rain"; }, readOnly: false));
+        await weir.AddServerAsync(server, agent, offline: []);
+        weir.One.Otherwise = body => ModelWorld.Results(body) is [.., _]
+            ? ModelReply.Text("There is none.") : ModelReply.Call(ModelWorld.Tool(body, "get_weather"), new { city = JsonElement.Parse("[1e131000]") });
+
+        var (status, answer) = await weir.ChatAsync(agent, "what about the weather?");
+
+        status.ShouldBe(HttpStatusCode.OK);
+        answer.GetProperty("message").GetString().ShouldBe("There is none.");
+        answer.GetRawText().Length.ShouldBeLessThan(100_000);
+        called.ShouldBeFalse();
+    }
+
     [Theory]
     [InlineData("one")]
     [InlineData("two")]
