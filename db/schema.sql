@@ -257,15 +257,16 @@ CREATE FUNCTION weir.accept_invitation(p_token text) RETURNS jsonb
     AS $_$
 declare
   v_actor constant uuid := weir.actor_id();
-  v_hash constant bytea := case when p_token ~ '^[A-Za-z0-9]{43}$' then sha256(convert_to(p_token, 'UTF8')) end;
+  v_hash bytea;
   v_invitation public.organization_invitations;
   v_status text;
 begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif v_hash is null then
+  elsif p_token is null or octet_length(p_token) <> 43 or p_token !~ '^[A-Za-z0-9]{43}$' then
     return weir.refuse('WR001', 'token must be 43 letters and digits', 'lifecycle');
   end if;
+  v_hash := sha256(convert_to(p_token, 'UTF8'));
   -- by lock first: of two that come with one token, the second finds it used
   perform weir.lock_organization(i.organization_id) from public.organization_invitations i where i.token_hash = v_hash;
   select i.* into v_invitation
@@ -328,6 +329,7 @@ CREATE FUNCTION weir.add_workspace_member(p_workspace_id uuid, p_user_id uuid, p
     AS $$
 declare
   v_organization_id uuid;
+  v_may boolean;
   v_constraint text;
 begin
   if weir.actor_id() is null then
@@ -346,16 +348,24 @@ begin
           select from public.agents a where a.organization_id = v_organization_id and a.id = p_agent_id)) then
     return weir.refuse('WR004', 'there is no such person or agent in the organization', 'lifecycle', v_organization_id,
                        p_item => 'add_workspace_member');
-  elsif p_agent_id is not null and not weir.may_manage_agent(v_organization_id, p_agent_id) then
-    -- whoever shares a workspace with an agent may use it, and all that it was granted
-    return weir.refuse('WR003', 'an agent is brought in by its owner or an admin', 'lifecycle', v_organization_id, p_agent_id,
-                       p_item => 'add_workspace_member');
-  elsif exists (select from public.workspace_members m
-                where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id)) then
+  end if;
+  v_may := weir.may_add_to_workspace(v_organization_id, p_workspace_id, p_agent_id);
+  if (v_may or p_user_id is not null) and exists (
+      select from public.workspace_members m
+      where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id)) then
     -- before the lock, which stops admission: saying again what is so must not
     return jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
   end if;
-  perform weir.lock_organization(v_organization_id);
+  -- The lock blocks calls. Permission is checked before it, and again while holding it: an agent may have come in meanwhile.
+  if v_may then
+    perform weir.lock_organization(v_organization_id);
+    v_may := weir.may_add_to_workspace(v_organization_id, p_workspace_id, p_agent_id);
+  end if;
+  if not v_may then
+    return weir.refuse('WR003', case when p_agent_id is not null then 'an agent is brought in by its owner or an admin'
+      else 'a person is brought in where agents are by an admin, or by a member who owns each of them' end, 'lifecycle', v_organization_id,
+      p_agent_id, p_item => 'add_workspace_member');
+  end if;
   if not exists (select from public.workspace_members m
                  where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id)) then
     insert into public.workspace_members (organization_id, workspace_id, user_id, agent_id)
@@ -397,7 +407,7 @@ CREATE FUNCTION weir.decide_tool_change(p_server_id uuid, p_kind text, p_name te
     AS $_$
 declare
   v_actor constant uuid := weir.actor_id();
-  v_item constant text := case p_status when 'approved' then 'approve_mcp_tool_change' else 'reject_mcp_tool_change' end;
+  v_item text;
   v_hash bytea;
   v_organization_id uuid;
   v_may boolean;
@@ -406,11 +416,12 @@ begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
   end if;
+  v_item := case p_status when 'approved' then 'approve_mcp_tool_change' else 'reject_mcp_tool_change' end;
   select i.organization_id into v_organization_id from public.mcp_server_instances i
   where i.id = p_server_id and i.status not in ('deleting', 'deleted');
   if v_organization_id is null then
     return weir.refuse('WR004', 'there is no such server', 'lifecycle');
-  elsif p_definition_hash is null or p_definition_hash !~ '^(\\x)?[0-9a-fA-F]{64}$' then
+  elsif p_definition_hash is null or octet_length(p_definition_hash) > 66 or p_definition_hash !~ '^(\\x)?[0-9a-fA-F]{64}$' then
     return weir.refuse('WR001', 'definition_hash must be 64 hexadecimal digits', 'lifecycle', v_organization_id,
                        p_instance_id => p_server_id, p_item => v_item);
   end if;
@@ -426,7 +437,8 @@ begin
                        p_instance_id => p_server_id, p_item => v_item);
   end if;
   select t.* into v_pin from public.mcp_server_tools t
-  where t.instance_id = p_server_id and t.kind = p_kind and t.kind <> 'resource' and t.name = p_name and t.definition_hash = v_hash;
+  where octet_length(p_kind) <= 16 and octet_length(p_name) <= 2048
+    and t.instance_id = p_server_id and t.kind = p_kind and t.kind <> 'resource' and t.name = p_name and t.definition_hash = v_hash;
   if v_pin.instance_id is null then
     return weir.refuse('WR004', 'there is no such definition', 'lifecycle', v_organization_id, p_instance_id => p_server_id, p_item => v_item);
   end if;
@@ -472,6 +484,8 @@ declare
 begin
   if jsonb_typeof(p_interactions) is distinct from 'array' then
     return weir.error('WR001', 'interactions: must be an array of objects');
+  elsif weir.bounds_error(p_interactions, 4194304) is not null then
+    return weir.error('WR001', 'interactions: ' || weir.bounds_error(p_interactions, 4194304));
   end if;
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, agent_id, agent_name, instance_id,
@@ -524,6 +538,8 @@ CREATE FUNCTION weir.call_dtma_api(p_request jsonb) RETURNS jsonb
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  elsif weir.bounds_error(p_request, 4096) is not null then
+    return weir.refuse('WR001', 'request ' || weir.bounds_error(p_request, 4096), 'lifecycle');
   elsif jsonb_typeof(p_request) is distinct from 'object' or p_request - array['action', 'server_instance_id'] <> '{}' then
     return weir.refuse('WR001', 'request must be {"action", "server_instance_id"}', 'lifecycle');
   elsif coalesce(p_request ->> 'action', '') not in ('deploy', 'start', 'stop', 'restart', 'delete') then
@@ -563,12 +579,13 @@ declare
   v_actor constant uuid := weir.actor_id();
   v_agent public.agents;
   v_organization_id uuid;
-  v_workspace_id uuid := p_workspace_id;
+  v_workspace_id uuid;
   v_role text;
 begin
   if v_actor is null then
     raise exception using errcode = 'WR002', message = 'sign in first';
   end if;
+  v_workspace_id := p_workspace_id;
   if p_channel_id is not null then
     -- who sees a channel belongs to its workspace
     select c.workspace_id, c.organization_id into v_workspace_id, v_organization_id from public.chat_channels c
@@ -702,10 +719,10 @@ begin
                        p_item => 'create_agent_key');
   elsif weir.name_error('name', p_name) is not null then
     return weir.refuse('WR001', weir.name_error('name', p_name), 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
-  elsif p_key_id is null or p_key_id !~ '^[a-z0-9]{16}$' then
+  elsif p_key_id is null or octet_length(p_key_id) <> 16 or p_key_id !~ '^[a-z0-9]{16}$' then
     return weir.refuse('WR001', 'key_id must be 16 of a-z and 0-9', 'credential', v_organization_id, p_agent_id,
                        p_item => 'create_agent_key');
-  elsif p_secret is null or p_secret !~ '^[A-Za-z0-9]{43}$' then
+  elsif p_secret is null or octet_length(p_secret) <> 43 or p_secret !~ '^[A-Za-z0-9]{43}$' then
     return weir.refuse('WR001', 'secret must be 43 letters and digits', 'credential', v_organization_id, p_agent_id,
                        p_item => 'create_agent_key');
   elsif p_expires_at <= now() then
@@ -800,8 +817,8 @@ CREATE FUNCTION weir.create_datastore(p_organization_id uuid, p_name text, p_bac
     AS $_$
 declare
   v_id constant uuid := weir.uuid_v7();
-  v_backend constant text := coalesce(p_backend, 'postgres');
-  v_settings constant jsonb := coalesce(p_settings, '{}');
+  v_backend text;
+  v_settings jsonb;
   v_error text;
   v_constraint text;
 begin
@@ -812,8 +829,11 @@ begin
   elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
     return weir.refuse('WR003', 'datastores are made by an owner or admin', 'lifecycle', p_organization_id, p_item => 'create_datastore');
   end if;
+  v_backend := coalesce(p_backend, 'postgres');
+  v_settings := coalesce(p_settings, '{}');
   v_error := coalesce(weir.name_error('name', p_name), case
     when v_backend not in ('postgres', 'pinecone') then 'backend must be postgres or pinecone'
+    when weir.bounds_error(v_settings, 4096) is not null then 'settings ' || weir.bounds_error(v_settings, 4096)
     when jsonb_typeof(v_settings) <> 'object' then 'settings must be an object'
     when v_backend = 'postgres' and v_settings <> '{}' then 'settings must be empty: postgres has none'
     when v_backend = 'pinecone' and (v_settings - 'index' <> '{}' or jsonb_typeof(v_settings -> 'index') is distinct from 'string'
@@ -866,7 +886,7 @@ CREATE FUNCTION weir.create_organization(p_name text, p_slug text) RETURNS jsonb
 declare
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
-  v_slug text := p_slug;
+  v_slug text;
   v_constraint text;
 begin
   if v_actor is null then
@@ -875,9 +895,10 @@ begin
     return weir.refuse('WR006', 'a person may create 50 organizations', 'lifecycle');
   elsif weir.name_error('name', p_name) is not null then
     return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle');
-  elsif p_slug !~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$' then
+  elsif octet_length(p_slug) > 40 or p_slug !~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$' then
     return weir.refuse('WR001', 'slug must be 1 to 40 of a-z, 0-9 and -', 'lifecycle');
   end if;
+  v_slug := p_slug;
   if v_slug is null then
     -- readable, and free: nobody learns from a conflict whose name is taken
     v_slug := trim('-' from left(regexp_replace(lower(p_name), '[^a-z0-9]+', '-', 'g'), 24));
@@ -919,15 +940,8 @@ CREATE FUNCTION weir.create_organization_api_key(p_organization_id uuid, p_name 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-  v_expires_at constant timestamptz := coalesce(p_expires_at, now() + interval '90 days');
-  v_error constant text := coalesce(weir.name_error('name', p_name), case
-    when p_key_id is null or p_key_id !~ '^[a-z0-9]{16}$' then 'key_id must be 16 of a-z and 0-9'
-    when p_secret is null or p_secret !~ '^[A-Za-z0-9]{43}$' then 'secret must be 43 letters and digits'
-    when p_scopes is null or cardinality(p_scopes) not between 1 and 3 or array_ndims(p_scopes) <> 1
-         or array_position(p_scopes, null) is not null or not p_scopes <@ array['audit.read', 'servers.read', 'usage.read']
-      then 'scopes must be of audit.read, servers.read and usage.read'
-    when not v_expires_at between now() and now() + interval '366 days' then 'expires_at must be within a year'
-  end);
+  v_expires_at timestamptz;
+  v_error text;
   v_constraint text;
 begin
   if weir.actor_id() is null then
@@ -937,7 +951,17 @@ begin
   elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
     return weir.refuse('WR003', 'keys of the organization are made by an owner or admin', 'credential', p_organization_id,
                        p_item => 'create_organization_api_key');
-  elsif v_error is not null then
+  end if;
+  v_expires_at := coalesce(p_expires_at, now() + interval '90 days');
+  v_error := coalesce(weir.name_error('name', p_name), case
+    when p_key_id is null or octet_length(p_key_id) <> 16 or p_key_id !~ '^[a-z0-9]{16}$' then 'key_id must be 16 of a-z and 0-9'
+    when p_secret is null or octet_length(p_secret) <> 43 or p_secret !~ '^[A-Za-z0-9]{43}$' then 'secret must be 43 letters and digits'
+    when p_scopes is null or cardinality(p_scopes) not between 1 and 3 or array_ndims(p_scopes) <> 1
+         or array_position(p_scopes, null) is not null or not p_scopes <@ array['audit.read', 'servers.read', 'usage.read']
+      then 'scopes must be of audit.read, servers.read and usage.read'
+    when not v_expires_at between now() and now() + interval '366 days' then 'expires_at must be within a year'
+  end);
+  if v_error is not null then
     return weir.refuse('WR001', v_error, 'credential', p_organization_id, p_item => 'create_organization_api_key');
   end if;
   perform weir.lock_organization(p_organization_id);
@@ -984,9 +1008,8 @@ CREATE FUNCTION weir.create_user_ssh_key(p_name text, p_public_key text) RETURNS
 declare
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
-  v_blob constant bytea := weir.ed25519_blob(btrim(left(p_public_key, 2000), e' \n\r'));
-  v_public_key constant text := 'ssh-ed25519 ' || encode(v_blob, 'base64');
-  v_fingerprint constant text := 'SHA256:' || rtrim(encode(sha256(v_blob), 'base64'), '=');
+  v_blob bytea;
+  v_fingerprint text;
   v_constraint text;
 begin
   if v_actor is null then
@@ -995,14 +1018,18 @@ begin
     return weir.refuse('WR001', weir.name_error('name', p_name), 'credential');
   elsif p_public_key is null then
     return weir.refuse('WR010', 'public_key must be given: this release has no vault for a private one', 'credential');
-  elsif v_blob is null then
+  end if;
+  v_blob := weir.ed25519_blob(btrim(left(p_public_key, 2000), e' \n\r'));
+  if v_blob is null then
     return weir.refuse('WR001', 'public_key must be an ed25519 key in OpenSSH''s form: ssh-ed25519 AAAA…', 'credential');
   end if;
+  v_fingerprint := 'SHA256:' || rtrim(encode(sha256(v_blob), 'base64'), '=');
   perform pg_advisory_xact_lock(hashtextextended('weir.user_ssh_keys ' || v_actor, 0));
   if (select count(*) from public.user_ssh_keys k where k.user_id = v_actor) >= 50 then
     return weir.refuse('WR006', 'a person may have 50 SSH keys', 'credential');
   end if;
-  insert into public.user_ssh_keys (id, user_id, name, public_key, fingerprint) values (v_id, v_actor, btrim(p_name), v_public_key, v_fingerprint);
+  insert into public.user_ssh_keys (id, user_id, name, public_key, fingerprint)
+  values (v_id, v_actor, btrim(p_name), 'ssh-ed25519 ' || encode(v_blob, 'base64'), v_fingerprint);
   return jsonb_build_object('id', v_id, 'name', btrim(p_name), 'fingerprint', v_fingerprint);
 exception
   when integrity_constraint_violation or insufficient_privilege then
@@ -1092,13 +1119,14 @@ CREATE FUNCTION weir.close_request(p_request_id uuid, p_status text, p_expires_a
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
-  v_item constant text := case p_status when 'withdrawn' then 'withdraw_permission_request' else 'decide_permission_request' end;
+  v_item text;
   v_request public.permission_requests;
   v_grant jsonb;
 begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'grant');
   end if;
+  v_item := case p_status when 'withdrawn' then 'withdraw_permission_request' else 'decide_permission_request' end;
   -- seen by admins, and by who asked
   perform weir.lock_organization(r.organization_id) from public.permission_requests r where r.id = p_request_id;
   select r.* into v_request from public.permission_requests r where r.id = p_request_id;
@@ -1396,6 +1424,10 @@ begin
   if p_instance_id is null or not exists (
       select from public.mcp_server_instances i where i.id = p_instance_id and i.organization_id = v_agent.organization_id) then
     raise exception using errcode = 'WR004', message = 'there is no such server';
+  elsif octet_length(p_tool) > 4096 then
+    raise exception using errcode = 'WR001', message = 'tool must be at most 4 KiB';
+  elsif weir.bounds_error(p_arguments, 524288) is not null then
+    raise exception using errcode = 'WR001', message = 'arguments ' || weir.bounds_error(p_arguments, 524288);
   end if;
   v_decision := (weir.decide(
     array[null::text], array[null::bytea], array[case when not v_admin then v_actor end], array[p_agent_id],
@@ -1746,7 +1778,7 @@ declare
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
   v_organization_id uuid;
-  v_error text := weir.permissions_error(p_permissions);
+  v_error text;
   v_constraint text;
 begin
   if v_actor is null then
@@ -1762,7 +1794,9 @@ begin
   elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
     return weir.refuse('WR003', 'access is granted by an owner or admin', 'grant', v_organization_id, p_agent_id, p_instance_id,
                        'grant_mcp_access');
-  elsif v_error is not null then
+  end if;
+  v_error := weir.permissions_error(p_permissions);
+  if v_error is not null then
     return weir.refuse('WR001', 'permissions ' || v_error, 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
   elsif p_not_before >= p_expires_at then
     return weir.refuse('WR001', 'not_before must be before expires_at', 'grant', v_organization_id, p_agent_id, p_instance_id,
@@ -1813,8 +1847,8 @@ CREATE FUNCTION weir.ingest_document(p_datastore_id uuid, p_title text, p_chunks
     AS $$
 declare
   v_id uuid := weir.uuid_v7();
-  v_title constant text := btrim(left(p_title, 1000));
-  v_media_type constant text := coalesce(p_media_type, 'text/plain');
+  v_title text;
+  v_media_type text;
   v_hash bytea;
   v_size bigint;
   v_datastore record;
@@ -1833,6 +1867,8 @@ begin
     return weir.refuse('WR003', 'documents are ingested by an owner or admin', 'lifecycle', v_datastore.organization_id,
                        p_item => 'ingest_document');
   end if;
+  v_title := btrim(left(p_title, 1000));
+  v_media_type := coalesce(p_media_type, 'text/plain');
   v_error := coalesce(case
     when v_title is null or length(p_title) > 1000 or length(v_title) not between 1 and 300 or v_title ~ '[[:cntrl:]]'
       then 'title must be 1 to 300 characters'
@@ -1901,8 +1937,8 @@ CREATE FUNCTION weir.invite_member(p_organization_id uuid, p_email text, p_role 
 declare
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
-  v_email constant text := lower(btrim(left(p_email, 1000)));
-  v_expires_at constant timestamptz := coalesce(p_expires_at, now() + interval '7 days');
+  v_email text;
+  v_expires_at timestamptz;
   v_error text;
   v_constraint text;
 begin
@@ -1913,11 +1949,13 @@ begin
   elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
     return weir.refuse('WR003', 'members are invited by an owner or admin', 'lifecycle', p_organization_id, p_item => 'invite_member');
   end if;
+  v_email := lower(btrim(left(p_email, 1000)));
+  v_expires_at := coalesce(p_expires_at, now() + interval '7 days');
   v_error := case
     when v_email is null or length(v_email) > 320 or v_email !~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$'
       then 'email must be an e-mail address'
     when p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer') then 'role must be owner, admin, member or viewer'
-    when p_token is null or p_token !~ '^[A-Za-z0-9]{43}$' then 'token must be 43 letters and digits'
+    when p_token is null or octet_length(p_token) <> 43 or p_token !~ '^[A-Za-z0-9]{43}$' then 'token must be 43 letters and digits'
     when not v_expires_at between now() and now() + interval '30 days' then 'expires_at must be within 30 days'
   end;
   if v_error is not null then
@@ -2000,20 +2038,22 @@ declare
   v_member public.organization_members;
   v_role text;
   v_status text;
-  v_error constant text := case
-    when p_act = 'set_member_role' and p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer')
-      then 'role must be owner, admin, member or viewer'
-    when p_act = 'set_member_status' and p_status is null or p_status not in ('active', 'suspended', 'removed')
-      then 'status must be active, suspended or removed'
-    when p_act = 'transfer_ownership' and p_role = 'owner' and p_user_id = v_actor then 'user_id must be another member'
-  end;
+  v_error text;
   v_constraint text;
 begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
   elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
     return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => p_act);
-  elsif v_error is not null then
+  end if;
+  v_error := case
+    when p_act = 'set_member_role' and p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer')
+      then 'role must be owner, admin, member or viewer'
+    when p_act = 'set_member_status' and p_status is null or p_status not in ('active', 'suspended', 'removed')
+      then 'status must be active, suspended or removed'
+    when p_act = 'transfer_ownership' and p_role = 'owner' and p_user_id = v_actor then 'user_id must be another member'
+  end;
+  if v_error is not null then
     return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => p_act);
   end if;
   -- before the lock too, which stops the organization's admission: who may not change anybody must not hold it
@@ -2139,7 +2179,7 @@ CREATE FUNCTION weir.manage_mcp_servers(p_action text, p_organization_id uuid, p
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_error constant text := weir.action_error(p_action, p_server_config);
+  v_error text;
   v_key text;
   v_answer jsonb;
   v_may boolean;
@@ -2150,11 +2190,14 @@ begin
     return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id,
                        p_item => p_action);
   end if;
-  -- calls feel the lock, so who may not, or asks for nonsense, does not get it; who may is looked at again under it
+  -- The lock blocks calls. Permission is checked before the configuration is looked at and before the lock, and again while holding it.
   v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
-  if v_may and v_error is null then
-    perform weir.lock_organization(p_organization_id);
-    v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  if v_may then
+    v_error := weir.action_error(p_action, p_server_config);
+    if v_error is null then
+      perform weir.lock_organization(p_organization_id);
+      v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+    end if;
   end if;
   if not v_may then
     return weir.refuse('WR003', 'servers are managed by an owner or admin', 'lifecycle', p_organization_id,
@@ -2286,8 +2329,12 @@ begin
   select c.id, c.organization_id, c.workspace_id into v_channel from public.chat_channels c where c.id = p_channel_id;
   if v_channel.id is null then
     return weir.refuse('WR004', 'there is no such channel', 'chat');
+  elsif octet_length(p_content) > 65536 then
+    return weir.refuse('WR001', 'content must be at most 64 KiB', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
   elsif p_content is null or btrim(p_content) = '' then
     return weir.refuse('WR001', 'content must not be empty', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
+  elsif octet_length(p_client_message_id) > 400 then
+    return weir.refuse('WR001', 'client_message_id must be 1 to 100 characters', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
   end if;
   insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, user_id, content, client_message_id)
   values (v_id, v_channel.organization_id, v_channel.workspace_id, p_channel_id, 'user', v_actor, p_content, p_client_message_id)
@@ -2341,22 +2388,22 @@ CREATE FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before
     AS $$
 declare
   v_actor constant uuid := weir.actor_id();
-  v_limit constant integer := coalesce(p_limit, 100);
-  v_error constant text := coalesce(
-    case when v_limit not between 1 and 1000 then 'limit must be 1 to 1000' end,
-    weir.audit_filter_error(p_filter), weir.audit_cursor_error(p_before));
+  v_error text;
   v_admin boolean;
 begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'admin_read');
   elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
     return weir.refuse('WR004', 'there is no such organization', 'admin_read', p_organization_id, p_item => 'read_audit');
-  elsif v_error is not null then
+  end if;
+  v_error := coalesce(case when coalesce(p_limit, 100) not between 1 and 1000 then 'limit must be 1 to 1000' end,
+                      weir.audit_filter_error(p_filter), weir.audit_cursor_error(p_before));
+  if v_error is not null then
     return weir.refuse('WR001', v_error, 'admin_read', p_organization_id, p_item => 'read_audit');
   end if;
   v_admin := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
   perform weir.record_event('admin_read', p_organization_id, p_item => 'read_audit', p_detail => weir.cut(p_filter::text, 500));
-  return weir.audit_page(p_organization_id, case when not v_admin then v_actor end, p_filter, p_before, v_limit);
+  return weir.audit_page(p_organization_id, case when not v_admin then v_actor end, p_filter, p_before, coalesce(p_limit, 100));
 end;
 $$;
 
@@ -2401,7 +2448,7 @@ declare
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
   v_organization_id uuid;
-  v_error text := weir.permissions_error(p_permissions);
+  v_error text;
   v_constraint text;
 begin
   if v_actor is null then
@@ -2417,7 +2464,9 @@ begin
   elsif not exists (select from weir.my_agents() a where a = p_agent_id) then
     return weir.refuse('WR003', 'access is requested by the agent''s owner', 'grant', v_organization_id, p_agent_id, p_instance_id,
                        'request_mcp_access');
-  elsif v_error is not null or length(p_message) > 1000 then
+  end if;
+  v_error := weir.permissions_error(p_permissions);
+  if v_error is not null or length(p_message) > 1000 then
     return weir.refuse('WR001', coalesce('permissions ' || v_error, 'message must be at most 1000 characters'), 'grant',
                        v_organization_id, p_agent_id, p_instance_id, 'request_mcp_access');
   end if;
@@ -2472,6 +2521,8 @@ declare
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'credential');
+  elsif octet_length(p_key_id) > 16 then
+    return weir.refuse('WR004', 'there is no such key', 'credential');
   end if;
   -- seen by admins and the agent's owner only, who are the ones that may: and still are, under the lock
   perform weir.lock_organization(k.organization_id) from public.agent_api_keys k where k.key_id = p_key_id;
@@ -2629,6 +2680,8 @@ declare
 begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'credential');
+  elsif octet_length(p_key_id) > 16 then
+    return weir.refuse('WR004', 'there is no such key', 'credential');
   end if;
   -- seen by admins only, who are the ones that may: and still are, under the lock
   perform weir.lock_organization(k.organization_id) from public.organization_api_keys k where k.key_id = p_key_id;
@@ -2738,7 +2791,7 @@ CREATE FUNCTION weir.set_model_settings(p_organization_id uuid, p_settings jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_settings constant jsonb := jsonb_strip_nulls(coalesce(nullif(p_settings, 'null'), '{}'));
+  v_settings jsonb;
   v_error text;
   v_may boolean;
   v_constraint text;
@@ -2751,7 +2804,11 @@ begin
   end if;
   v_may := weir.may_choose_model(p_organization_id, p_agent_id);
   if v_may then
-    v_error := weir.model_settings_error(v_settings, p_agent_id is not null);
+    v_error := 'settings ' || weir.bounds_error(p_settings, 4096);
+    if v_error is null then
+      v_settings := jsonb_strip_nulls(coalesce(nullif(p_settings, 'null'), '{}'));
+      v_error := weir.model_settings_error(v_settings, p_agent_id is not null);
+    end if;
     if v_error is not null then
       return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_agent_id, p_item => 'set_model_settings');
     end if;
@@ -2986,12 +3043,36 @@ END;
 ALTER FUNCTION public.withdraw_permission_request(request_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: bounds_error(jsonb, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.bounds_error(p_value jsonb, p_max_bytes integer) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  if pg_column_size(p_value) > p_max_bytes or pg_column_size(p_value #> '{}') > p_max_bytes then
+    return format('is larger than %s KiB', p_max_bytes / 1024);
+  elsif jsonb_path_exists(p_value, 'strict $.**{257}') then
+    return 'is nested deeper than 256 levels';
+  elsif exists (select from jsonb_array_elements(jsonb_path_query_array(p_value, 'strict $.** ? (@.type() == "number")')) n
+                where abs(n::numeric) >= 1e800 or scale(n::numeric) > 800) then
+    return 'has a number of more than 800 digits before or behind its point';
+  end if;
+  return null;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.bounds_error(p_value jsonb, p_max_bytes integer) OWNER TO weir_owner;
+
+--
 -- Name: action_error(text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
 CREATE FUNCTION weir.action_error(p_action text, p_server_config jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN ((p_action IS NULL) OR (p_action <> ALL (ARRAY['create'::text, 'update'::text, 'delete'::text, 'deploy'::text, 'start'::text, 'stop'::text, 'restart'::text]))) THEN 'action must be create, update, delete, deploy, start, stop or restart'::text WHEN (octet_length((p_server_config)::text) > 131072) THEN 'server_config: is larger than 128 KiB'::text WHEN ((p_server_config ? 'idempotency_key'::text) AND ((jsonb_typeof((p_server_config -> 'idempotency_key'::text)) <> 'string'::text) OR ((length((p_server_config ->> 'idempotency_key'::text)) < 1) OR (length((p_server_config ->> 'idempotency_key'::text)) > 100)))) THEN 'server_config.idempotency_key: must be 1 to 100 characters'::text WHEN (((p_action <> ALL (ARRAY['create'::text, 'update'::text])) AND (jsonb_typeof(p_server_config) <> 'object'::text)) OR ((p_action <> ALL (ARRAY['create'::text, 'update'::text])) AND ((p_server_config - 'idempotency_key'::text) <> '{}'::jsonb))) THEN 'server_config: this action takes an idempotency_key only'::text ELSE NULL::text END;
+    RETURN CASE WHEN ((p_action IS NULL) OR (p_action <> ALL (ARRAY['create'::text, 'update'::text, 'delete'::text, 'deploy'::text, 'start'::text, 'stop'::text, 'restart'::text]))) THEN 'action must be create, update, delete, deploy, start, stop or restart'::text WHEN (weir.bounds_error(p_server_config, 262144) IS NOT NULL) THEN ('server_config: '::text || weir.bounds_error(p_server_config, 262144)) WHEN (octet_length((p_server_config)::text) > 131072) THEN 'server_config: is larger than 128 KiB'::text WHEN ((p_server_config ? 'idempotency_key'::text) AND ((jsonb_typeof((p_server_config -> 'idempotency_key'::text)) <> 'string'::text) OR ((length((p_server_config ->> 'idempotency_key'::text)) < 1) OR (length((p_server_config ->> 'idempotency_key'::text)) > 100)))) THEN 'server_config.idempotency_key: must be 1 to 100 characters'::text WHEN (((p_action <> ALL (ARRAY['create'::text, 'update'::text])) AND (jsonb_typeof(p_server_config) <> 'object'::text)) OR ((p_action <> ALL (ARRAY['create'::text, 'update'::text])) AND ((p_server_config - 'idempotency_key'::text) <> '{}'::jsonb))) THEN 'server_config: this action takes an idempotency_key only'::text ELSE NULL::text END;
 
 
 ALTER FUNCTION weir.action_error(p_action text, p_server_config jsonb) OWNER TO weir_owner;
@@ -3460,6 +3541,7 @@ CREATE FUNCTION weir.audit_cursor_error(p_before jsonb) RETURNS text
     BEGIN ATOMIC
  SELECT
          CASE
+             WHEN (weir.bounds_error(p_before, 4096) IS NOT NULL) THEN ('before '::text || weir.bounds_error(p_before, 4096))
              WHEN ((p_before IS NOT NULL) AND ((jsonb_typeof(p_before) <> 'object'::text) OR (NOT (p_before ?& ARRAY['created_at'::text, 'id'::text, 'phase'::text])) OR ((p_before - ARRAY['created_at'::text, 'id'::text, 'phase'::text]) <> '{}'::jsonb) OR (NOT weir.is_time((p_before -> 'created_at'::text))) OR (COALESCE((p_before ->> 'id'::text), ''::text) !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'::text) OR (COALESCE((p_before ->> 'phase'::text), ''::text) <> ALL (ARRAY['requested'::text, 'denied'::text, 'completed'::text])))) THEN 'before must be the next of the page before'::text
              ELSE NULL::text
          END AS "case";
@@ -3482,6 +3564,8 @@ declare
 begin
   if p_filter is null then
     return null;
+  elsif weir.bounds_error(p_filter, 16384) is not null then
+    return 'filter ' || weir.bounds_error(p_filter, 16384);
   elsif jsonb_typeof(p_filter) <> 'object' then
     return 'filter must be an object';
   end if;
@@ -3877,7 +3961,10 @@ declare
 begin
   if jsonb_typeof(p_chunks) is distinct from 'array' or jsonb_array_length(p_chunks) not between 1 and 10000 then
     return 'chunks must be an array of 1 to 10000';
+  elsif pg_column_size(p_chunks) > 33554432 or pg_column_size(p_chunks #> '{}') > 33554432 then
+    return 'chunks must be at most 32 MiB together';
   end if;
+  -- nothing but a text becomes one here
   select c.n into v_place
   from jsonb_array_elements(p_chunks) with ordinality c(chunk, n)
   where case when jsonb_typeof(c.chunk) <> 'object' then true
@@ -3886,8 +3973,9 @@ begin
              else octet_length(c.chunk ->> 'text') not between 1 and 16384 or (c.chunk ->> 'text') !~ '\S'
                   or coalesce(length(c.chunk ->> 'heading'), 0) > 1000 end
   order by c.n limit 1;
-  return case when v_place is not null then
-    format('chunks[%s] must be {"text": 1 byte to 16 KiB, "heading": at most 1000 characters}', v_place - 1) end;
+  return case when v_place is not null
+    then format('chunks[%s] must be {"text": 1 byte to 16 KiB, "heading": at most 1000 characters}', v_place - 1)
+    else 'chunks ' || weir.bounds_error(p_chunks, 33554432) end;
 end;
 $$;
 
@@ -4604,7 +4692,8 @@ begin
     when data_exception then
       return null;
   end;
-  if jsonb_typeof(v_old) is distinct from 'object' or jsonb_typeof(v_new) is distinct from 'object' then
+  if jsonb_typeof(v_old) is distinct from 'object' or jsonb_typeof(v_new) is distinct from 'object'
+     or weir.bounds_error(v_old, 1048576) is not null or weir.bounds_error(v_new, 1048576) is not null then
     return null;
   end if;
   return (
@@ -5568,6 +5657,25 @@ END;
 ALTER FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) OWNER TO weir_owner;
 
 --
+-- Name: may_add_to_workspace(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.may_add_to_workspace(p_organization_id uuid, p_workspace_id uuid, p_agent_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return exists (select from weir.my_organizations('admin') o where o = p_organization_id)
+      or case when p_agent_id is not null then exists (select from weir.my_agents() a where a = p_agent_id)
+              else exists (select from weir.my_organizations('member') o where o = p_organization_id)
+                   and weir.may_manage_agents_of(p_workspace_id) end;
+end;
+$$;
+
+
+ALTER FUNCTION weir.may_add_to_workspace(p_organization_id uuid, p_workspace_id uuid, p_agent_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: may_choose_model(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -5601,6 +5709,23 @@ $$;
 
 
 ALTER FUNCTION weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: may_manage_agents_of(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.may_manage_agents_of(p_workspace_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return not exists (select from public.workspace_members m
+                     where m.workspace_id = p_workspace_id and m.agent_id is not null and m.agent_id <> all(array(select weir.my_agents())));
+end;
+$$;
+
+
+ALTER FUNCTION weir.may_manage_agents_of(p_workspace_id uuid) OWNER TO weir_system;
 
 --
 -- Name: may_read(text, bytea, uuid, uuid, uuid[], text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -5896,6 +6021,10 @@ begin
   if v_node_id is null then
     raise exception using errcode = 'WR002', message = 'the node''s key is not valid';
   end if;
+  if coalesce(weir.bounds_error(p_status, 65536), weir.bounds_error(p_servers, 4194304)) is not null then
+    raise exception using errcode = 'WR001', message = case when weir.bounds_error(p_status, 65536) is not null
+      then 'status: ' || weir.bounds_error(p_status, 65536) else 'servers: ' || weir.bounds_error(p_servers, 4194304) end;
+  end if;
   -- only instances that are placed on this node; ids compared as text, so that nonsense is no error
   for v_server in
     select i.id, i.generation, s.value ->> 'state' as state, s.value ->> 'errorCode' as error_code, s.value ->> 'error' as error
@@ -6051,7 +6180,11 @@ CREATE TABLE public.mcp_server_instances (
     CONSTRAINT mcp_server_instances_backoff_is_at_most_ten_seconds CHECK (((retry_backoff_ms >= 0) AND (retry_backoff_ms <= 10000))),
     CONSTRAINT mcp_server_instances_catalog_or_url CHECK ((num_nonnulls(catalog_id, url) = 1)),
     CONSTRAINT mcp_server_instances_configuration_is_an_object CHECK ((jsonb_typeof(configuration) = 'object'::text)),
-    CONSTRAINT mcp_server_instances_configuration_is_at_most_64_kib CHECK ((octet_length((configuration)::text) <= 65536)),
+    CONSTRAINT mcp_server_instances_configuration_is_at_most_64_kib CHECK (
+CASE
+    WHEN (weir.bounds_error(configuration, 131072) IS NULL) THEN (octet_length((configuration)::text) <= 65536)
+    ELSE false
+END),
     CONSTRAINT mcp_server_instances_context_is_ten_of_each CHECK (((cardinality(context_resources) <= 10) AND (cardinality(context_prompts) <= 10))),
     CONSTRAINT mcp_server_instances_errors_are_short CHECK (((length(last_error_code) <= 100) AND (length(last_error) <= 2000))),
     CONSTRAINT mcp_server_instances_failed_says_why CHECK (((status <> 'failed'::text) OR (last_error_code IS NOT NULL))),
@@ -6298,6 +6431,8 @@ declare
 begin
   if jsonb_typeof(p_permissions) is distinct from 'object' then
     return '$: must be an object with tools, resources, prompts or limits';
+  elsif weir.bounds_error(p_permissions, 131072) is not null then
+    return '$: ' || weir.bounds_error(p_permissions, 131072);
   elsif octet_length(p_permissions::text) > 65536 then
     return '$: must be at most 64 KiB';
   end if;
@@ -6400,6 +6535,8 @@ declare
 begin
   if jsonb_typeof(p_entry) is distinct from 'object' then
     raise exception using errcode = 'WR001', message = 'entry: must be an object';
+  elsif weir.bounds_error(p_entry, 1048576) is not null then
+    raise exception using errcode = 'WR001', message = 'entry: ' || weir.bounds_error(p_entry, 1048576);
   end if;
   select k into v_key from jsonb_object_keys(p_entry) k
   where k not in ('slug', 'name', 'description', 'transport', 'runtime', 'package', 'version', 'bin', 'args', 'env',
@@ -6576,13 +6713,15 @@ declare
   v_limit integer;
   v_organization_id uuid;
   v_scopes text[];
-  v_filter constant jsonb := nullif(p_arguments -> 'filter', 'null');
-  v_before constant jsonb := nullif(p_arguments -> 'before', 'null');
+  v_filter jsonb;
+  v_before jsonb;
   v_error text;
 begin
   select k.organization_id, k.scopes into v_organization_id, v_scopes from weir.authenticate_organization_key(p_key_id, p_secret_hash) k;
   if v_scope is null then
     return weir.error('WR010', 'a key of an organization reads read_audit, read_servers and read_usage');
+  elsif weir.bounds_error(p_arguments, 65536) is not null then
+    return weir.error('WR001', 'the arguments: the value ' || weir.bounds_error(p_arguments, 65536));
   elsif (p_arguments ->> 'organization_id')::uuid <> v_organization_id then
     return weir.error('WR004', 'there is no such organization');
   elsif v_scope <> all(v_scopes) then
@@ -6593,6 +6732,8 @@ begin
   elsif p_function = 'read_usage' then
     return weir.usage_of(v_organization_id, (p_arguments ->> 'since')::timestamptz, (p_arguments ->> 'until')::timestamptz);
   end if;
+  v_filter := nullif(p_arguments -> 'filter', 'null');
+  v_before := nullif(p_arguments -> 'before', 'null');
   v_limit := coalesce((p_arguments ->> 'limit')::integer, 100);
   v_error := coalesce(case when v_limit not between 1 and 1000 then 'limit must be 1 to 1000' end,
                       weir.audit_filter_error(v_filter), weir.audit_cursor_error(v_before));
@@ -6621,7 +6762,13 @@ declare
   v_id uuid := weir.uuid_v7();
   v_organization_id uuid;
   v_is_new boolean;
+  v_error text;
 begin
+  v_error := coalesce(weir.bounds_error(p_tool_calls, 8388608), weir.bounds_error(p_usage, 65536), weir.bounds_error(p_degraded, 4194304),
+                      weir.bounds_error(p_end, 65536));
+  if v_error is not null then
+    raise exception using errcode = 'WR001', message = 'the answer ' || v_error;
+  end if;
   insert into public.chat_messages as answer (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to,
                                     tool_calls, usage, degraded)
   select v_id, m.organization_id, m.workspace_id, m.channel_id, 'agent', a.id, p_content, m.id, p_tool_calls, p_usage, p_degraded
@@ -6663,6 +6810,9 @@ CREATE FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_mess
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+  if weir.bounds_error(p_call, 4194304) is not null then
+    raise exception using errcode = 'WR001', message = 'call ' || weir.bounds_error(p_call, 4194304);
+  end if;
   update weir.chat_turns t set calls = t.calls || jsonb_build_object(p_place::text, p_call)
   from public.chat_messages m
   where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id and m.id = t.message_id
@@ -6733,7 +6883,7 @@ begin
         when i.refresh_at < i.refresh_lease_until then interval '500 milliseconds'  -- asked for in the meantime: see refresh_soon
         when p_ttl < interval '5 seconds' then interval '5 seconds'
         else p_ttl end,
-      server_info = coalesce(p_server_info, i.server_info)
+      server_info = coalesce(case when weir.bounds_error(p_server_info, 65536) is null then p_server_info end, i.server_info)
   where i.id = p_instance_id;
 end;
 $$;
@@ -6916,6 +7066,9 @@ CREATE FUNCTION weir.record_model_usage(p_agent_id uuid, p_usage jsonb) RETURNS 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+  if weir.bounds_error(p_usage, 65536) is not null then
+    raise exception using errcode = 'WR001', message = 'usage ' || weir.bounds_error(p_usage, 65536);
+  end if;
   -- a crash of PostgreSQL may cost the last moment's; and nobody waits for the hour's row while another one waits for the disk
   perform set_config('synchronous_commit', 'off', true);
   insert into public.model_usage_hourly as h (organization_id, hour, agent_id, provider, model, currency, turns, requests, failures, input_tokens,
@@ -7618,15 +7771,14 @@ declare
 begin
   if p_rule ? 'type' then
     v_holds := v_holds and (p_rule ->> 'type' = v_type
-      or (p_rule ->> 'type' = 'integer' and v_type = 'number' and (p_value #>> '{}')::numeric % 1 = 0));
+      or (p_rule ->> 'type' = 'integer' and v_type = 'number' and p_value::numeric = trunc(p_value::numeric)));
   end if;
   if p_rule ? 'equals' then
     v_holds := v_holds and p_value = p_rule -> 'equals';
   end if;
   if p_rule ?| '{min,max}' then
     v_holds := v_holds and case when v_type = 'number' then
-      (p_value #>> '{}')::numeric between coalesce((p_rule ->> 'min')::numeric, '-infinity')
-                                      and coalesce((p_rule ->> 'max')::numeric, 'infinity') end;
+      p_value::numeric between coalesce((p_rule -> 'min')::numeric, '-infinity') and coalesce((p_rule -> 'max')::numeric, 'infinity') end;
   end if;
   if p_rule ?| '{prefix,under,matches}' then
     v_text := case when v_type = 'string' then p_value #>> '{}' end;
@@ -8114,6 +8266,9 @@ begin
     when data_exception then
       null;  -- found by its name
   end;
+  if weir.bounds_error(v_definition, 1048576) is not null then
+    v_definition := '{}'::jsonb;
+  end if;
   return setweight(to_tsvector('pg_catalog.english', weir.search_words(p_name)), 'A')
     || setweight(to_tsvector('pg_catalog.english', weir.search_words(coalesce(left((
          select string_agg(k, ' ') from jsonb_object_keys(
@@ -8162,12 +8317,13 @@ declare
   v_instance public.mcp_server_instances;
   v_new public.mcp_server_instances;
   v_catalog public.mcp_server_catalog;
-  v_error text := weir.server_config_error(p_config, false);
+  v_error text;
   v_constraint text;
 begin
   select i.* into v_instance from public.mcp_server_instances i
   where i.id = p_instance_id and i.organization_id = p_organization_id and i.status not in ('deleting', 'deleted') for no key update;
   v_new := v_instance;
+  v_error := weir.server_config_error(p_config, false);
   if v_instance.id is null then
     return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
   elsif v_error is null and v_instance.url is not null and p_config ?| array['catalog', 'version', 'configuration'] then
@@ -8590,7 +8746,7 @@ CREATE TABLE public.datastores (
     CONSTRAINT datastores_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name)))),
     CONSTRAINT datastores_settings_are_those_of_the_backend CHECK (
 CASE
-    WHEN (jsonb_typeof(settings) <> 'object'::text) THEN false
+    WHEN ((weir.bounds_error(settings, 4096) IS NOT NULL) OR (jsonb_typeof(settings) <> 'object'::text)) THEN false
     WHEN (backend = 'postgres'::text) THEN (settings = '{}'::jsonb)
     ELSE (((settings - 'index'::text) = '{}'::jsonb) AND (NOT (jsonb_typeof((settings -> 'index'::text)) IS DISTINCT FROM 'string'::text)) AND ((settings ->> 'index'::text) ~ '^[a-z0-9]([a-z0-9-]{0,43}[a-z0-9])?$'::text))
 END)
@@ -9594,7 +9750,7 @@ CREATE TABLE weir.settings (
     CONSTRAINT settings_chat_tools_is_true_or_false CHECK (((name <> 'chat_tools'::text) OR (jsonb_typeof(value) = 'boolean'::text))),
     CONSTRAINT settings_equal_denials_is_1_to_1000 CHECK (((name <> 'equal_denials'::text) OR
 CASE jsonb_typeof(value)
-    WHEN 'number'::text THEN ((((value #>> '{}'::text[]))::numeric >= (1)::numeric) AND (((value #>> '{}'::text[]))::numeric <= (1000)::numeric))
+    WHEN 'number'::text THEN (((value)::numeric >= (1)::numeric) AND ((value)::numeric <= (1000)::numeric))
     ELSE false
 END)),
     CONSTRAINT settings_name_is_known CHECK ((name = ANY (ARRAY['chat_tools'::text, 'egress_allow'::text, 'equal_denials'::text, 'identity_issuers'::text, 'models'::text])))
@@ -12382,7 +12538,7 @@ ALTER TABLE public.workspace_members ENABLE ROW LEVEL SECURITY;
 -- Name: workspace_members workspace_members_are_added_inside; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY workspace_members_are_added_inside ON public.workspace_members FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND ((agent_id IS NULL) OR (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents)))) AND ((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR ((user_id = ( SELECT weir.actor_id() AS actor_id)) AND (workspace_id = ANY (ARRAY( SELECT w.id
+CREATE POLICY workspace_members_are_added_inside ON public.workspace_members FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND ((agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents))) OR ((agent_id IS NULL) AND weir.may_manage_agents_of(workspace_id))) AND ((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR ((user_id = ( SELECT weir.actor_id() AS actor_id)) AND (workspace_id = ANY (ARRAY( SELECT w.id
    FROM public.workspaces w
   WHERE (w.created_by = ( SELECT weir.actor_id() AS actor_id))))))))));
 
@@ -13600,6 +13756,15 @@ GRANT ALL ON FUNCTION public.withdraw_permission_request(request_id uuid) TO aut
 
 
 --
+-- Name: FUNCTION bounds_error(p_value jsonb, p_max_bytes integer); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.bounds_error(p_value jsonb, p_max_bytes integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.bounds_error(p_value jsonb, p_max_bytes integer) TO weir_writer;
+GRANT ALL ON FUNCTION weir.bounds_error(p_value jsonb, p_max_bytes integer) TO weir_system;
+
+
+--
 -- Name: FUNCTION action_error(p_action text, p_server_config jsonb); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -14429,6 +14594,14 @@ GRANT ALL ON FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) TO weir_sys
 
 
 --
+-- Name: FUNCTION may_add_to_workspace(p_organization_id uuid, p_workspace_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.may_add_to_workspace(p_organization_id uuid, p_workspace_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.may_add_to_workspace(p_organization_id uuid, p_workspace_id uuid, p_agent_id uuid) TO weir_writer;
+
+
+--
 -- Name: FUNCTION may_choose_model(p_organization_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -14443,6 +14616,14 @@ GRANT ALL ON FUNCTION weir.may_choose_model(p_organization_id uuid, p_agent_id u
 REVOKE ALL ON FUNCTION weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) TO weir_writer;
 GRANT ALL ON FUNCTION weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) TO weir_system;
+
+
+--
+-- Name: FUNCTION may_manage_agents_of(p_workspace_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.may_manage_agents_of(p_workspace_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.may_manage_agents_of(p_workspace_id uuid) TO weir_writer;
 
 
 --
@@ -16223,7 +16404,6 @@ GRANT SELECT,INSERT ON TABLE public.mcp_interaction_logs TO weir_system;
 -- Name: TABLE mcp_server_catalog; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT SELECT ON TABLE public.mcp_server_catalog TO authenticated;
 GRANT SELECT ON TABLE public.mcp_server_catalog TO weir_writer;
 GRANT SELECT ON TABLE public.mcp_server_catalog TO weir_system;
 
@@ -16232,6 +16412,7 @@ GRANT SELECT ON TABLE public.mcp_server_catalog TO weir_system;
 -- Name: COLUMN mcp_server_catalog.id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(id) ON TABLE public.mcp_server_catalog TO authenticated;
 GRANT INSERT(id) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
@@ -16239,6 +16420,7 @@ GRANT INSERT(id) ON TABLE public.mcp_server_catalog TO weir_system;
 -- Name: COLUMN mcp_server_catalog.slug; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(slug) ON TABLE public.mcp_server_catalog TO authenticated;
 GRANT INSERT(slug) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
@@ -16246,6 +16428,7 @@ GRANT INSERT(slug) ON TABLE public.mcp_server_catalog TO weir_system;
 -- Name: COLUMN mcp_server_catalog.version; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(version) ON TABLE public.mcp_server_catalog TO authenticated;
 GRANT INSERT(version) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
@@ -16253,6 +16436,7 @@ GRANT INSERT(version) ON TABLE public.mcp_server_catalog TO weir_system;
 -- Name: COLUMN mcp_server_catalog.name; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(name) ON TABLE public.mcp_server_catalog TO authenticated;
 GRANT INSERT(name),UPDATE(name) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
@@ -16260,6 +16444,7 @@ GRANT INSERT(name),UPDATE(name) ON TABLE public.mcp_server_catalog TO weir_syste
 -- Name: COLUMN mcp_server_catalog.description; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(description) ON TABLE public.mcp_server_catalog TO authenticated;
 GRANT INSERT(description),UPDATE(description) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
@@ -16267,6 +16452,7 @@ GRANT INSERT(description),UPDATE(description) ON TABLE public.mcp_server_catalog
 -- Name: COLUMN mcp_server_catalog.transport; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(transport) ON TABLE public.mcp_server_catalog TO authenticated;
 GRANT INSERT(transport),UPDATE(transport) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
@@ -16274,6 +16460,7 @@ GRANT INSERT(transport),UPDATE(transport) ON TABLE public.mcp_server_catalog TO 
 -- Name: COLUMN mcp_server_catalog.runtime; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(runtime) ON TABLE public.mcp_server_catalog TO authenticated;
 GRANT INSERT(runtime),UPDATE(runtime) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
@@ -16309,6 +16496,7 @@ GRANT INSERT(env),UPDATE(env) ON TABLE public.mcp_server_catalog TO weir_system;
 -- Name: COLUMN mcp_server_catalog.configuration_schema; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(configuration_schema) ON TABLE public.mcp_server_catalog TO authenticated;
 GRANT INSERT(configuration_schema),UPDATE(configuration_schema) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
@@ -16316,6 +16504,7 @@ GRANT INSERT(configuration_schema),UPDATE(configuration_schema) ON TABLE public.
 -- Name: COLUMN mcp_server_catalog.default_share; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(default_share) ON TABLE public.mcp_server_catalog TO authenticated;
 GRANT INSERT(default_share),UPDATE(default_share) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
@@ -16323,13 +16512,22 @@ GRANT INSERT(default_share),UPDATE(default_share) ON TABLE public.mcp_server_cat
 -- Name: COLUMN mcp_server_catalog.is_published; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(is_published) ON TABLE public.mcp_server_catalog TO authenticated;
 GRANT UPDATE(is_published) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.mcp_server_catalog TO authenticated;
 
 
 --
 -- Name: COLUMN mcp_server_catalog.updated_at; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(updated_at) ON TABLE public.mcp_server_catalog TO authenticated;
 GRANT UPDATE(updated_at) ON TABLE public.mcp_server_catalog TO weir_system;
 
 

@@ -35,14 +35,15 @@ internal sealed partial class InsiderAttack(Rehearsal database, Tenant attacker,
         }
     }
 
-    /// <summary>The refusal must be for the number: one for anything else came after the value was looked at.</summary>
+    /// <summary>Who may call it must be refused for the number: for anything else only after the value was looked at.</summary>
     private async Task ExpandAsync(Function function, Parameter parameter)
     {
         var values = function.Parameters.ToDictionary(
             p => p.Name, p => p == parameter ? Expanding : Arguments.IsId(p) ? Arguments.IdFor(p, attacker.Ids) : Arguments.Plausible(p, "create"), StringComparer.Ordinal);
-        var attempt = await TryAsync(attacker.Owner, function, values);
+        // The agent is the member's, all else the owner's.
+        Attempt[] attempts = [await TryAsync(attacker.Owner, function, values), await TryAsync(attacker.Member, function, values)];
         // Not executable: the engine's.
-        if (!attempt.IsRefused && !Bounded().IsMatch(string.Join('\n', attempt.Rows.Append(attempt.Text))))
+        if (!attempts.All(a => a.IsRefused) && !attempts.Any(a => Bounded().IsMatch(string.Join('\n', a.Rows.Append(a.Text)))))
         {
             ledger.Find("attack-value", function.Object, $"{parameter.Name} may hold numbers that are {Expanding.Length} bytes here and megabytes as text");
         }
