@@ -42,7 +42,12 @@ CREATE TYPE weir.announced_item AS (
 	name text,
 	hash bytea,
 	definition text,
-	warning text
+	warning text,
+	eras text[],
+	needs text[],
+	fault text,
+	fault_path text,
+	fault_reason text
 );
 
 
@@ -441,6 +446,10 @@ begin
     and t.instance_id = p_server_id and t.kind = p_kind and t.kind <> 'resource' and t.name = p_name and t.definition_hash = v_hash;
   if v_pin.instance_id is null then
     return weir.refuse('WR004', 'there is no such definition', 'lifecycle', v_organization_id, p_instance_id => p_server_id, p_item => v_item);
+  end if;
+  if p_status = 'approved' and v_pin.eras = '{}' and v_pin.needs = '{}' then
+    return weir.refuse('WR005', format('this definition is %s and cannot be listed, so it is not approved: %s', v_pin.fault, v_pin.fault_reason),
+                       'lifecycle', v_organization_id, p_instance_id => p_server_id, p_item => v_item);
   end if;
   if v_pin.status <> p_status then
     update public.mcp_server_tools t
@@ -1616,7 +1625,7 @@ ALTER FUNCTION public.get_document_chunks(document_id uuid, after integer, "limi
 -- Name: get_mcp_tool_changes(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
-CREATE FUNCTION weir.get_mcp_tool_changes(p_server_id uuid) RETURNS TABLE(kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamp with time zone, definition text, approved_hash text, approved_definition text, diff jsonb)
+CREATE FUNCTION weir.get_mcp_tool_changes(p_server_id uuid) RETURNS TABLE(kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamp with time zone, definition text, approved_hash text, approved_definition text, diff jsonb, path text, reason text, needs text[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1628,14 +1637,18 @@ begin
     raise exception using errcode = 'WR004', message = 'there is no such server';
   end if;
   return query
-  select t.kind, t.name, encode(t.definition_hash, 'hex'), case when old.definition is null then 'new' else 'changed' end, t.warning,
-         t.announced, t.first_seen_at, t.definition, encode(old.definition_hash, 'hex'), old.definition,
-         weir.definition_diff(old.definition, t.definition)
+  select t.kind, t.name, encode(t.definition_hash, 'hex'),
+         -- what waits for a decision is new or changed, whoever will see it then
+         case when t.fault is not null and (t.eras = '{}' or t.status <> 'quarantined') then t.fault
+              when old.definition is null then 'new' else 'changed' end,
+         t.warning, t.announced, t.first_seen_at, t.definition, encode(old.definition_hash, 'hex'), old.definition,
+         weir.definition_diff(old.definition, t.definition), t.fault_path, t.fault_reason, t.needs
   from public.mcp_server_tools t
   left join lateral (select x.definition_hash, x.definition from public.mcp_server_tools x
-                     where x.instance_id = t.instance_id and x.kind = t.kind and x.name = t.name and x.status = 'approved'
+                     where x.instance_id = t.instance_id and x.kind = t.kind and x.name = t.name and x.status = 'approved' and t.kind <> 'resource'
                      order by x.approved_at desc, x.definition_hash limit 1) old on true
-  where t.instance_id = p_server_id and t.status = 'quarantined'
+  where t.instance_id = p_server_id
+    and (t.status = 'quarantined' or t.fault is not null and (t.announced or t.kind = 'resource') and t.status <> 'rejected')
   order by t.announced desc, t.kind, t.name, t.first_seen_at desc, t.definition_hash;
 end;
 $$;
@@ -1647,7 +1660,7 @@ ALTER FUNCTION weir.get_mcp_tool_changes(p_server_id uuid) OWNER TO weir_writer;
 -- Name: get_mcp_tool_changes(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
 --
 
-CREATE FUNCTION public.get_mcp_tool_changes(server_id uuid) RETURNS TABLE(kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamp with time zone, definition text, approved_hash text, approved_definition text, diff jsonb)
+CREATE FUNCTION public.get_mcp_tool_changes(server_id uuid) RETURNS TABLE(kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamp with time zone, definition text, approved_hash text, approved_definition text, diff jsonb, path text, reason text, needs text[])
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT get_mcp_tool_changes.kind,
@@ -1660,8 +1673,11 @@ CREATE FUNCTION public.get_mcp_tool_changes(server_id uuid) RETURNS TABLE(kind t
      get_mcp_tool_changes.definition,
      get_mcp_tool_changes.approved_hash,
      get_mcp_tool_changes.approved_definition,
-     get_mcp_tool_changes.diff
-    FROM weir.get_mcp_tool_changes(get_mcp_tool_changes.server_id) get_mcp_tool_changes(kind, name, definition_hash, change, warning, announced, first_seen_at, definition, approved_hash, approved_definition, diff);
+     get_mcp_tool_changes.diff,
+     get_mcp_tool_changes.path,
+     get_mcp_tool_changes.reason,
+     get_mcp_tool_changes.needs
+    FROM weir.get_mcp_tool_changes(get_mcp_tool_changes.server_id) get_mcp_tool_changes(kind, name, definition_hash, change, warning, announced, first_seen_at, definition, approved_hash, approved_definition, diff, path, reason, needs);
 END;
 
 
@@ -1671,7 +1687,7 @@ ALTER FUNCTION public.get_mcp_tool_changes(server_id uuid) OWNER TO weir_owner;
 -- Name: get_organization_mcp_configs(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid) RETURNS TABLE(instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text, grant_id uuid, expires_at timestamp with time zone)
+CREATE FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid) RETURNS TABLE(instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text, grant_id uuid, expires_at timestamp with time zone, note text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1722,7 +1738,13 @@ begin
   return query
   select s.id, s.name, c.slug, case when s.url is not null then 'http' else c.transport end, s.status,
          s.status in ('running', 'degraded'), s.share, s.priority, s.region, case when v_admin then s.last_error_code end,
-         d.failures = '{}', d.failures[1], case when d.failures = '{}' then d.grant_id end, g.expires_at
+         d.failures = '{}', d.failures[1], case when d.failures = '{}' then d.grant_id end, g.expires_at,
+         case when p_agent_id is not null then null
+              when s.url is null and s.share <> 'session'
+              then format('tools that this server has only for clients with elicitation, sampling or roots are not known, because share is %s; '
+                          'set share to session to list them', s.share)
+              when exists (select from public.mcp_server_tools t where t.instance_id = s.id and t.announced and t.fault is not null)
+              then 'some of what it announces is not listed to all clients: get_mcp_tool_changes has the reasons' end
   from unnest(v_ids) with ordinality as l(id, position)
   left join unnest(v_decisions.calls) d on d.ordinal = l.position
   join lateral (select i.* from public.mcp_server_instances i
@@ -1743,7 +1765,7 @@ ALTER FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agent
 -- Name: get_organization_mcp_configs(uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
 --
 
-CREATE FUNCTION public.get_organization_mcp_configs(org_id uuid, agent_id uuid DEFAULT NULL::uuid) RETURNS TABLE(instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text, grant_id uuid, expires_at timestamp with time zone)
+CREATE FUNCTION public.get_organization_mcp_configs(org_id uuid, agent_id uuid DEFAULT NULL::uuid) RETURNS TABLE(instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text, grant_id uuid, expires_at timestamp with time zone, note text)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT get_organization_mcp_configs.instance_id,
@@ -1759,8 +1781,9 @@ CREATE FUNCTION public.get_organization_mcp_configs(org_id uuid, agent_id uuid D
      get_organization_mcp_configs.has_agent_access,
      get_organization_mcp_configs.access_reason,
      get_organization_mcp_configs.grant_id,
-     get_organization_mcp_configs.expires_at
-    FROM weir.get_organization_mcp_configs(get_organization_mcp_configs.org_id, get_organization_mcp_configs.agent_id) get_organization_mcp_configs(instance_id, instance_name, catalog, transport, status, available, share, priority, region, last_error_code, has_agent_access, access_reason, grant_id, expires_at);
+     get_organization_mcp_configs.expires_at,
+     get_organization_mcp_configs.note
+    FROM weir.get_organization_mcp_configs(get_organization_mcp_configs.org_id, get_organization_mcp_configs.agent_id) get_organization_mcp_configs(instance_id, instance_name, catalog, transport, status, available, share, priority, region, last_error_code, has_agent_access, access_reason, grant_id, expires_at, note);
 END;
 
 
@@ -3216,7 +3239,7 @@ ALTER FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestam
 -- Name: agent_catalog(text, bytea, uuid, uuid, text, text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[] DEFAULT NULL::text[]) RETURNS TABLE(kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text, share text, priority integer, item text, definition_hash bytea, chat_offline boolean, max_concurrent_connections integer)
+CREATE FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[] DEFAULT NULL::text[]) RETURNS TABLE(kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text, share text, priority integer, item text, definition_hash bytea, chat_offline boolean, max_concurrent_connections integer, eras text[], needs text[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3242,25 +3265,27 @@ begin
       and (p_instance_name is null or i.name = p_instance_name)
   ), items as (
     select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash,
-      null::boolean as offline
+      null::boolean as offline, null::text[] as eras, null::text[] as needs
     from granted i
     union all
     select p.kind, i.id, i.name, i.status, i.share, i.priority, p.name, p.definition_hash,
-           p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g))
+           p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g)),
+           p.eras, p.needs
     from granted i
     join public.mcp_server_tools p on p.instance_id = i.id and p.organization_id = i.organization_id
-    where p.announced and p.status = 'approved' and (p_kinds is null or p.kind = any(p_kinds))
+    where p.announced and p.status = 'approved' and p.eras <> '{}' and (p_kinds is null or p.kind = any(p_kinds))
       and case p.kind when 'tool' then p.name like any(i.tools) when 'prompt' then p.name like any(i.prompts)
                       when 'template' then weir.template_is_granted(i.permissions, p.name)
                       else weir.granted_entries(i.permissions, 'resource_read', p.name) is not null end
   )
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
-         v_agent.max_concurrent_connections
+         v_agent.max_concurrent_connections, null, null
   union all
   (select r.kind, v_agent.organization_id, v_agent.id, v_agent.name, r.id, r.name, r.status, r.share, r.priority, r.item, r.hash,
-          r.offline, null
+          r.offline, null, r.eras, r.needs
    from items r
-   order by r.priority, r.id, r.kind <> 'instance', r.kind, r.item, r.hash);
+   -- an order that does not depend on the database's collation: cursors of lists compare by it
+   order by r.priority, r.id, r.kind <> 'instance', r.kind, r.item collate "C", r.hash);
 end;
 $$;
 
@@ -3331,8 +3356,8 @@ CREATE FUNCTION weir.announces_otherwise(p_instance_id uuid, p_kinds text[], p_i
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  return exists (select a.kind, a.name, a.hash from unnest(p_items) a where a.kind = any(p_kinds)
-                 except select t.kind, t.name, t.definition_hash from public.mcp_server_tools t
+  return exists (select a.kind, a.name, a.hash, a.eras, a.needs, a.fault_reason from unnest(p_items) a where a.kind = any(p_kinds)
+                 except select t.kind, t.name, t.definition_hash, t.eras, t.needs, t.fault_reason from public.mcp_server_tools t
                         where t.instance_id = p_instance_id and t.kind = any(p_kinds) and t.announced)
       or exists (select t.kind, t.name, t.definition_hash from public.mcp_server_tools t
                  where t.instance_id = p_instance_id and t.kind = any(p_kinds) and t.announced
@@ -4875,10 +4900,10 @@ $$;
 ALTER FUNCTION weir.find_login(p_email text) OWNER TO weir_system;
 
 --
--- Name: find_tools(text, bytea, uuid, uuid, text, integer); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: find_tools(text, bytea, uuid, uuid, text, integer, text, text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer) RETURNS TABLE(instance_id uuid, instance_name text, status text, name text, definition_hash bytea, rank real)
+CREATE FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer, p_era text DEFAULT NULL::text, p_abilities text[] DEFAULT NULL::text[]) RETURNS TABLE(instance_id uuid, instance_name text, status text, name text, definition_hash bytea, rank real)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4903,14 +4928,15 @@ begin
   cross join lateral (select greatest(t.shared::real / nullif(length(t.name_trigrams), 0), t.shared::real / nullif(cardinality(v_trigrams), 0))
                       as likeness offset 0) l
   cross join lateral (select (coalesce(ts_rank('{0.05, 0.1, 0.4, 1}', t.terms, v_words), 0) + coalesce(l.likeness, 0) * 0.1)::real as rank) s
-  where c.kind = 'tool' and (v_trigrams = '{}' or t.terms @@ v_words or l.likeness >= 0.5)
+  where c.kind = 'tool' and (p_era is null or p_era = any(c.eras)) and (p_abilities is null or c.needs <@ p_abilities)
+    and (v_trigrams = '{}' or t.terms @@ v_words or l.likeness >= 0.5)
   order by s.rank desc, c.ordinality
   limit least(greatest(coalesce(p_limit, 10), 1), 50);
 end;
 $$;
 
 
-ALTER FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer) OWNER TO weir_system;
+ALTER FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer, p_era text, p_abilities text[]) OWNER TO weir_system;
 
 --
 -- Name: uuid_v7(); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -6836,10 +6862,10 @@ $$;
 ALTER FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) OWNER TO weir_system;
 
 --
--- Name: record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb, text[], text[], interval); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb, text[], text[], interval, text[], text[], text[], text[], text[], text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[] DEFAULT NULL::text[], p_listed text[] DEFAULT ARRAY['tool'::text, 'prompt'::text, 'template'::text, 'resource'::text], p_ttl interval DEFAULT NULL::interval) RETURNS TABLE(new_pins integer, changed_pins integer, quarantined integer)
+CREATE FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[] DEFAULT NULL::text[], p_listed text[] DEFAULT ARRAY['tool'::text, 'prompt'::text, 'template'::text, 'resource'::text], p_ttl interval DEFAULT NULL::interval, p_eras text[] DEFAULT NULL::text[], p_needs text[] DEFAULT NULL::text[], p_faults text[] DEFAULT NULL::text[], p_fault_paths text[] DEFAULT NULL::text[], p_fault_reasons text[] DEFAULT NULL::text[], p_keeps_needing text[] DEFAULT '{}'::text[]) RETURNS TABLE(new_pins integer, changed_pins integer, quarantined integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -6850,12 +6876,24 @@ declare
   v_items weir.announced_item[];
   v_resources boolean;
 begin
-  -- a name that is announced twice is the first of the two
-  v_items := array(select row(a.kind, a.name, a.hash, a.definition, a.warning)::weir.announced_item
-                   from (select distinct on (u.kind, u.name) u.*
-                         from unnest(p_kinds, p_names, p_hashes, p_definitions, p_warnings)
-                              with ordinality u(kind, name, hash, definition, warning, n)
-                         order by u.kind, u.name, u.n) a);
+  -- a name that is announced twice is the first of the two; what is left out may share its name with others, or have none
+  v_items := array(select row(a.kind, a.name, a.hash, a.definition, a.warning, a.eras, a.needs, a.fault, a.fault_path, a.fault_reason)::weir.announced_item
+                   from (select distinct on (i.kind, i.name, i.left_out) i.*
+                         from (select u.kind, u.name, u.hash, u.definition, u.warning, u.fault, u.fault_path, u.fault_reason, u.n,
+                                      string_to_array(coalesce(u.eras, 'legacy,modern'), ',') as eras,
+                                      string_to_array(coalesce(u.needs, ''), ',') as needs,
+                                      case when u.eras = '' and u.needs = '' then u.hash end as left_out
+                               from unnest(p_kinds, p_names, p_hashes, p_definitions, p_warnings, p_eras, p_needs, p_faults, p_fault_paths,
+                                           p_fault_reasons) with ordinality
+                                    u(kind, name, hash, definition, warning, eras, needs, fault, fault_path, fault_reason, n)) i
+                         order by i.kind, i.name, i.left_out, i.n) a);
+  if p_keeps_needing <> '{}' then
+    v_items := v_items || array(
+      select row(t.kind, t.name, t.definition_hash, t.definition, t.warning, t.eras, t.needs, t.fault, t.fault_path, t.fault_reason)::weir.announced_item
+      from public.mcp_server_tools t
+      where t.instance_id = p_instance_id and t.announced and t.needs <> '{}' and t.kind = any(p_keeps_needing)
+        and not exists (select from unnest(v_items) a where a.kind = t.kind and a.name = t.name));
+  end if;
   -- The organization's lock, which calls feel, only where pins differ; and before the row's.
   v_resources := 'resource' = any(p_listed) and weir.announces_otherwise(p_instance_id, array['resource'], v_items);
   if weir.announces_otherwise(p_instance_id, v_pins, v_items) then
@@ -6889,7 +6927,7 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval) OWNER TO weir_system;
+ALTER FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval, p_eras text[], p_needs text[], p_faults text[], p_fault_paths text[], p_fault_reasons text[], p_keeps_needing text[]) OWNER TO weir_system;
 
 --
 -- Name: record_denials(uuid, uuid[], timestamp with time zone[], text[], bytea[], uuid[], uuid[], text[], text[], text[], text[], bigint[], bytea[]); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -7152,37 +7190,53 @@ declare
   v_reasons text[];
 begin
   with announced as materialized (
-    select a.*, k.name_known, a.warning is null and (p_updated or p_trusted and not k.name_known) as is_approved
+    select a.*, k.name_known, l.is_left_out,
+           a.warning is null and not l.is_left_out and (p_updated or p_trusted and not k.name_known) as is_approved
     from unnest(p_items) a
-    cross join lateral (select exists (select from public.mcp_server_tools t where t.instance_id = p_instance_id
-                                                                               and t.kind = a.kind and t.name = a.name) as name_known) k
+    cross join lateral (select a.eras = '{}' and a.needs = '{}' as is_left_out) l
+    cross join lateral (select exists (select from public.mcp_server_tools t
+                                       where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name
+                                         and (t.eras <> '{}' or t.needs <> '{}')) as name_known) k
     where a.kind = any(p_kinds)
   ), pinned as (
     insert into public.mcp_server_tools as t (organization_id, instance_id, kind, name, definition_hash, definition, status, warning,
-                                              announced, approved_at)
+                                              announced, eras, needs, fault, fault_path, fault_reason, approved_at)
     select p_organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition,
-           case when a.is_approved then 'approved' else 'quarantined' end, a.warning, true,
-           case when a.is_approved then clock_timestamp() end
+           case when a.is_approved then 'approved' else 'quarantined' end, a.warning, true, a.eras, a.needs, a.fault, a.fault_path,
+           a.fault_reason, case when a.is_approved then clock_timestamp() end
     from announced a
     -- not by `on conflict`: the trigger that takes the organization's lock would run for what is there already
     where not exists (select from public.mcp_server_tools t
                       where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name and t.definition_hash = a.hash)
-    returning t.kind, t.name
+    returning t.kind, t.name, t.definition_hash
   ), switched as (
     update public.mcp_server_tools t
-    set announced = not t.announced
-    where t.instance_id = p_instance_id and t.kind = any(p_kinds)
-      and t.announced <> exists (select from announced a where a.kind = t.kind and a.name = t.name and a.hash = t.definition_hash)
+    set announced = s.is_announced, eras = s.eras, needs = s.needs, fault = s.fault, fault_path = s.fault_path, fault_reason = s.fault_reason
+    from (select x.kind, x.name, x.definition_hash, a.hash is not null as is_announced,
+                 case when a.hash is null then x.eras else a.eras end as eras,
+                 case when a.hash is null then x.needs else a.needs end as needs,
+                 case when a.hash is null then x.fault else a.fault end as fault,
+                 case when a.hash is null then x.fault_path else a.fault_path end as fault_path,
+                 case when a.hash is null then x.fault_reason else a.fault_reason end as fault_reason
+          from public.mcp_server_tools x
+          left join announced a on a.kind = x.kind and a.name = x.name and a.hash = x.definition_hash
+          where x.instance_id = p_instance_id and x.kind = any(p_kinds)) s
+    where t.instance_id = p_instance_id and t.kind = s.kind and t.name = s.name and t.definition_hash = s.definition_hash
+      and (t.announced, t.eras, t.needs, t.fault, t.fault_path, t.fault_reason)
+          is distinct from (s.is_announced, s.eras, s.needs, s.fault, s.fault_path, s.fault_reason)
   )
-  select count(*) filter (where not a.name_known)::integer, count(*) filter (where a.name_known)::integer,
-         count(*) filter (where not a.is_approved)::integer,
-         array_agg(row(a.kind, a.name, a.hash, null, null)::weir.announced_item order by a.kind, a.name) filter (where not a.is_approved),
-         array_agg(coalesce(a.warning, case when a.name_known then 'changed' else 'new' end) order by a.kind, a.name)
+  select count(*) filter (where not a.name_known and not a.is_left_out)::integer,
+         count(*) filter (where a.name_known and not a.is_left_out)::integer,
+         count(*) filter (where not a.is_approved and not a.is_left_out)::integer,
+         array_agg(row(a.kind, a.name, a.hash, null, null, null, null, null, null, null)::weir.announced_item order by a.kind, a.name, a.hash)
+           filter (where not a.is_approved),
+         array_agg(coalesce(case when a.is_left_out then concat_ws(' at ', a.fault, a.fault_path) end, a.warning,
+                            case when a.name_known then 'changed' else 'new' end) order by a.kind, a.name, a.hash)
            filter (where not a.is_approved)
   into new_pins, changed_pins, quarantined, v_items, v_reasons
-  from pinned p join announced a on a.kind = p.kind and a.name = p.name;
+  from pinned p join announced a on a.kind = p.kind and a.name = p.name and a.hash = p.definition_hash;
 
-  if quarantined > 0 then
+  if v_items is not null then
     perform weir.record_quarantine(p_organization_id, p_instance_id, v_items, v_reasons);
     -- a server that announces something else each time fills nobody's disk
     delete from public.mcp_server_tools t
@@ -7208,7 +7262,7 @@ CREATE FUNCTION weir.record_quarantine(p_organization_id uuid, p_instance_id uui
 begin
   perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'quarantine',
                             p_detail => format('%s %s %s: %s', a.kind, encode(a.hash, 'hex'), p_reasons[a.n], weir.cut(a.name, 200)))
-  from unnest(p_items) with ordinality a(kind, name, hash, definition, warning, n) where a.n <= 20;
+  from (select u.*, u.ordinality as n from unnest(p_items) with ordinality u) a where a.n <= 20;
   if cardinality(p_items) > 20 then
     perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'quarantine',
                               p_detail => format('%s more', cardinality(p_items) - 20));
@@ -7227,15 +7281,41 @@ CREATE FUNCTION weir.record_resources(p_organization_id uuid, p_instance_id uuid
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_items weir.announced_item[];
 begin
   delete from public.mcp_server_tools t
   where t.instance_id = p_instance_id and t.kind = 'resource'
-    and not exists (select from unnest(p_items) a where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash);
-  insert into public.mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, announced, approved_at)
-  select p_organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition, 'approved', true, clock_timestamp()
-  from unnest(p_items) a
-  where a.kind = 'resource' and not exists (select from public.mcp_server_tools t where t.instance_id = p_instance_id and t.kind = 'resource'
-                                                                                  and t.name = a.name and t.definition_hash = a.hash);
+    and not exists (select from unnest(p_items) a where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash
+                                                    and (a.eras, a.needs, a.fault_reason) is not distinct from (t.eras, t.needs, t.fault_reason))
+    and (t.eras <> '{}' or t.needs <> '{}' or exists (select from unnest(p_items) a where a.kind = 'resource' and a.name = t.name
+                                                                                      and a.hash = t.definition_hash));
+  update public.mcp_server_tools t
+  set announced = not t.announced
+  where t.instance_id = p_instance_id and t.kind = 'resource'
+    and t.announced <> exists (select from unnest(p_items) a where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash);
+  delete from public.mcp_server_tools t
+  using (select x.name, x.definition_hash from public.mcp_server_tools x
+         where x.instance_id = p_instance_id and x.kind = 'resource' and not x.announced
+         order by x.first_seen_at desc, x.name, x.definition_hash offset 200) old
+  where t.instance_id = p_instance_id and t.kind = 'resource' and t.name = old.name and t.definition_hash = old.definition_hash;
+  with added as (
+    insert into public.mcp_server_tools as t (organization_id, instance_id, kind, name, definition_hash, definition, status, announced,
+                                              eras, needs, fault, fault_path, fault_reason, approved_at)
+    select p_organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition, 'approved', true,
+           a.eras, a.needs, a.fault, a.fault_path, a.fault_reason, clock_timestamp()
+    from unnest(p_items) a
+    where a.kind = 'resource' and not exists (select from public.mcp_server_tools t where t.instance_id = p_instance_id and t.kind = 'resource'
+                                                                                    and t.name = a.name and t.definition_hash = a.hash)
+    returning t.name, t.definition_hash
+  )
+  select array_agg(a order by a.name, a.hash) into v_items
+  from added d join unnest(p_items) a on a.kind = 'resource' and a.name = d.name and a.hash = d.definition_hash
+  where a.eras = '{}' and a.needs = '{}';
+  if v_items is not null then
+    perform weir.record_quarantine(p_organization_id, p_instance_id, v_items,
+                                   array(select concat_ws(' at ', a.fault, a.fault_path) from unnest(v_items) with ordinality a order by a.ordinality));
+  end if;
   perform weir.count_change(p_organization_id);
 end;
 $$;
@@ -8920,6 +9000,11 @@ CREATE TABLE public.mcp_server_tools (
     status text NOT NULL,
     warning text,
     announced boolean NOT NULL,
+    eras text[] DEFAULT '{legacy,modern}'::text[] NOT NULL,
+    needs text[] DEFAULT '{}'::text[] NOT NULL,
+    fault text,
+    fault_path text,
+    fault_reason text,
     first_seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     approved_at timestamp with time zone,
     approved_by uuid,
@@ -8931,6 +9016,13 @@ CASE
 END) STORED,
     CONSTRAINT mcp_server_tools_approved_with_time CHECK (((status <> 'approved'::text) OR (approved_at IS NOT NULL))),
     CONSTRAINT mcp_server_tools_definition_is_at_most_256_kib CHECK ((octet_length(definition) <= 262144)),
+    CONSTRAINT mcp_server_tools_eras_are_known CHECK ((eras <@ '{legacy,modern}'::text[])),
+    CONSTRAINT mcp_server_tools_fault_has_a_reason CHECK (
+CASE
+    WHEN (fault IS NULL) THEN (num_nonnulls(fault_path, fault_reason) = 0)
+    ELSE ((fault = ANY (ARRAY['malformed'::text, 'unsupported'::text])) AND (fault_reason IS NOT NULL))
+END),
+    CONSTRAINT mcp_server_tools_fault_is_short CHECK (((length(fault_path) <= 300) AND (length(fault_reason) <= 600))),
     CONSTRAINT mcp_server_tools_hash_is_sha256 CHECK ((octet_length(definition_hash) = 32)),
     CONSTRAINT mcp_server_tools_kind_is_known CHECK ((kind = ANY (ARRAY['tool'::text, 'prompt'::text, 'template'::text, 'resource'::text]))),
     CONSTRAINT mcp_server_tools_name_is_at_most_1_kib_and_a_uri_2 CHECK (((octet_length(name) >= 1) AND (octet_length(name) <=
@@ -14214,11 +14306,11 @@ GRANT ALL ON FUNCTION weir.find_login(p_email text) TO weir_engine;
 
 
 --
--- Name: FUNCTION find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer, p_era text, p_abilities text[]); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer) TO weir_engine;
+REVOKE ALL ON FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer, p_era text, p_abilities text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer, p_era text, p_abilities text[]) TO weir_engine;
 
 
 --
@@ -15272,11 +15364,11 @@ GRANT ALL ON FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, 
 
 
 --
--- Name: FUNCTION record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval, p_eras text[], p_needs text[], p_faults text[], p_fault_paths text[], p_fault_reasons text[], p_keeps_needing text[]); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval) TO weir_engine;
+REVOKE ALL ON FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval, p_eras text[], p_needs text[], p_faults text[], p_fault_paths text[], p_fault_reasons text[], p_keeps_needing text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval, p_eras text[], p_needs text[], p_faults text[], p_fault_paths text[], p_fault_reasons text[], p_keeps_needing text[]) TO weir_engine;
 
 
 --
@@ -16610,6 +16702,46 @@ GRANT INSERT(warning) ON TABLE public.mcp_server_tools TO weir_system;
 
 GRANT SELECT(announced) ON TABLE public.mcp_server_tools TO authenticated;
 GRANT INSERT(announced),UPDATE(announced) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.eras; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(eras) ON TABLE public.mcp_server_tools TO authenticated;
+GRANT INSERT(eras),UPDATE(eras) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.needs; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(needs) ON TABLE public.mcp_server_tools TO authenticated;
+GRANT INSERT(needs),UPDATE(needs) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.fault; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(fault) ON TABLE public.mcp_server_tools TO authenticated;
+GRANT INSERT(fault),UPDATE(fault) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.fault_path; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(fault_path) ON TABLE public.mcp_server_tools TO authenticated;
+GRANT INSERT(fault_path),UPDATE(fault_path) ON TABLE public.mcp_server_tools TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_tools.fault_reason; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(fault_reason) ON TABLE public.mcp_server_tools TO authenticated;
+GRANT INSERT(fault_reason),UPDATE(fault_reason) ON TABLE public.mcp_server_tools TO weir_system;
 
 
 --

@@ -104,6 +104,14 @@ create table public.mcp_server_tools (
   -- what in the definition hides from people, and where; such a pin is approved by an admin only
   warning text,
   announced boolean not null,
+  -- the eras of the clients whose lists it fits into; none: it is listed to nobody
+  eras text[] not null default '{legacy,modern}',
+  -- what a client must offer to servers for this server to announce it
+  needs text[] not null default '{}',
+  -- why it is not listed, or not to all: malformed or unsupported, the member that is wrong, and a sentence for an admin
+  fault text,
+  fault_path text,
+  fault_reason text,
   first_seen_at timestamptz not null default clock_timestamp(),
   approved_at timestamptz,
   approved_by uuid,
@@ -115,6 +123,11 @@ create table public.mcp_server_tools (
     check (octet_length(name) between 1 and case kind when 'resource' then 2048 else 1024 end),
   constraint mcp_server_tools_hash_is_sha256 check (octet_length(definition_hash) = 32),
   constraint mcp_server_tools_definition_is_at_most_256_kib check (octet_length(definition) <= 262144),
+  constraint mcp_server_tools_eras_are_known check (eras <@ '{legacy,modern}'),
+  constraint mcp_server_tools_fault_has_a_reason check (
+    case when fault is null then num_nonnulls(fault_path, fault_reason) = 0
+         else fault in ('malformed', 'unsupported') and fault_reason is not null end),
+  constraint mcp_server_tools_fault_is_short check (length(fault_path) <= 300 and length(fault_reason) <= 600),
   constraint mcp_server_tools_warning_is_short check (length(warning) between 1 and 500),
   constraint mcp_server_tools_approved_with_time check (status <> 'approved' or approved_at is not null),
   constraint mcp_server_tools_instance_of_the_organization
@@ -135,12 +148,13 @@ create policy pins_are_kept_by_the_engine on public.mcp_server_tools for all to 
 -- what was decided, and what is announced, is history
 create policy only_what_nobody_decided_is_forgotten on public.mcp_server_tools as restrictive for delete to weir_system
   using (kind = 'resource' or (status = 'quarantined' and not announced));
-grant select (organization_id, instance_id, kind, name, definition_hash, definition, status, warning, announced, first_seen_at,
-              approved_at, approved_by)
+grant select (organization_id, instance_id, kind, name, definition_hash, definition, status, warning, announced, eras, needs, fault,
+              fault_path, fault_reason, first_seen_at, approved_at, approved_by)
   on public.mcp_server_tools to authenticated;
 grant select on public.mcp_server_tools to weir_writer;
 grant update (status, approved_at, approved_by) on public.mcp_server_tools to weir_writer;
 grant select,
-      insert (organization_id, instance_id, kind, name, definition_hash, definition, status, warning, announced, approved_at),
-      update (announced), delete
+      insert (organization_id, instance_id, kind, name, definition_hash, definition, status, warning, announced, eras, needs, fault,
+              fault_path, fault_reason, approved_at),
+      update (announced, eras, needs, fault, fault_path, fault_reason), delete
   on public.mcp_server_tools to weir_system;

@@ -97,11 +97,12 @@ revoke all on function weir.template_is_granted(jsonb, text) from public;
 grant execute on function weir.template_is_granted(jsonb, text) to weir_system;
 
 -- The agent, with how much its organization may have open, its granted instances in any state, and of each the items that
--- are permitted, announced and approved. p_kinds: of these kinds only; null: of all.
+-- are permitted, announced and approved, but for those that fit into nobody's list; of the others, whose. p_kinds: of these kinds only; null: of all.
 create function weir.agent_catalog(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[] default null)
 returns table (kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text,
-               share text, priority integer, item text, definition_hash bytea, chat_offline boolean, max_concurrent_connections integer)
+               share text, priority integer, item text, definition_hash bytea, chat_offline boolean, max_concurrent_connections integer,
+               eras text[], needs text[])
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -127,25 +128,27 @@ begin
       and (p_instance_name is null or i.name = p_instance_name)
   ), items as (
     select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash,
-      null::boolean as offline
+      null::boolean as offline, null::text[] as eras, null::text[] as needs
     from granted i
     union all
     select p.kind, i.id, i.name, i.status, i.share, i.priority, p.name, p.definition_hash,
-           p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g))
+           p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g)),
+           p.eras, p.needs
     from granted i
     join public.mcp_server_tools p on p.instance_id = i.id and p.organization_id = i.organization_id
-    where p.announced and p.status = 'approved' and (p_kinds is null or p.kind = any(p_kinds))
+    where p.announced and p.status = 'approved' and p.eras <> '{}' and (p_kinds is null or p.kind = any(p_kinds))
       and case p.kind when 'tool' then p.name like any(i.tools) when 'prompt' then p.name like any(i.prompts)
                       when 'template' then weir.template_is_granted(i.permissions, p.name)
                       else weir.granted_entries(i.permissions, 'resource_read', p.name) is not null end
   )
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
-         v_agent.max_concurrent_connections
+         v_agent.max_concurrent_connections, null, null
   union all
   (select r.kind, v_agent.organization_id, v_agent.id, v_agent.name, r.id, r.name, r.status, r.share, r.priority, r.item, r.hash,
-          r.offline, null
+          r.offline, null, r.eras, r.needs
    from items r
-   order by r.priority, r.id, r.kind <> 'instance', r.kind, r.item, r.hash);
+   -- an order that does not depend on the database's collation: cursors of lists compare by it
+   order by r.priority, r.id, r.kind <> 'instance', r.kind, r.item collate "C", r.hash);
 end;
 $$;
 revoke all on function weir.agent_catalog(text, bytea, uuid, uuid, text, text[]) from public;

@@ -72,18 +72,21 @@ $$;
 revoke all on function weir.refresh_soon(uuid) from public;
 grant execute on function weir.refresh_soon(uuid) to weir_engine;
 
-create type weir.announced_item as (kind text, name text, hash bytea, definition text, warning text);
+-- eras: whose lists it fits into; needs: what a client must offer for the server to announce it; fault: why it is not listed, or
+-- not to all. Without eras and without needs it is left out: listed to nobody, whoever they are.
+create type weir.announced_item as (kind text, name text, hash bytea, definition text, warning text, eras text[], needs text[],
+                                    fault text, fault_path text, fault_reason text);
 revoke all on type weir.announced_item from public;
 grant usage on type weir.announced_item to weir_system;
 
--- Whether the announced definitions of these kinds are other ones than those that are there.
+-- Whether the announced definitions of these kinds are other ones than those that are there, or are listed to others.
 create function weir.announces_otherwise(p_instance_id uuid, p_kinds text[], p_items weir.announced_item[]) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return exists (select a.kind, a.name, a.hash from unnest(p_items) a where a.kind = any(p_kinds)
-                 except select t.kind, t.name, t.definition_hash from public.mcp_server_tools t
+  return exists (select a.kind, a.name, a.hash, a.eras, a.needs, a.fault_reason from unnest(p_items) a where a.kind = any(p_kinds)
+                 except select t.kind, t.name, t.definition_hash, t.eras, t.needs, t.fault_reason from public.mcp_server_tools t
                         where t.instance_id = p_instance_id and t.kind = any(p_kinds) and t.announced)
       or exists (select t.kind, t.name, t.definition_hash from public.mcp_server_tools t
                  where t.instance_id = p_instance_id and t.kind = any(p_kinds) and t.announced
@@ -91,25 +94,7 @@ begin
 end;
 $$;
 
--- The newest list of resources, which replaces the one before.
-create function weir.record_resources(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[]) returns void
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  delete from public.mcp_server_tools t
-  where t.instance_id = p_instance_id and t.kind = 'resource'
-    and not exists (select from unnest(p_items) a where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash);
-  insert into public.mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, announced, approved_at)
-  select p_organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition, 'approved', true, clock_timestamp()
-  from unnest(p_items) a
-  where a.kind = 'resource' and not exists (select from public.mcp_server_tools t where t.instance_id = p_instance_id and t.kind = 'resource'
-                                                                                  and t.name = a.name and t.definition_hash = a.hash);
-  perform weir.count_change(p_organization_id);
-end;
-$$;
-
--- Each definition that waits from now on is an event of the system's: the first twenty by name, the rest counted.
+-- Each definition that waits or is left out from now on is an event of the system's: the first twenty by name, the rest counted.
 create function weir.record_quarantine(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[], p_reasons text[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -117,13 +102,58 @@ as $$
 begin
   perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'quarantine',
                             p_detail => format('%s %s %s: %s', a.kind, encode(a.hash, 'hex'), p_reasons[a.n], weir.cut(a.name, 200)))
-  from unnest(p_items) with ordinality a(kind, name, hash, definition, warning, n) where a.n <= 20;
+  from (select u.*, u.ordinality as n from unnest(p_items) with ordinality u) a where a.n <= 20;
   if cardinality(p_items) > 20 then
     perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'quarantine',
                               p_detail => format('%s more', cardinality(p_items) - 20));
   end if;
 end;
 $$;
+-- The newest list of resources, which replaces the one before. Of what is left out, the newest 200 that are announced no more stay,
+-- so that a server which announces them again and again has each in the record once.
+create function weir.record_resources(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[]) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_items weir.announced_item[];
+begin
+  delete from public.mcp_server_tools t
+  where t.instance_id = p_instance_id and t.kind = 'resource'
+    and not exists (select from unnest(p_items) a where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash
+                                                    and (a.eras, a.needs, a.fault_reason) is not distinct from (t.eras, t.needs, t.fault_reason))
+    and (t.eras <> '{}' or t.needs <> '{}' or exists (select from unnest(p_items) a where a.kind = 'resource' and a.name = t.name
+                                                                                      and a.hash = t.definition_hash));
+  update public.mcp_server_tools t
+  set announced = not t.announced
+  where t.instance_id = p_instance_id and t.kind = 'resource'
+    and t.announced <> exists (select from unnest(p_items) a where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash);
+  delete from public.mcp_server_tools t
+  using (select x.name, x.definition_hash from public.mcp_server_tools x
+         where x.instance_id = p_instance_id and x.kind = 'resource' and not x.announced
+         order by x.first_seen_at desc, x.name, x.definition_hash offset 200) old
+  where t.instance_id = p_instance_id and t.kind = 'resource' and t.name = old.name and t.definition_hash = old.definition_hash;
+  with added as (
+    insert into public.mcp_server_tools as t (organization_id, instance_id, kind, name, definition_hash, definition, status, announced,
+                                              eras, needs, fault, fault_path, fault_reason, approved_at)
+    select p_organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition, 'approved', true,
+           a.eras, a.needs, a.fault, a.fault_path, a.fault_reason, clock_timestamp()
+    from unnest(p_items) a
+    where a.kind = 'resource' and not exists (select from public.mcp_server_tools t where t.instance_id = p_instance_id and t.kind = 'resource'
+                                                                                    and t.name = a.name and t.definition_hash = a.hash)
+    returning t.name, t.definition_hash
+  )
+  select array_agg(a order by a.name, a.hash) into v_items
+  from added d join unnest(p_items) a on a.kind = 'resource' and a.name = d.name and a.hash = d.definition_hash
+  where a.eras = '{}' and a.needs = '{}';
+  if v_items is not null then
+    perform weir.record_quarantine(p_organization_id, p_instance_id, v_items,
+                                   array(select concat_ws(' at ', a.fault, a.fault_path) from unnest(v_items) with ordinality a order by a.ordinality));
+  end if;
+  perform weir.count_change(p_organization_id);
+end;
+$$;
+
 revoke all on function weir.announces_otherwise(uuid, text[], weir.announced_item[]),
   weir.record_resources(uuid, uuid, weir.announced_item[]),
   weir.record_quarantine(uuid, uuid, weir.announced_item[], text[]) from public;
@@ -132,7 +162,8 @@ grant execute on function weir.announces_otherwise(uuid, text[], weir.announced_
   weir.record_quarantine(uuid, uuid, weir.announced_item[], text[]) to weir_system;
 
 -- New and changed pins. A definition of a known hash keeps its status. A new name is approved where p_trusted, and all that is
--- new where p_updated, but never what hides from people; a new hash of a known name, and all else, waits for an admin.
+-- new where p_updated, but never what hides from people or is left out; a new hash of a known name, and all else, waits for an
+-- admin. What was left out makes no name known.
 create function weir.record_pins(
   p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean,
   out new_pins integer, out changed_pins integer, out quarantined integer)
@@ -144,37 +175,53 @@ declare
   v_reasons text[];
 begin
   with announced as materialized (
-    select a.*, k.name_known, a.warning is null and (p_updated or p_trusted and not k.name_known) as is_approved
+    select a.*, k.name_known, l.is_left_out,
+           a.warning is null and not l.is_left_out and (p_updated or p_trusted and not k.name_known) as is_approved
     from unnest(p_items) a
-    cross join lateral (select exists (select from public.mcp_server_tools t where t.instance_id = p_instance_id
-                                                                               and t.kind = a.kind and t.name = a.name) as name_known) k
+    cross join lateral (select a.eras = '{}' and a.needs = '{}' as is_left_out) l
+    cross join lateral (select exists (select from public.mcp_server_tools t
+                                       where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name
+                                         and (t.eras <> '{}' or t.needs <> '{}')) as name_known) k
     where a.kind = any(p_kinds)
   ), pinned as (
     insert into public.mcp_server_tools as t (organization_id, instance_id, kind, name, definition_hash, definition, status, warning,
-                                              announced, approved_at)
+                                              announced, eras, needs, fault, fault_path, fault_reason, approved_at)
     select p_organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition,
-           case when a.is_approved then 'approved' else 'quarantined' end, a.warning, true,
-           case when a.is_approved then clock_timestamp() end
+           case when a.is_approved then 'approved' else 'quarantined' end, a.warning, true, a.eras, a.needs, a.fault, a.fault_path,
+           a.fault_reason, case when a.is_approved then clock_timestamp() end
     from announced a
     -- not by `on conflict`: the trigger that takes the organization's lock would run for what is there already
     where not exists (select from public.mcp_server_tools t
                       where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name and t.definition_hash = a.hash)
-    returning t.kind, t.name
+    returning t.kind, t.name, t.definition_hash
   ), switched as (
     update public.mcp_server_tools t
-    set announced = not t.announced
-    where t.instance_id = p_instance_id and t.kind = any(p_kinds)
-      and t.announced <> exists (select from announced a where a.kind = t.kind and a.name = t.name and a.hash = t.definition_hash)
+    set announced = s.is_announced, eras = s.eras, needs = s.needs, fault = s.fault, fault_path = s.fault_path, fault_reason = s.fault_reason
+    from (select x.kind, x.name, x.definition_hash, a.hash is not null as is_announced,
+                 case when a.hash is null then x.eras else a.eras end as eras,
+                 case when a.hash is null then x.needs else a.needs end as needs,
+                 case when a.hash is null then x.fault else a.fault end as fault,
+                 case when a.hash is null then x.fault_path else a.fault_path end as fault_path,
+                 case when a.hash is null then x.fault_reason else a.fault_reason end as fault_reason
+          from public.mcp_server_tools x
+          left join announced a on a.kind = x.kind and a.name = x.name and a.hash = x.definition_hash
+          where x.instance_id = p_instance_id and x.kind = any(p_kinds)) s
+    where t.instance_id = p_instance_id and t.kind = s.kind and t.name = s.name and t.definition_hash = s.definition_hash
+      and (t.announced, t.eras, t.needs, t.fault, t.fault_path, t.fault_reason)
+          is distinct from (s.is_announced, s.eras, s.needs, s.fault, s.fault_path, s.fault_reason)
   )
-  select count(*) filter (where not a.name_known)::integer, count(*) filter (where a.name_known)::integer,
-         count(*) filter (where not a.is_approved)::integer,
-         array_agg(row(a.kind, a.name, a.hash, null, null)::weir.announced_item order by a.kind, a.name) filter (where not a.is_approved),
-         array_agg(coalesce(a.warning, case when a.name_known then 'changed' else 'new' end) order by a.kind, a.name)
+  select count(*) filter (where not a.name_known and not a.is_left_out)::integer,
+         count(*) filter (where a.name_known and not a.is_left_out)::integer,
+         count(*) filter (where not a.is_approved and not a.is_left_out)::integer,
+         array_agg(row(a.kind, a.name, a.hash, null, null, null, null, null, null, null)::weir.announced_item order by a.kind, a.name, a.hash)
+           filter (where not a.is_approved),
+         array_agg(coalesce(case when a.is_left_out then concat_ws(' at ', a.fault, a.fault_path) end, a.warning,
+                            case when a.name_known then 'changed' else 'new' end) order by a.kind, a.name, a.hash)
            filter (where not a.is_approved)
   into new_pins, changed_pins, quarantined, v_items, v_reasons
-  from pinned p join announced a on a.kind = p.kind and a.name = p.name;
+  from pinned p join announced a on a.kind = p.kind and a.name = p.name and a.hash = p.definition_hash;
 
-  if quarantined > 0 then
+  if v_items is not null then
     perform weir.record_quarantine(p_organization_id, p_instance_id, v_items, v_reasons);
     -- a server that announces something else each time fills nobody's disk
     delete from public.mcp_server_tools t
@@ -191,9 +238,13 @@ grant execute on function weir.record_pins(uuid, uuid, text[], weir.announced_it
 -- The whole announced set of the kinds that were listed; of another kind the last good list stays. trust_first approves new
 -- names within ten minutes of the instance's first running, and all that a catalog version announces first to which an admin
 -- has just updated. p_ttl: how long the server says that its lists are good; asked again then, but in no less than five seconds.
+-- p_eras and p_needs: of each item, with commas; p_keeps_needing: the kinds of which the server could not be asked this
+-- time for what it has only for clients that offer something: that stays as it is.
 create function weir.record_definitions(
   p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb,
-  p_warnings text[] default null, p_listed text[] default array['tool', 'prompt', 'template', 'resource'], p_ttl interval default null)
+  p_warnings text[] default null, p_listed text[] default array['tool', 'prompt', 'template', 'resource'], p_ttl interval default null,
+  p_eras text[] default null, p_needs text[] default null, p_faults text[] default null, p_fault_paths text[] default null,
+  p_fault_reasons text[] default null, p_keeps_needing text[] default '{}')
 returns table (new_pins integer, changed_pins integer, quarantined integer)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -205,12 +256,24 @@ declare
   v_items weir.announced_item[];
   v_resources boolean;
 begin
-  -- a name that is announced twice is the first of the two
-  v_items := array(select row(a.kind, a.name, a.hash, a.definition, a.warning)::weir.announced_item
-                   from (select distinct on (u.kind, u.name) u.*
-                         from unnest(p_kinds, p_names, p_hashes, p_definitions, p_warnings)
-                              with ordinality u(kind, name, hash, definition, warning, n)
-                         order by u.kind, u.name, u.n) a);
+  -- a name that is announced twice is the first of the two; what is left out may share its name with others, or have none
+  v_items := array(select row(a.kind, a.name, a.hash, a.definition, a.warning, a.eras, a.needs, a.fault, a.fault_path, a.fault_reason)::weir.announced_item
+                   from (select distinct on (i.kind, i.name, i.left_out) i.*
+                         from (select u.kind, u.name, u.hash, u.definition, u.warning, u.fault, u.fault_path, u.fault_reason, u.n,
+                                      string_to_array(coalesce(u.eras, 'legacy,modern'), ',') as eras,
+                                      string_to_array(coalesce(u.needs, ''), ',') as needs,
+                                      case when u.eras = '' and u.needs = '' then u.hash end as left_out
+                               from unnest(p_kinds, p_names, p_hashes, p_definitions, p_warnings, p_eras, p_needs, p_faults, p_fault_paths,
+                                           p_fault_reasons) with ordinality
+                                    u(kind, name, hash, definition, warning, eras, needs, fault, fault_path, fault_reason, n)) i
+                         order by i.kind, i.name, i.left_out, i.n) a);
+  if p_keeps_needing <> '{}' then
+    v_items := v_items || array(
+      select row(t.kind, t.name, t.definition_hash, t.definition, t.warning, t.eras, t.needs, t.fault, t.fault_path, t.fault_reason)::weir.announced_item
+      from public.mcp_server_tools t
+      where t.instance_id = p_instance_id and t.announced and t.needs <> '{}' and t.kind = any(p_keeps_needing)
+        and not exists (select from unnest(v_items) a where a.kind = t.kind and a.name = t.name));
+  end if;
   -- The organization's lock, which calls feel, only where pins differ; and before the row's.
   v_resources := 'resource' = any(p_listed) and weir.announces_otherwise(p_instance_id, array['resource'], v_items);
   if weir.announces_otherwise(p_instance_id, v_pins, v_items) then
@@ -242,11 +305,14 @@ begin
   where i.id = p_instance_id;
 end;
 $$;
-revoke all on function weir.record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb, text[], text[], interval) from public;
-grant execute on function weir.record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb, text[], text[], interval) to weir_engine;
+revoke all on function weir.record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb, text[], text[], interval,
+  text[], text[], text[], text[], text[], text[]) from public;
+grant execute on function weir.record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb, text[], text[], interval,
+  text[], text[], text[], text[], text[], text[]) to weir_engine;
 
 grant create on schema weir to weir_system;
 alter function weir.instances_to_refresh(uuid, integer, interval, interval, integer, uuid[], uuid[]) owner to weir_system;
 alter function weir.refresh_soon(uuid) owner to weir_system;
-alter function weir.record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb, text[], text[], interval) owner to weir_system;
+alter function weir.record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb, text[], text[], interval,
+  text[], text[], text[], text[], text[], text[]) owner to weir_system;
 revoke create on schema weir from weir_system;

@@ -95,11 +95,12 @@ end;
 $$;
 
 -- The servers of an organization. Without an agent: the management list, for admins. With one: what that agent may use
--- and can reach now, for who may use the agent. Never a configuration, an address or a secret.
+-- and can reach now, for who may use the agent. Never a configuration, an address or a secret. note: in the management list, why
+-- a server may have more than is listed.
 create function weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid)
 returns table (instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text,
                priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text,
-               grant_id uuid, expires_at timestamptz)
+               grant_id uuid, expires_at timestamptz, note text)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
@@ -149,7 +150,13 @@ begin
   return query
   select s.id, s.name, c.slug, case when s.url is not null then 'http' else c.transport end, s.status,
          s.status in ('running', 'degraded'), s.share, s.priority, s.region, case when v_admin then s.last_error_code end,
-         d.failures = '{}', d.failures[1], case when d.failures = '{}' then d.grant_id end, g.expires_at
+         d.failures = '{}', d.failures[1], case when d.failures = '{}' then d.grant_id end, g.expires_at,
+         case when p_agent_id is not null then null
+              when s.url is null and s.share <> 'session'
+              then format('tools that this server has only for clients with elicitation, sampling or roots are not known, because share is %s; '
+                          'set share to session to list them', s.share)
+              when exists (select from public.mcp_server_tools t where t.instance_id = s.id and t.announced and t.fault is not null)
+              then 'some of what it announces is not listed to all clients: get_mcp_tool_changes has the reasons' end
   from unnest(v_ids) with ordinality as l(id, position)
   left join unnest(v_decisions.calls) d on d.ordinal = l.position
   join lateral (select i.* from public.mcp_server_instances i
@@ -184,7 +191,7 @@ language sql stable begin atomic select weir.validate_mcp_access($1, $2, $3); en
 create function public.get_organization_mcp_configs(org_id uuid, agent_id uuid default null)
 returns table (instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text,
                priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text,
-               grant_id uuid, expires_at timestamptz)
+               grant_id uuid, expires_at timestamptz, note text)
 language sql stable begin atomic select * from weir.get_organization_mcp_configs($1, $2); end;
 revoke all on function public.explain_mcp_access(uuid, uuid, text, jsonb), public.validate_mcp_access(uuid, uuid, uuid),
   public.get_organization_mcp_configs(uuid, uuid) from public, anon, authenticated, service_role;

@@ -31,11 +31,11 @@ $$;
 revoke all on function weir.definition_diff(text, text) from public;
 grant execute on function weir.definition_diff(text, text) to weir_writer;
 
--- What waits, first what is announced now, each beside the definition of that name that was approved last. Whoever sees the
--- server sees it.
+-- What waits and what is announced but not listed, or not to all, with the member that is wrong (path) and why (reason); first
+-- what is announced now, each beside the definition of that name that was approved last. Whoever sees the server sees it.
 create function weir.get_mcp_tool_changes(p_server_id uuid)
 returns table (kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamptz,
-               definition text, approved_hash text, approved_definition text, diff jsonb)
+               definition text, approved_hash text, approved_definition text, diff jsonb, path text, reason text, needs text[])
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -47,14 +47,18 @@ begin
     raise exception using errcode = 'WR004', message = 'there is no such server';
   end if;
   return query
-  select t.kind, t.name, encode(t.definition_hash, 'hex'), case when old.definition is null then 'new' else 'changed' end, t.warning,
-         t.announced, t.first_seen_at, t.definition, encode(old.definition_hash, 'hex'), old.definition,
-         weir.definition_diff(old.definition, t.definition)
+  select t.kind, t.name, encode(t.definition_hash, 'hex'),
+         -- what waits for a decision is new or changed, whoever will see it then
+         case when t.fault is not null and (t.eras = '{}' or t.status <> 'quarantined') then t.fault
+              when old.definition is null then 'new' else 'changed' end,
+         t.warning, t.announced, t.first_seen_at, t.definition, encode(old.definition_hash, 'hex'), old.definition,
+         weir.definition_diff(old.definition, t.definition), t.fault_path, t.fault_reason, t.needs
   from public.mcp_server_tools t
   left join lateral (select x.definition_hash, x.definition from public.mcp_server_tools x
-                     where x.instance_id = t.instance_id and x.kind = t.kind and x.name = t.name and x.status = 'approved'
+                     where x.instance_id = t.instance_id and x.kind = t.kind and x.name = t.name and x.status = 'approved' and t.kind <> 'resource'
                      order by x.approved_at desc, x.definition_hash limit 1) old on true
-  where t.instance_id = p_server_id and t.status = 'quarantined'
+  where t.instance_id = p_server_id
+    and (t.status = 'quarantined' or t.fault is not null and (t.announced or t.kind = 'resource') and t.status <> 'rejected')
   order by t.announced desc, t.kind, t.name, t.first_seen_at desc, t.definition_hash;
 end;
 $$;
@@ -102,6 +106,10 @@ begin
   if v_pin.instance_id is null then
     return weir.refuse('WR004', 'there is no such definition', 'lifecycle', v_organization_id, p_instance_id => p_server_id, p_item => v_item);
   end if;
+  if p_status = 'approved' and v_pin.eras = '{}' and v_pin.needs = '{}' then
+    return weir.refuse('WR005', format('this definition is %s and cannot be listed, so it is not approved: %s', v_pin.fault, v_pin.fault_reason),
+                       'lifecycle', v_organization_id, p_instance_id => p_server_id, p_item => v_item);
+  end if;
   if v_pin.status <> p_status then
     update public.mcp_server_tools t
     set status = p_status, approved_at = case p_status when 'approved' then clock_timestamp() end,
@@ -124,7 +132,7 @@ revoke create on schema weir from weir_writer;
 
 create function public.get_mcp_tool_changes(server_id uuid)
 returns table (kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamptz,
-               definition text, approved_hash text, approved_definition text, diff jsonb)
+               definition text, approved_hash text, approved_definition text, diff jsonb, path text, reason text, needs text[])
 language sql stable begin atomic select * from weir.get_mcp_tool_changes($1); end;
 create function public.approve_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text) returns jsonb
 language sql volatile begin atomic select weir.decide_tool_change($1, $2, $3, $4, 'approved'); end;

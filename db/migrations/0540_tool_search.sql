@@ -71,8 +71,11 @@ alter table public.mcp_server_tools
 
 -- The tools that the agent may call, best first. Any word of the query that is there counts, a name's more than a
 -- parameter's and that more than a description's; then names that share half of their trigrams with the query, or it with
--- them. A query without a word is answered with the first tools there are. Nothing in a query raises.
-create function weir.find_tools(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer)
+-- them. A query without a word is answered with the first tools there are. Nothing in a query raises. p_era and p_abilities:
+-- only what a client of this era that offers this may be shown; null: all.
+create function weir.find_tools(
+  p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer,
+  p_era text default null, p_abilities text[] default null)
 returns table (instance_id uuid, instance_name text, status text, name text, definition_hash bytea, rank real)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -98,13 +101,14 @@ begin
   cross join lateral (select greatest(t.shared::real / nullif(length(t.name_trigrams), 0), t.shared::real / nullif(cardinality(v_trigrams), 0))
                       as likeness offset 0) l
   cross join lateral (select (coalesce(ts_rank('{0.05, 0.1, 0.4, 1}', t.terms, v_words), 0) + coalesce(l.likeness, 0) * 0.1)::real as rank) s
-  where c.kind = 'tool' and (v_trigrams = '{}' or t.terms @@ v_words or l.likeness >= 0.5)
+  where c.kind = 'tool' and (p_era is null or p_era = any(c.eras)) and (p_abilities is null or c.needs <@ p_abilities)
+    and (v_trigrams = '{}' or t.terms @@ v_words or l.likeness >= 0.5)
   order by s.rank desc, c.ordinality
   limit least(greatest(coalesce(p_limit, 10), 1), 50);
 end;
 $$;
-revoke all on function weir.find_tools(text, bytea, uuid, uuid, text, integer) from public;
-grant execute on function weir.find_tools(text, bytea, uuid, uuid, text, integer) to weir_engine;
+revoke all on function weir.find_tools(text, bytea, uuid, uuid, text, integer, text, text[]) from public;
+grant execute on function weir.find_tools(text, bytea, uuid, uuid, text, integer, text, text[]) to weir_engine;
 grant create on schema weir to weir_system;
-alter function weir.find_tools(text, bytea, uuid, uuid, text, integer) owner to weir_system;
+alter function weir.find_tools(text, bytea, uuid, uuid, text, integer, text, text[]) owner to weir_system;
 revoke create on schema weir from weir_system;

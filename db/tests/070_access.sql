@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(80);
+select plan(82);
 
 -- validate
 savepoint s;
@@ -153,6 +153,10 @@ select pg_temp.make('remote', 'ann',
   $$select manage_mcp_servers('create', {a}, '{"name": "remote", "url": "https://x.example/mcp", "priority": 5}')$$) \g /dev/null
 select is(pg_temp.be('ann', $$select string_agg(instance_name || ' ' || status, ', ') from get_organization_mcp_configs({a})$$),
   'remote pending, files running', 'G4_G5_G6_management_sees_all_states_custom_servers_too_by_priority');
+select is(pg_temp.be('ann', $$select note from get_organization_mcp_configs({a}) where instance_name = 'files'$$),
+  'tools that this server has only for clients with elicitation, sampling or roots are not known, because share is instance; set share to session to list them',
+  'R16_an_admin_sees_why_a_shared_process_may_have_more_tools_than_are_listed');
+select is(pg_temp.be('ann', $$select note from get_organization_mcp_configs({a}, {robo})$$), null, 'but not for each chat turn');
 select is(pg_temp.be('ann', $$select string_agg(instance_name, ', ') from get_organization_mcp_configs({a}, {robo})$$), 'files',
   'G4_for_an_agent_only_what_can_be_used');
 select is(pg_temp.be('ann',

@@ -5,7 +5,7 @@ using Weir.Upstream;
 namespace Weir.Catalog;
 
 /// <summary>What a server answered when it was asked for all that it has.</summary>
-/// <param name="Items">Each name of a kind once.</param>
+/// <param name="Items">Each name of a kind once, and beside these what is left out.</param>
 /// <param name="Listed">The kinds of which this is all; of the others nothing is known.</param>
 /// <param name="Ttl">How long the server says that it is good, the shortest of its lists; null: it says nothing.</param>
 /// <param name="ServerInfo">The server's description of itself, JSON.</param>
@@ -15,6 +15,9 @@ internal sealed record Announcement(
     IReadOnlyList<AnnouncedItem> Items, IReadOnlyList<string> Listed, TimeSpan? Ttl, string ServerInfo, IReadOnlyList<string> Skipped,
     IReadOnlyList<UpstreamException> Failures)
 {
+    /// <summary>The kinds of which the server could not be asked for what it has only for clients that offer something: that stays as it is.</summary>
+    public IReadOnlyList<string> KeepsNeeding { get; init; } = [];
+
     public static Announcement Of(
         IReadOnlyList<ListedKind> listed, IEnumerable<(ListedKind Kind, ServerList? List)> lists,
         UpstreamSession session, IReadOnlyList<UpstreamException> failures)
@@ -33,12 +36,14 @@ internal sealed record Announcement(
                 }
                 catch (JsonException e)
                 {
-                    skipped.Add($"a {kind.Kind} with {e.Message}");
+                    items.Add(AnnouncedItem.LeftOut(kind, definition, e));
                 }
             }
         }
 
+        skipped.AddRange(items.Where(i => i.IsLeftOut).Select(i => $"{i.Kind}: {i.Shape.Fault?.Reason}"));
         return new Announcement(
-            [.. items.DistinctBy(i => (i.Kind, i.Name))], [.. listed.Select(k => k.Kind)], ttl, Encoding.UTF8.GetString(session.ServerInfo), skipped, failures);
+            // What is left out may share its name with another, or have none.
+            [.. items.DistinctBy(i => (i.Kind, i.Name, i.IsLeftOut ? Convert.ToHexString(i.Hash) : ""))], [.. listed.Select(k => k.Kind)], ttl, Encoding.UTF8.GetString(session.ServerInfo), skipped, failures);
     }
 }

@@ -10,7 +10,8 @@ internal sealed class CatalogQueries(Databases databases)
         "select organization_id, instance_id, instance_name, endpoint_url, node_id, share, generation "
         + "from weir.instances_to_refresh($1, $2, $3, $4, $5, $6, $7)";
 
-    private const string RecordDefinitions = "select new_pins, changed_pins, quarantined from weir.record_definitions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    private const string RecordDefinitions = "select new_pins, changed_pins, quarantined from "
+        + "weir.record_definitions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 
     private const string RefreshSoon = "select weir.refresh_soon($1)";
 
@@ -49,6 +50,12 @@ internal sealed class CatalogQueries(Databases databases)
                 Sql.Array(NpgsqlDbType.Text, items.Select(i => i.Warning).ToArray()),
                 Sql.Array(NpgsqlDbType.Text, announced.Listed.ToArray()),
                 Sql.Interval(next),
+                Sql.Array(NpgsqlDbType.Text, items.Select(i => string.Join(',', i.Shape.Eras)).ToArray()),
+                Sql.Array(NpgsqlDbType.Text, items.Select(i => string.Join(',', i.Needs)).ToArray()),
+                Sql.Array(NpgsqlDbType.Text, items.Select(i => i.Shape.Fault?.Kind).ToArray()),
+                Sql.Array(NpgsqlDbType.Text, items.Select(i => i.Shape.Fault?.Path).ToArray()),
+                Sql.Array(NpgsqlDbType.Text, items.Select(i => i.Shape.Fault?.Reason).ToArray()),
+                Sql.Array(NpgsqlDbType.Text, announced.KeepsNeeding.ToArray()),
             ],
             r => new Recorded(r.GetInt32(0), r.GetInt32(1), r.GetInt32(2)),
             ct);

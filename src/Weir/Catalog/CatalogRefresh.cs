@@ -32,6 +32,7 @@ internal sealed class CatalogRefresh(
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
     private readonly ServerLists _lists = new(upstream);
+    private readonly AbilityLooks _looks = new(time);
     private readonly PollPause _pause = new(Interval, time);
     private RunningWork? _running;
 
@@ -72,14 +73,17 @@ internal sealed class CatalogRefresh(
 
     /// <summary>Asks for each kind of things that the server announces. A list that fails costs no other.</summary>
     /// <exception cref="UpstreamException">The server does not answer as the protocol wants, or every list that it declares failed.</exception>
-    public async Task<Announcement> ListAsync(UpstreamTarget target, CancellationToken ct)
+    public Task<Announcement> ListAsync(UpstreamTarget target, CancellationToken ct) => ListAsync(target, ClientCapabilities.None, ct);
+
+    /// <param name="offered">As a client that offers this: some servers have more for it.</param>
+    private async Task<Announcement> ListAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct)
     {
         using var timeout = new CancellationTokenSource(Deadline, time);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
         try
         {
             // A session of its own, ended afterwards: the calls' sessions stay what their callers made of them.
-            var session = await upstream.OpenAsync(target, ClientCapabilities.None, deadline.Token);
+            var session = await upstream.OpenAsync(target, offered, deadline.Token);
             try
             {
                 return await ListAllAsync(session, deadline.Token, ct);
@@ -165,7 +169,7 @@ internal sealed class CatalogRefresh(
                 return;
             }
 
-            var announced = await ListAsync(new UpstreamTarget(instance.Id, instance.Name, endpoint, key), ct);
+            var announced = await _looks.LookAsync(new UpstreamTarget(instance.Id, instance.Name, endpoint, key), instance, ListAsync, ct);
             var recorded = await queries.RecordAsync(instance, announced, NextRefresh(announced), ct);
             Log(instance, announced, recorded);
         }

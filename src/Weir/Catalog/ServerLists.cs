@@ -74,7 +74,7 @@ internal sealed class ServerLists(UpstreamClient client)
 
             if (session.IsModern)
             {
-                RpcBody.WriteModernMeta(json);
+                RpcBody.WriteModernMeta(json, session.Offered.Utf8);
             }
         });
         using var exchange = await client.PostAsync(session, kind.Method, name: null, body, ct);
@@ -85,6 +85,11 @@ internal sealed class ServerLists(UpstreamClient client)
 
         await foreach (var message in exchange.ReadAsync(id, ct))
         {
+            if (message.Outline.Kind == MessageKind.Request)
+            {
+                await LookAnswers.AnswerAsync(client, session, message, ct);
+            }
+
             if (message.Outline.Kind != MessageKind.Response)
             {
                 continue;

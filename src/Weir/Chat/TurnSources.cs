@@ -6,6 +6,7 @@ using Weir.Errors;
 using Weir.Gateway.Names;
 using Weir.Identity;
 using Weir.Knowledge;
+using Weir.Mcp;
 
 namespace Weir.Chat;
 
@@ -119,7 +120,7 @@ internal sealed class TurnSources(
         var running = catalog.Instances.Where(i => IsUsable(i.Status)).Select(i => i.Id).ToHashSet();
         var timeouts = settings.Servers.ToDictionary(s => s.Id, s => s.Timeout);
         // A name may have several approved definitions; one of them is offered, and admission judges the name.
-        var items = catalog.Items.Where(i => i.Kind == ItemKinds.Tool && running.Contains(i.InstanceId))
+        var items = catalog.Items.Where(i => i.Kind == ItemKinds.Tool && running.Contains(i.InstanceId) && IsThere(i))
             .DistinctBy(i => i.ExposedName, StringComparer.Ordinal).ToArray();
         var bytes = await definitions.GetAsync(items, ct);
         return
@@ -131,8 +132,11 @@ internal sealed class TurnSources(
     }
 
     private static ChatContext Describe(AgentCatalog catalog) => new(
-        [.. catalog.Instances.Select(i => new ChatServer(i.Id, i.Name, i.Status, catalog.Items.Count(t => t.Kind == ItemKinds.Tool && t.InstanceId == i.Id)))],
+        [.. catalog.Instances.Select(i => new ChatServer(i.Id, i.Name, i.Status, catalog.Items.Count(t => t.Kind == ItemKinds.Tool && t.InstanceId == i.Id && IsThere(t))))],
         []);
+
+    /// <summary>A turn offers nothing to servers: nobody waits to answer them.</summary>
+    private static bool IsThere(CatalogItem item) => item.IsThereFor(ClientCapabilities.None);
 
     private static bool IsUsable(string status) => status is "running" or "degraded";
 }

@@ -18,19 +18,22 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
     private const string Complete = "select weir.complete($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
     private const string AgentCatalogSql =
-        "select kind, organization_id, agent_id, agent_name, instance_id, instance_name, status, item, definition_hash, chat_offline, max_concurrent_connections, share "
-        + "from weir.agent_catalog($1, $2, $3, $4, $5)";
+        "select kind, organization_id, agent_id, agent_name, instance_id, instance_name, status, item, definition_hash, chat_offline, max_concurrent_connections, "
+        + "share, nullif(eras, '{legacy,modern}'), nullif(needs, '{}'), priority from weir.agent_catalog($1, $2, $3, $4, $5)";
 
     private const string Definitions = "select instance_id, kind, name, definition_hash, definition from weir.definitions($1, $2, $3, $4)";
     private const string Endpoints = "select instance_id, instance_name, endpoint_url, node_id, share from weir.instance_endpoints($1)";
     private const string MayRead = "select weir.may_read($1, $2, $3, $4, $5, $6)";
-    private const string FindTools = "select instance_id, instance_name, status, name, definition_hash from weir.find_tools($1, $2, $3, $4, $5, $6)";
+    private const string FindTools =
+        "select instance_id, instance_name, status, name, definition_hash from weir.find_tools($1, $2, $3, $4, $5, $6, $7, $8)";
     private const string AuthenticateKey = "select agent_id from weir.authenticate_key($1, $2)";
 
     /// <summary>One row of an agent's catalog; which members are set depends on <paramref name="Kind"/>.</summary>
+    /// <param name="Eras">Null: both.</param>
+    /// <param name="Needs">Null: nothing.</param>
     public sealed record CatalogRow(
         string Kind, Guid OrganizationId, Guid AgentId, string AgentName, Guid? InstanceId, string? InstanceName, string? Status,
-        string? Item, byte[]? Hash, bool ChatOffline, int? MaxConnections, string? Share);
+        string? Item, byte[]? Hash, bool ChatOffline, int? MaxConnections, string? Share, string[]? Eras, string[]? Needs, int? Priority);
 
     public sealed record DefinitionRow(Guid InstanceId, string Kind, string Name, byte[] Hash, string Definition);
 
@@ -119,7 +122,8 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         r => new CatalogRow(
             r.GetString(0), r.GetGuid(1), r.GetGuid(2), r.GetString(3), r.GetNullable<Guid>(4), r.GetNullableString(5), r.GetNullableString(6),
             r.GetNullableString(7), r.IsDBNull(8) ? null : r.GetFieldValue<byte[]>(8), !r.IsDBNull(9) && r.GetBoolean(9),
-            r.GetNullable<int>(10), r.GetNullableString(11)),
+            r.GetNullable<int>(10), r.GetNullableString(11), r.IsDBNull(12) ? null : r.GetFieldValue<string[]>(12),
+            r.IsDBNull(13) ? null : r.GetFieldValue<string[]>(13), r.GetNullable<int>(14)),
         ct);
 
     public Task<IReadOnlyList<DefinitionRow>> DefinitionsAsync(IReadOnlyList<CatalogItem> items, CancellationToken ct) => databases.Engine.QueryAsync(
@@ -158,9 +162,10 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
 
     public sealed record FoundTool(Guid InstanceId, string InstanceName, string Status, string Name, byte[] Hash);
 
-    /// <summary>The tools that the principal may call and that the words mean, best first.</summary>
+    /// <summary>The tools that the principal may call, that its client may be shown and that the words mean, best first.</summary>
     /// <exception cref="WeirException">WR002, WR004: the principal is not good.</exception>
-    public Task<IReadOnlyList<FoundTool>> FindToolsAsync(Principal principal, string words, int limit, CancellationToken ct) => databases.Engine.QueryAsync(
+    public Task<IReadOnlyList<FoundTool>> FindToolsAsync(
+        Principal principal, string words, int limit, string era, IReadOnlyList<string> abilities, CancellationToken ct) => databases.Engine.QueryAsync(
         FindTools,
         [
             Sql.Text(principal.Key?.Id),
@@ -169,6 +174,8 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
             Sql.Uuid(principal.AgentId),
             Sql.Text(words),
             Sql.Integer(limit),
+            Sql.Text(era),
+            Sql.Array(NpgsqlDbType.Text, abilities.ToArray()),
         ],
         r => new FoundTool(r.GetGuid(0), r.GetString(1), r.GetString(2), r.GetString(3), r.GetFieldValue<byte[]>(4)),
         ct);

@@ -27,10 +27,16 @@ public sealed class ListingServer : IAsyncDisposable
     /// <summary>The members of each list's result beside its items, each with a comma behind it.</summary>
     public string Hints { get; set; } = "";
 
+    /// <summary>Tools that it has beside the others for a client with these capabilities.</summary>
+    public Func<JsonElement, IEnumerable<string>> More { get; set; } = _ => [];
+
+    /// <summary>A list that it refuses to a client with these capabilities.</summary>
+    public Func<JsonElement, bool> Refuses { get; set; } = _ => false;
+
     /// <summary>How often it was asked for its tools.</summary>
     public int Asked => Volatile.Read(ref _asked);
 
-    /// <summary>The tools that were called.</summary>
+    /// <summary>The tools that were called, and the URIs that were read.</summary>
     public IReadOnlyCollection<string> Called => _called;
 
     public static async Task<ListingServer> StartAsync()
@@ -78,10 +84,21 @@ public sealed class ListingServer : IAsyncDisposable
             _called.Enqueue(request.GetProperty("params").GetProperty("name").GetString()!);
         }
 
+        else if (method == "resources/read")
+        {
+            _called.Enqueue(request.GetProperty("params").GetProperty("uri").GetString()!);
+        }
+
+        var capabilities = request.TryGetProperty("params", out var parameters) && parameters.TryGetProperty("_meta", out var meta)
+            && meta.TryGetProperty("io.modelcontextprotocol/clientCapabilities", out var declared) ? declared : JsonElement.Parse("{}");
         var answer = method switch
         {
             "server/discover" => $$""" "result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{{Capabilities}}}""",
             "tools/call" => """ "result":{"resultType":"complete","content":[{"type":"text","text":"ok"}]}""",
+            "resources/read" => $$""" "result":{"resultType":"complete","contents":[{"uri":{{request.GetProperty("params").GetProperty("uri").GetRawText()}},"text":"page"}]}""",
+            "tools/list" when Refuses(capabilities) => """ "error":{"code":-32603,"message":"not for you"}""",
+            "tools/list" when _lists.TryGetValue(method, out var tools) && tools.Length > 0 && More(capabilities).ToArray() is { Length: > 0 } more =>
+                $$""" "result":{"resultType":"complete",{{Hints}}{{tools[..^1]}},{{string.Join(',', more)}}]}""",
             _ when _lists.TryGetValue(method, out var list) && list.Length > 0 => $$""" "result":{"resultType":"complete",{{Hints}}{{list}}}""",
             _ when _lists.ContainsKey(method) => """ "error":{"code":-32603,"message":"broken"}""",
             _ => """ "error":{"code":-32601,"message":"there is no such method"}""",

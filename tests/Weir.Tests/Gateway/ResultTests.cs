@@ -25,7 +25,7 @@ public sealed class ResultTests
         var mapped = Encoding.UTF8.GetString(output.WrittenSpan);
         mapped.ShouldContain("weir://files/file:///a");
         mapped.ShouldContain("weir://files/file:///b");
-        mapped.ShouldContain("\"uri\":\"ui://widget\"");
+        mapped.ShouldContain("\"uri\":\"ui://files/widget\"");
         mapped.Split("weir://").Length.ShouldBe(3);
         mapped.ShouldContain("\\ud83d", Case.Sensitive, "what is no text is passed on as it came");
     }

@@ -73,10 +73,10 @@ public class RunningWeir(TestCluster cluster) : IAsyncLifetime
         CancellationToken.None);
 
     /// <summary>A server of the tests as an instance that runs, is granted, and whose tools are listed.</summary>
-    internal async Task<(string Name, Guid Id)> AddReadyAsync(Uri url, string permissions)
+    internal async Task<(string Name, Guid Id)> AddReadyAsync(Uri url, string permissions, string share = "instance")
     {
         var name = "s" + Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("N")[18..];
-        var id = await World.AddRemoteAsync(name, url);
+        var id = await World.AddRemoteAsync(name, url, share);
         await World.GrantAsync(id, permissions);
         var raw = new RawClient(Client(World.AgentKey));
         await Until.AsyncTrue(async () => (await raw.ModernAsync("tools/list")).Body.Contains($"\"{name}__", StringComparison.Ordinal), "the catalog of " + name);

@@ -49,7 +49,7 @@ public sealed class GovernedCallTests(RunningWeir weir) : IClassFixture<RunningW
         weir.Services.GetRequiredService<AgentCatalogs>().Drop(null);
         var result = await client.CallToolAsync($"{_name}__link");
         result.Content.OfType<ResourceLinkBlock>().Single().Uri.ShouldBe($"weir://{_name}/file:///data/a.txt");
-        result.Content.OfType<EmbeddedResourceBlock>().Select(b => b.Resource.Uri).ShouldBe(["ui://widget", $"weir://{_name}/file:///data/b.txt"]);
+        result.Content.OfType<EmbeddedResourceBlock>().Select(b => b.Resource.Uri).ShouldBe([$"ui://{_name}/widget", $"weir://{_name}/file:///data/b.txt"]);
     }
 
     [Fact]

@@ -68,6 +68,23 @@ public sealed class StdioServersTests(WeirWithNode weir) : IClassFixture<WeirWit
     }
 
     [Fact]
+    public async Task R16_a_servers_conditional_tools_over_stdio_are_listed_to_who_offers_what_they_need()
+    {
+        await weir.AddAsync("asking", "@modelcontextprotocol/server-everything", NodeHost.Version, "mcp-server-everything", ["stdio"], share: "session");
+        var raw = new RawClient(weir.Client(weir.World.AgentKey));
+        var steps = JsonSerializer.Serialize(new object[] { new { list = true }, new { call = "asking__trigger-sampling-request", arguments = new { prompt = "Hello?", maxTokens = 10 } } });
+        var answers = await NodeScript.RunAsync("legacy.mjs", [new Uri(weir.Url, "/mcp").ToString(), weir.World.AgentKey, steps]);
+        var listed = answers[1].EnumerateArray().Select(t => t.GetString()).ToArray();
+        string[] conditional = ["asking__trigger-sampling-request", "asking__trigger-elicitation-request", "asking__trigger-url-elicitation", "asking__get-roots-list"];
+        conditional.ShouldBeSubsetOf(listed);
+        answers[2].GetRawText().ShouldContain("a sampled answer");
+        var plain = (await raw.ModernAsync("tools/list")).Body;
+        plain.ShouldContain("asking__echo");
+        plain.ShouldNotContain("asking__trigger-sampling-request");
+        plain.ShouldNotContain("asking__simulate-research-query", Case.Sensitive, "it can only be called as a task");
+    }
+
+    [Fact]
     public async Task The_browsers_server_lists_its_tools_without_a_browser()
     {
         await weir.AddAsync("browser", "@playwright/mcp", "0.0.83", "playwright-mcp", ["--headless"]);

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Weir.Catalog;
 using Weir.Mcp;
 
 namespace Weir.Gateway.Endpoint;
@@ -19,6 +20,11 @@ internal sealed class McpExchange(HttpContext http, McpScope scope, ReadOnlyMemo
     public byte[] Id { get; } = envelope.Id.Of(body.Span).ToArray();
 
     public bool Modern { get; set; }
+
+    public string Era => Eras.Of(Modern);
+
+    /// <summary>The server's name where addresses of user interfaces get it: on the endpoints that show several servers.</summary>
+    public string? UiHost(string instanceName) => Scope.InstanceName is null ? instanceName : null;
 
     /// <summary>The legacy session that it belongs to; null in the modern era.</summary>
     public Session? Session { get; set; }

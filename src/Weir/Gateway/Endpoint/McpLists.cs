@@ -9,8 +9,23 @@ using Weir.Mcp;
 
 namespace Weir.Gateway.Endpoint;
 
-/// <summary>Where the next page begins: behind this item, or, where that is gone, at this place.</summary>
-internal sealed record ListCursor(string After, int Index);
+/// <summary>
+/// The last item of a page, by what lists are in order of. The next page begins with the first item behind it in that order, whether it
+/// is still there or not: when a server is gone, no item of another is left out or listed twice.
+/// </summary>
+/// <param name="Name">The server's own name for it.</param>
+internal sealed record ListCursor(int Priority, Guid InstanceId, string Name)
+{
+    public static ListCursor Of(CatalogItem item) => new(item.Priority, item.InstanceId, item.Name);
+
+    public bool IsBefore(CatalogItem item)
+    {
+        var order = Priority.CompareTo(item.Priority);
+        order = order != 0 ? order : InstanceId.CompareTo(item.InstanceId);
+        // As PostgreSQL's collation "C" does: by bytes of UTF-8.
+        return order != 0 ? order < 0 : Encoding.UTF8.GetBytes(Name).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(item.Name)) < 0;
+    }
+}
 
 /// <summary>
 /// The lists of what an agent may use: one statement says what is permitted, the replica adds the bytes. No server is asked. Cursors are
@@ -47,15 +62,19 @@ internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, 
             return;
         }
 
-        var all = catalog.Items.Where(i => i.Kind == kind).ToArray();
-        var start = cursor is null
-            ? 0
-            : Array.FindIndex(all, i => i.ExposedName == cursor.After) is >= 0 and var index
-                ? index + 1 : Math.Min(cursor.Index, all.Length);
+        var all = Shown(catalog, kind, exchange);
+        var start = cursor is null ? 0 : Array.FindIndex(all, cursor.IsBefore) is >= 0 and var index ? index : all.Length;
         var page = all[start..Math.Min(start + pageSize, all.Length)];
-        var next = start + page.Length < all.Length ? Seal(exchange, new ListCursor(page[^1].ExposedName, start + page.Length)) : null;
+        var next = start + page.Length < all.Length ? Seal(exchange, ListCursor.Of(page[^1])) : null;
         var bytes = await definitions.GetAsync(page, exchange.Aborted);
         await AnswerAsync(exchange, output => Write(output, exchange, member, page, bytes, next));
+    }
+
+    /// <summary>What fits into the lists of the client's era, and its server has for what the client offers.</summary>
+    private static CatalogItem[] Shown(AgentCatalog catalog, string kind, McpExchange exchange)
+    {
+        var (era, offered) = (exchange.Era, exchange.Offered);
+        return [.. catalog.Items.Where(i => i.Kind == kind && i.IsFor(era) && i.IsThereFor(offered))];
     }
 
     private static async Task AnswerAsync(McpExchange exchange, Action<IBufferWriter<byte>> write)
@@ -95,7 +114,7 @@ internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, 
             }
 
             first = false;
-            definition.WriteTo(output, items[i].ExposedName);
+            definition.WriteTo(output, items[i].ExposedName, exchange.UiHost(items[i].InstanceName), exchange.Modern);
         }
 
         output.Write("]"u8);

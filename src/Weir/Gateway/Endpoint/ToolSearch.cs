@@ -40,11 +40,12 @@ internal sealed class ToolSearch(GatewayQueries queries, Definitions definitions
         var limit = arguments.RootElement.TryGetProperty("limit", out var most) && most.ValueKind == JsonValueKind.Number
             && most.TryGetInt32(out var given)
                 ? Math.Clamp(given, 1, MaxLimit) : DefaultLimit;
-        var found = await queries.FindToolsAsync(exchange.Scope.Principal, words, limit, exchange.Aborted);
+        var found = await queries.FindToolsAsync(
+            exchange.Scope.Principal, words, limit, exchange.Era, ClientAbilities.Of(exchange.Offered), exchange.Aborted);
         var items = found.Select(f => new CatalogItem(
             f.InstanceId, f.InstanceName, ItemKinds.Tool, f.Name,
             ExposedNames.Make(f.InstanceName, f.InstanceId, f.Name, config.MaxNameLength), f.Hash, ChatOffline: false)).ToArray();
-        var tools = Describe(items, found, await definitions.GetAsync(items, exchange.Aborted));
+        var tools = Describe(exchange, items, found, await definitions.GetAsync(items, exchange.Aborted));
         await AnswerAsync(exchange, Encoding.UTF8.GetString(tools.Span), tools);
     }
 
@@ -115,7 +116,8 @@ internal sealed class ToolSearch(GatewayQueries queries, Definitions definitions
         }
     }
 
-    private static ReadOnlyMemory<byte> Describe(CatalogItem[] items, IReadOnlyList<GatewayQueries.FoundTool> found, IReadOnlyList<Definition?> definitions)
+    private static ReadOnlyMemory<byte> Describe(
+        McpExchange exchange, CatalogItem[] items, IReadOnlyList<GatewayQueries.FoundTool> found, IReadOnlyList<Definition?> definitions)
     {
         var output = new ArrayBufferWriter<byte>(1024);
         output.Write("{\"tools\":["u8);
@@ -130,7 +132,7 @@ internal sealed class ToolSearch(GatewayQueries queries, Definitions definitions
             output.Write(first ? "{\"status\":"u8 : ",{\"status\":"u8);
             output.Write(JsonSerializer.SerializeToUtf8Bytes(found[i].Status, GatewayJson.Default.String));
             output.Write(",\"tool\":"u8);
-            definition.WriteTo(output, items[i].ExposedName);
+            definition.WriteTo(output, items[i].ExposedName, exchange.UiHost(items[i].InstanceName), exchange.Modern);
             output.Write("}"u8);
             first = false;
         }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using Weir.Catalog;
 using Weir.Identity;
+using Weir.Mcp;
 
 namespace Weir.Gateway.Names;
 
@@ -9,7 +10,22 @@ namespace Weir.Gateway.Names;
 /// <param name="Kind">One of <see cref="ItemKinds"/>.</param>
 /// <param name="Name">The server's own name for it.</param>
 /// <param name="ExposedName">What the agent sees: the same on <c>/mcp/{instance}</c>.</param>
-internal sealed record CatalogItem(Guid InstanceId, string InstanceName, string Kind, string Name, string ExposedName, byte[] Hash, bool ChatOffline);
+internal sealed record CatalogItem(Guid InstanceId, string InstanceName, string Kind, string Name, string ExposedName, byte[] Hash, bool ChatOffline)
+{
+    /// <summary>The eras of the clients whose lists it fits into; see <see cref="ItemShape"/>.</summary>
+    public IReadOnlyList<string> Eras { get; init; } = ItemShape.Fits.Eras;
+
+    /// <summary>What a client must offer to servers for its server to have it; see <see cref="ClientAbilities"/>.</summary>
+    public IReadOnlyList<string> Needs { get; init; } = [];
+
+    /// <summary>Its server's: the order of lists is priority, server's id, name.</summary>
+    public int Priority { get; init; }
+
+    public bool IsFor(string era) => ReferenceEquals(Eras, ItemShape.Fits.Eras) || Eras.Contains(era, StringComparer.Ordinal);
+
+    /// <summary>Whether the server has it for a client that offers this.</summary>
+    public bool IsThereFor(ClientCapabilities offered) => Needs.Count == 0 || !Needs.Except(ClientAbilities.Of(offered), StringComparer.Ordinal).Any();
+}
 
 /// <summary>One server that the agent is granted, whatever its state.</summary>
 /// <param name="Share">Who shares what runs there: <c>instance</c>, <c>credential</c> or <c>session</c>.</param>
@@ -86,7 +102,12 @@ internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength)
             r.Item!,
             exposeAll ? Expose(r) : r.Item!,
             r.Hash!,
-            r.ChatOffline));
+            r.ChatOffline)
+        {
+            Eras = r.Eras ?? ItemShape.Fits.Eras,
+            Needs = r.Needs ?? [],
+            Priority = r.Priority!.Value,
+        });
         return new AgentCatalog(agent.OrganizationId, agent.AgentId, agent.AgentName, agent.MaxConnections!.Value, [.. instances], [.. items]);
     }
 

@@ -1,4 +1,3 @@
-using System.Text;
 using Weir.Catalog;
 using Weir.Mcp;
 
@@ -20,13 +19,13 @@ internal sealed class CallTargets(AgentCatalogs catalogs, Definitions definition
     public async ValueTask<(AgentCatalog Catalog, CallTarget? Target)> ResolveAsync(GovernedCall call, CancellationToken ct)
     {
         var catalog = catalogs.Find(call.Principal, call.InstanceName);
-        if (catalog is not null && await FindAsync(catalog, call, ct) is { } known)
+        if (catalog is not null && Find(catalog, call) is { } known)
         {
             return (catalog, known);
         }
 
         catalog = await catalogs.LoadAsync(call.Principal, call.InstanceName, ct);
-        return (catalog, await FindAsync(catalog, call, ct));
+        return (catalog, Find(catalog, call));
     }
 
     /// <summary>The arguments that a modern request for this target repeats in headers.</summary>
@@ -34,11 +33,13 @@ internal sealed class CallTargets(AgentCatalogs catalogs, Definitions definition
         target?.Known is { Kind: ItemKinds.Tool } tool && (await definitions.GetAsync([tool], ct))[0] is { } definition
             ? definition.ParamHeaders : ParamHeaders.None;
 
-    private async ValueTask<CallTarget?> FindAsync(AgentCatalog catalog, GovernedCall call, CancellationToken ct)
+    /// <summary>What its server has only for clients that offer more is unknown to this one.</summary>
+    private static CallTarget? Find(AgentCatalog catalog, GovernedCall call)
     {
         if (call.Kind != CallKinds.Resource)
         {
             return catalog.Find(call.Kind == CallKinds.Prompt ? ItemKinds.Prompt : ItemKinds.Tool, call.ExposedName) is { } item
+                && item.IsThereFor(call.Offered)
                 ? new CallTarget(item.InstanceId, item.InstanceName, item.Name, item)
                 : null;
         }
@@ -48,23 +49,6 @@ internal sealed class CallTargets(AgentCatalogs catalogs, Definitions definition
             return catalog.Instances is [var only] ? new CallTarget(only.Id, only.Name, call.ExposedName) : null;
         }
 
-        return ResourceUris.IsKept(call.ExposedName) ? await FindOwnerAsync(catalog, call.ExposedName, ct) : ResourceUris.Split(catalog, call.ExposedName);
-    }
-
-    /// <summary>The URI of a user interface is kept as it is, so its server is the one whose pinned tool names it.</summary>
-    private async ValueTask<CallTarget?> FindOwnerAsync(AgentCatalog catalog, string uri, CancellationToken ct)
-    {
-        var tools = catalog.Items.Where(i => i.Kind == ItemKinds.Tool).ToArray();
-        var known = await definitions.GetAsync(tools, ct);
-        var quoted = Encoding.UTF8.GetBytes($"\"{uri}\"");
-        for (var i = 0; i < tools.Length; i++)
-        {
-            if (known[i]?.Holds(quoted) == true)
-            {
-                return new CallTarget(tools[i].InstanceId, tools[i].InstanceName, uri);
-            }
-        }
-
-        return null;
+        return ResourceUris.Split(catalog, call.ExposedName);
     }
 }

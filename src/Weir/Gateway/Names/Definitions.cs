@@ -1,67 +1,60 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Collections.Concurrent;
-using System.Text;
 using System.Text.Json;
 using Weir.Catalog;
 using Weir.Mcp;
 
 namespace Weir.Gateway.Names;
 
-/// <summary>A definition's bytes, kept in two halves around the value of its name or URI, so that a list only pastes.</summary>
-internal sealed record Definition(byte[] BeforeName, byte[] AfterName)
+/// <summary>A definition as clients are shown it, in pieces around the values that Weir replaces, so that a list only pastes.</summary>
+internal sealed class Definition
 {
-    /// <param name="nameMember"><c>name</c>, <c>uri</c> or <c>uriTemplate</c>.</param>
-    public static Definition Parse(string json, string nameMember = "name")
+    private readonly ShownDefinition _legacy;
+    private readonly ShownDefinition _modern;
+
+    private Definition(ShownDefinition legacy, ShownDefinition modern, IReadOnlyList<ParamHeader> paramHeaders)
     {
-        var raw = Encoding.UTF8.GetBytes(json);
-        var reader = new Utf8JsonReader(raw);
-        reader.Read();
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-        {
-            var isName = reader.ValueTextEquals(nameMember);
-            reader.Read();
-            if (isName)
-            {
-                return new Definition(raw[..(int)reader.TokenStartIndex], raw[(int)reader.BytesConsumed..]);
-            }
-
-            reader.Skip();
-        }
-
-        throw new JsonException($"A definition without a {nameMember}.");
+        (_legacy, _modern, ParamHeaders) = (legacy, modern, paramHeaders);
+        Bytes = legacy.Bytes + (ReferenceEquals(legacy, modern) ? 0 : modern.Bytes);
     }
 
     /// <summary>The arguments that a modern request of this tool repeats in headers.</summary>
-    public IReadOnlyList<ParamHeader> ParamHeaders { get; } = ReadParamHeaders(BeforeName, AfterName);
+    public IReadOnlyList<ParamHeader> ParamHeaders { get; }
 
-    /// <summary>Whether these bytes stand somewhere in it.</summary>
-    public bool Holds(ReadOnlySpan<byte> bytes) => BeforeName.AsSpan().IndexOf(bytes) >= 0 || AfterName.AsSpan().IndexOf(bytes) >= 0;
+    public int Bytes { get; }
 
-    /// <summary>The server's own bytes around its own name.</summary>
+    /// <param name="kind">One of <see cref="ItemKinds"/>.</param>
+    public static Definition Parse(string json, string kind)
+    {
+        var list = ListedKind.Of(kind);
+        var modern = ItemShape.Shown(kind, json, modern: true);
+        var legacy = ItemShape.Shown(kind, json, modern: false);
+        var shown = ShownDefinition.Parse(modern, list);
+        return new Definition(legacy.AsSpan().SequenceEqual(modern) ? shown : ShownDefinition.Parse(legacy, list), shown, ReadParamHeaders(modern));
+    }
+
+    /// <summary>The definition by its server's own name, for what is not a client of either era.</summary>
     public byte[] WithName(string name)
     {
-        var output = new ArrayBufferWriter<byte>(BeforeName.Length + AfterName.Length + name.Length + 2);
-        WriteTo(output, name);
+        var output = new ArrayBufferWriter<byte>(_modern.Bytes + name.Length + 2);
+        _modern.WriteTo(output, name, uiHost: null);
         return output.WrittenSpan.ToArray();
     }
 
-    public void WriteTo(IBufferWriter<byte> output, string exposedName)
-    {
-        output.Write(BeforeName);
-        output.Write(JsonSerializer.SerializeToUtf8Bytes(exposedName, GatewayJson.Default.String));
-        output.Write(AfterName);
-    }
+    /// <param name="uiHost">The server's name where addresses of user interfaces get it; null where they stay as they are.</param>
+    public void WriteTo(IBufferWriter<byte> output, string exposedName, string? uiHost, bool modern) =>
+        (modern ? _modern : _legacy).WriteTo(output, exposedName, uiHost);
 
     /// <summary>Few tools have any; those that have invalid ones are not in the catalog.</summary>
-    private static IReadOnlyList<ParamHeader> ReadParamHeaders(byte[] before, byte[] after)
+    private static IReadOnlyList<ParamHeader> ReadParamHeaders(byte[] json)
     {
-        if (before.AsSpan().IndexOf("x-mcp-header"u8) < 0 && after.AsSpan().IndexOf("x-mcp-header"u8) < 0)
+        if (json.AsSpan().IndexOf("x-mcp-header"u8) < 0)
         {
             return Mcp.ParamHeaders.None;
         }
 
-        var definition = JsonElement.Parse([.. before, .. "\"\""u8, .. after]);
+        var definition = JsonElement.Parse(json, new JsonDocumentOptions { MaxDepth = 128 });
         return (definition.TryGetProperty("inputSchema", out var schema) ? Mcp.ParamHeaders.Read(schema) : null) ?? Mcp.ParamHeaders.None;
     }
 }
@@ -90,8 +83,8 @@ internal sealed class Definitions(GatewayQueries queries)
 
             foreach (var row in await queries.DefinitionsAsync(missing, ct))
             {
-                var definition = Definition.Parse(row.Definition, ListedKind.Of(row.Kind).NameMember);
-                Interlocked.Add(ref _bytes, definition.BeforeName.Length + definition.AfterName.Length);
+                var definition = Definition.Parse(row.Definition, row.Kind);
+                Interlocked.Add(ref _bytes, definition.Bytes);
                 _kept[KeyOf(row.InstanceId, row.Kind, row.Name, row.Hash)] = definition;
             }
         }

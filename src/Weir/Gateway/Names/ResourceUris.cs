@@ -6,19 +6,21 @@ using Weir.Mcp;
 namespace Weir.Gateway.Names;
 
 /// <summary>
-/// Maps the URIs of results on <c>/mcp</c>: <c>weir://{instance}/</c> in front of <c>resource_link.uri</c>, <c>resource.uri</c> and
-/// <c>contents[].uri</c>, the original unescaped behind it. <c>ui://</c> is kept: hosts know it by its scheme.
+/// Maps URIs between a server and <c>/mcp</c>, where several servers may have the same: <c>weir://{instance}/</c> stands in front of
+/// the original, unescaped. Addresses of user interfaces keep their scheme, by which hosts know them, and get the server as their
+/// host: <c>ui://x</c> becomes <c>ui://{instance}/x</c>. See docs/decisions/0016-addresses-of-user-interfaces-name-their-server.md.
 /// </summary>
 internal static class ResourceUris
 {
     private static readonly SearchValues<char> SchemeCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+.-");
 
+    private const string Scheme = "weir://";
+    private const string UiScheme = "ui://";
+
     /// <summary>Most results hold no URI at all; those are passed on without being parsed again.</summary>
     public static bool MayHold(ReadOnlySpan<byte> result, string method) =>
-        method == Methods.ResourcesRead || result.IndexOf("\"resource"u8) >= 0 || result.IndexOf("\\u"u8) >= 0;
-
-    public static string Prefix(string instanceName) => $"weir://{instanceName}/";
+        method == Methods.ResourcesRead || result.IndexOf("\"resource"u8) >= 0 || result.IndexOf("\\u"u8) >= 0 || result.IndexOf("ui:"u8) >= 0;
 
     /// <summary>As <c>weir.is_uri</c>: it begins with a scheme.</summary>
     public static bool IsUri(string item)
@@ -27,24 +29,33 @@ internal static class ResourceUris
         return colon > 0 && char.IsAsciiLetter(item[0]) && item.AsSpan(0, colon).IndexOfAnyExcept(SchemeCharacters) < 0;
     }
 
-    /// <summary>User interfaces: hosts know them by this scheme, so it is not hidden behind another.</summary>
-    public static bool IsKept(string uri) => uri.StartsWith("ui://", StringComparison.OrdinalIgnoreCase);
+    public static bool IsUi(string uri) => uri.StartsWith(UiScheme, StringComparison.OrdinalIgnoreCase);
 
-    public static string Map(string instanceName, string uri) => IsKept(uri) ? uri : Prefix(instanceName) + uri;
+    /// <summary>
+    /// Whether a member of a tool's or result's <c>_meta</c> holds the address of a user interface: <c>ui.resourceUri</c>, and the flat keys
+    /// that hosts used before it.
+    /// </summary>
+    /// <param name="isUi">Whether the member is one of <c>_meta.ui</c>.</param>
+    public static bool IsAddress(string? member, bool isUi) => isUi ? member == "resourceUri" : member is "ui/resourceUri" or "openai/outputTemplate";
+
+    public static string Map(string instanceName, string uri) =>
+        IsUi(uri) ? $"{uri[..UiScheme.Length]}{instanceName}/{uri[UiScheme.Length..]}" : $"{Scheme}{instanceName}/{uri}";
 
     /// <summary>The server and its own URI behind one of <c>/mcp</c>'s; null where it names no server of the agent's.</summary>
     public static CallTarget? Split(AgentCatalog catalog, string exposed)
     {
-        const string Scheme = "weir://";
-        var end = exposed.StartsWith(Scheme, StringComparison.Ordinal) ? exposed.IndexOf('/', Scheme.Length) : -1;
-        if (end < 0 || end == exposed.Length - 1)
+        var isUi = IsUi(exposed);
+        var start = isUi ? UiScheme.Length : Scheme.Length;
+        var end = isUi || exposed.StartsWith(Scheme, StringComparison.Ordinal) ? exposed.IndexOf('/', start) : -1;
+        if (end < 0 || (end == exposed.Length - 1 && !isUi))
         {
             return null;
         }
 
-        var name = exposed[Scheme.Length..end];
+        var name = exposed[start..end];
+        var own = exposed[(end + 1)..];
         return catalog.Instances.FirstOrDefault(i => string.Equals(i.Name, name, StringComparison.Ordinal)) is { } instance
-            ? new CallTarget(instance.Id, instance.Name, exposed[(end + 1)..])
+            ? new CallTarget(instance.Id, instance.Name, isUi ? exposed[..start] + own : own)
             : null;
     }
 
@@ -56,6 +67,12 @@ internal static class ResourceUris
         output.WriteStartObject();
         foreach (var member in document.RootElement.EnumerateObject())
         {
+            if (member.NameEquals("_meta"u8) && member.Value.ValueKind == JsonValueKind.Object)
+            {
+                WriteMeta(output, member, instanceName, isUi: false);
+                continue;
+            }
+
             if (member.Value.ValueKind != JsonValueKind.Array || !HoldsUris(method, member.Name))
             {
                 WriteRaw(output, member);
@@ -112,6 +129,28 @@ internal static class ResourceUris
     {
         output.WritePropertyName(member.Name);
         output.WriteRawValue(JsonMarshal.GetRawUtf8Value(member.Value), skipInputValidation: true);
+    }
+
+    private static void WriteMeta(Utf8JsonWriter output, JsonProperty meta, string instanceName, bool isUi)
+    {
+        output.WriteStartObject(meta.Name);
+        foreach (var member in meta.Value.EnumerateObject())
+        {
+            if (!isUi && member.NameEquals("ui"u8) && member.Value.ValueKind == JsonValueKind.Object)
+            {
+                WriteMeta(output, member, instanceName, isUi: true);
+            }
+            else if (IsAddress(member.Name, isUi) && member.Value.ValueKind == JsonValueKind.String && member.Value.GetString() is { } uri && IsUi(uri))
+            {
+                output.WriteString(member.Name, Map(instanceName, uri));
+            }
+            else
+            {
+                WriteRaw(output, member);
+            }
+        }
+
+        output.WriteEndObject();
     }
 
     private static void WriteBlock(Utf8JsonWriter output, JsonElement block, string instanceName)

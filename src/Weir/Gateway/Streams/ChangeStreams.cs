@@ -271,7 +271,8 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
         foreach (var item in catalog.Items)
         {
             prints[item.Kind == ItemKinds.Template ? ItemKinds.Resource : item.Kind]
-                .Append(item.ExposedName).Append(' ').Append(Convert.ToHexString(item.Hash)).Append('\n');
+                .Append(item.ExposedName).Append(' ').Append(Convert.ToHexString(item.Hash)).Append(' ').AppendJoin(',', item.Eras)
+                .Append(' ').AppendJoin(',', item.Needs).Append('\n');
         }
 
         return prints.ToDictionary(p => p.Key, p => p.Value.ToString(), StringComparer.Ordinal);
