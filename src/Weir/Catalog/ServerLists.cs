@@ -14,44 +14,76 @@ internal sealed class ServerLists(UpstreamClient client)
     /// <summary>A server that never ends its list is cut off here.</summary>
     private const int MaxPages = 100;
     private const int MaxItems = 5000;
-    private const int MaxCharacters = 16 * 1024 * 1024;
+    private const int MaxBytes = 16 * 1024 * 1024;
+
+    /// <summary>So many pages without an item, one after another, end a list.</summary>
+    private const int MaxEmptyPages = 10;
 
     /// <summary>As deep as any message of a server is read.</summary>
     private const int MaxDepth = 128;
 
+    /// <summary>
+    /// The list ends where the server names no next cursor. It also ends, and what came is kept, where the pages do not advance: at a
+    /// cursor that was sent before, at a page that holds only what is known already, and after ten empty pages.
+    /// </summary>
     /// <exception cref="UpstreamException">The server refused, broke the protocol, or announced more than 5,000 items, 100 pages or 16 MiB.</exception>
     public async Task<ServerList> ListAsync(UpstreamSession session, ListedKind kind, CancellationToken ct)
     {
         var items = new List<JsonElement>();
+        var known = new HashSet<string>(StringComparer.Ordinal);
+        var cursors = new HashSet<string>(StringComparer.Ordinal);
         TimeSpan? ttl = null;
         string? cursor = null;
-        var characters = 0L;
-        for (var page = 0; page < MaxPages; page++)
+        var (bytes, emptyPages) = (0L, 0);
+        for (var page = 0; page < MaxPages && items.Count <= MaxItems && bytes <= MaxBytes; page++)
         {
-            if (await AskAsync(session, kind, cursor, ct) is not { } result)
+            if (await AskAsync(session, kind, cursor, ct) is not { } answer)
             {
                 return new ServerList([], ttl);
             }
 
-            if (result.ValueKind != JsonValueKind.Object || !result.TryGetProperty(kind.Member, out var list) || list.ValueKind != JsonValueKind.Array)
+            bytes += answer.Bytes;
+            var listed = ItemsOf(kind, answer.Result);
+            var isNew = listed.Count(item => known.Add(KeyOf(kind, item))) > 0;
+            items.AddRange(isNew ? listed : []);
+            ttl = Shorter(ttl, TtlOf(answer.Result));
+            emptyPages = listed.Count == 0 ? emptyPages + 1 : 0;
+            cursor = NextCursorOf(answer.Result);
+            var advances = emptyPages > 0 ? emptyPages < MaxEmptyPages : isNew;
+            if (cursor is null || !cursors.Add(cursor) || !advances)
             {
-                throw new UpstreamException(UpstreamFailure.Nonsense, $"The server's answer to {kind.Method} holds no {kind.Member}.");
-            }
-
-            items.AddRange(list.EnumerateArray());
-            characters += list.GetRawText().Length;
-            ttl = Shorter(ttl, TtlOf(result));
-            cursor = result.TryGetProperty("nextCursor", out var next) && next.ValueKind == JsonValueKind.String ? next.GetString() : null;
-            if (cursor is null || items.Count > MaxItems || characters > MaxCharacters)
-            {
-                break;
+                return items.Count <= MaxItems && bytes <= MaxBytes ? new ServerList(items, ttl) : throw TooMuch(kind);
             }
         }
 
-        return items.Count <= MaxItems && characters <= MaxCharacters && cursor is null
-            ? new ServerList(items, ttl)
-            : throw new UpstreamException(UpstreamFailure.TooLarge,
-                $"The server announces more than {MaxItems} {kind.Member}, more than {MaxPages} pages of them, or more than 16 MiB.");
+        throw TooMuch(kind);
+    }
+
+    private static UpstreamException TooMuch(ListedKind kind) => new(UpstreamFailure.TooLarge,
+        $"The server announces more than {MaxItems} {kind.Member}, more than {MaxPages} pages of them, or more than 16 MiB.");
+
+    private static IReadOnlyList<JsonElement> ItemsOf(ListedKind kind, JsonElement result) =>
+        result.ValueKind == JsonValueKind.Object && result.TryGetProperty(kind.Member, out var list) && list.ValueKind == JsonValueKind.Array
+            ? [.. list.EnumerateArray()]
+            : throw new UpstreamException(UpstreamFailure.Nonsense, $"The server's answer to {kind.Method} holds no {kind.Member}.");
+
+    /// <summary>What tells an item from the others of its list: its name, or all of an item that has none.</summary>
+    private static string KeyOf(ListedKind kind, JsonElement item) =>
+        item.ValueKind == JsonValueKind.Object && item.TryGetProperty(kind.NameMember, out var name) && name.ValueKind == JsonValueKind.String
+            ? name.GetRawText() : item.GetRawText();
+
+    /// <summary>Null at the end of the list. An empty cursor, null, and what is no text name no page.</summary>
+    private static string? NextCursorOf(JsonElement result)
+    {
+        try
+        {
+            return result.TryGetProperty("nextCursor", out var next) && next.ValueKind == JsonValueKind.String && next.GetString() is { Length: > 0 } text
+                ? text : null;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new UpstreamException(UpstreamFailure.Nonsense, "The server's cursor holds half of a surrogate pair.", e);
+        }
     }
 
     public static TimeSpan? Shorter(TimeSpan? one, TimeSpan? other) => other is null || one < other ? one : other;
@@ -61,8 +93,8 @@ internal sealed class ServerLists(UpstreamClient client)
             ? TimeSpan.FromMilliseconds(Math.Min(milliseconds, TimeSpan.FromDays(1).TotalMilliseconds))
             : null;
 
-    /// <summary>The result of one page; null where the server has no such list.</summary>
-    private async Task<JsonElement?> AskAsync(UpstreamSession session, ListedKind kind, string? cursor, CancellationToken ct)
+    /// <summary>The result of one page and the size of its message; null where the server has no such list.</summary>
+    private async Task<(JsonElement Result, int Bytes)?> AskAsync(UpstreamSession session, ListedKind kind, string? cursor, CancellationToken ct)
     {
         var id = session.NextId();
         var body = RpcBody.Build(id, kind.Method, json =>
@@ -97,7 +129,8 @@ internal sealed class ServerLists(UpstreamClient client)
 
             if (message.Outline.Result.Exists)
             {
-                return JsonElement.Parse(message.Outline.Result.Of(message.Bytes.Span), new JsonDocumentOptions { MaxDepth = MaxDepth });
+                var result = JsonElement.Parse(message.Outline.Result.Of(message.Bytes.Span), new JsonDocumentOptions { MaxDepth = MaxDepth });
+                return (result, message.Bytes.Length);
             }
 
             return kind.IsOptional && cursor is null && message.Outline.ErrorCode == RpcCodes.MethodNotFound

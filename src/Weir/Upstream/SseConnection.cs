@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Net.ServerSentEvents;
 using System.Text;
 using System.Text.Json;
 using System.Threading.Channels;
@@ -36,29 +35,42 @@ internal sealed class SseConnection : IDisposable
     /// <exception cref="UpstreamException">Its endpoint is of another origin, or no address.</exception>
     public static async Task<SseConnection?> OpenAsync(HttpResponseMessage response, Uri url, int maxBytes, CancellationToken ct)
     {
-        if (response.Content.Headers.ContentType?.MediaType != "text/event-stream")
+        if (!UpstreamExchange.IsEventStream(response))
         {
             return null;
         }
 
-        var stream = new CappedStream(await response.Content.ReadAsStreamAsync(ct), maxBytes);
-        var events = SseParser.Create(stream, static (type, data) => (Type: type, Data: data.ToArray()))
-            .EnumerateAsync(CancellationToken.None).GetAsyncEnumerator(CancellationToken.None);
+        var events = new SseReader(await response.Content.ReadAsStreamAsync(ct), maxBytes);
         await using var stop = ct.Register(static r => ((HttpResponseMessage)r!).Dispose(), response);
-        if (!await events.MoveNextAsync() || events.Current.Data.Type != "endpoint")
+        if (await ReadEndpointAsync(events) is not { } address)
         {
             return null;
         }
 
-        if (!Uri.TryCreate(url, Encoding.UTF8.GetString(events.Current.Data.Data), out var endpoint)
+        if (!Uri.TryCreate(url, address, out var endpoint)
             || endpoint.GetLeftPart(UriPartial.Authority) != url.GetLeftPart(UriPartial.Authority))
         {
             throw new UpstreamException(UpstreamFailure.Nonsense, "The server names an address of another origin to post to.");
         }
 
+        events.IsEndless = true;
         var connection = new SseConnection(response, endpoint);
-        _ = connection.ReadAsync(events, stream, maxBytes);
+        _ = connection.ReadAsync(events);
         return connection;
+    }
+
+    /// <summary>Where to post; null where the stream ends, or begins with a message, and so is not this transport's.</summary>
+    private static async Task<string?> ReadEndpointAsync(SseReader events)
+    {
+        while (await events.ReadAsync(CancellationToken.None) is { } current)
+        {
+            if (current.Type is "endpoint" or SseReader.Message)
+            {
+                return current.Type == "endpoint" ? Encoding.UTF8.GetString(current.Data) : null;
+            }
+        }
+
+        return null;
     }
 
     /// <summary>What the server says to the request of this id; to be asked for before it is posted.</summary>
@@ -97,21 +109,20 @@ internal sealed class SseConnection : IDisposable
         _response.Dispose();
     }
 
-    private async Task ReadAsync(IAsyncEnumerator<SseItem<(string Type, byte[] Data)>> events, CappedStream stream, int maxBytes)
+    private async Task ReadAsync(SseReader events)
     {
         try
         {
-            while (await events.MoveNextAsync())
+            while (await events.ReadAsync(CancellationToken.None) is { } current)
             {
-                stream.Allow(maxBytes);
-                if (events.Current.Data is { Type: "message", Data.Length: > 0 } current)
+                if (current is { Type: SseReader.Message, Data.Length: > 0 })
                 {
                     Deliver(current.Data);
                 }
             }
         }
         catch (Exception e) when (e is HttpRequestException or IOException or ObjectDisposedException
-            or UpstreamException or JsonException or OperationCanceledException)
+            or UpstreamException or JsonException or InvalidOperationException or OperationCanceledException)
         {
             // The stream broke, or sent what is no message: nothing of it can be trusted any more.
         }

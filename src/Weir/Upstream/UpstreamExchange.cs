@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Threading.Channels;
@@ -35,6 +34,9 @@ internal sealed class UpstreamExchange : IDisposable
     public static UpstreamExchange Of(ChannelReader<byte[]> stream, Action done, int maxBytes) => new(new HttpResponseMessage(), maxBytes, stream, done);
 
     public bool IsJson => string.Equals(_response.Content.Headers.ContentType?.MediaType, "application/json", StringComparison.OrdinalIgnoreCase);
+
+    public static bool IsEventStream(HttpResponseMessage response) =>
+        string.Equals(response.Content.Headers.ContentType?.MediaType, "text/event-stream", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>The raw response, for a transport that goes on reading it by itself.</summary>
     public HttpResponseMessage Response => _response;
@@ -97,18 +99,13 @@ internal sealed class UpstreamExchange : IDisposable
             yield break;
         }
 
-        if (!string.Equals(type, "text/event-stream", StringComparison.OrdinalIgnoreCase))
+        if (!IsEventStream(_response))
         {
             throw Nonsense($"The server answered {Status} with {type ?? "no content type"}.");
         }
 
         await foreach (var data in EventsAsync(isEndless: id is null, ct))
         {
-            if (data.Length == 0)
-            {
-                continue;
-            }
-
             var message = Parse(data, id);
             yield return message;
             if (message.Outline.Kind == MessageKind.Response && id is not null)
@@ -157,33 +154,36 @@ internal sealed class UpstreamExchange : IDisposable
         _response.Dispose();
     }
 
+    /// <summary>The data of the events that carry messages; events of other types are skipped.</summary>
     private async IAsyncEnumerable<byte[]> EventsAsync(bool isEndless, [EnumeratorCancellation] CancellationToken ct)
     {
-        await using var stream = new CappedStream(await _response.Content.ReadAsStreamAsync(ct), _maxBytes);
-        var parser = SseParser.Create(stream, static (_, data) => data.ToArray());
-        var events = parser.EnumerateAsync(ct).GetAsyncEnumerator(ct);
+        await using var events = new SseReader(await _response.Content.ReadAsStreamAsync(ct), _maxBytes) { IsEndless = isEndless };
         while (true)
         {
+            SseEvent? next;
             try
             {
-                if (!await events.MoveNextAsync())
-                {
-                    yield break;
-                }
+                next = await events.ReadAsync(ct);
             }
             catch (Exception e) when (e is HttpRequestException or IOException)
             {
                 throw new UpstreamException(UpstreamFailure.Unreachable, "The connection to the server broke.", e);
             }
-
-            LastEventId = parser.LastEventId.Length > 0 ? parser.LastEventId : null;
-            RetryAfter = parser.ReconnectionInterval == Timeout.InfiniteTimeSpan ? null : parser.ReconnectionInterval;
-            if (isEndless)
+            finally
             {
-                stream.Allow(_maxBytes);
+                LastEventId = events.LastEventId;
+                RetryAfter = events.Retry;
             }
 
-            yield return events.Current.Data;
+            if (next is not { } current)
+            {
+                yield break;
+            }
+
+            if (current is { Type: SseReader.Message, Data.Length: > 0 })
+            {
+                yield return current.Data;
+            }
         }
     }
 
