@@ -30,7 +30,7 @@ internal sealed class BareForwarder(UpstreamTarget target, UpstreamSessions sess
         builder.Logging.ClearProviders();
         await using var app = builder.Build();
         using var egress = new EgressHttp(new EgressPolicy([server.Authority]));
-        var upstream = new UpstreamClient(new UpstreamTransport(egress, 16 * 1024 * 1024), TimeProvider.System);
+        var upstream = new UpstreamClient(new UpstreamTransport(egress, 16 * 1024 * 1024, TimeProvider.System), TimeProvider.System);
         var forwarder = new BareForwarder(new UpstreamTarget(Guid.Empty, "bench", server, NodeKey: null), new UpstreamSessions(upstream, TimeProvider.System), upstream);
         app.Run(forwarder.ForwardAsync);
         await app.RunAsync();

@@ -192,6 +192,12 @@ begin
            or exists (select from weir.instance_moves m where m.from_status = i.status and m.to_status = 'failed'))
       -- a node that could not be asked to restart it has said nothing of the server
       and not (v_operation.action = 'restart' and p_error_code is not distinct from 'node_unreachable');
+  else
+    -- while a remote server is tried again its instance says why; when it runs after all that is cleared
+    update public.mcp_server_instances i
+    set last_error_code = weir.cut(p_error_code, 100), last_error = weir.cut(p_error, 2000)
+    where p_outcome = 'retry' and i.id = v_operation.instance_id and i.generation = v_operation.generation
+      and i.status in ('deploying', 'updating') and i.url is not null;
   end if;
   perform weir.record_event('lifecycle', v_operation.organization_id, p_instance_id => v_operation.instance_id,
                             p_item => v_operation.action, p_detail => coalesce(p_error_code, p_outcome),

@@ -142,23 +142,12 @@ internal static class WeirHost
     }
 
     /// <summary>A remote server runs when it opens a session and lists what it has.</summary>
-    private static RemoteHandshake HandshakeOf(IServiceProvider services) => async (server, ct) =>
-    {
-        try
-        {
-            await services.GetRequiredService<CatalogRefresh>().ListAsync(
-                new UpstreamTarget(server.InstanceId, server.Name, server.Endpoint, NodeKey: null), ct);
-        }
-        catch (UpstreamException e)
-        {
-            throw new WeirException(ErrorCode.UpstreamFailed, e.Message, inner: e);
-        }
-    };
-
+    private static RemoteHandshake HandshakeOf(IServiceProvider services) => (server, ct) =>
+        services.GetRequiredService<CatalogRefresh>().ListAsync(new UpstreamTarget(server.InstanceId, server.Name, server.Endpoint, NodeKey: null), ct);
 
     private static void AddGateway(IServiceCollection services, WeirConfig config, Guid replicaId, TimeProvider time)
     {
-        services.AddSingleton(s => new UpstreamClient(new UpstreamTransport(s.GetRequiredService<EgressHttp>(), config.Mcp.MaxResponseBytes), time));
+        services.AddSingleton(s => new UpstreamClient(new UpstreamTransport(s.GetRequiredService<EgressHttp>(), config.Mcp.MaxResponseBytes, time), time));
         services.AddSingleton<UpstreamSessions>();
         services.AddHostedService<UpstreamSweep>();
         services.AddSingleton<CatalogQueries>();

@@ -142,7 +142,7 @@ internal sealed class CatalogRefresh(
     }
 
     private static UpstreamException TooSlow(Exception e) =>
-        new(UpstreamFailure.Unreachable, $"The server did not list what it has within {Deadline.TotalSeconds:0} s.", e);
+        new(UpstreamFailure.Unreachable, $"The server did not list what it has within {Deadline.TotalSeconds:0} s.", e) { Cause = FailureCause.TimedOut };
 
     private async Task StartDueAsync(CancellationToken ct)
     {

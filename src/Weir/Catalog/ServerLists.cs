@@ -44,7 +44,12 @@ internal sealed class ServerLists(UpstreamClient client)
 
             bytes += answer.Bytes;
             var listed = ItemsOf(kind, answer.Result);
-            var isNew = listed.Count(item => known.Add(KeyOf(kind, item))) > 0;
+            var isNew = false;
+            foreach (var item in listed)
+            {
+                isNew |= known.Add(KeyOf(kind, item));
+            }
+
             items.AddRange(isNew ? listed : []);
             ttl = Shorter(ttl, TtlOf(answer.Result));
             emptyPages = listed.Count == 0 ? emptyPages + 1 : 0;
@@ -135,7 +140,10 @@ internal sealed class ServerLists(UpstreamClient client)
 
             return kind.IsOptional && cursor is null && message.Outline.ErrorCode == RpcCodes.MethodNotFound
                 ? null
-                : throw new UpstreamException(UpstreamFailure.Nonsense, $"The server refused {kind.Method} (code {message.Outline.ErrorCode}).");
+                : throw new UpstreamException(UpstreamFailure.Nonsense, $"The server refused {kind.Method} with the error code {message.Outline.ErrorCode}.")
+                {
+                    Cause = FailureCause.RequestRefused,
+                };
         }
 
         throw new UpstreamException(UpstreamFailure.Nonsense, $"The server ended its answer to {kind.Method} without a response.");

@@ -10,28 +10,48 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
 
     public string Outcome { get; } = outcome;
 
-    public static CallFailedException Unreachable(string instance, string why) =>
-        new(ErrorCode.InstanceUnavailable, Outcomes.UpstreamError, $"The server '{instance}' {why}.");
+    /// <summary>Why, for programs; null where no server is at fault.</summary>
+    public FailureCause? Cause { get; init; }
+
+    /// <summary>How long a retry is of no use, where that is known.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    public static CallFailedException Unreachable(string instance, string why, FailureCause cause = FailureCause.NoEndpoint) =>
+        new(ErrorCode.InstanceUnavailable, Outcomes.UpstreamError, $"The server '{instance}' {why}.") { Cause = cause };
 
     public static CallFailedException Busy(string instance) =>
-        new(ErrorCode.InstanceUnavailable, Outcomes.UpstreamError, $"The server '{instance}' has as many calls in flight as it may have.");
+        new(ErrorCode.InstanceUnavailable, Outcomes.UpstreamError, $"The server '{instance}' has as many calls in flight as it may have.")
+        {
+            Cause = FailureCause.TooManyCalls,
+        };
 
     public static CallFailedException Broken(string instance, TimeSpan pause) =>
         new(ErrorCode.InstanceUnavailable, Outcomes.UpstreamError,
-            $"The server '{instance}' has failed repeatedly and is left alone for {Math.Ceiling(pause.TotalSeconds):0} s.");
+            $"The server '{instance}' has failed repeatedly and is left alone for {Math.Ceiling(pause.TotalSeconds):0} s.")
+        {
+            Cause = FailureCause.CircuitOpen,
+            RetryAfter = pause,
+        };
 
     public static CallFailedException TimedOut(string instance, TimeSpan deadline) =>
         new(ErrorCode.UpstreamTimeout, Outcomes.Timeout,
-            $"The server '{instance}' did not answer within {deadline.TotalSeconds:0.#} s. It may still have done what was asked.");
+            $"The server '{instance}' did not answer within {deadline.TotalSeconds:0.#} s. It may still have done what was asked.")
+        {
+            Cause = FailureCause.TimedOut,
+        };
 
-    public static CallFailedException Of(string instance, UpstreamException e) => e.Failure switch
+    public static CallFailedException Of(string instance, UpstreamException e)
     {
-        UpstreamFailure.Unreachable => new(ErrorCode.InstanceUnavailable, Outcomes.UpstreamError,
-            $"The server '{instance}' could not be reached, or broke the connection.", e),
-        UpstreamFailure.TooLarge => new(ErrorCode.UpstreamFailed, Outcomes.UpstreamError,
-            $"The answer of the server '{instance}' is larger than Weir passes on.", e),
-        UpstreamFailure.Refused => new(ErrorCode.UpstreamFailed, Outcomes.UpstreamError,
-            $"Weir does not connect to the address of the server '{instance}'.", e),
-        _ => new(ErrorCode.UpstreamFailed, Outcomes.UpstreamError, $"The server '{instance}' broke the protocol: {e.Message}", e),
-    };
+        var (code, words) = e.Failure switch
+        {
+            UpstreamFailure.Unreachable =>
+                (ErrorCode.InstanceUnavailable, $"The server '{instance}' could not be reached, or broke the connection. {e.Message}"),
+            UpstreamFailure.TooLarge => (ErrorCode.UpstreamFailed, $"The answer of the server '{instance}' is larger than Weir passes on."),
+            UpstreamFailure.Refused => (ErrorCode.UpstreamFailed, $"Weir does not connect to the address of the server '{instance}'."),
+            _ when e.Cause is FailureCause.ProtocolError or FailureCause.MalformedError =>
+                (ErrorCode.UpstreamFailed, $"The server '{instance}' broke the protocol: {e.Message}"),
+            _ => (ErrorCode.UpstreamFailed, $"The server '{instance}' did not answer the call: {e.Message}"),
+        };
+        return new CallFailedException(code, Outcomes.UpstreamError, words, e) { Cause = e.Cause, RetryAfter = e.RetryAfter };
+    }
 }

@@ -226,7 +226,7 @@ internal sealed class GovernedCaller(
             // A session that the server has lost did not run the call: it is opened anew, once.
             var answered = await TryAskAsync(call, admitted, target, input, responder, patience, ct)
                 ?? await TryAskAsync(call, admitted, target, input, responder, patience, ct)
-                ?? throw CallFailedException.Unreachable(target.InstanceName, "lost its session twice");
+                ?? throw CallFailedException.Unreachable(target.InstanceName, "lost its session twice", FailureCause.SessionLost);
             if (call.IsModern || answered.Message.Outline.ResultType is null or "complete")
             {
                 return answered;

@@ -25,6 +25,13 @@ internal readonly record struct Outline
 
     public int ErrorCode { get; init; }
 
+    /// <summary>A response whose error is no object with an integer as its code and a text as its message.</summary>
+    public bool IsMalformedError => Kind == MessageKind.Response && Error.Exists && !(HasErrorCode && HasErrorMessage);
+
+    private bool HasErrorCode { get; init; }
+
+    private bool HasErrorMessage { get; init; }
+
     /// <summary>The raw token of a progress notification.</summary>
     public ByteRange ProgressToken { get; init; }
 
@@ -72,9 +79,7 @@ internal readonly record struct Outline
 
         if (reader.ValueTextEquals("error"u8))
         {
-            return WithMembers(ref reader, static (ref inner, outline) => inner.ValueTextEquals("code"u8) && inner.Read()
-                ? outline with { ErrorCode = inner.TokenType == JsonTokenType.Number && inner.TryGetInt32(out var code) ? code : 0 }
-                : null, static (outline, range) => outline with { Error = range });
+            return WithError(ref reader);
         }
 
         if (reader.ValueTextEquals("params"u8))
@@ -87,6 +92,43 @@ internal readonly record struct Outline
         Skip(ref reader);
         return this;
     }
+
+    private Outline WithError(ref Utf8JsonReader reader)
+    {
+        var ahead = reader;
+        ahead.Read();
+        if (ahead.TokenType is not (JsonTokenType.StartObject or JsonTokenType.Null))
+        {
+            return this with { Error = Skip(ref reader) };
+        }
+
+        return WithMembers(
+            ref reader,
+            static (ref inner, outline) =>
+            {
+                if (inner.ValueTextEquals("code"u8))
+                {
+                    inner.Read();
+                    var code = IntegerOf(ref inner);
+                    return outline with { ErrorCode = code ?? 0, HasErrorCode = code is not null };
+                }
+
+                if (inner.ValueTextEquals("message"u8))
+                {
+                    inner.Read();
+                    return outline with { HasErrorMessage = inner.TokenType == JsonTokenType.String };
+                }
+
+                return null;
+            },
+            static (outline, range) => outline with { Error = range });
+    }
+
+    /// <summary>A number of 32 bits, however it is written: <c>-32000.0</c> is one. Null for anything else.</summary>
+    private static int? IntegerOf(ref Utf8JsonReader reader) =>
+        reader.TokenType == JsonTokenType.Number && reader.TryGetDecimal(out var number)
+            && number == decimal.Truncate(number) && number is >= int.MinValue and <= int.MaxValue
+                ? (int)number : null;
 
     private Outline WithResult(ref Utf8JsonReader reader) => WithMembers(
         ref reader,
@@ -116,6 +158,12 @@ internal readonly record struct Outline
         reader.Read();
         var outline = this;
         var start = (int)reader.TokenStartIndex;
+        if (reader.TokenType == JsonTokenType.Null)
+        {
+            // JSON-RPC 1.0 has both members, and null in the one that does not apply.
+            return outline;
+        }
+
         if (reader.TokenType != JsonTokenType.StartObject)
         {
             throw new JsonException("A part of the message that must be an object is none.");

@@ -15,6 +15,9 @@ internal sealed class NodeCallException(string code, string message, bool isRetr
     public string Code { get; } = code;
 
     public bool IsRetryable { get; } = isRetryable;
+
+    /// <summary>The soonest time at which a retry is of use; null: not known.</summary>
+    public TimeSpan? RetryAfter { get; init; }
 }
 
 /// <summary>Weir's side of the node's API.</summary>

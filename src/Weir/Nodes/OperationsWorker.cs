@@ -3,13 +3,16 @@ using Microsoft.Extensions.Logging;
 using Weir.Errors;
 using Weir.Keys;
 using Weir.Postgres;
+using Weir.Upstream;
 
 namespace Weir.Nodes;
 
 /// <summary>A server that no node runs.</summary>
 internal sealed record RemoteServer(Guid InstanceId, string Name, Uri Endpoint);
 
-/// <summary>Proves that a remote server answers MCP. Throws when it does not; the message of a <see cref="WeirException"/> is shown.</summary>
+/// <summary>
+/// Proves that a remote server answers MCP. Throws when it does not: the cause and message of an <see cref="UpstreamException"/> are shown.
+/// </summary>
 internal delegate Task RemoteHandshake(RemoteServer server, CancellationToken ct);
 
 /// <summary>
@@ -106,11 +109,11 @@ internal sealed class OperationsWorker(
         }
         catch (NodeCallException e)
         {
-            await RecordFailureAsync(operation, e.Code, e.Message, e.IsRetryable, ct);
+            await RecordFailureAsync(operation, e.Code, e.Message, e.IsRetryable, e.RetryAfter, ct);
         }
         catch (TemplateException e)
         {
-            await RecordFailureAsync(operation, ServerTemplates.TemplateInvalid, e.Message, isRetryable: false, ct);
+            await RecordFailureAsync(operation, ServerTemplates.TemplateInvalid, e.Message, isRetryable: false, retryAfter: null, ct);
         }
         catch (WeirException e)
         {
@@ -185,13 +188,17 @@ internal sealed class OperationsWorker(
 
         if (!Uri.TryCreate(operation.EndpointUrl, UriKind.Absolute, out var endpoint))
         {
-            throw new NodeCallException(HandshakeFailed, "The server has no URL.", isRetryable: false);
+            throw new NodeCallException(FailureCause.NoEndpoint.Name(), "The server has no URL.", isRetryable: false);
         }
 
         try
         {
             await handshake(new RemoteServer(operation.InstanceId, operation.InstanceName, endpoint), ct);
             return new ServerStatus(operation.InstanceId, operation.Generation, ServerStates.Running, null, null);
+        }
+        catch (UpstreamException e)
+        {
+            throw new NodeCallException(e.Cause.Name(), e.Message, isRetryable: e.Cause != FailureCause.AddressNotAllowed, e) { RetryAfter = e.RetryAfter };
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
@@ -200,7 +207,8 @@ internal sealed class OperationsWorker(
         }
     }
 
-    private async Task RecordFailureAsync(ClaimedOperation operation, string code, string message, bool isRetryable, CancellationToken ct)
+    private async Task RecordFailureAsync(
+        ClaimedOperation operation, string code, string message, bool isRetryable, TimeSpan? retryAfter, CancellationToken ct)
     {
         // A deletion is never given up: what a node has of it stays there until the node is back.
         var again = isRetryable && (operation.Attempt < Attempts || operation.Action == "delete");
@@ -211,13 +219,15 @@ internal sealed class OperationsWorker(
         {
             await queries.RecordAsync(
                 operation.Id, replicaId, again ? "retry" : "failed", code, message,
-                again ? time.GetUtcNow() + Wait(operation.Attempt) : null, ct);
+                again ? time.GetUtcNow() + Longer(Wait(operation.Attempt), retryAfter) : null, ct);
         }
         catch (WeirException e)
         {
             logger.LogWarning("Operation {Operation} could not be recorded: {Message}", operation.Id, e.Message);
         }
     }
+
+    private static TimeSpan Longer(TimeSpan wait, TimeSpan? asked) => asked > wait ? asked.Value : wait;
 
     /// <summary>Doubles from attempt to attempt; up to half of it is left to chance, so that what failed together does not return together.</summary>
     private TimeSpan Wait(int attempt) =>

@@ -80,7 +80,7 @@ internal sealed class UpstreamClient(UpstreamTransport transport, TimeProvider t
         if (session.Sse is { } sse)
         {
             var listener = sse.Listen();
-            return Task.FromResult(UpstreamExchange.Of(listener.Reader, () => sse.Forget(listener), transport.MaxResponseBytes));
+            return Task.FromResult(UpstreamExchange.Of(listener.Reader, () => sse.Forget(listener), transport.MaxResponseBytes, time));
         }
 
         var request = UpstreamTransport.Listen(session.Target, session.Version, session.SessionId);

@@ -11,7 +11,7 @@ internal enum UpstreamFailure
     /// <summary>The answer is larger than <c>mcp.maxResponseBytes</c>.</summary>
     TooLarge,
 
-    /// <summary>The server does not know the session (any more). The call did not run.</summary>
+    /// <summary>The server does not know the session (any more).</summary>
     SessionLost,
 
     /// <summary>Weir does not connect there.</summary>
@@ -22,4 +22,23 @@ internal enum UpstreamFailure
 internal sealed class UpstreamException(UpstreamFailure failure, string message, Exception? inner = null) : Exception(message, inner)
 {
     public UpstreamFailure Failure { get; } = failure;
+
+    public FailureCause Cause { get; init; } = failure switch
+    {
+        UpstreamFailure.Unreachable => FailureCause.ConnectionFailed,
+        UpstreamFailure.TooLarge => FailureCause.TooLarge,
+        UpstreamFailure.SessionLost => FailureCause.SessionLost,
+        UpstreamFailure.Refused => FailureCause.AddressNotAllowed,
+        _ => FailureCause.ProtocolError,
+    };
+
+    /// <summary>How long the server wants to be left alone, at most five minutes; null: it did not say.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>An HTTP status that is no success.</summary>
+    public static UpstreamException OfStatus(int status, TimeSpan? retryAfter)
+    {
+        var (cause, words) = FailureCauses.OfStatus(status);
+        return new UpstreamException(UpstreamFailure.Nonsense, words) { Cause = cause, RetryAfter = retryAfter };
+    }
 }

@@ -18,20 +18,26 @@ internal sealed class UpstreamExchange : IDisposable
 {
     private readonly HttpResponseMessage _response;
     private readonly int _maxBytes;
+    private readonly TimeProvider _time;
+
+    /// <summary>A node's answers are Weir's own: their bodies say more than their status.</summary>
+    private readonly bool _isNode;
 
     /// <summary>Where the answer comes instead of in the response to the POST; null in every transport but the oldest.</summary>
     private readonly ChannelReader<byte[]>? _elsewhere;
     private readonly Action? _done;
 
-    private UpstreamExchange(HttpResponseMessage response, int maxBytes, ChannelReader<byte[]>? elsewhere = null, Action? done = null) =>
-        (_response, _maxBytes, _elsewhere, _done) = (response, maxBytes, elsewhere, done);
+    private UpstreamExchange(
+        HttpResponseMessage response, int maxBytes, TimeProvider time, bool isNode, ChannelReader<byte[]>? elsewhere = null, Action? done = null) =>
+        (_response, _maxBytes, _time, _isNode, _elsewhere, _done) = (response, maxBytes, time, isNode, elsewhere, done);
 
     /// <summary>The same request, whose answer comes on another stream.</summary>
     /// <param name="done">Called when nobody waits for it any more.</param>
-    public UpstreamExchange AnsweredBy(ChannelReader<byte[]> elsewhere, Action done) => new(_response, _maxBytes, elsewhere, done);
+    public UpstreamExchange AnsweredBy(ChannelReader<byte[]> elsewhere, Action done) => new(_response, _maxBytes, _time, _isNode, elsewhere, done);
 
     /// <summary>A stream that no request of this exchange opened.</summary>
-    public static UpstreamExchange Of(ChannelReader<byte[]> stream, Action done, int maxBytes) => new(new HttpResponseMessage(), maxBytes, stream, done);
+    public static UpstreamExchange Of(ChannelReader<byte[]> stream, Action done, int maxBytes, TimeProvider time) =>
+        new(new HttpResponseMessage(), maxBytes, time, isNode: false, stream, done);
 
     public bool IsJson => string.Equals(_response.Content.Headers.ContentType?.MediaType, "application/json", StringComparison.OrdinalIgnoreCase);
 
@@ -51,12 +57,20 @@ internal sealed class UpstreamExchange : IDisposable
 
     public string? SessionId => _response.Headers.TryGetValues(Protocol.SessionHeader, out var values) ? values.FirstOrDefault() : null;
 
+    /// <summary>What the status says where the body has no say; null where it has. Nothing of the body is read or quoted.</summary>
+    public UpstreamException? Refusal => Status >= 300 && !(IsJson && (_isNode || Status is >= 400 and not (401 or 403 or 429 or 503)))
+        ? RefusalByStatus : null;
+
+    /// <summary>What the status says, which is no success.</summary>
+    public UpstreamException RefusalByStatus => UpstreamException.OfStatus(Status, RetryAfterHeader.Of(_response, _time.GetUtcNow()));
+
     /// <exception cref="UpstreamException">No connection, or Weir does not connect there.</exception>
-    public static async Task<UpstreamExchange> SendAsync(HttpMessageInvoker http, HttpRequestMessage request, int maxBytes, CancellationToken ct)
+    public static async Task<UpstreamExchange> SendAsync(
+        HttpMessageInvoker http, HttpRequestMessage request, int maxBytes, TimeProvider time, bool isNode, CancellationToken ct)
     {
         try
         {
-            return new UpstreamExchange(await http.SendAsync(request, ct), maxBytes);
+            return new UpstreamExchange(await http.SendAsync(request, ct), maxBytes, time, isNode);
         }
         catch (HttpRequestException e) when (e.InnerException is WeirException refused)
         {
@@ -68,7 +82,11 @@ internal sealed class UpstreamExchange : IDisposable
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            throw new UpstreamException(UpstreamFailure.Unreachable, "The server could not be reached.", e);
+            throw ConnectionFailures.ToException(e);
+        }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            throw new UpstreamException(UpstreamFailure.Unreachable, "No connection to the server was made in time.", e) { Cause = FailureCause.TimedOut };
         }
     }
 
@@ -92,16 +110,26 @@ internal sealed class UpstreamExchange : IDisposable
             throw new UpstreamException(UpstreamFailure.Unreachable, "The connection to the server broke.");
         }
 
-        var type = _response.Content.Headers.ContentType?.MediaType;
-        if (string.Equals(type, "application/json", StringComparison.OrdinalIgnoreCase))
+        if (Refusal is { } refusal)
         {
-            yield return Parse(await ReadBodyAsync(ct), id);
+            throw refusal;
+        }
+
+        if (IsJson)
+        {
+            var body = await ReadBodyAsync(ct);
+            yield return Status < 300 ? Parse(body, id) : ParseRefusal(body, id);
             yield break;
         }
 
         if (!IsEventStream(_response))
         {
-            throw Nonsense($"The server answered {Status} with {type ?? "no content type"}.");
+            throw _response.Content.Headers.ContentType is null
+                ? Nonsense($"The server answered {Status} without a message.")
+                : new UpstreamException(UpstreamFailure.Nonsense, "The server answered with something else than JSON or an event stream, such as a web page.")
+                {
+                    Cause = FailureCause.NotMcp,
+                };
         }
 
         await foreach (var data in EventsAsync(isEndless: id is null, ct))
@@ -187,6 +215,19 @@ internal sealed class UpstreamExchange : IDisposable
         }
     }
 
+    /// <summary>The JSON body of an answer that is no success: a message of the protocol, or else only its status counts.</summary>
+    private UpstreamMessage ParseRefusal(ReadOnlyMemory<byte> body, long? id)
+    {
+        try
+        {
+            return Parse(body, id);
+        }
+        catch (UpstreamException e) when (e.Failure == UpstreamFailure.Nonsense)
+        {
+            throw RefusalByStatus;
+        }
+    }
+
     private static UpstreamMessage Parse(ReadOnlyMemory<byte> bytes, long? id)
     {
         Outline outline;
@@ -209,6 +250,14 @@ internal sealed class UpstreamExchange : IDisposable
             && !(System.Buffers.Text.Utf8Parser.TryParse(outline.Id.Of(bytes.Span), out long answered, out var used)
                 && used == outline.Id.Length && answered == id)
             && !outline.Id.Of(bytes.Span).SequenceEqual("null"u8);
+        if (outline.IsMalformedError)
+        {
+            throw new UpstreamException(UpstreamFailure.Nonsense, "The server's error has no integer as its code, or no text as its message.")
+            {
+                Cause = FailureCause.MalformedError,
+            };
+        }
+
         return foreign ? throw Nonsense("The server answered another request than the one it was asked.") : new UpstreamMessage(bytes, outline);
     }
 

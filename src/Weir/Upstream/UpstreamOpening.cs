@@ -21,13 +21,20 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         deadline.CancelAfter(ConnectTimeout);
         try
         {
-            return await DiscoverAsync(target, offered, deadline.Token)
-                ?? await InitializeAsync(target, offered, sse: null, deadline.Token)
-                ?? await ConnectAsync(target, offered, deadline.Token);
+            if (await DiscoverAsync(target, offered, deadline.Token) is { } modern)
+            {
+                return modern;
+            }
+
+            var (legacy, refusal) = await InitializeAsync(target, offered, sse: null, deadline.Token);
+            return legacy ?? await ConnectAsync(target, offered, refusal!, deadline.Token);
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
-            throw new UpstreamException(UpstreamFailure.Unreachable, $"The server did not open a session within {ConnectTimeout.TotalSeconds:0} s.", e);
+            throw new UpstreamException(UpstreamFailure.Unreachable, $"The server did not open a session within {ConnectTimeout.TotalSeconds:0} s.", e)
+            {
+                Cause = FailureCause.TimedOut,
+            };
         }
     }
 
@@ -62,7 +69,7 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
 
             if (!isFirst || !supported.Contains(Protocol.Modern, StringComparer.Ordinal))
             {
-                throw new UpstreamException(UpstreamFailure.Nonsense, $"The server refused {Methods.Discover} (code {answer.Outline.ErrorCode}).");
+                throw Refused(Methods.Discover, answer.Outline.ErrorCode);
             }
         }
     }
@@ -92,7 +99,9 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
     }
 
     /// <summary>A server of 2024-11-05: its stream says where to post, and the rest is as in the later legacy versions.</summary>
-    private async Task<UpstreamSession> ConnectAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct)
+    /// <param name="refusal">What the server said to <c>initialize</c>.</param>
+    private async Task<UpstreamSession> ConnectAsync(
+        UpstreamTarget target, ClientCapabilities offered, UpstreamException refusal, CancellationToken ct)
     {
         using var request = UpstreamTransport.Listen(target, version: null, sessionId: null);
         var stream = await transport.SendAsync(target, request, ct);
@@ -101,13 +110,13 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         try
         {
             sse = await SseConnection.OpenAsync(stream.Response, target.Endpoint, transport.MaxResponseBytes, ct)
-                ?? throw new UpstreamException(UpstreamFailure.Nonsense, "The server speaks no version of MCP that Weir knows.");
-            session = await InitializeAsync(target, offered, sse, ct);
-            return session ?? throw new UpstreamException(UpstreamFailure.Nonsense, "The server does not initialize.");
+                ?? throw (stream.Status is < 300 or 400 or 404 or 405 or 406 ? refusal : stream.RefusalByStatus);
+            (session, _) = await InitializeAsync(target, offered, sse, ct);
+            return session ?? throw refusal;
         }
         catch (Exception e) when (e is IOException or HttpRequestException or ObjectDisposedException)
         {
-            throw new UpstreamException(UpstreamFailure.Unreachable, "The connection to the server broke.", e);
+            throw ConnectionFailures.ToException(e);
         }
         finally
         {
@@ -122,8 +131,9 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         }
     }
 
-    /// <summary>Null where the server's answer says that this is not its transport.</summary>
-    private async Task<UpstreamSession?> InitializeAsync(UpstreamTarget target, ClientCapabilities offered, SseConnection? sse, CancellationToken ct)
+    /// <summary>No session where the server's answer says that this is not its transport.</summary>
+    private async Task<(UpstreamSession? Session, UpstreamException? Refusal)> InitializeAsync(
+        UpstreamTarget target, ClientCapabilities offered, SseConnection? sse, CancellationToken ct)
     {
         var body = RpcBody.Build(1, Methods.Initialize, json =>
         {
@@ -137,7 +147,7 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         using var exchange = sse is null ? await transport.SendAsync(target, request, ct) : await transport.PostAsync(target, sse, body, ct);
         if (sse is null && exchange.Status is 400 or 404 or 405 && !exchange.IsJson)
         {
-            return null;
+            return (null, exchange.RefusalByStatus);
         }
 
         await foreach (var message in exchange.ReadAsync(1, ct))
@@ -149,12 +159,12 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
 
             if (!message.Outline.Result.Exists)
             {
-                throw new UpstreamException(UpstreamFailure.Nonsense, $"The server refused to initialize (code {message.Outline.ErrorCode}).");
+                throw Refused(Methods.Initialize, message.Outline.ErrorCode);
             }
 
             var session = ReadInitializeResult(target, exchange.SessionId, message.Outline.Result.Of(message.Bytes), offered, sse);
             await transport.TellAsync(session, Methods.Initialized, """{"jsonrpc":"2.0","method":"notifications/initialized"}"""u8.ToArray(), ct);
-            return session;
+            return (session, null);
         }
 
         throw new UpstreamException(UpstreamFailure.Nonsense, "The server ended its answer to initialize without a result.");
@@ -168,7 +178,10 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         var version = result.TryGetProperty("protocolVersion", out var v) && v.ValueKind == JsonValueKind.String ? v.GetString() : null;
         if (version is null || !(Protocol.LegacyVersions.Contains(version, StringComparer.Ordinal) || (sse is not null && version == Protocol.OldestLegacy)))
         {
-            throw new UpstreamException(UpstreamFailure.Nonsense, "The server speaks no protocol version that Weir knows.");
+            throw new UpstreamException(UpstreamFailure.Nonsense, "The server speaks no protocol version that Weir knows.")
+            {
+                Cause = FailureCause.VersionNotSupported,
+            };
         }
 
         var info = result.TryGetProperty("serverInfo", out var i) ? i.GetRawText() : "{}";
@@ -191,6 +204,9 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         var capabilities = result.TryGetProperty("capabilities", out var declared) ? declared.GetRawText() : "{}";
         return new UpstreamSession(target, Protocol.Modern, sessionId: null, ToBytes(info), ToBytes(capabilities), offered);
     }
+
+    private static UpstreamException Refused(string method, int code) =>
+        new(UpstreamFailure.Nonsense, $"The server refused {method} with the error code {code}.") { Cause = FailureCause.RequestRefused };
 
     private static string[] SupportedVersions(ReadOnlyMemory<byte> error)
     {

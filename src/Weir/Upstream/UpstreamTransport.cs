@@ -7,7 +7,7 @@ using Weir.Mcp;
 namespace Weir.Upstream;
 
 /// <summary>How a message gets to a server in each version of the transport: through which sockets, with which headers, and where its answer comes.</summary>
-internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes)
+internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes, TimeProvider time)
 {
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
@@ -39,9 +39,9 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes)
     public async Task TellAsync(UpstreamSession session, string method, ReadOnlyMemory<byte> body, CancellationToken ct)
     {
         using var exchange = await PostAsync(session, method, name: null, body, ct);
-        if (exchange.Status >= 400)
+        if (exchange.Status >= 300)
         {
-            throw new UpstreamException(UpstreamFailure.Nonsense, $"The server answered {exchange.Status} to {method}.");
+            throw exchange.RefusalByStatus;
         }
     }
 
@@ -55,11 +55,11 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes)
         try
         {
             var exchange = await SendAsync(target, request, ct);
-            if (exchange.Status >= 400)
+            if (exchange.Status >= 300)
             {
                 using (exchange)
                 {
-                    throw new UpstreamException(UpstreamFailure.Nonsense, $"The server answered {exchange.Status} to a message.");
+                    throw exchange.RefusalByStatus;
                 }
             }
 
@@ -74,7 +74,7 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes)
 
     /// <exception cref="UpstreamException">The server is not reached, or may not be.</exception>
     public Task<UpstreamExchange> SendAsync(UpstreamTarget target, HttpRequestMessage request, CancellationToken ct) =>
-        UpstreamExchange.SendAsync(Sockets(target), request, maxResponseBytes, ct);
+        UpstreamExchange.SendAsync(Sockets(target), request, maxResponseBytes, time, target.IsNode, ct);
 
     /// <summary>The request for a stream.</summary>
     public static HttpRequestMessage Listen(UpstreamTarget target, string? version, string? sessionId)

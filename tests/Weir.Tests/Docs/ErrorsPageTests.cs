@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using Weir.Errors;
 using Weir.Tests.Infrastructure;
+using Weir.Upstream;
 
 namespace Weir.Tests.Docs;
 
@@ -15,6 +16,11 @@ public sealed partial class ErrorsPageTests
         page.ShouldBe(program);
     }
 
+    [Fact]
+    public void R13_the_page_lists_every_cause_and_nothing_else() =>
+        Cause().Matches(File.ReadAllText(Repository.PathOf("docs/errors.md"))).Select(m => m.Groups["cause"].Value)
+            .ShouldBe(Enum.GetValues<FailureCause>().Select(c => c.Name()));
+
     [Theory]
     [InlineData("WR002", true)]
     [InlineData("WR999", false)]
@@ -25,4 +31,7 @@ public sealed partial class ErrorsPageTests
 
     [GeneratedRegex(@"^\| (?<code>WR\d{3}) \| \w+ \| (?<status>\d{3}) \| (?<retry>yes|no) \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Row();
+
+    [GeneratedRegex(@"^\| `(?<cause>[a-z_]+)` \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Cause();
 }

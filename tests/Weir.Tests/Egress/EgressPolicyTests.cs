@@ -70,7 +70,7 @@ public sealed class EgressPolicyTests
     {
         using var egress = new EgressHttp(new EgressPolicy([]));
         using var request = new HttpRequestMessage(HttpMethod.Get, url);
-        var refused = await Should.ThrowAsync<UpstreamException>(() => UpstreamExchange.SendAsync(egress.Guarded, request, 1000, CancellationToken.None));
+        var refused = await Should.ThrowAsync<UpstreamException>(() => UpstreamExchange.SendAsync(egress.Guarded, request, 1000, TimeProvider.System, isNode: false, CancellationToken.None));
         refused.Failure.ShouldBe(UpstreamFailure.Refused);
     }
 }

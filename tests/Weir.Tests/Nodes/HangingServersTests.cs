@@ -87,7 +87,7 @@ public sealed class HangingServersTests(TestDatabase database) : IClassFixture<T
 
         // No deadline of the refresh ever comes, so the servers hang for as long as the test runs.
         using var refresh = new CatalogRefresh(
-            new CatalogQueries(database.Pools), new UpstreamClient(new UpstreamTransport(_egress, 1 << 20), new FakeTimeProvider()), _ => null, Replica,
+            new CatalogQueries(database.Pools), new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), new FakeTimeProvider()), _ => null, Replica,
             new FakeTimeProvider(), NullLogger<CatalogRefresh>.Instance);
         await refresh.StartAsync(Token);
         await Until.AsyncTrue(async () => await LeasedAsync() >= Share, "the hanging servers are asked");

@@ -41,7 +41,7 @@ public sealed class EventTypeTests(RunningWeir weir) : IClassFixture<RunningWeir
     [Fact]
     public async Task R03_a_server_of_2024_11_05_may_send_other_events_before_its_endpoint_and_between()
     {
-        const string Noise = "event: ping\n\n: c\n\nevent: ping\ndata: x\n\n";
+        const string Pings = "event: ping\n\n: c\n\nevent: ping\ndata: x\n\n";
         HttpContext? stream = null;
         await using var server = await ScriptedServer.StartAsync(async (http, request) =>
         {
@@ -49,7 +49,7 @@ public sealed class EventTypeTests(RunningWeir weir) : IClassFixture<RunningWeir
             {
                 case { Verb: "GET" }:
                     stream = http;
-                    await ScriptedServer.WriteEventsAsync(http, Noise + "event: endpoint\ndata: /messages?id=1\n\n");
+                    await ScriptedServer.WriteEventsAsync(http, Pings + "event: endpoint\ndata: /messages?id=1\n\n");
                     await ScriptedServer.HangAsync(http);
                     break;
                 case { Path: "/mcp" }:
@@ -59,7 +59,7 @@ public sealed class EventTypeTests(RunningWeir weir) : IClassFixture<RunningWeir
                     http.Response.StatusCode = 202;
                     if (request.Id != "null")
                     {
-                        await stream!.Response.WriteAsync($"{Noise}event: message\ndata: {ScriptedServer.Result(request, Of(request))}\n\n");
+                        await stream!.Response.WriteAsync($"{Pings}event: message\ndata: {ScriptedServer.Result(request, Of(request))}\n\n");
                         await stream.Response.Body.FlushAsync();
                     }
 

@@ -1,9 +1,11 @@
+using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Weir.Audit;
 using Weir.Errors;
 using Weir.Mcp;
+using Weir.Upstream;
 
 namespace Weir.Gateway.Endpoint;
 
@@ -35,11 +37,18 @@ internal sealed class McpErrors(SecurityEvents securityEvents, ILogger<McpErrors
         var code = RpcCodes.WeirBase + (int)e.Code;
         if (responder.HasStarted)
         {
-            await responder.FailAsync(code, e.Message, Data(e.Code, "Retry later."), exchange.Aborted);
+            await responder.FailAsync(code, e.Message, Data(e.Code, "Retry later.", e.Cause, e.RetryAfter), exchange.Aborted);
             return;
         }
 
-        await WriteAsync(exchange.Http, 200, exchange.Id, code, e.Message, Data(e.Code, e.Code.IsRetryable() ? "Retry later, if the tool allows it." : null));
+        if (e.RetryAfter is { } wait)
+        {
+            exchange.Http.Response.Headers.RetryAfter = RetryAfterHeader.Seconds(wait).ToString(CultureInfo.InvariantCulture);
+        }
+
+        await WriteAsync(
+            exchange.Http, 200, exchange.Id, code, e.Message,
+            Data(e.Code, e.Code.IsRetryable() ? "Retry later, if the tool allows it." : null, e.Cause, e.RetryAfter));
     }
 
     /// <summary>No credential, or one that cannot be anybody's.</summary>
@@ -89,7 +98,8 @@ internal sealed class McpErrors(SecurityEvents securityEvents, ILogger<McpErrors
         await WriteAsync(http, status, id, code, e.Message, e.Code == ErrorCode.NotFound ? null : Data(e.Code, e.Hint));
     }
 
-    private static Action<Utf8JsonWriter> Data(ErrorCode code, string? hint) => json =>
+    /// <param name="cause">Why a server did not answer; null where it is none's fault.</param>
+    private static Action<Utf8JsonWriter> Data(ErrorCode code, string? hint, FailureCause? cause = null, TimeSpan? retryAfter = null) => json =>
     {
         json.WriteStartObject();
         json.WriteString("weir"u8, code.Sqlstate());
@@ -97,6 +107,16 @@ internal sealed class McpErrors(SecurityEvents securityEvents, ILogger<McpErrors
         if (hint is not null)
         {
             json.WriteString("hint"u8, hint);
+        }
+
+        if (cause is { } why)
+        {
+            json.WriteString("cause"u8, why.Name());
+        }
+
+        if (retryAfter is { } wait)
+        {
+            json.WriteNumber("retryAfterSeconds"u8, RetryAfterHeader.Seconds(wait));
         }
 
         json.WriteEndObject();

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Weir.Gateway.Names;
 using Weir.Gateway.Questions;
@@ -43,23 +44,20 @@ internal sealed class ResponseWriter(ReadOnlyMemory<byte> id, string method, boo
     private int Code(UpstreamMessage message, UpstreamSession session) =>
         EraErrors.Translate(message.Outline.ErrorCode, method, fromModern: session.IsModern, toModern: modern);
 
+    /// <summary>The three members of an error, each once, whatever else the server wrote into it.</summary>
     private void WriteError(IBufferWriter<byte> output, UpstreamMessage message, UpstreamSession session)
     {
-        var error = message.Outline.Error.Of(message.Bytes);
-        var code = Code(message, session);
-        if (code == message.Outline.ErrorCode)
-        {
-            output.Write(error.Span);
-            return;
-        }
-
-        using var document = JsonDocument.Parse(error, new JsonDocumentOptions { MaxDepth = 128 });
+        using var document = JsonDocument.Parse(message.Outline.Error.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = 128 });
         using var json = new Utf8JsonWriter(output);
         json.WriteStartObject();
-        json.WriteNumber("code"u8, code);
-        foreach (var member in document.RootElement.EnumerateObject().Where(m => m.Name is "message" or "data"))
+        json.WriteNumber("code"u8, Code(message, session));
+        foreach (var name in (ReadOnlySpan<string>)["message", "data"])
         {
-            member.WriteTo(json);
+            if (document.RootElement.TryGetProperty(name, out var member))
+            {
+                json.WritePropertyName(name);
+                json.WriteRawValue(JsonMarshal.GetRawUtf8Value(member), skipInputValidation: true);
+            }
         }
 
         json.WriteEndObject();

@@ -229,9 +229,9 @@ internal sealed class InstanceWatch
 
     private async Task ReadAsync(UpstreamSession session, UpstreamExchange stream, CancellationToken ct)
     {
-        if (stream.Status >= 400)
+        if (stream.Status >= 300)
         {
-            throw new UpstreamException(UpstreamFailure.Nonsense, $"The server answered {stream.Status} to who wants to listen.");
+            throw stream.RefusalByStatus;
         }
 
         await foreach (var message in stream.ReadAsync(id: null, ct))

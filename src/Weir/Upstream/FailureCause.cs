@@ -1,0 +1,126 @@
+namespace Weir.Upstream;
+
+/// <summary>
+/// Why a server could not be deployed or called: the closed list behind <c>last_error_code</c> of a remote server and <c>data.cause</c> of a
+/// call's error. <c>docs/errors.md</c> has a row for each; a test compares the two. A published cause is never reused.
+/// </summary>
+internal enum FailureCause
+{
+    /// <summary>Nobody listens at the address.</summary>
+    ConnectionRefused,
+
+    /// <summary>The host has no address.</summary>
+    NameNotResolved,
+
+    /// <summary>No TLS session: the certificate is not valid, or the server speaks no TLS.</summary>
+    TlsFailed,
+
+    /// <summary>No connection for another reason, or it broke.</summary>
+    ConnectionFailed,
+
+    /// <summary>No connection, session or answer in time.</summary>
+    TimedOut,
+
+    /// <summary>Weir does not connect to the address.</summary>
+    AddressNotAllowed,
+
+    /// <summary>HTTP 401.</summary>
+    Unauthorized,
+
+    /// <summary>HTTP 403.</summary>
+    AccessDenied,
+
+    /// <summary>HTTP 404, 405 or 410.</summary>
+    EndpointNotFound,
+
+    /// <summary>HTTP 429.</summary>
+    RateLimited,
+
+    /// <summary>HTTP 503.</summary>
+    ServerUnavailable,
+
+    /// <summary>Another 5xx.</summary>
+    ServerError,
+
+    /// <summary>A 3xx, which Weir does not follow.</summary>
+    Redirected,
+
+    /// <summary>Another HTTP status that is no success.</summary>
+    HttpError,
+
+    /// <summary>A success that is neither JSON nor an event stream, e.g. a web page.</summary>
+    NotMcp,
+
+    /// <summary>An error object whose code is no integer, or that has no message.</summary>
+    MalformedError,
+
+    /// <summary>Any other answer that is not the protocol.</summary>
+    ProtocolError,
+
+    /// <summary>A well-formed error in answer to a request of Weir's own, such as <c>initialize</c>.</summary>
+    RequestRefused,
+
+    /// <summary>No version of the protocol in common.</summary>
+    VersionNotSupported,
+
+    /// <summary>An answer, or a list, that is larger than Weir takes.</summary>
+    TooLarge,
+
+    /// <summary>The server does not know its session any more.</summary>
+    SessionLost,
+
+    /// <summary>As many calls are in flight at the server as it may have.</summary>
+    TooManyCalls,
+
+    /// <summary>The server has failed repeatedly and is not called for a while.</summary>
+    CircuitOpen,
+
+    /// <summary>The instance has no address, or the node that runs it is not known to this replica.</summary>
+    NoEndpoint,
+}
+
+/// <summary>The causes as the database and the protocol spell them, and those that an answer's status tells.</summary>
+internal static class FailureCauses
+{
+    public static string Name(this FailureCause cause) => cause switch
+    {
+        FailureCause.ConnectionRefused => "connection_refused",
+        FailureCause.NameNotResolved => "name_not_resolved",
+        FailureCause.TlsFailed => "tls_failed",
+        FailureCause.ConnectionFailed => "connection_failed",
+        FailureCause.TimedOut => "timed_out",
+        FailureCause.AddressNotAllowed => "address_not_allowed",
+        FailureCause.Unauthorized => "unauthorized",
+        FailureCause.AccessDenied => "access_denied",
+        FailureCause.EndpointNotFound => "endpoint_not_found",
+        FailureCause.RateLimited => "rate_limited",
+        FailureCause.ServerUnavailable => "server_unavailable",
+        FailureCause.ServerError => "server_error",
+        FailureCause.Redirected => "redirected",
+        FailureCause.HttpError => "http_error",
+        FailureCause.NotMcp => "not_mcp",
+        FailureCause.MalformedError => "malformed_error",
+        FailureCause.ProtocolError => "protocol_error",
+        FailureCause.RequestRefused => "request_refused",
+        FailureCause.VersionNotSupported => "version_not_supported",
+        FailureCause.TooLarge => "too_large",
+        FailureCause.SessionLost => "session_lost",
+        FailureCause.TooManyCalls => "too_many_calls",
+        FailureCause.CircuitOpen => "circuit_open",
+        FailureCause.NoEndpoint => "no_endpoint",
+        _ => throw new ArgumentOutOfRangeException(nameof(cause), cause, "Not a cause of the list."),
+    };
+
+    /// <summary>What an HTTP status that is no success says, in words of ours.</summary>
+    public static (FailureCause Cause, string Words) OfStatus(int status) => status switch
+    {
+        401 => (FailureCause.Unauthorized, "The server answered 401: it wants a credential, and Weir has none for it."),
+        403 => (FailureCause.AccessDenied, "The server answered 403: it does not allow the request."),
+        404 or 405 or 410 => (FailureCause.EndpointNotFound, $"The server answered {status}: there is no MCP endpoint at this address."),
+        429 => (FailureCause.RateLimited, "The server answered 429: it gets too many requests."),
+        503 => (FailureCause.ServerUnavailable, "The server answered 503: it is not available at the moment."),
+        >= 500 => (FailureCause.ServerError, $"The server answered {status}: it failed."),
+        >= 300 and < 400 => (FailureCause.Redirected, $"The server answered {status}: a redirect, which Weir does not follow. Set the address that it leads to."),
+        _ => (FailureCause.HttpError, $"The server answered {status}."),
+    };
+}
