@@ -6071,6 +6071,20 @@ $$;
 ALTER FUNCTION weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) OWNER TO weir_system;
 
 --
+-- Name: node_of_key(bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.node_of_key(p_node_key_hash bytea) RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select n.id from weir.dtma_nodes n where n.key_hash = p_node_key_hash and n.registered_at is not null
+$$;
+
+
+ALTER FUNCTION weir.node_of_key(p_node_key_hash bytea) OWNER TO weir_system;
+
+--
 -- Name: on_catalog_change(); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -14840,6 +14854,14 @@ GRANT ALL ON FUNCTION weir.node_connections() TO weir_engine;
 
 REVOKE ALL ON FUNCTION weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) TO weir_engine;
+
+
+--
+-- Name: FUNCTION node_of_key(p_node_key_hash bytea); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.node_of_key(p_node_key_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.node_of_key(p_node_key_hash bytea) TO weir_engine;
 
 
 --

@@ -8,6 +8,7 @@ using Weir.Gateway.Endpoint;
 using Weir.Gateway.Forwarding;
 using Weir.Gateway.Questions;
 using Weir.Identity;
+using Weir.Input;
 using Weir.Mcp;
 using Weir.Upstream;
 
@@ -40,7 +41,7 @@ internal sealed class BareForwarder(UpstreamTarget target, UpstreamSessions sess
     private async Task ForwardAsync(HttpContext http)
     {
         var ct = http.RequestAborted;
-        var body = await BodyReader.ReadAsync(http.Request, 4 * 1024 * 1024, ct) ?? throw new InvalidOperationException("The body is too large.");
+        var body = await RequestBody.ReadAsync(http.Request, 4 * 1024 * 1024, ct) ?? throw new InvalidOperationException("The body is too large.");
         var envelope = EnvelopeReader.Read(body.Span);
         if (ModernChecks.Check(envelope, http.Request.Headers) is { } refusal)
         {

@@ -107,6 +107,16 @@ $$;
 revoke all on function weir.apply_report(uuid, bigint, text, text, text) from public;
 grant execute on function weir.apply_report(uuid, bigint, text, text, text) to weir_system;
 
+-- The node of a key, or null: asked before anything that its bearer sends is read, so what is unknown is no error.
+create function weir.node_of_key(p_node_key_hash bytea) returns uuid
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select n.id from weir.dtma_nodes n where n.key_hash = p_node_key_hash and n.registered_at is not null
+$$;
+revoke all on function weir.node_of_key(bytea) from public;
+grant execute on function weir.node_of_key(bytea) to weir_engine;
+
 create function weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -200,6 +210,7 @@ grant execute on function weir.sweep_nodes(interval) to weir_engine;
 grant create on schema weir to weir_system;
 alter function weir.issue_node_token(text, text, bytea, timestamptz) owner to weir_system;
 alter function weir.register_node(bytea, bytea, text, bytea, integer, text, text[]) owner to weir_system;
+alter function weir.node_of_key(bytea) owner to weir_system;
 alter function weir.node_heartbeat(bytea, text, jsonb, jsonb) owner to weir_system;
 alter function weir.record_instance_state(uuid, bigint, text, text, text) owner to weir_system;
 alter function weir.node_connections() owner to weir_system;

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Weir.Dtma.Bridge;
 using Weir.Dtma.Configuration;
 using Weir.Dtma.Http;
@@ -41,7 +42,11 @@ internal sealed class NodeApp
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = BridgeOptions.MessageLimit;
+            // The endpoints' own limits answer first; this is what is discarded at most of what a client goes on sending.
+            kestrel.Limits.MaxRequestBodySize = BridgeOptions.MessageLimit * 2L;
+            // What Kestrel reads ahead, before the key has been looked at too.
+            kestrel.Limits.MaxRequestBufferSize = 64 * 1024;
+            kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(bytesPerSecond: 1024, gracePeriod: TimeSpan.FromSeconds(10));
             // A stream may be silent between two keep-alive comments, and its reader slow.
             kestrel.Limits.MinResponseDataRate = null;
             kestrel.Listen(options.Listen, listen =>

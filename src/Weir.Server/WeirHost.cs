@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.AI;
 using Weir.Audit;
 using Weir.Catalog;
@@ -17,6 +18,7 @@ using Weir.Gateway.Names;
 using Weir.Gateway.Questions;
 using Weir.Gateway.Streams;
 using Weir.Identity;
+using Weir.Input;
 using Weir.Keys;
 using Weir.Knowledge;
 using Weir.Knowledge.Vectors;
@@ -53,9 +55,12 @@ internal static class WeirHost
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            // Weir's own limit is smaller and answers first. Kestrel then reads the rest of a body up to this size, so that a client
-            // that is still sending gets to see the answer instead of a broken connection.
+            // Weir's own limits are smaller and answer first (BodyLimits). Kestrel then discards the rest of a body up to this size, for five
+            // seconds at most, so that a client that is still sending gets to see the answer instead of a broken connection.
             kestrel.Limits.MaxRequestBodySize = Math.Max(config.Mcp.MaxBodyBytes, config.Knowledge.MaxDocumentBytes) * 4L;
+            // What Kestrel reads ahead of Weir: no more than Weir reads of a caller who is not known.
+            kestrel.Limits.MaxRequestBufferSize = BodyLimits.Unknown;
+            kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(bytesPerSecond: 1024, gracePeriod: TimeSpan.FromSeconds(10));
         });
         builder.Logging.ToStandardError();
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
@@ -102,6 +107,7 @@ internal static class WeirHost
         AddHosted<SecurityEvents>(services);
         AddHosted<Maintenance>(services);
 
+        services.AddSingleton<UnknownBodies>();
         services.AddSingleton<Identities>();
         services.AddSingleton(s => new PersonTokens(
             config.Auth, s.GetRequiredService<Keyring>(), SigningKeysOf(config.Auth, s),
@@ -191,6 +197,7 @@ internal static class WeirHost
         services.AddSingleton<McpSubscriptions>();
         services.AddSingleton<McpErrors>();
         services.AddSingleton<RefusedRequests>();
+        services.AddSingleton<SeenKeys>();
         services.AddSingleton<McpMethods>();
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpHandler>(s, config.Mcp));
     }
@@ -294,7 +301,9 @@ internal static class WeirHost
                 using var request = new HttpRequestMessage(HttpMethod.Get, url);
                 using var response = await egress.Operator.SendAsync(request, ct);
                 response.EnsureSuccessStatusCode();
-                return await response.Content.ReadAsStringAsync(ct);
+                await response.Content.LoadIntoBufferAsync(SigningKeys.MaxBytes, ct);
+                return TextInput.FromUtf8(await response.Content.ReadAsByteArrayAsync(ct))
+                    ?? throw new FormatException("The document of the issuer's keys is not UTF-8.");
             },
             services.GetRequiredService<TimeProvider>());
     }

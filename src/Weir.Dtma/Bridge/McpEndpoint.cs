@@ -1,4 +1,5 @@
 using System.Buffers;
+using Weir.Input;
 
 namespace Weir.Dtma.Bridge;
 
@@ -39,7 +40,13 @@ internal static class McpEndpoint
         }
 
         // 2
-        var message = await ReadBodyAsync(http.Request, http.RequestAborted);
+        if (await RequestBody.ReadAsync(http.Request, BridgeOptions.MessageLimit, http.RequestAborted) is not { } body)
+        {
+            await RefuseAsync(http, 413, JsonRpc.InvalidRequest, $"The body is larger than {BridgeOptions.MessageLimit} bytes.");
+            return;
+        }
+
+        var message = body.ToArray();
         if (!Envelope.TryParse(message, out var envelope, out var problem))
         {
             await RefuseAsync(http, 400, problem.StartsWith("Not JSON", StringComparison.Ordinal) ? JsonRpc.ParseError : JsonRpc.InvalidRequest, problem);
@@ -203,21 +210,6 @@ internal static class McpEndpoint
         }
 
         return session;
-    }
-
-    private static async Task<byte[]> ReadBodyAsync(HttpRequest request, CancellationToken cancellation)
-    {
-        if (request.ContentLength is { } length and <= BridgeOptions.MessageLimit)
-        {
-            var body = new byte[length];
-            await request.Body.ReadExactlyAsync(body, cancellation);
-            return body;
-        }
-
-        // Kestrel ends a body that grows beyond the limit.
-        using var buffer = new MemoryStream();
-        await request.Body.CopyToAsync(buffer, cancellation);
-        return buffer.ToArray();
     }
 
     private static bool Accepts(HttpContext http, string type)

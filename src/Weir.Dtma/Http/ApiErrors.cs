@@ -27,7 +27,7 @@ internal static class ApiErrors
         {
             await WriteAsync(http, e.StatusCode, NodeErrors.InvalidArgument, e.Message);
         }
-        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        catch (Exception e) when (e is OperationCanceledException or IOException && http.RequestAborted.IsCancellationRequested)
         {
             // Nobody is there to be told.
         }

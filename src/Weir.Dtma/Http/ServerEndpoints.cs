@@ -1,7 +1,7 @@
 using System.Globalization;
-using System.Text.Json;
 using Weir.Dtma.Bridge;
 using Weir.Dtma.Servers;
+using Weir.Input;
 using Weir.Nodes;
 
 namespace Weir.Dtma.Http;
@@ -11,6 +11,11 @@ internal static class ServerEndpoints
 {
     private const int DefaultTail = 200;
     private const int LongestTail = 5000;
+
+    /// <summary>The largest body of a server's desired state. Bytes; an operating system starts no program with more arguments than this holds.</summary>
+    public const int MaxSpecBytes = 4 * 1024 * 1024;
+
+    private static readonly JsonBounds SpecBounds = new(Depth: 8, Values: 2048);
 
     public static void MapServers(this WebApplication app, ServerRegistry servers, Func<NodeStatus> status, TimeProvider time)
     {
@@ -38,19 +43,11 @@ internal static class ServerEndpoints
 
     private static async Task<IResult> PutAsync(Guid id, HttpContext http, ServerRegistry servers)
     {
-        ServerSpec? spec;
-        try
+        var body = await RequestBody.ReadAsync(http.Request, MaxSpecBytes, http.RequestAborted)
+            ?? throw new NodeException(413, NodeErrors.InvalidArgument, $"The body is larger than {MaxSpecBytes} bytes.");
+        if (!JsonInput.TryRead(body, SpecBounds, NodeJson.Default.ServerSpec, out var spec, out var problem))
         {
-            spec = await JsonSerializer.DeserializeAsync(http.Request.Body, NodeJson.Default.ServerSpec, http.RequestAborted);
-        }
-        catch (JsonException e)
-        {
-            throw new NodeException(400, NodeErrors.InvalidArgument, $"The body is not a server spec: {e.Message}");
-        }
-
-        if (spec is null)
-        {
-            throw new NodeException(400, NodeErrors.InvalidArgument, "The body is not a server spec.");
+            throw new NodeException(400, NodeErrors.InvalidArgument, $"The body is not a server spec: it {problem}");
         }
 
         var operation = http.Request.Headers[NodeContract.IdempotencyHeader] is [{ Length: > 0 and <= 200 } key] ? key : null;

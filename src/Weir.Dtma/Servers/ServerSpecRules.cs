@@ -14,12 +14,16 @@ internal static partial class ServerSpecRules
 {
     private const int MaxTexts = 256;
     private const int MaxText = 32 * 1024;
+    private const int MaxName = 200;
 
     /// <exception cref="NodeException">The first rule that it breaks.</exception>
     public static void Check(ServerSpec spec)
     {
         Require(spec.Generation > 0, "generation must be positive.");
         Require(spec.OrganizationId != Guid.Empty, "organizationId is missing.");
+        Require(
+            Array.TrueForAll(new[] { spec.Name, spec.Runtime, spec.Transport, spec.Share }, text => text is { Length: <= MaxName }),
+            "name, runtime, transport and share must be texts of at most 200 characters.");
         Require(spec.Desired is Desired.Running or Desired.Stopped, "desired must be running or stopped.");
         Require(spec.Args is { Length: <= MaxTexts } && Array.TrueForAll(spec.Args, IsText), "args must be at most 256 texts of 32 KiB, without NUL.");
         Require(

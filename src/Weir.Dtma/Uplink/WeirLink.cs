@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Weir.Dtma.Servers;
 using Weir.Dtma.State;
+using Weir.Input;
 using Weir.Nodes;
 
 namespace Weir.Dtma.Uplink;
@@ -127,7 +128,10 @@ internal sealed class WeirLink : IDisposable
 
     private async Task<NodeIdentity> RegisterAsync(CancellationToken stop)
     {
-        var answer = await PostAsync("nodes/v1/register", _registration, NodeJson.Default.RegisterRequest, NodeJson.Default.RegisterResponse, null, stop);
+        // The token is the bearer, so that Weir can refuse it before it reads the rest.
+        var answer = await PostAsync(
+            "nodes/v1/register", _registration with { Token = "" }, NodeJson.Default.RegisterRequest, NodeJson.Default.RegisterResponse,
+            _registration.Token, stop, "the registration token is unknown, used or expired; issue another one.");
         var identity = new NodeIdentity(_weir.ToString(), answer.NodeId, answer.NodeKey);
         StateFile.Write(_file, JsonSerializer.SerializeToUtf8Bytes(identity, LinkJson.Default.NodeIdentity));
         _log.LogInformation("Registered at {Weir} as node {Node}.", _weir, identity.NodeId);
@@ -138,11 +142,13 @@ internal sealed class WeirLink : IDisposable
         "nodes/v1/heartbeat", _heartbeat(), NodeJson.Default.HeartbeatRequest, NodeJson.Default.HeartbeatResponse, identity.NodeKey, stop);
 
     private async Task<TAnswer> PostAsync<TBody, TAnswer>(
-        string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<TAnswer> answerType, string? key, CancellationToken stop)
+        string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<TAnswer> answerType, string key, CancellationToken stop,
+        string refusal = "the node's key is refused; remove state/node.json and register again.")
+        where TAnswer : class
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(_weir, path)) { Content = JsonContent.Create(body, bodyType) };
         request.Headers.Add(NodeContract.CapabilityHeader, $"{NodeContract.CapabilityVersion}");
-        if (key is not null)
+        if (key.Length > 0)
         {
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
         }
@@ -150,13 +156,14 @@ internal sealed class WeirLink : IDisposable
         using var response = await _http.SendAsync(request, stop);
         if (response.StatusCode == HttpStatusCode.Unauthorized)
         {
-            throw new RefusedException(key is null
-                ? "the registration token is unknown, used or expired; issue another one."
-                : "the node's key is refused; remove state/node.json and register again.");
+            throw new RefusedException(refusal);
         }
 
         response.EnsureSuccessStatusCode();
-        return await response.Content.ReadFromJsonAsync(answerType, stop) ?? throw new JsonException("Weir's answer is empty.");
+        var bytes = await response.Content.ReadAsByteArrayAsync(stop);
+        return JsonInput.TryRead(bytes, JsonBounds.Small, answerType, out var answer, out var problem)
+            ? answer
+            : throw new JsonException($"Weir's answer {problem}");
     }
 
     private NodeIdentity? Load()

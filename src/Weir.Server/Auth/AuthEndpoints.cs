@@ -1,8 +1,8 @@
 using System.Net;
 using System.Text.Json;
 using Weir.Errors;
-using Weir.Gateway;
 using Weir.Identity;
+using Weir.Input;
 using Weir.Server.Http;
 
 namespace Weir.Server.Auth;
@@ -10,8 +10,6 @@ namespace Weir.Server.Auth;
 /// <summary>The embedded issuer, in the form that supabase-js expects of <c>/auth/v1</c> (GoTrue's). Absent where tokens are another issuer's.</summary>
 internal static class AuthEndpoints
 {
-    private const int MaxBodyBytes = 16 * 1024;
-
     public static void MapAuth(this IEndpointRouteBuilder routes)
     {
         routes.MapPost("/auth/v1/token", Answered(TokenAsync));
@@ -73,31 +71,16 @@ internal static class AuthEndpoints
     /// <summary>A JSON object; what of it is not known is not looked at.</summary>
     private static async Task<JsonElement> BodyAsync(HttpContext http)
     {
-        var body = await BodyReader.ReadAsync(http.Request, MaxBodyBytes, http.RequestAborted)
+        var body = await http.RequestServices.GetRequiredService<UnknownBodies>().ReadAsync(http, BodyLimits.SignIn)
             ?? throw new AuthException(StatusCodes.Status413PayloadTooLarge, "request_entity_too_large", "The body is too large.");
-        try
-        {
-            var root = JsonElement.Parse(body.Span, new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false });
-            return root.ValueKind == JsonValueKind.Object ? root : throw AuthException.BadJson();
-        }
-        catch (JsonException)
-        {
-            throw AuthException.BadJson();
-        }
+        // Not disposed: its memory is the body's, and the elements of it are read after this.
+        return JsonInput.TryParse(body, JsonBounds.Small, out var document, out _) && document.RootElement.ValueKind == JsonValueKind.Object
+            ? document.RootElement
+            : throw AuthException.BadJson();
     }
 
-    private static string Text(JsonElement body, string name)
-    {
-        try
-        {
-            return body.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : "";
-        }
-        catch (InvalidOperationException)
-        {
-            // Half a surrogate pair is no text.
-            throw AuthException.BadJson();
-        }
-    }
+    private static string Text(JsonElement body, string name) =>
+        body.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : "";
 
     /// <summary>Refusals in GoTrue's body.</summary>
     private static RequestDelegate Answered(RequestDelegate handler) => async http =>
@@ -114,6 +97,12 @@ internal static class AuthEndpoints
         catch (AuthException e) when (!http.Response.HasStarted)
         {
             await WriteAsync(http, e.Status, e.Code, e.Message);
+        }
+        catch (WeirException e) when (!http.Response.HasStarted && e.Code == ErrorCode.RateLimited)
+        {
+            http.Response.Headers.RetryAfter = "1";
+            var refused = AuthException.TooManyAttempts();
+            await WriteAsync(http, refused.Status, refused.Code, refused.Message);
         }
         catch (WeirException e) when (!http.Response.HasStarted && e.Code == ErrorCode.Unavailable)
         {

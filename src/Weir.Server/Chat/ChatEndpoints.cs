@@ -1,9 +1,8 @@
 using Weir.Chat;
-using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway;
 using Weir.Gateway.Forwarding;
 using Weir.Identity;
+using Weir.Input;
 using Weir.Server.Http;
 
 namespace Weir.Server.Chat;
@@ -13,11 +12,11 @@ internal static class ChatEndpoints
 {
     public static void MapChat(this IEndpointRouteBuilder routes) => routes.MapPost("/functions/v1/chat", AnswerAsync);
 
-    private static async Task AnswerAsync(HttpContext http, PersonTokens tokens, ChatTurns turns, WeirConfig config)
+    private static async Task AnswerAsync(HttpContext http, PersonTokens tokens, ChatTurns turns)
     {
         var user = await PersonAsync(http, tokens);
-        var body = await BodyReader.ReadAsync(http.Request, config.Mcp.MaxBodyBytes, http.RequestAborted)
-            ?? throw new WeirException(ErrorCode.TooLarge, $"The body is larger than {config.Mcp.MaxBodyBytes} bytes.");
+        var body = await RequestBody.ReadAsync(http.Request, BodyLimits.Chat, http.RequestAborted)
+            ?? throw new WeirException(ErrorCode.TooLarge, $"The body is larger than {BodyLimits.Chat} bytes.");
         var turn = await turns.OpenAsync(user, ChatRequest.Parse(body), http.RequestAborted);
         if (WantsEvents(http.Request))
         {

@@ -49,7 +49,7 @@ internal sealed class ErrorResponses(RequestDelegate next, ILogger<ErrorResponse
             await JsonErrors.WriteAsync(http, e.StatusCode, ErrorCode.InvalidArgument.Sqlstate(),
                 "The request is not valid HTTP, or its body not what it should be.", hint: null);
         }
-        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        catch (Exception e) when (e is OperationCanceledException or IOException && http.RequestAborted.IsCancellationRequested)
         {
             // Nobody is there to answer.
         }

@@ -1,8 +1,8 @@
 using System.Text.Json;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway;
 using Weir.Identity;
+using Weir.Input;
 using Weir.Knowledge;
 using Weir.Server.Http;
 
@@ -30,17 +30,17 @@ internal static class KnowledgeEndpoints
         await http.Response.WriteAsJsonAsync(await documents.IngestAsync(user, request, http.RequestAborted), Json, http.RequestAborted);
     }
 
-    private static async Task SearchAsync(HttpContext http, PersonTokens tokens, KnowledgeSearch search, DocumentLimits limits, WeirConfig config)
+    private static async Task SearchAsync(HttpContext http, PersonTokens tokens, KnowledgeSearch search, DocumentLimits limits)
     {
         var user = await PersonAsync(http, tokens);
         using var open = limits.Enter(user);
-        var request = SearchRequest.Parse(await BodyAsync(http, config.Mcp.MaxBodyBytes));
+        var request = SearchRequest.Parse(await BodyAsync(http, BodyLimits.Search));
         var answer = await search.FindAsync(Principal.OfPerson(user, request.AgentId), request.Query, request.Limit, http.RequestAborted);
         await http.Response.WriteAsJsonAsync(answer, Json, http.RequestAborted);
     }
 
     private static async Task<ReadOnlyMemory<byte>> BodyAsync(HttpContext http, int maxBytes) =>
-        await BodyReader.ReadAsync(http.Request, maxBytes, http.RequestAborted)
+        await RequestBody.ReadAsync(http.Request, maxBytes, http.RequestAborted)
             ?? throw new WeirException(ErrorCode.TooLarge, $"The body is larger than {maxBytes} bytes.");
 
     private static async Task<Guid> PersonAsync(HttpContext http, PersonTokens tokens)

@@ -1,6 +1,6 @@
-using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Weir.Errors;
+using Weir.Input;
 using Weir.Nodes;
 using Weir.Server.Http;
 
@@ -9,26 +9,45 @@ namespace Weir.Server.Nodes;
 /// <summary>What nodes tell Weir.</summary>
 internal static class NodeEndpoints
 {
+    /// <summary>Each server of a heartbeat is an object of five members, each a name and a value.</summary>
+    private static readonly JsonBounds Heartbeat = new(Depth: 8, Values: 64 + (HeartbeatRequest.MostServers * 12));
+
     public static void MapNodes(this IEndpointRouteBuilder routes)
     {
         var nodes = routes.MapGroup("/nodes/v1");
-        nodes.MapPost("register", static async (HttpContext http, NodeRegistry registry) => Results.Json(
-            await registry.RegisterAsync(await ReadAsync(http, NodeJson.Default.RegisterRequest), http.RequestAborted), NodeJson.Default.RegisterResponse));
-        nodes.MapPost("heartbeat", static async (HttpContext http, NodeRegistry registry) => Results.Json(
-            await registry.HeartbeatAsync(Bearer.Of(http.Request), await ReadAsync(http, NodeJson.Default.HeartbeatRequest), http.RequestAborted),
-            NodeJson.Default.HeartbeatResponse));
+        nodes.MapPost("register", RegisterAsync);
+        nodes.MapPost("heartbeat", HeartbeatAsync);
     }
 
-    private static async Task<T> ReadAsync<T>(HttpContext http, JsonTypeInfo<T> type)
+    /// <summary>The token is the bearer, or, of a node that sends none, in the body.</summary>
+    private static async Task<IResult> RegisterAsync(HttpContext http, NodeRegistry registry, UnknownBodies bodies)
     {
-        try
+        var token = Bearer.Of(http.Request);
+        if (token is not null)
         {
-            return await JsonSerializer.DeserializeAsync(http.Request.Body, type, http.RequestAborted)
-                ?? throw new WeirException(ErrorCode.InvalidArgument, "The body is empty.");
+            NodeRegistry.RequireTokenForm(token);
         }
-        catch (JsonException e)
-        {
-            throw new WeirException(ErrorCode.InvalidArgument, "The body is not what a node says here.", inner: e);
-        }
+
+        var request = Read(await bodies.ReadAsync(http, BodyLimits.Register), BodyLimits.Register, JsonBounds.Small, NodeJson.Default.RegisterRequest);
+        return Results.Json(
+            await registry.RegisterAsync(token is null ? request : request with { Token = token }, http.RequestAborted), NodeJson.Default.RegisterResponse);
+    }
+
+    private static async Task<IResult> HeartbeatAsync(HttpContext http, NodeRegistry registry)
+    {
+        var key = Bearer.Of(http.Request);
+        await registry.AuthenticateAsync(key, http.RequestAborted);
+        var body = await RequestBody.ReadAsync(http.Request, BodyLimits.Heartbeat, http.RequestAborted);
+        var request = Read(body, BodyLimits.Heartbeat, Heartbeat, NodeJson.Default.HeartbeatRequest);
+        return Results.Json(await registry.HeartbeatAsync(key, request, http.RequestAborted), NodeJson.Default.HeartbeatResponse);
+    }
+
+    private static T Read<T>(ReadOnlyMemory<byte>? body, int maxBytes, JsonBounds bounds, JsonTypeInfo<T> type)
+        where T : class
+    {
+        var bytes = body ?? throw new WeirException(ErrorCode.TooLarge, $"The body is larger than {maxBytes} bytes.");
+        return JsonInput.TryRead(bytes, bounds, type, out var value, out var problem)
+            ? value
+            : throw new WeirException(ErrorCode.InvalidArgument, "The body " + problem);
     }
 }

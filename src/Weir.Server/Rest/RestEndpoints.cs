@@ -1,8 +1,8 @@
 using Weir.Audit;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway;
 using Weir.Identity;
+using Weir.Input;
 using Weir.Rest;
 using Weir.Server.Http;
 
@@ -40,7 +40,7 @@ internal static class RestEndpoints
         }
 
         var call = await BindAsync(http);
-        var body = IsRead(http.Request) ? default(ReadOnlyMemory<byte>?) : await BodyAsync(http);
+        var body = IsRead(http.Request) ? default(ReadOnlyMemory<byte>?) : await BodyAsync(http, call);
         try
         {
             await WriteAsync(http, call, await Api(http).CallAsync(Name(http, "function"), body, call, http.RequestAborted));
@@ -87,16 +87,23 @@ internal static class RestEndpoints
         };
     }
 
-    private static async Task<ReadOnlyMemory<byte>> BodyAsync(HttpContext http)
+    /// <summary>
+    /// Of a person, whose token was verified above, up to the limit of a body. Nobody else is known before the statement runs, or at all: a
+    /// small part is read of what they send, which is more than a key's functions take.
+    /// </summary>
+    private static async Task<ReadOnlyMemory<byte>> BodyAsync(HttpContext http, RestCall call)
     {
         if (http.Request.ContentType is { Length: > 0 } type && !type.StartsWith("application/json", StringComparison.OrdinalIgnoreCase))
         {
             throw RestErrors.Body("Content-Type not acceptable: only application/json is.");
         }
 
-        var limit = http.RequestServices.GetRequiredService<WeirConfig>().Mcp.MaxBodyBytes;
-        return await BodyReader.ReadAsync(http.Request, limit, http.RequestAborted)
-            ?? throw new WeirException(ErrorCode.TooLarge, $"The body is larger than {limit} bytes.");
+        var most = http.RequestServices.GetRequiredService<WeirConfig>().Mcp.MaxBodyBytes;
+        var (limit, body) = call.UserId is not null
+            ? (most, await RequestBody.ReadAsync(http.Request, most, http.RequestAborted))
+            : (BodyLimits.Unknown, await http.RequestServices.GetRequiredService<UnknownBodies>().ReadAsync(http, BodyLimits.Unknown));
+        return body ?? throw new WeirException(ErrorCode.TooLarge, $"The body is larger than {limit} bytes.",
+            call.UserId is null ? "With a person's token more is read." : null);
     }
 
     private static async Task WriteAsync(HttpContext http, RestCall call, RestAnswer answer)

@@ -118,7 +118,7 @@ internal sealed class CanonicalDefinition
         var exponent = 0;
         if (raw.Length > MaxNumberLength
             || (e >= 0 && !int.TryParse(raw.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent))
-            || Math.Abs(exponent) > MaxNumberLength)
+            || exponent is > MaxNumberLength or < -MaxNumberLength)
         {
             throw new JsonException("a number out of range");
         }

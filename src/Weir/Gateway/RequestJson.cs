@@ -1,23 +1,17 @@
 using System.Text.Json;
 using Weir.Errors;
+using Weir.Input;
 
 namespace Weir.Gateway;
 
 /// <summary>Members of a request's body. Those that nobody asks for are ignored; one that is there twice is refused.</summary>
 internal static class RequestJson
 {
-    private static readonly JsonDocumentOptions Strict = new() { MaxDepth = 16, AllowDuplicateProperties = false };
-
     public static JsonDocument Read(ReadOnlyMemory<byte> body)
     {
-        JsonDocument document;
-        try
+        if (!JsonInput.TryParse(body, JsonBounds.Small, out var document, out var problem))
         {
-            document = JsonDocument.Parse(body, Strict);
-        }
-        catch (JsonException)
-        {
-            throw Invalid("The body is not JSON, is nested too deeply, or holds a key twice.");
+            throw Invalid("The body " + problem);
         }
 
         if (document.RootElement.ValueKind == JsonValueKind.Object)
@@ -47,20 +41,7 @@ internal static class RequestJson
             return null;
         }
 
-        if (value.ValueKind != JsonValueKind.String)
-        {
-            throw Invalid($"{member} must be a string.");
-        }
-
-        try
-        {
-            var text = value.GetString()!;
-            return text.Contains('\0', StringComparison.Ordinal) ? throw Invalid($"{member} must not hold U+0000.") : text;
-        }
-        catch (InvalidOperationException)
-        {
-            throw Invalid($"{member} holds half of a surrogate pair, or bytes that are no UTF-8.");
-        }
+        return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Invalid($"{member} must be a string.");
     }
 
     public static WeirException Invalid(string message) => new(ErrorCode.InvalidArgument, message);

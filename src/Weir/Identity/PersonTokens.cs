@@ -4,6 +4,7 @@ using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 using Weir.Configuration;
 using Weir.Errors;
+using Weir.Input;
 using Weir.Keys;
 
 namespace Weir.Identity;
@@ -85,22 +86,21 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
 
         var keys = _secret is not null ? [_secret] : await signingKeys!.GetAsync(header.KeyId, ct);
         var person = await ValidateAsync(token, keys, isPerson: true);
-        if (person is { IsValid: true, ClaimsIdentity: var claims } && await UserAsync(claims, ct) is { } userId)
+        if (person is { IsValid: true, Claims: var claims } && await UserAsync(claims, ct) is { } userId)
         {
             return new ReadToken(TokenKind.Person, userId,
                 Guid.TryParse(Claim(claims, "session_id"), out var session) ? session : null, Claim(claims, "email"));
         }
 
-        var any = await ValidateAsync(token, keys, isPerson: false);
-        return new ReadToken(any switch
+        return new ReadToken(await ValidateAsync(token, keys, isPerson: false) switch
         {
-            { IsValid: true } => Claim(any.ClaimsIdentity, "role") switch
+            { IsValid: true, Claims: var any } => Claim(any, "role") switch
             {
                 "anon" => TokenKind.Anon,
                 "service_role" => TokenKind.ServiceRole,
                 _ => TokenKind.Invalid,
             },
-            { Exception: SecurityTokenInvalidLifetimeException } => TokenKind.Expired,
+            { IsExpired: true } => TokenKind.Expired,
             _ => TokenKind.Invalid,
         });
     }
@@ -117,13 +117,30 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
             return role == "authenticated" && Guid.TryParse(subject, out var user) ? user : null;
         }
 
-        return role is null or "authenticated" && subject is { Length: > 0 }
-            ? await userOf!(config.Issuer!, subject, Claim(claims, "email"), Claim(claims, "email_verified") is "true" or "True", ct)
+        var email = Claim(claims, "email");
+        return role is null or "authenticated" && subject is { Length: > 0 } && TextInput.IsStorable(subject) && TextInput.IsStorable(email ?? "")
+            ? await userOf!(config.Issuer!, subject, email, Claim(claims, "email_verified") is "true" or "True", ct)
             : null;
     }
 
-    private Task<TokenValidationResult> ValidateAsync(
-        string token, IList<SecurityKey> keys, bool isPerson) => _handler.ValidateTokenAsync(token, new TokenValidationParameters
+    /// <summary>
+    /// What the library makes of the token. It throws whatever the token makes it throw, also later, when the claims are first read: here, once,
+    /// everything but a cancelled request means that the token is not valid.
+    /// </summary>
+    private async Task<(bool IsValid, bool IsExpired, ClaimsIdentity Claims)> ValidateAsync(string token, IList<SecurityKey> keys, bool isPerson)
+    {
+        try
+        {
+            var result = await _handler.ValidateTokenAsync(token, Parameters(keys, isPerson));
+            return (result.IsValid, result.Exception is SecurityTokenInvalidLifetimeException, result.IsValid ? result.ClaimsIdentity : new ClaimsIdentity());
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            return (false, false, new ClaimsIdentity());
+        }
+    }
+
+    private TokenValidationParameters Parameters(IList<SecurityKey> keys, bool isPerson) => new()
     {
         IssuerSigningKeys = keys,
         ValidAlgorithms = _secret is not null ? [SecurityAlgorithms.HmacSha256] : [SecurityAlgorithms.RsaSha256, SecurityAlgorithms.EcdsaSha256],
@@ -134,7 +151,7 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
         RequireExpirationTime = true,
         ClockSkew = ClockSkew,
         LifetimeValidator = (notBefore, expires, _, parameters) => IsAlive(notBefore, expires, parameters.ClockSkew),
-    });
+    };
 
     private static string? Claim(ClaimsIdentity claims, string name) => claims.FindFirst(name)?.Value;
 
@@ -173,8 +190,9 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
 
     private bool IsAlive(DateTime? notBefore, DateTime? expires, TimeSpan skew)
     {
+        // The skew is put on the time now, because a token may say a time at either end of the calendar.
         var now = time.GetUtcNow().UtcDateTime;
-        return expires is { } end && end + skew > now && (notBefore is not { } start || start - skew <= now);
+        return expires is { } end && end > now - skew && (notBefore is not { } start || start <= now + skew);
     }
 
     private void RequireEmbedded()

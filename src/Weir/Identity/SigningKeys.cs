@@ -1,5 +1,6 @@
 using Microsoft.IdentityModel.Tokens;
 using Weir.Errors;
+using Weir.Input;
 
 namespace Weir.Identity;
 
@@ -12,6 +13,11 @@ internal sealed class SigningKeys(Func<CancellationToken, Task<string>> fetch, T
 {
     private static readonly TimeSpan MinimumAge = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan FetchDeadline = TimeSpan.FromSeconds(5);
+
+    /// <summary>Most that is read of the document. Bytes.</summary>
+    public const int MaxBytes = 256 * 1024;
+
+    private static readonly JsonBounds Bounds = new(Depth: 16, Values: 10_000, AllowTwice: true);
 
     private readonly SemaphoreSlim _fetching = new(1);
     private IList<SecurityKey> _keys = [];
@@ -32,7 +38,7 @@ internal sealed class SigningKeys(Func<CancellationToken, Task<string>> fetch, T
             {
                 using var deadline = new CancellationTokenSource(FetchDeadline, time);
                 // Not the caller's token: who hangs up must not be able to keep the keys from everybody else.
-                _keys = new JsonWebKeySet(await fetch(deadline.Token)).GetSigningKeys();
+                _keys = Read(await fetch(deadline.Token));
                 _readAt = time.GetUtcNow();
             }
         }
@@ -40,7 +46,7 @@ internal sealed class SigningKeys(Func<CancellationToken, Task<string>> fetch, T
         {
             throw new WeirException(ErrorCode.Unavailable, "The issuer's keys cannot be read.", "Retry later.", e);
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or ArgumentException or WeirException)
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or FormatException or WeirException)
         {
             // The known keys stay good while the issuer is away, or talks nonsense.
         }
@@ -50,5 +56,23 @@ internal sealed class SigningKeys(Func<CancellationToken, Task<string>> fetch, T
         }
 
         return _keys;
+    }
+
+    /// <exception cref="FormatException">It is no document of keys; the library throws many types for that.</exception>
+    private static IList<SecurityKey> Read(string document)
+    {
+        if (JsonInput.Check(System.Text.Encoding.UTF8.GetBytes(document), Bounds) is { } problem)
+        {
+            throw new FormatException("The document of the issuer's keys " + problem);
+        }
+
+        try
+        {
+            return new JsonWebKeySet(document).GetSigningKeys();
+        }
+        catch (Exception e)
+        {
+            throw new FormatException("The document of the issuer's keys cannot be read.", e);
+        }
     }
 }

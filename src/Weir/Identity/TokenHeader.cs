@@ -1,6 +1,5 @@
-using System.Buffers.Text;
-using System.Text;
 using System.Text.Json;
+using Weir.Input;
 
 namespace Weir.Identity;
 
@@ -8,7 +7,8 @@ namespace Weir.Identity;
 /// <param name="KeyId">The <c>kid</c>; empty where there is none.</param>
 internal sealed record TokenHeader(string KeyId)
 {
-    private const int MaxDepth = 8;
+    private const int MaxLength = 8 * 1024;
+    private static readonly JsonBounds Bounds = new(Depth: 8, Values: 256);
 
     /// <summary>
     /// Null where the header is malformed, or has a <c>crit</c> member: it lists extensions that a recipient must understand or refuse
@@ -17,23 +17,17 @@ internal sealed record TokenHeader(string KeyId)
     public static TokenHeader? Read(string token)
     {
         var end = token.IndexOf('.', StringComparison.Ordinal);
-        if (end <= 0 || !Base64Url.IsValid(token.AsSpan(0, end)))
+        if (end <= 0 || TextInput.FromBase64Url(token.AsSpan(0, end), MaxLength) is not { } bytes
+            || !JsonInput.TryParse(bytes, Bounds, out var document, out _))
         {
             return null;
         }
 
-        try
+        using (document)
         {
-            var header = JsonElement.Parse(
-                Encoding.UTF8.GetString(Base64Url.DecodeFromChars(token.AsSpan(0, end))),
-                new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
+            var header = document.RootElement;
             return header.ValueKind != JsonValueKind.Object || header.TryGetProperty("crit", out _) ? null
                 : new TokenHeader(header.TryGetProperty("kid", out var kid) && kid.ValueKind == JsonValueKind.String ? kid.GetString()! : "");
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            // Not JSON, or half of a surrogate pair, which is no text.
-            return null;
         }
     }
 }

@@ -69,7 +69,7 @@ internal sealed class OpenAiEmbeddings(EmbeddingsConfig config, EgressHttp egres
         {
             // Some leave the index out; then they are in order.
             var index = item.ValueKind == JsonValueKind.Object && item.TryGetProperty("index", out var given)
-                && given.TryGetInt32(out var number)
+                && given.ValueKind == JsonValueKind.Number && given.TryGetInt32(out var number)
                     ? number : place;
             place++;
             if (index < 0 || index >= count || vectors[index] is not null)

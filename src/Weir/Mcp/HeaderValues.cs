@@ -1,4 +1,5 @@
 using System.Text;
+using Weir.Input;
 
 namespace Weir.Mcp;
 
@@ -14,21 +15,21 @@ internal static class HeaderValues
     /// <summary>The name behind a header value; null for a sentinel whose base64 or UTF-8 is broken.</summary>
     public static string? Decode(string value)
     {
-        if (!value.StartsWith(Prefix, StringComparison.Ordinal) || !value.EndsWith(Suffix, StringComparison.Ordinal))
+        if (!IsEncoded(value))
         {
             return value;
         }
 
-        var body = value[Prefix.Length..^Suffix.Length];
-        var bytes = new byte[body.Length];
-        return Convert.TryFromBase64String(body, bytes, out var written) && System.Text.Unicode.Utf8.IsValid(bytes.AsSpan(0, written))
-            ? Encoding.UTF8.GetString(bytes, 0, written)
-            : null;
+        return TextInput.FromBase64(value.AsSpan()[Prefix.Length..^Suffix.Length]) is { } bytes ? TextInput.FromUtf8(bytes) : null;
     }
 
     private static bool IsSafe(string value) =>
         value.Length > 0
         && value.Trim().Length == value.Length
         && value.All(c => c is '\t' or (>= ' ' and <= '~'))
-        && !(value.StartsWith(Prefix, StringComparison.Ordinal) && value.EndsWith(Suffix, StringComparison.Ordinal));
+        && !IsEncoded(value);
+
+    /// <summary>Prefix and suffix share no character: <c>=?base64?=</c> is a plain value.</summary>
+    private static bool IsEncoded(string value) => value.Length >= Prefix.Length + Suffix.Length
+        && value.StartsWith(Prefix, StringComparison.Ordinal) && value.EndsWith(Suffix, StringComparison.Ordinal);
 }

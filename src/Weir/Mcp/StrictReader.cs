@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Weir.Input;
 
 namespace Weir.Mcp;
 
@@ -138,36 +139,7 @@ internal ref struct StrictReader
     /// <summary>Raw control characters and invalid UTF-8 are refused by the reader already; escapes are looked at here.</summary>
     private readonly void CheckText()
     {
-        if (!_json.ValueIsEscaped)
-        {
-            return;
-        }
-
-        var text = _json.ValueSpan;
-        var high = false;
-        for (var i = 0; i < text.Length; i++)
-        {
-            var unit = -1;
-            if (text[i] == (byte)'\\')
-            {
-                i++;
-                if (text[i] == (byte)'u')
-                {
-                    unit = HexUnit(text.Slice(i + 1, 4));
-                    i += 4;
-                }
-            }
-
-            var low = unit is >= 0xDC00 and <= 0xDFFF;
-            if (unit == 0 || low != high)
-            {
-                throw Refuse("A string holds U+0000 or half of a surrogate pair.");
-            }
-
-            high = unit is >= 0xD800 and <= 0xDBFF;
-        }
-
-        if (high)
+        if (!JsonText.IsWhole(in _json))
         {
             throw Refuse("A string holds U+0000 or half of a surrogate pair.");
         }
@@ -180,9 +152,6 @@ internal ref struct StrictReader
             throw Refuse("A number is out of range.");
         }
     }
-
-    private static int HexUnit(ReadOnlySpan<byte> digits) =>
-        System.Buffers.Text.Utf8Parser.TryParse(digits, out int unit, out _, 'x') ? unit : -1;
 
     public readonly EnvelopeException Refuse(string message) => new(RpcCodes.InvalidRequest, message, Id);
 }

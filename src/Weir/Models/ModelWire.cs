@@ -123,7 +123,7 @@ internal sealed class ModelWire(ModelProviderConfig provider, Func<string, strin
                 ? Text(error, "code") ?? Text(error, "type")
                 : null;
         }
-        catch (Exception e) when (e is JsonException or IOException or HttpRequestException or ModelException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or IOException or HttpRequestException or ModelException)
         {
             return null;
         }

@@ -1,7 +1,7 @@
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
-using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Weir.Input;
 
 namespace Weir.Nodes;
 
@@ -24,6 +24,9 @@ internal sealed class NodeCallException(string code, string message, bool isRetr
 /// <param name="http">The operator's connections of <c>Weir.Egress</c>: a node's address is the operator's, never a tenant's.</param>
 internal sealed class NodeClient(HttpMessageInvoker http, TimeProvider time)
 {
+    /// <summary>The logs of a server are about 2 MiB, escaped.</summary>
+    private const int MaxAnswerBytes = 16 * 1024 * 1024;
+
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
     /// <summary>Takes back what the node has acknowledged, and so has on disk.</summary>
@@ -57,16 +60,13 @@ internal sealed class NodeClient(HttpMessageInvoker http, TimeProvider time)
 
     private async Task<T> SendAsync<T>(
         NodeConnection node, HttpMethod method, string path, HttpContent? content, Guid? operationId, JsonTypeInfo<T> type, CancellationToken ct)
+        where T : class
     {
         using var response = await SendAsync(node, method, path, content, operationId, ct);
-        try
-        {
-            return await response.Content.ReadFromJsonAsync(type, ct) ?? throw new JsonException("null");
-        }
-        catch (Exception e) when (e is JsonException or HttpRequestException or IOException)
-        {
-            throw new NodeCallException(NodeErrors.Internal, $"Node {node.Name} answered with something else than its API says.", isRetryable: true, e);
-        }
+        return JsonInput.TryRead(await response.Content.ReadAsByteArrayAsync(ct), JsonBounds.Answer, type, out var answer, out var problem)
+            ? answer
+            : throw new NodeCallException(
+                NodeErrors.Internal, $"Node {node.Name} answered with something else than its API says: it {problem}", isRetryable: true);
     }
 
     private async Task<HttpResponseMessage> SendAsync(
@@ -87,7 +87,7 @@ internal sealed class NodeClient(HttpMessageInvoker http, TimeProvider time)
         {
             response = await http.SendAsync(request, either.Token);
             // The deadline is for the body too, and nobody streams here.
-            await response.Content.LoadIntoBufferAsync(either.Token);
+            await response.Content.LoadIntoBufferAsync(MaxAnswerBytes, either.Token);
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
@@ -108,18 +108,13 @@ internal sealed class NodeClient(HttpMessageInvoker http, TimeProvider time)
     private static async Task<NodeCallException> RefusalAsync(NodeConnection node, HttpResponseMessage response, CancellationToken ct)
     {
         var status = (int)response.StatusCode;
-        try
+        if (JsonInput.TryRead(await response.Content.ReadAsByteArrayAsync(ct), JsonBounds.Small, NodeJson.Default.NodeErrorBody, out var body, out _)
+            && body.Error is { Code: { } code, Message: { } message })
         {
-            if (await response.Content.ReadFromJsonAsync(NodeJson.Default.NodeErrorBody, ct) is { } body)
-            {
-                return new NodeCallException(body.Error.Code, body.Error.Message, isRetryable: status >= 500 && body.Error.Code != NodeErrors.NotSupported);
-            }
-        }
-        catch (JsonException)
-        {
-            // Something between Weir and the node has answered.
+            return new NodeCallException(code, message, isRetryable: status >= 500 && code != NodeErrors.NotSupported);
         }
 
+        // Something between Weir and the node has answered.
         return new NodeCallException(NodeErrors.Internal, $"Node {node.Name} answered {status}.", isRetryable: status >= 500);
     }
 }

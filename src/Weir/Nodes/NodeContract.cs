@@ -73,12 +73,17 @@ internal sealed record LogLines(LogLine[] Lines);
 internal sealed record NodeStatus(
     int CapabilityVersion, string Version, string Isolation, string[] Runtimes, int Servers, int Children, long UptimeSeconds, string? Problem);
 
+/// <param name="Token">Empty where it is the bearer of the request, which is better: Weir then reads no body of who has none.</param>
 internal sealed record RegisterRequest(
     string Token, string ApiUrl, string ApiKey, int CapabilityVersion, string Isolation, string[] Runtimes, string? Name, string? Region);
 
 internal sealed record RegisterResponse(Guid NodeId, string NodeKey);
 
-internal sealed record HeartbeatRequest(string ApiUrl, NodeStatus Status, ServerStatus[] Servers);
+internal sealed record HeartbeatRequest(string ApiUrl, NodeStatus Status, ServerStatus[] Servers)
+{
+    /// <summary>More than these are refused.</summary>
+    public const int MostServers = 4096;
+}
 
 internal sealed record HeartbeatResponse(int Applied);
 

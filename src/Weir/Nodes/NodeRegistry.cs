@@ -7,6 +7,7 @@ namespace Weir.Nodes;
 internal sealed class NodeRegistry(NodesQueries queries, Keyring keyring, NodeDirectory directory, TimeProvider time)
 {
     private const int ShortestKey = 32;
+    private const int MostRuntimes = 16;
 
     /// <summary>A one-time token for a new node.</summary>
     /// <exception cref="WeirException">WR005: a node of this name is known. WR001: the name or region is not valid.</exception>
@@ -17,22 +18,35 @@ internal sealed class NodeRegistry(NodesQueries queries, Keyring keyring, NodeDi
     public async Task<RegisterResponse> RegisterAsync(RegisterRequest request, CancellationToken ct)
     {
         RequireCapability(request.CapabilityVersion);
-        if (request.ApiKey is not { Length: >= ShortestKey and <= 512 } || request.Runtimes is null || !IsApiUrl(request.ApiUrl))
+        if (request.ApiKey is not { Length: >= ShortestKey and <= 512 } || !IsApiUrl(request.ApiUrl) || request.Isolation is not ("user" or "none")
+            || request.Runtimes is not { Length: <= MostRuntimes } || !Array.TrueForAll(request.Runtimes, r => r is { Length: > 0 and <= 50 }))
         {
             throw new WeirException(ErrorCode.InvalidArgument,
-                "A node says its API's URL (scheme, host and port only), a key of at least 32 characters, and its runtimes.");
+                "A node says its API's URL (scheme, host and port only), a key of at least 32 characters, its isolation, and its runtimes.");
         }
 
-        if (!NodeKeys.TryReadToken(request.Token, out var nodeId, out var tokenHash))
-        {
-            throw new WeirException(ErrorCode.Unauthenticated, "the token is not valid");
-        }
+        var (nodeId, tokenHash) = RequireTokenForm(request.Token);
 
         var nodeKey = NodeKeys.NewSecret();
         var registered = await queries.RegisterAsync(tokenHash, NodeKeys.Hash(nodeKey), request, NodeKeys.Seal(keyring, nodeId, request.ApiKey), ct);
         directory.Wake();
         // A token whose first half was changed has sealed its key to nobody: that node can be issued another token, and this one not be reached.
         return registered == nodeId ? new RegisterResponse(nodeId, nodeKey) : throw new WeirException(ErrorCode.Unauthenticated, "the token is not valid");
+    }
+
+    /// <exception cref="WeirException">WR002: it is no token, by its form.</exception>
+    public static (Guid NodeId, byte[] TokenHash) RequireTokenForm(string? token) => NodeKeys.TryReadToken(token, out var nodeId, out var tokenHash)
+        ? (nodeId, tokenHash)
+        : throw new WeirException(ErrorCode.Unauthenticated, "the token is not valid");
+
+    /// <summary>Whether a node has this key, before anything that it sends is read.</summary>
+    /// <exception cref="WeirException">WR002: no node has this key.</exception>
+    public async Task AuthenticateAsync(string? nodeKey, CancellationToken ct)
+    {
+        if (string.IsNullOrEmpty(nodeKey) || await queries.FindAsync(NodeKeys.Hash(nodeKey), ct) is null)
+        {
+            throw new WeirException(ErrorCode.Unauthenticated, "the node's key is not valid");
+        }
     }
 
     /// <param name="nodeKey">The bearer.</param>
@@ -44,9 +58,11 @@ internal sealed class NodeRegistry(NodesQueries queries, Keyring keyring, NodeDi
             throw new WeirException(ErrorCode.Unauthenticated, "the node's key is not valid");
         }
 
-        if (request.Status is null || request.Servers is null || !IsApiUrl(request.ApiUrl))
+        if (request.Status is not { Isolation: not null, Runtimes: not null, Version: not null } || !IsApiUrl(request.ApiUrl)
+            || request.Servers is not { Length: <= HeartbeatRequest.MostServers } || !Array.TrueForAll(request.Servers, s => s is { State: not null }))
         {
-            throw new WeirException(ErrorCode.InvalidArgument, "A heartbeat has apiUrl, status and servers.");
+            throw new WeirException(ErrorCode.InvalidArgument,
+                $"A heartbeat has apiUrl, status, and at most {HeartbeatRequest.MostServers} servers, each with its state.");
         }
 
         RequireCapability(request.Status.CapabilityVersion);

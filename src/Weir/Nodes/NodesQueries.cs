@@ -8,6 +8,7 @@ internal sealed class NodesQueries(Databases databases)
 {
     private const string IssueToken = "select weir.issue_node_token($1, $2, $3, $4)";
     private const string Register = "select weir.register_node($1, $2, $3, $4, $5, $6, $7)";
+    private const string Find = "select weir.node_of_key($1)";
     private const string Heartbeat = "select weir.node_heartbeat($1, $2, $3, $4)";
     private const string RecordState = "select weir.record_instance_state($1, $2, $3, $4, $5)";
     private const string Connections = "select node_id, name, api_url, sealed_api_key, online from weir.node_connections()";
@@ -32,6 +33,10 @@ internal sealed class NodesQueries(Databases databases)
                 Sql.Text(request.Isolation), Sql.Array(NpgsqlTypes.NpgsqlDbType.Text, request.Runtimes),
             ],
             ct);
+
+    /// <summary>Null: no node has this key.</summary>
+    public async Task<Guid?> FindAsync(byte[] nodeKeyHash, CancellationToken ct) =>
+        (await databases.Engine.QueryAsync(Find, [Sql.Bytea(nodeKeyHash)], r => r.GetNullable<Guid>(0), ct))[0];
 
     public Task<int> HeartbeatAsync(byte[] nodeKeyHash, HeartbeatRequest request, CancellationToken ct) => databases.Engine.ScalarAsync<int>(
         Heartbeat,

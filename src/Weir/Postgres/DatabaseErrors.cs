@@ -25,6 +25,9 @@ internal static class DatabaseErrors
         PostgresException e when ErrorCodes.TryParse(e.SqlState, out var code) => new WeirException(code, e.MessageText, e.Hint, e),
         PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } => new WeirException(ErrorCode.Forbidden, "This is not allowed.", null, error),
         PostgresException e when MeansUnavailable(e.SqlState) => Unavailable(e),
+        PostgresException { SqlState: PostgresErrorCodes.CharacterNotInRepertoire or PostgresErrorCodes.UntranslatableCharacter
+            or PostgresErrorCodes.InvalidTextRepresentation } =>
+            new WeirException(ErrorCode.InvalidArgument, "A value holds text that the database cannot store, or not the form of its type.", null, error),
         PostgresException => new WeirException(ErrorCode.Internal, "An internal error.", null, error),
         NpgsqlException or SocketException or TimeoutException => Unavailable(error),
         _ => new WeirException(ErrorCode.Internal, "An internal error.", null, error),

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Weir.Input;
 using Weir.Mcp;
 
 namespace Weir.Rest;
@@ -11,7 +12,7 @@ namespace Weir.Rest;
 /// <summary>Named arguments of a function: their names, and the JSON object that PostgreSQL takes them from, by the declared types.</summary>
 internal sealed partial record CallArguments(IReadOnlyList<string> Names, string Json)
 {
-    private static readonly JsonDocumentOptions Strict = new() { MaxDepth = RestLimits.BodyDepth, AllowDuplicateProperties = false };
+    private static readonly JsonBounds Bounds = new(RestLimits.BodyDepth, RestLimits.BodyValues, ForPostgres: true);
 
     /// <summary>From the body of a POST; an empty one has none.</summary>
     public static CallArguments Parse(ReadOnlyMemory<byte> body)
@@ -21,9 +22,13 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
             return new CallArguments([], "{}");
         }
 
-        try
+        if (!JsonInput.TryParse(body, Bounds, out var document, out var problem))
         {
-            using var document = JsonDocument.Parse(body, Strict);
+            throw RestErrors.Body("The body " + problem);
+        }
+
+        using (document)
+        {
             if (document.RootElement.ValueKind != JsonValueKind.Object)
             {
                 throw RestErrors.Body("The body must be one JSON object with the arguments by name.");
@@ -35,11 +40,6 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
             }
 
             return new CallArguments([.. document.RootElement.EnumerateObject().Select(p => p.Name)], Encoding.UTF8.GetString(body.Span));
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            // The second: a name with half a surrogate pair, which is no text.
-            throw RestErrors.Body($"The body is not JSON, names a thing twice, or is deeper than {RestLimits.BodyDepth} levels.");
         }
     }
 
@@ -77,7 +77,8 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
     /// </summary>
     public string? Misfits(PublishedFunction function)
     {
-        using var document = JsonDocument.Parse(Json, Strict);
+        // It was parsed before, within the same bounds.
+        using var document = JsonDocument.Parse(Json, new JsonDocumentOptions { MaxDepth = RestLimits.BodyDepth });
         var names = document.RootElement.EnumerateObject()
             .Where(p => function.Arguments.FirstOrDefault(a => a.Name == p.Name) is { } argument && !Fits(argument, p.Value))
             .Select(p => $"{p.Name} ({function.Arguments.First(a => a.Name == p.Name).Type})").ToArray();
@@ -132,15 +133,15 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
             return;
         }
 
-        try
+        if (!JsonInput.TryParse(Encoding.UTF8.GetBytes(value), Bounds, out var document, out var problem))
         {
-            using var document = JsonDocument.Parse(value, Strict);
+            throw RestErrors.Parse("argument", argument.Name, $"The value of {argument.Name} {problem}");
+        }
+
+        using (document)
+        {
             CheckNumbers(argument.Name, Encoding.UTF8.GetBytes(value));
             document.RootElement.WriteTo(writer);
-        }
-        catch (JsonException)
-        {
-            throw RestErrors.Parse("argument", argument.Name, $"{argument.Name} is to be JSON.");
         }
     }
 }

@@ -106,6 +106,7 @@ internal static class RestErrors
     /// <summary>What the database raised. Null: an internal error, which only the log may tell.</summary>
     public static RestException? From(WeirException error, bool isAnon, bool readOnly) => DatabaseErrors.SqlstateOf(error) switch
     {
+        ['2', '2', ..] and { } state when Problem(state) is var (status, text) => new RestException(status, state, text),
         _ when error.Code is not (ErrorCode.Internal or ErrorCode.Forbidden or ErrorCode.Unavailable) => Refusal(error.Code, error.Message, error.Hint),
         "25006" when readOnly => new RestException(405, "25006", "This function may write, and GET may not.", hint: "Call it with POST."),
         "42501" => new RestException(isAnon ? 401 : 403, "42501", "permission denied", hint: isAnon ? "Sign in." : null),

@@ -21,4 +21,7 @@ internal static class RestLimits
 
     /// <summary>Levels of a body's JSON.</summary>
     public const int BodyDepth = 64;
+
+    /// <summary>Names and values of a body's JSON: each costs more memory than its bytes.</summary>
+    public const int BodyValues = 100_000;
 }

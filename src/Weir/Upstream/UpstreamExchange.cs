@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Threading.Channels;
 using Weir.Errors;
+using Weir.Input;
 using Weir.Mcp;
 
 namespace Weir.Upstream;
@@ -230,6 +231,7 @@ internal sealed class UpstreamExchange : IDisposable
 
     private static UpstreamMessage Parse(ReadOnlyMemory<byte> bytes, long? id)
     {
+        bytes = JsonText.WithoutHalfPairs(bytes);
         Outline outline;
         try
         {

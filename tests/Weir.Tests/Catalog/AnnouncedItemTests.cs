@@ -57,6 +57,7 @@ public sealed class AnnouncedItemTests
     [InlineData("""{"name":"a","\udc00":1}""")]
     [InlineData("""{"name":"a","n":1e401}""")]
     [InlineData("""{"name":"a","n":1e99999999999}""")]
+    [InlineData("""{"name":"a","n":1e-2147483648}""")]
     public void A25_what_could_be_read_in_two_ways_is_no_definition(string definition) => Should.Throw<JsonException>(() => Read(definition));
 
     [Fact]

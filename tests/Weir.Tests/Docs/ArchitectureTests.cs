@@ -41,6 +41,10 @@ public sealed partial class ArchitectureTests
         broken.ShouldBeEmpty();
     }
 
+    [Fact]
+    public void F03_only_the_bounded_reader_reads_a_body() =>
+        Sources("src").Where(f => !f.EndsWith("/Input/RequestBody.cs", StringComparison.Ordinal) && BodyOfRequest().IsMatch(File.ReadAllText(f))).ShouldBeEmpty();
+
     private static List<string> Order()
     {
         var section = File.ReadAllText(Repository.PathOf("docs/architecture.md")).Split("## The order of the feature folders")[1].Split("\n## ")[0];
@@ -53,6 +57,9 @@ public sealed partial class ArchitectureTests
 
     [GeneratedRegex(@"\bWeir\.(?<name>\w+)\b", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Named();
+
+    [GeneratedRegex(@"[Rr]equest\.(Body|BodyReader|Form)\b|ReadFormAsync|ReadFromJsonAsync", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex BodyOfRequest();
 
     [GeneratedRegex(@"^\d+\. `(?<name>\w+)`", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Entry();

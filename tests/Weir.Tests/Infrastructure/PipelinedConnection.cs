@@ -35,8 +35,12 @@ internal sealed class PipelinedConnection : IDisposable
         await _client.GetStream().WriteAsync(bytes.GetBuffer().AsMemory(0, (int)bytes.Length), ct);
     }
 
+    /// <summary>Says that nothing more comes, so that a body which was announced longer than it is ends here.</summary>
+    public void EndSending() => _client.Client.Shutdown(SocketShutdown.Send);
+
     /// <summary>The next answer; null when the server has closed the connection.</summary>
-    public async Task<(int Status, string Text, bool Closes)?> ReadAsync(FuzzedRequest request, CancellationToken ct)
+    /// <param name="followStreams">Whether an event stream is read to its end; else only its head is, and the connection is of no more use.</param>
+    public async Task<(int Status, string Text, bool Closes)?> ReadAsync(FuzzedRequest request, CancellationToken ct, bool followStreams = true)
     {
         if (await UntilAsync("\r\n\r\n"u8.ToArray(), ct) is not { } head)
         {
@@ -45,7 +49,17 @@ internal sealed class PipelinedConnection : IDisposable
 
         var lines = head.Split("\r\n");
         var status = int.Parse(lines[0].AsSpan(9, 3), CultureInfo.InvariantCulture);
+        if (status == 100)
+        {
+            return await ReadAsync(request, ct, followStreams);
+        }
+
         var headers = lines.Skip(1).Select(l => l.Split(": ", 2)).ToLookup(p => p[0], p => p[1], StringComparer.OrdinalIgnoreCase);
+        if (!followStreams && headers["Content-Type"].Any(t => t.StartsWith("text/event-stream", StringComparison.Ordinal)))
+        {
+            return (status, head, true);
+        }
+
         var body = request.Head.StartsWith("HEAD ", StringComparison.Ordinal) || status is 204 or 304 ? ""
             : headers["Transfer-Encoding"].Contains("chunked") ? await ChunksAsync(ct)
             : await ExactlyAsync(headers["Content-Length"].Select(int.Parse).SingleOrDefault(), ct);

@@ -40,6 +40,7 @@ public sealed class EnvelopeReaderTests
     [InlineData("""{"jsonrpc":"2.0","id":1}""", RpcCodes.InvalidRequest)]
     [InlineData("""{"jsonrpc":"2.0","id":1,"result":{},"error":{}}""", RpcCodes.InvalidRequest)]
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":[]}""", RpcCodes.InvalidRequest)]
+    [InlineData("""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"a":1e-2147483648}}}""", RpcCodes.InvalidRequest)]
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":1}}""", RpcCodes.InvalidParams)]
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":["/etc"]}}""", RpcCodes.InvalidParams)]
     public void What_is_no_message_is_refused_with_the_code_of_the_protocol(string body, int code) => Refuse(body).RpcCode.ShouldBe(code);

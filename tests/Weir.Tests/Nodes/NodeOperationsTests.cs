@@ -304,6 +304,7 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls($"http://127.0.0.1:{port}");
         builder.Services.AddSingleton(_registry);
+        builder.Services.AddSingleton(new UnknownBodies(TimeProvider.System));
         _weir = builder.Build();
         _weir.UseMiddleware<ErrorResponses>();
         _weir.MapNodes();

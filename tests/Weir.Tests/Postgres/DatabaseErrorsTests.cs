@@ -17,6 +17,9 @@ public sealed class DatabaseErrorsTests(TestDatabase database) : IClassFixture<T
     [InlineData("57014", nameof(ErrorCode.Unavailable))]
     [InlineData("53300", nameof(ErrorCode.Unavailable))]
     [InlineData("40P01", nameof(ErrorCode.Unavailable))]
+    [InlineData("22021", nameof(ErrorCode.InvalidArgument))]
+    [InlineData("22P02", nameof(ErrorCode.InvalidArgument))]
+    [InlineData("22P05", nameof(ErrorCode.InvalidArgument))]
     [InlineData("23505", nameof(ErrorCode.Internal))]
     [InlineData("WR999", nameof(ErrorCode.Internal))]
     public async Task Each_sqlstate_has_its_code(string sqlstate, string code)

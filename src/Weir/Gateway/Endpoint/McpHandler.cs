@@ -4,6 +4,7 @@ using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway.Forwarding;
 using Weir.Gateway.Questions;
+using Weir.Input;
 using Weir.Mcp;
 using Weir.Upstream;
 
@@ -26,11 +27,18 @@ internal sealed class McpHandler(
     Handover handover,
     RefusedRequests refused,
     McpErrors errors,
+    SeenKeys seenKeys,
+    GatewayQueries queries,
     McpConfig config)
 {
-    /// <summary>One POST: one message.</summary>
+    /// <summary>One POST: one message. Of its body nothing is read before the caller is known.</summary>
     public async Task PostAsync(HttpContext http, McpScope scope)
     {
+        if (!await IsKnownAsync(http, scope))
+        {
+            return;
+        }
+
         if (!HasJsonBody(http.Request))
         {
             await refused.RefuseAsync(http, scope, new Refusal(415, RpcCodes.InvalidRequest, "The content type is not application/json."));
@@ -43,7 +51,7 @@ internal sealed class McpHandler(
             return;
         }
 
-        var body = await BodyReader.ReadAsync(http.Request, config.MaxBodyBytes, http.RequestAborted);
+        var body = await RequestBody.ReadAsync(http.Request, config.MaxBodyBytes, http.RequestAborted);
         if (body is not { } bytes)
         {
             await refused.RefuseAsync(http, scope, new Refusal(413, RpcCodes.InvalidRequest, $"The body is larger than {config.MaxBodyBytes} bytes."));
@@ -68,9 +76,47 @@ internal sealed class McpHandler(
         }
         catch (WeirException e)
         {
-            await errors.FailAsync(exchange, e);
+            await FailAsync(exchange, e);
         }
     }
+
+    /// <summary>
+    /// Whether a body of this caller is read. A person's token was verified before; a key that was not found good here lately is proved first, by the
+    /// statement that authenticates it. A refusal is answered here.
+    /// </summary>
+    private async Task<bool> IsKnownAsync(HttpContext http, McpScope scope)
+    {
+        if (scope.Principal.Key is not { } key || seenKeys.Contains(key))
+        {
+            return true;
+        }
+
+        try
+        {
+            await queries.AuthenticateAsync(key, http.RequestAborted);
+            seenKeys.Add(key);
+            return true;
+        }
+        catch (WeirException e)
+        {
+            await FailAsync(Nameless(http, scope), e);
+            return false;
+        }
+    }
+
+    private Task FailAsync(McpExchange exchange, WeirException e)
+    {
+        if (e.Code == ErrorCode.Unauthenticated && exchange.Scope.Principal.Key is { } key)
+        {
+            seenKeys.Remove(key);
+        }
+
+        return errors.FailAsync(exchange, e);
+    }
+
+    /// <summary>A request whose message was not read, or which has none.</summary>
+    private static McpExchange Nameless(HttpContext http, McpScope scope) =>
+        new(http, scope, default, new Envelope { Kind = MessageKind.Request, Method = "" });
 
     /// <summary>The stream on which a legacy session hears of changed lists.</summary>
     public async Task GetAsync(HttpContext http, McpScope scope)
@@ -110,7 +156,7 @@ internal sealed class McpHandler(
                 await refused.RecordAsync(http, scope, default, "stream", "limit");
             }
 
-            await errors.FailAsync(new McpExchange(http, scope, default, new Envelope { Kind = MessageKind.Request, Method = "" }), e);
+            await FailAsync(Nameless(http, scope), e);
         }
     }
 

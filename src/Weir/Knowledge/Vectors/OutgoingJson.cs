@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Weir.Errors;
+using Weir.Input;
 
 namespace Weir.Knowledge.Vectors;
 
@@ -28,7 +29,9 @@ internal static class OutgoingJson
                 throw Refused(name, response.StatusCode);
             }
 
-            return await JsonDocument.ParseAsync(new MemoryStream(await ReadAsync(response.Content, maxBytes, name, either.Token)), default, either.Token);
+            return JsonInput.TryParse(await ReadAsync(response.Content, maxBytes, name, either.Token), JsonBounds.Answer, out var document, out var problem)
+                ? document
+                : throw new WeirException(ErrorCode.UpstreamFailed, $"{name} answered JSON that cannot be used: it {problem}");
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
@@ -38,10 +41,6 @@ internal static class OutgoingJson
         {
             // The egress policy's own refusal says more.
             throw e.InnerException as WeirException ?? new WeirException(ErrorCode.UpstreamFailed, $"{name} could not be reached, or broke off.", inner: e);
-        }
-        catch (JsonException e)
-        {
-            throw new WeirException(ErrorCode.UpstreamFailed, $"{name} answered what is no JSON.", inner: e);
         }
     }
 
