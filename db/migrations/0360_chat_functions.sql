@@ -1,7 +1,7 @@
 -- What is said and read in a channel, by the person's side. Owned by weir_writer: row-level security decides.
 
 -- A message in a channel of a workspace that the caller belongs to. The same client_message_id again is the same message:
--- with the same content its id, with another one a conflict.
+-- with the same content its id, with another one a conflict. It is not counted again by the organization's limit.
 create function weir.post_chat_message(p_channel_id uuid, p_content text, p_client_message_id text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -12,6 +12,8 @@ declare
   v_channel record;
   v_message record;
   v_constraint text;
+  v_share interval;
+  v_wait integer;
 begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'chat');
@@ -25,6 +27,23 @@ begin
     return weir.refuse('WR001', 'content must not be empty', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
   elsif octet_length(p_client_message_id) > 400 then
     return weir.refuse('WR001', 'client_message_id must be 1 to 100 characters', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
+  end if;
+  -- Before the message, whose indexes are dearer. Not recorded: whoever floods a channel must not fill the record.
+  if p_client_message_id is null or not exists (
+      select from public.chat_messages m
+      where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id) then
+    select interval '1 minute' / nullif(o.max_chat_messages_per_minute, 0) into v_share
+    from public.organizations o where o.id = v_channel.organization_id;
+    insert into weir.chat_rates as r (organization_id, used_until)
+    select v_channel.organization_id, clock_timestamp() + v_share where v_share is not null
+    on conflict (organization_id) do update set used_until = greatest(r.used_until, clock_timestamp()) + v_share
+      where greatest(r.used_until, clock_timestamp()) + v_share <= clock_timestamp() + interval '1 minute';
+    if not found then
+      select coalesce(greatest(1, ceil(extract(epoch from max(r.used_until) + v_share - interval '1 minute' - clock_timestamp()))), 60) into v_wait
+      from weir.chat_rates r where r.organization_id = v_channel.organization_id;
+      return weir.error('WR008', 'the organization has its maximum of chat messages in a minute (max_chat_messages_per_minute)',
+                        format('Retry in %s s.', v_wait)) || jsonb_build_object('retry_after', v_wait);
+    end if;
   end if;
   insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, user_id, content, client_message_id)
   values (v_id, v_channel.organization_id, v_channel.workspace_id, p_channel_id, 'user', v_actor, p_content, p_client_message_id)

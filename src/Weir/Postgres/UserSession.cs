@@ -60,9 +60,13 @@ internal sealed class UserSession(NpgsqlDataSource gateway)
             && answer.TryGetProperty("error", out var error)
             && error.ValueKind == JsonValueKind.String
             && ErrorCodes.TryParse(error.GetString(), out var code)
-                ? throw new WeirException(code, Member(answer, "message") ?? "Refused.", Member(answer, "hint"))
+                ? throw new WeirException(code, Member(answer, "message") ?? "Refused.", Member(answer, "hint")) { RetryAfter = RetryAfter(answer) }
                 : answer;
     }
+
+    /// <summary>Of a refusal that says how long it lasts. Seconds.</summary>
+    private static TimeSpan? RetryAfter(JsonElement answer) =>
+        answer.TryGetProperty("retry_after", out var seconds) && seconds.ValueKind == JsonValueKind.Number ? TimeSpan.FromSeconds(seconds.GetDouble()) : null;
 
     private static NpgsqlBatchCommand Bind(Guid? userId, StatementBounds? bounds)
     {

@@ -63,6 +63,25 @@ public sealed class ChatLimitTests(NarrowChatWorld weir) : IClassFixture<NarrowC
     }
 
     [Fact]
+    public async Task F11_an_organization_saves_so_many_messages_a_minute_at_all_replicas_together()
+    {
+        var stranger = await World.CreateAsync(weir.Database);
+        await weir.Database.Superuser.ExecuteAsync(
+            "update public.organizations set max_chat_messages_per_minute = 2 where id = $1", [Sql.Uuid(stranger.OrganizationId)], CancellationToken.None);
+        (await PostAsync(stranger.OwnerId, stranger.ChannelId)).StatusCode.ShouldBe(HttpStatusCode.OK);
+        // As another replica or a person over SQL would.
+        await stranger.CallAsync("select public.post_chat_message($1, 'hello')", Sql.Uuid(stranger.ChannelId));
+
+        var refused = await PostAsync(stranger.OwnerId, stranger.ChannelId);
+
+        refused.StatusCode.ShouldBe(HttpStatusCode.TooManyRequests);
+        (await refused.Content.ReadAsStringAsync()).ShouldContain("max_chat_messages_per_minute");
+        int.Parse(refused.Headers.GetValues("Retry-After").Single(), CultureInfo.InvariantCulture).ShouldBeInRange(2, 30);
+        (await weir.Database.Superuser.ScalarAsync<long>(
+            "select count(*) from public.chat_messages where channel_id = $1", [Sql.Uuid(stranger.ChannelId)], CancellationToken.None)).ShouldBe(2);
+    }
+
+    [Fact]
     public async Task A_page_of_an_allowed_origin_may_call_and_no_other()
     {
         using var client = weir.Client();
