@@ -2345,6 +2345,8 @@ declare
   v_channel record;
   v_message record;
   v_constraint text;
+  v_share interval;
+  v_wait integer;
 begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'chat');
@@ -2358,6 +2360,23 @@ begin
     return weir.refuse('WR001', 'content must not be empty', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
   elsif octet_length(p_client_message_id) > 400 then
     return weir.refuse('WR001', 'client_message_id must be 1 to 100 characters', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
+  end if;
+  -- Before the message, whose indexes are dearer. Not recorded: whoever floods a channel must not fill the record.
+  if p_client_message_id is null or not exists (
+      select from public.chat_messages m
+      where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id) then
+    select interval '1 minute' / nullif(o.max_chat_messages_per_minute, 0) into v_share
+    from public.organizations o where o.id = v_channel.organization_id;
+    insert into weir.chat_rates as r (organization_id, used_until)
+    select v_channel.organization_id, clock_timestamp() + v_share where v_share is not null
+    on conflict (organization_id) do update set used_until = greatest(r.used_until, clock_timestamp()) + v_share
+      where greatest(r.used_until, clock_timestamp()) + v_share <= clock_timestamp() + interval '1 minute';
+    if not found then
+      select greatest(1, coalesce(ceil(extract(epoch from max(r.used_until) + v_share - interval '1 minute' - clock_timestamp())), 60)) into v_wait
+      from weir.chat_rates r where r.organization_id = v_channel.organization_id;
+      return weir.error('WR008', 'the organization has its maximum of chat messages in a minute (max_chat_messages_per_minute)',
+                        format('Retry in %s s.', v_wait)) || jsonb_build_object('retry_after', v_wait);
+    end if;
   end if;
   insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, user_id, content, client_message_id)
   values (v_id, v_channel.organization_id, v_channel.workspace_id, p_channel_id, 'user', v_actor, p_content, p_client_message_id)
@@ -9252,10 +9271,12 @@ CREATE TABLE public.organizations (
     created_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    max_chat_messages_per_minute integer DEFAULT 2400 NOT NULL,
     max_datastores integer DEFAULT 50 NOT NULL,
     max_documents integer DEFAULT 10000 NOT NULL,
     max_document_bytes bigint DEFAULT 1073741824 NOT NULL,
     chat_tools boolean DEFAULT true NOT NULL,
+    CONSTRAINT organizations_chat_limit_is_0_to_a_million CHECK (((max_chat_messages_per_minute >= 0) AND (max_chat_messages_per_minute <= 1000000))),
     CONSTRAINT organizations_knowledge_limits_are_not_negative CHECK ((LEAST((max_datastores)::bigint, (max_documents)::bigint, max_document_bytes) >= 0)),
     CONSTRAINT organizations_limits_are_not_negative CHECK ((LEAST(max_mcp_servers, max_agents, max_members, max_workspaces, max_concurrent_connections) >= 0)),
     CONSTRAINT organizations_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name)))),
@@ -9546,6 +9567,27 @@ ALTER TABLE weir.change_versions OWNER TO weir_owner;
 --
 
 COMMENT ON TABLE weir.change_versions IS 'tenant: change counters, a hint for replicas (no foreign key: the platform has a row, and a deleted organization still counts)';
+
+
+--
+-- Name: chat_rates; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.chat_rates (
+    organization_id uuid NOT NULL,
+    used_until timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY weir.chat_rates FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.chat_rates OWNER TO weir_owner;
+
+--
+-- Name: TABLE chat_rates; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.chat_rates IS 'tenant: how much of its chat messages a minute an organization has used';
 
 
 --
@@ -10347,6 +10389,14 @@ ALTER TABLE ONLY weir.audit_seals
 
 ALTER TABLE ONLY weir.change_versions
     ADD CONSTRAINT change_versions_pkey PRIMARY KEY (organization_id);
+
+
+--
+-- Name: chat_rates chat_rates_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.chat_rates
+    ADD CONSTRAINT chat_rates_pkey PRIMARY KEY (organization_id);
 
 
 --
@@ -11860,6 +11910,14 @@ ALTER TABLE ONLY public.workspaces
 
 
 --
+-- Name: chat_rates chat_rates_organization; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.chat_rates
+    ADD CONSTRAINT chat_rates_organization FOREIGN KEY (organization_id) REFERENCES public.organizations(id) ON DELETE CASCADE;
+
+
+--
 -- Name: chat_turns chat_turns_agent_of_the_organization; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
 --
 
@@ -12736,6 +12794,12 @@ CREATE POLICY changes_are_counted_by_the_engine ON weir.change_versions TO weir_
 
 
 --
+-- Name: chat_rates; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.chat_rates ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: chat_turns; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
 --
 
@@ -12904,6 +12968,13 @@ ALTER TABLE weir.platform_admins ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY platform_admins_are_kept_by_the_engine ON weir.platform_admins TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: chat_rates rates_are_used_by_who_may_write; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY rates_are_used_by_who_may_write ON weir.chat_rates TO weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations)))) WITH CHECK ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))));
 
 
 --
@@ -17582,6 +17653,20 @@ GRANT UPDATE(version) ON TABLE weir.change_versions TO weir_system;
 --
 
 GRANT UPDATE(changed_in) ON TABLE weir.change_versions TO weir_system;
+
+
+--
+-- Name: TABLE chat_rates; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT,INSERT ON TABLE weir.chat_rates TO weir_writer;
+
+
+--
+-- Name: COLUMN chat_rates.used_until; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(used_until) ON TABLE weir.chat_rates TO weir_writer;
 
 
 --

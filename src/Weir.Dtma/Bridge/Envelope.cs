@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Weir.Configuration;
 
 namespace Weir.Dtma.Bridge;
 
@@ -15,9 +16,6 @@ internal enum MessageKind
 /// </summary>
 internal readonly struct Envelope
 {
-    /// <summary>Deeper than any message should be; shallow enough that reading it costs no memory to speak of.</summary>
-    private const int MaxDepth = 512;
-
     public MessageKind Kind { get; private init; }
 
     public string? Method { get; private init; }
@@ -44,7 +42,7 @@ internal readonly struct Envelope
         envelope = default;
         try
         {
-            var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaxDepth });
+            var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = JsonDepth.Message });
             return TryRead(ref reader, out envelope, out problem);
         }
         catch (JsonException e)

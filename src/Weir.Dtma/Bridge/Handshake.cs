@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Text.Json;
+using Weir.Configuration;
 using Weir.Dtma.State;
 using Weir.Nodes;
 
@@ -45,7 +46,7 @@ internal static class Handshake
             throw new InstanceFailure(NodeErrors.ChildExited, $"The server ended before it answered {method}.");
         }
 
-        var document = JsonDocument.Parse(reply, new JsonDocumentOptions { MaxDepth = 512 });
+        var document = JsonDocument.Parse(reply, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         if (document.RootElement.TryGetProperty("error", out var error))
         {
             var text = error.GetRawText();

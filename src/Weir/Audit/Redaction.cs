@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using Weir.Configuration;
 
 namespace Weir.Audit;
 
@@ -46,7 +47,7 @@ internal static class Redaction
         {
             SkipValidation = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         });
-        var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = 128 });
+        var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = JsonDepth.Message });
         var maskNext = false;
         while (reader.Read())
         {

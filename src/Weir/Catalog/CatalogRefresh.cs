@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Weir.Configuration;
 using Weir.Errors;
 using Weir.Mcp;
 using Weir.Postgres;
@@ -101,7 +102,7 @@ internal sealed class CatalogRefresh(
 
     private async Task<Announcement> ListAllAsync(UpstreamSession session, CancellationToken deadline, CancellationToken ct)
     {
-        using var capabilities = JsonDocument.Parse(session.Capabilities);
+        using var capabilities = JsonDocument.Parse(session.Capabilities, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         if (capabilities.RootElement.ValueKind != JsonValueKind.Object)
         {
             throw new UpstreamException(UpstreamFailure.Nonsense, "The server's capabilities are no object.");

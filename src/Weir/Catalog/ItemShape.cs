@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Weir.Configuration;
 
 namespace Weir.Catalog;
 
@@ -15,10 +16,10 @@ namespace Weir.Catalog;
 /// <param name="Fault">Why it is not all eras; null: it is.</param>
 internal sealed record ItemShape(IReadOnlyList<string> Eras, ItemFault? Fault)
 {
-    private static readonly JsonDocumentOptions Options = new() { MaxDepth = 128 };
+    private static readonly JsonDocumentOptions Options = new() { MaxDepth = JsonDepth.Message };
 
     /// <summary>Text stays as readable as the server wrote it.</summary>
-    private static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = 128 };
+    private static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = JsonDepth.Message };
 
     public static readonly ItemShape Fits = new([Catalog.Eras.Legacy, Catalog.Eras.Modern], Fault: null);
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Weir.Configuration;
 using Weir.Mcp;
 using Weir.Upstream;
 
@@ -18,9 +19,6 @@ internal sealed class ServerLists(UpstreamClient client)
 
     /// <summary>So many pages without an item, one after another, end a list.</summary>
     private const int MaxEmptyPages = 10;
-
-    /// <summary>As deep as any message of a server is read.</summary>
-    private const int MaxDepth = 128;
 
     /// <summary>
     /// The list ends where the server names no next cursor. It also ends, and what came is kept, where the pages do not advance: at a
@@ -134,7 +132,7 @@ internal sealed class ServerLists(UpstreamClient client)
 
             if (message.Outline.Result.Exists)
             {
-                var result = JsonElement.Parse(message.Outline.Result.Of(message.Bytes.Span), new JsonDocumentOptions { MaxDepth = MaxDepth });
+                var result = JsonElement.Parse(message.Outline.Result.Of(message.Bytes.Span), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
                 return (result, message.Bytes.Length);
             }
 

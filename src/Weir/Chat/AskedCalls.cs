@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.AI;
 using Weir.Mcp;
+using Weir.Models;
 
 namespace Weir.Chat;
 
@@ -87,12 +88,13 @@ internal sealed partial class AskedCalls(IChatClient inner, CallTool call) : Del
     {
         try
         {
-            var json = JsonSerializer.SerializeToUtf8Bytes(arguments, AIJsonUtilities.DefaultOptions);
-            return NumberBounds.ContainAllOf(json) ? null : new JsonException(NumberBounds.Description);
+            var json = JsonSerializer.SerializeToUtf8Bytes(arguments, ChatAnswer.Json);
+            return NumberBounds.ContainAllOf(json) ? null
+                : new ModelArgumentsException($"The arguments of the call cannot be sent; nothing was called. {NumberBounds.Description}");
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException or NotSupportedException)
         {
-            return e;
+            return new ModelArgumentsException("The arguments of the call cannot be written as JSON; nothing was called.", e);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Weir.Configuration;
 
 namespace Weir.Chat;
 
@@ -19,7 +20,7 @@ internal sealed record ChatAnswer(
     IReadOnlyList<Degradation> Degraded,
     ChatUsage? Usage)
 {
-    public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
+    public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { MaxDepth = JsonDepth.Wrapped };
 
     public static ChatAnswer Saved(Guid messageId) => new(null, null, messageId, null, [], ChatContext.None, [], null);
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Weir.Chat.Gathering;
+using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway;
 using Weir.Upstream;
@@ -34,7 +35,7 @@ internal sealed class CollectingResponder : ICallResponder
         var outline = message.Outline;
         if (outline.Error.Exists)
         {
-            using var error = JsonDocument.Parse(outline.Error.Of(message.Bytes));
+            using var error = JsonDocument.Parse(outline.Error.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
             var text = error.RootElement.TryGetProperty("message", out var words) && words.ValueKind == JsonValueKind.String
                 ? words.GetString()! : "an error without words";
             return (CallOutcomes.ToolError, ToolText.Trim(text));
@@ -64,5 +65,5 @@ internal sealed class CollectingResponder : ICallResponder
     }
 
     private static JsonDocument Parse(UpstreamMessage message) =>
-        JsonDocument.Parse(message.Outline.Result.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = 128 });
+        JsonDocument.Parse(message.Outline.Result.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
 }

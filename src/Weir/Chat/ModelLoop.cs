@@ -13,7 +13,11 @@ internal sealed class ModelLoop(ModelRouter router, ChatConfig config)
 {
     /// <summary>The model for a turn, which may be asked for while its context is gathered.</summary>
     public Task<TurnModel> OpenAsync(Guid userId, ChatAgent agent, TurnJournal journal, Func<TimeSpan> left, CancellationToken ct) =>
-        router.OpenAsync(userId, agent.Id, left, given => journal.DegradeAsync(Degradation(given)), ct);
+        router.OpenAsync(userId, agent.Id, left, given => journal.DegradeAsync(Degradation(given)),
+            (tool, why) => journal.DegradeAsync(tool.GetService<ToolFacts>() is { } facts
+                ? TurnJournal.LeftOut(facts.Server, facts.Tool, why)
+                : TurnJournal.LeftOut("", tool.Name, why)),
+            ct);
 
     /// <summary>Always an answer: where the model has none, the text says so and <c>degraded</c> why.</summary>
     /// <param name="call">Runs a call; of a tool that was not offered too.</param>

@@ -18,14 +18,17 @@ namespace Weir.Chat;
 internal sealed class TurnCalls(
     GovernedCaller caller, ChatQueries queries, Principal principal, Guid turnId, TurnJournal journal, Func<TimeSpan> left, TimeProvider time)
 {
-    private static readonly JsonElement NoArguments = JsonElement.Parse("{}");
+    /// <summary>Of all calls of the turn together: they are kept with its answer.</summary>
+    private const int MaxArgumentCharacters = 1024 * 1024;
 
-    public async Task<ToolOutput> CallAsync(GovernedTool tool, string callId, JsonElement arguments, CancellationToken ct)
+    private long _argumentCharacters;
+
+    public async Task<ToolOutput> CallAsync(GovernedTool tool, string callId, AskedArguments arguments, CancellationToken ct)
     {
         var started = time.GetTimestamp();
-        var (call, problem) = Read(tool, arguments);
+        var (call, problem) = arguments.Problem is null ? Read(tool, arguments.Json) : (null, arguments.Problem);
         // What cannot be sent cannot be kept either: models write anything.
-        var (place, begun) = await journal.BeginAsync(callId, tool, call is null ? NoArguments : arguments);
+        var (place, begun) = await journal.BeginAsync(callId, tool, call is null ? AskedArguments.None : arguments.Json);
         var (output, error) = call is null
             ? (new ToolOutput(tool.Facts.Server, tool.Facts.Tool, CallOutcomes.Denied, problem!), ErrorCode.InvalidArgument)
             : await RunAsync(tool, call, () => KeepAsync(place, begun, ct), ct);
@@ -84,14 +87,20 @@ internal sealed class TurnCalls(
             return (new ToolOutput(server, name, CallOutcomes.Failed, $"The turn's time was over before the server '{server}' answered."),
                 ErrorCode.UpstreamTimeout);
         }
-        catch (JsonException)
+        catch (Exception)
         {
+            // Whatever is odd about one result is no reason to end the turn.
             return (new ToolOutput(server, name, CallOutcomes.Failed, $"The answer of the server '{server}' is no tool result."), ErrorCode.UpstreamFailed);
         }
     }
 
     private (GovernedCall? Call, string? Problem) Read(GovernedTool tool, JsonElement arguments)
     {
+        if (Interlocked.Add(ref _argumentCharacters, arguments.GetRawText().Length) > MaxArgumentCharacters)
+        {
+            return (null, "The arguments of the turn's calls together are larger than 1 MiB; nothing was called.");
+        }
+
         try
         {
             return (Call(tool, arguments), null);

@@ -32,6 +32,10 @@ internal sealed class TurnJournal(Func<ChatEvent, ValueTask> tell)
         }
     }
 
+    /// <summary>A tool that the model was not offered.</summary>
+    public static Degradation LeftOut(string server, string tool, string why) =>
+        new("tool", server, tool, "left_out", $"The tool '{tool}' of '{server}' was not offered to the model: {why}.");
+
     public ValueTask TellAsync(string type, object data) => tell(new ChatEvent(type, data));
 
     public async ValueTask DegradeAsync(Degradation degradation)

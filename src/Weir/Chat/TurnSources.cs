@@ -107,7 +107,7 @@ internal sealed class TurnSources(
         var (catalog, settings) = (await loading, await asking);
         if (config.Tools && settings.Tools)
         {
-            return new Found(catalog, settings, await ToolsAsync(catalog, settings, call, ct));
+            return new Found(catalog, settings, await ToolsAsync(catalog, settings, call, journal, ct));
         }
 
         await journal.DegradeAsync(new Degradation(
@@ -115,7 +115,8 @@ internal sealed class TurnSources(
         return new Found(catalog, settings, []);
     }
 
-    private async Task<IReadOnlyList<GovernedTool>> ToolsAsync(AgentCatalog catalog, TurnSettings settings, CallTool call, CancellationToken ct)
+    private async Task<IReadOnlyList<GovernedTool>> ToolsAsync(
+        AgentCatalog catalog, TurnSettings settings, CallTool call, TurnJournal journal, CancellationToken ct)
     {
         var running = catalog.Instances.Where(i => IsUsable(i.Status)).Select(i => i.Id).ToHashSet();
         var timeouts = settings.Servers.ToDictionary(s => s.Id, s => s.Timeout);
@@ -123,12 +124,34 @@ internal sealed class TurnSources(
         var items = catalog.Items.Where(i => i.Kind == ItemKinds.Tool && running.Contains(i.InstanceId) && IsThere(i))
             .DistinctBy(i => i.ExposedName, StringComparer.Ordinal).ToArray();
         var bytes = await definitions.GetAsync(items, ct);
-        return
-        [
-            .. items.Zip(bytes).Where(p => p.Second is not null).Select(p => GovernedTool.Of(
-                p.First.ExposedName, p.First.InstanceName, p.First.ChatOffline, p.Second!.WithName(p.First.Name), call,
-                timeouts.GetValueOrDefault(p.First.InstanceId))),
-        ];
+        List<GovernedTool> tools = [];
+        foreach (var (item, definition) in items.Zip(bytes))
+        {
+            if (ReadTool(item, definition, call, timeouts.GetValueOrDefault(item.InstanceId)) is { } tool)
+            {
+                tools.Add(tool);
+            }
+            else
+            {
+                await journal.DegradeAsync(TurnJournal.LeftOut(item.InstanceName, item.Name, "its definition cannot be read"));
+            }
+        }
+
+        return tools;
+    }
+
+    /// <summary>Null where the definition cannot be read: no other tool is worse off for it.</summary>
+    private static GovernedTool? ReadTool(CatalogItem item, Definition? definition, CallTool call, TimeSpan? timeout)
+    {
+        try
+        {
+            return definition is null ? null
+                : GovernedTool.Of(item.ExposedName, item.InstanceName, item.ChatOffline, definition.WithName(item.Name), call, timeout);
+        }
+        catch (Exception)
+        {
+            return null;
+        }
     }
 
     private static ChatContext Describe(AgentCatalog catalog) => new(

@@ -6,7 +6,7 @@ internal sealed record McpConfig
     /// <summary>Largest request body. Bytes.</summary>
     public int MaxBodyBytes { get; init; } = 4 * 1024 * 1024;
 
-    /// <summary>Deepest nesting of a request's JSON. Levels.</summary>
+    /// <summary>Deepest nesting of a request's JSON. Levels, at most <see cref="JsonDepth.Message"/>, which no message exceeds.</summary>
     public int MaxDepth { get; init; } = 64;
 
     /// <summary>Longest exposed tool name. Characters, 32 to 64: clients add a prefix of their own, and some drop longer names.</summary>
@@ -33,7 +33,7 @@ internal sealed record McpConfig
         return new McpConfig
         {
             MaxBodyBytes = reader.Integer("mcp.maxBodyBytes", defaults.MaxBodyBytes, 1024, 64 * 1024 * 1024),
-            MaxDepth = reader.Integer("mcp.maxDepth", defaults.MaxDepth, 8, 256),
+            MaxDepth = reader.Integer("mcp.maxDepth", defaults.MaxDepth, 8, JsonDepth.Message),
             MaxNameLength = reader.Integer("mcp.maxNameLength", defaults.MaxNameLength, 32, 64),
             CallTimeoutSeconds = reader.Integer("mcp.callTimeoutSeconds", defaults.CallTimeoutSeconds, 1, 3600),
             InputTimeoutSeconds = reader.Integer("mcp.inputTimeoutSeconds", defaults.InputTimeoutSeconds, 1, 3600),

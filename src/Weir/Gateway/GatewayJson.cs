@@ -1,10 +1,12 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Weir.Configuration;
 using Weir.Gateway.Endpoint;
 using Weir.Gateway.Questions;
 
 namespace Weir.Gateway;
 
+[JsonSourceGenerationOptions(MaxDepth = JsonDepth.Wrapped)]
 [JsonSerializable(typeof(string))]
 [JsonSerializable(typeof(Session))]
 [JsonSerializable(typeof(JsonElement))]

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Weir.Configuration;
 
 namespace Weir.Mcp;
 
@@ -43,7 +44,7 @@ internal static class ClientAbilities
             return [];
         }
 
-        var json = JsonElement.Parse(offered.Utf8);
+        var json = JsonElement.Parse(offered.Utf8, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         var abilities = new List<string>();
         if (json.TryGetProperty("elicitation", out var elicitation))
         {

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using Weir.Configuration;
 
 namespace Weir.Mcp;
 
@@ -30,7 +31,7 @@ internal sealed record ClientCapabilities(string Json)
             return None;
         }
 
-        var json = JsonElement.Parse(declared, new JsonDocumentOptions { MaxDepth = 256 });
+        var json = JsonElement.Parse(declared, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         if (json.ValueKind != JsonValueKind.Object || declared.Length > MaxLength)
         {
             return None;
@@ -55,7 +56,7 @@ internal sealed record ClientCapabilities(string Json)
             Methods.ListRoots => "roots",
             _ => null,
         };
-        return capability is not null && !AreNone && JsonElement.Parse(Utf8).TryGetProperty(capability, out _);
+        return capability is not null && !AreNone && JsonElement.Parse(Utf8, new JsonDocumentOptions { MaxDepth = JsonDepth.Message }).TryGetProperty(capability, out _);
     }
 
     private static void WriteSorted(Utf8JsonWriter writer, JsonElement value, bool isTop)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Unicode;
+using Weir.Configuration;
 
 namespace Weir.Mcp;
 
@@ -14,7 +15,7 @@ internal static class EnvelopeReader
     private static KeyGuard? _guard;
 
     /// <exception cref="EnvelopeException">The message is refused; its code is -32700 or -32600.</exception>
-    public static Envelope Read(ReadOnlySpan<byte> message, int maxDepth = 64)
+    public static Envelope Read(ReadOnlySpan<byte> message, int maxDepth = JsonDepth.Message)
     {
         if (!Utf8.IsValid(message))
         {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Weir.Configuration;
 
 namespace Weir.Mcp;
 
@@ -38,7 +39,7 @@ internal readonly record struct Outline
     /// <exception cref="JsonException">It is not JSON, or not one JSON-RPC message.</exception>
     public static Outline Read(ReadOnlySpan<byte> message)
     {
-        var reader = new Utf8JsonReader(message, new JsonReaderOptions { MaxDepth = 128 });
+        var reader = new Utf8JsonReader(message, new JsonReaderOptions { MaxDepth = JsonDepth.Message });
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject)
         {

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
+using Weir.Configuration;
 
 namespace Weir.Mcp;
 
@@ -14,7 +15,9 @@ internal static class ParamHeaders
 {
     private const string Annotation = "x-mcp-header";
     private const string Prefix = "Mcp-Param-";
-    private const int MaxDepth = 16;
+
+    /// <summary>Deepest argument that may have a header. Annotations below it are not read; the message is read to its own limit.</summary>
+    private const int MaxPath = 16;
 
     private static readonly SearchValues<char> TokenCharacters =
         SearchValues.Create("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
@@ -39,7 +42,7 @@ internal static class ParamHeaders
             yield break;
         }
 
-        using var document = JsonDocument.Parse(arguments, new JsonDocumentOptions { MaxDepth = 256 });
+        using var document = JsonDocument.Parse(arguments, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         foreach (var header in headers)
         {
             if (ValueOf(document.RootElement, header) is { } value)
@@ -58,7 +61,7 @@ internal static class ParamHeaders
             return null;
         }
 
-        using var document = JsonDocument.Parse(arguments.IsEmpty ? "{}"u8.ToArray() : arguments, new JsonDocumentOptions { MaxDepth = 256 });
+        using var document = JsonDocument.Parse(arguments.IsEmpty ? "{}"u8.ToArray() : arguments, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         return headers.FirstOrDefault(h => !Agrees(ValueOf(document.RootElement, h), given(h.Name)))?.Name;
     }
 
@@ -100,7 +103,7 @@ internal static class ParamHeaders
 
     private static bool TryCollect(JsonElement schema, string[] path, List<ParamHeader> found)
     {
-        if (schema.ValueKind != JsonValueKind.Object || path.Length > MaxDepth)
+        if (schema.ValueKind != JsonValueKind.Object || path.Length > MaxPath)
         {
             return true;
         }

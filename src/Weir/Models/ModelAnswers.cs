@@ -15,16 +15,15 @@ internal static class ModelAnswers
         _ => false,
     };
 
-    public static bool IsRefusal(AIContent content) => content is ErrorContent { ErrorCode: "Refusal" };
+    /// <summary>The code of an <see cref="ErrorContent"/> with which a model refuses.</summary>
+    public const string Refusal = "Refusal";
+
+    public static bool IsRefusal(AIContent content) => content is ErrorContent { ErrorCode: Refusal };
 
     /// <summary>A refusal's words are the answer.</summary>
     public static IList<AIContent> Readable(IList<AIContent> contents) => contents.Any(IsRefusal)
         ? [.. contents.Select(c => IsRefusal(c) ? new TextContent(((ErrorContent)c).Message) : c)]
         : contents;
-
-    /// <summary>The library tells of a refusal that comes in pieces only where calls come with it; the piece itself is there.</summary>
-    public static string? RefusalPiece(ChatResponseUpdate update) =>
-        update.RawRepresentation is OpenAI.Chat.StreamingChatCompletionUpdate { RefusalUpdate: { Length: > 0 } piece } ? piece : null;
 
     /// <summary>Null: a whole answer. Of one that is none, why.</summary>
     public static ModelException? Problem(ChatFinishReason? finished, bool hasSaid, bool isRefusal) =>
@@ -33,7 +32,7 @@ internal static class ModelAnswers
         : !hasSaid ? new ModelException(ModelFailure.Failed, "The model's answer is empty.")
         : null;
 
-    /// <summary>What a request threw, whatever the library made of it on the way.</summary>
+    /// <summary>What a request threw, whatever was made of it on the way.</summary>
     public static ModelException Judge(Exception e, SilenceLimit silence)
     {
         if (silence.IsOver)
@@ -54,9 +53,6 @@ internal static class ModelAnswers
             }
         }
 
-        return e is Anthropic.Exceptions.AnthropicSseException
-            // The API says in the middle of a stream that it is overloaded.
-            ? new ModelException(ModelFailure.Unavailable, "The provider ended its answer with an error.", mayRepeat: true, inner: e)
-            : new ModelException(ModelFailure.Failed, "The provider's answer is not what its API says.", inner: e);
+        return new ModelException(ModelFailure.Failed, "The provider's answer is not what its API says.", inner: e);
     }
 }

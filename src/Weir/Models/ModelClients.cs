@@ -1,23 +1,16 @@
-using System.ClientModel;
-using System.ClientModel.Primitives;
 using System.Collections.Concurrent;
-using Anthropic;
 using Microsoft.Extensions.AI;
-using OpenAI;
 using Weir.Configuration;
 using Weir.Egress;
 using Weir.Errors;
 
 namespace Weir.Models;
 
-/// <summary>The clients of the operator's models, each made once. Timeouts, attempts and keys are ours; the libraries only know the format.</summary>
+/// <summary>The clients of the operator's models, each made once.</summary>
 /// <param name="offline">The model that needs nobody.</param>
 /// <param name="keys">The environment.</param>
 internal sealed class ModelClients(ModelsConfig config, EgressHttp egress, IChatClient offline, Func<string, string?> keys, TimeProvider time)
 {
-    /// <summary>Libraries want one; the wire puts the real key into the request.</summary>
-    private const string Placeholder = "set-by-weir";
-
     private readonly ConcurrentDictionary<ModelChoice, IChatClient> _clients = new();
     private readonly ConcurrentDictionary<string, HttpClient> _http = new(StringComparer.Ordinal);
 
@@ -36,33 +29,14 @@ internal sealed class ModelClients(ModelsConfig config, EgressHttp egress, IChat
         }
 
         CheckUrl(provider.Url);
-        return _clients.GetOrAdd(choice, _ => Make(provider, choice, _http.GetOrAdd(
-            choice.Provider, _ => egress.GuardedClient(new ModelWire(provider, keys, config.MaxResponseBytes, time)))));
+        return _clients.GetOrAdd(choice, _ => new ProviderClient(
+            _http.GetOrAdd(choice.Provider, _ => egress.GuardedClient(new ModelWire(provider, keys, config.MaxResponseBytes, time))),
+            provider.Url, choice.Model, ModelApi.Of(provider.Kind)));
     }
 
     /// <summary>How its provider wants tools described.</summary>
     public ToolRules RulesOf(ModelChoice choice) =>
         config.Providers.GetValueOrDefault(choice.Provider)?.Kind == "anthropic" ? ToolRules.Anthropic : ToolRules.OpenAI;
-
-    private static IChatClient Make(ModelProviderConfig provider, ModelChoice choice, HttpClient http) => provider.Kind switch
-    {
-        "anthropic" => new AnthropicClient
-        {
-            HttpClient = http,
-            BaseUrl = provider.Url.ToString().TrimEnd('/'),
-            ApiKey = Placeholder,
-            MaxRetries = 0,
-            Timeout = TimeSpan.FromHours(1),
-        }.AsIChatClient(choice.Model),
-        _ => new OpenAIClient(new ApiKeyCredential(Placeholder), new OpenAIClientOptions
-        {
-            Endpoint = provider.Url,
-            Transport = new HttpClientPipelineTransport(http),
-            RetryPolicy = new ClientRetryPolicy(0),
-            NetworkTimeout = Timeout.InfiniteTimeSpan,
-            EnableDistributedTracing = false,
-        }).GetChatClient(choice.Model).AsIChatClient(),
-    };
 
     private void CheckUrl(Uri url)
     {

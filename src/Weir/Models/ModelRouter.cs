@@ -13,9 +13,11 @@ internal sealed class ModelRouter(ModelQueries queries, ModelClients clients, Mo
     /// <summary>The model for one turn of a person with an agent.</summary>
     /// <param name="left">What is left of the turn's time.</param>
     /// <param name="giveUp">Hears of each model that did not answer.</param>
+    /// <param name="leaveOut">Hears of each tool that a model could not be offered.</param>
     /// <exception cref="WeirException">WR004: the agent is not there, or not theirs to use.</exception>
-    public async Task<TurnModel> OpenAsync(Guid userId, Guid agentId, Func<TimeSpan> left, Func<GivenUp, ValueTask> giveUp, CancellationToken ct) => new(
-        clients, ModelPlan.Of(await queries.SettingsAsync(userId, agentId, ct), config), new ModelTally(config), left, giveUp, time, logger);
+    public async Task<TurnModel> OpenAsync(
+        Guid userId, Guid agentId, Func<TimeSpan> left, Func<GivenUp, ValueTask> giveUp, LeaveOut leaveOut, CancellationToken ct) => new(
+        clients, ModelPlan.Of(await queries.SettingsAsync(userId, agentId, ct), config), new ModelTally(config), left, giveUp, time, logger, leaveOut);
 
     /// <summary>Adds the turn to its hour. A turn is not lost because its cost could not be counted.</summary>
     public async Task RecordAsync(Guid agentId, TurnModel model)

@@ -73,17 +73,8 @@ internal sealed class ModelStream(
         _silence.Restart();
         var update = _updates.Current;
         _finished ??= update.FinishReason;
-        if (ModelAnswers.RefusalPiece(update) is { } piece)
-        {
-            _isRefusal = true;
-            update.Contents.Add(new TextContent(piece));
-        }
-        else if (update.Contents.Any(ModelAnswers.IsRefusal))
-        {
-            // Its pieces were given on before.
-            update.Contents = [.. update.Contents.Where(c => !ModelAnswers.IsRefusal(c))];
-        }
-
+        _isRefusal |= update.Contents.Any(ModelAnswers.IsRefusal);
+        update.Contents = ModelAnswers.Readable(update.Contents);
         _usage.AddRange(update.Contents.OfType<UsageContent>());
         HasSaid |= update.Contents.Any(ModelAnswers.Says);
         _held.Enqueue(update);

@@ -8,8 +8,8 @@ using Weir.Errors;
 namespace Weir.Models;
 
 /// <summary>
-/// Stands between a provider's library and the checked connections, so that three things are the same for each: the key, which no
-/// library ever holds; what a status means; and how much is read.
+/// Stands before the checked connections, so that three things are the same for each provider: the key, which is put into the request last;
+/// what a status means; and how much is read.
 /// </summary>
 internal sealed class ModelWire(ModelProviderConfig provider, Func<string, string?> keys, int maxBytes, TimeProvider time) : DelegatingHandler
 {
@@ -47,13 +47,10 @@ internal sealed class ModelWire(ModelProviderConfig provider, Func<string, strin
     }
 
     /// <summary>
-    /// The library was given a placeholder; the key is read for each request, so a new one is taken without a restart of anything
-    /// but its environment.
+    /// The key is read for each request, so a new one is taken without a restart of anything but its environment.
     /// </summary>
     private void Authorize(HttpRequestMessage request)
     {
-        request.Headers.Authorization = null;
-        request.Headers.Remove("x-api-key");
         if (provider.KeyVariable is not { } variable)
         {
             return;

@@ -1,42 +1,30 @@
-using System.Text.Json;
-using Anthropic.Models.Messages;
-using Microsoft.Extensions.AI;
-
 namespace Weir.Models;
 
 /// <summary>What a provider takes as the description of a tool. What it does not take is left out: the server judges the arguments anyway.</summary>
 /// <param name="MaxTools">Most tools of one request.</param>
-/// <param name="MaxDescription">Longest description of a tool. Characters.</param>
-/// <param name="Keywords">Of JSON Schema, those that may stand.</param>
-/// <param name="Declare">A tool by name, description and schema, as the provider's library passes it on unchanged.</param>
-internal sealed record ToolRules(int MaxTools, int MaxDescription, IReadOnlySet<string> Keywords, Func<string, string, JsonElement, AITool> Declare)
+/// <param name="MaxDescription">Longest description of a tool, or of an argument. Characters.</param>
+/// <param name="MaxNesting">Most values within one another that a schema describes. Levels.</param>
+/// <param name="IsWhole">It takes JSON Schema of 2020-12; else the keywords that all known endpoints of the API take.</param>
+/// <param name="Formats">Values of <c>format</c>.</param>
+internal sealed record ToolRules(int MaxTools, int MaxDescription, int MaxNesting, bool IsWhole, IReadOnlySet<string> Formats)
 {
-    private static readonly string[] Common =
-    [
-        "$ref", "$defs", "definitions", "type", "description", "title", "default", "enum", "const", "properties", "required", "additionalProperties",
-        "items", "anyOf", "allOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern",
-        "format", "minItems", "maxItems", "uniqueItems",
-    ];
+    /// <summary>Of all schemas of one tool together.</summary>
+    public const int MaxProperties = 5000;
 
-    /// <summary>Endpoints of this API differ; these keywords all known ones take.</summary>
-    public static ToolRules OpenAI { get; } = new(
-        128, 1024, Common.ToHashSet(StringComparer.Ordinal),
-        static (name, description, schema) => AIFunctionFactory.CreateDeclaration(name, description, schema));
+    /// <summary>Of all enumerations of one tool together.</summary>
+    public const int MaxEnumValues = 1000;
 
-    public static ToolRules Anthropic { get; } = new(
-        1024, 8192, Common.Concat(["oneOf", "not", "prefixItems", "minProperties", "maxProperties", "propertyNames",
-            "patternProperties", "examples"]).ToHashSet(StringComparer.Ordinal),
-        DeclareRaw);
+    /// <summary>An enumeration of more texts than this holds at most <see cref="MaxLongEnumCharacters"/>.</summary>
+    public const int LongEnum = 250;
+    public const int MaxLongEnumCharacters = 15_000;
 
-    /// <summary>As a declaration, the library would close every object to names that its schema does not list, and move rules into descriptions.</summary>
-    private static AITool DeclareRaw(string name, string description, JsonElement schema)
-    {
-        ToolUnion tool = new Tool
-        {
-            Name = name,
-            Description = description,
-            InputSchema = InputSchema.FromRawUnchecked(schema.EnumerateObject().ToDictionary(p => p.Name, p => p.Value, StringComparer.Ordinal)),
-        };
-        return tool.AsAITool();
-    }
+    /// <summary>Of all names and enumerated values of one tool together.</summary>
+    public const int MaxCharacters = 120_000;
+
+    private static readonly string[] Common = ["date-time", "date", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"];
+
+    /// <summary>The limits are those that the API has for structured outputs, which some endpoints have for every tool.</summary>
+    public static ToolRules OpenAI { get; } = new(128, 1024, 10, IsWhole: false, Common.ToHashSet(StringComparer.Ordinal));
+
+    public static ToolRules Anthropic { get; } = new(1024, 8192, 20, IsWhole: true, Common.Append("uri").ToHashSet(StringComparer.Ordinal));
 }

@@ -5,157 +5,278 @@ using System.Text.RegularExpressions;
 namespace Weir.Models;
 
 /// <summary>
-/// A tool's schema as a provider takes it: an object at the top, without alternatives there; keywords that it knows, and those in the
-/// form of today's JSON Schema; properties whose names it takes.
+/// A tool's schema as a provider takes it: an object at the top, without alternatives there; keywords that it knows, in the form of
+/// today's JSON Schema, with values that it takes; properties whose names it takes; references that lead to something. What a server
+/// wrote otherwise is mended where its meaning is certain, and left out where it is not: the server judges the arguments anyway.
 /// </summary>
-internal static partial class ToolSchema
+internal sealed partial class ToolSchema
 {
-    /// <summary>Deeper schemas become "anything".</summary>
+    public static readonly string[] Alternatives = ["anyOf", "oneOf", "allOf"];
+
+    private static readonly string[] Holding = ["properties", "items", "prefixItems", "additionalProperties", "patternProperties"];
+
+    /// <summary>Schemas within one another. Deeper ones become "anything".</summary>
     private const int MaxDepth = 24;
 
-    private static readonly string[] NotAtTheTop = ["anyOf", "oneOf", "allOf", "not", "enum", "const", "$ref", "type", "properties"];
+    private const int MaxBytes = 1024 * 1024;
+    private const int MaxAlternatives = 100;
 
+    private readonly ToolRules _rules;
+    private readonly SchemaReferences _references;
+    private readonly ArrayBufferWriter<byte> _output = new();
+    private readonly Utf8JsonWriter _json;
+    private readonly SchemaValues _values;
+
+    private ToolSchema(JsonElement schema, ToolRules rules)
+    {
+        _rules = rules;
+        _references = new SchemaReferences(schema);
+        _json = new Utf8JsonWriter(_output);
+        _values = new SchemaValues(_json, rules);
+    }
+
+    /// <exception cref="InvalidOperationException">It is too large, or holds what no schema can.</exception>
     public static JsonElement For(JsonElement schema, ToolRules rules)
     {
-        var root = Resolve(schema, schema);
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer))
+        var writer = new ToolSchema(schema, rules);
+        using (writer._json)
         {
-            json.WriteStartObject();
-            json.WriteString("type"u8, "object"u8);
-            json.WritePropertyName("properties"u8);
-            WriteMap(json, root.ValueKind == JsonValueKind.Object && root.TryGetProperty("properties", out var properties)
-                ? properties : default, rules, 1, areArguments: true);
-            if (root.ValueKind == JsonValueKind.Object)
-            {
-                WriteKeywords(json, root, rules, 0, root.EnumerateObject().Where(p => !NotAtTheTop.Contains(p.Name)));
-                WriteDefinitionsOf(json, schema, root, rules);
-            }
-
-            json.WriteEndObject();
+            writer.WriteTop(schema);
         }
 
-        return JsonElement.Parse(buffer.WrittenSpan);
+        return JsonElement.Parse(writer._output.WrittenSpan, ModelJson.Reading);
     }
 
-    /// <summary>Some generators put the object itself among the definitions.</summary>
-    private static JsonElement Resolve(JsonElement root, JsonElement schema)
+    /// <summary>What alternatives at the top describe is put together: the model sees all arguments, and the server says which belong together.</summary>
+    private void WriteTop(JsonElement schema)
     {
-        if (schema.ValueKind != JsonValueKind.Object || schema.TryGetProperty("properties", out _)
-            || !schema.TryGetProperty("$ref", out var reference) || reference.ValueKind != JsonValueKind.String
-            || reference.GetString()!.Split('/') is not ["#", "$defs" or "definitions", var name])
+        var root = _references.Follow(schema);
+        JsonElement[] parts = [root, .. Alternatives.SelectMany(k => root.Member(k).Items()).Take(MaxAlternatives).Select(_references.Follow)];
+        _json.WriteStartObject();
+        _json.WriteString("type"u8, "object"u8);
+        _values.WriteText(root, "title");
+        _values.WriteText(root, "description");
+        var written = WriteProperties(parts.SelectMany(p => MembersOf(p, "properties")), 0, 1);
+        var needed = root.Member("allOf").Items().Select(_references.Follow).Prepend(root);
+        WriteRequired(needed.SelectMany(p => p.Member("required").Items()), written);
+        if (parts.Length == 1)
         {
-            return schema;
+            WriteAdditional(root, 0, 1);
         }
 
-        return root.TryGetProperty(reference.GetString()!.Split('/')[1], out var definitions) && definitions.ValueKind == JsonValueKind.Object
-            && definitions.TryGetProperty(name, out var target) ? target : schema;
+        WriteDefinitions();
+        _json.WriteEndObject();
     }
 
-    private static void WriteDefinitionsOf(Utf8JsonWriter json, JsonElement schema, JsonElement root, ToolRules rules)
+    private void WriteDefinitions()
     {
-        foreach (var name in new[] { "$defs", "definitions" })
+        if (!_references.TryNext(out var name, out var target))
         {
-            if (!root.TryGetProperty(name, out _) && schema.TryGetProperty(name, out var definitions))
-            {
-                json.WritePropertyName(name);
-                WriteMap(json, definitions, rules, 1, areArguments: false);
-            }
+            return;
         }
+
+        _json.WriteStartObject("$defs"u8);
+        do
+        {
+            _values.TryTake(name.Length);
+            _json.WritePropertyName(name);
+            Write(target, 1, 2);
+        }
+        while (_references.TryNext(out name, out target));
+
+        _json.WriteEndObject();
     }
 
-    private static void Write(Utf8JsonWriter json, JsonElement schema, ToolRules rules, int depth)
+    /// <param name="depth">Of the schema among the schemas.</param>
+    /// <param name="nesting">Of the value that it describes; the arguments are the first.</param>
+    private void Write(JsonElement schema, int depth, int nesting)
     {
-        json.WriteStartObject();
+        if (_json.BytesCommitted + _json.BytesPending > MaxBytes)
+        {
+            throw new InvalidOperationException($"The schema is larger than {MaxBytes} bytes.");
+        }
+
+        _json.WriteStartObject();
         if (schema.ValueKind == JsonValueKind.Object && depth < MaxDepth)
         {
-            WriteKeywords(json, schema, rules, depth, schema.EnumerateObject());
-        }
-
-        json.WriteEndObject();
-    }
-
-    private static void WriteKeywords(Utf8JsonWriter json, JsonElement schema, ToolRules rules, int depth, IEnumerable<JsonProperty> keywords)
-    {
-        foreach (var keyword in keywords.Where(k => rules.Keywords.Contains(k.Name) && IsWellFormed(k)).DistinctBy(k => k.Name, StringComparer.Ordinal))
-        {
-            json.WritePropertyName(keyword.Name);
-            switch (keyword.Name)
+            if (nesting < _rules.MaxNesting || !HoldsValues(schema))
             {
-                case "properties" or "patternProperties" or "$defs" or "definitions":
-                    WriteMap(json, keyword.Value, rules, depth + 1, areArguments: keyword.Name == "properties");
-                    break;
-                case "anyOf" or "oneOf" or "allOf" or "prefixItems":
-                    json.WriteStartArray();
-                    foreach (var item in keyword.Value.EnumerateArray())
-                    {
-                        Write(json, item, rules, depth + 1);
-                    }
-
-                    json.WriteEndArray();
-                    break;
-                case "items" or "not" or "propertyNames" or "additionalProperties" when keyword.Value.ValueKind == JsonValueKind.Object:
-                    Write(json, keyword.Value, rules, depth + 1);
-                    break;
-                case "required":
-                    WriteRequired(json, keyword.Value, schema);
-                    break;
-                default:
-                    keyword.Value.WriteTo(json);
-                    break;
+                WriteKeywords(schema, depth, nesting);
             }
-        }
-    }
-
-    private static void WriteMap(Utf8JsonWriter json, JsonElement map, ToolRules rules, int depth, bool areArguments)
-    {
-        json.WriteStartObject();
-        if (map.ValueKind == JsonValueKind.Object)
-        {
-            foreach (var member in map.EnumerateObject().Where(m => !areArguments || PropertyName().IsMatch(m.Name))
-                .DistinctBy(m => m.Name, StringComparer.Ordinal))
+            else
             {
-                json.WritePropertyName(member.Name);
-                Write(json, member.Value, rules, depth);
+                _values.WriteText(schema, "description");
             }
         }
 
-        json.WriteEndObject();
+        _json.WriteEndObject();
+    }
+
+    /// <summary>Whether what it describes has values within, which would be nested once more.</summary>
+    private static bool HoldsValues(JsonElement schema) =>
+        SchemaTypes.Of(schema).Contains("array", StringComparer.Ordinal)
+        || Holding.Any(k => schema.Member(k).ValueKind is JsonValueKind.Object or JsonValueKind.Array);
+
+    private void WriteKeywords(JsonElement schema, int depth, int nesting)
+    {
+        var reference = _references.NameOf(schema);
+        var alternatives = AlternativesOf(schema);
+        var hasSiblings = schema.EnumerateObject().Any(k => k.Name is not ("$ref" or "$defs" or "definitions" or "$schema" or "$id" or "$comment"));
+        if (reference is not null && (!hasSiblings || alternatives.Length > 0))
+        {
+            WriteReference(reference);
+            return;
+        }
+
+        var types = _values.WriteTypes(schema);
+        _values.WriteText(schema, "title");
+        _values.WriteText(schema, "description");
+        if (reference is not null)
+        {
+            // Not every provider takes other keywords beside a reference.
+            _json.WriteStartArray("anyOf"u8);
+            _json.WriteStartObject();
+            WriteReference(reference);
+            _json.WriteEndObject();
+            _json.WriteEndArray();
+        }
+
+        foreach (var (keyword, schemas) in alternatives)
+        {
+            WriteAll(keyword, schemas, depth, nesting);
+        }
+
+        _values.WriteValues(schema, types);
+        if (schema.Member("properties").ValueKind == JsonValueKind.Object)
+        {
+            var written = WriteProperties(MembersOf(schema, "properties"), depth, nesting);
+            WriteRequired(schema.Member("required").Items(), written);
+        }
+
+        WriteAdditional(schema, depth, nesting);
+        WritePatterned(schema, depth, nesting);
+        WriteItems(schema, types, depth, nesting);
+        _values.WriteLimits(schema);
+    }
+
+    private void WriteReference(string name) => _json.WriteString("$ref"u8, "#/$defs/" + name);
+
+    /// <summary>One that nothing satisfies is left out. Where the provider does not know <c>oneOf</c>, it is <c>anyOf</c>.</summary>
+    private (string Keyword, JsonElement[] Schemas)[] AlternativesOf(JsonElement schema) =>
+    [
+        .. Alternatives
+            .Select(k => (
+                Keyword: k == "oneOf" && !_rules.IsWhole ? "anyOf" : k,
+                Schemas: schema.Member(k).Items().Where(s => s.ValueKind is JsonValueKind.Object or JsonValueKind.True).Take(MaxAlternatives).ToArray()))
+            .Where(a => a.Schemas.Length > 0)
+            .DistinctBy(a => a.Keyword, StringComparer.Ordinal),
+    ];
+
+    private void WriteAll(string keyword, IEnumerable<JsonElement> schemas, int depth, int nesting)
+    {
+        _json.WriteStartArray(keyword);
+        foreach (var schema in schemas)
+        {
+            Write(schema, depth + 1, nesting);
+        }
+
+        _json.WriteEndArray();
+    }
+
+    private HashSet<string> WriteProperties(IEnumerable<(string Name, JsonElement Schema)> properties, int depth, int nesting)
+    {
+        HashSet<string> written = new(StringComparer.Ordinal);
+        _json.WriteStartObject("properties"u8);
+        foreach (var (name, schema) in properties)
+        {
+            if (schema.ValueKind != JsonValueKind.False && PropertyName().IsMatch(name) && !written.Contains(name) && _values.TryTakeProperty(name))
+            {
+                written.Add(name);
+                _json.WritePropertyName(name);
+                Write(schema, depth + 1, nesting + 1);
+            }
+        }
+
+        _json.WriteEndObject();
+        return written;
     }
 
     /// <summary>Only what is still there can be required.</summary>
-    private static void WriteRequired(Utf8JsonWriter json, JsonElement required, JsonElement schema)
+    private void WriteRequired(IEnumerable<JsonElement> required, HashSet<string> written)
     {
-        json.WriteStartArray();
-        foreach (var name in required.EnumerateArray().Select(n => n.GetString()!).Where(n => PropertyName().IsMatch(n)).Distinct(StringComparer.Ordinal))
+        string[] names = [.. required.Select(n => n.Text()).Where(written.Contains).Distinct(StringComparer.Ordinal)];
+        if (names.Length > 0)
         {
-            if (schema.TryGetProperty("properties", out var properties) && properties.ValueKind == JsonValueKind.Object
-                && properties.TryGetProperty(name, out _))
-            {
-                json.WriteStringValue(name);
-            }
+            _json.WriteStartArray("required"u8);
+            Array.ForEach(names, _json.WriteStringValue);
+            _json.WriteEndArray();
         }
-
-        json.WriteEndArray();
     }
 
-    /// <summary>Older drafts gave some keywords another type, which validators of today refuse; servers write anything.</summary>
-    private static bool IsWellFormed(JsonProperty keyword) => keyword.Name switch
+    private void WriteAdditional(JsonElement schema, int depth, int nesting)
     {
-        "type" => keyword.Value.ValueKind is JsonValueKind.String or JsonValueKind.Array,
-        "description" or "title" or "pattern" or "format" or "$ref" => keyword.Value.ValueKind == JsonValueKind.String,
-        "properties" or "patternProperties" or "$defs" or "definitions" or "items" or "not" or "propertyNames" =>
-            keyword.Value.ValueKind == JsonValueKind.Object,
-        "additionalProperties" => keyword.Value.ValueKind is JsonValueKind.Object or JsonValueKind.True or JsonValueKind.False,
-        "anyOf" or "oneOf" or "allOf" or "prefixItems" or "enum" => keyword.Value.ValueKind == JsonValueKind.Array && keyword.Value.GetArrayLength() > 0,
-        "required" => keyword.Value.ValueKind == JsonValueKind.Array && keyword.Value.EnumerateArray().All(n => n.ValueKind == JsonValueKind.String),
-        "examples" => keyword.Value.ValueKind == JsonValueKind.Array,
-        "minimum" or "maximum" or "exclusiveMinimum" or "exclusiveMaximum" or "multipleOf" or "minLength" or "maxLength" or "minItems" or "maxItems"
-            or "minProperties" or "maxProperties" => keyword.Value.ValueKind == JsonValueKind.Number,
-        "uniqueItems" => keyword.Value.ValueKind is JsonValueKind.True or JsonValueKind.False,
-        _ => true,
-    };
+        var additional = schema.Member("additionalProperties");
+        if (additional.ValueKind is JsonValueKind.True or JsonValueKind.False)
+        {
+            _json.WriteBoolean("additionalProperties"u8, additional.GetBoolean());
+        }
+        else if (additional.ValueKind == JsonValueKind.Object)
+        {
+            _json.WritePropertyName("additionalProperties"u8);
+            Write(additional, depth + 1, nesting + 1);
+        }
+    }
 
-    [GeneratedRegex("^[a-zA-Z0-9_.-]{1,64}$", RegexOptions.None, 1000)]
+    private void WritePatterned(JsonElement schema, int depth, int nesting)
+    {
+        var patterned = _rules.IsWhole ? MembersOf(schema, "patternProperties").Where(p => SchemaPattern.IsPortable(p.Name)).ToArray() : [];
+        if (patterned.Length == 0)
+        {
+            return;
+        }
+
+        _json.WriteStartObject("patternProperties"u8);
+        foreach (var (pattern, property) in patterned.Where(p => _values.TryTakeProperty(p.Name)))
+        {
+            _json.WritePropertyName(pattern);
+            Write(property, depth + 1, nesting + 1);
+        }
+
+        _json.WriteEndObject();
+    }
+
+    /// <summary>A list always says of what it is; a list of one schema for each place, in whichever form, is one of any of them where the provider has no form for it.</summary>
+    private void WriteItems(JsonElement schema, IReadOnlyList<string> types, int depth, int nesting)
+    {
+        var items = schema.Member("items");
+        JsonElement[] places = [.. (items.ValueKind == JsonValueKind.Array ? items : schema.Member("prefixItems")).Items().Take(MaxAlternatives)];
+        if (places.Length > 0 && !_rules.IsWhole)
+        {
+            _json.WriteStartObject("items"u8);
+            WriteAll("anyOf", places, depth + 1, nesting + 1);
+            _json.WriteEndObject();
+            return;
+        }
+
+        if (places.Length > 0)
+        {
+            WriteAll("prefixItems", places, depth, nesting + 1);
+            items = items.ValueKind == JsonValueKind.Array ? schema.Member("additionalItems") : items;
+        }
+
+        if (items.ValueKind == JsonValueKind.Object || types.Contains("array", StringComparer.Ordinal))
+        {
+            _json.WritePropertyName("items"u8);
+            Write(items, depth + 1, nesting + 1);
+        }
+    }
+
+    /// <summary>The last of two of one name is the one that counts.</summary>
+    private static IEnumerable<(string Name, JsonElement Schema)> MembersOf(JsonElement schema, string keyword) =>
+        schema.Member(keyword) is { ValueKind: JsonValueKind.Object } map
+            ? map.EnumerateObject().Select(m => m.Name).Distinct(StringComparer.Ordinal).Select(n => (n, map.Member(n)))
+            : [];
+
+    [GeneratedRegex(@"^[a-zA-Z0-9_.-]{1,64}\z", RegexOptions.None, 1000)]
     private static partial Regex PropertyName();
 }

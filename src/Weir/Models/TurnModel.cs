@@ -13,9 +13,10 @@ internal sealed record GivenUp(ModelChoice Choice, ModelException Failure, Model
 /// </summary>
 /// <param name="left">What is left of the turn's time.</param>
 /// <param name="giveUp">Hears of each model that was given up, or refused.</param>
+/// <param name="leaveOut">Hears of each tool that a model could not be offered.</param>
 internal sealed class TurnModel(
     ModelClients clients, ModelPlan plan, ModelTally tally, Func<TimeSpan> left, Func<GivenUp, ValueTask> giveUp,
-    TimeProvider time, ILogger logger) : IChatClient
+    TimeProvider time, ILogger logger, LeaveOut? leaveOut = null) : IChatClient
 {
     /// <summary>Before the second attempt; twice as long before each further one, unless the provider says how long.</summary>
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(250);
@@ -145,7 +146,7 @@ internal sealed class TurnModel(
     {
         if (!_clients.TryGetValue(Choice, out var client))
         {
-            client = Choice.IsOffline ? clients.Of(Choice) : new ToolDialect(clients.Of(Choice), clients.RulesOf(Choice));
+            client = Choice.IsOffline ? clients.Of(Choice) : new ToolDialect(clients.Of(Choice), clients.RulesOf(Choice), leaveOut);
             _clients.Add(Choice, client);
         }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Npgsql;
+using Weir.Configuration;
 
 namespace Weir.Postgres;
 
@@ -44,7 +45,7 @@ internal static class DatabaseQueries
 
     /// <summary>A column of type json or jsonb; an undefined element where it is null.</summary>
     public static JsonElement GetJson(this NpgsqlDataReader reader, int ordinal) =>
-        reader.IsDBNull(ordinal) ? default : JsonElement.Parse(reader.GetFieldValue<byte[]>(ordinal));
+        reader.IsDBNull(ordinal) ? default : JsonElement.Parse(reader.GetFieldValue<byte[]>(ordinal), new JsonDocumentOptions { MaxDepth = JsonDepth.Wrapped });
 
     public static T? GetNullable<T>(this NpgsqlDataReader reader, int ordinal)
         where T : struct => reader.IsDBNull(ordinal) ? null : reader.GetFieldValue<T>(ordinal);

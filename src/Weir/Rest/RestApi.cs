@@ -140,7 +140,7 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
             return;
         }
 
-        var answer = JsonElement.Parse(text.Span);
+        var answer = JsonElement.Parse(text.Span, new JsonDocumentOptions { MaxDepth = JsonDepth.Wrapped });
         if (answer.ValueKind == JsonValueKind.Object && answer.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.String
             && ErrorCodes.TryParse(error.GetString(), out var code))
         {

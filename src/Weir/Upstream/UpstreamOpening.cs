@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Weir.Configuration;
 using Weir.Mcp;
 
 namespace Weir.Upstream;
@@ -173,7 +174,7 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
     private static UpstreamSession ReadInitializeResult(
         UpstreamTarget target, string? sessionId, ReadOnlyMemory<byte> bytes, ClientCapabilities offered, SseConnection? sse)
     {
-        using var document = JsonDocument.Parse(bytes);
+        using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         var result = document.RootElement;
         var version = result.TryGetProperty("protocolVersion", out var v) && v.ValueKind == JsonValueKind.String ? v.GetString() : null;
         if (version is null || !(Protocol.LegacyVersions.Contains(version, StringComparer.Ordinal) || (sse is not null && version == Protocol.OldestLegacy)))
@@ -191,7 +192,7 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
 
     private static UpstreamSession? ReadDiscoverResult(UpstreamTarget target, ReadOnlyMemory<byte> bytes, ClientCapabilities offered)
     {
-        using var document = JsonDocument.Parse(bytes);
+        using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         var result = document.RootElement;
         if (!Texts(result, "supportedVersions").Contains(Protocol.Modern, StringComparer.Ordinal))
         {
@@ -210,7 +211,7 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
 
     private static string[] SupportedVersions(ReadOnlyMemory<byte> error)
     {
-        using var document = JsonDocument.Parse(error);
+        using var document = JsonDocument.Parse(error, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         return document.RootElement.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object ? Texts(data, "supported") : [];
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Weir.Configuration;
 using Weir.Mcp;
 
 namespace Weir.Upstream;
@@ -49,7 +50,7 @@ internal sealed class UpstreamSession(
     /// <summary>Whether the server declared the capability, e.g. <c>logging</c>, or a member of it, e.g. <c>resources.subscribe</c>.</summary>
     public bool Declares(string capability, string? member = null)
     {
-        var declared = JsonElement.Parse(Capabilities);
+        var declared = JsonElement.Parse(Capabilities, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         return declared.ValueKind == JsonValueKind.Object
             && declared.TryGetProperty(capability, out var value)
             && (member is null || (value.ValueKind == JsonValueKind.Object && value.TryGetProperty(member, out var flag)

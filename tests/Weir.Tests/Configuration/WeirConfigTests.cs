@@ -62,7 +62,7 @@ public sealed class WeirConfigTests
         [
             "http.allowedOrigins (WEIR_HTTP_ALLOWED_ORIGINS): It wants an array of strings.",
             "http.listen (WEIR_HTTP_LISTEN): 0.0.0.0 is not a loopback address, and there is no TLS. Set http.insecure if a proxy in front ends TLS.",
-            "mcp.maxDepth (WEIR_MCP_MAX_DEPTH): \"1000\" is not a whole number between 8 and 256.",
+            "mcp.maxDepth (WEIR_MCP_MAX_DEPTH): \"1000\" is not a whole number between 8 and 128.",
             "mcp.maxNameLength (WEIR_MCP_MAX_NAME_LENGTH): \"long\" is not a whole number between 32 and 64.",
             "egress.allow (WEIR_EGRESS_ALLOW): \"a/b\" is not a host, nor host:port.",
             "auth.jwtSecret (WEIR_AUTH_JWT_SECRET): It is shorter than 32 characters, which HS256 wants at least.",

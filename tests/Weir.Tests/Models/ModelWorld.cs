@@ -8,7 +8,7 @@ using Weir.Tests.Infrastructure;
 namespace Weir.Tests.Models;
 
 /// <summary>A replica whose agents are answered by a provider of each API; <c>one/small</c> is the default.</summary>
-public sealed class ModelWorld(TestCluster cluster) : ChatWorld(cluster)
+public class ModelWorld(TestCluster cluster) : ChatWorld(cluster)
 {
     internal const string Key = "sk-of-the-model-world";
 
@@ -70,4 +70,18 @@ public sealed class ModelWorld(TestCluster cluster) : ChatWorld(cluster)
     private protected override WeirConfig Configure(WeirConfig config) => base.Configure(config) with { Models = Models };
 
     private static string Text(JsonElement content) => content.ValueKind == JsonValueKind.Array ? string.Concat(content.EnumerateArray().Select(c => c.GetProperty("text").GetString())) : content.GetString()!;
+}
+
+/// <summary>The same with turns that are long enough for any machine, where no test waits for their end.</summary>
+public sealed class PatientModelWorld(TestCluster cluster) : ModelWorld(cluster)
+{
+    private protected override WeirConfig Configure(WeirConfig config)
+    {
+        var configured = base.Configure(config);
+        return configured with
+        {
+            Chat = configured.Chat with { DeadlineSeconds = 60, ContextMilliseconds = 20_000 },
+            Models = configured.Models with { TimeoutMilliseconds = 20_000 },
+        };
+    }
 }

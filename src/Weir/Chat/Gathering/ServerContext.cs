@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Weir.Catalog;
 using Weir.Chat.Aggregation;
+using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway;
 using Weir.Gateway.Names;
@@ -33,7 +34,8 @@ internal sealed class ServerContext(GovernedCaller caller, Definitions definitio
     {
         var wanted = settings.Servers.SelectMany(s => s.Prompts.Select(p => (Server: s, Name: p, Item: Find(catalog, s, p)))).ToArray();
         var known = await definitions.GetAsync([.. wanted.Select(w => w.Item).OfType<CatalogItem>()], ct);
-        var arguments = wanted.Where(w => w.Item is not null).Zip(known).ToDictionary(p => p.First.Item!, p => ArgumentsOf(p.Second));
+        var arguments = wanted.Where(w => w.Item is not null).Zip(known).DistinctBy(p => p.First.Item)
+            .ToDictionary(p => p.First.Item!, p => ArgumentsOf(p.Second));
         List<ContextRequest> requests = [];
         foreach (var (server, name, item) in wanted)
         {
@@ -55,10 +57,23 @@ internal sealed class ServerContext(GovernedCaller caller, Definitions definitio
     private static CatalogItem? Find(AgentCatalog catalog, ServerSettings server, string prompt) =>
         catalog.Items.FirstOrDefault(i => i.Kind == ItemKinds.Prompt && i.InstanceId == server.Id && string.Equals(i.Name, prompt, StringComparison.Ordinal));
 
+    /// <summary>None where the definition cannot be read: the prompt is asked for all the same, and its server says what it wants.</summary>
     private static IReadOnlyList<(string Name, bool Required)> ArgumentsOf(Definition? definition)
     {
+        try
+        {
+            return ReadArguments(definition);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return [];
+        }
+    }
+
+    private static IReadOnlyList<(string Name, bool Required)> ReadArguments(Definition? definition)
+    {
         if (definition is null
-            || !JsonElement.Parse(definition.WithName("-")).TryGetProperty("arguments", out var list)
+            || !JsonElement.Parse(definition.WithName("-"), new JsonDocumentOptions { MaxDepth = JsonDepth.Message }).TryGetProperty("arguments", out var list)
             || list.ValueKind != JsonValueKind.Array)
         {
             return [];
@@ -92,9 +107,9 @@ internal sealed class ServerContext(GovernedCaller caller, Definitions definitio
         {
             await turn.Degrade(Problem(request, "timeout", $"The {request.Subject} was not there within {limit.TotalMilliseconds:0} ms."));
         }
-        catch (Exception e) when (Reason(e) is { } reason)
+        catch (Exception e)
         {
-            await turn.Degrade(Problem(request, reason, $"The {request.Subject} did not come: {MessageOf(e)}"));
+            await turn.Degrade(Problem(request, Reason(e), $"The {request.Subject} did not come: {MessageOf(e)}"));
         }
 
         return null;
@@ -136,20 +151,20 @@ internal sealed class ServerContext(GovernedCaller caller, Definitions definitio
         _ => false,
     };
 
-    /// <summary>Null for what is none of a server's doing.</summary>
-    private static string? Reason(Exception e) => e switch
+    private static string Reason(Exception e) => e switch
     {
         CallFailedException { Code: ErrorCode.UpstreamTimeout } => "timeout",
         CallFailedException { Code: ErrorCode.InstanceUnavailable }
             or WeirException { Code: ErrorCode.InstanceUnavailable or ErrorCode.Unavailable } => "unavailable",
-        CallFailedException or JsonException or InvalidOperationException => "failed",
         WeirException { Code: ErrorCode.RateLimited } => "rate_limited",
         WeirException { Code: ErrorCode.Changing } => "changing",
         WeirException or EnvelopeException => "denied",
-        _ => null,
+        // Whatever is odd about one answer is no reason to do without the others.
+        _ => "failed",
     };
 
-    private static string MessageOf(Exception e) => e is JsonException or InvalidOperationException ? "its answer could not be read." : e.Message;
+    private static string MessageOf(Exception e) =>
+        e is CallFailedException or WeirException or EnvelopeException ? e.Message : "its answer could not be read.";
 
     private static Degradation Problem(ContextRequest request, string reason, string message) => new("context", request.Server.Name, null, reason, message);
 }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using Weir.Configuration;
 using Weir.Gateway.Forwarding;
 using Weir.Gateway.Questions;
 using Weir.Mcp;
@@ -126,7 +127,7 @@ internal sealed class HttpCallResponder(
         json.WriteStartObject("params"u8);
         json.WritePropertyName("progressToken"u8);
         json.WriteRawValue(exchange.Envelope.ProgressToken.Of(exchange.Body.Span), skipInputValidation: true);
-        using var parameters = JsonDocument.Parse(message.Outline.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = 128 });
+        using var parameters = JsonDocument.Parse(message.Outline.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         foreach (var member in parameters.RootElement.EnumerateObject().Where(m => !m.NameEquals("progressToken"u8)))
         {
             member.WriteTo(json);
@@ -145,7 +146,7 @@ internal sealed class HttpCallResponder(
         json.WriteRawValue(id);
         json.WriteString("method"u8, method);
         json.WritePropertyName("params"u8);
-        json.WriteRawValue(parameters.Span);
+        json.WriteRawValue(parameters.Span, skipInputValidation: true);
         json.WriteEndObject();
     }
 
@@ -156,7 +157,7 @@ internal sealed class HttpCallResponder(
             return null;
         }
 
-        using var parameters = JsonDocument.Parse(message.Outline.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = 128 });
+        using var parameters = JsonDocument.Parse(message.Outline.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         return parameters.RootElement.TryGetProperty("level", out var level) && level.ValueKind == JsonValueKind.String ? level.GetString() : null;
     }
 }

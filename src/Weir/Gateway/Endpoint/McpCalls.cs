@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Weir.Configuration;
 using Weir.Gateway.Forwarding;
 using Weir.Gateway.Names;
 using Weir.Gateway.Questions;
@@ -215,7 +216,7 @@ internal sealed class McpCalls(
             return (CallKinds.Prompt, null);
         }
 
-        using var document = JsonDocument.Parse(exchange.Envelope.Params.Of(exchange.Body), new JsonDocumentOptions { MaxDepth = 256 });
+        using var document = JsonDocument.Parse(exchange.Envelope.Params.Of(exchange.Body), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         if (!document.RootElement.TryGetProperty("ref", out var reference) || reference.ValueKind != JsonValueKind.Object)
         {
             return (CallKinds.Prompt, null);

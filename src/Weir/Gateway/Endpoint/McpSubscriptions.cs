@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway.Names;
 using Weir.Gateway.Streams;
@@ -173,7 +174,7 @@ internal sealed class McpSubscriptions(
             return null;
         }
 
-        using var document = JsonDocument.Parse(exchange.Envelope.Params.Of(exchange.Body), new JsonDocumentOptions { MaxDepth = 256 });
+        using var document = JsonDocument.Parse(exchange.Envelope.Params.Of(exchange.Body), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         if (!document.RootElement.TryGetProperty("notifications", out var wanted) || wanted.ValueKind != JsonValueKind.Object)
         {
             return null;

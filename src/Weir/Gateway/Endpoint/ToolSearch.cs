@@ -29,7 +29,7 @@ internal sealed class ToolSearch(GatewayQueries queries, Definitions definitions
     {
         using var arguments = JsonDocument.Parse(
             exchange.Envelope.Arguments.Exists ? exchange.Envelope.Arguments.Of(exchange.Body) : "{}"u8.ToArray(),
-            new JsonDocumentOptions { MaxDepth = 256 });
+            new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         if (!arguments.RootElement.TryGetProperty("query", out var query) || query.ValueKind != JsonValueKind.String
             || query.GetString() is not { Length: > 0 and <= 1000 } words)
         {
@@ -57,7 +57,7 @@ internal sealed class ToolSearch(GatewayQueries queries, Definitions definitions
             return null;
         }
 
-        using var arguments = JsonDocument.Parse(exchange.Envelope.Arguments.Of(exchange.Body), new JsonDocumentOptions { MaxDepth = 256 });
+        using var arguments = JsonDocument.Parse(exchange.Envelope.Arguments.Of(exchange.Body), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         var inner = arguments.RootElement;
         if (!inner.TryGetProperty("name", out var name) || name.ValueKind != JsonValueKind.String
             || (inner.TryGetProperty("arguments", out var given) && given.ValueKind != JsonValueKind.Object))

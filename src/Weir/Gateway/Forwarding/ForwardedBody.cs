@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Weir.Configuration;
 using Weir.Mcp;
 using Weir.Upstream;
 
@@ -65,7 +66,7 @@ internal static class ForwardedBody
     /// <param name="withInput">What a modern client answers to a modern server's questions is passed on as it is.</param>
     private static void WriteMembers(ArrayBufferWriter<byte> output, ReadOnlySpan<byte> parameters, bool withInput)
     {
-        var reader = new Utf8JsonReader(parameters, new JsonReaderOptions { MaxDepth = 256 });
+        var reader = new Utf8JsonReader(parameters, new JsonReaderOptions { MaxDepth = JsonDepth.Message });
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -137,7 +138,7 @@ internal static class ForwardedBody
 
     private static void CopyMeta(Utf8JsonWriter json, ReadOnlySpan<byte> meta)
     {
-        var reader = new Utf8JsonReader(meta, new JsonReaderOptions { MaxDepth = 256 });
+        var reader = new Utf8JsonReader(meta, new JsonReaderOptions { MaxDepth = JsonDepth.Message });
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {

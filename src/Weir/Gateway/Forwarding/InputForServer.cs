@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Weir.Configuration;
 using Weir.Gateway.Questions;
 using Weir.Mcp;
 using Weir.Upstream;
@@ -21,7 +22,7 @@ internal readonly record struct InputForServer(ReadOnlyMemory<byte> Responses, s
     public static async Task<InputForServer> AskAsync(
         GovernedCall call, UpstreamMessage message, ICallResponder responder, Patience patience, TimeProvider time, CancellationToken ct)
     {
-        using var document = JsonDocument.Parse(message.Outline.Result.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = 128 });
+        using var document = JsonDocument.Parse(message.Outline.Result.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         var result = document.RootElement;
         var state = result.TryGetProperty("requestState", out var given) && given.ValueKind == JsonValueKind.String ? given.GetString() : null;
         if (message.Outline.ResultType != "input_required" || !result.TryGetProperty("inputRequests", out var questions))

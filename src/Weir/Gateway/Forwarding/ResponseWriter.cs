@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Weir.Configuration;
 using Weir.Gateway.Names;
 using Weir.Gateway.Questions;
 using Weir.Mcp;
@@ -47,7 +48,7 @@ internal sealed class ResponseWriter(ReadOnlyMemory<byte> id, string method, boo
     /// <summary>The three members of an error, each once, whatever else the server wrote into it.</summary>
     private void WriteError(IBufferWriter<byte> output, UpstreamMessage message, UpstreamSession session)
     {
-        using var document = JsonDocument.Parse(message.Outline.Error.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = 128 });
+        using var document = JsonDocument.Parse(message.Outline.Error.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         using var json = new Utf8JsonWriter(output);
         json.WriteStartObject();
         json.WriteNumber("code"u8, Code(message, session));

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Weir.Configuration;
 using Weir.Mcp;
 
 namespace Weir.Gateway.Forwarding;
@@ -33,7 +34,7 @@ internal static class ResultEnvelope
     /// </summary>
     public static void WriteCacheable(IBufferWriter<byte> output, ReadOnlyMemory<byte> result)
     {
-        using var document = JsonDocument.Parse(result, new JsonDocumentOptions { MaxDepth = 128 });
+        using var document = JsonDocument.Parse(result, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         using var json = new Utf8JsonWriter(output);
         var ttl = 0L;
         json.WriteStartObject();
@@ -59,7 +60,7 @@ internal static class ResultEnvelope
     /// <summary>A modern server's result for a legacy client: strict ones reject the members that they do not know.</summary>
     public static void WriteLegacy(IBufferWriter<byte> output, ReadOnlyMemory<byte> result)
     {
-        using var document = JsonDocument.Parse(result, new JsonDocumentOptions { MaxDepth = 128 });
+        using var document = JsonDocument.Parse(result, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         using var json = new Utf8JsonWriter(output);
         json.WriteStartObject();
         foreach (var member in document.RootElement.EnumerateObject())

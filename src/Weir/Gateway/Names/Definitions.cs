@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Text.Json;
 using Weir.Catalog;
+using Weir.Configuration;
 using Weir.Mcp;
 
 namespace Weir.Gateway.Names;
@@ -54,7 +55,7 @@ internal sealed class Definition
             return Mcp.ParamHeaders.None;
         }
 
-        var definition = JsonElement.Parse(json, new JsonDocumentOptions { MaxDepth = 128 });
+        var definition = JsonElement.Parse(json, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         return (definition.TryGetProperty("inputSchema", out var schema) ? Mcp.ParamHeaders.Read(schema) : null) ?? Mcp.ParamHeaders.None;
     }
 }
@@ -68,7 +69,7 @@ internal sealed class Definitions(GatewayQueries queries)
     private readonly ConcurrentDictionary<Key, Definition> _kept = new();
     private long _bytes;
 
-    /// <summary>The definitions of the items, in order; null for one that the database no longer has.</summary>
+    /// <summary>The definitions of the items, in order; null for one that the database no longer has, or that cannot be read.</summary>
     public async Task<IReadOnlyList<Definition?>> GetAsync(IReadOnlyList<CatalogItem> items, CancellationToken ct)
     {
         var missing = items.Where(i => !_kept.ContainsKey(KeyOf(i.InstanceId, i.Kind, i.Name, i.Hash))).ToArray();
@@ -83,13 +84,29 @@ internal sealed class Definitions(GatewayQueries queries)
 
             foreach (var row in await queries.DefinitionsAsync(missing, ct))
             {
-                var definition = Definition.Parse(row.Definition, row.Kind);
+                if (Read(row.Definition, row.Kind) is not { } definition)
+                {
+                    continue;
+                }
+
                 Interlocked.Add(ref _bytes, definition.Bytes);
                 _kept[KeyOf(row.InstanceId, row.Kind, row.Name, row.Hash)] = definition;
             }
         }
 
         return [.. items.Select(i => _kept.GetValueOrDefault(KeyOf(i.InstanceId, i.Kind, i.Name, i.Hash)))];
+    }
+
+    private static Definition? Read(string json, string kind)
+    {
+        try
+        {
+            return Definition.Parse(json, kind);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
+        {
+            return null;
+        }
     }
 
     /// <summary>A long list makes thousands of keys, so each is a value: the hash, SHA-256, is its two halves.</summary>

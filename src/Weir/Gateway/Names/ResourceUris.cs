@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Weir.Configuration;
 using Weir.Mcp;
 
 namespace Weir.Gateway.Names;
@@ -63,7 +64,7 @@ internal static class ResourceUris
     /// <param name="method">What was asked: where URIs stand depends on it.</param>
     public static void WriteMapped(Utf8JsonWriter output, ReadOnlyMemory<byte> result, string instanceName, string method)
     {
-        using var document = JsonDocument.Parse(result, new JsonDocumentOptions { MaxDepth = 128 });
+        using var document = JsonDocument.Parse(result, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         output.WriteStartObject();
         foreach (var member in document.RootElement.EnumerateObject())
         {

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using Weir.Catalog;
+using Weir.Configuration;
 
 namespace Weir.Gateway.Names;
 
@@ -17,7 +18,7 @@ internal sealed class ShownDefinition
     /// <exception cref="JsonException">It has no name.</exception>
     public static ShownDefinition Parse(byte[] json, ListedKind list)
     {
-        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 128 });
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = JsonDepth.Message });
         var slots = new List<Slot>();
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
+using Weir.Configuration;
 using Weir.Gateway.Endpoint;
 using Weir.Mcp;
 using Weir.Upstream;
@@ -200,7 +201,7 @@ internal sealed class CarriedCall : ICallResponder
             return;
         }
 
-        using var document = JsonDocument.Parse(responses, new JsonDocumentOptions { MaxDepth = 256 });
+        using var document = JsonDocument.Parse(responses, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         lock (_lock)
         {
             foreach (var (key, question) in _open.ToArray())
@@ -224,7 +225,7 @@ internal sealed class CarriedCall : ICallResponder
             json.WriteStartObject(question.Key);
             json.WriteString("method"u8, question.Method);
             json.WritePropertyName("params"u8);
-            json.WriteRawValue(question.Parameters.Span);
+            json.WriteRawValue(question.Parameters.Span, skipInputValidation: true);
             json.WriteEndObject();
         }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using System.Text.Json;
+using Weir.Configuration;
 using Weir.Mcp;
 
 namespace Weir.Gateway.Questions;
@@ -15,7 +16,7 @@ internal static class LegacyQuestions
             return parameters;
         }
 
-        using var document = JsonDocument.Parse(parameters, new JsonDocumentOptions { MaxDepth = 128 });
+        using var document = JsonDocument.Parse(parameters, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         var root = document.RootElement;
         var byUrl = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("mode", out var mode)
             && mode.ValueKind == JsonValueKind.String && mode.ValueEquals("url"u8);

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Weir.Configuration;
 using Weir.Mcp;
 using Weir.Upstream;
 
@@ -45,7 +46,7 @@ internal sealed class ServerRequests(
     /// <summary>The server takes a request back.</summary>
     public void Withdraw(UpstreamMessage cancelled)
     {
-        using var parameters = JsonDocument.Parse(cancelled.Outline.Params.Of(cancelled.Bytes));
+        using var parameters = JsonDocument.Parse(cancelled.Outline.Params.Of(cancelled.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         if (parameters.RootElement.TryGetProperty("requestId", out var id))
         {
             lock (_open)

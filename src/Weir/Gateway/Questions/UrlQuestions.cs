@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
+using Weir.Configuration;
 using Weir.Mcp;
 using Weir.Upstream;
 
@@ -17,7 +18,7 @@ internal static class UrlQuestions
     /// <summary>The parameters of each question; empty where the error names none.</summary>
     public static IReadOnlyList<JsonElement> Read(UpstreamMessage message)
     {
-        var error = JsonElement.Parse(message.Outline.Error.Of(message.Bytes.Span), new JsonDocumentOptions { MaxDepth = 128 });
+        var error = JsonElement.Parse(message.Outline.Error.Of(message.Bytes.Span), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         return error.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object
             && data.TryGetProperty("elicitations", out var asked) && asked.ValueKind == JsonValueKind.Array
             ? [.. asked.EnumerateArray().Where(q => q.ValueKind == JsonValueKind.Object).Take(MaxQuestions)]

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Weir.Configuration;
 using Weir.Mcp;
 using Weir.Upstream;
 
@@ -256,7 +257,7 @@ internal sealed class InstanceWatch
         switch (message.Outline.Method)
         {
             case Methods.ResourceUpdated when message.Outline.Params.Exists:
-                using (var parameters = JsonDocument.Parse(message.Outline.Params.Of(message.Bytes)))
+                using (var parameters = JsonDocument.Parse(message.Outline.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message }))
                 {
                     if (parameters.RootElement.TryGetProperty("uri", out var uri) && uri.ValueKind == JsonValueKind.String)
                     {
