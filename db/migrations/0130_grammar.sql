@@ -7,21 +7,196 @@
 -- Each *_error function answers null for what is well formed, else where and why. They are immutable, because a check
 -- constraint keeps the same grammar for who writes the table directly.
 
--- A regular expression of a subset that neither compiles nor matches in more than a moment: no back references, no
--- look-around, no embedded options, braces only behind a single character or class.
-create function weir.pattern_error(p_pattern text) returns text
+-- What a grant may cost is bounded when it is granted, in steps of about 10 ns that one call takes at most; docs/performance.md shows that
+-- the maximum is less than a millisecond. Nothing of the tenant's is run to find it: a pattern is read, not compiled.
+create function weir.max_cost() returns numeric
+language sql immutable parallel safe
+  return 100000;
+
+-- A part of a pattern as an automaton without empty moves: whether it matches the empty text; how many positions may begin and end it, and how
+-- many kinds of characters begin it; its moves from position to position, and these times the kinds of characters that make them; how many
+-- characters it matches at most, null for any number.
+create type weir.pattern_part as (
+  empties boolean, first numeric, last numeric, kinds numeric, moves numeric, arcs numeric, longest integer);
+revoke all on type weir.pattern_part from public;
+grant usage on type weir.pattern_part to weir_writer, weir_system;
+
+create function weir.pattern_sequence(a weir.pattern_part, b weir.pattern_part) returns weir.pattern_part
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  return row(a.empties and b.empties, a.first + case when a.empties then b.first else 0::numeric end,
+             b.last + case when b.empties then a.last else 0::numeric end, a.kinds + case when a.empties then b.kinds else 0::numeric end,
+             a.moves + b.moves + a.last * b.first, a.arcs + b.arcs + a.last * b.kinds, a.longest + b.longest);
+end;
+$$;
+
+create function weir.pattern_choice(a weir.pattern_part, b weir.pattern_part) returns weir.pattern_part
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return row(a.empties or b.empties, a.first + b.first, a.last + b.last, a.kinds + b.kinds, a.moves + b.moves, a.arcs + b.arcs,
+             case when a.longest is not null and b.longest is not null then greatest(a.longest, b.longest) end);
+end;
+$$;
+
+-- Braces stand behind one character only.
+create function weir.pattern_repeat(a weir.pattern_part, p_quantifier text, p_group boolean) returns weir.pattern_part
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_loop weir.pattern_part := row(true, a.first, a.last, a.kinds, a.moves + a.last * a.first, a.arcs + a.last * a.kinds,
+                                  case when a.longest = 0 then 0 end);
+  v_least integer;
+  v_most integer;
+  v_ways numeric;
+begin
+  if p_quantifier like '?%' then
+    return row(true, a.first, a.last, a.kinds, a.moves, a.arcs, a.longest);
+  elsif p_quantifier like '*%' then
+    return v_loop;
+  elsif p_quantifier like '+%' and p_group then
+    return weir.pattern_sequence(a, v_loop);  -- as PostgreSQL compiles it, at each level
+  elsif p_quantifier like '+%' then
+    v_loop.empties := false;
+    return v_loop;
+  end if;
+  v_least := substring(p_quantifier from '^\{(\d+)')::integer;
+  v_most := case when p_quantifier ~ ',\d' then substring(p_quantifier from ',(\d+)')::integer else greatest(v_least, 1) end;
+  v_ways := v_most * case when v_least = v_most then 1::numeric else 2::numeric end;
+  return row(v_least = 0, a.first, v_most - least(v_least, v_most) + 1::numeric, a.kinds, a.first * v_ways, a.kinds * v_ways,
+             case when strpos(p_quantifier, ',}') = 0 then v_most end);
+end;
+$$;
+
+-- The size of a regular expression of the closed subset: groups, alternatives, sets, the classes \d \s \w \D \S \W and [:name:], escaped
+-- punctuation, * + ? behind anything and braces behind one character, greedy or not, ^ at the beginning and $ at the end. No back references,
+-- no look-around, no options.
+create function weir.pattern_size(
+  p_pattern text, out error text, out classes integer, out kinds numeric, out moves numeric, out arcs numeric, out longest integer)
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_nothing constant weir.pattern_part := row(true, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0);
+  v_tokens text[];
+  v_token text;
+  v_colors numeric;
+  v_depth integer := 1;
+  -- of each open group: its alternatives that ended, and what stands before the last atom of the one that has not
+  v_alternatives weir.pattern_part[] := array[null::weir.pattern_part];
+  v_before weir.pattern_part[] := array[v_nothing];
+  v_atom weir.pattern_part;
+  v_is_atom boolean := false;
+  v_is_group boolean := false;
+begin
   if length(p_pattern) not between 1 and 200 then
-    return 'must have 1 to 200 characters';
-  elsif p_pattern ~ '\(\?|\*\*\*|\\[^dswDSW[:punct:]]|\\$|\){|[*+?}]{|\[\[[.=]' then
-    return 'has a construct that is not supported';
-  elsif (select count(*) from regexp_matches(p_pattern, '\{', 'g')) > 8
-     or exists (select from regexp_matches(p_pattern, '\{([^}]*)\}?', 'g') m
-                where m[1] !~ '^[0-9]{1,2}(,[0-9]{0,2})?$') then
-    return 'may repeat at most eight times with braces, each at most 99';
+    error := 'must have 1 to 200 characters';
+    return;
+  end if;
+  error := 'has a construct that is not supported';
+  v_tokens := array(
+    select m[1] from regexp_matches(p_pattern, '(\[\^?(?:\[:[a-z]{1,9}:\]|\\[dsw[:punct:]]|[^][\\])+\]|\\[dswDSW]|\\[[:punct:]]'
+                                               '|[*+?]\??|\{\d{1,2}(?:,\d{0,2})?\}\??|[^][*+?{\\])', 'g') m);
+  if array_to_string(v_tokens, '') is distinct from p_pattern then
+    return;
+  elsif (select count(*) from unnest(v_tokens) t where t like '{%') > 8 then
+    error := 'may repeat at most eight times with braces, each at most 99';
+    return;
+  end if;
+  -- The kinds of characters that the pattern tells apart, at most: each by itself, and each combination of sets and classes, of which there
+  -- are no more than edges of ranges.
+  select 1 + count(distinct t) filter (where t !~ '^[{.[]|^\\[a-zA-Z]')
+           + least(power(2::numeric, least(count(distinct t) filter (where t ~ '^\[|^\\[a-zA-Z]'), 9)),
+                   2 * sum(length(t)) filter (where t ~ '^\[|^\\[a-zA-Z]')),
+         (count(*) filter (where t ~ '^\\[a-zA-Z]|\[:|^\[.*\\[dsw]'))::integer
+  into v_colors, classes from unnest(v_tokens) t;
+  for v_n in 1 .. cardinality(v_tokens) loop
+    v_token := v_tokens[v_n];
+    if v_token ~ '^[*+?{]' then
+      if not v_is_atom or (v_is_group and v_token like '{%') then
+        return;
+      end if;
+      v_atom := weir.pattern_repeat(v_atom, v_token, v_is_group);
+    end if;
+    if v_is_atom then
+      v_before[v_depth] := weir.pattern_sequence(v_before[v_depth], v_atom);
+      v_is_atom := false;
+    end if;
+    continue when v_token ~ '^[*+?{]';
+    if v_token in ('|', ')') then
+      v_alternatives[v_depth] := case when v_alternatives[v_depth] is null then v_before[v_depth]
+                                      else weir.pattern_choice(v_alternatives[v_depth], v_before[v_depth]) end;
+      v_before[v_depth] := v_nothing;
+    end if;
+    v_is_group := v_token = ')';
+    if v_token = '(' then
+      v_depth := v_depth + 1;
+      v_alternatives[v_depth] := null;
+      v_before[v_depth] := v_nothing;
+    elsif v_token = ')' then
+      if v_depth = 1 then
+        return;
+      end if;
+      v_atom := v_alternatives[v_depth];
+      v_is_atom := true;
+      v_depth := v_depth - 1;
+    elsif v_token in ('^', '$') then
+      -- allowed where they change nothing: the whole is anchored at both ends
+      if v_token = '^' and v_n > 1 or v_token = '$' and v_n < cardinality(v_tokens) then
+        return;
+      end if;
+    elsif v_token <> '|' then
+      v_atom := row(false, 1::numeric, 1::numeric, case when v_token ~ '^[.[]|^\\[a-zA-Z]' then v_colors else 1 end, 0::numeric, 0::numeric, 1);
+      v_is_atom := true;
+    end if;
+  end loop;
+  if v_depth > 1 then
+    return;
+  end if;
+  v_atom := case when v_is_atom then weir.pattern_sequence(v_before[1], v_atom) else v_before[1] end;
+  v_atom := case when v_alternatives[1] is null then v_atom else weir.pattern_choice(v_alternatives[1], v_atom) end;
+  kinds := v_atom.kinds;
+  moves := v_atom.moves;
+  arcs := v_atom.arcs;
+  longest := v_atom.longest;
+  error := null;
+end;
+$$;
+
+-- The steps of compiling a pattern once and matching p_texts texts of p_characters together.
+create function weir.pattern_cost(p_pattern text, p_texts numeric, p_characters numeric) returns numeric
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_size constant record := weir.pattern_size(p_pattern);
+begin
+  return 1000 + 50 * length(p_pattern) + 600 * v_size.classes + 120 * v_size.moves + 17 * v_size.arcs
+    + p_texts * 100
+    -- the longest that it matches is the most that is read
+    + least(p_characters, p_texts * (v_size.longest + 1)) * (1 + 0.07 * (v_size.arcs + v_size.kinds));
+end;
+$$;
+
+-- Whether PostgreSQL takes it is asked only where that costs little.
+create function weir.pattern_error(p_pattern text) returns text
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_error text := (weir.pattern_size(p_pattern)).error;
+  v_cost numeric;
+begin
+  if v_error is not null then
+    return v_error;
+  end if;
+  v_cost := weir.pattern_cost(p_pattern, 0, 0);
+  if v_cost > weir.max_cost() then
+    return format('costs %s steps, of at most %s: use smaller repetitions and fewer that may match nothing', ceil(v_cost), weir.max_cost());
   end if;
   perform '' ~ p_pattern;
   return null;
@@ -58,7 +233,8 @@ begin
         case when v_type = 'array' and jsonb_array_length(v_value) between 1 and 100
           then null else 'must be an array of 1 to 100 values' end
       when v_key in ('min', 'max') then
-        case when v_type = 'number' then null else 'must be a number' end
+        case when v_type = 'number' and v_value between '-1e300' and '1e300' and scale(v_value::numeric) <= 300
+          then null else 'must be a number of at most 300 digits on either side of the point' end
       when v_key = 'prefix' then
         case when v_type = 'string' and length(v_value #>> '{}') between 1 and 1024
           then null else 'must be a text of 1 to 1024 characters' end
@@ -77,6 +253,46 @@ begin
   return null;
 end;
 $$;
+
+-- The steps of one rule for p_values values, whose texts have so many characters together. What is `each` is done for at most 256 elements,
+-- also where it is nested; the texts that `under` and `matches` look at are bounded with their array (see weir.rule_failure).
+create function weir.rule_cost(p_rule jsonb, p_values numeric default 1, p_characters numeric default 4096) returns numeric
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_each constant jsonb := p_rule -> 'each';
+begin
+  return p_values * (130 + pg_column_size(p_rule) * 0.2 + case when p_rule ?| '{min,max}' then 60 else 0 end
+                     + case when p_rule ?| '{equals,in}' then 100 + pg_column_size(p_rule) * 0.5 else 0 end
+                     -- compared whole, by a query
+                     + case when jsonb_path_exists(p_rule, 'strict $.in[*] ? (@.type() == "object" || @.type() == "array")', silent => true)
+                            then 1500 else 0 end
+                     + case when p_rule ? 'under' then 150 else 0 end)
+    + case when p_rule ? 'under' then p_characters else 0 end
+    + case when p_rule ? 'matches' then weir.pattern_cost(p_rule ->> 'matches', p_values, p_characters) else 0 end
+    + case when v_each is null then 0
+           when p_values = 1 then weir.rule_cost(v_each, 256, 8192)
+           else weir.rule_cost(v_each, 256, 65536) end;
+end;
+$$;
+
+-- The steps of finding a glob in a list and of matching a text of p_characters: what stands behind a `*` is sought at each place.
+create function weir.glob_cost(p_glob text, p_characters integer) returns numeric
+language sql immutable parallel safe
+begin atomic
+  select case when strpos(p_glob, '*') = 0 then 60
+              else 150 + p_characters * (0.2 * (length(p_glob) - length(replace(p_glob, '*', '')) - case when p_glob like '%*' then 1 else 0 end)
+                                         + 0.14 * length(replace(substr(p_glob, strpos(p_glob, '*')), '*', ''))) end;
+end;
+
+-- The steps of the arguments' rules of one tool.
+create function weir.entry_cost(p_entry jsonb) returns numeric
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select 300 + coalesce(sum(250 + weir.rule_cost(a.value)), 0) from jsonb_each(p_entry -> 'args') a;
+end;
 
 -- A path or URI in which no segment means another place. An empty segment is allowed only at the end, and in the
 -- `scheme://` of a URI.
@@ -128,6 +344,71 @@ begin
 end;
 $$;
 
+create function weir.cost_error(p_cost numeric, p_path text, p_advice text) returns text
+language sql immutable parallel safe
+  return case when p_cost > weir.max_cost()
+    then format('%s: costs each call up to %s steps, of at most %s: %s', p_path, ceil(p_cost), weir.max_cost(), p_advice) end;
+
+-- An exact name has its own rules; of the names with `*` all that match hold, so these are one sum.
+create function weir.tools_error(p_tools jsonb) returns text
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name text;
+  v_entry jsonb;
+  v_path text;
+  v_error text;
+  v_cost numeric;
+  v_globs integer := 0;
+  v_sum numeric := 0::numeric;
+begin
+  if (select count(*) from jsonb_path_query(p_tools, '$.*.args.*.**{0 to 4}.matches')) > 100 then
+    return '$.tools: at most 100 rules may have matches';
+  end if;
+  for v_name, v_entry in select t.key, t.value from jsonb_each(p_tools) t loop
+    v_path := '$.tools.' || left(v_name, 64);
+    v_error := coalesce(weir.glob_error(v_name, v_path), weir.tool_grant_error(v_entry, v_path));
+    if v_error is not null then
+      return v_error;
+    end if;
+    v_cost := weir.entry_cost(v_entry);
+    v_error := weir.cost_error(v_cost, v_path, 'use fewer rules, smaller patterns or fewer values');
+    if v_error is not null then
+      return v_error;
+    end if;
+    v_sum := v_sum + weir.glob_cost(v_name, 256) + case when strpos(v_name, '*') > 0 then v_cost else 0 end;
+    v_globs := v_globs + case when strpos(v_name, '*') > 0 then 1 else 0 end;
+  end loop;
+  if v_globs > 16 then
+    return '$.tools: at most 16 names may have a *';
+  end if;
+  return weir.cost_error(v_sum, '$.tools, all names with a * together', 'use fewer of these, or fewer rules in them');
+end;
+$$;
+
+create function weir.globs_error(p_globs jsonb, p_path text) returns text
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_glob text;
+  v_n bigint;
+  v_error text;
+  v_sum numeric := 0::numeric;
+begin
+  for v_glob, v_n in select case when jsonb_typeof(g.value) = 'string' then g.value #>> '{}' end, g.ordinality
+                     from jsonb_array_elements(p_globs) with ordinality g loop
+    v_error := weir.glob_error(v_glob, format('%s[%s]', p_path, v_n - 1));
+    if v_error is not null then
+      return v_error;
+    end if;
+    v_sum := v_sum + weir.glob_cost(v_glob, 2048);
+  end loop;
+  return weir.cost_error(v_sum, p_path, 'use fewer, or let less text stand behind a *');
+end;
+$$;
+
 create function weir.permissions_error(p_permissions jsonb) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -146,23 +427,9 @@ begin
   end if;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_permissions) e loop
     if v_key = 'tools' and jsonb_typeof(v_value) = 'object' then
-      -- all globs that match a name are evaluated, in everybody's admission
-      if (select count(*) from jsonb_object_keys(v_value) k where strpos(k, '*') > 0) > 16 then
-        return '$.tools: at most 16 names may have a *';
-      end if;
-      select coalesce(weir.glob_error(t.key, '$.tools.' || left(t.key, 64)),
-                      weir.tool_grant_error(t.value, '$.tools.' || left(t.key, 64)))
-      into v_error
-      from jsonb_each(v_value) t
-      where weir.glob_error(t.key, '') is not null or weir.tool_grant_error(t.value, '') is not null
-      limit 1;
+      v_error := weir.tools_error(v_value);
     elsif v_key in ('resources', 'prompts') and jsonb_typeof(v_value) = 'array' then
-      select coalesce(weir.glob_error(case when jsonb_typeof(g.value) = 'string' then g.value #>> '{}' end,
-                                      format('$.%s[%s]', v_key, g.ordinality - 1)))
-      into v_error
-      from jsonb_array_elements(v_value) with ordinality g
-      where weir.glob_error(case when jsonb_typeof(g.value) = 'string' then g.value #>> '{}' end, '') is not null
-      limit 1;
+      v_error := weir.globs_error(v_value, '$.' || v_key);
     elsif v_key = 'limits' and jsonb_typeof(v_value) = 'object' then
       select format('$.limits.%s: must be per_minute, per_hour or per_day with a whole number from 0 to 1000000000', left(l.key, 64))
       into v_error
@@ -178,7 +445,18 @@ begin
 end;
 $$;
 
-revoke all on function weir.pattern_error(text), weir.rule_error(jsonb, text, integer), weir.is_clean_path(text),
-  weir.glob_error(text, text), weir.tool_grant_error(jsonb, text), weir.permissions_error(jsonb) from public;
-grant execute on function weir.pattern_error(text), weir.rule_error(jsonb, text, integer), weir.is_clean_path(text),
-  weir.glob_error(text, text), weir.tool_grant_error(jsonb, text), weir.permissions_error(jsonb) to weir_writer, weir_system;
+do $$
+declare
+  v_function regprocedure;
+begin
+  foreach v_function in array array[
+    'weir.max_cost()', 'weir.pattern_sequence(weir.pattern_part, weir.pattern_part)', 'weir.pattern_choice(weir.pattern_part, weir.pattern_part)',
+    'weir.pattern_repeat(weir.pattern_part, text, boolean)', 'weir.pattern_size(text)', 'weir.pattern_cost(text, numeric, numeric)',
+    'weir.pattern_error(text)', 'weir.rule_error(jsonb, text, integer)', 'weir.rule_cost(jsonb, numeric, numeric)', 'weir.is_clean_path(text)',
+    'weir.glob_error(text, text)', 'weir.glob_cost(text, integer)', 'weir.tool_grant_error(jsonb, text)', 'weir.entry_cost(jsonb)',
+    'weir.cost_error(numeric, text, text)', 'weir.tools_error(jsonb)', 'weir.globs_error(jsonb, text)', 'weir.permissions_error(jsonb)'] loop
+    execute format('revoke all on function %s from public', v_function);
+    execute format('grant execute on function %s to weir_writer, weir_system', v_function);
+  end loop;
+end;
+$$;

@@ -21,6 +21,10 @@ end;
 $$;
 
 -- A URI matched by a glob may not climb out of it: no dot segment, plain or encoded, no encoded slash.
+create function weir.climbs(p_uri text) returns boolean
+language sql immutable parallel safe
+  return p_uri ~ '(^|/)\.{1,2}([/?#]|$)|[\\\x01-\x20\x7f-\x9f]|%(2[eEfF5]|5[cC]|0|1|7[fF])';
+
 create function weir.matches_uri_glob(p_uri text, p_glob text) returns boolean
 language sql immutable parallel safe
 begin atomic
@@ -28,7 +32,7 @@ begin atomic
       or p_glob = '*'
       or (strpos(p_glob, '*') > 0
           and weir.matches_glob(p_uri, p_glob)
-          and p_uri !~ '(^|/)\.{1,2}([/?#]|$)|[\\\x01-\x20\x7f-\x9f]|%(2[eEfF5]|5[cC]|0|1|7[fF])');
+          and not weir.climbs(p_uri));
 end;
 
 -- A context request names a resource by its URI, or a prompt by its name. What looks like a URI is decided as one; a caller that
@@ -60,8 +64,12 @@ begin
       return '{}'::jsonb[];
     end if;
   elsif p_kind = 'resource_read' or (p_kind = 'context_request' and weir.is_uri(p_item)) then
-    if jsonb_typeof(p_permissions -> 'resources') = 'array'
-       and exists (select from jsonb_array_elements_text(p_permissions -> 'resources') g where weir.matches_uri_glob(p_item, g)) then
+    v_entry := p_permissions -> 'resources';
+    -- as matches_uri_glob for each, but the URI is looked through once
+    if jsonb_typeof(v_entry) = 'array'
+       and (v_entry ?| array[p_item, '*']
+            or (not weir.climbs(p_item) and exists (select from jsonb_array_elements_text(v_entry) g
+                                                    where strpos(g, '*') > 0 and weir.matches_glob(p_item, g)))) then
       return '{}'::jsonb[];
     end if;
   elsif p_kind in ('prompt_get', 'context_request') then
@@ -101,19 +109,21 @@ begin
   if p_rule ?| '{prefix,under,matches}' then
     v_text := case when v_type = 'string' then p_value #>> '{}' end;
     v_holds := v_holds and v_text is not null
-      and case when p_rule ? 'under' then weir.is_under(v_text, p_rule ->> 'under') else true end
+      and case when p_rule ? 'under' then length(v_text) <= 4096 and weir.is_under(v_text, p_rule ->> 'under') else true end
       and case when p_rule ? 'prefix' then starts_with(v_text, p_rule ->> 'prefix') else true end
       and case when p_rule ? 'matches' then length(v_text) <= 4096 and v_text ~ ('^(?:' || (p_rule ->> 'matches') || ')$') else true end;
   end if;
   if p_rule ? 'in' then
     -- a scalar is contained in an array only as an element; anything else is compared whole
     v_holds := v_holds and case when v_type in ('object', 'array')
-                                then exists (select from jsonb_array_elements(p_rule -> 'in') i where i = p_value)
+                                then p_rule -> 'in' @> jsonb_build_array(p_value)
+                                     and exists (select from jsonb_array_elements(p_rule -> 'in') i where i = p_value)
                                 else p_rule -> 'in' @> p_value end;
   end if;
   if p_rule ? 'each' then
-    -- a bound on the work that one call can ask of everybody's admission
-    v_holds := v_holds and case when v_type = 'array' then jsonb_array_length(p_value) <= 256 end;
+    -- a bound on the work that one call can ask of everybody's admission: weir.rule_cost counts with it
+    v_holds := v_holds and case when v_type = 'array' then
+      jsonb_array_length(p_value) <= 256 and (pg_column_size(p_value) <= 8192 or not p_rule -> 'each' ?| '{under,matches}') end;
     for v_n in 0 .. case when v_holds then jsonb_array_length(p_value) else 0 end - 1 loop
       v_failure := weir.rule_failure(p_rule -> 'each', p_value -> v_n, p_path || '[' || v_n || ']');
       exit when v_failure is not null;
@@ -130,7 +140,8 @@ language plpgsql immutable parallel safe
 as $$
 declare
   v_arguments jsonb;
-  v_unlisted jsonb;
+  v_args jsonb;
+  v_names text[];
   v_entry jsonb;
   v_rules jsonb;
   v_name text;
@@ -146,24 +157,31 @@ begin
     end if;
     foreach v_entry in array p_entries loop
       continue when not v_entry ? 'args' and v_entry ->> 'other' is distinct from 'deny';
+      v_args := coalesce(v_entry -> 'args', '{}');
       -- `each` within `each` multiplies: a bound on all values together (a comma in a text counts as one too)
-      if octet_length(p_arguments) > 1024 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024
-         and strpos((v_entry -> 'args')::text, '"each"') > 0 then
+      if octet_length(p_arguments) > 256 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 256
+         and (jsonb_path_exists(v_args, '$.*.each.each')
+              or length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024 and jsonb_path_exists(v_args, '$.*.each')) then
         return '$';
       end if;
-      v_unlisted := v_arguments;
+      v_names := '{}';
       -- the members as an array, by one function: a query over them would cost more than the rules
-      v_rules := jsonb_path_query_array(coalesce(v_entry -> 'args', '{}'), '$.keyvalue()');
+      v_rules := jsonb_path_query_array(v_args, '$.keyvalue()');
       for v_n in 0 .. jsonb_array_length(v_rules) - 1 loop
         v_name := v_rules -> v_n ->> 'key';
         v_failure := case when v_arguments ? v_name
                           then weir.rule_failure(v_rules -> v_n -> 'value', v_arguments -> v_name, '$.' || v_name)
                           else '$.' || v_name end;
         exit when v_failure is not null;
-        v_unlisted := v_unlisted - v_name;
+        v_names := v_names || v_name;
       end loop;
-      if v_failure is null and v_unlisted <> '{}' and v_entry ->> 'other' is distinct from 'allow' then
-        v_failure := '$.' || (jsonb_path_query_first(v_unlisted, '$.keyvalue().key') #>> '{}');
+      if v_failure is null and v_entry ->> 'other' is distinct from 'allow' then
+        if jsonb_array_length(v_rules) <= 8 and octet_length(p_arguments) <= 1024 then
+          v_failure := '$.' || (jsonb_path_query_first(v_arguments - v_names, '$.keyvalue().key') #>> '{}');
+        else
+          -- a query costs more to begin, and less for many
+          select '$.' || k into v_failure from jsonb_object_keys(v_arguments) k where not v_args ? k limit 1;
+        end if;
       end if;
       exit when v_failure is not null;
     end loop;
@@ -191,9 +209,9 @@ begin
 end;
 $$;
 
-revoke all on function weir.is_uri(text), weir.matches_glob(text, text), weir.is_under(text, text), weir.matches_uri_glob(text, text),
+revoke all on function weir.is_uri(text), weir.climbs(text), weir.matches_glob(text, text), weir.is_under(text, text), weir.matches_uri_glob(text, text),
   weir.granted_entries(jsonb, text, text), weir.rule_failure(jsonb, jsonb, text),
   weir.argument_failure(jsonb[], text), weir.has_argument_rule(jsonb[]) from public;
-grant execute on function weir.is_uri(text), weir.matches_glob(text, text), weir.is_under(text, text), weir.matches_uri_glob(text, text),
+grant execute on function weir.is_uri(text), weir.climbs(text), weir.matches_glob(text, text), weir.is_under(text, text), weir.matches_uri_glob(text, text),
   weir.granted_entries(jsonb, text, text), weir.rule_failure(jsonb, jsonb, text),
   weir.argument_failure(jsonb[], text), weir.has_argument_rule(jsonb[]) to weir_writer, weir_system;

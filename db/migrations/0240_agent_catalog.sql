@@ -57,8 +57,8 @@ $$;
 revoke all on function weir.principal_agent(text, bytea, uuid, uuid) from public;
 grant execute on function weir.principal_agent(text, bytea, uuid, uuid) to weir_system;
 
--- The names that a grant has for tools or prompts, as patterns of `like`: whatever granted_entries answers for, matches one of
--- them, and nothing else. Made once for a server, where asking for each of its tools is most of what a catalog costs.
+-- The names that a grant has for tools, prompts or resources, as patterns of `like`: whatever granted_entries answers for, matches one of
+-- them, and nothing else but resources that climb (see weir.climbs). Made once for a server, where asking for each of its tools is most of what a catalog costs.
 create function weir.granted_patterns(p_permissions jsonb, p_member text) returns text[]
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -66,7 +66,7 @@ as $$
 begin
   return array(
     select replace(replace(replace(replace(n, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')
-    from jsonb_path_query(p_permissions, case p_member when 'tools' then '$.tools.keyvalue().key' else '$.prompts[*]' end::jsonpath, silent => true) j,
+    from jsonb_path_query(p_permissions, case p_member when 'tools' then '$.tools.keyvalue().key' else '$.' || p_member || '[*]' end::jsonpath, silent => true) j,
          lateral (select j #>> '{}') s(n));
 end;
 $$;
@@ -87,7 +87,7 @@ declare
 begin
   return jsonb_typeof(p_permissions -> 'resources') = 'array' and exists (
     select from jsonb_array_elements_text(p_permissions -> 'resources') g
-    cross join lateral (select split_part(g, '*', 1) as begins, regexp_replace(g, '^.*\*', '') as ends) glob
+    cross join lateral (select split_part(g, '*', 1) as begins, reverse(split_part(reverse(g), '*', 1)) as ends) glob
     where weir.matches_uri_glob(v_example, g)
        or (v_example <> p_template and starts_with(glob.begins, v_begin)
            and (right(glob.ends, length(v_end)) = v_end or right(v_end, length(glob.ends)) = glob.ends and strpos(g, '*') > 0)));
@@ -117,7 +117,8 @@ begin
 
   return query
   with granted as materialized (
-    select i.*, g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools, weir.granted_patterns(g.permissions, 'prompts') as prompts
+    select i.*, g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools, weir.granted_patterns(g.permissions, 'prompts') as prompts,
+           weir.granted_patterns(g.permissions, 'resources') as resources
     from public.agent_mcp_permissions g
     join public.mcp_server_instances i on i.id = g.mcp_server_instance_id and i.organization_id = g.organization_id
     left join public.mcp_server_catalog c on c.id = i.catalog_id
@@ -139,7 +140,8 @@ begin
     where p.announced and p.status = 'approved' and p.eras <> '{}' and (p_kinds is null or p.kind = any(p_kinds))
       and case p.kind when 'tool' then p.name like any(i.tools) when 'prompt' then p.name like any(i.prompts)
                       when 'template' then weir.template_is_granted(i.permissions, p.name)
-                      else weir.granted_entries(i.permissions, 'resource_read', p.name) is not null end
+                      else p.name like any(i.resources)
+                           and (not weir.climbs(p.name) or weir.granted_entries(i.permissions, 'resource_read', p.name) is not null) end
   )
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
          v_agent.max_concurrent_connections, null, null

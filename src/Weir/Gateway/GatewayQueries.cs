@@ -37,9 +37,10 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
 
     public sealed record DefinitionRow(Guid InstanceId, string Kind, string Name, byte[] Hash, string Definition);
 
-    public async Task<Decision[]> AdmitAsync(CallRequest[] calls)
+    /// <param name="alone">Calls of one organization that has made a batch fail.</param>
+    public async Task<Decision[]> AdmitAsync(CallRequest[] calls, bool alone = false)
     {
-        var rows = await databases.Admission.QueryAsync(
+        var rows = await (alone ? databases.AloneAdmission : databases.Admission).QueryAsync(
             Admit,
             [
                 Sql.Uuid(replicaId),

@@ -9,8 +9,9 @@ namespace Weir.Postgres;
 /// </summary>
 internal sealed class Databases : IAsyncDisposable
 {
-    private Databases(NpgsqlDataSource gateway, NpgsqlDataSource engine, NpgsqlDataSource admission, NpgsqlDataSource completion) =>
-        (Gateway, Engine, Admission, Completion) = (gateway, engine, admission, completion);
+    private Databases(NpgsqlDataSource gateway, NpgsqlDataSource engine, NpgsqlDataSource admission, NpgsqlDataSource aloneAdmission,
+        NpgsqlDataSource completion) =>
+        (Gateway, Engine, Admission, AloneAdmission, Completion) = (gateway, engine, admission, aloneAdmission, completion);
 
     /// <summary>The login <c>weir_gateway</c>: people's requests, through <see cref="UserSession"/> only.</summary>
     public NpgsqlDataSource Gateway { get; }
@@ -20,6 +21,9 @@ internal sealed class Databases : IAsyncDisposable
 
     /// <summary>The login <c>weir_engine</c> once more: a pool that nothing but admission can use up.</summary>
     public NpgsqlDataSource Admission { get; }
+
+    /// <summary>Admission of one organization whose calls made a batch fail: it takes no connection of the others, and has more time.</summary>
+    public NpgsqlDataSource AloneAdmission { get; }
 
     /// <summary>The login <c>weir_engine</c> with <c>synchronous_commit=off</c>: outcomes, whose loss a crash may cost but nothing else.</summary>
     public NpgsqlDataSource Completion { get; }
@@ -45,8 +49,9 @@ internal sealed class Databases : IAsyncDisposable
         return new Databases(
             Build("weir-gateway", config.Url!, config, config.PoolSize, ""),
             Build("weir-engine", config.EngineUrl!, config, config.PoolSize, EngineOptions),
-            // One call that takes long ends its batch, whose others are then decided without it.
-            Build("weir-admission", config.EngineUrl!, config, 2, EngineOptions + " -c statement_timeout=2s", prepared: 10),
+            // A full batch takes less than a tenth of this at the most that rules may cost. One that takes longer is decided again in parts.
+            Build("weir-admission", config.EngineUrl!, config, 2, EngineOptions + " -c statement_timeout=1s", prepared: 10),
+            Build("weir-admission-alone", config.EngineUrl!, config, 1, EngineOptions + " -c statement_timeout=2s", prepared: 10),
             Build("weir-completion", config.EngineUrl!, config, 1, EngineOptions + " -c synchronous_commit=off", prepared: 10));
     }
 
@@ -55,6 +60,7 @@ internal sealed class Databases : IAsyncDisposable
         await Gateway.DisposeAsync();
         await Engine.DisposeAsync();
         await Admission.DisposeAsync();
+        await AloneAdmission.DisposeAsync();
         await Completion.DisposeAsync();
     }
 

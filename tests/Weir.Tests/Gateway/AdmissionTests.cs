@@ -61,8 +61,11 @@ public sealed class AdmissionTests(RunningWeir weir) : IClassFixture<RunningWeir
     }
 
     [Fact]
-    public async Task A_statement_of_admission_has_a_limit_of_its_own() =>
-        (await weir.Database.Pools.Admission.ScalarAsync<string>("show statement_timeout", [], TestContext.Current.CancellationToken)).ShouldBe("2s");
+    public async Task A_statement_of_admission_has_a_limit_of_its_own_and_one_of_an_organization_alone_a_longer_one()
+    {
+        (await weir.Database.Pools.Admission.ScalarAsync<string>("show statement_timeout", [], TestContext.Current.CancellationToken)).ShouldBe("1s");
+        (await weir.Database.Pools.AloneAdmission.ScalarAsync<string>("show statement_timeout", [], TestContext.Current.CancellationToken)).ShouldBe("2s");
+    }
 
     /// <summary>Poisoned: a time that only a faulty replica can send, for which admission raises.</summary>
     private CallRequest Call(Guid instance, bool poisoned = false)

@@ -6,8 +6,8 @@ namespace Weir.Gateway.Admission;
 
 /// <summary>
 /// Calls wait here for the admission connection. No timer makes batches: a batch is whatever waits when the connection frees.
-/// A second connection works while a full batch waits or the oldest call has waited too long. However many stand before it, and
-/// whatever their statements wait for, a call waits no longer than one statement may take.
+/// A second connection works while a full batch waits, the oldest call has waited too long, or one organization holds the first. However many
+/// stand before it, and whatever their statements wait for, a call waits no longer than one statement may take.
 /// </summary>
 internal sealed class AdmissionQueue : IAsyncDisposable
 {
@@ -15,13 +15,14 @@ internal sealed class AdmissionQueue : IAsyncDisposable
     /// One statement, one commit: the decisions in the order of the calls. WR009 where the reply did not come, any other code
     /// where the statement raised.
     /// </summary>
-    public delegate Task<Decision[]> Admit(CallRequest[] calls);
+    /// <param name="alone">Calls of one organization that has made a batch fail: on a connection of their own, with more time.</param>
+    public delegate Task<Decision[]> Admit(CallRequest[] calls, bool alone);
 
     /// <summary>Records a call that cannot be decided.</summary>
     public delegate Task RecordDenial(CallRequest call, string reason);
 
     private readonly Lock _lock = new();
-    private readonly RoundRobinQueue<Waiting> _waiting = new();
+    private readonly AdmissionLanes _waiting;
     private readonly SemaphoreSlim _first = new(0);
     private readonly SemaphoreSlim _second = new(0);
     private readonly CancellationTokenSource _stop = new();
@@ -38,6 +39,7 @@ internal sealed class AdmissionQueue : IAsyncDisposable
     {
         _admit = admit;
         _recordDenial = recordDenial;
+        _waiting = new AdmissionLanes(options.MaxBatch, time);
         _options = options;
         _patience = patience;
         _time = time;
@@ -48,7 +50,7 @@ internal sealed class AdmissionQueue : IAsyncDisposable
     /// <exception cref="WeirException">WR009: the database does not answer, or not in time; nothing may be forwarded.</exception>
     public Task<Decision> DecideAsync(CallRequest call)
     {
-        var waiting = new Waiting(call);
+        var waiting = new WaitingCall(call);
         bool second;
         lock (_lock)
         {
@@ -63,8 +65,9 @@ internal sealed class AdmissionQueue : IAsyncDisposable
                 _waitingSince = now;
             }
 
-            _waiting.Enqueue(call.Fairness, waiting);
-            second = _waiting.Count >= _options.MaxBatch || _time.GetElapsedTime(_waitingSince, now).TotalMilliseconds >= _options.SecondConnectionMilliseconds;
+            _waiting.Enqueue(waiting);
+            second = _waiting.Count >= _options.MaxBatch || _waiting.IsOneHeld
+                || _time.GetElapsedTime(_waitingSince, now).TotalMilliseconds >= _options.SecondConnectionMilliseconds;
         }
 
         Signal(_first);
@@ -85,7 +88,7 @@ internal sealed class AdmissionQueue : IAsyncDisposable
 
         await _stop.CancelAsync();
         await Task.WhenAll(_workers);
-        foreach (var left in Take(int.MaxValue))
+        foreach (var left in _waiting.Clear())
         {
             left.Decided.TrySetException(new WeirException(ErrorCode.Unavailable, "Weir is shutting down.", "Retry at another replica."));
         }
@@ -105,7 +108,7 @@ internal sealed class AdmissionQueue : IAsyncDisposable
     }
 
     /// <summary>A decision that comes too late is nobody's: its row stays without an outcome, as after a crash.</summary>
-    private async Task<Decision> InTimeAsync(Waiting waiting)
+    private async Task<Decision> InTimeAsync(WaitingCall waiting)
     {
         try
         {
@@ -131,64 +134,131 @@ internal sealed class AdmissionQueue : IAsyncDisposable
                 return;
             }
 
-            for (var batch = Take(_options.MaxBatch); batch.Count > 0; batch = Take(_options.MaxBatch))
+            for (var batch = Take(); batch.Calls.Count > 0; batch = Take())
             {
-                await DecideBatchAsync(batch);
+                await DecideAsync(batch.Calls, batch.IsAlone);
+                End(batch);
             }
         }
     }
 
-    private List<Waiting> Take(int most)
+    private AdmissionBatch Take()
     {
+        AdmissionBatch batch;
+        bool others;
         lock (_lock)
         {
             _waitingSince = _time.GetTimestamp();
-            while (true)
-            {
-                var taken = _waiting.Take(most);
-                if (taken.Count == 0 || taken.RemoveAll(w => w.IsGivenUp) == 0 || taken.Count > 0)
-                {
-                    return taken;
-                }
-            }
+            batch = _waiting.Take();
+            others = batch.IsHeld && _waiting.Count > 0;
+        }
+
+        if (others)
+        {
+            // Those that were passed over for one organization's batch need not wait for its end.
+            Signal(_first);
+            Signal(_second);
+        }
+
+        return batch;
+    }
+
+    private void End(AdmissionBatch batch)
+    {
+        lock (_lock)
+        {
+            _waiting.End(batch);
         }
     }
 
-    /// <summary>A batch that raises was rolled back as a whole: each of its calls is then decided alone, once.</summary>
-    private async Task DecideBatchAsync(List<Waiting> batch)
+    private async Task DecideAsync(List<WaitingCall> calls, bool alone)
     {
         try
         {
-            var decisions = await _admit([.. batch.Select(w => w.Call)]);
-            for (var i = 0; i < batch.Count; i++)
+            var decisions = await _admit([.. calls.Select(w => w.Call)], alone);
+            for (var i = 0; i < calls.Count; i++)
             {
-                batch[i].Decided.TrySetResult(decisions[i]);
-            }
-        }
-        catch (WeirException e) when (Raised(e) && batch.Count > 1)
-        {
-            foreach (var one in batch.Where(w => !w.IsGivenUp))
-            {
-                await DecideBatchAsync([one]);
+                calls[i].Decided.TrySetResult(decisions[i]);
             }
         }
         catch (WeirException e) when (Raised(e))
         {
-            await DenyPoisonedAsync(batch[0]);
+            await DecideAgainAsync(calls);
         }
         catch (Exception e)
         {
-            foreach (var one in batch)
+            foreach (var call in calls)
             {
-                one.Decided.TrySetException(e);
+                call.Decided.TrySetException(e);
             }
+        }
+    }
+
+    /// <summary>
+    /// A batch that raised was rolled back as a whole. The organization that most likely made it fail waits for a turn of its own, where each of
+    /// its calls is decided by itself, once; the others are decided again at once.
+    /// </summary>
+    private async Task DecideAgainAsync(List<WaitingCall> calls)
+    {
+        calls.RemoveAll(c => c.IsGivenUp);
+        var organizations = calls.GroupBy(c => c.Call.Fairness).ToArray();
+        if (organizations is [_])
+        {
+            await SuspectAsync(calls);
+        }
+        else if (organizations.Length > 1)
+        {
+            var suspect = organizations.OrderByDescending(o => FailuresOf(o.Key)).ThenByDescending(o => o.Sum(c => c.Call.RequestBytes)).First();
+            WaitAlone([.. suspect], failed: false);
+            await DecideAsync([.. calls.Where(c => c.Call.Fairness != suspect.Key)], alone: false);
+        }
+    }
+
+    private async Task SuspectAsync(List<WaitingCall> calls)
+    {
+        if (calls is not [{ IsSuspect: true } poisoned])
+        {
+            WaitAlone(calls, failed: true);
+            return;
+        }
+
+        lock (_lock)
+        {
+            _waiting.Failed(poisoned.Call.Fairness);
+        }
+
+        await DenyPoisonedAsync(poisoned);
+    }
+
+    private void WaitAlone(List<WaitingCall> calls, bool failed)
+    {
+        lock (_lock)
+        {
+            foreach (var call in calls)
+            {
+                call.IsSuspect = true;
+                _waiting.Enqueue(call);
+            }
+
+            if (failed)
+            {
+                _waiting.Failed(calls[0].Call.Fairness);
+            }
+        }
+    }
+
+    private int FailuresOf(string fairness)
+    {
+        lock (_lock)
+        {
+            return _waiting.FailuresOf(fairness);
         }
     }
 
     /// <summary>Whether the statement itself failed, by an error or by taking longer than the database lets it; not whether the database is away.</summary>
     private static bool Raised(WeirException e) => e.Code != ErrorCode.Unavailable || DatabaseErrors.SqlstateOf(e) == Npgsql.PostgresErrorCodes.QueryCanceled;
 
-    private async Task DenyPoisonedAsync(Waiting poisoned)
+    private async Task DenyPoisonedAsync(WaitingCall poisoned)
     {
         try
         {
@@ -199,21 +269,5 @@ internal sealed class AdmissionQueue : IAsyncDisposable
         {
             poisoned.Decided.TrySetException(e);
         }
-    }
-
-    private sealed class Waiting(CallRequest call)
-    {
-        private volatile bool _isGivenUp;
-
-        /// <summary>Nobody waits for it any more, so nothing may be recorded as requested.</summary>
-        public bool IsGivenUp
-        {
-            get => _isGivenUp;
-            set => _isGivenUp = value;
-        }
-
-        public CallRequest Call { get; } = call;
-
-        public TaskCompletionSource<Decision> Decided { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

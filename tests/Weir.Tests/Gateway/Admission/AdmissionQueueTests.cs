@@ -185,6 +185,83 @@ public sealed class AdmissionQueueTests
     }
 
     [Fact]
+    public async Task F04_when_a_batch_fails_other_organizations_are_decided_again_first_and_the_suspect_alone()
+    {
+        var gate = new TaskCompletionSource();
+        var batches = new List<(string[] Organizations, bool Alone)>();
+        var denied = new List<string>();
+        await using var queue = new AdmissionQueue(
+            async (calls, alone) =>
+            {
+                lock (batches)
+                {
+                    batches.Add(([.. calls.Select(c => c.Fairness)], alone));
+                }
+
+                await gate.Task;
+                return calls.Any(c => c.Item == "slow") ? throw TimedOut() : [.. calls.Select(_ => Yes)];
+            },
+            (call, reason) =>
+            {
+                denied.Add($"{call.Item}:{reason}");
+                return Task.CompletedTask;
+            },
+            new AdmissionConfig { SecondConnectionMilliseconds = 1000 }, Patience, new FakeTimeProvider());
+        var opener = queue.DecideAsync(Call("opener"));
+        await Infrastructure.Until.True(() => batches.Count == 1, "the first batch");
+        // A large request is the first suspect; the small one that is slow is found by failing once more.
+        CallRequest[] asked =
+            [Call("large", "good", 50_000), Call("quiet", "good"), Call("evil", "slow", 5_000), Call("evil", "good", 5_000), Call("other", "good")];
+        var calls = asked.Select(queue.DecideAsync).ToArray();
+        gate.SetResult();
+        await opener;
+        (await Task.WhenAll(calls)).Select(d => d.Admitted).ShouldBe([true, true, false, true, true]);
+        denied.ShouldBe(["slow:error"]);
+
+        string Of(string name) => Organization(name).ToString();
+        batches[1].Organizations.ShouldBe([Of("large"), Of("quiet"), Of("evil"), Of("evil"), Of("other")]);
+        batches[2].Organizations.ShouldBe([Of("quiet"), Of("evil"), Of("evil"), Of("other")]);
+        batches[3].Organizations.ShouldBe([Of("quiet"), Of("other")], "the others come before any suspect");
+        batches.Skip(4).ShouldAllBe(b => b.Organizations.Length == 1 && b.Alone);
+        batches.Take(4).ShouldAllBe(b => !b.Alone);
+        batches.Count.ShouldBe(7);
+    }
+
+    [Fact]
+    public async Task F04_while_one_organization_holds_a_connection_others_are_decided_on_the_other()
+    {
+        var (opened, flooded) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var batches = new List<int>();
+        await using var queue = Queue(
+            async calls =>
+            {
+                lock (batches)
+                {
+                    batches.Add(calls.Length);
+                }
+
+                await (calls[0].Item switch { "opener" => opened.Task, "heavy" => flooded.Task, _ => Task.CompletedTask }).WaitAsync(TimeSpan.FromSeconds(30));
+                return [.. calls.Select(_ => Yes)];
+            },
+            time: new FakeTimeProvider());
+        var opener = queue.DecideAsync(Call("opener", "opener"));
+        await Infrastructure.Until.True(() => batches.Count == 1, "the first batch");
+        var flood = Enumerable.Range(0, 30).Select(_ => queue.DecideAsync(Call("flood", "heavy"))).ToArray();
+        opened.SetResult();
+        await opener;
+        await Infrastructure.Until.True(() => batches.Count == 2, "the flood's batch");
+        for (var i = 0; i < 20; i++)
+        {
+            (await queue.DecideAsync(Call("quiet")).WaitAsync(TimeSpan.FromSeconds(30))).Admitted.ShouldBeTrue();
+        }
+
+        flood.ShouldAllBe(f => !f.IsCompleted);
+        flooded.SetResult();
+        (await Task.WhenAll(flood)).ShouldAllBe(d => d.Admitted);
+        batches[1].ShouldBe(30);
+    }
+
+    [Fact]
     public async Task A_stopped_queue_refuses()
     {
         var queue = Queue(calls => Task.FromResult<Decision[]>([.. calls.Select(_ => Yes)]));
@@ -195,11 +272,16 @@ public sealed class AdmissionQueueTests
     private static async Task ShouldBeGivenUpAsync(Task<Decision> call) =>
         (await Should.ThrowAsync<WeirException>(() => call.WaitAsync(TimeSpan.FromSeconds(10)))).Code.ShouldBe(ErrorCode.Unavailable);
 
-    private static AdmissionQueue Queue(AdmissionQueue.Admit admit, AdmissionQueue.RecordDenial? deny = null, TimeProvider? time = null) =>
-        new(admit, deny ?? ((_, _) => Task.CompletedTask), new AdmissionConfig(), Patience, time ?? TimeProvider.System);
+    private static AdmissionQueue Queue(
+        Func<CallRequest[], Task<Decision[]>> admit, AdmissionQueue.RecordDenial? deny = null, TimeProvider? time = null) =>
+        new((calls, _) => admit(calls), deny ?? ((_, _) => Task.CompletedTask), new AdmissionConfig(), Patience, time ?? TimeProvider.System);
 
-    private static CallRequest Call(string organization, string item = "tool") => new(
-        CallKey.At(TimeProvider.System.GetUtcNow()), Organization(organization), Principal.OfPerson(default, default), CallKinds.Tool, null, item, null, "1", 1, 0, [], "");
+    private static WeirException TimedOut() => DatabaseErrors.Map(
+        new PostgresException("canceling statement due to statement timeout", "ERROR", "ERROR", PostgresErrorCodes.QueryCanceled));
 
-    private static Guid Organization(string name) => new(System.Text.Encoding.ASCII.GetBytes(name.PadRight(16)));
+    internal static CallRequest Call(string organization, string item = "tool", long bytes = 0) => new(
+        CallKey.At(TimeProvider.System.GetUtcNow()), Organization(organization), Principal.OfPerson(default, default), CallKinds.Tool, null, item,
+        null, "1", 1, bytes, [], "");
+
+    internal static Guid Organization(string name) => new(System.Text.Encoding.ASCII.GetBytes(name.PadRight(16)));
 }
