@@ -220,6 +220,23 @@ CREATE DOMAIN weir.log_text AS text
 ALTER DOMAIN weir.log_text OWNER TO weir_owner;
 
 --
+-- Name: pattern_part; Type: TYPE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TYPE weir.pattern_part AS (
+	empties boolean,
+	first numeric,
+	last numeric,
+	kinds numeric,
+	moves numeric,
+	arcs numeric,
+	longest integer
+);
+
+
+ALTER TYPE weir.pattern_part OWNER TO weir_owner;
+
+--
 -- Name: jwt(); Type: FUNCTION; Schema: auth; Owner: weir_owner
 --
 
@@ -3273,7 +3290,8 @@ begin
 
   return query
   with granted as materialized (
-    select i.*, g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools, weir.granted_patterns(g.permissions, 'prompts') as prompts
+    select i.*, g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools, weir.granted_patterns(g.permissions, 'prompts') as prompts,
+           weir.granted_patterns(g.permissions, 'resources') as resources
     from public.agent_mcp_permissions g
     join public.mcp_server_instances i on i.id = g.mcp_server_instance_id and i.organization_id = g.organization_id
     left join public.mcp_server_catalog c on c.id = i.catalog_id
@@ -3295,7 +3313,8 @@ begin
     where p.announced and p.status = 'approved' and p.eras <> '{}' and (p_kinds is null or p.kind = any(p_kinds))
       and case p.kind when 'tool' then p.name like any(i.tools) when 'prompt' then p.name like any(i.prompts)
                       when 'template' then weir.template_is_granted(i.permissions, p.name)
-                      else weir.granted_entries(i.permissions, 'resource_read', p.name) is not null end
+                      else p.name like any(i.resources)
+                           and (not weir.climbs(p.name) or weir.granted_entries(i.permissions, 'resource_read', p.name) is not null) end
   )
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
          v_agent.max_concurrent_connections, null, null
@@ -3506,7 +3525,8 @@ CREATE FUNCTION weir.argument_failure(p_entries jsonb[], p_arguments text) RETUR
     AS $_$
 declare
   v_arguments jsonb;
-  v_unlisted jsonb;
+  v_args jsonb;
+  v_names text[];
   v_entry jsonb;
   v_rules jsonb;
   v_name text;
@@ -3522,24 +3542,31 @@ begin
     end if;
     foreach v_entry in array p_entries loop
       continue when not v_entry ? 'args' and v_entry ->> 'other' is distinct from 'deny';
+      v_args := coalesce(v_entry -> 'args', '{}');
       -- `each` within `each` multiplies: a bound on all values together (a comma in a text counts as one too)
-      if octet_length(p_arguments) > 1024 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024
-         and strpos((v_entry -> 'args')::text, '"each"') > 0 then
+      if octet_length(p_arguments) > 256 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 256
+         and (jsonb_path_exists(v_args, '$.*.each.each')
+              or length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024 and jsonb_path_exists(v_args, '$.*.each')) then
         return '$';
       end if;
-      v_unlisted := v_arguments;
+      v_names := '{}';
       -- the members as an array, by one function: a query over them would cost more than the rules
-      v_rules := jsonb_path_query_array(coalesce(v_entry -> 'args', '{}'), '$.keyvalue()');
+      v_rules := jsonb_path_query_array(v_args, '$.keyvalue()');
       for v_n in 0 .. jsonb_array_length(v_rules) - 1 loop
         v_name := v_rules -> v_n ->> 'key';
         v_failure := case when v_arguments ? v_name
                           then weir.rule_failure(v_rules -> v_n -> 'value', v_arguments -> v_name, '$.' || v_name)
                           else '$.' || v_name end;
         exit when v_failure is not null;
-        v_unlisted := v_unlisted - v_name;
+        v_names := v_names || v_name;
       end loop;
-      if v_failure is null and v_unlisted <> '{}' and v_entry ->> 'other' is distinct from 'allow' then
-        v_failure := '$.' || (jsonb_path_query_first(v_unlisted, '$.keyvalue().key') #>> '{}');
+      if v_failure is null and v_entry ->> 'other' is distinct from 'allow' then
+        if jsonb_array_length(v_rules) <= 8 and octet_length(p_arguments) <= 1024 then
+          v_failure := '$.' || (jsonb_path_query_first(v_arguments - v_names, '$.keyvalue().key') #>> '{}');
+        else
+          -- a query costs more to begin, and less for many
+          select '$.' || k into v_failure from jsonb_object_keys(v_arguments) k where not v_args ? k limit 1;
+        end if;
       end if;
       exit when v_failure is not null;
     end loop;
@@ -4186,6 +4213,17 @@ $$;
 ALTER FUNCTION weir.claim_vector_removals(p_limit integer, p_lease interval) OWNER TO weir_system;
 
 --
+-- Name: climbs(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.climbs(p_uri text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (p_uri ~ '(^|/)\.{1,2}([/?#]|$)|[\\\x01-\x20\x7f-\x9f]|%(2[eEfF5]|5[cC]|0|1|7[fF])'::text);
+
+
+ALTER FUNCTION weir.climbs(p_uri text) OWNER TO weir_owner;
+
+--
 -- Name: close_denial_counts(integer); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -4353,6 +4391,28 @@ $$;
 
 
 ALTER FUNCTION weir.context_config_error(p_context jsonb) OWNER TO weir_owner;
+
+--
+-- Name: max_cost(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.max_cost() RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN 100000;
+
+
+ALTER FUNCTION weir.max_cost() OWNER TO weir_owner;
+
+--
+-- Name: cost_error(numeric, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.cost_error(p_cost numeric, p_path text, p_advice text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (p_cost > weir.max_cost()) THEN format('%s: costs each call up to %s steps, of at most %s: %s'::text, p_path, ceil(p_cost), weir.max_cost(), p_advice) ELSE NULL::text END;
+
+
+ALTER FUNCTION weir.cost_error(p_cost numeric, p_path text, p_advice text) OWNER TO weir_owner;
 
 --
 -- Name: count_attempt(text, text, integer, interval); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4886,6 +4946,49 @@ $$;
 ALTER FUNCTION weir.ensure_log_partitions() OWNER TO weir_owner;
 
 --
+-- Name: rule_cost(jsonb, numeric, numeric); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.rule_cost(p_rule jsonb, p_values numeric DEFAULT 1, p_characters numeric DEFAULT 4096) RETURNS numeric
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_each constant jsonb := p_rule -> 'each';
+begin
+  return p_values * (130 + pg_column_size(p_rule) * 0.2 + case when p_rule ?| '{min,max}' then 60 else 0 end
+                     + case when p_rule ?| '{equals,in}' then 100 + pg_column_size(p_rule) * 0.5 else 0 end
+                     -- compared whole, by a query
+                     + case when jsonb_path_exists(p_rule, 'strict $.in[*] ? (@.type() == "object" || @.type() == "array")', silent => true)
+                            then 1500 else 0 end
+                     + case when p_rule ? 'under' then 150 else 0 end)
+    + case when p_rule ? 'under' then p_characters else 0 end
+    + case when p_rule ? 'matches' then weir.pattern_cost(p_rule ->> 'matches', p_values, p_characters) else 0 end
+    + case when v_each is null then 0
+           when p_values = 1 then weir.rule_cost(v_each, 256, 8192)
+           else weir.rule_cost(v_each, 256, 65536) end;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.rule_cost(p_rule jsonb, p_values numeric, p_characters numeric) OWNER TO weir_owner;
+
+--
+-- Name: entry_cost(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.entry_cost(p_entry jsonb) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT ((300)::numeric + COALESCE(sum(((250)::numeric + weir.rule_cost(a.value))), (0)::numeric))
+    FROM jsonb_each((entry_cost.p_entry -> 'args'::text)) a(key, value);
+END;
+
+
+ALTER FUNCTION weir.entry_cost(p_entry jsonb) OWNER TO weir_owner;
+
+--
 -- Name: error(text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -5051,6 +5154,27 @@ $$;
 ALTER FUNCTION weir.forget_vector_removals(p_organization_id uuid, p_vector_index text, p_chunk_ids uuid[]) OWNER TO weir_system;
 
 --
+-- Name: glob_cost(text, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.glob_cost(p_glob text, p_characters integer) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (strpos(p_glob, '*'::text) = 0) THEN (60)::numeric
+             ELSE ((150)::numeric + ((p_characters)::numeric * ((0.2 * (((length(p_glob) - length(replace(p_glob, '*'::text, ''::text))) -
+             CASE
+                 WHEN (p_glob ~~ '%*'::text) THEN 1
+                 ELSE 0
+             END))::numeric) + (0.14 * (length(replace(substr(p_glob, strpos(p_glob, '*'::text)), '*'::text, ''::text)))::numeric))))
+         END AS "case";
+END;
+
+
+ALTER FUNCTION weir.glob_cost(p_glob text, p_characters integer) OWNER TO weir_owner;
+
+--
 -- Name: glob_error(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -5067,6 +5191,35 @@ END;
 
 
 ALTER FUNCTION weir.glob_error(p_glob text, p_path text) OWNER TO weir_owner;
+
+--
+-- Name: globs_error(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.globs_error(p_globs jsonb, p_path text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_glob text;
+  v_n bigint;
+  v_error text;
+  v_sum numeric := 0::numeric;
+begin
+  for v_glob, v_n in select case when jsonb_typeof(g.value) = 'string' then g.value #>> '{}' end, g.ordinality
+                     from jsonb_array_elements(p_globs) with ordinality g loop
+    v_error := weir.glob_error(v_glob, format('%s[%s]', p_path, v_n - 1));
+    if v_error is not null then
+      return v_error;
+    end if;
+    v_sum := v_sum + weir.glob_cost(v_glob, 2048);
+  end loop;
+  return weir.cost_error(v_sum, p_path, 'use fewer, or let less text stand behind a *');
+end;
+$$;
+
+
+ALTER FUNCTION weir.globs_error(p_globs jsonb, p_path text) OWNER TO weir_owner;
 
 --
 -- Name: granted_entries(jsonb, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -5093,8 +5246,12 @@ begin
       return '{}'::jsonb[];
     end if;
   elsif p_kind = 'resource_read' or (p_kind = 'context_request' and weir.is_uri(p_item)) then
-    if jsonb_typeof(p_permissions -> 'resources') = 'array'
-       and exists (select from jsonb_array_elements_text(p_permissions -> 'resources') g where weir.matches_uri_glob(p_item, g)) then
+    v_entry := p_permissions -> 'resources';
+    -- as matches_uri_glob for each, but the URI is looked through once
+    if jsonb_typeof(v_entry) = 'array'
+       and (v_entry ?| array[p_item, '*']
+            or (not weir.climbs(p_item) and exists (select from jsonb_array_elements_text(v_entry) g
+                                                    where strpos(g, '*') > 0 and weir.matches_glob(p_item, g)))) then
       return '{}'::jsonb[];
     end if;
   elsif p_kind in ('prompt_get', 'context_request') then
@@ -5121,7 +5278,7 @@ CREATE FUNCTION weir.granted_patterns(p_permissions jsonb, p_member text) RETURN
 begin
   return array(
     select replace(replace(replace(replace(n, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')
-    from jsonb_path_query(p_permissions, case p_member when 'tools' then '$.tools.keyvalue().key' else '$.prompts[*]' end::jsonpath, silent => true) j,
+    from jsonb_path_query(p_permissions, case p_member when 'tools' then '$.tools.keyvalue().key' else '$.' || p_member || '[*]' end::jsonpath, silent => true) j,
          lateral (select j #>> '{}') s(n));
 end;
 $_$;
@@ -5695,7 +5852,7 @@ ALTER FUNCTION weir.matches_glob(p_value text, p_glob text) OWNER TO weir_owner;
 CREATE FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT ((p_uri = p_glob) OR (p_glob = '*'::text) OR ((strpos(p_glob, '*'::text) > 0) AND weir.matches_glob(p_uri, p_glob) AND (p_uri !~ '(^|/)\.{1,2}([/?#]|$)|[\\\x01-\x20\x7f-\x9f]|%(2[eEfF5]|5[cC]|0|1|7[fF])'::text)));
+ SELECT ((p_uri = p_glob) OR (p_glob = '*'::text) OR ((strpos(p_glob, '*'::text) > 0) AND weir.matches_glob(p_uri, p_glob) AND (NOT weir.climbs(p_uri))));
 END;
 
 
@@ -6447,22 +6604,61 @@ $$;
 ALTER FUNCTION weir.passages(p_user_id uuid, p_agent_id uuid, p_chunk_ids uuid[]) OWNER TO weir_system;
 
 --
+-- Name: pattern_choice(weir.pattern_part, weir.pattern_part); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.pattern_choice(a weir.pattern_part, b weir.pattern_part) RETURNS weir.pattern_part
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return row(a.empties or b.empties, a.first + b.first, a.last + b.last, a.kinds + b.kinds, a.moves + b.moves, a.arcs + b.arcs,
+             case when a.longest is not null and b.longest is not null then greatest(a.longest, b.longest) end);
+end;
+$$;
+
+
+ALTER FUNCTION weir.pattern_choice(a weir.pattern_part, b weir.pattern_part) OWNER TO weir_owner;
+
+--
+-- Name: pattern_cost(text, numeric, numeric); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.pattern_cost(p_pattern text, p_texts numeric, p_characters numeric) RETURNS numeric
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_size constant record := weir.pattern_size(p_pattern);
+begin
+  return 1000 + 50 * length(p_pattern) + 600 * v_size.classes + 120 * v_size.moves + 17 * v_size.arcs
+    + p_texts * 100
+    -- the longest that it matches is the most that is read
+    + least(p_characters, p_texts * (v_size.longest + 1)) * (1 + 0.07 * (v_size.arcs + v_size.kinds));
+end;
+$$;
+
+
+ALTER FUNCTION weir.pattern_cost(p_pattern text, p_texts numeric, p_characters numeric) OWNER TO weir_owner;
+
+--
 -- Name: pattern_error(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
 CREATE FUNCTION weir.pattern_error(p_pattern text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
+declare
+  v_error text := (weir.pattern_size(p_pattern)).error;
+  v_cost numeric;
 begin
-  if length(p_pattern) not between 1 and 200 then
-    return 'must have 1 to 200 characters';
-  elsif p_pattern ~ '\(\?|\*\*\*|\\[^dswDSW[:punct:]]|\\$|\){|[*+?}]{|\[\[[.=]' then
-    return 'has a construct that is not supported';
-  elsif (select count(*) from regexp_matches(p_pattern, '\{', 'g')) > 8
-     or exists (select from regexp_matches(p_pattern, '\{([^}]*)\}?', 'g') m
-                where m[1] !~ '^[0-9]{1,2}(,[0-9]{0,2})?$') then
-    return 'may repeat at most eight times with braces, each at most 99';
+  if v_error is not null then
+    return v_error;
+  end if;
+  v_cost := weir.pattern_cost(p_pattern, 0, 0);
+  if v_cost > weir.max_cost() then
+    return format('costs %s steps, of at most %s: use smaller repetitions and fewer that may match nothing', ceil(v_cost), weir.max_cost());
   end if;
   perform '' ~ p_pattern;
   return null;
@@ -6470,10 +6666,162 @@ exception
   when invalid_regular_expression then
     return 'is not a regular expression';
 end;
-$_$;
+$$;
 
 
 ALTER FUNCTION weir.pattern_error(p_pattern text) OWNER TO weir_owner;
+
+--
+-- Name: pattern_repeat(weir.pattern_part, text, boolean); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.pattern_repeat(a weir.pattern_part, p_quantifier text, p_group boolean) RETURNS weir.pattern_part
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_loop weir.pattern_part := row(true, a.first, a.last, a.kinds, a.moves + a.last * a.first, a.arcs + a.last * a.kinds,
+                                  case when a.longest = 0 then 0 end);
+  v_least integer;
+  v_most integer;
+  v_ways numeric;
+begin
+  if p_quantifier like '?%' then
+    return row(true, a.first, a.last, a.kinds, a.moves, a.arcs, a.longest);
+  elsif p_quantifier like '*%' then
+    return v_loop;
+  elsif p_quantifier like '+%' and p_group then
+    return weir.pattern_sequence(a, v_loop);  -- as PostgreSQL compiles it, at each level
+  elsif p_quantifier like '+%' then
+    v_loop.empties := false;
+    return v_loop;
+  end if;
+  v_least := substring(p_quantifier from '^\{(\d+)')::integer;
+  v_most := case when p_quantifier ~ ',\d' then substring(p_quantifier from ',(\d+)')::integer else greatest(v_least, 1) end;
+  v_ways := v_most * case when v_least = v_most then 1::numeric else 2::numeric end;
+  return row(v_least = 0, a.first, v_most - least(v_least, v_most) + 1::numeric, a.kinds, a.first * v_ways, a.kinds * v_ways,
+             case when strpos(p_quantifier, ',}') = 0 then v_most end);
+end;
+$$;
+
+
+ALTER FUNCTION weir.pattern_repeat(a weir.pattern_part, p_quantifier text, p_group boolean) OWNER TO weir_owner;
+
+--
+-- Name: pattern_sequence(weir.pattern_part, weir.pattern_part); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.pattern_sequence(a weir.pattern_part, b weir.pattern_part) RETURNS weir.pattern_part
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return row(a.empties and b.empties, a.first + case when a.empties then b.first else 0::numeric end,
+             b.last + case when b.empties then a.last else 0::numeric end, a.kinds + case when a.empties then b.kinds else 0::numeric end,
+             a.moves + b.moves + a.last * b.first, a.arcs + b.arcs + a.last * b.kinds, a.longest + b.longest);
+end;
+$$;
+
+
+ALTER FUNCTION weir.pattern_sequence(a weir.pattern_part, b weir.pattern_part) OWNER TO weir_owner;
+
+--
+-- Name: pattern_size(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.pattern_size(p_pattern text, OUT error text, OUT classes integer, OUT kinds numeric, OUT moves numeric, OUT arcs numeric, OUT longest integer) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_nothing constant weir.pattern_part := row(true, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0::numeric, 0);
+  v_tokens text[];
+  v_token text;
+  v_colors numeric;
+  v_depth integer := 1;
+  -- of each open group: its alternatives that ended, and what stands before the last atom of the one that has not
+  v_alternatives weir.pattern_part[] := array[null::weir.pattern_part];
+  v_before weir.pattern_part[] := array[v_nothing];
+  v_atom weir.pattern_part;
+  v_is_atom boolean := false;
+  v_is_group boolean := false;
+begin
+  if length(p_pattern) not between 1 and 200 then
+    error := 'must have 1 to 200 characters';
+    return;
+  end if;
+  error := 'has a construct that is not supported';
+  v_tokens := array(
+    select m[1] from regexp_matches(p_pattern, '(\[\^?(?:\[:[a-z]{1,9}:\]|\\[dsw[:punct:]]|[^][\\])+\]|\\[dswDSW]|\\[[:punct:]]'
+                                               '|[*+?]\??|\{\d{1,2}(?:,\d{0,2})?\}\??|[^][*+?{\\])', 'g') m);
+  if array_to_string(v_tokens, '') is distinct from p_pattern then
+    return;
+  elsif (select count(*) from unnest(v_tokens) t where t like '{%') > 8 then
+    error := 'may repeat at most eight times with braces, each at most 99';
+    return;
+  end if;
+  -- The kinds of characters that the pattern tells apart, at most: each by itself, and each combination of sets and classes, of which there
+  -- are no more than edges of ranges.
+  select 1 + count(distinct t) filter (where t !~ '^[{.[]|^\\[a-zA-Z]')
+           + least(power(2::numeric, least(count(distinct t) filter (where t ~ '^\[|^\\[a-zA-Z]'), 9)),
+                   2 * sum(length(t)) filter (where t ~ '^\[|^\\[a-zA-Z]')),
+         (count(*) filter (where t ~ '^\\[a-zA-Z]|\[:|^\[.*\\[dsw]'))::integer
+  into v_colors, classes from unnest(v_tokens) t;
+  for v_n in 1 .. cardinality(v_tokens) loop
+    v_token := v_tokens[v_n];
+    if v_token ~ '^[*+?{]' then
+      if not v_is_atom or (v_is_group and v_token like '{%') then
+        return;
+      end if;
+      v_atom := weir.pattern_repeat(v_atom, v_token, v_is_group);
+    end if;
+    if v_is_atom then
+      v_before[v_depth] := weir.pattern_sequence(v_before[v_depth], v_atom);
+      v_is_atom := false;
+    end if;
+    continue when v_token ~ '^[*+?{]';
+    if v_token in ('|', ')') then
+      v_alternatives[v_depth] := case when v_alternatives[v_depth] is null then v_before[v_depth]
+                                      else weir.pattern_choice(v_alternatives[v_depth], v_before[v_depth]) end;
+      v_before[v_depth] := v_nothing;
+    end if;
+    v_is_group := v_token = ')';
+    if v_token = '(' then
+      v_depth := v_depth + 1;
+      v_alternatives[v_depth] := null;
+      v_before[v_depth] := v_nothing;
+    elsif v_token = ')' then
+      if v_depth = 1 then
+        return;
+      end if;
+      v_atom := v_alternatives[v_depth];
+      v_is_atom := true;
+      v_depth := v_depth - 1;
+    elsif v_token in ('^', '$') then
+      -- allowed where they change nothing: the whole is anchored at both ends
+      if v_token = '^' and v_n > 1 or v_token = '$' and v_n < cardinality(v_tokens) then
+        return;
+      end if;
+    elsif v_token <> '|' then
+      v_atom := row(false, 1::numeric, 1::numeric, case when v_token ~ '^[.[]|^\\[a-zA-Z]' then v_colors else 1 end, 0::numeric, 0::numeric, 1);
+      v_is_atom := true;
+    end if;
+  end loop;
+  if v_depth > 1 then
+    return;
+  end if;
+  v_atom := case when v_is_atom then weir.pattern_sequence(v_before[1], v_atom) else v_before[1] end;
+  v_atom := case when v_alternatives[1] is null then v_atom else weir.pattern_choice(v_alternatives[1], v_atom) end;
+  kinds := v_atom.kinds;
+  moves := v_atom.moves;
+  arcs := v_atom.arcs;
+  longest := v_atom.longest;
+  error := null;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.pattern_size(p_pattern text, OUT error text, OUT classes integer, OUT kinds numeric, OUT moves numeric, OUT arcs numeric, OUT longest integer) OWNER TO weir_owner;
 
 --
 -- Name: permissions_error(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -6497,23 +6845,9 @@ begin
   end if;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_permissions) e loop
     if v_key = 'tools' and jsonb_typeof(v_value) = 'object' then
-      -- all globs that match a name are evaluated, in everybody's admission
-      if (select count(*) from jsonb_object_keys(v_value) k where strpos(k, '*') > 0) > 16 then
-        return '$.tools: at most 16 names may have a *';
-      end if;
-      select coalesce(weir.glob_error(t.key, '$.tools.' || left(t.key, 64)),
-                      weir.tool_grant_error(t.value, '$.tools.' || left(t.key, 64)))
-      into v_error
-      from jsonb_each(v_value) t
-      where weir.glob_error(t.key, '') is not null or weir.tool_grant_error(t.value, '') is not null
-      limit 1;
+      v_error := weir.tools_error(v_value);
     elsif v_key in ('resources', 'prompts') and jsonb_typeof(v_value) = 'array' then
-      select coalesce(weir.glob_error(case when jsonb_typeof(g.value) = 'string' then g.value #>> '{}' end,
-                                      format('$.%s[%s]', v_key, g.ordinality - 1)))
-      into v_error
-      from jsonb_array_elements(v_value) with ordinality g
-      where weir.glob_error(case when jsonb_typeof(g.value) = 'string' then g.value #>> '{}' end, '') is not null
-      limit 1;
+      v_error := weir.globs_error(v_value, '$.' || v_key);
     elsif v_key = 'limits' and jsonb_typeof(v_value) = 'object' then
       select format('$.limits.%s: must be per_minute, per_hour or per_day with a whole number from 0 to 1000000000', left(l.key, 64))
       into v_error
@@ -7852,7 +8186,8 @@ begin
         case when v_type = 'array' and jsonb_array_length(v_value) between 1 and 100
           then null else 'must be an array of 1 to 100 values' end
       when v_key in ('min', 'max') then
-        case when v_type = 'number' then null else 'must be a number' end
+        case when v_type = 'number' and v_value between '-1e300' and '1e300' and scale(v_value::numeric) <= 300
+          then null else 'must be a number of at most 300 digits on either side of the point' end
       when v_key = 'prefix' then
         case when v_type = 'string' and length(v_value #>> '{}') between 1 and 1024
           then null else 'must be a text of 1 to 1024 characters' end
@@ -7902,19 +8237,21 @@ begin
   if p_rule ?| '{prefix,under,matches}' then
     v_text := case when v_type = 'string' then p_value #>> '{}' end;
     v_holds := v_holds and v_text is not null
-      and case when p_rule ? 'under' then weir.is_under(v_text, p_rule ->> 'under') else true end
+      and case when p_rule ? 'under' then length(v_text) <= 4096 and weir.is_under(v_text, p_rule ->> 'under') else true end
       and case when p_rule ? 'prefix' then starts_with(v_text, p_rule ->> 'prefix') else true end
       and case when p_rule ? 'matches' then length(v_text) <= 4096 and v_text ~ ('^(?:' || (p_rule ->> 'matches') || ')$') else true end;
   end if;
   if p_rule ? 'in' then
     -- a scalar is contained in an array only as an element; anything else is compared whole
     v_holds := v_holds and case when v_type in ('object', 'array')
-                                then exists (select from jsonb_array_elements(p_rule -> 'in') i where i = p_value)
+                                then p_rule -> 'in' @> jsonb_build_array(p_value)
+                                     and exists (select from jsonb_array_elements(p_rule -> 'in') i where i = p_value)
                                 else p_rule -> 'in' @> p_value end;
   end if;
   if p_rule ? 'each' then
-    -- a bound on the work that one call can ask of everybody's admission
-    v_holds := v_holds and case when v_type = 'array' then jsonb_array_length(p_value) <= 256 end;
+    -- a bound on the work that one call can ask of everybody's admission: weir.rule_cost counts with it
+    v_holds := v_holds and case when v_type = 'array' then
+      jsonb_array_length(p_value) <= 256 and (pg_column_size(p_value) <= 8192 or not p_rule -> 'each' ?| '{under,matches}') end;
     for v_n in 0 .. case when v_holds then jsonb_array_length(p_value) else 0 end - 1 loop
       v_failure := weir.rule_failure(p_rule -> 'each', p_value -> v_n, p_path || '[' || v_n || ']');
       exit when v_failure is not null;
@@ -8322,7 +8659,7 @@ declare
 begin
   return jsonb_typeof(p_permissions -> 'resources') = 'array' and exists (
     select from jsonb_array_elements_text(p_permissions -> 'resources') g
-    cross join lateral (select split_part(g, '*', 1) as begins, regexp_replace(g, '^.*\*', '') as ends) glob
+    cross join lateral (select split_part(g, '*', 1) as begins, reverse(split_part(reverse(g), '*', 1)) as ends) glob
     where weir.matches_uri_glob(v_example, g)
        or (v_example <> p_template and starts_with(glob.begins, v_begin)
            and (right(glob.ends, length(v_end)) = v_end or right(v_end, length(glob.ends)) = glob.ends and strpos(g, '*') > 0)));
@@ -8399,6 +8736,50 @@ $$;
 
 
 ALTER FUNCTION weir.tool_terms(p_kind text, p_name text, p_definition text) OWNER TO weir_owner;
+
+--
+-- Name: tools_error(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.tools_error(p_tools jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_name text;
+  v_entry jsonb;
+  v_path text;
+  v_error text;
+  v_cost numeric;
+  v_globs integer := 0;
+  v_sum numeric := 0::numeric;
+begin
+  if (select count(*) from jsonb_path_query(p_tools, '$.*.args.*.**{0 to 4}.matches')) > 100 then
+    return '$.tools: at most 100 rules may have matches';
+  end if;
+  for v_name, v_entry in select t.key, t.value from jsonb_each(p_tools) t loop
+    v_path := '$.tools.' || left(v_name, 64);
+    v_error := coalesce(weir.glob_error(v_name, v_path), weir.tool_grant_error(v_entry, v_path));
+    if v_error is not null then
+      return v_error;
+    end if;
+    v_cost := weir.entry_cost(v_entry);
+    v_error := weir.cost_error(v_cost, v_path, 'use fewer rules, smaller patterns or fewer values');
+    if v_error is not null then
+      return v_error;
+    end if;
+    v_sum := v_sum + weir.glob_cost(v_name, 256) + case when strpos(v_name, '*') > 0 then v_cost else 0 end;
+    v_globs := v_globs + case when strpos(v_name, '*') > 0 then 1 else 0 end;
+  end loop;
+  if v_globs > 16 then
+    return '$.tools: at most 16 names may have a *';
+  end if;
+  return weir.cost_error(v_sum, '$.tools, all names with a * together', 'use fewer of these, or fewer rules in them');
+end;
+$_$;
+
+
+ALTER FUNCTION weir.tools_error(p_tools jsonb) OWNER TO weir_owner;
 
 --
 -- Name: trigrams(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -13126,6 +13507,15 @@ GRANT ALL ON TYPE weir.denial TO weir_system;
 
 
 --
+-- Name: TYPE pattern_part; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON TYPE weir.pattern_part FROM PUBLIC;
+GRANT ALL ON TYPE weir.pattern_part TO weir_writer;
+GRANT ALL ON TYPE weir.pattern_part TO weir_system;
+
+
+--
 -- Name: FUNCTION jwt(); Type: ACL; Schema: auth; Owner: weir_owner
 --
 
@@ -14197,6 +14587,15 @@ GRANT ALL ON FUNCTION weir.claim_vector_removals(p_limit integer, p_lease interv
 
 
 --
+-- Name: FUNCTION climbs(p_uri text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.climbs(p_uri text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.climbs(p_uri text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.climbs(p_uri text) TO weir_system;
+
+
+--
 -- Name: FUNCTION close_denial_counts(p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -14234,6 +14633,24 @@ GRANT ALL ON FUNCTION weir.confirmed_email(p_user_id uuid) TO weir_system;
 
 REVOKE ALL ON FUNCTION weir.context_config_error(p_context jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.context_config_error(p_context jsonb) TO weir_writer;
+
+
+--
+-- Name: FUNCTION max_cost(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.max_cost() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.max_cost() TO weir_writer;
+GRANT ALL ON FUNCTION weir.max_cost() TO weir_system;
+
+
+--
+-- Name: FUNCTION cost_error(p_cost numeric, p_path text, p_advice text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.cost_error(p_cost numeric, p_path text, p_advice text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.cost_error(p_cost numeric, p_path text, p_advice text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.cost_error(p_cost numeric, p_path text, p_advice text) TO weir_system;
 
 
 --
@@ -14377,6 +14794,24 @@ GRANT ALL ON FUNCTION weir.endpoint_url(p_url text, p_node_api_url text, p_insta
 
 REVOKE ALL ON FUNCTION weir.ensure_log_partitions() FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.ensure_log_partitions() TO weir_engine;
+
+
+--
+-- Name: FUNCTION rule_cost(p_rule jsonb, p_values numeric, p_characters numeric); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.rule_cost(p_rule jsonb, p_values numeric, p_characters numeric) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.rule_cost(p_rule jsonb, p_values numeric, p_characters numeric) TO weir_writer;
+GRANT ALL ON FUNCTION weir.rule_cost(p_rule jsonb, p_values numeric, p_characters numeric) TO weir_system;
+
+
+--
+-- Name: FUNCTION entry_cost(p_entry jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.entry_cost(p_entry jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.entry_cost(p_entry jsonb) TO weir_writer;
+GRANT ALL ON FUNCTION weir.entry_cost(p_entry jsonb) TO weir_system;
 
 
 --
@@ -14528,12 +14963,30 @@ GRANT ALL ON FUNCTION weir.forget_vector_removals(p_organization_id uuid, p_vect
 
 
 --
+-- Name: FUNCTION glob_cost(p_glob text, p_characters integer); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.glob_cost(p_glob text, p_characters integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.glob_cost(p_glob text, p_characters integer) TO weir_writer;
+GRANT ALL ON FUNCTION weir.glob_cost(p_glob text, p_characters integer) TO weir_system;
+
+
+--
 -- Name: FUNCTION glob_error(p_glob text, p_path text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
 REVOKE ALL ON FUNCTION weir.glob_error(p_glob text, p_path text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.glob_error(p_glob text, p_path text) TO weir_writer;
 GRANT ALL ON FUNCTION weir.glob_error(p_glob text, p_path text) TO weir_system;
+
+
+--
+-- Name: FUNCTION globs_error(p_globs jsonb, p_path text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.globs_error(p_globs jsonb, p_path text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.globs_error(p_globs jsonb, p_path text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.globs_error(p_globs jsonb, p_path text) TO weir_system;
 
 
 --
@@ -15364,12 +15817,57 @@ GRANT ALL ON FUNCTION weir.passages(p_user_id uuid, p_agent_id uuid, p_chunk_ids
 
 
 --
+-- Name: FUNCTION pattern_choice(a weir.pattern_part, b weir.pattern_part); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.pattern_choice(a weir.pattern_part, b weir.pattern_part) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.pattern_choice(a weir.pattern_part, b weir.pattern_part) TO weir_writer;
+GRANT ALL ON FUNCTION weir.pattern_choice(a weir.pattern_part, b weir.pattern_part) TO weir_system;
+
+
+--
+-- Name: FUNCTION pattern_cost(p_pattern text, p_texts numeric, p_characters numeric); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.pattern_cost(p_pattern text, p_texts numeric, p_characters numeric) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.pattern_cost(p_pattern text, p_texts numeric, p_characters numeric) TO weir_writer;
+GRANT ALL ON FUNCTION weir.pattern_cost(p_pattern text, p_texts numeric, p_characters numeric) TO weir_system;
+
+
+--
 -- Name: FUNCTION pattern_error(p_pattern text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
 REVOKE ALL ON FUNCTION weir.pattern_error(p_pattern text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.pattern_error(p_pattern text) TO weir_writer;
 GRANT ALL ON FUNCTION weir.pattern_error(p_pattern text) TO weir_system;
+
+
+--
+-- Name: FUNCTION pattern_repeat(a weir.pattern_part, p_quantifier text, p_group boolean); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.pattern_repeat(a weir.pattern_part, p_quantifier text, p_group boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.pattern_repeat(a weir.pattern_part, p_quantifier text, p_group boolean) TO weir_writer;
+GRANT ALL ON FUNCTION weir.pattern_repeat(a weir.pattern_part, p_quantifier text, p_group boolean) TO weir_system;
+
+
+--
+-- Name: FUNCTION pattern_sequence(a weir.pattern_part, b weir.pattern_part); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.pattern_sequence(a weir.pattern_part, b weir.pattern_part) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.pattern_sequence(a weir.pattern_part, b weir.pattern_part) TO weir_writer;
+GRANT ALL ON FUNCTION weir.pattern_sequence(a weir.pattern_part, b weir.pattern_part) TO weir_system;
+
+
+--
+-- Name: FUNCTION pattern_size(p_pattern text, OUT error text, OUT classes integer, OUT kinds numeric, OUT moves numeric, OUT arcs numeric, OUT longest integer); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.pattern_size(p_pattern text, OUT error text, OUT classes integer, OUT kinds numeric, OUT moves numeric, OUT arcs numeric, OUT longest integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.pattern_size(p_pattern text, OUT error text, OUT classes integer, OUT kinds numeric, OUT moves numeric, OUT arcs numeric, OUT longest integer) TO weir_writer;
+GRANT ALL ON FUNCTION weir.pattern_size(p_pattern text, OUT error text, OUT classes integer, OUT kinds numeric, OUT moves numeric, OUT arcs numeric, OUT longest integer) TO weir_system;
 
 
 --
@@ -15806,6 +16304,15 @@ GRANT ALL ON FUNCTION weir.tool_grant_error(p_entry jsonb, p_path text) TO weir_
 REVOKE ALL ON FUNCTION weir.tool_terms(p_kind text, p_name text, p_definition text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.tool_terms(p_kind text, p_name text, p_definition text) TO weir_system;
 GRANT ALL ON FUNCTION weir.tool_terms(p_kind text, p_name text, p_definition text) TO weir_writer;
+
+
+--
+-- Name: FUNCTION tools_error(p_tools jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.tools_error(p_tools jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.tools_error(p_tools jsonb) TO weir_writer;
+GRANT ALL ON FUNCTION weir.tools_error(p_tools jsonb) TO weir_system;
 
 
 --

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
+using System.Threading.RateLimiting;
 using Weir.Catalog;
+using Weir.Errors;
 using Weir.Identity;
 using Weir.Mcp;
 
@@ -53,20 +55,35 @@ internal sealed record AgentCatalog(
 /// The last catalog of each agent that this replica serves, swapped whole. Dropped when the database says that something
 /// changed; a name that is not found is looked up anew, so a stale one costs a statement and never a wrong permission.
 /// </summary>
-internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength)
+internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength) : IDisposable
 {
     /// <summary>Beyond this many agents the whole set is dropped: it refills by use.</summary>
     private const int MaxKept = 20_000;
 
+    /// <summary>Catalogs that one organization reads at once: its globs are matched with all that its servers announce, on a pool for everybody.</summary>
+    private const int MostAtOnce = 2;
+
     private readonly ConcurrentDictionary<string, AgentCatalog> _kept = new(StringComparer.Ordinal);
+    private readonly PartitionedRateLimiter<string> _reads = PartitionedRateLimiter.Create<string, string>(
+        static whose => RateLimitPartition.GetConcurrencyLimiter(
+            whose, static _ => new ConcurrencyLimiterOptions { PermitLimit = MostAtOnce, QueueLimit = 1000 }));
 
     /// <summary>The kept catalog; null where there is none.</summary>
     public AgentCatalog? Find(Principal principal, string? instanceName) => _kept.GetValueOrDefault(Key(principal, instanceName));
 
     /// <summary>The live catalog, which also proves the principal.</summary>
-    /// <exception cref="Errors.WeirException">WR002, WR004: the principal is not good.</exception>
+    /// <exception cref="WeirException">WR002, WR004: the principal is not good. WR008: its organization waits for too many.</exception>
     public async Task<AgentCatalog> LoadAsync(Principal principal, string? instanceName, CancellationToken ct)
     {
+        // The organization where it is known, else the principal, as admission takes turns.
+        var whose = Find(principal, instanceName)?.OrganizationId.ToString() ?? principal.Name;
+        using var read = await _reads.AcquireAsync(whose, cancellationToken: ct);
+        if (!read.IsAcquired)
+        {
+            throw new WeirException(
+                ErrorCode.RateLimited, "The organization already waits for as many catalogs of its agents as it may.", "Retry in a moment.");
+        }
+
         var rows = await queries.AgentCatalogAsync(principal, instanceName, ct);
         var catalog = Build(rows, exposeAll: instanceName is null);
         if (_kept.Count >= MaxKept)
@@ -77,6 +94,8 @@ internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength)
         _kept[Key(principal, instanceName)] = catalog;
         return catalog;
     }
+
+    public void Dispose() => _reads.Dispose();
 
     /// <summary>Drops what belongs to an organization, or everything.</summary>
     public void Drop(Guid? organizationId)
