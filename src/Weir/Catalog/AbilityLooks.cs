@@ -63,7 +63,10 @@ internal sealed class AbilityLooks(TimeProvider time)
         return plain with
         {
             Items = [.. plain.Items, .. explained.Select(m => Listed(m, needs.GetValueOrDefault(KeyOf(m)), instance.Share))],
-            KeepsNeeding = [.. plain.Listed.Where(k => !full.Listed.Contains(k, StringComparer.Ordinal) || more.Except(explained).Any(m => m.Kind == k))],
+            KeepsNeeding =
+            [
+                .. plain.Listed.Where(k => !full.Listed.Contains(k, StringComparer.Ordinal) || more.Except(explained).Any(m => m.Kind == k)),
+            ],
         };
     }
 
@@ -98,7 +101,8 @@ internal sealed class AbilityLooks(TimeProvider time)
         UpstreamTarget target, Dictionary<string, IReadOnlyList<string>> known, AnnouncedItem[] more, Look look, CancellationToken ct)
     {
         var open = more.Where(m => !m.IsLeftOut && !known.ContainsKey(KeyOf(m))).Select(KeyOf).ToHashSet(StringComparer.Ordinal);
-        var needs = more.Select(KeyOf).Where(known.ContainsKey).Distinct(StringComparer.Ordinal).ToDictionary(k => k, k => known[k], StringComparer.Ordinal);
+        var needs = more.Select(KeyOf).Where(known.ContainsKey).Distinct(StringComparer.Ordinal)
+            .ToDictionary(k => k, k => known[k], StringComparer.Ordinal);
         if (open.Count > 0)
         {
             await ExplainAsync(open, needs, abilities => TryKeysAsync(target, abilities, look, ct), time.GetTimestamp());

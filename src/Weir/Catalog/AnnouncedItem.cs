@@ -84,8 +84,9 @@ internal sealed record AnnouncedItem(string Kind, string Name, string Definition
     private static JsonException NoGood(string? path, string message) => new(message, path, lineNumber: null, bytePositionInLine: null);
 
     private static string? NameOf(ListedKind list, JsonElement definition) =>
-        definition.ValueKind == JsonValueKind.Object && definition.TryGetProperty(list.NameMember, out var value) && value.ValueKind == JsonValueKind.String
-            ? value.GetString() : null;
+        definition.ValueKind == JsonValueKind.Object && definition.TryGetProperty(list.NameMember, out var value)
+            && value.ValueKind == JsonValueKind.String
+                ? value.GetString() : null;
 
     private static string ShownName(ListedKind list, JsonElement definition)
     {
@@ -108,7 +109,8 @@ internal sealed record AnnouncedItem(string Kind, string Name, string Definition
     {
         try
         {
-            return definition.ValueKind == JsonValueKind.Object ? CanonicalDefinition.Of(definition).Hash : SHA256.HashData(Encoding.UTF8.GetBytes(text));
+            return definition.ValueKind == JsonValueKind.Object
+                ? CanonicalDefinition.Of(definition).Hash : SHA256.HashData(Encoding.UTF8.GetBytes(text));
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

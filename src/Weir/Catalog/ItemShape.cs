@@ -42,7 +42,8 @@ internal sealed record ItemShape(IReadOnlyList<string> Eras, ItemFault? Fault)
         }
 
         return kind == ItemKinds.Tool && NeedsTask(definition)
-            ? new ItemShape([], new ItemFault(ItemFault.Unsupported, "execution.taskSupport", "The tool can only be called as a task, and Weir has no tasks."))
+            ? new ItemShape([], new ItemFault(
+                ItemFault.Unsupported, "execution.taskSupport", "The tool can only be called as a task, and Weir has no tasks."))
             : Fits;
     }
 

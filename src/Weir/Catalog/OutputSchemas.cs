@@ -27,7 +27,8 @@ internal static class OutputSchemas
         "type" => IsType(value) || (value is JsonArray { Count: > 0 } types && types.All(IsType)),
         "properties" or "$defs" or "definitions" => Each(value, root, depth),
         "patternProperties" => Each(value, root, depth) && value!.AsObject().All(p => EcmaPattern.IsPlain(p.Key)),
-        "dependencies" => value is JsonObject all && all.All(d => d.Value is JsonArray names ? names.All(IsText) : Schema(d.Value, root, depth)),
+        "dependencies" =>
+            value is JsonObject all && all.All(d => d.Value is JsonArray names ? names.All(IsText) : Schema(d.Value, root, depth)),
         "items" => value is JsonArray tuple ? tuple.Count > 0 && tuple.All(i => Schema(i, root, depth)) : Schema(value, root, depth),
         "allOf" or "anyOf" or "oneOf" => value is JsonArray { Count: > 0 } several && several.All(s => Schema(s, root, depth)),
         "additionalProperties" or "additionalItems" or "contains" or "propertyNames" or "not" or "if" or "then" or "else" => Schema(value, root, depth),

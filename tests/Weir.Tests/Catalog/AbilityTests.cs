@@ -120,6 +120,15 @@ public sealed class AbilityTests(RunningWeir weir) : IClassFixture<RunningWeir>
         (await NeedsAsync(id)).ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task R16_a_server_that_asks_while_it_is_looked_at_is_told_that_nobody_is_there()
+    {
+        await using var server = await AskingServer.StartAsync();
+        var (_, id) = await weir.AddReadyAsync(server.Url, AllTools, "session");
+        await Until.AsyncTrue(async () => (await NeedsAsync(id)).Count == 1, "the tool is found");
+        (await NeedsAsync(id)).ShouldBe(["rooted roots"]);
+    }
+
     private static string Tool(string name) => $$"""{"name":"{{name}}","inputSchema":{"type":"object"} }""";
 
     private static async Task<(string, string)> InitializeAsync(RawClient raw, string capabilities)

@@ -5,7 +5,9 @@ using Weir.Configuration;
 
 namespace Weir.Gateway.Names;
 
-/// <summary>The bytes of a definition for the clients of one era, cut at the values that Weir replaces: the name, and addresses of user interfaces.</summary>
+/// <summary>
+/// The bytes of a definition for the clients of one era, cut at the values that Weir replaces: the name, and addresses of user interfaces.
+/// </summary>
 internal sealed class ShownDefinition
 {
     private readonly byte[] _json;
