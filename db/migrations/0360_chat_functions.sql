@@ -39,7 +39,7 @@ begin
     on conflict (organization_id) do update set used_until = greatest(r.used_until, clock_timestamp()) + v_share
       where greatest(r.used_until, clock_timestamp()) + v_share <= clock_timestamp() + interval '1 minute';
     if not found then
-      select greatest(1, coalesce(ceil(extract(epoch from max(r.used_until) + v_share - interval '1 minute' - clock_timestamp())), 60)) into v_wait
+      select greatest(1, coalesce(ceil(extract(epoch from max(r.used_until) + v_share - interval '1 minute' - clock_timestamp())), 60))::integer into v_wait
       from weir.chat_rates r where r.organization_id = v_channel.organization_id;
       return weir.error('WR008', 'the organization has its maximum of chat messages in a minute (max_chat_messages_per_minute)',
                         format('Retry in %s s.', v_wait)) || jsonb_build_object('retry_after', v_wait);
