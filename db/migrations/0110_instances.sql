@@ -45,6 +45,8 @@ create table public.mcp_server_instances (
   -- where it ran last: its files are there
   last_node_id uuid,
   generation bigint not null default 1,
+  -- rises with every restart and update: what replicas keep of the server from before is dropped
+  resets bigint not null default 0,
   -- the generation in which an admin's update of the catalog version takes effect
   approved_generation bigint,
   last_error_code text,

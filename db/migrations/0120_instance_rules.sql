@@ -38,7 +38,7 @@ grant select,
       insert (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline,
               created_by),
       update (name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline, approved_generation,
-              status, generation, last_error_code, last_error, deployed_by)
+              status, generation, resets, last_error_code, last_error, deployed_by)
   on public.mcp_server_instances to weir_writer;
 grant select,
       update (status, node_id, last_node_id, configuration, last_error_code, last_error, first_running_at, server_info, refreshed_generation,

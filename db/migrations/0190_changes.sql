@@ -147,10 +147,27 @@ create trigger b_instance_change before insert or delete on public.mcp_server_in
 -- A refresh of what an instance announces touches its row often, and changes nothing that is decided by.
 create trigger b_instance_update before update on public.mcp_server_instances
   for each row
-  when ((old.organization_id, old.name, old.catalog_id, old.url, old.status, old.share, old.priority, old.node_id, old.chat_offline)
+  when ((old.organization_id, old.name, old.catalog_id, old.url, old.status, old.share, old.priority, old.node_id, old.chat_offline,
+         old.resets)
         is distinct from
-        (new.organization_id, new.name, new.catalog_id, new.url, new.status, new.share, new.priority, new.node_id, new.chat_offline))
+        (new.organization_id, new.name, new.catalog_id, new.url, new.status, new.share, new.priority, new.node_id, new.chat_offline,
+         new.resets))
   execute function weir.on_permission_change();
+
+-- A restart and an update also have the server's lists read again, even while they are being read.
+create function weir.on_instance_reset() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.refresh_at := clock_timestamp();
+  new.refresh_lease_until := null;
+  return new;
+end;
+$$;
+revoke all on function weir.on_instance_reset() from public;
+create trigger c_instance_reset before update on public.mcp_server_instances
+  for each row when (new.resets is distinct from old.resets) execute function weir.on_instance_reset();
 
 -- TRUNCATE fires no row trigger.
 create trigger not_truncated before truncate on public.organizations for each statement execute function weir.refuse_truncate();

@@ -15,7 +15,8 @@ create type weir.call_decision as (
   node_id uuid,
   share text,
   grant_id uuid,
-  limits jsonb
+  limits jsonb,
+  resets bigint
 );
 create type weir.decisions as (
   calls weir.call_decision[],  -- by their ordinals, in no promised order: sorting them costs a lone call a tenth of its decision
@@ -67,7 +68,7 @@ begin
            case when r.path is not null then r.path when r.failures[1] = 'unavailable' then r.status end,
            r.organization_id, r.agent_id, r.agent_name, r.key_id, r.user_id, r.instance_id, r.instance_name,
            case when r.path is null and r.failures = '{}' then r.endpoint_url end, r.node_id, r.share, r.grant_id,
-           r.limits)::weir.call_decision),
+           r.limits, r.resets)::weir.call_decision),
          coalesce(bool_or(r.path is null and r.failures = '{}' and r.limits <> '{}'), false)
   into v_decisions.calls, v_decisions.limited
   from (
@@ -75,7 +76,7 @@ begin
                      then weir.argument_failure(d.entries, p_arguments[d.ordinal]) end as path
     from (
       select c.ordinal, a.organization_id, a.id as agent_id, a.name as agent_name, k.key_id, c.user_id,
-             i.id as instance_id, i.name as instance_name, i.status, i.share, i.node_id,
+             i.id as instance_id, i.name as instance_name, i.status, i.share, i.node_id, i.resets,
              weir.endpoint_url(i.url, n.api_url, i.id) as endpoint_url,
              g.id as grant_id, g.permissions -> 'limits' as limits, e.entries,
              array_remove(array[
@@ -118,7 +119,7 @@ begin
                          where x.organization_id = a.organization_id and x.user_id = a.owner_id offset 0) owner on true
       left join lateral (select x.role, x.status from public.organization_members x
                          where x.organization_id = a.organization_id and x.user_id = c.user_id offset 0) person on true
-      left join lateral (select x.id, x.name, x.status, x.share, x.node_id, x.url, x.catalog_id from public.mcp_server_instances x
+      left join lateral (select x.id, x.name, x.status, x.share, x.node_id, x.url, x.catalog_id, x.resets from public.mcp_server_instances x
                          where x.id = c.instance_id and x.organization_id = a.organization_id
                            and x.status not in ('deleting', 'deleted') offset 0) i on true
       left join lateral (select x.is_published from public.mcp_server_catalog x where x.id = i.catalog_id offset 0) cat on true

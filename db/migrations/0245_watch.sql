@@ -3,14 +3,14 @@
 
 -- Where running instances are reached. Tells nothing of them to anybody but a replica, which only learns that a list changed.
 create function weir.instance_endpoints(p_instance_ids uuid[])
-returns table (instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text)
+returns table (instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, resets bigint)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
   return query
-  select i.id, i.name, weir.endpoint_url(i.url, n.api_url, i.id), i.node_id, i.share
+  select i.id, i.name, weir.endpoint_url(i.url, n.api_url, i.id), i.node_id, i.share, i.resets
   from unnest(p_instance_ids) w(id)
   join lateral (select x.* from public.mcp_server_instances x where x.id = w.id and x.status in ('running', 'degraded') offset 0) i on true
   left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true;

@@ -95,6 +95,8 @@ begin
       last_error = case when v_status in ('running', 'stopped') then null else weir.cut(p_error, 2000) end,
       -- what is stopped has no place: it may start on another node
       node_id = case when v_status = 'stopped' then null else i.node_id end,
+      -- what runs again may have other lists
+      refresh_at = case when v_status = 'running' and v_instance.status <> 'running' then clock_timestamp() else i.refresh_at end,
       first_running_at = coalesce(i.first_running_at, case when v_status = 'running' then clock_timestamp() end)
   where i.id = p_instance_id;
   if v_status <> v_instance.status then

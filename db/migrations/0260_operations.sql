@@ -156,6 +156,18 @@ grant execute on function weir.choose_node(uuid, text, text, uuid), weir.bury_in
 revoke all on function weir.claim_operations(uuid, integer, interval, integer, uuid[], uuid[]) from public;
 grant execute on function weir.claim_operations(uuid, integer, interval, integer, uuid[], uuid[]) to weir_engine;
 
+-- Its lists are read as soon as possible, also where they are being read: those may be from before.
+create function weir.refresh_now(p_instance_id uuid) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update public.mcp_server_instances i set refresh_at = clock_timestamp(), refresh_lease_until = null where i.id = p_instance_id;
+end;
+$$;
+revoke all on function weir.refresh_now(uuid) from public;
+grant execute on function weir.refresh_now(uuid) to weir_system;
+
 -- What became of a claimed operation. Only the replica that holds it may say.
 create function weir.record_operation(
   p_operation_id uuid, p_replica_id uuid, p_outcome text, p_error_code text, p_error text, p_retry_at timestamptz) returns boolean
@@ -182,6 +194,9 @@ begin
   end if;
   if v_operation.action = 'delete' and p_outcome = 'done' then
     perform weir.bury_instance(v_operation.instance_id, v_operation.generation);
+  elsif p_outcome = 'done' then
+    -- its lists are read again, now that it was done
+    perform weir.refresh_now(v_operation.instance_id) where v_operation.action = 'restart';
   elsif p_outcome = 'failed' then
     update public.mcp_server_instances i
     -- what could not be removed is still being deleted: an admin may ask once more

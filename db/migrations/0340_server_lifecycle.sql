@@ -36,9 +36,12 @@ begin
     return weir.refuse('WR005', 'the catalog server was withdrawn', 'lifecycle', p_organization_id,
                        p_instance_id => p_instance_id, p_item => p_action);
   end if;
-  if p_action <> 'restart' then
+  if p_action = 'restart' then
+    update public.mcp_server_instances i set resets = i.resets + 1
+    where i.id = p_instance_id and i.organization_id = p_organization_id;
+  else
     update public.mcp_server_instances i
-    set status = v_status, generation = i.generation + 1, last_error_code = null, last_error = null,
+    set status = v_status, generation = i.generation + 1, resets = i.resets + 1, last_error_code = null, last_error = null,
         deployed_by = case when p_action in ('deploy', 'update') then weir.actor_id() else i.deployed_by end
     where i.id = p_instance_id and i.organization_id = p_organization_id
     returning i.generation into v_instance.generation;

@@ -121,6 +121,7 @@ begin
       timeout_ms = coalesce((p_config ->> 'timeout_ms')::integer, i.timeout_ms),
       max_retries = coalesce((p_config ->> 'max_retries')::integer, i.max_retries),
       retry_backoff_ms = coalesce((p_config ->> 'retry_backoff_ms')::integer, i.retry_backoff_ms),
+      resets = i.resets + 1,
       -- an admin who chooses a version approves what it announces first
       approved_generation = case when v_new.catalog_id is distinct from i.catalog_id then i.generation + 1 else i.approved_generation end
   where i.id = p_instance_id and i.organization_id = p_organization_id;

@@ -188,6 +188,11 @@ internal static class WeirHost
         services.AddSingleton(s => new InstanceWatches(
             s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<UpstreamSessions>(), RefreshSoon(s), time,
             s.GetRequiredService<ILogger<InstanceWatches>>()));
+        services.AddSingleton(s => new InstanceResets(
+            s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<InstanceWatches>(),
+            s.GetRequiredService<NodeDirectory>().KeyOf, s.GetRequiredService<NodeDirectory>().Wake, time,
+            s.GetRequiredService<ILogger<InstanceResets>>()));
+        services.AddHostedService(s => s.GetRequiredService<InstanceResets>());
         services.AddSingleton(s => new ServerWatch(
             s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<NodeDirectory>().KeyOf));
         services.AddSingleton<ChangeStreams>();
@@ -284,6 +289,7 @@ internal static class WeirHost
             // Asked for only now: they read the keyring, which nothing may make or read before the host starts.
             services.GetRequiredService<OperationsWorker>().Wake();
             services.GetRequiredService<CatalogRefresh>().Wake();
+            services.GetRequiredService<InstanceResets>().Wake();
         };
     }
 

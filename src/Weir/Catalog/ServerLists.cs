@@ -113,11 +113,6 @@ internal sealed class ServerLists(UpstreamClient client)
             }
         });
         using var exchange = await client.PostAsync(session, kind.Method, name: null, body, ct);
-        if (exchange.Status == 404 && session.SessionId is not null)
-        {
-            throw new UpstreamException(UpstreamFailure.SessionLost, "The server lost the session.");
-        }
-
         await foreach (var message in exchange.ReadAsync(id, ct))
         {
             if (message.Outline.Kind == MessageKind.Request)

@@ -46,6 +46,10 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
         {
             UpstreamFailure.Unreachable =>
                 (ErrorCode.InstanceUnavailable, $"The server '{instance}' could not be reached, or broke the connection. {e.Message}"),
+            UpstreamFailure.SessionLost when e.IsNotCarriedOut =>
+                (ErrorCode.InstanceUnavailable, $"The server '{instance}' has lost its session. {e.Message}"),
+            UpstreamFailure.SessionLost =>
+                (ErrorCode.UpstreamFailed, $"The session of the server '{instance}' ended before it answered. It may still have done what was asked."),
             UpstreamFailure.TooLarge => (ErrorCode.UpstreamFailed, $"The answer of the server '{instance}' is larger than Weir passes on."),
             UpstreamFailure.Refused => (ErrorCode.UpstreamFailed, $"Weir does not connect to the address of the server '{instance}'."),
             _ when e.Cause is FailureCause.ProtocolError or FailureCause.MalformedError =>

@@ -61,7 +61,11 @@ internal sealed record Decision(
     string? EndpointUrl,
     Guid? NodeId,
     string? Share,
-    string? Detail);
+    string? Detail)
+{
+    /// <summary>How often the instance was restarted or updated.</summary>
+    public long Resets { get; init; }
+}
 
 /// <summary>How an admitted call ended.</summary>
 internal sealed record Completion(

@@ -11,7 +11,7 @@ namespace Weir.Gateway;
 internal sealed class GatewayQueries(Databases databases, Guid replicaId)
 {
     private const string Admit =
-        "select ordinal, failures = '{}', failures[1], organization_id, agent_id, instance_id, instance_name, endpoint_url, node_id, share, detail "
+        "select ordinal, failures = '{}', failures[1], organization_id, agent_id, instance_id, instance_name, endpoint_url, node_id, share, detail, resets "
         + "from unnest(weir.admit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18))";
 
     private const string RecordDenials = "select weir.record_denials($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
@@ -22,7 +22,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         + "share, nullif(eras, '{legacy,modern}'), nullif(needs, '{}'), priority from weir.agent_catalog($1, $2, $3, $4, $5)";
 
     private const string Definitions = "select instance_id, kind, name, definition_hash, definition from weir.definitions($1, $2, $3, $4)";
-    private const string Endpoints = "select instance_id, instance_name, endpoint_url, node_id, share from weir.instance_endpoints($1)";
+    private const string Endpoints = "select instance_id, instance_name, endpoint_url, node_id, share, resets from weir.instance_endpoints($1)";
     private const string MayRead = "select weir.may_read($1, $2, $3, $4, $5, $6)";
     private const string FindTools =
         "select instance_id, instance_name, status, name, definition_hash from weir.find_tools($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -138,13 +138,13 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         r => new DefinitionRow(r.GetGuid(0), r.GetString(1), r.GetString(2), r.GetFieldValue<byte[]>(3), r.GetString(4)),
         ct);
 
-    public sealed record EndpointRow(Guid InstanceId, string InstanceName, string? EndpointUrl, Guid? NodeId, string Share);
+    public sealed record EndpointRow(Guid InstanceId, string InstanceName, string? EndpointUrl, Guid? NodeId, string Share, long Resets);
 
     /// <summary>Where those of the instances are that run.</summary>
     public Task<IReadOnlyList<EndpointRow>> EndpointsAsync(IReadOnlyList<Guid> instances, CancellationToken ct) => databases.Engine.QueryAsync(
         Endpoints,
         [Column(NpgsqlDbType.Uuid, instances, i => i)],
-        r => new EndpointRow(r.GetGuid(0), r.GetString(1), r.GetNullableString(2), r.GetNullable<Guid>(3), r.GetString(4)),
+        r => new EndpointRow(r.GetGuid(0), r.GetString(1), r.GetNullableString(2), r.GetNullable<Guid>(3), r.GetString(4), r.GetInt64(5)),
         ct);
 
     /// <summary>Whether a subscribed resource may still be read, for each of them.</summary>
@@ -195,7 +195,10 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         r.GetNullableString(7),
         r.GetNullable<Guid>(8),
         r.GetNullableString(9),
-        r.GetNullableString(10)));
+        r.GetNullableString(10))
+    {
+        Resets = r.GetNullable<long>(11) ?? 0,
+    });
 
     private static NpgsqlParameter Column<TItem, TValue>(NpgsqlDbType type, IReadOnlyList<TItem> items, Func<TItem, TValue> value)
     {

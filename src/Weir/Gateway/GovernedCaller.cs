@@ -121,11 +121,11 @@ internal sealed class GovernedCaller(
 
         if (decision.NodeId is not { } node)
         {
-            return new UpstreamTarget(decision.InstanceId!.Value, name, endpoint, NodeKey: null);
+            return new UpstreamTarget(decision.InstanceId!.Value, name, endpoint, NodeKey: null) { Resets = decision.Resets };
         }
 
         var key = nodeKey(node) ?? throw CallFailedException.Unreachable(name, "runs on a node that this replica does not know yet");
-        return new UpstreamTarget(decision.InstanceId!.Value, name, endpoint, key);
+        return new UpstreamTarget(decision.InstanceId!.Value, name, endpoint, key) { Resets = decision.Resets };
     }
 
     private async Task<(CallRequest Request, Decision Decision)> DecideAsync(GovernedCall call, CallTarget? target, AgentCatalog catalog, bool isAtLimit)
@@ -223,9 +223,9 @@ internal sealed class GovernedCaller(
         var input = default(InputForServer);
         for (var round = 0; round < MaxRounds; round++)
         {
-            // A session that the server has lost did not run the call: it is opened anew, once.
-            var answered = await TryAskAsync(call, admitted, target, input, responder, patience, ct)
-                ?? await TryAskAsync(call, admitted, target, input, responder, patience, ct)
+            // What a lost session did not carry out, or only reads, is asked once more on a new one.
+            var answered = await TryAskAsync(call, admitted, target, input, responder, patience, mayRepeat: true, ct)
+                ?? await TryAskAsync(call, admitted, target, input, responder, patience, mayRepeat: false, ct)
                 ?? throw CallFailedException.Unreachable(target.InstanceName, "lost its session twice", FailureCause.SessionLost);
             if (call.IsModern || answered.Message.Outline.ResultType is null or "complete")
             {
@@ -238,17 +238,23 @@ internal sealed class GovernedCaller(
         throw new UpstreamException(UpstreamFailure.Nonsense, $"The server asked for input {MaxRounds} times.");
     }
 
-    /// <summary>One request and its response; null when the server did not know the session.</summary>
+    /// <summary>
+    /// One request and its response; null when the session was lost, and given up, and the request may be made once more: a tool call only
+    /// where it was certainly not carried out.
+    /// </summary>
     private async Task<(UpstreamMessage Message, UpstreamSession Session)?> TryAskAsync(
         GovernedCall call, AdmittedCall admitted, UpstreamTarget target, InputForServer input, ICallResponder responder,
-        Patience patience, CancellationToken ct)
+        Patience patience, bool mayRepeat, CancellationToken ct)
     {
         // Where many share one channel, nobody could tell whom the server asks; so nothing is offered there.
         var isOwn = admitted.Decision.Share == "session";
         var offered = isOwn || !target.IsNode ? call.Offered : ClientCapabilities.None;
         var affinity = isOwn ? call.Affinity : "";
         var session = await sessions.GetAsync(target, affinity, offered, ct);
-        await SessionLogs.WantAsync(upstream, session, call.LogLevel, ct);
+        using var use = session.Use();
+        using var alive = CancellationTokenSource.CreateLinkedTokenSource(ct, session.Retired);
+        var isRead = call.Envelope.Method != Methods.ToolsCall;
+        var isSent = false;
         if (call is { IsModern: true, Envelope.RequestState: not null } && !session.IsModern)
         {
             // A legacy server gives no state, so this one was made or changed by somebody else.
@@ -257,32 +263,39 @@ internal sealed class GovernedCaller(
 
         var headers = session.IsModern ? ParamHeaders.Make(await targets.ParamHeadersAsync(admitted.Target, ct), call.Envelope.Arguments.Of(call.Body)) : [];
         var requests = new ServerRequests(upstream, session, responder, patience, time, logger, ct);
-        using var answering = isOwn && !target.IsNode ? await AnswerOnStreamAsync(session, affinity, requests, ct) : null;
         var id = session.NextId();
         var body = ForwardedBody.Build(call, admitted.Item, session.IsModern, id, input);
         var done = false;
         try
         {
-            using var exchange = await upstream.PostAsync(session, call.Envelope.Method, ForwardedBody.NameOf(call, admitted.Item), body, ct, headers);
-            if ((exchange.Status == 404 && session.SessionId is not null) || (exchange.Status is 401 or 403 && target.IsNode))
+            await SessionLogs.WantAsync(upstream, session, call.LogLevel, alive.Token);
+            using var answering = isOwn && !target.IsNode ? await AnswerOnStreamAsync(session, affinity, requests, alive.Token) : null;
+            isSent = true;
+            var name = ForwardedBody.NameOf(call, admitted.Item);
+            using var exchange = await upstream.PostAsync(session, call.Envelope.Method, name, body, alive.Token, headers);
+            var message = await ReadResponseAsync(session, exchange, id, responder, requests, alive.Token);
+            done = true;
+            return SessionLoss.IsSaidBy(message, session) && sessions.GiveUp(session, affinity) && mayRepeat && isRead ? null : (message, session);
+        }
+        catch (UpstreamException e)
+        {
+            done = true;
+            var isReplaced = e.Failure == UpstreamFailure.SessionLost && sessions.GiveUp(session, affinity);
+            if (isReplaced && mayRepeat && (isRead || !isSent || e.IsNotCarriedOut))
             {
-                sessions.Forget(session, affinity);
-                done = true;
                 return null;
             }
 
-            var message = await ReadResponseAsync(session, exchange, id, responder, requests, ct);
-            done = true;
-            return (message, session);
+            throw;
         }
-        catch (UpstreamException)
+        catch (OperationCanceledException e) when (session.IsRetired && !ct.IsCancellationRequested)
         {
             done = true;
-            throw;
+            return mayRepeat && (isRead || !isSent) ? null : throw new UpstreamException(UpstreamFailure.SessionLost, "Its session was given up.", e);
         }
         finally
         {
-            if (!done)
+            if (isSent && !done)
             {
                 _ = CancelAsync(session, id);
             }

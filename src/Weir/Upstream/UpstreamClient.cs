@@ -75,12 +75,12 @@ internal sealed class UpstreamClient(UpstreamTransport transport, TimeProvider t
 
     /// <summary>Opens a legacy session's own stream, or takes up again one that broke off. The caller reads and disposes it.</summary>
     /// <param name="lastEventId">The last event that came before a stream broke off; null opens the session's own.</param>
-    public Task<UpstreamExchange> OpenStreamAsync(UpstreamSession session, string? lastEventId, CancellationToken ct)
+    public async Task<UpstreamExchange> OpenStreamAsync(UpstreamSession session, string? lastEventId, CancellationToken ct)
     {
         if (session.Sse is { } sse)
         {
             var listener = sse.Listen();
-            return Task.FromResult(UpstreamExchange.Of(listener.Reader, () => sse.Forget(listener), transport.MaxResponseBytes, time));
+            return UpstreamExchange.Of(listener.Reader, () => sse.Forget(listener), transport.MaxResponseBytes, time);
         }
 
         var request = UpstreamTransport.Listen(session.Target, session.Version, session.SessionId);
@@ -89,14 +89,38 @@ internal sealed class UpstreamClient(UpstreamTransport transport, TimeProvider t
             request.Headers.TryAddWithoutValidation("Last-Event-ID", lastEventId);
         }
 
-        return transport.SendAsync(session.Target, request, ct);
+        var exchange = await transport.SendAsync(session.Target, request, ct);
+        if (lastEventId is not null && session.CarriesId && exchange.Status is 400 or 401 or 404 or 410)
+        {
+            // A server that gives its events ids has this stream; what it does not know is the session.
+            using (exchange)
+            {
+                throw SessionLoss.Lost(exchange.Status, isRefused: false);
+            }
+        }
+
+        return exchange;
+    }
+
+    /// <summary>Asks for nothing but a sign that the server still knows a legacy session.</summary>
+    /// <exception cref="UpstreamException">It does not, or is not reached.</exception>
+    public async Task PingAsync(UpstreamSession session, CancellationToken ct)
+    {
+        var id = session.NextId();
+        using var exchange = await PostAsync(session, Methods.Ping, name: null, RpcBody.Build(id, Methods.Ping, static _ => { }), ct);
+        await foreach (var message in exchange.ReadAsync(id, ct))
+        {
+            if (SessionLoss.IsSaidBy(message, session))
+            {
+                throw SessionLoss.Lost(exchange.Status, isRefused: false);
+            }
+        }
     }
 
     /// <summary>Ends a legacy session at the server; what it answers does not matter.</summary>
     public async Task CloseAsync(UpstreamSession session, CancellationToken ct)
     {
-        session.Sse?.Dispose();
-        session.Release();
+        session.Retire();
         if (session.SessionId is null)
         {
             return;

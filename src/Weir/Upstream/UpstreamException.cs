@@ -35,6 +35,9 @@ internal sealed class UpstreamException(UpstreamFailure failure, string message,
     /// <summary>How long the server wants to be left alone, at most five minutes; null: it did not say.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
+    /// <summary>Whether the request was certainly not carried out: it was not sent, or refused before. Only of a session that is lost.</summary>
+    public bool IsNotCarriedOut { get; init; }
+
     /// <summary>An HTTP status that is no success.</summary>
     public static UpstreamException OfStatus(int status, TimeSpan? retryAfter)
     {

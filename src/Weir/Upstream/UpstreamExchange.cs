@@ -27,6 +27,7 @@ internal sealed class UpstreamExchange : IDisposable
     /// <summary>Where the answer comes instead of in the response to the POST; null in every transport but the oldest.</summary>
     private readonly ChannelReader<byte[]>? _elsewhere;
     private readonly Action? _done;
+    private ReadOnlyMemory<byte>? _body;
 
     private UpstreamExchange(
         HttpResponseMessage response, int maxBytes, TimeProvider time, bool isNode, ChannelReader<byte[]>? elsewhere = null, Action? done = null) =>
@@ -147,6 +148,11 @@ internal sealed class UpstreamExchange : IDisposable
     /// <summary>The whole body of an answer whose status already says that it is no stream of messages.</summary>
     public async Task<ReadOnlyMemory<byte>> ReadBodyAsync(CancellationToken ct)
     {
+        if (_body is { } read)
+        {
+            return read;
+        }
+
         try
         {
             if (_response.Content.Headers.ContentLength > _maxBytes)
@@ -158,13 +164,14 @@ internal sealed class UpstreamExchange : IDisposable
             var buffer = new ArrayBufferWriter<byte>((int)(_response.Content.Headers.ContentLength ?? 4096) + 1);
             while (true)
             {
-                var read = await stream.ReadAsync(buffer.GetMemory(1), ct);
-                if (read == 0)
+                var count = await stream.ReadAsync(buffer.GetMemory(1), ct);
+                if (count == 0)
                 {
+                    _body = buffer.WrittenMemory;
                     return buffer.WrittenMemory;
                 }
 
-                buffer.Advance(read);
+                buffer.Advance(count);
                 if (buffer.WrittenCount > _maxBytes)
                 {
                     throw TooLarge();

@@ -16,8 +16,11 @@ internal sealed class UpstreamSession(
     private const int MaxDescription = 64 * 1024;
 
     private readonly Lock _lock = new();
+    private readonly CancellationTokenSource _retired = new();
     private readonly List<Action<UpstreamMessage>> _answering = [];
     private IDisposable? _stream;
+    private Action? _whenUnused;
+    private int _uses;
     private long _lastId = 1;
 
     public UpstreamTarget Target { get; } = target;
@@ -26,6 +29,15 @@ internal sealed class UpstreamSession(
 
     /// <summary>Null from a modern server, and from a legacy one that keeps none.</summary>
     public string? SessionId { get; } = sessionId;
+
+    /// <summary>Whether its requests name a session, which the server may lose: by a header, or by the address that its stream said.</summary>
+    public bool CarriesId => SessionId is not null || Sse is not null;
+
+    /// <summary>Ends when the session was given up. Calls in flight on it end with it.</summary>
+    public CancellationToken Retired => _retired.Token;
+
+    /// <summary>Whether it is of no use any more: it was given up, or its stream has ended.</summary>
+    public bool IsRetired => _retired.IsCancellationRequested || Sse is { IsClosed: true };
 
     public bool IsModern => string.Equals(Version, Protocol.Modern, StringComparison.Ordinal);
 
@@ -69,9 +81,11 @@ internal sealed class UpstreamSession(
         }
     }
 
-    /// <summary>Ends what was kept.</summary>
-    public void Release()
+    /// <summary>Gives it up, with all that runs on it. The server is not told.</summary>
+    public void Retire()
     {
+        _ = _retired.CancelAsync();
+        Sse?.Dispose();
         IDisposable? stream;
         lock (_lock)
         {
@@ -79,6 +93,44 @@ internal sealed class UpstreamSession(
         }
 
         stream?.Dispose();
+    }
+
+    /// <summary>Whether calls are in flight on it.</summary>
+    public bool IsInUse
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _uses > 0;
+            }
+        }
+    }
+
+    /// <summary>Counts a call as in flight until it is disposed.</summary>
+    public IDisposable Use()
+    {
+        lock (_lock)
+        {
+            _uses++;
+        }
+
+        return new InUse(this);
+    }
+
+    /// <summary>Acts when no call is in flight any more, once; at once where none is.</summary>
+    public void WhenUnused(Action act)
+    {
+        lock (_lock)
+        {
+            if (_uses > 0)
+            {
+                _whenUnused = act;
+                return;
+            }
+        }
+
+        act();
     }
 
     /// <summary>Puts what the server asks on the session's own stream to a call's client until it is disposed. Only where all calls are one caller's.</summary>
@@ -113,6 +165,23 @@ internal sealed class UpstreamSession(
             {
                 session._answering.Remove(take);
             }
+        }
+    }
+
+    private sealed class InUse(UpstreamSession session) : IDisposable
+    {
+        public void Dispose()
+        {
+            Action? act = null;
+            lock (session._lock)
+            {
+                if (--session._uses == 0)
+                {
+                    (act, session._whenUnused) = (session._whenUnused, null);
+                }
+            }
+
+            act?.Invoke();
         }
     }
 }

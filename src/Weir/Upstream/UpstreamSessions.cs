@@ -6,77 +6,244 @@ namespace Weir.Upstream;
 /// <summary>
 /// The open conversations of this replica, one per instance, endpoint, affinity and what clients offer. Affinity is empty where all
 /// calls may share one; otherwise it is the caller's session, so that state in the server stays that caller's. What clients offer
-/// is fixed when a conversation opens, so who offers less shares none with who offers more. They die with the replica.
+/// is fixed when a conversation opens, so who offers less shares none with who offers more. They die with the replica, and when their
+/// instance is restarted or updated. One that its server has lost is replaced, at most once in five seconds.
 /// </summary>
 internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
 {
     private static readonly TimeSpan IdleLimit = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan ReplacementPause = TimeSpan.FromSeconds(5);
 
-    private readonly ConcurrentDictionary<Key, Lazy<Task<UpstreamSession>>> _open = new();
+    private readonly Lock _lock = new();
+    private readonly ConcurrentDictionary<Key, Opening> _open = new();
+    private readonly ConcurrentDictionary<Key, Replacement> _replacements = new();
+    private readonly ConcurrentDictionary<Guid, long> _resets = new();
 
     /// <summary>How many are open.</summary>
     public int Count => _open.Count;
 
+    /// <summary>The instances that have any.</summary>
+    public IEnumerable<Guid> Instances => _open.Keys.Select(k => k.InstanceId).Distinct();
+
     /// <summary>The open conversation, or a new one; callers that come at once share one opening.</summary>
     /// <param name="isUse">False for who only listens: a conversation that nobody calls in ends all the same.</param>
+    /// <exception cref="UpstreamException">It cannot be opened, or was replaced a moment ago.</exception>
     public async ValueTask<UpstreamSession> GetAsync(
         UpstreamTarget target, string affinity, ClientCapabilities offered, CancellationToken ct, bool isUse = true)
     {
+        Reset(target.InstanceId, target.Resets);
         var key = new Key(target.InstanceId, target.Endpoint.OriginalString, affinity, offered.Json);
-        var opening = _open.GetOrAdd(key, static (_, state) => new Lazy<Task<UpstreamSession>>(
-            () => state.client.OpenAsync(state.target, state.offered, CancellationToken.None)), (client, target, offered));
-        try
+        while (true)
         {
-            var session = opening.IsValueCreated && opening.Value.IsCompletedSuccessfully ? opening.Value.Result : await opening.Value.WaitAsync(ct);
-            if (session.Sse is { IsClosed: true } && _open.TryRemove(new KeyValuePair<Key, Lazy<Task<UpstreamSession>>>(key, opening)))
+            var opening = OpeningOf(key, target, offered);
+            UpstreamSession session;
+            try
             {
-                return await GetAsync(target, affinity, offered, ct);
+                session = opening.Session is { IsCompletedSuccessfully: true } ready ? ready.Result : await opening.Session.WaitAsync(ct);
+            }
+            catch (Exception e) when (opening.Session.IsFaulted)
+            {
+                // Whatever went wrong: the next call tries anew, if the server did not answer at all.
+                _open.TryRemove(new KeyValuePair<Key, Opening>(key, opening));
+                NoteFailure(key, e);
+                throw;
             }
 
-            if (isUse || session.LastUsed == 0)
+            if (!session.IsRetired)
             {
-                session.LastUsed = time.GetTimestamp();
+                if (isUse || session.LastUsed == 0)
+                {
+                    session.LastUsed = time.GetTimestamp();
+                }
+
+                return session;
             }
 
-            return session;
-        }
-        catch (Exception) when (opening.Value.IsFaulted)
-        {
-            // Whatever went wrong: the next call tries anew.
-            _open.TryRemove(new KeyValuePair<Key, Lazy<Task<UpstreamSession>>>(key, opening));
-            throw;
+            if (!TryReplace(key, opening))
+            {
+                throw TooSoon(key);
+            }
         }
     }
 
-    /// <summary>Forgets a conversation that the server no longer knows; the next call opens another one.</summary>
-    public void Forget(UpstreamSession session, string affinity)
+    /// <summary>
+    /// Gives up a conversation that the server no longer knows: calls in flight on it end, the next one opens another. False where that was
+    /// done for its callers less than five seconds ago; then it stays as it is.
+    /// </summary>
+    public bool GiveUp(UpstreamSession session, string affinity)
     {
         var key = new Key(session.Target.InstanceId, session.Target.Endpoint.OriginalString, affinity, session.Offered.Json);
-        if (_open.TryGetValue(key, out var opening) && opening.Value.IsCompletedSuccessfully && ReferenceEquals(opening.Value.Result, session))
+        if (_open.TryGetValue(key, out var opening) && opening.Session.IsCompletedSuccessfully && ReferenceEquals(opening.Session.Result, session)
+            && !TryReplace(key, opening))
         {
-            _open.TryRemove(new KeyValuePair<Key, Lazy<Task<UpstreamSession>>>(key, opening));
+            return false;
         }
 
-        session.Release();
+        session.Retire();
+        return true;
+    }
+
+    /// <summary>The instance was restarted or updated: what was opened before is dropped, and ends with the last call that runs on it.</summary>
+    /// <param name="resets">How often that has happened.</param>
+    /// <returns>Whether that was not known yet.</returns>
+    public bool Reset(Guid instanceId, long resets)
+    {
+        var known = _resets.GetOrAdd(instanceId, resets);
+        if (resets <= known || !_resets.TryUpdate(instanceId, resets, known))
+        {
+            return false;
+        }
+
+        foreach (var (key, opening) in _open.Where(o => o.Key.InstanceId == instanceId && o.Value.Resets < resets))
+        {
+            if (_open.TryRemove(new KeyValuePair<Key, Opening>(key, opening)))
+            {
+                _ = CloseWhenUnusedAsync(opening);
+            }
+        }
+
+        foreach (var key in _replacements.Keys.Where(k => k.InstanceId == instanceId))
+        {
+            _replacements.TryRemove(key, out _);
+        }
+
+        return true;
     }
 
     /// <summary>Ends all conversations of one caller's session.</summary>
     public Task EndAsync(string affinity, CancellationToken ct) =>
         EndWhereAsync((key, _) => string.Equals(key.Affinity, affinity, StringComparison.Ordinal), ct);
 
-    /// <summary>Ends what nobody has used for ten minutes.</summary>
-    public Task SweepAsync(CancellationToken ct) => EndWhereAsync((_, session) => time.GetElapsedTime(session.LastUsed) > IdleLimit, ct);
+    /// <summary>Ends what nobody has used for ten minutes, but nothing that a call still runs on.</summary>
+    public async Task SweepAsync(CancellationToken ct)
+    {
+        foreach (var (key, replacement) in _replacements)
+        {
+            if (time.GetElapsedTime(replacement.At) > ReplacementPause)
+            {
+                _replacements.TryRemove(new KeyValuePair<Key, Replacement>(key, replacement));
+            }
+        }
+
+        await EndWhereAsync((_, session) => !session.IsInUse && time.GetElapsedTime(session.LastUsed) > IdleLimit, ct);
+    }
+
+    private Opening OpeningOf(Key key, UpstreamTarget target, ClientCapabilities offered)
+    {
+        if (_open.TryGetValue(key, out var open))
+        {
+            return open;
+        }
+
+        lock (_lock)
+        {
+            if (_open.TryGetValue(key, out open))
+            {
+                return open;
+            }
+
+            if (_replacements.TryGetValue(key, out var replacement) && time.GetElapsedTime(replacement.At) < ReplacementPause)
+            {
+                if (replacement.IsUsed)
+                {
+                    throw TooSoon(key);
+                }
+
+                replacement.IsUsed = true;
+            }
+
+            return _open[key] = new Opening(target.Resets, new Lazy<Task<UpstreamSession>>(() => client.OpenAsync(target, offered, CancellationToken.None)));
+        }
+    }
+
+    /// <summary>Takes the right to open one conversation in another's place; false where somebody had it less than five seconds ago.</summary>
+    private bool TryReplace(Key key, Opening opening)
+    {
+        lock (_lock)
+        {
+            if (!_open.TryGetValue(key, out var current) || !ReferenceEquals(current, opening))
+            {
+                return true; // It was replaced already.
+            }
+
+            if (_replacements.TryGetValue(key, out var last) && time.GetElapsedTime(last.At) < ReplacementPause)
+            {
+                return false;
+            }
+
+            _replacements[key] = new Replacement(time.GetTimestamp());
+            _open.TryRemove(key, out _);
+            return true;
+        }
+    }
+
+    /// <summary>A server that was not reached got no new session, so the next call may open one.</summary>
+    private void NoteFailure(Key key, Exception e)
+    {
+        lock (_lock)
+        {
+            if (_replacements.TryGetValue(key, out var replacement))
+            {
+                replacement.Failure = e as UpstreamException;
+                replacement.IsUsed = e is not UpstreamException { Failure: UpstreamFailure.Unreachable };
+            }
+        }
+    }
+
+    private UpstreamException TooSoon(Key key)
+    {
+        var replacement = _replacements.GetValueOrDefault(key);
+        return new UpstreamException(
+            UpstreamFailure.SessionLost,
+            $"Weir opens at most one new session in {ReplacementPause.TotalSeconds:0} s. {replacement?.Failure?.Message ?? "The server lost the last one."}")
+        {
+            Cause = replacement?.Failure?.Cause ?? FailureCause.SessionLost,
+            IsNotCarriedOut = true,
+            RetryAfter = replacement is null ? null : ReplacementPause - time.GetElapsedTime(replacement.At),
+        };
+    }
 
     private async Task EndWhereAsync(Func<Key, UpstreamSession, bool> ends, CancellationToken ct)
     {
         foreach (var (key, opening) in _open)
         {
-            if (opening.IsValueCreated && opening.Value.IsCompletedSuccessfully && ends(key, opening.Value.Result) && _open.TryRemove(key, out _))
+            if (opening.IsOpen && ends(key, opening.Session.Result) && _open.TryRemove(new KeyValuePair<Key, Opening>(key, opening)))
             {
-                await client.CloseAsync(opening.Value.Result, ct);
+                await client.CloseAsync(opening.Session.Result, ct);
             }
         }
     }
 
+    private async Task CloseWhenUnusedAsync(Opening opening)
+    {
+        await ((Task)opening.Session).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (opening.IsOpen)
+        {
+            var session = opening.Session.Result;
+            session.WhenUnused(() => _ = client.CloseAsync(session, CancellationToken.None));
+        }
+    }
+
     private readonly record struct Key(Guid InstanceId, string Endpoint, string Affinity, string Offered);
+
+    /// <summary>A conversation that is open, or is being opened.</summary>
+    /// <param name="Resets">Those of its target.</param>
+    private sealed record Opening(long Resets, Lazy<Task<UpstreamSession>> Lazy)
+    {
+        public Task<UpstreamSession> Session => Lazy.Value;
+
+        public bool IsOpen => Lazy.IsValueCreated && Lazy.Value.IsCompletedSuccessfully;
+    }
+
+    /// <summary>A session that was given up, and whether another was opened in its place.</summary>
+    /// <param name="at">When, as a timestamp.</param>
+    private sealed class Replacement(long at)
+    {
+        public long At { get; } = at;
+
+        public bool IsUsed { get; set; }
+
+        /// <summary>Why opening the new one failed.</summary>
+        public UpstreamException? Failure { get; set; }
+    }
 }

@@ -8,4 +8,7 @@ namespace Weir.Upstream;
 internal sealed record UpstreamTarget(Guid InstanceId, string InstanceName, Uri Endpoint, string? NodeKey)
 {
     public bool IsNode => NodeKey is not null;
+
+    /// <summary>How often an admin has restarted or updated the instance: what was kept of it before is of no use any more.</summary>
+    public long Resets { get; init; }
 }

@@ -16,22 +16,35 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes,
 
     /// <summary>Posts one message. The caller reads the answer and disposes it.</summary>
     /// <param name="headers">What a modern server wants repeated of the arguments.</param>
-    public Task<UpstreamExchange> PostAsync(
+    /// <exception cref="UpstreamException">The server is not reached, or does not know the session any more.</exception>
+    public async Task<UpstreamExchange> PostAsync(
         UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct,
         IEnumerable<(string Name, string Value)>? headers = null)
     {
-        if (session.Sse is { } sse)
+        var exchange = session.Sse is { } sse
+            ? await PostAsync(session.Target, sse, body, ct)
+            : await SendAsync(session.Target, Post(session, method, name, body, headers), ct);
+        try
         {
-            return PostAsync(session.Target, sse, body, ct);
+            return await SessionLoss.OfAsync(session, exchange, body, ct) is { } lost ? throw lost : exchange;
         }
+        catch
+        {
+            exchange.Dispose();
+            throw;
+        }
+    }
 
+    private static HttpRequestMessage Post(
+        UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, IEnumerable<(string Name, string Value)>? headers)
+    {
         var request = Post(session.Target, session.Version, session.SessionId, method, name, body);
         foreach (var (header, value) in headers ?? [])
         {
             request.Headers.TryAddWithoutValidation(header, value);
         }
 
-        return SendAsync(session.Target, request, ct);
+        return request;
     }
 
     /// <summary>Posts what expects no answer: a notification, or the answer to a server's request.</summary>
@@ -55,15 +68,13 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes,
         try
         {
             var exchange = await SendAsync(target, request, ct);
-            if (exchange.Status >= 300)
+            if (expected is not null && exchange.Status < 300)
             {
-                using (exchange)
-                {
-                    throw exchange.RefusalByStatus;
-                }
+                return exchange.AnsweredBy(expected, () => sse.Forget(id));
             }
 
-            return expected is null ? exchange : exchange.AnsweredBy(expected, () => sse.Forget(id));
+            sse.Forget(id);
+            return exchange;
         }
         catch
         {

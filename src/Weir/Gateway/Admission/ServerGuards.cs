@@ -20,14 +20,19 @@ internal sealed class ServerGuards(int maxCalls, TimeProvider time)
     /// <summary>Then one call is let through to see.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(5);
 
-    private readonly ConcurrentDictionary<Guid, ResiliencePipeline> _pipelines = new();
+    private readonly ConcurrentDictionary<Guid, Guard> _guards = new();
 
     /// <exception cref="CallFailedException">The server is left alone, or has too much to do.</exception>
     public async Task<T> RunAsync<T>(UpstreamTarget target, Func<Task<T>> act)
     {
         try
         {
-            return await _pipelines.GetOrAdd(target.InstanceId, _ => Build()).ExecuteAsync(static async (act, _) => await act(), act, CancellationToken.None);
+            var guard = _guards.AddOrUpdate(
+                target.InstanceId,
+                static (_, a) => new Guard(a.Resets, a.Owner.Build()),
+                static (_, known, a) => known.Resets >= a.Resets ? known : new Guard(a.Resets, a.Owner.Build()),
+                (Owner: this, target.Resets));
+            return await guard.Pipeline.ExecuteAsync(static async (act, _) => await act(), act, CancellationToken.None);
         }
         catch (RateLimiterRejectedException)
         {
@@ -51,4 +56,7 @@ internal sealed class ServerGuards(int maxCalls, TimeProvider time)
                 UpstreamException { Failure: UpstreamFailure.Unreachable } or CallFailedException { Code: ErrorCode.UpstreamTimeout }),
         })
         .Build();
+
+    /// <summary>What is known of one server since its last restart or update.</summary>
+    private sealed record Guard(long Resets, ResiliencePipeline Pipeline);
 }

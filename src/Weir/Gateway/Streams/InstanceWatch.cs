@@ -13,9 +13,10 @@ internal sealed class InstanceWatch
     private static readonly TimeSpan FirstWait = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
-    private readonly UpstreamTarget _target;
-    private readonly Func<CancellationToken, Task<UpstreamSession>> _open;
-    private readonly bool _owns;
+    /// <summary>A session of the watch's own is opened at most as often.</summary>
+    private static readonly TimeSpan ReopenWait = TimeSpan.FromSeconds(5);
+
+    private readonly WatchedSession _session;
     private readonly UpstreamClient _upstream;
     private readonly Func<Guid, Task> _listChanged;
     private readonly TimeProvider _time;
@@ -26,16 +27,35 @@ internal sealed class InstanceWatch
 
     /// <summary>Ends when what is subscribed to has changed.</summary>
     private CancellationTokenSource _changed = new();
+    private UpstreamTarget _target;
+
+    /// <summary>Ends when the instance was restarted or updated.</summary>
+    private CancellationTokenSource _reset = new();
     private Task? _loop;
 
     /// <summary>What the modern server's stream that is being read names.</summary>
     private string[] _listened = [];
 
-    /// <param name="owns">Whether what <paramref name="open"/> opens is this watch's alone, and ends with it.</param>
     public InstanceWatch(
-        UpstreamTarget target, Func<CancellationToken, Task<UpstreamSession>> open, bool owns, UpstreamClient upstream,
-        Func<Guid, Task> listChanged, TimeProvider time, ILogger logger) =>
-        (_target, _open, _owns, _upstream, _listChanged, _time, _logger) = (target, open, owns, upstream, listChanged, time, logger);
+        UpstreamTarget target, WatchedSession session, UpstreamClient upstream, Func<Guid, Task> listChanged, TimeProvider time, ILogger logger) =>
+        (_target, _session, _upstream, _listChanged, _time, _logger) = (target, session, upstream, listChanged, time, logger);
+
+    /// <summary>The instance was restarted or updated: it is listened to anew, where it is now.</summary>
+    public void Reset(UpstreamTarget target)
+    {
+        CancellationTokenSource before;
+        lock (_lock)
+        {
+            if (target.Resets <= _target.Resets)
+            {
+                return;
+            }
+
+            (_target, before, _reset) = (target, _reset, new CancellationTokenSource());
+        }
+
+        before.Cancel();
+    }
 
     /// <summary>False when the last subscriber has just left.</summary>
     public bool TryAdd(Subscription subscription)
@@ -102,33 +122,54 @@ internal sealed class InstanceWatch
     private async Task RunAsync()
     {
         var wait = FirstWait;
+        UpstreamSession? session = null;
         while (!_stop.IsCancellationRequested)
         {
-            UpstreamSession? session = null;
+            var (target, reset) = Now();
+            using var turn = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token, reset);
             try
             {
-                session = await _open(_stop.Token);
-                await (session.IsModern ? ListenModernAsync(session) : ListenLegacyAsync(session));
+                session = _session.IsOwn && session is not null ? session : await _session.OpenAsync(target, turn.Token);
+                using var alive = CancellationTokenSource.CreateLinkedTokenSource(turn.Token, session.Retired);
+                await (session.IsModern ? ListenModernAsync(session, alive.Token) : ListenLegacyAsync(session, alive.Token));
                 wait = FirstWait;
             }
             catch (Exception e) when (e is UpstreamException or OperationCanceledException or JsonException or IOException)
             {
-                _logger.LogDebug(e, "The stream of server {Instance} ended.", _target.InstanceName);
+                _logger.LogDebug(e, "The stream of server {Instance} ended.", target.InstanceName);
+                if (session is not null && (_session.IsOwn || await _session.IsLostAsync(session, e, _stop.Token)))
+                {
+                    await _session.EndAsync(session);
+                    session = null;
+                    wait = _session.IsOwn && wait < ReopenWait ? ReopenWait : wait;
+                }
             }
 
             // Whoever still waits waits for the next stream, which may be long in coming.
             Establish(Wanted().Uris);
 
-            await CloseAsync(session);
-            await PauseAsync(wait);
+            await PauseAsync(wait, turn.Token);
             wait = wait * 2 < LongestWait ? wait * 2 : LongestWait;
+        }
+
+        if (session is not null && _session.IsOwn)
+        {
+            await _session.EndAsync(session);
+        }
+    }
+
+    private (UpstreamTarget Target, CancellationToken Reset) Now()
+    {
+        lock (_lock)
+        {
+            return (_target, _reset.Token);
         }
     }
 
     /// <summary>One GET stream, and a request for each resource that is subscribed to.</summary>
-    private async Task ListenLegacyAsync(UpstreamSession session)
+    private async Task ListenLegacyAsync(UpstreamSession session, CancellationToken ct)
     {
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(ct);
         using var stream = await _upstream.OpenStreamAsync(session, lastEventId: null, ended.Token);
         var reading = ReadAsync(session, stream, ended.Token);
         var subscribing = FollowAsync(session, ended.Token);
@@ -163,13 +204,25 @@ internal sealed class InstanceWatch
     {
         var id = session.NextId();
         var body = RpcBody.Build(id, method, json => json.WriteString("uri"u8, uri));
-        using var exchange = await _upstream.PostAsync(session, method, name: null, body, ct);
-        await foreach (var message in exchange.ReadAsync(id, ct))
+        try
         {
-            if (message.Outline.Error.Exists)
+            using var exchange = await _upstream.PostAsync(session, method, name: null, body, ct);
+            await foreach (var message in exchange.ReadAsync(id, ct))
             {
-                _logger.LogDebug("Server {Instance} refused {Method} with code {Code}.", _target.InstanceName, method, message.Outline.ErrorCode);
+                if (SessionLoss.IsSaidBy(message, session))
+                {
+                    throw SessionLoss.Lost(exchange.Status, isRefused: true);
+                }
+
+                if (message.Outline.Error.Exists)
+                {
+                    _logger.LogDebug("Server {Instance} refused {Method} with code {Code}.", _target.InstanceName, method, message.Outline.ErrorCode);
+                }
             }
+        }
+        catch (UpstreamException e) when (e.Cause is not (FailureCause.ProtocolError or FailureCause.TooLarge) && e.Failure == UpstreamFailure.Nonsense)
+        {
+            _logger.LogDebug(e, "Server {Instance} refused {Method}.", _target.InstanceName, method);
         }
     }
 
@@ -177,7 +230,7 @@ internal sealed class InstanceWatch
     /// One listening request that names all; when something is subscribed to or not any more, a new one takes its place before the
     /// old one ends.
     /// </summary>
-    private async Task ListenModernAsync(UpstreamSession session)
+    private async Task ListenModernAsync(UpstreamSession session, CancellationToken ct)
     {
         UpstreamExchange? before = null;
         try
@@ -185,9 +238,9 @@ internal sealed class InstanceWatch
             while (true)
             {
                 var (uris, changed) = Wanted();
-                using var turn = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token, changed);
+                using var turn = CancellationTokenSource.CreateLinkedTokenSource(ct, changed);
                 _listened = uris;
-                var exchange = await _upstream.PostAsync(session, Methods.Listen, name: null, ListenBody(session.NextId(), uris), _stop.Token);
+                var exchange = await _upstream.PostAsync(session, Methods.Listen, name: null, ListenRequest.Build(session.NextId(), uris), ct);
                 before?.Dispose();
                 before = exchange;
                 try
@@ -195,7 +248,7 @@ internal sealed class InstanceWatch
                     await ReadAsync(session, exchange, turn.Token);
                     return;
                 }
-                catch (OperationCanceledException) when (changed.IsCancellationRequested && !_stop.IsCancellationRequested)
+                catch (OperationCanceledException) when (changed.IsCancellationRequested && !ct.IsCancellationRequested)
                 {
                     // Listen anew, for what is wanted now.
                 }
@@ -206,27 +259,6 @@ internal sealed class InstanceWatch
             before?.Dispose();
         }
     }
-
-    private static ReadOnlyMemory<byte> ListenBody(long id, string[] uris) => RpcBody.Build(id, Methods.Listen, json =>
-    {
-        json.WriteStartObject("notifications"u8);
-        json.WriteBoolean("toolsListChanged"u8, true);
-        json.WriteBoolean("promptsListChanged"u8, true);
-        json.WriteBoolean("resourcesListChanged"u8, true);
-        if (uris.Length > 0)
-        {
-            json.WriteStartArray("resourceSubscriptions"u8);
-            foreach (var uri in uris)
-            {
-                json.WriteStringValue(uri);
-            }
-
-            json.WriteEndArray();
-        }
-
-        json.WriteEndObject();
-        RpcBody.WriteModernMeta(json);
-    });
 
     private async Task ReadAsync(UpstreamSession session, UpstreamExchange stream, CancellationToken ct)
     {
@@ -331,23 +363,15 @@ internal sealed class InstanceWatch
         }
     }
 
-    private async Task PauseAsync(TimeSpan wait)
+    private async Task PauseAsync(TimeSpan wait, CancellationToken ct)
     {
         try
         {
-            await Task.Delay(wait, _time, _stop.Token);
+            await Task.Delay(wait, _time, ct);
         }
         catch (OperationCanceledException)
         {
-            // Nobody listens any more.
-        }
-    }
-
-    private async Task CloseAsync(UpstreamSession? session)
-    {
-        if (session is not null && _owns)
-        {
-            await _upstream.CloseAsync(session, CancellationToken.None);
+            // Nobody listens any more, or it is listened to anew at once.
         }
     }
 }

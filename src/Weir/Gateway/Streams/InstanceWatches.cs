@@ -49,6 +49,18 @@ internal sealed class InstanceWatches(
 
     public bool IsWatched(Guid instance) => _watches.Keys.Any(k => k.Instance == instance);
 
+    /// <summary>The servers that are listened to.</summary>
+    public IEnumerable<Guid> Instances => _watches.Keys.Select(k => k.Instance).Distinct();
+
+    /// <summary>The instance was restarted or updated: whoever listens to it listens anew, where it is now.</summary>
+    public void Reset(UpstreamTarget target)
+    {
+        foreach (var watch in _watches.Where(w => w.Key.Instance == target.InstanceId).Select(w => w.Value))
+        {
+            watch.Reset(target);
+        }
+    }
+
     /// <param name="affinity">The caller's own session where the instance shares none; else empty.</param>
     /// <param name="uri">Null listens for changed lists only.</param>
     public Subscription Subscribe(UpstreamTarget target, string affinity, ClientCapabilities offered, string? uri, Action updated)
@@ -56,11 +68,9 @@ internal sealed class InstanceWatches(
         while (true)
         {
             var key = (target.InstanceId, affinity, offered.Json);
-            var watch = _watches.GetOrAdd(key, _ => new InstanceWatch(target, Open, owns: affinity.Length == 0, upstream, listChanged, time, logger));
-            Task<UpstreamSession> Open(CancellationToken ct) => affinity.Length > 0
-                ? sessions.GetAsync(target, affinity, offered, ct, isUse: false).AsTask()
-                : upstream.OpenAsync(target, ClientCapabilities.None, ct);
-
+            var watch = _watches.GetOrAdd(key, _ => new InstanceWatch(
+                target, new WatchedSession(upstream, sessions, affinity, offered), upstream, listChanged, time, logger));
+            watch.Reset(target);
             var subscription = new Subscription(target.InstanceId, uri, updated, left =>
             {
                 if (watch.Remove(left))

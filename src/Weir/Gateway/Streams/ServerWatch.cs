@@ -22,7 +22,7 @@ internal sealed class ServerWatch(InstanceWatches watches, GatewayQueries querie
             var key = row.NodeId is { } node ? nodeKey(node) : null;
             if (row.Share != "session" && Uri.TryCreate(row.EndpointUrl, UriKind.Absolute, out var endpoint) && (row.NodeId is null || key is not null))
             {
-                targets.Add(new UpstreamTarget(row.InstanceId, row.InstanceName, endpoint, key));
+                targets.Add(new UpstreamTarget(row.InstanceId, row.InstanceName, endpoint, key) { Resets = row.Resets });
             }
         }
 

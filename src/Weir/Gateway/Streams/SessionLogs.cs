@@ -20,14 +20,20 @@ internal static class SessionLogs
         session.LogLevel = level;
         var id = session.NextId();
         var body = RpcBody.Build(id, Methods.SetLevel, json => json.WriteString("level"u8, level));
-        using var exchange = await upstream.PostAsync(session, Methods.SetLevel, name: null, body, ct);
-        await foreach (var message in exchange.ReadAsync(id, ct))
+        try
         {
-            if (message.Outline.Kind == MessageKind.Response)
+            using var exchange = await upstream.PostAsync(session, Methods.SetLevel, name: null, body, ct);
+            await foreach (var message in exchange.ReadAsync(id, ct))
             {
-                // A refusal leaves the server as talkative as it was.
-                return;
+                if (message.Outline.Kind == MessageKind.Response)
+                {
+                    return;
+                }
             }
+        }
+        catch (UpstreamException e) when (e.Failure == UpstreamFailure.Nonsense)
+        {
+            // A refusal, however it is said, leaves the server as talkative as it was.
         }
     }
 }

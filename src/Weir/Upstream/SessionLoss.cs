@@ -1,0 +1,71 @@
+using System.Buffers.Text;
+using System.Text.Json;
+using Weir.Mcp;
+
+namespace Weir.Upstream;
+
+/// <summary>
+/// How a server says that it does not know a session any more. The protocol wants 404; servers also answer 400, 401 or 410, or an error with
+/// the code -32000 or -32001. Any other error is one of the request, and the session stays.
+/// </summary>
+internal static class SessionLoss
+{
+    private const int ServerError = -32000;
+    private const int SessionNotFound = -32001;
+
+    /// <summary>
+    /// What the status of an answer says of the session that its request carried; null: nothing. A 400 whose body answers this very request
+    /// is judged by its body, like a success.
+    /// </summary>
+    /// <param name="request">The request's body.</param>
+    public static async Task<UpstreamException?> OfAsync(
+        UpstreamSession session, UpstreamExchange exchange, ReadOnlyMemory<byte> request, CancellationToken ct)
+    {
+        var isLost = (session.CarriesId, session.Target.IsNode, exchange.Status) switch
+        {
+            // A node refuses a key that it had before it registered anew. What its servers answer is never a status.
+            (_, true, 401 or 403) => true,
+            (true, _, 404) => true,
+            (true, false, 401 or 410) => true,
+            (true, false, 400) => !await AnswersAsync(exchange, request, ct),
+            _ => false,
+        };
+        return isLost ? Lost(exchange.Status, isRefused: true) : null;
+    }
+
+    /// <summary>Whether this response, though it came as an answer to the request, says that its session is lost.</summary>
+    public static bool IsSaidBy(UpstreamMessage message, UpstreamSession session) =>
+        session.CarriesId && !session.Target.IsNode && message.Outline.Kind == MessageKind.Response
+        && message.Outline.Error.Exists && message.Outline.ErrorCode is ServerError or SessionNotFound;
+
+    /// <param name="isRefused">See <see cref="UpstreamException.IsNotCarriedOut"/>.</param>
+    public static UpstreamException Lost(int status, bool isRefused) =>
+        new(UpstreamFailure.SessionLost, $"The server answered {status} to a request of its session.")
+        {
+            Cause = status == 401 ? FailureCause.Unauthorized : FailureCause.SessionLost,
+            IsNotCarriedOut = isRefused,
+        };
+
+    private static async Task<bool> AnswersAsync(UpstreamExchange exchange, ReadOnlyMemory<byte> request, CancellationToken ct)
+    {
+        if (!exchange.IsJson)
+        {
+            return false;
+        }
+
+        var body = await exchange.ReadBodyAsync(ct);
+        try
+        {
+            var answer = Outline.Read(body.Span);
+            var asked = Outline.Read(request.Span);
+            return answer.Kind == MessageKind.Response && !answer.IsMalformedError && answer.ErrorCode != RpcCodes.InvalidRequest
+                && answer.Id.Exists && asked.Id.Exists
+                && Utf8Parser.TryParse(answer.Id.Of(body.Span), out long answered, out var used) && used == answer.Id.Length
+                && Utf8Parser.TryParse(asked.Id.Of(request.Span), out long id, out _) && answered == id;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return false;
+        }
+    }
+}
