@@ -43,6 +43,8 @@ rollback to s;
 -- A member who owns each agent that is there
 delete from workspace_members where agent_id = pg_temp.id('boss');
 select is(pg_temp.outcome('mia', $$select add_workspace_member({home}, user_id => {mel})$$), 'ok', 'a member brings in others where all agents are their own');
+select is(pg_temp.be('writer:mia', $$insert into workspace_members (organization_id, workspace_id, agent_id) values ({a}, {home}, {boss}) returning workspace_id$$), '42501',
+  'F09_and_no_agent_of_another_s');
 rollback to s;
 delete from workspace_members where agent_id is not null and workspace_id = pg_temp.id('home');
 select is(pg_temp.outcome('mia', $$select add_workspace_member({home}, user_id => {mel})$$), 'ok', 'and where there are none');
