@@ -4,13 +4,19 @@ using Weir.Postgres;
 namespace Weir.Isolation.Attack;
 
 /// <summary>
-/// What somebody does in their own organization, where row-level security shows them nearly everything: values that would be gigabytes as text, a
-/// colleague brought to another's agent, and the columns of the catalog that hold commands and tokens.
+/// What somebody does in their own organization, where row-level security shows them nearly everything: values that would be gigabytes as
+/// text, rules that cost every call, a colleague brought to another's agent, and the catalog's columns with commands and tokens.
 /// </summary>
 internal sealed partial class InsiderAttack(Rehearsal database, Tenant attacker, Ledger ledger, CancellationToken ct)
 {
     /// <summary>A kilobyte in the database, and 13 MB as text.</summary>
     private static readonly string Expanding = $$"""{"x":[{{string.Join(',', Enumerable.Repeat("1e131000", 100))}}]}""";
+
+    /// <summary>Five kilobytes, each rule of which a call would compile and match.</summary>
+    private static readonly string Costly =
+        """{"tools":{"probe":{"args":{"""
+        + string.Join(',', Enumerable.Range(0, 60).Select(n => $$""" "a{{n}}":{"matches":"\\w{99}\\w{99}x{{n}}"}"""))
+        + "}}}}";
 
     private static readonly string[] Commands = ["env", "args", "package", "bin"];
 
@@ -22,6 +28,11 @@ internal sealed partial class InsiderAttack(Rehearsal database, Tenant attacker,
             {
                 await ExpandAsync(function, parameter);
             }
+        }
+
+        if (surface.Functions.FirstOrDefault(f => f.Name == "public.grant_mcp_access") is { } grant)
+        {
+            await GrantAsync(grant);
         }
 
         if (surface.Functions.FirstOrDefault(f => f.Name == "public.add_workspace_member") is { } add)
@@ -49,13 +60,25 @@ internal sealed partial class InsiderAttack(Rehearsal database, Tenant attacker,
         }
     }
 
+    private async Task GrantAsync(Function grant)
+    {
+        var attempt = await TryAsync(attacker.Owner, grant, new Dictionary<string, string?>(StringComparer.Ordinal)
+        {
+            ["agent_id"] = attacker.Ids["agent"], ["mcp_server_instance_id"] = attacker.Ids["server"], ["permissions"] = Costly,
+        });
+        if (IsAccepted(attempt))
+        {
+            ledger.Find("attack-cost", grant.Object, "a grant may have rules that cost each call, and with it everybody's admission, tens of milliseconds");
+        }
+    }
+
     private async Task BringInAsync(Function add)
     {
         var attempt = await TryAsync(attacker.Member, add, new Dictionary<string, string?>(StringComparer.Ordinal)
         {
             ["workspace_id"] = attacker.Ids["workspace"], ["user_id"] = attacker.NewcomerId.ToString(),
         });
-        if (attempt.Rows is [var answer] && !answer.StartsWith("""{"error":""", StringComparison.Ordinal))
+        if (IsAccepted(attempt))
         {
             ledger.Find("attack-agent", add.Object, "a member brings somebody into a workspace with an agent that is not the member's");
         }
@@ -75,6 +98,8 @@ internal sealed partial class InsiderAttack(Rehearsal database, Tenant attacker,
             }
         }
     }
+
+    private static bool IsAccepted(Attempt attempt) => attempt.Rows is [var answer] && !answer.StartsWith("""{"error":""", StringComparison.Ordinal);
 
     private Task<Attempt> TryAsync(Actor actor, Function function, IReadOnlyDictionary<string, string?> values)
     {

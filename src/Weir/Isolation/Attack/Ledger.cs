@@ -19,6 +19,8 @@ internal sealed class Ledger
         ["attack-weir"] = ("What is in the schema weir has no name for an API role.", "Revoke usage on the schema weir, and what was granted on {0}."),
         ["attack-value"] = ("No published function looks at a jsonb value before it has bounded its size, its depth and its numbers.",
             "Put back weir.bounds_error, and its call in the function behind {0} before anything else is done with the value."),
+        ["attack-cost"] = ("A grant whose rules cost a call more than the maximum is refused when it is made.",
+            "Put weir.max_cost, weir.permissions_error and the functions that it asks back as migrated."),
         ["attack-agent"] = ("A person is brought to an agent by an admin, or by who owns each agent of the workspace.",
             "Put back weir.may_add_to_workspace, weir.may_manage_agents_of, and the policy for inserts into workspace_members."),
         ["attack-catalog"] = ("API roles read of a catalog entry what describes it, and no command, argument or variable.",
