@@ -73,6 +73,7 @@ internal sealed class NodeApp
         _launcher = new Launcher(groups, options.Limits, time);
         var context = new ServerContext(
             options.DataDirectory,
+            new InstanceDirectories(options.DataDirectory, time),
             problem,
             options.NodeProgram,
             new PackageStore(options.DataDirectory, options.NpmProgram, options.InstallTimeout, time),

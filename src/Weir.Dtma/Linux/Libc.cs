@@ -7,9 +7,18 @@ internal static partial class Libc
 {
     public const int SigKill = 9;
     public const int SigTerm = 15;
-    private const int ReadOnlyDirectory = 0x10000; // O_RDONLY | O_DIRECTORY
+
+    /// <summary>Two flags of <c>open</c> have other values on ARM.</summary>
+    private static readonly bool IsArm = RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm;
+    private static readonly int ReadOnlyDirectory = (IsArm ? 0x4000 : 0x10000) | 0x80000; // O_RDONLY | O_DIRECTORY | O_CLOEXEC
 
     public static bool IsRoot => geteuid() == 0;
+
+    /// <summary><c>O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK</c></summary>
+    public static int OpenDirectoryFlags { get; } = ReadOnlyDirectory | (IsArm ? 0x8000 : 0x20000) | 0x800;
+
+    /// <summary><c>O_PATH | O_NOFOLLOW | O_CLOEXEC</c></summary>
+    public static int OpenPathFlags { get; } = 0x200000 | (IsArm ? 0x8000 : 0x20000) | 0x80000;
 
     /// <summary>True while any process of the group is left, a zombie too.</summary>
     public static bool GroupExists(int group) => kill(-group, 0) == 0;
@@ -17,14 +26,6 @@ internal static partial class Libc
     public static void SignalGroup(int group, int signal) => _ = kill(-group, signal);
 
     public static void Signal(int process, int signal) => _ = kill(process, signal);
-
-    public static void ChangeOwner(string path, uint uid)
-    {
-        if (lchown(path, uid, uid) != 0)
-        {
-            throw new IOException($"The owner of {path} cannot be changed to {uid}: error {Marshal.GetLastPInvokeError()}.");
-        }
-    }
 
     /// <summary>A rename is durable when its directory is synced.</summary>
     public static void SyncDirectory(string path)
@@ -46,10 +47,6 @@ internal static partial class Libc
     [LibraryImport("libc", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int kill(int process, int signal);
-
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static partial int lchown(string path, uint owner, uint group);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -29,6 +29,7 @@ internal sealed record SupervisionOptions
 /// <summary>What all instances of a node share.</summary>
 internal sealed record ServerContext(
     string DataDirectory,
+    InstanceDirectories Directories,
     string? Problem,
     string NodeProgram,
     PackageStore Packages,

@@ -117,7 +117,7 @@ internal sealed class ServerInstance
         var directory = await _context.Packages.EnsureAsync(package!, _stop.Token);
         var script = PackageBin.Resolve(directory, package!, _spec.Bin);
         var uid = _context.Uids?.For(_spec.OrganizationId);
-        var home = InstanceDirectory.Prepare(_context.DataDirectory, _id, uid);
+        var home = await PrepareDirectoryAsync(uid);
         string Fill(string text) => text.Replace(NodeContract.InstanceDirPlaceholder, home, StringComparison.Ordinal);
 
         var environment = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -133,6 +133,18 @@ internal sealed class ServerInstance
         environment["LANG"] = "C.UTF-8";
         environment.TryAdd("NODE_ENV", "production");
         return new LaunchSpec(_context.NodeProgram, [script, .. _spec.Args.Select(Fill)], home, environment, uid);
+    }
+
+    private async Task<string> PrepareDirectoryAsync(uint? uid)
+    {
+        try
+        {
+            return await _context.Directories.PrepareAsync(_id, uid);
+        }
+        catch (IOException e)
+        {
+            throw new InstanceFailure(NodeErrors.StartFailed, $"The instance's directory could not be prepared: {e.Message}");
+        }
     }
 
     private async Task<InstanceFailure> RunSharedAsync(Func<ServerMessageHandler, ChildConnection> start)

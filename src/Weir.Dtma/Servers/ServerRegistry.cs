@@ -123,7 +123,10 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
         }
     }
 
-    /// <summary>Ends it and removes all that it has on this node. Throws, and keeps it, when it could not be ended.</summary>
+    /// <summary>
+    /// Ends it and removes all that it has on this node. Throws, and keeps it, when it could not be ended or its directory is not removed yet: the
+    /// next attempt goes on from there.
+    /// </summary>
     public async Task DeleteAsync(Guid id)
     {
         var entry = Find(id);
@@ -136,11 +139,13 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
                 throw new NodeException(500, NodeErrors.StopFailed, "The server's processes could not be ended.");
             }
 
+            var spec = entry.Stored.Spec;
+            NeverStartAgain(entry);
+            SweepUser(spec.OrganizationId);
+            await RemoveDirectoryAsync(id, spec.OrganizationId);
+            entry.Log.Delete();
             store.Delete(id);
             _entries.TryRemove(id, out _);
-            InstanceDirectory.Delete(context.DataDirectory, id);
-            entry.Log.Delete();
-            SweepUser(entry.Stored.Spec.OrganizationId);
         }
         finally
         {
@@ -148,6 +153,32 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
         }
 
         Changed?.Invoke();
+    }
+
+    /// <summary>So that a node which is restarted before its directory is removed does not start it.</summary>
+    private void NeverStartAgain(ServerEntry entry)
+    {
+        try
+        {
+            var stored = entry.Stored;
+            entry.Renew(stored with { Spec = stored.Spec with { Desired = Desired.Stopped }, State = ServerStates.Stopped });
+        }
+        catch (IOException e)
+        {
+            context.Log.LogError(e, "The state of instance {Id} is not on disk; it is deleted all the same.", entry.Stored.Id);
+        }
+    }
+
+    private async Task RemoveDirectoryAsync(Guid id, Guid organization)
+    {
+        try
+        {
+            await context.Directories.DeleteAsync(id, organization);
+        }
+        catch (IOException e)
+        {
+            throw new NodeException(500, NodeErrors.RemovalIncomplete, $"The instance's directory is not removed yet: {e.Message}");
+        }
     }
 
     /// <summary>Ends all children; what should run stays written down.</summary>

@@ -11,8 +11,9 @@ internal static class NodeContract
     /// <summary>
     /// Rises with every change that the other side can notice; never falls.
     /// 1: 2026-11-22: desired state by PUT, process runtime, share instance and session, heartbeat.
+    /// 2: 2026-11-30: removal_incomplete.
     /// </summary>
-    public const int CapabilityVersion = 1;
+    public const int CapabilityVersion = 2;
 
     /// <summary>The oldest version of the other side that this one still serves.</summary>
     public const int OldestCapability = 1;
@@ -127,6 +128,7 @@ internal static class NodeErrors
     public const string NodeRestarted = "node_restarted";
     public const string NodeStopped = "node_stopped";
     public const string StopFailed = "stop_failed";
+    public const string RemovalIncomplete = "removal_incomplete";
 }
 
 [JsonSourceGenerationOptions(

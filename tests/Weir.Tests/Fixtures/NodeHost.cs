@@ -16,7 +16,7 @@ namespace Weir.Tests.Fixtures;
 internal sealed class NodeHost : IAsyncDisposable
 {
     public const string Version = "2026.8.31";
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private readonly List<string> _stderr = [];
 
     private NodeHost(string data, Process process)

@@ -1,6 +1,7 @@
 // An MCP server over stdio for the tests: raw JSON-RPC, so that it can misbehave. Arguments switch its vices on.
-import { spawn } from 'node:child_process';
-import { appendFileSync, readFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { appendFileSync, chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 
 const vices = new Set(process.argv.slice(2));
@@ -35,6 +36,26 @@ const tools = {
     pid: process.pid, uid: process.getuid(), gid: process.getgid(), groups: process.getgroups(), cwd: process.cwd(),
     status: readFileSync('/proc/self/status', 'utf8'), limits: readFileSync('/proc/self/limits', 'utf8'), stat: readFileSync('/proc/self/stat', 'utf8'),
   }),
+  // What a removal meets: more levels than a path can name, no permission, no UTF-8, links, pipes, sockets, read-only files.
+  litter: (id, args) => {
+    const home = process.cwd();
+    for (let i = 0; i < args.levels; i++) {
+      mkdirSync('a-level-of-a-deep-tree');
+      process.chdir('a-level-of-a-deep-tree');
+    }
+    writeFileSync('bottom', 'x');
+    process.chdir(home);
+    mkdirSync('closed/inside', { recursive: true });
+    writeFileSync('closed/inside/file', 'x', { mode: 0o400 });
+    chmodSync('closed/inside', 0);
+    chmodSync('closed', 0);
+    mkdirSync(Buffer.from([0xff, 0xfe, 0x0a]));
+    writeFileSync(Buffer.from([0xff, 0x2e, 0x80]), 'x');
+    symlinkSync(args.target, 'link');
+    symlinkSync('/nowhere', 'dangling');
+    execFileSync('mkfifo', ['pipe']);
+    createServer().listen('socket', () => { if (args.close) chmodSync(home, 0); text(id, 'done'); });
+  },
   read: (id, args) => { try { text(id, readFileSync(args.path, 'utf8')); } catch (e) { text(id, e.code); } },
   // A grandchild that shares nothing with its parent but the user, and a plain one that keeps the parent's output open.
   escape: (id) => text(id, String(spawn('sleep', ['600'], { detached: true, stdio: 'ignore' }).pid)),
