@@ -80,6 +80,7 @@ internal sealed class NodeApp
             _launcher,
             uids,
             options.Bridge,
+            new OrganizationBudgets(options.Bridge.OrganizationBytes),
             options.Supervision,
             Backoff.Chance,
             time,

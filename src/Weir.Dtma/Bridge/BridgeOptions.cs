@@ -27,6 +27,23 @@ internal sealed record BridgeOptions
     /// <summary>Calls that one child may have in flight. Default 1024.</summary>
     public int CallsInFlight { get; init; } = 1024;
 
+    /// <summary>Bytes that may wait for the caller of one call: messages before the response, and the response. Default 32 MiB.</summary>
+    public long CallBytes { get; init; } = 2 * MessageLimit;
+
+    /// <summary>Bytes that may wait for one session's stream, or for a client that has none open. Default 20 MiB.</summary>
+    public long SessionBytes { get; init; } = MessageLimit + (4 * 1024 * 1024);
+
+    /// <summary>Bytes that may wait for one child to read them. Default 32 MiB.</summary>
+    public long OutgoingBytes { get; init; } = 2 * MessageLimit;
+
+    /// <summary>Bytes of resource subscriptions at one shared child. Default 4 MiB.</summary>
+    public long SubscriptionBytes { get; init; } = 4 * 1024 * 1024;
+
+    /// <summary>Bytes that may wait for one organization's instances together; one instance may have half of it. Default 256 MiB.</summary>
+    public long OrganizationBytes { get; init; } = 256 * 1024 * 1024;
+
+    public long InstanceBytes => OrganizationBytes / 2;
+
     /// <summary>How long a child may take after its input closed, and again after SIGTERM. Default 2 s.</summary>
     public TimeSpan EndGrace { get; init; } = TimeSpan.FromSeconds(2);
 }

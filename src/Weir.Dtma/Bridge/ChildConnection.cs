@@ -1,7 +1,6 @@
 using System.Buffers.Text;
 using System.Collections.Concurrent;
 using System.Text;
-using System.Threading.Channels;
 using Weir.Dtma.Processes;
 using Weir.Dtma.State;
 
@@ -16,7 +15,7 @@ internal delegate void ServerMessageHandler(ChildConnection child, Envelope enve
 /// </summary>
 internal sealed class ChildConnection
 {
-    private const long OutgoingLimit = 64 * 1024 * 1024;
+    private const string TooLong = "A message of more than 16 MiB";
     private const int LogLineLimit = 8 * 1024;
     private const int SmallMessage = 64 * 1024;
     private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(2);
@@ -28,18 +27,23 @@ internal sealed class ChildConnection
     private readonly TimeProvider _time;
     private readonly ServerMessageHandler _onServerMessage;
     private readonly ConcurrentDictionary<long, PendingCall> _calls = new();
-    private readonly Channel<byte[]> _outgoing = Channel.CreateUnbounded<byte[]>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly ByteBudget _budget;
+    private readonly MessageQueue _outgoing;
     private readonly ITimer _sweep;
     private readonly TaskCompletionSource _closedSource = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _endLock = new();
     private readonly Task _read;
     private Task<bool>? _end;
-    private long _outgoingBytes;
     private long _lastId;
     private volatile bool _closed;
+    private bool _skipsForBudget;
 
-    public ChildConnection(ChildProcess process, InstanceLog log, BridgeOptions options, TimeProvider time, ServerMessageHandler onServerMessage)
+    /// <param name="budget">The instance's: everything that waits for the child or because of it counts there.</param>
+    public ChildConnection(
+        ChildProcess process, InstanceLog log, BridgeOptions options, ByteBudget budget, TimeProvider time, ServerMessageHandler onServerMessage)
     {
+        _budget = budget;
+        _outgoing = new MessageQueue(new ByteBudget(options.OutgoingBytes, budget));
         _process = process;
         _log = log;
         _options = options;
@@ -47,7 +51,7 @@ internal sealed class ChildConnection
         _onServerMessage = onServerMessage;
         _sweep = time.CreateTimer(_ => EndOverdueCalls(), null, SweepEvery, SweepEvery);
         // From here on others call in.
-        _ = LineReader.ReadAsync(process.Error, LogLineLimit, (line, _) => log.Write("stderr", Encoding.UTF8.GetString(line).TrimEnd('\r')));
+        _ = LineReader.ReadAsync(process.Error, LogLineLimit, OnErrorLine);
         _ = WriteAsync();
         _read = ReadAsync();
         _ = EndWithProcessAsync();
@@ -94,16 +98,7 @@ internal sealed class ChildConnection
         Send(Splice.Replace(message, envelope.RequestId, Splice.Number(call.ChildId)));
 
     /// <summary>False when the child has fallen so far behind that nothing more is kept for it.</summary>
-    public bool Send(byte[] message)
-    {
-        if (Interlocked.Add(ref _outgoingBytes, message.Length) > OutgoingLimit)
-        {
-            Interlocked.Add(ref _outgoingBytes, -message.Length);
-            return false;
-        }
-
-        return _outgoing.Writer.TryWrite(message);
-    }
+    public bool Send(byte[] message) => _outgoing.Offer(message) == Offered.Taken;
 
     /// <summary>False when the child could not be ended. To call it again is to wait for the same end.</summary>
     public Task<bool> EndAsync()
@@ -117,7 +112,7 @@ internal sealed class ChildConnection
     private async Task<bool> EndOnceAsync()
     {
         // Its stdin closes when the writer is idle or stuck alike: what is queued now has nobody to wait for it.
-        _outgoing.Writer.TryComplete();
+        _outgoing.Complete();
         var gone = await _process.EndAsync(_options.EndGrace);
         Close();
         return gone;
@@ -135,7 +130,10 @@ internal sealed class ChildConnection
 
     private PendingCall Register(byte[] clientId, byte[]? token, Action<PendingCall>? completed)
     {
-        var call = new PendingCall(clientId, token, _time.GetTimestamp()) { ChildId = Interlocked.Increment(ref _lastId), Completed = completed };
+        var call = new PendingCall(clientId, token, _time.GetTimestamp(), new ByteBudget(_options.CallBytes, _budget))
+        {
+            ChildId = Interlocked.Increment(ref _lastId), Completed = completed, Overflowed = EndFlooded,
+        };
         _calls[call.ChildId] = call;
         return call;
     }
@@ -159,12 +157,19 @@ internal sealed class ChildConnection
         call.Finish(JsonRpc.Error(call.ClientId, JsonRpc.InternalError, message, mark));
     }
 
+    /// <summary>Of what a child says in one call, no more is kept than its caller reads: the flood ends the call, and nothing else.</summary>
+    private void EndFlooded(PendingCall call)
+    {
+        Send(JsonRpc.Notification("notifications/cancelled", $$"""{"requestId":{{call.ChildId}},"reason":"overflow"}"""));
+        Fail(call, JsonRpc.TooMuchWaits, "overflow");
+    }
+
     private async Task WriteAsync()
     {
         var buffer = new byte[1024];
         try
         {
-            await foreach (var message in _outgoing.Reader.ReadAllAsync())
+            while (await _outgoing.NextAsync(CancellationToken.None) is { } message)
             {
                 // One write for message and line break: most messages are small, and a write is a system call.
                 var length = message.Length + 1;
@@ -173,18 +178,21 @@ internal sealed class ChildConnection
                 line[message.Length] = (byte)'\n';
                 await _process.Input.WriteAsync(line.AsMemory(0, length));
                 buffer = length <= SmallMessage ? line : buffer;
-                Interlocked.Add(ref _outgoingBytes, -message.Length);
             }
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
-            _outgoing.Writer.TryComplete(); // The child reads no more; the end of its output says the rest.
+            // The child reads no more; the end of its output says the rest.
+        }
+        finally
+        {
+            _outgoing.Clear();
         }
     }
 
     private async Task ReadAsync()
     {
-        await LineReader.ReadAsync(_process.Output, BridgeOptions.MessageLimit, OnLine);
+        await LineReader.ReadAsync(_process.Output, BridgeOptions.MessageLimit, OnLine, _budget);
         Close();
         _closedSource.TrySetResult();
     }
@@ -193,15 +201,29 @@ internal sealed class ChildConnection
     {
         _closed = true;
         _sweep.Dispose();
-        _outgoing.Writer.TryComplete();
+        _outgoing.Complete();
         foreach (var call in _calls.Values)
         {
             Fail(call, "The server ended before it answered.", "upstream_closed");
         }
     }
 
-    private void OnLine(Span<byte> line, bool isWhole)
+    private void OnErrorLine(Span<byte> line, LinePart part)
     {
+        if (part != LinePart.Tail)
+        {
+            _log.Write("stderr", Encoding.UTF8.GetString(line).TrimEnd('\r'));
+        }
+    }
+
+    private void OnLine(Span<byte> line, LinePart part)
+    {
+        if (part != LinePart.Whole)
+        {
+            OnLongLine(line, part);
+            return;
+        }
+
         // Inside of a message only spaces mean as little as a carriage return, and event streams take them.
         line.Replace((byte)'\r', (byte)' ');
         var message = line.Trim((byte)' ');
@@ -210,15 +232,24 @@ internal sealed class ChildConnection
             return;
         }
 
-        if (!isWhole)
+        if (Envelope.TryParse(message, out var envelope, out _))
         {
-            OnTooLong();
+            OnMessage(envelope, message);
         }
-        else if (!Envelope.TryParse(message, out var envelope, out _))
+        else
         {
-            _log.Write("stdout", Encoding.UTF8.GetString(message[..Math.Min(message.Length, LogLineLimit)]));
+            var rest = OddLine.Read(message, OnMessage);
+            var text = message[(rest ?? ..0)];
+            if (!text.IsEmpty)
+            {
+                _log.Write("stdout", Encoding.UTF8.GetString(text[..Math.Min(text.Length, LogLineLimit)]));
+            }
         }
-        else if (envelope.Kind == MessageKind.Response)
+    }
+
+    private void OnMessage(in Envelope envelope, Span<byte> message)
+    {
+        if (envelope.Kind == MessageKind.Response)
         {
             OnResponse(envelope, message);
         }
@@ -252,13 +283,20 @@ internal sealed class ChildConnection
         }
     }
 
-    /// <summary>Whose answer it was stands in the part that is skipped; where only one call waits, it is known all the same.</summary>
-    private void OnTooLong()
+    /// <summary>The call whose answer is too long gets an error: the one that is named at an end of the line, or the only one that waits.</summary>
+    private void OnLongLine(ReadOnlySpan<byte> line, LinePart part)
     {
-        _log.Write("node", $"A message of more than {BridgeOptions.MessageLimit >> 20} MiB was dropped.");
-        if (_calls.Values.ToArray() is [var only])
+        if (part == LinePart.Head)
         {
-            Fail(only, $"The server answered with more than {BridgeOptions.MessageLimit >> 20} MiB.", "too_large");
+            _skipsForBudget = line.Length < BridgeOptions.MessageLimit;
+            _log.Write("node", _skipsForBudget ? "A long message was dropped: too much waits for this instance's clients." : $"{TooLong} was dropped.");
+        }
+
+        var id = part == LinePart.Head ? LongLine.IdInHead(line) : LongLine.IdInTail(line);
+        var call = id is { } known ? _calls.GetValueOrDefault(known) : part == LinePart.Head && _calls.Values.ToArray() is [var only] ? only : null;
+        if (call is not null)
+        {
+            Fail(call, _skipsForBudget ? JsonRpc.TooMuchWaits : $"{TooLong} was the server's answer.", _skipsForBudget ? "overflow" : "too_large");
         }
     }
 

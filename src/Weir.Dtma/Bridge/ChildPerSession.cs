@@ -22,14 +22,17 @@ internal sealed class ChildPerSession : ISessionHost
 
     /// <param name="onStart">Told the outcome of each start: null is success.</param>
     public ChildPerSession(
-        Func<ServerMessageHandler, ChildConnection> start, BridgeOptions options, TimeProvider time, Action<InstanceFailure?> onStart)
+        Func<ServerMessageHandler, ChildConnection> start, BridgeOptions options, ByteBudget budget, TimeProvider time, Action<InstanceFailure?> onStart)
     {
+        Budget = budget;
         _start = start;
         _options = options;
         _time = time;
         _onStart = onStart;
         _sessions = new SessionTable(options.SessionIdle, time, Close);
     }
+
+    public ByteBudget Budget { get; }
 
     /// <summary>Starts a child for nobody, shakes hands with it and ends it.</summary>
     public async Task ProbeAsync(CancellationToken cancellation)
@@ -62,7 +65,7 @@ internal sealed class ChildPerSession : ISessionHost
     {
         if (_sessions.Remove(session))
         {
-            session.CloseStream();
+            session.End();
             End(session.Child);
         }
     }
@@ -110,7 +113,7 @@ internal sealed class ChildPerSession : ISessionHost
             {
                 Session? session = null;
                 var child = _start((c, e, m) => OnServerMessage(session, c, e, m));
-                session = new Session(SessionTable.NewId(), child, _time);
+                session = new Session(SessionTable.NewId(), child, new ByteBudget(_options.SessionBytes, Budget), _time);
                 _ = CloseWithChildAsync(session);
                 return session;
             }
@@ -150,6 +153,13 @@ internal sealed class ChildPerSession : ISessionHost
             _onStart(new InstanceFailure(Weir.Nodes.NodeErrors.ChildExited, "A session's server ended before it answered initialize."));
             End(child);
             return new Opened(null, response, StatusCodes.Status503ServiceUnavailable);
+        }
+
+        if (response.Length > Handshake.ResultLimit)
+        {
+            End(child);
+            var tooLong = $"The server's answer to initialize is longer than {Handshake.ResultLimit >> 10} KiB.";
+            return new Opened(null, Refusal(envelope, message, tooLong, "too_large"));
         }
 
         if (Envelope.TryParse(response, out var answer, out _) && answer.IsError)
@@ -201,7 +211,7 @@ internal sealed class ChildPerSession : ISessionHost
     {
         await session.Child.Closed;
         _sessions.Remove(session);
-        session.CloseStream();
+        session.End();
         End(session.Child);
         await session.Child.Exited;
         Interlocked.Decrement(ref _children);

@@ -16,6 +16,12 @@ internal enum MessageKind
 /// </summary>
 internal readonly struct Envelope
 {
+    /// <summary>An id or a token is kept for as long as its call; longer ones are no message.</summary>
+    private const int LongestId = 4096;
+
+    /// <summary>A method's name is quoted in answers.</summary>
+    private const int LongestMethod = 256;
+
     public MessageKind Kind { get; private init; }
 
     public string? Method { get; private init; }
@@ -71,7 +77,7 @@ internal readonly struct Envelope
         {
             if (!parts.TryTake(ref reader))
             {
-                problem = "A member of the message is there twice, or has the wrong type.";
+                problem = "A member of the message is there twice, has the wrong type, or is too long.";
                 return false;
             }
         }
@@ -140,7 +146,7 @@ internal readonly struct Envelope
             if (reader.ValueTextEquals("method"u8))
             {
                 reader.Read();
-                var first = Method is null && reader.TokenType == JsonTokenType.String;
+                var first = Method is null && reader.TokenType == JsonTokenType.String && reader.ValueSpan.Length <= LongestMethod;
                 Method = first ? reader.GetString() : null;
                 return first;
             }
@@ -235,7 +241,7 @@ internal readonly struct Envelope
             reader.Read();
             var first = !IsSet(target) && reader.TokenType is JsonTokenType.Number or JsonTokenType.String;
             target = Value(ref reader);
-            return first;
+            return first && target.End.Value - target.Start.Value <= LongestId;
         }
     }
 }

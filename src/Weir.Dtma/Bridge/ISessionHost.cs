@@ -7,6 +7,9 @@ internal readonly record struct Opened(Session? Session, byte[] Response, int Ht
 /// <summary>Who has which child. Two ways: all sessions share one, or each has its own.</summary>
 internal interface ISessionHost
 {
+    /// <summary>Of what waits for this instance.</summary>
+    ByteBudget Budget { get; }
+
     /// <param name="message">The client's initialize request, one line.</param>
     Task<Opened> OpenAsync(Envelope envelope, byte[] message, CancellationToken cancellation);
 

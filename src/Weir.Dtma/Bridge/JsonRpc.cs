@@ -15,6 +15,12 @@ internal static class JsonRpc
     /// <summary>What the official servers answer to a session that they do not know.</summary>
     public const int SessionNotFound = -32001;
 
+    /// <summary>Of the bridge's own messages: too small to be counted.</summary>
+    public const int SmallMessage = 1024;
+
+    /// <summary>The message of the error with the mark <c>overflow</c>.</summary>
+    public const string TooMuchWaits = "The server sent more than may wait for its client to read it.";
+
     /// <param name="id">The id's own bytes, quotes and all; empty becomes null.</param>
     /// <param name="weir">A mark in <c>data</c> that tells the bridge's own errors from the server's.</param>
     public static byte[] Error(ReadOnlySpan<byte> id, int code, string message, string? weir = null)

@@ -1,5 +1,4 @@
 using System.Buffers;
-using Weir.Input;
 
 namespace Weir.Dtma.Bridge;
 
@@ -23,34 +22,45 @@ internal static class McpEndpoint
         _ => MethodNotAllowedAsync(http),
     };
 
-    /// <summary>1 headers, 2 the message, 3 initialize opens a session, 4 everything else names one, 5 calls wait for their answer.</summary>
     private static async Task PostAsync(HttpContext http, ISessionHost host, TimeProvider time)
+    {
+        // The message itself is not kept while its call waits.
+        if (await ReceiveAsync(http, host) is { } call)
+        {
+            await WriteCallAsync(http, call, time);
+        }
+    }
+
+    /// <summary>1 headers, 2 the message, 3 initialize opens a session, 4 everything else names one, 5 a call waits for its answer: the others are answered.</summary>
+    private static async Task<PendingCall?> ReceiveAsync(HttpContext http, ISessionHost host)
     {
         // 1
         if (!http.Request.HasJsonContentType())
         {
             await RefuseAsync(http, 415, JsonRpc.InvalidRequest, "Content-Type must be application/json.");
-            return;
+            return null;
         }
 
         if (!Accepts(http, Json) || !Accepts(http, EventStream))
         {
             await RefuseAsync(http, 406, JsonRpc.InvalidRequest, "Accept must name application/json and text/event-stream.");
-            return;
+            return null;
         }
 
         // 2
-        if (await RequestBody.ReadAsync(http.Request, BridgeOptions.MessageLimit, http.RequestAborted) is not { } body)
+        using var body = new CountedBody(host.Budget);
+        if (await body.ReadAsync(http.Request, http.RequestAborted) is not { } message)
         {
-            await RefuseAsync(http, 413, JsonRpc.InvalidRequest, $"The body is larger than {BridgeOptions.MessageLimit} bytes.");
-            return;
+            await (body.IsTooLarge
+                ? RefuseAsync(http, 413, JsonRpc.InvalidRequest, $"The body is larger than {BridgeOptions.MessageLimit} bytes.")
+                : RefuseAsync(http, 503, JsonRpc.InternalError, "Too many bytes wait for this server instance.", "busy"));
+            return null;
         }
 
-        var message = body.ToArray();
         if (!Envelope.TryParse(message, out var envelope, out var problem))
         {
             await RefuseAsync(http, 400, problem.StartsWith("Not JSON", StringComparison.Ordinal) ? JsonRpc.ParseError : JsonRpc.InvalidRequest, problem);
-            return;
+            return null;
         }
 
         Splice.FlattenLineBreaks(message);
@@ -65,13 +75,13 @@ internal static class McpEndpoint
             }
 
             await WriteJsonAsync(http, opened.HttpStatus, opened.Response);
-            return;
+            return null;
         }
 
         // 4
         if (await FindSessionAsync(http, host) is not { } session)
         {
-            return;
+            return null;
         }
 
         session.Touch();
@@ -79,22 +89,23 @@ internal static class McpEndpoint
         {
             host.Take(session, envelope, message);
             http.Response.StatusCode = StatusCodes.Status202Accepted;
-            return;
+            return null;
         }
 
         // 5
         if (host.AnswerLocally(session, envelope, message) is { } answer)
         {
             await WriteJsonAsync(http, StatusCodes.Status200OK, answer);
+            return null;
         }
-        else if (session.Call(envelope, message) is { } call)
+
+        if (session.Call(envelope, message) is { } call)
         {
-            await WriteCallAsync(http, call, time);
+            return call;
         }
-        else
-        {
-            await RefuseAsync(http, 400, JsonRpc.InvalidRequest, "A request with this id is still in flight in this session.");
-        }
+
+        await RefuseAsync(http, 400, JsonRpc.InvalidRequest, "A request with this id is still in flight in this session.");
+        return null;
     }
 
     /// <summary>The response as one body if it is the first that comes; else a stream of what comes, which the response ends.</summary>
@@ -149,17 +160,20 @@ internal static class McpEndpoint
             await http.Response.Body.FlushAsync(http.RequestAborted);
             while (true)
             {
-                var waiting = stream.WaitToReadAsync(http.RequestAborted).AsTask();
+                var waiting = stream.Messages.NextAsync(http.RequestAborted).AsTask();
                 await KeepAliveUntilAsync(http.Response, waiting, time, http.RequestAborted);
-                if (!await waiting)
+                if (await waiting is not { } message)
                 {
-                    return;
+                    break;
                 }
 
-                while (stream.TryRead(out var message))
-                {
-                    await WriteEventAsync(http.Response, message, http.RequestAborted);
-                }
+                await WriteEventAsync(http.Response, message, http.RequestAborted);
+            }
+
+            if (stream.HasOverflowed)
+            {
+                await WriteEventAsync(
+                    http.Response, JsonRpc.Error([], JsonRpc.InternalError, JsonRpc.TooMuchWaits, "overflow"), http.RequestAborted, "error");
             }
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
@@ -233,10 +247,11 @@ internal static class McpEndpoint
         http.Response.Headers["X-Accel-Buffering"] = "no";
     }
 
-    private static async Task WriteEventAsync(HttpResponse response, byte[] message, CancellationToken cancellation)
+    /// <param name="type">Anything but <c>message</c> is no message of the protocol, and clients pass over it.</param>
+    private static async Task WriteEventAsync(HttpResponse response, byte[] message, CancellationToken cancellation, string type = "message")
     {
         var writer = response.BodyWriter;
-        writer.Write("event: message\ndata: "u8);
+        writer.Write(System.Text.Encoding.ASCII.GetBytes($"event: {type}\ndata: "));
         writer.Write(message);
         writer.Write("\n\n"u8);
         await writer.FlushAsync(cancellation);

@@ -1,28 +1,26 @@
-using System.Threading.Channels;
-
 namespace Weir.Dtma.Bridge;
 
 internal readonly record struct CallEvent(byte[] Message, bool IsFinal);
 
 /// <summary>
 /// One request on its way through a child. Its events are what the child says because of it, ids and tokens already the caller's,
-/// and last its response.
+/// and last its response. What waits for the caller is bounded in bytes; a child that says more ends the call.
 /// </summary>
 internal sealed class PendingCall
 {
-    /// <summary>A caller that does not read gets no more than this kept for it.</summary>
-    private const long QueueLimit = 32 * 1024 * 1024;
-
-    private readonly Channel<CallEvent> _events = Channel.CreateUnbounded<CallEvent>(new UnboundedChannelOptions { SingleReader = true });
-    private long _queued;
+    private readonly ByteBudget _budget;
+    private readonly MessageQueue _messages;
+    private byte[] _response = [];
     private int _final;
     private volatile bool _abandoned;
 
-    public PendingCall(byte[] clientId, byte[]? clientToken, long startedAt)
+    public PendingCall(byte[] clientId, byte[]? clientToken, long startedAt, ByteBudget budget)
     {
         ClientId = clientId;
         ClientToken = clientToken;
         StartedAt = startedAt;
+        _budget = budget;
+        _messages = new MessageQueue(budget);
     }
 
     /// <summary>The id, and the progress token, by which the child knows it.</summary>
@@ -37,51 +35,71 @@ internal sealed class PendingCall
     public bool IsFinished => Volatile.Read(ref _final) != 0;
 
     /// <summary>Called once, when the response is there.</summary>
-    public Action<PendingCall>? Completed { get; set; }
+    public Action<PendingCall>? Completed { get; init; }
+
+    /// <summary>Called when the child says more than may wait.</summary>
+    public Action<PendingCall>? Overflowed { get; init; }
 
     /// <summary>False when nobody will see it.</summary>
     public bool Offer(byte[] message)
     {
-        if (_abandoned || Volatile.Read(ref _final) != 0 || Interlocked.Add(ref _queued, message.Length) > QueueLimit)
+        if (_abandoned || IsFinished)
         {
             return false;
         }
 
-        return _events.Writer.TryWrite(new(message, IsFinal: false));
+        var offered = _messages.Offer(message);
+        if (offered == Offered.Full)
+        {
+            Overflowed?.Invoke(this);
+        }
+
+        return offered == Offered.Taken;
     }
 
-    public void Finish(byte[] message)
+    /// <summary>Ends the call. A response that does not fit is replaced by an error that says so.</summary>
+    public void Finish(byte[] response)
     {
         if (Interlocked.Exchange(ref _final, 1) != 0)
         {
             return;
         }
 
-        _events.Writer.TryWrite(new(message, IsFinal: true));
-        _events.Writer.TryComplete();
+        var fits = _abandoned || response.Length <= JsonRpc.SmallMessage || _budget.TryTake(response.Length);
+        _response = fits ? response : JsonRpc.Error(ClientId, JsonRpc.InternalError, JsonRpc.TooMuchWaits, "overflow");
+        _messages.Complete();
         Completed?.Invoke(this);
     }
 
-    /// <summary>The caller went away. In these protocol versions that cancels nothing.</summary>
-    public void Abandon() => _abandoned = true;
-
-    public async ValueTask<CallEvent> NextAsync(CancellationToken cancellation)
+    /// <summary>The caller went away, or has its response. In these protocol versions that cancels nothing.</summary>
+    public void Abandon()
     {
-        var next = await _events.Reader.ReadAsync(cancellation);
-        Interlocked.Add(ref _queued, -next.Message.Length);
-        return next;
+        _abandoned = true;
+        _messages.Complete();
+        _budget.Close();
     }
+
+    public async ValueTask<CallEvent> NextAsync(CancellationToken cancellation) => await _messages.NextAsync(cancellation) is { } message
+        ? new(message, IsFinal: false)
+        : new(_response, IsFinal: true);
 
     /// <summary>The response, for a caller that wants nothing else.</summary>
     public async Task<byte[]> FinalAsync(CancellationToken cancellation)
     {
-        while (true)
+        try
         {
-            var next = await NextAsync(cancellation);
-            if (next.IsFinal)
+            while (true)
             {
-                return next.Message;
+                var next = await NextAsync(cancellation);
+                if (next.IsFinal)
+                {
+                    return next.Message;
+                }
             }
+        }
+        finally
+        {
+            Abandon();
         }
     }
 }

@@ -1,12 +1,10 @@
 using System.Text;
-using System.Threading.Channels;
 
 namespace Weir.Dtma.Bridge;
 
 /// <summary>One <c>Mcp-Session-Id</c>: whose calls are in flight, and where the child's own messages go.</summary>
 internal sealed class Session
 {
-    private const int StreamBacklog = 1024;
     private const int WaitingRequests = 64;
 
     private readonly TimeProvider _time;
@@ -14,11 +12,15 @@ internal sealed class Session
     private readonly List<PendingCall> _calls = [];
     private readonly HashSet<string> _asked = new(StringComparer.Ordinal);
     private readonly Queue<byte[]> _waiting = new();
-    private Channel<byte[]>? _stream;
+    private readonly ByteBudget _budget;
+    private SessionStream? _stream;
+    private bool _ended;
     private long _lastUsed;
 
-    public Session(string id, ChildConnection child, TimeProvider time)
+    /// <param name="budget">For what waits for the session's stream, and for what the child asks while nobody listens.</param>
+    public Session(string id, ChildConnection child, ByteBudget budget, TimeProvider time)
     {
+        _budget = budget;
         Id = id;
         Child = child;
         _time = time;
@@ -71,9 +73,9 @@ internal sealed class Session
                 _calls.Remove(call);
             }
 
-            while (_waiting.TryDequeue(out var waiting))
+            while (_waiting.TryPeek(out var waiting) && call.Offer(waiting))
             {
-                call.Offer(waiting);
+                LeaveQueue();
             }
 
             return call;
@@ -110,17 +112,12 @@ internal sealed class Session
     {
         lock (_lock)
         {
-            if (_waiting.Count >= WaitingRequests || _asked.Count >= 4 * WaitingRequests)
+            if (_ended || _asked.Count >= 4 * WaitingRequests || !(OfferToCall(message) || OfferToStream(message) || Wait(message)))
             {
                 return false;
             }
 
             _asked.Add(Encoding.UTF8.GetString(message[envelope.Id]));
-            if (!OfferToCall(message) && _stream?.Writer.TryWrite(message) != true)
-            {
-                _waiting.Enqueue(message);
-            }
-
             return true;
         }
     }
@@ -132,7 +129,7 @@ internal sealed class Session
         {
             if (_asked.Remove(Encoding.UTF8.GetString(message[envelope.RequestId])) && !OfferToCall(message))
             {
-                _stream?.Writer.TryWrite(message);
+                OfferToStream(message);
             }
         }
     }
@@ -162,7 +159,7 @@ internal sealed class Session
                 return;
             }
 
-            if (_stream?.Writer.TryWrite(message) != true && !toCall)
+            if (!OfferToStream(message) && !toCall)
             {
                 OfferToCall(message);
             }
@@ -170,36 +167,82 @@ internal sealed class Session
     }
 
     /// <summary>The session's own stream (GET). A newer one ends the older: its client has reconnected.</summary>
-    public ChannelReader<byte[]> OpenStream()
+    public SessionStream OpenStream()
     {
-        var stream = Channel.CreateBounded<byte[]>(
-            new BoundedChannelOptions(StreamBacklog) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
+        var stream = new SessionStream(new MessageQueue(_budget));
         lock (_lock)
         {
-            _stream?.Writer.TryComplete();
+            _stream?.Messages.Clear();
             _stream = stream;
-            while (_waiting.TryDequeue(out var waiting))
+            while (_waiting.TryPeek(out var waiting))
             {
-                stream.Writer.TryWrite(waiting);
+                // Its place is free before it is taken again: what waits always fits.
+                LeaveQueue();
+                stream.Messages.Offer(waiting);
+            }
+
+            if (_ended)
+            {
+                stream.Messages.Complete();
             }
         }
 
-        return stream.Reader;
+        return stream;
     }
 
-    public void CloseStream(ChannelReader<byte[]>? reader = null)
+    /// <summary>Its reader is gone.</summary>
+    public void CloseStream(SessionStream stream)
     {
         lock (_lock)
         {
-            if (_stream is not null && (reader is null || _stream.Reader == reader))
-            {
-                _stream.Writer.TryComplete();
-                _stream = null;
-            }
-
+            stream.Messages.Clear();
+            _stream = _stream == stream ? null : _stream;
             _lastUsed = _time.GetTimestamp();
         }
     }
+
+    /// <summary>Ends its stream, and drops what waits.</summary>
+    public void End()
+    {
+        lock (_lock)
+        {
+            _ended = true;
+            _stream?.Messages.Clear();
+            _stream = null;
+            _waiting.Clear();
+            _budget.Close();
+        }
+    }
+
+    /// <summary>False without a stream. A stream whose reader is too slow ends, with an error that says so.</summary>
+    private bool OfferToStream(byte[] message)
+    {
+        switch (_stream?.Messages.Offer(message))
+        {
+            case Offered.Taken:
+                return true;
+            case Offered.Full:
+                _stream.HasOverflowed = true;
+                _stream.Messages.Clear();
+                _stream = null;
+                return false;
+            default:
+                return false;
+        }
+    }
+
+    private bool Wait(byte[] message)
+    {
+        if (_waiting.Count >= WaitingRequests || !_budget.TryTake(MessageQueue.Cost(message)))
+        {
+            return false;
+        }
+
+        _waiting.Enqueue(message);
+        return true;
+    }
+
+    private void LeaveQueue() => _budget.Return(MessageQueue.Cost(_waiting.Dequeue()));
 
     private bool OfferToCall(byte[] message)
     {
@@ -222,4 +265,13 @@ internal sealed class Session
             _lastUsed = _time.GetTimestamp();
         }
     }
+}
+
+/// <summary>A session's own stream (GET).</summary>
+internal sealed class SessionStream(MessageQueue messages)
+{
+    public MessageQueue Messages { get; } = messages;
+
+    /// <summary>It has ended because its reader was too slow.</summary>
+    public bool HasOverflowed { get; set; }
 }

@@ -9,7 +9,11 @@ namespace Weir.Dtma.Bridge;
 /// </summary>
 internal sealed class SharedChild : ISessionHost
 {
-    private const int SubscriptionLimit = 10_000;
+    private const int LongestUri = 8 * 1024;
+
+    /// <summary>What a subscription costs beside its address, and each session that has it.</summary>
+    private const int SubscriptionOverhead = 256;
+    private const int SubscriberCost = 64;
 
     private readonly BridgeOptions _options;
     private readonly TimeProvider _time;
@@ -17,16 +21,21 @@ internal sealed class SharedChild : ISessionHost
     private readonly SessionTable _sessions;
     private readonly Dictionary<string, HashSet<Session>> _subscribers = new(StringComparer.Ordinal);
     private readonly Lock _subscribersLock = new();
+    private readonly ByteBudget _subscriptions;
     private byte[] _initializeResult = [];
 
-    public SharedChild(Func<ServerMessageHandler, ChildConnection> start, BridgeOptions options, InstanceLog log, TimeProvider time)
+    public SharedChild(Func<ServerMessageHandler, ChildConnection> start, BridgeOptions options, ByteBudget budget, InstanceLog log, TimeProvider time)
     {
+        Budget = budget;
+        _subscriptions = new ByteBudget(options.SubscriptionBytes, budget);
         _options = options;
         _time = time;
         _log = log;
         _sessions = new SessionTable(options.SessionIdle, time, Close);
         Child = start(OnServerMessage);
     }
+
+    public ByteBudget Budget { get; }
 
     public ChildConnection Child { get; }
 
@@ -47,7 +56,7 @@ internal sealed class SharedChild : ISessionHost
             Close(spare);
         }
 
-        var session = new Session(SessionTable.NewId(), Child, _time);
+        var session = new Session(SessionTable.NewId(), Child, new ByteBudget(_options.SessionBytes, Budget), _time);
         _sessions.Add(session);
         return Task.FromResult(new Opened(session, JsonRpc.Result(id, _initializeResult)));
     }
@@ -57,7 +66,7 @@ internal sealed class SharedChild : ISessionHost
     public void Close(Session session)
     {
         _sessions.Remove(session);
-        session.CloseStream();
+        session.End();
         lock (_subscribersLock)
         {
             foreach (var (uri, subscribers) in _subscribers.Where(s => s.Value.Contains(session)).ToArray())
@@ -76,6 +85,8 @@ internal sealed class SharedChild : ISessionHost
             // One caller's level would be everybody's, and the messages go to none of them.
             case "logging/setLevel":
                 return JsonRpc.Result(message[envelope.Id], "{}"u8);
+            case "resources/subscribe" when message[envelope.Uri].Length > LongestUri:
+                return JsonRpc.Error(message[envelope.Id], JsonRpc.InvalidRequest, $"The URI is longer than {LongestUri >> 10} KiB.", "too_large");
             case "resources/subscribe" when Envelope.IsSet(envelope.Uri):
                 return TryJoin(Encoding.UTF8.GetString(message[envelope.Uri]), session)
                     ? null
@@ -102,9 +113,10 @@ internal sealed class SharedChild : ISessionHost
         foreach (var session in _sessions.All)
         {
             _sessions.Remove(session);
-            session.CloseStream();
+            session.End();
         }
 
+        _subscriptions.Close();
         return await Child.EndAsync();
     }
 
@@ -120,7 +132,7 @@ internal sealed class SharedChild : ISessionHost
         switch (envelope.Method)
         {
             case "notifications/message":
-                _log.Write("mcp", Encoding.UTF8.GetString(message));
+                _log.Write("mcp", Encoding.UTF8.GetString(message.AsSpan(0, Math.Min(message.Length, InstanceLog.LineLimit))));
                 break;
             case "notifications/cancelled":
                 break;
@@ -153,17 +165,23 @@ internal sealed class SharedChild : ISessionHost
     {
         lock (_subscribersLock)
         {
-            if (!_subscribers.TryGetValue(uri, out var subscribers))
+            var isKnown = _subscribers.TryGetValue(uri, out var subscribers);
+            if (isKnown && subscribers!.Contains(session))
             {
-                if (_subscribers.Count >= SubscriptionLimit)
-                {
-                    return false;
-                }
+                return true;
+            }
 
+            if (!_subscriptions.TryTake(SubscriberCost + (isKnown ? 0 : CostOf(uri))))
+            {
+                return false;
+            }
+
+            if (!isKnown)
+            {
                 _subscribers.Add(uri, subscribers = []);
             }
 
-            subscribers.Add(session);
+            subscribers!.Add(session);
             return true;
         }
     }
@@ -178,23 +196,28 @@ internal sealed class SharedChild : ISessionHost
                 return false;
             }
 
-            subscribers.Remove(session);
-            if (subscribers.Count == 0)
-            {
-                _subscribers.Remove(uri);
-            }
-
+            Remove(uri, subscribers, session);
             return subscribers.Count > 0;
         }
     }
 
     private void Leave(string uri, HashSet<Session> subscribers, Session session)
     {
-        subscribers.Remove(session);
+        Remove(uri, subscribers, session);
         if (subscribers.Count == 0)
         {
-            _subscribers.Remove(uri);
             _ = Child.AskAsync("resources/unsubscribe", $$"""{"uri":{{uri}}}""", _options.HandshakeTimeout, CancellationToken.None);
         }
     }
+
+    private void Remove(string uri, HashSet<Session> subscribers, Session session)
+    {
+        _subscriptions.Return(subscribers.Remove(session) ? SubscriberCost : 0);
+        if (subscribers.Count == 0 && _subscribers.Remove(uri))
+        {
+            _subscriptions.Return(CostOf(uri));
+        }
+    }
+
+    private static int CostOf(string uri) => SubscriptionOverhead + (2 * uri.Length);
 }

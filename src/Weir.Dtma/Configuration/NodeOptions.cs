@@ -76,6 +76,7 @@ internal sealed record NodeOptions
                 SessionIdle = settings.Seconds("session-idle"),
                 SessionSpare = settings.Seconds("session-spare"),
                 SessionChildren = (int)settings.Number("session-children", 1, 10_000),
+                OrganizationBytes = settings.Number("organization-queue", 128, 65_536) * Mebi,
                 SharedSessions = (int)settings.Number("shared-sessions", 1, 1_000_000),
             },
             Supervision = new SupervisionOptions

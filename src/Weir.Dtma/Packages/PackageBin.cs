@@ -7,10 +7,30 @@ namespace Weir.Dtma.Packages;
 /// <summary>Finds the script behind a package's executable, as npx would, but without npx.</summary>
 internal static class PackageBin
 {
+    private const int LongestManifest = 4 << 20;
+
     /// <exception cref="InstanceFailure">The package has no such executable, or it lies outside of the package.</exception>
     public static string Resolve(string packageDirectory, PackageSpec package, string? bin)
     {
-        using var manifest = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(packageDirectory, "package.json")));
+        var file = Path.Combine(packageDirectory, "package.json");
+        if (new FileInfo(file).Length > LongestManifest)
+        {
+            throw Invalid($"The package.json of {package} is longer than {LongestManifest >> 20} MiB.");
+        }
+
+        try
+        {
+            using var manifest = JsonDocument.Parse(File.ReadAllBytes(file));
+            return Resolve(packageDirectory, package, bin, manifest);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or ArgumentException)
+        {
+            throw Invalid($"The package.json of {package} is not as npm describes it: {e.Message}");
+        }
+    }
+
+    private static string Resolve(string packageDirectory, PackageSpec package, string? bin, JsonDocument manifest)
+    {
         if (manifest.RootElement.GetProperty("version").GetString() != package.Version)
         {
             throw Invalid($"{package} came with another version.");

@@ -100,7 +100,7 @@ internal sealed class PackageStore
         string[] command =
         [
             "-c", "umask 022; exec \"$@\"", "sh", _npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--no-update-notifier",
-            "--fetch-retries=2", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=4000", "--loglevel=error", "--save-exact",
+            "--fetch-retries=2", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=4000", "--loglevel=error", "--logs-max=0", "--save-exact",
             "--prefix", staging, "--", package.ToString(),
         ];
         foreach (var argument in command)
@@ -116,7 +116,7 @@ internal sealed class PackageStore
         using var process = Process.Start(info)!;
         process.StandardInput.Close();
         using var limit = new CancellationTokenSource(_timeout, _time);
-        var output = Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        var output = Task.WhenAll(OutputTail.ReadAsync(process.StandardOutput), OutputTail.ReadAsync(process.StandardError));
         try
         {
             await process.WaitForExitAsync(limit.Token);

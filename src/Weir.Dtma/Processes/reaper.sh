@@ -21,7 +21,8 @@ while [ "$round" -lt 30 ]; do
         [ -f "$file" ] || continue
         IFS= read -r recorded <"$file" || continue
         group=${recorded%% *}
-        if [ -r "/proc/$group/stat" ] && IFS= read -r now <"/proc/$group/stat"; then
+        # All lines of it: a process may put a line break into its own name.
+        if now=$(cat "/proc/$group/stat") && [ -n "$now" ]; then
             start_time "$recorded"; then=$started
             start_time "$now"
             # Another process has the number by now: the group is long gone.

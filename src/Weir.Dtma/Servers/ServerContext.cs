@@ -36,6 +36,7 @@ internal sealed record ServerContext(
     Launcher Launcher,
     UidRange? Uids,
     BridgeOptions Bridge,
+    OrganizationBudgets Budgets,
     SupervisionOptions Supervision,
     Func<double> Chance,
     TimeProvider Time,

@@ -96,10 +96,11 @@ internal sealed class ServerInstance
     private async Task<InstanceFailure> RunOnceAsync()
     {
         var spec = await PrepareAsync();
+        var budget = new ByteBudget(_context.Bridge.InstanceBytes, _context.Budgets.For(_spec.OrganizationId));
         ChildConnection Start(ServerMessageHandler handler) =>
-            new(_context.Launcher.Start(spec), _log, _context.Bridge, _context.Time, handler);
+            new(_context.Launcher.Start(spec), _log, _context.Bridge, budget, _context.Time, handler);
 
-        return _spec.Share == "session" ? await RunPerSessionAsync(Start) : await RunSharedAsync(Start);
+        return _spec.Share == "session" ? await RunPerSessionAsync(Start, budget) : await RunSharedAsync(Start, budget);
     }
 
     private async Task<LaunchSpec> PrepareAsync()
@@ -147,9 +148,9 @@ internal sealed class ServerInstance
         }
     }
 
-    private async Task<InstanceFailure> RunSharedAsync(Func<ServerMessageHandler, ChildConnection> start)
+    private async Task<InstanceFailure> RunSharedAsync(Func<ServerMessageHandler, ChildConnection> start, ByteBudget budget)
     {
-        var shared = new SharedChild(start, _context.Bridge, _log, _context.Time);
+        var shared = new SharedChild(start, _context.Bridge, budget, _log, _context.Time);
         try
         {
             await shared.InitializeAsync(_stop.Token);
@@ -207,11 +208,11 @@ internal sealed class ServerInstance
         }
     }
 
-    private async Task<InstanceFailure> RunPerSessionAsync(Func<ServerMessageHandler, ChildConnection> start)
+    private async Task<InstanceFailure> RunPerSessionAsync(Func<ServerMessageHandler, ChildConnection> start, ByteBudget budget)
     {
         var failures = 0;
         var broken = new TaskCompletionSource<InstanceFailure>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var sessions = new ChildPerSession(start, _context.Bridge, _context.Time, failure =>
+        var sessions = new ChildPerSession(start, _context.Bridge, budget, _context.Time, failure =>
         {
             // One client may send nonsense; only starts that fail in a row speak against the server.
             failures = failure is null ? 0 : failures + 1;

@@ -189,6 +189,7 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
         {
             await entry.Work;
             await StopAsync(entry);
+            entry.Log.Dispose();
         }));
     }
 

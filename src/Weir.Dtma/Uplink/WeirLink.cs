@@ -18,6 +18,7 @@ internal sealed record NodeIdentity(string WeirUrl, Guid NodeId, string NodeKey)
 /// </summary>
 internal sealed class WeirLink : IDisposable
 {
+    private const int LongestAnswer = 64 * 1024;
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
@@ -41,7 +42,10 @@ internal sealed class WeirLink : IDisposable
         _file = Path.Combine(dataDirectory, "state", "node.json");
         _backoff = new Backoff(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(30), chance);
         // The only place that a node itself connects to is the one that its operator has named; it follows no redirect elsewhere.
-        _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = Timeout };
+        _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) })
+        {
+            Timeout = Timeout, MaxResponseContentBufferSize = LongestAnswer,
+        };
     }
 
     /// <summary>The node's id, once Weir knows it.</summary>

@@ -11,7 +11,7 @@ internal static class Protocol
     /// <summary>The newest revision with <c>initialize</c> and sessions.</summary>
     public const string LatestLegacy = "2025-11-25";
 
-    /// <summary>Spoken only toward servers, over their own transport.</summary>
+    /// <summary>Spoken only toward servers, over either transport. Weir uses nothing that this revision lacks without the server's word for it.</summary>
     public const string OldestLegacy = "2024-11-05";
 
     /// <summary>What a legacy request without the version header means.</summary>
@@ -34,6 +34,9 @@ internal static class Protocol
 
     /// <summary>Legacy revisions that Weir speaks, newest first.</summary>
     public static readonly string[] LegacyVersions = [LatestLegacy, "2025-06-18", "2025-03-26"];
+
+    /// <summary>Legacy revisions that Weir speaks toward servers, newest first.</summary>
+    public static readonly string[] ServerVersions = [.. LegacyVersions, OldestLegacy];
 
     /// <summary>Methods whose request names its target in <c>Mcp-Name</c>, and the member of <c>params</c> that holds it.</summary>
     public static readonly FrozenDictionary<string, string> NamedBy = new Dictionary<string, string>(StringComparer.Ordinal)

@@ -63,7 +63,7 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
             }
 
             var supported = SupportedVersions(answer.Outline.Error.Of(answer.Bytes));
-            if (supported.Any(v => Protocol.LegacyVersions.Contains(v, StringComparer.Ordinal)))
+            if (supported.Any(v => Protocol.ServerVersions.Contains(v, StringComparer.Ordinal)))
             {
                 return null;
             }
@@ -133,12 +133,13 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
     }
 
     /// <summary>No session where the server's answer says that this is not its transport.</summary>
+    /// <param name="version">The one that is asked for.</param>
     private async Task<(UpstreamSession? Session, UpstreamException? Refusal)> InitializeAsync(
-        UpstreamTarget target, ClientCapabilities offered, SseConnection? sse, CancellationToken ct)
+        UpstreamTarget target, ClientCapabilities offered, SseConnection? sse, CancellationToken ct, string version = Protocol.LatestLegacy)
     {
         var body = RpcBody.Build(1, Methods.Initialize, json =>
         {
-            json.WriteString("protocolVersion"u8, Protocol.LatestLegacy);
+            json.WriteString("protocolVersion"u8, version);
             json.WritePropertyName("capabilities"u8);
             json.WriteRawValue(offered.Utf8, skipInputValidation: true);
             json.WritePropertyName("clientInfo"u8);
@@ -158,6 +159,11 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
                 continue;
             }
 
+            if (!message.Outline.Result.Exists && VersionToTryNext(version, message) is { } next)
+            {
+                return await InitializeAsync(target, offered, sse, ct, next);
+            }
+
             if (!message.Outline.Result.Exists)
             {
                 throw Refused(Methods.Initialize, message.Outline.ErrorCode);
@@ -171,13 +177,30 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         throw new UpstreamException(UpstreamFailure.Nonsense, "The server ended its answer to initialize without a result.");
     }
 
+    /// <summary>
+    /// A server should answer a version that it does not know with one that it does; some answer with an error, which may name their
+    /// versions. Null where there is nothing to try.
+    /// </summary>
+    private static string? VersionToTryNext(string asked, UpstreamMessage refusal)
+    {
+        if (!string.Equals(asked, Protocol.LatestLegacy, StringComparison.Ordinal))
+        {
+            return null;
+        }
+
+        var supported = SupportedVersions(refusal.Outline.Error.Of(refusal.Bytes));
+        return supported.Length > 0
+            ? Array.Find(Protocol.ServerVersions, v => supported.Contains(v, StringComparer.Ordinal))
+            : refusal.Outline.ErrorCode == RpcCodes.InvalidParams ? Protocol.OldestLegacy : null;
+    }
+
     private static UpstreamSession ReadInitializeResult(
         UpstreamTarget target, string? sessionId, ReadOnlyMemory<byte> bytes, ClientCapabilities offered, SseConnection? sse)
     {
         using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         var result = document.RootElement;
         var version = result.TryGetProperty("protocolVersion", out var v) && v.ValueKind == JsonValueKind.String ? v.GetString() : null;
-        if (version is null || !(Protocol.LegacyVersions.Contains(version, StringComparer.Ordinal) || (sse is not null && version == Protocol.OldestLegacy)))
+        if (version is null || !Protocol.ServerVersions.Contains(version, StringComparer.Ordinal))
         {
             throw new UpstreamException(UpstreamFailure.Nonsense, "The server speaks no protocol version that Weir knows.")
             {

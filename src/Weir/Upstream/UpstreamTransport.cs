@@ -125,7 +125,8 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes,
 
     private static void AddHeaders(HttpRequestMessage request, UpstreamTarget target, string? version, string? sessionId)
     {
-        if (version is not null)
+        // A server of the oldest revision does not know the header, and may refuse it.
+        if (version is not null && !string.Equals(version, Protocol.OldestLegacy, StringComparison.Ordinal))
         {
             request.Headers.TryAddWithoutValidation(Protocol.VersionHeader, version);
         }

@@ -254,6 +254,15 @@ internal sealed class RawMcp(NodeHost node, Guid instance)
         return await node.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
     }
 
+    /// <summary>The session's own stream, not read yet.</summary>
+    public async Task<HttpResponseMessage> ListenAsync()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, node.Mcp(instance));
+        request.Headers.Accept.ParseAdd("text/event-stream");
+        request.Headers.Add("Mcp-Session-Id", Session);
+        return await node.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+    }
+
     private HttpRequestMessage Request(string body, string? session)
     {
         var request = new HttpRequestMessage(HttpMethod.Post, node.Mcp(instance)) { Content = new StringContent(body, Encoding.UTF8, "application/json") };

@@ -7,7 +7,15 @@ import { createInterface } from 'node:readline';
 const vices = new Set(process.argv.slice(2));
 const say = (message) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\n');
 const text = (id, value) => say({ id, result: { content: [{ type: 'text', text: typeof value === 'string' ? value : JSON.stringify(value) }] } });
+const progress = (params) => JSON.stringify({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: params._meta?.progressToken, progress: 1 } });
+const answer = (id, value) => JSON.stringify({ jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: value }] } });
 const asked = new Map();
+let busy = 0;
+const of2024 = new Set([
+  'initialize', 'notifications/initialized', 'ping', 'tools/list', 'tools/call', 'prompts/list', 'prompts/get', 'resources/list', 'resources/read',
+  'resources/templates/list', 'resources/subscribe', 'resources/unsubscribe', 'completion/complete', 'logging/setLevel',
+  'notifications/cancelled', 'notifications/progress', 'notifications/roots/list_changed',
+]);
 let questions = 0;
 const noted = [];
 let clientCapabilities;
@@ -56,6 +64,25 @@ const tools = {
     execFileSync('mkfifo', ['pipe']);
     createServer().listen('socket', () => { if (args.close) chmodSync(home, 0); text(id, 'done'); });
   },
+  flood: (id, args, params) => {
+    const padding = 'x'.repeat(args.bytes);
+    if (args.after) text(id, 'flooded');
+    for (let i = 0; i < args.count; i++) say({ method: args.method, params: { progressToken: params._meta?.progressToken, progress: i, padding } });
+    if (!args.after) text(id, 'flooded');
+  },
+  // After the answer, so that no call is in flight on whose stream they could go.
+  questions: (id, args) => {
+    text(id, 'asked');
+    for (let i = 0; i < args.count; i++) {
+      asked.set(`flood-${i}`, (answer) => { if (answer.error) busy++; });
+      say({ id: `flood-${i}`, method: 'sampling/createMessage', params: { padding: 'x'.repeat(args.bytes) } });
+    }
+  },
+  refused: (id) => text(id, { busy }),
+  joined: (id, args, params) => process.stdout.write(`${progress(params)}${answer(id, 'joined')}\n`),
+  batch: (id, args, params) => process.stdout.write(`[${progress(params)}, ${answer(id, 'batch')}]\n`),
+  'batch-with-odd-items': (id, args, params) => process.stdout.write(`[1, ${progress(params)}, {"x":1}, ${answer(id, 'batch-with-odd-items')}]\n`),
+  trailing: (id, args, params) => process.stdout.write(`${progress(params)}\t${answer(id, 'trailing')} DEBUG done\n`),
   read: (id, args) => { try { text(id, readFileSync(args.path, 'utf8')); } catch (e) { text(id, e.code); } },
   // A grandchild that shares nothing with its parent but the user, and a plain one that keeps the parent's output open.
   escape: (id) => text(id, String(spawn('sleep', ['600'], { detached: true, stdio: 'ignore' }).pid)),
@@ -78,15 +105,23 @@ const tools = {
 createInterface({ input: process.stdin }).on('line', (line) => {
   const message = JSON.parse(line);
   const { id, method, params } = message;
+  // A strict server of 2024-11-05 ends at whatever that version does not have.
+  if (vices.has('strict-2024') && (Array.isArray(message) || !(method === undefined || of2024.has(method)))) process.exit(9);
   if (method === undefined) {
     asked.get(id)?.(message);
     asked.delete(id);
   } else if (method === 'initialize') {
     if (vices.has('silent')) return;
+    if (vices.has('refuses-versions') && params.protocolVersion !== '2024-11-05') {
+      return say({ id, error: { code: -32602, message: 'Unsupported protocol version', data: { supported: ['2024-11-05', '2024-10-07'], requested: params.protocolVersion } } });
+    }
+    if (vices.has('refuses-silently') && params.protocolVersion !== '2024-11-05') {
+      return say({ id, error: { code: -32602, message: 'Invalid params' } });
+    }
     initialized++;
     clientCapabilities = params.capabilities;
     say({ id, result: {
-      protocolVersion: vices.has('old') ? '2024-11-05' : params.protocolVersion,
+      protocolVersion: vices.has('old') ? '2024-10-07' : vices.has('future') ? '2099-01-01' : vices.has('strict-2024') ? '2024-11-05' : params.protocolVersion,
       capabilities: { tools: { listChanged: true }, resources: { subscribe: true }, logging: {} },
       serverInfo: { name: 'weir-fixture', version: '1.0.0' }, instructions: `for ${params.clientInfo.name}`,
     } });
