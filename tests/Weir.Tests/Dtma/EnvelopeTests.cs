@@ -64,8 +64,8 @@ public sealed class EnvelopeTests
         foreach (var step in (int[])[1, 7, 16_384, 1_000_000])
         {
             var lines = new List<string>();
-            await LineReader.ReadAsync(new Chopped(Encoding.UTF8.GetBytes(text), step), 65_536, (line, whole) => lines.Add($"{whole} {line.Length}"));
-            lines.ShouldBe(["True 3", "True 0", "True 40000", "True 5", "False 65536", "True 4"]);
+            await LineReader.ReadAsync(new Chopped(Encoding.UTF8.GetBytes(text), step), 65_536, (line, part) => lines.Add($"{part} {line.Length} {(char)(line.IsEmpty ? 0 : line[^1])}"));
+            lines.ShouldBe(["Whole 3 e", "Whole 0 \0", "Whole 40000 x", "Whole 5 e", "Head 65536 y", "Tail 256 y", "Whole 4 e"]);
         }
     }
 

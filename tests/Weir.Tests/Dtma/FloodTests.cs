@@ -58,6 +58,7 @@ public sealed class FloodTests
         await using var bridge = new Bridge(new() { SessionBytes = Mebi });
         var (host, session) = await bridge.OpenAsync();
         (await Call(session, "questions", """{"bytes":100000,"count":40}""").FinalAsync(Token)).ShouldNotBeEmpty();
+        await Until.True(() => bridge.Log.Read(10, null).Any(l => l.Text == "all asked"), "the server has asked");
         await Until.AsyncTrue(async () => (await AnswerAsync(Call(session, "refused", id: "2")))["busy"]!.GetValue<int>() >= 25, "most are refused");
         bridge.Organization.Peak.ShouldBeLessThan((2 * Mebi) + Slack);
         host.Close(session);

@@ -36,7 +36,7 @@ const tools = {
   seen: (id, args, params) => text(id, { id, token: params._meta?.progressToken ?? null, noted, initialized, clientCapabilities }),
   hang: () => {},
   exit: () => process.exit(7),
-  deaf: (id) => { process.stdin.pause(); text(id, 'deaf'); },
+  deaf: (id) => { process.stdin.pause(); setInterval(() => {}, 1000); text(id, 'deaf'); },
   big: (id, args) => text(id, 'x'.repeat(args.bytes)),
   garbage: (id) => { process.stdout.write('not json\n{"half":\n\n[]\n{"jsonrpc":"2.0","id":99999,"result":{}}\n'); text(id, 'still here'); },
   environment: (id) => text(id, process.env),
@@ -77,6 +77,7 @@ const tools = {
       asked.set(`flood-${i}`, (answer) => { if (answer.error) busy++; });
       say({ id: `flood-${i}`, method: 'sampling/createMessage', params: { padding: 'x'.repeat(args.bytes) } });
     }
+    process.stdout.write('all asked\n');
   },
   refused: (id) => text(id, { busy }),
   joined: (id, args, params) => process.stdout.write(`${progress(params)}${answer(id, 'joined')}\n`),
