@@ -291,7 +291,7 @@ create function weir.entry_cost(p_entry jsonb) returns numeric
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 begin atomic
-  select 300 + coalesce(sum(250 + weir.rule_cost(a.value)), 0) from jsonb_each(p_entry -> 'args') a;
+  select 300 + coalesce(sum(400 + weir.rule_cost(a.value)), 0) from jsonb_each(p_entry -> 'args') a;
 end;
 
 -- A path or URI in which no segment means another place. An empty segment is allowed only at the end, and in the

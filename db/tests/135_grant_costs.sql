@@ -47,7 +47,7 @@ insert into bounds values
   ('a large value', pg_temp.rules(jsonb_build_object('a', jsonb_build_object('equals', repeat('v', 60000)))),
      pg_temp.rules(jsonb_build_object('a', jsonb_build_object('each', jsonb_build_object('equals', repeat('v', 6000)))))),
   ('objects to compare elements with', pg_temp.rules('{"a": {"in": [{"b": 1}]}}'), pg_temp.rules('{"a": {"each": {"in": [{"b": 1}]}}}')),
-  ('arguments', pg_temp.each_argument(200, '{"type": "number"}'), pg_temp.each_argument(400, '{"type": "number"}')),
+  ('arguments', pg_temp.each_argument(150, '{"type": "number"}'), pg_temp.each_argument(400, '{"type": "number"}')),
   ('places', pg_temp.each_argument(20, '{"under": "/d"}'), pg_temp.each_argument(30, '{"under": "/d"}')),
   ('names with * that match together', pg_temp.names(4, '{"matches": "[a-z ]+[0-9]+"}'), pg_temp.names(9, '{"matches": "[a-z ]+[0-9]+"}')),
   ('names', jsonb_build_object('tools', (select jsonb_object_agg('tool' || n, '{}'::jsonb) from generate_series(1, 1500) n)),
