@@ -1,5 +1,7 @@
 -- What an agent may see. A hint for lists and names: each call is admitted on its own.
 
+-- No row for a key that is unknown, revoked or expired, or whose agent, owner or organization is not active: one answer for all
+-- reasons. It does not raise, here or in what asks it, because anybody can send a key: each error would be lines in PostgreSQL's log.
 create function weir.authenticate_key(p_key_id text, p_secret_hash bytea)
 returns table (agent_id uuid, agent_name text, organization_id uuid, key_expires_at timestamptz)
 language plpgsql stable security definer rows 1
@@ -15,16 +17,13 @@ begin
     where k.key_id = p_key_id and k.secret_hash = p_secret_hash
       and k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
       and a.is_active and o.is_active and m.status = 'active';
-  if not found then
-    -- one text for all reasons: who guesses keys learns nothing
-    raise exception using errcode = 'WR002', message = 'the key is not valid';
-  end if;
 end;
 $$;
 revoke all on function weir.authenticate_key(text, bytea) from public;
 grant execute on function weir.authenticate_key(text, bytea) to weir_engine;
 
--- The agent behind a principal: by its key, or named by a person who may use it. A viewer may look.
+-- The agent behind a principal: by its key, or named by a person who may use it. A viewer may look. Null where the key is not good,
+-- or there is no such agent for that person.
 create function weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) returns uuid
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -33,13 +32,9 @@ declare
   v_agent_id uuid;
 begin
   if p_key_id is not null then
-    select k.agent_id into v_agent_id from weir.authenticate_key(p_key_id, p_secret_hash) k;
-    if p_agent_id is not null and p_agent_id <> v_agent_id then
-      raise exception using errcode = 'WR004', message = 'there is no such agent';
-    end if;
+    select k.agent_id into v_agent_id from weir.authenticate_key(p_key_id, p_secret_hash) k
+    where p_agent_id is null or k.agent_id = p_agent_id;
     return v_agent_id;
-  elsif p_user_id is null then
-    raise exception using errcode = 'WR002', message = 'a key or a person is needed';
   end if;
   select a.id into v_agent_id
   from public.agents a
@@ -48,9 +43,6 @@ begin
   join public.organization_members person on person.organization_id = a.organization_id and person.user_id = p_user_id
   where a.id = p_agent_id and a.is_active and owner.status = 'active' and person.status = 'active'
     and weir.may_use_agent(p_user_id, a.id, a.owner_id);
-  if v_agent_id is null then
-    raise exception using errcode = 'WR004', message = 'there is no such agent';
-  end if;
   return v_agent_id;
 end;
 $$;
@@ -98,6 +90,7 @@ grant execute on function weir.template_is_granted(jsonb, text) to weir_system;
 
 -- The agent, with how much its organization may have open, its granted instances in any state, and of each the items that
 -- are permitted, announced and approved, but for those that fit into nobody's list; of the others, whose. p_kinds: of these kinds only; null: of all.
+-- No row at all where the principal is not good.
 create function weir.agent_catalog(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[] default null)
 returns table (kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text,
@@ -114,6 +107,9 @@ begin
   from public.agents a
   join public.organizations o on o.id = a.organization_id
   where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
+  if not found then
+    return;
+  end if;
 
   return query
   with granted as materialized (

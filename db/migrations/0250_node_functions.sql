@@ -20,7 +20,8 @@ $$;
 revoke all on function weir.issue_node_token(text, text, bytea, timestamptz) from public;
 grant execute on function weir.issue_node_token(text, text, bytea, timestamptz) to weir_engine;
 
--- The token is used up by the same statement that reads it.
+-- The token is used up by the same statement that reads it. Null where it is not good: anybody can send one, and an error would be
+-- lines in PostgreSQL's log.
 create function weir.register_node(
   p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer,
   p_isolation text, p_runtimes text[]) returns uuid
@@ -36,9 +37,6 @@ begin
       is_online = true, heartbeat_at = now()
   where n.token_hash = p_token_hash and n.token_expires_at > clock_timestamp()
   returning n.id into v_id;
-  if v_id is null then
-    raise exception using errcode = 'WR002', message = 'the token is not valid';
-  end if;
   return v_id;
 end;
 $$;
@@ -119,6 +117,7 @@ $$;
 revoke all on function weir.node_of_key(bytea) from public;
 grant execute on function weir.node_of_key(bytea) to weir_engine;
 
+-- How many reports were applied; null where the key is no node's.
 create function weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -133,7 +132,7 @@ begin
   where n.key_hash = p_node_key_hash
   returning n.id into v_node_id;
   if v_node_id is null then
-    raise exception using errcode = 'WR002', message = 'the node''s key is not valid';
+    return null;
   end if;
   if coalesce(weir.bounds_error(p_status, 65536), weir.bounds_error(p_servers, 4194304)) is not null then
     raise exception using errcode = 'WR001', message = case when weir.bounds_error(p_status, 65536) is not null

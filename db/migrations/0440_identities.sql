@@ -25,7 +25,7 @@ grant select, insert (issuer, subject, user_id, email, email_verified), update (
   on weir.identities to weir_system;
 
 -- The user behind a verified token of another issuer. Seen for the first time, the person becomes a user only where the
--- operator's setting identity_issuers lists the issuer, and only where the users are ours to make. One error for all else.
+-- operator's setting identity_issuers lists the issuer, and only where the users are ours to make. Null for all else, and for who is banned.
 create function weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -55,15 +55,12 @@ begin
     insert into weir.identities (issuer, subject, user_id, email, email_verified)
     values (p_issuer, p_subject, v_user_id, v_email, v_verified);
   end if;
-  if v_user_id is null or weir.is_banned(v_user_id) then
-    raise exception using errcode = 'WR002', message = 'the token is not valid here';
-  end if;
-  return v_user_id;
+  return case when not weir.is_banned(v_user_id) then v_user_id end;
 end;
 $$;
 
 -- The user behind a verified token of the configured issuer, whose keys are published. Where the users are a Supabase project's
--- and the issuer is one of its form, the subject is the user; for every other issuer the pair decides.
+-- and the issuer is one of its form, the subject is the user; for every other issuer the pair decides. Null: nobody here, or banned.
 create function weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -71,10 +68,7 @@ as $$
 begin
   if p_issuer like 'https://%/auth/v1' and p_subject ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
      and not exists (select from weir.installation i where i.embedded_issuer) then
-    if weir.is_banned(p_subject::uuid) then
-      raise exception using errcode = 'WR002', message = 'the token is not valid here';
-    end if;
-    return p_subject::uuid;
+    return case when not weir.is_banned(p_subject::uuid) then p_subject::uuid end;
   end if;
   return weir.resolve_identity(p_issuer, p_subject, p_email, p_email_verified);
 end;

@@ -3,11 +3,13 @@
 
 -- The columns that an API role may read, of the tables in `public` that row-level security holds (its owner too) and of
 -- views that ask with their caller's rights. A column without a grant has no row, and so is not told from one that is not there.
-create function weir.published_columns() returns table (relation_name text, column_name text, column_type text)
+-- `for_anon` says whether `anon` may read it: a caller without a token is then refused before a statement that PostgreSQL would refuse,
+-- since each of those is lines in its log.
+create function weir.published_columns() returns table (relation_name text, column_name text, column_type text, for_anon boolean)
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-  select c.relname::text, a.attname::text, pg_catalog.format_type(a.atttypid, null)
+  select c.relname::text, a.attname::text, pg_catalog.format_type(a.atttypid, null), has_column_privilege('anon', c.oid, a.attnum, 'SELECT')
   from pg_catalog.pg_class c
   join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
   where c.relnamespace = (select n.oid from pg_catalog.pg_namespace n where n.nspname = 'public')
@@ -25,13 +27,14 @@ end;
 -- function's rows have; null where the answer is one value, or a set of such.
 create function weir.published_functions()
 returns table (function_name text, argument_names text[], argument_types text[], required integer, returns_set boolean,
-               result_type text, columns text[], column_types text[])
+               result_type text, columns text[], column_types text[], for_anon boolean)
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
   select p.proname::text, coalesce(p.proargnames[1:p.pronargs], '{}'),
          array(select pg_catalog.format_type(t.type, null) from unnest(p.proargtypes::oid[]) with ordinality t(type, n) order by t.n),
-         p.pronargs - p.pronargdefaults, p.proretset, pg_catalog.format_type(p.prorettype, null), o.names, o.types
+         p.pronargs - p.pronargdefaults, p.proretset, pg_catalog.format_type(p.prorettype, null), o.names, o.types,
+         has_function_privilege('anon', p.oid, 'EXECUTE')
   from pg_catalog.pg_proc p
   cross join lateral (
     select array_agg(p.proargnames[m.n] order by m.n) as names,

@@ -52,21 +52,22 @@ begin
 end
 $$;
 
--- Counts one attempt; whether it is within the limit. The count stops where it no longer matters.
-create function weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) returns boolean
+-- Counts one attempt. Zero: it is within the limit; else the seconds until the window ends. The count stops where it no longer matters.
+create function weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) returns integer
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_attempts integer;
+  v_window_ends timestamptz;
 begin
   insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
   values (p_kind, sha256(convert_to(p_subject, 'UTF8')), clock_timestamp() + p_window, 1)
   on conflict (kind, subject) do update
     set attempts = case when a.window_ends <= clock_timestamp() then 1 else least(a.attempts + 1, p_limit + 1) end,
         window_ends = case when a.window_ends <= clock_timestamp() then excluded.window_ends else a.window_ends end
-  returning a.attempts into v_attempts;
-  return v_attempts <= p_limit;
+  returning a.attempts, a.window_ends into v_attempts, v_window_ends;
+  return case when v_attempts <= p_limit then 0 else greatest(1, ceil(extract(epoch from v_window_ends - clock_timestamp()))::integer) end;
 end;
 $$;
 
@@ -81,9 +82,10 @@ language sql immutable parallel safe
 --   10 in five minutes for one e-mail address from one network address, which locks out nobody anywhere else;
 --   100 in five minutes for one e-mail address from places where nobody signed in to it of late, however many they are: it slows
 --   down who guesses from everywhere, and the person goes on signing in from where they always do.
--- Without an e-mail address (to sign up) only the network address counts.
+-- Without an e-mail address (to sign up) only the network address counts. A refusal says which limit it was and how many seconds it
+-- lasts, so that a replica need not ask again meanwhile.
 create function weir.begin_sign_in(p_email text, p_address inet)
-returns table (allowed boolean, user_id uuid, password_hash text, disabled boolean)
+returns table (allowed boolean, user_id uuid, password_hash text, disabled boolean, limited_by text, retry_after integer)
 language plpgsql volatile security definer rows 1
 set search_path = pg_catalog, pg_temp
 as $$
@@ -93,13 +95,21 @@ declare
   v_network constant text := weir.network_of(p_address);
   v_pair constant text := lower(p_email) || ' ' || v_network;
 begin
-  -- always in this order, so that nobody waits in a circle
-  allowed := weir.count_attempt('address', v_network, 30, '1 minute')
-             and (p_email is null
-                  or weir.count_attempt('pair', v_pair, 10, '5 minutes')
-                     and (exists (select from weir.sign_in_attempts a where a.kind = 'known' and a.subject = sha256(convert_to(v_pair, 'UTF8'))
-                                  and a.window_ends > clock_timestamp())
-                          or weir.count_attempt('email', lower(p_email), 100, '5 minutes')));
+  -- always in this order, so that attempts never deadlock
+  limited_by := 'address';
+  retry_after := weir.count_attempt('address', v_network, 30, '1 minute');
+  if retry_after = 0 and p_email is not null then
+    limited_by := 'pair';
+    retry_after := weir.count_attempt('pair', v_pair, 10, '5 minutes');
+    if retry_after = 0 and not exists (select from weir.sign_in_attempts a
+                                       where a.kind = 'known' and a.subject = sha256(convert_to(v_pair, 'UTF8'))
+                                         and a.window_ends > clock_timestamp()) then
+      limited_by := 'email';
+      retry_after := weir.count_attempt('email', lower(p_email), 100, '5 minutes');
+    end if;
+  end if;
+  allowed := retry_after = 0;
+  limited_by := case when not allowed then limited_by end;
   -- Past windows, last and by try: whoever waits for a row here holds none that another one waits for.
   delete from weir.sign_in_attempts a
   where (a.kind, a.subject) in (select o.kind, o.subject from weir.sign_in_attempts o where o.window_ends < clock_timestamp() - interval '1 minute'
@@ -209,7 +219,8 @@ begin
 end;
 $$;
 
--- Signs up, where the operator lets people. Nobody has confirmed the address, so it accepts no invitation.
+-- Signs up, where the operator lets people. Nobody has confirmed the address, so it accepts no invitation. Null where the address is
+-- taken, which anybody can cause: an error would be lines in PostgreSQL's log.
 create function weir.sign_up(p_email text, p_password_hash text) returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -224,7 +235,7 @@ begin
   return v_id;
 exception
   when unique_violation then
-    raise exception using errcode = 'WR005', message = 'a user with this e-mail address exists';
+    return null;
 end;
 $$;
 

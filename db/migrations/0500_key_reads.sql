@@ -65,7 +65,9 @@ declare
   v_error text;
 begin
   select k.organization_id, k.scopes into v_organization_id, v_scopes from weir.authenticate_organization_key(p_key_id, p_secret_hash) k;
-  if v_scope is null then
+  if not found then
+    return weir.error('WR002', 'the key is not valid');
+  elsif v_scope is null then
     return weir.error('WR010', 'a key of an organization reads read_audit, read_servers and read_usage');
   elsif weir.bounds_error(p_arguments, 65536) is not null then
     return weir.error('WR001', 'the arguments: the value ' || weir.bounds_error(p_arguments, 65536));

@@ -48,6 +48,9 @@ as $$
 declare
   v_agent_id constant uuid := weir.principal_agent(null, null, p_user_id, p_agent_id);
 begin
+  if v_agent_id is null then
+    raise exception using errcode = 'WR004', message = 'there is no such agent';
+  end if;
   return (
     select jsonb_build_object('tools', weir.chat_has_tools(a.organization_id), 'servers', coalesce((
       select jsonb_agg(jsonb_build_object(

@@ -93,7 +93,8 @@ internal static class WeirHost
         services.AddSingleton(time);
         services.AddSingleton(_ => Keyring.LoadOrCreate(config.KeyringPath));
         services.AddSingleton(_ => Databases.Open(config.Database));
-        services.AddSingleton(s => new UserSession(s.GetRequiredService<Databases>().Gateway));
+        services.AddSingleton(_ => new CallerErrors(config.Limits.ErrorsPerMinute, time));
+        services.AddSingleton(s => new UserSession(s.GetRequiredService<Databases>().Gateway, s.GetRequiredService<CallerErrors>()));
         services.AddSingleton(_ => new EgressHttp(new EgressPolicy(config.Egress.Allow)));
 
         services.AddSingleton(s => new Replica(
@@ -113,6 +114,8 @@ internal static class WeirHost
             config.Auth, s.GetRequiredService<Keyring>(), SigningKeysOf(config.Auth, s),
             s.GetRequiredService<Identities>().UserAsync, time));
         services.AddSingleton(config.Auth);
+        services.AddSingleton<UnverifiedCallers>();
+        services.AddSingleton<SignInRefusals>();
         services.AddSingleton<LoginQueries>();
         services.AddSingleton<Logins>();
         services.AddCors(cors => cors.AddDefaultPolicy(policy => policy
@@ -265,9 +268,11 @@ internal static class WeirHost
     private static void AddRest(IServiceCollection services, WeirConfig config)
     {
         services.AddSingleton(config.Rest);
-        services.AddSingleton(s => new RestQueries(s.GetRequiredService<Databases>(), s.GetRequiredService<UserSession>(), config.Rest));
+        services.AddSingleton(s => new RestQueries(
+            s.GetRequiredService<Databases>(), s.GetRequiredService<UserSession>(), config.Rest, s.GetRequiredService<CallerErrors>(),
+            s.GetRequiredService<SeenKeys>()));
         services.AddSingleton<PublishedApis>();
-        services.AddSingleton<FairShare>();
+        services.AddSingleton(s => RestLimits.ShareOf(config.Rest, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<RestApi>();
     }
 

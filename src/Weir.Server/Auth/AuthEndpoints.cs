@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Weir.Errors;
@@ -30,7 +31,7 @@ internal static class AuthEndpoints
         var login = http.Request.Query["grant_type"].ToString() switch
         {
             "password" => await Logins(http).PasswordAsync(Text(body, "email"), Text(body, "password"), ClientAddress.Of(http), http.RequestAborted),
-            "refresh_token" => await Logins(http).RefreshAsync(Text(body, "refresh_token"), http.RequestAborted),
+            "refresh_token" => await Logins(http).RefreshAsync(Text(body, "refresh_token"), ClientAddress.Of(http), http.RequestAborted),
             _ => throw new AuthException(StatusCodes.Status400BadRequest, "invalid_credentials", "unsupported_grant_type"),
         };
         await AnswerAsync(http, login);
@@ -96,20 +97,23 @@ internal static class AuthEndpoints
         }
         catch (AuthException e) when (!http.Response.HasStarted)
         {
+            SetRetryAfter(http, e.RetryAfter);
             await WriteAsync(http, e.Status, e.Code, e.Message);
         }
-        catch (WeirException e) when (!http.Response.HasStarted && e.Code == ErrorCode.RateLimited)
+        catch (WeirException e) when (!http.Response.HasStarted && e.Code is ErrorCode.Unavailable or ErrorCode.RateLimited)
         {
-            http.Response.Headers.RetryAfter = "1";
-            var refused = AuthException.TooManyAttempts();
-            await WriteAsync(http, refused.Status, refused.Code, refused.Message);
-        }
-        catch (WeirException e) when (!http.Response.HasStarted && e.Code == ErrorCode.Unavailable)
-        {
-            http.Response.Headers.RetryAfter = "1";
-            await WriteAsync(http, e.Code.HttpStatus(), "unexpected_failure", e.Message);
+            SetRetryAfter(http, e.RetryAfter ?? TimeSpan.FromSeconds(1));
+            await WriteAsync(http, e.Code.HttpStatus(), e.Code == ErrorCode.RateLimited ? "over_request_rate_limit" : "unexpected_failure", e.Message);
         }
     };
+
+    private static void SetRetryAfter(HttpContext http, TimeSpan? wait)
+    {
+        if (wait is { } time)
+        {
+            http.Response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(time.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+        }
+    }
 
     private static Task WriteAsync(HttpContext http, int status, string code, string message)
     {

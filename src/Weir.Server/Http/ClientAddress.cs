@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.AspNetCore.HttpOverrides;
 using Weir.Configuration;
+using Weir.Identity;
 using IPNetwork = System.Net.IPNetwork;
 
 namespace Weir.Server.Http;
@@ -32,17 +33,7 @@ internal static class ClientAddress
         // A link-local address may carry the name of its interface, which the database does not know.
         : new IPAddress(address.GetAddressBytes());
 
-    /// <summary>What one subscriber has: an address of IPv4, a /64 of IPv6.</summary>
-    public static IPAddress Network(HttpContext http)
-    {
-        var bytes = Of(http).GetAddressBytes();
-        if (bytes.Length == 16)
-        {
-            bytes.AsSpan(8).Clear();
-        }
-
-        return new IPAddress(bytes);
-    }
+    public static IPAddress Network(HttpContext http) => NetworkAddress.Of(Of(http));
 
     private static IPNetwork Single(IPAddress address) => new(address, address.GetAddressBytes().Length * 8);
 }

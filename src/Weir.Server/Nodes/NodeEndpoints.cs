@@ -30,13 +30,13 @@ internal static class NodeEndpoints
 
         var request = Read(await bodies.ReadAsync(http, BodyLimits.Register), BodyLimits.Register, JsonBounds.Small, NodeJson.Default.RegisterRequest);
         return Results.Json(
-            await registry.RegisterAsync(token is null ? request : request with { Token = token }, http.RequestAborted), NodeJson.Default.RegisterResponse);
+            await registry.RegisterAsync(token is null ? request : request with { Token = token }, ClientAddress.Of(http), http.RequestAborted), NodeJson.Default.RegisterResponse);
     }
 
     private static async Task<IResult> HeartbeatAsync(HttpContext http, NodeRegistry registry)
     {
         var key = Bearer.Of(http.Request);
-        await registry.AuthenticateAsync(key, http.RequestAborted);
+        await registry.AuthenticateAsync(key, ClientAddress.Of(http), http.RequestAborted);
         var body = await RequestBody.ReadAsync(http.Request, BodyLimits.Heartbeat, http.RequestAborted);
         var request = Read(body, BodyLimits.Heartbeat, Heartbeat, NodeJson.Default.HeartbeatRequest);
         return Results.Json(await registry.HeartbeatAsync(key, request, http.RequestAborted), NodeJson.Default.HeartbeatResponse);

@@ -3,7 +3,9 @@ using System.Diagnostics;
 using System.Text.Json;
 using Weir.Configuration;
 using Weir.Errors;
+using Weir.Postgres.Embedded;
 using Weir.Server.Commands;
+using Weir.Telemetry;
 
 namespace Weir.Server.Up;
 
@@ -13,10 +15,12 @@ namespace Weir.Server.Up;
 /// </summary>
 internal static class Detached
 {
+    private const string LogName = "weir.log";
+
     public static async Task<int> StartAsync(string dataDirectory, bool json, IReadOnlyList<Token> commandLine, CancellationToken stop)
     {
         DataDirectory.Create(dataDirectory);
-        var log = Path.Combine(dataDirectory, "weir.log");
+        var log = Path.Combine(dataDirectory, LogName);
         using (new FileStream(log, new FileStreamOptions
         {
             Mode = FileMode.Append, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
@@ -66,6 +70,27 @@ internal static class Detached
 
         again.Add("--json");
         return again;
+    }
+
+    /// <summary>Bounds the log of a Weir that was started detached, until it is told to stop. Anybody else's standard error is left alone.</summary>
+    public static Task BoundLogAsync(string dataDirectory, TimeProvider time, CancellationToken stop)
+    {
+        var log = Path.Combine(dataDirectory, LogName);
+        return !IsStandardError(log) ? Task.CompletedTask
+            : LogRotation.RunAsync(log, ct => Tool.RunAsync("sh", ["-c", LogRotation.Script, "sh", log], ct), time, stop);
+    }
+
+    /// <summary>Compared as the system has them open, since the path may lead through links.</summary>
+    private static bool IsStandardError(string log)
+    {
+        if (!File.Exists(log))
+        {
+            return false;
+        }
+
+        using var file = File.OpenHandle(log);
+        return File.ResolveLinkTarget("/proc/self/fd/2", returnFinalTarget: false)?.FullName
+            == File.ResolveLinkTarget($"/proc/self/fd/{file.DangerousGetHandle()}", returnFinalTarget: false)?.FullName;
     }
 
     private static string? LastLine(string log, long from)

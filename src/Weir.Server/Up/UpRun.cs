@@ -31,6 +31,7 @@ internal static class UpRun
         var (config, time) = (options.Config, TimeProvider.System);
 
         using var data = DataDirectory.Open(config.DataDirectory); // 1
+        _ = Detached.BoundLogAsync(data.Path, time, stop);
         RefuseHalfOfTheUrls(config.Database);
         // Only so that a port that cannot be had is said before anything is started.
         Ports.Choose(config.Http, options.Port);

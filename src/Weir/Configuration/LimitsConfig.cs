@@ -12,6 +12,9 @@ internal sealed record LimitsConfig
     /// <summary>Most calls a second of one organization; twice as many at once; 0: no limit. Calls per second.</summary>
     public int CallsPerSecondPerOrganization { get; init; } = 2000;
 
+    /// <summary>Most statements of one person that fail in PostgreSQL within a minute: each is lines in its log; 0: no limit. Statements.</summary>
+    public int ErrorsPerMinute { get; init; } = 300;
+
     public static LimitsConfig Read(ConfigReader reader)
     {
         var defaults = new LimitsConfig();
@@ -20,6 +23,7 @@ internal sealed record LimitsConfig
             OpenPerAgent = reader.Integer("limits.openPerAgent", defaults.OpenPerAgent, 0, 100_000),
             CallsPerSecondPerAgent = reader.Integer("limits.callsPerSecondPerAgent", defaults.CallsPerSecondPerAgent, 0, 1_000_000),
             CallsPerSecondPerOrganization = reader.Integer("limits.callsPerSecondPerOrganization", defaults.CallsPerSecondPerOrganization, 0, 1_000_000),
+            ErrorsPerMinute = reader.Integer("limits.errorsPerMinute", defaults.ErrorsPerMinute, 0, 1_000_000),
         };
     }
 }

@@ -109,8 +109,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         ],
         ct);
 
-    /// <summary>The permitted (instance, item) pairs, the agent's own row first.</summary>
-    /// <exception cref="WeirException">WR002, WR004: the principal is not good.</exception>
+    /// <summary>The permitted (instance, item) pairs, the agent's own row first; no row where the principal is not good.</summary>
     public Task<IReadOnlyList<CatalogRow>> AgentCatalogAsync(Principal principal, string? instanceName, CancellationToken ct) => databases.Engine.QueryAsync(
         AgentCatalogSql,
         [
@@ -163,8 +162,10 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
 
     public sealed record FoundTool(Guid InstanceId, string InstanceName, string Status, string Name, byte[] Hash);
 
-    /// <summary>The tools that the principal may call, that its client may be shown and that the words mean, best first.</summary>
-    /// <exception cref="WeirException">WR002, WR004: the principal is not good.</exception>
+    /// <summary>
+    /// The tools that the principal may call, that its client may be shown and that the words mean, best first. None also where the principal is
+    /// not good.
+    /// </summary>
     public Task<IReadOnlyList<FoundTool>> FindToolsAsync(
         Principal principal, string words, int limit, string era, IReadOnlyList<string> abilities, CancellationToken ct) => databases.Engine.QueryAsync(
         FindTools,
@@ -182,8 +183,14 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         ct);
 
     /// <exception cref="WeirException">WR002: the key is not good.</exception>
-    public Task AuthenticateAsync(AgentKey key, CancellationToken ct) =>
-        databases.Engine.ScalarAsync<Guid>(AuthenticateKey, [Sql.Text(key.Id), Sql.Bytea(key.SecretHash)], ct);
+    public async Task AuthenticateAsync(AgentKey key)
+    {
+        // Not ended when the caller goes away: a statement that is cancelled is lines in PostgreSQL's log.
+        if (await databases.Unverified.ScalarAsync<Guid?>(AuthenticateKey, [Sql.Text(key.Id), Sql.Bytea(key.SecretHash)], CancellationToken.None) is null)
+        {
+            throw AgentKey.Refused();
+        }
+    }
 
     private static (int Ordinal, Decision Decision) ReadDecision(NpgsqlDataReader r) => (r.GetInt32(0), new Decision(
         r.GetBoolean(1),

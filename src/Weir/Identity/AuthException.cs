@@ -6,13 +6,18 @@ internal sealed class AuthException(int status, string code, string message) : E
     /// <summary>HTTP.</summary>
     public int Status => status;
 
+    /// <summary>How long a retry is of no use, where that is known.</summary>
+    public TimeSpan? RetryAfter { get; private init; }
+
     /// <summary>GoTrue's <c>error_code</c>.</summary>
     public string Code => code;
 
     /// <summary>One text for an address that nobody has and for a wrong password.</summary>
     public static AuthException InvalidCredentials() => new(400, "invalid_credentials", "Invalid login credentials");
 
-    public static AuthException TooManyAttempts() => new(429, "over_request_rate_limit", "Request rate limit reached");
+    /// <param name="retryAfter">How long the limit lasts.</param>
+    public static AuthException TooManyAttempts(TimeSpan retryAfter) =>
+        new(429, "over_request_rate_limit", "Request rate limit reached") { RetryAfter = retryAfter };
 
     public static AuthException Banned() => new(400, "user_banned", "User is banned");
 

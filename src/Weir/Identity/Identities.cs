@@ -34,10 +34,10 @@ internal sealed class Identities(Databases databases, TimeProvider time)
         // The database keeps the address, so a new one is told.
         if (_known.TryGetValue(person, out var known) && known.Email == email && known.Verified == emailVerified && time.GetElapsedTime(known.At, now) < Kept)
         {
-            return known.User;
+            return known.User ?? throw Refused();
         }
 
-        var user = await databases.Engine.ScalarAsync<Guid>(
+        var user = await databases.Engine.ScalarAsync<Guid?>(
             UserOfTokenSql, [Sql.Text(issuer), Sql.Text(subject), Sql.Text(email), Sql.Boolean(emailVerified)], ct);
         if (_known.Count >= MostKept)
         {
@@ -45,8 +45,11 @@ internal sealed class Identities(Databases databases, TimeProvider time)
         }
 
         _known[person] = new Known(user, email, emailVerified, now);
-        return user;
+        return user ?? throw Refused();
     }
 
-    private sealed record Known(Guid User, string? Email, bool Verified, long At);
+    private static WeirException Refused() => new(ErrorCode.Unauthenticated, "The token is not valid here.", "Sign in again.");
+
+    /// <param name="User">Null: nobody here, which is kept as long.</param>
+    private sealed record Known(Guid? User, string? Email, bool Verified, long At);
 }

@@ -6,7 +6,9 @@ using Weir.Postgres;
 namespace Weir.Identity;
 
 /// <summary>What may be tried, and against what.</summary>
-internal sealed record SignInAttempt(bool Allowed, Guid? UserId, string? PasswordHash, bool Disabled);
+/// <param name="LimitedBy">The limit that refused it: <c>address</c> (whatever is tried from there), <c>pair</c> or <c>email</c>; else null.</param>
+/// <param name="RetryAfter">How long that lasts.</param>
+internal sealed record SignInAttempt(bool Allowed, Guid? UserId, string? PasswordHash, bool Disabled, string? LimitedBy, TimeSpan RetryAfter);
 
 /// <param name="Problem">GoTrue's code, or null.</param>
 internal sealed record RefreshOutcome(string? Problem, int Counter, Guid UserId);
@@ -16,10 +18,13 @@ internal sealed record LoginUser(
     Guid Id, string Email, DateTimeOffset? EmailConfirmedAt,
     DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt, DateTimeOffset? SignedInAt);
 
-/// <summary>The embedded issuer's statements. Limits, families and their locks are the database's, so that replicas share them.</summary>
+/// <summary>
+/// The embedded issuer's statements. Limits, families and their locks are the database's, so that replicas share them. A caller who is not
+/// known yet cancels none of them by going away: a statement that is cancelled is lines in PostgreSQL's log.
+/// </summary>
 internal sealed class LoginQueries(Databases databases)
 {
-    private const string BeginSignIn = "select allowed, user_id, password_hash, disabled from weir.begin_sign_in($1, $2)";
+    private const string BeginSignIn = "select allowed, user_id, password_hash, disabled, limited_by, retry_after from weir.begin_sign_in($1, $2)";
     private const string OpenSignIn = "select weir.open_sign_in($1, $2)";
     private const string RefreshSignIn = "select problem, counter, user_id from weir.refresh_sign_in($1, $2)";
     private const string SignedInUser = "select email, email_confirmed_at, created_at, updated_at, signed_in_at from weir.signed_in_user($1, $2)";
@@ -27,16 +32,20 @@ internal sealed class LoginQueries(Databases databases)
     private const string SignUp = "select weir.sign_up($1, $2)";
 
     /// <param name="email">Null: to sign up.</param>
-    public async Task<SignInAttempt> BeginAsync(string? email, IPAddress address, CancellationToken ct) => (await databases.Engine.QueryAsync(
+    public async Task<SignInAttempt> BeginAsync(string? email, IPAddress address) => (await databases.Unverified.QueryAsync(
         BeginSignIn, [Sql.Text(email), Inet(address)],
-        r => new SignInAttempt(r.GetBoolean(0), r.GetNullable<Guid>(1), r.GetNullableString(2), r.GetNullable<bool>(3) ?? false), ct))[0];
+        r => new SignInAttempt(
+            r.GetBoolean(0), r.GetNullable<Guid>(1), r.GetNullableString(2), r.GetNullable<bool>(3) ?? false,
+            r.GetNullableString(4), TimeSpan.FromSeconds(r.GetNullable<int>(5) ?? 0)),
+        CancellationToken.None))[0];
 
     public Task<Guid> OpenAsync(Guid userId, IPAddress address, CancellationToken ct) =>
         databases.Engine.ScalarAsync<Guid>(OpenSignIn, [Sql.Uuid(userId), Inet(address)], ct);
 
-    public async Task<RefreshOutcome> RefreshAsync(RefreshToken token, CancellationToken ct) => (await databases.Engine.QueryAsync(
+    public async Task<RefreshOutcome> RefreshAsync(RefreshToken token) => (await databases.Unverified.QueryAsync(
         RefreshSignIn, [Sql.Uuid(token.SignInId), Sql.Integer(token.Counter)],
-        r => new RefreshOutcome(r.GetNullableString(0), r.GetNullable<int>(1) ?? 0, r.GetNullable<Guid>(2) ?? Guid.Empty), ct))[0];
+        r => new RefreshOutcome(r.GetNullableString(0), r.GetNullable<int>(1) ?? 0, r.GetNullable<Guid>(2) ?? Guid.Empty),
+        CancellationToken.None))[0];
 
     /// <summary>Null: there is no such person, they are disabled, or that sign-in has ended.</summary>
     public async Task<LoginUser?> UserAsync(Guid userId, Guid? signInId, CancellationToken ct)
@@ -51,8 +60,9 @@ internal sealed class LoginQueries(Databases databases)
     public Task CloseAsync(Guid userId, Guid? signInId, string scope, CancellationToken ct) =>
         databases.Engine.ScalarAsync<int>(CloseSignIns, [Sql.Uuid(userId), Sql.Uuid(signInId), Sql.Text(scope)], ct);
 
-    public Task<Guid> SignUpAsync(string email, string passwordHash, CancellationToken ct) =>
-        databases.Engine.ScalarAsync<Guid>(SignUp, [Sql.Text(email), Sql.Text(passwordHash)], ct);
+    /// <summary>Null: the address is taken.</summary>
+    public Task<Guid?> SignUpAsync(string email, string passwordHash) =>
+        databases.Unverified.ScalarAsync<Guid?>(SignUp, [Sql.Text(email), Sql.Text(passwordHash)], CancellationToken.None);
 
     private static NpgsqlParameter Inet(IPAddress address) => new() { NpgsqlDbType = NpgsqlDbType.Inet, Value = address };
 }

@@ -13,7 +13,8 @@ internal sealed record Login(LoginUser User, string AccessToken, string RefreshT
 /// The embedded issuer: passwords, and refresh tokens that are good once. A token that comes again after it was used ends its whole
 /// family, because one of the two who have it is a thief.
 /// </summary>
-internal sealed class Logins(LoginQueries queries, PersonTokens tokens, Keyring keyring, AuthConfig config)
+internal sealed class Logins(
+    LoginQueries queries, PersonTokens tokens, Keyring keyring, AuthConfig config, UnverifiedCallers callers, SignInRefusals refusals)
 {
     private const int MinPassword = 8;
     private const int MaxPassword = 256;
@@ -36,12 +37,8 @@ internal sealed class Logins(LoginQueries queries, PersonTokens tokens, Keyring 
     public async Task<Login> PasswordAsync(string email, string password, IPAddress address, CancellationToken ct)
     {
         RefuseForm(email, password);
-        var attempt = await queries.BeginAsync(email, address, ct);
-        if (!attempt.Allowed)
-        {
-            throw AuthException.TooManyAttempts();
-        }
-
+        using var turn = await EnterAsync(email, address, ct);
+        var attempt = await BeginAsync(email, address);
         var verified = await HashingAsync(() => Hasher.VerifyHashedPassword("", attempt.PasswordHash ?? NobodysHash, password), ct)
             != PasswordVerificationResult.Failed;
         return !verified || attempt.PasswordHash is null ? throw AuthException.InvalidCredentials()
@@ -50,10 +47,15 @@ internal sealed class Logins(LoginQueries queries, PersonTokens tokens, Keyring 
     }
 
     /// <exception cref="AuthException">Not a refresh token of this issuer; used, revoked, expired; or the login is disabled.</exception>
-    public async Task<Login> RefreshAsync(string text, CancellationToken ct)
+    public async Task<Login> RefreshAsync(string text, IPAddress address, CancellationToken ct)
     {
         var token = RefreshToken.Open(keyring, text) ?? throw AuthException.Refresh("refresh_token_not_found");
-        var outcome = await queries.RefreshAsync(token, ct);
+        RefreshOutcome outcome;
+        using (await callers.EnterSignInAsync(address, ct))
+        {
+            outcome = await queries.RefreshAsync(token);
+        }
+
         return outcome.Problem is { } problem ? throw AuthException.Refresh(problem)
             : await IssueAsync(outcome.UserId, token with { Counter = outcome.Counter }, ct);
     }
@@ -73,19 +75,11 @@ internal sealed class Logins(LoginQueries queries, PersonTokens tokens, Keyring 
             throw AuthException.WeakPassword(MinPassword);
         }
 
-        if (!(await queries.BeginAsync(email: null, address, ct)).Allowed)
-        {
-            throw AuthException.TooManyAttempts();
-        }
-
-        try
-        {
-            return await OpenAsync(await queries.SignUpAsync(email, await HashingAsync(() => Hash(password), ct), ct), address, ct);
-        }
-        catch (WeirException e) when (e.Code == ErrorCode.Conflict)
-        {
-            throw AuthException.UserExists();
-        }
+        using var turn = await EnterAsync(email: "", address, ct);
+        await BeginAsync(email: null, address);
+        return await queries.SignUpAsync(email, await HashingAsync(() => Hash(password), ct)) is { } user
+            ? await OpenAsync(user, address, ct)
+            : throw AuthException.UserExists();
     }
 
     /// <summary>The person of a verified token.</summary>
@@ -97,6 +91,45 @@ internal sealed class Logins(LoginQueries queries, PersonTokens tokens, Keyring 
     public Task SignOutAsync(ReadToken token, string scope, CancellationToken ct) => Scopes.Contains(scope, StringComparer.Ordinal)
         ? queries.CloseAsync(token.UserId, token.SessionId, scope, ct)
         : throw AuthException.Invalid("Unsupported logout scope: one of global, local, others was expected.");
+
+    /// <summary>Refuses at once what the database refused a moment ago; else waits for one of the few places of that network address.</summary>
+    private async ValueTask<IDisposable> EnterAsync(string email, IPAddress address, CancellationToken ct)
+    {
+        RefuseLimited();
+        var turn = await callers.EnterSignInAsync(address, ct);
+        try
+        {
+            // One that went before may have reached the limit.
+            RefuseLimited();
+            return turn;
+        }
+        catch
+        {
+            turn.Dispose();
+            throw;
+        }
+
+        void RefuseLimited()
+        {
+            if (refusals.Find(address, email) is { } wait)
+            {
+                throw AuthException.TooManyAttempts(wait);
+            }
+        }
+    }
+
+    /// <param name="email">Null: to sign up.</param>
+    private async Task<SignInAttempt> BeginAsync(string? email, IPAddress address)
+    {
+        var attempt = await queries.BeginAsync(email, address);
+        if (attempt.Allowed)
+        {
+            return attempt;
+        }
+
+        refusals.Keep(address, attempt.LimitedBy == "address" ? "" : email!, attempt.RetryAfter);
+        throw AuthException.TooManyAttempts(attempt.RetryAfter);
+    }
 
     private static void RefuseForm(string email, string password)
     {

@@ -1,3 +1,5 @@
+using Weir.Errors;
+
 namespace Weir.Identity;
 
 /// <summary>
@@ -21,6 +23,9 @@ internal sealed record Principal
 
     /// <summary>Stable text that tells principals apart, for sealed ids and pools; holds no secret.</summary>
     public string Name => Key is not null ? "key:" + Key.Id : $"user:{UserId}:agent:{AgentId}";
+
+    /// <summary>What is answered where the database does not know this principal, or knows it no more.</summary>
+    public WeirException Refused() => Key is not null ? AgentKey.Refused() : new WeirException(ErrorCode.NotFound, "there is no such agent");
 
     public static Principal OfKey(AgentKey key) => new() { Key = key };
 

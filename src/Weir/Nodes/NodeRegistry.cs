@@ -1,12 +1,18 @@
+using System.Net;
 using Weir.Errors;
+using Weir.Identity;
 using Weir.Keys;
 
 namespace Weir.Nodes;
 
 /// <summary>How a node joins, and what it may say afterwards. The database knows tokens and keys by their hashes only.</summary>
-internal sealed class NodeRegistry(NodesQueries queries, Keyring keyring, NodeDirectory directory, TimeProvider time)
+internal sealed class NodeRegistry(
+    NodesQueries queries, Keyring keyring, NodeDirectory directory, SeenKeys seenKeys, UnverifiedCallers callers, TimeProvider time)
 {
     private const int ShortestKey = 32;
+
+    /// <summary>What nodes' keys, which have no id, are kept under in <see cref="SeenKeys"/>.</summary>
+    private const string SeenAs = "node";
     private const int MostRuntimes = 16;
 
     /// <summary>A one-time token for a new node.</summary>
@@ -15,7 +21,7 @@ internal sealed class NodeRegistry(NodesQueries queries, Keyring keyring, NodeDi
         new NodeTokens(queries, time).IssueAsync(name, region, validFor, ct);
 
     /// <exception cref="WeirException">WR002: the token is not valid. WR001: the node says nonsense of itself. WR010: it is too old.</exception>
-    public async Task<RegisterResponse> RegisterAsync(RegisterRequest request, CancellationToken ct)
+    public async Task<RegisterResponse> RegisterAsync(RegisterRequest request, IPAddress address, CancellationToken ct)
     {
         RequireCapability(request.CapabilityVersion);
         if (request.ApiKey is not { Length: >= ShortestKey and <= 512 } || !IsApiUrl(request.ApiUrl) || request.Isolation is not ("user" or "none")
@@ -28,6 +34,7 @@ internal sealed class NodeRegistry(NodesQueries queries, Keyring keyring, NodeDi
         var (nodeId, tokenHash) = RequireTokenForm(request.Token);
 
         var nodeKey = NodeKeys.NewSecret();
+        using var turn = await callers.EnterKeyAsync(address, ct);
         var registered = await queries.RegisterAsync(tokenHash, NodeKeys.Hash(nodeKey), request, NodeKeys.Seal(keyring, nodeId, request.ApiKey), ct);
         directory.Wake();
         // A token whose first half was changed has sealed its key to nobody: that node can be issued another token, and this one not be reached.
@@ -41,12 +48,23 @@ internal sealed class NodeRegistry(NodesQueries queries, Keyring keyring, NodeDi
 
     /// <summary>Whether a node has this key, before anything that it sends is read.</summary>
     /// <exception cref="WeirException">WR002: no node has this key.</exception>
-    public async Task AuthenticateAsync(string? nodeKey, CancellationToken ct)
+    public async Task AuthenticateAsync(string? nodeKey, IPAddress address, CancellationToken ct)
     {
-        if (string.IsNullOrEmpty(nodeKey) || await queries.FindAsync(NodeKeys.Hash(nodeKey), ct) is null)
+        if (string.IsNullOrEmpty(nodeKey))
         {
             throw new WeirException(ErrorCode.Unauthenticated, "the node's key is not valid");
         }
+
+        var hash = NodeKeys.Hash(nodeKey);
+        var isKnown = seenKeys.Contains(SeenAs, hash);
+        using var turn = isKnown ? null : await callers.EnterKeyAsync(address, ct);
+        if (await queries.FindAsync(hash, isKnown) is null)
+        {
+            seenKeys.Remove(SeenAs, hash);
+            throw new WeirException(ErrorCode.Unauthenticated, "the node's key is not valid");
+        }
+
+        seenKeys.Add(SeenAs, hash);
     }
 
     /// <param name="nodeKey">The bearer.</param>
@@ -66,7 +84,8 @@ internal sealed class NodeRegistry(NodesQueries queries, Keyring keyring, NodeDi
         }
 
         RequireCapability(request.Status.CapabilityVersion);
-        return new HeartbeatResponse(await queries.HeartbeatAsync(NodeKeys.Hash(nodeKey), request, ct));
+        return new HeartbeatResponse(await queries.HeartbeatAsync(NodeKeys.Hash(nodeKey), request, ct)
+            ?? throw new WeirException(ErrorCode.Unauthenticated, "the node's key is not valid"));
     }
 
     private static void RequireCapability(int version)

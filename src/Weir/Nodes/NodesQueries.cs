@@ -25,8 +25,9 @@ internal sealed class NodesQueries(Databases databases)
     public Task<Guid> IssueTokenAsync(string name, string? region, byte[] tokenHash, DateTimeOffset expiresAt, CancellationToken ct) =>
         databases.Engine.ScalarAsync<Guid>(IssueToken, [Sql.Text(name), Sql.Text(region), Sql.Bytea(tokenHash), Sql.Timestamp(expiresAt)], ct);
 
-    public Task<Guid> RegisterAsync(byte[] tokenHash, byte[] nodeKeyHash, RegisterRequest request, byte[] sealedApiKey, CancellationToken ct) =>
-        databases.Engine.ScalarAsync<Guid>(
+    /// <summary>Null: the token is not good.</summary>
+    public Task<Guid?> RegisterAsync(byte[] tokenHash, byte[] nodeKeyHash, RegisterRequest request, byte[] sealedApiKey, CancellationToken ct) =>
+        databases.Unverified.ScalarAsync<Guid?>(
             Register,
             [
                 Sql.Bytea(tokenHash), Sql.Bytea(nodeKeyHash), Sql.Text(request.ApiUrl), Sql.Bytea(sealedApiKey), Sql.Integer(request.CapabilityVersion),
@@ -35,10 +36,12 @@ internal sealed class NodesQueries(Databases databases)
             ct);
 
     /// <summary>Null: no node has this key.</summary>
-    public async Task<Guid?> FindAsync(byte[] nodeKeyHash, CancellationToken ct) =>
-        (await databases.Engine.QueryAsync(Find, [Sql.Bytea(nodeKeyHash)], r => r.GetNullable<Guid>(0), ct))[0];
+    /// <param name="isKnown">Whether this replica found it good lately.</param>
+    public Task<Guid?> FindAsync(byte[] nodeKeyHash, bool isKnown) =>
+        (isKnown ? databases.Engine : databases.Unverified).ScalarAsync<Guid?>(Find, [Sql.Bytea(nodeKeyHash)], CancellationToken.None);
 
-    public Task<int> HeartbeatAsync(byte[] nodeKeyHash, HeartbeatRequest request, CancellationToken ct) => databases.Engine.ScalarAsync<int>(
+    /// <summary>Null: the key is no node's.</summary>
+    public Task<int?> HeartbeatAsync(byte[] nodeKeyHash, HeartbeatRequest request, CancellationToken ct) => databases.Engine.ScalarAsync<int?>(
         Heartbeat,
         [
             Sql.Bytea(nodeKeyHash), Sql.Text(request.ApiUrl),

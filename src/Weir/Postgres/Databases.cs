@@ -9,15 +9,27 @@ namespace Weir.Postgres;
 /// </summary>
 internal sealed class Databases : IAsyncDisposable
 {
-    private Databases(NpgsqlDataSource gateway, NpgsqlDataSource engine, NpgsqlDataSource admission, NpgsqlDataSource aloneAdmission,
-        NpgsqlDataSource completion) =>
-        (Gateway, Engine, Admission, AloneAdmission, Completion) = (gateway, engine, admission, aloneAdmission, completion);
+    /// <summary>
+    /// Connections of <see cref="Unverified"/>. More than one address may have in flight (<c>UnverifiedCallers</c>), so that no
+    /// single address uses them up.
+    /// </summary>
+    private const int UnverifiedPoolSize = 8;
+
+    private Databases(NpgsqlDataSource gateway, NpgsqlDataSource engine, NpgsqlDataSource unverified, NpgsqlDataSource admission,
+        NpgsqlDataSource aloneAdmission, NpgsqlDataSource completion) =>
+        (Gateway, Engine, Unverified, Admission, AloneAdmission, Completion) = (gateway, engine, unverified, admission, aloneAdmission, completion);
 
     /// <summary>The login <c>weir_gateway</c>: people's requests, through <see cref="UserSession"/> only.</summary>
     public NpgsqlDataSource Gateway { get; }
 
     /// <summary>The login <c>weir_engine</c>: catalogs, workers, nodes.</summary>
     public NpgsqlDataSource Engine { get; }
+
+    /// <summary>
+    /// The login <c>weir_engine</c> for callers who are not known yet: sign-ins, unknown keys, registrations of nodes. They wait for one
+    /// another and never for a connection of <see cref="Engine"/>.
+    /// </summary>
+    public NpgsqlDataSource Unverified { get; }
 
     /// <summary>The login <c>weir_engine</c> once more: a pool that nothing but admission can use up.</summary>
     public NpgsqlDataSource Admission { get; }
@@ -49,6 +61,7 @@ internal sealed class Databases : IAsyncDisposable
         return new Databases(
             Build("weir-gateway", config.Url!, config, config.PoolSize, ""),
             Build("weir-engine", config.EngineUrl!, config, config.PoolSize, EngineOptions),
+            Build("weir-unverified", config.EngineUrl!, config, UnverifiedPoolSize, EngineOptions),
             // A full batch takes less than a tenth of this at the most that rules may cost. One that takes longer is decided again in parts.
             Build("weir-admission", config.EngineUrl!, config, 2, EngineOptions + " -c statement_timeout=1s", prepared: 10),
             Build("weir-admission-alone", config.EngineUrl!, config, 1, EngineOptions + " -c statement_timeout=2s", prepared: 10),
@@ -59,6 +72,7 @@ internal sealed class Databases : IAsyncDisposable
     {
         await Gateway.DisposeAsync();
         await Engine.DisposeAsync();
+        await Unverified.DisposeAsync();
         await Admission.DisposeAsync();
         await AloneAdmission.DisposeAsync();
         await Completion.DisposeAsync();

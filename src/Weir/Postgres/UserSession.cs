@@ -9,7 +9,8 @@ namespace Weir.Postgres;
 /// round trip and one implicit transaction: the identity ends with it, also when it fails. Only the mapped uuid and the
 /// role enter; row-level security does the rest.
 /// </summary>
-internal sealed class UserSession(NpgsqlDataSource gateway)
+/// <param name="errors">Bounds what one person's failing statements write into PostgreSQL's log; null: nothing does.</param>
+internal sealed class UserSession(NpgsqlDataSource gateway, CallerErrors? errors = null)
 {
     private const string BindIdentity = "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)";
     private const string BindBounds = BindIdentity + ", " + StatementBounds.Bind3And4;
@@ -18,7 +19,7 @@ internal sealed class UserSession(NpgsqlDataSource gateway)
     /// <param name="sql">Constant text with positional parameters.</param>
     public Task<IReadOnlyList<T>> QueryAsync<T>(
         Guid? userId, string sql, NpgsqlParameter[] parameters, Func<NpgsqlDataReader, T> map, CancellationToken cancellationToken) =>
-        DatabaseErrors.GuardAsync<IReadOnlyList<T>>(async () =>
+        BoundAsync(userId, () => DatabaseErrors.GuardAsync<IReadOnlyList<T>>(async () =>
         {
             await using var batch = gateway.CreateBatch();
             batch.BatchCommands.Add(Bind(userId, bounds: null));
@@ -37,7 +38,7 @@ internal sealed class UserSession(NpgsqlDataSource gateway)
             // The commit's own failure (a deferred constraint, a lost connection) only shows at the end of the batch.
             await reader.NextResultAsync(cancellationToken);
             return rows;
-        });
+        }));
 
     /// <summary>The same, read row by row, each column once and in order; where reading stops, the database stops too.</summary>
     /// <param name="bounds">Bind the statement too, in the same round trip.</param>
@@ -45,7 +46,7 @@ internal sealed class UserSession(NpgsqlDataSource gateway)
     public Task<T> ReadAsync<T>(
         Guid? userId, StatementBounds bounds, string sql, NpgsqlParameter[] parameters,
         Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken) =>
-        gateway.ReadAsync(Bind(userId, bounds), sql, parameters, read, cancellationToken);
+        BoundAsync(userId, () => gateway.ReadAsync(Bind(userId, bounds), sql, parameters, read, cancellationToken));
 
     /// <summary>
     /// Calls a published function that answers with one json value. A writing function returns its refusal instead of raising
@@ -67,6 +68,8 @@ internal sealed class UserSession(NpgsqlDataSource gateway)
     /// <summary>Of a refusal that says how long it lasts. Seconds.</summary>
     private static TimeSpan? RetryAfter(JsonElement answer) =>
         answer.TryGetProperty("retry_after", out var seconds) && seconds.ValueKind == JsonValueKind.Number ? TimeSpan.FromSeconds(seconds.GetDouble()) : null;
+
+    private Task<T> BoundAsync<T>(Guid? userId, Func<Task<T>> work) => errors is null ? work() : errors.RunAsync(userId is { } id ? $"user {id}" : null, work);
 
     private static NpgsqlBatchCommand Bind(Guid? userId, StatementBounds? bounds)
     {

@@ -10,7 +10,8 @@ internal sealed record PublishedColumn(string Name, string Type)
 
 /// <summary>A table, a view, or the rows of a function: what can be selected, filtered and ordered.</summary>
 /// <param name="Columns">In the catalog's order.</param>
-internal sealed record PublishedRelation(string Name, IReadOnlyList<PublishedColumn> Columns)
+/// <param name="ForAnon">Whether PostgreSQL lets <c>anon</c> read any of them.</param>
+internal sealed record PublishedRelation(string Name, IReadOnlyList<PublishedColumn> Columns, bool ForAnon = false)
 {
     /// <exception cref="RestException">42703: no column of that name, or nobody may read it.</exception>
     public PublishedColumn Column(string name) => Columns.FirstOrDefault(c => c.Name == name) ?? throw RestErrors.Column(Name, name);
@@ -18,8 +19,9 @@ internal sealed record PublishedRelation(string Name, IReadOnlyList<PublishedCol
 
 /// <param name="Required">How many of the arguments, from the first, have no default.</param>
 /// <param name="Rows">The columns of a table function; null where it answers with a value.</param>
+/// <param name="ForAnon">Whether PostgreSQL lets <c>anon</c> execute it.</param>
 internal sealed record PublishedFunction(
-    string Name, IReadOnlyList<PublishedColumn> Arguments, int Required, bool ReturnsSet, string ResultType, PublishedRelation? Rows)
+    string Name, IReadOnlyList<PublishedColumn> Arguments, int Required, bool ReturnsSet, string ResultType, PublishedRelation? Rows, bool ForAnon = false)
 {
     public bool Takes(IReadOnlyCollection<string> names) =>
         names.All(name => Arguments.Any(a => a.Name == name)) && Arguments.Take(Required).All(a => names.Contains(a.Name));

@@ -16,7 +16,7 @@ internal sealed record RestCall(
     Guid? UserId, IReadOnlyList<KeyValuePair<string, string>> Query, string? Range, RestFormat Format, bool Count, bool ReadOnly,
     OrganizationKey? Key = null, string Address = "")
 {
-    /// <summary>Whose fair share it takes of. A key's is its address', because anybody can think of a key's id.</summary>
+    /// <summary>Whose share it takes. A key counts by its network address, because key ids can be made up.</summary>
     public string Caller => UserId is { } user ? $"user {user}" : $"address {Address}";
 }
 
@@ -35,6 +35,7 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
         }
 
         var relation = (await apis.GetAsync(ct)).Relation(table) ?? (await apis.ReadAgainAsync(ct)).Relation(table) ?? throw RestErrors.Table(table);
+        RefuseAnon(call, relation.ForAnon);
         var request = QueryParser.Parse(relation, call.Query, call.Range, config.MaxRows);
         return Answer(await RunAsync(call, RestStatement.Read(relation, request, call.Format, call.Count), ct), request.Range, call.Format);
     }
@@ -51,6 +52,7 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
         var candidates = (await apis.GetAsync(ct)).Functions(name) is { Count: > 0 } known ? known : (await apis.ReadAgainAsync(ct)).Functions(name);
         var (arguments, query) = body is { } json ? (CallArguments.Parse(json), call.Query) : CallArguments.Parse(candidates, call.Query);
         var function = Choose(name, candidates, arguments.Names);
+        RefuseAnon(call, function.ForAnon);
         var request = QueryParser.Parse(function.Rows ?? new PublishedRelation(name, []), query, call.Range, config.MaxRows);
         var statement = function.Rows is null
             ? RestStatement.CallValue(function, arguments, config.MaxRows, config.MaxBytes)
@@ -73,7 +75,20 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
         var request = QueryParser.Parse(new PublishedRelation(name, []), query, call.Range, config.MaxRows);
         var rows = await RunAsync(call, () => queries.ReadWithKeyAsync(key, call.ReadOnly, name, arguments.Json, ct), ct);
         ThrowRefusal(function, rows.Body);
+        queries.SawGood(key);
         return new RestAnswer(200, request.Range.Header(rows.Rows, total: null), rows.Body);
+    }
+
+    /// <summary>
+    /// Nobody is signed in, and PostgreSQL has granted <c>anon</c> nothing of it. The statement would be refused alike; but each refused one
+    /// is lines in PostgreSQL's log, and anybody can send it.
+    /// </summary>
+    private static void RefuseAnon(RestCall call, bool forAnon)
+    {
+        if (call.UserId is null && !forAnon)
+        {
+            throw RestErrors.SignIn();
+        }
     }
 
     private static PublishedFunction Choose(string name, IReadOnlyList<PublishedFunction> candidates, IReadOnlyList<string> arguments) =>
@@ -90,7 +105,7 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
     /// <param name="misfits">What of the arguments a value that PostgreSQL cannot use is about, where that can be told.</param>
     private async Task<RestRows> RunAsync(RestCall call, Func<Task<RestRows>> work, CancellationToken ct, Func<string?>? misfits = null)
     {
-        using var turn = await share.EnterAsync(call.Caller, ct);
+        using var turn = await share.EnterAsync(call.Caller, ct) ?? throw RestErrors.TooManyAtOnce(config.MaxConcurrent);
         try
         {
             var rows = await work();

@@ -91,6 +91,9 @@ internal static class RestErrors
 
     public static RestException ExpiredToken() => new(401, "PGRST303", "JWT expired", hint: "Refresh the session.");
 
+    /// <summary>What PostgreSQL says to <c>anon</c> of what it may not use.</summary>
+    public static RestException SignIn() => new(401, "42501", "permission denied", hint: "Sign in.");
+
     public static RestException ServiceRole() => new(403, "42501", "permission denied to set role \"service_role\"", hint: Docs("identity"));
 
     /// <summary>What a key of an organization is not for.</summary>
@@ -109,7 +112,7 @@ internal static class RestErrors
         ['2', '2', ..] and { } state when Problem(state) is var (status, text) => new RestException(status, state, text),
         _ when error.Code is not (ErrorCode.Internal or ErrorCode.Forbidden or ErrorCode.Unavailable) => Refusal(error.Code, error.Message, error.Hint),
         "25006" when readOnly => new RestException(405, "25006", "This function may write, and GET may not.", hint: "Call it with POST."),
-        "42501" => new RestException(isAnon ? 401 : 403, "42501", "permission denied", hint: isAnon ? "Sign in." : null),
+        "42501" => isAnon ? SignIn() : new RestException(403, "42501", "permission denied"),
         "57014" => new RestException(504, "57014", "The statement took too long and was cancelled.", hint: Docs("limits")),
         { } state when Problem(state) is var (status, text) => new RestException(status, state, text),
         _ when error.Code != ErrorCode.Internal => Refusal(error.Code, error.Message, error.Hint),

@@ -1,3 +1,6 @@
+using Weir.Configuration;
+using Weir.Identity;
+
 namespace Weir.Rest;
 
 /// <summary>How much one query may say. The time that it may take is bounded beside this.</summary>
@@ -24,4 +27,8 @@ internal static class RestLimits
 
     /// <summary>Names and values of a body's JSON: each costs more memory than its bytes.</summary>
     public const int BodyValues = 100_000;
+
+    /// <summary>What one caller has of the pool at once.</summary>
+    public static FairShare ShareOf(RestConfig config, TimeProvider time) =>
+        new(config.MaxConcurrent, Waiting, TimeSpan.FromSeconds(config.TimeoutSeconds), time);
 }

@@ -6,24 +6,24 @@ using Weir.Postgres;
 namespace Weir.Rest;
 
 /// <summary>What <c>/rest/v1</c> asks of the database: the published names, as the engine; everything else as the caller.</summary>
-internal sealed class RestQueries(Databases databases, UserSession users, RestConfig config)
+internal sealed class RestQueries(Databases databases, UserSession users, RestConfig config, CallerErrors? errors = null, SeenKeys? seenKeys = null)
 {
-    private const string Columns = "select relation_name, column_name, column_type from weir.published_columns()";
+    private const string Columns = "select relation_name, column_name, column_type, for_anon from weir.published_columns()";
     private const string ReadWithKey = """
         with "the answer" as materialized (select weir.read_with_key($1, $2, $3, $4)::text as value)
         select null::bigint, octet_length(value) > $5, case when octet_length(value) <= $5 then value end from "the answer"
         """;
     private const string Functions = """
-        select function_name, argument_names, argument_types, required, returns_set, result_type, columns, column_types from weir.published_functions()
+        select function_name, argument_names, argument_types, required, returns_set, result_type, columns, column_types, for_anon from weir.published_functions()
         """;
 
     public async Task<PublishedApi> PublishedAsync(CancellationToken ct)
     {
         var columns = await databases.Engine.QueryAsync(
-            Columns, [], r => (Relation: r.GetString(0), Column: new PublishedColumn(r.GetString(1), r.GetString(2))), ct);
+            Columns, [], r => (Relation: r.GetString(0), Column: new PublishedColumn(r.GetString(1), r.GetString(2)), ForAnon: r.GetBoolean(3)), ct);
         var functions = await databases.Engine.QueryAsync(Functions, [], Function, ct);
         return new PublishedApi(columns.GroupBy(c => c.Relation, StringComparer.Ordinal)
-            .Select(g => new PublishedRelation(g.Key, [.. g.Select(c => c.Column)])), functions);
+            .Select(g => new PublishedRelation(g.Key, [.. g.Select(c => c.Column)], g.Any(c => c.ForAnon))), functions);
     }
 
     /// <summary>Identity, bounds and statement: one round trip, one transaction.</summary>
@@ -32,11 +32,24 @@ internal sealed class RestQueries(Databases databases, UserSession users, RestCo
         userId, Bounds(readOnly), statement.Text, statement.Parameters,
         (reader, token) => RestRows.ReadAsync(reader, statement.Shape, config.MaxBytes, token), ct);
 
-    /// <summary>What a key of an organization reads; whether it may is decided in that same statement.</summary>
+    /// <summary>
+    /// What a key of an organization reads; whether it may is decided in that same statement. One that this replica has not seen good waits for a
+    /// connection with others of its kind only.
+    /// </summary>
     public Task<RestRows> ReadWithKeyAsync(
-        OrganizationKey key, bool readOnly, string function, string arguments, CancellationToken ct) => databases.Engine.ReadAsync(
-        Bounds(readOnly), ReadWithKey, [Sql.Text(key.Id), Sql.Bytea(key.SecretHash), Sql.Text(function), Sql.Jsonb(arguments), Sql.Integer(config.MaxBytes)],
-        (reader, token) => RestRows.ReadAsync(reader, RestShape.Object, config.MaxBytes, token), ct);
+        OrganizationKey key, bool readOnly, string function, string arguments, CancellationToken ct)
+    {
+        var pool = seenKeys?.Contains(key.Id, key.SecretHash) == false ? databases.Unverified : databases.Engine;
+        Task<RestRows> Work() => pool.ReadAsync(
+            Bounds(readOnly), ReadWithKey, [Sql.Text(key.Id), Sql.Bytea(key.SecretHash), Sql.Text(function), Sql.Jsonb(arguments), Sql.Integer(config.MaxBytes)],
+            (reader, token) => RestRows.ReadAsync(reader, RestShape.Object, config.MaxBytes, token), ct);
+
+        // Only a good key's statement fails: of any other it answers with a refusal.
+        return errors is null ? Work() : errors.RunAsync($"key {key.Id}", Work);
+    }
+
+    /// <summary>A statement has answered to this key.</summary>
+    public void SawGood(OrganizationKey key) => seenKeys?.Add(key.Id, key.SecretHash);
 
     private StatementBounds Bounds(bool readOnly) => new(TimeSpan.FromSeconds(config.TimeoutSeconds), readOnly);
 
@@ -44,7 +57,7 @@ internal sealed class RestQueries(Databases databases, UserSession users, RestCo
     {
         var name = r.GetString(0);
         var rows = r.IsDBNull(6) ? null : new PublishedRelation(name, Named(r, 6));
-        return new PublishedFunction(name, Named(r, 1), r.GetInt32(3), r.GetBoolean(4), r.GetString(5), rows);
+        return new PublishedFunction(name, Named(r, 1), r.GetInt32(3), r.GetBoolean(4), r.GetString(5), rows, r.GetBoolean(8));
     }
 
     private static PublishedColumn[] Named(NpgsqlDataReader r, int ordinal) =>

@@ -81,14 +81,14 @@ public sealed class LoginsTests(OpenWeir weir) : IClassFixture<OpenWeir>
     {
         var login = await LoginAsync();
 
-        var second = await Logins.RefreshAsync(login.RefreshToken, default);
-        var again = await Logins.RefreshAsync(login.RefreshToken, default);
+        var second = await Logins.RefreshAsync(login.RefreshToken, IPAddress.Loopback, default);
+        var again = await Logins.RefreshAsync(login.RefreshToken, IPAddress.Loopback, default);
 
         // Not two chains: both hold the same next token, whichever is used first.
-        var third = await Logins.RefreshAsync(second.RefreshToken, default);
-        (await Logins.RefreshAsync(again.RefreshToken, default)).User.Id.ShouldBe(login.User.Id);
-        (await Should.ThrowAsync<AuthException>(() => Logins.RefreshAsync(login.RefreshToken, default))).Code.ShouldBe("refresh_token_already_used");
-        (await Should.ThrowAsync<AuthException>(() => Logins.RefreshAsync(third.RefreshToken, default))).Code.ShouldBe("session_not_found");
+        var third = await Logins.RefreshAsync(second.RefreshToken, IPAddress.Loopback, default);
+        (await Logins.RefreshAsync(again.RefreshToken, IPAddress.Loopback, default)).User.Id.ShouldBe(login.User.Id);
+        (await Should.ThrowAsync<AuthException>(() => Logins.RefreshAsync(login.RefreshToken, IPAddress.Loopback, default))).Code.ShouldBe("refresh_token_already_used");
+        (await Should.ThrowAsync<AuthException>(() => Logins.RefreshAsync(third.RefreshToken, IPAddress.Loopback, default))).Code.ShouldBe("session_not_found");
     }
 
     [Fact]
@@ -96,11 +96,11 @@ public sealed class LoginsTests(OpenWeir weir) : IClassFixture<OpenWeir>
     {
         var login = await LoginAsync();
 
-        var crowd = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Logins.RefreshAsync(login.RefreshToken, default)));
+        var crowd = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Logins.RefreshAsync(login.RefreshToken, IPAddress.Loopback, default)));
 
         var ring = weir.Services.GetRequiredService<Keyring>();
         crowd.Select(l => RefreshToken.Open(ring, l.RefreshToken)!.Value.Counter).ShouldAllBe(counter => counter == 1);
-        (await Logins.RefreshAsync(crowd[7].RefreshToken, default)).User.Id.ShouldBe(login.User.Id);
+        (await Logins.RefreshAsync(crowd[7].RefreshToken, IPAddress.Loopback, default)).User.Id.ShouldBe(login.User.Id);
     }
 
     [Fact]
@@ -115,10 +115,10 @@ public sealed class LoginsTests(OpenWeir weir) : IClassFixture<OpenWeir>
         var forged = new RefreshToken(id, 0).Seal(Keyring.Parse([Convert.ToBase64String(new byte[32])]));
         foreach (var text in new[] { forged, $"{id}", "x", "", new string('A', 5000), login.RefreshToken[..^1] + (login.RefreshToken[^1] == 'A' ? 'Q' : 'A') })
         {
-            (await Should.ThrowAsync<AuthException>(() => Logins.RefreshAsync(text, default))).Code.ShouldBe("refresh_token_not_found", text);
+            (await Should.ThrowAsync<AuthException>(() => Logins.RefreshAsync(text, IPAddress.Loopback, default))).Code.ShouldBe("refresh_token_not_found", text);
         }
 
-        (await Logins.RefreshAsync(login.RefreshToken, default)).User.Id.ShouldBe(login.User.Id);
+        (await Logins.RefreshAsync(login.RefreshToken, IPAddress.Loopback, default)).User.Id.ShouldBe(login.User.Id);
     }
 
     [Theory]

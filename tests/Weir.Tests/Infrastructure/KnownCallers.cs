@@ -25,7 +25,7 @@ internal static class KnownCallers
         var registry = weir.Services.GetRequiredService<NodeRegistry>();
         var token = await NodeTokenAsync(weir, name);
         var request = new RegisterRequest(token, "http://127.0.0.1:1", new string('k', 40), 1, "none", ["process"], "x", null);
-        return (await registry.RegisterAsync(request, CancellationToken.None)).NodeKey;
+        return (await registry.RegisterAsync(request, System.Net.IPAddress.Loopback, CancellationToken.None)).NodeKey;
     }
 
     public static Task<string> NodeTokenAsync(RunningWeir weir, string name) =>

@@ -8,6 +8,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Weir.Egress;
 using Weir.Errors;
+using Weir.Identity;
 using Weir.Keys;
 using Weir.Nodes;
 using Weir.Postgres;
@@ -41,7 +42,8 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
     {
         _queries = new NodesQueries(database.Pools);
         _directory = new NodeDirectory(_queries, _keyring, TimeProvider.System, NullLogger<NodeDirectory>.Instance);
-        _registry = new NodeRegistry(_queries, _keyring, _directory, TimeProvider.System);
+        _registry = new NodeRegistry(
+            _queries, _keyring, _directory, new SeenKeys(TimeProvider.System), new UnverifiedCallers(TimeProvider.System), TimeProvider.System);
         _client = new NodeClient(_egress.Operator, TimeProvider.System);
         _worker = new OperationsWorker(
             _queries, _client, _keyring, HandshakeAsync, Replica, () => 0, TimeProvider.System, NullLogger<OperationsWorker>.Instance);
@@ -252,12 +254,12 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         var (nodeId, secret) = (token[..32], token[33..]);
         foreach (var bad in (string[])["", "x", secret, $"{nodeId}.{secret}x", $"{Guid.NewGuidForTests():N}.x"])
         {
-            (await Should.ThrowAsync<WeirException>(_registry.RegisterAsync(request with { Token = bad }, Token))).Code.ShouldBe(ErrorCode.Unauthenticated);
+            (await Should.ThrowAsync<WeirException>(_registry.RegisterAsync(request with { Token = bad }, System.Net.IPAddress.Loopback, Token))).Code.ShouldBe(ErrorCode.Unauthenticated);
         }
 
-        var registered = await _registry.RegisterAsync(request with { Token = token }, Token);
+        var registered = await _registry.RegisterAsync(request with { Token = token }, System.Net.IPAddress.Loopback, Token);
         registered.NodeId.ToString("N").ShouldBe(nodeId);
-        (await Should.ThrowAsync<WeirException>(_registry.RegisterAsync(request with { Token = token }, Token))).Code.ShouldBe(ErrorCode.Unauthenticated);
+        (await Should.ThrowAsync<WeirException>(_registry.RegisterAsync(request with { Token = token }, System.Net.IPAddress.Loopback, Token))).Code.ShouldBe(ErrorCode.Unauthenticated);
         await _directory.RefreshAsync(Token);
         _directory.KeyOf(registered.NodeId).ShouldBe(request.ApiKey);
 

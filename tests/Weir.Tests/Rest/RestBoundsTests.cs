@@ -55,7 +55,7 @@ public sealed class RestBoundsTests(BoundedWeir weir) : IClassFixture<BoundedWei
         (url.Host, url.Port, url.SslMode) = ("127.0.0.1", wire.Port, Npgsql.SslMode.Disable);
         await using var pool = Npgsql.NpgsqlDataSource.Create(url.ConnectionString);
         var queries = new RestQueries(weir.Database.Pools, new UserSession(pool), BoundedWeir.Rest);
-        var api = new RestApi(new PublishedApis(queries, TimeProvider.System), queries, new FairShare(BoundedWeir.Rest, TimeProvider.System), BoundedWeir.Rest);
+        var api = new RestApi(new PublishedApis(queries, TimeProvider.System), queries, RestLimits.ShareOf(BoundedWeir.Rest, TimeProvider.System), BoundedWeir.Rest);
         var call = new RestCall(
             weir.World.OwnerId, [KeyValuePair.Create("select", "a:content,b:content,c:content,d:content")], null, new RestFormat(RestShape.Array, false), Count: false, ReadOnly: true);
 

@@ -78,7 +78,7 @@ public sealed class RestIdentityTests(RestWorld weir) : IClassFixture<RestWorld>
         (url.Host, url.Port, url.SslMode) = ("127.0.0.1", wire.Port, Npgsql.SslMode.Disable);
         await using var pool = Npgsql.NpgsqlDataSource.Create(url.ConnectionString + ";Maximum Pool Size=1;No Reset On Close=true");
         var queries = new RestQueries(weir.Database.Pools, new UserSession(pool), new RestConfig());
-        var api = new RestApi(new PublishedApis(queries, TimeProvider.System), queries, new FairShare(new RestConfig(), TimeProvider.System), new RestConfig());
+        var api = new RestApi(new PublishedApis(queries, TimeProvider.System), queries, RestLimits.ShareOf(new RestConfig(), TimeProvider.System), new RestConfig());
         var call = new RestCall(weir.World.OwnerId, [KeyValuePair.Create("name", "eq.c01")], null, new RestFormat(RestShape.Array, false), Count: true, ReadOnly: true);
         await api.ReadAsync("chat_channels", call, CancellationToken.None);
 

@@ -1,9 +1,11 @@
+using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway.Forwarding;
 using Weir.Gateway.Questions;
+using Weir.Identity;
 using Weir.Input;
 using Weir.Mcp;
 using Weir.Upstream;
@@ -28,6 +30,7 @@ internal sealed class McpHandler(
     RefusedRequests refused,
     McpErrors errors,
     SeenKeys seenKeys,
+    UnverifiedCallers callers,
     GatewayQueries queries,
     McpConfig config)
 {
@@ -86,15 +89,16 @@ internal sealed class McpHandler(
     /// </summary>
     private async Task<bool> IsKnownAsync(HttpContext http, McpScope scope)
     {
-        if (scope.Principal.Key is not { } key || seenKeys.Contains(key))
+        if (scope.Principal.Key is not { } key || seenKeys.Contains(key.Id, key.SecretHash))
         {
             return true;
         }
 
         try
         {
-            await queries.AuthenticateAsync(key, http.RequestAborted);
-            seenKeys.Add(key);
+            using var turn = await callers.EnterKeyAsync(http.Connection.RemoteIpAddress ?? IPAddress.None, http.RequestAborted);
+            await queries.AuthenticateAsync(key);
+            seenKeys.Add(key.Id, key.SecretHash);
             return true;
         }
         catch (WeirException e)
@@ -108,7 +112,7 @@ internal sealed class McpHandler(
     {
         if (e.Code == ErrorCode.Unauthenticated && exchange.Scope.Principal.Key is { } key)
         {
-            seenKeys.Remove(key);
+            seenKeys.Remove(key.Id, key.SecretHash);
         }
 
         return errors.FailAsync(exchange, e);

@@ -80,7 +80,7 @@ internal sealed class McpMethods(AgentCatalogs catalogs, SessionTokens sessions,
     {
         if (exchange.Scope.Principal.Key is { } key)
         {
-            await queries.AuthenticateAsync(key, exchange.Aborted);
+            await queries.AuthenticateAsync(key);
         }
         else
         {

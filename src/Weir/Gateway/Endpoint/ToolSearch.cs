@@ -42,6 +42,11 @@ internal sealed class ToolSearch(GatewayQueries queries, Definitions definitions
                 ? Math.Clamp(given, 1, MaxLimit) : DefaultLimit;
         var found = await queries.FindToolsAsync(
             exchange.Scope.Principal, words, limit, exchange.Era, ClientAbilities.Of(exchange.Offered), exchange.Aborted);
+        if (found.Count == 0 && (await queries.AgentCatalogAsync(exchange.Scope.Principal, instanceName: null, exchange.Aborted)).Count == 0)
+        {
+            throw exchange.Scope.Principal.Refused();
+        }
+
         var items = found.Select(f => new CatalogItem(
             f.InstanceId, f.InstanceName, ItemKinds.Tool, f.Name,
             ExposedNames.Make(f.InstanceName, f.InstanceId, f.Name, config.MaxNameLength), f.Hash, ChatOffline: false)).ToArray();

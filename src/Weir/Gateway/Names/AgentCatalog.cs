@@ -85,6 +85,11 @@ internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength) :
         }
 
         var rows = await queries.AgentCatalogAsync(principal, instanceName, ct);
+        if (rows.Count == 0)
+        {
+            throw principal.Refused();
+        }
+
         var catalog = Build(rows, exposeAll: instanceName is null);
         if (_kept.Count >= MaxKept)
         {

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Npgsql;
 using Weir.Configuration;
 using Weir.Errors;
+using Weir.Telemetry;
 
 namespace Weir.Postgres.Embedded;
 
@@ -25,6 +26,7 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
     private ClusterState _state;
     private Lifeline? _server;
     private Task _supervision = Task.CompletedTask;
+    private Task _rotation = Task.CompletedTask;
 
     private EmbeddedPostgres(
         EmbeddedPostgresOptions options, PostgresBinaries binaries, ClusterUser user, string root, ClusterState state,
@@ -76,6 +78,7 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
     {
         await _stopping.CancelAsync();
         await _supervision.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _rotation.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_server is { } server)
         {
             server.LetGo();
@@ -111,7 +114,12 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         await LaunchAsync(cancellationToken);
         await BootstrapAsync(cancellationToken);
         _supervision = SuperviseAsync(_stopping.Token);
+        _rotation = LogRotation.RunAsync(Log, RotateLogAsync, _time, _stopping.Token);
     }
+
+    /// <summary>As the cluster's user, whose directory it is.</summary>
+    internal Task RotateLogAsync(CancellationToken cancellationToken) =>
+        Tool.RunAsync(_user.Start("sh", "-c", LogRotation.Script, "sh", Log), cancellationToken);
 
     private async Task InitializeAsync(CancellationToken cancellationToken)
     {

@@ -15,7 +15,6 @@ internal sealed class Lifeline : IDisposable
     private const string Script = """
         exec 3<&0
         log=$1; shift
-        if [ "$(stat -c %s "$log" 2>/dev/null || echo 0)" -gt 10000000 ]; then mv "$log" "$log.old"; fi
         exec >>"$log" 2>&1
         "$@" 3<&- </dev/null &
         server=$!

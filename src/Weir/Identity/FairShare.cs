@@ -1,19 +1,19 @@
-using Weir.Configuration;
-
-namespace Weir.Rest;
+namespace Weir.Identity;
 
 /// <summary>
-/// How much of the pool one caller has at once on this replica: so many statements run, some more wait for one of their own to end, and the
-/// rest is refused. Whoever floods waits for themselves, and for nobody else.
+/// How much of a pool one caller has at once on this replica: some requests run, some more wait for one of the same caller's to end, and the
+/// rest is refused. A caller that floods waits only for its own requests.
 /// </summary>
-internal sealed class FairShare(RestConfig config, TimeProvider time)
+/// <param name="running">Requests of one caller that run at once.</param>
+/// <param name="waiting">Requests of one caller that wait for those.</param>
+/// <param name="maxWait">How long one waits at most.</param>
+internal sealed class FairShare(int running, int waiting, TimeSpan maxWait, TimeProvider time)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Share> _shares = new(StringComparer.Ordinal);
 
-    /// <returns>The caller's turn; disposing of it ends it.</returns>
-    /// <exception cref="RestException">WR008: too many wait already, or this one has waited for as long as a statement may take.</exception>
-    public async ValueTask<IDisposable> EnterAsync(string caller, CancellationToken ct)
+    /// <returns>The caller's turn; disposing of it ends it. Null: too many wait already, or this one has waited for too long.</returns>
+    public async ValueTask<IDisposable?> EnterAsync(string caller, CancellationToken ct)
     {
         LinkedListNode<TaskCompletionSource> place;
         lock (_lock)
@@ -23,15 +23,15 @@ internal sealed class FairShare(RestConfig config, TimeProvider time)
                 _shares.Add(caller, share = new Share());
             }
 
-            if (share.Running < config.MaxConcurrent)
+            if (share.Running < running)
             {
                 share.Running++;
                 return new Turn(this, caller);
             }
 
-            if (share.Waiting.Count >= RestLimits.Waiting)
+            if (share.Waiting.Count >= waiting)
             {
-                throw RestErrors.TooManyAtOnce(config.MaxConcurrent);
+                return null;
             }
 
             place = share.Waiting.AddLast(new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
@@ -39,13 +39,18 @@ internal sealed class FairShare(RestConfig config, TimeProvider time)
 
         try
         {
-            await place.Value.Task.WaitAsync(TimeSpan.FromSeconds(config.TimeoutSeconds), time, ct);
+            await place.Value.Task.WaitAsync(maxWait, time, ct);
             return new Turn(this, caller);
         }
-        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
+        catch (TimeoutException)
         {
             GiveUp(caller, place);
-            throw e is TimeoutException ? RestErrors.TooManyAtOnce(config.MaxConcurrent) : e;
+            return null;
+        }
+        catch (OperationCanceledException)
+        {
+            GiveUp(caller, place);
+            throw;
         }
     }
 
@@ -53,9 +58,9 @@ internal sealed class FairShare(RestConfig config, TimeProvider time)
     {
         lock (_lock)
         {
-            if (place.List is { } waiting)
+            if (place.List is { } line)
             {
-                waiting.Remove(place);
+                line.Remove(place);
                 return;
             }
         }

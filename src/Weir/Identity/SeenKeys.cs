@@ -1,8 +1,7 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
-using Weir.Identity;
 
-namespace Weir.Gateway.Endpoint;
+namespace Weir.Identity;
 
 /// <summary>
 /// Keys that the database found good here lately: whether a body of theirs is read before it is asked again. No permission follows from it; each
@@ -15,9 +14,9 @@ internal sealed class SeenKeys(TimeProvider time)
 
     private readonly ConcurrentDictionary<string, long> _seen = new(StringComparer.Ordinal);
 
-    public bool Contains(AgentKey key) => _seen.TryGetValue(Name(key), out var at) && time.GetElapsedTime(at) < Lately;
+    public bool Contains(string id, byte[] secretHash) => _seen.TryGetValue(Name(id, secretHash), out var at) && time.GetElapsedTime(at) < Lately;
 
-    public void Add(AgentKey key)
+    public void Add(string id, byte[] secretHash)
     {
         if (_seen.Count >= Most)
         {
@@ -25,11 +24,11 @@ internal sealed class SeenKeys(TimeProvider time)
             _seen.Clear();
         }
 
-        _seen[Name(key)] = time.GetTimestamp();
+        _seen[Name(id, secretHash)] = time.GetTimestamp();
     }
 
     /// <summary>The database has refused it.</summary>
-    public void Remove(AgentKey key) => _seen.TryRemove(Name(key), out _);
+    public void Remove(string id, byte[] secretHash) => _seen.TryRemove(Name(id, secretHash), out _);
 
-    private static string Name(AgentKey key) => $"{key.Id}:{Convert.ToHexStringLower(SHA256.HashData(key.SecretHash).AsSpan(0, 8))}";
+    private static string Name(string id, byte[] secretHash) => $"{id}:{Convert.ToHexStringLower(SHA256.HashData(secretHash).AsSpan(0, 8))}";
 }

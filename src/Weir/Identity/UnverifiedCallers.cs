@@ -1,0 +1,82 @@
+using System.Net;
+using Weir.Errors;
+
+namespace Weir.Identity;
+
+/// <summary>
+/// Bounds the work that is done for callers who are not known yet: sign-ins, registrations of nodes, keys that this replica has not
+/// seen good. Such work uses connections of its own (<c>Databases.Unverified</c>); here each network address gets few of them at once.
+/// </summary>
+internal sealed class UnverifiedCallers(TimeProvider time)
+{
+    /// <summary>Requests of one network address that are worked on at once, of each kind; must stay well below the pool's size.</summary>
+    public const int PerAddress = 2;
+
+    /// <summary>Sign-ins of one network address that wait for those; further ones are refused.</summary>
+    public const int WaitingSignIns = 32;
+
+    /// <summary>Keys of one network address that wait: a check is quick, and all agents of a company may have one address.</summary>
+    public const int WaitingKeys = 1024;
+
+    /// <summary>Requests of all addresses together, worked on or waiting; further ones are refused.</summary>
+    public const int Total = 4096;
+
+    private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(5);
+
+    private readonly FairShare _signIns = new(PerAddress, WaitingSignIns, MaxWait, time);
+    private readonly FairShare _keys = new(PerAddress, WaitingKeys, MaxWait, time);
+    private int _open;
+
+    /// <summary>To sign in, sign up or refresh.</summary>
+    /// <returns>The caller's turn; disposing of it ends it.</returns>
+    /// <exception cref="WeirException">WR008: the address has too many in flight. WR009: all addresses together have.</exception>
+    public ValueTask<IDisposable> EnterSignInAsync(IPAddress address, CancellationToken ct) => EnterAsync(_signIns, WaitingSignIns, address, ct);
+
+    /// <summary>With a key or token of an agent or node.</summary>
+    /// <returns>The caller's turn; disposing of it ends it.</returns>
+    /// <exception cref="WeirException">WR008: the address has too many in flight. WR009: all addresses together have.</exception>
+    public ValueTask<IDisposable> EnterKeyAsync(IPAddress address, CancellationToken ct) => EnterAsync(_keys, WaitingKeys, address, ct);
+
+    private async ValueTask<IDisposable> EnterAsync(FairShare share, int waiting, IPAddress address, CancellationToken ct)
+    {
+        if (Interlocked.Increment(ref _open) > Total)
+        {
+            Interlocked.Decrement(ref _open);
+            throw new WeirException(ErrorCode.Unavailable,
+                $"{Total} requests of callers who are not signed in are open, the most that Weir takes at once.", "Try again in a moment.");
+        }
+
+        IDisposable? turn = null;
+        try
+        {
+            turn = await share.EnterAsync(NetworkAddress.Of(address).ToString(), ct);
+        }
+        finally
+        {
+            if (turn is null)
+            {
+                Interlocked.Decrement(ref _open);
+            }
+        }
+
+        return turn is null
+            ? throw new WeirException(ErrorCode.RateLimited,
+                $"{PerAddress} requests from your network address are being checked and {waiting} wait, the most that Weir allows.",
+                "Retry when some of them have ended.")
+            : new Turn(this, turn);
+    }
+
+    private sealed class Turn(UnverifiedCallers callers, IDisposable turn) : IDisposable
+    {
+        private IDisposable? _turn = turn;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _turn, null) is { } held)
+            {
+                held.Dispose();
+                Interlocked.Decrement(ref callers._open);
+            }
+        }
+    }
+}
