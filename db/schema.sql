@@ -4981,7 +4981,7 @@ CREATE FUNCTION weir.entry_cost(p_entry jsonb) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
- SELECT ((300)::numeric + COALESCE(sum(((250)::numeric + weir.rule_cost(a.value))), (0)::numeric))
+ SELECT ((300)::numeric + COALESCE(sum(((400)::numeric + weir.rule_cost(a.value))), (0)::numeric))
     FROM jsonb_each((entry_cost.p_entry -> 'args'::text)) a(key, value);
 END;
 
