@@ -132,7 +132,10 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
         try
         {
             var result = await _handler.ValidateTokenAsync(token, Parameters(keys, isPerson));
-            return (result.IsValid, result.Exception is SecurityTokenInvalidLifetimeException, result.IsValid ? result.ClaimsIdentity : new ClaimsIdentity());
+            // A token that is valid by its signature, but whose claims cannot be read (an issuer of null), has no identity.
+            return result is { IsValid: true, ClaimsIdentity: { } claims }
+                ? (true, false, claims)
+                : (false, result.Exception is SecurityTokenInvalidLifetimeException, new ClaimsIdentity());
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

@@ -88,6 +88,16 @@ public sealed class HostileInputTests(EmbeddedIssuerWeir weir) : IClassFixture<E
 
 public sealed class HostileTokenTests(OtherIssuerWeir weir) : IClassFixture<OtherIssuerWeir>
 {
+    [Fact]
+    public async Task F06_a_token_that_is_signed_well_and_names_no_issuer_is_unauthenticated()
+    {
+        var expires = TimeProvider.System.GetUtcNow().AddHours(1).ToUnixTimeSeconds().ToString(System.Globalization.CultureInfo.InvariantCulture);
+        var token = new HostileTokens(
+            text => weir.Key.SignData(text, System.Security.Cryptography.HashAlgorithmName.SHA256), """{"alg":"ES256","typ":"JWT","kid":"k"}""",
+            new Dictionary<string, string>(StringComparer.Ordinal) { ["sub"] = "\"somebody\"", ["exp"] = expires, ["aud"] = "\"authenticated\"", ["iss"] = "null" }).Good;
+        (await BodyProbe.AnnouncedAsync(weir.Url, "POST", "/functions/v1/documents/search", token, 100)).ShouldBe(401);
+    }
+
     [Theory]
     [InlineData("a.b.c")]
     [InlineData("..")]
