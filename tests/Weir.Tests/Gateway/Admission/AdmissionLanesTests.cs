@@ -53,7 +53,7 @@ public sealed class AdmissionLanesTests
     [Fact]
     public void F04_an_organizations_bytes_in_a_batch_are_bounded()
     {
-        Add("large", 6, 100_000);
+        Add("large", 10, 100_000);
         Add("a", 1);
         Names(_lanes.Take()).ShouldBe(["a"]);
         var own = _lanes.Take();
