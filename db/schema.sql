@@ -72,7 +72,8 @@ CREATE TYPE weir.call_decision AS (
 	node_id uuid,
 	share text,
 	grant_id uuid,
-	limits jsonb
+	limits jsonb,
+	resets bigint
 );
 
 
@@ -2389,7 +2390,7 @@ begin
     on conflict (organization_id) do update set used_until = greatest(r.used_until, clock_timestamp()) + v_share
       where greatest(r.used_until, clock_timestamp()) + v_share <= clock_timestamp() + interval '1 minute';
     if not found then
-      select greatest(1, coalesce(ceil(extract(epoch from max(r.used_until) + v_share - interval '1 minute' - clock_timestamp())), 60)) into v_wait
+      select greatest(1, coalesce(ceil(extract(epoch from max(r.used_until) + v_share - interval '1 minute' - clock_timestamp())), 60))::integer into v_wait
       from weir.chat_rates r where r.organization_id = v_channel.organization_id;
       return weir.error('WR008', 'the organization has its maximum of chat messages in a minute (max_chat_messages_per_minute)',
                         format('Retry in %s s.', v_wait)) || jsonb_build_object('retry_after', v_wait);
@@ -3287,6 +3288,9 @@ begin
   from public.agents a
   join public.organizations o on o.id = a.organization_id
   where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
+  if not found then
+    return;
+  end if;
 
   return query
   with granted as materialized (
@@ -3503,6 +3507,8 @@ begin
       last_error = case when v_status in ('running', 'stopped') then null else weir.cut(p_error, 2000) end,
       -- what is stopped has no place: it may start on another node
       node_id = case when v_status = 'stopped' then null else i.node_id end,
+      -- what runs again may have other lists
+      refresh_at = case when v_status = 'running' and v_instance.status <> 'running' then clock_timestamp() else i.refresh_at end,
       first_running_at = coalesce(i.first_running_at, case when v_status = 'running' then clock_timestamp() end)
   where i.id = p_instance_id;
   if v_status <> v_instance.status then
@@ -3716,10 +3722,6 @@ begin
     where k.key_id = p_key_id and k.secret_hash = p_secret_hash
       and k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
       and a.is_active and o.is_active and m.status = 'active';
-  if not found then
-    -- one text for all reasons: who guesses keys learns nothing
-    raise exception using errcode = 'WR002', message = 'the key is not valid';
-  end if;
 end;
 $$;
 
@@ -3740,9 +3742,6 @@ begin
     from public.organization_api_keys k
     join public.organizations o on o.id = k.organization_id and o.is_active
     where k.key_id = p_key_id and k.secret_hash = p_secret_hash and k.revoked_at is null and k.expires_at > clock_timestamp();
-  if not found then
-    raise exception using errcode = 'WR002', message = 'the key is not valid';
-  end if;
 end;
 $$;
 
@@ -3800,7 +3799,7 @@ ALTER FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_i
 -- Name: begin_sign_in(text, inet); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.begin_sign_in(p_email text, p_address inet) RETURNS TABLE(allowed boolean, user_id uuid, password_hash text, disabled boolean)
+CREATE FUNCTION weir.begin_sign_in(p_email text, p_address inet) RETURNS TABLE(allowed boolean, user_id uuid, password_hash text, disabled boolean, limited_by text, retry_after integer)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3810,13 +3809,21 @@ declare
   v_network constant text := weir.network_of(p_address);
   v_pair constant text := lower(p_email) || ' ' || v_network;
 begin
-  -- always in this order, so that nobody waits in a circle
-  allowed := weir.count_attempt('address', v_network, 30, '1 minute')
-             and (p_email is null
-                  or weir.count_attempt('pair', v_pair, 10, '5 minutes')
-                     and (exists (select from weir.sign_in_attempts a where a.kind = 'known' and a.subject = sha256(convert_to(v_pair, 'UTF8'))
-                                  and a.window_ends > clock_timestamp())
-                          or weir.count_attempt('email', lower(p_email), 100, '5 minutes')));
+  -- always in this order, so that attempts never deadlock
+  limited_by := 'address';
+  retry_after := weir.count_attempt('address', v_network, 30, '1 minute');
+  if retry_after = 0 and p_email is not null then
+    limited_by := 'pair';
+    retry_after := weir.count_attempt('pair', v_pair, 10, '5 minutes');
+    if retry_after = 0 and not exists (select from weir.sign_in_attempts a
+                                       where a.kind = 'known' and a.subject = sha256(convert_to(v_pair, 'UTF8'))
+                                         and a.window_ends > clock_timestamp()) then
+      limited_by := 'email';
+      retry_after := weir.count_attempt('email', lower(p_email), 100, '5 minutes');
+    end if;
+  end if;
+  allowed := retry_after = 0;
+  limited_by := case when not allowed then limited_by end;
   -- Past windows, last and by try: whoever waits for a row here holds none that another one waits for.
   delete from weir.sign_in_attempts a
   where (a.kind, a.subject) in (select o.kind, o.subject from weir.sign_in_attempts o where o.window_ends < clock_timestamp() - interval '1 minute'
@@ -3893,6 +3900,9 @@ CREATE FUNCTION weir.chat_turn_settings(p_user_id uuid, p_agent_id uuid) RETURNS
 declare
   v_agent_id constant uuid := weir.principal_agent(null, null, p_user_id, p_agent_id);
 begin
+  if v_agent_id is null then
+    raise exception using errcode = 'WR004', message = 'there is no such agent';
+  end if;
   return (
     select jsonb_build_object('tools', weir.chat_has_tools(a.organization_id), 'servers', coalesce((
       select jsonb_agg(jsonb_build_object(
@@ -4418,20 +4428,21 @@ ALTER FUNCTION weir.cost_error(p_cost numeric, p_path text, p_advice text) OWNER
 -- Name: count_attempt(text, text, integer, interval); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) RETURNS boolean
+CREATE FUNCTION weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_attempts integer;
+  v_window_ends timestamptz;
 begin
   insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
   values (p_kind, sha256(convert_to(p_subject, 'UTF8')), clock_timestamp() + p_window, 1)
   on conflict (kind, subject) do update
     set attempts = case when a.window_ends <= clock_timestamp() then 1 else least(a.attempts + 1, p_limit + 1) end,
         window_ends = case when a.window_ends <= clock_timestamp() then excluded.window_ends else a.window_ends end
-  returning a.attempts into v_attempts;
-  return v_attempts <= p_limit;
+  returning a.attempts, a.window_ends into v_attempts, v_window_ends;
+  return case when v_attempts <= p_limit then 0 else greatest(1, ceil(extract(epoch from v_window_ends - clock_timestamp()))::integer) end;
 end;
 $$;
 
@@ -4699,7 +4710,7 @@ begin
            case when r.path is not null then r.path when r.failures[1] = 'unavailable' then r.status end,
            r.organization_id, r.agent_id, r.agent_name, r.key_id, r.user_id, r.instance_id, r.instance_name,
            case when r.path is null and r.failures = '{}' then r.endpoint_url end, r.node_id, r.share, r.grant_id,
-           r.limits)::weir.call_decision),
+           r.limits, r.resets)::weir.call_decision),
          coalesce(bool_or(r.path is null and r.failures = '{}' and r.limits <> '{}'), false)
   into v_decisions.calls, v_decisions.limited
   from (
@@ -4707,7 +4718,7 @@ begin
                      then weir.argument_failure(d.entries, p_arguments[d.ordinal]) end as path
     from (
       select c.ordinal, a.organization_id, a.id as agent_id, a.name as agent_name, k.key_id, c.user_id,
-             i.id as instance_id, i.name as instance_name, i.status, i.share, i.node_id,
+             i.id as instance_id, i.name as instance_name, i.status, i.share, i.node_id, i.resets,
              weir.endpoint_url(i.url, n.api_url, i.id) as endpoint_url,
              g.id as grant_id, g.permissions -> 'limits' as limits, e.entries,
              array_remove(array[
@@ -4750,7 +4761,7 @@ begin
                          where x.organization_id = a.organization_id and x.user_id = a.owner_id offset 0) owner on true
       left join lateral (select x.role, x.status from public.organization_members x
                          where x.organization_id = a.organization_id and x.user_id = c.user_id offset 0) person on true
-      left join lateral (select x.id, x.name, x.status, x.share, x.node_id, x.url, x.catalog_id from public.mcp_server_instances x
+      left join lateral (select x.id, x.name, x.status, x.share, x.node_id, x.url, x.catalog_id, x.resets from public.mcp_server_instances x
                          where x.id = c.instance_id and x.organization_id = a.organization_id
                            and x.status not in ('deleting', 'deleted') offset 0) i on true
       left join lateral (select x.is_published from public.mcp_server_catalog x where x.id = i.catalog_id offset 0) cat on true
@@ -5501,14 +5512,14 @@ ALTER FUNCTION weir.has_argument_rule(p_entries jsonb[]) OWNER TO weir_owner;
 -- Name: instance_endpoints(uuid[]); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.instance_endpoints(p_instance_ids uuid[]) RETURNS TABLE(instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text)
+CREATE FUNCTION weir.instance_endpoints(p_instance_ids uuid[]) RETURNS TABLE(instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, resets bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
   return query
-  select i.id, i.name, weir.endpoint_url(i.url, n.api_url, i.id), i.node_id, i.share
+  select i.id, i.name, weir.endpoint_url(i.url, n.api_url, i.id), i.node_id, i.share, i.resets
   from unnest(p_instance_ids) w(id)
   join lateral (select x.* from public.mcp_server_instances x where x.id = w.id and x.status in ('running', 'degraded') offset 0) i on true
   left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true;
@@ -6221,7 +6232,7 @@ begin
   where n.key_hash = p_node_key_hash
   returning n.id into v_node_id;
   if v_node_id is null then
-    raise exception using errcode = 'WR002', message = 'the node''s key is not valid';
+    return null;
   end if;
   if coalesce(weir.bounds_error(p_status, 65536), weir.bounds_error(p_servers, 4194304)) is not null then
     raise exception using errcode = 'WR001', message = case when weir.bounds_error(p_status, 65536) is not null
@@ -6279,6 +6290,24 @@ $$;
 
 
 ALTER FUNCTION weir.on_catalog_change() OWNER TO weir_system;
+
+--
+-- Name: on_instance_reset(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.on_instance_reset() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  new.refresh_at := clock_timestamp();
+  new.refresh_lease_until := null;
+  return new;
+end;
+$$;
+
+
+ALTER FUNCTION weir.on_instance_reset() OWNER TO weir_owner;
 
 --
 -- Name: on_organization_change(); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -6374,6 +6403,7 @@ CREATE TABLE public.mcp_server_instances (
     node_id uuid,
     last_node_id uuid,
     generation bigint DEFAULT 1 NOT NULL,
+    resets bigint DEFAULT 0 NOT NULL,
     approved_generation bigint,
     last_error_code text,
     last_error text,
@@ -6889,13 +6919,9 @@ declare
   v_agent_id uuid;
 begin
   if p_key_id is not null then
-    select k.agent_id into v_agent_id from weir.authenticate_key(p_key_id, p_secret_hash) k;
-    if p_agent_id is not null and p_agent_id <> v_agent_id then
-      raise exception using errcode = 'WR004', message = 'there is no such agent';
-    end if;
+    select k.agent_id into v_agent_id from weir.authenticate_key(p_key_id, p_secret_hash) k
+    where p_agent_id is null or k.agent_id = p_agent_id;
     return v_agent_id;
-  elsif p_user_id is null then
-    raise exception using errcode = 'WR002', message = 'a key or a person is needed';
   end if;
   select a.id into v_agent_id
   from public.agents a
@@ -6904,9 +6930,6 @@ begin
   join public.organization_members person on person.organization_id = a.organization_id and person.user_id = p_user_id
   where a.id = p_agent_id and a.is_active and owner.status = 'active' and person.status = 'active'
     and weir.may_use_agent(p_user_id, a.id, a.owner_id);
-  if v_agent_id is null then
-    raise exception using errcode = 'WR004', message = 'there is no such agent';
-  end if;
   return v_agent_id;
 end;
 $$;
@@ -6963,13 +6986,14 @@ ALTER FUNCTION weir.publish_catalog_server(p_entry jsonb) OWNER TO weir_system;
 -- Name: published_columns(); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.published_columns() RETURNS TABLE(relation_name text, column_name text, column_type text)
+CREATE FUNCTION weir.published_columns() RETURNS TABLE(relation_name text, column_name text, column_type text, for_anon boolean)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
  SELECT (c.relname)::text AS relname,
      (a.attname)::text AS attname,
-     format_type(a.atttypid, NULL::integer) AS format_type
+     format_type(a.atttypid, NULL::integer) AS format_type,
+     has_column_privilege('anon'::name, c.oid, a.attnum, 'SELECT'::text) AS has_column_privilege
     FROM (pg_class c
       JOIN pg_attribute a ON (((a.attrelid = c.oid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
    WHERE ((c.relnamespace = ( SELECT n.oid
@@ -6993,7 +7017,7 @@ ALTER FUNCTION weir.published_columns() OWNER TO weir_owner;
 -- Name: published_functions(); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.published_functions() RETURNS TABLE(function_name text, argument_names text[], argument_types text[], required integer, returns_set boolean, result_type text, columns text[], column_types text[])
+CREATE FUNCTION weir.published_functions() RETURNS TABLE(function_name text, argument_names text[], argument_types text[], required integer, returns_set boolean, result_type text, columns text[], column_types text[], for_anon boolean)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
@@ -7006,7 +7030,8 @@ CREATE FUNCTION weir.published_functions() RETURNS TABLE(function_name text, arg
      p.proretset,
      format_type(p.prorettype, NULL::integer) AS format_type,
      o.names,
-     o.types
+     o.types,
+     has_function_privilege('anon'::name, p.oid, 'EXECUTE'::text) AS has_function_privilege
     FROM (pg_proc p
       CROSS JOIN LATERAL ( SELECT array_agg(p.proargnames[m.n] ORDER BY m.n) AS names,
              array_agg(format_type(p.proallargtypes[m.n], NULL::integer) ORDER BY m.n) AS types
@@ -7111,7 +7136,9 @@ declare
   v_error text;
 begin
   select k.organization_id, k.scopes into v_organization_id, v_scopes from weir.authenticate_organization_key(p_key_id, p_secret_hash) k;
-  if v_scope is null then
+  if not found then
+    return weir.error('WR002', 'the key is not valid');
+  elsif v_scope is null then
     return weir.error('WR010', 'a key of an organization reads read_audit, read_servers and read_usage');
   elsif weir.bounds_error(p_arguments, 65536) is not null then
     return weir.error('WR001', 'the arguments: the value ' || weir.bounds_error(p_arguments, 65536));
@@ -7523,6 +7550,9 @@ begin
   end if;
   if v_operation.action = 'delete' and p_outcome = 'done' then
     perform weir.bury_instance(v_operation.instance_id, v_operation.generation);
+  elsif p_outcome = 'done' then
+    -- its lists are read again, now that it was done
+    perform weir.refresh_now(v_operation.instance_id) where v_operation.action = 'restart';
   elsif p_outcome = 'failed' then
     update public.mcp_server_instances i
     -- what could not be removed is still being deleted: an admin may ask once more
@@ -7726,6 +7756,22 @@ $$;
 ALTER FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]) OWNER TO weir_system;
 
 --
+-- Name: refresh_now(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.refresh_now(p_instance_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update public.mcp_server_instances i set refresh_at = clock_timestamp(), refresh_lease_until = null where i.id = p_instance_id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.refresh_now(p_instance_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: refresh_sign_in(uuid, integer); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -7889,9 +7935,6 @@ begin
       is_online = true, heartbeat_at = now()
   where n.token_hash = p_token_hash and n.token_expires_at > clock_timestamp()
   returning n.id into v_id;
-  if v_id is null then
-    raise exception using errcode = 'WR002', message = 'the token is not valid';
-  end if;
   return v_id;
 end;
 $$;
@@ -8032,9 +8075,12 @@ begin
     return weir.refuse('WR005', 'the catalog server was withdrawn', 'lifecycle', p_organization_id,
                        p_instance_id => p_instance_id, p_item => p_action);
   end if;
-  if p_action <> 'restart' then
+  if p_action = 'restart' then
+    update public.mcp_server_instances i set resets = i.resets + 1
+    where i.id = p_instance_id and i.organization_id = p_organization_id;
+  else
     update public.mcp_server_instances i
-    set status = v_status, generation = i.generation + 1, last_error_code = null, last_error = null,
+    set status = v_status, generation = i.generation + 1, resets = i.resets + 1, last_error_code = null, last_error = null,
         deployed_by = case when p_action in ('deploy', 'update') then weir.actor_id() else i.deployed_by end
     where i.id = p_instance_id and i.organization_id = p_organization_id
     returning i.generation into v_instance.generation;
@@ -8083,10 +8129,7 @@ begin
     insert into weir.identities (issuer, subject, user_id, email, email_verified)
     values (p_issuer, p_subject, v_user_id, v_email, v_verified);
   end if;
-  if v_user_id is null or weir.is_banned(v_user_id) then
-    raise exception using errcode = 'WR002', message = 'the token is not valid here';
-  end if;
-  return v_user_id;
+  return case when not weir.is_banned(v_user_id) then v_user_id end;
 end;
 $_$;
 
@@ -8585,7 +8628,7 @@ begin
   return v_id;
 exception
   when unique_violation then
-    raise exception using errcode = 'WR005', message = 'a user with this e-mail address exists';
+    return null;
 end;
 $$;
 
@@ -8869,6 +8912,7 @@ begin
       timeout_ms = coalesce((p_config ->> 'timeout_ms')::integer, i.timeout_ms),
       max_retries = coalesce((p_config ->> 'max_retries')::integer, i.max_retries),
       retry_backoff_ms = coalesce((p_config ->> 'retry_backoff_ms')::integer, i.retry_backoff_ms),
+      resets = i.resets + 1,
       -- an admin who chooses a version approves what it announces first
       approved_generation = case when v_new.catalog_id is distinct from i.catalog_id then i.generation + 1 else i.approved_generation end
   where i.id = p_instance_id and i.organization_id = p_organization_id;
@@ -8957,10 +9001,7 @@ CREATE FUNCTION weir.user_of_token(p_issuer text, p_subject text, p_email text, 
 begin
   if p_issuer like 'https://%/auth/v1' and p_subject ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
      and not exists (select from weir.installation i where i.embedded_issuer) then
-    if weir.is_banned(p_subject::uuid) then
-      raise exception using errcode = 'WR002', message = 'the token is not valid here';
-    end if;
-    return p_subject::uuid;
+    return case when not weir.is_banned(p_subject::uuid) then p_subject::uuid end;
   end if;
   return weir.resolve_identity(p_issuer, p_subject, p_email, p_email_verified);
 end;
@@ -11633,7 +11674,7 @@ CREATE TRIGGER b_instance_change BEFORE INSERT OR DELETE ON public.mcp_server_in
 -- Name: mcp_server_instances b_instance_update; Type: TRIGGER; Schema: public; Owner: weir_owner
 --
 
-CREATE TRIGGER b_instance_update BEFORE UPDATE ON public.mcp_server_instances FOR EACH ROW WHEN ((((((((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.name IS DISTINCT FROM new.name)) OR (old.catalog_id IS DISTINCT FROM new.catalog_id)) OR (old.url IS DISTINCT FROM new.url)) OR (old.status IS DISTINCT FROM new.status)) OR (old.share IS DISTINCT FROM new.share)) OR (old.priority IS DISTINCT FROM new.priority)) OR (old.node_id IS DISTINCT FROM new.node_id)) OR (old.chat_offline IS DISTINCT FROM new.chat_offline))) EXECUTE FUNCTION weir.on_permission_change();
+CREATE TRIGGER b_instance_update BEFORE UPDATE ON public.mcp_server_instances FOR EACH ROW WHEN (((((((((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.name IS DISTINCT FROM new.name)) OR (old.catalog_id IS DISTINCT FROM new.catalog_id)) OR (old.url IS DISTINCT FROM new.url)) OR (old.status IS DISTINCT FROM new.status)) OR (old.share IS DISTINCT FROM new.share)) OR (old.priority IS DISTINCT FROM new.priority)) OR (old.node_id IS DISTINCT FROM new.node_id)) OR (old.chat_offline IS DISTINCT FROM new.chat_offline)) OR (old.resets IS DISTINCT FROM new.resets))) EXECUTE FUNCTION weir.on_permission_change();
 
 
 --
@@ -11683,6 +11724,13 @@ CREATE TRIGGER b_workspace_member_change BEFORE INSERT OR DELETE OR UPDATE ON pu
 --
 
 CREATE TRIGGER c_guard_last_owner AFTER DELETE OR UPDATE ON public.organization_members FOR EACH ROW WHEN (((old.role = 'owner'::text) AND (old.status = 'active'::text))) EXECUTE FUNCTION weir.guard_last_owner();
+
+
+--
+-- Name: mcp_server_instances c_instance_reset; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER c_instance_reset BEFORE UPDATE ON public.mcp_server_instances FOR EACH ROW WHEN ((new.resets IS DISTINCT FROM old.resets)) EXECUTE FUNCTION weir.on_instance_reset();
 
 
 --
@@ -15396,6 +15444,13 @@ REVOKE ALL ON FUNCTION weir.on_catalog_change() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION on_instance_reset(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.on_instance_reset() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION on_organization_change(); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -15539,6 +15594,13 @@ GRANT UPDATE(last_node_id) ON TABLE public.mcp_server_instances TO weir_system;
 --
 
 GRANT UPDATE(generation) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.resets; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(resets) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
@@ -16054,6 +16116,14 @@ GRANT ALL ON FUNCTION weir.record_resources(p_organization_id uuid, p_instance_i
 
 REVOKE ALL ON FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION refresh_now(p_instance_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.refresh_now(p_instance_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.refresh_now(p_instance_id uuid) TO weir_system;
 
 
 --
