@@ -95,7 +95,7 @@ create function weir.agent_catalog(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[] default null)
 returns table (kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text,
                share text, priority integer, item text, definition_hash bytea, chat_offline boolean, max_concurrent_connections integer,
-               eras text[], needs text[])
+               eras text[], needs text[], timeout_ms integer)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -125,12 +125,12 @@ begin
       and (p_instance_name is null or i.name = p_instance_name)
   ), items as (
     select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash,
-      null::boolean as offline, null::text[] as eras, null::text[] as needs
+      null::boolean as offline, null::text[] as eras, null::text[] as needs, i.timeout_ms
     from granted i
     union all
     select p.kind, i.id, i.name, i.status, i.share, i.priority, p.name, p.definition_hash,
            p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g)),
-           p.eras, p.needs
+           p.eras, p.needs, null
     from granted i
     join public.mcp_server_tools p on p.instance_id = i.id and p.organization_id = i.organization_id
     where p.announced and p.status = 'approved' and p.eras <> '{}' and (p_kinds is null or p.kind = any(p_kinds))
@@ -140,10 +140,10 @@ begin
                            and (not weir.climbs(p.name) or weir.granted_entries(i.permissions, 'resource_read', p.name) is not null) end
   )
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
-         v_agent.max_concurrent_connections, null, null
+         v_agent.max_concurrent_connections, null, null, null
   union all
   (select r.kind, v_agent.organization_id, v_agent.id, v_agent.name, r.id, r.name, r.status, r.share, r.priority, r.item, r.hash,
-          r.offline, null, r.eras, r.needs
+          r.offline, null, r.eras, r.needs, r.timeout_ms
    from items r
    -- an order that does not depend on the database's collation: cursors of lists compare by it
    order by r.priority, r.id, r.kind <> 'instance', r.kind, r.item collate "C", r.hash);

@@ -105,7 +105,7 @@ begin
                  else not v_value ? 'offline' end
       when v_key = 'context' then true
       -- zero is a number: no time, no second try, no pause
-      when v_key = 'timeout_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,5}$' and (v_value::text)::integer <= 60000
+      when v_key = 'timeout_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,7}$' and (v_value::text)::integer <= 3600000
       when v_key = 'max_retries' then v_type = 'number' and v_value::text ~ '^[0-5]$'
       when v_key = 'retry_backoff_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,5}$' and (v_value::text)::integer <= 10000
       else false

@@ -3,18 +3,21 @@
 alter table public.mcp_server_instances
   add column context_resources text[] not null default '{}',
   add column context_prompts text[] not null default '{}',
-  -- null: what is left of the turn's share
+  -- of each call; null: as long as any call, in a chat turn's context what is left of its share; 0 only keeps the server out of chat
   add column timeout_ms integer,
   add column max_retries integer not null default 1,
   add column retry_backoff_ms integer not null default 100,
   add constraint mcp_server_instances_context_is_ten_of_each
     check (cardinality(context_resources) <= 10 and cardinality(context_prompts) <= 10),
-  add constraint mcp_server_instances_timeout_is_at_most_a_minute check (timeout_ms between 0 and 60000),
+  add constraint mcp_server_instances_timeout_is_at_most_an_hour check (timeout_ms between 0 and 3600000),
   add constraint mcp_server_instances_retries_are_0_to_5 check (max_retries between 0 and 5),
   add constraint mcp_server_instances_backoff_is_at_most_ten_seconds check (retry_backoff_ms between 0 and 10000);
 grant insert (context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms),
       update (context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms)
   on public.mcp_server_instances to weir_writer;
+-- Replicas keep it with what an agent may use.
+create trigger b_instance_timeout_update before update on public.mcp_server_instances
+  for each row when (old.timeout_ms is distinct from new.timeout_ms) execute function weir.on_permission_change();
 
 -- What is wrong with server_config.context, by its path; null: nothing, or there is none.
 create function weir.context_config_error(p_context jsonb) returns text

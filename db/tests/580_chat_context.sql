@@ -13,7 +13,7 @@ $$;
 -- An admin configures
 select is(pg_temp.create_with(c)::jsonb ->> 'error', null, 'is taken: ' || c)
 from unnest(array['{}', '{"context": {}}', '{"context": {"resources": [], "prompts": []}}', '{"context": {"resources": ["note:///a"]}}',
-  '{"context": {"resources": ["find:///\u007bmessage}"], "prompts": ["style", "a: b"]}}', '{"timeout_ms": 60000, "max_retries": 5, "retry_backoff_ms": 10000}']) c;
+  '{"context": {"resources": ["find:///\u007bmessage}"], "prompts": ["style", "a: b"]}}', '{"timeout_ms": 3600000, "max_retries": 5, "retry_backoff_ms": 10000}']) c;
 select is(pg_temp.create_with(c)::jsonb ->> 'message', m, 'is refused by its path: ' || c)
 from (values
   ('{"context": null}', 'server_config.context: must be an object'),
@@ -32,7 +32,7 @@ from (values
   ('{"context": {"resources": ["WEIR://spy/x"]}}', 'server_config.context.resources[0]: must be a URI of the server''s own'),
   ('{"context": {"resources": ["note:///\u007bID}"]}}', 'server_config.context.resources[0]: only {message} can be filled in'),
   ('{"timeout_ms": -1}', 'server_config.timeout_ms: is not known or not valid'),
-  ('{"timeout_ms": 60001}', 'server_config.timeout_ms: is not known or not valid'),
+  ('{"timeout_ms": 3600001}', 'server_config.timeout_ms: is not known or not valid'),
   ('{"timeout_ms": "1"}', 'server_config.timeout_ms: is not known or not valid'),
   ('{"timeout_ms": 1.5}', 'server_config.timeout_ms: is not known or not valid'),
   ('{"max_retries": 6}', 'server_config.max_retries: is not known or not valid'),

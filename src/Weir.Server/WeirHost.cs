@@ -156,7 +156,10 @@ internal static class WeirHost
 
     private static void AddGateway(IServiceCollection services, WeirConfig config, Guid replicaId, TimeProvider time)
     {
-        services.AddSingleton(s => new UpstreamClient(new UpstreamTransport(s.GetRequiredService<EgressHttp>(), config.Mcp.MaxResponseBytes, time), time));
+        // One message of a server that is being handled, and as much that waits.
+        services.AddSingleton(_ => new ByteBudget(config.Mcp.MaxResponseBytes * 2L, config.Limits.HeldMegabytesPerOrganization * 1024L * 1024));
+        services.AddSingleton(s => new UpstreamClient(
+            new UpstreamTransport(s.GetRequiredService<EgressHttp>(), config.Mcp.MaxResponseBytes, time, s.GetRequiredService<ByteBudget>()), time));
         services.AddSingleton<UpstreamSessions>();
         services.AddHostedService<UpstreamSweep>();
         services.AddSingleton<CatalogQueries>();
@@ -185,7 +188,8 @@ internal static class WeirHost
             s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
             s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ServerGuards>(),
             s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<NodeDirectory>().KeyOf,
-            RefreshSoon(s), TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), time, s.GetRequiredService<ILogger<GovernedCaller>>()));
+            RefreshSoon(s), new CallLimits(TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), TimeSpan.FromSeconds(config.Mcp.MaxCallSeconds)),
+            s.GetRequiredService<ByteBudget>(), time, s.GetRequiredService<ILogger<GovernedCaller>>()));
         var inputPatience = TimeSpan.FromSeconds(config.Mcp.InputTimeoutSeconds);
         services.AddSingleton(s => new ParkedCalls(s.GetRequiredService<GovernedCaller>(), s.GetRequiredService<Keyring>(), replicaId, inputPatience, time));
         services.AddSingleton(s => new InstanceWatches(

@@ -7,7 +7,7 @@ internal sealed record BridgeOptions
     public const int MessageLimit = 16 * 1024 * 1024;
 
     /// <summary>When a call is given up: the child is told so and the caller gets an error. Default 10 minutes.</summary>
-    public TimeSpan CallTimeout { get; init; } = TimeSpan.FromMinutes(10);
+    public TimeSpan CallTimeout { get; init; } = TimeSpan.FromMinutes(20);
 
     /// <summary>How long the first handshake of a child may take. Default 30 s.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(30);

@@ -1,8 +1,8 @@
-using System.Buffers.Text;
 using System.Collections.Concurrent;
 using System.Text;
 using Weir.Dtma.Processes;
 using Weir.Dtma.State;
+using Weir.Mcp;
 
 namespace Weir.Dtma.Bridge;
 
@@ -269,7 +269,7 @@ internal sealed class ChildConnection
 
     private void OnResponse(in Envelope envelope, ReadOnlySpan<byte> message)
     {
-        if (TryReadId(message[envelope.Id], out var id) && _calls.TryRemove(id, out var call))
+        if (RpcIds.TryReadInteger(message[envelope.Id], out var id) && _calls.TryRemove(id, out var call))
         {
             call.Finish(Splice.Replace(message, envelope.Id, call.ClientId));
         }
@@ -277,7 +277,7 @@ internal sealed class ChildConnection
 
     private void OnProgress(in Envelope envelope, ReadOnlySpan<byte> message)
     {
-        if (TryReadId(message[envelope.ProgressToken], out var id) && _calls.TryGetValue(id, out var call) && call.ClientToken is { } token)
+        if (RpcIds.TryReadInteger(message[envelope.ProgressToken], out var id) && _calls.TryGetValue(id, out var call) && call.ClientToken is { } token)
         {
             call.Offer(Splice.Replace(message, envelope.ProgressToken, token));
         }
@@ -311,7 +311,4 @@ internal sealed class ChildConnection
             }
         }
     }
-
-    private static bool TryReadId(ReadOnlySpan<byte> bytes, out long id) =>
-        Utf8Parser.TryParse(bytes, out id, out var consumed) && consumed == bytes.Length && consumed > 0;
 }

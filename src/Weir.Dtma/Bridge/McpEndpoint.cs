@@ -108,26 +108,33 @@ internal static class McpEndpoint
         return null;
     }
 
-    /// <summary>The response as one body if it is the first that comes; else a stream of what comes, which the response ends.</summary>
-    private static async Task WriteCallAsync(HttpContext http, PendingCall call, TimeProvider time)
+    /// <summary>
+    /// The response as one body if it is the first that comes, within 15 seconds; else a stream of what comes, which the response ends. A
+    /// proxy between Weir and the node would end what is silent for longer.
+    /// </summary>
+    internal static async Task WriteCallAsync(HttpContext http, PendingCall call, TimeProvider time)
     {
         try
         {
-            var next = await call.NextAsync(http.RequestAborted);
-            if (next.IsFinal)
+            var pending = call.NextAsync(http.RequestAborted).AsTask();
+            if (await IsThereSoonAsync(pending, time, http.RequestAborted) && await pending is { IsFinal: true } only)
             {
-                await WriteJsonAsync(http, StatusCodes.Status200OK, next.Message);
+                await WriteJsonAsync(http, StatusCodes.Status200OK, only.Message);
                 return;
             }
 
             StartStream(http);
-            await WriteEventAsync(http.Response, next.Message, http.RequestAborted);
-            while (!next.IsFinal)
+            if (!pending.IsCompleted)
             {
-                var pending = call.NextAsync(http.RequestAborted).AsTask();
+                await WriteCommentAsync(http.Response, http.RequestAborted);
+            }
+
+            for (var isFinal = false; !isFinal; pending = isFinal ? pending : call.NextAsync(http.RequestAborted).AsTask())
+            {
                 await KeepAliveUntilAsync(http.Response, pending, time, http.RequestAborted);
-                next = await pending;
+                var next = await pending;
                 await WriteEventAsync(http.Response, next.Message, http.RequestAborted);
+                isFinal = next.IsFinal;
             }
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
@@ -228,7 +235,13 @@ internal static class McpEndpoint
 
     private static bool Accepts(HttpContext http, string type)
     {
-        foreach (var value in http.Request.GetTypedHeaders().Accept)
+        var accepted = http.Request.GetTypedHeaders().Accept;
+        if (accepted.Count == 0)
+        {
+            return true;
+        }
+
+        foreach (var value in accepted.Where(v => v.Quality is not 0))
         {
             if (value.MatchesAllTypes || value.MediaType.Equals(type, StringComparison.OrdinalIgnoreCase)
                 || (value.MatchesAllSubTypes && type.StartsWith(value.Type.Value + "/", StringComparison.OrdinalIgnoreCase)))
@@ -262,15 +275,26 @@ internal static class McpEndpoint
     {
         while (!pending.IsCompleted)
         {
-            using var done = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            var first = await Task.WhenAny(pending, Task.Delay(KeepAlive, time, done.Token));
-            await done.CancelAsync();
-            if (first != pending && !cancellation.IsCancellationRequested)
+            if (!await IsThereSoonAsync(pending, time, cancellation) && !cancellation.IsCancellationRequested)
             {
-                response.BodyWriter.Write(": \n\n"u8);
-                await response.BodyWriter.FlushAsync(cancellation);
+                await WriteCommentAsync(response, cancellation);
             }
         }
+    }
+
+    /// <summary>Whether it completes before it is time for a sign of life.</summary>
+    private static async Task<bool> IsThereSoonAsync(Task pending, TimeProvider time, CancellationToken cancellation)
+    {
+        using var done = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var first = await Task.WhenAny(pending, Task.Delay(KeepAlive, time, done.Token));
+        await done.CancelAsync();
+        return first == pending;
+    }
+
+    private static async Task WriteCommentAsync(HttpResponse response, CancellationToken cancellation)
+    {
+        response.BodyWriter.Write(": keep-alive\n\n"u8);
+        await response.BodyWriter.FlushAsync(cancellation);
     }
 
     private static async Task WriteJsonAsync(HttpContext http, int status, byte[] body)

@@ -1,4 +1,4 @@
-using System.Text;
+using Weir.Mcp;
 
 namespace Weir.Dtma.Bridge;
 
@@ -59,7 +59,7 @@ internal sealed class Session
             var id = message[envelope.Id];
             foreach (var other in _calls)
             {
-                if (id.SequenceEqual(other.ClientId))
+                if (RpcIds.AreEqual(id, other.ClientId))
                 {
                     return null;
                 }
@@ -94,7 +94,7 @@ internal sealed class Session
         {
             foreach (var call in _calls)
             {
-                target = message[envelope.RequestId].SequenceEqual(call.ClientId) ? call : target;
+                target = RpcIds.AreEqual(message[envelope.RequestId], call.ClientId) ? call : target;
             }
         }
 
@@ -117,7 +117,7 @@ internal sealed class Session
                 return false;
             }
 
-            _asked.Add(Encoding.UTF8.GetString(message[envelope.Id]));
+            _asked.Add(RpcIds.KeyOf(message.AsSpan()[envelope.Id]));
             return true;
         }
     }
@@ -127,7 +127,7 @@ internal sealed class Session
     {
         lock (_lock)
         {
-            if (_asked.Remove(Encoding.UTF8.GetString(message[envelope.RequestId])) && !OfferToCall(message))
+            if (_asked.Remove(RpcIds.KeyOf(message.AsSpan()[envelope.RequestId])) && !OfferToCall(message))
             {
                 OfferToStream(message);
             }
@@ -139,7 +139,7 @@ internal sealed class Session
     {
         lock (_lock)
         {
-            if (!_asked.Remove(Encoding.UTF8.GetString(message[envelope.Id])))
+            if (!_asked.Remove(RpcIds.KeyOf(message.AsSpan()[envelope.Id])))
             {
                 return;
             }

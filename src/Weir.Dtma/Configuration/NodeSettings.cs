@@ -36,7 +36,7 @@ internal sealed class NodeSettings
         new("first-uid", "210000", "First user id for children, when the node is root; it takes the next free 4096 from there."),
         new("lifeline", "false", "Ends the node when its standard input ends."),
         new("install-timeout", "300", "Seconds that the installation of a package may take."),
-        new("call-timeout", "600", "Seconds after which a call is given up."),
+        new("call-timeout", "1200", "Seconds after which a call is given up. Longer than Weir's mcp.maxCallSeconds and mcp.inputTimeoutSeconds together."),
         new("handshake-timeout", "30", "Seconds that a server may take for its handshake."),
         new("session-idle", "1800", "Seconds after which an unused session is ended."),
         new("session-spare", "60", "Seconds after which an unused session may be ended in favour of a new one, when its instance is full."),

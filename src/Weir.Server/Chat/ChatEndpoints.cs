@@ -12,7 +12,7 @@ internal static class ChatEndpoints
 {
     public static void MapChat(this IEndpointRouteBuilder routes) => routes.MapPost("/functions/v1/chat", AnswerAsync);
 
-    private static async Task AnswerAsync(HttpContext http, PersonTokens tokens, ChatTurns turns)
+    private static async Task AnswerAsync(HttpContext http, PersonTokens tokens, ChatTurns turns, TimeProvider time)
     {
         var user = await PersonAsync(http, tokens);
         var body = await RequestBody.ReadAsync(http.Request, BodyLimits.Chat, http.RequestAborted)
@@ -20,7 +20,7 @@ internal static class ChatEndpoints
         var turn = await turns.OpenAsync(user, ChatRequest.Parse(body), http.RequestAborted);
         if (WantsEvents(http.Request))
         {
-            await ChatEventStream.RunAsync(http, tell => turns.AnswerAsync(turn with { WantsDeltas = true }, tell));
+            await ChatEventStream.RunAsync(http, time, tell => turns.AnswerAsync(turn with { WantsDeltas = true }, tell));
             return;
         }
 
@@ -36,6 +36,10 @@ internal static class ChatEndpoints
             : throw new WeirException(ErrorCode.Unauthenticated, "This is an agent's key. Chat is for people.", "Sign in, and send the access token.");
     }
 
-    private static bool WantsEvents(HttpRequest request) =>
-        request.Headers.Accept.ToString().Contains(EventStream.ContentType, StringComparison.OrdinalIgnoreCase);
+    /// <summary>A stream for who names it and does not rather have JSON, or who accepts no JSON.</summary>
+    private static bool WantsEvents(HttpRequest request)
+    {
+        var (events, json) = (AcceptHeader.Weight(request, EventStream.ContentType), AcceptHeader.Weight(request, AcceptHeader.Json));
+        return events > 0 && (json == 0 || (events >= json && AcceptHeader.Names(request, EventStream.ContentType)));
+    }
 }

@@ -15,6 +15,9 @@ internal sealed record LimitsConfig
     /// <summary>Most statements of one person that fail in PostgreSQL within a minute: each is lines in its log; 0: no limit. Statements.</summary>
     public int ErrorsPerMinute { get; init; } = 300;
 
+    /// <summary>Most bytes of messages that one organization holds at once. MiB.</summary>
+    public int HeldMegabytesPerOrganization { get; init; } = 256;
+
     public static LimitsConfig Read(ConfigReader reader)
     {
         var defaults = new LimitsConfig();
@@ -24,6 +27,7 @@ internal sealed record LimitsConfig
             CallsPerSecondPerAgent = reader.Integer("limits.callsPerSecondPerAgent", defaults.CallsPerSecondPerAgent, 0, 1_000_000),
             CallsPerSecondPerOrganization = reader.Integer("limits.callsPerSecondPerOrganization", defaults.CallsPerSecondPerOrganization, 0, 1_000_000),
             ErrorsPerMinute = reader.Integer("limits.errorsPerMinute", defaults.ErrorsPerMinute, 0, 1_000_000),
+            HeldMegabytesPerOrganization = reader.Integer("limits.heldMegabytesPerOrganization", defaults.HeldMegabytesPerOrganization, 1, 65_536),
         };
     }
 }

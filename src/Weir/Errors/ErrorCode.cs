@@ -39,16 +39,16 @@ internal enum ErrorCode
     /// <summary>WR011: the arguments break the grant's rule. JSON-RPC only, not retryable.</summary>
     ArgumentsDenied = 11,
 
-    /// <summary>WR012: the server instance did not answer within its deadline. 504, retryable where the tool allows.</summary>
+    /// <summary>WR012: the server instance did not answer within its deadline. 504, retryable unless a tool may have run.</summary>
     UpstreamTimeout = 12,
 
-    /// <summary>WR013: the server instance broke the protocol or the connection. 502, retryable where the tool allows.</summary>
+    /// <summary>WR013: the server instance broke the protocol or the connection. 502, retryable unless a tool may have run.</summary>
     UpstreamFailed = 13,
 
     /// <summary>WR014: the request is larger or deeper than Weir accepts. 413, not retryable.</summary>
     TooLarge = 14,
 
-    /// <summary>WR015: the server instance is not running, or could not be reached. 503, retryable.</summary>
+    /// <summary>WR015: the server instance is not running, or could not be reached. 503, retryable unless a tool may have run.</summary>
     InstanceUnavailable = 15,
 
     /// <summary>WR500: anything unforeseen; its text is never shown. 500, not retryable.</summary>

@@ -17,6 +17,9 @@ internal sealed class WeirException : Exception
     /// <summary>What the caller can do, or null.</summary>
     public string? Hint { get; }
 
+    /// <summary>What was asked may have been done all the same, so that a tool call is not to be repeated.</summary>
+    public bool MayHaveActed { get; init; }
+
     /// <summary>How long a retry is of no use, where that is known.</summary>
     public TimeSpan? RetryAfter { get; init; }
 }
@@ -44,8 +47,13 @@ internal static class ErrorCodes
         _ => throw new ArgumentOutOfRangeException(nameof(code), code, "Not a code of the list."),
     };
 
-    public static bool IsRetryable(this ErrorCode code) => code is ErrorCode.Changing or ErrorCode.RateLimited or ErrorCode.Unavailable
-        or ErrorCode.InstanceUnavailable or ErrorCode.UpstreamTimeout or ErrorCode.UpstreamFailed;
+    /// <param name="mayHaveActed">It is of a tool call that may have reached its server: the tool may have run.</param>
+    public static bool IsRetryable(this ErrorCode code, bool mayHaveActed = false) => code switch
+    {
+        ErrorCode.Changing or ErrorCode.RateLimited or ErrorCode.Unavailable => true,
+        ErrorCode.InstanceUnavailable or ErrorCode.UpstreamTimeout or ErrorCode.UpstreamFailed => !mayHaveActed,
+        _ => false,
+    };
 
     /// <summary>The code behind a SQLSTATE of class WR; false for every other SQLSTATE.</summary>
     public static bool TryParse(string? sqlstate, out ErrorCode code)

@@ -16,6 +16,9 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
     /// <summary>How long a retry is of no use, where that is known.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
+    /// <summary>The request may have reached the server, so a tool may have run.</summary>
+    public bool MayHaveArrived { get; set; }
+
     public static CallFailedException Unreachable(string instance, string why, FailureCause cause = FailureCause.NoEndpoint) =>
         new(ErrorCode.InstanceUnavailable, Outcomes.UpstreamError, $"The server '{instance}' {why}.") { Cause = cause };
 
@@ -33,9 +36,10 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
             RetryAfter = pause,
         };
 
-    public static CallFailedException TimedOut(string instance, TimeSpan deadline) =>
+    /// <param name="missed">What it did not do in time.</param>
+    public static CallFailedException TimedOut(string instance, string missed, bool mayHaveArrived) =>
         new(ErrorCode.UpstreamTimeout, Outcomes.Timeout,
-            $"The server '{instance}' did not answer within {deadline.TotalSeconds:0.#} s. It may still have done what was asked.")
+            $"The server '{instance}' {missed}.{(mayHaveArrived ? " It may still have done what was asked." : "")}")
         {
             Cause = FailureCause.TimedOut,
         };
@@ -51,6 +55,8 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
             UpstreamFailure.SessionLost =>
                 (ErrorCode.UpstreamFailed, $"The session of the server '{instance}' ended before it answered. It may still have done what was asked."),
             UpstreamFailure.TooLarge => (ErrorCode.UpstreamFailed, $"The answer of the server '{instance}' is larger than Weir passes on."),
+            UpstreamFailure.OverBudget =>
+                (ErrorCode.UpstreamFailed, $"The server '{instance}' sends more than the call, or its organization, may hold at this replica at once."),
             UpstreamFailure.Refused => (ErrorCode.UpstreamFailed, $"Weir does not connect to the address of the server '{instance}'."),
             _ when e.Cause is FailureCause.ProtocolError or FailureCause.MalformedError =>
                 (ErrorCode.UpstreamFailed, $"The server '{instance}' broke the protocol: {e.Message}"),

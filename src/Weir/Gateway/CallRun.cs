@@ -11,6 +11,9 @@ internal sealed class CallRun(CallRequest request, CompletionQueue completions, 
     private readonly long _started = time.GetTimestamp();
     private int _done;
 
+    /// <summary>The request may have reached its server.</summary>
+    public bool MayHaveArrived { get; set; }
+
     public void Complete(UpstreamMessage response)
     {
         var outcome = response.Outline.Error.Exists ? Outcomes.ProtocolError : response.Outline.IsToolError ? Outcomes.ToolError : Outcomes.Ok;

@@ -19,7 +19,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
 
     private const string AgentCatalogSql =
         "select kind, organization_id, agent_id, agent_name, instance_id, instance_name, status, item, definition_hash, chat_offline, max_concurrent_connections, "
-        + "share, nullif(eras, '{legacy,modern}'), nullif(needs, '{}'), priority from weir.agent_catalog($1, $2, $3, $4, $5)";
+        + "share, nullif(eras, '{legacy,modern}'), nullif(needs, '{}'), priority, timeout_ms from weir.agent_catalog($1, $2, $3, $4, $5)";
 
     private const string Definitions = "select instance_id, kind, name, definition_hash, definition from weir.definitions($1, $2, $3, $4)";
     private const string Endpoints = "select instance_id, instance_name, endpoint_url, node_id, share, resets from weir.instance_endpoints($1)";
@@ -33,7 +33,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
     /// <param name="Needs">Null: nothing.</param>
     public sealed record CatalogRow(
         string Kind, Guid OrganizationId, Guid AgentId, string AgentName, Guid? InstanceId, string? InstanceName, string? Status,
-        string? Item, byte[]? Hash, bool ChatOffline, int? MaxConnections, string? Share, string[]? Eras, string[]? Needs, int? Priority);
+        string? Item, byte[]? Hash, bool ChatOffline, int? MaxConnections, string? Share, string[]? Eras, string[]? Needs, int? Priority, int? TimeoutMs);
 
     public sealed record DefinitionRow(Guid InstanceId, string Kind, string Name, byte[] Hash, string Definition);
 
@@ -123,7 +123,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
             r.GetString(0), r.GetGuid(1), r.GetGuid(2), r.GetString(3), r.GetNullable<Guid>(4), r.GetNullableString(5), r.GetNullableString(6),
             r.GetNullableString(7), r.IsDBNull(8) ? null : r.GetFieldValue<byte[]>(8), !r.IsDBNull(9) && r.GetBoolean(9),
             r.GetNullable<int>(10), r.GetNullableString(11), r.IsDBNull(12) ? null : r.GetFieldValue<string[]>(12),
-            r.IsDBNull(13) ? null : r.GetFieldValue<string[]>(13), r.GetNullable<int>(14)),
+            r.IsDBNull(13) ? null : r.GetFieldValue<string[]>(13), r.GetNullable<int>(14), r.GetNullable<int>(15)),
         ct);
 
     public Task<IReadOnlyList<DefinitionRow>> DefinitionsAsync(IReadOnlyList<CatalogItem> items, CancellationToken ct) => databases.Engine.QueryAsync(

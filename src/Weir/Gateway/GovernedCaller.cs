@@ -28,7 +28,8 @@ internal sealed class GovernedCaller(
     InstanceWatches watches,
     Func<Guid, string?> nodeKey,
     Func<Guid, Task> listChanged,
-    TimeSpan deadline,
+    CallLimits limits,
+    ByteBudget budget,
     TimeProvider time,
     ILogger<GovernedCaller> logger)
 {
@@ -37,6 +38,9 @@ internal sealed class GovernedCaller(
 
     /// <summary>How often a modern server may ask for more input in one call of a legacy client.</summary>
     private const int MaxRounds = 10;
+
+    /// <summary>While it waits, a request is held as its body and as the text of its arguments, in which a character has two bytes.</summary>
+    private const long CopiesOfRequest = 3;
 
     /// <summary>How long a server that is told of a cancellation may take to hear it.</summary>
     private static readonly TimeSpan CancelPatience = TimeSpan.FromSeconds(2);
@@ -67,18 +71,22 @@ internal sealed class GovernedCaller(
         // 3. Resolve.
         var (catalog, target) = await targets.ResolveAsync(call, ct);
 
-        // 4. Admit. A call that waits to be decided counts among the open ones; one too many is denied there, and recorded.
+        // 4. Admit. A call that waits to be decided counts among the open ones, with its bytes; one too many is denied there, and recorded.
         var open = rates.TryTake(catalog) ? connections.TryOpen(catalog) : null;
+        var held = budget.Open(catalog.OrganizationId, long.MaxValue);
         try
         {
-            var (request, decision) = await DecideAsync(call, target, catalog, isAtLimit: open is null);
+            var isOverBytes = held.TryTake(call.Body.Length * CopiesOfRequest) is null;
+            var (request, decision) = await DecideAsync(call, target, catalog, isAtLimit: open is null, isOverBytes);
             return decision.Admitted
-                ? new AdmittedCall(decision, target!, new CallRun(request, completions, time), open)
-                : throw Denials.ToException(decision, call);
+                ? new AdmittedCall(
+                    decision, target!, new CallRun(request, completions, time), open, held, budget.Open(catalog.OrganizationId), catalog.TimeoutOf(target!.InstanceId))
+                : throw (isOverBytes && decision.Reason == "argument_rule" ? OpenConnections.Full() : Denials.ToException(decision, call));
         }
         catch
         {
             open?.Dispose();
+            held.Dispose();
             throw;
         }
     }
@@ -93,6 +101,7 @@ internal sealed class GovernedCaller(
         }
         catch (CallFailedException e)
         {
+            e.MayHaveArrived |= run.MayHaveArrived;
             run.Complete(e.Outcome, e.Code.Sqlstate());
             throw;
         }
@@ -121,14 +130,22 @@ internal sealed class GovernedCaller(
 
         if (decision.NodeId is not { } node)
         {
-            return new UpstreamTarget(decision.InstanceId!.Value, name, endpoint, NodeKey: null) { Resets = decision.Resets };
+            return Target(endpoint, key: null);
         }
 
         var key = nodeKey(node) ?? throw CallFailedException.Unreachable(name, "runs on a node that this replica does not know yet");
-        return new UpstreamTarget(decision.InstanceId!.Value, name, endpoint, key) { Resets = decision.Resets };
+        return Target(endpoint, key);
+
+        UpstreamTarget Target(Uri endpoint, string? key) => new(decision.InstanceId!.Value, name, endpoint, key)
+        {
+            Resets = decision.Resets,
+            ChargedTo = decision.OrganizationId ?? decision.InstanceId!.Value,
+        };
     }
 
-    private async Task<(CallRequest Request, Decision Decision)> DecideAsync(GovernedCall call, CallTarget? target, AgentCatalog catalog, bool isAtLimit)
+    /// <param name="isOverBytes">Its organization holds as many bytes as it may: the call is denied, and waits without its arguments.</param>
+    private async Task<(CallRequest Request, Decision Decision)> DecideAsync(
+        GovernedCall call, CallTarget? target, AgentCatalog catalog, bool isAtLimit, bool isOverBytes)
     {
         if (completions.IsFull)
         {
@@ -137,7 +154,7 @@ internal sealed class GovernedCaller(
 
         var hash = SHA256.HashData(call.Body.Span);
         var copy = Redaction.Copy(call.Envelope.Params.Exists ? call.Envelope.Params.Of(call.Body.Span) : "{}"u8);
-        var arguments = call.Envelope.Arguments.Exists ? Encoding.UTF8.GetString(call.Envelope.Arguments.Of(call.Body.Span)) : null;
+        var arguments = call.Envelope.Arguments.Exists && !isOverBytes ? Encoding.UTF8.GetString(call.Envelope.Arguments.Of(call.Body.Span)) : null;
         var item = target?.Item ?? call.ExposedName;
         for (var attempt = 1; ; attempt++)
         {
@@ -155,7 +172,7 @@ internal sealed class GovernedCaller(
                 hash,
                 copy)
             {
-                IsAtLimit = isAtLimit,
+                IsAtLimit = isAtLimit || isOverBytes,
             };
             var decision = await admissions.DecideAsync(request);
             if (decision.Reason != "changing" || attempt > ChangingRetries.Length)
@@ -170,8 +187,8 @@ internal sealed class GovernedCaller(
     private async Task ForwardAsync(GovernedCall call, AdmittedCall admitted, ICallResponder responder, CallRun run, CancellationToken ct)
     {
         var target = TargetOf(admitted);
-        var limit = call.Deadline is { } shorter && shorter < deadline ? shorter : deadline;
-        using var patience = new Patience(limit, time);
+        var most = call.Deadline is { } shorter && shorter < limits.Most ? shorter : limits.Most;
+        using var patience = new Patience(admitted.Timeout ?? limits.Usual, most, time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(ct, patience.Over);
         try
         {
@@ -204,12 +221,13 @@ internal sealed class GovernedCaller(
             catch (UpstreamException e) when (e.Failure == UpstreamFailure.Unreachable && call.Envelope.Method != Methods.ToolsCall)
             {
                 // What only reads may be asked twice. A tool call never is: it may have arrived.
+                admitted.Messages.Clear();
                 return await AskUntilAnsweredAsync(call, admitted, target, responder, patience, either);
             }
         }
         catch (OperationCanceledException) when (patience.IsOver && !ct.IsCancellationRequested)
         {
-            throw CallFailedException.TimedOut(target.InstanceName, patience.Limit);
+            throw CallFailedException.TimedOut(target.InstanceName, patience.Missed, admitted.Run.MayHaveArrived);
         }
     }
 
@@ -232,7 +250,9 @@ internal sealed class GovernedCaller(
                 return answered;
             }
 
-            input = await InputForServer.AskAsync(call, answered.Message, responder, patience, time, ct);
+            input = await InputForServer.AskAsync(call, answered.Message, responder, patience, admitted.Messages, time, ct);
+            admitted.Messages.Clear();
+            admitted.Messages.Take(input.Responses.Length);
         }
 
         throw new UpstreamException(UpstreamFailure.Nonsense, $"The server asked for input {MaxRounds} times.");
@@ -262,24 +282,26 @@ internal sealed class GovernedCaller(
         }
 
         var headers = session.IsModern ? ParamHeaders.Make(await targets.ParamHeadersAsync(admitted.Target, ct), call.Envelope.Arguments.Of(call.Body)) : [];
-        var requests = new ServerRequests(upstream, session, responder, patience, time, logger, ct);
+        var requests = new ServerRequests(upstream, session, responder, patience, admitted.Messages, time, logger, ct);
         var id = session.NextId();
         var body = ForwardedBody.Build(call, admitted.Item, session.IsModern, id, input);
         var done = false;
+        var mayHaveArrived = admitted.Run.MayHaveArrived;
         try
         {
             await SessionLogs.WantAsync(upstream, session, call.LogLevel, alive.Token);
             using var answering = isOwn && !target.IsNode ? await AnswerOnStreamAsync(session, affinity, requests, alive.Token) : null;
-            isSent = true;
+            isSent = admitted.Run.MayHaveArrived = true;
             var name = ForwardedBody.NameOf(call, admitted.Item);
-            using var exchange = await upstream.PostAsync(session, call.Envelope.Method, name, body, alive.Token, headers);
-            var message = await ReadResponseAsync(session, exchange, id, responder, requests, alive.Token);
+            using var exchange = await upstream.PostAsync(session, call.Envelope.Method, name, body, alive.Token, headers, admitted.Messages);
+            var message = await ReadResponseAsync(session, exchange, id, responder, requests, patience, alive.Token);
             done = true;
             return SessionLoss.IsSaidBy(message, session) && sessions.GiveUp(session, affinity) && mayRepeat && isRead ? null : (message, session);
         }
         catch (UpstreamException e)
         {
             done = true;
+            admitted.Run.MayHaveArrived = mayHaveArrived || (isSent && !e.NothingSent && !e.IsNotCarriedOut);
             var isReplaced = e.Failure == UpstreamFailure.SessionLost && sessions.GiveUp(session, affinity);
             if (isReplaced && mayRepeat && (isRead || !isSent || e.IsNotCarriedOut))
             {
@@ -319,7 +341,8 @@ internal sealed class GovernedCaller(
     }
 
     private async Task<UpstreamMessage> ReadResponseAsync(
-        UpstreamSession session, UpstreamExchange exchange, long id, ICallResponder responder, ServerRequests requests, CancellationToken ct)
+        UpstreamSession session, UpstreamExchange exchange, long id, ICallResponder responder, ServerRequests requests, Patience patience,
+        CancellationToken ct)
     {
         await foreach (var message in upstream.ReadAsync(session, exchange, id, ct))
         {
@@ -331,6 +354,14 @@ internal sealed class GovernedCaller(
                     throw new UpstreamException(UpstreamFailure.Nonsense, "The server sent a request, which this version of the protocol does not have.");
                 case MessageKind.Request:
                     requests.Take(message);
+                    break;
+                case MessageKind.Notification when message.Outline.Method == Methods.Progress
+                        && !(RpcIds.TryReadToken(message.Outline.ProgressToken.Of(message.Bytes.Span), out var token) && token == id):
+                    // Of another call, or of none.
+                    break;
+                case MessageKind.Notification when message.Outline.Method == Methods.Progress:
+                    patience.Extend();
+                    await responder.NotifyAsync(message, ct);
                     break;
                 case MessageKind.Notification when message.Outline.Method == Methods.Cancelled:
                     requests.Withdraw(message);

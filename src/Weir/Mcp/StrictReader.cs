@@ -32,7 +32,8 @@ internal ref struct StrictReader
 
     public readonly bool Is(string text) => _json.ValueTextEquals(text);
 
-    public readonly bool IsInteger() => _json.TokenType == JsonTokenType.Number && _json.TryGetInt64(out _);
+    /// <summary>Whether the current token is a number without a fraction, however it is spelled.</summary>
+    public readonly bool IsInteger() => _json.TokenType == JsonTokenType.Number && RpcIds.IsInteger(_json.ValueSpan);
 
     /// <summary>Enters the object that starts at the current token; <see cref="NextKey"/> goes through it.</summary>
     public readonly void EnterObject() => _guard.EnterObject();

@@ -34,7 +34,7 @@ internal sealed class Maintenance(Databases databases, WeirConfig config, TimePr
         // In this order: usage counts the denials.
         await RepeatAsync(async () => await databases.Engine.ScalarAsync<int>(CloseDenialCounts, [Sql.Integer(Batch)], ct) == Batch);
         await RepeatAsync(() => databases.Engine.ScalarAsync<bool>(
-            RollUpUsage, [Sql.Interval(TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds) + ClockSkew)], ct));
+            RollUpUsage, [Sql.Interval(TimeSpan.FromSeconds(config.Mcp.MaxCallSeconds) + ClockSkew)], ct));
         await databases.Engine.ExecuteAsync(EnsureLogPartitions, [], ct);
         var kept = config.Maintenance;
         await RepeatAsync(async () => await databases.Engine.ScalarAsync<int>(

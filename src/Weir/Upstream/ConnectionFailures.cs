@@ -9,7 +9,14 @@ internal static class ConnectionFailures
     public static UpstreamException ToException(Exception e)
     {
         var (cause, words) = Of(e);
-        return new UpstreamException(UpstreamFailure.Unreachable, words, e) { Cause = cause };
+        return new UpstreamException(UpstreamFailure.Unreachable, words, e)
+        {
+            Cause = cause,
+            NothingSent = e is HttpRequestException
+            {
+                HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError,
+            },
+        };
     }
 
     private static (FailureCause Cause, string Words) Of(Exception e) => e switch

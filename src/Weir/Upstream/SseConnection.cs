@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
-using System.Threading.Channels;
 using Weir.Mcp;
 
 namespace Weir.Upstream;
@@ -12,12 +11,10 @@ namespace Weir.Upstream;
 /// </summary>
 internal sealed class SseConnection : IDisposable
 {
-    private const int Backlog = 1000;
-
     private readonly HttpResponseMessage _response;
     private readonly CancellationTokenSource _closed = new();
-    private readonly ConcurrentDictionary<long, Channel<byte[]>> _calls = new();
-    private readonly ConcurrentDictionary<Channel<byte[]>, bool> _listeners = new();
+    private readonly ConcurrentDictionary<long, MessageQueue> _calls = new();
+    private readonly ConcurrentDictionary<MessageQueue, bool> _listeners = new();
 
     private SseConnection(HttpResponseMessage response, Uri endpoint)
     {
@@ -74,34 +71,35 @@ internal sealed class SseConnection : IDisposable
     }
 
     /// <summary>What the server says to the request of this id; to be asked for before it is posted.</summary>
-    public ChannelReader<byte[]> Expect(long id)
+    /// <param name="account">Bounds what waits.</param>
+    public MessageQueue Expect(long id, ByteAccount account)
     {
-        var channel = Channel.CreateBounded<byte[]>(Backlog);
-        _calls[id] = channel;
+        var queue = new MessageQueue(account);
+        _calls[id] = queue;
         if (IsClosed)
         {
-            channel.Writer.TryComplete();
+            queue.Complete();
         }
 
-        return channel.Reader;
+        return queue;
     }
 
     public void Forget(long id) => _calls.TryRemove(id, out _);
 
     /// <summary>What belongs to no call.</summary>
-    public Channel<byte[]> Listen()
+    public MessageQueue Listen(ByteAccount account)
     {
-        var channel = Channel.CreateBounded<byte[]>(new BoundedChannelOptions(Backlog) { FullMode = BoundedChannelFullMode.DropOldest });
-        _listeners[channel] = true;
+        var queue = new MessageQueue(account);
+        _listeners[queue] = true;
         if (IsClosed)
         {
-            channel.Writer.TryComplete();
+            queue.Complete();
         }
 
-        return channel;
+        return queue;
     }
 
-    public void Forget(Channel<byte[]> listener) => _listeners.TryRemove(listener, out _);
+    public void Forget(MessageQueue listener) => _listeners.TryRemove(listener, out _);
 
     public void Dispose()
     {
@@ -117,7 +115,11 @@ internal sealed class SseConnection : IDisposable
             {
                 if (current is { Type: SseReader.Message, Data.Length: > 0 })
                 {
-                    Deliver(current.Data);
+                    foreach (var message in RpcBatch.Split(current.Data))
+                    {
+                        // A part of a batch must not keep the whole of it.
+                        Deliver(message.Length == current.Data.Length ? message : message.ToArray());
+                    }
                 }
             }
         }
@@ -129,34 +131,58 @@ internal sealed class SseConnection : IDisposable
         finally
         {
             Dispose();
-            foreach (var channel in _calls.Values.Concat(_listeners.Keys))
+            foreach (var queue in _calls.Values.Concat(_listeners.Keys))
             {
-                channel.Writer.TryComplete();
+                queue.Complete();
             }
         }
     }
 
-    private void Deliver(byte[] data)
+    /// <summary>
+    /// The stream carries all calls, so no call may hold it up. Where one has no more room, its progress and logs are dropped, a response
+    /// takes the place of those that wait, and the call ends where a response or a question has no room all the same.
+    /// </summary>
+    private void Deliver(ReadOnlyMemory<byte> data)
     {
-        var outline = Outline.Read(data);
-        var about = outline.Kind == MessageKind.Response ? outline.Id : outline.Method == Methods.Progress ? outline.ProgressToken : default;
-        if (about.Exists && System.Buffers.Text.Utf8Parser.TryParse(about.Of(data.AsSpan()), out long id, out _) && _calls.TryGetValue(id, out var call))
+        var outline = Outline.Read(data.Span);
+        switch (outline.Kind)
         {
-            call.Writer.TryWrite(data);
-            return;
-        }
+            case MessageKind.Response:
+                if (RpcIds.TryReadInteger(outline.Id.Of(data.Span), out var id) && _calls.TryGetValue(id, out var asked) && !asked.TryAddInPlaceOfOlder(data))
+                {
+                    asked.Complete(ByteAccount.Full());
+                }
 
-        var newest = outline.Kind == MessageKind.Response || _calls.IsEmpty ? default : _calls.MaxBy(c => c.Key);
-        if (newest.Value is { } channel && outline.Method is not (Methods.ResourceUpdated or Methods.ToolsListChanged
-            or Methods.PromptsListChanged or Methods.ResourcesListChanged))
-        {
-            channel.Writer.TryWrite(data);
-            return;
-        }
+                break;
+            case MessageKind.Notification when outline.Method == Methods.Progress:
+                if (RpcIds.TryReadToken(outline.ProgressToken.Of(data.Span), out var token) && _calls.TryGetValue(token, out var called))
+                {
+                    called.TryAdd(data);
+                }
 
+                break;
+            case MessageKind.Notification when _calls.IsEmpty || outline.Method is Methods.ResourceUpdated or Methods.ToolsListChanged
+                or Methods.PromptsListChanged or Methods.ResourcesListChanged:
+                TellListeners(data);
+                break;
+            case MessageKind.Request when _calls.IsEmpty:
+                TellListeners(data);
+                break;
+            default:
+                if (_calls.OrderByDescending(c => c.Key).FirstOrDefault().Value is { } newest && !newest.TryAdd(data) && outline.Kind == MessageKind.Request)
+                {
+                    newest.Complete(ByteAccount.Full());
+                }
+
+                break;
+        }
+    }
+
+    private void TellListeners(ReadOnlyMemory<byte> data)
+    {
         foreach (var listener in _listeners.Keys)
         {
-            listener.Writer.TryWrite(data);
+            listener.TryAddInPlaceOfOlder(data);
         }
     }
 }

@@ -13,7 +13,8 @@ internal readonly record struct SseEvent(string Type, byte[] Data);
 /// the next event. Every byte counts toward the limit: comments, fields that are not known, and events that the caller skips.
 /// </summary>
 /// <param name="maxBytes">Most bytes of the stream, or of one event of a stream without end.</param>
-internal sealed class SseReader(Stream stream, int maxBytes) : IAsyncDisposable
+/// <param name="account">Charged with the largest event so far; null: nobody is charged.</param>
+internal sealed class SseReader(Stream stream, int maxBytes, ByteAccount? account = null) : IAsyncDisposable
 {
     /// <summary>The type of an event that carries a message of the protocol.</summary>
     public const string Message = "message";
@@ -24,6 +25,8 @@ internal sealed class SseReader(Stream stream, int maxBytes) : IAsyncDisposable
     /// <summary>A buffer that one event has made larger than this is not kept for the next.</summary>
     private const int LargestKept = 64 * 1024;
 
+    private const int ChargedAtOnce = 16 * 1024;
+
     private ArrayBufferWriter<byte> _data = new();
     private byte[] _buffer = new byte[4096];
     private int _start;
@@ -32,6 +35,7 @@ internal sealed class SseReader(Stream stream, int maxBytes) : IAsyncDisposable
     /// <summary>How many unread bytes are known to hold no end of a line.</summary>
     private int _searched;
     private long _used;
+    private long _charged;
     private bool _isFirstLine = true;
     private bool _skipsLineFeed;
     private string _type = "";
@@ -189,6 +193,18 @@ internal sealed class SseReader(Stream stream, int maxBytes) : IAsyncDisposable
 
         var read = await stream.ReadAsync(_buffer.AsMemory(_end), ct);
         _end += read;
+        Charge(_end - _start + _data.WrittenCount);
         return read > 0;
+    }
+
+    /// <summary>What is collected of an event counts; in steps, so that small events cost little.</summary>
+    private void Charge(long collected)
+    {
+        if (account is not null && collected > _charged)
+        {
+            var more = (collected - _charged + ChargedAtOnce - 1) / ChargedAtOnce * ChargedAtOnce;
+            account.Take(more);
+            _charged += more;
+        }
     }
 }

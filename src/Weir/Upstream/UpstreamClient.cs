@@ -21,10 +21,11 @@ internal sealed class UpstreamClient(UpstreamTransport transport, TimeProvider t
 
     /// <summary>Posts one message. The caller reads the answer and disposes it.</summary>
     /// <param name="headers">What a modern server wants repeated of the arguments.</param>
+    /// <param name="account">Where what it answers counts, and stays counted after the exchange; null: as long as the exchange lasts.</param>
     public Task<UpstreamExchange> PostAsync(
         UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct,
-        IEnumerable<(string Name, string Value)>? headers = null) =>
-        transport.PostAsync(session, method, name, body, ct, headers);
+        IEnumerable<(string Name, string Value)>? headers = null, ByteAccount? account = null) =>
+        transport.PostAsync(session, method, name, body, ct, headers, account);
 
     /// <inheritdoc cref="UpstreamTransport.TellAsync"/>
     public Task TellAsync(UpstreamSession session, string method, ReadOnlyMemory<byte> body, CancellationToken ct) =>
@@ -55,7 +56,7 @@ internal sealed class UpstreamClient(UpstreamTransport transport, TimeProvider t
                 }
 
                 await Task.Delay(Shorter(current.RetryAfter ?? DefaultRetry, LongestRetry), time, ct);
-                var next = await OpenStreamAsync(session, last, ct);
+                var next = await OpenStreamAsync(session, last, ct, exchange.Account);
                 if (!ReferenceEquals(current, exchange))
                 {
                     current.Dispose();
@@ -75,12 +76,11 @@ internal sealed class UpstreamClient(UpstreamTransport transport, TimeProvider t
 
     /// <summary>Opens a legacy session's own stream, or takes up again one that broke off. The caller reads and disposes it.</summary>
     /// <param name="lastEventId">The last event that came before a stream broke off; null opens the session's own.</param>
-    public async Task<UpstreamExchange> OpenStreamAsync(UpstreamSession session, string? lastEventId, CancellationToken ct)
+    public async Task<UpstreamExchange> OpenStreamAsync(UpstreamSession session, string? lastEventId, CancellationToken ct, ByteAccount? account = null)
     {
         if (session.Sse is { } sse)
         {
-            var listener = sse.Listen();
-            return UpstreamExchange.Of(listener.Reader, () => sse.Forget(listener), transport.MaxResponseBytes, time);
+            return transport.Listen(session, sse);
         }
 
         var request = UpstreamTransport.Listen(session.Target, session.Version, session.SessionId);
@@ -89,7 +89,7 @@ internal sealed class UpstreamClient(UpstreamTransport transport, TimeProvider t
             request.Headers.TryAddWithoutValidation("Last-Event-ID", lastEventId);
         }
 
-        var exchange = await transport.SendAsync(session.Target, request, ct);
+        var exchange = await transport.SendAsync(session.Target, request, ct, account);
         if (lastEventId is not null && session.CarriesId && exchange.Status is 400 or 401 or 404 or 410)
         {
             // A server that gives its events ids has this stream; what it does not know is the session.

@@ -16,6 +16,9 @@ internal enum UpstreamFailure
 
     /// <summary>Weir does not connect there.</summary>
     Refused,
+
+    /// <summary>The call, or its organization, would hold more bytes than it may (<see cref="ByteBudget"/>).</summary>
+    OverBudget,
 }
 
 /// <summary>What went wrong on the way to a server. The message is Weir's own and may be shown; it quotes nothing of the server.</summary>
@@ -26,7 +29,7 @@ internal sealed class UpstreamException(UpstreamFailure failure, string message,
     public FailureCause Cause { get; init; } = failure switch
     {
         UpstreamFailure.Unreachable => FailureCause.ConnectionFailed,
-        UpstreamFailure.TooLarge => FailureCause.TooLarge,
+        UpstreamFailure.TooLarge or UpstreamFailure.OverBudget => FailureCause.TooLarge,
         UpstreamFailure.SessionLost => FailureCause.SessionLost,
         UpstreamFailure.Refused => FailureCause.AddressNotAllowed,
         _ => FailureCause.ProtocolError,
@@ -44,4 +47,7 @@ internal sealed class UpstreamException(UpstreamFailure failure, string message,
         var (cause, words) = FailureCauses.OfStatus(status);
         return new UpstreamException(UpstreamFailure.Nonsense, words) { Cause = cause, RetryAfter = retryAfter };
     }
+
+    /// <summary>No byte of the request left: there was no connection to send it on.</summary>
+    public bool NothingSent { get; init; }
 }

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
-using System.Threading.Channels;
 using Weir.Errors;
 using Weir.Input;
 using Weir.Mcp;
@@ -24,22 +23,30 @@ internal sealed class UpstreamExchange : IDisposable
     /// <summary>A node's answers are Weir's own: their bodies say more than their status.</summary>
     private readonly bool _isNode;
 
+    /// <summary>What is read counts here.</summary>
+    private readonly ByteAccount _account;
+
     /// <summary>Where the answer comes instead of in the response to the POST; null in every transport but the oldest.</summary>
-    private readonly ChannelReader<byte[]>? _elsewhere;
+    private readonly MessageQueue? _elsewhere;
     private readonly Action? _done;
     private ReadOnlyMemory<byte>? _body;
 
     private UpstreamExchange(
-        HttpResponseMessage response, int maxBytes, TimeProvider time, bool isNode, ChannelReader<byte[]>? elsewhere = null, Action? done = null) =>
-        (_response, _maxBytes, _time, _isNode, _elsewhere, _done) = (response, maxBytes, time, isNode, elsewhere, done);
+        HttpResponseMessage response, int maxBytes, TimeProvider time, bool isNode, ByteAccount account, MessageQueue? elsewhere = null,
+        Action? done = null) =>
+        (_response, _maxBytes, _time, _isNode, _account, _elsewhere, _done) = (response, maxBytes, time, isNode, account, elsewhere, done);
 
     /// <summary>The same request, whose answer comes on another stream.</summary>
     /// <param name="done">Called when nobody waits for it any more.</param>
-    public UpstreamExchange AnsweredBy(ChannelReader<byte[]> elsewhere, Action done) => new(_response, _maxBytes, _time, _isNode, elsewhere, done);
+    public UpstreamExchange AnsweredBy(MessageQueue elsewhere, Action done) =>
+        new(_response, _maxBytes, _time, _isNode, _account, elsewhere, done + _done);
 
     /// <summary>A stream that no request of this exchange opened.</summary>
-    public static UpstreamExchange Of(ChannelReader<byte[]> stream, Action done, int maxBytes, TimeProvider time) =>
-        new(new HttpResponseMessage(), maxBytes, time, isNode: false, stream, done);
+    public static UpstreamExchange Of(MessageQueue stream, ByteAccount account, Action done, int maxBytes, TimeProvider time) =>
+        new(new HttpResponseMessage(), maxBytes, time, isNode: false, account, stream, done);
+
+    /// <summary>Where what is read counts.</summary>
+    public ByteAccount Account => _account;
 
     public bool IsJson => string.Equals(_response.Content.Headers.ContentType?.MediaType, "application/json", StringComparison.OrdinalIgnoreCase);
 
@@ -67,20 +74,22 @@ internal sealed class UpstreamExchange : IDisposable
     public UpstreamException RefusalByStatus => UpstreamException.OfStatus(Status, RetryAfterHeader.Of(_response, _time.GetUtcNow()));
 
     /// <exception cref="UpstreamException">No connection, or Weir does not connect there.</exception>
+    /// <param name="done">Called when the exchange is over.</param>
     public static async Task<UpstreamExchange> SendAsync(
-        HttpMessageInvoker http, HttpRequestMessage request, int maxBytes, TimeProvider time, bool isNode, CancellationToken ct)
+        HttpMessageInvoker http, HttpRequestMessage request, int maxBytes, TimeProvider time, bool isNode, ByteAccount account, Action? done,
+        CancellationToken ct)
     {
         try
         {
-            return new UpstreamExchange(await http.SendAsync(request, ct), maxBytes, time, isNode);
+            return new UpstreamExchange(await http.SendAsync(request, ct), maxBytes, time, isNode, account, elsewhere: null, done);
         }
         catch (HttpRequestException e) when (e.InnerException is WeirException refused)
         {
-            throw new UpstreamException(UpstreamFailure.Refused, refused.Message, e);
+            throw new UpstreamException(UpstreamFailure.Refused, refused.Message, e) { NothingSent = true };
         }
         catch (WeirException e)
         {
-            throw new UpstreamException(UpstreamFailure.Refused, e.Message, e);
+            throw new UpstreamException(UpstreamFailure.Refused, e.Message, e) { NothingSent = true };
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
@@ -88,7 +97,11 @@ internal sealed class UpstreamExchange : IDisposable
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
-            throw new UpstreamException(UpstreamFailure.Unreachable, "No connection to the server was made in time.", e) { Cause = FailureCause.TimedOut };
+            throw new UpstreamException(UpstreamFailure.Unreachable, "No connection to the server was made in time.", e)
+            {
+                Cause = FailureCause.TimedOut,
+                NothingSent = true,
+            };
         }
     }
 
@@ -101,7 +114,7 @@ internal sealed class UpstreamExchange : IDisposable
         {
             await foreach (var data in elsewhere.ReadAllAsync(ct))
             {
-                var message = Parse(data, id);
+                var message = ParseOne(data, id);
                 yield return message;
                 if (message.Outline.Kind == MessageKind.Response && id is not null)
                 {
@@ -120,7 +133,17 @@ internal sealed class UpstreamExchange : IDisposable
         if (IsJson)
         {
             var body = await ReadBodyAsync(ct);
-            yield return Status < 300 ? Parse(body, id) : ParseRefusal(body, id);
+            if (Status >= 300)
+            {
+                yield return ParseRefusal(body, id);
+                yield break;
+            }
+
+            foreach (var message in Parse(body, id))
+            {
+                yield return message;
+            }
+
             yield break;
         }
 
@@ -136,11 +159,13 @@ internal sealed class UpstreamExchange : IDisposable
 
         await foreach (var data in EventsAsync(isEndless: id is null, ct))
         {
-            var message = Parse(data, id);
-            yield return message;
-            if (message.Outline.Kind == MessageKind.Response && id is not null)
+            foreach (var message in Parse(data, id))
             {
-                yield break;
+                yield return message;
+                if (message.Outline.Kind == MessageKind.Response && id is not null)
+                {
+                    yield break;
+                }
             }
         }
     }
@@ -160,6 +185,8 @@ internal sealed class UpstreamExchange : IDisposable
                 throw TooLarge();
             }
 
+            var charged = _response.Content.Headers.ContentLength ?? 0;
+            _account.Take(charged);
             await using var stream = await _response.Content.ReadAsStreamAsync(ct);
             var buffer = new ArrayBufferWriter<byte>((int)(_response.Content.Headers.ContentLength ?? 4096) + 1);
             while (true)
@@ -175,6 +202,14 @@ internal sealed class UpstreamExchange : IDisposable
                 if (buffer.WrittenCount > _maxBytes)
                 {
                     throw TooLarge();
+                }
+
+                if (buffer.WrittenCount > charged)
+                {
+                    // Half as much more each time, as the buffer grows.
+                    var more = Math.Max(4096, buffer.WrittenCount - charged + (charged / 2));
+                    _account.Take(more);
+                    charged += more;
                 }
             }
         }
@@ -193,7 +228,7 @@ internal sealed class UpstreamExchange : IDisposable
     /// <summary>The data of the events that carry messages; events of other types are skipped.</summary>
     private async IAsyncEnumerable<byte[]> EventsAsync(bool isEndless, [EnumeratorCancellation] CancellationToken ct)
     {
-        await using var events = new SseReader(await _response.Content.ReadAsStreamAsync(ct), _maxBytes) { IsEndless = isEndless };
+        await using var events = new SseReader(await _response.Content.ReadAsStreamAsync(ct), _maxBytes, _account) { IsEndless = isEndless };
         while (true)
         {
             SseEvent? next;
@@ -228,7 +263,7 @@ internal sealed class UpstreamExchange : IDisposable
     {
         try
         {
-            return Parse(body, id);
+            return ParseOne(body, id);
         }
         catch (UpstreamException e) when (e.Failure == UpstreamFailure.Nonsense)
         {
@@ -236,7 +271,29 @@ internal sealed class UpstreamExchange : IDisposable
         }
     }
 
-    private static UpstreamMessage Parse(ReadOnlyMemory<byte> bytes, long? id)
+    /// <summary>The message, or the messages of a batch.</summary>
+    private static IEnumerable<UpstreamMessage> Parse(ReadOnlyMemory<byte> bytes, long? id)
+    {
+        using var messages = RpcBatch.Split(bytes).GetEnumerator();
+        while (true)
+        {
+            try
+            {
+                if (!messages.MoveNext())
+                {
+                    yield break;
+                }
+            }
+            catch (JsonException)
+            {
+                throw Nonsense("The server's answer is not a JSON-RPC message.");
+            }
+
+            yield return ParseOne(messages.Current, id);
+        }
+    }
+
+    private static UpstreamMessage ParseOne(ReadOnlyMemory<byte> bytes, long? id)
     {
         bytes = JsonText.WithoutHalfPairs(bytes);
         Outline outline;
@@ -256,8 +313,7 @@ internal sealed class UpstreamExchange : IDisposable
 
         var foreign = outline.Kind == MessageKind.Response
             && outline.Id.Exists
-            && !(System.Buffers.Text.Utf8Parser.TryParse(outline.Id.Of(bytes.Span), out long answered, out var used)
-                && used == outline.Id.Length && answered == id)
+            && !(RpcIds.TryReadInteger(outline.Id.Of(bytes.Span), out var answered) && answered == id)
             && !outline.Id.Of(bytes.Span).SequenceEqual("null"u8);
         if (outline.IsMalformedError)
         {

@@ -11,4 +11,7 @@ internal sealed record UpstreamTarget(Guid InstanceId, string InstanceName, Uri 
 
     /// <summary>How often an admin has restarted or updated the instance: what was kept of it before is of no use any more.</summary>
     public long Resets { get; init; }
+
+    /// <summary>Whose budget of bytes it counts for: the organization, or the instance itself where nobody calls.</summary>
+    public Guid ChargedTo { get; init; } = InstanceId;
 }

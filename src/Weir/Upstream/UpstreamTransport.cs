@@ -7,8 +7,11 @@ using Weir.Mcp;
 namespace Weir.Upstream;
 
 /// <summary>How a message gets to a server in each version of the transport: through which sockets, with which headers, and where its answer comes.</summary>
-internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes, TimeProvider time)
+/// <param name="budget">Where what servers send counts; null: of each call alone.</param>
+internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes, TimeProvider time, ByteBudget? budget = null)
 {
+    private readonly ByteBudget _budget = budget ?? new ByteBudget(maxResponseBytes * 2L, long.MaxValue);
+
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
     /// <summary>More than this much of one answer is not read.</summary>
@@ -16,14 +19,15 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes,
 
     /// <summary>Posts one message. The caller reads the answer and disposes it.</summary>
     /// <param name="headers">What a modern server wants repeated of the arguments.</param>
+    /// <param name="account">Where what it answers counts, and stays counted after the exchange; null: as long as the exchange lasts.</param>
     /// <exception cref="UpstreamException">The server is not reached, or does not know the session any more.</exception>
     public async Task<UpstreamExchange> PostAsync(
         UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct,
-        IEnumerable<(string Name, string Value)>? headers = null)
+        IEnumerable<(string Name, string Value)>? headers = null, ByteAccount? account = null)
     {
         var exchange = session.Sse is { } sse
-            ? await PostAsync(session.Target, sse, body, ct)
-            : await SendAsync(session.Target, Post(session, method, name, body, headers), ct);
+            ? await PostAsync(session.Target, sse, body, ct, account)
+            : await SendAsync(session.Target, Post(session, method, name, body, headers), ct, account);
         try
         {
             return await SessionLoss.OfAsync(session, exchange, body, ct) is { } lost ? throw lost : exchange;
@@ -59,33 +63,67 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes,
     }
 
     /// <summary>Posts where the stream said; what the server answers comes on the stream.</summary>
-    public async Task<UpstreamExchange> PostAsync(UpstreamTarget target, SseConnection sse, ReadOnlyMemory<byte> body, CancellationToken ct)
+    public async Task<UpstreamExchange> PostAsync(
+        UpstreamTarget target, SseConnection sse, ReadOnlyMemory<byte> body, CancellationToken ct, ByteAccount? account = null)
     {
         var outline = Outline.Read(body.Span);
         long id = 0;
-        var expected = outline.Kind == MessageKind.Request && Utf8Parser.TryParse(outline.Id.Of(body.Span), out id, out _) ? sse.Expect(id) : null;
+        var own = account is null ? _budget.Open(target.ChargedTo) : null;
+        var expected = outline.Kind == MessageKind.Request && Utf8Parser.TryParse(outline.Id.Of(body.Span), out id, out _)
+            ? sse.Expect(id, account ?? own!) : null;
         using var request = Post(target with { Endpoint = sse.Endpoint }, version: null, sessionId: null, "", name: null, body);
         try
         {
             var exchange = await SendAsync(target, request, ct);
             if (expected is not null && exchange.Status < 300)
             {
-                return exchange.AnsweredBy(expected, () => sse.Forget(id));
+                return exchange.AnsweredBy(expected, () =>
+                {
+                    sse.Forget(id);
+                    own?.Dispose();
+                });
             }
 
             sse.Forget(id);
+            own?.Dispose();
             return exchange;
         }
         catch
         {
             sse.Forget(id);
+            own?.Dispose();
             throw;
         }
     }
 
     /// <exception cref="UpstreamException">The server is not reached, or may not be.</exception>
-    public Task<UpstreamExchange> SendAsync(UpstreamTarget target, HttpRequestMessage request, CancellationToken ct) =>
-        UpstreamExchange.SendAsync(Sockets(target), request, maxResponseBytes, time, target.IsNode, ct);
+    /// <param name="account">Where what it answers counts, and stays counted after the exchange; null: as long as the exchange lasts.</param>
+    public async Task<UpstreamExchange> SendAsync(UpstreamTarget target, HttpRequestMessage request, CancellationToken ct, ByteAccount? account = null)
+    {
+        var own = account is null ? _budget.Open(target.ChargedTo) : null;
+        try
+        {
+            return await UpstreamExchange.SendAsync(
+                Sockets(target), request, maxResponseBytes, time, target.IsNode, account ?? own!, own is null ? null : own.Dispose, ct);
+        }
+        catch
+        {
+            own?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What a session's stream says that belongs to no call, of a server of 2024-11-05.</summary>
+    public UpstreamExchange Listen(UpstreamSession session, SseConnection sse)
+    {
+        var account = _budget.Open(session.Target.ChargedTo);
+        var queue = sse.Listen(account);
+        return UpstreamExchange.Of(queue, account, () =>
+        {
+            sse.Forget(queue);
+            account.Dispose();
+        }, maxResponseBytes, time);
+    }
 
     /// <summary>The request for a stream.</summary>
     public static HttpRequestMessage Listen(UpstreamTarget target, string? version, string? sessionId)
@@ -155,7 +193,7 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes,
         }
         catch (WeirException e)
         {
-            throw new UpstreamException(UpstreamFailure.Refused, e.Message, e);
+            throw new UpstreamException(UpstreamFailure.Refused, e.Message, e) { NothingSent = true };
         }
 
         return egress.Guarded;

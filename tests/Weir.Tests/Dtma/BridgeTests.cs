@@ -44,6 +44,16 @@ public sealed class BridgeTests(BridgeFixture fixture) : IClassFixture<BridgeFix
         result.Content.OfType<TextContentBlock>().Single().Text.ShouldBe("grüße");
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task R12_a_childs_answer_is_found_by_the_value_of_its_id(bool shared)
+    {
+        var raw = new RawMcp(fixture.Node, shared ? fixture.Shared : fixture.PerSession);
+        await raw.InitializeAsync();
+        (await raw.CallAsync("spelled")).ShouldBe("found");
+    }
+
     [Fact]
     public async Task A_shared_child_is_initialized_once_by_the_node_without_capabilities()
     {

@@ -150,7 +150,7 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
     }
 
     [Theory]
-    [InlineData("application/json")]
+    [InlineData("application/json;q=0")]
     [InlineData("text/event-stream")]
     [InlineData("text/html")]
     public async Task An_accept_that_excludes_an_answer_is_406(string accept)

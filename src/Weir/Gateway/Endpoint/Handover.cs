@@ -72,8 +72,8 @@ internal sealed class Handover(Guid replicaId, ReplicaDirectory replicas, Egress
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
             // It may have arrived, and whoever asks must not do it once more here.
-            throw new WeirException(ErrorCode.Unavailable, "The replica that this was passed on to was lost in the middle.",
-                "It may have been done; look before you retry.", e);
+            throw new WeirException(ErrorCode.UpstreamFailed, "The replica that this was passed on to was lost in the middle.",
+                "It may have been done; look before you retry.", e) { MayHaveActed = true };
         }
 
         using (response)

@@ -12,13 +12,15 @@ namespace Weir.Gateway.Endpoint;
 
 /// <summary>
 /// Writes a call's messages for the client's era: one JSON body when the response is all there is, an event stream as soon as
-/// something comes before it. Ids and progress tokens become the client's own again. A legacy client is asked on that stream.
+/// something comes before it, or nothing does for 15 seconds: from then on a comment every 15 seconds keeps proxies from ending it. Ids
+/// and progress tokens become the client's own again. A legacy client is asked on that stream. Nothing waits here: whoever writes waits
+/// for the client, so a server that is read only for this call is held up by its client.
 /// </summary>
 /// <param name="inputPatience">How long a person or model behind the client may take to answer a server.</param>
 /// <param name="freshState">See <see cref="ResponseWriter"/>.</param>
 internal sealed class HttpCallResponder(
     McpExchange exchange, GovernedCall call, ClientAnswers answers, TimeSpan inputPatience, Func<string> freshState)
-    : ICallResponder, IDisposable
+    : ICallResponder, IAsyncDisposable
 {
     private readonly HttpResponse _response = exchange.Http.Response;
     private readonly PipeWriter _output = exchange.Http.Response.BodyWriter;
@@ -27,13 +29,38 @@ internal sealed class HttpCallResponder(
 
     /// <summary>A server's question is put beside the reading of its answer, so two may want to write at one time.</summary>
     private readonly SemaphoreSlim _writing = new(1);
+    private ITimer? _beat;
     private bool _streaming;
+    private bool _ended;
 
     /// <summary>Whether anything was sent, so that an error can no longer choose its status.</summary>
     public bool HasStarted => _response.HasStarted || _streaming;
 
+    /// <summary>From now on the client hears every 15 seconds that its call goes on, if it accepts a stream.</summary>
+    public void KeepAlive(TimeProvider time)
+    {
+        if (exchange.AcceptsEvents)
+        {
+            _beat = time.CreateTimer(static state => _ = ((HttpCallResponder)state!).BeatAsync(), this, EventStream.KeepAlive, EventStream.KeepAlive);
+        }
+    }
+
+    /// <summary>Nothing begins a stream any more, so that <see cref="HasStarted"/> stays as it is.</summary>
+    public async ValueTask StopWaitingAsync()
+    {
+        if (_beat is { } beat)
+        {
+            await beat.DisposeAsync();
+        }
+
+        await _writing.WaitAsync(CancellationToken.None);
+        _ended = true;
+        _writing.Release();
+    }
+
     public ValueTask NotifyAsync(UpstreamMessage message, CancellationToken ct) => message.Outline.Method switch
     {
+        _ when !exchange.AcceptsEvents => ValueTask.CompletedTask,
         // Of a server's notifications only these belong to a call, and only to one that asked for them.
         Methods.Progress when exchange.Envelope.ProgressToken.Exists && message.Outline.Params.Exists =>
             WriteEventAsync(output => WriteProgress(output, message), ct),
@@ -57,6 +84,7 @@ internal sealed class HttpCallResponder(
 
     public async ValueTask FinishAsync(UpstreamMessage message, UpstreamSession session, CancellationToken ct)
     {
+        await StopWaitingAsync();
         if (_streaming)
         {
             await WriteEventAsync(output => _writer.Write(output, message, session), ct);
@@ -72,6 +100,7 @@ internal sealed class HttpCallResponder(
     /// <param name="result">Writes one value.</param>
     public async ValueTask FinishAsync(Action<Utf8JsonWriter> result, CancellationToken ct)
     {
+        await StopWaitingAsync();
         if (_streaming)
         {
             await WriteEventAsync(output => RpcWriter.WriteResult(output, exchange.Id, result), ct);
@@ -84,10 +113,46 @@ internal sealed class HttpCallResponder(
     }
 
     /// <summary>An error after the stream began: its last event.</summary>
-    public ValueTask FailAsync(int code, string text, Action<Utf8JsonWriter> data, CancellationToken ct) =>
+    public ValueTask FailAsync(int code, string text, Action<Utf8JsonWriter>? data, CancellationToken ct) =>
         WriteEventAsync(output => RpcWriter.WriteError(output, exchange.Id, code, text, data), ct);
 
-    public void Dispose() => _writing.Dispose();
+    public ValueTask DisposeAsync() => StopWaitingAsync();
+
+    /// <summary>One sign of life. Whoever writes at the moment is one too.</summary>
+    private async Task BeatAsync()
+    {
+        if (!await _writing.WaitAsync(0))
+        {
+            return;
+        }
+
+        try
+        {
+            if (!_ended)
+            {
+                Begin();
+                _output.Write(EventStream.Comment);
+                await _output.FlushAsync(exchange.Aborted);
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException or InvalidOperationException)
+        {
+            // The client went away; the call learns it by itself, or goes on without it.
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+
+    private void Begin()
+    {
+        if (!_streaming)
+        {
+            _streaming = true;
+            EventStream.Begin(_response);
+        }
+    }
 
     private async ValueTask WriteBodyAsync(ArrayBufferWriter<byte> answer, int status, CancellationToken ct)
     {
@@ -103,12 +168,7 @@ internal sealed class HttpCallResponder(
         await _writing.WaitAsync(ct);
         try
         {
-            if (!_streaming)
-            {
-                _streaming = true;
-                EventStream.Begin(_response);
-            }
-
+            Begin();
             EventStream.WriteMessage(_output, write);
             await _output.FlushAsync(ct);
         }

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Weir.Configuration;
+using Weir.Errors;
 using Weir.Gateway.Forwarding;
 using Weir.Gateway.Names;
 using Weir.Gateway.Questions;
@@ -19,8 +20,10 @@ internal sealed class McpCalls(
     Handover handover,
     RefusedRequests refused,
     ToolSearch search,
+    McpErrors errors,
     int maxDepth,
     TimeSpan inputPatience,
+    TimeProvider time,
     ILogger<McpCalls> logger)
 {
     /// <summary>Longer names are nobody's.</summary>
@@ -47,7 +50,7 @@ internal sealed class McpCalls(
     {
         if (exchange.Envelope.Subject.Exists
             && states.Find(exchange.Session!)?.Calls.TryGetValue(
-                Encoding.UTF8.GetString(exchange.Envelope.Subject.Of(exchange.Body.Span)), out var call) == true)
+                RpcIds.KeyOf(exchange.Envelope.Subject.Of(exchange.Body.Span)), out var call) == true)
         {
             call.Cancel();
             return true;
@@ -66,7 +69,8 @@ internal sealed class McpCalls(
         Envelope = exchange.Envelope,
         RequestId = Encoding.UTF8.GetString(exchange.Id),
         Affinity = exchange.Affinity,
-        Offered = exchange.Offered,
+        // A legacy client is asked on the stream of its call, and gets none where it accepts none.
+        Offered = exchange.Modern || exchange.AcceptsEvents ? exchange.Offered : ClientCapabilities.None,
         LogLevel = exchange.Session is { } session
             ? states.Find(session)?.LogLevel
             : LogLevels.IsKnown(exchange.Envelope.LogLevel) ? exchange.Envelope.LogLevel : null,
@@ -110,23 +114,41 @@ internal sealed class McpCalls(
             return;
         }
 
-        using var responder = new HttpCallResponder(exchange, call, answers, inputPatience, () => parked.SealFresh(call));
+        await using var responder = new HttpCallResponder(exchange, call, answers, inputPatience, () => parked.SealFresh(call));
+        responder.KeepAlive(time);
         try
         {
             await (exchange.Session is { } session ? RunLegacyAsync(exchange, session, call, responder) : RunModernAsync(exchange, call, responder));
         }
         catch (CallFailedException e)
         {
+            await responder.StopWaitingAsync();
             await McpErrors.FailCallAsync(exchange, responder, e);
+        }
+        catch (WeirException e)
+        {
+            await responder.StopWaitingAsync();
+            await errors.FailAsync(exchange, e, responder);
         }
         catch (OperationCanceledException)
         {
             // The client went away, or took its request back, and waits for nothing.
+            await responder.StopWaitingAsync();
             logger.LogDebug("A client no longer waits for {Method} of {Name}.", exchange.Envelope.Method, name);
             if (!responder.HasStarted)
             {
                 EventStream.Begin(exchange.Http.Response);
             }
+        }
+        catch (Exception e) when (!exchange.Aborted.IsCancellationRequested)
+        {
+            await responder.StopWaitingAsync();
+            if (!responder.HasStarted)
+            {
+                throw;
+            }
+
+            await errors.FailAsync(exchange, new WeirException(ErrorCode.Internal, "Something went wrong in Weir; its log says what.", hint: null, e), responder);
         }
     }
 
@@ -193,7 +215,8 @@ internal sealed class McpCalls(
     {
         using var cancelled = new CancellationTokenSource();
         var calls = states.Of(session).Calls;
-        if (!calls.TryAdd(call.RequestId, cancelled))
+        var key = RpcIds.KeyOf(exchange.Id);
+        if (!calls.TryAdd(key, cancelled))
         {
             await refused.RefuseAsync(exchange, new Refusal(200, RpcCodes.InvalidRequest, "A request with this id is still being answered."));
             return;
@@ -205,7 +228,7 @@ internal sealed class McpCalls(
         }
         finally
         {
-            calls.TryRemove(new KeyValuePair<string, CancellationTokenSource>(call.RequestId, cancelled));
+            calls.TryRemove(new KeyValuePair<string, CancellationTokenSource>(key, cancelled));
         }
     }
 

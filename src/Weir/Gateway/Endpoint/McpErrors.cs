@@ -34,21 +34,17 @@ internal sealed class McpErrors(SecurityEvents securityEvents, ILogger<McpErrors
     /// <summary>A call that was forwarded and failed on the way; in its stream, if that has begun.</summary>
     public static async Task FailCallAsync(McpExchange exchange, HttpCallResponder responder, CallFailedException e)
     {
-        var code = RpcCodes.WeirBase + (int)e.Code;
-        if (responder.HasStarted)
-        {
-            await responder.FailAsync(code, e.Message, Data(e.Code, "Retry later.", e.Cause, e.RetryAfter), exchange.Aborted);
-            return;
-        }
-
-        if (e.RetryAfter is { } wait)
+        var mayHaveRun = e.MayHaveArrived && exchange.Envelope.Method == Methods.ToolsCall;
+        var hint = e.Code.IsRetryable(mayHaveRun) ? "Retry later."
+            : e.Code.IsRetryable() ? "The tool may have run: look at what it did before you call it again."
+            : null;
+        if (e.RetryAfter is { } wait && !responder.HasStarted)
         {
             exchange.Http.Response.Headers.RetryAfter = RetryAfterHeader.Seconds(wait).ToString(CultureInfo.InvariantCulture);
         }
 
-        await WriteAsync(
-            exchange.Http, 200, exchange.Id, code, e.Message,
-            Data(e.Code, e.Code.IsRetryable() ? "Retry later, if the tool allows it." : null, e.Cause, e.RetryAfter));
+        await FailAsync(
+            exchange.Http, exchange.Id, 200, RpcCodes.WeirBase + (int)e.Code, e.Message, Data(e.Code, hint, mayHaveRun, e.Cause, e.RetryAfter), responder);
     }
 
     /// <summary>No credential, or one that cannot be anybody's.</summary>
@@ -62,20 +58,24 @@ internal sealed class McpErrors(SecurityEvents securityEvents, ILogger<McpErrors
     /// <summary>Before there is an envelope.</summary>
     public Task FailAsync(HttpContext http, WeirException e) => FailAsync(http, id: [], isCall: false, e);
 
-    public Task FailAsync(McpExchange exchange, WeirException e)
+    /// <param name="responder">Of a call that waited; where it has begun a stream, the error is the stream's last event.</param>
+    public Task FailAsync(McpExchange exchange, WeirException e, HttpCallResponder? responder = null)
     {
         if (e.Code == ErrorCode.Unauthenticated)
         {
             securityEvents.Count("key_refused", exchange.Scope.Principal.Key?.Id, exchange.Http.Connection.RemoteIpAddress);
-            exchange.Http.Response.Headers.WWWAuthenticate = "Bearer error=\"invalid_token\"";
+            if (!exchange.Http.Response.HasStarted)
+            {
+                exchange.Http.Response.Headers.WWWAuthenticate = "Bearer error=\"invalid_token\"";
+            }
         }
 
         return FailAsync(exchange.Http, exchange.Id,
             exchange.Envelope.Method is Methods.ToolsCall or Methods.PromptsGet or Methods.ResourcesRead
-                or Methods.Complete or Methods.Subscribe, e);
+                or Methods.Complete or Methods.Subscribe, e, responder, e.MayHaveActed && exchange.Envelope.Method == Methods.ToolsCall);
     }
 
-    private async Task FailAsync(HttpContext http, byte[] id, bool isCall, WeirException e)
+    private async Task FailAsync(HttpContext http, byte[] id, bool isCall, WeirException e, HttpCallResponder? responder = null, bool mayHaveActed = false)
     {
         if (e.Code is ErrorCode.Internal)
         {
@@ -90,20 +90,34 @@ internal sealed class McpErrors(SecurityEvents securityEvents, ILogger<McpErrors
             ErrorCode.Internal => (500, RpcCodes.InternalError),
             _ => (200, RpcCodes.WeirBase + (int)e.Code),
         };
-        if (status == 503)
+        if (status == 503 && !http.Response.HasStarted)
         {
             http.Response.Headers.RetryAfter = "1";
         }
 
-        await WriteAsync(http, status, id, code, e.Message, e.Code == ErrorCode.NotFound ? null : Data(e.Code, e.Hint));
+        await FailAsync(http, id, status, code, e.Message, e.Code == ErrorCode.NotFound ? null : Data(e.Code, e.Hint, mayHaveActed), responder);
+    }
+
+    private static async Task FailAsync(
+        HttpContext http, byte[] id, int status, int code, string message, Action<Utf8JsonWriter>? data, HttpCallResponder? responder)
+    {
+        if (responder is { HasStarted: true })
+        {
+            await responder.FailAsync(code, message, data, http.RequestAborted);
+        }
+        else
+        {
+            await WriteAsync(http, status, id, code, message, data);
+        }
     }
 
     /// <param name="cause">Why a server did not answer; null where it is none's fault.</param>
-    private static Action<Utf8JsonWriter> Data(ErrorCode code, string? hint, FailureCause? cause = null, TimeSpan? retryAfter = null) => json =>
+    private static Action<Utf8JsonWriter> Data(
+        ErrorCode code, string? hint, bool mayHaveActed, FailureCause? cause = null, TimeSpan? retryAfter = null) => json =>
     {
         json.WriteStartObject();
         json.WriteString("weir"u8, code.Sqlstate());
-        json.WriteBoolean("retryable"u8, code.IsRetryable());
+        json.WriteBoolean("retryable"u8, code.IsRetryable(mayHaveActed));
         if (hint is not null)
         {
             json.WriteString("hint"u8, hint);

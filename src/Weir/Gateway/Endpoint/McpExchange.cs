@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Weir.Catalog;
+using Weir.Gateway.Forwarding;
 using Weir.Mcp;
 
 namespace Weir.Gateway.Endpoint;
@@ -18,6 +19,9 @@ internal sealed class McpExchange(HttpContext http, McpScope scope, ReadOnlyMemo
     public CancellationToken Aborted => Http.RequestAborted;
 
     public byte[] Id { get; } = envelope.Id.Of(body.Span).ToArray();
+
+    /// <summary>Whether the answer may be a stream. Where not, it is one JSON body, and what comes before the response is left out.</summary>
+    public bool AcceptsEvents { get; } = AcceptHeader.Allows(http.Request, EventStream.ContentType);
 
     public bool Modern { get; set; }
 

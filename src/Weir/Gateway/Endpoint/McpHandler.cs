@@ -48,9 +48,9 @@ internal sealed class McpHandler(
             return;
         }
 
-        if (!AcceptsBoth(http.Request))
+        if (!AcceptHeader.Allows(http.Request, AcceptHeader.Json))
         {
-            await refused.RefuseAsync(http, scope, new Refusal(406, RpcCodes.InvalidRequest, "Accept must allow application/json and text/event-stream."));
+            await refused.RefuseAsync(http, scope, new Refusal(406, RpcCodes.InvalidRequest, "Accept excludes application/json, which most answers are."));
             return;
         }
 
@@ -131,9 +131,9 @@ internal sealed class McpHandler(
             return;
         }
 
-        if (!http.Request.Headers.Accept.ToString().Contains(EventStream.ContentType, StringComparison.OrdinalIgnoreCase))
+        if (!AcceptHeader.Allows(http.Request, EventStream.ContentType))
         {
-            await McpErrors.RefuseAsync(http, new Refusal(406, RpcCodes.InvalidRequest, "Accept must allow text/event-stream."), default);
+            await McpErrors.RefuseAsync(http, NoStream, default);
             return;
         }
 
@@ -230,6 +230,12 @@ internal sealed class McpHandler(
 
     private async Task ListenAsync(McpExchange exchange)
     {
+        if (!exchange.AcceptsEvents)
+        {
+            await refused.RefuseAsync(exchange, NoStream);
+            return;
+        }
+
         try
         {
             await subscriptions.ListenAsync(exchange);
@@ -329,6 +335,8 @@ internal sealed class McpHandler(
     /// <summary>What the session held was held by a replica that is no more: the client initializes anew.</summary>
     private static readonly Refusal Gone = new(404, RpcCodes.InvalidRequest, "The session is unknown: send initialize.");
 
+    private static readonly Refusal NoStream = new(406, RpcCodes.InvalidRequest, "Accept excludes text/event-stream, which this answer is.");
+
     private static void MethodNotAllowed(HttpContext http)
     {
         http.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
@@ -339,12 +347,4 @@ internal sealed class McpHandler(
         MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
         && type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase)
         && (type.Charset.Length == 0 || type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase));
-
-    private static bool AcceptsBoth(HttpRequest request)
-    {
-        var accept = request.Headers.Accept.ToString();
-        return accept.Contains("*/*", StringComparison.Ordinal)
-            || (accept.Contains("application/json", StringComparison.OrdinalIgnoreCase)
-                && accept.Contains(EventStream.ContentType, StringComparison.OrdinalIgnoreCase));
-    }
 }

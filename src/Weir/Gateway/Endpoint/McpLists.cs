@@ -6,6 +6,7 @@ using Weir.Catalog;
 using Weir.Gateway.Names;
 using Weir.Keys;
 using Weir.Mcp;
+using Weir.Upstream;
 
 namespace Weir.Gateway.Endpoint;
 
@@ -31,8 +32,14 @@ internal sealed record ListCursor(int Priority, Guid InstanceId, string Name)
 /// The lists of what an agent may use: one statement says what is permitted, the replica adds the bytes. No server is asked. Cursors are
 /// sealed and bound to who lists what.
 /// </summary>
-internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, Keyring keyring, int pageSize)
+internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, Keyring keyring, ByteBudget budget, int pageSize)
 {
+    /// <summary>A page ends behind the definition that reaches this many bytes, however few they are.</summary>
+    private const long MaxPageBytes = 4 * 1024 * 1024;
+
+    /// <summary>How many definitions are fetched before their bytes are counted; twice as many each time, as long as they are small.</summary>
+    private const int FirstStep = 64;
+
     private const string Purpose = "mcp-cursor";
 
     /// <summary>What each listing method lists, and under which member of its result.</summary>
@@ -64,10 +71,38 @@ internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, 
 
         var all = Shown(catalog, kind, exchange);
         var start = cursor is null ? 0 : Array.FindIndex(all, cursor.IsBefore) is >= 0 and var index ? index : all.Length;
-        var page = all[start..Math.Min(start + pageSize, all.Length)];
+        var (page, known) = await PageAsync(all[start..Math.Min(start + pageSize, all.Length)], exchange.Aborted);
         var next = start + page.Length < all.Length ? Seal(exchange, ListCursor.Of(page[^1])) : null;
-        var bytes = await definitions.GetAsync(page, exchange.Aborted);
-        await AnswerAsync(exchange, output => Write(output, exchange, member, page, bytes, next));
+        // Counted until the client has read it.
+        using var account = budget.Open(catalog.OrganizationId, long.MaxValue);
+        if (account.TryTake(known.Sum(d => d?.Bytes ?? 0)) is null)
+        {
+            throw Admission.OpenConnections.Full();
+        }
+
+        await AnswerAsync(exchange, output => Write(output, exchange, member, page, known, next));
+    }
+
+    /// <summary>As many of the items as fit into one page, with their definitions.</summary>
+    private async Task<(CatalogItem[] Page, List<Definition?> Known)> PageAsync(CatalogItem[] items, CancellationToken ct)
+    {
+        var known = new List<Definition?>(items.Length);
+        var bytes = 0L;
+        for (var step = FirstStep; known.Count < items.Length && bytes < MaxPageBytes; step = bytes < MaxPageBytes / 16 ? step * 2 : step)
+        {
+            foreach (var definition in await definitions.GetAsync(items[known.Count..Math.Min(known.Count + step, items.Length)], ct))
+            {
+                if (bytes >= MaxPageBytes)
+                {
+                    break;
+                }
+
+                known.Add(definition);
+                bytes += definition?.Bytes ?? 0;
+            }
+        }
+
+        return (items[..known.Count], known);
     }
 
     /// <summary>What fits into the lists of the client's era, and its server has for what the client offers.</summary>

@@ -12,13 +12,16 @@ internal sealed class SessionState
     /// <summary>What <c>logging/setLevel</c> asked for; null: nothing yet.</summary>
     public string? LogLevel { get; set; }
 
-    /// <summary>The calls in flight by their raw ids, so that a cancellation finds its call.</summary>
+    /// <summary>The calls in flight by <see cref="Weir.Mcp.RpcIds.KeyOf"/> of their ids, so that a cancellation finds its call.</summary>
     public ConcurrentDictionary<string, CancellationTokenSource> Calls { get; } = new(StringComparer.Ordinal);
 
     /// <summary>The resources that the client wants to hear of, by the URI that it knows.</summary>
     public ConcurrentDictionary<string, Subscription> Subscriptions { get; } = new(StringComparer.Ordinal);
 
     public DateTimeOffset ExpiresAt { get; init; }
+
+    /// <summary>Who opened the session.</summary>
+    public string Principal { get; init; } = "";
 
     /// <summary>A resource that was subscribed to has changed: its URI. The session's open stream hears of it.</summary>
     public event Action<string>? Updated;
@@ -54,10 +57,16 @@ internal sealed class SessionStates(TimeProvider time)
     /// <summary>At every so many new ones, those whose sessions have expired are dropped.</summary>
     private const int SweepEvery = 1000;
 
+    /// <summary>Of more sessions than this of one principal the newest are kept; the others lose what they subscribed to.</summary>
+    private const int MaxPerPrincipal = 1000;
+
+    /// <summary>Of more ended sessions than this of one principal the newest are remembered.</summary>
+    private const int MaxEndedPerPrincipal = 10_000;
+
     private readonly ConcurrentDictionary<string, SessionState> _states = new(StringComparer.Ordinal);
 
     /// <summary>Sessions that were ended before their time, until then.</summary>
-    private readonly ConcurrentDictionary<string, DateTimeOffset> _ended = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Session> _ended = new(StringComparer.Ordinal);
     private int _made;
 
     public SessionState? Find(Session session) => _states.GetValueOrDefault(session.Id);
@@ -70,14 +79,14 @@ internal sealed class SessionStates(TimeProvider time)
         }
 
         CountOne();
-        return _states.GetOrAdd(session.Id, static (_, expires) => new SessionState { ExpiresAt = expires }, session.ExpiresAt);
+        return _states.GetOrAdd(session.Id, static (_, s) => new SessionState { ExpiresAt = s.ExpiresAt, Principal = s.Principal }, session);
     }
 
     public bool IsEnded(Session session) => !_ended.IsEmpty && _ended.ContainsKey(session.Id);
 
     public void End(Session session)
     {
-        _ended[session.Id] = session.ExpiresAt;
+        _ended[session.Id] = session;
         CountOne();
         if (_states.TryRemove(session.Id, out var state))
         {
@@ -95,17 +104,18 @@ internal sealed class SessionStates(TimeProvider time)
 
     private void Sweep()
     {
-        foreach (var (id, expires) in _ended)
+        var forgotten = _ended.Values.GroupBy(s => s.Principal, StringComparer.Ordinal)
+            .SelectMany(g => g.OrderByDescending(s => s.ExpiresAt).Skip(MaxEndedPerPrincipal));
+        foreach (var session in _ended.Values.Where(s => s.ExpiresAt <= time.GetUtcNow()).Concat(forgotten).ToArray())
         {
-            if (expires <= time.GetUtcNow())
-            {
-                _ended.TryRemove(id, out _);
-            }
+            _ended.TryRemove(session.Id, out _);
         }
 
-        foreach (var (id, state) in _states)
+        var tooMany = _states.GroupBy(s => s.Value.Principal, StringComparer.Ordinal)
+            .SelectMany(g => g.OrderByDescending(s => s.Value.ExpiresAt).Skip(MaxPerPrincipal).Where(s => s.Value.Calls.IsEmpty));
+        foreach (var (id, state) in _states.Where(s => s.Value.ExpiresAt <= time.GetUtcNow()).Concat(tooMany).ToArray())
         {
-            if (state.ExpiresAt <= time.GetUtcNow() && _states.TryRemove(id, out _))
+            if (_states.TryRemove(id, out _))
             {
                 state.End();
             }

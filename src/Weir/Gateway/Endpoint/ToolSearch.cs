@@ -19,6 +19,9 @@ internal sealed class ToolSearch(GatewayQueries queries, Definitions definitions
     private const int DefaultLimit = 10;
     private const int MaxLimit = 50;
 
+    /// <summary>Further tools are left out: the answer holds them twice.</summary>
+    private const int MaxBytes = 1024 * 1024;
+
     /// <summary>Both definitions, as a list shows them.</summary>
     public static ReadOnlySpan<byte> List => """
         [{"name":"find_tools","title":"Find tools","description":"Finds tools by what they do. Answers with each tool's name, description and input schema; call one with call_tool.","inputSchema":{"type":"object","properties":{"query":{"type":"string","description":"What the tool should do, in a few words."},"limit":{"type":"integer","minimum":1,"maximum":50,"description":"Most tools in the answer. Default: 10."}},"required":["query"]},"annotations":{"readOnlyHint":true}},{"name":"call_tool","title":"Call a tool","description":"Calls a tool that find_tools has found.","inputSchema":{"type":"object","properties":{"name":{"type":"string","description":"The tool's name, as find_tools gave it."},"arguments":{"type":"object","description":"The tool's own arguments, as its input schema wants them."}},"required":["name"]}}]
@@ -129,7 +132,7 @@ internal sealed class ToolSearch(GatewayQueries queries, Definitions definitions
         var first = true;
         for (var i = 0; i < items.Length; i++)
         {
-            if (definitions[i] is not { } definition)
+            if (definitions[i] is not { } definition || output.WrittenCount + definition.Bytes > MaxBytes)
             {
                 continue;
             }

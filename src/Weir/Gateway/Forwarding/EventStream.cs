@@ -8,6 +8,12 @@ internal static class EventStream
 {
     public const string ContentType = "text/event-stream";
 
+    /// <summary>How often an open stream says that it is alive, and after how long a waiting call begins one: proxies end what is silent for 60 seconds.</summary>
+    public static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
+
+    /// <summary>What it says: no event, so that no client takes it for a message.</summary>
+    public static ReadOnlySpan<byte> Comment => ": keep-alive\n\n"u8;
+
     /// <summary>Nothing between here and the client may keep an event back: neither a cache, nor a proxy's buffer.</summary>
     public static void Begin(HttpResponse response)
     {

@@ -20,7 +20,8 @@ internal readonly record struct InputForServer(ReadOnlyMemory<byte> Responses, s
     /// <summary>Puts a modern server's questions to a legacy client.</summary>
     /// <exception cref="UpstreamException">It asks what the client did not offer, or nothing at all.</exception>
     public static async Task<InputForServer> AskAsync(
-        GovernedCall call, UpstreamMessage message, ICallResponder responder, Patience patience, TimeProvider time, CancellationToken ct)
+        GovernedCall call, UpstreamMessage message, ICallResponder responder, Patience patience, ByteAccount account, TimeProvider time,
+        CancellationToken ct)
     {
         using var document = JsonDocument.Parse(message.Outline.Result.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         var result = document.RootElement;
@@ -41,7 +42,7 @@ internal readonly record struct InputForServer(ReadOnlyMemory<byte> Responses, s
         patience.Pause();
         try
         {
-            var answers = await Task.WhenAll(asked.Select(question => AskOneAsync(call, question, responder, ct)));
+            var answers = await Task.WhenAll(asked.Select(question => AskOneAsync(call, question, responder, account, ct)));
             return new InputForServer(Write(asked, answers), state);
         }
         finally
@@ -57,7 +58,8 @@ internal readonly record struct InputForServer(ReadOnlyMemory<byte> Responses, s
         return new InputForServer(default, state);
     }
 
-    private static async Task<ClientAnswer> AskOneAsync(GovernedCall call, JsonProperty question, ICallResponder responder, CancellationToken ct)
+    private static async Task<ClientAnswer> AskOneAsync(
+        GovernedCall call, JsonProperty question, ICallResponder responder, ByteAccount account, CancellationToken ct)
     {
         var method = question.Value.ValueKind == JsonValueKind.Object && question.Value.TryGetProperty("method", out var named)
             && named.ValueKind == JsonValueKind.String
@@ -80,6 +82,7 @@ internal readonly record struct InputForServer(ReadOnlyMemory<byte> Responses, s
             answer = ServerRequests.NoAnswer(method);
         }
 
+        account.Take(answer.Result.Length);
         return answer.IsError
             ? throw new UpstreamException(UpstreamFailure.Nonsense, $"The client refused {method}, which the server wants to go on.")
             : answer;

@@ -5,6 +5,7 @@ using Weir.Catalog;
 using Weir.Errors;
 using Weir.Identity;
 using Weir.Mcp;
+using Weir.Upstream;
 
 namespace Weir.Gateway.Names;
 
@@ -31,7 +32,8 @@ internal sealed record CatalogItem(Guid InstanceId, string InstanceName, string 
 
 /// <summary>One server that the agent is granted, whatever its state.</summary>
 /// <param name="Share">Who shares what runs there: <c>instance</c>, <c>credential</c> or <c>session</c>.</param>
-internal sealed record CatalogInstance(Guid Id, string Name, string Status, string Share);
+/// <param name="TimeoutMs">How long it may take for a call. Null, or 0, which only keeps it out of chat: as long as any. Milliseconds.</param>
+internal sealed record CatalogInstance(Guid Id, string Name, string Status, string Share, int? TimeoutMs = null);
 
 /// <summary>
 /// What an agent may use, as one statement said it. Used as a hint to find the server behind a name and the bytes of a list;
@@ -47,6 +49,13 @@ internal sealed record AgentCatalog(
         .DistinctBy(i => (i.Kind, i.ExposedName))
         .ToFrozenDictionary(i => (i.Kind, i.ExposedName));
 
+    /// <summary>What it takes of memory, about.</summary>
+    public long Bytes { get; } = 512 + (Instances.Count * 128L) + Items.Sum(i => 192L + ((i.Name.Length + i.ExposedName.Length) * 2L));
+
+    /// <summary>How long a server may take for one call; null: as long as any.</summary>
+    public TimeSpan? TimeoutOf(Guid instance) =>
+        Instances.FirstOrDefault(i => i.Id == instance)?.TimeoutMs is > 0 and var ms ? TimeSpan.FromMilliseconds(ms) : null;
+
     /// <param name="kind"><see cref="ItemKinds.Tool"/> or <see cref="ItemKinds.Prompt"/>: the others have URIs and no exposed names.</param>
     public CatalogItem? Find(string kind, string exposedName) => Named.GetValueOrDefault((kind, exposedName));
 }
@@ -57,19 +66,25 @@ internal sealed record AgentCatalog(
 /// </summary>
 internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength) : IDisposable
 {
-    /// <summary>Beyond this many agents the whole set is dropped: it refills by use.</summary>
-    private const int MaxKept = 20_000;
+    /// <summary>Beyond this an organization's own are dropped, and beyond <see cref="MaxBytes"/> all: they are loaded again when they are used.</summary>
+    private const long MaxBytesOfOrganization = 64 * 1024 * 1024;
+    private const long MaxBytes = 512 * 1024 * 1024;
 
     /// <summary>Catalogs that one organization reads at once: its globs are matched with all that its servers announce, on a pool for everybody.</summary>
     private const int MostAtOnce = 2;
 
-    private readonly ConcurrentDictionary<string, AgentCatalog> _kept = new(StringComparer.Ordinal);
     private readonly PartitionedRateLimiter<string> _reads = PartitionedRateLimiter.Create<string, string>(
         static whose => RateLimitPartition.GetConcurrencyLimiter(
             whose, static _ => new ConcurrencyLimiterOptions { PermitLimit = MostAtOnce, QueueLimit = 1000 }));
 
+    private readonly ConcurrentDictionary<string, (AgentCatalog Catalog, ByteAccount Account)> _kept = new(StringComparer.Ordinal);
+    private readonly Lock _keeping = new();
+
+    /// <summary>What is kept, by organization.</summary>
+    public ByteBudget Budget { get; } = new(MaxBytesOfOrganization, MaxBytesOfOrganization);
+
     /// <summary>The kept catalog; null where there is none.</summary>
-    public AgentCatalog? Find(Principal principal, string? instanceName) => _kept.GetValueOrDefault(Key(principal, instanceName));
+    public AgentCatalog? Find(Principal principal, string? instanceName) => _kept.GetValueOrDefault(Key(principal, instanceName)).Catalog;
 
     /// <summary>The live catalog, which also proves the principal.</summary>
     /// <exception cref="WeirException">WR002, WR004: the principal is not good. WR008: its organization waits for too many.</exception>
@@ -91,26 +106,54 @@ internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength) :
         }
 
         var catalog = Build(rows, exposeAll: instanceName is null);
-        if (_kept.Count >= MaxKept)
-        {
-            _kept.Clear();
-        }
-
-        _kept[Key(principal, instanceName)] = catalog;
+        Keep(Key(principal, instanceName), catalog);
         return catalog;
     }
 
     public void Dispose() => _reads.Dispose();
 
+    /// <summary>Keeps a catalog in the place of the one before. One that alone is larger than an organization's part is not kept.</summary>
+    internal void Keep(string key, AgentCatalog catalog)
+    {
+        lock (_keeping)
+        {
+            Remove(key);
+            if (Budget.Total + catalog.Bytes > MaxBytes)
+            {
+                Drop(organizationId: null);
+            }
+
+            var account = Budget.Open(catalog.OrganizationId);
+            if (account.TryTake(catalog.Bytes) is null)
+            {
+                Drop(catalog.OrganizationId);
+                if (account.TryTake(catalog.Bytes) is null)
+                {
+                    return;
+                }
+            }
+
+            _kept[key] = (catalog, account);
+        }
+    }
+
     /// <summary>Drops what belongs to an organization, or everything.</summary>
     public void Drop(Guid? organizationId)
     {
-        foreach (var (key, catalog) in _kept)
+        foreach (var (key, kept) in _kept)
         {
-            if (organizationId is null || catalog.OrganizationId == organizationId)
+            if (organizationId is null || kept.Catalog.OrganizationId == organizationId)
             {
-                _kept.TryRemove(key, out _);
+                Remove(key);
             }
+        }
+    }
+
+    private void Remove(string key)
+    {
+        if (_kept.TryRemove(key, out var kept))
+        {
+            kept.Account.Dispose();
         }
     }
 
@@ -118,7 +161,7 @@ internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength) :
     {
         var agent = rows[0];
         var instances = rows.Where(r => r.Kind == "instance")
-            .Select(r => new CatalogInstance(r.InstanceId!.Value, r.InstanceName!, r.Status!, r.Share!));
+            .Select(r => new CatalogInstance(r.InstanceId!.Value, r.InstanceName!, r.Status!, r.Share!, r.TimeoutMs));
         var items = rows.Where(r => r.Item is not null).Select(r => new CatalogItem(
             r.InstanceId!.Value,
             r.InstanceName!,

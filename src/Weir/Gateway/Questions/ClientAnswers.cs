@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Text;
 using Weir.Gateway.Endpoint;
 using Weir.Mcp;
 
@@ -36,7 +35,7 @@ internal sealed class ClientAnswers(Guid replicaId, TimeProvider time)
     /// <summary>The replica that asked what this answers; null where it was none.</summary>
     public static Guid? AskedBy(ReadOnlyMemory<byte> body, Envelope response)
     {
-        var id = Encoding.UTF8.GetString(response.Id.Of(body.Span));
+        var id = RpcIds.KeyOf(response.Id.Of(body.Span));
         return id.StartsWith("\"weir-", StringComparison.Ordinal) && id.Length > 39
             && Guid.TryParseExact(id.AsSpan(6, 32), "N", out var replica)
                 ? replica : null;
@@ -45,7 +44,7 @@ internal sealed class ClientAnswers(Guid replicaId, TimeProvider time)
     /// <summary>Takes a client's response; one that answers nothing is nobody's and is dropped.</summary>
     public void Take(string session, ReadOnlyMemory<byte> body, Envelope response)
     {
-        if (_waiting.TryGetValue((session, Encoding.UTF8.GetString(response.Id.Of(body.Span))), out var waiting))
+        if (_waiting.TryGetValue((session, RpcIds.KeyOf(response.Id.Of(body.Span))), out var waiting))
         {
             waiting.TrySetResult(response.Error.Exists
                 ? new ClientAnswer(default, response.Error.Of(body))

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
@@ -13,7 +14,7 @@ namespace Weir.Gateway.Questions;
 /// else. Several may be open at once; while one is, the call's patience does not run.
 /// </summary>
 internal sealed class ServerRequests(
-    UpstreamClient upstream, UpstreamSession session, ICallResponder responder, Patience patience,
+    UpstreamClient upstream, UpstreamSession session, ICallResponder responder, Patience patience, ByteAccount account,
     TimeProvider time, ILogger logger, CancellationToken ct)
 {
     /// <summary>How long a server may take to hear that nobody answers.</summary>
@@ -27,20 +28,22 @@ internal sealed class ServerRequests(
     /// <summary>Begins to answer; the server's answer to the call is read on meanwhile.</summary>
     public void Take(UpstreamMessage request)
     {
-        var id = Encoding.UTF8.GetString(request.Outline.Id.Of(request.Bytes.Span));
+        var key = RpcIds.KeyOf(request.Outline.Id.Of(request.Bytes.Span));
         var withdrawn = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var hold = account.TryTake(request.Bytes.Length);
         bool tooMany;
         lock (_open)
         {
-            tooMany = _open.Count >= MostAtOnce;
-            if (!_open.TryAdd(id, withdrawn))
+            tooMany = hold is null || _open.Count >= MostAtOnce;
+            if (!_open.TryAdd(key, withdrawn))
             {
                 withdrawn.Dispose();
+                hold?.Dispose();
                 return;
             }
         }
 
-        _ = AnswerAsync(id, request, withdrawn, tooMany);
+        _ = AnswerAsync(key, request, withdrawn, tooMany, hold);
     }
 
     /// <summary>The server takes a request back.</summary>
@@ -51,7 +54,7 @@ internal sealed class ServerRequests(
         {
             lock (_open)
             {
-                if (_open.TryGetValue(id.GetRawText(), out var withdrawn))
+                if (_open.TryGetValue(RpcIds.KeyOf(JsonMarshal.GetRawUtf8Value(id)), out var withdrawn))
                 {
                     withdrawn.Cancel();
                 }
@@ -59,11 +62,13 @@ internal sealed class ServerRequests(
         }
     }
 
-    private async Task AnswerAsync(string id, UpstreamMessage request, CancellationTokenSource withdrawn, bool tooMany)
+    private async Task AnswerAsync(string key, UpstreamMessage request, CancellationTokenSource withdrawn, bool tooMany, ByteHold? hold)
     {
+        // Answered as the server spelled it.
+        var id = Encoding.UTF8.GetString(request.Outline.Id.Of(request.Bytes.Span));
         try
         {
-            var answer = tooMany ? Error(RpcCodes.InternalError, "Too many requests are open.") : await AskAsync(request, withdrawn.Token);
+            var answer = tooMany ? Error(RpcCodes.InternalError, "Too many requests are open, or too many bytes of them.") : await AskAsync(request, withdrawn.Token);
             await upstream.TellAsync(session, request.Outline.Method, Response(id, answer), ct);
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested)
@@ -80,10 +85,11 @@ internal sealed class ServerRequests(
         {
             lock (_open)
             {
-                _open.Remove(id);
+                _open.Remove(key);
             }
 
             withdrawn.Dispose();
+            hold?.Dispose();
         }
     }
 

@@ -1,7 +1,7 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
-using System.Threading.Channels;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Weir.Catalog;
@@ -39,12 +39,6 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
     /// <summary>Each open stream costs a look at the database for every change; a client needs one.</summary>
     private const int MaxPerPrincipal = 16;
 
-    /// <summary>A client that reads slower than this many changes come loses the oldest: it reads the resource anew anyhow.</summary>
-    private const int Backlog = 1000;
-
-    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
-    private static readonly byte[] Comment = ": keep-alive\n\n"u8.ToArray();
-
     private readonly ConcurrentDictionary<Guid, Listener> _listeners = new();
 
     /// <summary>How many streams are open.</summary>
@@ -55,7 +49,7 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
     {
         foreach (var listener in _listeners.Values.Where(l => organizationId is null || l.OrganizationId is null || l.OrganizationId == organizationId))
         {
-            listener.Events.Writer.TryWrite(Change.OfLists);
+            listener.Changes.AddLists();
         }
     }
 
@@ -89,7 +83,7 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
             using var open = connections.TryOpen(catalog) ?? throw OpenConnections.Full();
             using var held = servers.Hold();
             await held.KeepAsync(catalog, ct);
-            using var subscribed = await begin(uri => listener.Events.Writer.TryWrite(new Change(uri)), ct);
+            using var subscribed = await begin(listener.Changes.Add, ct);
             await BeginAsync(http, filter, subscribed.Uris, ct);
             await FollowAsync(http, listener, filter, catalog, held, load, permitted, ct);
         }
@@ -113,15 +107,17 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
         Func<CancellationToken, Task<AgentCatalog>> load, Func<CancellationToken, Task> permitted, CancellationToken ct)
     {
         var prints = Prints(shown);
+        // Said however much else happens: a change of what this agent does not see is no sign of life.
+        await using var beat = time.CreateTimer(_ => listener.Changes.AddBeat(), null, EventStream.KeepAlive, EventStream.KeepAlive);
         while (true)
         {
-            var changes = await WaitAsync(listener, ct);
-            foreach (var uri in changes.Select(c => c.Uri).OfType<string>().Distinct(StringComparer.Ordinal))
+            var changes = await listener.Changes.TakeAsync(ct);
+            foreach (var uri in changes.Uris)
             {
                 Write(http, Methods.ResourceUpdated, filter, uri);
             }
 
-            if (changes.Exists(c => c.Uri is null))
+            if (changes.Lists)
             {
                 var catalog = await load(ct);
                 var now = Prints(catalog);
@@ -135,9 +131,9 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
                 await permitted(ct);
             }
 
-            if (changes.Count == 0)
+            if (changes.Beat)
             {
-                await http.Response.Body.WriteAsync(Comment, ct);
+                http.Response.BodyWriter.Write(EventStream.Comment);
             }
 
             await http.Response.BodyWriter.FlushAsync(ct);
@@ -149,27 +145,6 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
     [
         (ItemKinds.Tool, Methods.ToolsListChanged), (ItemKinds.Prompt, Methods.PromptsListChanged), (ItemKinds.Resource, Methods.ResourcesListChanged),
     ];
-
-    /// <summary>All that has come since; empty when only the time for a sign of life came.</summary>
-    private async Task<List<Change>> WaitAsync(Listener listener, CancellationToken ct)
-    {
-        var changes = new List<Change>();
-        try
-        {
-            await listener.Events.Reader.WaitToReadAsync(ct).AsTask().WaitAsync(KeepAlive, time, ct);
-        }
-        catch (TimeoutException)
-        {
-            return changes;
-        }
-
-        while (listener.Events.Reader.TryRead(out var change))
-        {
-            changes.Add(change);
-        }
-
-        return changes;
-    }
 
     private static async Task BeginAsync(HttpContext http, ChangeFilter filter, IReadOnlyList<string> uris, CancellationToken ct)
     {
@@ -204,7 +179,7 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
         }
         else
         {
-            await http.Response.Body.WriteAsync(Comment, ct);
+            http.Response.BodyWriter.Write(EventStream.Comment);
         }
 
         await http.Response.BodyWriter.FlushAsync(ct);
@@ -239,7 +214,7 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
             }
         }));
 
-    private static void WriteNotification(System.Buffers.IBufferWriter<byte> output, string method, ChangeFilter filter, Action<Utf8JsonWriter> parameters)
+    private static void WriteNotification(IBufferWriter<byte> output, string method, ChangeFilter filter, Action<Utf8JsonWriter> parameters)
     {
         using var json = new Utf8JsonWriter(output);
         json.WriteStartObject();
@@ -278,12 +253,6 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
         return prints.ToDictionary(p => p.Key, p => p.Value.ToString(), StringComparer.Ordinal);
     }
 
-    /// <param name="Uri">The resource that changed; null: a list may have.</param>
-    private readonly record struct Change(string? Uri)
-    {
-        public static Change OfLists => new(null);
-    }
-
     private sealed class Listener(string principal)
     {
         public string Principal { get; } = principal;
@@ -291,8 +260,7 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
         /// <summary>Null until it is known; then every hint is heard.</summary>
         public Guid? OrganizationId { get; set; }
 
-        public Channel<Change> Events { get; } = Channel.CreateBounded<Change>(
-            new BoundedChannelOptions(Backlog) { SingleReader = true, FullMode = BoundedChannelFullMode.DropOldest });
+        public PendingChanges Changes { get; } = new();
     }
 }
 

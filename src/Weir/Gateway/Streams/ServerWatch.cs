@@ -14,7 +14,7 @@ internal sealed class ServerWatch(InstanceWatches watches, GatewayQueries querie
     public Held Hold() => new(this);
 
     /// <summary>Where running instances are; those that share nothing are left out: a listener would cost each a child of its own.</summary>
-    private async Task<IReadOnlyList<UpstreamTarget>> TargetsAsync(Guid[] instances, CancellationToken ct)
+    private async Task<IReadOnlyList<UpstreamTarget>> TargetsAsync(Guid organization, Guid[] instances, CancellationToken ct)
     {
         var targets = new List<UpstreamTarget>();
         foreach (var row in await queries.EndpointsAsync(instances, ct))
@@ -22,7 +22,7 @@ internal sealed class ServerWatch(InstanceWatches watches, GatewayQueries querie
             var key = row.NodeId is { } node ? nodeKey(node) : null;
             if (row.Share != "session" && Uri.TryCreate(row.EndpointUrl, UriKind.Absolute, out var endpoint) && (row.NodeId is null || key is not null))
             {
-                targets.Add(new UpstreamTarget(row.InstanceId, row.InstanceName, endpoint, key) { Resets = row.Resets });
+                targets.Add(new UpstreamTarget(row.InstanceId, row.InstanceName, endpoint, key) { Resets = row.Resets, ChargedTo = organization });
             }
         }
 
@@ -51,7 +51,7 @@ internal sealed class ServerWatch(InstanceWatches watches, GatewayQueries querie
 
             try
             {
-                foreach (var target in await owner.TargetsAsync(missing, ct))
+                foreach (var target in await owner.TargetsAsync(catalog.OrganizationId, missing, ct))
                 {
                     _subscriptions[target.InstanceId] = owner.Watch(target);
                 }

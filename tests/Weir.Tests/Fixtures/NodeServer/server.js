@@ -33,6 +33,8 @@ if (vices.has('crash-once')) {
 
 const tools = {
   echo: (id, args) => text(id, args.message),
+  // As some languages write a whole number.
+  spelled: (id) => process.stdout.write(`{"jsonrpc":"2.0","id":${id}.0,"result":{"content":[{"type":"text","text":"found"}]}}\n`),
   seen: (id, args, params) => text(id, { id, token: params._meta?.progressToken ?? null, noted, initialized, clientCapabilities }),
   hang: () => {},
   exit: () => process.exit(7),

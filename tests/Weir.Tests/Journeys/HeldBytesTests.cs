@@ -1,0 +1,119 @@
+using System.Net;
+using Microsoft.Extensions.DependencyInjection;
+using Weir.Configuration;
+using Weir.Tests.Infrastructure;
+using Weir.Upstream;
+
+namespace Weir.Tests.Journeys;
+
+/// <summary>A replica at which an organization may hold 8 MiB.</summary>
+public sealed class NarrowWeir(TestCluster cluster) : RunningWeir(cluster)
+{
+    private protected override WeirConfig Configure(WeirConfig config) => config with { Limits = config.Limits with { HeldMegabytesPerOrganization = 8 } };
+}
+
+/// <summary>What one organization's calls hold at a replica is bounded in bytes, whichever way they come.</summary>
+public sealed class HeldBytesTests(NarrowWeir weir) : IClassFixture<NarrowWeir>
+{
+    private const string All = """{"tools": {"*": {}}}""";
+    private const long Most = 8 * 1024 * 1024;
+
+    private ByteBudget Budget => weir.Services.GetRequiredService<ByteBudget>();
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task F05_an_answer_that_the_organization_has_no_room_for_is_a_typed_error(bool asStream)
+    {
+        await using var server = await ToolCallServer.StartAsync("2025-11-25", call =>
+        {
+            var answer = ScriptedCall.Text(call.Id, new string('x', 9 * 1024 * 1024));
+            return asStream ? call.SendAsync(answer) : call.AnswerAsync(answer);
+        });
+        var (name, _) = await weir.AddReadyAsync(server.Url, All);
+        var answer = await Raw().CallAsync($"{name}__go");
+        answer.ErrorCode.ShouldBe(1013, answer.Body);
+        answer.ErrorMessage.ShouldContain("may hold at this replica");
+        answer.Json.GetProperty("error").GetProperty("data").GetProperty("retryable").GetBoolean().ShouldBeFalse();
+        await NothingIsHeldAsync();
+    }
+
+    [Fact]
+    public async Task F05_requests_that_wait_or_run_count_with_their_bytes_and_one_too_many_is_denied_and_recorded()
+    {
+        await using var server = await OddServer.StartAsync();
+        var (name, _) = await weir.AddReadyAsync(server.Url, All);
+        var arguments = $$"""{"x":"{{new string('x', 2_000_000)}}"}""";
+        using var leave = new CancellationTokenSource();
+        var hanging = Raw().CallAsync($"{name}__hang", arguments, leave.Token);
+        await Until.True(() => server.Calls == 1, "one call hangs");
+        Budget.HeldBy(weir.World.OrganizationId).ShouldBeGreaterThan(6_000_000);
+
+        var refused = await Raw().CallAsync($"{name}__echo", arguments);
+        refused.ErrorCode.ShouldBe(1008, refused.Body);
+        server.Calls.ShouldBe(1);
+        (await weir.LogAsync()).ShouldContain(r => r.Instance == name && r.Item == "echo" && r.Reason == "limit");
+        (await Raw().CallAsync($"{name}__echo")).Body.ShouldContain("\"ok\"", Case.Sensitive, "a small one has room");
+
+        await leave.CancelAsync();
+        await hanging.ShouldThrowAsync<OperationCanceledException>();
+        await NothingIsHeldAsync();
+        (await Raw().CallAsync($"{name}__echo", arguments)).Body.ShouldContain("\"ok\"");
+    }
+
+    [Fact]
+    public async Task F05_questions_that_nobody_answers_are_held_up_to_the_bound_and_then_refused()
+    {
+        var server = default(ToolCallServer)!;
+        await using var scripted = server = await ToolCallServer.StartAsync("2025-11-25", async call =>
+        {
+            for (var i = 0; i < 12; i++)
+            {
+                await call.SendAsync($$$"""{"jsonrpc":"2.0","id":"q{{{i}}}","method":"elicitation/create","params":{"message":"{{{new string('x', 900_000)}}}"} }""");
+            }
+
+            await Until.True(() => server.Refusals > 0, "one is refused");
+            await call.SendAsync(ScriptedCall.Text(call.Id, "done"));
+        });
+        var (name, _) = await weir.AddReadyAsync(server.Url, All);
+        var opened = await Raw().PostAsync(
+            """{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"raw","version":"1"} } }""");
+        var session = ("Mcp-Session-Id", opened.Headers.GetValues("Mcp-Session-Id").Single());
+        var answer = await Raw().PostAsync($$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{name}}__go","arguments":{} } }""", [session]);
+        answer.Body.ShouldContain("done");
+        Budget.Peak.ShouldBeLessThanOrEqualTo(Most);
+        await NothingIsHeldAsync();
+    }
+
+    [Fact]
+    public async Task F05_a_page_of_a_list_ends_by_its_bytes_and_the_next_goes_on()
+    {
+        await using var server = await OddServer.StartAsync();
+        server.Lie = $$"""{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[{{string.Join(',', Enumerable.Range(0, 20).Select(i =>
+            $$"""{"name":"t{{i}}","description":"{{new string('d', 240_000)}}","inputSchema":{"type":"object"} }"""))}}]}""";
+        var name = "wide";
+        await weir.World.GrantAsync(await weir.World.AddRemoteAsync(name, server.Url), All);
+        var raw = new RawClient(weir.Client(weir.World.AgentKey), "/mcp/wide");
+        var pages = new List<int>();
+        await Until.AsyncTrue(async () => (await raw.ModernAsync("tools/list")).Body.Contains("\"t0\"", StringComparison.Ordinal), "the list");
+        var cursor = "";
+        do
+        {
+            var page = await raw.ModernAsync("tools/list", cursor.Length == 0 ? "" : $"\"cursor\":\"{cursor}\",");
+            page.Status.ShouldBe(HttpStatusCode.OK);
+            page.Body.Length.ShouldBeLessThan(5 * 1024 * 1024);
+            var result = page.Json.GetProperty("result");
+            pages.Add(result.GetProperty("tools").GetArrayLength());
+            cursor = result.TryGetProperty("nextCursor", out var next) ? next.GetString()! : "";
+        }
+        while (cursor.Length > 0);
+
+        pages.Sum().ShouldBe(20);
+        pages.Count.ShouldBe(2);
+        await NothingIsHeldAsync();
+    }
+
+    private Task NothingIsHeldAsync() => Until.True(() => Budget.HeldBy(weir.World.OrganizationId) == 0, "everything is given back");
+
+    private RawClient Raw() => new(weir.Client(weir.World.AgentKey));
+}
