@@ -73,7 +73,7 @@ public sealed class SideBySideTests(RunningWeir weir) : IClassFixture<RunningWei
         using var content = new StringContent(body, Encoding.UTF8, "application/json");
         try
         {
-            using var answer = await client.PostAsync(path, content);
+            using var answer = await client.PostAsync(path, content, TestContext.Current.CancellationToken);
             return answer.StatusCode;
         }
         catch (HttpRequestException)
