@@ -102,13 +102,9 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
         var text = value.ValueKind == JsonValueKind.String ? value.GetString()! : raw;
         return argument.Type switch
         {
-            "uuid" => Guid.TryParse(text, out _),
-            "integer" => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _),
-            "boolean" => value.ValueKind is JsonValueKind.True or JsonValueKind.False || bool.TryParse(text, out _),
-            "timestamp with time zone" => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.None, out _),
+            "json" or "jsonb" => true,
             "text[]" when value.ValueKind == JsonValueKind.Array => value.EnumerateArray().All(e => e.ValueKind != JsonValueKind.Array),
-            "text[]" => value.ValueKind == JsonValueKind.String && text.StartsWith('{'),
-            _ => true,
+            var type => ValueForms.Fits(type, text),
         };
     }
 

@@ -21,23 +21,23 @@ internal static partial class FieldParser
         var form = FieldForm().Match(text);
         if (!form.Success)
         {
-            throw RestErrors.Parse("column", text, "A column, or a path into a JSON column such as data->name or data->>name, was expected.");
+            throw RestErrors.Parse("column", text, "A column, perhaps in double quotes, or a path into a JSON column such as data->name or data->>name, was expected.");
         }
 
         var column = relation.Column(form.Groups["column"].Value);
-        var path = form.Groups["arrow"].Captures.Zip(form.Groups["key"].Captures, (arrow, key) => new PathStep(key.Value, arrow.Length == 3)).ToArray();
+        var path = form.Groups["arrow"].Captures.Zip(form.Groups["key"].Captures, (arrow, key) => new PathStep(Unquoted(key.Value), arrow.Length == 3)).ToArray();
         return path.Length == 0 || column.IsJson ? new Field(column, path)
             : throw RestErrors.Parse("column", text, $"{column.Name} is not a JSON column.");
     }
 
     public static IReadOnlyList<Selected> Select(PublishedRelation relation, string text)
     {
-        if (text.Contains('('))
+        if (QuotedForm().Replace(text, "").Contains('('))
         {
             throw AggregateForm().IsMatch(text) ? RestErrors.Aggregates() : RestErrors.Embedding();
         }
 
-        var items = text.Split(',', StringSplitOptions.TrimEntries);
+        var items = Split(text);
         var selected = items.SelectMany(item => item == "*" ? Everything(relation) : [Item(relation, item)]).ToArray();
         if (selected.Length > RestLimits.Columns)
         {
@@ -49,21 +49,37 @@ internal static partial class FieldParser
             throw RestErrors.TooMuch($"One column, or one path into it, can be selected {RestLimits.SameField} times.");
         }
 
-        return selected.DistinctBy(s => s.Alias, StringComparer.Ordinal).Count() == selected.Length ? selected
-            : throw RestErrors.Parse("select parameter", text, "Each name in the answer must be there once; an alias (name:column) tells two apart.");
+        // PostgREST answers with the name twice, of which every reader of JSON takes the last: here it is there once, with that value.
+        return [.. selected.Reverse().DistinctBy(s => s.Alias, StringComparer.Ordinal).Reverse()];
     }
+
+    /// <summary>At commas that are not in double quotes.</summary>
+    private static string[] Split(string text)
+    {
+        var items = new List<string>();
+        var cursor = new TextCursor(text);
+        do
+        {
+            items.Add(cursor.UntilUnquoted(",").Trim());
+        }
+        while (cursor.Take(','));
+        return [.. items];
+    }
+
+    private static string Unquoted(string text) =>
+        text.StartsWith('"') && new TextCursor(text[1..]).Quoted() is { } name ? name : text;
 
     public static IEnumerable<Selected> Everything(PublishedRelation relation) =>
         relation.Columns.Select(c => new Selected(new Field(c, []), c.Name, Cast: null));
 
     public static IReadOnlyList<Ordering> Order(PublishedRelation relation, string text)
     {
-        if (text.Contains('('))
+        if (QuotedForm().Replace(text, "").Contains('('))
         {
             throw RestErrors.Embedding();
         }
 
-        var items = text.Split(',', StringSplitOptions.TrimEntries);
+        var items = Split(text);
         return items.Length > RestLimits.Orderings
             ? throw RestErrors.TooMuch($"At most {RestLimits.Orderings} columns can order the rows.")
             : items.Select(item =>
@@ -91,16 +107,17 @@ internal static partial class FieldParser
             ? Casts.GetValueOrDefault(type) ?? throw RestErrors.Parse("select parameter", text, $"A type of {string.Join(", ", Casts.Keys)} was expected.")
             : null;
         // Of a path the last key that is a name, as PostgREST does it.
-        var name = form.Groups["alias"] is { Success: true, Value: var alias } ? alias
+        var name = form.Groups["alias"] is { Success: true, Value: var alias } ? Unquoted(alias.Trim())
             : field.Path.LastOrDefault(step => !int.TryParse(step.Key, out _))?.Key ?? field.Column.Name;
         return AliasForm().IsMatch(name) ? new Selected(field, name, cast)
             : throw RestErrors.Parse("select parameter", text, "An alias is of at most 63 letters, digits and underscores, and does not begin with a digit.");
     }
 
-    [GeneratedRegex(@"^(?<column>[A-Za-z_][A-Za-z0-9_]{0,62})((?<arrow>->>?)(?<key>[^->.,():]{1,100})){0,8}\z", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^\s*(""(?<column>[A-Za-z_][A-Za-z0-9_]{0,62})""|(?<column>[A-Za-z_][A-Za-z0-9_]{0,62}))"
+        + @"((?<arrow>->>?)(?<key>""([^""\\]|\\.){1,100}""|[^->.,():""]{1,100})){0,8}\s*\z", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex FieldForm();
 
-    [GeneratedRegex(@"^((?<alias>[^:()]{1,100}):(?!:))?(?<field>[^:()]{1,1000})(::(?<cast>\w{1,20}))?\z", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^((?<alias>[^:()]{1,100}):(?!:))?(?<field>(""([^""\\]|\\.)*""|[^:()""]){1,1000})(::(?<cast>\w{1,20}))?\z", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex SelectForm();
 
     [GeneratedRegex(@"^(?<field>[^.()]{1,1000})(\.(?<direction>asc|desc))?(\.(?<nulls>nullsfirst|nullslast))?\z", RegexOptions.ExplicitCapture, 1000)]
@@ -108,6 +125,9 @@ internal static partial class FieldParser
 
     [GeneratedRegex(@"^[A-Za-z_][A-Za-z0-9_]{0,62}\z", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex AliasForm();
+
+    [GeneratedRegex(@"""([^""\\]|\\.)*""", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex QuotedForm();
 
     [GeneratedRegex(@"(^|[,.:])(count|sum|avg|min|max)\(\)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex AggregateForm();

@@ -16,7 +16,7 @@ internal sealed class FilterParser(PublishedRelation relation)
     {
         "and" or "or" => Tree(value, isOr: key == "or", negated: false),
         "not.and" or "not.or" => Tree(value, isOr: key == "not.or", negated: true),
-        _ when key.IndexOf('.', StringComparison.Ordinal) is var dot and > 0 => throw RestErrors.NotEmbedded(key[..dot]),
+        _ when !key.Contains('"') && key.IndexOf('.', StringComparison.Ordinal) is var dot and > 0 => throw RestErrors.NotEmbedded(key[..dot]),
         _ => Comparison(FieldParser.Parse(relation, key), new TextCursor(value), inTree: false),
     };
 
@@ -61,7 +61,7 @@ internal sealed class FilterParser(PublishedRelation relation)
             }
         }
 
-        var field = FieldParser.Parse(relation, cursor.Until(".,()"));
+        var field = FieldParser.Parse(relation, cursor.UntilUnquoted(".,()"));
         return cursor.Take('.') ? Comparison(field, cursor, inTree: true) : throw Unreadable(cursor);
     }
 
@@ -92,6 +92,12 @@ internal sealed class FilterParser(PublishedRelation relation)
         if (field.Column.IsJson && !field.Path.Any(step => step.AsText) && HasHugeNumber(value))
         {
             throw RestErrors.TooMuch(NumberBounds.Description);
+        }
+
+        if (@operator.Kind == OperatorKind.Is)
+        {
+            // PostgREST reads these words in any case.
+            value = value.ToLowerInvariant();
         }
 
         return new Comparison(negated, field, @operator, quantifier, Check(@operator, value));

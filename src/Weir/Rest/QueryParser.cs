@@ -8,6 +8,9 @@ internal static partial class QueryParser
 {
     private static readonly string[] Once = ["select", "order", "limit", "offset"];
 
+    /// <summary>Parameters of PostgREST's writes, which it ignores where nothing is written.</summary>
+    private static readonly string[] Ignored = ["columns", "on_conflict"];
+
     /// <param name="query">Decoded, in the order in which they came; a filter may be there several times.</param>
     /// <param name="range">The <c>Range</c> header; one that is not understood is none, as RFC 9110 says.</param>
     public static ReadRequest Parse(PublishedRelation relation, IReadOnlyList<KeyValuePair<string, string>> query, string? range, long maxRows)
@@ -17,6 +20,11 @@ internal static partial class QueryParser
         var filters = new FilterParser(relation);
         foreach (var (key, value) in query)
         {
+            if (Ignored.Contains(key, StringComparer.Ordinal))
+            {
+                continue;
+            }
+
             if (!Once.Contains(key, StringComparer.Ordinal))
             {
                 conditions.Add(filters.Parse(key, value));

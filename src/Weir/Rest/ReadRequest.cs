@@ -19,7 +19,30 @@ internal sealed record Junction(bool Negated, bool IsOr, IReadOnlyList<Condition
 
 /// <param name="Quantifier"><c>any</c> or <c>all</c> of an array of values; null: one value.</param>
 /// <param name="Value">Bound, never part of the statement; the array's literal where there is a quantifier or a list.</param>
-internal sealed record Comparison(bool Negated, Field Field, Operator Operator, string? Quantifier, string Value) : Condition(Negated);
+internal sealed record Comparison(bool Negated, Field Field, Operator Operator, string? Quantifier, string Value) : Condition(Negated)
+{
+    /// <summary>Whether the value, or each of its list, can be of the column's type.</summary>
+    public bool Fits() => Field.Path.Any(step => step.AsText) || Operator.Kind == OperatorKind.Pattern
+        || (Operator.Kind == OperatorKind.List || Quantifier is not null ? Items().All(item => ValueForms.Fits(Type, item)) : ValueForms.Fits(Type, Value));
+
+    private string Type => Field.Path.Count > 0 ? "jsonb" : Field.Column.Type;
+
+    private IEnumerable<string> Items()
+    {
+        if (!Value.StartsWith('{') || !Value.EndsWith('}'))
+        {
+            yield return Value;
+            yield break;
+        }
+
+        var cursor = new TextCursor(Value[1..^1]);
+        while (!cursor.AtEnd)
+        {
+            yield return cursor.Take('"') ? cursor.Quoted() ?? "" : cursor.Until(",");
+            cursor.Take(',');
+        }
+    }
+}
 
 /// <summary>Which rows of all that fit.</summary>
 internal sealed record RowRange(long Offset, long Limit)
@@ -32,4 +55,24 @@ internal sealed record RowRange(long Offset, long Limit)
 }
 
 /// <summary>What a query string asks of a relation.</summary>
-internal sealed record ReadRequest(IReadOnlyList<Selected> Select, IReadOnlyList<Condition> Conditions, IReadOnlyList<Ordering> Order, RowRange Range);
+internal sealed record ReadRequest(IReadOnlyList<Selected> Select, IReadOnlyList<Condition> Conditions, IReadOnlyList<Ordering> Order, RowRange Range)
+{
+    /// <summary>
+    /// Which filters have a value that cannot be of their column's type, once PostgreSQL has refused one of them without saying which; all
+    /// filters where none can be told. Null: it is about no filter, or may be about a cast.
+    /// </summary>
+    public string? Misfits()
+    {
+        var all = Conditions.SelectMany(Comparisons).Where(c => c.Operator.Kind != OperatorKind.Is).ToArray();
+        var odd = all.Where(c => !c.Fits()).ToArray();
+        var named = (odd.Length > 0 ? odd : Select.Any(s => s.Cast is not null) ? [] : all).Select(c => $"{c.Field.Column.Name} ({c.Field.Column.Type})").Distinct(StringComparer.Ordinal).ToArray();
+        return named.Length == 0 ? null : $"It is about {(odd.Length > 0 || named.Length == 1 ? "" : "one of ")}{string.Join(", ", named)}.";
+    }
+
+    private static IEnumerable<Comparison> Comparisons(Condition condition) => condition switch
+    {
+        Junction junction => junction.Parts.SelectMany(Comparisons),
+        Comparison comparison => [comparison],
+        _ => [],
+    };
+}

@@ -37,7 +37,8 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
         var relation = (await apis.GetAsync(ct)).Relation(table) ?? (await apis.ReadAgainAsync(ct)).Relation(table) ?? throw RestErrors.Table(table);
         RefuseAnon(call, relation.ForAnon);
         var request = QueryParser.Parse(relation, call.Query, call.Range, config.MaxRows);
-        return Answer(await RunAsync(call, RestStatement.Read(relation, request, call.Format, call.Count), ct), request.Range, call.Format);
+        var rows = await RunAsync(call, RestStatement.Read(relation, request, call.Format, call.Count), ct, request.Misfits);
+        return Answer(rows, request.Range, call.Format);
     }
 
     /// <param name="body">The arguments of a POST; null: they are in the query string.</param>
@@ -57,7 +58,7 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
         var statement = function.Rows is null
             ? RestStatement.CallValue(function, arguments, config.MaxRows, config.MaxBytes)
             : RestStatement.CallRows(function, arguments, request, call.Format, call.Count);
-        var rows = await RunAsync(call, statement, ct, () => arguments.Misfits(function));
+        var rows = await RunAsync(call, statement, ct, () => arguments.Misfits(function) ?? request.Misfits());
         if (function.Rows is not null)
         {
             return Answer(rows, request.Range, call.Format);

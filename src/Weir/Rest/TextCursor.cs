@@ -37,6 +37,21 @@ internal sealed class TextCursor(string text)
         return To(end < 0 ? text.Length : Position + end);
     }
 
+    /// <summary>The same, but what is quoted on the way is no end; the quotes stay.</summary>
+    public string UntilUnquoted(string ends)
+    {
+        var start = Position;
+        while (!AtEnd && !ends.Contains(text[Position]))
+        {
+            if (text[Position++] == '"')
+            {
+                Quoted();
+            }
+        }
+
+        return text[start..Position];
+    }
+
     public string Rest() => To(text.Length);
 
     /// <summary>Behind an opening quote: what is quoted, a backslash before what stands for itself. Null: it is not closed.</summary>
