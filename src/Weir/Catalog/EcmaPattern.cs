@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace Weir.Catalog;
 
 /// <summary>
@@ -8,6 +10,7 @@ internal ref struct EcmaPattern
 {
     private const int MaxDepth = 32;
     private const string SyntaxCharacters = @"^$\.*+?()[]{}|/";
+    private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdefABCDEF");
 
     private readonly ReadOnlySpan<char> _text;
     private int _at;
@@ -196,7 +199,7 @@ internal ref struct EcmaPattern
         }
 
         var digits = c switch { 'x' => 2, 'u' => 4, _ => 0 };
-        if (digits == 0 || _at + digits > _text.Length || _text.Slice(_at, digits).ContainsAnyExcept("0123456789abcdefABCDEF"))
+        if (digits == 0 || _at + digits > _text.Length || _text.Slice(_at, digits).ContainsAnyExcept(HexDigits))
         {
             return false;
         }

@@ -29,6 +29,6 @@ public sealed partial class JsonDepthTests
     [GeneratedRegex(@"MaxDepth = \d+ ?\}", RegexOptions.None, 1000)]
     private static partial Regex OwnLimit();
 
-    [GeneratedRegex(@"(Json(Document|Element)\.Parse(Async)?|new Utf8JsonReader)\([^;]*;", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"(Json(Document|Element)\.Parse(Async)?|new Utf8JsonReader)\([^;]*;", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Reader();
 }

@@ -223,7 +223,7 @@ public sealed class FloodTests
             var script = Path.Combine(AppContext.BaseDirectory, "Fixtures", "NodeServer", "server.js");
             var process = Process.Start(new ProcessStartInfo("setsid", ["node", script])
             {
-                RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _directory,
+                UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _directory,
             })!;
             var child = new ChildProcess(process, Path.Combine(_directory, "group"), TimeProvider.System);
             return new ChildConnection(child, Log, Options, Instance, TimeProvider.System, handler);

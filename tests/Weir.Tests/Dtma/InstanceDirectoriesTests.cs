@@ -266,7 +266,7 @@ public sealed class InstanceDirectoriesTests
     private static async Task<Race> RaceAsync(uint uid, string directory, string victim)
     {
         string[] command = [.. As(uid), "perl", "-e", Racer, directory, victim, "3000"];
-        var process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, WorkingDirectory = "/" })!;
+        var process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { UseShellExecute = false, RedirectStandardOutput = true, WorkingDirectory = "/" })!;
         (await process.StandardOutput.ReadLineAsync(Token)).ShouldBe("ready");
         return new Race(process);
     }

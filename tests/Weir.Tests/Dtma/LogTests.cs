@@ -66,6 +66,7 @@ public sealed class LogTests : IDisposable
     {
         using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("sh", ["-c", "head -c 30000000 /dev/zero | tr '\\0' x; echo end"])
         {
+            UseShellExecute = false,
             RedirectStandardOutput = true,
         })!;
         var output = await OutputTail.ReadAsync(process.StandardOutput);
