@@ -80,6 +80,8 @@ public sealed class ScriptedServer : IAsyncDisposable
     {
         try
         {
+            // Without a type, what was begun would be no answer.
+            http.Response.ContentType ??= "text/event-stream";
             await http.Response.Body.FlushAsync(http.RequestAborted);
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, http.RequestAborted);
         }

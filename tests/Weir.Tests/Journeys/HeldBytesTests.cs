@@ -92,8 +92,10 @@ public sealed class HeldBytesTests(NarrowWeir weir) : IClassFixture<NarrowWeir>
         server.Lie = $$"""{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[{{string.Join(',', Enumerable.Range(0, 20).Select(i =>
             $$"""{"name":"t{{i}}","description":"{{new string('d', 240_000)}}","inputSchema":{"type":"object"} }"""))}}]}""";
         var name = "wide";
-        await weir.World.GrantAsync(await weir.World.AddRemoteAsync(name, server.Url), All);
-        var raw = new RawClient(weir.Client(weir.World.AgentKey), "/mcp/wide");
+        // An organization of its own, whose list of all servers is looked at by no other test.
+        var wide = await World.CreateAsync(weir.Database);
+        await wide.GrantAsync(await wide.AddRemoteAsync(name, server.Url), All);
+        var raw = new RawClient(weir.Client(wide.AgentKey), "/mcp/wide");
         var pages = new List<int>();
         await Until.AsyncTrue(async () => (await raw.ModernAsync("tools/list")).Body.Contains("\"t0\"", StringComparison.Ordinal), "the list");
         var cursor = "";
@@ -110,7 +112,7 @@ public sealed class HeldBytesTests(NarrowWeir weir) : IClassFixture<NarrowWeir>
 
         pages.Sum().ShouldBe(20);
         pages.Count.ShouldBe(2);
-        await NothingIsHeldAsync();
+        await Until.True(() => Budget.HeldBy(wide.OrganizationId) == 0, "everything is given back");
     }
 
     private Task NothingIsHeldAsync() => Until.True(() => Budget.HeldBy(weir.World.OrganizationId) == 0, "everything is given back");
