@@ -12,13 +12,11 @@ internal delegate void MessageHandler(in Envelope envelope, Span<byte> message);
 /// </summary>
 internal static class OddLine
 {
-    /// <summary>One level more than a message may have, for the batch around it.</summary>
-    private const int MaxDepth = JsonDepth.Message + 1;
-
     /// <summary>Hands out the messages of the line; returns where the first thing stands that is none, or null.</summary>
     public static Range? Read(Span<byte> line, MessageHandler onMessage)
     {
-        var reader = new Utf8JsonReader(line, new JsonReaderOptions { AllowMultipleValues = true, MaxDepth = MaxDepth });
+        // One level more than a message may have, for the batch around it.
+        var reader = new Utf8JsonReader(line, new JsonReaderOptions { AllowMultipleValues = true, MaxDepth = JsonDepth.Message + 1 });
         var (taken, first) = (0, (Range?)null);
         try
         {
