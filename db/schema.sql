@@ -3225,7 +3225,8 @@ begin
   -- 4. the limits
   if p_at_limit is not null then
     for n in 1 .. cardinality(v_calls) loop
-      if p_at_limit[v_calls[n].ordinal] and v_calls[n].failures = '{}' then
+      -- a call that is over the bound of bytes comes without its arguments, so what it fails by may only be their rule
+      if p_at_limit[v_calls[n].ordinal] and v_calls[n].failures <@ '{argument_rule}' then
         v_calls[n].failures := array['limit'];
         v_calls[n].detail := 'connections';
         v_calls[n].endpoint_url := null;
@@ -3276,7 +3277,7 @@ ALTER FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestam
 -- Name: agent_catalog(text, bytea, uuid, uuid, text, text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[] DEFAULT NULL::text[]) RETURNS TABLE(kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text, share text, priority integer, item text, definition_hash bytea, chat_offline boolean, max_concurrent_connections integer, eras text[], needs text[])
+CREATE FUNCTION weir.agent_catalog(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[] DEFAULT NULL::text[]) RETURNS TABLE(kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text, share text, priority integer, item text, definition_hash bytea, chat_offline boolean, max_concurrent_connections integer, eras text[], needs text[], timeout_ms integer)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3306,12 +3307,12 @@ begin
       and (p_instance_name is null or i.name = p_instance_name)
   ), items as (
     select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash,
-      null::boolean as offline, null::text[] as eras, null::text[] as needs
+      null::boolean as offline, null::text[] as eras, null::text[] as needs, i.timeout_ms
     from granted i
     union all
     select p.kind, i.id, i.name, i.status, i.share, i.priority, p.name, p.definition_hash,
            p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g)),
-           p.eras, p.needs
+           p.eras, p.needs, null
     from granted i
     join public.mcp_server_tools p on p.instance_id = i.id and p.organization_id = i.organization_id
     where p.announced and p.status = 'approved' and p.eras <> '{}' and (p_kinds is null or p.kind = any(p_kinds))
@@ -3321,10 +3322,10 @@ begin
                            and (not weir.climbs(p.name) or weir.granted_entries(i.permissions, 'resource_read', p.name) is not null) end
   )
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
-         v_agent.max_concurrent_connections, null, null
+         v_agent.max_concurrent_connections, null, null, null
   union all
   (select r.kind, v_agent.organization_id, v_agent.id, v_agent.name, r.id, r.name, r.status, r.share, r.priority, r.item, r.hash,
-          r.offline, null, r.eras, r.needs
+          r.offline, null, r.eras, r.needs, r.timeout_ms
    from items r
    -- an order that does not depend on the database's collation: cursors of lists compare by it
    order by r.priority, r.id, r.kind <> 'instance', r.kind, r.item collate "C", r.hash);
@@ -6440,7 +6441,7 @@ END),
     CONSTRAINT mcp_server_instances_retries_are_0_to_5 CHECK (((max_retries >= 0) AND (max_retries <= 5))),
     CONSTRAINT mcp_server_instances_share_is_known CHECK ((share = ANY (ARRAY['instance'::text, 'credential'::text, 'session'::text]))),
     CONSTRAINT mcp_server_instances_status_is_known CHECK ((status = ANY (ARRAY['pending'::text, 'deploying'::text, 'running'::text, 'degraded'::text, 'updating'::text, 'stopping'::text, 'stopped'::text, 'failed'::text, 'deleting'::text, 'deleted'::text]))),
-    CONSTRAINT mcp_server_instances_timeout_is_at_most_a_minute CHECK (((timeout_ms >= 0) AND (timeout_ms <= 60000))),
+    CONSTRAINT mcp_server_instances_timeout_is_at_most_an_hour CHECK (((timeout_ms >= 0) AND (timeout_ms <= 3600000))),
     CONSTRAINT mcp_server_instances_url_is_http CHECK (((url ~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$'::text) AND (length(url) <= 2048)))
 );
 
@@ -8555,7 +8556,7 @@ begin
                  else not v_value ? 'offline' end
       when v_key = 'context' then true
       -- zero is a number: no time, no second try, no pause
-      when v_key = 'timeout_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,5}$' and (v_value::text)::integer <= 60000
+      when v_key = 'timeout_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,7}$' and (v_value::text)::integer <= 3600000
       when v_key = 'max_retries' then v_type = 'number' and v_value::text ~ '^[0-5]$'
       when v_key = 'retry_backoff_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,5}$' and (v_value::text)::integer <= 10000
       else false
@@ -11668,6 +11669,13 @@ CREATE TRIGGER b_grant_change BEFORE INSERT OR DELETE OR UPDATE ON public.agent_
 --
 
 CREATE TRIGGER b_instance_change BEFORE INSERT OR DELETE ON public.mcp_server_instances FOR EACH ROW EXECUTE FUNCTION weir.on_permission_change();
+
+
+--
+-- Name: mcp_server_instances b_instance_timeout_update; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER b_instance_timeout_update BEFORE UPDATE ON public.mcp_server_instances FOR EACH ROW WHEN ((old.timeout_ms IS DISTINCT FROM new.timeout_ms)) EXECUTE FUNCTION weir.on_permission_change();
 
 
 --

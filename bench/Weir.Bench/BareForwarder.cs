@@ -62,7 +62,7 @@ internal sealed class BareForwarder(UpstreamTarget target, UpstreamSessions sess
             Affinity = "",
             Offered = exchange.Offered,
         };
-        using var responder = new HttpCallResponder(exchange, call, _answers, Patience, () => "");
+        await using var responder = new HttpCallResponder(exchange, call, _answers, Patience, () => "");
         var session = await sessions.GetAsync(target, "", call.Offered, ct);
         var id = session.NextId();
         var item = envelope.Name!;

@@ -124,6 +124,10 @@ internal sealed class BenchWorld : IAsyncDisposable
         await _logins.DisposeAsync();
     }
 
+    /// <summary>A user who can sign in, and is a member of nothing.</summary>
+    public Task<Guid> CreateUserAsync(string email, string passwordHash) =>
+        _owner.ScalarAsync<Guid>("select weir.create_user($1, $2)", [Sql.Text(email), Sql.Text(passwordHash)], CancellationToken.None);
+
     /// <summary>A user with an organization that may have as much as a benchmark wants.</summary>
     public async Task<BenchOrganization> CreateOrganizationAsync(string name)
     {

@@ -7,6 +7,7 @@ return args switch
     ["gateway", .. var rest] => await GatewayBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Short)),
     ["wall", .. var rest] => await WallBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Long)),
     ["rules", .. var rest] => await RulesBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Long)),
+    ["attacks", .. var rest] => await AttacksBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Short)),
     ["chat", .. var rest] => await ChatBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Short)),
     ["model", var port] => await StubModel.RunAsync(int.Parse(port, CultureInfo.InvariantCulture)),
     ["knowledge", .. var rest] => await KnowledgeBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Long)),
@@ -17,7 +18,7 @@ return args switch
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: weir bench call|chat|gateway|knowledge|rules|wall [--seconds N] [--rounds N]");
+    Console.Error.WriteLine("usage: weir bench attacks|call|chat|gateway|knowledge|rules|wall [--seconds N] [--rounds N]");
     Console.Error.WriteLine("       gateway: [--only calls|streams|list|fair] [--streams N] [--warm N]    wall: [--log-rows N]    knowledge: [--documents N]");
     Console.Error.WriteLine("       chat: [--turns N]");
     return 2;

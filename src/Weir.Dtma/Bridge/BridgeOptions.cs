@@ -6,7 +6,7 @@ internal sealed record BridgeOptions
     /// <summary>The longest message in either direction, in bytes.</summary>
     public const int MessageLimit = 16 * 1024 * 1024;
 
-    /// <summary>When a call is given up: the child is told so and the caller gets an error. Default 10 minutes.</summary>
+    /// <summary>When a call is given up: the child is told so and the caller gets an error. Default 20 minutes.</summary>
     public TimeSpan CallTimeout { get; init; } = TimeSpan.FromMinutes(20);
 
     /// <summary>How long the first handshake of a child may take. Default 30 s.</summary>

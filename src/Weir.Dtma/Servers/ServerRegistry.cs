@@ -62,8 +62,7 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
     public async Task<ServerStatus> PutAsync(Guid id, ServerSpec spec, string? operationId)
     {
         ServerSpecRules.Check(spec);
-        var entry = Admit(id, spec);
-        await entry.Turn.WaitAsync();
+        var entry = await TurnAsync(() => Admit(id, spec));
         try
         {
             var before = entry.Stored;
@@ -99,8 +98,7 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
 
     public async Task<ServerStatus> RestartAsync(Guid id)
     {
-        var entry = Find(id);
-        await entry.Turn.WaitAsync();
+        var entry = await TurnAsync(() => Find(id));
         try
         {
             var stored = entry.Stored;
@@ -129,8 +127,7 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
     /// </summary>
     public async Task DeleteAsync(Guid id)
     {
-        var entry = Find(id);
-        await entry.Turn.WaitAsync();
+        var entry = await TurnAsync(() => Find(id));
         try
         {
             await entry.Work;
@@ -191,6 +188,25 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
             await StopAsync(entry);
             entry.Log.Dispose();
         }));
+    }
+
+    /// <summary>
+    /// The entry, once it is this caller's turn. One that was deleted while the caller waited is looked for anew: two entries of one instance
+    /// would write the same files.
+    /// </summary>
+    private async Task<ServerEntry> TurnAsync(Func<ServerEntry> find)
+    {
+        while (true)
+        {
+            var entry = find();
+            await entry.Turn.WaitAsync();
+            if (_entries.TryGetValue(entry.Stored.Id, out var current) && ReferenceEquals(current, entry))
+            {
+                return entry;
+            }
+
+            entry.Turn.Release();
+        }
     }
 
     private ServerEntry Find(Guid id) =>

@@ -23,7 +23,7 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
         new(ErrorCode.InstanceUnavailable, Outcomes.UpstreamError, $"The server '{instance}' {why}.") { Cause = cause };
 
     public static CallFailedException Busy(string instance) =>
-        new(ErrorCode.InstanceUnavailable, Outcomes.UpstreamError, $"The server '{instance}' has as many calls in flight as it may have.")
+        new(ErrorCode.InstanceUnavailable, Outcomes.UpstreamError, $"The server '{instance}' has as many calls in flight as mcp.maxCallsPerServer allows.")
         {
             Cause = FailureCause.TooManyCalls,
         };
@@ -54,9 +54,10 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
                 (ErrorCode.InstanceUnavailable, $"The server '{instance}' has lost its session. {e.Message}"),
             UpstreamFailure.SessionLost =>
                 (ErrorCode.UpstreamFailed, $"The session of the server '{instance}' ended before it answered. It may still have done what was asked."),
-            UpstreamFailure.TooLarge => (ErrorCode.UpstreamFailed, $"The answer of the server '{instance}' is larger than Weir passes on."),
+            UpstreamFailure.TooLarge => (ErrorCode.UpstreamFailed, $"The answer of the server '{instance}' is larger than mcp.maxResponseBytes. Ask for less."),
             UpstreamFailure.OverBudget =>
-                (ErrorCode.UpstreamFailed, $"The server '{instance}' sends more than the call, or its organization, may hold at this replica at once."),
+                (ErrorCode.UpstreamFailed, $"The server '{instance}' sends more than the call (twice mcp.maxResponseBytes) or its organization "
+                    + "(limits.heldMegabytesPerOrganization) may hold at this replica at once. Ask for less, or make fewer calls at once."),
             UpstreamFailure.Refused => (ErrorCode.UpstreamFailed, $"Weir does not connect to the address of the server '{instance}'."),
             _ when e.Cause is FailureCause.ProtocolError or FailureCause.MalformedError =>
                 (ErrorCode.UpstreamFailed, $"The server '{instance}' broke the protocol: {e.Message}"),

@@ -81,7 +81,7 @@ internal sealed class GovernedCaller(
             return decision.Admitted
                 ? new AdmittedCall(
                     decision, target!, new CallRun(request, completions, time), open, held, budget.Open(catalog.OrganizationId), catalog.TimeoutOf(target!.InstanceId))
-                : throw (isOverBytes && decision.Reason == "argument_rule" ? OpenConnections.Full() : Denials.ToException(decision, call));
+                : throw Denials.ToException(decision, call);
         }
         catch
         {

@@ -61,7 +61,8 @@ internal sealed class UnverifiedCallers(TimeProvider time)
 
         return turn is null
             ? throw new WeirException(ErrorCode.RateLimited,
-                $"{PerAddress} requests from your network address are being checked and {waiting} wait, the most that Weir allows.",
+                $"Weir checks {PerAddress} requests of one network address at once, and lets {waiting} wait, each for {MaxWait.TotalSeconds:0} s. "
+                    + "This request is one too many, or has waited that long.",
                 "Retry when some of them have ended.")
             : new Turn(this, turn);
     }

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using System.Text.Unicode;
@@ -26,6 +27,8 @@ internal sealed record JsonBounds(int Depth, int Values, bool ForPostgres = fals
 /// </summary>
 internal static class JsonInput
 {
+    private const int MaxQuoted = 64;
+
     /// <summary>False for what is refused; <paramref name="problem"/> then completes "The body …".</summary>
     public static bool TryParse(ReadOnlyMemory<byte> json, JsonBounds bounds, [NotNullWhen(true)] out JsonDocument? document, out string problem)
     {
@@ -86,6 +89,7 @@ internal static class JsonInput
 
         var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = bounds.Depth });
         var values = 0;
+        ReadOnlySpan<byte> member = default;
         try
         {
             while (reader.Read())
@@ -95,11 +99,14 @@ internal static class JsonInput
                     return $"holds more than {bounds.Values} values.";
                 }
 
-                var isText = reader.TokenType == JsonTokenType.PropertyName || (reader.TokenType == JsonTokenType.String && !bounds.ForPostgres);
+                var isName = reader.TokenType == JsonTokenType.PropertyName;
+                var isText = isName || (reader.TokenType == JsonTokenType.String && !bounds.ForPostgres);
                 if (isText && !JsonText.IsWhole(in reader, allowNull: bounds.ForPostgres))
                 {
-                    return "holds U+0000 or half of a surrogate pair.";
+                    return $"holds U+0000 or half of a surrogate pair in {(isName || member.IsEmpty ? "a name or value" : Quoted(member))}.";
                 }
+
+                member = isName && reader.CurrentDepth == 1 ? reader.ValueSpan : member;
             }
 
             return null;
@@ -109,4 +116,8 @@ internal static class JsonInput
             return $"is not JSON, or is nested deeper than {bounds.Depth} levels.";
         }
     }
+
+    /// <summary>The name of a member, as it is written, for an error.</summary>
+    private static string Quoted(ReadOnlySpan<byte> name) =>
+        name.Length <= MaxQuoted ? Encoding.UTF8.GetString(name) : $"a member whose name has more than {MaxQuoted} bytes";
 }

@@ -65,6 +65,12 @@ internal sealed class CallerErrors(int perMinute, TimeProvider time)
                 }
             }
 
+            if (_counts.Count >= MaxKept && !_counts.ContainsKey(caller))
+            {
+                // So many callers fail within a minute that one more is not counted.
+                return;
+            }
+
             var now = time.GetTimestamp();
             var current = _counts.TryGetValue(caller, out var known) && time.GetElapsedTime(known.Since, now) < Window ? known : (now, 0);
             _counts[caller] = (current.Item1, current.Item2 + 1);

@@ -100,7 +100,8 @@ internal sealed class ByteAccount(ByteBudget budget, Guid organization, long mos
     public ByteHold Take(long bytes) => TryTake(bytes) ?? throw Full();
 
     public static UpstreamException Full() => new(
-        UpstreamFailure.OverBudget, "What the server sends is more than the call, or its organization, may hold at this replica at once.");
+        UpstreamFailure.OverBudget, "What the server sends is more than the call (twice mcp.maxResponseBytes) or its organization "
+            + "(limits.heldMegabytesPerOrganization) may hold at this replica at once.");
 
     /// <summary>Gives everything back. Disposing of what was taken before gives nothing back again.</summary>
     public void Clear()

@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Text.Json;
 using Weir.Mcp;
 
@@ -59,9 +58,7 @@ internal static class SessionLoss
             var answer = Outline.Read(body.Span);
             var asked = Outline.Read(request.Span);
             return answer.Kind == MessageKind.Response && !answer.IsMalformedError && answer.ErrorCode != RpcCodes.InvalidRequest
-                && answer.Id.Exists && asked.Id.Exists
-                && Utf8Parser.TryParse(answer.Id.Of(body.Span), out long answered, out var used) && used == answer.Id.Length
-                && Utf8Parser.TryParse(asked.Id.Of(request.Span), out long id, out _) && answered == id;
+                && answer.Id.Exists && asked.Id.Exists && RpcIds.AreEqual(answer.Id.Of(body.Span), asked.Id.Of(request.Span));
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

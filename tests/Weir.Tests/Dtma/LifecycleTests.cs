@@ -29,6 +29,32 @@ public sealed class LifecycleTests(OneNode shared) : IClassFixture<OneNode>
     }
 
     [Fact]
+    public async Task F06_an_instance_that_is_put_and_deleted_at_once_is_never_an_internal_error_and_can_be_deleted()
+    {
+        var node = shared.Node;
+        var (id, spec) = (Guid.NewGuidForTests(), NodeHost.Fixture() with { Desired = "stopped" });
+        for (var round = 1; round <= 30; round++)
+        {
+            var puts = Enumerable.Range(0, 3).Select(_ => node.PutAsync(id, spec with { Generation = round }));
+            var deletes = Enumerable.Range(0, 2).Select(_ => node.Http.DeleteAsync($"v1/servers/{id}", Token));
+            var answers = await Task.WhenAll(puts.Concat(deletes));
+
+            answers.Select(a => a.StatusCode).ShouldAllBe(s => s == HttpStatusCode.Accepted || s == HttpStatusCode.NoContent || s == HttpStatusCode.NotFound);
+            foreach (var answer in answers)
+            {
+                answer.Dispose();
+            }
+        }
+
+        using (await node.Http.DeleteAsync($"v1/servers/{id}", Token))
+        {
+        }
+
+        using var gone = await node.Http.GetAsync($"v1/servers/{id}", Token);
+        gone.StatusCode.ShouldBe(HttpStatusCode.NotFound);
+    }
+
+    [Fact]
     public async Task M8_running_means_that_the_handshake_passed()
     {
         await using var node = await NodeHost.StartAsync(["--restart-attempts", "2", "--handshake-timeout", "2"]);

@@ -96,6 +96,8 @@ public class RunningWeir(TestCluster cluster) : IAsyncLifetime
             Http = new HttpConfig { Listen = new Uri("http://127.0.0.1:0") },
             Egress = new EgressConfig { Allow = Egress.Hosts },
             Mcp = new McpConfig { CallTimeoutSeconds = 10 },
+            // Sweeps of bad requests are looked at one by one.
+            Limits = new LimitsConfig { ErrorsPerMinute = 0 },
         });
         _app = WeirHost.Build(config, Time);
         await _app.StartAsync();

@@ -159,9 +159,11 @@ public sealed class SessionServer : IAsyncDisposable
                 var arguments = request.Params.GetProperty("arguments");
                 var status = arguments.TryGetProperty("status", out var given) ? given.GetInt32() : 200;
                 var answer = arguments.GetProperty("answer").GetRawText();
+                // The same number, spelled in another way.
+                var id = arguments.TryGetProperty("decimalId", out _) ? request.Id + ".0" : request.Id;
                 return ScriptedServer.WriteAsync(
                     http,
-                    answer.Contains("\"code\"", StringComparison.Ordinal) ? ScriptedServer.Error(request.Id, answer) : ScriptedServer.Result(request, answer),
+                    answer.Contains("\"code\"", StringComparison.Ordinal) ? ScriptedServer.Error(id, answer) : ScriptedServer.Result(request, answer),
                     status);
             default:
                 return ScriptedServer.WriteAsync(http, ScriptedServer.Result(request, ScriptedServer.Text("said")));

@@ -82,6 +82,7 @@ public sealed class SessionLossTests(TimedWeir weir) : IClassFixture<TimedWeir>,
     [InlineData("""{"answer": {"code": -32002, "message": "no"}}""")]
     [InlineData("""{"answer": {"code": -31999, "message": "no"}}""")]
     [InlineData("""{"answer": {"code": -32602, "message": "no"}, "status": 400}""")]
+    [InlineData("""{"answer": {"code": -32602, "message": "no"}, "status": 400, "decimalId": true}""")]
     [InlineData("""{"answer": {"code": -32000, "message": "no"}, "status": 500}""", false)]
     [InlineData("""{"answer": {"content": [{"type": "text", "text": "Session not found -32001"}], "isError": true}}""")]
     public async Task R02_another_error_and_a_tools_error_give_up_no_session(string arguments, bool keeps = true)
@@ -147,7 +148,8 @@ public sealed class SessionLossTests(TimedWeir weir) : IClassFixture<TimedWeir>,
         weir.Clock.Advance(Pause);
         _server.ForgetsAtOnce = false;
         (await CallAsync("echo")).Body.ShouldContain("\"said\"");
-        _server.Opened.ShouldBe(opened + 3);
+        // The second replacement may still be known to the server, which no longer forgets.
+        _server.Opened.ShouldBeInRange(opened + 2, opened + 3);
     }
 
     [Fact]

@@ -107,7 +107,7 @@ internal sealed class AdmissionQueue : IAsyncDisposable
         }
     }
 
-    /// <summary>A decision that comes too late is nobody's: its row stays without an outcome, as after a crash.</summary>
+    /// <summary>A decision after the timeout is discarded; its row keeps no outcome: its row stays without an outcome, as after a crash.</summary>
     private async Task<Decision> InTimeAsync(WaitingCall waiting)
     {
         try

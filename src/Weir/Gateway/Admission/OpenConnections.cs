@@ -13,8 +13,9 @@ internal sealed class OpenConnections(int maxPerAgent)
     private readonly Dictionary<Guid, int> _open = [];
 
     public static WeirException Full() => new(
-        ErrorCode.RateLimited, "The organization or the agent has as many calls and streams open, makes as many calls a second, "
-            + "or holds as many bytes of messages at this replica, as it may.", "Retry in a moment.");
+        ErrorCode.RateLimited, "A limit of this replica is reached: open calls and streams (the organization's max_concurrent_connections, "
+            + "limits.openPerAgent), calls a second (limits.callsPerSecondPerAgent, limits.callsPerSecondPerOrganization), or bytes of messages "
+            + "(limits.heldMegabytesPerOrganization).", "Retry in a moment.");
 
     /// <summary>A call or stream of an agent, open until it is disposed; null where the agent or its organization has as many open as it may.</summary>
     public IDisposable? TryOpen(AgentCatalog catalog)

@@ -26,7 +26,7 @@ internal sealed class McpCalls(
     TimeProvider time,
     ILogger<McpCalls> logger)
 {
-    /// <summary>Longer names are nobody's.</summary>
+    /// <summary>No server has longer names.</summary>
     private const int MaxName = 256;
     private const int MaxUri = 2048;
 

@@ -72,10 +72,11 @@ internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength) :
 
     /// <summary>Catalogs that one organization reads at once: its globs are matched with all that its servers announce, on a pool for everybody.</summary>
     private const int MostAtOnce = 2;
+    private const int MostWaiting = 1000;
 
     private readonly PartitionedRateLimiter<string> _reads = PartitionedRateLimiter.Create<string, string>(
         static whose => RateLimitPartition.GetConcurrencyLimiter(
-            whose, static _ => new ConcurrencyLimiterOptions { PermitLimit = MostAtOnce, QueueLimit = 1000 }));
+            whose, static _ => new ConcurrencyLimiterOptions { PermitLimit = MostAtOnce, QueueLimit = MostWaiting }));
 
     private readonly ConcurrentDictionary<string, (AgentCatalog Catalog, ByteAccount Account)> _kept = new(StringComparer.Ordinal);
     private readonly Lock _keeping = new();
@@ -96,7 +97,8 @@ internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength) :
         if (!read.IsAcquired)
         {
             throw new WeirException(
-                ErrorCode.RateLimited, "The organization already waits for as many catalogs of its agents as it may.", "Retry in a moment.");
+                ErrorCode.RateLimited, $"{MostAtOnce} reads of the organization's catalogs run and {MostWaiting:N0} wait, the most that Weir allows.",
+                "Retry in a moment.");
         }
 
         var rows = await queries.AgentCatalogAsync(principal, instanceName, ct);

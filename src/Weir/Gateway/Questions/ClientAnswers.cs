@@ -41,7 +41,7 @@ internal sealed class ClientAnswers(Guid replicaId, TimeProvider time)
                 ? replica : null;
     }
 
-    /// <summary>Takes a client's response; one that answers nothing is nobody's and is dropped.</summary>
+    /// <summary>Takes a client's response; one that answers no open question is dropped.</summary>
     public void Take(string session, ReadOnlyMemory<byte> body, Envelope response)
     {
         if (_waiting.TryGetValue((session, RpcIds.KeyOf(response.Id.Of(body.Span))), out var waiting))
