@@ -60,7 +60,7 @@ internal static partial class FieldParser
         var cursor = new TextCursor(text);
         do
         {
-            items.Add(cursor.UntilUnquoted(",").Trim());
+            items.Add(cursor.UntilUnquoted(",").Trim(' '));
         }
         while (cursor.Take(','));
         return [.. items];
@@ -107,14 +107,14 @@ internal static partial class FieldParser
             ? Casts.GetValueOrDefault(type) ?? throw RestErrors.Parse("select parameter", text, $"A type of {string.Join(", ", Casts.Keys)} was expected.")
             : null;
         // Of a path the last key that is a name, as PostgREST does it.
-        var name = form.Groups["alias"] is { Success: true, Value: var alias } ? Unquoted(alias.Trim())
+        var name = form.Groups["alias"] is { Success: true, Value: var alias } ? Unquoted(alias.Trim(' '))
             : field.Path.LastOrDefault(step => !int.TryParse(step.Key, out _))?.Key ?? field.Column.Name;
         return AliasForm().IsMatch(name) ? new Selected(field, name, cast)
             : throw RestErrors.Parse("select parameter", text, "An alias is of at most 63 letters, digits and underscores, and does not begin with a digit.");
     }
 
-    [GeneratedRegex(@"^\s*(""(?<column>[A-Za-z_][A-Za-z0-9_]{0,62})""|(?<column>[A-Za-z_][A-Za-z0-9_]{0,62}))"
-        + @"((?<arrow>->>?)(?<key>""([^""\\]|\\.){1,100}""|[^->.,():""]{1,100})){0,8}\s*\z", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^ *(""(?<column>[A-Za-z_][A-Za-z0-9_]{0,62})""|(?<column>[A-Za-z_][A-Za-z0-9_]{0,62}))"
+        + @"((?<arrow>->>?)(?<key>""([^""\\]|\\.){1,100}""|[^->.,():""]{1,100})){0,8} *\z", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex FieldForm();
 
     [GeneratedRegex(@"^((?<alias>[^:()]{1,100}):(?!:))?(?<field>(""([^""\\]|\\.)*""|[^:()""]){1,1000})(::(?<cast>\w{1,20}))?\z", RegexOptions.ExplicitCapture, 1000)]

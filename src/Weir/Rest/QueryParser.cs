@@ -36,7 +36,7 @@ internal static partial class QueryParser
         }
 
         return new ReadRequest(
-            settings.TryGetValue("select", out var select) && select.Trim() is { Length: > 0 } columns
+            settings.TryGetValue("select", out var select) && select.Trim(' ') is { Length: > 0 } columns
                 ? FieldParser.Select(relation, columns)
                 : [.. FieldParser.Everything(relation)],
             conditions,

@@ -12,6 +12,19 @@ internal static class Until
     public static async Task AsyncTrue(Func<Task<bool>> condition, string because, TimeSpan? patience = null) =>
         await AsyncValue<bool>(async () => await condition() ? true : null, because, patience);
 
+    /// <param name="because">What was waited for, made when it has not come.</param>
+    public static async Task AsyncTrue(Func<Task<bool>> condition, Func<string> because)
+    {
+        try
+        {
+            await AsyncTrue(condition, "");
+        }
+        catch (TimeoutException e)
+        {
+            throw new TimeoutException(e.Message + because(), e);
+        }
+    }
+
     /// <summary>The first value that is not null.</summary>
     public static async Task<T> AsyncValue<T>(Func<Task<T?>> probe, string because = "a value", TimeSpan? patience = null)
         where T : struct

@@ -112,10 +112,12 @@ public sealed class EnvelopeReaderTests
     public void A20_nesting_beyond_the_limit_is_refused_and_the_limit_itself_passes()
     {
         // Message, params and arguments are three of the levels.
-        Read(Call("{\"a\":" + new string('[', 61) + new string(']', 61) + "}")).Name.ShouldBe("x");
-        var refused = Refuse(Call("{\"a\":" + new string('[', 62) + new string(']', 62) + "}"));
+        EnvelopeReader.Read(Nested(61), maxDepth: 64).Name.ShouldBe("x");
+        var refused = Should.Throw<EnvelopeException>(() => EnvelopeReader.Read(Nested(62), maxDepth: 64));
         refused.RpcCode.ShouldBe(RpcCodes.InvalidRequest);
         refused.Message.ShouldContain("64");
+
+        static byte[] Nested(int levels) => Encoding.UTF8.GetBytes(Call("{\"a\":" + new string('[', levels) + new string(']', levels) + "}"));
     }
 
     [Fact]
