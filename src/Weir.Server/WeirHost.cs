@@ -170,7 +170,7 @@ internal static class WeirHost
 
         services.AddSingleton(s => new GatewayQueries(s.GetRequiredService<Databases>(), replicaId));
         services.AddSingleton(s => new AgentCatalogs(s.GetRequiredService<GatewayQueries>(), config.Mcp.MaxNameLength));
-        services.AddSingleton<Definitions>();
+        services.AddSingleton(s => new Definitions(s.GetRequiredService<GatewayQueries>().DefinitionsAsync));
         services.AddSingleton(_ => new OpenConnections(config.Limits.OpenPerAgent));
         services.AddSingleton<SessionTokens>();
         services.AddSingleton<SessionStates>();

@@ -38,6 +38,9 @@ public sealed class ToolCallServer : IAsyncDisposable
     /// <summary>The connection of a request of this method breaks.</summary>
     public string? Drops { get; set; }
 
+    /// <summary>With Streamable HTTP, what it writes on its own stream (GET), which ends with it. Null: there is none.</summary>
+    internal Func<HttpResponse, Task>? OwnStream { get; set; }
+
     private bool IsSse => _version == "2024-11-05";
 
     /// <summary>Has one tool, <c>go</c>.</summary>
@@ -79,6 +82,13 @@ public sealed class ToolCallServer : IAsyncDisposable
 
     private async Task GetAsync(HttpContext http)
     {
+        if (!IsSse && OwnStream is { } says)
+        {
+            http.Response.ContentType = "text/event-stream";
+            await says(http.Response);
+            return;
+        }
+
         if (!IsSse)
         {
             http.Response.StatusCode = 405;

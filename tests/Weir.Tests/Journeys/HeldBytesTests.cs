@@ -1,4 +1,5 @@
 using System.Net;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Weir.Configuration;
 using Weir.Tests.Infrastructure;
@@ -113,6 +114,71 @@ public sealed class HeldBytesTests(NarrowWeir weir) : IClassFixture<NarrowWeir>
         pages.Sum().ShouldBe(20);
         pages.Count.ShouldBe(2);
         await Until.True(() => Budget.HeldBy(wide.OrganizationId) == 0, "everything is given back");
+    }
+
+    [Fact]
+    public async Task F05_an_event_on_a_servers_own_stream_that_has_no_room_ends_the_stream_which_is_opened_again()
+    {
+        var opened = 0;
+        var heard = new TaskCompletionSource();
+        await using var server = await ToolCallServer.StartAsync("2025-11-25", call => call.AnswerAsync(ScriptedCall.Text(call.Id, "ok")));
+        server.OwnStream = async response =>
+        {
+            if (Interlocked.Increment(ref opened) == 1)
+            {
+                await response.WriteAsync($$"""data: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"{{new string('x', 9 * 1024 * 1024)}}"} }""" + "\n\n");
+            }
+            else
+            {
+                heard.TrySetResult();
+            }
+
+            await response.Body.FlushAsync();
+            await Task.Delay(Timeout.Infinite, response.HttpContext.RequestAborted);
+        };
+        var (name, _) = await weir.AddReadyAsync(server.Url, All);
+        using var stream = await ListChangeStream.OpenAsync(weir.Client(weir.World.AgentKey));
+
+        await heard.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+
+        stream.HasEnded.ShouldBeFalse();
+        Budget.Peak.ShouldBeLessThanOrEqualTo(Most);
+        (await Raw().CallAsync($"{name}__go")).Body.ShouldContain("ok");
+        await NothingIsHeldAsync();
+    }
+
+    [Fact]
+    public async Task F05_find_tools_says_how_many_tools_it_has_no_room_for()
+    {
+        await using var server = await OddServer.StartAsync();
+        server.Lie = $$"""{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[{{string.Join(',', Enumerable.Range(0, 20).Select(i =>
+            $$"""{"name":"draw{{i}}","description":"Draws. {{new string('d', 200_000)}}","inputSchema":{"type":"object"} }"""))}}]}""";
+        var wide = await World.CreateAsync(weir.Database);
+        await wide.GrantAsync(await wide.AddRemoteAsync("wide", server.Url), All);
+        var raw = new RawClient(weir.Client(wide.AgentKey), "/mcp?tools=search");
+        var found = default(RawAnswer)!;
+        await Until.AsyncTrue(async () => (found = await raw.CallAsync("find_tools", """{"query":"draws","limit":20}""")).Body.Contains("draw1", StringComparison.Ordinal), "the tools are found");
+
+        found.Body.Length.ShouldBeLessThan(3 * 1024 * 1024);
+        var content = found.Json.GetProperty("result").GetProperty("structuredContent");
+        var shown = content.GetProperty("tools").GetArrayLength();
+        shown.ShouldBeInRange(1, 5);
+        content.GetProperty("leftOut").GetInt32().ShouldBe(20 - shown);
+    }
+
+    [Fact]
+    public async Task F05_a_call_that_is_denied_for_its_bytes_is_recorded_as_that_though_a_rule_wants_an_argument()
+    {
+        await using var server = await OddServer.StartAsync();
+        var (name, _) = await weir.AddReadyAsync(server.Url, """{"tools": {"*": {"args": {"x": {"matches": "x*"}}}}}""");
+        var arguments = $$"""{"x":"{{new string('x', 2_900_000)}}"}""";
+
+        var refused = await Raw().CallAsync($"{name}__echo", arguments);
+
+        refused.ErrorCode.ShouldBe(1008, refused.Body);
+        server.Calls.ShouldBe(0);
+        (await weir.LogAsync()).ShouldContain(r => r.Instance == name && r.Item == "echo" && r.Reason == "limit");
+        await NothingIsHeldAsync();
     }
 
     private Task NothingIsHeldAsync() => Until.True(() => Budget.HeldBy(weir.World.OrganizationId) == 0, "everything is given back");

@@ -54,7 +54,7 @@ internal sealed class SessionState
 /// <summary>The states of this replica's legacy sessions, made when first needed.</summary>
 internal sealed class SessionStates(TimeProvider time)
 {
-    /// <summary>At every so many new ones, those whose sessions have expired are dropped.</summary>
+    /// <summary>At every so many new or ended ones, those that have expired, and those beyond the bounds below, are dropped.</summary>
     private const int SweepEvery = 1000;
 
     /// <summary>Of more sessions than this of one principal the newest are kept; the others lose what they subscribed to.</summary>
@@ -68,6 +68,12 @@ internal sealed class SessionStates(TimeProvider time)
     /// <summary>Sessions that were ended before their time, until then.</summary>
     private readonly ConcurrentDictionary<string, Session> _ended = new(StringComparer.Ordinal);
     private int _made;
+
+    /// <summary>How many sessions have a state, of everybody.</summary>
+    public int Count => _states.Count;
+
+    /// <summary>How many ended sessions are remembered, of everybody.</summary>
+    public int EndedCount => _ended.Count;
 
     public SessionState? Find(Session session) => _states.GetValueOrDefault(session.Id);
 

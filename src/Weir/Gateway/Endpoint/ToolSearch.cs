@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Weir.Catalog;
@@ -19,7 +20,7 @@ internal sealed class ToolSearch(GatewayQueries queries, Definitions definitions
     private const int DefaultLimit = 10;
     private const int MaxLimit = 50;
 
-    /// <summary>Further tools are left out: the answer holds them twice.</summary>
+    /// <summary>Further tools are left out, and <c>leftOut</c> says so: the answer holds them twice.</summary>
     private const int MaxBytes = 1024 * 1024;
 
     /// <summary>Both definitions, as a list shows them.</summary>
@@ -130,10 +131,17 @@ internal sealed class ToolSearch(GatewayQueries queries, Definitions definitions
         var output = new ArrayBufferWriter<byte>(1024);
         output.Write("{\"tools\":["u8);
         var first = true;
+        var leftOut = 0;
         for (var i = 0; i < items.Length; i++)
         {
-            if (definitions[i] is not { } definition || output.WrittenCount + definition.Bytes > MaxBytes)
+            if (definitions[i] is not { } definition)
             {
+                continue;
+            }
+
+            if (output.WrittenCount + definition.Bytes > MaxBytes)
+            {
+                leftOut++;
                 continue;
             }
 
@@ -145,7 +153,13 @@ internal sealed class ToolSearch(GatewayQueries queries, Definitions definitions
             first = false;
         }
 
-        output.Write("]}"u8);
+        output.Write("]"u8);
+        if (leftOut > 0)
+        {
+            output.Write(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $",\"leftOut\":{leftOut}")));
+        }
+
+        output.Write("}"u8);
         return output.WrittenMemory;
     }
 

@@ -61,40 +61,53 @@ internal sealed class Definition
 }
 
 /// <summary>Definitions by what they are of and their hash: what is kept here never changes. Keyed by instance, so no tenant's bytes reach another.</summary>
-internal sealed class Definitions(GatewayQueries queries)
+/// <param name="load">Reads definitions from the database; leaves out those that it no longer has.</param>
+/// <param name="maxBytes">Beyond this many the whole set is dropped: it refills by use.</param>
+internal sealed class Definitions(
+    Func<IReadOnlyList<CatalogItem>, CancellationToken, Task<IReadOnlyList<GatewayQueries.DefinitionRow>>> load, long maxBytes = Definitions.MaxBytes)
 {
-    /// <summary>Beyond this many bytes the whole set is dropped: it refills by use.</summary>
-    private const long MaxKept = 128 * 1024 * 1024;
+    private const long MaxBytes = 128 * 1024 * 1024;
 
     private readonly ConcurrentDictionary<Key, Definition> _kept = new();
     private long _bytes;
 
+    /// <summary>Bytes of what is kept.</summary>
+    public long Bytes => Interlocked.Read(ref _bytes);
+
     /// <summary>The definitions of the items, in order; null for one that the database no longer has, or that cannot be read.</summary>
     public async Task<IReadOnlyList<Definition?>> GetAsync(IReadOnlyList<CatalogItem> items, CancellationToken ct)
     {
-        var missing = items.Where(i => !_kept.ContainsKey(KeyOf(i.InstanceId, i.Kind, i.Name, i.Hash))).ToArray();
+        // What is found is held from here on: another list may drop what is kept while this one waits for the database.
+        var found = items.Select(KeyOf).Distinct().ToDictionary(key => key, key => _kept.GetValueOrDefault(key));
+        var missing = items.Where(item => found[KeyOf(item)] is null).ToArray();
         if (missing.Length > 0)
         {
-            if (Interlocked.Read(ref _bytes) > MaxKept)
+            foreach (var row in await load(missing, ct))
             {
-                _kept.Clear();
-                Interlocked.Exchange(ref _bytes, 0);
-                missing = [.. items];
-            }
-
-            foreach (var row in await queries.DefinitionsAsync(missing, ct))
-            {
-                if (Read(row.Definition, row.Kind) is not { } definition)
+                if (Read(row.Definition, row.Kind) is { } definition)
                 {
-                    continue;
+                    var key = KeyOf(row.InstanceId, row.Kind, row.Name, row.Hash);
+                    found[key] = definition;
+                    Keep(key, definition);
                 }
-
-                Interlocked.Add(ref _bytes, definition.Bytes);
-                _kept[KeyOf(row.InstanceId, row.Kind, row.Name, row.Hash)] = definition;
             }
         }
 
-        return [.. items.Select(i => _kept.GetValueOrDefault(KeyOf(i.InstanceId, i.Kind, i.Name, i.Hash)))];
+        return [.. items.Select(item => found[KeyOf(item)])];
+    }
+
+    private void Keep(Key key, Definition definition)
+    {
+        if (Interlocked.Read(ref _bytes) + definition.Bytes > maxBytes)
+        {
+            _kept.Clear();
+            Interlocked.Exchange(ref _bytes, 0);
+        }
+
+        if (_kept.TryAdd(key, definition))
+        {
+            Interlocked.Add(ref _bytes, definition.Bytes);
+        }
     }
 
     private static Definition? Read(string json, string kind)
@@ -108,6 +121,8 @@ internal sealed class Definitions(GatewayQueries queries)
             return null;
         }
     }
+
+    private static Key KeyOf(CatalogItem item) => KeyOf(item.InstanceId, item.Kind, item.Name, item.Hash);
 
     /// <summary>A long list makes thousands of keys, so each is a value: the hash, SHA-256, is its two halves.</summary>
     private static Key KeyOf(Guid instanceId, string kind, string name, byte[] hash) =>

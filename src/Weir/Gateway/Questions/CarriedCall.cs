@@ -30,6 +30,9 @@ internal sealed class CarriedCall : ICallResponder
     private TaskCompletionSource _asked = NewSignal();
     private int _lastKey;
 
+    /// <summary>Bytes of the notifications that wait for the client to come again.</summary>
+    public int UnheardBytes => _unheard.Sum(m => m.Bytes.Length);
+
     /// <summary>Completes when there is something that the client must be asked.</summary>
     public Task Asked
     {
@@ -177,7 +180,7 @@ internal sealed class CarriedCall : ICallResponder
     private void Keep(UpstreamMessage message)
     {
         _unheard.Enqueue(message);
-        while (_unheard.Count > MaxUnheard || _unheard.Sum(m => m.Bytes.Length) > MaxUnheardBytes)
+        while (_unheard.Count > MaxUnheard || UnheardBytes > MaxUnheardBytes)
         {
             _unheard.Dequeue();
         }
