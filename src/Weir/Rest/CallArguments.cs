@@ -104,6 +104,8 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
         {
             "json" or "jsonb" => true,
             "text[]" when value.ValueKind == JsonValueKind.Array => value.EnumerateArray().All(e => e.ValueKind != JsonValueKind.Array),
+            // An object looks like the text of an array, {}, and is none.
+            [.., '[', ']'] when value.ValueKind == JsonValueKind.Object => false,
             var type => ValueForms.Fits(type, text),
         };
     }
