@@ -54,7 +54,7 @@ create domain weir.log_reason as text constraint reason_is_known check (value in
   -- admission
   'unknown', 'key_unknown', 'key_expired', 'key_revoked', 'agent_inactive', 'organization_inactive', 'member_inactive',
   'user_forbidden', 'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved',
-  'argument_rule', 'limit', 'unavailable', 'changing', 'error', 'invalid_request',
+  'argument_rule', 'limit', 'unavailable', 'changing', 'undecided', 'error', 'invalid_request',
   -- published functions: the names of the error classes
   'invalid_argument', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'quota_exceeded', 'rate_limited', 'not_supported'));
 create domain weir.log_outcome as text constraint outcome_is_known check (value in

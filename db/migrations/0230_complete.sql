@@ -42,8 +42,8 @@ $$;
 revoke all on function weir.complete from public;
 grant execute on function weir.complete to weir_engine;
 
--- What admission did not decide: a malformed request of a known actor, a call on which admission raised, a stream beyond a
--- limit. Whose key or agent is not known has no organization, and no row.
+-- What admission did not decide: a malformed request of a known actor, a call on which admission raised or ran out of time, a
+-- stream beyond a limit. Whose key or agent is not known has no organization, and no row.
 create function weir.record_denials(
   p_replica_id uuid, p_ids uuid[], p_created_at timestamptz[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[],
   p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[],
@@ -56,8 +56,8 @@ declare
   v_denials weir.denial[];
   v_counted integer[];
 begin
-  if not p_reasons <@ array['invalid_request', 'error', 'limit'] or array_position(p_reasons, null) is not null then
-    raise exception using errcode = 'WR001', message = 'p_reasons: must be invalid_request, error or limit';
+  if not p_reasons <@ array['invalid_request', 'error', 'limit', 'undecided'] or array_position(p_reasons, null) is not null then
+    raise exception using errcode = 'WR001', message = 'p_reasons: must be invalid_request, error, limit or undecided';
   end if;
   v_denials := array(
     select row(c.ordinal, a.organization_id, c.kind, c.reason, case when c.user_id is null then 'agent' else 'user' end, c.user_id, a.id,

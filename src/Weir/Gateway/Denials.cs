@@ -24,6 +24,7 @@ internal static class Denials
         "unavailable" => new(ErrorCode.InstanceUnavailable,
             $"The server '{decision.InstanceName}' is {decision.Detail ?? "not running"}.", "Retry when it runs."),
         "changing" => new(ErrorCode.Changing, "A permission is being changed at this moment.", "Retry."),
+        "undecided" => new(ErrorCode.Unavailable, "The database did not decide this call in time, so it was denied.", "Try again in a moment."),
         "error" => new(ErrorCode.Internal, "This call could not be decided, so it was denied."),
         _ => new(ErrorCode.NotFound, Unknown(call)),
     };

@@ -39,8 +39,9 @@ internal static class DatabaseErrors
     private static WeirException Unavailable(Exception error) =>
         new(ErrorCode.Unavailable, "The database does not answer.", "Try again in a moment.", error);
 
-    // Connection, resources, operator intervention, a lock that did not come, and the retryable ends of a transaction.
-    internal static bool MeansUnavailable(string state) => state is ['0', '8', ..] or ['5', '3', ..] or ['5', '7', ..]
-        or PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure
+    // Connection, resources, operator intervention, the system's own trouble (a full disk), the retryable ends of a transaction (a deadlock), a lock
+    // that did not come, and a transaction that was ended for its time.
+    internal static bool MeansUnavailable(string state) => state is ['0', '8', ..] or ['4', '0', ..] or ['5', '3', ..] or ['5', '7', ..] or ['5', '8', ..]
+        or PostgresErrorCodes.LockNotAvailable or "25P03" or "25P04"
         or PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification or PostgresErrorCodes.ReadOnlySqlTransaction;
 }

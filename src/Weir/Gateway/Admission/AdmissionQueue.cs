@@ -183,7 +183,7 @@ internal sealed class AdmissionQueue : IAsyncDisposable
         }
         catch (WeirException e) when (Raised(e))
         {
-            await DecideAgainAsync(calls);
+            await DecideAgainAsync(calls, e);
         }
         catch (Exception e)
         {
@@ -198,13 +198,13 @@ internal sealed class AdmissionQueue : IAsyncDisposable
     /// A batch that raised was rolled back as a whole. The organization that most likely made it fail waits for a turn of its own, where each of
     /// its calls is decided by itself, once; the others are decided again at once.
     /// </summary>
-    private async Task DecideAgainAsync(List<WaitingCall> calls)
+    private async Task DecideAgainAsync(List<WaitingCall> calls, WeirException failure)
     {
         calls.RemoveAll(c => c.IsGivenUp);
         var organizations = calls.GroupBy(c => c.Call.Fairness).ToArray();
         if (organizations is [_])
         {
-            await SuspectAsync(calls);
+            await SuspectAsync(calls, failure);
         }
         else if (organizations.Length > 1)
         {
@@ -214,7 +214,7 @@ internal sealed class AdmissionQueue : IAsyncDisposable
         }
     }
 
-    private async Task SuspectAsync(List<WaitingCall> calls)
+    private async Task SuspectAsync(List<WaitingCall> calls, WeirException failure)
     {
         if (calls is not [{ IsSuspect: true } poisoned])
         {
@@ -227,7 +227,7 @@ internal sealed class AdmissionQueue : IAsyncDisposable
             _waiting.Failed(poisoned.Call.Fairness);
         }
 
-        await DenyPoisonedAsync(poisoned);
+        await DenyPoisonedAsync(poisoned, failure);
     }
 
     private void WaitAlone(List<WaitingCall> calls, bool failed)
@@ -258,12 +258,14 @@ internal sealed class AdmissionQueue : IAsyncDisposable
     /// <summary>Whether the statement itself failed, by an error or by taking longer than the database lets it; not whether the database is away.</summary>
     private static bool Raised(WeirException e) => e.Code != ErrorCode.Unavailable || DatabaseErrors.SqlstateOf(e) == Npgsql.PostgresErrorCodes.QueryCanceled;
 
-    private async Task DenyPoisonedAsync(WaitingCall poisoned)
+    /// <summary>A statement that ran out of time says nothing of the call: a table may be locked. The next attempt may succeed.</summary>
+    private async Task DenyPoisonedAsync(WaitingCall poisoned, WeirException failure)
     {
         try
         {
-            await _recordDenial(poisoned.Call, "error");
-            poisoned.Decided.TrySetResult(new Decision(false, "error", null, null, null, null, null, null, null, null));
+            var reason = failure.Code == ErrorCode.Unavailable ? "undecided" : "error";
+            await _recordDenial(poisoned.Call, reason);
+            poisoned.Decided.TrySetResult(new Decision(false, reason, null, null, null, null, null, null, null, null));
         }
         catch (Exception e)
         {

@@ -99,7 +99,7 @@ public sealed class AdmissionQueueTests
         gate.SetResult();
         await opener;
         (await Task.WhenAll(calls)).Count(d => d.Admitted).ShouldBe(15);
-        denied.ShouldBe(["slow:error"]);
+        denied.ShouldBe(["slow:undecided"]);
     }
 
     [Fact]
@@ -216,7 +216,7 @@ public sealed class AdmissionQueueTests
         gate.SetResult();
         await opener;
         (await Task.WhenAll(calls)).Select(d => d.Admitted).ShouldBe([true, true, false, true, true]);
-        denied.ShouldBe(["slow:error"]);
+        denied.ShouldBe(["slow:undecided"]);
 
         string Of(string name) => Organization(name).ToString();
         batches[1].Organizations.ShouldBe([Of("large"), Of("quiet"), Of("evil"), Of("evil"), Of("other")]);
