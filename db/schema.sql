@@ -205,7 +205,7 @@ ALTER DOMAIN weir.log_phase OWNER TO weir_owner;
 --
 
 CREATE DOMAIN weir.log_reason AS text
-	CONSTRAINT reason_is_known CHECK ((VALUE = ANY (ARRAY['unknown'::text, 'key_unknown'::text, 'key_expired'::text, 'key_revoked'::text, 'agent_inactive'::text, 'organization_inactive'::text, 'member_inactive'::text, 'user_forbidden'::text, 'instance_unknown'::text, 'no_grant'::text, 'grant_expired'::text, 'item_not_granted'::text, 'definition_not_approved'::text, 'argument_rule'::text, 'limit'::text, 'unavailable'::text, 'changing'::text, 'error'::text, 'invalid_request'::text, 'invalid_argument'::text, 'unauthenticated'::text, 'forbidden'::text, 'not_found'::text, 'conflict'::text, 'quota_exceeded'::text, 'rate_limited'::text, 'not_supported'::text])));
+	CONSTRAINT reason_is_known CHECK ((VALUE = ANY (ARRAY['unknown'::text, 'key_unknown'::text, 'key_expired'::text, 'key_revoked'::text, 'agent_inactive'::text, 'organization_inactive'::text, 'member_inactive'::text, 'user_forbidden'::text, 'instance_unknown'::text, 'no_grant'::text, 'grant_expired'::text, 'item_not_granted'::text, 'definition_not_approved'::text, 'argument_rule'::text, 'limit'::text, 'unavailable'::text, 'changing'::text, 'undecided'::text, 'error'::text, 'invalid_request'::text, 'invalid_argument'::text, 'unauthenticated'::text, 'forbidden'::text, 'not_found'::text, 'conflict'::text, 'quota_exceeded'::text, 'rate_limited'::text, 'not_supported'::text])));
 
 
 ALTER DOMAIN weir.log_reason OWNER TO weir_owner;
@@ -7337,8 +7337,8 @@ declare
   v_denials weir.denial[];
   v_counted integer[];
 begin
-  if not p_reasons <@ array['invalid_request', 'error', 'limit'] or array_position(p_reasons, null) is not null then
-    raise exception using errcode = 'WR001', message = 'p_reasons: must be invalid_request, error or limit';
+  if not p_reasons <@ array['invalid_request', 'error', 'limit', 'undecided'] or array_position(p_reasons, null) is not null then
+    raise exception using errcode = 'WR001', message = 'p_reasons: must be invalid_request, error, limit or undecided';
   end if;
   v_denials := array(
     select row(c.ordinal, a.organization_id, c.kind, c.reason, case when c.user_id is null then 'agent' else 'user' end, c.user_id, a.id,
