@@ -269,7 +269,18 @@ internal sealed class ChildConnection
 
     private void OnResponse(in Envelope envelope, ReadOnlySpan<byte> message)
     {
-        if (RpcIds.TryReadInteger(message[envelope.Id], out var id) && _calls.TryRemove(id, out var call))
+        if (envelope.IsOfUnknownRequest)
+        {
+            // Where one call is in flight it can be about no other.
+            if (_calls.ToArray() is [var (onlyId, only)] && _calls.TryRemove(onlyId, out _))
+            {
+                only.Finish(Splice.Replace(message, envelope.Id, only.ClientId));
+            }
+
+            return;
+        }
+
+        if (RpcIds.TryReadToken(message[envelope.Id], out var id) && _calls.TryRemove(id, out var call))
         {
             call.Finish(Splice.Replace(message, envelope.Id, call.ClientId));
         }
@@ -277,7 +288,7 @@ internal sealed class ChildConnection
 
     private void OnProgress(in Envelope envelope, ReadOnlySpan<byte> message)
     {
-        if (RpcIds.TryReadInteger(message[envelope.ProgressToken], out var id) && _calls.TryGetValue(id, out var call) && call.ClientToken is { } token)
+        if (RpcIds.TryReadToken(message[envelope.ProgressToken], out var id) && _calls.TryGetValue(id, out var call) && call.ClientToken is { } token)
         {
             call.Offer(Splice.Replace(message, envelope.ProgressToken, token));
         }

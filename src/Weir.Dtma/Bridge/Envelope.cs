@@ -40,6 +40,9 @@ internal readonly struct Envelope
 
     public bool IsError { get; private init; }
 
+    /// <summary>An error of a server that could not tell which request it is about.</summary>
+    public bool IsOfUnknownRequest { get; private init; }
+
     public static bool IsSet(Range range) => range.End.Value > range.Start.Value;
 
     /// <summary>False for what is not one JSON-RPC 2.0 message; <paramref name="problem"/> says why, in terms of the protocol.</summary>
@@ -95,7 +98,7 @@ internal readonly struct Envelope
             (null, true, false, true) or (null, false, true, true) => MessageKind.Response,
             _ => null,
         };
-        if (kind is null || !parts.IsVersion2)
+        if (kind is null || !parts.IsVersion2 || (parts.IdIsNull && !parts.HasError))
         {
             problem = "Neither a request, nor a notification, nor a response of JSON-RPC 2.0.";
             return false;
@@ -110,6 +113,7 @@ internal readonly struct Envelope
             RequestId = parts.RequestId,
             Uri = parts.Uri,
             IsError = parts.HasError,
+            IsOfUnknownRequest = parts.IdIsNull,
         };
         problem = "";
         return true;
@@ -133,6 +137,7 @@ internal readonly struct Envelope
         public bool HasResult;
         public bool HasError;
         public bool HasParams;
+        public bool IdIsNull;
         public bool IsVersion2;
 
         /// <summary>One member of the message. False where it is there twice: a splice would rewrite only one of them.</summary>
@@ -140,7 +145,17 @@ internal readonly struct Envelope
         {
             if (reader.ValueTextEquals("id"u8))
             {
-                return TryTakeId(ref reader, ref Id);
+                var ahead = reader;
+                ahead.Read();
+                IdIsNull = ahead.TokenType == JsonTokenType.Null && !IsSet(Id);
+                if (!IdIsNull)
+                {
+                    return TryTakeId(ref reader, ref Id);
+                }
+
+                reader = ahead;
+                Id = Value(ref reader);
+                return true;
             }
 
             if (reader.ValueTextEquals("method"u8))
@@ -168,9 +183,11 @@ internal readonly struct Envelope
 
             var (result, error) = (reader.ValueTextEquals("result"u8), reader.ValueTextEquals("error"u8));
             var twice = (result && HasResult) || (error && HasError);
-            HasResult |= result;
-            HasError |= error;
             reader.Read();
+            // JSON-RPC 1.0 has both members, and null in the one that does not apply.
+            var isThere = reader.TokenType != JsonTokenType.Null;
+            HasResult |= result && isThere;
+            HasError |= error && isThere;
             reader.Skip();
             return !twice;
         }

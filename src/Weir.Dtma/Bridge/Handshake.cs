@@ -89,7 +89,7 @@ internal static class Handshake
         }
 
         var hasTools = result.TryGetProperty("capabilities", out var capabilities) && capabilities.ValueKind == JsonValueKind.Object
-            && capabilities.TryGetProperty("tools", out _);
+            && capabilities.TryGetProperty("tools", out var tools) && tools.ValueKind != JsonValueKind.Null;
         return (System.Text.Encoding.UTF8.GetBytes(result.GetRawText()), hasTools);
     }
 

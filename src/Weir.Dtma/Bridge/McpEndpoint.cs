@@ -57,8 +57,9 @@ internal static class McpEndpoint
             return null;
         }
 
-        if (!Envelope.TryParse(message, out var envelope, out var problem))
+        if (!Envelope.TryParse(message, out var envelope, out var problem) || envelope.IsOfUnknownRequest)
         {
+            problem = problem.Length > 0 ? problem : "An answer names the request that it answers.";
             await RefuseAsync(http, 400, problem.StartsWith("Not JSON", StringComparison.Ordinal) ? JsonRpc.ParseError : JsonRpc.InvalidRequest, problem);
             return null;
         }

@@ -108,7 +108,9 @@ internal sealed class CatalogRefresh(
             throw new UpstreamException(UpstreamFailure.Nonsense, "The server's capabilities are no object.");
         }
 
-        var declared = ListedKind.All.Where(k => capabilities.RootElement.TryGetProperty(k.Capability, out _)).ToArray();
+        // Null declares nothing.
+        var declared = ListedKind.All
+            .Where(k => capabilities.RootElement.TryGetProperty(k.Capability, out var capability) && capability.ValueKind != JsonValueKind.Null).ToArray();
         var lists = await Task.WhenAll(declared.Select(k => TryListAsync(session, k, deadline, ct)));
         var failures = lists.Where(l => l.Failure is not null).Select(l => l.Failure!).ToArray();
         if (failures.Length > 0 && failures.Length == declared.Length)

@@ -342,9 +342,13 @@ internal sealed partial class ItemRules(JsonObject item, bool modern)
 
     /// <summary>As the TypeScript SDK wants it: whole, with an offset, and a day that is in the calendar.</summary>
     private static bool IsTime(string text) => Time().IsMatch(text)
-        && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.None, out _);
+        && DateTimeOffset.TryParse(Fraction().Replace(text, ""), CultureInfo.InvariantCulture, DateTimeStyles.None, out _);
 
-    [GeneratedRegex(@"\A\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,7})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)\z", RegexOptions.ECMAScript, 1000)]
+    /// <summary>Go writes nine digits, and .NET reads seven.</summary>
+    [GeneratedRegex(@"\.\d+", RegexOptions.ECMAScript, 1000)]
+    private static partial Regex Fraction();
+
+    [GeneratedRegex(@"\A\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)\z", RegexOptions.ECMAScript, 1000)]
     private static partial Regex Time();
 
     [GeneratedRegex(@"\A[A-Za-z][A-Za-z0-9+.\-]*:", RegexOptions.ECMAScript, 1000)]

@@ -11,7 +11,7 @@ internal sealed record ListedKind(string Kind, string Capability, string Method,
     public static readonly IReadOnlyList<ListedKind> All =
     [
         new(ItemKinds.Tool, "tools", Methods.ToolsList, "tools", "name", 1024, IsOptional: false),
-        new(ItemKinds.Prompt, "prompts", Methods.PromptsList, "prompts", "name", 1024, IsOptional: false),
+        new(ItemKinds.Prompt, "prompts", Methods.PromptsList, "prompts", "name", 1024, IsOptional: true),
         new(ItemKinds.Template, "resources", Methods.ResourceTemplatesList, "resourceTemplates", "uriTemplate", 1024, IsOptional: true),
         new(ItemKinds.Resource, "resources", Methods.ResourcesList, "resources", "uri", 2048, IsOptional: true),
     ];

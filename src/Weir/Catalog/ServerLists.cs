@@ -65,9 +65,10 @@ internal sealed class ServerLists(UpstreamClient client)
     private static UpstreamException TooMuch(ListedKind kind) => new(UpstreamFailure.TooLarge,
         $"The server announces more than {MaxItems} {kind.Member}, more than {MaxPages} pages of them, or more than 16 MiB.");
 
+    /// <summary>Null is an empty list: so Go writes a list that was never filled.</summary>
     private static IReadOnlyList<JsonElement> ItemsOf(ListedKind kind, JsonElement result) =>
-        result.ValueKind == JsonValueKind.Object && result.TryGetProperty(kind.Member, out var list) && list.ValueKind == JsonValueKind.Array
-            ? [.. list.EnumerateArray()]
+        result.ValueKind == JsonValueKind.Object && result.TryGetProperty(kind.Member, out var list) && list.ValueKind is JsonValueKind.Array or JsonValueKind.Null
+            ? list.ValueKind == JsonValueKind.Array ? [.. list.EnumerateArray()] : []
             : throw new UpstreamException(UpstreamFailure.Nonsense, $"The server's answer to {kind.Method} holds no {kind.Member}.");
 
     /// <summary>What tells an item from the others of its list: its name, or all of an item that has none.</summary>

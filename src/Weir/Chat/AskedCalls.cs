@@ -109,6 +109,7 @@ internal sealed partial class AskedCalls(IChatClient inner, CallTool call) : Del
     [GeneratedRegex("[^a-zA-Z0-9_.-]", RegexOptions.None, 1000)]
     private static partial Regex NotInNames();
 
-    [GeneratedRegex("^[!-~]{1,128}$", RegexOptions.None, 1000)]
+    /// <summary>As every provider takes it back: a fallback may continue the turn, and OpenAI takes 40 characters, Anthropic these.</summary>
+    [GeneratedRegex("^[A-Za-z0-9_-]{1,40}\\z", RegexOptions.None, 1000)]
     private static partial Regex Id();
 }

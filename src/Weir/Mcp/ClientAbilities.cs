@@ -17,8 +17,13 @@ internal static class ClientAbilities
     public const string SamplingContext = "sampling.context";
     public const string Roots = "roots";
 
+    /// <summary>The client shows user interfaces (MCP Apps); servers should register their tools for these only then.</summary>
+    public const string Apps = "extensions." + AppsExtension;
+
+    private const string AppsExtension = "io.modelcontextprotocol/ui";
+
     /// <summary>What servers ask for most comes first.</summary>
-    public static readonly IReadOnlyList<string> All = [ElicitationForm, Sampling, Roots, ElicitationUrl, SamplingTools, SamplingContext];
+    public static readonly IReadOnlyList<string> All = [ElicitationForm, Sampling, Roots, Apps, ElicitationUrl, SamplingTools, SamplingContext];
 
     /// <summary>The capabilities of a client that offers these.</summary>
     public static ClientCapabilities Capabilities(IEnumerable<string> abilities)
@@ -26,11 +31,12 @@ internal static class ClientAbilities
         var json = new JsonObject();
         foreach (var ability in abilities)
         {
-            var parts = ability.Split('.');
+            // The name of an extension has dots of its own.
+            var parts = ability.Split('.', 2);
             json[parts[0]] ??= new JsonObject();
             if (parts.Length > 1)
             {
-                json[parts[0]]![parts[1]] = new JsonObject();
+                json[parts[0]]![parts[1]] = ability == Apps ? new JsonObject { ["mimeTypes"] = new JsonArray("text/html;profile=mcp-app") } : new JsonObject();
             }
         }
 
@@ -61,6 +67,7 @@ internal static class ClientAbilities
         }
 
         Add(json.TryGetProperty("roots", out _), Roots);
+        Add(json.TryGetProperty("extensions", out var extensions) && extensions.ValueKind == JsonValueKind.Object && extensions.TryGetProperty(AppsExtension, out _), Apps);
         return abilities;
 
         void Add(bool isOffered, string ability)

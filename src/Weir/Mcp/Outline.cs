@@ -85,6 +85,14 @@ internal readonly record struct Outline
 
         if (reader.ValueTextEquals("params"u8))
         {
+            var ahead = reader;
+            if (ahead.Read() && ahead.TokenType == JsonTokenType.StartArray && ahead.Read() && ahead.TokenType == JsonTokenType.EndArray)
+            {
+                // So PHP writes an object without members.
+                reader = ahead;
+                return this;
+            }
+
             return WithMembers(ref reader, static (ref inner, outline) => inner.ValueTextEquals("progressToken"u8)
                 ? outline with { ProgressToken = Skip(ref inner) }
                 : null, static (outline, range) => outline with { Params = range });

@@ -55,8 +55,14 @@ internal sealed class CallParts
     private Call Find(long? index, string id, string name, JsonElement arguments)
     {
         var known = index is { } number ? _byIndex.GetValueOrDefault(number)
-            : id.Length > 0 ? _calls.Find(c => c.Id == id) ?? (_calls is [.., { Id: "" } last] && !Begins(last, index, id, name, arguments) ? last : null)
+            : id.Length > 0 ? _calls.Find(c => c.Id == id) ?? (_calls is [.., var last] && (last.Id.Length == 0 || name.Length == 0) && !Begins(last, index, id, name, arguments) ? last : null)
             : _calls.LastOrDefault();
+        if (known is null && index is { } at && _calls.Find(c => id.Length > 0 && c.Id == id && (name.Length == 0 || name == c.Name) && !IsWhole(c)) is { } same)
+        {
+            // The rest of a call, under another number.
+            return _byIndex[at] = same;
+        }
+
         if (known is not null && !Begins(known, index, id, name, arguments))
         {
             return known;
@@ -74,7 +80,8 @@ internal sealed class CallParts
 
     /// <summary>Whether a piece is the first of another call, although it does not say so by its index.</summary>
     private static bool Begins(Call known, long? index, string id, string name, JsonElement arguments) =>
-        (id.Length > 0 && known.Id.Length > 0 && id != known.Id)
+        // Some endpoints make a new id for each piece, but a name only for the first.
+        (id.Length > 0 && known.Id.Length > 0 && id != known.Id && (name.Length > 0 || IsWhole(known)))
         || (id.Length == 0 && name.Length > 0 && known.Name.Length > 0
             && ((index is null && name != known.Name)
                 || ((name != known.Name || arguments.ValueKind == JsonValueKind.Object || !IsBlank(arguments)) && IsWhole(known))));

@@ -9,6 +9,9 @@ internal sealed class SchemaValues(Utf8JsonWriter json, ToolRules rules)
     private const int MaxValueDepth = 8;
     private const int MaxValueCharacters = 4096;
 
+    /// <summary>Most values of an enumeration that its description names.</summary>
+    private const int MaxTold = 50;
+
     private static readonly (string Least, string Most)[] Counts = [("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties", "maxProperties")];
     private static readonly string[] Bounds = ["minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"];
 
@@ -60,6 +63,36 @@ internal sealed class SchemaValues(Utf8JsonWriter json, ToolRules rules)
         }
     }
 
+    /// <summary>
+    /// What it is; and where the API does not take the enumeration (of numbers, for example), its values in words, which the model reads as well.
+    /// </summary>
+    public void WriteDescription(JsonElement schema, IReadOnlyList<string> types)
+    {
+        JsonElement[] values = rules.IsWhole ? [] : [.. schema.Member("enum").Items().Where(types.Allow)];
+        if (values.Length is 0 or > MaxTold || values.All(v => v.ValueKind == JsonValueKind.String) || !values.All(v => IsScalar(v) && IsPlain(v, 0)))
+        {
+            WriteText(schema, "description");
+            return;
+        }
+
+        var told = $"{schema.Text("description")} One of {string.Join(", ", values.Select(v => v.GetRawText()))}.".TrimStart();
+        json.WriteString("description"u8, ToolText(told, rules.MaxDescription));
+    }
+
+    /// <summary>What may be anything, for an API that wants each schema to say what it describes.</summary>
+    public void WriteAnything()
+    {
+        json.WriteStartArray("anyOf"u8);
+        foreach (var type in (string[])["string", "number", "boolean", "object"])
+        {
+            json.WriteStartObject();
+            json.WriteString("type"u8, type);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
     /// <summary>Text as every reader of JSON takes it, cut between characters.</summary>
     public static string ToolText(string text, int max)
     {
@@ -107,7 +140,8 @@ internal sealed class SchemaValues(Utf8JsonWriter json, ToolRules rules)
             WriteCounts(schema, least, most);
         }
 
-        if (schema.Text("pattern") is { Length: > 0 } pattern && SchemaPattern.IsPortable(pattern))
+        if (schema.Text("pattern") is { Length: > 0 } pattern && SchemaPattern.IsPortable(pattern)
+            && (rules.IsWhole || (pattern.StartsWith('^') && pattern.EndsWith('$') && !pattern.EndsWith("\\$", StringComparison.Ordinal))))
         {
             json.WriteString("pattern"u8, pattern);
         }
@@ -131,7 +165,7 @@ internal sealed class SchemaValues(Utf8JsonWriter json, ToolRules rules)
             ? [.. given.Where(types.Allow).DistinctBy(v => v.ValueKind == JsonValueKind.Number ? (object)v.GetDouble() : v.GetRawText())]
             : [];
         var characters = taken.Sum(v => v.GetRawText().Length);
-        if (taken.Length == 0 || _enumValues + taken.Length > ToolRules.MaxEnumValues
+        if (taken.Length == 0 || (!rules.IsWhole && !taken.All(v => v.ValueKind == JsonValueKind.String)) || _enumValues + taken.Length > ToolRules.MaxEnumValues
             || (taken.Length > ToolRules.LongEnum && characters > ToolRules.MaxLongEnumCharacters) || !TryTake(characters))
         {
             return;

@@ -91,25 +91,35 @@ internal sealed partial class ToolSchema
     /// <param name="nesting">Of the value that it describes; the arguments are the first.</param>
     private void Write(JsonElement schema, int depth, int nesting)
     {
-        if (_json.BytesCommitted + _json.BytesPending > MaxBytes)
+        if (Written > MaxBytes)
         {
             throw new InvalidOperationException($"The schema is larger than {MaxBytes} bytes.");
         }
 
         _json.WriteStartObject();
-        if (schema.ValueKind == JsonValueKind.Object && depth < MaxDepth)
+        if (schema.ValueKind == JsonValueKind.Object && depth < MaxDepth && (nesting < _rules.MaxNesting || !HoldsValues(schema)))
         {
-            if (nesting < _rules.MaxNesting || !HoldsValues(schema))
-            {
-                WriteKeywords(schema, depth, nesting);
-            }
-            else
-            {
-                _values.WriteText(schema, "description");
-            }
+            WriteKeywords(schema, depth, nesting);
+        }
+        else
+        {
+            var empty = Written;
+            _values.WriteText(depth < MaxDepth ? schema : default, "description");
+            WriteAnythingSince(empty);
         }
 
         _json.WriteEndObject();
+    }
+
+    private long Written => _json.BytesCommitted + _json.BytesPending;
+
+    /// <summary>Some endpoints take an empty schema for anything, but none that has keywords and does not say what it describes.</summary>
+    private void WriteAnythingSince(long empty)
+    {
+        if (!_rules.IsWhole && Written > empty)
+        {
+            _values.WriteAnything();
+        }
     }
 
     /// <summary>Whether what it describes has values within, which would be nested once more.</summary>
@@ -128,9 +138,10 @@ internal sealed partial class ToolSchema
             return;
         }
 
+        var empty = Written;
         var types = _values.WriteTypes(schema);
         _values.WriteText(schema, "title");
-        _values.WriteText(schema, "description");
+        _values.WriteDescription(schema, types);
         if (reference is not null)
         {
             // Not every provider takes other keywords beside a reference.
@@ -157,7 +168,15 @@ internal sealed partial class ToolSchema
         WritePatterned(schema, depth, nesting);
         WriteItems(schema, types, depth, nesting);
         _values.WriteLimits(schema);
+        if (reference is null && alternatives.Length == 0 && types.Count == 0 && !SaysWhatItIs(schema))
+        {
+            WriteAnythingSince(empty);
+        }
     }
+
+    /// <summary>Without a type: by its values or by what is within.</summary>
+    private static bool SaysWhatItIs(JsonElement schema) =>
+        (schema.Member("enum").Items().ToArray() is [_, ..] values && values.All(v => v.ValueKind == JsonValueKind.String)) || schema.Member("const").ValueKind != JsonValueKind.Undefined || HoldsValues(schema);
 
     private void WriteReference(string name) => _json.WriteString("$ref"u8, "#/$defs/" + name);
 

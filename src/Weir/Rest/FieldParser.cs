@@ -110,11 +110,11 @@ internal static partial class FieldParser
         var name = form.Groups["alias"] is { Success: true, Value: var alias } ? Unquoted(alias.Trim(' '))
             : field.Path.LastOrDefault(step => !int.TryParse(step.Key, out _))?.Key ?? field.Column.Name;
         return AliasForm().IsMatch(name) ? new Selected(field, name, cast)
-            : throw RestErrors.Parse("select parameter", text, "An alias is of at most 63 letters, digits and underscores, and does not begin with a digit.");
+            : throw RestErrors.Parse("select parameter", text, "An alias is of at most 63 letters, digits, spaces and _ $ -, and begins with a letter or an underscore.");
     }
 
     [GeneratedRegex(@"^ *(""(?<column>[A-Za-z_][A-Za-z0-9_]{0,62})""|(?<column>[A-Za-z_][A-Za-z0-9_]{0,62}))"
-        + @"((?<arrow>->>?)(?<key>""([^""\\]|\\.){1,100}""|[^->.,():""]{1,100})){0,8} *\z", RegexOptions.ExplicitCapture, 1000)]
+        + @"((?<arrow>->>?)(?<key>""([^""\\]|\\.){1,100}""|([^->.,():""]|-(?!>)){1,100})){0,8} *\z", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex FieldForm();
 
     [GeneratedRegex(@"^((?<alias>[^:()]{1,100}):(?!:))?(?<field>(""([^""\\]|\\.)*""|[^:()""]){1,1000})(::(?<cast>\w{1,20}))?\z", RegexOptions.ExplicitCapture, 1000)]
@@ -123,7 +123,7 @@ internal static partial class FieldParser
     [GeneratedRegex(@"^(?<field>[^.()]{1,1000})(\.(?<direction>asc|desc))?(\.(?<nulls>nullsfirst|nullslast))?\z", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex OrderForm();
 
-    [GeneratedRegex(@"^[A-Za-z_][A-Za-z0-9_]{0,62}\z", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^[A-Za-z_][A-Za-z0-9_$ -]{0,62}\z", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex AliasForm();
 
     [GeneratedRegex(@"""([^""\\]|\\.)*""", RegexOptions.ExplicitCapture, 1000)]

@@ -64,16 +64,13 @@ internal static partial class QueryParser
         return new RowRange(offset, Math.Clamp(last - offset + 1, 0, limit));
     }
 
+    /// <summary>What is no whole number is as if it were not there, as with PostgREST: <c>limit=undefined</c>.</summary>
     private static long? Number(Dictionary<string, string> settings, string key)
     {
-        if (!settings.TryGetValue(key, out var text))
+        if (!settings.TryGetValue(key, out var text)
+            || !long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number))
         {
             return null;
-        }
-
-        if (!long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number))
-        {
-            throw RestErrors.Parse(key, text, "A whole number was expected.");
         }
 
         return number >= 0 ? number

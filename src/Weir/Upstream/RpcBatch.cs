@@ -1,11 +1,15 @@
 using System.Text.Json;
 using Weir.Configuration;
+using Weir.Mcp;
 
 namespace Weir.Upstream;
 
 /// <summary>Takes apart what a server sent as one. A server of 2025-03-26 may send several messages in one JSON array.</summary>
 internal static class RpcBatch
 {
+    /// <summary>Bytes.</summary>
+    private const int LongestHeartbeat = 4096;
+
     /// <summary>The messages, one after the other: an array is never materialized.</summary>
     /// <exception cref="JsonException">It begins as an array and is none.</exception>
     public static IEnumerable<ReadOnlyMemory<byte>> Split(ReadOnlyMemory<byte> data)
@@ -21,6 +25,29 @@ internal static class RpcBatch
         for (var isFirst = true; Next(data.Span, ref at, isFirst) is { Length: > 0 } range; isFirst = false)
         {
             yield return data.Slice(range.Start, range.Length);
+        }
+    }
+
+    /// <summary>
+    /// Whether an event that should carry a message carries a sign of life instead, such as <c>ping</c> or <c>{"type":"heartbeat"}</c>: short,
+    /// and nothing of JSON-RPC. A message that is broken is none.
+    /// </summary>
+    public static bool IsHeartbeat(ReadOnlySpan<byte> data)
+    {
+        if (data.Length > LongestHeartbeat || data.IndexOf("\"jsonrpc\""u8) >= 0 || data[0] == (byte)'[')
+        {
+            return false;
+        }
+
+        try
+        {
+            // Some servers leave out their version.
+            Outline.Read(data);
+            return false;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return true;
         }
     }
 

@@ -4,8 +4,8 @@ using Weir.Mcp;
 namespace Weir.Upstream;
 
 /// <summary>
-/// How a server says that it does not know a session any more. The protocol wants 404; servers also answer 400, 401 or 410, or an error with
-/// the code -32000 or -32001. Any other error is one of the request, and the session stays.
+/// How a server says that it does not know a session any more. The protocol wants 404; servers also answer 400, 401 or 410, 403 or 503 with
+/// the error -32001, or an error with the code -32000 or -32001. Any other error is one of the request, and the session stays.
 /// </summary>
 internal static class SessionLoss
 {
@@ -27,6 +27,8 @@ internal static class SessionLoss
             (true, _, 404) => true,
             (true, false, 401 or 410) => true,
             (true, false, 400) => !await AnswersAsync(exchange, request, ct),
+            // These say it in the body only: a gateway before the server answers them too.
+            (true, false, 403 or 503) => await SaysNotFoundAsync(exchange, ct),
             _ => false,
         };
         return isLost ? Lost(exchange.Status, isRefused: true) : null;
@@ -44,6 +46,23 @@ internal static class SessionLoss
             Cause = status == 401 ? FailureCause.Unauthorized : FailureCause.SessionLost,
             IsNotCarriedOut = isRefused,
         };
+
+    private static async Task<bool> SaysNotFoundAsync(UpstreamExchange exchange, CancellationToken ct)
+    {
+        if (!exchange.IsJson)
+        {
+            return false;
+        }
+
+        try
+        {
+            return Outline.Read((await exchange.ReadBodyAsync(ct)).Span) is { Kind: MessageKind.Response, ErrorCode: SessionNotFound };
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return false;
+        }
+    }
 
     private static async Task<bool> AnswersAsync(UpstreamExchange exchange, ReadOnlyMemory<byte> request, CancellationToken ct)
     {

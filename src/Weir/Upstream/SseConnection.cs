@@ -113,7 +113,7 @@ internal sealed class SseConnection : IDisposable
         {
             while (await events.ReadAsync(CancellationToken.None) is { } current)
             {
-                if (current is { Type: SseReader.Message, Data.Length: > 0 })
+                if (current is { Type: SseReader.Message, Data.Length: > 0 } && !RpcBatch.IsHeartbeat(current.Data))
                 {
                     foreach (var message in RpcBatch.Split(current.Data))
                     {
@@ -148,7 +148,7 @@ internal sealed class SseConnection : IDisposable
         switch (outline.Kind)
         {
             case MessageKind.Response:
-                if (RpcIds.TryReadInteger(outline.Id.Of(data.Span), out var id) && _calls.TryGetValue(id, out var asked) && !asked.TryAddInPlaceOfOlder(data))
+                if (RpcIds.TryReadToken(outline.Id.Of(data.Span), out var id) && _calls.TryGetValue(id, out var asked) && !asked.TryAddInPlaceOfOlder(data))
                 {
                     asked.Complete(ByteAccount.Full());
                 }

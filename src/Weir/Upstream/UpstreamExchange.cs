@@ -159,6 +159,11 @@ internal sealed class UpstreamExchange : IDisposable
 
         await foreach (var data in EventsAsync(isEndless: id is null, ct))
         {
+            if (RpcBatch.IsHeartbeat(data))
+            {
+                continue;
+            }
+
             foreach (var message in Parse(data, id))
             {
                 yield return message;
@@ -194,8 +199,10 @@ internal sealed class UpstreamExchange : IDisposable
                 var count = await stream.ReadAsync(buffer.GetMemory(1), ct);
                 if (count == 0)
                 {
-                    _body = buffer.WrittenMemory;
-                    return buffer.WrittenMemory;
+                    // A byte-order mark is no part of the JSON; servers on Windows write one.
+                    ReadOnlyMemory<byte> body = buffer.WrittenMemory;
+                    _body = body = body.Span.StartsWith("\uFEFF"u8) ? body[3..] : body;
+                    return body;
                 }
 
                 buffer.Advance(count);
@@ -313,7 +320,7 @@ internal sealed class UpstreamExchange : IDisposable
 
         var foreign = outline.Kind == MessageKind.Response
             && outline.Id.Exists
-            && !(RpcIds.TryReadInteger(outline.Id.Of(bytes.Span), out var answered) && answered == id)
+            && !(RpcIds.TryReadToken(outline.Id.Of(bytes.Span), out var answered) && answered == id)
             && !outline.Id.Of(bytes.Span).SequenceEqual("null"u8);
         if (outline.IsMalformedError)
         {

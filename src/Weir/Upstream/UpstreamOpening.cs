@@ -10,6 +10,9 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
     /// <summary>For era detection and <c>initialize</c> together.</summary>
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
 
+    /// <summary>A server that is silent to <c>server/discover</c> for so long is asked in the legacy way: some never answer a method that they do not know.</summary>
+    private static readonly TimeSpan DiscoverTimeout = TimeSpan.FromSeconds(4);
+
     /// <summary>
     /// Opens a conversation. A modern server is found by <c>server/discover</c>; whatever else comes back than a modern
     /// answer means a legacy one, which gets <c>initialize</c>.
@@ -22,7 +25,7 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         deadline.CancelAfter(ConnectTimeout);
         try
         {
-            if (await DiscoverAsync(target, offered, deadline.Token) is { } modern)
+            if (await DiscoverInTimeAsync(target, offered, deadline.Token) is { } modern)
             {
                 return modern;
             }
@@ -36,6 +39,21 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
             {
                 Cause = FailureCause.TimedOut,
             };
+        }
+    }
+
+    /// <summary>The same; null also from a server that does not answer in time.</summary>
+    private async Task<UpstreamSession?> DiscoverInTimeAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        patience.CancelAfter(DiscoverTimeout);
+        try
+        {
+            return await DiscoverAsync(target, offered, patience.Token);
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            return null;
         }
     }
 
@@ -147,9 +165,9 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         });
         using var request = UpstreamTransport.Post(target, version: null, sessionId: null, Methods.Initialize, name: null, body);
         using var exchange = sse is null ? await transport.SendAsync(target, request, ct) : await transport.PostAsync(target, sse, body, ct);
-        if (sse is null && exchange.Status is 400 or 404 or 405 && !exchange.IsJson)
+        if (sse is null && await RefusesPostAsync(exchange, ct) is { } refusal)
         {
-            return (null, exchange.RefusalByStatus);
+            return (null, refusal);
         }
 
         await foreach (var message in exchange.ReadAsync(1, ct))
@@ -175,6 +193,32 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         }
 
         throw new UpstreamException(UpstreamFailure.Nonsense, "The server ended its answer to initialize without a result.");
+    }
+
+    /// <summary>
+    /// What the server says where it takes no POST at its address, as one of 2024-11-05: 404 or 405 whatever the body holds, which is often the
+    /// JSON of a web framework, or 400 without a message of the protocol. Null where its answer is about initialize.
+    /// </summary>
+    private static async Task<UpstreamException?> RefusesPostAsync(UpstreamExchange exchange, CancellationToken ct)
+    {
+        if (exchange.Status is not (400 or 404 or 405))
+        {
+            return null;
+        }
+
+        try
+        {
+            await foreach (var message in exchange.ReadAsync(1, ct))
+            {
+                return exchange.Status == 400 ? null : Refused(Methods.Initialize, message.Outline.ErrorCode);
+            }
+        }
+        catch (UpstreamException e) when (e.Failure == UpstreamFailure.Nonsense)
+        {
+            return e;
+        }
+
+        return exchange.RefusalByStatus;
     }
 
     /// <summary>

@@ -88,26 +88,35 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
     /// <returns>Whether that was not known yet.</returns>
     public bool Reset(Guid instanceId, long resets)
     {
-        var known = _resets.GetOrAdd(instanceId, resets);
-        if (resets <= known || !_resets.TryUpdate(instanceId, resets, known))
+        if (resets <= _resets.GetOrAdd(instanceId, resets))
         {
             return false;
         }
 
-        foreach (var (key, opening) in _open.Where(o => o.Key.InstanceId == instanceId && o.Value.Resets < resets))
+        lock (_lock)
         {
-            if (_open.TryRemove(new KeyValuePair<Key, Opening>(key, opening)))
+            if (resets <= _resets[instanceId])
             {
-                _ = CloseWhenUnusedAsync(opening);
+                return false;
             }
-        }
 
-        foreach (var key in _replacements.Keys.Where(k => k.InstanceId == instanceId))
-        {
-            _replacements.TryRemove(key, out _);
-        }
+            foreach (var (key, opening) in _open.Where(o => o.Key.InstanceId == instanceId && o.Value.Resets < resets))
+            {
+                if (_open.TryRemove(new KeyValuePair<Key, Opening>(key, opening)))
+                {
+                    _ = CloseWhenUnusedAsync(opening);
+                }
+            }
 
-        return true;
+            foreach (var key in _replacements.Keys.Where(k => k.InstanceId == instanceId))
+            {
+                _replacements.TryRemove(key, out _);
+            }
+
+            // Known only now: whoever comes meanwhile waits for the lock, and finds nothing of before.
+            _resets[instanceId] = resets;
+            return true;
+        }
     }
 
     /// <summary>Ends all conversations of one caller's session.</summary>

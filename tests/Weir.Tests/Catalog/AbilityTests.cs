@@ -22,6 +22,9 @@ public sealed class AbilityTests(RunningWeir weir) : IClassFixture<RunningWeir>
     [InlineData("""{"elicitation":{"url":{}}}""", "elicitation.url")]
     [InlineData("""{"elicitation":{"form":{},"url":{}},"roots":{"listChanged":true}}""", "elicitation.form,elicitation.url,roots")]
     [InlineData("""{"sampling":{}}""", "sampling")]
+    [InlineData("""{"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}}}""", "extensions.io.modelcontextprotocol/ui")]
+    [InlineData("""{"extensions":{"com.example/other":{}}}""", "")]
+    [InlineData("""{"extensions":7}""", "")]
     [InlineData("""{"sampling":{"tools":{},"context":{}},"tasks":{}}""", "sampling,sampling.tools,sampling.context")]
     public void R16_what_a_client_declares_is_what_it_offers(string declared, string abilities)
     {

@@ -16,6 +16,7 @@ public sealed class ItemShapeTests
     [InlineData("prompt", """{"name":"p","arguments":[{"name":"a","description":"d","required":true}]}""")]
     [InlineData("prompt", """{"name":"p"}""")]
     [InlineData("resource", """{"uri":"file:///a","name":"a","mimeType":"text/plain","size":24.0,"annotations":{"audience":["user","assistant"],"priority":0.5,"lastModified":"2025-01-12T15:00:58+02:00"}}""")]
+    [InlineData("resource", """{"uri":"file:///a","name":"a","annotations":{"lastModified":"2025-01-12T15:00:58.123456789Z"}}""")]
     [InlineData("template", """{"uriTemplate":"file:///{a}","name":"a","annotations":{"priority":1}}""")]
     public void R01_what_the_protocol_allows_is_listed_as_the_server_wrote_it(string kind, string definition)
     {
@@ -68,6 +69,7 @@ public sealed class ItemShapeTests
     [InlineData("resource", """{"uri":"file:///a","name":"a","annotations":{"priority":2}}""", "annotations.priority")]
     [InlineData("resource", """{"uri":"file:///a","name":"a","annotations":{"priority":"high"}}""", "annotations.priority")]
     [InlineData("resource", """{"uri":"file:///a","name":"a","annotations":{"lastModified":"yesterday"}}""", "annotations.lastModified")]
+    [InlineData("resource", """{"uri":"file:///a","name":"a","annotations":{"lastModified":"2025-02-30T10:00:00.123456789Z"}}""", "annotations.lastModified")]
     [InlineData("resource", """{"uri":"file:///a","name":"a","annotations":{"lastModified":"2025-02-30T10:00:00Z"}}""", "annotations.lastModified")]
     [InlineData("template", """{"uriTemplate":"file:///{a}"}""", "name")]
     [InlineData("template", """{"uriTemplate":"file:///{a}","name":"a","mimeType":[]}""", "mimeType")]

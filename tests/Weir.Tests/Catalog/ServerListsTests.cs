@@ -80,6 +80,16 @@ public sealed class ServerListsTests(RunningWeir weir) : IClassFixture<RunningWe
         server.Count("tools/list").ShouldBe(5);
     }
 
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public async Task R08_a_list_of_null_is_empty(string kind)
+    {
+        var list = ListedKind.Of(kind);
+        await using var server = await ScriptedServer.StartAsync((http, request) => ScriptedServer.WriteAsync(http, ScriptedServer.Result(
+            request, request.Method == "server/discover" ? ScriptedServer.ModernDiscovery : $$"""{"{{list.Member}}":null}""")));
+        (await NamesAsync(server, kind)).ShouldBeEmpty();
+    }
+
     [Fact]
     public async Task R08_a_server_whose_cursors_do_not_advance_is_deployed_and_called()
     {

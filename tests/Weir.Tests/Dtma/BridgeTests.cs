@@ -52,6 +52,19 @@ public sealed class BridgeTests(BridgeFixture fixture) : IClassFixture<BridgeFix
         var raw = new RawMcp(fixture.Node, shared ? fixture.Shared : fixture.PerSession);
         await raw.InitializeAsync();
         (await raw.CallAsync("spelled")).ShouldBe("found");
+        (await raw.CallAsync("quoted")).ShouldBe("found");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task R13_a_childs_error_without_an_id_ends_the_only_call_in_flight(bool shared)
+    {
+        var raw = new RawMcp(fixture.Node, shared ? fixture.Shared : fixture.PerSession);
+        await raw.InitializeAsync();
+        var answer = JsonNode.Parse(await raw.CallAsync("unnamed"))!;
+        answer["id"]!.GetValue<int>().ShouldBe(1);
+        answer["error"]!["message"]!.GetValue<string>().ShouldBe("odd");
     }
 
     [Fact]

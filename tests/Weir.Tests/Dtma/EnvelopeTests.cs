@@ -33,6 +33,9 @@ public sealed class EnvelopeTests
     [InlineData("""{"jsonrpc":"2.0","id":1,"result":{"id":2,"method":"x"}}""", (int)MessageKind.Response, false)]
     [InlineData("""{"jsonrpc":"2.0","id":1,"error":{"code":1}}""", (int)MessageKind.Response, true)]
     [InlineData("""{"jsonrpc":"2.0","method":"notifications/x"}""", (int)MessageKind.Notification, false)]
+    [InlineData("""{"jsonrpc":"2.0","id":1,"result":{},"error":null}""", (int)MessageKind.Response, false)]
+    [InlineData("""{"jsonrpc":"2.0","id":1,"result":null,"error":{"code":1}}""", (int)MessageKind.Response, true)]
+    [InlineData("""{"jsonrpc":"2.0","id":null,"error":{"code":1}}""", (int)MessageKind.Response, true)]
     public void Kinds_are_told_apart(string json, int kind, bool isError)
     {
         Envelope.TryParse(Encoding.UTF8.GetBytes(json), out var envelope, out _).ShouldBeTrue();
@@ -48,6 +51,10 @@ public sealed class EnvelopeTests
     [InlineData("""{"jsonrpc":"1.0","id":1,"method":"x"}""")]
     [InlineData("""{"jsonrpc":"2.0","id":null,"method":"x"}""")]
     [InlineData("""{"jsonrpc":"2.0","id":true,"method":"x"}""")]
+    [InlineData("""{"jsonrpc":"2.0","id":null,"result":{}}""")]
+    [InlineData("""{"jsonrpc":"2.0","id":null,"id":1,"result":{}}""")]
+    [InlineData("""{"jsonrpc":"2.0","id":1,"id":null,"error":{}}""")]
+    [InlineData("""{"jsonrpc":"2.0","id":1,"result":null,"error":null}""")]
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":5}""")]
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":"x","result":{}}""")]
     [InlineData("""{"jsonrpc":"2.0","id":1,"result":{},"error":{}}""")]

@@ -21,6 +21,8 @@ public sealed class SessionServer : IAsyncDisposable
         ["400 -32000 ID"] = (400, """{"jsonrpc":"2.0","id":ID,"error":{"code":-32000,"message":"No session"} }"""),
         ["401"] = (401, """{"error":"invalid_session"}"""),
         ["410"] = (410, "Gone"),
+        ["403 -32001"] = (403, """{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"} }"""),
+        ["503 -32001"] = (503, """{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"unknown or expired session"} }"""),
         ["200 -32001 ID"] = (200, """{"jsonrpc":"2.0","id":ID,"error":{"code":-32001,"message":"Session not found"} }"""),
         ["200 -32000 ID"] = (200, """{"jsonrpc":"2.0","id":ID,"error":{"code":-32000,"message":"Session not found"} }"""),
         ["events -32001 ID"] = (200, "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":ID,\"error\":{\"code\":-32001,\"message\":\"Session not found\"} }\n\n"),

@@ -9,13 +9,18 @@ public sealed class WireFormTests(RunningWeir weir) : IClassFixture<RunningWeir>
     private const string All = """{"tools": {"*": {}}}""";
 
     [Theory]
-    [InlineData("2025-11-25", ".0", false)]
-    [InlineData("2025-11-25", "e0", true)]
-    [InlineData("2024-11-05", ".0", true)]
+    [InlineData("2025-11-25", "ID.0", false)]
+    [InlineData("2025-11-25", "IDe0", true)]
+    [InlineData("2024-11-05", "ID.0", true)]
+    [InlineData("2025-11-25", "\"ID\"", false)]
+    [InlineData("2024-11-05", "\"ID\"", true)]
     public async Task R12_an_answer_is_found_by_the_value_of_its_id(string version, string spelled, bool asStream)
     {
         await using var server = await ToolCallServer.StartAsync(version, call =>
-            asStream ? call.SendAsync(ScriptedCall.Text(call.Id + spelled, "found")) : call.AnswerAsync(ScriptedCall.Text(call.Id + spelled, "found")));
+        {
+            var answer = ScriptedCall.Text(spelled.Replace("ID", call.Id, StringComparison.Ordinal), "found");
+            return asStream ? call.SendAsync(answer) : call.AnswerAsync(answer);
+        });
         var (name, _) = await weir.AddReadyAsync(server.Url, All);
         (await Raw().CallAsync($"{name}__go")).Body.ShouldContain("found");
     }

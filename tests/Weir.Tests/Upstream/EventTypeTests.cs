@@ -23,6 +23,9 @@ public sealed class EventTypeTests(RunningWeir weir) : IClassFixture<RunningWeir
         "id: 1\n\nretry: 1000\n\n",
         "id: 1\ndata:\n\n",
         "\uFEFFevent: heartbeat\rdata: {}\r\r",
+        "data: ping\n\n",
+        "data: {\"type\":\"heartbeat\",\"timestamp\":\"2026-11-30T02:00:00Z\"}\n\n",
+        "event: message\ndata: null\n\n",
         "event: error\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1,\"message\":\"no\"} }\n\n",
     ];
 
@@ -42,6 +45,7 @@ public sealed class EventTypeTests(RunningWeir weir) : IClassFixture<RunningWeir
     public async Task R03_a_server_of_2024_11_05_may_send_other_events_before_its_endpoint_and_between()
     {
         const string Pings = "event: ping\n\n: c\n\nevent: ping\ndata: x\n\n";
+        const string Heartbeats = "data: ping\n\ndata: {\"type\":\"heartbeat\"}\n\n";
         HttpContext? stream = null;
         await using var server = await ScriptedServer.StartAsync(async (http, request) =>
         {
@@ -59,7 +63,7 @@ public sealed class EventTypeTests(RunningWeir weir) : IClassFixture<RunningWeir
                     http.Response.StatusCode = 202;
                     if (request.Id != "null")
                     {
-                        await stream!.Response.WriteAsync($"{Pings}event: message\ndata: {ScriptedServer.Result(request, Of(request))}\n\n");
+                        await stream!.Response.WriteAsync($"{Pings}{Heartbeats}event: message\ndata: {ScriptedServer.Result(request, Of(request))}\n\n");
                         await stream.Response.Body.FlushAsync();
                     }
 
@@ -88,6 +92,16 @@ public sealed class EventTypeTests(RunningWeir weir) : IClassFixture<RunningWeir
         }
 
         methods.ShouldBe(["notifications/tools/list_changed"]);
+    }
+
+    [Fact]
+    public async Task R03_a_message_of_json_rpc_that_is_broken_is_no_heartbeat()
+    {
+        await using var server = await ScriptedServer.StartAsync((http, request) => request.Method == "tools/call"
+            ? ScriptedServer.WriteEventsAsync(http, "data: {\"jsonrpc\":\"2.0\",\"id\":\n\n")
+            : AnswerAsync(http, request, ""));
+        var (name, _) = await weir.AddReadyAsync(server.Url, """{"tools": {"*": {}}}""");
+        (await new RawClient(weir.Client(weir.World.AgentKey)).CallAsync(name + "__echo")).ErrorCode.ShouldBe(1013);
     }
 
     [Fact]

@@ -52,6 +52,65 @@ public sealed class OldServerTests(RunningWeir weir) : IClassFixture<RunningWeir
         server.Methods.ShouldBe(["server/discover", "initialize"]);
     }
 
+    [Theory]
+    [InlineData(405, "application/json", """{"detail":"Method Not Allowed"}""")]
+    [InlineData(405, "application/json", """{"timestamp":"2026-11-30T02:00:00Z","status":405,"error":"Method Not Allowed","path":"/mcp"}""")]
+    [InlineData(404, "application/json", """{"statusCode":404,"message":"Cannot POST /mcp","error":"Not Found"}""")]
+    [InlineData(405, "application/json", """{"jsonrpc":"2.0","error":{"code":-32601,"message":"Method not allowed"},"id":null}""")]
+    [InlineData(404, "text/html", "<html>Not Found</html>")]
+    [InlineData(400, "application/json", """{"message":"Bad Request"}""")]
+    public async Task R04_a_server_of_http_sse_is_found_however_it_refuses_a_post_at_its_stream(int status, string type, string body)
+    {
+        HttpContext? stream = null;
+        await using var server = await ScriptedServer.StartAsync(async (http, request) =>
+        {
+            switch (request)
+            {
+                case { Verb: "GET" }:
+                    stream = http;
+                    await ScriptedServer.WriteEventsAsync(http, "event: endpoint\ndata: /messages?id=1\n\n");
+                    await ScriptedServer.HangAsync(http);
+                    break;
+                case { Path: "/mcp" }:
+                    await ScriptedServer.WriteAsync(http, body, status, type);
+                    break;
+                default:
+                    http.Response.StatusCode = 202;
+                    if (request.Id != "null")
+                    {
+                        var answer = ScriptedServer.Result(request, """{"protocolVersion":"2024-11-05","capabilities":{},"serverInfo":{"name":"s","version":"1"}}""");
+                        await stream!.Response.WriteAsync($"event: message\ndata: {answer}\n\n");
+                        await stream.Response.Body.FlushAsync();
+                    }
+
+                    break;
+            }
+        });
+        var client = weir.Services.GetRequiredService<UpstreamClient>();
+        var session = await client.OpenAsync(
+            new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null), ClientCapabilities.None, Token);
+
+        session.Version.ShouldBe("2024-11-05");
+        await client.CloseAsync(session, Token);
+    }
+
+    [Fact]
+    public async Task R04_a_server_that_is_silent_to_discovery_is_initialized()
+    {
+        await using var server = await ScriptedServer.StartAsync((http, request) => request.Method switch
+        {
+            "server/discover" => ScriptedServer.HangAsync(http),
+            "initialize" => ScriptedServer.WriteAsync(http, ScriptedServer.Result(
+                request, """{"protocolVersion":"2025-06-18","capabilities":{},"serverInfo":{"name":"s","version":"1"}}""")),
+            _ => ScriptedServer.WriteAsync(http, "", 202),
+        });
+        var client = weir.Services.GetRequiredService<UpstreamClient>();
+        var session = await client.OpenAsync(
+            new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null), ClientCapabilities.None, Token);
+
+        session.Version.ShouldBe("2025-06-18");
+    }
+
     private static UpstreamTarget Target(Server server) =>
         new(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null);
 

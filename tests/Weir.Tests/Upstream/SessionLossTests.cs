@@ -27,7 +27,7 @@ public sealed class SessionLossTests(TimedWeir weir) : IClassFixture<TimedWeir>,
     private Guid _id;
 
     /// <summary>How a server says that it did not even look at the request.</summary>
-    public static TheoryData<string> Certain => ["404", "404 -32001", "400", "400 -32000", "400 -32600", "401", "410"];
+    public static TheoryData<string> Certain => ["404", "404 -32001", "400", "400 -32000", "400 -32600", "401", "410", "403 -32001", "503 -32001"];
 
     /// <summary>What may also be the error of a tool that has run.</summary>
     public static TheoryData<string> Uncertain => ["400 -32000 ID", "200 -32001 ID", "200 -32000 ID", "events -32001 ID"];

@@ -35,6 +35,14 @@ const tools = {
   echo: (id, args) => text(id, args.message),
   // As some languages write a whole number.
   spelled: (id) => process.stdout.write(`{"jsonrpc":"2.0","id":${id}.0,"result":{"content":[{"type":"text","text":"found"}]}}\n`),
+  // As bridges write an id, and JSON-RPC 1.0 the member that does not apply; the token of progress is a text too.
+  quoted: (id, args, params) => {
+    const token = params._meta?.progressToken;
+    if (token !== undefined) process.stdout.write(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"${token}","progress":1}}\n`);
+    process.stdout.write(`{"jsonrpc":"2.0","id":"${id}","result":{"content":[{"type":"text","text":"found"}]},"error":null}\n`);
+  },
+  // A server that could not tell which request was bad.
+  unnamed: () => process.stdout.write('{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"odd"}}\n'),
   seen: (id, args, params) => text(id, { id, token: params._meta?.progressToken ?? null, noted, initialized, clientCapabilities }),
   hang: () => {},
   exit: () => process.exit(7),
