@@ -9,7 +9,7 @@ namespace Weir.Tests.Database;
 /// Every way in which a permission can end, while calls come through two replicas: each with its own pools and the gateway's own queries.
 /// Whatever the way, through a published function or past all of them, once it has committed no call is admitted, and no call ever waits.
 /// </summary>
-public abstract class RevocationRaceSuite(TestDatabase database) : IAsyncLifetime
+public abstract class RevocationRaceSuite(TestDatabase database)
 {
     private const string Admitted = "admitted";
 
@@ -63,27 +63,15 @@ public abstract class RevocationRaceSuite(TestDatabase database) : IAsyncLifetim
         ["sql: withdrawn from the catalog"] = new("superuser", "update public.mcp_server_catalog set is_published = false where id = {catalog}", "instance_unknown", Table: "mcp_server_catalog"),
     };
 
-    private Databases _first = null!;
-    private Databases _second = null!;
+    // Kept for all tests of the class: a new connection plans the whole of admission anew.
+    private readonly Databases _first = database.Pools;
+    private readonly Databases _second = database.SecondPools;
 
     public static TheoryData<string> Kinds => [.. Revocations.Keys];
 
     public static TheoryData<string> KindsOfOneTable => [.. Revocations.Where(r => r.Value.Table is not null).Select(r => r.Key)];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
-
-    public ValueTask InitializeAsync()
-    {
-        _first = Databases.Open(database.Config);
-        _second = Databases.Open(database.Config);
-        return ValueTask.CompletedTask;
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _first.DisposeAsync();
-        await _second.DisposeAsync();
-    }
 
     [Theory]
     [MemberData(nameof(Kinds))]

@@ -9,6 +9,7 @@ public class TestDatabase(TestCluster cluster) : IAsyncLifetime
 {
     private NpgsqlDataSource? _owner;
     private NpgsqlDataSource? _superuser;
+    private Databases? _secondPools;
 
     public TestCluster Cluster => cluster;
 
@@ -22,6 +23,9 @@ public class TestDatabase(TestCluster cluster) : IAsyncLifetime
 
     /// <summary>The pools as the product opens them.</summary>
     internal Databases Pools { get; private set; } = null!;
+
+    /// <summary>Those of another replica.</summary>
+    internal Databases SecondPools => _secondPools ??= Databases.Open(Config);
 
     internal UserSession Users => new(Pools.Gateway);
 
@@ -42,6 +46,11 @@ public class TestDatabase(TestCluster cluster) : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         await Pools.DisposeAsync();
+        if (_secondPools is not null)
+        {
+            await _secondPools.DisposeAsync();
+        }
+
         if (_owner is not null)
         {
             await _owner.DisposeAsync();
