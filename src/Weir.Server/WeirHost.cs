@@ -283,19 +283,16 @@ internal static class WeirHost
     /// <summary>What hears of a change: kept catalogs are dropped, open streams look again, workers look for what there is to do.</summary>
     private static void Connect(IServiceProvider services)
     {
-        var catalogs = services.GetRequiredService<AgentCatalogs>();
-        var streams = services.GetRequiredService<ChangeStreams>();
-        var published = services.GetRequiredService<PublishedApis>();
         services.GetRequiredService<ChangeListener>().Changed += organization =>
         {
-            catalogs.Drop(organization);
-            streams.Announce(organization);
+            // Asked for only now: some of them read the keyring, which nothing may make or read before the host starts.
+            services.GetRequiredService<AgentCatalogs>().Drop(organization);
+            services.GetRequiredService<ChangeStreams>().Announce(organization);
             if (organization is null)
             {
-                published.Drop();
+                services.GetRequiredService<PublishedApis>().Drop();
             }
 
-            // Asked for only now: they read the keyring, which nothing may make or read before the host starts.
             services.GetRequiredService<OperationsWorker>().Wake();
             services.GetRequiredService<CatalogRefresh>().Wake();
             services.GetRequiredService<InstanceResets>().Wake();

@@ -7,6 +7,8 @@ namespace Weir.Server.Commands;
 /// <summary><c>weir serve</c>: one replica on a database that somebody else runs and has migrated.</summary>
 internal static class ServeCommand
 {
+    private static readonly string Version = typeof(ServeCommand).Assembly.GetName().Version?.ToString(3) ?? "0";
+
     public static Command Create()
     {
         var port = new Option<int?>("--port") { Description = "The port to listen on, instead of http.listen's.", HelpName = "PORT" };
@@ -31,12 +33,16 @@ internal static class ServeCommand
             }
 
             await using var host = WeirHost.Build(config);
-            await LoginProbe.RefuseUnfitAsync(host.Services.GetRequiredService<Databases>(), stop);
+            var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Weir.Serve");
+            var databases = host.Services.GetRequiredService<Databases>();
+            await new DatabaseWait(config, logger, TimeProvider.System).UntilAsync(ct => StartChecks.RunAsync(databases, config, ct), stop);
             await host.WhileItRunsAsync(
                 async ending =>
                 {
                     await host.StartAsync(ending);
+                    logger.LogInformation("Weir {Version} serves at {Url}.", Version, string.Join(", ", host.Urls));
                     await CommandRun.Until(ending);
+                    logger.LogInformation("Weir stops.");
                     await host.StopAsync(CancellationToken.None);
                 },
                 stop);

@@ -108,7 +108,7 @@ internal static class UpRun
             var host = WeirHost.Build(config with { Http = Ports.Choose(config.Http, options.Port) }, time);
             try
             {
-                await LoginProbe.RefuseUnfitAsync(host.Services.GetRequiredService<Databases>(), stop);
+                await StartChecks.RunAsync(host.Services.GetRequiredService<Databases>(), config, stop);
                 await host.WhileItRunsAsync(host.StartAsync, stop);
                 return host;
             }

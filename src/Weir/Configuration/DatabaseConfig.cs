@@ -27,6 +27,9 @@ internal sealed record DatabaseConfig
     /// <summary>How long one statement may take before its caller gets a 503. Seconds.</summary>
     public int CommandTimeoutSeconds { get; init; } = 10;
 
+    /// <summary>How long <c>serve</c> waits at its start for a database that does not answer. 0: it fails at once. Seconds.</summary>
+    public int StartTimeoutSeconds { get; init; } = 60;
+
     /// <summary>For a command that does nothing without it.</summary>
     /// <exception cref="ConfigException">It is not set.</exception>
     public string RequireOwnerUrl() => OwnerUrl ?? throw new ConfigException(["database.ownerUrl (WEIR_OWNER_DATABASE_URL): it must be set."]);
@@ -41,6 +44,7 @@ internal sealed record DatabaseConfig
             OwnerUrl = reader.DatabaseUrl("database.ownerUrl", "WEIR_OWNER_DATABASE_URL"),
             PoolSize = reader.Integer("database.poolSize", defaults.PoolSize, 1, 200),
             ConnectTimeoutSeconds = reader.Integer("database.connectTimeoutSeconds", defaults.ConnectTimeoutSeconds, 1, 60),
+            StartTimeoutSeconds = reader.Integer("database.startTimeoutSeconds", defaults.StartTimeoutSeconds, 0, 3600),
             CommandTimeoutSeconds = reader.Integer("database.commandTimeoutSeconds", defaults.CommandTimeoutSeconds, 1, 300),
         };
     }

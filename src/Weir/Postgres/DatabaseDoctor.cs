@@ -14,6 +14,15 @@ internal static class DatabaseDoctor
     private const int OldestVersion = 150000;
     private const string Version = "select current_setting('server_version_num')::integer";
     private const string IsKeyring = "select weir.is_keyring($1)";
+    /// <summary>Before PostgreSQL 16 CREATEROLE is enough for every role.</summary>
+    private const string NotAdministered = """
+        select coalesce(string_agg(r.rolname, ', ' order by r.rolname), '')
+        from pg_roles r, pg_roles me
+        where r.rolname in ('weir_writer', 'weir_system', 'weir_gateway', 'weir_engine') and me.rolname = current_user and not me.rolsuper
+          and current_setting('server_version_num')::integer >= 160000
+          and not exists (select from pg_auth_members m where m.roleid = r.oid and m.member = me.oid and m.admin_option)
+        """;
+
     private const string IsMigrated = "select to_regprocedure('weir.is_keyring(bytea)') is not null";
 
     /// <param name="keyringFingerprint">Null where there is no keyring yet.</param>
@@ -21,7 +30,11 @@ internal static class DatabaseDoctor
     {
         var found = new List<Diagnosis>();
         await AtAsync(found, "database.ownerUrl", "WEIR_OWNER_DATABASE_URL", config.OwnerUrl, async (source, connection) =>
-            found.Add(await MigrationsAsync(connection, ct)), ct);
+        {
+            found.Add(await OwnerAsync(connection, ct));
+            found.Add(await MaintenanceAsync(connection, ct));
+            found.Add(await MigrationsAsync(connection, ct));
+        }, ct);
         await AtAsync(found, "database.url", "WEIR_DATABASE_URL", config.Url, async (source, _) =>
             found.Add(await LoginAsync(source, "database.url", "weir_gateway", ct)), ct);
         await AtAsync(found, "database.engineUrl", "WEIR_ENGINE_DATABASE_URL", config.EngineUrl, async (source, _) =>
@@ -86,6 +99,27 @@ internal static class DatabaseDoctor
             : new Diagnosis(key, $"{where}: PostgreSQL {version / 10000}, a session of its own");
     }
 
+    /// <summary>Migrations make roles and give them rights.</summary>
+    private static async Task<Diagnosis> OwnerAsync(NpgsqlConnection owner, CancellationToken ct)
+    {
+        const string Fix = "As a superuser: alter role … createrole; grant each of Weir's roles (weir_*) to it with admin option.";
+        if (!await ValueAsync<bool>(owner, "select rolcreaterole or rolsuper from pg_roles where rolname = current_user", ct))
+        {
+            return new Diagnosis("database.ownerUrl rights", "the role may not create roles", Fix);
+        }
+
+        var missing = await ValueAsync<string>(owner, NotAdministered, ct);
+        return missing.Length > 0
+            ? new Diagnosis("database.ownerUrl rights", $"the role has no admin option on {missing}", Fix)
+            : new Diagnosis("database.ownerUrl rights", "it may create roles, and administers Weir's");
+    }
+
+    /// <summary>Without autovacuum nothing cleans up behind the engine's updates, and statistics stay those of empty tables.</summary>
+    private static async Task<Diagnosis> MaintenanceAsync(NpgsqlConnection owner, CancellationToken ct) =>
+        await ValueAsync<bool>(owner, "select current_setting('autovacuum')::boolean and current_setting('track_counts')::boolean", ct)
+            ? new Diagnosis("autovacuum", "it is on")
+            : new Diagnosis("autovacuum", "it is off", "Set autovacuum and track_counts to on in the database's configuration, and reload it.");
+
     private static async Task<Diagnosis> MigrationsAsync(NpgsqlConnection owner, CancellationToken ct)
     {
         var scripts = MigrationScript.Embedded();
@@ -108,20 +142,18 @@ internal static class DatabaseDoctor
 
     private static async Task<Diagnosis> KeyringAsync(NpgsqlDataSource engine, byte[]? fingerprint, CancellationToken ct)
     {
-        if (fingerprint is null)
-        {
-            return new Diagnosis("keyring", "there is none yet; the first start makes it");
-        }
-
         await using var connection = await engine.OpenConnectionAsync(ct);
         if (!await ValueAsync<bool>(connection, IsMigrated, ct))
         {
             return new Diagnosis("keyring", "the database is not migrated, and knows none");
         }
 
-        await using var command = new NpgsqlCommand(IsKeyring, connection) { Parameters = { Sql.Bytea(fingerprint) } };
+        await using var command = new NpgsqlCommand(IsKeyring, connection) { Parameters = { Sql.Bytea(fingerprint ?? []) } };
         return await command.ExecuteScalarAsync(ct) switch
         {
+            false when fingerprint is null => new Diagnosis("keyring", "the database was written with one, and there is no file",
+                "Copy the other replicas' keyring file to its place (keyringFile), or the one that was kept with the backup."),
+            not bool when fingerprint is null => new Diagnosis("keyring", "there is none yet; the first start makes it"),
             true => new Diagnosis("keyring", "it is the database's"),
             false => new Diagnosis("keyring", "it is not the one that this database was written with",
                 "Put the other replicas' keyring file in its place (keyringFile)."),

@@ -120,7 +120,7 @@ public sealed class ExitCodeTests : IDisposable
     {
         var config = Path.Combine(_directory, "weir.json");
         await File.WriteAllTextAsync(config, """
-            { "database": { "url": "postgresql://weir_gateway:p@127.0.0.1:1/x", "engineUrl": "postgresql://weir_engine:p@127.0.0.1:1/x", "ownerUrl": "postgresql://o:p@127.0.0.1:1/x" } }
+            { "database": { "url": "postgresql://weir_gateway:p@127.0.0.1:1/x", "engineUrl": "postgresql://weir_engine:p@127.0.0.1:1/x", "ownerUrl": "postgresql://o:p@127.0.0.1:1/x", "startTimeoutSeconds": 0 } }
             """, TestContext.Current.CancellationToken);
 
         foreach (var arguments in new[] { new[] { "migrate", "--config", config }, ["serve", "--config", config], ["up", "--config", config, "--data", Path.Combine(_directory, "d")] })
