@@ -3457,10 +3457,10 @@ $$;
 ALTER FUNCTION weir.any_lexeme(p_lexemes text[]) OWNER TO weir_owner;
 
 --
--- Name: apply_report(uuid, bigint, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+-- Name: apply_report(uuid, bigint, text, text, text, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) RETURNS boolean
+CREATE FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text, p_until timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3476,8 +3476,14 @@ begin
      or (p_state = v_instance.status and v_code is not distinct from v_instance.last_error_code) then
     return false;
   end if;
-  perform weir.lock_organization(v_instance.organization_id);
-  select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
+  if p_until is null then
+    perform weir.lock_organization(v_instance.organization_id);
+    select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
+  elsif weir.try_lock_organization(v_instance.organization_id, p_until) then
+    select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update skip locked;
+  else
+    return false;
+  end if;
   if not found or v_instance.generation is distinct from p_generation
      or p_state is null or p_state not in ('starting', 'running', 'degraded', 'stopped', 'failed') then
     return false;
@@ -3521,7 +3527,7 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) OWNER TO weir_owner;
+ALTER FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text, p_until timestamp with time zone) OWNER TO weir_owner;
 
 --
 -- Name: argument_failure(jsonb[], text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4130,6 +4136,7 @@ declare
   v_operation record;
   v_node_id uuid;
   v_claimed uuid[] := '{}'::uuid[];
+  v_until constant timestamptz := clock_timestamp() + interval '500 milliseconds';
 begin
   -- by organization, the order in which everybody takes several organizations' locks
   for v_operation in
@@ -4153,13 +4160,18 @@ begin
       set finished_at = clock_timestamp(), outcome = 'superseded', claimed_by = null, lease_until = null where o.id = v_operation.id;
       continue;
     elsif v_operation.catalog_id is not null and v_operation.node_id is null then
+      if not weir.try_lock_organization(v_operation.organization_id, v_until) then
+        -- behind those that are due by then, so that it takes no place of theirs
+        update weir.dtma_operations o set run_at = clock_timestamp() + interval '500 milliseconds' where o.id = v_operation.id;
+        continue;
+      end if;
+      -- after the organization's lock: all other placements wait for this one
       v_node_id := case
         -- what is there goes where it is
         when v_operation.action = 'delete' then v_operation.last_node_id
         when v_operation.action <> 'stop'
           then weir.choose_node(v_operation.organization_id, v_operation.region, v_operation.runtime, v_operation.last_node_id)
       end;
-      perform weir.lock_organization(v_operation.organization_id);
       if v_operation.action in ('stop', 'delete') and v_node_id is null then
         -- it was never placed: there is nothing to stop or to remove
         perform weir.apply_report(v_operation.instance_id, v_operation.generation, 'stopped', null, null),
@@ -6227,6 +6239,7 @@ declare
   v_node_id uuid;
   v_applied integer := 0;
   v_server record;
+  v_until constant timestamptz := clock_timestamp() + interval '500 milliseconds';
 begin
   update weir.dtma_nodes n
   set api_url = coalesce(p_api_url, n.api_url), status = p_status, heartbeat_at = clock_timestamp(), is_online = true
@@ -6247,7 +6260,7 @@ begin
     where i.generation::text = s.value ->> 'generation'
     order by i.organization_id, i.id
   loop
-    if weir.apply_report(v_server.id, v_server.generation, v_server.state, v_server.error_code, v_server.error) then
+    if weir.apply_report(v_server.id, v_server.generation, v_server.state, v_server.error_code, v_server.error, v_until) then
       v_applied := v_applied + 1;
     end if;
   end loop;
@@ -8668,6 +8681,7 @@ CREATE FUNCTION weir.sweep_nodes(p_stale interval) RETURNS integer
 declare
   v_nodes uuid[];
   v_instance record;
+  v_until constant timestamptz := clock_timestamp() + interval '500 milliseconds';
 begin
   with lost as (
     update weir.dtma_nodes n set is_online = false
@@ -8679,7 +8693,7 @@ begin
     join weir.dtma_nodes n on n.id = i.node_id and not n.is_online
     where i.status = 'running' order by i.organization_id, i.id
   loop
-    perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'node_lost', null);
+    perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'node_lost', null, v_until);
   end loop;
   return cardinality(v_nodes);
 end;
@@ -8848,6 +8862,32 @@ $$;
 
 
 ALTER FUNCTION weir.trigrams(p_text text) OWNER TO weir_owner;
+
+--
+-- Name: try_lock_organization(uuid, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.try_lock_organization(p_organization_id uuid, p_until timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '50ms'
+    AS $$
+begin
+  if pg_try_advisory_xact_lock(weir.lock_key(p_organization_id)) then
+    return true;
+  elsif clock_timestamp() >= p_until then
+    return false;
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  return true;
+exception
+  when lock_not_available then
+    return false;
+end;
+$$;
+
+
+ALTER FUNCTION weir.try_lock_organization(p_organization_id uuid, p_until timestamp with time zone) OWNER TO weir_owner;
 
 --
 -- Name: update_mcp_server(uuid, uuid, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -14466,11 +14506,11 @@ GRANT ALL ON FUNCTION weir.any_lexeme(p_lexemes text[]) TO weir_system;
 
 
 --
--- Name: FUNCTION apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text); Type: ACL; Schema: weir; Owner: weir_owner
+-- Name: FUNCTION apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text, p_until timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-REVOKE ALL ON FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) TO weir_system;
+REVOKE ALL ON FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text, p_until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text, p_until timestamp with time zone) TO weir_system;
 
 
 --
@@ -16400,6 +16440,14 @@ GRANT ALL ON FUNCTION weir.tools_error(p_tools jsonb) TO weir_system;
 REVOKE ALL ON FUNCTION weir.trigrams(p_text text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.trigrams(p_text text) TO weir_system;
 GRANT ALL ON FUNCTION weir.trigrams(p_text text) TO weir_writer;
+
+
+--
+-- Name: FUNCTION try_lock_organization(p_organization_id uuid, p_until timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.try_lock_organization(p_organization_id uuid, p_until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.try_lock_organization(p_organization_id uuid, p_until timestamp with time zone) TO weir_system;
 
 
 --
