@@ -757,6 +757,11 @@ begin
                        p_item => 'create_agent_key');
   end if;
   perform weir.lock_organization(v_organization_id);
+  if (select count(*) from public.agent_api_keys k
+      where k.organization_id = v_organization_id and k.agent_id = p_agent_id and k.revoked_at is null
+        and (k.expires_at is null or k.expires_at > now())) >= 100 then
+    return weir.refuse('WR006', 'an agent may have 100 keys', 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+  end if;
   insert into public.agent_api_keys (organization_id, agent_id, name, key_id, secret_hash, created_by, expires_at)
   values (v_organization_id, p_agent_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')), weir.actor_id(), p_expires_at);
   perform weir.record_event('credential', v_organization_id, p_agent_id => p_agent_id, p_item => 'create_agent_key', p_detail => p_key_id);
@@ -806,6 +811,11 @@ begin
     return weir.refuse('WR004', 'there is no such workspace', 'lifecycle');
   elsif weir.name_error('name', p_name) is not null then
     return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', v_organization_id, p_item => 'create_channel');
+  end if;
+  -- one at a time in a workspace; its members see all channels that have a name. No call feels this lock
+  perform pg_advisory_xact_lock(hashtextextended('weir.chat_channels ' || p_workspace_id, 0));
+  if (select count(*) from public.chat_channels c where c.workspace_id = p_workspace_id and c.user_id is null) >= 1000 then
+    return weir.refuse('WR006', 'a workspace may have 1000 channels', 'lifecycle', v_organization_id, p_item => 'create_channel');
   end if;
   insert into public.chat_channels (id, organization_id, workspace_id, name, created_by)
   values (v_id, v_organization_id, p_workspace_id, btrim(p_name), weir.actor_id());
@@ -918,12 +928,14 @@ declare
 begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif (select count(*) from public.organizations o where o.created_by = v_actor) >= 50 then
-    return weir.refuse('WR006', 'a person may create 50 organizations', 'lifecycle');
   elsif weir.name_error('name', p_name) is not null then
     return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle');
   elsif octet_length(p_slug) > 40 or p_slug !~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$' then
     return weir.refuse('WR001', 'slug must be 1 to 40 of a-z, 0-9 and -', 'lifecycle');
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('weir.organizations ' || v_actor, 0));
+  if weir.organizations_made_by(v_actor) >= 50 then
+    return weir.refuse('WR006', 'a person may create 50 organizations', 'lifecycle');
   end if;
   v_slug := p_slug;
   if v_slug is null then
@@ -1643,7 +1655,7 @@ ALTER FUNCTION public.get_document_chunks(document_id uuid, after integer, "limi
 -- Name: get_mcp_tool_changes(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
-CREATE FUNCTION weir.get_mcp_tool_changes(p_server_id uuid) RETURNS TABLE(kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamp with time zone, definition text, approved_hash text, approved_definition text, diff jsonb, path text, reason text, needs text[])
+CREATE FUNCTION weir.get_mcp_tool_changes(p_server_id uuid) RETURNS TABLE(kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamp with time zone, definition text, approved_hash text, approved_definition text, diff json, path text, reason text, needs text[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1678,7 +1690,7 @@ ALTER FUNCTION weir.get_mcp_tool_changes(p_server_id uuid) OWNER TO weir_writer;
 -- Name: get_mcp_tool_changes(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
 --
 
-CREATE FUNCTION public.get_mcp_tool_changes(server_id uuid) RETURNS TABLE(kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamp with time zone, definition text, approved_hash text, approved_definition text, diff jsonb, path text, reason text, needs text[])
+CREATE FUNCTION public.get_mcp_tool_changes(server_id uuid) RETURNS TABLE(kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamp with time zone, definition text, approved_hash text, approved_definition text, diff json, path text, reason text, needs text[])
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT get_mcp_tool_changes.kind,
@@ -4805,7 +4817,7 @@ ALTER FUNCTION weir.decide(p_key_ids text[], p_secret_hashes bytea[], p_user_ids
 -- Name: definition_diff(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.definition_diff(p_old text, p_new text) RETURNS jsonb
+CREATE FUNCTION weir.definition_diff(p_old text, p_new text) RETURNS json
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4825,10 +4837,16 @@ begin
     return null;
   end if;
   return (
-    select coalesce(jsonb_object_agg(m.name, case when v_old ? m.name then jsonb_build_object('old', v_old -> m.name) else '{}' end
-                                             || case when v_new ? m.name then jsonb_build_object('new', v_new -> m.name) else '{}' end), '{}')
-    from (select jsonb_object_keys(v_old) union select jsonb_object_keys(v_new)) m(name)
-    where v_old -> m.name is distinct from v_new -> m.name);
+    select coalesce(json_object_agg(m.name, case when m.old is null then json_build_object('new', m.new)
+                                                 when m.new is null then json_build_object('old', m.old)
+                                                 else json_build_object('old', m.old, 'new', m.new) end order by m.name), '{}')
+    from (select name, o.value as old, n.value as new
+          -- of a name that is there twice the last counts, as in jsonb
+          from (select distinct on (e.key) e.key as name, e.value
+                from json_each(p_old::json) with ordinality e(key, value, place) order by e.key, e.place desc) o
+          full join (select distinct on (e.key) e.key as name, e.value
+                     from json_each(p_new::json) with ordinality e(key, value, place) order by e.key, e.place desc) n using (name)
+          where v_old -> name is distinct from v_new -> name) m);
 end;
 $$;
 
@@ -6555,6 +6573,22 @@ END;
 ALTER FUNCTION weir.operations_in_turn(p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) OWNER TO weir_owner;
 
 --
+-- Name: organizations_made_by(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.organizations_made_by(p_user_id uuid) RETURNS bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (select count(*) from public.organizations o where o.created_by = p_user_id);
+end;
+$$;
+
+
+ALTER FUNCTION weir.organizations_made_by(p_user_id uuid) OWNER TO weir_system;
+
+--
 -- Name: over_limit(weir.call_decision[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -7750,17 +7784,28 @@ CREATE FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes tex
     AS $$
 declare
   v_minute constant timestamptz := date_trunc('minute', clock_timestamp());
-  v_full constant boolean := (select count(*) >= 10000 from (
-    select from weir.security_events s where s.minute = v_minute limit 10000) t);
+  v_free constant bigint := 100 - (select count(*) from (
+    select from weir.security_events s where s.minute = v_minute limit 100) t);
 begin
   insert into weir.security_events as s (minute, reason, key_prefix, address, occurrences)
-  select v_minute, left(e.reason, 64), t.key_prefix, t.address, sum(greatest(e.count, 1))
-  from unnest(p_reasons, p_key_prefixes, p_addresses, p_counts) e(reason, key_prefix, address, count)
-  cross join lateral (
-    select case when v_full then '' else left(coalesce(e.key_prefix, ''), 8) end as key_prefix,
-           case when v_full then '0.0.0.0' else coalesce(e.address, '0.0.0.0') end as address) t
-  where e.reason <> ''
-  group by left(e.reason, 64), t.key_prefix, t.address
+  select v_minute, k.reason, k.key_prefix, k.address, sum(k.occurrences)
+  from (
+    select c.reason, c.occurrences, case when f.fits then c.key_prefix else '' end as key_prefix,
+           case when f.fits then c.address else '0.0.0.0' end as address
+    from (
+      select c.*, row_number() over (partition by c.is_there order by c.occurrences desc, c.reason, c.key_prefix, c.address) as place
+      from (
+        select t.*, exists (select from weir.security_events s
+                            where s.minute = v_minute and s.reason = t.reason and s.key_prefix = t.key_prefix and s.address = t.address) as is_there
+        from (
+          select left(e.reason, 64) as reason, left(coalesce(e.key_prefix, ''), 8) as key_prefix,
+                 coalesce(case family(e.address) when 6 then network(set_masklen(e.address, 64))::inet else e.address end, '0.0.0.0') as address,
+                 sum(greatest(e.count, 1)) as occurrences
+          from unnest(p_reasons, p_key_prefixes, p_addresses, p_counts) e(reason, key_prefix, address, count)
+          where e.reason <> ''
+          group by 1, 2, 3) t) c) c
+    cross join lateral (select c.is_there or c.place <= v_free as fits) f) k
+  group by k.reason, k.key_prefix, k.address
   order by 2, 3, 4
   on conflict on constraint security_events_pkey do update set occurrences = s.occurrences + excluded.occurrences;
 end;
@@ -15900,6 +15945,14 @@ GRANT UPDATE(error) ON TABLE weir.dtma_operations TO weir_system;
 
 REVOKE ALL ON FUNCTION weir.operations_in_turn(p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.operations_in_turn(p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) TO weir_system;
+
+
+--
+-- Name: FUNCTION organizations_made_by(p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.organizations_made_by(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.organizations_made_by(p_user_id uuid) TO weir_writer;
 
 
 --
