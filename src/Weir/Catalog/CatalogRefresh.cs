@@ -33,6 +33,9 @@ internal sealed class CatalogRefresh(
     /// </summary>
     private const int MaxRecording = 2;
 
+    /// <summary>So many are asked for again at once, of one server one: this waits for its row, which is held while what it announces is recorded.</summary>
+    private const int MaxAsking = 2;
+
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan MaxAge = TimeSpan.FromMinutes(5);
@@ -42,6 +45,7 @@ internal sealed class CatalogRefresh(
     private readonly AbilityLooks _looks = new(time);
     private readonly PollPause _pause = new(Interval, time);
     private readonly FairTurns<Guid> _recording = new(MaxRecording);
+    private readonly FairTurns<Guid> _asking = new(MaxAsking);
     private RunningWork? _running;
 
     private RunningWork Running => _running ??= new RunningWork(Wake);
@@ -73,6 +77,7 @@ internal sealed class CatalogRefresh(
     /// </summary>
     public async Task RefreshSoonAsync(Guid instanceId, CancellationToken ct)
     {
+        using var turn = await _asking.EnterAsync(instanceId, ct);
         if (await queries.RefreshSoonAsync(instanceId, ct))
         {
             Wake();

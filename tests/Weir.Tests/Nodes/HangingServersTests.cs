@@ -135,6 +135,32 @@ public sealed class HangingServersTests(TestDatabase database) : IClassFixture<T
         await refresh.StopAsync(Token);
     }
 
+    [Fact]
+    public async Task F11_a_server_that_says_all_the_time_that_its_lists_changed_takes_one_connection()
+    {
+        var (busy, other) = (await _hanging.AddRemoteAsync("says", new Uri("http://127.0.0.1:1/mcp")), await _other.AddRemoteAsync("says", new Uri("http://127.0.0.1:1/mcp")));
+        foreach (var id in new[] { busy, other })
+        {
+            await RunsAsync(new NodesQueries(database.Pools), id);
+        }
+
+        // As while they are asked.
+        await database.Superuser.ExecuteAsync("update public.mcp_server_instances set refresh_at = now() + interval '1 hour' where name = 'says'", [], Token);
+        using var refresh = new CatalogRefresh(
+            new CatalogQueries(database.Pools), new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), TimeProvider.System), _ => null, Replica,
+            TimeProvider.System, NullLogger<CatalogRefresh>.Instance);
+        Task[] waiting;
+        await using (var held = await HeldTransaction.BeginAsync(database.Superuser))
+        {
+            await held.RunAsync("select 1 from public.mcp_server_instances where id = $1 for update", Sql.Uuid(busy));
+            waiting = [.. Enumerable.Range(0, 20).Select(_ => refresh.RefreshSoonAsync(busy, Token))];
+            await refresh.RefreshSoonAsync(other, Token).WaitAsync(TimeSpan.FromSeconds(5), TimeProvider.System, Token);
+            waiting.ShouldAllBe(t => !t.IsCompleted);
+        }
+
+        await Task.WhenAll(waiting);
+    }
+
     private async Task<IReadOnlyList<Guid>> ManyAsync(string prefix)
     {
         var ids = new List<Guid>();
