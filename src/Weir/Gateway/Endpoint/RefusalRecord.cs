@@ -130,7 +130,7 @@ internal sealed class RefusalRecord(Func<IReadOnlyList<RefusedRequest>, Task> wr
         {
             Request = like.Request with
             {
-                Key = CallKey.At(like.Request.Key.CreatedAt), Item = "", RequestId = "", RequestBytes = 0, RequestHash = SHA256.HashData([]),
+                Key = CallKey.At(new DateTimeOffset(like.Request.Key.CreatedAt)), Item = "", RequestId = "", RequestBytes = 0, RequestHash = SHA256.HashData([]),
             },
         };
     }
