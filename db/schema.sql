@@ -757,6 +757,11 @@ begin
                        p_item => 'create_agent_key');
   end if;
   perform weir.lock_organization(v_organization_id);
+  if (select count(*) from public.agent_api_keys k
+      where k.organization_id = v_organization_id and k.agent_id = p_agent_id and k.revoked_at is null
+        and (k.expires_at is null or k.expires_at > now())) >= 100 then
+    return weir.refuse('WR006', 'an agent may have 100 keys', 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+  end if;
   insert into public.agent_api_keys (organization_id, agent_id, name, key_id, secret_hash, created_by, expires_at)
   values (v_organization_id, p_agent_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')), weir.actor_id(), p_expires_at);
   perform weir.record_event('credential', v_organization_id, p_agent_id => p_agent_id, p_item => 'create_agent_key', p_detail => p_key_id);
@@ -806,6 +811,11 @@ begin
     return weir.refuse('WR004', 'there is no such workspace', 'lifecycle');
   elsif weir.name_error('name', p_name) is not null then
     return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', v_organization_id, p_item => 'create_channel');
+  end if;
+  -- one at a time in a workspace; its members see all channels that have a name. No call feels this lock
+  perform pg_advisory_xact_lock(hashtextextended('weir.chat_channels ' || p_workspace_id, 0));
+  if (select count(*) from public.chat_channels c where c.workspace_id = p_workspace_id and c.user_id is null) >= 1000 then
+    return weir.refuse('WR006', 'a workspace may have 1000 channels', 'lifecycle', v_organization_id, p_item => 'create_channel');
   end if;
   insert into public.chat_channels (id, organization_id, workspace_id, name, created_by)
   values (v_id, v_organization_id, p_workspace_id, btrim(p_name), weir.actor_id());
@@ -918,12 +928,14 @@ declare
 begin
   if v_actor is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif (select count(*) from public.organizations o where o.created_by = v_actor) >= 50 then
-    return weir.refuse('WR006', 'a person may create 50 organizations', 'lifecycle');
   elsif weir.name_error('name', p_name) is not null then
     return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle');
   elsif octet_length(p_slug) > 40 or p_slug !~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$' then
     return weir.refuse('WR001', 'slug must be 1 to 40 of a-z, 0-9 and -', 'lifecycle');
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('weir.organizations ' || v_actor, 0));
+  if weir.organizations_made_by(v_actor) >= 50 then
+    return weir.refuse('WR006', 'a person may create 50 organizations', 'lifecycle');
   end if;
   v_slug := p_slug;
   if v_slug is null then
@@ -1643,7 +1655,7 @@ ALTER FUNCTION public.get_document_chunks(document_id uuid, after integer, "limi
 -- Name: get_mcp_tool_changes(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
-CREATE FUNCTION weir.get_mcp_tool_changes(p_server_id uuid) RETURNS TABLE(kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamp with time zone, definition text, approved_hash text, approved_definition text, diff jsonb, path text, reason text, needs text[])
+CREATE FUNCTION weir.get_mcp_tool_changes(p_server_id uuid) RETURNS TABLE(kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamp with time zone, definition text, approved_hash text, approved_definition text, diff json, path text, reason text, needs text[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1678,7 +1690,7 @@ ALTER FUNCTION weir.get_mcp_tool_changes(p_server_id uuid) OWNER TO weir_writer;
 -- Name: get_mcp_tool_changes(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
 --
 
-CREATE FUNCTION public.get_mcp_tool_changes(server_id uuid) RETURNS TABLE(kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamp with time zone, definition text, approved_hash text, approved_definition text, diff jsonb, path text, reason text, needs text[])
+CREATE FUNCTION public.get_mcp_tool_changes(server_id uuid) RETURNS TABLE(kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamp with time zone, definition text, approved_hash text, approved_definition text, diff json, path text, reason text, needs text[])
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT get_mcp_tool_changes.kind,
@@ -3457,10 +3469,10 @@ $$;
 ALTER FUNCTION weir.any_lexeme(p_lexemes text[]) OWNER TO weir_owner;
 
 --
--- Name: apply_report(uuid, bigint, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+-- Name: apply_report(uuid, bigint, text, text, text, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) RETURNS boolean
+CREATE FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text, p_until timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3476,8 +3488,14 @@ begin
      or (p_state = v_instance.status and v_code is not distinct from v_instance.last_error_code) then
     return false;
   end if;
-  perform weir.lock_organization(v_instance.organization_id);
-  select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
+  if p_until is null then
+    perform weir.lock_organization(v_instance.organization_id);
+    select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
+  elsif weir.try_lock_organization(v_instance.organization_id, p_until) then
+    select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update skip locked;
+  else
+    return false;
+  end if;
   if not found or v_instance.generation is distinct from p_generation
      or p_state is null or p_state not in ('starting', 'running', 'degraded', 'stopped', 'failed') then
     return false;
@@ -3521,7 +3539,7 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) OWNER TO weir_owner;
+ALTER FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text, p_until timestamp with time zone) OWNER TO weir_owner;
 
 --
 -- Name: argument_failure(jsonb[], text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4130,6 +4148,7 @@ declare
   v_operation record;
   v_node_id uuid;
   v_claimed uuid[] := '{}'::uuid[];
+  v_until constant timestamptz := clock_timestamp() + interval '500 milliseconds';
 begin
   -- by organization, the order in which everybody takes several organizations' locks
   for v_operation in
@@ -4153,13 +4172,18 @@ begin
       set finished_at = clock_timestamp(), outcome = 'superseded', claimed_by = null, lease_until = null where o.id = v_operation.id;
       continue;
     elsif v_operation.catalog_id is not null and v_operation.node_id is null then
+      if not weir.try_lock_organization(v_operation.organization_id, v_until) then
+        -- behind those that are due by then, so that it takes no place of theirs
+        update weir.dtma_operations o set run_at = clock_timestamp() + interval '500 milliseconds' where o.id = v_operation.id;
+        continue;
+      end if;
+      -- after the organization's lock: all other placements wait for this one
       v_node_id := case
         -- what is there goes where it is
         when v_operation.action = 'delete' then v_operation.last_node_id
         when v_operation.action <> 'stop'
           then weir.choose_node(v_operation.organization_id, v_operation.region, v_operation.runtime, v_operation.last_node_id)
       end;
-      perform weir.lock_organization(v_operation.organization_id);
       if v_operation.action in ('stop', 'delete') and v_node_id is null then
         -- it was never placed: there is nothing to stop or to remove
         perform weir.apply_report(v_operation.instance_id, v_operation.generation, 'stopped', null, null),
@@ -4793,7 +4817,7 @@ ALTER FUNCTION weir.decide(p_key_ids text[], p_secret_hashes bytea[], p_user_ids
 -- Name: definition_diff(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.definition_diff(p_old text, p_new text) RETURNS jsonb
+CREATE FUNCTION weir.definition_diff(p_old text, p_new text) RETURNS json
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4813,10 +4837,16 @@ begin
     return null;
   end if;
   return (
-    select coalesce(jsonb_object_agg(m.name, case when v_old ? m.name then jsonb_build_object('old', v_old -> m.name) else '{}' end
-                                             || case when v_new ? m.name then jsonb_build_object('new', v_new -> m.name) else '{}' end), '{}')
-    from (select jsonb_object_keys(v_old) union select jsonb_object_keys(v_new)) m(name)
-    where v_old -> m.name is distinct from v_new -> m.name);
+    select coalesce(json_object_agg(m.name, case when m.old is null then json_build_object('new', m.new)
+                                                 when m.new is null then json_build_object('old', m.old)
+                                                 else json_build_object('old', m.old, 'new', m.new) end order by m.name), '{}')
+    from (select name, o.value as old, n.value as new
+          -- of a name that is there twice the last counts, as in jsonb
+          from (select distinct on (e.key) e.key as name, e.value
+                from json_each(p_old::json) with ordinality e(key, value, place) order by e.key, e.place desc) o
+          full join (select distinct on (e.key) e.key as name, e.value
+                     from json_each(p_new::json) with ordinality e(key, value, place) order by e.key, e.place desc) n using (name)
+          where v_old -> name is distinct from v_new -> name) m);
 end;
 $$;
 
@@ -6227,6 +6257,7 @@ declare
   v_node_id uuid;
   v_applied integer := 0;
   v_server record;
+  v_until constant timestamptz := clock_timestamp() + interval '500 milliseconds';
 begin
   update weir.dtma_nodes n
   set api_url = coalesce(p_api_url, n.api_url), status = p_status, heartbeat_at = clock_timestamp(), is_online = true
@@ -6247,7 +6278,7 @@ begin
     where i.generation::text = s.value ->> 'generation'
     order by i.organization_id, i.id
   loop
-    if weir.apply_report(v_server.id, v_server.generation, v_server.state, v_server.error_code, v_server.error) then
+    if weir.apply_report(v_server.id, v_server.generation, v_server.state, v_server.error_code, v_server.error, v_until) then
       v_applied := v_applied + 1;
     end if;
   end loop;
@@ -6540,6 +6571,22 @@ END;
 
 
 ALTER FUNCTION weir.operations_in_turn(p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) OWNER TO weir_owner;
+
+--
+-- Name: organizations_made_by(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.organizations_made_by(p_user_id uuid) RETURNS bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (select count(*) from public.organizations o where o.created_by = p_user_id);
+end;
+$$;
+
+
+ALTER FUNCTION weir.organizations_made_by(p_user_id uuid) OWNER TO weir_system;
 
 --
 -- Name: over_limit(weir.call_decision[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -7737,17 +7784,28 @@ CREATE FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes tex
     AS $$
 declare
   v_minute constant timestamptz := date_trunc('minute', clock_timestamp());
-  v_full constant boolean := (select count(*) >= 10000 from (
-    select from weir.security_events s where s.minute = v_minute limit 10000) t);
+  v_free constant bigint := 100 - (select count(*) from (
+    select from weir.security_events s where s.minute = v_minute limit 100) t);
 begin
   insert into weir.security_events as s (minute, reason, key_prefix, address, occurrences)
-  select v_minute, left(e.reason, 64), t.key_prefix, t.address, sum(greatest(e.count, 1))
-  from unnest(p_reasons, p_key_prefixes, p_addresses, p_counts) e(reason, key_prefix, address, count)
-  cross join lateral (
-    select case when v_full then '' else left(coalesce(e.key_prefix, ''), 8) end as key_prefix,
-           case when v_full then '0.0.0.0' else coalesce(e.address, '0.0.0.0') end as address) t
-  where e.reason <> ''
-  group by left(e.reason, 64), t.key_prefix, t.address
+  select v_minute, k.reason, k.key_prefix, k.address, sum(k.occurrences)
+  from (
+    select c.reason, c.occurrences, case when f.fits then c.key_prefix else '' end as key_prefix,
+           case when f.fits then c.address else '0.0.0.0' end as address
+    from (
+      select c.*, row_number() over (partition by c.is_there order by c.occurrences desc, c.reason, c.key_prefix, c.address) as place
+      from (
+        select t.*, exists (select from weir.security_events s
+                            where s.minute = v_minute and s.reason = t.reason and s.key_prefix = t.key_prefix and s.address = t.address) as is_there
+        from (
+          select left(e.reason, 64) as reason, left(coalesce(e.key_prefix, ''), 8) as key_prefix,
+                 coalesce(case family(e.address) when 6 then network(set_masklen(e.address, 64))::inet else e.address end, '0.0.0.0') as address,
+                 sum(greatest(e.count, 1)) as occurrences
+          from unnest(p_reasons, p_key_prefixes, p_addresses, p_counts) e(reason, key_prefix, address, count)
+          where e.reason <> ''
+          group by 1, 2, 3) t) c) c
+    cross join lateral (select c.is_there or c.place <= v_free as fits) f) k
+  group by k.reason, k.key_prefix, k.address
   order by 2, 3, 4
   on conflict on constraint security_events_pkey do update set occurrences = s.occurrences + excluded.occurrences;
 end;
@@ -8668,6 +8726,7 @@ CREATE FUNCTION weir.sweep_nodes(p_stale interval) RETURNS integer
 declare
   v_nodes uuid[];
   v_instance record;
+  v_until constant timestamptz := clock_timestamp() + interval '500 milliseconds';
 begin
   with lost as (
     update weir.dtma_nodes n set is_online = false
@@ -8679,7 +8738,7 @@ begin
     join weir.dtma_nodes n on n.id = i.node_id and not n.is_online
     where i.status = 'running' order by i.organization_id, i.id
   loop
-    perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'node_lost', null);
+    perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'node_lost', null, v_until);
   end loop;
   return cardinality(v_nodes);
 end;
@@ -8848,6 +8907,32 @@ $$;
 
 
 ALTER FUNCTION weir.trigrams(p_text text) OWNER TO weir_owner;
+
+--
+-- Name: try_lock_organization(uuid, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.try_lock_organization(p_organization_id uuid, p_until timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '50ms'
+    AS $$
+begin
+  if pg_try_advisory_xact_lock(weir.lock_key(p_organization_id)) then
+    return true;
+  elsif clock_timestamp() >= p_until then
+    return false;
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  return true;
+exception
+  when lock_not_available then
+    return false;
+end;
+$$;
+
+
+ALTER FUNCTION weir.try_lock_organization(p_organization_id uuid, p_until timestamp with time zone) OWNER TO weir_owner;
 
 --
 -- Name: update_mcp_server(uuid, uuid, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -14466,11 +14551,11 @@ GRANT ALL ON FUNCTION weir.any_lexeme(p_lexemes text[]) TO weir_system;
 
 
 --
--- Name: FUNCTION apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text); Type: ACL; Schema: weir; Owner: weir_owner
+-- Name: FUNCTION apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text, p_until timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-REVOKE ALL ON FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) TO weir_system;
+REVOKE ALL ON FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text, p_until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text, p_until timestamp with time zone) TO weir_system;
 
 
 --
@@ -15863,6 +15948,14 @@ GRANT ALL ON FUNCTION weir.operations_in_turn(p_share integer, p_running_organiz
 
 
 --
+-- Name: FUNCTION organizations_made_by(p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.organizations_made_by(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.organizations_made_by(p_user_id uuid) TO weir_writer;
+
+
+--
 -- Name: FUNCTION over_limit(p_calls weir.call_decision[]); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -16400,6 +16493,14 @@ GRANT ALL ON FUNCTION weir.tools_error(p_tools jsonb) TO weir_system;
 REVOKE ALL ON FUNCTION weir.trigrams(p_text text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.trigrams(p_text text) TO weir_system;
 GRANT ALL ON FUNCTION weir.trigrams(p_text text) TO weir_writer;
+
+
+--
+-- Name: FUNCTION try_lock_organization(p_organization_id uuid, p_until timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.try_lock_organization(p_organization_id uuid, p_until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.try_lock_organization(p_organization_id uuid, p_until timestamp with time zone) TO weir_system;
 
 
 --

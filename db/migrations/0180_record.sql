@@ -44,7 +44,7 @@ create trigger checkpoints_are_append_only before update or delete on weir.audit
 create trigger checkpoints_are_not_truncated before truncate on weir.audit_checkpoints
   for each statement execute function weir.refuse_truncate();
 
--- Failures before an organization is known, counted per minute, reason, key-id prefix and address. Capped, so that
+-- Failures before an organization is known, counted per minute, reason, key-id prefix and network (a /64 of IPv6). Capped, so that
 -- nobody fills the disk by guessing keys.
 create table weir.security_events (
   minute timestamptz not null,

@@ -24,6 +24,30 @@ $$;
 revoke all on function weir.lock_organization(uuid) from public;
 grant execute on function weir.lock_organization(uuid) to weir_system, weir_writer;
 
+-- For work on several organizations in one transaction: whoever keeps one organization's lock busy must hold up no other. False where
+-- the lock is not to be had: then that organization is left for the next time. A batch of calls holds it for some milliseconds, so it is
+-- worth a short wait, up to p_until: what an organization calls all the time would never be done by a mere attempt.
+create function weir.try_lock_organization(p_organization_id uuid, p_until timestamptz) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '50ms'
+as $$
+begin
+  if pg_try_advisory_xact_lock(weir.lock_key(p_organization_id)) then
+    return true;
+  elsif clock_timestamp() >= p_until then
+    return false;
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  return true;
+exception
+  when lock_not_available then
+    return false;
+end;
+$$;
+revoke all on function weir.try_lock_organization(uuid, timestamptz) from public;
+grant execute on function weir.try_lock_organization(uuid, timestamptz) to weir_system;
+
 -- The id that stands for the platform (the catalog) among organizations' ids.
 create function weir.platform_id() returns uuid
 language sql immutable parallel safe

@@ -93,8 +93,8 @@ $$;
 revoke all on function weir.record_denials from public;
 grant execute on function weir.record_denials to weir_engine;
 
--- Failures of callers that no organization knows: counted, with at most 10,000 different rows a minute; beyond that all
--- of a reason are counted in one row.
+-- Failures of callers that no organization knows: counted, with at most 100 different rows a minute; beyond that all of a reason are
+-- counted in one row. Anybody can cause them, from as many addresses as a network has: so the network is kept and not the address.
 create function weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[])
 returns void
 language plpgsql volatile security definer
@@ -102,17 +102,28 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_minute constant timestamptz := date_trunc('minute', clock_timestamp());
-  v_full constant boolean := (select count(*) >= 10000 from (
-    select from weir.security_events s where s.minute = v_minute limit 10000) t);
+  v_free constant bigint := 100 - (select count(*) from (
+    select from weir.security_events s where s.minute = v_minute limit 100) t);
 begin
   insert into weir.security_events as s (minute, reason, key_prefix, address, occurrences)
-  select v_minute, left(e.reason, 64), t.key_prefix, t.address, sum(greatest(e.count, 1))
-  from unnest(p_reasons, p_key_prefixes, p_addresses, p_counts) e(reason, key_prefix, address, count)
-  cross join lateral (
-    select case when v_full then '' else left(coalesce(e.key_prefix, ''), 8) end as key_prefix,
-           case when v_full then '0.0.0.0' else coalesce(e.address, '0.0.0.0') end as address) t
-  where e.reason <> ''
-  group by left(e.reason, 64), t.key_prefix, t.address
+  select v_minute, k.reason, k.key_prefix, k.address, sum(k.occurrences)
+  from (
+    select c.reason, c.occurrences, case when f.fits then c.key_prefix else '' end as key_prefix,
+           case when f.fits then c.address else '0.0.0.0' end as address
+    from (
+      select c.*, row_number() over (partition by c.is_there order by c.occurrences desc, c.reason, c.key_prefix, c.address) as place
+      from (
+        select t.*, exists (select from weir.security_events s
+                            where s.minute = v_minute and s.reason = t.reason and s.key_prefix = t.key_prefix and s.address = t.address) as is_there
+        from (
+          select left(e.reason, 64) as reason, left(coalesce(e.key_prefix, ''), 8) as key_prefix,
+                 coalesce(case family(e.address) when 6 then network(set_masklen(e.address, 64))::inet else e.address end, '0.0.0.0') as address,
+                 sum(greatest(e.count, 1)) as occurrences
+          from unnest(p_reasons, p_key_prefixes, p_addresses, p_counts) e(reason, key_prefix, address, count)
+          where e.reason <> ''
+          group by 1, 2, 3) t) c) c
+    cross join lateral (select c.is_there or c.place <= v_free as fits) f) k
+  group by k.reason, k.key_prefix, k.address
   order by 2, 3, 4
   on conflict on constraint security_events_pkey do update set occurrences = s.occurrences + excluded.occurrences;
 end;

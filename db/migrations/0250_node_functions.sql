@@ -45,7 +45,10 @@ grant execute on function weir.register_node(bytea, bytea, text, bytea, integer,
 
 -- What was reported of one instance, as a move of its state machine. Of an older generation, or no allowed move: nothing.
 -- `stopped` is believed of an instance that is being stopped; of another it means that it was lost.
-create function weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text) returns boolean
+-- p_until: how long it may wait for the organization's lock; null, for as long as it takes. Where it has to do without, nothing is applied:
+-- the next heartbeat, or the next sweep, says the same again.
+create function weir.apply_report(
+  p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text, p_until timestamptz default null) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -61,8 +64,14 @@ begin
      or (p_state = v_instance.status and v_code is not distinct from v_instance.last_error_code) then
     return false;
   end if;
-  perform weir.lock_organization(v_instance.organization_id);
-  select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
+  if p_until is null then
+    perform weir.lock_organization(v_instance.organization_id);
+    select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
+  elsif weir.try_lock_organization(v_instance.organization_id, p_until) then
+    select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update skip locked;
+  else
+    return false;
+  end if;
   if not found or v_instance.generation is distinct from p_generation
      or p_state is null or p_state not in ('starting', 'running', 'degraded', 'stopped', 'failed') then
     return false;
@@ -104,8 +113,8 @@ begin
   return true;
 end;
 $$;
-revoke all on function weir.apply_report(uuid, bigint, text, text, text) from public;
-grant execute on function weir.apply_report(uuid, bigint, text, text, text) to weir_system;
+revoke all on function weir.apply_report(uuid, bigint, text, text, text, timestamptz) from public;
+grant execute on function weir.apply_report(uuid, bigint, text, text, text, timestamptz) to weir_system;
 
 -- The node of a key, or null: asked before anything that its bearer sends is read, so what is unknown is no error.
 create function weir.node_of_key(p_node_key_hash bytea) returns uuid
@@ -126,6 +135,7 @@ declare
   v_node_id uuid;
   v_applied integer := 0;
   v_server record;
+  v_until constant timestamptz := clock_timestamp() + interval '500 milliseconds';
 begin
   update weir.dtma_nodes n
   set api_url = coalesce(p_api_url, n.api_url), status = p_status, heartbeat_at = clock_timestamp(), is_online = true
@@ -146,7 +156,7 @@ begin
     where i.generation::text = s.value ->> 'generation'
     order by i.organization_id, i.id
   loop
-    if weir.apply_report(v_server.id, v_server.generation, v_server.state, v_server.error_code, v_server.error) then
+    if weir.apply_report(v_server.id, v_server.generation, v_server.state, v_server.error_code, v_server.error, v_until) then
       v_applied := v_applied + 1;
     end if;
   end loop;
@@ -189,6 +199,7 @@ as $$
 declare
   v_nodes uuid[];
   v_instance record;
+  v_until constant timestamptz := clock_timestamp() + interval '500 milliseconds';
 begin
   with lost as (
     update weir.dtma_nodes n set is_online = false
@@ -200,7 +211,7 @@ begin
     join weir.dtma_nodes n on n.id = i.node_id and not n.is_online
     where i.status = 'running' order by i.organization_id, i.id
   loop
-    perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'node_lost', null);
+    perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'node_lost', null, v_until);
   end loop;
   return cardinality(v_nodes);
 end;

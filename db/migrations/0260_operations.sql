@@ -35,6 +35,7 @@ grant execute on function weir.operations_in_turn(integer, uuid[], uuid[]) to we
 -- A server or a node that hangs delays no other: at most p_share operations of one organization at one node (or at its remote servers) run at
 -- once at a replica, and twice as many of all organizations at one node. p_running_organizations and p_running_nodes: what this replica is
 -- carrying out now. Organizations take turns, so one that has many operations due does not fill the limit.
+-- Nor does an organization that keeps its own lock busy: its placements are left for the next time, and others' are made.
 create function weir.claim_operations(
   p_replica_id uuid, p_limit integer, p_lease interval, p_share integer default 8,
   p_running_organizations uuid[] default '{}', p_running_nodes uuid[] default '{}')
@@ -50,6 +51,7 @@ declare
   v_operation record;
   v_node_id uuid;
   v_claimed uuid[] := '{}'::uuid[];
+  v_until constant timestamptz := clock_timestamp() + interval '500 milliseconds';
 begin
   -- by organization, the order in which everybody takes several organizations' locks
   for v_operation in
@@ -73,13 +75,18 @@ begin
       set finished_at = clock_timestamp(), outcome = 'superseded', claimed_by = null, lease_until = null where o.id = v_operation.id;
       continue;
     elsif v_operation.catalog_id is not null and v_operation.node_id is null then
+      if not weir.try_lock_organization(v_operation.organization_id, v_until) then
+        -- behind those that are due by then, so that it takes no place of theirs
+        update weir.dtma_operations o set run_at = clock_timestamp() + interval '500 milliseconds' where o.id = v_operation.id;
+        continue;
+      end if;
+      -- after the organization's lock: all other placements wait for this one
       v_node_id := case
         -- what is there goes where it is
         when v_operation.action = 'delete' then v_operation.last_node_id
         when v_operation.action <> 'stop'
           then weir.choose_node(v_operation.organization_id, v_operation.region, v_operation.runtime, v_operation.last_node_id)
       end;
-      perform weir.lock_organization(v_operation.organization_id);
       if v_operation.action in ('stop', 'delete') and v_node_id is null then
         -- it was never placed: there is nothing to stop or to remove
         perform weir.apply_report(v_operation.instance_id, v_operation.generation, 'stopped', null, null),

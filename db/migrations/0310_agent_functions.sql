@@ -72,6 +72,11 @@ begin
                        p_item => 'create_agent_key');
   end if;
   perform weir.lock_organization(v_organization_id);
+  if (select count(*) from public.agent_api_keys k
+      where k.organization_id = v_organization_id and k.agent_id = p_agent_id and k.revoked_at is null
+        and (k.expires_at is null or k.expires_at > now())) >= 100 then
+    return weir.refuse('WR006', 'an agent may have 100 keys', 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+  end if;
   insert into public.agent_api_keys (organization_id, agent_id, name, key_id, secret_hash, created_by, expires_at)
   values (v_organization_id, p_agent_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')), weir.actor_id(), p_expires_at);
   perform weir.record_event('credential', v_organization_id, p_agent_id => p_agent_id, p_item => 'create_agent_key', p_detail => p_key_id);

@@ -2,7 +2,8 @@
 
 -- The members of two definitions that differ, each with its old and new value; a side that lacks it has none. Null where one
 -- of the two is no JSON object, or is beyond the bounds of 0025: a server wrote it, and whoever asks for the changes would print it.
-create function weir.definition_diff(p_old text, p_new text) returns jsonb
+-- Values are compared as jsonb and shown as they are written: 1e400, which is five characters, would be printed as 401.
+create function weir.definition_diff(p_old text, p_new text) returns json
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -22,10 +23,16 @@ begin
     return null;
   end if;
   return (
-    select coalesce(jsonb_object_agg(m.name, case when v_old ? m.name then jsonb_build_object('old', v_old -> m.name) else '{}' end
-                                             || case when v_new ? m.name then jsonb_build_object('new', v_new -> m.name) else '{}' end), '{}')
-    from (select jsonb_object_keys(v_old) union select jsonb_object_keys(v_new)) m(name)
-    where v_old -> m.name is distinct from v_new -> m.name);
+    select coalesce(json_object_agg(m.name, case when m.old is null then json_build_object('new', m.new)
+                                                 when m.new is null then json_build_object('old', m.old)
+                                                 else json_build_object('old', m.old, 'new', m.new) end order by m.name), '{}')
+    from (select name, o.value as old, n.value as new
+          -- of a name that is there twice the last counts, as in jsonb
+          from (select distinct on (e.key) e.key as name, e.value
+                from json_each(p_old::json) with ordinality e(key, value, place) order by e.key, e.place desc) o
+          full join (select distinct on (e.key) e.key as name, e.value
+                     from json_each(p_new::json) with ordinality e(key, value, place) order by e.key, e.place desc) n using (name)
+          where v_old -> name is distinct from v_new -> name) m);
 end;
 $$;
 revoke all on function weir.definition_diff(text, text) from public;
@@ -35,7 +42,7 @@ grant execute on function weir.definition_diff(text, text) to weir_writer;
 -- what is announced now, each beside the definition of that name that was approved last. Whoever sees the server sees it.
 create function weir.get_mcp_tool_changes(p_server_id uuid)
 returns table (kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamptz,
-               definition text, approved_hash text, approved_definition text, diff jsonb, path text, reason text, needs text[])
+               definition text, approved_hash text, approved_definition text, diff json, path text, reason text, needs text[])
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -132,7 +139,7 @@ revoke create on schema weir from weir_writer;
 
 create function public.get_mcp_tool_changes(server_id uuid)
 returns table (kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamptz,
-               definition text, approved_hash text, approved_definition text, diff jsonb, path text, reason text, needs text[])
+               definition text, approved_hash text, approved_definition text, diff json, path text, reason text, needs text[])
 language sql stable begin atomic select * from weir.get_mcp_tool_changes($1); end;
 create function public.approve_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text) returns jsonb
 language sql volatile begin atomic select weir.decide_tool_change($1, $2, $3, $4, 'approved'); end;

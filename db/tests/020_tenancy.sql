@@ -2,7 +2,22 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(70);
+select plan(75);
+
+-- Quotas without a column
+savepoint quotas;
+insert into organizations (name, slug, created_by) select 'Left', 'left-' || n, pg_temp.id('otto') from generate_series(1, 50) n;
+select is(pg_temp.outcome('otto', $$select create_organization('More')$$), 'WR006', 'F10_organizations_that_a_person_has_left_count');
+insert into chat_channels (organization_id, workspace_id, name)
+select pg_temp.id('a'), pg_temp.id('home'), 'c' || n from generate_series(1, 1000) n;
+select is(pg_temp.outcome('ann', $$select create_channel({home}, 'more')$$), 'WR006', 'F10_a_workspace_has_a_thousand_channels');
+select is(pg_temp.outcome('bob', $$select create_channel({den}, 'more')$$), 'ok', 'and another has its own');
+insert into agent_api_keys (organization_id, agent_id, name, key_id, secret_hash)
+select pg_temp.id('a'), pg_temp.id('robo'), 'k', lpad(n::text, 16, '0'), sha256('x') from generate_series(1, 99) n;
+select is(pg_temp.outcome('mia', $$select create_agent_key({robo}, 'k', 'aaaaaaaaaaaaaaaa', repeat('x', 43))$$), 'WR006', 'F10_an_agent_has_a_hundred_keys');
+select pg_temp.be('mia', $$select revoke_agent_key('robokey000000001')$$) \g /dev/null
+select is(pg_temp.outcome('mia', $$select create_agent_key({robo}, 'k', 'aaaaaaaaaaaaaaaa', repeat('x', 43))$$), 'ok', 'of which a revoked one is none');
+rollback to quotas;
 
 -- Owner
 select is(pg_temp.be('ann', 'select count(*) from organizations'), '1', 'the owner sees the organization, and no other');

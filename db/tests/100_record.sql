@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(65);
+select plan(68);
 
 -- One call from its request to its outcome
 create temporary table call as select weir.uuid_v7() as id, clock_timestamp() as at;
@@ -124,14 +124,24 @@ select throws_ok($$select weir.record_denials(null, array[weir.uuid_v7()], array
   'WR001', null, 'with its own reasons only');
 
 -- Callers that nobody knows
+delete from weir.security_events;
 select weir.record_security_events(array['key_unknown', 'key_unknown'], array['abcdefghijk', 'abcdefgh'], array['10.0.0.1',
   '10.0.0.1']::inet[], array[2, 3]) \g /dev/null
 select is((select occurrences || ' ' || key_prefix from weir.security_events where address = '10.0.0.1'), '5 abcdefgh',
   'are counted by the minute');
 insert into weir.security_events (minute, reason, key_prefix, occurrences) select date_trunc('minute', clock_timestamp()), 'x' || n,
-  '', 1 from generate_series(1, 10000) n;
-select weir.record_security_events(array['key_unknown'], array['zzzzzzzz'], array['10.0.0.2']::inet[], array[1]) \g /dev/null
-select is((select count(*) from weir.security_events where address = '10.0.0.2'), 0::bigint, 'and beyond a cap in one row');
+  '', 1 from generate_series(1, 90) n;
+select weir.record_security_events(array_fill('key_unknown'::text, array[500]), array_fill('zzzzzzzz'::text, array[500]),
+  array(select format('2001:db8:%s::%s', to_hex(n / 2), n)::inet from generate_series(2, 501) n), array_fill(1, array[500])) \g /dev/null
+select is((select string_agg(distinct masklen(address) || ' ' || occurrences, ',') from weir.security_events where family(address) = 6), '64 2',
+  'F08_of_an_address_of_ipv6_its_network_is_kept');
+select is((select array[count(*), sum(occurrences)]::text from weir.security_events where reason = 'key_unknown' and family(address) = 6), '{9,18}',
+  'F08_a_minute_has_at_most_a_hundred_rows');
+select is((select occurrences from weir.security_events where reason = 'key_unknown' and address = '0.0.0.0' and key_prefix = ''), 482::bigint,
+  'F08_and_the_others_of_a_reason_are_counted_in_one');
+select weir.record_security_events(array['key_unknown', 'key_unknown'], array['abcdefgh', 'zzzzzzzz'], array['10.0.0.1', '10.0.0.2']::inet[], array[1, 1]) \g /dev/null
+select is((select occurrences || ' ' || (select count(*) from weir.security_events where address = '10.0.0.2') from weir.security_events where address = '10.0.0.1'),
+  '6 0', 'F08_what_has_its_row_is_counted_there_and_nothing_new_is');
 
 -- Months ahead
 select is(weir.ensure_log_partitions(), 0, 'all months are there');

@@ -32,14 +32,15 @@ select is(pg_temp.waits(w), '42501', 'M5_not_by_' || w) from unnest(array['anon'
 select is(pg_temp.be('ann', 'select count(*) from get_mcp_tool_changes({nobody})'), 'WR004', 'nor of a server that is not there');
 select is(pg_temp.be('ann', 'select count(*) from get_mcp_tool_changes({spy})'), 'WR004', 'A01_nor_of_another_tenant_s');
 select is(pg_temp.waits('ann', 'warning, announced'), 'bidi at descriptiont,t,f', 'A25_with_what_hides_and_whether_it_is_announced');
-select is(pg_temp.be('ann', $$select array[definition, approved_definition, diff::text, definition_hash, approved_hash]::text from get_mcp_tool_changes({files}) where name = 'read_file'$$),
+select is(pg_temp.be('ann', $$select array[definition, approved_definition, diff::jsonb::text, definition_hash, approved_hash]::text from get_mcp_tool_changes({files}) where name = 'read_file'$$),
   array['{"name":"read_file","description":"read 2","inputSchema":{"type":"object"}}', '{"name":"read_file"}',
         '{"description": {"new": "read 2"}, "inputSchema": {"new": {"type": "object"}}}', pg_temp.hex('read 2'), pg_temp.hex('read 1')]::text,
   'A26_the_old_definition_beside_the_new_one_and_what_differs');
-select is(weir.definition_diff(o, n)::text, wanted, format('the difference of %s and %s', o, n)) from (values
+select is(weir.definition_diff(o, n)::jsonb::text, wanted, format('the difference of %s and %s', o, n)) from (values
   ('{"a":1,"b":{"c":1},"d":2}', '{"b":{"c":2},"a":1.0,"e":null}', '{"b": {"new": {"c": 2}, "old": {"c": 1}}, "d": {"old": 2}, "e": {"new": null}}'),
   ('{"a":[1,2]}', '{"a":[2,1]}', '{"a": {"new": [2, 1], "old": [1, 2]}}'), ('{"a":1}', '{"a":1}', '{}'),
-  ('{"a":1}', 'no JSON', null), ('{"a":"\u0000"}', '{}', null), ('[1]', '{}', null), (null, '{}', null), ('{"a":1e400}', '{"a":1}', '{"a": {"new": 1, "old": ' || '1' || repeat('0', 400) || '}}')) t(o, n, wanted);
+  ('{"a":1}', 'no JSON', null), ('{"a":"\u0000"}', '{}', null), ('[1]', '{}', null), (null, '{}', null), ('{"a":1,"a":2}', '{"a":2}', '{}'),
+  ('{"a":1,"a":3}', '{"a":2}', '{"a": {"new": 2, "old": 3}}'), ('{"a":1e400}', '{"a":1}', '{"a": {"new": 1, "old": ' || '1' || repeat('0', 400) || '}}')) t(o, n, wanted);
 
 -- Who decides
 select is(pg_temp.decide(w, act, 'read_file', 'read 2'), e, format('A26_%s does not %s: %s', w, act, e))

@@ -208,6 +208,9 @@ internal static class WeirHost
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpCalls>(s, config.Mcp.MaxDepth, inputPatience));
         services.AddSingleton<McpSubscriptions>();
         services.AddSingleton<McpErrors>();
+        services.AddSingleton(s => new RefusalRecord(
+            refused => s.GetRequiredService<GatewayQueries>().RecordDenialsAsync([.. refused.Select(r => (r.Request, r.Reason))]),
+            s.GetRequiredService<ILogger<RefusalRecord>>()));
         services.AddSingleton<RefusedRequests>();
         services.AddSingleton<SeenKeys>();
         services.AddSingleton<McpMethods>();

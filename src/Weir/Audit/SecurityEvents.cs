@@ -3,17 +3,18 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using NpgsqlTypes;
 using Weir.Errors;
+using Weir.Identity;
 using Weir.Postgres;
 
 namespace Weir.Audit;
 
 /// <summary>
-/// Counts failures that belong to no organization yet: per reason, key id prefix and address. Summed here and written every few
-/// seconds, so that a flood of garbage costs a statement now and then. Beyond the cap, counts go to one row without an address.
+/// Counts failures that belong to no organization yet: per reason, key id prefix and network. Summed here and written every few
+/// seconds, so that a flood of garbage costs a statement now and then. Beyond the cap, counts go to one row without a network.
 /// </summary>
 internal sealed class SecurityEvents(Databases databases, TimeProvider time, ILogger<SecurityEvents> logger) : BackgroundService
 {
-    private const int MaxKept = 2000;
+    private const int MaxKept = 100;
     private const int PrefixLength = 6;
     private const string Record = "select weir.record_security_events($1, $2, $3, $4)";
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
@@ -23,12 +24,12 @@ internal sealed class SecurityEvents(Databases databases, TimeProvider time, ILo
 
     public void Count(string reason, string? keyId, IPAddress? address)
     {
-        var seen = new Event(reason, keyId?[..Math.Min(keyId.Length, PrefixLength)] ?? "", address);
+        var seen = new Event(reason, keyId?[..Math.Min(keyId.Length, PrefixLength)] ?? "", address is null ? null : NetworkAddress.Of(address));
         lock (_lock)
         {
             if (_counts.Count >= MaxKept && !_counts.ContainsKey(seen))
             {
-                seen = new Event(reason, "", Address: null);
+                seen = new Event(reason, "", Network: null);
             }
 
             _counts[seen] = _counts.GetValueOrDefault(seen) + 1;
@@ -72,7 +73,7 @@ internal sealed class SecurityEvents(Databases databases, TimeProvider time, ILo
                 [
                     Sql.Array(NpgsqlDbType.Text, events.Select(e => e.Reason).ToArray()),
                     Sql.Array(NpgsqlDbType.Text, events.Select(e => e.KeyPrefix).ToArray()),
-                    Sql.Array(NpgsqlDbType.Inet, events.Select(e => e.Address).ToArray()),
+                    Sql.Array(NpgsqlDbType.Inet, events.Select(e => e.Network).ToArray()),
                     Sql.Array(NpgsqlDbType.Integer, counts.Values.ToArray()),
                 ],
                 CancellationToken.None);
@@ -83,5 +84,5 @@ internal sealed class SecurityEvents(Databases databases, TimeProvider time, ILo
         }
     }
 
-    private sealed record Event(string Reason, string KeyPrefix, IPAddress? Address);
+    private sealed record Event(string Reason, string KeyPrefix, IPAddress? Network);
 }

@@ -27,6 +27,15 @@ internal sealed class CatalogRefresh(
     /// <summary>So many of one organization at one node, or of its remote servers.</summary>
     private const int Share = 8;
 
+    /// <summary>
+    /// So many are recorded at once, of one organization one: where definitions differ this waits for the organization's lock, on a connection
+    /// of the pool that everybody's lists are read by.
+    /// </summary>
+    private const int MaxRecording = 2;
+
+    /// <summary>So many are asked for again at once, of one server one: this waits for its row, which is held while what it announces is recorded.</summary>
+    private const int MaxAsking = 2;
+
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan MaxAge = TimeSpan.FromMinutes(5);
@@ -35,6 +44,8 @@ internal sealed class CatalogRefresh(
     private readonly ServerLists _lists = new(upstream);
     private readonly AbilityLooks _looks = new(time);
     private readonly PollPause _pause = new(Interval, time);
+    private readonly FairTurns<Guid> _recording = new(MaxRecording);
+    private readonly FairTurns<Guid> _asking = new(MaxAsking);
     private RunningWork? _running;
 
     private RunningWork Running => _running ??= new RunningWork(Wake);
@@ -66,6 +77,7 @@ internal sealed class CatalogRefresh(
     /// </summary>
     public async Task RefreshSoonAsync(Guid instanceId, CancellationToken ct)
     {
+        using var turn = await _asking.EnterAsync(instanceId, ct);
         if (await queries.RefreshSoonAsync(instanceId, ct))
         {
             Wake();
@@ -173,6 +185,7 @@ internal sealed class CatalogRefresh(
             }
 
             var announced = await _looks.LookAsync(new UpstreamTarget(instance.Id, instance.Name, endpoint, key), instance, ListAsync, ct);
+            using var turn = await _recording.EnterAsync(instance.OrganizationId, ct);
             var recorded = await queries.RecordAsync(instance, announced, NextRefresh(announced), ct);
             Log(instance, announced, recorded);
         }

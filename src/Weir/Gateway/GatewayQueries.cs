@@ -75,22 +75,24 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
             : throw new WeirException(ErrorCode.Internal, "Admission did not decide every call.");
     }
 
-    public Task RecordDenialAsync(CallRequest call, string reason) => databases.Engine.ExecuteAsync(
+    public Task RecordDenialAsync(CallRequest call, string reason) => RecordDenialsAsync([(call, reason)]);
+
+    public Task RecordDenialsAsync(IReadOnlyList<(CallRequest Call, string Reason)> denials) => databases.Engine.ExecuteAsync(
         RecordDenials,
         [
             Sql.Uuid(replicaId),
-            Column(NpgsqlDbType.Uuid, [call], c => c.Key.Id),
-            Column(NpgsqlDbType.TimestampTz, [call], c => c.Key.CreatedAt),
-            Column(NpgsqlDbType.Text, [call], c => c.Principal.Key?.Id),
-            Column(NpgsqlDbType.Bytea, [call], c => c.Principal.Key?.SecretHash),
-            Column(NpgsqlDbType.Uuid, [call], c => c.Principal.UserId),
-            Column(NpgsqlDbType.Uuid, [call], c => c.Principal.AgentId),
-            Column(NpgsqlDbType.Text, [call], c => c.Kind),
-            Column(NpgsqlDbType.Text, [call], c => c.Item),
-            Column(NpgsqlDbType.Text, [call], _ => reason),
-            Column(NpgsqlDbType.Text, [call], c => c.RequestId),
-            Column(NpgsqlDbType.Bigint, [call], c => c.RequestBytes),
-            Column(NpgsqlDbType.Bytea, [call], c => c.RequestHash),
+            Column(NpgsqlDbType.Uuid, denials, d => d.Call.Key.Id),
+            Column(NpgsqlDbType.TimestampTz, denials, d => d.Call.Key.CreatedAt),
+            Column(NpgsqlDbType.Text, denials, d => d.Call.Principal.Key?.Id),
+            Column(NpgsqlDbType.Bytea, denials, d => d.Call.Principal.Key?.SecretHash),
+            Column(NpgsqlDbType.Uuid, denials, d => d.Call.Principal.UserId),
+            Column(NpgsqlDbType.Uuid, denials, d => d.Call.Principal.AgentId),
+            Column(NpgsqlDbType.Text, denials, d => d.Call.Kind),
+            Column(NpgsqlDbType.Text, denials, d => d.Call.Item),
+            Column(NpgsqlDbType.Text, denials, d => d.Reason),
+            Column(NpgsqlDbType.Text, denials, d => d.Call.RequestId),
+            Column(NpgsqlDbType.Bigint, denials, d => d.Call.RequestBytes),
+            Column(NpgsqlDbType.Bytea, denials, d => d.Call.RequestHash),
         ],
         CancellationToken.None);
 

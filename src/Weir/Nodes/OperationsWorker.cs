@@ -34,6 +34,9 @@ internal sealed class OperationsWorker(
 
     /// <summary>So many of one organization at one node, or at its remote servers: what hangs there delays nobody else.</summary>
     private const int Share = 8;
+
+    /// <summary>So many are recorded at once, of one organization one: this waits for the organization's lock, on a connection that others need.</summary>
+    private const int MaxRecording = 2;
     private const int Attempts = 6;
     private const string HandshakeFailed = "handshake_failed";
     private static readonly TimeSpan Every = TimeSpan.FromMilliseconds(500);
@@ -42,6 +45,7 @@ internal sealed class OperationsWorker(
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
     private readonly PollPause _pause = new(Every, time);
+    private readonly FairTurns<Guid> _recording = new(MaxRecording);
     private RunningWork? _running;
 
     private RunningWork Running => _running ??= new RunningWork(Wake);
@@ -98,6 +102,7 @@ internal sealed class OperationsWorker(
         try
         {
             var status = operation.NodeId is { } nodeId ? await AskNodeAsync(nodeId, operation, ct) : await AskRemoteAsync(operation, ct);
+            using var turn = await _recording.EnterAsync(operation.OrganizationId, ct);
             if (status is not null)
             {
                 // What the node tells by its next heartbeat it may have told now.
@@ -217,6 +222,7 @@ internal sealed class OperationsWorker(
             operation.Id, operation.Action, operation.InstanceName, operation.Attempt, code, message);
         try
         {
+            using var turn = await _recording.EnterAsync(operation.OrganizationId, ct);
             await queries.RecordAsync(
                 operation.Id, replicaId, again ? "retry" : "failed", code, message,
                 again ? time.GetUtcNow() + Longer(Wait(operation.Attempt), retryAfter) : null, ct);

@@ -96,10 +96,69 @@ public sealed class HangingServersTests(TestDatabase database) : IClassFixture<T
         await RunsAsync(nodes, quick);
         refresh.Wake();
         await Until.AsyncTrue(
-            async () => await database.Superuser.ScalarAsync<bool>("select exists (select from public.mcp_server_tools where instance_id = $1)", [Sql.Uuid(quick)], Token),
+            () => RecordedAsync(quick),
             "the other's tools are recorded while these hang");
         (await LeasedAsync()).ShouldBe(Share);
         await refresh.StopAsync(Token);
+    }
+
+    [Fact]
+    public async Task F11_catalogs_of_an_organization_that_keeps_its_lock_busy_delay_no_other_organization()
+    {
+        await using var listing = await ListingServer.StartAsync();
+        listing.Announces("tools", """{"name":"t","inputSchema":{"type":"object"}}""");
+        var nodes = new NodesQueries(database.Pools);
+        var busy = new List<Guid>();
+        for (var i = 0; i < Share; i++)
+        {
+            busy.Add(await _hanging.AddRemoteAsync($"b{i}", listing.Url));
+            await RunsAsync(nodes, busy[i]);
+        }
+
+        using var refresh = new CatalogRefresh(
+            new CatalogQueries(database.Pools), new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), TimeProvider.System), _ => null, Replica,
+            TimeProvider.System, NullLogger<CatalogRefresh>.Instance);
+        await using (var held = await HeldTransaction.BeginAsync(database.Superuser))
+        {
+            await held.RunAsync("select weir.lock_organization($1)", Sql.Uuid(_hanging.OrganizationId));
+            await refresh.StartAsync(Token);
+            await Until.True(() => listing.Asked >= Share, "all of the busy one's servers have listed what they have");
+
+            var quick = await _other.AddRemoteAsync("unlocked", listing.Url);
+            await RunsAsync(nodes, quick).WaitAsync(TimeSpan.FromSeconds(5), TimeProvider.System, Token);
+            refresh.Wake();
+            await Until.AsyncTrue(() => RecordedAsync(quick), "the other's tools are recorded while the busy one's wait for its lock");
+            (await database.Superuser.ScalarAsync<long>("select count(*) from pg_locks where locktype = 'advisory' and not granted", [], Token)).ShouldBe(1);
+        }
+
+        await Until.AsyncTrue(async () => (await Task.WhenAll(busy.Select(RecordedAsync))).All(r => r), "the busy one's tools are recorded when its lock is free");
+        await refresh.StopAsync(Token);
+    }
+
+    [Fact]
+    public async Task F11_a_server_that_says_all_the_time_that_its_lists_changed_takes_one_connection()
+    {
+        var (busy, other) = (await _hanging.AddRemoteAsync("says", new Uri("http://127.0.0.1:1/mcp")), await _other.AddRemoteAsync("says", new Uri("http://127.0.0.1:1/mcp")));
+        foreach (var id in new[] { busy, other })
+        {
+            await RunsAsync(new NodesQueries(database.Pools), id);
+        }
+
+        // As while they are asked.
+        await database.Superuser.ExecuteAsync("update public.mcp_server_instances set refresh_at = now() + interval '1 hour' where name = 'says'", [], Token);
+        using var refresh = new CatalogRefresh(
+            new CatalogQueries(database.Pools), new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), TimeProvider.System), _ => null, Replica,
+            TimeProvider.System, NullLogger<CatalogRefresh>.Instance);
+        Task[] waiting;
+        await using (var held = await HeldTransaction.BeginAsync(database.Superuser))
+        {
+            await held.RunAsync("select 1 from public.mcp_server_instances where id = $1 for update", Sql.Uuid(busy));
+            waiting = [.. Enumerable.Range(0, 20).Select(_ => refresh.RefreshSoonAsync(busy, Token))];
+            await refresh.RefreshSoonAsync(other, Token).WaitAsync(TimeSpan.FromSeconds(5), TimeProvider.System, Token);
+            waiting.ShouldAllBe(t => !t.IsCompleted);
+        }
+
+        await Task.WhenAll(waiting);
     }
 
     private async Task<IReadOnlyList<Guid>> ManyAsync(string prefix)
@@ -121,6 +180,9 @@ public sealed class HangingServersTests(TestDatabase database) : IClassFixture<T
 
     private Task<string?> StatusAsync(Guid id) =>
         database.Superuser.ScalarAsync<string>("select status from public.mcp_server_instances where id = $1", [Sql.Uuid(id)], Token);
+
+    private Task<bool> RecordedAsync(Guid id) =>
+        database.Superuser.ScalarAsync<bool>("select exists (select from public.mcp_server_tools where instance_id = $1)", [Sql.Uuid(id)], Token);
 
     private Task<long> LeasedAsync() => database.Superuser.ScalarAsync<long>(
         "select count(*) from public.mcp_server_instances where organization_id = $1 and refresh_by = $2", [Sql.Uuid(_hanging.OrganizationId), Sql.Uuid(Replica)], Token);

@@ -1,12 +1,10 @@
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging;
-using Weir.Errors;
 
 namespace Weir.Gateway.Endpoint;
 
 /// <summary>A request of a known actor that cannot be understood, or is one too many: recorded as such, then refused.</summary>
-internal sealed class RefusedRequests(GatewayQueries queries, TimeProvider time, ILogger<RefusedRequests> logger)
+internal sealed class RefusedRequests(RefusalRecord record, TimeProvider time)
 {
     public Task RefuseAsync(McpExchange exchange, Refusal refusal) =>
         RefuseAsync(exchange.Http, exchange.Scope, refusal, exchange.Body, exchange.Envelope.Method, exchange.Id);
@@ -19,7 +17,7 @@ internal sealed class RefusedRequests(GatewayQueries queries, TimeProvider time,
         await McpErrors.RefuseAsync(http, refusal, id);
     }
 
-    public async Task RecordAsync(HttpContext http, McpScope scope, ReadOnlyMemory<byte> body, string method, string reason)
+    public Task RecordAsync(HttpContext http, McpScope scope, ReadOnlyMemory<byte> body, string method, string reason)
     {
         var request = new CallRequest(
             CallKey.At(time.GetUtcNow()),
@@ -34,13 +32,6 @@ internal sealed class RefusedRequests(GatewayQueries queries, TimeProvider time,
             body.Length,
             SHA256.HashData(body.Span),
             "");
-        try
-        {
-            await queries.RecordDenialAsync(request, reason);
-        }
-        catch (WeirException e)
-        {
-            logger.LogWarning(e, "A refused request could not be recorded.");
-        }
+        return record.AddAsync(new RefusedRequest(request, reason));
     }
 }
