@@ -58,11 +58,13 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
             UpstreamFailure.OverBudget =>
                 (ErrorCode.UpstreamFailed, $"The server '{instance}' sends more than the call (twice mcp.maxResponseBytes) or its organization "
                     + "(limits.heldMegabytesPerOrganization) may hold at this replica at once. Ask for less, or make fewer calls at once."),
+            UpstreamFailure.Full => (ErrorCode.InstanceUnavailable, $"The server '{instance}' is full. {e.Message}"),
+            UpstreamFailure.Late => (ErrorCode.UpstreamTimeout, $"The server '{instance}' did not answer in time. {e.Message}"),
             UpstreamFailure.Refused => (ErrorCode.UpstreamFailed, $"Weir does not connect to the address of the server '{instance}'."),
             _ when e.Cause is FailureCause.ProtocolError or FailureCause.MalformedError =>
                 (ErrorCode.UpstreamFailed, $"The server '{instance}' broke the protocol: {e.Message}"),
             _ => (ErrorCode.UpstreamFailed, $"The server '{instance}' did not answer the call: {e.Message}"),
         };
-        return new CallFailedException(code, Outcomes.UpstreamError, words, e) { Cause = e.Cause, RetryAfter = e.RetryAfter };
+        return new CallFailedException(code, code == ErrorCode.UpstreamTimeout ? Outcomes.Timeout : Outcomes.UpstreamError, words, e) { Cause = e.Cause, RetryAfter = e.RetryAfter };
     }
 }

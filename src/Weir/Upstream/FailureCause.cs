@@ -69,6 +69,9 @@ internal enum FailureCause
     /// <summary>The server does not know its session any more.</summary>
     SessionLost,
 
+    /// <summary>A server on a node has no room for another session, or for more that waits for it.</summary>
+    Full,
+
     /// <summary>As many calls are in flight at the server as it may have.</summary>
     TooManyCalls,
 
@@ -105,6 +108,7 @@ internal static class FailureCauses
         FailureCause.VersionNotSupported => "version_not_supported",
         FailureCause.TooLarge => "too_large",
         FailureCause.SessionLost => "session_lost",
+        FailureCause.Full => "full",
         FailureCause.TooManyCalls => "too_many_calls",
         FailureCause.CircuitOpen => "circuit_open",
         FailureCause.NoEndpoint => "no_endpoint",

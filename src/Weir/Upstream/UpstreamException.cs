@@ -19,6 +19,12 @@ internal enum UpstreamFailure
 
     /// <summary>The call, or its organization, would hold more bytes than it may (<see cref="ByteBudget"/>).</summary>
     OverBudget,
+
+    /// <summary>A node's server has no room for another session or message.</summary>
+    Full,
+
+    /// <summary>A node's server did not answer the node in time.</summary>
+    Late,
 }
 
 /// <summary>What went wrong on the way to a server. The message is Weir's own and may be shown; it quotes nothing of the server.</summary>
@@ -32,6 +38,8 @@ internal sealed class UpstreamException(UpstreamFailure failure, string message,
         UpstreamFailure.TooLarge or UpstreamFailure.OverBudget => FailureCause.TooLarge,
         UpstreamFailure.SessionLost => FailureCause.SessionLost,
         UpstreamFailure.Refused => FailureCause.AddressNotAllowed,
+        UpstreamFailure.Full => FailureCause.Full,
+        UpstreamFailure.Late => FailureCause.TimedOut,
         _ => FailureCause.ProtocolError,
     };
 

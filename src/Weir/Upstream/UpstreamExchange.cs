@@ -135,13 +135,13 @@ internal sealed class UpstreamExchange : IDisposable
             var body = await ReadBodyAsync(ct);
             if (Status >= 300)
             {
-                yield return ParseRefusal(body, id);
+                yield return NotOfNode(ParseRefusal(body, id));
                 yield break;
             }
 
             foreach (var message in Parse(body, id))
             {
-                yield return message;
+                yield return NotOfNode(message);
             }
 
             yield break;
@@ -166,7 +166,7 @@ internal sealed class UpstreamExchange : IDisposable
 
             foreach (var message in Parse(data, id))
             {
-                yield return message;
+                yield return NotOfNode(message);
                 if (message.Outline.Kind == MessageKind.Response && id is not null)
                 {
                     yield break;
@@ -174,6 +174,10 @@ internal sealed class UpstreamExchange : IDisposable
             }
         }
     }
+
+    /// <exception cref="UpstreamException">The node says by itself why its server does not answer.</exception>
+    private UpstreamMessage NotOfNode(UpstreamMessage message) =>
+        _isNode && NodeRefusals.Of(Status, message) is { } refusal ? throw refusal : message;
 
     /// <summary>The whole body of an answer whose status already says that it is no stream of messages.</summary>
     public async Task<ReadOnlyMemory<byte>> ReadBodyAsync(CancellationToken ct)

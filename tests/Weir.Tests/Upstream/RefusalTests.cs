@@ -168,22 +168,41 @@ public sealed class RefusalTests(RunningWeir weir) : IClassFixture<RunningWeir>
         RetryAfterHeader.Seconds(RetryAfterHeader.Of(response, now)!.Value).ShouldBe(42);
     }
 
-    [Fact]
-    public async Task R13_a_nodes_own_refusal_keeps_its_mark()
+    [Theory]
+    [InlineData("session_limit", 503, nameof(UpstreamFailure.Full), true)]
+    [InlineData("busy", 503, nameof(UpstreamFailure.Full), true)]
+    [InlineData("busy", 200, nameof(UpstreamFailure.Full), false)]
+    [InlineData("unavailable", 503, nameof(UpstreamFailure.Unreachable), true)]
+    [InlineData("upstream_closed", 200, nameof(UpstreamFailure.Unreachable), false)]
+    [InlineData("timeout", 200, nameof(UpstreamFailure.Late), false)]
+    [InlineData("overflow", 200, nameof(UpstreamFailure.OverBudget), false)]
+    [InlineData("too_large", 200, nameof(UpstreamFailure.TooLarge), false)]
+    [InlineData("session_limit", 200, null, false)]
+    [InlineData("else", 200, null, false)]
+    public async Task R13_a_nodes_own_refusal_is_weirs_and_a_server_that_writes_the_mark_gets_no_call_repeated(string mark, int status, string? failure, bool nothingSent)
     {
-        const string Busy = """{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"busy","data":{"weir":"session_limit"} } }""";
-        await using var node = await ScriptedServer.StartAsync((http, _) => ScriptedServer.WriteAsync(http, Busy, status: 503));
+        var refusal = $$"""{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"no","data":{"weir":"{{mark}}"} } }""";
+        await using var node = await ScriptedServer.StartAsync((http, _) => ScriptedServer.WriteAsync(http, refusal, status));
         var target = new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", node.Url, NodeKey: "key");
         var session = new UpstreamSession(target, "2025-11-25", sessionId: null, "{}"u8.ToArray(), "{}"u8.ToArray(), ClientCapabilities.None);
         var ct = TestContext.Current.CancellationToken;
         using var exchange = await weir.Services.GetRequiredService<UpstreamClient>().PostAsync(session, "tools/call", name: null, "{}"u8.ToArray(), ct);
-        await foreach (var message in exchange.ReadAsync(1, ct))
+        var thrown = default(UpstreamException);
+        try
         {
-            JsonElement.Parse(message.Bytes.Span).GetProperty("error").GetProperty("data").GetProperty("weir").GetString().ShouldBe("session_limit");
-            return;
+            await foreach (var message in exchange.ReadAsync(1, ct))
+            {
+                message.Outline.ErrorCode.ShouldBe(-32603);
+            }
+        }
+        catch (UpstreamException e)
+        {
+            thrown = e;
         }
 
-        Assert.Fail("No message came.");
+        thrown?.Failure.ToString().ShouldBe(failure);
+        (thrown?.NothingSent ?? false).ShouldBe(nothingSent);
+        (thrown is null).ShouldBe(failure is null);
     }
 
     private async Task FailsAsync(Uri url, string cause)
