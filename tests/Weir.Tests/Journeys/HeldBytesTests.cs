@@ -134,7 +134,7 @@ public sealed class HeldBytesTests(NarrowWeir weir) : IClassFixture<NarrowWeir>
             }
 
             await response.Body.FlushAsync();
-            await Task.Delay(Timeout.Infinite, response.HttpContext.RequestAborted);
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, response.HttpContext.RequestAborted);
         };
         var (name, _) = await weir.AddReadyAsync(server.Url, All);
         using var stream = await ListChangeStream.OpenAsync(weir.Client(weir.World.AgentKey));
