@@ -108,7 +108,9 @@ internal static class WeirHost
         AddHosted<SecurityEvents>(services);
         AddHosted<Maintenance>(services);
 
+        services.AddSingleton<Readiness>();
         services.AddSingleton<UnknownBodies>();
+        services.AddSingleton(_ => CallerBytesOf(config));
         services.AddSingleton<Identities>();
         services.AddSingleton(s => new PersonTokens(
             config.Auth, s.GetRequiredService<Keyring>(), SigningKeysOf(config.Auth, s),
@@ -128,6 +130,14 @@ internal static class WeirHost
         AddKnowledge(services, config.Knowledge, time);
         AddChat(services, config, replicaId, time);
         AddRest(services, config);
+    }
+
+    /// <summary>One caller may always send two bodies of the largest kind; there is room for four callers who hold all that they may.</summary>
+    private static CallerBytes CallerBytesOf(WeirConfig config)
+    {
+        var body = Math.Max(BodyLimits.Heartbeat, Math.Max(config.Mcp.MaxBodyBytes, config.Knowledge.MaxDocumentBytes));
+        var perCaller = Math.Max(config.Limits.HeldMegabytesPerOrganization * 1024L * 1024, body * 2L);
+        return new CallerBytes(perCaller, perCaller * 4);
     }
 
     /// <summary>The address that others are told: configured, or what is really listened on, whose port may have been chosen by the system.</summary>

@@ -12,10 +12,10 @@ internal static class ChatEndpoints
 {
     public static void MapChat(this IEndpointRouteBuilder routes) => routes.MapPost("/functions/v1/chat", AnswerAsync);
 
-    private static async Task AnswerAsync(HttpContext http, PersonTokens tokens, ChatTurns turns, TimeProvider time)
+    private static async Task AnswerAsync(HttpContext http, PersonTokens tokens, ChatTurns turns, CallerBytes held, TimeProvider time)
     {
         var user = await PersonAsync(http, tokens);
-        var body = await RequestBody.ReadAsync(http.Request, BodyLimits.Chat, http.RequestAborted)
+        var body = await held.ReadBodyAsync(http.Request, BodyLimits.Chat, Principal.CallerOf(user), http.RequestAborted)
             ?? throw new WeirException(ErrorCode.TooLarge, $"The body is larger than {BodyLimits.Chat} bytes.");
         var turn = await turns.OpenAsync(user, ChatRequest.Parse(body), http.RequestAborted);
         if (WantsEvents(http.Request))

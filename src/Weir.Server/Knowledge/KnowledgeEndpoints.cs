@@ -26,7 +26,7 @@ internal static class KnowledgeEndpoints
     {
         var user = await PersonAsync(http, tokens);
         using var open = limits.Enter(user);
-        var request = DocumentRequest.Parse(await BodyAsync(http, config.MaxDocumentBytes));
+        var request = DocumentRequest.Parse(await BodyAsync(http, user, config.MaxDocumentBytes));
         await http.Response.WriteAsJsonAsync(await documents.IngestAsync(user, request, http.RequestAborted), Json, http.RequestAborted);
     }
 
@@ -34,13 +34,13 @@ internal static class KnowledgeEndpoints
     {
         var user = await PersonAsync(http, tokens);
         using var open = limits.Enter(user);
-        var request = SearchRequest.Parse(await BodyAsync(http, BodyLimits.Search));
+        var request = SearchRequest.Parse(await BodyAsync(http, user, BodyLimits.Search));
         var answer = await search.FindAsync(Principal.OfPerson(user, request.AgentId), request.Query, request.Limit, http.RequestAborted);
         await http.Response.WriteAsJsonAsync(answer, Json, http.RequestAborted);
     }
 
-    private static async Task<ReadOnlyMemory<byte>> BodyAsync(HttpContext http, int maxBytes) =>
-        await RequestBody.ReadAsync(http.Request, maxBytes, http.RequestAborted)
+    private static async Task<ReadOnlyMemory<byte>> BodyAsync(HttpContext http, Guid user, int maxBytes) =>
+        await http.RequestServices.GetRequiredService<CallerBytes>().ReadBodyAsync(http.Request, maxBytes, Principal.CallerOf(user), http.RequestAborted)
             ?? throw new WeirException(ErrorCode.TooLarge, $"The body is larger than {maxBytes} bytes.");
 
     private static async Task<Guid> PersonAsync(HttpContext http, PersonTokens tokens)

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization.Metadata;
 using Weir.Errors;
+using Weir.Identity;
 using Weir.Input;
 using Weir.Nodes;
 using Weir.Server.Http;
@@ -33,11 +34,11 @@ internal static class NodeEndpoints
             await registry.RegisterAsync(token is null ? request : request with { Token = token }, ClientAddress.Of(http), http.RequestAborted), NodeJson.Default.RegisterResponse);
     }
 
-    private static async Task<IResult> HeartbeatAsync(HttpContext http, NodeRegistry registry)
+    private static async Task<IResult> HeartbeatAsync(HttpContext http, NodeRegistry registry, CallerBytes held)
     {
         var key = Bearer.Of(http.Request);
-        await registry.AuthenticateAsync(key, ClientAddress.Of(http), http.RequestAborted);
-        var body = await RequestBody.ReadAsync(http.Request, BodyLimits.Heartbeat, http.RequestAborted);
+        var node = await registry.AuthenticateAsync(key, ClientAddress.Of(http), http.RequestAborted);
+        var body = await held.ReadBodyAsync(http.Request, BodyLimits.Heartbeat, $"node {node}", http.RequestAborted);
         var request = Read(body, BodyLimits.Heartbeat, Heartbeat, NodeJson.Default.HeartbeatRequest);
         return Results.Json(await registry.HeartbeatAsync(key, request, http.RequestAborted), NodeJson.Default.HeartbeatResponse);
     }

@@ -100,14 +100,21 @@ internal static class RestEndpoints
 
         var most = http.RequestServices.GetRequiredService<WeirConfig>().Mcp.MaxBodyBytes;
         var (limit, body) = call.UserId is not null
-            ? (most, await RequestBody.ReadAsync(http.Request, most, http.RequestAborted))
+            ? (most, await Held(http).ReadBodyAsync(http.Request, most, call.Holder, http.RequestAborted))
             : (BodyLimits.Unknown, await http.RequestServices.GetRequiredService<UnknownBodies>().ReadAsync(http, BodyLimits.Unknown));
         return body ?? throw new WeirException(ErrorCode.TooLarge, $"The body is larger than {limit} bytes.",
             call.UserId is null ? "With a person's token more is read." : null);
     }
 
+    /// <summary>The answer counts as its caller's until they have read it.</summary>
     private static async Task WriteAsync(HttpContext http, RestCall call, RestAnswer answer)
     {
+        using var account = Held(http).Open(call.Holder);
+        if (answer.Body is { Length: > CallerBytes.Uncounted } large)
+        {
+            account.Take(large.Length);
+        }
+
         var response = http.Response;
         response.StatusCode = answer.Status;
         response.Headers.ContentRange = answer.ContentRange;
@@ -123,13 +130,20 @@ internal static class RestEndpoints
             return;
         }
 
+
         response.ContentType = RestHeaders.ContentType(call.Format);
         response.ContentLength = body.Length;
         if (!HttpMethods.IsHead(http.Request.Method))
         {
-            await response.Body.WriteAsync(body, http.RequestAborted);
+            // In parts, because Kestrel copies all of what it is given before it waits for the client.
+            for (var rest = body; !rest.IsEmpty; rest = rest[Math.Min(rest.Length, CallerBytes.Uncounted)..])
+            {
+                await response.Body.WriteAsync(rest[..Math.Min(rest.Length, CallerBytes.Uncounted)], http.RequestAborted);
+            }
         }
     }
+
+    private static CallerBytes Held(HttpContext http) => http.RequestServices.GetRequiredService<CallerBytes>();
 
     /// <summary>Refusals in PostgREST's body; anything else is answered as everywhere.</summary>
     private static RequestDelegate Answered(RequestDelegate handler) => async http =>

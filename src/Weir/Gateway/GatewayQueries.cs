@@ -185,10 +185,12 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         ct);
 
     /// <exception cref="WeirException">WR002: the key is not good.</exception>
-    public async Task AuthenticateAsync(AgentKey key)
+    /// <param name="isKnown">Whether this replica found it good lately.</param>
+    public async Task AuthenticateAsync(AgentKey key, bool isKnown)
     {
+        var pool = isKnown ? databases.Engine : databases.Unverified;
         // Not ended when the caller goes away: a statement that is cancelled is lines in PostgreSQL's log.
-        if (await databases.Unverified.ScalarAsync<Guid?>(AuthenticateKey, [Sql.Text(key.Id), Sql.Bytea(key.SecretHash)], CancellationToken.None) is null)
+        if (await pool.ScalarAsync<Guid?>(AuthenticateKey, [Sql.Text(key.Id), Sql.Bytea(key.SecretHash)], CancellationToken.None) is null)
         {
             throw AgentKey.Refused();
         }

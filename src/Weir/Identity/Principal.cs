@@ -24,8 +24,14 @@ internal sealed record Principal
     /// <summary>Stable text that tells principals apart, for sealed ids and pools; holds no secret.</summary>
     public string Name => Key is not null ? "key:" + Key.Id : $"user:{UserId}:agent:{AgentId}";
 
+    /// <summary>Whose bytes its messages are: the key's, or the person's whichever agent the path names.</summary>
+    public string Holder => Key is not null ? Key.Id : CallerOf(UserId!.Value);
+
     /// <summary>What is answered where the database does not know this principal, or knows it no more.</summary>
     public WeirException Refused() => Key is not null ? AgentKey.Refused() : new WeirException(ErrorCode.NotFound, "there is no such agent");
+
+    /// <summary>The name under which a person's bytes are counted. Ids of keys are shorter.</summary>
+    public static string CallerOf(Guid userId) => userId.ToString();
 
     public static Principal OfKey(AgentKey key) => new() { Key = key };
 

@@ -12,6 +12,9 @@ namespace Weir.Identity;
 internal sealed class SigningKeys(Func<CancellationToken, Task<string>> fetch, TimeProvider time)
 {
     private static readonly TimeSpan MinimumAge = TimeSpan.FromMinutes(1);
+    /// <summary>After a fetch that failed no other is begun for so long.</summary>
+    public static readonly TimeSpan AfterFailure = TimeSpan.FromSeconds(5);
+
     private static readonly TimeSpan FetchDeadline = TimeSpan.FromSeconds(5);
 
     /// <summary>Most that is read of the document. Bytes.</summary>
@@ -19,9 +22,11 @@ internal sealed class SigningKeys(Func<CancellationToken, Task<string>> fetch, T
 
     private static readonly JsonBounds Bounds = new(Depth: 16, Values: 10_000, AllowTwice: true);
 
-    private readonly SemaphoreSlim _fetching = new(1);
-    private IList<SecurityKey> _keys = [];
-    private DateTimeOffset _readAt = DateTimeOffset.MinValue;
+    private readonly Lock _lock = new();
+    private volatile IList<SecurityKey> _keys = [];
+    private volatile Exception? _failure;
+    private Task? _fetching;
+    private DateTimeOffset _triedAt = DateTimeOffset.MinValue;
 
     /// <exception cref="WeirException">WR009: the keys were never read, and cannot be now.</exception>
     public async Task<IList<SecurityKey>> GetAsync(string kid, CancellationToken ct)
@@ -31,31 +36,56 @@ internal sealed class SigningKeys(Func<CancellationToken, Task<string>> fetch, T
             return _keys;
         }
 
-        await _fetching.WaitAsync(ct);
+        if (Fetching() is { } fetching)
+        {
+            await fetching.WaitAsync(ct);
+        }
+
+        // Known keys stay good while the issuer is away, or talks nonsense.
+        return _keys is { Count: 0 } && _failure is { } failure
+            ? throw new WeirException(ErrorCode.Unavailable, "The issuer's keys cannot be read.", "Retry later.", failure)
+            : _keys;
+    }
+
+    /// <summary>The one fetch that everybody waits for who needs it; null: the last one, good or not, was so short ago that none is begun.</summary>
+    private Task? Fetching()
+    {
+        lock (_lock)
+        {
+            if (_fetching is null && time.GetUtcNow() - _triedAt > (_failure is null ? MinimumAge : AfterFailure))
+            {
+                var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                _fetching = done.Task;
+                _ = FetchAsync(done);
+            }
+
+            return _fetching;
+        }
+    }
+
+    private async Task FetchAsync(TaskCompletionSource done)
+    {
+        await Task.Yield();
         try
         {
-            if (time.GetUtcNow() - _readAt > MinimumAge)
-            {
-                using var deadline = new CancellationTokenSource(FetchDeadline, time);
-                // Not the caller's token: who hangs up must not be able to keep the keys from everybody else.
-                _keys = Read(await fetch(deadline.Token));
-                _readAt = time.GetUtcNow();
-            }
+            using var deadline = new CancellationTokenSource(FetchDeadline, time);
+            // Not the caller's token: who hangs up must not be able to keep the keys from everybody else.
+            _keys = Read(await fetch(deadline.Token));
+            _failure = null;
         }
-        catch (Exception e) when (_keys.Count == 0)
+        catch (Exception e)
         {
-            throw new WeirException(ErrorCode.Unavailable, "The issuer's keys cannot be read.", "Retry later.", e);
-        }
-        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or FormatException or WeirException)
-        {
-            // The known keys stay good while the issuer is away, or talks nonsense.
+            _failure = e;
         }
         finally
         {
-            _fetching.Release();
-        }
+            lock (_lock)
+            {
+                (_fetching, _triedAt) = (null, time.GetUtcNow());
+            }
 
-        return _keys;
+            done.SetResult();
+        }
     }
 
     /// <exception cref="FormatException">It is no document of keys; the library throws many types for that.</exception>

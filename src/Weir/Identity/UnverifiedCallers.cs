@@ -18,6 +18,9 @@ internal sealed class UnverifiedCallers(TimeProvider time)
     /// <summary>Keys of one network address that wait: a check is quick, and all agents of a company may have one address.</summary>
     public const int WaitingKeys = 1024;
 
+    /// <summary>Requests of one site (a /24 of IPv4, a /48 of IPv6), worked on or waiting; further ones are refused.</summary>
+    public const int PerSite = 1280;
+
     /// <summary>Requests of all addresses together, worked on or waiting; further ones are refused.</summary>
     public const int Total = 4096;
 
@@ -25,7 +28,7 @@ internal sealed class UnverifiedCallers(TimeProvider time)
 
     private readonly FairShare _signIns = new(PerAddress, WaitingSignIns, MaxWait, time);
     private readonly FairShare _keys = new(PerAddress, WaitingKeys, MaxWait, time);
-    private int _open;
+    private readonly Places _places = new(PerSite, PerSite, Total);
 
     /// <summary>To sign in, sign up or refresh.</summary>
     /// <returns>The caller's turn; disposing of it ends it.</returns>
@@ -39,12 +42,12 @@ internal sealed class UnverifiedCallers(TimeProvider time)
 
     private async ValueTask<IDisposable> EnterAsync(FairShare share, int waiting, IPAddress address, CancellationToken ct)
     {
-        if (Interlocked.Increment(ref _open) > Total)
-        {
-            Interlocked.Decrement(ref _open);
-            throw new WeirException(ErrorCode.Unavailable,
-                $"{Total} requests of callers who are not signed in are open, the most that Weir takes at once.", "Try again in a moment.");
-        }
+        var place = _places.TryEnter(address, out var full) ?? throw (full == Places.Full.All
+            ? new WeirException(ErrorCode.Unavailable,
+                $"{Total} requests of callers who are not signed in are open, the most that Weir takes at once.", "Try again in a moment.")
+            : new WeirException(ErrorCode.RateLimited,
+                $"{PerSite} requests of callers who are not signed in are open from addresses like this one, the most that Weir takes at once.",
+                "Try again in a moment."));
 
         IDisposable? turn = null;
         try
@@ -55,7 +58,7 @@ internal sealed class UnverifiedCallers(TimeProvider time)
         {
             if (turn is null)
             {
-                Interlocked.Decrement(ref _open);
+                place.Dispose();
             }
         }
 
@@ -64,10 +67,10 @@ internal sealed class UnverifiedCallers(TimeProvider time)
                 $"Weir checks {PerAddress} requests of one network address at once, and lets {waiting} wait, each for {MaxWait.TotalSeconds:0} s. "
                     + "This request is one too many, or has waited that long.",
                 "Retry when some of them have ended.")
-            : new Turn(this, turn);
+            : new Turn(place, turn);
     }
 
-    private sealed class Turn(UnverifiedCallers callers, IDisposable turn) : IDisposable
+    private sealed class Turn(IDisposable place, IDisposable turn) : IDisposable
     {
         private IDisposable? _turn = turn;
 
@@ -76,7 +79,7 @@ internal sealed class UnverifiedCallers(TimeProvider time)
             if (Interlocked.Exchange(ref _turn, null) is { } held)
             {
                 held.Dispose();
-                Interlocked.Decrement(ref callers._open);
+                place.Dispose();
             }
         }
     }

@@ -35,7 +35,7 @@ internal sealed class NodeRegistry(
 
         var nodeKey = NodeKeys.NewSecret();
         using var turn = await callers.EnterKeyAsync(address, ct);
-        var registered = await queries.RegisterAsync(tokenHash, NodeKeys.Hash(nodeKey), request, NodeKeys.Seal(keyring, nodeId, request.ApiKey), ct);
+        var registered = await queries.RegisterAsync(tokenHash, NodeKeys.Hash(nodeKey), request, NodeKeys.Seal(keyring, nodeId, request.ApiKey));
         directory.Wake();
         // A token whose first half was changed has sealed its key to nobody: that node can be issued another token, and this one not be reached.
         return registered == nodeId ? new RegisterResponse(nodeId, nodeKey) : throw new WeirException(ErrorCode.Unauthenticated, "the token is not valid");
@@ -46,9 +46,9 @@ internal sealed class NodeRegistry(
         ? (nodeId, tokenHash)
         : throw new WeirException(ErrorCode.Unauthenticated, "the token is not valid");
 
-    /// <summary>Whether a node has this key, before anything that it sends is read.</summary>
+    /// <summary>The node that has this key, before anything that it sends is read.</summary>
     /// <exception cref="WeirException">WR002: no node has this key.</exception>
-    public async Task AuthenticateAsync(string? nodeKey, IPAddress address, CancellationToken ct)
+    public async Task<Guid> AuthenticateAsync(string? nodeKey, IPAddress address, CancellationToken ct)
     {
         if (string.IsNullOrEmpty(nodeKey))
         {
@@ -58,13 +58,14 @@ internal sealed class NodeRegistry(
         var hash = NodeKeys.Hash(nodeKey);
         var isKnown = seenKeys.Contains(SeenAs, hash);
         using var turn = isKnown ? null : await callers.EnterKeyAsync(address, ct);
-        if (await queries.FindAsync(hash, isKnown) is null)
+        if (await queries.FindAsync(hash, isKnown) is not { } node)
         {
             seenKeys.Remove(SeenAs, hash);
             throw new WeirException(ErrorCode.Unauthenticated, "the node's key is not valid");
         }
 
         seenKeys.Add(SeenAs, hash);
+        return node;
     }
 
     /// <param name="nodeKey">The bearer.</param>

@@ -26,14 +26,15 @@ internal sealed class NodesQueries(Databases databases)
         databases.Engine.ScalarAsync<Guid>(IssueToken, [Sql.Text(name), Sql.Text(region), Sql.Bytea(tokenHash), Sql.Timestamp(expiresAt)], ct);
 
     /// <summary>Null: the token is not good.</summary>
-    public Task<Guid?> RegisterAsync(byte[] tokenHash, byte[] nodeKeyHash, RegisterRequest request, byte[] sealedApiKey, CancellationToken ct) =>
+    public Task<Guid?> RegisterAsync(byte[] tokenHash, byte[] nodeKeyHash, RegisterRequest request, byte[] sealedApiKey) =>
         databases.Unverified.ScalarAsync<Guid?>(
             Register,
             [
                 Sql.Bytea(tokenHash), Sql.Bytea(nodeKeyHash), Sql.Text(request.ApiUrl), Sql.Bytea(sealedApiKey), Sql.Integer(request.CapabilityVersion),
                 Sql.Text(request.Isolation), Sql.Array(NpgsqlTypes.NpgsqlDbType.Text, request.Runtimes),
             ],
-            ct);
+            // Not ended when the caller goes away, who is not known: a statement that is cancelled is lines in PostgreSQL's log.
+            CancellationToken.None);
 
     /// <summary>Null: no node has this key.</summary>
     /// <param name="isKnown">Whether this replica found it good lately.</param>

@@ -15,9 +15,13 @@ internal sealed class Databases : IAsyncDisposable
     /// </summary>
     private const int UnverifiedPoolSize = 8;
 
-    private Databases(NpgsqlDataSource gateway, NpgsqlDataSource engine, NpgsqlDataSource unverified, NpgsqlDataSource admission,
+    /// <summary>Connections of <see cref="KeyReads"/>. More than one organization's keys may use at once (<c>rest.maxConcurrent</c>).</summary>
+    private const int KeyReadsPoolSize = 8;
+
+    private Databases(NpgsqlDataSource gateway, NpgsqlDataSource engine, NpgsqlDataSource unverified, NpgsqlDataSource keyReads, NpgsqlDataSource admission,
         NpgsqlDataSource aloneAdmission, NpgsqlDataSource completion) =>
-        (Gateway, Engine, Unverified, Admission, AloneAdmission, Completion) = (gateway, engine, unverified, admission, aloneAdmission, completion);
+        (Gateway, Engine, Unverified, KeyReads, Admission, AloneAdmission, Completion) =
+        (gateway, engine, unverified, keyReads, admission, aloneAdmission, completion);
 
     /// <summary>The login <c>weir_gateway</c>: people's requests, through <see cref="UserSession"/> only.</summary>
     public NpgsqlDataSource Gateway { get; }
@@ -30,6 +34,9 @@ internal sealed class Databases : IAsyncDisposable
     /// another and never for a connection of <see cref="Engine"/>.
     /// </summary>
     public NpgsqlDataSource Unverified { get; }
+
+    /// <summary>The login <c>weir_engine</c> for what good keys of organizations read: it may take seconds, and takes no connection of <see cref="Engine"/>.</summary>
+    public NpgsqlDataSource KeyReads { get; }
 
     /// <summary>The login <c>weir_engine</c> once more: a pool that nothing but admission can use up.</summary>
     public NpgsqlDataSource Admission { get; }
@@ -62,6 +69,7 @@ internal sealed class Databases : IAsyncDisposable
             Build("weir-gateway", config.Url!, config, config.PoolSize, ""),
             Build("weir-engine", config.EngineUrl!, config, config.PoolSize, EngineOptions),
             Build("weir-unverified", config.EngineUrl!, config, UnverifiedPoolSize, EngineOptions),
+            Build("weir-key-reads", config.EngineUrl!, config, KeyReadsPoolSize, EngineOptions),
             // A full batch takes less than a tenth of this at the most that rules may cost. One that takes longer is decided again in parts.
             Build("weir-admission", config.EngineUrl!, config, 2, EngineOptions + " -c statement_timeout=1s", prepared: 10),
             Build("weir-admission-alone", config.EngineUrl!, config, 1, EngineOptions + " -c statement_timeout=2s", prepared: 10),
@@ -73,6 +81,7 @@ internal sealed class Databases : IAsyncDisposable
         await Gateway.DisposeAsync();
         await Engine.DisposeAsync();
         await Unverified.DisposeAsync();
+        await KeyReads.DisposeAsync();
         await Admission.DisposeAsync();
         await AloneAdmission.DisposeAsync();
         await Completion.DisposeAsync();

@@ -12,17 +12,22 @@ namespace Weir.Rest;
 /// <summary>Named arguments of a function: their names, and the JSON object that PostgreSQL takes them from, by the declared types.</summary>
 internal sealed partial record CallArguments(IReadOnlyList<string> Names, string Json)
 {
-    private static readonly JsonBounds Bounds = new(RestLimits.BodyDepth, RestLimits.BodyValues, ForPostgres: true);
+    /// <summary>Of a person: PostgreSQL refuses U+0000 and half pairs by codes that clients know.</summary>
+    private static readonly JsonBounds Known = new(RestLimits.BodyDepth, RestLimits.BodyValues, ForPostgres: true);
+
+    /// <summary>Of anybody else they are refused here, because each refusal of PostgreSQL's is lines in its log.</summary>
+    private static readonly JsonBounds Unknown = Known with { ForPostgres = false };
 
     /// <summary>From the body of a POST; an empty one has none.</summary>
-    public static CallArguments Parse(ReadOnlyMemory<byte> body)
+    /// <param name="isKnown">Whether a person's token was verified.</param>
+    public static CallArguments Parse(ReadOnlyMemory<byte> body, bool isKnown)
     {
         if (body.Length == 0)
         {
             return new CallArguments([], "{}");
         }
 
-        if (!JsonInput.TryParse(body, Bounds, out var document, out var problem))
+        if (!JsonInput.TryParse(body, isKnown ? Known : Unknown, out var document, out var problem))
         {
             throw RestErrors.Body("The body " + problem);
         }
@@ -45,7 +50,7 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
 
     /// <summary>From the query string of a GET: what has an argument's name is one, all else is about the rows.</summary>
     public static (CallArguments Arguments, IReadOnlyList<KeyValuePair<string, string>> Filters) Parse(
-        IReadOnlyList<PublishedFunction> candidates, IReadOnlyList<KeyValuePair<string, string>> query)
+        IReadOnlyList<PublishedFunction> candidates, IReadOnlyList<KeyValuePair<string, string>> query, bool isKnown)
     {
         var known = candidates.SelectMany(f => f.Arguments).DistinctBy(a => a.Name, StringComparer.Ordinal).ToDictionary(a => a.Name, StringComparer.Ordinal);
         var given = query.Where(p => known.ContainsKey(p.Key)).ToArray();
@@ -61,7 +66,7 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
             foreach (var (name, value) in given)
             {
                 writer.WritePropertyName(name);
-                Write(writer, known[name], value);
+                Write(writer, known[name], value, isKnown);
             }
 
             writer.WriteEndObject();
@@ -123,15 +128,20 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
     }
 
     /// <summary>Text, which PostgreSQL reads by the argument's type; where that is JSON, the JSON itself.</summary>
-    private static void Write(Utf8JsonWriter writer, PublishedColumn argument, string value)
+    private static void Write(Utf8JsonWriter writer, PublishedColumn argument, string value, bool isKnown)
     {
+        if (!isKnown && value.Contains('\0'))
+        {
+            throw RestErrors.NullByte();
+        }
+
         if (!argument.IsJson)
         {
             writer.WriteStringValue(value);
             return;
         }
 
-        if (!JsonInput.TryParse(Encoding.UTF8.GetBytes(value), Bounds, out var document, out var problem))
+        if (!JsonInput.TryParse(Encoding.UTF8.GetBytes(value), isKnown ? Known : Unknown, out var document, out var problem))
         {
             throw RestErrors.Parse("argument", argument.Name, $"The value of {argument.Name} {problem}");
         }

@@ -32,7 +32,7 @@ internal static partial class FieldParser
 
     public static IReadOnlyList<Selected> Select(PublishedRelation relation, string text)
     {
-        if (QuotedForm().Replace(text, "").Contains('('))
+        if (HasParenthesis(text))
         {
             throw AggregateForm().IsMatch(text) ? RestErrors.Aggregates() : RestErrors.Embedding();
         }
@@ -66,6 +66,33 @@ internal static partial class FieldParser
         return [.. items];
     }
 
+    /// <summary>Whether one stands outside of double quotes. Each character is looked at once, or twice behind a quote that is not closed.</summary>
+    private static bool HasParenthesis(string text)
+    {
+        var cursor = new TextCursor(text);
+        while (!cursor.AtEnd)
+        {
+            if (cursor.Take('"'))
+            {
+                var start = cursor.Position;
+                if (cursor.Quoted() is null)
+                {
+                    return text.IndexOf('(', start) >= 0;
+                }
+            }
+            else if (cursor.Take('('))
+            {
+                return true;
+            }
+            else
+            {
+                cursor.Skip(1);
+            }
+        }
+
+        return false;
+    }
+
     private static string Unquoted(string text) =>
         text.StartsWith('"') && new TextCursor(text[1..]).Quoted() is { } name ? name : text;
 
@@ -74,7 +101,7 @@ internal static partial class FieldParser
 
     public static IReadOnlyList<Ordering> Order(PublishedRelation relation, string text)
     {
-        if (QuotedForm().Replace(text, "").Contains('('))
+        if (HasParenthesis(text))
         {
             throw RestErrors.Embedding();
         }
@@ -125,9 +152,6 @@ internal static partial class FieldParser
 
     [GeneratedRegex(@"^[A-Za-z_][A-Za-z0-9_$ -]{0,62}\z", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex AliasForm();
-
-    [GeneratedRegex(@"""([^""\\]|\\.)*""", RegexOptions.ExplicitCapture, 1000)]
-    private static partial Regex QuotedForm();
 
     [GeneratedRegex(@"(^|[,.:])(count|sum|avg|min|max)\(\)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex AggregateForm();

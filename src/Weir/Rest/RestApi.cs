@@ -10,14 +10,17 @@ namespace Weir.Rest;
 /// <param name="Query">Decoded, in order.</param>
 /// <param name="Count">Whether the rows are to be counted.</param>
 /// <param name="ReadOnly">Nothing may be written on the way: GET and HEAD.</param>
-/// <param name="Key">A key of an organization, not verified yet: the statement itself does that.</param>
+/// <param name="Key">A key of an organization, not verified yet: the database does that before it reads anything, and in the statement that reads.</param>
 /// <param name="Address">Where it comes from, which is who asks where nobody is known.</param>
 internal sealed record RestCall(
     Guid? UserId, IReadOnlyList<KeyValuePair<string, string>> Query, string? Range, RestFormat Format, bool Count, bool ReadOnly,
     OrganizationKey? Key = null, string Address = "")
 {
-    /// <summary>Whose share it takes. A key counts by its network address, because key ids can be made up.</summary>
+    /// <summary>Whose share it takes. A key counts by its network address until it was found good.</summary>
     public string Caller => UserId is { } user ? $"user {user}" : $"address {Address}";
+
+    /// <summary>Whose bytes its body and its answer are. A key gets an answer only when it was found good.</summary>
+    public string Holder => UserId is { } user ? Principal.CallerOf(user) : Key?.Id ?? $"address {Address}";
 }
 
 /// <param name="Status">200 or 206; 204 where there is no body.</param>
@@ -34,7 +37,7 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
             throw RestErrors.KeyMisplaced();
         }
 
-        var relation = (await apis.GetAsync(ct)).Relation(table) ?? (await apis.ReadAgainAsync(ct)).Relation(table) ?? throw RestErrors.Table(table);
+        var relation = (await apis.GetAsync(ct)).Relation(table) ?? (await AgainAsync(call, ct))?.Relation(table) ?? throw RestErrors.Table(table);
         RefuseAnon(call, relation.ForAnon);
         var request = QueryParser.Parse(relation, call.Query, call.Range, config.MaxRows);
         var rows = await RunAsync(call, RestStatement.Read(relation, request, call.Format, call.Count), ct, request.Misfits);
@@ -50,8 +53,9 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
             return await CallWithKeyAsync(name, body, call, key, ct);
         }
 
-        var candidates = (await apis.GetAsync(ct)).Functions(name) is { Count: > 0 } known ? known : (await apis.ReadAgainAsync(ct)).Functions(name);
-        var (arguments, query) = body is { } json ? (CallArguments.Parse(json), call.Query) : CallArguments.Parse(candidates, call.Query);
+        var candidates = (await apis.GetAsync(ct)).Functions(name) is { Count: > 0 } known ? known : (await AgainAsync(call, ct))?.Functions(name) ?? [];
+        var isKnown = call.UserId is not null;
+        var (arguments, query) = body is { } json ? (CallArguments.Parse(json, isKnown), call.Query) : CallArguments.Parse(candidates, call.Query, isKnown);
         var function = Choose(name, candidates, arguments.Names);
         RefuseAnon(call, function.ForAnon);
         var request = QueryParser.Parse(function.Rows ?? new PublishedRelation(name, []), query, call.Range, config.MaxRows);
@@ -71,14 +75,32 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
     private async Task<RestAnswer> CallWithKeyAsync(string name, ReadOnlyMemory<byte>? body, RestCall call, OrganizationKey key, CancellationToken ct)
     {
         var function = KeyFunctions.Find(name) ?? throw RestErrors.KeyMisplaced();
-        var (arguments, query) = body is { } json ? (CallArguments.Parse(json), call.Query) : CallArguments.Parse([function], call.Query);
+        var (arguments, query) = body is { } json
+            ? (CallArguments.Parse(json, isKnown: false), call.Query) : CallArguments.Parse([function], call.Query, isKnown: false);
         _ = Choose(name, [function], arguments.Names);
         var request = QueryParser.Parse(new PublishedRelation(name, []), query, call.Range, config.MaxRows);
-        var rows = await RunAsync(call, () => queries.ReadWithKeyAsync(key, call.ReadOnly, name, arguments.Json, ct), ct);
+        var organization = queries.IsSeen(key) ? null : await ProveAsync(key, call.Caller, ct);
+        using var ofKey = await EnterAsync($"key {key.Id}", ct);
+        organization ??= await queries.OrganizationOfAsync(key, isSeen: true) ?? throw Refused();
+        var rows = await RunAsync(call, $"organization {organization}", () => queries.ReadWithKeyAsync(key, call.ReadOnly, name, arguments.Json, ct), ct);
         ThrowRefusal(function, rows.Body);
-        queries.SawGood(key);
         return new RestAnswer(200, request.Range.Header(rows.Rows, total: null), rows.Body);
     }
+
+    /// <summary>A key that was not seen good here lately counts by its network address while it is looked up, because key ids can be made up.</summary>
+    private async Task<Guid?> ProveAsync(OrganizationKey key, string caller, CancellationToken ct)
+    {
+        using var turn = await EnterAsync(caller, ct);
+        return await queries.OrganizationOfAsync(key, isSeen: false) ?? throw Refused();
+    }
+
+    private static RestException Refused() => RestErrors.Refusal(ErrorCode.Unauthenticated, "the key is not valid", hint: null);
+
+    private async Task<IDisposable> EnterAsync(string caller, CancellationToken ct) =>
+        await share.EnterAsync(caller, ct) ?? throw RestErrors.TooManyAtOnce(config.MaxConcurrent);
+
+    /// <summary>The names as they are now. Who is not signed in is answered from those that are kept: what is not there is not theirs either.</summary>
+    private async Task<PublishedApi?> AgainAsync(RestCall call, CancellationToken ct) => call.UserId is null ? null : await apis.ReadAgainAsync(ct);
 
     /// <summary>
     /// Nobody is signed in, and PostgreSQL has granted <c>anon</c> nothing of it. The statement would be refused alike; but each refused one
@@ -101,12 +123,12 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
         };
 
     private Task<RestRows> RunAsync(RestCall call, RestStatement statement, CancellationToken ct, Func<string?>? misfits = null) =>
-        RunAsync(call, () => queries.RunAsync(call.UserId, call.ReadOnly, statement, ct), ct, misfits);
+        RunAsync(call, call.Caller, () => queries.RunAsync(call.UserId, call.ReadOnly, statement, ct), ct, misfits);
 
     /// <param name="misfits">What of the arguments a value that PostgreSQL cannot use is about, where that can be told.</param>
-    private async Task<RestRows> RunAsync(RestCall call, Func<Task<RestRows>> work, CancellationToken ct, Func<string?>? misfits = null)
+    private async Task<RestRows> RunAsync(RestCall call, string caller, Func<Task<RestRows>> work, CancellationToken ct, Func<string?>? misfits = null)
     {
-        using var turn = await share.EnterAsync(call.Caller, ct) ?? throw RestErrors.TooManyAtOnce(config.MaxConcurrent);
+        using var turn = await EnterAsync(caller, ct);
         try
         {
             var rows = await work();

@@ -9,6 +9,7 @@ namespace Weir.Rest;
 internal sealed class RestQueries(Databases databases, UserSession users, RestConfig config, CallerErrors? errors = null, SeenKeys? seenKeys = null)
 {
     private const string Columns = "select relation_name, column_name, column_type, for_anon from weir.published_columns()";
+    private const string Authenticate = "select organization_id from weir.authenticate_organization_key($1, $2)";
     private const string ReadWithKey = """
         with "the answer" as materialized (select weir.read_with_key($1, $2, $3, $4)::text as value)
         select null::bigint, octet_length(value) > $5, case when octet_length(value) <= $5 then value end from "the answer"
@@ -33,23 +34,41 @@ internal sealed class RestQueries(Databases databases, UserSession users, RestCo
         (reader, token) => RestRows.ReadAsync(reader, statement.Shape, config.MaxBytes, token), ct);
 
     /// <summary>
-    /// What a key of an organization reads; whether it may is decided in that same statement. One that this replica has not seen good waits for a
-    /// connection with others of its kind only.
+    /// What a key of an organization reads, on connections that nothing else needs; whether it may is decided in that same statement, though the key was
+    /// proved before.
     /// </summary>
     public Task<RestRows> ReadWithKeyAsync(
         OrganizationKey key, bool readOnly, string function, string arguments, CancellationToken ct)
     {
-        var pool = seenKeys?.Contains(key.Id, key.SecretHash) == false ? databases.Unverified : databases.Engine;
-        Task<RestRows> Work() => pool.ReadAsync(
+        Task<RestRows> Work() => databases.KeyReads.ReadAsync(
             Bounds(readOnly), ReadWithKey, [Sql.Text(key.Id), Sql.Bytea(key.SecretHash), Sql.Text(function), Sql.Jsonb(arguments), Sql.Integer(config.MaxBytes)],
             (reader, token) => RestRows.ReadAsync(reader, RestShape.Object, config.MaxBytes, token), ct);
 
-        // Only a good key's statement fails: of any other it answers with a refusal.
         return errors is null ? Work() : errors.RunAsync($"key {key.Id}", Work);
     }
 
-    /// <summary>A statement has answered to this key.</summary>
-    public void SawGood(OrganizationKey key) => seenKeys?.Add(key.Id, key.SecretHash);
+    /// <summary>Whether this replica found it good lately.</summary>
+    public bool IsSeen(OrganizationKey key) => seenKeys?.Contains(key.Id, key.SecretHash) == true;
+
+    /// <summary>
+    /// The organization of a key that is good; null of any other. It neither fails nor ends when the caller goes away, because either is lines in
+    /// PostgreSQL's log.
+    /// </summary>
+    public async Task<Guid?> OrganizationOfAsync(OrganizationKey key, bool isSeen)
+    {
+        var organization = await (isSeen ? databases.KeyReads : databases.Unverified)
+            .ScalarAsync<Guid?>(Authenticate, [Sql.Text(key.Id), Sql.Bytea(key.SecretHash)], CancellationToken.None);
+        if (organization is null)
+        {
+            seenKeys?.Remove(key.Id, key.SecretHash);
+        }
+        else
+        {
+            seenKeys?.Add(key.Id, key.SecretHash);
+        }
+
+        return organization;
+    }
 
     private StatementBounds Bounds(bool readOnly) => new(TimeSpan.FromSeconds(config.TimeoutSeconds), readOnly);
 

@@ -104,6 +104,20 @@ public sealed class SignInFloodTests(OpenWeir weir) : IClassFixture<OpenWeir>
         (await callers.EnterSignInAsync(IPAddress.Parse("192.0.2.9"), default)).Dispose();
     }
 
+    [Fact]
+    public async Task F07_one_site_with_many_networks_leaves_places_for_everybody_else()
+    {
+        var callers = new UnverifiedCallers(new FakeTimeProvider());
+        for (var i = 0; i < UnverifiedCallers.PerSite; i++)
+        {
+            _ = callers.EnterSignInAsync(IPAddress.Parse($"2001:db8:0:{i % 64:x}::1"), default).AsTask();
+        }
+
+        (await Should.ThrowAsync<WeirException>(async () => await callers.EnterSignInAsync(IPAddress.Parse("2001:db8:0:ff::1"), default))).Code.ShouldBe(ErrorCode.RateLimited);
+        (await callers.EnterSignInAsync(IPAddress.Parse("2001:db8:1::1"), default)).Dispose();
+        UnverifiedCallers.PerSite.ShouldBeLessThan(UnverifiedCallers.Total / 2);
+    }
+
     private Task<int> WaitingAsync() => weir.Database.Superuser.ScalarAsync<int>(
         "select count(*)::int from pg_stat_activity a where a.datname = current_database() and a.wait_event_type = 'Lock'", [], CancellationToken.None);
 

@@ -76,6 +76,13 @@ public sealed class QuietDatabaseTests(OpenWeir weir) : IClassFixture<OpenWeir>
         yield return ("read_audit", await PostAsync("/rest/v1/rpc/read_audit", new { organization_id = "not a uuid", limit = "many" }, organizationKey));
         yield return ("read_usage", await PostAsync("/rest/v1/rpc/read_usage", new { since = "never" }, organizationKey));
 
+        foreach (var filter in new[] { """{"filter":{"a":"\u0000"}}""", """{"filter":{"a":"\ud800"}}""", """{"filter":{"\u0000":1}}""" })
+        {
+            yield return (filter, await SendAsync("/rest/v1/rpc/read_audit", filter, OrganizationKey.Create().Text));
+        }
+
+        yield return ("%00", await GetAsync("/rest/v1/rpc/read_usage?since=%00", organizationKey));
+
         yield return ("sign-in", await PostAsync("/auth/v1/token?grant_type=password", new { email = taken, password = "wrong" }));
         yield return ("signup", await PostAsync("/auth/v1/signup", new { email = taken, password = Password }));
         yield return ("refresh", await PostAsync("/auth/v1/token?grant_type=refresh_token", new { refresh_token = "x" }));
@@ -88,6 +95,14 @@ public sealed class QuietDatabaseTests(OpenWeir weir) : IClassFixture<OpenWeir>
     {
         using var client = weir.Client(bearer);
         using var response = await client.PostAsJsonAsync(path, body, Cancelled);
+        return response.StatusCode;
+    }
+
+    private async Task<HttpStatusCode> SendAsync(string path, string json, string bearer)
+    {
+        using var client = weir.Client(bearer);
+        using var content = new StringContent(json, System.Text.Encoding.UTF8, "application/json");
+        using var response = await client.PostAsync(path, content, Cancelled);
         return response.StatusCode;
     }
 

@@ -150,6 +150,16 @@ public sealed class OrganizationKeyTests(RestWorld weir) : IClassFixture<RestWor
         (await weir.GetAsync("rpc/read_audit", key)).ShouldBeError(HttpStatusCode.MethodNotAllowed, "25006");
     }
 
+    [Theory]
+    [InlineData("""{"filter": {"a": "\u0000"}}""")]
+    [InlineData("""{"filter": {"a": "\ud800"}}""")]
+    [InlineData("""{"filter": {"\u0000": 1}}""")]
+    public async Task F08_what_PostgreSQL_cannot_hold_is_refused_before_a_made_up_key_reaches_it(string body)
+    {
+        (await weir.RpcAsync("read_audit", body, OrganizationKey.Create().Text)).ShouldBeError(HttpStatusCode.BadRequest, "PGRST102");
+        (await weir.GetAsync("rpc/read_usage?since=%00", OrganizationKey.Create().Text)).Status.ShouldBe(HttpStatusCode.BadRequest);
+    }
+
     [Fact]
     public async Task Unmodified_supabase_js_reads_with_it()
     {

@@ -122,6 +122,42 @@ public sealed class RestBoundsTests(BoundedWeir weir) : IClassFixture<BoundedWei
         answers.ShouldAllBe(a => a.Status == HttpStatusCode.Unauthorized && a.Code == "42501");
     }
 
+    [Fact]
+    public async Task F07_what_an_organizations_keys_read_slowly_takes_its_own_share_and_no_connection_of_anybody_else()
+    {
+        var (mine, others) = (new[] { await KeyAsync(weir.World), await KeyAsync(weir.World) }, await KeyAsync(await World.CreateAsync(weir.Database)));
+        Task<RestReply>[] flood;
+        await using (var holder = await HeldTransaction.BeginAsync(weir.Database.Superuser))
+        {
+            await holder.RunAsync("lock table public.mcp_interaction_logs in access exclusive mode");
+            // Keys that were never seen before, each time from another network.
+            flood = [.. Enumerable.Range(0, 12).Select(i => ReadAsync("read_audit", mine[i % 2], $"198.51.100.{i}"))];
+            await Until.AsyncTrue(async () => await LockedAsync("weir-key-reads") == BoundedWeir.Rest.MaxConcurrent, "as many wait as the organization may have");
+
+            (await LockedAsync("weir-unverified")).ShouldBe(0);
+            (await LockedAsync("weir-engine")).ShouldBe(0);
+            (await ReadAsync("read_servers", others, "203.0.113.1")).Status.ShouldBe(HttpStatusCode.OK);
+            (await LockedAsync("weir-key-reads")).ShouldBe(BoundedWeir.Rest.MaxConcurrent);
+        }
+
+        (await Task.WhenAll(flood)).ShouldAllBe(r => r.Status == HttpStatusCode.OK);
+    }
+
+    private Task<RestReply> ReadAsync(string function, string key, string address) =>
+        weir.SendAsync(HttpMethod.Post, "rpc/" + function, function == "read_audit" ? """{"limit": 1}""" : "{}", key, ("X-Forwarded-For", address));
+
+    private Task<int> LockedAsync(string pool) => weir.Database.Superuser.ScalarAsync<int>(
+        "select count(*)::int from pg_stat_activity a where a.datname = current_database() and a.wait_event_type = 'Lock' and a.application_name = $1",
+        [Sql.Text(pool)], CancellationToken.None);
+
+    private static async Task<string> KeyAsync(World world)
+    {
+        var (key, id, secret) = OrganizationKey.Create();
+        await world.CallAsync(
+            "select public.create_organization_api_key($1, 'k', $2, $3, array['audit.read', 'servers.read'])", Sql.Uuid(world.OrganizationId), Sql.Text(id), Sql.Text(secret));
+        return key;
+    }
+
     /// <summary>A table is locked, so that who reads it holds a connection; as many as run and wait do, and one who reads something else comes.</summary>
     private async Task<(RestReply[] Flood, RestReply Served)> FloodAsync(Func<Task<RestReply>> slow, Func<Task<RestReply>> other)
     {

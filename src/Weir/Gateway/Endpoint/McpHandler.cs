@@ -32,6 +32,7 @@ internal sealed class McpHandler(
     SeenKeys seenKeys,
     UnverifiedCallers callers,
     GatewayQueries queries,
+    CallerBytes held,
     McpConfig config)
 {
     /// <summary>One POST: one message. Of its body nothing is read before the caller is known.</summary>
@@ -54,7 +55,18 @@ internal sealed class McpHandler(
             return;
         }
 
-        var body = await RequestBody.ReadAsync(http.Request, config.MaxBodyBytes, http.RequestAborted);
+        ReadOnlyMemory<byte>? body;
+        try
+        {
+            body = await held.ReadBodyAsync(http.Request, config.MaxBodyBytes, scope.Principal.Holder, http.RequestAborted);
+        }
+        catch (WeirException e) when (e.Code == ErrorCode.RateLimited)
+        {
+            http.Response.Headers.RetryAfter = "1";
+            await McpErrors.RefuseAsync(http, new Refusal(429, RpcCodes.WeirBase + (int)e.Code, $"{e.Message} {e.Hint}"), default);
+            return;
+        }
+
         if (body is not { } bytes)
         {
             await refused.RefuseAsync(http, scope, new Refusal(413, RpcCodes.InvalidRequest, $"The body is larger than {config.MaxBodyBytes} bytes."));
@@ -97,7 +109,7 @@ internal sealed class McpHandler(
         try
         {
             using var turn = await callers.EnterKeyAsync(http.Connection.RemoteIpAddress ?? IPAddress.None, http.RequestAborted);
-            await queries.AuthenticateAsync(key);
+            await queries.AuthenticateAsync(key, isKnown: false);
             seenKeys.Add(key.Id, key.SecretHash);
             return true;
         }

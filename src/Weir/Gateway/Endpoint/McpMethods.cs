@@ -1,13 +1,17 @@
 using System.Text.Json;
 using Weir.Errors;
 using Weir.Gateway.Names;
+using Weir.Identity;
 using Weir.Mcp;
 
 namespace Weir.Gateway.Endpoint;
 
 /// <summary>What opens and keeps a conversation, in both eras. Each proves the key.</summary>
-internal sealed class McpMethods(AgentCatalogs catalogs, SessionTokens sessions, SessionStates states, Handover handover, GatewayQueries queries)
+internal sealed class McpMethods(AgentCatalogs catalogs, SessionTokens sessions, SessionStates states, Handover handover, GatewayQueries queries, TimeProvider time)
 {
+    /// <summary>Proofs of one key that run at once, that wait, and how long: a key that floods waits for its own.</summary>
+    private readonly FairShare _proofs = new(running: 2, waiting: 256, TimeSpan.FromSeconds(5), time);
+
     public async Task InitializeAsync(McpExchange exchange)
     {
         var envelope = exchange.Envelope;
@@ -80,7 +84,10 @@ internal sealed class McpMethods(AgentCatalogs catalogs, SessionTokens sessions,
     {
         if (exchange.Scope.Principal.Key is { } key)
         {
-            await queries.AuthenticateAsync(key);
+            // It was found good before its message was read (McpHandler).
+            using var turn = await _proofs.EnterAsync(key.Id, exchange.Aborted)
+                ?? throw new WeirException(ErrorCode.RateLimited, "Too many pings of this key wait.", "Retry in a moment.");
+            await queries.AuthenticateAsync(key, isKnown: true);
         }
         else
         {
