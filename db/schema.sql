@@ -6939,6 +6939,23 @@ $$;
 ALTER FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: principal_organization(text, bytea, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) RETURNS uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (select a.organization_id from public.agents a
+          where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id));
+end;
+$$;
+
+
+ALTER FUNCTION weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) OWNER TO weir_system;
+
+--
 -- Name: publish_catalog_server(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -15964,6 +15981,14 @@ GRANT ALL ON FUNCTION weir.platform_id() TO weir_writer;
 
 REVOKE ALL ON FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) TO weir_system;
+
+
+--
+-- Name: FUNCTION principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) TO weir_engine;
 
 
 --

@@ -169,7 +169,9 @@ internal static class WeirHost
         services.AddHostedService(s => s.GetRequiredService<CatalogRefresh>());
 
         services.AddSingleton(s => new GatewayQueries(s.GetRequiredService<Databases>(), replicaId));
-        services.AddSingleton(s => new AgentCatalogs(s.GetRequiredService<GatewayQueries>(), config.Mcp.MaxNameLength));
+        services.AddSingleton(s => new CatalogTurns(s.GetRequiredService<GatewayQueries>().OrganizationOfAsync, config.Database.PoolSize));
+        services.AddSingleton(s => new AgentCatalogs(
+            s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<CatalogTurns>(), config.Mcp.MaxNameLength));
         services.AddSingleton(s => new Definitions(s.GetRequiredService<GatewayQueries>().DefinitionsAsync));
         services.AddSingleton(_ => new OpenConnections(config.Limits.OpenPerAgent));
         services.AddSingleton<SessionTokens>();
@@ -204,7 +206,8 @@ internal static class WeirHost
             s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<NodeDirectory>().KeyOf));
         services.AddSingleton<ChangeStreams>();
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpLists>(s, config.Mcp.PageSize));
-        services.AddSingleton(s => new ToolSearch(s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<Definitions>(), config.Mcp));
+        services.AddSingleton(s => new ToolSearch(
+            s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<CatalogTurns>(), s.GetRequiredService<Definitions>(), config.Mcp));
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpCalls>(s, config.Mcp.MaxDepth, inputPatience));
         services.AddSingleton<McpSubscriptions>();
         services.AddSingleton<McpErrors>();
