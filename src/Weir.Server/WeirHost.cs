@@ -152,12 +152,15 @@ internal static class WeirHost
 
     /// <summary>A remote server runs when it opens a session and lists what it has.</summary>
     private static RemoteHandshake HandshakeOf(IServiceProvider services) => (server, ct) =>
-        services.GetRequiredService<CatalogRefresh>().ListAsync(new UpstreamTarget(server.InstanceId, server.Name, server.Endpoint, NodeKey: null), ct);
+        services.GetRequiredService<CatalogRefresh>().ProveAsync(
+            new UpstreamTarget(server.InstanceId, server.Name, server.Endpoint, NodeKey: null) { ChargedTo = server.OrganizationId }, ct);
 
     private static void AddGateway(IServiceCollection services, WeirConfig config, Guid replicaId, TimeProvider time)
     {
         // One message of a server that is being handled, and as much that waits.
-        services.AddSingleton(_ => new ByteBudget(config.Mcp.MaxResponseBytes * 2L, config.Limits.HeldMegabytesPerOrganization * 1024L * 1024));
+        services.AddSingleton(_ => new ByteBudget(
+            config.Mcp.MaxResponseBytes * 2L, config.Limits.HeldMegabytesPerOrganization * 1024L * 1024,
+            config.Limits.HeldBytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)));
         services.AddSingleton(s => new UpstreamClient(
             new UpstreamTransport(s.GetRequiredService<EgressHttp>(), config.Mcp.MaxResponseBytes, time, s.GetRequiredService<ByteBudget>()), time));
         services.AddSingleton<UpstreamSessions>();

@@ -50,7 +50,7 @@ public sealed class CatalogTurnsTests(RunningWeir weir) : IClassFixture<RunningW
     [Fact]
     public async Task F11_all_organizations_together_leave_connections_of_the_pool_and_one_waits_with_no_more_than_its_share()
     {
-        var agents = Enumerable.Range(0, 6).Select(_ => Guid.NewGuid()).ToArray();
+        var agents = Enumerable.Range(0, 6).Select(i => new Guid(i, 0, 0, new byte[8])).ToArray();
         // Each agent is its own organization here.
         using var turns = new CatalogTurns((principal, _) => Task.FromResult(principal.AgentId), poolSize: 8);
         var asked = agents.Take(5).SelectMany(a => Enumerable.Repeat(Principal.OfPerson(a, a), 10)).Select(p => turns.EnterAsync(p, None)).ToArray();
