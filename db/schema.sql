@@ -1911,7 +1911,7 @@ begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
   end if;
-  select d.organization_id, o.max_documents, o.max_document_bytes into v_datastore
+  select d.organization_id, o.max_documents, o.max_document_bytes, o.max_document_chunks into v_datastore
   from public.datastores d join public.organizations o on o.id = d.organization_id
   where d.id = p_datastore_id and d.deleted_at is null;
   if v_datastore.organization_id is null then
@@ -1939,11 +1939,12 @@ begin
     return (select jsonb_build_object('id', d.id, 'created', false, 'chunks', d.chunk_count, 'status', d.status)
             from public.documents d where d.datastore_id = p_datastore_id and d.content_hash = v_hash);
   end if;
-  if exists (select from (select sum(d.document_count) as documents, sum(d.size_bytes) as bytes from public.datastores d
+  if exists (select from (select sum(d.document_count) as documents, sum(d.size_bytes) as bytes, sum(d.chunk_count) as chunks from public.datastores d
                           where d.organization_id = v_datastore.organization_id) u
-             where u.documents >= v_datastore.max_documents or u.bytes + v_size > v_datastore.max_document_bytes) then
+             where u.documents >= v_datastore.max_documents or u.bytes + v_size > v_datastore.max_document_bytes
+                or u.chunks + jsonb_array_length(p_chunks) > v_datastore.max_document_chunks) then
     return weir.refuse('WR006', 'the organization has its maximum of documents', 'lifecycle', v_datastore.organization_id,
-                       p_item => 'ingest_document', p_hint => 'max_documents or max_document_bytes');
+                       p_item => 'ingest_document', p_hint => 'max_documents, max_document_bytes or max_document_chunks');
   end if;
   insert into public.documents (id, organization_id, datastore_id, title, source, media_type, content_hash, size_bytes, chunk_count, created_by)
   values (v_id, v_datastore.organization_id, p_datastore_id, v_title, p_source, v_media_type, v_hash, v_size,
@@ -3999,6 +4000,8 @@ begin
       where i.node_id = n.id and i.status not in ('stopped', 'deleted')) u
     where n.is_online and p_runtime = any(n.runtimes)
       and (n.isolation <> 'none' or u.foreign_too is not true)
+      -- more than a heartbeat may name (HeartbeatRequest.MostServers)
+      and u.instances < 4096
     order by n.region is distinct from p_region, n.id is distinct from p_last_node_id, u.instances, n.id
     limit 1);
 end;
@@ -4027,10 +4030,10 @@ $$;
 ALTER FUNCTION weir.chunk_terms(p_datastore_id uuid, p_title text, p_heading text, p_content text) OWNER TO weir_owner;
 
 --
--- Name: chunk_vectors(uuid, uuid, uuid, text, bigint, bigint); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: chunk_vectors(uuid, uuid, uuid, text, bigint, bigint, bigint); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint) RETURNS TABLE(chunk_id uuid, embedding real[])
+CREATE FUNCTION weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint, p_limit bigint DEFAULT NULL::bigint) RETURNS TABLE(chunk_id uuid, embedding real[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4041,12 +4044,13 @@ begin
   from weir.document_chunks c
   where c.datastore_id = p_datastore_id and c.embedded_version > p_after and c.embedded_version <= p_until and c.embedding is not null
     and c.embedding_model = p_model
-    and exists (select from weir.agent_knowledge(p_user_id, p_agent_id) k where k.datastore_id = p_datastore_id);
+    and exists (select from weir.agent_knowledge(p_user_id, p_agent_id) k where k.datastore_id = p_datastore_id)
+  limit p_limit;
 end;
 $$;
 
 
-ALTER FUNCTION weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint) OWNER TO weir_system;
+ALTER FUNCTION weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint, p_limit bigint) OWNER TO weir_system;
 
 --
 -- Name: chunks_error(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4567,12 +4571,12 @@ CREATE FUNCTION weir.count_document() RETURNS trigger
 begin
   if tg_op = 'INSERT' then
     update public.datastores d
-    set document_count = d.document_count + 1, size_bytes = d.size_bytes + new.size_bytes, version = d.version + 1
+    set document_count = d.document_count + 1, size_bytes = d.size_bytes + new.size_bytes, chunk_count = d.chunk_count + new.chunk_count, version = d.version + 1
     where d.id = new.datastore_id;
   else
     update public.datastores d
-    set document_count = d.document_count - 1, size_bytes = d.size_bytes - old.size_bytes, version = d.version + 1,
-        removal_version = d.version + 1
+    set document_count = d.document_count - 1, size_bytes = d.size_bytes - old.size_bytes, chunk_count = d.chunk_count - old.chunk_count,
+        version = d.version + 1, removal_version = d.version + 1
     where d.id = old.datastore_id;
   end if;
   return null;
@@ -6986,6 +6990,23 @@ $$;
 ALTER FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: principal_organization(text, bytea, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) RETURNS uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (select a.organization_id from public.agents a
+          where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id));
+end;
+$$;
+
+
+ALTER FUNCTION weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) OWNER TO weir_system;
+
+--
 -- Name: publish_catalog_server(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -9364,6 +9385,7 @@ CREATE TABLE public.datastores (
     settings jsonb DEFAULT '{}'::jsonb NOT NULL,
     document_count integer DEFAULT 0 NOT NULL,
     size_bytes bigint DEFAULT 0 NOT NULL,
+    chunk_count bigint DEFAULT 0 NOT NULL,
     version bigint DEFAULT 0 NOT NULL,
     removal_version bigint DEFAULT 0 NOT NULL,
     deleted_at timestamp with time zone,
@@ -9783,9 +9805,10 @@ CREATE TABLE public.organizations (
     max_datastores integer DEFAULT 50 NOT NULL,
     max_documents integer DEFAULT 10000 NOT NULL,
     max_document_bytes bigint DEFAULT 1073741824 NOT NULL,
+    max_document_chunks integer DEFAULT 250000 NOT NULL,
     chat_tools boolean DEFAULT true NOT NULL,
     CONSTRAINT organizations_chat_limit_is_0_to_a_million CHECK (((max_chat_messages_per_minute >= 0) AND (max_chat_messages_per_minute <= 1000000))),
-    CONSTRAINT organizations_knowledge_limits_are_not_negative CHECK ((LEAST((max_datastores)::bigint, (max_documents)::bigint, max_document_bytes) >= 0)),
+    CONSTRAINT organizations_knowledge_limits_are_not_negative CHECK ((LEAST((max_datastores)::bigint, (max_documents)::bigint, max_document_bytes, (max_document_chunks)::bigint) >= 0)),
     CONSTRAINT organizations_limits_are_not_negative CHECK ((LEAST(max_mcp_servers, max_agents, max_members, max_workspaces, max_concurrent_connections) >= 0)),
     CONSTRAINT organizations_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name)))),
     CONSTRAINT organizations_slug_is_lower_case CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$'::text))
@@ -14688,11 +14711,11 @@ GRANT ALL ON FUNCTION weir.chunk_terms(p_datastore_id uuid, p_title text, p_head
 
 
 --
--- Name: FUNCTION chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint, p_limit bigint); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint) TO weir_engine;
+REVOKE ALL ON FUNCTION weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint, p_limit bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint, p_limit bigint) TO weir_engine;
 
 
 --
@@ -16060,6 +16083,14 @@ GRANT ALL ON FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p
 
 
 --
+-- Name: FUNCTION principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) TO weir_engine;
+
+
+--
 -- Name: FUNCTION publish_catalog_server(p_entry jsonb); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -17126,6 +17157,13 @@ GRANT UPDATE(document_count) ON TABLE public.datastores TO weir_system;
 --
 
 GRANT UPDATE(size_bytes) ON TABLE public.datastores TO weir_system;
+
+
+--
+-- Name: COLUMN datastores.chunk_count; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(chunk_count) ON TABLE public.datastores TO weir_system;
 
 
 --

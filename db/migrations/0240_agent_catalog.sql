@@ -49,6 +49,19 @@ $$;
 revoke all on function weir.principal_agent(text, bytea, uuid, uuid) from public;
 grant execute on function weir.principal_agent(text, bytea, uuid, uuid) to weir_system;
 
+-- Whose bounds a principal's reads count for, asked before a replica reads for it the first time. Null where principal_agent finds nothing.
+create function weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) returns uuid
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select a.organization_id from public.agents a
+          where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id));
+end;
+$$;
+revoke all on function weir.principal_organization(text, bytea, uuid, uuid) from public;
+grant execute on function weir.principal_organization(text, bytea, uuid, uuid) to weir_engine;
+
 -- The names that a grant has for tools, prompts or resources, as patterns of `like`: whatever granted_entries answers for, matches one of
 -- them, and nothing else but resources that climb (see weir.climbs). Made once for a server, where asking for each of its tools is most of what a catalog costs.
 create function weir.granted_patterns(p_permissions jsonb, p_member text) returns text[]
@@ -174,6 +187,7 @@ grant execute on function weir.definitions(uuid[], text[], text[], bytea[]) to w
 grant select (max_concurrent_connections) on public.organizations to weir_system;
 grant create on schema weir to weir_system;
 alter function weir.authenticate_key(text, bytea) owner to weir_system;
+alter function weir.principal_organization(text, bytea, uuid, uuid) owner to weir_system;
 alter function weir.agent_catalog(text, bytea, uuid, uuid, text, text[]) owner to weir_system;
 alter function weir.definitions(uuid[], text[], text[], bytea[]) owner to weir_system;
 revoke create on schema weir from weir_system;

@@ -142,6 +142,8 @@ begin
       where i.node_id = n.id and i.status not in ('stopped', 'deleted')) u
     where n.is_online and p_runtime = any(n.runtimes)
       and (n.isolation <> 'none' or u.foreign_too is not true)
+      -- more than a heartbeat may name (HeartbeatRequest.MostServers)
+      and u.instances < 4096
     order by n.region is distinct from p_region, n.id is distinct from p_last_node_id, u.instances, n.id
     limit 1);
 end;

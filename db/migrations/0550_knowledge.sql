@@ -5,7 +5,9 @@ alter table public.organizations
   add column max_datastores integer not null default 50,
   add column max_documents integer not null default 10000,
   add column max_document_bytes bigint not null default 1073741824,
-  add constraint organizations_knowledge_limits_are_not_negative check (least(max_datastores, max_documents, max_document_bytes) >= 0);
+  -- each is a row, a vector and its place in indexes, however short its text is
+  add column max_document_chunks integer not null default 250000,
+  add constraint organizations_knowledge_limits_are_not_negative check (least(max_datastores, max_documents, max_document_bytes, max_document_chunks) >= 0);
 
 create table public.datastores (
   id uuid not null default weir.uuid_v7(),
@@ -17,6 +19,7 @@ create table public.datastores (
   -- kept by triggers on documents
   document_count integer not null default 0,
   size_bytes bigint not null default 0,
+  chunk_count bigint not null default 0,
   -- rises with whatever changes what is found by meaning: a replica that keeps vectors compares it
   version bigint not null default 0,
   removal_version bigint not null default 0,
@@ -190,7 +193,7 @@ create policy datastores_are_deleted_by_admins on public.datastores for update t
 create policy datastores_are_kept_by_the_engine on public.datastores for all to weir_system using (true) with check (true);
 grant select on public.datastores to authenticated;
 grant select, insert (id, organization_id, name, backend, settings, created_by), update (deleted_at) on public.datastores to weir_writer;
-grant select, update (document_count, size_bytes, version, removal_version), delete on public.datastores to weir_system;
+grant select, update (document_count, size_bytes, chunk_count, version, removal_version), delete on public.datastores to weir_system;
 
 create policy links_are_seen_with_their_datastore on public.agent_datastores for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations())) and datastore_id = any(array(select weir.my_datastores())));
@@ -234,12 +237,12 @@ as $$
 begin
   if tg_op = 'INSERT' then
     update public.datastores d
-    set document_count = d.document_count + 1, size_bytes = d.size_bytes + new.size_bytes, version = d.version + 1
+    set document_count = d.document_count + 1, size_bytes = d.size_bytes + new.size_bytes, chunk_count = d.chunk_count + new.chunk_count, version = d.version + 1
     where d.id = new.datastore_id;
   else
     update public.datastores d
-    set document_count = d.document_count - 1, size_bytes = d.size_bytes - old.size_bytes, version = d.version + 1,
-        removal_version = d.version + 1
+    set document_count = d.document_count - 1, size_bytes = d.size_bytes - old.size_bytes, chunk_count = d.chunk_count - old.chunk_count,
+        version = d.version + 1, removal_version = d.version + 1
     where d.id = old.datastore_id;
   end if;
   return null;

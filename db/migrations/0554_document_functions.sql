@@ -68,7 +68,7 @@ begin
   if weir.actor_id() is null then
     return weir.refuse('WR002', 'sign in first', 'lifecycle');
   end if;
-  select d.organization_id, o.max_documents, o.max_document_bytes into v_datastore
+  select d.organization_id, o.max_documents, o.max_document_bytes, o.max_document_chunks into v_datastore
   from public.datastores d join public.organizations o on o.id = d.organization_id
   where d.id = p_datastore_id and d.deleted_at is null;
   if v_datastore.organization_id is null then
@@ -96,11 +96,12 @@ begin
     return (select jsonb_build_object('id', d.id, 'created', false, 'chunks', d.chunk_count, 'status', d.status)
             from public.documents d where d.datastore_id = p_datastore_id and d.content_hash = v_hash);
   end if;
-  if exists (select from (select sum(d.document_count) as documents, sum(d.size_bytes) as bytes from public.datastores d
+  if exists (select from (select sum(d.document_count) as documents, sum(d.size_bytes) as bytes, sum(d.chunk_count) as chunks from public.datastores d
                           where d.organization_id = v_datastore.organization_id) u
-             where u.documents >= v_datastore.max_documents or u.bytes + v_size > v_datastore.max_document_bytes) then
+             where u.documents >= v_datastore.max_documents or u.bytes + v_size > v_datastore.max_document_bytes
+                or u.chunks + jsonb_array_length(p_chunks) > v_datastore.max_document_chunks) then
     return weir.refuse('WR006', 'the organization has its maximum of documents', 'lifecycle', v_datastore.organization_id,
-                       p_item => 'ingest_document', p_hint => 'max_documents or max_document_bytes');
+                       p_item => 'ingest_document', p_hint => 'max_documents, max_document_bytes or max_document_chunks');
   end if;
   insert into public.documents (id, organization_id, datastore_id, title, source, media_type, content_hash, size_bytes, chunk_count, created_by)
   values (v_id, v_datastore.organization_id, p_datastore_id, v_title, p_source, v_media_type, v_hash, v_size,

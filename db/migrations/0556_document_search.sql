@@ -173,7 +173,9 @@ end;
 $$;
 
 -- A datastore's vectors, for a replica that searches them itself: those of one model that were added after one version and until another.
-create function weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint)
+-- At most p_limit: the rows are made whole before the first is sent, and a replica keeps no more.
+create function weir.chunk_vectors(
+  p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint, p_limit bigint default null)
 returns table (chunk_id uuid, embedding real[])
 language plpgsql stable security definer rows 10000
 set search_path = pg_catalog, pg_temp
@@ -185,7 +187,8 @@ begin
   from weir.document_chunks c
   where c.datastore_id = p_datastore_id and c.embedded_version > p_after and c.embedded_version <= p_until and c.embedding is not null
     and c.embedding_model = p_model
-    and exists (select from weir.agent_knowledge(p_user_id, p_agent_id) k where k.datastore_id = p_datastore_id);
+    and exists (select from weir.agent_knowledge(p_user_id, p_agent_id) k where k.datastore_id = p_datastore_id)
+  limit p_limit;
 end;
 $$;
 
@@ -242,17 +245,17 @@ $$;
 
 revoke all on function weir.agent_knowledge(uuid, uuid), weir.lexeme_query(text), weir.any_lexeme(text[]), weir.first_chunks(uuid, uuid[], integer),
   weir.search_documents(uuid, uuid, text, integer), weir.passages(uuid, uuid, uuid[]),
-  weir.chunk_vectors(uuid, uuid, uuid, text, bigint, bigint), weir.vector_schema(), weir.search_vectors(uuid, uuid, text, real[], integer)
+  weir.chunk_vectors(uuid, uuid, uuid, text, bigint, bigint, bigint), weir.vector_schema(), weir.search_vectors(uuid, uuid, text, real[], integer)
   from public;
 grant execute on function weir.lexeme_query(text), weir.any_lexeme(text[]), weir.first_chunks(uuid, uuid[], integer) to weir_system;
 grant execute on function weir.agent_knowledge(uuid, uuid), weir.search_documents(uuid, uuid, text, integer),
-  weir.passages(uuid, uuid, uuid[]), weir.chunk_vectors(uuid, uuid, uuid, text, bigint, bigint), weir.vector_schema(),
+  weir.passages(uuid, uuid, uuid[]), weir.chunk_vectors(uuid, uuid, uuid, text, bigint, bigint, bigint), weir.vector_schema(),
   weir.search_vectors(uuid, uuid, text, real[], integer) to weir_engine;
 grant create on schema weir to weir_system;
 alter function weir.agent_knowledge(uuid, uuid) owner to weir_system;
 alter function weir.search_documents(uuid, uuid, text, integer) owner to weir_system;
 alter function weir.passages(uuid, uuid, uuid[]) owner to weir_system;
-alter function weir.chunk_vectors(uuid, uuid, uuid, text, bigint, bigint) owner to weir_system;
+alter function weir.chunk_vectors(uuid, uuid, uuid, text, bigint, bigint, bigint) owner to weir_system;
 alter function weir.vector_schema() owner to weir_system;
 alter function weir.search_vectors(uuid, uuid, text, real[], integer) owner to weir_system;
 revoke create on schema weir from weir_system;

@@ -114,6 +114,7 @@ select is_empty($$select weir.authenticate_key('robokey000000001', sha256(conver
 select is_empty($$select weir.authenticate_key(null, null)$$, 'F08_nor_is_none_and_nothing_raises');
 select is_empty($$select weir.agent_catalog('robokey000000001', sha256('x'), null, null, null)$$, 'F08_a_wrong_secret_has_an_empty_catalog_and_nothing_raises');
 select is_empty($$select weir.find_tools('robokey000000001', sha256('x'), null, null, 'read', 10)$$, 'F08_and_finds_no_tools');
+select is(weir.principal_organization('robokey000000001', sha256('x'), null, null), null, 'F08_and_is_of_no_organization');
 select is_empty($$select weir.agent_catalog(null, null, null, null, null)$$, 'F08_nor_does_anybody_without_a_key');
 select * from finish();
 rollback;

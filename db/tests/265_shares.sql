@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(12);
+select plan(14);
 
 -- organization a has 40 remote servers, b one; all are to be asked
 update public.organizations set max_mcp_servers = 1000 where id = pg_temp.id('a');
@@ -61,5 +61,19 @@ rollback to s;
 update public.mcp_server_instances set node_id = pg_temp.id('node') where name like 'far-%';
 select is(pg_temp.refresh(128, array_fill(pg_temp.id('b'), array[16]), array_fill(pg_temp.id('node'), array[16])), 'near 1',
   'F11_a_node_that_hangs_holds_no_more_refreshes_than_twice_the_share');
+rollback to s;
+
+-- a heartbeat names 4096 instances at most
+update public.organizations set max_mcp_servers = 5000 where id = pg_temp.id('b');
+insert into public.mcp_server_instances (organization_id, name, url, status, first_running_at, node_id)
+select pg_temp.id('b'), 'many-' || n, 'https://many.example/mcp', 'running', now(), pg_temp.id('node')
+from generate_series(1, 4095 - (select count(*)::integer from public.mcp_server_instances i
+                                where i.node_id = pg_temp.id('node') and i.status not in ('stopped', 'deleted'))) n;
+select is(weir.choose_node(pg_temp.id('b'), null, (select runtimes[1] from weir.dtma_nodes where id = pg_temp.id('node')), null), pg_temp.id('node'),
+  'as long as there is room');
+insert into public.mcp_server_instances (organization_id, name, url, status, first_running_at, node_id)
+values (pg_temp.id('b'), 'last', 'https://many.example/mcp', 'running', now(), pg_temp.id('node'));
+select is(weir.choose_node(pg_temp.id('b'), null, (select runtimes[1] from weir.dtma_nodes where id = pg_temp.id('node')), null), null,
+  'F11_a_node_has_no_more_instances_than_a_heartbeat_may_name');
 select * from finish();
 rollback;

@@ -103,6 +103,12 @@ update organizations set max_document_bytes = 50 where id = pg_temp.id('a');
 select is(pg_temp.ingest('ann', repeat('x', 8)), 'ok', 'as long as there is room');
 select is(pg_temp.ingest('ann', 'y'), 'WR006', 'M12_and_not_beyond_max_document_bytes');
 rollback to s;
+select is(pg_temp.be('ann', $$select sum(chunk_count) from datastores$$), (select sum(chunk_count)::text from documents where organization_id = pg_temp.id('a')), 'F05_the_passages_of_documents_are_counted');
+update organizations set max_document_chunks = 5 where id = pg_temp.id('a');
+select is(pg_temp.ingest('ann', 'a fifth'), 'ok', 'as long as there is room for one more');
+select is(pg_temp.ingest('ann', 'a sixth'), 'WR006', 'F05_an_organization_has_no_more_passages_than_max_document_chunks');
+select is(pg_temp.ingest('bob', 'a sixth', 'bdocs'), 'ok', 'another organization has its own');
+rollback to s;
 
 -- Who is an admin of b is a member in a, and no more
 savepoint s;

@@ -80,7 +80,7 @@ internal sealed class NodeApp
             _launcher,
             uids,
             options.Bridge,
-            new OrganizationBudgets(options.Bridge.OrganizationBytes),
+            new OrganizationBudgets(options.Bridge.OrganizationBytes, options.Bridge.TogetherBytes),
             options.Supervision,
             Backoff.Chance,
             time,

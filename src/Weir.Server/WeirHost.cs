@@ -162,12 +162,15 @@ internal static class WeirHost
 
     /// <summary>A remote server runs when it opens a session and lists what it has.</summary>
     private static RemoteHandshake HandshakeOf(IServiceProvider services) => (server, ct) =>
-        services.GetRequiredService<CatalogRefresh>().ListAsync(new UpstreamTarget(server.InstanceId, server.Name, server.Endpoint, NodeKey: null), ct);
+        services.GetRequiredService<CatalogRefresh>().ProveAsync(
+            new UpstreamTarget(server.InstanceId, server.Name, server.Endpoint, NodeKey: null) { ChargedTo = server.OrganizationId }, ct);
 
     private static void AddGateway(IServiceCollection services, WeirConfig config, Guid replicaId, TimeProvider time)
     {
         // One message of a server that is being handled, and as much that waits.
-        services.AddSingleton(_ => new ByteBudget(config.Mcp.MaxResponseBytes * 2L, config.Limits.HeldMegabytesPerOrganization * 1024L * 1024));
+        services.AddSingleton(_ => new ByteBudget(
+            config.Mcp.MaxResponseBytes * 2L, config.Limits.HeldMegabytesPerOrganization * 1024L * 1024,
+            config.Limits.HeldBytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)));
         services.AddSingleton(s => new UpstreamClient(
             new UpstreamTransport(s.GetRequiredService<EgressHttp>(), config.Mcp.MaxResponseBytes, time, s.GetRequiredService<ByteBudget>()), time));
         services.AddSingleton<UpstreamSessions>();
@@ -179,7 +182,9 @@ internal static class WeirHost
         services.AddHostedService(s => s.GetRequiredService<CatalogRefresh>());
 
         services.AddSingleton(s => new GatewayQueries(s.GetRequiredService<Databases>(), replicaId));
-        services.AddSingleton(s => new AgentCatalogs(s.GetRequiredService<GatewayQueries>(), config.Mcp.MaxNameLength));
+        services.AddSingleton(s => new CatalogTurns(s.GetRequiredService<GatewayQueries>().OrganizationOfAsync, config.Database.PoolSize));
+        services.AddSingleton(s => new AgentCatalogs(
+            s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<CatalogTurns>(), config.Mcp.MaxNameLength));
         services.AddSingleton(s => new Definitions(s.GetRequiredService<GatewayQueries>().DefinitionsAsync));
         services.AddSingleton(_ => new OpenConnections(config.Limits.OpenPerAgent));
         services.AddSingleton<SessionTokens>();
@@ -214,7 +219,8 @@ internal static class WeirHost
             s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<NodeDirectory>().KeyOf));
         services.AddSingleton<ChangeStreams>();
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpLists>(s, config.Mcp.PageSize));
-        services.AddSingleton(s => new ToolSearch(s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<Definitions>(), config.Mcp));
+        services.AddSingleton(s => new ToolSearch(
+            s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<CatalogTurns>(), s.GetRequiredService<Definitions>(), config.Mcp));
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpCalls>(s, config.Mcp.MaxDepth, inputPatience));
         services.AddSingleton<McpSubscriptions>();
         services.AddSingleton<McpErrors>();

@@ -4,8 +4,9 @@ namespace Weir.Dtma.Bridge;
 
 /// <summary>Counts the bytes that wait in one place, and refuses what would exceed its limit, or that of the place that it is part of.</summary>
 /// <param name="limit">In bytes.</param>
-/// <param name="parent">Everything that is counted here is counted there too.</param>
-internal sealed class ByteBudget(long limit, ByteBudget? parent = null)
+/// <param name="parent">What is counted here beyond <paramref name="own"/> is counted there too.</param>
+/// <param name="own">In bytes: so much may be held here, however full the parent is.</param>
+internal sealed class ByteBudget(long limit, ByteBudget? parent = null, long own = 0)
 {
     private readonly Lock _lock = new();
     private long _held;
@@ -40,7 +41,7 @@ internal sealed class ByteBudget(long limit, ByteBudget? parent = null)
     {
         lock (_lock)
         {
-            if (_closed || _held + bytes > limit || parent?.TryTake(bytes) == false)
+            if (_closed || _held + bytes > limit || !TryTakeBeyond(Beyond(_held + bytes) - Beyond(_held)))
             {
                 return false;
             }
@@ -57,8 +58,8 @@ internal sealed class ByteBudget(long limit, ByteBudget? parent = null)
         {
             if (!_closed)
             {
+                parent?.Return(Beyond(_held) - Beyond(_held - bytes));
                 _held -= bytes;
-                parent?.Return(bytes);
             }
         }
     }
@@ -69,16 +70,26 @@ internal sealed class ByteBudget(long limit, ByteBudget? parent = null)
         lock (_lock)
         {
             _closed = true;
-            parent?.Return(_held);
+            parent?.Return(Beyond(_held));
             _held = 0;
         }
     }
+
+    private bool TryTakeBeyond(long bytes) => bytes == 0 || parent?.TryTake(bytes) != false;
+
+    private long Beyond(long held) => Math.Max(0, held - own);
 }
 
 /// <summary>One budget for each organization of the node: what one organization makes the node keep delays no other's messages.</summary>
-internal sealed class OrganizationBudgets(long limit)
+/// <param name="limit">Of one organization, in bytes.</param>
+/// <param name="together">Of what all organizations hold beyond <see cref="Guaranteed"/>, in bytes.</param>
+internal sealed class OrganizationBudgets(long limit, long together)
 {
+    /// <summary>Each organization may hold so much, however much the others hold.</summary>
+    public const long Guaranteed = 4 * 1024 * 1024;
+
+    private readonly ByteBudget _all = new(together);
     private readonly ConcurrentDictionary<Guid, ByteBudget> _budgets = new();
 
-    public ByteBudget For(Guid organization) => _budgets.GetOrAdd(organization, _ => new ByteBudget(limit));
+    public ByteBudget For(Guid organization) => _budgets.GetOrAdd(organization, _ => new ByteBudget(limit, _all, Guaranteed));
 }

@@ -77,6 +77,8 @@ internal sealed record NodeOptions
                 SessionSpare = settings.Seconds("session-spare"),
                 SessionChildren = (int)settings.Number("session-children", 1, 10_000),
                 OrganizationBytes = settings.Number("organization-queue", 128, 65_536) * Mebi,
+                TogetherBytes = settings.Number("node-queue", 0, 1_048_576) is > 0 and var together
+                    ? together * Mebi : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4,
                 SharedSessions = (int)settings.Number("shared-sessions", 1, 1_000_000),
             },
             Supervision = new SupervisionOptions

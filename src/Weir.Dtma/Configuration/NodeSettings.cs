@@ -43,6 +43,7 @@ internal sealed class NodeSettings
         new("session-children", "32", "Sessions, each a child, that an instance with share session may have."),
         new("shared-sessions", "4096", "Sessions that an instance with share instance may have."),
         new("organization-queue", "256", "MiB of messages of one organization that may wait at the node; one instance may have half of it."),
+        new("node-queue", "0", "MiB of messages of all organizations that may wait at the node; 0: a quarter of its memory. Each organization has 4 MiB beside it."),
         new("restart-attempts", "6", "Failed starts in a row after which an instance is failed."),
         new("ping-interval", "15", "Seconds between two pings of a shared child."),
         new("ping-timeout", "10", "Seconds that a ping may take; three misses restart the child."),

@@ -52,19 +52,20 @@ internal static class ProcFs
         return found;
     }
 
-    /// <summary>True while the group has a member that is not a zombie: an orphan that nobody has reaped yet does nothing any more.</summary>
-    public static bool GroupLives(int group)
+    /// <summary>The groups that have a member that is not a zombie: an orphan that nobody has reaped yet does nothing any more.</summary>
+    public static IReadOnlySet<int> LiveGroups()
     {
+        var groups = new HashSet<int>();
         foreach (var directory in Directory.EnumerateDirectories("/proc"))
         {
             if (int.TryParse(Path.GetFileName(directory), CultureInfo.InvariantCulture, out var process)
-                && Stat(process) is [not "Z", _, var processGroup, ..] && processGroup == group.ToString(CultureInfo.InvariantCulture))
+                && Stat(process) is [not "Z", _, var text, ..] && int.TryParse(text, CultureInfo.InvariantCulture, out var group))
             {
-                return true;
+                groups.Add(group);
             }
         }
 
-        return false;
+        return groups;
     }
 
     private static uint? Uid(int process)

@@ -89,8 +89,14 @@ internal sealed class ChildProcess
     private async Task<bool> GoneWithinAsync(TimeSpan limit)
     {
         var start = _time.GetTimestamp();
-        while (Libc.GroupExists(Id) && (!Exited.IsCompleted || ProcFs.GroupLives(Id)))
+        while (Libc.GroupExists(Id))
         {
+            // What is left of a group whose leader is gone may be zombies only.
+            if (Exited.IsCompleted && !(await GroupWalks.Shared.NextAsync()).Contains(Id))
+            {
+                return true;
+            }
+
             if (_time.GetElapsedTime(start) >= limit)
             {
                 return false;

@@ -120,7 +120,7 @@ internal sealed class WeirLink : IDisposable
         using var limit = new CancellationTokenSource(Farewell, _time);
         try
         {
-            await PostAsync("nodes/v1/heartbeat", last, NodeJson.Default.HeartbeatRequest, NodeJson.Default.HeartbeatResponse, identity.NodeKey, limit.Token);
+            await PostAsync("nodes/v1/heartbeat", HeartbeatFit.Fit(last), NodeJson.Default.HeartbeatRequest, NodeJson.Default.HeartbeatResponse, identity.NodeKey, limit.Token);
         }
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException or JsonException or IOException)
         {
@@ -143,7 +143,7 @@ internal sealed class WeirLink : IDisposable
     }
 
     private Task<HeartbeatResponse> BeatAsync(NodeIdentity identity, CancellationToken stop) => PostAsync(
-        "nodes/v1/heartbeat", _heartbeat(), NodeJson.Default.HeartbeatRequest, NodeJson.Default.HeartbeatResponse, identity.NodeKey, stop);
+        "nodes/v1/heartbeat", HeartbeatFit.Fit(_heartbeat()), NodeJson.Default.HeartbeatRequest, NodeJson.Default.HeartbeatResponse, identity.NodeKey, stop);
 
     private async Task<TAnswer> PostAsync<TBody, TAnswer>(
         string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<TAnswer> answerType, string key, CancellationToken stop,

@@ -1,3 +1,5 @@
+using Weir.Nodes;
+
 namespace Weir.Server.Http;
 
 /// <summary>
@@ -15,8 +17,8 @@ internal static class BodyLimits
     /// <summary>A node's URL, key and name.</summary>
     public const int Register = 8 * 1024;
 
-    /// <summary>4,096 servers with an error of some hundred characters each.</summary>
-    public const int Heartbeat = 2 * 1024 * 1024;
+    /// <summary>4,096 servers, with errors that the node cuts until they fit.</summary>
+    public const int Heartbeat = HeartbeatRequest.MostBytes;
 
     /// <summary>A message of 32 KiB, escaped, with its ids.</summary>
     public const int Chat = 256 * 1024;

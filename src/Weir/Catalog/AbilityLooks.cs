@@ -47,6 +47,7 @@ internal sealed class AbilityLooks(TimeProvider time)
         if (more.Any(m => !m.IsLeftOut && known?.Needs.ContainsKey(KeyOf(m)) != true))
         {
             // What came between the two looks needs nothing.
+            plain.Room?.Dispose();
             plain = await look(target, ClientCapabilities.None, ct);
             more = Beyond(plain, full);
         }
@@ -152,8 +153,12 @@ internal sealed class AbilityLooks(TimeProvider time)
     }
 
     private static async Task<HashSet<string>?> TryKeysAsync(
-        UpstreamTarget target, IReadOnlyList<string> abilities, Look look, CancellationToken ct) =>
-        (await TryAsync(target, abilities, look, ct))?.Items.Select(KeyOf).ToHashSet(StringComparer.Ordinal);
+        UpstreamTarget target, IReadOnlyList<string> abilities, Look look, CancellationToken ct)
+    {
+        var shown = await TryAsync(target, abilities, look, ct);
+        using var room = shown?.Room;
+        return shown?.Items.Select(KeyOf).ToHashSet(StringComparer.Ordinal);
+    }
 
     private static async Task<Announcement?> TryAsync(
         UpstreamTarget target, IReadOnlyList<string> abilities, Look look, CancellationToken ct)

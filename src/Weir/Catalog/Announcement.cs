@@ -18,6 +18,9 @@ internal sealed record Announcement(
     /// <summary>The kinds of which the server could not be asked for what it has only for clients that offer something: that stays as it is.</summary>
     public IReadOnlyList<string> KeepsNeeding { get; init; } = [];
 
+    /// <summary>What it holds of its organization's bytes. Disposed by whoever needs the items no more.</summary>
+    public ListRoom? Room { get; init; }
+
     public static Announcement Of(
         IReadOnlyList<ListedKind> listed, IEnumerable<(ListedKind Kind, ServerList? List)> lists,
         UpstreamSession session, IReadOnlyList<UpstreamException> failures)

@@ -20,12 +20,12 @@ internal sealed class CatalogQueries(Databases databases)
     public sealed record Recorded(int NewPins, int ChangedPins, int Quarantined);
 
     public Task<IReadOnlyList<Instance>> InstancesToRefreshAsync(
-        Guid replicaId, int limit, TimeSpan lease, TimeSpan maxAge, int share, RunningWork running, CancellationToken ct) =>
+        Guid replicaId, TimeSpan lease, TimeSpan maxAge, ClaimableWork work, CancellationToken ct) =>
         databases.Engine.QueryAsync(
             InstancesToRefresh,
             [
-                Sql.Uuid(replicaId), Sql.Integer(limit), Sql.Interval(lease), Sql.Interval(maxAge), Sql.Integer(share),
-                Sql.Array(NpgsqlDbType.Uuid, running.Organizations), Sql.Array(NpgsqlDbType.Uuid, running.Nodes),
+                Sql.Uuid(replicaId), Sql.Integer(work.Limit), Sql.Interval(lease), Sql.Interval(maxAge), Sql.Integer(work.Share),
+                Sql.Array(NpgsqlDbType.Uuid, work.Organizations), Sql.Array(NpgsqlDbType.Uuid, work.Nodes),
             ],
             r => new Instance(
                 r.GetGuid(0), r.GetGuid(1), r.GetString(2), r.GetNullableString(3), r.GetNullable<Guid>(4), r.GetString(5), r.GetInt64(6)),

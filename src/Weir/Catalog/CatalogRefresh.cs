@@ -86,10 +86,16 @@ internal sealed class CatalogRefresh(
 
     /// <summary>Asks for each kind of things that the server announces. A list that fails costs no other.</summary>
     /// <exception cref="UpstreamException">The server does not answer as the protocol wants, or every list that it declares failed.</exception>
-    public Task<Announcement> ListAsync(UpstreamTarget target, CancellationToken ct) => ListAsync(target, ClientCapabilities.None, ct);
+    public async Task ProveAsync(UpstreamTarget target, CancellationToken ct)
+    {
+        using var room = Room(target);
+        await ListAsync(target, ClientCapabilities.None, room, ct);
+    }
+
+    private ListRoom Room(UpstreamTarget target) => new(upstream.Account(target, ListRoom.MostHeld));
 
     /// <param name="offered">As a client that offers this: some servers have more for it.</param>
-    private async Task<Announcement> ListAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct)
+    private async Task<Announcement> ListAsync(UpstreamTarget target, ClientCapabilities offered, ListRoom room, CancellationToken ct)
     {
         using var timeout = new CancellationTokenSource(Deadline, time);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
@@ -99,7 +105,7 @@ internal sealed class CatalogRefresh(
             var session = await upstream.OpenAsync(target, offered, deadline.Token);
             try
             {
-                return await ListAllAsync(session, deadline.Token, ct);
+                return await ListAllAsync(session, room, deadline.Token, ct);
             }
             finally
             {
@@ -112,7 +118,7 @@ internal sealed class CatalogRefresh(
         }
     }
 
-    private async Task<Announcement> ListAllAsync(UpstreamSession session, CancellationToken deadline, CancellationToken ct)
+    private async Task<Announcement> ListAllAsync(UpstreamSession session, ListRoom room, CancellationToken deadline, CancellationToken ct)
     {
         using var capabilities = JsonDocument.Parse(session.Capabilities, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         if (capabilities.RootElement.ValueKind != JsonValueKind.Object)
@@ -123,7 +129,7 @@ internal sealed class CatalogRefresh(
         // Null declares nothing.
         var declared = ListedKind.All
             .Where(k => capabilities.RootElement.TryGetProperty(k.Capability, out var capability) && capability.ValueKind != JsonValueKind.Null).ToArray();
-        var lists = await Task.WhenAll(declared.Select(k => TryListAsync(session, k, deadline, ct)));
+        var lists = await Task.WhenAll(declared.Select(k => TryListAsync(session, k, room, deadline, ct)));
         var failures = lists.Where(l => l.Failure is not null).Select(l => l.Failure!).ToArray();
         if (failures.Length > 0 && failures.Length == declared.Length)
         {
@@ -132,15 +138,15 @@ internal sealed class CatalogRefresh(
 
         // Of a kind that it does not declare it has nothing.
         var listed = ListedKind.All.Except(declared).Concat(declared.Where((_, i) => lists[i].List is not null));
-        return Announcement.Of([.. listed], declared.Zip(lists.Select(l => l.List)), session, failures);
+        return Announcement.Of([.. listed], declared.Zip(lists.Select(l => l.List)), session, failures) with { Room = room };
     }
 
     private async Task<(ServerList? List, UpstreamException? Failure)> TryListAsync(
-        UpstreamSession session, ListedKind kind, CancellationToken deadline, CancellationToken ct)
+        UpstreamSession session, ListedKind kind, ListRoom room, CancellationToken deadline, CancellationToken ct)
     {
         try
         {
-            return (await _lists.ListAsync(session, kind, deadline), null);
+            return (await _lists.ListAsync(session, kind, room, deadline), null);
         }
         catch (UpstreamException e)
         {
@@ -163,7 +169,7 @@ internal sealed class CatalogRefresh(
     {
         try
         {
-            foreach (var due in await queries.InstancesToRefreshAsync(replicaId, MaxRunning - Running.Count, Lease, MaxAge, Share, Running, ct))
+            foreach (var due in await queries.InstancesToRefreshAsync(replicaId, Lease, MaxAge, Running.Claimable(MaxRunning, Share), ct))
             {
                 _ = Running.Start(due.OrganizationId, due.NodeId, () => RefreshAsync(due, ct));
             }
@@ -176,6 +182,8 @@ internal sealed class CatalogRefresh(
 
     private async Task RefreshAsync(CatalogQueries.Instance instance, CancellationToken ct)
     {
+        // Of every look, until what was found is recorded.
+        var rooms = new List<ListRoom>();
         try
         {
             var key = instance.NodeId is { } node ? nodeKey(node) : null;
@@ -184,7 +192,8 @@ internal sealed class CatalogRefresh(
                 return;
             }
 
-            var announced = await _looks.LookAsync(new UpstreamTarget(instance.Id, instance.Name, endpoint, key), instance, ListAsync, ct);
+            var target = new UpstreamTarget(instance.Id, instance.Name, endpoint, key) { ChargedTo = instance.OrganizationId };
+            var announced = await _looks.LookAsync(target, instance, LookAsync, ct);
             using var turn = await _recording.EnterAsync(instance.OrganizationId, ct);
             var recorded = await queries.RecordAsync(instance, announced, NextRefresh(announced), ct);
             Log(instance, announced, recorded);
@@ -192,6 +201,17 @@ internal sealed class CatalogRefresh(
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
             logger.LogWarning("The catalog of server {Instance} ({InstanceId}) could not be refreshed: {Message}", instance.Name, instance.Id, e.Message);
+        }
+        finally
+        {
+            rooms.ForEach(r => r.Dispose());
+        }
+
+        Task<Announcement> LookAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct)
+        {
+            var room = Room(target);
+            rooms.Add(room);
+            return ListAsync(target, offered, room, ct);
         }
     }
 

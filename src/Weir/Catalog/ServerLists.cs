@@ -9,13 +9,41 @@ namespace Weir.Catalog;
 /// <param name="Ttl">How long the server says that it is good, of its pages the shortest; null: it says nothing.</param>
 internal sealed record ServerList(IReadOnlyList<JsonElement> Items, TimeSpan? Ttl);
 
+/// <summary>The room for what a server announces: one for all of its lists together, and of its organization's bytes for as long as they are kept.</summary>
+internal sealed class ListRoom(ByteAccount account) : IDisposable
+{
+    public const int MaxBytes = 16 * 1024 * 1024;
+
+    /// <summary>What is announced is held as it came, as items of JSON, and as text for the database.</summary>
+    private const int Copies = 3;
+
+    /// <summary>Enough of an account.</summary>
+    public const long MostHeld = (long)MaxBytes * Copies;
+
+    private long _bytes;
+
+    /// <summary>False: the lists together are larger than they may be.</summary>
+    /// <exception cref="UpstreamException">The organization holds as much as it may.</exception>
+    public bool TryKeep(int bytes)
+    {
+        if (Interlocked.Add(ref _bytes, bytes) > MaxBytes)
+        {
+            return false;
+        }
+
+        account.Take((long)bytes * Copies);
+        return true;
+    }
+
+    public void Dispose() => account.Dispose();
+}
+
 /// <summary>Asks a server for the whole of one of its lists, page by page.</summary>
 internal sealed class ServerLists(UpstreamClient client)
 {
     /// <summary>A server that never ends its list is cut off here.</summary>
     private const int MaxPages = 100;
     private const int MaxItems = 5000;
-    private const int MaxBytes = 16 * 1024 * 1024;
 
     /// <summary>So many pages without an item, one after another, end a list.</summary>
     private const int MaxEmptyPages = 10;
@@ -24,24 +52,24 @@ internal sealed class ServerLists(UpstreamClient client)
     /// The list ends where the server names no next cursor. It also ends, and what came is kept, where the pages do not advance: at a
     /// cursor that was sent before, at a page that holds only what is known already, and after ten empty pages.
     /// </summary>
-    /// <exception cref="UpstreamException">The server refused, broke the protocol, or announced more than 5,000 items, 100 pages or 16 MiB.</exception>
-    public async Task<ServerList> ListAsync(UpstreamSession session, ListedKind kind, CancellationToken ct)
+    /// <exception cref="UpstreamException">The server refused, broke the protocol, or announced more than 5,000 items, 100 pages, or 16 MiB in all of its lists.</exception>
+    /// <param name="room">For this and the server's other lists. A page for which there is none is not kept.</param>
+    public async Task<ServerList> ListAsync(UpstreamSession session, ListedKind kind, ListRoom room, CancellationToken ct)
     {
         var items = new List<JsonElement>();
         var known = new HashSet<string>(StringComparer.Ordinal);
         var cursors = new HashSet<string>(StringComparer.Ordinal);
         TimeSpan? ttl = null;
         string? cursor = null;
-        var (bytes, emptyPages) = (0L, 0);
-        for (var page = 0; page < MaxPages && items.Count <= MaxItems && bytes <= MaxBytes; page++)
+        var emptyPages = 0;
+        for (var page = 0; page < MaxPages && items.Count <= MaxItems; page++)
         {
-            if (await AskAsync(session, kind, cursor, ct) is not { } answer)
+            if (await AskAsync(session, kind, cursor, room, ct) is not { } result)
             {
                 return new ServerList([], ttl);
             }
 
-            bytes += answer.Bytes;
-            var listed = ItemsOf(kind, answer.Result);
+            var listed = ItemsOf(kind, result);
             var isNew = false;
             foreach (var item in listed)
             {
@@ -49,13 +77,13 @@ internal sealed class ServerLists(UpstreamClient client)
             }
 
             items.AddRange(isNew ? listed : []);
-            ttl = Shorter(ttl, TtlOf(answer.Result));
+            ttl = Shorter(ttl, TtlOf(result));
             emptyPages = listed.Count == 0 ? emptyPages + 1 : 0;
-            cursor = NextCursorOf(answer.Result);
+            cursor = NextCursorOf(result);
             var advances = emptyPages > 0 ? emptyPages < MaxEmptyPages : isNew;
             if (cursor is null || !cursors.Add(cursor) || !advances)
             {
-                return items.Count <= MaxItems && bytes <= MaxBytes ? new ServerList(items, ttl) : throw TooMuch(kind);
+                return items.Count <= MaxItems ? new ServerList(items, ttl) : throw TooMuch(kind);
             }
         }
 
@@ -63,7 +91,7 @@ internal sealed class ServerLists(UpstreamClient client)
     }
 
     private static UpstreamException TooMuch(ListedKind kind) => new(UpstreamFailure.TooLarge,
-        $"The server announces more than {MaxItems} {kind.Member}, more than {MaxPages} pages of them, or more than 16 MiB.");
+        $"The server announces more than {MaxItems} {kind.Member}, more than {MaxPages} pages of them, or more than 16 MiB in all of its lists.");
 
     /// <summary>Null is an empty list: so Go writes a list that was never filled.</summary>
     private static IReadOnlyList<JsonElement> ItemsOf(ListedKind kind, JsonElement result) =>
@@ -97,8 +125,8 @@ internal sealed class ServerLists(UpstreamClient client)
             ? TimeSpan.FromMilliseconds(Math.Min(milliseconds, TimeSpan.FromDays(1).TotalMilliseconds))
             : null;
 
-    /// <summary>The result of one page and the size of its message; null where the server has no such list.</summary>
-    private async Task<(JsonElement Result, int Bytes)?> AskAsync(UpstreamSession session, ListedKind kind, string? cursor, CancellationToken ct)
+    /// <summary>The result of one page, for which there is room; null where the server has no such list.</summary>
+    private async Task<JsonElement?> AskAsync(UpstreamSession session, ListedKind kind, string? cursor, ListRoom room, CancellationToken ct)
     {
         var id = session.NextId();
         var body = RpcBody.Build(id, kind.Method, json =>
@@ -128,8 +156,9 @@ internal sealed class ServerLists(UpstreamClient client)
 
             if (message.Outline.Result.Exists)
             {
-                var result = JsonElement.Parse(message.Outline.Result.Of(message.Bytes.Span), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
-                return (result, message.Bytes.Length);
+                return room.TryKeep(message.Bytes.Length)
+                    ? JsonElement.Parse(message.Outline.Result.Of(message.Bytes.Span), new JsonDocumentOptions { MaxDepth = JsonDepth.Message })
+                    : throw TooMuch(kind);
             }
 
             return kind.IsOptional && cursor is null && message.Outline.ErrorCode == RpcCodes.MethodNotFound

@@ -18,6 +18,13 @@ internal sealed record LimitsConfig
     /// <summary>Most bytes of messages that one organization holds at once. MiB.</summary>
     public int HeldMegabytesPerOrganization { get; init; } = 256;
 
+    /// <summary>Most bytes of messages that all organizations hold at once; 0: a quarter of the memory that the process may use. MiB.</summary>
+    public int HeldMegabytes { get; init; }
+
+    /// <summary>The same in bytes.</summary>
+    /// <param name="availableBytes">What the process may use.</param>
+    public long HeldBytes(long availableBytes) => HeldMegabytes > 0 ? HeldMegabytes * 1024L * 1024 : availableBytes / 4;
+
     public static LimitsConfig Read(ConfigReader reader)
     {
         var defaults = new LimitsConfig();
@@ -28,6 +35,7 @@ internal sealed record LimitsConfig
             CallsPerSecondPerOrganization = reader.Integer("limits.callsPerSecondPerOrganization", defaults.CallsPerSecondPerOrganization, 0, 1_000_000),
             ErrorsPerMinute = reader.Integer("limits.errorsPerMinute", defaults.ErrorsPerMinute, 0, 1_000_000),
             HeldMegabytesPerOrganization = reader.Integer("limits.heldMegabytesPerOrganization", defaults.HeldMegabytesPerOrganization, 1, 65_536),
+            HeldMegabytes = reader.Integer("limits.heldMegabytes", defaults.HeldMegabytes, 0, 1_048_576),
         };
     }
 }

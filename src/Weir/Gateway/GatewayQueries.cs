@@ -26,6 +26,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
     private const string MayRead = "select weir.may_read($1, $2, $3, $4, $5, $6)";
     private const string FindTools =
         "select instance_id, instance_name, status, name, definition_hash from weir.find_tools($1, $2, $3, $4, $5, $6, $7, $8)";
+    private const string OrganizationOf = "select weir.principal_organization($1, $2, $3, $4)";
     private const string AuthenticateKey = "select agent_id from weir.authenticate_key($1, $2)";
 
     /// <summary>One row of an agent's catalog; which members are set depends on <paramref name="Kind"/>.</summary>
@@ -126,6 +127,12 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
             r.GetNullableString(7), r.IsDBNull(8) ? null : r.GetFieldValue<byte[]>(8), !r.IsDBNull(9) && r.GetBoolean(9),
             r.GetNullable<int>(10), r.GetNullableString(11), r.IsDBNull(12) ? null : r.GetFieldValue<string[]>(12),
             r.IsDBNull(13) ? null : r.GetFieldValue<string[]>(13), r.GetNullable<int>(14), r.GetNullable<int>(15)),
+        ct);
+
+    /// <summary>The organization of the principal's agent; null where the principal is not good.</summary>
+    public Task<Guid?> OrganizationOfAsync(Principal principal, CancellationToken ct) => databases.Engine.ScalarAsync<Guid?>(
+        OrganizationOf,
+        [Sql.Text(principal.Key?.Id), Sql.Bytea(principal.Key?.SecretHash), Sql.Uuid(principal.UserId), Sql.Uuid(principal.AgentId)],
         ct);
 
     public Task<IReadOnlyList<DefinitionRow>> DefinitionsAsync(IReadOnlyList<CatalogItem> items, CancellationToken ct) => databases.Engine.QueryAsync(

@@ -18,6 +18,9 @@ internal sealed class EmbeddingWorker(
 {
     private const int PurgeBatch = 500;
     private const int RemovalBatch = 1000;
+
+    /// <summary>Requests for embeddings at once, each of another organization.</summary>
+    private const int MostRequests = 4;
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan RemovalLease = TimeSpan.FromMinutes(2);
 
@@ -89,6 +92,15 @@ internal sealed class EmbeddingWorker(
             return false;
         }
 
+        // One organization's texts in each request: what the provider refuses of one costs no other's anything.
+        await Parallel.ForEachAsync(
+            claimed.GroupBy(c => c.OrganizationId), new ParallelOptions { MaxDegreeOfParallelism = MostRequests, CancellationToken = ct },
+            async (organization, token) => await EmbedOfOneAsync([.. organization], token));
+        return true;
+    }
+
+    private async Task EmbedOfOneAsync(IReadOnlyList<ChunkToEmbed> claimed, CancellationToken ct)
+    {
         try
         {
             await EmbedAsync(claimed, ct);
@@ -105,8 +117,6 @@ internal sealed class EmbeddingWorker(
         {
             await queries.RecordFailureAsync(DocumentsOf(claimed), e.Message, ct);
         }
-
-        return true;
     }
 
     private async Task TryEmbedAsync(IReadOnlyList<ChunkToEmbed> chunks, CancellationToken ct)
@@ -124,11 +134,10 @@ internal sealed class EmbeddingWorker(
     private async Task EmbedAsync(IReadOnlyList<ChunkToEmbed> chunks, CancellationToken ct)
     {
         var vectors = chunks.Where(c => c.Known is not null).DistinctBy(c => c.ChunkId).ToDictionary(c => c.ChunkId, c => c.Known!);
-        // The same text once, but never for two organizations at once: nothing of one's is in the other's.
-        var unknown = chunks.Where(c => c.Known is null).GroupBy(c => (c.OrganizationId, c.Text)).ToArray();
+        var unknown = chunks.Where(c => c.Known is null).GroupBy(c => c.Text, StringComparer.Ordinal).ToArray();
         if (unknown.Length > 0)
         {
-            var made = await embeddings!.GenerateAsync(unknown.Select(u => u.Key.Text), cancellationToken: ct);
+            var made = await embeddings!.GenerateAsync(unknown.Select(u => u.Key), cancellationToken: ct);
             foreach (var (same, embedding) in unknown.Zip(made))
             {
                 foreach (var chunk in same)

@@ -19,7 +19,7 @@ internal sealed class KnowledgeQueries(UserSession users, Databases databases)
     private const string Search =
         "select chunk_id, document_id, datastore, title, source, heading, content, ordinal, score from weir.search_documents($1, $2, $3, $4)";
     private const string Passages = "select chunk_id, document_id, datastore, title, source, heading, content, ordinal, 0::real from weir.passages($1, $2, $3)";
-    private const string Vectors = "select chunk_id, embedding from weir.chunk_vectors($1, $2, $3, $4, $5, $6)";
+    private const string Vectors = "select chunk_id, embedding from weir.chunk_vectors($1, $2, $3, $4, $5, $6, $7)";
     private const string Nearest = "select chunk_id, score from weir.search_vectors($1, $2, $3, $4, $5)";
     private const string Reopen = "select weir.reopen_embeddings($1)";
     private const string Claim =
@@ -60,12 +60,12 @@ internal sealed class KnowledgeQueries(UserSession users, Databases databases)
     public Task<IReadOnlyList<(Guid ChunkId, Passage Passage)>> PassagesAsync(Guid userId, Guid agentId, Guid[] chunkIds, CancellationToken ct) =>
         databases.Engine.QueryAsync(Passages, [Sql.Uuid(userId), Sql.Uuid(agentId), Sql.Array(NpgsqlDbType.Uuid, chunkIds)], ReadPassage, ct);
 
-    /// <summary>The vectors of a datastore that came after one version and until another one.</summary>
+    /// <summary>The vectors of a datastore that came after one version and until another one, at most so many.</summary>
     public Task ReadVectorsAsync(
-        Guid userId, Guid agentId, Guid datastoreId, string model, long after, long until,
+        Guid userId, Guid agentId, Guid datastoreId, string model, long after, long until, long limit,
         Action<Guid, float[]> read, CancellationToken ct) => databases.Engine.QueryAsync(
         Vectors,
-        [Sql.Uuid(userId), Sql.Uuid(agentId), Sql.Uuid(datastoreId), Sql.Text(model), Sql.Bigint(after), Sql.Bigint(until)],
+        [Sql.Uuid(userId), Sql.Uuid(agentId), Sql.Uuid(datastoreId), Sql.Text(model), Sql.Bigint(after), Sql.Bigint(until), Sql.Bigint(limit)],
         r =>
         {
             read(r.GetGuid(0), r.GetFieldValue<float[]>(1));

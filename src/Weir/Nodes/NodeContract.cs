@@ -84,6 +84,9 @@ internal sealed record HeartbeatRequest(string ApiUrl, NodeStatus Status, Server
 {
     /// <summary>More than these are refused.</summary>
     public const int MostServers = 4096;
+
+    /// <summary>A larger body is refused, whatever it says. Bytes.</summary>
+    public const int MostBytes = 2 * 1024 * 1024;
 }
 
 internal sealed record HeartbeatResponse(int Applied);

@@ -67,11 +67,11 @@ internal sealed class NodesQueries(Databases databases)
     public Task<int> SweepAsync(TimeSpan stale, CancellationToken ct) => databases.Engine.ScalarAsync<int>(Sweep, [Sql.Interval(stale)], ct);
 
     public Task<IReadOnlyList<ClaimedOperation>> ClaimAsync(
-        Guid replicaId, int limit, TimeSpan lease, int share, RunningWork running, CancellationToken ct) => databases.Engine.QueryAsync(
+        Guid replicaId, TimeSpan lease, ClaimableWork work, CancellationToken ct) => databases.Engine.QueryAsync(
         Claim,
         [
-            Sql.Uuid(replicaId), Sql.Integer(limit), Sql.Interval(lease), Sql.Integer(share),
-            Sql.Array(NpgsqlTypes.NpgsqlDbType.Uuid, running.Organizations), Sql.Array(NpgsqlTypes.NpgsqlDbType.Uuid, running.Nodes),
+            Sql.Uuid(replicaId), Sql.Integer(work.Limit), Sql.Interval(lease), Sql.Integer(work.Share),
+            Sql.Array(NpgsqlTypes.NpgsqlDbType.Uuid, work.Organizations), Sql.Array(NpgsqlTypes.NpgsqlDbType.Uuid, work.Nodes),
         ],
         r => new ClaimedOperation
         {

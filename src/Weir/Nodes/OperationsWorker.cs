@@ -8,7 +8,7 @@ using Weir.Upstream;
 namespace Weir.Nodes;
 
 /// <summary>A server that no node runs.</summary>
-internal sealed record RemoteServer(Guid InstanceId, string Name, Uri Endpoint);
+internal sealed record RemoteServer(Guid OrganizationId, Guid InstanceId, string Name, Uri Endpoint);
 
 /// <summary>
 /// Proves that a remote server answers MCP. Throws when it does not: the cause and message of an <see cref="UpstreamException"/> are shown.
@@ -93,7 +93,7 @@ internal sealed class OperationsWorker(
 
     private async Task<Task[]> StartDueAsync(CancellationToken ct)
     {
-        var operations = await queries.ClaimAsync(replicaId, MaxRunning - Running.Count, Lease, Share, Running, ct);
+        var operations = await queries.ClaimAsync(replicaId, Lease, Running.Claimable(MaxRunning, Share), ct);
         return [.. operations.Select(o => Running.Start(o.OrganizationId, o.NodeId, () => RunAsync(o, ct)))];
     }
 
@@ -198,7 +198,7 @@ internal sealed class OperationsWorker(
 
         try
         {
-            await handshake(new RemoteServer(operation.InstanceId, operation.InstanceName, endpoint), ct);
+            await handshake(new RemoteServer(operation.OrganizationId, operation.InstanceId, operation.InstanceName, endpoint), ct);
             return new ServerStatus(operation.InstanceId, operation.Generation, ServerStates.Running, null, null);
         }
         catch (UpstreamException e)

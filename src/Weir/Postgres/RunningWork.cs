@@ -1,5 +1,9 @@
 namespace Weir.Postgres;
 
+/// <summary>How much may be claimed, and what counts as running meanwhile.</summary>
+/// <param name="Nodes">The node of each piece, in the order of <paramref name="Organizations"/>; null for what is asked of a remote server.</param>
+internal sealed record ClaimableWork(int Limit, int Share, Guid[] Organizations, Guid?[] Nodes);
+
 /// <summary>
 /// Work that a worker has claimed for organizations and not ended yet. Each claim names it, so that the database hands out no more than a share
 /// to one organization at one node: servers and nodes that hang delay only their own.
@@ -21,10 +25,31 @@ internal sealed class RunningWork(Action changed)
         }
     }
 
-    public Guid[] Organizations => All(p => p.OrganizationId);
+    /// <summary>
+    /// What may be claimed beside what runs. The last half of the places is for organizations that have none running: their remote servers
+    /// get nothing more there, so that many organizations whose servers hang leave a place for one whose servers do not.
+    /// </summary>
+    /// <param name="most">Places in all.</param>
+    /// <param name="share">Places of one organization at one node, or for its remote servers.</param>
+    public ClaimableWork Claimable(int most, int share)
+    {
+        lock (_lock)
+        {
+            var (running, free) = (_pieces.Select(p => (p.OrganizationId, p.NodeId)), most - _pieces.Count);
+            if (free <= most / 2)
+            {
+                // As if their shares ran already.
+                running = running.Concat(_pieces.Select(p => p.OrganizationId).Distinct().SelectMany(o => Enumerable.Repeat((o, default(Guid?)), share)));
+            }
+            else
+            {
+                free -= most / 2;
+            }
 
-    /// <summary>The node of each piece, in the order of <see cref="Organizations"/>; null for what is asked of a remote server.</summary>
-    public Guid?[] Nodes => All(p => p.NodeId);
+            var all = running.ToArray();
+            return new ClaimableWork(free, share, Array.ConvertAll(all, r => r.Item1), Array.ConvertAll(all, r => r.Item2));
+        }
+    }
 
     /// <summary>Starts one piece of work, which must not throw but when it is cancelled.</summary>
     public Task Start(Guid organizationId, Guid? nodeId, Func<Task> work)

@@ -6,10 +6,15 @@ namespace Weir.Upstream;
 /// </summary>
 /// <param name="mostPerCall">Of what one server may make one call, stream or queue hold.</param>
 /// <param name="mostPerOrganization">Of all that one organization holds.</param>
-internal sealed class ByteBudget(long mostPerCall, long mostPerOrganization)
+/// <param name="mostTogether">Of what all organizations hold beyond <see cref="Guaranteed"/>.</param>
+internal sealed class ByteBudget(long mostPerCall, long mostPerOrganization, long mostTogether = long.MaxValue)
 {
+    /// <summary>Each organization may hold so much, however much the others hold: one that holds little notices nothing of them.</summary>
+    public const long Guaranteed = 4 * 1024 * 1024;
+
     private readonly Lock _lock = new();
     private readonly Dictionary<Guid, long> _held = [];
+    private long _beyond;
 
     public long MostPerCall => mostPerCall;
 
@@ -36,13 +41,16 @@ internal sealed class ByteBudget(long mostPerCall, long mostPerOrganization)
     {
         lock (_lock)
         {
-            var held = _held.GetValueOrDefault(organization) + bytes;
-            if (held > mostPerOrganization)
+            var before = _held.GetValueOrDefault(organization);
+            var held = before + bytes;
+            var more = Beyond(held) - Beyond(before);
+            if (held > mostPerOrganization || (more > 0 && _beyond + more > mostTogether))
             {
                 return false;
             }
 
             _held[organization] = held;
+            _beyond += more;
             Total += bytes;
             Peak = Math.Max(Peak, held);
             return true;
@@ -54,12 +62,17 @@ internal sealed class ByteBudget(long mostPerCall, long mostPerOrganization)
         lock (_lock)
         {
             Total -= bytes;
-            if ((_held[organization] -= bytes) == 0)
+            var held = _held[organization] - bytes;
+            _beyond -= Beyond(held + bytes) - Beyond(held);
+            _held[organization] = held;
+            if (held == 0)
             {
                 _held.Remove(organization);
             }
         }
     }
+
+    private static long Beyond(long held) => Math.Max(0, held - Guaranteed);
 }
 
 /// <summary>What one call, stream or queue holds of its organization's budget.</summary>
@@ -101,7 +114,7 @@ internal sealed class ByteAccount(ByteBudget budget, Guid organization, long mos
 
     public static UpstreamException Full() => new(
         UpstreamFailure.OverBudget, "What the server sends is more than the call (twice mcp.maxResponseBytes) or its organization "
-            + "(limits.heldMegabytesPerOrganization) may hold at this replica at once.");
+            + "(limits.heldMegabytesPerOrganization) may hold at this replica at once, or all organizations together (limits.heldMegabytes).");
 
     /// <summary>Gives everything back. Disposing of what was taken before gives nothing back again.</summary>
     public void Clear()

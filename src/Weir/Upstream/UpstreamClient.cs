@@ -16,6 +16,9 @@ internal sealed class UpstreamClient(UpstreamTransport transport, TimeProvider t
 
     private readonly UpstreamOpening _opening = new(transport);
 
+    /// <summary>Room for what is kept of a target's answers after they were read.</summary>
+    public ByteAccount Account(UpstreamTarget target, long most) => transport.Account(target, most);
+
     /// <inheritdoc cref="UpstreamOpening.OpenAsync"/>
     public Task<UpstreamSession> OpenAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct) => _opening.OpenAsync(target, offered, ct);
 

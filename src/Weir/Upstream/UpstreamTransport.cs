@@ -17,6 +17,9 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes,
     /// <summary>More than this much of one answer is not read.</summary>
     public int MaxResponseBytes => maxResponseBytes;
 
+    /// <summary>Room for what is kept of a target's answers after they were read.</summary>
+    public ByteAccount Account(UpstreamTarget target, long most) => _budget.Open(target.ChargedTo, most);
+
     /// <summary>Posts one message. The caller reads the answer and disposes it.</summary>
     /// <param name="headers">What a modern server wants repeated of the arguments.</param>
     /// <param name="account">Where what it answers counts, and stays counted after the exchange; null: as long as the exchange lasts.</param>

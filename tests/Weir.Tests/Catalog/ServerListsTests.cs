@@ -98,6 +98,30 @@ public sealed class ServerListsTests(RunningWeir weir) : IClassFixture<RunningWe
         (await new RawClient(weir.Client(weir.World.AgentKey)).CallAsync(name + "__echo")).Body.ShouldContain("\"said\"");
     }
 
+    [Fact]
+    public async Task F05_all_lists_of_a_server_have_one_room_which_counts_for_the_organization_until_it_is_given_back()
+    {
+        var budget = new ByteBudget(mostPerCall: 1, mostPerOrganization: ListRoom.MostHeld);
+        var organization = Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
+        await using var server = await PagesAsync(ListedKind.Of(ItemKinds.Tool), (_, _) => ([new string('x', 9_000_000)], null));
+        var upstream = weir.Services.GetRequiredService<UpstreamClient>();
+        var ct = TestContext.Current.CancellationToken;
+        var session = await upstream.OpenAsync(
+            new UpstreamTarget(organization, "server", server.Url, NodeKey: null), ClientCapabilities.None, ct);
+        var lists = new ServerLists(upstream);
+        using (var room = new ListRoom(budget.Open(organization, ListRoom.MostHeld)))
+        {
+            await lists.ListAsync(session, ListedKind.Of(ItemKinds.Tool), room, ct);
+            budget.HeldBy(organization).ShouldBeInRange(27_000_000, 28_000_000, "three times what was sent");
+            (await lists.ListAsync(session, ListedKind.Of(ItemKinds.Tool), room, ct).ShouldThrowAsync<UpstreamException>()).Failure.ShouldBe(UpstreamFailure.TooLarge);
+            budget.HeldBy(organization).ShouldBeInRange(27_000_000, 28_000_000, "what has no room is not kept");
+            using var other = new ListRoom(budget.Open(organization, ListRoom.MostHeld));
+            (await lists.ListAsync(session, ListedKind.Of(ItemKinds.Tool), other, ct).ShouldThrowAsync<UpstreamException>()).Failure.ShouldBe(UpstreamFailure.OverBudget);
+        }
+
+        budget.Total.ShouldBe(0);
+    }
+
     private async Task<string[]> NamesAsync(ScriptedServer server, string kind)
     {
         var list = ListedKind.Of(kind);
@@ -105,7 +129,8 @@ public sealed class ServerListsTests(RunningWeir weir) : IClassFixture<RunningWe
         var ct = TestContext.Current.CancellationToken;
         var session = await upstream.OpenAsync(
             new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null), ClientCapabilities.None, ct);
-        var listed = await new ServerLists(upstream).ListAsync(session, list, ct);
+        using var room = new ListRoom(new ByteBudget(long.MaxValue, long.MaxValue).Open(session.Target.InstanceId));
+        var listed = await new ServerLists(upstream).ListAsync(session, list, room, ct);
         return [.. listed.Items.Select(i => i.GetProperty(list.NameMember).GetString()!)];
     }
 

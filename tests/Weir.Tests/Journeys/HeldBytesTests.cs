@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Weir.Catalog;
 using Weir.Configuration;
 using Weir.Tests.Infrastructure;
 using Weir.Upstream;
@@ -87,33 +88,18 @@ public sealed class HeldBytesTests(NarrowWeir weir) : IClassFixture<NarrowWeir>
     }
 
     [Fact]
-    public async Task F05_a_page_of_a_list_ends_by_its_bytes_and_the_next_goes_on()
+    public async Task F05_what_a_server_announces_counts_for_its_organization_while_it_is_kept()
     {
         await using var server = await OddServer.StartAsync();
         server.Lie = $$"""{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[{{string.Join(',', Enumerable.Range(0, 20).Select(i =>
-            $$"""{"name":"t{{i}}","description":"{{new string('d', 240_000)}}","inputSchema":{"type":"object"} }"""))}}]}""";
-        var name = "wide";
-        // An organization of its own, whose list of all servers is looked at by no other test.
-        var wide = await World.CreateAsync(weir.Database);
-        await wide.GrantAsync(await wide.AddRemoteAsync(name, server.Url), All);
-        var raw = new RawClient(weir.Client(wide.AgentKey), "/mcp/wide");
-        var pages = new List<int>();
-        await Until.AsyncTrue(async () => (await raw.ModernAsync("tools/list")).Body.Contains("\"t0\"", StringComparison.Ordinal), "the list");
-        var cursor = "";
-        do
-        {
-            var page = await raw.ModernAsync("tools/list", cursor.Length == 0 ? "" : $"\"cursor\":\"{cursor}\",");
-            page.Status.ShouldBe(HttpStatusCode.OK);
-            page.Body.Length.ShouldBeLessThan(5 * 1024 * 1024);
-            var result = page.Json.GetProperty("result");
-            pages.Add(result.GetProperty("tools").GetArrayLength());
-            cursor = result.TryGetProperty("nextCursor", out var next) ? next.GetString()! : "";
-        }
-        while (cursor.Length > 0);
-
-        pages.Sum().ShouldBe(20);
-        pages.Count.ShouldBe(2);
-        await Until.True(() => Budget.HeldBy(wide.OrganizationId) == 0, "everything is given back");
+            $$"""{"name":"t{{i}}","description":"{{new string('d', 150_000)}}","inputSchema":{"type":"object"} }"""))}}]}""";
+        var target = new UpstreamTarget(weir.World.AgentId, "wide", server.Url, NodeKey: null);
+        var refresh = weir.Services.GetRequiredService<CatalogRefresh>();
+        await refresh.ProveAsync(target with { ChargedTo = Guid.CreateVersion7(TimeProvider.System.GetUtcNow()) }, CancellationToken.None).ShouldThrowAsync<UpstreamException>();
+        var refusal = await refresh.ProveAsync(target with { ChargedTo = weir.World.OrganizationId }, CancellationToken.None).ShouldThrowAsync<UpstreamException>();
+        refusal.Failure.ShouldBe(UpstreamFailure.OverBudget);
+        Budget.Peak.ShouldBeLessThanOrEqualTo(Most);
+        await NothingIsHeldAsync();
     }
 
     [Fact]
@@ -151,7 +137,7 @@ public sealed class HeldBytesTests(NarrowWeir weir) : IClassFixture<NarrowWeir>
     public async Task F05_find_tools_says_how_many_tools_it_has_no_room_for()
     {
         await using var server = await OddServer.StartAsync();
-        server.Lie = $$"""{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[{{string.Join(',', Enumerable.Range(0, 20).Select(i =>
+        server.Lie = $$"""{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[{{string.Join(',', Enumerable.Range(0, 9).Select(i =>
             $$"""{"name":"draw{{i}}","description":"Draws. {{new string('d', 200_000)}}","inputSchema":{"type":"object"} }"""))}}]}""";
         var wide = await World.CreateAsync(weir.Database);
         await wide.GrantAsync(await wide.AddRemoteAsync("wide", server.Url), All);
@@ -163,7 +149,7 @@ public sealed class HeldBytesTests(NarrowWeir weir) : IClassFixture<NarrowWeir>
         var content = found.Json.GetProperty("result").GetProperty("structuredContent");
         var shown = content.GetProperty("tools").GetArrayLength();
         shown.ShouldBeInRange(1, 5);
-        content.GetProperty("leftOut").GetInt32().ShouldBe(20 - shown);
+        content.GetProperty("leftOut").GetInt32().ShouldBe(9 - shown);
     }
 
     [Fact]
@@ -184,4 +170,38 @@ public sealed class HeldBytesTests(NarrowWeir weir) : IClassFixture<NarrowWeir>
     private Task NothingIsHeldAsync() => Until.True(() => Budget.HeldBy(weir.World.OrganizationId) == 0, "everything is given back");
 
     private RawClient Raw() => new(weir.Client(weir.World.AgentKey));
+}
+
+/// <summary>Lists that are longer than a page, at a replica as it comes.</summary>
+public sealed class WideListTests(RunningWeir weir) : IClassFixture<RunningWeir>
+{
+    [Fact]
+    public async Task F05_a_page_of_a_list_ends_by_its_bytes_and_the_next_goes_on()
+    {
+        await using var server = await OddServer.StartAsync();
+        server.Lie = $$"""{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[{{string.Join(',', Enumerable.Range(0, 20).Select(i =>
+            $$"""{"name":"t{{i}}","description":"{{new string('d', 240_000)}}","inputSchema":{"type":"object"} }"""))}}]}""";
+        var name = "wide";
+        // An organization of its own, whose list of all servers is looked at by no other test.
+        var wide = await World.CreateAsync(weir.Database);
+        await wide.GrantAsync(await wide.AddRemoteAsync(name, server.Url), """{"tools": {"*": {}}}""");
+        var raw = new RawClient(weir.Client(wide.AgentKey), "/mcp/wide");
+        var pages = new List<int>();
+        await Until.AsyncTrue(async () => (await raw.ModernAsync("tools/list")).Body.Contains("\"t0\"", StringComparison.Ordinal), "the list");
+        var cursor = "";
+        do
+        {
+            var page = await raw.ModernAsync("tools/list", cursor.Length == 0 ? "" : $"\"cursor\":\"{cursor}\",");
+            page.Status.ShouldBe(HttpStatusCode.OK);
+            page.Body.Length.ShouldBeLessThan(5 * 1024 * 1024);
+            var result = page.Json.GetProperty("result");
+            pages.Add(result.GetProperty("tools").GetArrayLength());
+            cursor = result.TryGetProperty("nextCursor", out var next) ? next.GetString()! : "";
+        }
+        while (cursor.Length > 0);
+
+        pages.Sum().ShouldBe(20);
+        pages.Count.ShouldBe(2);
+        await Until.True(() => weir.Services.GetRequiredService<ByteBudget>().HeldBy(wide.OrganizationId) == 0, "everything is given back");
+    }
 }

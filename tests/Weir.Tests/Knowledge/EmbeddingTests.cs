@@ -1,7 +1,9 @@
+using Microsoft.Extensions.DependencyInjection;
 using Weir.Configuration;
 using Weir.Egress;
 using Weir.Errors;
 using Weir.Knowledge;
+using Weir.Knowledge.Vectors;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;
 
@@ -53,17 +55,17 @@ public sealed class EmbeddingTests(EmbeddingWorld weir) : IClassFixture<Embeddin
     [Fact]
     public async Task Vectors_that_are_read_for_long_are_named_as_missing_and_are_there_for_a_later_question()
     {
-        const string Signature = "(uuid, uuid, uuid, text, bigint, bigint)";
+        const string Signature = "(uuid, uuid, uuid, text, bigint, bigint, bigint)";
         var (agent, datastore) = await weir.CreateAsync();
         await weir.UntilEmbeddedAsync(await weir.IngestAsync(datastore, "Late", "a storm"));
         await weir.Database.Superuser.ExecuteAsync(
             $$"""
             alter function weir.chunk_vectors{{Signature}} rename to chunk_vectors_at_once;
-            create function weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint)
+            create function weir.chunk_vectors(p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint, p_limit bigint)
             returns table (chunk_id uuid, embedding real[]) language plpgsql as $$
             begin
               perform pg_advisory_xact_lock_shared(4711);
-              return query select * from weir.chunk_vectors_at_once(p_user_id, p_agent_id, p_datastore_id, p_model, p_after, p_until);
+              return query select * from weir.chunk_vectors_at_once(p_user_id, p_agent_id, p_datastore_id, p_model, p_after, p_until, p_limit);
             end; $$
             """,
             [], CancellationToken.None);
@@ -87,6 +89,37 @@ public sealed class EmbeddingTests(EmbeddingWorld weir) : IClassFixture<Embeddin
             await weir.Database.Superuser.ExecuteAsync(
                 $"drop function weir.chunk_vectors{Signature}; alter function weir.chunk_vectors_at_once{Signature} rename to chunk_vectors", [], CancellationToken.None);
         }
+    }
+
+    [Fact]
+    public async Task F05_a_datastore_with_more_vectors_than_are_kept_is_refused_before_they_are_read_and_the_others_are_searched()
+    {
+        var (agent, datastore) = await weir.CreateAsync();
+        var (otherAgent, small) = await weir.CreateAsync();
+        await weir.UntilEmbeddedAsync([.. await Task.WhenAll(Enumerable.Range(0, 8).Select(i => weir.IngestAsync(datastore, "Large" + i, "rain " + i))),
+            await weir.IngestAsync(small, "Small", "rain")]);
+        var queries = weir.Services.GetRequiredService<KnowledgeQueries>();
+        var source = (await queries.SourcesAsync(weir.World.OwnerId, agent, CancellationToken.None)).Sources.ShouldHaveSingleItem();
+        var other = (await queries.SourcesAsync(weir.World.OwnerId, otherAgent, CancellationToken.None)).Sources.ShouldHaveSingleItem();
+        var model = weir.Services.GetRequiredService<KnowledgeConfig>().Embeddings.Model!;
+        // Room for two of ten dimensions.
+        var time = new ShiftedTime();
+        using var cache = new VectorCache(queries, 2 * VectorSegment.BytesOf(10), time);
+
+        foreach (var _ in Enumerable.Range(0, 2))
+        {
+            var refusal = await cache.SegmentsAsync(weir.World.OwnerId, agent, model, 10, source, CancellationToken.None).ShouldThrowAsync<WeirException>();
+            refusal.Code.ShouldBe(ErrorCode.NotSupported);
+            refusal.Message.ShouldContain("knowledge.vectorCacheMegabytes");
+        }
+
+        cache.Read.Readings.ShouldBe(1, "what was too large is not read for each search");
+        cache.Read.Most.ShouldBe(3, "one more than there is room for");
+        (await cache.SegmentsAsync(weir.World.OwnerId, otherAgent, model, 10, other, CancellationToken.None)).Sum(s => s.Count).ShouldBe(1);
+        cache.Bytes.ShouldBe(VectorSegment.BytesOf(10));
+        time.Advance(TimeSpan.FromMinutes(2));
+        await cache.SegmentsAsync(weir.World.OwnerId, agent, model, 10, source, CancellationToken.None).ShouldThrowAsync<WeirException>();
+        cache.Read.Readings.ShouldBe(3);
     }
 
     [Fact]

@@ -25,6 +25,31 @@ public sealed class ByteBudgetTests
     }
 
     [Fact]
+    public void F05_all_organizations_together_have_a_bound_and_each_a_part_that_the_others_cannot_take()
+    {
+        const long Own = ByteBudget.Guaranteed;
+        var budget = new ByteBudget(long.MaxValue, mostPerOrganization: 10 * Own, mostTogether: 12 * Own);
+        using var one = budget.Open(One);
+        using var two = budget.Open(Two);
+        using var three = budget.Open(Guid.Parse("00000000-0000-0000-0000-000000000003"));
+        one.TryTake(10 * Own).ShouldNotBeNull();
+        two.TryTake(5 * Own).ShouldBeNull("nine of the twelve are taken");
+        var some = two.TryTake(4 * Own)!;
+        two.TryTake(1).ShouldBeNull();
+        three.TryTake(Own).ShouldNotBeNull("its own part");
+        three.TryTake(1).ShouldBeNull();
+        budget.Total.ShouldBe(15 * Own);
+        some.Dispose();
+        three.TryTake(3 * Own).ShouldNotBeNull();
+        one.Clear();
+        three.Clear();
+        budget.Total.ShouldBe(0);
+        two.TryTake(10 * Own).ShouldNotBeNull("what was given back can be taken again");
+        one.TryTake(4 * Own).ShouldNotBeNull();
+        one.TryTake(1).ShouldBeNull();
+    }
+
+    [Fact]
     public void F05_what_is_held_is_given_back_exactly_once_however_it_ends()
     {
         var budget = new ByteBudget(100, 150);

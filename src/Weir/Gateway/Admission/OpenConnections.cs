@@ -15,7 +15,7 @@ internal sealed class OpenConnections(int maxPerAgent)
     public static WeirException Full() => new(
         ErrorCode.RateLimited, "A limit of this replica is reached: open calls and streams (the organization's max_concurrent_connections, "
             + "limits.openPerAgent), calls a second (limits.callsPerSecondPerAgent, limits.callsPerSecondPerOrganization), or bytes of messages "
-            + "(limits.heldMegabytesPerOrganization).", "Retry in a moment.");
+            + "(limits.heldMegabytesPerOrganization, limits.heldMegabytes).", "Retry in a moment.");
 
     /// <summary>A call or stream of an agent, open until it is disposed; null where the agent or its organization has as many open as it may.</summary>
     public IDisposable? TryOpen(AgentCatalog catalog)

@@ -13,7 +13,7 @@ namespace Weir.Gateway.Endpoint;
 /// <c>/mcp?tools=search</c>: two tools in the place of many. <c>find_tools</c> answers with the definitions of what the agent may call and
 /// the query means; <c>call_tool</c> is the call itself, decided, recorded and answered as if it had been made by its name.
 /// </summary>
-internal sealed class ToolSearch(GatewayQueries queries, Definitions definitions, McpConfig config)
+internal sealed class ToolSearch(GatewayQueries queries, CatalogTurns turns, Definitions definitions, McpConfig config)
 {
     public const string FindTools = "find_tools";
     public const string CallTool = "call_tool";
@@ -44,18 +44,27 @@ internal sealed class ToolSearch(GatewayQueries queries, Definitions definitions
         var limit = arguments.RootElement.TryGetProperty("limit", out var most) && most.ValueKind == JsonValueKind.Number
             && most.TryGetInt32(out var given)
                 ? Math.Clamp(given, 1, MaxLimit) : DefaultLimit;
-        var found = await queries.FindToolsAsync(
-            exchange.Scope.Principal, words, limit, exchange.Era, ClientAbilities.Of(exchange.Offered), exchange.Aborted);
-        if (found.Count == 0 && (await queries.AgentCatalogAsync(exchange.Scope.Principal, instanceName: null, exchange.Aborted)).Count == 0)
-        {
-            throw exchange.Scope.Principal.Refused();
-        }
-
+        var found = await FindAsync(exchange, words, limit);
         var items = found.Select(f => new CatalogItem(
             f.InstanceId, f.InstanceName, ItemKinds.Tool, f.Name,
             ExposedNames.Make(f.InstanceName, f.InstanceId, f.Name, config.MaxNameLength), f.Hash, ChatOffline: false)).ToArray();
         var tools = Describe(exchange, items, found, await definitions.GetAsync(items, exchange.Aborted));
         await AnswerAsync(exchange, Encoding.UTF8.GetString(tools.Span), tools);
+    }
+
+    /// <summary>In a turn, as a list is read: the statement matches the same globs with the same names.</summary>
+    private async Task<IReadOnlyList<GatewayQueries.FoundTool>> FindAsync(McpExchange exchange, string words, int limit)
+    {
+        var principal = exchange.Scope.Principal;
+        using var turn = await turns.EnterAsync(principal, exchange.Aborted);
+        var found = await queries.FindToolsAsync(principal, words, limit, exchange.Era, ClientAbilities.Of(exchange.Offered), exchange.Aborted);
+        if (found.Count == 0 && await queries.OrganizationOfAsync(principal, exchange.Aborted) is null)
+        {
+            turns.Forget(principal);
+            throw principal.Refused();
+        }
+
+        return found;
     }
 
     /// <summary>The call that <c>call_tool</c> stands for, as a request of its own; null where its arguments name none.</summary>

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
-using System.Threading.RateLimiting;
 using Weir.Catalog;
 using Weir.Errors;
 using Weir.Identity;
@@ -64,19 +63,11 @@ internal sealed record AgentCatalog(
 /// The last catalog of each agent that this replica serves, swapped whole. Dropped when the database says that something
 /// changed; a name that is not found is looked up anew, so a stale one costs a statement and never a wrong permission.
 /// </summary>
-internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength) : IDisposable
+internal sealed class AgentCatalogs(GatewayQueries queries, CatalogTurns turns, int maxNameLength)
 {
     /// <summary>Beyond this an organization's own are dropped, and beyond <see cref="MaxBytes"/> all: they are loaded again when they are used.</summary>
     private const long MaxBytesOfOrganization = 64 * 1024 * 1024;
     private const long MaxBytes = 512 * 1024 * 1024;
-
-    /// <summary>Catalogs that one organization reads at once: its globs are matched with all that its servers announce, on a pool for everybody.</summary>
-    private const int MostAtOnce = 2;
-    private const int MostWaiting = 1000;
-
-    private readonly PartitionedRateLimiter<string> _reads = PartitionedRateLimiter.Create<string, string>(
-        static whose => RateLimitPartition.GetConcurrencyLimiter(
-            whose, static _ => new ConcurrencyLimiterOptions { PermitLimit = MostAtOnce, QueueLimit = MostWaiting }));
 
     private readonly ConcurrentDictionary<string, (AgentCatalog Catalog, ByteAccount Account)> _kept = new(StringComparer.Ordinal);
     private readonly Lock _keeping = new();
@@ -91,19 +82,11 @@ internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength) :
     /// <exception cref="WeirException">WR002, WR004: the principal is not good. WR008: its organization waits for too many.</exception>
     public async Task<AgentCatalog> LoadAsync(Principal principal, string? instanceName, CancellationToken ct)
     {
-        // The organization where it is known, else the principal, as admission takes turns.
-        var whose = Find(principal, instanceName)?.OrganizationId.ToString() ?? principal.Name;
-        using var read = await _reads.AcquireAsync(whose, cancellationToken: ct);
-        if (!read.IsAcquired)
-        {
-            throw new WeirException(
-                ErrorCode.RateLimited, $"{MostAtOnce} reads of the organization's catalogs run and {MostWaiting:N0} wait, the most that Weir allows.",
-                "Retry in a moment.");
-        }
-
+        using var turn = await turns.EnterAsync(principal, ct);
         var rows = await queries.AgentCatalogAsync(principal, instanceName, ct);
         if (rows.Count == 0)
         {
+            turns.Forget(principal);
             throw principal.Refused();
         }
 
@@ -111,8 +94,6 @@ internal sealed class AgentCatalogs(GatewayQueries queries, int maxNameLength) :
         Keep(Key(principal, instanceName), catalog);
         return catalog;
     }
-
-    public void Dispose() => _reads.Dispose();
 
     /// <summary>Keeps a catalog in the place of the one before. One that alone is larger than an organization's part is not kept.</summary>
     internal void Keep(string key, AgentCatalog catalog)

@@ -24,17 +24,20 @@ internal sealed class VectorSegment(Guid[] chunkIds, float[] values, int dimensi
         }
     }
 
-    /// <summary>All of them as one segment for each length, which is searched faster than many small ones.</summary>
+    /// <summary>The small ones as one segment for each length, which is searched faster than many. A large one stays as it is: nothing large is held twice.</summary>
     public static IReadOnlyList<VectorSegment> Merge(IReadOnlyList<VectorSegment> segments)
     {
         var builder = new Builder();
-        foreach (var segment in segments)
+        foreach (var segment in segments.Where(s => s.Bytes < Builder.Block))
         {
             segment.AddTo(builder);
         }
 
-        return builder.Build();
+        return [.. segments.Where(s => s.Bytes >= Builder.Block), .. builder.Build()];
     }
+
+    /// <summary>What one vector takes.</summary>
+    public static long BytesOf(int dimensions) => 16 + (sizeof(float) * (long)dimensions);
 
     private void AddTo(Builder builder)
     {
@@ -46,7 +49,14 @@ internal sealed class VectorSegment(Guid[] chunkIds, float[] values, int dimensi
 
     internal sealed class Builder
     {
+        /// <summary>A segment is finished when it is so large: only this much is ever copied.</summary>
+        public const long Block = 4 * 1024 * 1024;
+
         private readonly SortedDictionary<int, (List<Guid> Ids, List<float> Values)> _lengths = [];
+        private readonly List<VectorSegment> _finished = [];
+
+        /// <summary>What was added takes.</summary>
+        public long Bytes { get; private set; }
 
         public void Add(Guid chunkId, ReadOnlySpan<float> vector)
         {
@@ -57,9 +67,17 @@ internal sealed class VectorSegment(Guid[] chunkIds, float[] values, int dimensi
 
             lists.Ids.Add(chunkId);
             lists.Values.AddRange(vector);
+            Bytes += BytesOf(vector.Length);
+            if (lists.Ids.Count * BytesOf(vector.Length) >= Block)
+            {
+                _finished.Add(new VectorSegment([.. lists.Ids], [.. lists.Values], vector.Length));
+                lists.Ids.Clear();
+                lists.Values.Clear();
+            }
         }
 
-        public IReadOnlyList<VectorSegment> Build() => [.. _lengths.Select(l => new VectorSegment([.. l.Value.Ids], [.. l.Value.Values], l.Key))];
+        public IReadOnlyList<VectorSegment> Build() =>
+            [.. _finished, .. _lengths.Where(l => l.Value.Ids.Count > 0).Select(l => new VectorSegment([.. l.Value.Ids], [.. l.Value.Values], l.Key))];
     }
 }
 

@@ -11,7 +11,7 @@ public sealed class KeptCatalogsTests
     [Fact]
     public void F05_kept_catalogs_are_bounded_in_bytes_and_one_organizations_drop_no_others()
     {
-        var catalogs = new AgentCatalogs(null!, maxNameLength: 48);
+        var catalogs = new AgentCatalogs(null!, null!, maxNameLength: 48);
         catalogs.Keep("other", Catalog(Two, 10));
         var one = Catalog(One, 20_000);
         for (var i = 0; i < 30; i++)
