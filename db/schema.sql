@@ -5003,7 +5003,7 @@ declare
   v_each constant jsonb := p_rule -> 'each';
 begin
   return p_values * (130 + pg_column_size(p_rule) * 0.2 + case when p_rule ?| '{min,max}' then 60 else 0 end
-                     + case when p_rule ?| '{equals,in}' then 100 + pg_column_size(p_rule) * 0.5 else 0 end
+                     + case when p_rule ?| '{equals,in}' then 100 + pg_column_size(p_rule) * 0.8 else 0 end
                      -- compared whole, by a query
                      + case when jsonb_path_exists(p_rule, 'strict $.in[*] ? (@.type() == "object" || @.type() == "array")', silent => true)
                             then 1500 else 0 end
@@ -5027,7 +5027,7 @@ CREATE FUNCTION weir.entry_cost(p_entry jsonb) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
- SELECT ((300)::numeric + COALESCE(sum(((400)::numeric + weir.rule_cost(a.value))), (0)::numeric))
+ SELECT ((300)::numeric + COALESCE(sum(((1200)::numeric + weir.rule_cost(a.value))), (0)::numeric))
     FROM jsonb_each((entry_cost.p_entry -> 'args'::text)) a(key, value);
 END;
 
@@ -6713,10 +6713,10 @@ CREATE FUNCTION weir.pattern_cost(p_pattern text, p_texts numeric, p_characters 
 declare
   v_size constant record := weir.pattern_size(p_pattern);
 begin
-  return 1000 + 50 * length(p_pattern) + 600 * v_size.classes + 120 * v_size.moves + 17 * v_size.arcs
+  return 1000 + 50 * length(p_pattern) + 600 * v_size.classes + 190 * v_size.moves + 17 * v_size.arcs
     + p_texts * 100
     -- the longest that it matches is the most that is read
-    + least(p_characters, p_texts * (v_size.longest + 1)) * (1 + 0.07 * (v_size.arcs + v_size.kinds));
+    + least(p_characters, p_texts * (v_size.longest + 1)) * (1 + 0.06 * (v_size.arcs + v_size.kinds));
 end;
 $$;
 

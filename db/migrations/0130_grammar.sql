@@ -175,10 +175,10 @@ as $$
 declare
   v_size constant record := weir.pattern_size(p_pattern);
 begin
-  return 1000 + 50 * length(p_pattern) + 600 * v_size.classes + 120 * v_size.moves + 17 * v_size.arcs
+  return 1000 + 50 * length(p_pattern) + 600 * v_size.classes + 190 * v_size.moves + 17 * v_size.arcs
     + p_texts * 100
     -- the longest that it matches is the most that is read
-    + least(p_characters, p_texts * (v_size.longest + 1)) * (1 + 0.07 * (v_size.arcs + v_size.kinds));
+    + least(p_characters, p_texts * (v_size.longest + 1)) * (1 + 0.06 * (v_size.arcs + v_size.kinds));
 end;
 $$;
 
@@ -264,7 +264,7 @@ declare
   v_each constant jsonb := p_rule -> 'each';
 begin
   return p_values * (130 + pg_column_size(p_rule) * 0.2 + case when p_rule ?| '{min,max}' then 60 else 0 end
-                     + case when p_rule ?| '{equals,in}' then 100 + pg_column_size(p_rule) * 0.5 else 0 end
+                     + case when p_rule ?| '{equals,in}' then 100 + pg_column_size(p_rule) * 0.8 else 0 end
                      -- compared whole, by a query
                      + case when jsonb_path_exists(p_rule, 'strict $.in[*] ? (@.type() == "object" || @.type() == "array")', silent => true)
                             then 1500 else 0 end
@@ -286,12 +286,12 @@ begin atomic
                                          + 0.14 * length(replace(substr(p_glob, strpos(p_glob, '*')), '*', ''))) end;
 end;
 
--- The steps of the arguments' rules of one tool.
+-- The steps of the arguments' rules of one tool. Finding an argument and recording where its rule stands costs more than most rules.
 create function weir.entry_cost(p_entry jsonb) returns numeric
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 begin atomic
-  select 300 + coalesce(sum(400 + weir.rule_cost(a.value)), 0) from jsonb_each(p_entry -> 'args') a;
+  select 300 + coalesce(sum(1200 + weir.rule_cost(a.value)), 0) from jsonb_each(p_entry -> 'args') a;
 end;
 
 -- A path or URI in which no segment means another place. An empty segment is allowed only at the end, and in the

@@ -27,7 +27,7 @@ $$;
 -- Each construct, a little below and above the maximum
 create temporary table bounds (name text, below jsonb, above jsonb);
 insert into bounds values
-  ('repetition of a set', pg_temp.matching('[ab]*a[ab]{40}x'), pg_temp.matching('[ab]*a[ab]{60}x')),
+  ('repetition of a set', pg_temp.matching('[ab]*a[ab]{34}x'), pg_temp.matching('[ab]*a[ab]{60}x')),
   ('repetitions of a class', pg_temp.matching('\w{60}\w{60}\w{60}'), pg_temp.matching(repeat('\w{99}', 8))),
   ('repetitions that may be left out', pg_temp.matching(repeat('a{0,9}', 8)), pg_temp.matching(repeat('a{0,99}', 8))),
   ('what may be empty, in a row', pg_temp.matching(repeat('a*', 15)), pg_temp.matching(repeat('a*', 60))),
@@ -47,14 +47,14 @@ insert into bounds values
   ('a large value', pg_temp.rules(jsonb_build_object('a', jsonb_build_object('equals', repeat('v', 60000)))),
      pg_temp.rules(jsonb_build_object('a', jsonb_build_object('each', jsonb_build_object('equals', repeat('v', 6000)))))),
   ('objects to compare elements with', pg_temp.rules('{"a": {"in": [{"b": 1}]}}'), pg_temp.rules('{"a": {"each": {"in": [{"b": 1}]}}}')),
-  ('arguments', pg_temp.each_argument(150, '{"type": "number"}'), pg_temp.each_argument(400, '{"type": "number"}')),
-  ('places', pg_temp.each_argument(20, '{"under": "/d"}'), pg_temp.each_argument(30, '{"under": "/d"}')),
+  ('arguments', pg_temp.each_argument(50, '{"type": "number"}'), pg_temp.each_argument(400, '{"type": "number"}')),
+  ('places', pg_temp.each_argument(12, '{"under": "/d"}'), pg_temp.each_argument(30, '{"under": "/d"}')),
   ('names with * that match together', pg_temp.names(4, '{"matches": "[a-z ]+[0-9]+"}'), pg_temp.names(9, '{"matches": "[a-z ]+[0-9]+"}')),
-  ('names', jsonb_build_object('tools', (select jsonb_object_agg('tool' || n, '{}'::jsonb) from generate_series(1, 1500) n)),
+  ('names', jsonb_build_object('tools', (select jsonb_object_agg('tool' || n, '{}'::jsonb) from generate_series(1, 1200) n)),
      jsonb_build_object('tools', (select jsonb_object_agg('tool' || n, '{}'::jsonb) from generate_series(1, 2000) n))),
-  ('resources below places', pg_temp.globs('resources', 600, 'file:///data/%/*'), pg_temp.globs('resources', 700, 'file:///data/%/*')),
-  ('resources with text behind *', pg_temp.globs('resources', 20, 'file:///*/README.%'), pg_temp.globs('resources', 40, 'file:///*/README.%')),
-  ('exact resources', pg_temp.globs('resources', 1500, 'file:///data/%'), pg_temp.globs('resources', 2000, 'file:///data/%')),
+  ('resources below places', pg_temp.globs('resources', 450, 'file:///data/%/*'), pg_temp.globs('resources', 700, 'file:///data/%/*')),
+  ('resources with text behind *', pg_temp.globs('resources', 15, 'file:///*/README.%'), pg_temp.globs('resources', 40, 'file:///*/README.%')),
+  ('exact resources', pg_temp.globs('resources', 1200, 'file:///data/%'), pg_temp.globs('resources', 2000, 'file:///data/%')),
   ('prompts', pg_temp.globs('prompts', 50, '*a%*'), pg_temp.globs('prompts', 900, '*a%*'));
 select is(weir.permissions_error(below), null, 'F04_below_the_maximum: ' || name) from bounds;
 select matches(weir.permissions_error(above), '^\$.*(costs .* of at most 100000|at most)', 'F04_above_the_maximum: ' || name) from bounds;

@@ -8,9 +8,9 @@ namespace Weir.Tests.Journeys;
 public sealed class CostlyRulesTests(RunningWeir weir) : IClassFixture<RunningWeir>
 {
     /// <summary>One pattern a little below the maximum, and a text of 4,096 characters that it reads to the end and matches.</summary>
-    private const string Costly = """{"tools": {"echo": {"args": {"text": {"matches": "[ab]*a[ab]{40}x"}}}}}""";
+    private const string Costly = """{"tools": {"echo": {"args": {"text": {"matches": "[ab]*a[ab]{34}x"}}}}}""";
     private static readonly string Text =
-        string.Concat(Enumerable.Range(0, 4054).Select(n => (n * n / 7) % 2 == 0 ? 'a' : 'b')) + 'a' + new string('b', 40) + 'x';
+        string.Concat(Enumerable.Range(0, 4060).Select(n => (n * n / 7) % 2 == 0 ? 'a' : 'b')) + 'a' + new string('b', 34) + 'x';
 
     [Fact]
     public async Task F04_one_organizations_costly_rules_harm_no_bystander()

@@ -12,7 +12,7 @@ public sealed class SideBySideTests(RunningWeir weir) : IClassFixture<RunningWei
     private const int Calls = 15;
     private const int AtOnce = 3;
 
-    private const string Costly = """{"tools": {"echo": {"args": {"text": {"matches": "[ab]*a[ab]{40}x"}}}, "huge": {}}}""";
+    private const string Costly = """{"tools": {"echo": {"args": {"text": {"matches": "[ab]*a[ab]{34}x"}}}, "huge": {}}}""";
 
     [Fact]
     public async Task F02_to_F07_side_by_side_harm_no_bystander()
