@@ -102,7 +102,8 @@ internal static class WeirHost
             s.GetRequiredService<IHostApplicationLifetime>(), time, s.GetRequiredService<ILogger<Replica>>()));
         services.AddSingleton<ReplicaDirectory>();
         services.AddSingleton(s => new Handover(
-            replicaId, s.GetRequiredService<ReplicaDirectory>(), s.GetRequiredService<EgressHttp>(), s.GetRequiredService<Keyring>(), time));
+            replicaId, s.GetRequiredService<ReplicaDirectory>(), s.GetRequiredService<EgressHttp>(), s.GetRequiredService<Keyring>(),
+            s.GetRequiredService<IHostApplicationLifetime>(), time));
         services.AddHostedService(s => s.GetRequiredService<Replica>());
         AddHosted<ChangeListener>(services);
         AddHosted<SecurityEvents>(services);

@@ -42,6 +42,12 @@ internal sealed class ErrorResponses(RequestDelegate next, ILogger<ErrorResponse
         }
         catch (WeirException e) when (!http.Response.HasStarted)
         {
+            if (e.Code == ErrorCode.Internal)
+            {
+                // The answer says that the log says what.
+                logger.LogError(e, "A request failed: {Method} {Path}", http.Request.Method, http.Request.Path);
+            }
+
             await JsonErrors.WriteAsync(http, e);
         }
         catch (BadHttpRequestException e) when (!http.Response.HasStarted)

@@ -44,8 +44,8 @@ internal sealed record DatabaseConfig
             OwnerUrl = reader.DatabaseUrl("database.ownerUrl", "WEIR_OWNER_DATABASE_URL"),
             PoolSize = reader.Integer("database.poolSize", defaults.PoolSize, 1, 200),
             ConnectTimeoutSeconds = reader.Integer("database.connectTimeoutSeconds", defaults.ConnectTimeoutSeconds, 1, 60),
-            StartTimeoutSeconds = reader.Integer("database.startTimeoutSeconds", defaults.StartTimeoutSeconds, 0, 3600),
             CommandTimeoutSeconds = reader.Integer("database.commandTimeoutSeconds", defaults.CommandTimeoutSeconds, 1, 300),
+            StartTimeoutSeconds = reader.Integer("database.startTimeoutSeconds", defaults.StartTimeoutSeconds, 0, 3600),
         };
     }
 }

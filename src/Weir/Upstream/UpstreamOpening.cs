@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using Weir.Configuration;
 using Weir.Mcp;
@@ -7,11 +8,14 @@ namespace Weir.Upstream;
 /// <summary>Finds out which era and transport a server speaks, and agrees with it on a conversation.</summary>
 internal sealed class UpstreamOpening(UpstreamTransport transport)
 {
-    /// <summary>For era detection and <c>initialize</c> together.</summary>
+    /// <summary>For era detection, and then for <c>initialize</c>.</summary>
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>A server that is silent to <c>server/discover</c> for so long is asked in the legacy way: some never answer a method that they do not know.</summary>
-    private static readonly TimeSpan DiscoverTimeout = TimeSpan.FromSeconds(4);
+    /// <summary>For era detection at a server that was silent to it before.</summary>
+    private static readonly TimeSpan SilentTimeout = TimeSpan.FromSeconds(1);
+
+    /// <summary>Instances whose server did not answer <c>server/discover</c>: some never answer a method that they do not know.</summary>
+    private readonly ConcurrentDictionary<Guid, bool> _silent = new();
 
     /// <summary>
     /// Opens a conversation. A modern server is found by <c>server/discover</c>; whatever else comes back than a modern
@@ -22,16 +26,27 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
     public async Task<UpstreamSession> OpenAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        deadline.CancelAfter(ConnectTimeout);
         try
         {
-            if (await DiscoverInTimeAsync(target, offered, deadline.Token) is { } modern)
+            var wasSilent = _silent.ContainsKey(target.InstanceId);
+            deadline.CancelAfter(ConnectTimeout + (wasSilent ? SilentTimeout : ConnectTimeout));
+            var (modern, isSilent) = await DiscoverInTimeAsync(target, offered, wasSilent ? SilentTimeout : ConnectTimeout, deadline.Token);
+            if (modern is not null)
             {
+                _silent.TryRemove(target.InstanceId, out _);
                 return modern;
             }
 
+            deadline.CancelAfter(ConnectTimeout);
             var (legacy, refusal) = await InitializeAsync(target, offered, sse: null, deadline.Token);
-            return legacy ?? await ConnectAsync(target, offered, refusal!, deadline.Token);
+            legacy ??= await ConnectAsync(target, offered, refusal!, deadline.Token);
+            if (isSilent)
+            {
+                // Only now: a modern server that merely hung must not be taken for a legacy one next time.
+                _silent[target.InstanceId] = true;
+            }
+
+            return legacy;
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
@@ -42,18 +57,19 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         }
     }
 
-    /// <summary>The same; null also from a server that does not answer in time.</summary>
-    private async Task<UpstreamSession?> DiscoverInTimeAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct)
+    /// <summary>The same; silent where the server does not answer in time.</summary>
+    private async Task<(UpstreamSession? Modern, bool IsSilent)> DiscoverInTimeAsync(
+        UpstreamTarget target, ClientCapabilities offered, TimeSpan timeout, CancellationToken ct)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        patience.CancelAfter(DiscoverTimeout);
+        patience.CancelAfter(timeout);
         try
         {
-            return await DiscoverAsync(target, offered, patience.Token);
+            return (await DiscoverAsync(target, offered, patience.Token), false);
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
-            return null;
+            return (null, true);
         }
     }
 

@@ -12,6 +12,7 @@ namespace Weir.Upstream;
 internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
 {
     private static readonly TimeSpan IdleLimit = TimeSpan.FromMinutes(10);
+    private const int ClosingAtOnce = 64;
     private static readonly TimeSpan ReplacementPause = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
@@ -137,6 +138,9 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
         await EndWhereAsync((_, session) => !session.IsInUse && time.GetElapsedTime(session.LastUsed) > IdleLimit, ct);
     }
 
+    /// <summary>The replica stops: a server, or its node, that kept these until they are idle would have no room for the next replica's.</summary>
+    public Task EndAllAsync(CancellationToken ct) => EndWhereAsync((_, _) => true, ct);
+
     private Opening OpeningOf(Key key, UpstreamTarget target, ClientCapabilities offered)
     {
         if (_open.TryGetValue(key, out var open))
@@ -214,13 +218,10 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
 
     private async Task EndWhereAsync(Func<Key, UpstreamSession, bool> ends, CancellationToken ct)
     {
-        foreach (var (key, opening) in _open)
-        {
-            if (opening.IsOpen && ends(key, opening.Session.Result) && _open.TryRemove(new KeyValuePair<Key, Opening>(key, opening)))
-            {
-                await client.CloseAsync(opening.Session.Result, ct);
-            }
-        }
+        var ended = _open.Where(o => o.Value.IsOpen && ends(o.Key, o.Value.Session.Result) && _open.TryRemove(o)).Select(o => o.Value.Session.Result).ToArray();
+        // A server that does not answer a goodbye keeps the others waiting no longer than itself.
+        await Parallel.ForEachAsync(ended, new ParallelOptions { MaxDegreeOfParallelism = ClosingAtOnce, CancellationToken = ct }, async (session, stop) =>
+            await client.CloseAsync(session, stop));
     }
 
     private async Task CloseWhenUnusedAsync(Opening opening)

@@ -47,7 +47,7 @@ public sealed class ChatContextTests(ChatWorld weir) : IClassFixture<ChatWorld>
         var agent = await weir.CreateAgentAsync();
         await using var sick = await ContextServer.StartAsync();
         await using var healthy = await ContextServer.StartAsync();
-        var (_, sickName) = await weir.AddServerAsync(sick.Url, agent, All, new { context = new { resources = new[] { $"sick:///{how}" } }, timeout_ms = how == "hang" ? 200 : 1400 });
+        var (_, sickName) = await weir.AddServerAsync(sick.Url, agent, All, new { context = new { resources = new[] { $"sick:///{how}" } }, timeout_ms = how switch { "hang" => 200, "flood" => 8000, _ => 1400 } });
         await weir.AddServerAsync(healthy.Url, agent, All, new { context = new { resources = new[] { "note:///weather" } } });
 
         var (status, answer) = await weir.ChatAsync(agent, "hello");

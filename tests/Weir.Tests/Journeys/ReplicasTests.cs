@@ -102,6 +102,58 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
         await Should.ThrowAsync<OperationCanceledException>(hanging);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_replica_that_passes_on_anothers_stream_of_changes_ends_it_and_stops_at_once(bool holder)
+    {
+        await using var stopping = WeirHost.Build(weir.Services.GetRequiredService<WeirConfig>());
+        await stopping.StartAsync(TestContext.Current.CancellationToken);
+        using var client = weir.Client(weir.World.AgentKey);
+        using var other = weir.Client(weir.World.AgentKey);
+        (holder ? client : other).BaseAddress = new Uri(stopping.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        // Opened at one, listened to through the other.
+        var session = await new RawClient(client).InitializeAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/mcp");
+        request.Headers.TryAddWithoutValidation("Accept", "text/event-stream");
+        request.Headers.TryAddWithoutValidation(session.Name, session.Value);
+        using var response = await other.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        response.Content.Headers.ContentType!.MediaType.ShouldBe("text/event-stream");
+
+        // Less than a stop waits for what does not end by itself.
+        await stopping.StopAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(8), TimeProvider.System, TestContext.Current.CancellationToken);
+
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
+        try
+        {
+            while (await reader.ReadLineAsync(TestContext.Current.CancellationToken) is not null)
+            {
+            }
+        }
+        catch (IOException)
+        {
+            // Broken off instead of ended: the client comes again either way.
+        }
+    }
+
+    [Fact]
+    public async Task A_replica_that_stops_ends_its_sessions_at_servers()
+    {
+        await using var server = await SessionServer.StartAsync();
+        var (name, _) = await weir.AddReadyAsync(server.Url, """{"tools": {"*": {}}}""");
+        await using var stopping = WeirHost.Build(weir.Services.GetRequiredService<WeirConfig>());
+        await stopping.StartAsync(TestContext.Current.CancellationToken);
+        using var client = weir.Client(weir.World.AgentKey);
+        client.BaseAddress = new Uri(stopping.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        (await new RawClient(client).CallAsync($"{name}__echo")).Body.ShouldContain("\"said\"");
+        var session = server.Http.Requests.Last(r => r.Name == "echo").Session!;
+        server.Sessions.ShouldContain(session);
+
+        await stopping.StopAsync(TestContext.Current.CancellationToken);
+
+        server.Sessions.ShouldNotContain(session);
+    }
+
     [Fact]
     public async Task A_replica_with_another_keyring_does_not_start()
     {

@@ -1,9 +1,11 @@
 using System.Buffers.Text;
 using System.Text;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Hosting;
 using Weir.Egress;
 using Weir.Errors;
 using Weir.Keys;
+using Weir.Mcp;
 using Weir.Replicas;
 
 namespace Weir.Gateway.Endpoint;
@@ -13,7 +15,8 @@ namespace Weir.Gateway.Endpoint;
 /// The request goes as it came, with the caller's own credential, which is proved there again; a seal of the shared keyring says that a
 /// replica sent it, so that it is not passed on once more, and that its Host is that replica's word.
 /// </summary>
-internal sealed class Handover(Guid replicaId, ReplicaDirectory replicas, EgressHttp egress, Keyring keyring, TimeProvider time)
+internal sealed class Handover(
+    Guid replicaId, ReplicaDirectory replicas, EgressHttp egress, Keyring keyring, IHostApplicationLifetime lifetime, TimeProvider time)
 {
     public const string Header = "Weir-Handover";
     private const string Purpose = "mcp-handover";
@@ -60,10 +63,18 @@ internal sealed class Handover(Guid replicaId, ReplicaDirectory replicas, Egress
     private async Task<bool> TryAsync(HttpContext http, ReadOnlyMemory<byte> body, ReplicaAddress address)
     {
         using var request = Request(http.Request, body, address.Url);
+        // A stream of changes has no end of its own, and would hold up this replica's; a call is waited for.
+        using var ending = IsEndless(http.Request)
+            ? CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping) : null;
+        var ct = ending?.Token ?? http.RequestAborted;
         HttpResponseMessage response;
         try
         {
-            response = await egress.Operator.SendAsync(request, http.RequestAborted);
+            response = await egress.Operator.SendAsync(request, ct);
+        }
+        catch (OperationCanceledException e) when (!http.RequestAborted.IsCancellationRequested)
+        {
+            throw new WeirException(ErrorCode.Unavailable, "Weir is shutting down.", "Retry at another replica.", e);
         }
         catch (HttpRequestException e) when (e.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError)
         {
@@ -78,11 +89,13 @@ internal sealed class Handover(Guid replicaId, ReplicaDirectory replicas, Egress
 
         using (response)
         {
-            await CopyAsync(response, http);
+            await CopyAsync(response, http, ct);
         }
 
         return true;
     }
+
+    private static bool IsEndless(HttpRequest request) => HttpMethods.IsGet(request.Method) || request.Headers["Mcp-Method"] == Methods.Listen;
 
     /// <summary>Tells every other replica, where nobody knows which of them is meant. What they answer does not matter.</summary>
     public async Task TellOthersAsync(HttpContext http, ReadOnlyMemory<byte> body)
@@ -134,7 +147,7 @@ internal sealed class Handover(Guid replicaId, ReplicaDirectory replicas, Egress
     }
 
     /// <summary>The answer as it comes: an event must not wait for the next one.</summary>
-    private static async Task CopyAsync(HttpResponseMessage from, HttpContext http)
+    private static async Task CopyAsync(HttpResponseMessage from, HttpContext http, CancellationToken ct)
     {
         http.Response.StatusCode = (int)from.StatusCode;
         foreach (var name in Returned)
@@ -145,11 +158,11 @@ internal sealed class Handover(Guid replicaId, ReplicaDirectory replicas, Egress
             }
         }
 
-        await using var stream = await from.Content.ReadAsStreamAsync(http.RequestAborted);
+        await using var stream = await from.Content.ReadAsStreamAsync(ct);
         var buffer = new byte[16 * 1024];
         try
         {
-            for (int read; (read = await stream.ReadAsync(buffer, http.RequestAborted)) > 0;)
+            for (int read; (read = await stream.ReadAsync(buffer, ct)) > 0;)
             {
                 await http.Response.Body.WriteAsync(buffer.AsMemory(0, read), http.RequestAborted);
                 await http.Response.Body.FlushAsync(http.RequestAborted);
