@@ -117,7 +117,7 @@ internal sealed class ContextServer : IAsyncDisposable
                 await ResultAsync(http, id, new { resultType = "complete", contents = 7 });
                 break;
             case "flood":
-                await ResultAsync(http, id, new { resultType = "complete", contents = new[] { new { uri, text = string.Concat(Enumerable.Repeat("water ", 1_700_000)) } } });
+                await ResultAsync(http, id, new { resultType = "complete", contents = new[] { new { uri, text = string.Concat(Enumerable.Repeat("water ", 600_000)) } } });
                 break;
             default:
                 await ResultAsync(http, id, new { resultType = "complete", contents = new[] { new { uri, text = Text(uri) } } });
