@@ -1,14 +1,13 @@
 using System.CommandLine;
 using Weir.Configuration;
 using Weir.Postgres;
+using Weir.Replicas;
 
 namespace Weir.Server.Commands;
 
 /// <summary><c>weir serve</c>: one replica on a database that somebody else runs and has migrated.</summary>
 internal static class ServeCommand
 {
-    private static readonly string Version = typeof(ServeCommand).Assembly.GetName().Version?.ToString(3) ?? "0";
-
     public static Command Create()
     {
         var port = new Option<int?>("--port") { Description = "The port to listen on, instead of http.listen's.", HelpName = "PORT" };
@@ -40,7 +39,7 @@ internal static class ServeCommand
                 async ending =>
                 {
                     await host.StartAsync(ending);
-                    logger.LogInformation("Weir {Version} serves at {Url}.", Version, string.Join(", ", host.Urls));
+                    logger.LogInformation("Weir {Version} serves at {Url}.", Replica.Version, string.Join(", ", host.Urls));
                     await CommandRun.Until(ending);
                     logger.LogInformation("Weir stops.");
                     await host.StopAsync(CancellationToken.None);

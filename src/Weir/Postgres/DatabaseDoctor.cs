@@ -13,7 +13,6 @@ internal static class DatabaseDoctor
 {
     private const int OldestVersion = 150000;
     private const string Version = "select current_setting('server_version_num')::integer";
-    private const string IsKeyring = "select weir.is_keyring($1)";
     /// <summary>Before PostgreSQL 16 CREATEROLE is enough for every role.</summary>
     private const string NotAdministered = """
         select coalesce(string_agg(r.rolname, ', ' order by r.rolname), '')
@@ -23,7 +22,6 @@ internal static class DatabaseDoctor
           and not exists (select from pg_auth_members m where m.roleid = r.oid and m.member = me.oid and m.admin_option)
         """;
 
-    private const string IsMigrated = "select to_regprocedure('weir.is_keyring(bytea)') is not null";
 
     /// <param name="keyringFingerprint">Null where there is no keyring yet.</param>
     public static async Task<IReadOnlyList<Diagnosis>> ExamineAsync(DatabaseConfig config, byte[]? keyringFingerprint, CancellationToken ct)
@@ -143,12 +141,12 @@ internal static class DatabaseDoctor
     private static async Task<Diagnosis> KeyringAsync(NpgsqlDataSource engine, byte[]? fingerprint, CancellationToken ct)
     {
         await using var connection = await engine.OpenConnectionAsync(ct);
-        if (!await ValueAsync<bool>(connection, IsMigrated, ct))
+        if (!await ValueAsync<bool>(connection, KeyringProbe.IsMigrated, ct))
         {
             return new Diagnosis("keyring", "the database is not migrated, and knows none");
         }
 
-        await using var command = new NpgsqlCommand(IsKeyring, connection) { Parameters = { Sql.Bytea(fingerprint ?? []) } };
+        await using var command = new NpgsqlCommand(KeyringProbe.IsKeyring, connection) { Parameters = { Sql.Bytea(fingerprint ?? []) } };
         return await command.ExecuteScalarAsync(ct) switch
         {
             false when fingerprint is null => new Diagnosis("keyring", "the database was written with one, and there is no file",

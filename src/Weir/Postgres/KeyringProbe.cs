@@ -9,8 +9,10 @@ namespace Weir.Postgres;
 /// </summary>
 internal static class KeyringProbe
 {
-    private const string IsMigrated = "select to_regprocedure('weir.is_keyring(bytea)') is not null";
-    private const string IsKeyring = "select weir.is_keyring($1)";
+    public const string IsMigrated = "select to_regprocedure('weir.is_keyring(bytea)') is not null";
+
+    /// <summary>Null where no replica has brought a keyring yet.</summary>
+    public const string IsKeyring = "select weir.is_keyring($1)";
 
     /// <param name="fingerprint">Of the keyring in the file; null where there is no file.</param>
     /// <param name="path">Of the file.</param>

@@ -14,7 +14,8 @@ internal sealed class Replica(
 {
     private const string Heartbeat = "select weir.replica_heartbeat($1, $2, $3, $4)";
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
-    private static readonly string Version = typeof(Replica).Assembly.GetName().Version?.ToString(3) ?? "0";
+    /// <summary>Of this program, <c>1.2.3</c>.</summary>
+    public static readonly string Version = typeof(Replica).Assembly.GetName().Version?.ToString(3) ?? "0";
 
     public Guid Id => id;
 

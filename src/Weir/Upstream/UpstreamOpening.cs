@@ -29,7 +29,6 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         try
         {
             var wasSilent = _silent.ContainsKey(target.InstanceId);
-            deadline.CancelAfter(ConnectTimeout + (wasSilent ? SilentTimeout : ConnectTimeout));
             var (modern, isSilent) = await DiscoverInTimeAsync(target, offered, wasSilent ? SilentTimeout : ConnectTimeout, deadline.Token);
             if (modern is not null)
             {

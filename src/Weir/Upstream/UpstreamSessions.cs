@@ -11,8 +11,9 @@ namespace Weir.Upstream;
 /// </summary>
 internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
 {
-    private static readonly TimeSpan IdleLimit = TimeSpan.FromMinutes(10);
     private const int ClosingAtOnce = 64;
+
+    private static readonly TimeSpan IdleLimit = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan ReplacementPause = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
@@ -218,10 +219,15 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
 
     private async Task EndWhereAsync(Func<Key, UpstreamSession, bool> ends, CancellationToken ct)
     {
-        var ended = _open.Where(o => o.Value.IsOpen && ends(o.Key, o.Value.Session.Result) && _open.TryRemove(o)).Select(o => o.Value.Session.Result).ToArray();
-        // A server that does not answer a goodbye keeps the others waiting no longer than itself.
-        await Parallel.ForEachAsync(ended, new ParallelOptions { MaxDegreeOfParallelism = ClosingAtOnce, CancellationToken = ct }, async (session, stop) =>
-            await client.CloseAsync(session, stop));
+        var ending = _open.Where(o => o.Value.IsOpen && ends(o.Key, o.Value.Session.Result)).ToArray();
+        // At once, because a server that does not answer a goodbye must hold up no other. What is not reached stays for the next sweep.
+        await Parallel.ForEachAsync(ending, new ParallelOptions { MaxDegreeOfParallelism = ClosingAtOnce, CancellationToken = ct }, async (opening, stop) =>
+        {
+            if (_open.TryRemove(opening))
+            {
+                await client.CloseAsync(opening.Value.Session.Result, stop);
+            }
+        });
     }
 
     private async Task CloseWhenUnusedAsync(Opening opening)

@@ -26,6 +26,27 @@ public sealed class WireFormTests(RunningWeir weir) : IClassFixture<RunningWeir>
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task R13_a_byte_order_mark_and_params_of_an_empty_array_are_read(bool asStream)
+    {
+        await using var server = await ToolCallServer.StartAsync("2025-11-25", async call =>
+        {
+            if (asStream)
+            {
+                await call.SendAsync("""{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":[]}""");
+                await call.SendAsync(ScriptedCall.Text(call.Id, "found"));
+            }
+            else
+            {
+                await call.AnswerAsync("\uFEFF" + ScriptedCall.Text(call.Id, "found"));
+            }
+        });
+        var (name, _) = await weir.AddReadyAsync(server.Url, All);
+        (await Raw().CallAsync($"{name}__go")).Body.ShouldContain("found");
+    }
+
+    [Theory]
     [InlineData("24.0")]
     [InlineData("\"24\"")]
     public async Task R12_progress_finds_its_call_by_the_value_of_its_token_and_another_calls_progress_does_not(string spelled)

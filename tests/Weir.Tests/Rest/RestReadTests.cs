@@ -81,6 +81,16 @@ public abstract class RestReadSuite(RestWorld weir)
     }
 
     [Theory]
+    [InlineData("permissions->>content-type")]
+    [InlineData("permissions->tools->-1")]
+    [InlineData("permissions->>\"first%20name\"")]
+    public async Task R11_a_path_may_have_a_dash_a_negative_index_and_quotes(string path)
+    {
+        (await weir.GetAsync($"agent_mcp_permissions?select=a:{path}")).Status.ShouldBe(HttpStatusCode.OK);
+        (await weir.GetAsync($"agent_mcp_permissions?select=id&{path}=is.null")).Status.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Theory]
     [InlineData("\"name\"", "name")]
     [InlineData("\"name\",is_active", "name,is_active")]
     [InlineData("label:\"name\"", "label")]
