@@ -4143,7 +4143,7 @@ ALTER FUNCTION weir.claim_embeddings(p_model text, p_limit integer, p_lease inte
 -- Name: claim_operations(uuid, integer, interval, integer, uuid[], uuid[]); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval, p_share integer DEFAULT 8, p_running_organizations uuid[] DEFAULT '{}'::uuid[], p_running_nodes uuid[] DEFAULT '{}'::uuid[]) RETURNS TABLE(operation_id uuid, action text, organization_id uuid, instance_id uuid, instance_name text, generation bigint, attempt integer, node_id uuid, node_api_url text, node_sealed_api_key bytea, endpoint_url text, runtime text, transport text, package text, package_version text, bin text, args jsonb, env jsonb, configuration jsonb, share text, created_at timestamp with time zone)
+CREATE FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval, p_share integer DEFAULT 8, p_running_organizations uuid[] DEFAULT '{}'::uuid[], p_running_nodes uuid[] DEFAULT '{}'::uuid[]) RETURNS TABLE(operation_id uuid, action text, organization_id uuid, instance_id uuid, instance_name text, generation bigint, attempt integer, node_id uuid, node_api_url text, node_sealed_api_key bytea, endpoint_url text, runtime text, transport text, package text, package_version text, bin text, args jsonb, env jsonb, configuration jsonb, share text, max_sessions integer, calls_at_once integer, created_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4216,7 +4216,7 @@ begin
   return query
   select o.id, o.action, o.organization_id, i.id, i.name, o.generation, o.attempt, n.id, n.api_url, n.sealed_api_key,
          weir.endpoint_url(i.url, n.api_url, i.id), c.runtime, c.transport, c.package, c.version, c.bin, c.args, c.env,
-         i.configuration, i.share, o.created_at
+         i.configuration, i.share, i.max_sessions, c.calls_at_once, o.created_at
   from weir.dtma_operations o
   join public.mcp_server_instances i on i.id = o.instance_id
   left join public.mcp_server_catalog c on c.id = i.catalog_id
@@ -4650,11 +4650,12 @@ begin
     return weir.refuse('WR006', 'the organization has its maximum of servers', 'lifecycle', p_organization_id, p_item => 'create');
   end if;
   insert into public.mcp_server_instances
-    (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline,
+    (id, organization_id, name, catalog_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline,
      context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms, created_by)
   values
     (v_id, p_organization_id, p_config ->> 'name', v_catalog.id, p_config ->> 'url', coalesce(p_config -> 'configuration', '{}'),
-     coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), coalesce((p_config ->> 'priority')::integer, 100),
+     coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), (p_config ->> 'max_sessions')::integer,
+     coalesce((p_config ->> 'priority')::integer, 100),
      p_config ->> 'region', coalesce(p_config ->> 'pin_policy', 'trust_first'),
      coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'),
      array(select jsonb_array_elements_text(p_config -> 'context' -> 'resources')),
@@ -6432,6 +6433,7 @@ CREATE TABLE public.mcp_server_instances (
     configuration jsonb DEFAULT '{}'::jsonb NOT NULL,
     status text DEFAULT 'pending'::text NOT NULL,
     share text DEFAULT 'instance'::text NOT NULL,
+    max_sessions integer,
     priority integer DEFAULT 100 NOT NULL,
     region text,
     pin_policy text DEFAULT 'trust_first'::text NOT NULL,
@@ -6470,6 +6472,7 @@ END),
     CONSTRAINT mcp_server_instances_context_is_ten_of_each CHECK (((cardinality(context_resources) <= 10) AND (cardinality(context_prompts) <= 10))),
     CONSTRAINT mcp_server_instances_errors_are_short CHECK (((length(last_error_code) <= 100) AND (length(last_error) <= 2000))),
     CONSTRAINT mcp_server_instances_failed_says_why CHECK (((status <> 'failed'::text) OR (last_error_code IS NOT NULL))),
+    CONSTRAINT mcp_server_instances_max_sessions_is_1_to_1024 CHECK (((max_sessions >= 1) AND (max_sessions <= 1024))),
     CONSTRAINT mcp_server_instances_name_is_1_to_20_of_a_z_0_9 CHECK ((name ~ '^[a-z0-9-]{1,20}$'::text)),
     CONSTRAINT mcp_server_instances_pin_policy_is_known CHECK ((pin_policy = ANY (ARRAY['trust_first'::text, 'manual'::text]))),
     CONSTRAINT mcp_server_instances_priority_is_0_to_1000 CHECK (((priority >= 0) AND (priority <= 1000))),
@@ -7013,7 +7016,7 @@ ALTER FUNCTION weir.principal_organization(p_key_id text, p_secret_hash bytea, p
 CREATE FUNCTION weir.publish_catalog_server(p_entry jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 declare
   v_key text;
   v_id uuid;
@@ -7025,28 +7028,31 @@ begin
   end if;
   select k into v_key from jsonb_object_keys(p_entry) k
   where k not in ('slug', 'name', 'description', 'transport', 'runtime', 'package', 'version', 'bin', 'args', 'env',
-                  'configuration_schema', 'default_share') limit 1;
+                  'configuration_schema', 'default_share', 'calls_at_once') limit 1;
   if v_key is not null then
     raise exception using errcode = 'WR001', message = format('entry.%s: is not known', v_key);
+  elsif p_entry ->> 'calls_at_once' is not null
+        and not (case when p_entry ->> 'calls_at_once' ~ '^[0-9]{1,4}$' then (p_entry ->> 'calls_at_once')::integer between 1 and 1024 else false end) then
+    raise exception using errcode = 'WR001', message = 'entry.calls_at_once: must be a number from 1 to 1024';
   end if;
   -- a schema that cannot be checked would let any configuration through
   perform weir.check_schema(coalesce(p_entry -> 'configuration_schema', '{}'), 'entry.configuration_schema');
   insert into public.mcp_server_catalog as c
-    (slug, version, name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share)
+    (slug, version, name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share, calls_at_once)
   values
     (p_entry ->> 'slug', p_entry ->> 'version', p_entry ->> 'name', coalesce(p_entry ->> 'description', ''), p_entry ->> 'transport',
      coalesce(p_entry ->> 'runtime', 'process'), p_entry ->> 'package', p_entry ->> 'bin', coalesce(p_entry -> 'args', '[]'),
      coalesce(p_entry -> 'env', '{}'), coalesce(p_entry -> 'configuration_schema', '{"type": "object", "properties": {}}'),
-     coalesce(p_entry ->> 'default_share', 'instance'))
+     coalesce(p_entry ->> 'default_share', 'instance'), (p_entry ->> 'calls_at_once')::integer)
   on conflict (slug, version) do update
     set name = excluded.name, description = excluded.description, transport = excluded.transport, runtime = excluded.runtime,
         package = excluded.package, bin = excluded.bin, args = excluded.args, env = excluded.env,
-        configuration_schema = excluded.configuration_schema, default_share = excluded.default_share, is_published = true,
-        updated_at = now()
+        configuration_schema = excluded.configuration_schema, default_share = excluded.default_share,
+        calls_at_once = excluded.calls_at_once, is_published = true, updated_at = now()
   returning c.id into v_id;
   return v_id;
 end;
-$$;
+$_$;
 
 
 ALTER FUNCTION weir.publish_catalog_server(p_entry jsonb) OWNER TO weir_system;
@@ -8613,8 +8619,9 @@ begin
     return 'server_config.name: is missing';
   elsif p_is_whole and (p_config ? 'catalog') = (p_config ? 'url') then
     return 'server_config: give catalog or url';
-  elsif p_config ? 'url' and (coalesce(p_config -> 'configuration', '{}') <> '{}' or p_config ? 'version') then
-    return format('server_config.%s: a remote server has none', case when p_config ? 'version' then 'version' else 'configuration' end);
+  elsif p_config ? 'url' and (coalesce(p_config -> 'configuration', '{}') <> '{}' or p_config ?| array['version', 'max_sessions']) then
+    return format('server_config.%s: a remote server has none',
+                  case when p_config ? 'version' then 'version' when p_config ? 'max_sessions' then 'max_sessions' else 'configuration' end);
   end if;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_config) e loop
     v_type := jsonb_typeof(v_value);
@@ -8624,6 +8631,7 @@ begin
       when v_key in ('catalog', 'url') then v_type = 'string' and length(v_value #>> '{}') between 1 and 2048
       when v_key = 'configuration' then v_type = 'object'
       when v_key = 'share' then v_type = 'string' and v_value #>> '{}' in ('instance', 'credential', 'session')
+      when v_key = 'max_sessions' then v_type = 'number' and v_value::text ~ '^[0-9]{1,4}$' and (v_value::text)::integer between 1 and 1024
       when v_key = 'priority' then v_type = 'number' and v_value::text ~ '^[0-9]{1,4}$' and (v_value::text)::integer <= 1000
       when v_key = 'region' then v_type = 'string' and v_value #>> '{}' ~ '^[a-z0-9][a-z0-9-]{0,49}$'
       when v_key = 'pin_policy' then v_type = 'string' and v_value #>> '{}' in ('trust_first', 'manual')
@@ -8976,8 +8984,8 @@ begin
   v_error := weir.server_config_error(p_config, false);
   if v_instance.id is null then
     return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
-  elsif v_error is null and v_instance.url is not null and p_config ?| array['catalog', 'version', 'configuration'] then
-    v_error := 'server_config: a remote server has no catalog, version or configuration';
+  elsif v_error is null and v_instance.url is not null and p_config ?| array['catalog', 'version', 'configuration', 'max_sessions'] then
+    v_error := 'server_config: a remote server has no catalog, version, configuration or max_sessions';
   elsif v_error is null and v_instance.url is null then
     select c.* into v_catalog from public.mcp_server_catalog c where c.id = v_instance.catalog_id;
     if p_config ? 'url' then
@@ -9006,9 +9014,10 @@ begin
   end if;
   v_new.url := coalesce(p_config ->> 'url', v_instance.url);
   v_new.share := coalesce(p_config ->> 'share', v_instance.share);
+  v_new.max_sessions := coalesce((p_config ->> 'max_sessions')::integer, v_instance.max_sessions);
   update public.mcp_server_instances i
   set name = coalesce(p_config ->> 'name', i.name), catalog_id = v_new.catalog_id, url = v_new.url, configuration = v_new.configuration,
-      share = v_new.share, priority = coalesce((p_config ->> 'priority')::integer, i.priority),
+      share = v_new.share, max_sessions = v_new.max_sessions, priority = coalesce((p_config ->> 'priority')::integer, i.priority),
       region = coalesce(p_config ->> 'region', i.region), pin_policy = coalesce(p_config ->> 'pin_policy', i.pin_policy),
       chat_offline = case when p_config -> 'chat' ? 'offline'
                           then array(select jsonb_array_elements_text(p_config -> 'chat' -> 'offline')) else i.chat_offline end,
@@ -9024,8 +9033,8 @@ begin
       approved_generation = case when v_new.catalog_id is distinct from i.catalog_id then i.generation + 1 else i.approved_generation end
   where i.id = p_instance_id and i.organization_id = p_organization_id;
   if v_instance.status in ('running', 'degraded', 'failed')
-     and (v_new.catalog_id, v_new.url, v_new.configuration, v_new.share)
-         is distinct from (v_instance.catalog_id, v_instance.url, v_instance.configuration, v_instance.share) then
+     and (v_new.catalog_id, v_new.url, v_new.configuration, v_new.share, v_new.max_sessions)
+         is distinct from (v_instance.catalog_id, v_instance.url, v_instance.configuration, v_instance.share, v_instance.max_sessions) then
     return weir.request_operation(p_organization_id, p_instance_id, 'update');
   end if;
   perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
@@ -9528,11 +9537,13 @@ CREATE TABLE public.mcp_server_catalog (
     env jsonb DEFAULT '{}'::jsonb NOT NULL,
     configuration_schema jsonb DEFAULT '{"type": "object", "properties": {}}'::jsonb NOT NULL,
     default_share text DEFAULT 'instance'::text NOT NULL,
+    calls_at_once integer,
     is_published boolean DEFAULT true NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT mcp_server_catalog_args_is_an_array CHECK ((jsonb_typeof(args) = 'array'::text)),
     CONSTRAINT mcp_server_catalog_bin_is_a_name CHECK ((bin ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text)),
+    CONSTRAINT mcp_server_catalog_calls_at_once_is_1_to_1024 CHECK (((calls_at_once >= 1) AND (calls_at_once <= 1024))),
     CONSTRAINT mcp_server_catalog_env_is_an_object CHECK ((jsonb_typeof(env) = 'object'::text)),
     CONSTRAINT mcp_server_catalog_package_is_a_name CHECK ((package ~ '^(@[a-z0-9][a-z0-9._-]{0,99}/)?[a-z0-9][a-z0-9._-]{0,99}$'::text)),
     CONSTRAINT mcp_server_catalog_runtime_is_known CHECK ((runtime = 'process'::text)),
@@ -15661,6 +15672,14 @@ GRANT INSERT(share),UPDATE(share) ON TABLE public.mcp_server_instances TO weir_w
 
 
 --
+-- Name: COLUMN mcp_server_instances.max_sessions; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(max_sessions) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(max_sessions),UPDATE(max_sessions) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
 -- Name: COLUMN mcp_server_instances.priority; Type: ACL; Schema: public; Owner: weir_owner
 --
 
@@ -17421,6 +17440,14 @@ GRANT INSERT(configuration_schema),UPDATE(configuration_schema) ON TABLE public.
 
 GRANT SELECT(default_share) ON TABLE public.mcp_server_catalog TO authenticated;
 GRANT INSERT(default_share),UPDATE(default_share) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.calls_at_once; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(calls_at_once) ON TABLE public.mcp_server_catalog TO authenticated;
+GRANT INSERT(calls_at_once),UPDATE(calls_at_once) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
 --

@@ -14,6 +14,8 @@ create table public.mcp_server_catalog (
   env jsonb not null default '{}',
   configuration_schema jsonb not null default '{"type": "object", "properties": {}}',
   default_share text not null default 'instance',
+  -- how many calls its process may have at once, at one instance; null: as many as come
+  calls_at_once integer,
   is_published boolean not null default true,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -24,6 +26,7 @@ create table public.mcp_server_catalog (
   constraint mcp_server_catalog_transport_is_known check (transport in ('stdio', 'http')),
   constraint mcp_server_catalog_runtime_is_known check (runtime in ('process')),
   constraint mcp_server_catalog_share_is_known check (default_share in ('instance', 'credential', 'session')),
+  constraint mcp_server_catalog_calls_at_once_is_1_to_1024 check (calls_at_once between 1 and 1024),
   -- An npm name, without anything that an installer could read as an option, a path or a URL.
   constraint mcp_server_catalog_package_is_a_name check (package ~ '^(@[a-z0-9][a-z0-9._-]{0,99}/)?[a-z0-9][a-z0-9._-]{0,99}$'),
   constraint mcp_server_catalog_bin_is_a_name check (bin ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'),
@@ -40,10 +43,12 @@ create policy catalog_is_read_by_the_writer on public.mcp_server_catalog for sel
 create policy catalog_is_kept_by_the_engine on public.mcp_server_catalog for all to weir_system using (true) with check (true);
 -- API roles read what describes an entry, and never what runs: operators put tokens into env and args. Whoever creates a server names the
 -- entry by its slug.
-grant select (id, slug, version, name, description, transport, runtime, configuration_schema, default_share, is_published, created_at, updated_at)
+grant select (id, slug, version, name, description, transport, runtime, configuration_schema, default_share, calls_at_once, is_published, created_at,
+              updated_at)
   on public.mcp_server_catalog to authenticated;
 grant select on public.mcp_server_catalog to weir_writer;
 grant select,
-      insert (id, slug, version, name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share),
-      update (name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share, is_published, updated_at)
+      insert (id, slug, version, name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share,
+              calls_at_once),
+      update (name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share, calls_at_once, is_published, updated_at)
   on public.mcp_server_catalog to weir_system;

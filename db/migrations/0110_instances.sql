@@ -37,6 +37,8 @@ create table public.mcp_server_instances (
   configuration jsonb not null default '{}',
   status text not null default 'pending',
   share text not null default 'instance',
+  -- of `share: session`, each a process; null: as many as its node gives an instance
+  max_sessions integer,
   priority integer not null default 100,
   region text,
   pin_policy text not null default 'trust_first',
@@ -74,6 +76,7 @@ create table public.mcp_server_instances (
   constraint mcp_server_instances_status_is_known check (status in
     ('pending', 'deploying', 'running', 'degraded', 'updating', 'stopping', 'stopped', 'failed', 'deleting', 'deleted')),
   constraint mcp_server_instances_share_is_known check (share in ('instance', 'credential', 'session')),
+  constraint mcp_server_instances_max_sessions_is_1_to_1024 check (max_sessions between 1 and 1024),
   constraint mcp_server_instances_priority_is_0_to_1000 check (priority between 0 and 1000),
   constraint mcp_server_instances_pin_policy_is_known check (pin_policy in ('trust_first', 'manual')),
   constraint mcp_server_instances_failed_says_why check (status <> 'failed' or last_error_code is not null),

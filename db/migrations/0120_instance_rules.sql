@@ -31,13 +31,13 @@ create policy instances_are_changed_by_admins on public.mcp_server_instances for
   using (organization_id = any(array(select weir.my_organizations('admin'))))
   with check (organization_id = any(array(select weir.my_organizations('admin'))));
 create policy instances_are_kept_by_the_engine on public.mcp_server_instances for all to weir_system using (true) with check (true);
-grant select (id, organization_id, name, catalog_id, status, share, priority, region, pin_policy, last_error_code,
+grant select (id, organization_id, name, catalog_id, status, share, max_sessions, priority, region, pin_policy, last_error_code,
               created_by, created_at, updated_at)
   on public.mcp_server_instances to authenticated;
 grant select,
-      insert (id, organization_id, name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline,
+      insert (id, organization_id, name, catalog_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline,
               created_by),
-      update (name, catalog_id, url, configuration, share, priority, region, pin_policy, chat_offline, approved_generation,
+      update (name, catalog_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline, approved_generation,
               status, generation, resets, last_error_code, last_error, deployed_by)
   on public.mcp_server_instances to weir_writer;
 grant select,

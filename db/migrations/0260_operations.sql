@@ -42,7 +42,7 @@ create function weir.claim_operations(
 returns table (operation_id uuid, action text, organization_id uuid, instance_id uuid, instance_name text, generation bigint,
                attempt integer, node_id uuid, node_api_url text, node_sealed_api_key bytea, endpoint_url text, runtime text,
                transport text, package text, package_version text, bin text, args jsonb, env jsonb, configuration jsonb, share text,
-               created_at timestamptz)
+               max_sessions integer, calls_at_once integer, created_at timestamptz)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -115,7 +115,7 @@ begin
   return query
   select o.id, o.action, o.organization_id, i.id, i.name, o.generation, o.attempt, n.id, n.api_url, n.sealed_api_key,
          weir.endpoint_url(i.url, n.api_url, i.id), c.runtime, c.transport, c.package, c.version, c.bin, c.args, c.env,
-         i.configuration, i.share, o.created_at
+         i.configuration, i.share, i.max_sessions, c.calls_at_once, o.created_at
   from weir.dtma_operations o
   join public.mcp_server_instances i on i.id = o.instance_id
   left join public.mcp_server_catalog c on c.id = i.catalog_id

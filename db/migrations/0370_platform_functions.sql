@@ -17,24 +17,27 @@ begin
   end if;
   select k into v_key from jsonb_object_keys(p_entry) k
   where k not in ('slug', 'name', 'description', 'transport', 'runtime', 'package', 'version', 'bin', 'args', 'env',
-                  'configuration_schema', 'default_share') limit 1;
+                  'configuration_schema', 'default_share', 'calls_at_once') limit 1;
   if v_key is not null then
     raise exception using errcode = 'WR001', message = format('entry.%s: is not known', v_key);
+  elsif p_entry ->> 'calls_at_once' is not null
+        and not (case when p_entry ->> 'calls_at_once' ~ '^[0-9]{1,4}$' then (p_entry ->> 'calls_at_once')::integer between 1 and 1024 else false end) then
+    raise exception using errcode = 'WR001', message = 'entry.calls_at_once: must be a number from 1 to 1024';
   end if;
   -- a schema that cannot be checked would let any configuration through
   perform weir.check_schema(coalesce(p_entry -> 'configuration_schema', '{}'), 'entry.configuration_schema');
   insert into public.mcp_server_catalog as c
-    (slug, version, name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share)
+    (slug, version, name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share, calls_at_once)
   values
     (p_entry ->> 'slug', p_entry ->> 'version', p_entry ->> 'name', coalesce(p_entry ->> 'description', ''), p_entry ->> 'transport',
      coalesce(p_entry ->> 'runtime', 'process'), p_entry ->> 'package', p_entry ->> 'bin', coalesce(p_entry -> 'args', '[]'),
      coalesce(p_entry -> 'env', '{}'), coalesce(p_entry -> 'configuration_schema', '{"type": "object", "properties": {}}'),
-     coalesce(p_entry ->> 'default_share', 'instance'))
+     coalesce(p_entry ->> 'default_share', 'instance'), (p_entry ->> 'calls_at_once')::integer)
   on conflict (slug, version) do update
     set name = excluded.name, description = excluded.description, transport = excluded.transport, runtime = excluded.runtime,
         package = excluded.package, bin = excluded.bin, args = excluded.args, env = excluded.env,
-        configuration_schema = excluded.configuration_schema, default_share = excluded.default_share, is_published = true,
-        updated_at = now()
+        configuration_schema = excluded.configuration_schema, default_share = excluded.default_share,
+        calls_at_once = excluded.calls_at_once, is_published = true, updated_at = now()
   returning c.id into v_id;
   return v_id;
 end;

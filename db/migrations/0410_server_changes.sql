@@ -78,8 +78,8 @@ begin
   v_error := weir.server_config_error(p_config, false);
   if v_instance.id is null then
     return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
-  elsif v_error is null and v_instance.url is not null and p_config ?| array['catalog', 'version', 'configuration'] then
-    v_error := 'server_config: a remote server has no catalog, version or configuration';
+  elsif v_error is null and v_instance.url is not null and p_config ?| array['catalog', 'version', 'configuration', 'max_sessions'] then
+    v_error := 'server_config: a remote server has no catalog, version, configuration or max_sessions';
   elsif v_error is null and v_instance.url is null then
     select c.* into v_catalog from public.mcp_server_catalog c where c.id = v_instance.catalog_id;
     if p_config ? 'url' then
@@ -108,9 +108,10 @@ begin
   end if;
   v_new.url := coalesce(p_config ->> 'url', v_instance.url);
   v_new.share := coalesce(p_config ->> 'share', v_instance.share);
+  v_new.max_sessions := coalesce((p_config ->> 'max_sessions')::integer, v_instance.max_sessions);
   update public.mcp_server_instances i
   set name = coalesce(p_config ->> 'name', i.name), catalog_id = v_new.catalog_id, url = v_new.url, configuration = v_new.configuration,
-      share = v_new.share, priority = coalesce((p_config ->> 'priority')::integer, i.priority),
+      share = v_new.share, max_sessions = v_new.max_sessions, priority = coalesce((p_config ->> 'priority')::integer, i.priority),
       region = coalesce(p_config ->> 'region', i.region), pin_policy = coalesce(p_config ->> 'pin_policy', i.pin_policy),
       chat_offline = case when p_config -> 'chat' ? 'offline'
                           then array(select jsonb_array_elements_text(p_config -> 'chat' -> 'offline')) else i.chat_offline end,
@@ -126,8 +127,8 @@ begin
       approved_generation = case when v_new.catalog_id is distinct from i.catalog_id then i.generation + 1 else i.approved_generation end
   where i.id = p_instance_id and i.organization_id = p_organization_id;
   if v_instance.status in ('running', 'degraded', 'failed')
-     and (v_new.catalog_id, v_new.url, v_new.configuration, v_new.share)
-         is distinct from (v_instance.catalog_id, v_instance.url, v_instance.configuration, v_instance.share) then
+     and (v_new.catalog_id, v_new.url, v_new.configuration, v_new.share, v_new.max_sessions)
+         is distinct from (v_instance.catalog_id, v_instance.url, v_instance.configuration, v_instance.share, v_instance.max_sessions) then
     return weir.request_operation(p_organization_id, p_instance_id, 'update');
   end if;
   perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');

@@ -61,7 +61,8 @@ from (values ('files', null), ('files', 'null'), ('files', '[]'), ('files', '"x"
   ('files', '{"version": 1}'), ('files', '{"idempotency_key": 1}'), ('files', '{"idempotency_key": ""}'), ('files', '{"chat": {"offline": "x"}}'),
   ('files', '{"configuration": {"directory": "' || repeat('x', 200000) || '"}}'),
   ('remote', '{"url": "http://x.example"}'), ('remote', '{"url": "https://user@x.example"}'), ('remote', '{"configuration": {"a": 1}}'),
-  ('remote', '{"catalog": "test-files"}'), ('remote', '{"version": "1.0.0"}')) t(s, c);
+  ('remote', '{"catalog": "test-files"}'), ('remote', '{"version": "1.0.0"}'), ('remote', '{"max_sessions": 2}'),
+  ('files', '{"max_sessions": 0}'), ('files', '{"max_sessions": 1025}'), ('files', '{"max_sessions": 1.5}'), ('files', '{"max_sessions": "2"}')) t(s, c);
 select is(pg_temp.manage('ann', 'update', 'files', '{"version": "9.9.9"}'), 'WR004', 'M11_a_version_that_is_not_there');
 select is(pg_temp.manage('ann', 'update', 'files', '{"name": "remote"}'), 'WR005', 'M11_a_name_that_is_taken');
 select is((select row(name, priority, configuration, generation)::text from mcp_server_instances where id = pg_temp.id('files')),
@@ -91,48 +92,64 @@ select is(pg_temp.record('files', 'update', 'done'), true, 'M7_and_the_operation
 select is(pg_temp.status('files'), 'running 3', 'M16_and_it_runs');
 select is((select deployed_by from mcp_server_instances where id = pg_temp.id('files')), pg_temp.id('ann'), 'M18_who_updated_is_kept');
 
+-- How many sessions it may have, which its node is told; and how many calls at once, which only the catalog says
+select is(pg_temp.manage('ann', 'update', 'files', '{"max_sessions": 1024}'), 'ok', 'update_of_its_sessions');
+select is((select row(status, generation, max_sessions)::text from mcp_server_instances where id = pg_temp.id('files')), '(updating,4,1024)',
+  'is_for_its_node_to_carry_out');
+savepoint s;
+update mcp_server_catalog set calls_at_once = 1 where id = (select catalog_id from mcp_server_instances where id = pg_temp.id('files'));
+select is((select row(c.max_sessions, c.calls_at_once)::text
+           from weir.claim_operations('01900000-0000-7000-8000-000000000002', 100, '1 minute') c), '(1024,1)', 'the_worker_gets_both');
+rollback to s;
+select pg_temp.claim(), weir.record_instance_state(pg_temp.id('files'), 4, 'running', null, null), pg_temp.record('files', 'update', 'done') \g /dev/null
+select is(pg_temp.be('ann', $$select manage_mcp_servers('create', {a}, '{"name": "far", "url": "https://r.example/mcp", "max_sessions": 1}') ->> 'message'$$),
+  'server_config.max_sessions: a remote server has none', 'a remote server is asked for no number of sessions');
+select throws_ok(format('select weir.publish_catalog_server(%L)', jsonb_build_object('slug', 'x', 'version', '1.0.0', 'calls_at_once', c::jsonb)),
+  'WR001', 'entry.calls_at_once: must be a number from 1 to 1024', 'an entry takes no calls_at_once of ' || c)
+from unnest(array['0', '-1', '1025', '1.5', '"one"', 'true', '[]']) c;
+
 -- A version: what it announces first is approved, and what comes later is not
 create function pg_temp.announce(p_generation bigint, p_seed text) returns text language sql as $$
   select row(d.*)::text from weir.record_definitions(pg_temp.id('files'), p_generation, array['tool', 'tool'], array['read_file', p_seed],
     array[sha256(p_seed::bytea), sha256((p_seed || ' itself')::bytea)], array['{"name":"read_file"}', '{}'], '{}') d;
 $$;
-select is(pg_temp.announce(3, 'sly'), '(1,1,2)', 'a change without an admin is quarantined');
+select is(pg_temp.announce(4, 'sly'), '(1,1,2)', 'a change without an admin is quarantined');
 select is(pg_temp.manage('ann', 'update', 'files', '{"catalog": "test-files", "version": "2.0.0"}'), 'ok', 'M1_update_of_the_version');
-select is(pg_temp.claim(), 'update files 4 2.0.0 /more', 'M7_which_the_worker_gets');
-select is(weir.record_instance_state(pg_temp.id('files'), 4, 'running', null, null), true, 'it runs');
+select is(pg_temp.claim(), 'update files 5 2.0.0 /more', 'M7_which_the_worker_gets');
+select is(weir.record_instance_state(pg_temp.id('files'), 5, 'running', null, null), true, 'it runs');
 select is(pg_temp.record('files', 'update', 'done'), true, 'done');
-select is(pg_temp.announce(4, 'new'), '(1,1,0)', 'an admin''s update approves what the new version announces');
-select is(pg_temp.announce(4, 'later'), '(1,1,2)', 'and no later surprise of it');
+select is(pg_temp.announce(5, 'new'), '(1,1,0)', 'an admin''s update approves what the new version announces');
+select is(pg_temp.announce(5, 'later'), '(1,1,2)', 'and no later surprise of it');
 select weir.withdraw_catalog_server('test-files', '2.0.0') \g /dev/null
 select is(pg_temp.manage('ann', 'restart', 'files'), 'WR005', 'V12_a_withdrawn_version_is_not_started');
 select is(pg_temp.manage('ann', 'update', 'files', '{"version": "1.0.0", "configuration": {"directory": "/data"}}'), 'ok', 'V12_it_is_left_for_another');
-select is(pg_temp.claim(), 'update files 5 1.0.0 /data', 'M7_which_the_worker_gets_too');
+select is(pg_temp.claim(), 'update files 6 1.0.0 /data', 'M7_which_the_worker_gets_too');
 select is(pg_temp.record('files', 'update', 'failed', 'start_failed'), true, 'D5_an_update_that_failed');
-select is(pg_temp.status('files'), 'failed 5 start_failed', 'M16_says_why');
+select is(pg_temp.status('files'), 'failed 6 start_failed', 'M16_says_why');
 select is(pg_temp.manage('ann', 'update', 'files', '{"configuration": {"directory": "/mended"}}'), 'ok', 'M16_what_failed_is_updated');
 select is(pg_temp.manage('ann', 'stop', 'files'), 'ok', 'M16_an_update_may_be_ended');
-select is(pg_temp.claim(), 'stop files 7 1.0.0 /mended', 'D5_and_is_superseded');
-select weir.record_instance_state(pg_temp.id('files'), 7, 'stopped', null, null), pg_temp.record('files', 'stop', 'done') \g /dev/null
+select is(pg_temp.claim(), 'stop files 8 1.0.0 /mended', 'D5_and_is_superseded');
+select weir.record_instance_state(pg_temp.id('files'), 8, 'stopped', null, null), pg_temp.record('files', 'stop', 'done') \g /dev/null
 select is(pg_temp.manage('ann', 'update', 'files', '{"configuration": {"directory": "/data"}}'), 'ok', 'M1_update_of_what_is_stopped');
-select is(pg_temp.status('files') || coalesce(pg_temp.claim(), ''), 'stopped 7', 'waits for its next start');
+select is(pg_temp.status('files') || coalesce(pg_temp.claim(), ''), 'stopped 8', 'waits for its next start');
 select is(pg_temp.manage('ann', 'restart', 'files'), 'WR005', 'M16_what_is_stopped_is_not_restarted');
 select is(pg_temp.manage('ann', 'start', 'files'), 'ok', 'M1_it_is_started');
-select is(pg_temp.claim(), 'deploy files 8 1.0.0 /data', 'M7_with_what_it_was_updated_to');
+select is(pg_temp.claim(), 'deploy files 9 1.0.0 /data', 'M7_with_what_it_was_updated_to');
 select is((select node_id = last_node_id from mcp_server_instances where id = pg_temp.id('files')), true, 'M19_where_its_files_are');
-select weir.record_instance_state(pg_temp.id('files'), 8, 'running', null, null), pg_temp.record('files', 'deploy', 'done') \g /dev/null
+select weir.record_instance_state(pg_temp.id('files'), 9, 'running', null, null), pg_temp.record('files', 'deploy', 'done') \g /dev/null
 
 -- Restart: no other state is wanted
 select is(pg_temp.manage('adam', 'restart', 'files'), 'ok', 'M1_restart_by_an_admin');
-select is(pg_temp.status('files'), 'running 8', 'M9_until_its_node_says_otherwise_it_runs');
+select is(pg_temp.status('files'), 'running 9', 'M9_until_its_node_says_otherwise_it_runs');
 select is(pg_temp.manage('adam', 'restart', 'files'), 'WR005', 'M13_one_restart_at_a_time');
-select is(pg_temp.claim(), 'restart files 8 1.0.0 /data', 'M7_the_worker_gets_it');
-select is(weir.record_instance_state(pg_temp.id('files'), 8, 'degraded', 'restarting', null), true, 'D7_the_node_restarts_it');
-select is(weir.record_instance_state(pg_temp.id('files'), 8, 'running', null, null), true, 'D7_and_it_runs');
+select is(pg_temp.claim(), 'restart files 9 1.0.0 /data', 'M7_the_worker_gets_it');
+select is(weir.record_instance_state(pg_temp.id('files'), 9, 'degraded', 'restarting', null), true, 'D7_the_node_restarts_it');
+select is(weir.record_instance_state(pg_temp.id('files'), 9, 'running', null, null), true, 'D7_and_it_runs');
 select is(pg_temp.record('files', 'restart', 'done'), true, 'it is done');
 select is(pg_temp.manage('adam', 'restart', 'files'), 'ok', 'M13_and_may_be_restarted_again');
-select is(pg_temp.claim(), 'restart files 8 1.0.0 /data', 'in the same generation');
+select is(pg_temp.claim(), 'restart files 9 1.0.0 /data', 'in the same generation');
 select is(pg_temp.record('files', 'restart', 'failed', 'node_unreachable'), true, 'D5_a_node_that_cannot_be_asked');
-select is(pg_temp.status('files'), 'running 8', 'M9_has_said_nothing_of_the_server');
+select is(pg_temp.status('files'), 'running 9', 'M9_has_said_nothing_of_the_server');
 select is(pg_temp.manage('adam', 'restart', 'remote'), 'WR005', 'M16_what_was_never_deployed_is_not_restarted');
 
 -- A remote server
@@ -168,7 +185,7 @@ select pg_temp.claim(), weir.record_instance_state(pg_temp.id('files'), 9, 'stop
 select pg_temp.make('asked', 'mia', $$select request_mcp_access({robo}, {files}, '{"tools": {"*": {}}}')$$) \g /dev/null
 select is(pg_temp.manage('ann', 'delete', 'files', '{"idempotency_key": "d"}'), 'ok', 'M21_delete_by_an_owner');
 select is(pg_temp.manage('ann', 'delete', 'files', '{"idempotency_key": "d"}'), 'ok', 'M13_again_with_its_key');
-select is(pg_temp.status('files'), 'deleting 10', 'M21_says_deleting');
+select is(pg_temp.status('files'), 'deleting 11', 'M21_says_deleting');
 select is(pg_temp.be('owner', $$select concat_ws(' ', count(*), bool_and(revoked_at is not null), bool_and(revoked_by = {ann})) from agent_mcp_permissions
   where mcp_server_instance_id = {files}$$), '1 t t', 'M21_grants_are_revoked_at_once');
 select is(pg_temp.be('owner', 'select status from permission_requests where id = {asked}'), 'refused', 'M21_and_requests_closed');
@@ -178,9 +195,9 @@ select is(pg_temp.manage('ann', a, 'files', case a when 'update' then '{"priorit
 select is((select concat_ws(' ', c.action, c.node_id = pg_temp.id('node')) from weir.claim_operations('01900000-0000-7000-8000-000000000002', 9, '1 minute') c
   where c.instance_id = pg_temp.id('files')), 'delete t', 'M21_the_node_that_has_its_files_is_asked_though_it_was_stopped');
 select is(pg_temp.record('files', 'delete', 'failed', 'not_supported'), true, 'a node that refuses');
-select is(pg_temp.status('files'), 'deleting 10 not_supported', 'M9_what_was_not_removed_is_not_deleted');
+select is(pg_temp.status('files'), 'deleting 11 not_supported', 'M9_what_was_not_removed_is_not_deleted');
 select is(pg_temp.manage('ann', 'delete', 'files'), 'ok', 'and may be asked again');
-select is(pg_temp.claim(), 'delete files 11 1.0.0 /data', 'M7_which_the_worker_gets');
+select is(pg_temp.claim(), 'delete files 12 1.0.0 /data', 'M7_which_the_worker_gets');
 select is(pg_temp.record('files', 'delete', 'done'), true, 'M21_when_its_node_has_removed_it');
 select is((select row(status, node_id, last_node_id, configuration)::text from mcp_server_instances where id = pg_temp.id('files')), '(deleted,,,{})',
   'M21_it_is_a_tombstone');

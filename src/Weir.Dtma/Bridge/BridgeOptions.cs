@@ -15,14 +15,17 @@ internal sealed record BridgeOptions
     /// <summary>A session that is not used for so long is ended. Default 30 minutes.</summary>
     public TimeSpan SessionIdle { get; init; } = TimeSpan.FromMinutes(30);
 
-    /// <summary>Sessions of an instance with <c>share: session</c>: each is a process. Default 32.</summary>
+    /// <summary>Sessions of an instance with <c>share: session</c> that asks for no other number: each is a process. Default 32.</summary>
     public int SessionChildren { get; init; } = 32;
+
+    /// <summary>The most sessions that such an instance may ask for. Default 128.</summary>
+    public int SessionChildrenMost { get; init; } = 128;
 
     /// <summary>Sessions of an instance with <c>share: instance</c>. Default 4096.</summary>
     public int SharedSessions { get; init; } = 4096;
 
-    /// <summary>A full instance ends its longest idle session in favour of a new one, if idle for this long. Default 1 minute.</summary>
-    public TimeSpan SessionSpare { get; init; } = TimeSpan.FromMinutes(1);
+    /// <summary>A full instance ends its longest idle session in favour of a new one, if idle for this long. Default 30 s.</summary>
+    public TimeSpan SessionSpare { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Calls that one child may have in flight. Default 1024.</summary>
     public int CallsInFlight { get; init; } = 1024;

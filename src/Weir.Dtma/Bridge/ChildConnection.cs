@@ -15,6 +15,7 @@ internal delegate void ServerMessageHandler(ChildConnection child, Envelope enve
 /// </summary>
 internal sealed class ChildConnection
 {
+    private const string TooManyCalls = "The server has more calls waiting than it can take.";
     private const string TooLong = "A message of more than 16 MiB";
     private const int LogLineLimit = 8 * 1024;
     private const int SmallMessage = 64 * 1024;
@@ -28,6 +29,7 @@ internal sealed class ChildConnection
     private readonly ServerMessageHandler _onServerMessage;
     private readonly ConcurrentDictionary<long, PendingCall> _calls = new();
     private readonly ByteBudget _budget;
+    private readonly CallTurns? _turns;
     private readonly MessageQueue _outgoing;
     private readonly ITimer _sweep;
     private readonly TaskCompletionSource _closedSource = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -39,10 +41,13 @@ internal sealed class ChildConnection
     private bool _skipsForBudget;
 
     /// <param name="budget">The instance's: everything that waits for the child or because of it counts there.</param>
+    /// <param name="turns">The instance's, where its server takes only so many calls at once.</param>
     public ChildConnection(
-        ChildProcess process, InstanceLog log, BridgeOptions options, ByteBudget budget, TimeProvider time, ServerMessageHandler onServerMessage)
+        ChildProcess process, InstanceLog log, BridgeOptions options, ByteBudget budget, TimeProvider time, ServerMessageHandler onServerMessage,
+        CallTurns? turns = null)
     {
         _budget = budget;
+        _turns = turns;
         _outgoing = new MessageQueue(new ByteBudget(options.OutgoingBytes, budget));
         _process = process;
         _log = log;
@@ -69,9 +74,23 @@ internal sealed class ChildConnection
     public PendingCall Call(in Envelope envelope, ReadOnlySpan<byte> message, Action<PendingCall>? completed = null)
     {
         var token = Envelope.IsSet(envelope.ProgressToken) ? message[envelope.ProgressToken].ToArray() : null;
-        var call = Register(message[envelope.Id].ToArray(), token, completed);
+        var turns = CallTurns.Takes(envelope.Method) ? _turns : null;
+        var call = Register(message[envelope.Id].ToArray(), token, turns is null ? completed : ended =>
+        {
+            completed?.Invoke(ended);
+            turns.Leave(ended);
+        });
         var id = Splice.Number(call.ChildId);
-        Dispatch(call, token is null ? Splice.Replace(message, envelope.Id, id) : Splice.Replace(message, envelope.Id, envelope.ProgressToken, id));
+        var sent = token is null ? Splice.Replace(message, envelope.Id, id) : Splice.Replace(message, envelope.Id, envelope.ProgressToken, id);
+        if (turns is null)
+        {
+            Dispatch(call, sent);
+        }
+        else if (_calls.Count > _options.CallsInFlight || !turns.TryEnter(call, sent, Dispatch))
+        {
+            Fail(call, TooManyCalls, "busy");
+        }
+
         return call;
     }
 
@@ -94,8 +113,17 @@ internal sealed class ChildConnection
     }
 
     /// <summary>Passes a cancellation on, in the child's terms.</summary>
-    public void Cancel(PendingCall call, in Envelope envelope, ReadOnlySpan<byte> message) =>
-        Send(Splice.Replace(message, envelope.RequestId, Splice.Number(call.ChildId)));
+    public void Cancel(PendingCall call, in Envelope envelope, ReadOnlySpan<byte> message)
+    {
+        if (_turns?.Leave(call) == true)
+        {
+            Fail(call, "The call was cancelled before its turn came.", "cancelled");
+        }
+        else
+        {
+            Send(Splice.Replace(message, envelope.RequestId, Splice.Number(call.ChildId)));
+        }
+    }
 
     /// <summary>False when the child has fallen so far behind that nothing more is kept for it.</summary>
     public bool Send(byte[] message) => _outgoing.Offer(message) == Offered.Taken;
@@ -140,9 +168,13 @@ internal sealed class ChildConnection
 
     private void Dispatch(PendingCall call, byte[] message)
     {
-        if (_calls.Count > _options.CallsInFlight || !Send(message))
+        if (call.IsFinished)
         {
-            Fail(call, _closed ? "The server has ended." : "The server has more calls waiting than it can take.", _closed ? "upstream_closed" : "busy");
+            // It was given up while it waited for its turn.
+        }
+        else if (_calls.Count > _options.CallsInFlight || !Send(message))
+        {
+            Fail(call, _closed ? "The server has ended." : TooManyCalls, _closed ? "upstream_closed" : "busy");
         }
         else if (_closed)
         {

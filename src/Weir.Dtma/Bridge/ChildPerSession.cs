@@ -9,22 +9,31 @@ namespace Weir.Dtma.Bridge;
 /// </summary>
 internal sealed class ChildPerSession : ISessionHost
 {
+    /// <summary>What the kernel may take to end a child that was killed.</summary>
+    private static readonly TimeSpan UntilKilled = TimeSpan.FromSeconds(1);
+
     /// <summary>Children that may start at one time: a start costs much more than a call.</summary>
     private readonly SemaphoreSlim _starts = new(4);
+
+    /// <summary>One for each child that may run. It is given back when the child has ended, or did not start.</summary>
+    private readonly SemaphoreSlim _places;
     private readonly Func<ServerMessageHandler, ChildConnection> _start;
     private readonly BridgeOptions _options;
     private readonly TimeProvider _time;
     private readonly Action<InstanceFailure?> _onStart;
+    private readonly InstanceLog _log;
     private readonly SessionTable _sessions;
     private readonly ConcurrentDictionary<Task<bool>, byte> _ending = new();
-    private int _children;
     private volatile bool _ended;
 
     /// <param name="onStart">Told the outcome of each start: null is success.</param>
     public ChildPerSession(
-        Func<ServerMessageHandler, ChildConnection> start, BridgeOptions options, ByteBudget budget, TimeProvider time, Action<InstanceFailure?> onStart)
+        Func<ServerMessageHandler, ChildConnection> start, BridgeOptions options, ByteBudget budget, InstanceLog log, TimeProvider time,
+        Action<InstanceFailure?> onStart)
     {
         Budget = budget;
+        _log = log;
+        _places = new SemaphoreSlim(options.SessionChildren);
         _start = start;
         _options = options;
         _time = time;
@@ -33,6 +42,9 @@ internal sealed class ChildPerSession : ISessionHost
     }
 
     public ByteBudget Budget { get; }
+
+    /// <summary>Sessions whose server has answered, and runs.</summary>
+    public int Count => _sessions.Count;
 
     /// <summary>Starts a child for nobody, shakes hands with it and ends it.</summary>
     public async Task ProbeAsync(CancellationToken cancellation)
@@ -52,10 +64,22 @@ internal sealed class ChildPerSession : ISessionHost
     {
         if (!await TryTakePlaceAsync(cancellation))
         {
-            return new Opened(null, Refusal(envelope, message, "This server instance has as many sessions as it can hold.", "session_limit"), 503);
+            var full = $"This server instance has its {_options.SessionChildren} sessions.";
+            _log.Write("node", $"session_limit: {full} None has been unused for {_options.SessionSpare.TotalSeconds:0} s.");
+            return Opened.Refuse(envelope, message, full, "session_limit", _sessions.UntilSpare(_options.SessionSpare));
         }
 
-        var session = await StartChildAsync(cancellation);
+        Session session;
+        try
+        {
+            session = await StartChildAsync(cancellation);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            NoteFailure(Weir.Nodes.NodeErrors.StartFailed, $"A session's server could not be started: {e.Message}");
+            return Opened.Refuse(envelope, message, "The session's server could not be started.", "start_failed");
+        }
+
         return await InitializeAsync(session, envelope, message, cancellation);
     }
 
@@ -103,7 +127,6 @@ internal sealed class ChildPerSession : ISessionHost
         return Array.TrueForAll(gone, g => g);
     }
 
-    /// <summary>The place that was taken is given back when the child has ended, or did not start.</summary>
     private async Task<Session> StartChildAsync(CancellationToken cancellation)
     {
         try
@@ -124,7 +147,7 @@ internal sealed class ChildPerSession : ISessionHost
         }
         catch
         {
-            Interlocked.Decrement(ref _children);
+            _places.Release();
             throw;
         }
     }
@@ -144,13 +167,13 @@ internal sealed class ChildPerSession : ISessionHost
         {
             End(child);
             cancellation.ThrowIfCancellationRequested();
-            _onStart(new InstanceFailure(Weir.Nodes.NodeErrors.HandshakeFailed, "A session's server did not answer initialize in time."));
-            return new Opened(null, Refusal(envelope, message, "The server did not answer initialize in time.", "timeout"), 503);
+            NoteFailure(Weir.Nodes.NodeErrors.HandshakeFailed, $"A session's server did not answer initialize within {_options.HandshakeTimeout.TotalSeconds:0} s.");
+            return Opened.Refuse(envelope, message, "The server did not answer initialize in time.", "timeout");
         }
 
         if (!child.IsOpen)
         {
-            _onStart(new InstanceFailure(Weir.Nodes.NodeErrors.ChildExited, "A session's server ended before it answered initialize."));
+            NoteFailure(Weir.Nodes.NodeErrors.ChildExited, $"A session's server ended before it answered initialize; {Count} others run.");
             End(child);
             return new Opened(null, response, StatusCodes.Status503ServiceUnavailable);
         }
@@ -159,7 +182,7 @@ internal sealed class ChildPerSession : ISessionHost
         {
             End(child);
             var tooLong = $"The server's answer to initialize is longer than {Handshake.ResultLimit >> 10} KiB.";
-            return new Opened(null, Refusal(envelope, message, tooLong, "too_large"));
+            return new Opened(null, JsonRpc.Error(message.AsSpan()[envelope.Id], JsonRpc.InternalError, tooLong, "too_large"));
         }
 
         if (Envelope.TryParse(response, out var answer, out _) && answer.IsError)
@@ -181,30 +204,33 @@ internal sealed class ChildPerSession : ISessionHost
     /// <summary>False when the instance is full, and nobody in it has been idle for long enough.</summary>
     private async Task<bool> TryTakePlaceAsync(CancellationToken cancellation)
     {
-        if (TryTakePlace())
-        {
-            return true;
-        }
-
-        if (_ended || _sessions.LongestIdle(_options.SessionSpare) is not { } spare)
+        if (_ended)
         {
             return false;
         }
 
-        Close(spare);
-        await spare.Child.EndAsync().WaitAsync(cancellation);
-        return TryTakePlace();
-    }
-
-    private bool TryTakePlace()
-    {
-        if (Interlocked.Increment(ref _children) <= _options.SessionChildren && !_ended)
+        if (_places.Wait(0, CancellationToken.None))
         {
             return true;
         }
 
-        Interlocked.Decrement(ref _children);
-        return false;
+        if (_sessions.LongestIdle(_options.SessionSpare) is { } spare)
+        {
+            Close(spare);
+        }
+
+        // A child that is being ended has its place until it is gone.
+        using var limit = new CancellationTokenSource(_ending.IsEmpty ? TimeSpan.Zero : (2 * _options.EndGrace) + UntilKilled, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellation);
+        try
+        {
+            await _places.WaitAsync(either.Token);
+            return true;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            return false;
+        }
     }
 
     private async Task CloseWithChildAsync(Session session)
@@ -214,7 +240,7 @@ internal sealed class ChildPerSession : ISessionHost
         session.End();
         End(session.Child);
         await session.Child.Exited;
-        Interlocked.Decrement(ref _children);
+        _places.Release();
     }
 
     private void End(ChildConnection child)
@@ -244,6 +270,10 @@ internal sealed class ChildPerSession : ISessionHost
         }
     }
 
-    private static byte[] Refusal(Envelope envelope, byte[] message, string text, string mark) =>
-        JsonRpc.Error(message.AsSpan()[envelope.Id], JsonRpc.InternalError, text, mark);
+    private void NoteFailure(string code, string message)
+    {
+        var failure = new InstanceFailure(code, message);
+        _log.Write("node", $"{failure.Code}: {failure.Message}");
+        _onStart(failure);
+    }
 }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 
 namespace Weir.Dtma.Bridge;
 
@@ -75,7 +76,7 @@ internal static class McpEndpoint
                 http.Response.Headers[SessionHeader] = created.Id;
             }
 
-            await WriteJsonAsync(http, opened.HttpStatus, opened.Response);
+            await WriteJsonAsync(http, opened.HttpStatus, opened.Response, opened.RetryAfter);
             return null;
         }
 
@@ -298,14 +299,14 @@ internal static class McpEndpoint
         await response.BodyWriter.FlushAsync(cancellation);
     }
 
-    private static async Task WriteJsonAsync(HttpContext http, int status, byte[] body)
+    private static async Task WriteJsonAsync(HttpContext http, int status, byte[] body, TimeSpan? retryAfter = null)
     {
         http.Response.StatusCode = status;
         http.Response.ContentType = Json;
         http.Response.ContentLength = body.Length;
         if (status == StatusCodes.Status503ServiceUnavailable)
         {
-            http.Response.Headers.RetryAfter = "1";
+            http.Response.Headers.RetryAfter = Math.Ceiling(retryAfter?.TotalSeconds ?? 1).ToString(CultureInfo.InvariantCulture);
         }
 
         await http.Response.Body.WriteAsync(body, http.RequestAborted);

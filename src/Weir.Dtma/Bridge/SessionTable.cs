@@ -7,6 +7,7 @@ namespace Weir.Dtma.Bridge;
 internal sealed class SessionTable : IDisposable
 {
     private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Soonest = TimeSpan.FromSeconds(1);
 
     private readonly ConcurrentDictionary<string, Session> _sessions = new(StringComparer.Ordinal);
     private readonly TimeSpan _idle;
@@ -33,6 +34,13 @@ internal sealed class SessionTable : IDisposable
 
     /// <summary>The session that has been idle for longest, if for at least <paramref name="spare"/>.</summary>
     public Session? LongestIdle(TimeSpan spare) => _sessions.Values.Where(s => s.Idle >= spare).MaxBy(s => s.Idle);
+
+    /// <summary>How long it will take until a session has been idle for <paramref name="spare"/>, if nobody uses one before: at least a second.</summary>
+    public TimeSpan UntilSpare(TimeSpan spare)
+    {
+        var longest = _sessions.Values.Select(s => s.Idle).DefaultIfEmpty().Max();
+        return spare - longest > Soonest ? spare - longest : Soonest;
+    }
 
     public void Dispose() => _sweep.Dispose();
 

@@ -44,13 +44,13 @@ internal sealed class SharedChild : ISessionHost
 
     public Task<Opened> OpenAsync(Envelope envelope, byte[] message, CancellationToken cancellation)
     {
-        var id = message.AsSpan()[envelope.Id];
         if (_sessions.Count >= _options.SharedSessions)
         {
             if (_sessions.LongestIdle(_options.SessionSpare) is not { } spare)
             {
-                var full = JsonRpc.Error(id, JsonRpc.InternalError, "This server instance has as many sessions as it can hold.", "session_limit");
-                return Task.FromResult(new Opened(null, full, StatusCodes.Status503ServiceUnavailable));
+                var full = $"This server instance has its {_options.SharedSessions} sessions.";
+                _log.Write("node", $"session_limit: {full} None has been unused for {_options.SessionSpare.TotalSeconds:0} s.");
+                return Task.FromResult(Opened.Refuse(envelope, message, full, "session_limit", _sessions.UntilSpare(_options.SessionSpare)));
             }
 
             Close(spare);
@@ -58,7 +58,7 @@ internal sealed class SharedChild : ISessionHost
 
         var session = new Session(SessionTable.NewId(), Child, new ByteBudget(_options.SessionBytes, Budget), _time);
         _sessions.Add(session);
-        return Task.FromResult(new Opened(session, JsonRpc.Result(id, _initializeResult)));
+        return Task.FromResult(new Opened(session, JsonRpc.Result(message.AsSpan()[envelope.Id], _initializeResult)));
     }
 
     public Session? Find(string sessionId) => _sessions.Find(sessionId);

@@ -76,6 +76,7 @@ internal sealed record NodeOptions
                 SessionIdle = settings.Seconds("session-idle"),
                 SessionSpare = settings.Seconds("session-spare"),
                 SessionChildren = (int)settings.Number("session-children", 1, 10_000),
+                SessionChildrenMost = (int)settings.Number("session-children-most", 1, 10_000),
                 OrganizationBytes = settings.Number("organization-queue", 128, 65_536) * Mebi,
                 TogetherBytes = settings.Number("node-queue", 0, 1_048_576) is > 0 and var together
                     ? together * Mebi : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4,

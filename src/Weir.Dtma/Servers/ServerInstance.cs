@@ -97,8 +97,9 @@ internal sealed class ServerInstance
     {
         var spec = await PrepareAsync();
         var budget = new ByteBudget(_context.Bridge.InstanceBytes, _context.Budgets.For(_spec.OrganizationId));
+        var turns = _spec.CallsAtOnce is { } most ? new CallTurns(most, new ByteBudget(_context.Bridge.OutgoingBytes, budget)) : null;
         ChildConnection Start(ServerMessageHandler handler) =>
-            new(_context.Launcher.Start(spec), _log, _context.Bridge, budget, _context.Time, handler);
+            new(_context.Launcher.Start(spec), _log, _context.Bridge, budget, _context.Time, handler, turns);
 
         return _spec.Share == "session" ? await RunPerSessionAsync(Start, budget) : await RunSharedAsync(Start, budget);
     }
@@ -212,11 +213,14 @@ internal sealed class ServerInstance
     {
         var failures = 0;
         var broken = new TaskCompletionSource<InstanceFailure>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var sessions = new ChildPerSession(start, _context.Bridge, budget, _context.Time, failure =>
+        var options = _context.Bridge with { SessionChildren = Math.Min(_spec.MaxSessions ?? _context.Bridge.SessionChildren, _context.Bridge.SessionChildrenMost) };
+        ChildPerSession? sessions = null;
+        sessions = new ChildPerSession(start, options, budget, _log, _context.Time, failure =>
         {
-            // One client may send nonsense; only starts that fail in a row speak against the server.
+            // One client may send nonsense, and a host may be out of processes: only starts that fail in a row while no session runs speak against
+            // the server.
             failures = failure is null ? 0 : failures + 1;
-            if (failure is not null && failures >= MissedPings)
+            if (failure is not null && failures >= MissedPings && sessions!.Count == 0)
             {
                 broken.TrySetResult(failure);
             }

@@ -15,6 +15,7 @@ internal static partial class ServerSpecRules
     private const int MaxTexts = 256;
     private const int MaxText = 32 * 1024;
     private const int MaxName = 200;
+    private const int MaxCount = 1024;
 
     /// <exception cref="NodeException">The first rule that it breaks.</exception>
     public static void Check(ServerSpec spec)
@@ -37,6 +38,8 @@ internal static partial class ServerSpecRules
         Support(spec.Runtime == "process", "This node has the runtime process.");
         Support(spec.Transport == "stdio", "The runtime process has the transport stdio.");
         Support(spec.Share is "instance" or "session", "share must be instance or session.");
+        Require(spec.MaxSessions is null or (>= 1 and <= MaxCount), $"maxSessions must be from 1 to {MaxCount}, not {spec.MaxSessions}.");
+        Require(spec.CallsAtOnce is null or (>= 1 and <= MaxCount), $"callsAtOnce must be from 1 to {MaxCount}, not {spec.CallsAtOnce}.");
         Require(
             Packages.PackageSpec.TryCreate(spec.Package, spec.Version, out _),
             "package must be a name of the npm registry and version an exact version, like 1.2.3.");

@@ -10,6 +10,13 @@ internal static class NodeCommand
 {
     private const int LongestMinutes = 7 * 24 * 60;
 
+    /// <summary>On standard error: standard output is the token.</summary>
+    private const string Capacity = """
+        A server with share session needs a process for each agent and replica: 32 unless its max_sessions says otherwise, 128 at most.
+        A node that runs as root gives an organization 1024 processes and threads (limit-processes), which is about 93 such processes.
+        Raise them before you need them: docs/nodes.md, "Capacity".
+        """;
+
     public static Command Create() => new("node", "Hosts that run servers.") { Register() };
 
     private static Command Register()
@@ -40,6 +47,7 @@ internal static class NodeCommand
             var token = await new NodeTokens(new NodesQueries(databases), TimeProvider.System).IssueAsync(
                 parsed.GetValue(name)!, parsed.GetValue(region), TimeSpan.FromMinutes(parsed.GetValue(minutes)), stop);
             await Console.Out.WriteLineAsync(token);
+            await Console.Error.WriteLineAsync(Capacity);
             return ExitCode.Done;
         });
         return command;

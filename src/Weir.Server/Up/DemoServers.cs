@@ -72,13 +72,15 @@ internal static class DemoServers
         "memory",
         Entry(
             "memory", "Memory", "A knowledge graph that remembers.", "@modelcontextprotocol/server-memory", "mcp-server-memory", [], "instance",
-            new Dictionary<string, string>(StringComparer.Ordinal) { ["MEMORY_FILE_PATH"] = "${instanceDir}/memory.jsonl" }),
+            new Dictionary<string, string>(StringComparer.Ordinal) { ["MEMORY_FILE_PATH"] = "${instanceDir}/memory.jsonl" },
+            // It reads its file, changes the graph and writes it: of two calls at once one would be lost.
+            callsAtOnce: 1),
         new { name = "memory", catalog = "memory", idempotency_key = "demo-memory" },
         Permissions: null);
 
     private static object Entry(
         string slug, string name, string description, string package, string bin, string[] args,
-        string share, Dictionary<string, string>? env = null) => new
+        string share, Dictionary<string, string>? env = null, int? callsAtOnce = null) => new
     {
         slug,
         name,
@@ -92,6 +94,7 @@ internal static class DemoServers
         env = env ?? [],
         configuration_schema = new { type = "object", properties = new { }, additionalProperties = false },
         default_share = share,
+        calls_at_once = callsAtOnce,
     };
 
     public static string Json(object value) => JsonSerializer.Serialize(value);

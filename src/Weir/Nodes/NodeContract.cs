@@ -12,8 +12,9 @@ internal static class NodeContract
     /// Rises with every change that the other side can notice; never falls.
     /// 1: 2026-11-22: desired state by PUT, process runtime, share instance and session, heartbeat.
     /// 2: 2026-11-30: removal_incomplete.
+    /// 3: 2026-11-30: maxSessions and callsAtOnce of a server, Retry-After with session_limit.
     /// </summary>
-    public const int CapabilityVersion = 2;
+    public const int CapabilityVersion = 3;
 
     /// <summary>The oldest version of the other side that this one still serves.</summary>
     public const int OldestCapability = 1;
@@ -38,6 +39,8 @@ internal static class NodeContract
 /// <param name="Runtime"><c>process</c>.</param>
 /// <param name="Transport"><c>stdio</c>.</param>
 /// <param name="Share"><c>instance</c>: one child for all sessions; <c>session</c>: one child for each.</param>
+/// <param name="MaxSessions">Of <c>share: session</c>; null: the node's <c>session-children</c>.</param>
+/// <param name="CallsAtOnce">How many calls the server takes at one time, over all of its processes; null: as many as come.</param>
 /// <param name="Package">A package name of the npm registry; needed to run.</param>
 /// <param name="Version">Its exact version; ranges and tags are refused.</param>
 /// <param name="Bin">Which of the package's executables; null where it has one.</param>
@@ -49,6 +52,8 @@ internal sealed record ServerSpec(
     string Runtime,
     string Transport,
     string Share,
+    int? MaxSessions,
+    int? CallsAtOnce,
     string? Package,
     string? Version,
     string? Bin,

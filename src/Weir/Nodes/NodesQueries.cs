@@ -16,7 +16,7 @@ internal sealed class NodesQueries(Databases databases)
 
     private const string Claim = """
         select operation_id, action, organization_id, instance_id, instance_name, generation, attempt, node_id, node_api_url, node_sealed_api_key,
-               endpoint_url, runtime, transport, package, package_version, bin, args, env, configuration, share
+               endpoint_url, runtime, transport, package, package_version, bin, args, env, configuration, share, max_sessions, calls_at_once
         from weir.claim_operations($1, $2, $3, $4, $5, $6)
         """;
 
@@ -95,6 +95,8 @@ internal sealed class NodesQueries(Databases databases)
             Env = r.GetJson(17),
             Configuration = r.GetJson(18),
             Share = r.GetString(19),
+            MaxSessions = r.GetNullable<int>(20),
+            CallsAtOnce = r.GetNullable<int>(21),
         },
         ct);
 
@@ -155,4 +157,8 @@ internal sealed record ClaimedOperation
     public JsonElement Configuration { get; init; }
 
     public required string Share { get; init; }
+
+    public int? MaxSessions { get; init; }
+
+    public int? CallsAtOnce { get; init; }
 }

@@ -176,6 +176,8 @@ internal sealed class OperationsWorker(
             operation.Runtime ?? "",
             operation.Transport ?? "",
             operation.Share,
+            operation.MaxSessions,
+            operation.CallsAtOnce,
             operation.Package,
             operation.PackageVersion,
             operation.Bin,

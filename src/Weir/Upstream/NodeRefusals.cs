@@ -16,8 +16,9 @@ internal static class NodeRefusals
     private static readonly TimeSpan WhenBusy = TimeSpan.FromSeconds(1);
 
     /// <param name="status">The HTTP status of the answer.</param>
+    /// <param name="retryAfter">What the node says of when to try again.</param>
     /// <returns>Null for an error of the server itself.</returns>
-    public static UpstreamException? Of(int status, UpstreamMessage message)
+    public static UpstreamException? Of(int status, UpstreamMessage message, TimeSpan? retryAfter)
     {
         if (!message.Outline.Error.Exists || MarkOf(message) is not { } mark)
         {
@@ -30,11 +31,17 @@ internal static class NodeRefusals
             "session_limit" when isRefused => new UpstreamException(UpstreamFailure.Full, "Its node holds as many sessions of it as it may.")
             {
                 NothingSent = true,
-                RetryAfter = WhenFull,
+                RetryAfter = retryAfter ?? WhenFull,
             },
             "busy" => new UpstreamException(UpstreamFailure.Full, "It has more waiting for it than its node may hold.") { NothingSent = isRefused, RetryAfter = WhenBusy },
             "unavailable" => new UpstreamException(UpstreamFailure.Unreachable, "It does not run on its node.") { Cause = FailureCause.ServerUnavailable, NothingSent = isRefused },
-            "upstream_closed" => new UpstreamException(UpstreamFailure.Unreachable, "Its process ended before it answered."),
+            "start_failed" when isRefused => new UpstreamException(UpstreamFailure.Unreachable, "Its node could not start it for this session.")
+            {
+                Cause = FailureCause.ServerUnavailable,
+                NothingSent = true,
+            },
+            // Refused where a session's process ended before it was initialized.
+            "upstream_closed" => new UpstreamException(UpstreamFailure.Unreachable, "Its process ended before it answered.") { NothingSent = isRefused },
             "timeout" => new UpstreamException(UpstreamFailure.Late, "It did not answer its node in time.") { NothingSent = isRefused },
             "overflow" => new UpstreamException(UpstreamFailure.OverBudget, "It sends more than its node may hold."),
             "too_large" => new UpstreamException(UpstreamFailure.TooLarge, "Its answer is larger than its node passes on."),

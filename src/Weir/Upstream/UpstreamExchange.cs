@@ -177,7 +177,7 @@ internal sealed class UpstreamExchange : IDisposable
 
     /// <exception cref="UpstreamException">The node says by itself why its server does not answer.</exception>
     private UpstreamMessage NotOfNode(UpstreamMessage message) =>
-        _isNode && NodeRefusals.Of(Status, message) is { } refusal ? throw refusal : message;
+        _isNode && NodeRefusals.Of(Status, message, RetryAfterHeader.Of(_response, _time.GetUtcNow())) is { } refusal ? throw refusal : message;
 
     /// <summary>The whole body of an answer whose status already says that it is no stream of messages.</summary>
     public async Task<ReadOnlyMemory<byte>> ReadBodyAsync(CancellationToken ct)

@@ -59,6 +59,9 @@ internal sealed class UpstreamSession(
     /// <summary>Ticks of the last use, for the sweep of idle sessions.</summary>
     public long LastUsed { get; set; }
 
+    /// <summary>Since when its client is gone that had a stream open, in ticks; zero where it is there, or never had one.</summary>
+    public long LetGoAt { get; set; }
+
     /// <summary>Whether the server declared the capability, e.g. <c>logging</c>, or a member of it, e.g. <c>resources.subscribe</c>.</summary>
     public bool Declares(string capability, string? member = null)
     {

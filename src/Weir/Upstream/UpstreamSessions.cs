@@ -16,10 +16,14 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
     private static readonly TimeSpan IdleLimit = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan ReplacementPause = TimeSpan.FromSeconds(5);
 
+    /// <summary>A client whose stream broke is back within this time, if it is still there.</summary>
+    private static readonly TimeSpan LettingGo = TimeSpan.FromSeconds(5);
+
     private readonly Lock _lock = new();
     private readonly ConcurrentDictionary<Key, Opening> _open = new();
     private readonly ConcurrentDictionary<Key, Replacement> _replacements = new();
     private readonly ConcurrentDictionary<Guid, long> _resets = new();
+    private readonly Dictionary<string, int> _holders = new(StringComparer.Ordinal);
 
     /// <summary>How many are open.</summary>
     public int Count => _open.Count;
@@ -55,7 +59,7 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
             {
                 if (isUse || session.LastUsed == 0)
                 {
-                    session.LastUsed = time.GetTimestamp();
+                    (session.LastUsed, session.LetGoAt) = (time.GetTimestamp(), 0);
                 }
 
                 return session;
@@ -121,6 +125,21 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
         }
     }
 
+    /// <summary>
+    /// The client of these conversations is there as long as this is not disposed of. Of who was there and is gone, a conversation gives up its place
+    /// at a node that is full, and only then: the client may come back.
+    /// </summary>
+    public IDisposable Hold(string affinity)
+    {
+        lock (_lock)
+        {
+            _holders[affinity] = _holders.GetValueOrDefault(affinity) + 1;
+            MarkLetGo(affinity, 0);
+        }
+
+        return new Holding(this, affinity);
+    }
+
     /// <summary>Ends all conversations of one caller's session.</summary>
     public Task EndAsync(string affinity, CancellationToken ct) =>
         EndWhereAsync((key, _) => string.Equals(key.Affinity, affinity, StringComparison.Ordinal), ct);
@@ -166,7 +185,55 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
                 replacement.IsUsed = true;
             }
 
-            return _open[key] = new Opening(target.Resets, new Lazy<Task<UpstreamSession>>(() => client.OpenAsync(target, offered, CancellationToken.None)));
+            return _open[key] = new Opening(target.Resets, new Lazy<Task<UpstreamSession>>(() => OpenAsync(target, offered)));
+        }
+    }
+
+    /// <summary>Opens one, at a full node in the place of one whose client is gone.</summary>
+    private async Task<UpstreamSession> OpenAsync(UpstreamTarget target, ClientCapabilities offered)
+    {
+        try
+        {
+            return await client.OpenAsync(target, offered, CancellationToken.None);
+        }
+        catch (UpstreamException e) when (e.Failure == UpstreamFailure.Full && TakeLetGo(target.InstanceId) is { } left)
+        {
+            await client.CloseAsync(left, CancellationToken.None);
+            return await client.OpenAsync(target, offered, CancellationToken.None);
+        }
+    }
+
+    /// <summary>The one that was let go first, which is nobody's from now on.</summary>
+    private UpstreamSession? TakeLetGo(Guid instanceId)
+    {
+        lock (_lock)
+        {
+            var left = _open
+                .Where(o => o.Key.InstanceId == instanceId && o.Value.IsOpen && o.Value.Session.Result is { IsInUse: false, LetGoAt: > 0 } session
+                    && time.GetElapsedTime(session.LetGoAt) >= LettingGo)
+                .OrderBy(o => o.Value.Session.Result.LetGoAt)
+                .FirstOrDefault();
+            return left.Value is not null && _open.TryRemove(left) ? left.Value.Session.Result : null;
+        }
+    }
+
+    private void MarkLetGo(string affinity, long at)
+    {
+        foreach (var (_, opening) in _open.Where(o => o.Value.IsOpen && string.Equals(o.Key.Affinity, affinity, StringComparison.Ordinal)))
+        {
+            opening.Session.Result.LetGoAt = at;
+        }
+    }
+
+    private void LetGo(string affinity)
+    {
+        lock (_lock)
+        {
+            if (--_holders[affinity] == 0)
+            {
+                _holders.Remove(affinity);
+                MarkLetGo(affinity, time.GetTimestamp());
+            }
         }
     }
 
@@ -237,6 +304,19 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
         {
             var session = opening.Session.Result;
             session.WhenUnused(() => _ = client.CloseAsync(session, CancellationToken.None));
+        }
+    }
+
+    private sealed class Holding(UpstreamSessions sessions, string affinity) : IDisposable
+    {
+        private int _ended;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _ended, 1) == 0)
+            {
+                sessions.LetGo(affinity);
+            }
         }
     }
 

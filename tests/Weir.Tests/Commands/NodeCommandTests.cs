@@ -23,6 +23,7 @@ public sealed class NodeCommandTests(TestDatabase database) : IClassFixture<Test
         var (code, output, errors) = await RunningUp.RunAsync(command);
         code.ShouldBe(0, errors);
         NodeKeys.TryReadToken(output.Trim(), out var id, out _).ShouldBeTrue();
+        errors.ShouldContain("about 93 such processes");
         var nodes = await database.Superuser.QueryAsync(
             "select id, name, region, token_expires_at between now() + interval '3 minutes' and now() + interval '5 minutes' from weir.dtma_nodes", [],
             r => (r.GetGuid(0), r.GetString(1), r.GetString(2), r.GetBoolean(3)), CancellationToken.None);

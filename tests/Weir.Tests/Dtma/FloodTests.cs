@@ -231,7 +231,7 @@ public sealed class FloodTests
 
         public async Task<(ChildPerSession Host, Session Session)> OpenAsync()
         {
-            var host = new ChildPerSession(Start, Options, Instance, TimeProvider.System, _ => { });
+            var host = new ChildPerSession(Start, Options, Instance, Log, TimeProvider.System, _ => { });
             Host = host;
             var opened = await host.OpenAsync(Parse(InitializeBody, out var body), body, Token);
             return (host, opened.Session.ShouldNotBeNull());

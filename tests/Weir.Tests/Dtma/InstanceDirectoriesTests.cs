@@ -168,7 +168,7 @@ public sealed class InstanceDirectoriesTests
         var directories = new InstanceDirectories(data, clock);
         var (id, store) = (Guid.NewGuidForTests(), new StateStore(data, NullLogger.Instance));
         var registry = new ServerRegistry(store, Context(data, directories));
-        await registry.PutAsync(id, new(1, Guid.NewGuidForTests(), "x", "stopped", "process", "stdio", "instance", null, null, null, [], []), null);
+        await registry.PutAsync(id, new(1, Guid.NewGuidForTests(), "x", "stopped", "process", "stdio", "instance", null, null, null, null, null, [], []), null);
         Directory.CreateDirectory(Path.Combine(directories.PathOf(id), "a", "b"));
         var failure = await Should.ThrowAsync<NodeException>(registry.DeleteAsync(id));
         (failure.Status, failure.Code).ShouldBe((500, Dtma::Weir.Nodes.NodeErrors.RemovalIncomplete));

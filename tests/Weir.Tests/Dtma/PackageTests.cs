@@ -72,6 +72,20 @@ public sealed class PackageTests(PackageFixture fixture) : IClassFixture<Package
     }
 
     [Fact]
+    public async Task The_memory_server_keeps_each_of_many_updates_where_it_takes_one_call_at_a_time()
+    {
+        var memory = await fixture.Node.DeployAsync(NodeHost.Npm(
+            "memory", "instance", env: new() { ["MEMORY_FILE_PATH"] = "${instanceDir}/memory.jsonl" }) with { CallsAtOnce = 1 });
+        await using var client = await fixture.Node.ConnectAsync(memory);
+        await Task.WhenAll(Enumerable.Range(0, 40).Select(i => CallAsync(client, "create_entities", new()
+        {
+            ["entities"] = new[] { new { name = $"entity-{i}-", entityType = "update", observations = Array.Empty<string>() } },
+        })));
+        var graph = await CallAsync(client, "read_graph", []);
+        Enumerable.Range(0, 40).Where(i => !graph.Contains($"entity-{i}-", StringComparison.Ordinal)).ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task The_everything_server_reports_progress_and_asks_its_client()
     {
         var sampled = new TaskCompletionSource();

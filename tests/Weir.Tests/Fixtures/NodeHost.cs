@@ -101,7 +101,7 @@ internal sealed class NodeHost : IAsyncDisposable
 
     public static ServerSpec Fixture(string share = "instance", Guid? organization = null, long generation = 1, string[]? args = null, Dictionary<string, string>? env = null) =>
         new(generation, organization ?? Guid.Parse("11111111-1111-1111-1111-111111111111"), "fixture", "running", "process", "stdio", share,
-            "weir-fixture", "1.0.0", null, args ?? [], env ?? []);
+            null, null, "weir-fixture", "1.0.0", null, args ?? [], env ?? []);
 
     public static ServerSpec Npm(string package, string share, string[]? args = null, Dictionary<string, string>? env = null) =>
         Fixture(share) with { Name = package, Package = "@modelcontextprotocol/server-" + package, Version = Version, Args = args ?? [], Env = env ?? [] };

@@ -163,7 +163,7 @@ public abstract class ValueBoundsSuite(RestWorld weir) : IAsyncLifetime
 
         all.Body.ShouldNotContain("hunter2");
         all.Json[0].EnumerateObject().Select(p => p.Name).ShouldBe(
-            ["id", "slug", "version", "name", "description", "transport", "runtime", "configuration_schema", "default_share", "is_published", "created_at", "updated_at"]);
+            ["id", "slug", "version", "name", "description", "transport", "runtime", "configuration_schema", "default_share", "calls_at_once", "is_published", "created_at", "updated_at"]);
     }
 
     private static string Repeated(string value, int times) => string.Join(',', Enumerable.Repeat(value, times));

@@ -173,6 +173,8 @@ public sealed class RefusalTests(RunningWeir weir) : IClassFixture<RunningWeir>
     [InlineData("busy", 503, nameof(UpstreamFailure.Full), true)]
     [InlineData("busy", 200, nameof(UpstreamFailure.Full), false)]
     [InlineData("unavailable", 503, nameof(UpstreamFailure.Unreachable), true)]
+    [InlineData("start_failed", 503, nameof(UpstreamFailure.Unreachable), true)]
+    [InlineData("upstream_closed", 503, nameof(UpstreamFailure.Unreachable), true)]
     [InlineData("upstream_closed", 200, nameof(UpstreamFailure.Unreachable), false)]
     [InlineData("timeout", 200, nameof(UpstreamFailure.Late), false)]
     [InlineData("overflow", 200, nameof(UpstreamFailure.OverBudget), false)]

@@ -1,6 +1,6 @@
 // An MCP server over stdio for the tests: raw JSON-RPC, so that it can misbehave. Arguments switch its vices on.
 import { execFileSync, spawn } from 'node:child_process';
-import { appendFileSync, chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 
@@ -21,7 +21,7 @@ const noted = [];
 let clientCapabilities;
 let initialized = 0;
 
-if (vices.has('crash')) process.exit(3);
+if (vices.has('crash') || existsSync('no-more')) process.exit(3);
 if (vices.has('stubborn')) {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => {});
   setInterval(() => {}, 1000);
@@ -45,6 +45,13 @@ const tools = {
   unnamed: () => process.stdout.write('{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"odd"}}\n'),
   seen: (id, args, params) => text(id, { id, token: params._meta?.progressToken ?? null, noted, initialized, clientCapabilities }),
   hang: () => {},
+  // No child starts in this directory from now on.
+  'no-more': (id) => { writeFileSync('no-more', ''); text(id, 'none'); },
+  // As a server that keeps its state in one file: two at once lose one.
+  add: (id, args) => {
+    const sum = existsSync('sum') ? Number(readFileSync('sum', 'utf8')) : 0;
+    setTimeout(() => { writeFileSync('sum', String(sum + 1)); text(id, String(sum + 1)); }, 10);
+  },
   exit: () => process.exit(7),
   deaf: (id) => { process.stdin.pause(); setInterval(() => {}, 1000); text(id, 'deaf'); },
   big: (id, args) => text(id, 'x'.repeat(args.bytes)),

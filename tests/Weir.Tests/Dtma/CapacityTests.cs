@@ -1,0 +1,181 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Json;
+using Weir.Nodes;
+using Weir.Tests.Fixtures;
+using Weir.Tests.Infrastructure;
+
+namespace Weir.Tests.Dtma;
+
+/// <summary>How many sessions and calls an instance takes, and what happens when there are more.</summary>
+public sealed class CapacityTests(OneNode shared) : IClassFixture<OneNode>
+{
+    private const string Initialize = """{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"raw","version":"1"} } }""";
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_full_instance_says_when_to_try_again_and_its_log_says_why()
+    {
+        await using var node = await NodeHost.StartAsync(["--session-spare", "600"]);
+        var id = await node.DeployAsync(NodeHost.Fixture("session") with { MaxSessions = 1 });
+        var first = new RawMcp(node, id);
+        await first.InitializeAsync();
+
+        using var refused = await new RawMcp(node, id).PostAsync(Initialize);
+
+        refused.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        (await refused.Content.ReadAsStringAsync(Token)).ShouldContain("This server instance has its 1 sessions.");
+        int.Parse(refused.Headers.GetValues("Retry-After").Single(), CultureInfo.InvariantCulture).ShouldBeInRange(300, 600);
+        (await LogAsync(node, id)).ShouldContain("session_limit: This server instance has its 1 sessions. None has been unused for 600 s.");
+        (await node.StateAsync(id, "running")).ErrorCode.ShouldBeNull();
+        (await first.CallAsync("echo", """{"message":"still there"}""")).ShouldBe("still there");
+    }
+
+    [Fact]
+    public async Task An_instance_has_the_sessions_that_it_asks_for_up_to_the_nodes_maximum()
+    {
+        await using var node = await NodeHost.StartAsync(["--session-children", "1", "--session-children-most", "2", "--session-spare", "600"]);
+        (await AcceptedAsync(node, maxSessions: null)).ShouldBe(1);
+        (await AcceptedAsync(node, maxSessions: 2)).ShouldBe(2);
+        (await AcceptedAsync(node, maxSessions: 3)).ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_session_that_was_ended_gives_its_place_to_who_comes_at_once()
+    {
+        var id = await shared.Node.DeployAsync(NodeHost.Fixture("session", args: ["stubborn"]) with { MaxSessions = 1 });
+        var first = new RawMcp(shared.Node, id);
+        await first.InitializeAsync();
+        using var delete = new HttpRequestMessage(HttpMethod.Delete, shared.Node.Mcp(id));
+        delete.Headers.Add("Mcp-Session-Id", first.Session);
+        (await shared.Node.Http.SendAsync(delete, Token)).StatusCode.ShouldBe(HttpStatusCode.NoContent);
+        // Its process ends only by SIGKILL, so its place is not free yet.
+        await new RawMcp(shared.Node, id).InitializeAsync();
+    }
+
+    [Fact]
+    public async Task Starts_that_fail_leave_the_sessions_alone_that_run()
+    {
+        var id = await shared.Node.DeployAsync(NodeHost.Fixture("session"));
+        var healthy = new RawMcp(shared.Node, id);
+        await healthy.InitializeAsync();
+        (await healthy.CallAsync("no-more")).ShouldBe("none");
+
+        for (var i = 0; i < 5; i++)
+        {
+            using var failed = await new RawMcp(shared.Node, id).PostAsync(Initialize);
+            failed.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+            (await failed.Content.ReadAsStringAsync(Token)).ShouldContain("upstream_closed");
+        }
+
+        (await healthy.CallAsync("echo", """{"message":"untouched"}""")).ShouldBe("untouched");
+        (await shared.Node.StateAsync(id, "running", "degraded")).State.ShouldBe("running");
+        (await LogAsync(shared.Node, id)).ShouldContain("child_exited: A session's server ended before it answered initialize; 1 others run.");
+    }
+
+    [Fact]
+    public async Task Starts_that_fail_in_a_row_while_no_session_runs_are_degraded()
+    {
+        var id = await shared.Node.DeployAsync(NodeHost.Fixture("session"));
+        var only = new RawMcp(shared.Node, id);
+        await only.InitializeAsync();
+        await only.CallAsync("no-more");
+        await only.CallAsync("exit");
+        await Until.AsyncTrue(
+            async () =>
+            {
+                using var failed = await new RawMcp(shared.Node, id).PostAsync(Initialize);
+                return (await shared.Node.StateAsync(id, "running", "degraded", "failed")).State != "running";
+            },
+            "the instance is no longer called running");
+    }
+
+    [Theory]
+    [InlineData("instance", true)]
+    [InlineData("session", true)]
+    [InlineData("instance", false)]
+    public async Task A_server_that_takes_one_call_at_a_time_loses_no_update(string share, bool isMarked)
+    {
+        var id = await shared.Node.DeployAsync(NodeHost.Fixture(share) with { CallsAtOnce = isMarked ? 1 : null });
+        var callers = Enumerable.Range(0, 4).Select(_ => new RawMcp(shared.Node, id)).ToArray();
+        await Task.WhenAll(callers.Select(c => c.InitializeAsync()));
+
+        var sums = await Task.WhenAll(Enumerable.Range(0, 40).Select(i => callers[i % 4].CallAsync("add", id: $"{i + 10}")));
+
+        if (isMarked)
+        {
+            sums.Select(s => int.Parse(s, CultureInfo.InvariantCulture)).Order().ShouldBe(Enumerable.Range(1, 40));
+        }
+        else
+        {
+            sums.Distinct().Count().ShouldBeLessThan(40, "The server does lose updates, or this would show nothing.");
+        }
+    }
+
+    [Fact]
+    public async Task Whoever_waits_for_its_turn_leaves_by_cancelling_and_is_never_sent()
+    {
+        var id = await shared.Node.DeployAsync(NodeHost.Fixture() with { CallsAtOnce = 1 });
+        var raw = new RawMcp(shared.Node, id);
+        await raw.InitializeAsync();
+        var hanging = raw.PostAsync(RawMcp.CallBody("hang", id: "2"));
+        // A list takes no turn, and comes after the call on the same connection to the child.
+        await Until.AsyncTrue(async () => (await raw.PostAsync("""{"jsonrpc":"2.0","id":3,"method":"tools/list"}""")).IsSuccessStatusCode, "a list is answered");
+        var waiting = raw.CallAsync("add", id: "4");
+        await Until.AsyncTrue(async () => await CancelAsync(raw, "4") && await Task.WhenAny(waiting, Task.Delay(50, Token)) == waiting, "the waiting call has ended");
+        (await waiting).ShouldContain("\"weir\":\"cancelled\"");
+
+        // The call that hangs ends by its cancellation, and the next has its turn.
+        await CancelAsync(raw, "2");
+        (await raw.CallAsync("add", id: "5")).ShouldBe("1", "The cancelled one was never carried out.");
+        hanging.IsCompleted.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task A_child_that_ends_frees_the_turns_of_its_calls()
+    {
+        var id = await shared.Node.DeployAsync(NodeHost.Fixture("session") with { CallsAtOnce = 1 });
+        var (one, two) = (new RawMcp(shared.Node, id), new RawMcp(shared.Node, id));
+        await Task.WhenAll(one.InitializeAsync(), two.InitializeAsync());
+        var ended = one.CallAsync("exit");
+        (await two.CallAsync("add")).ShouldBe("1");
+        (await ended).ShouldContain("upstream_closed");
+    }
+
+    [Theory]
+    [InlineData(0, null)]
+    [InlineData(1025, null)]
+    [InlineData(null, 0)]
+    [InlineData(null, 1025)]
+    public async Task Numbers_outside_of_their_bounds_are_refused(int? sessions, int? calls)
+    {
+        using var answer = await shared.Node.PutAsync(Guid.NewGuidForTests(), NodeHost.Fixture() with { MaxSessions = sessions, CallsAtOnce = calls });
+        answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+        var error = (await answer.Content.ReadFromJsonAsync(NodeJson.Default.NodeErrorBody, Token))!.Error;
+        error.Code.ShouldBe(NodeErrors.InvalidArgument);
+        error.Message.ShouldContain("must be from 1 to 1024");
+    }
+
+    private static async Task<int> AcceptedAsync(NodeHost node, int? maxSessions)
+    {
+        var id = await node.DeployAsync(NodeHost.Fixture("session") with { MaxSessions = maxSessions });
+        var accepted = 0;
+        for (var i = 0; i < 3; i++)
+        {
+            using var answer = await new RawMcp(node, id).PostAsync(Initialize);
+            accepted += answer.IsSuccessStatusCode ? 1 : 0;
+        }
+
+        return accepted;
+    }
+
+    private static async Task<bool> CancelAsync(RawMcp raw, string id)
+    {
+        using var answer = await raw.PostAsync($$$"""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{{{id}}} } }""");
+        return answer.IsSuccessStatusCode;
+    }
+
+    private static async Task<string> LogAsync(NodeHost node, Guid id) =>
+        string.Join('\n', (await node.Http.GetFromJsonAsync($"v1/servers/{id}/logs", NodeJson.Default.LogLines, Token))!.Lines.Select(l => l.Text));
+}
