@@ -4093,6 +4093,8 @@ ALTER FUNCTION weir.chunks_error(p_chunks jsonb) OWNER TO weir_owner;
 CREATE FUNCTION weir.claim_embeddings(p_model text, p_limit integer, p_lease interval) RETURNS TABLE(document_id uuid, organization_id uuid, datastore_id uuid, vector_index text, chunk_id uuid, content text, known real[])
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'on'
     AS $$
 #variable_conflict use_column
 declare
@@ -4146,6 +4148,8 @@ ALTER FUNCTION weir.claim_embeddings(p_model text, p_limit integer, p_lease inte
 CREATE FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease interval, p_share integer DEFAULT 8, p_running_organizations uuid[] DEFAULT '{}'::uuid[], p_running_nodes uuid[] DEFAULT '{}'::uuid[]) RETURNS TABLE(operation_id uuid, action text, organization_id uuid, instance_id uuid, instance_name text, generation bigint, attempt integer, node_id uuid, node_api_url text, node_sealed_api_key bytea, endpoint_url text, runtime text, transport text, package text, package_version text, bin text, args jsonb, env jsonb, configuration jsonb, share text, max_sessions integer, calls_at_once integer, created_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'on'
     AS $$
 #variable_conflict use_column
 declare
@@ -4236,6 +4240,8 @@ ALTER FUNCTION weir.claim_operations(p_replica_id uuid, p_limit integer, p_lease
 CREATE FUNCTION weir.claim_vector_removals(p_limit integer, p_lease interval) RETURNS TABLE(organization_id uuid, vector_index text, chunk_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'on'
     AS $$
 #variable_conflict use_column
 begin
@@ -4329,6 +4335,7 @@ ALTER FUNCTION weir.close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope te
 CREATE FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 declare
   v_written integer;
@@ -5572,6 +5579,8 @@ ALTER FUNCTION weir.instance_endpoints(p_instance_ids uuid[]) OWNER TO weir_syst
 CREATE FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval, p_share integer DEFAULT 8, p_running_organizations uuid[] DEFAULT '{}'::uuid[], p_running_nodes uuid[] DEFAULT '{}'::uuid[]) RETURNS TABLE(organization_id uuid, instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, generation bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'on'
     AS $$
 #variable_conflict use_column
 begin
@@ -7132,6 +7141,8 @@ ALTER FUNCTION weir.published_functions() OWNER TO weir_owner;
 CREATE FUNCTION weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'on'
     AS $$
 declare
   v_limit constant integer := greatest(p_limit, 0);
@@ -7175,6 +7186,8 @@ ALTER FUNCTION weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_
 CREATE FUNCTION weir.purge_datastores(p_limit integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'on'
     AS $$
 declare
   v_count integer;
@@ -8250,6 +8263,8 @@ ALTER FUNCTION weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wr
 CREATE FUNCTION weir.roll_up_usage(p_grace interval) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'on'
     AS $$
 declare
   v_hour timestamptz;

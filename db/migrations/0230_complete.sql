@@ -2,11 +2,13 @@
 
 -- The outcome of admitted calls: a second row with the ids of the first, found by its key. Nothing is written for a call
 -- that was not admitted, and nothing twice. The answer to the client does not wait for this, nor does the disk.
+-- Planned anew for each batch: a partition grows from nothing to millions of rows in one session, and of two indexes that
+-- were both empty a kept plan may have taken the one without the key (decision 0061).
 create function weir.complete(
   p_replica_id uuid, p_ids uuid[], p_created_at timestamptz[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[],
   p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) returns integer
 language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
 as $$
 declare
   v_written integer;

@@ -44,7 +44,7 @@ returns table (operation_id uuid, action text, organization_id uuid, instance_id
                transport text, package text, package_version text, bin text, args jsonb, env jsonb, configuration jsonb, share text,
                max_sessions integer, calls_at_once integer, created_at timestamptz)
 language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = on
 as $$
 #variable_conflict use_column
 declare

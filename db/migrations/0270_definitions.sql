@@ -8,7 +8,7 @@ create function weir.instances_to_refresh(
   p_running_organizations uuid[] default '{}', p_running_nodes uuid[] default '{}')
 returns table (organization_id uuid, instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, generation bigint)
 language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = on
 as $$
 #variable_conflict use_column
 begin

@@ -23,7 +23,7 @@ grant select, insert on public.usage_hourly to weir_system;
 -- calls were admitted, denied were not, failed did not end `ok`.
 create function weir.roll_up_usage(p_grace interval) returns boolean
 language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = on
 as $$
 declare
   v_hour timestamptz;

@@ -10,7 +10,7 @@ create index idempotency_keys_created_at_idx on weir.idempotency_keys (created_a
 -- cut off (its age is its message's).
 create function weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) returns integer
 language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = on
 as $$
 declare
   v_limit constant integer := greatest(p_limit, 0);

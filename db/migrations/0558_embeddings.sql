@@ -20,7 +20,7 @@ $$;
 create function weir.claim_embeddings(p_model text, p_limit integer, p_lease interval)
 returns table (document_id uuid, organization_id uuid, datastore_id uuid, vector_index text, chunk_id uuid, content text, known real[])
 language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = on
 as $$
 #variable_conflict use_column
 declare
@@ -121,7 +121,7 @@ $$;
 -- Vectors to delete from a foreign index; leased, and forgotten when it was done.
 create function weir.claim_vector_removals(p_limit integer, p_lease interval) returns table (organization_id uuid, vector_index text, chunk_id uuid)
 language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = on
 as $$
 #variable_conflict use_column
 begin
@@ -147,7 +147,7 @@ $$;
 -- Documents of deleted datastores, at most so many, and the datastores that have none any more; how many documents that were.
 create function weir.purge_datastores(p_limit integer) returns integer
 language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = on
 as $$
 declare
   v_count integer;

@@ -13,30 +13,31 @@ create function bulk.secret_hash(p_agent bigint) returns bytea language sql immu
 
 -- Organizations 0 … n-1. Organization o has the user o as its owner, the agents o * agents … and the servers o * servers …,
 -- each with ten tools; every agent has one key, and a grant on every server: with an argument rule on tool_0, and on the
--- organization's last server with a limit. One workspace has them all as members.
-create function bulk.populate(organizations integer, agents integer, servers integer, log_rows bigint) returns void
+-- organization's last server with a limit. One workspace has them all as members. Those before `first` are there already.
+create function bulk.populate(organizations integer, agents integer, servers integer, log_rows bigint, first integer default 0)
+returns void
 language plpgsql
 as $$
 begin
   set local session_replication_role = replica;
-  insert into auth.users (id, email) select bulk.id('user', o), 'user' || o || '@example.org' from generate_series(0, organizations - 1) o;
+  insert into auth.users (id, email) select bulk.id('user', o), 'user' || o || '@example.org' from generate_series(first, organizations - 1) o;
   insert into public.organizations (id, name, slug)
-  select bulk.id('organization', o), 'Organization ' || o, 'organization-' || o from generate_series(0, organizations - 1) o;
+  select bulk.id('organization', o), 'Organization ' || o, 'organization-' || o from generate_series(first, organizations - 1) o;
   insert into public.organization_members (organization_id, user_id, role)
-  select bulk.id('organization', o), bulk.id('user', o), 'owner' from generate_series(0, organizations - 1) o;
+  select bulk.id('organization', o), bulk.id('user', o), 'owner' from generate_series(first, organizations - 1) o;
   insert into public.agents (id, organization_id, name, owner_id, created_by)
   select bulk.id('agent', n), bulk.id('organization', n / agents), 'Agent ' || n, bulk.id('user', n / agents), bulk.id('user', n / agents)
-  from generate_series(0, organizations * agents - 1) n;
+  from generate_series(first * agents, organizations * agents - 1) n;
   insert into public.agent_api_keys (organization_id, agent_id, name, key_id, secret_hash)
   select bulk.id('organization', n / agents), bulk.id('agent', n), 'key', bulk.key_id(n), bulk.secret_hash(n)
-  from generate_series(0, organizations * agents - 1) n;
+  from generate_series(first * agents, organizations * agents - 1) n;
   insert into public.mcp_server_instances (id, organization_id, name, url, status, first_running_at)
   select bulk.id('server', n), bulk.id('organization', n / servers), 'server-' || n % servers, 'https://mcp.example.org/' || n, 'running', now()
-  from generate_series(0, organizations * servers - 1) n;
+  from generate_series(first * servers, organizations * servers - 1) n;
   insert into public.mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, announced, approved_at)
   select bulk.id('organization', n / servers), bulk.id('server', n), 'tool', 'tool_' || t, sha256(convert_to('tool_' || t, 'UTF8')),
          '{"name":"tool_' || t || '","inputSchema":{"type":"object"}}', 'approved', true, now()
-  from generate_series(0, organizations * servers - 1) n, generate_series(0, 9) t;
+  from generate_series(first * servers, organizations * servers - 1) n, generate_series(0, 9) t;
   insert into public.agent_mcp_permissions
     (id, organization_id, agent_id, mcp_server_instance_id, permissions, granted_by, granted_by_id)
   select bulk.id('grant', n * servers + s), bulk.id('organization', n / agents), bulk.id('agent', n),
@@ -45,16 +46,16 @@ begin
               else '{"tools": {"tool_0": {"args": {"path": {"type": "string", "under": "/data"}}}, "tool_*": {}},
                      "limits": {"per_minute": 1000000000}}' end::jsonb,
          bulk.id('user', n / agents), bulk.id('user', n / agents)
-  from generate_series(0, organizations * agents - 1) n, generate_series(0, servers - 1) s;
+  from generate_series(first * agents, organizations * agents - 1) n, generate_series(0, servers - 1) s;
   insert into weir.grant_usage (organization_id, grant_id, period, window_start, used)
   select bulk.id('organization', n / agents), bulk.id('grant', n * servers + servers - 1), 'per_minute', '-infinity', 0
-  from generate_series(0, organizations * agents - 1) n;
+  from generate_series(first * agents, organizations * agents - 1) n;
   insert into public.workspaces (id, organization_id, name)
-  select bulk.id('workspace', o), bulk.id('organization', o), 'General' from generate_series(0, organizations - 1) o;
+  select bulk.id('workspace', o), bulk.id('organization', o), 'General' from generate_series(first, organizations - 1) o;
   insert into public.workspace_members (organization_id, workspace_id, user_id, agent_id)
   select bulk.id('organization', o), bulk.id('workspace', o), case when m = 0 then bulk.id('user', o) end,
          case when m > 0 then bulk.id('agent', o * agents + m - 1) end
-  from generate_series(0, organizations - 1) o, generate_series(0, agents) m;
+  from generate_series(first, organizations - 1) o, generate_series(0, agents) m;
   -- the record of the last thirty days
   insert into public.mcp_interaction_logs
     (created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, agent_id, agent_name, instance_id, instance_name, item)
@@ -68,33 +69,34 @@ $$;
 
 -- What the organizations of populate have said and know: each a channel with messages, of which one is being
 -- answered, settings for each agent's model, and a datastore of its first agent with documents.
-create function bulk.add_texts(organizations integer, agents integer, texts integer) returns void
+create function bulk.add_texts(organizations integer, agents integer, texts integer, first integer default 0) returns void
 language plpgsql
 as $$
 begin
   set local session_replication_role = replica;
   insert into public.chat_channels (id, organization_id, workspace_id, name)
-  select bulk.id('channel', o), bulk.id('organization', o), bulk.id('workspace', o), 'General' from generate_series(0, organizations - 1) o;
+  select bulk.id('channel', o), bulk.id('organization', o), bulk.id('workspace', o), 'General' from generate_series(first, organizations - 1) o;
   insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, user_id, content)
   select bulk.id('message', o * texts + t), bulk.id('organization', o), bulk.id('workspace', o), bulk.id('channel', o), 'user', bulk.id('user', o), 'hello'
-  from generate_series(0, texts - 1) t, generate_series(0, organizations - 1) o;
+  from generate_series(0, texts - 1) t, generate_series(first, organizations - 1) o;
   insert into weir.chat_turns (organization_id, message_id, agent_id, replica_id, leased_until)
-  select bulk.id('organization', o), bulk.id('message', o * texts + 1), bulk.id('agent', o * agents), bulk.id('replica', 1), now() from generate_series(0, organizations - 1) o;
-  insert into public.user_profiles (user_id, display_name) select bulk.id('user', o), 'User ' || o from generate_series(0, organizations - 1) o;
+  select bulk.id('organization', o), bulk.id('message', o * texts + 1), bulk.id('agent', o * agents), bulk.id('replica', 1), now() from generate_series(first, organizations - 1) o;
+  insert into public.user_profiles (user_id, display_name) select bulk.id('user', o), 'User ' || o from generate_series(first, organizations - 1) o;
   insert into public.model_settings (organization_id, agent_id, retries)
-  select bulk.id('organization', n / agents), bulk.id('agent', n), 1 from generate_series(0, organizations * agents - 1) n;
+  select bulk.id('organization', n / agents), bulk.id('agent', n), 1 from generate_series(first * agents, organizations * agents - 1) n;
   insert into public.datastores (id, organization_id, name)
-  select bulk.id('datastore', o), bulk.id('organization', o), 'Handbook' from generate_series(0, organizations - 1) o;
+  select bulk.id('datastore', o), bulk.id('organization', o), 'Handbook' from generate_series(first, organizations - 1) o;
   insert into public.agent_datastores (organization_id, agent_id, datastore_id)
-  select bulk.id('organization', o), bulk.id('agent', o * agents), bulk.id('datastore', o) from generate_series(0, organizations - 1) o;
+  select bulk.id('organization', o), bulk.id('agent', o * agents), bulk.id('datastore', o) from generate_series(first, organizations - 1) o;
   insert into public.documents (id, organization_id, datastore_id, title, media_type, content_hash, size_bytes, chunk_count)
   select bulk.id('document', o * texts + t), bulk.id('organization', o), bulk.id('datastore', o), 'Page ' || t, 'text/plain',
          sha256(convert_to('page ' || t, 'UTF8')), 40, 1
-  from generate_series(0, texts - 1) t, generate_series(0, organizations - 1) o;
+  from generate_series(0, texts - 1) t, generate_series(first, organizations - 1) o;
   insert into weir.document_chunks (organization_id, datastore_id, document_id, ordinal, content, content_hash, terms, embedding, embedding_model, embedded_version)
   select d.organization_id, d.datastore_id, d.id, 0, d.title, d.content_hash, weir.chunk_terms(d.datastore_id, d.title, '', 'every page of a handbook'),
          '{1}', 'm', 1
-  from public.documents d;
+  from public.documents d
+  where not exists (select from weir.document_chunks c where c.document_id = d.id);
   set local session_replication_role = origin;
 end;
 $$;
