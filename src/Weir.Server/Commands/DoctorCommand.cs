@@ -1,20 +1,23 @@
 using System.CommandLine;
 using System.Text.Json;
 using Weir.Configuration;
+using Weir.Egress;
 using Weir.Keys;
+using Weir.Nodes;
 using Weir.Postgres;
 
 namespace Weir.Server.Commands;
 
-/// <summary><c>weir doctor</c>: what is wrong with the database's URLs, logins, migrations and keyring, and how to mend it.</summary>
+/// <summary><c>weir doctor</c>: what is wrong with the database's URLs, logins, migrations and statistics, the keyring and the nodes' addresses, and how to mend it.</summary>
 internal static class DoctorCommand
 {
     public static Command Create()
     {
         var json = new Option<bool>("--json") { Description = "Print one JSON line." };
         var command = new Command("doctor", """
-            Look at the database behind each URL that is set (host and port, version, login, a pooler's mode), at its migrations and at the
-            keyring, and print what is not as it should be with its fix. Changes nothing. Exit code 0: all is well; 1: something is not.
+            Look at the database behind each URL that is set (host and port, version, login, a pooler's mode), at its migrations, statistics
+            and autovacuum, at the keyring, and at each node's address, and print what is not as it should be with its fix. Changes nothing.
+            Exit code 0: all is well; 1: something is not.
             """)
         {
             json, UpCommand.Data, CommandRun.Config,
@@ -28,8 +31,13 @@ internal static class DoctorCommand
                 throw new ConfigException(["There is no URL to look at: set WEIR_OWNER_DATABASE_URL, WEIR_DATABASE_URL or WEIR_ENGINE_DATABASE_URL."]);
             }
 
-            var fingerprint = File.Exists(config.KeyringPath) ? Keyring.LoadOrCreate(config.KeyringPath).Fingerprint : null;
-            var found = await DatabaseDoctor.ExamineAsync(config.Database, fingerprint, stop);
+            var keyring = File.Exists(config.KeyringPath) ? Keyring.LoadOrCreate(config.KeyringPath) : null;
+            using var egress = new EgressHttp(new EgressPolicy(config.Egress.Allow));
+            IReadOnlyList<Diagnosis> found =
+            [
+                .. await DatabaseDoctor.ExamineAsync(config.Database, keyring?.Fingerprint, stop),
+                .. await NodeDoctor.ExamineAsync(config.Database, keyring, egress.Operator, stop),
+            ];
             await Console.Out.WriteLineAsync(parsed.GetValue(json) ? AsJson(found) : AsText(found));
             return found.All(d => d.Fix is null) ? ExitCode.Done : ExitCode.Failed;
         });

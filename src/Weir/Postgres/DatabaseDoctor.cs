@@ -22,6 +22,13 @@ internal static class DatabaseDoctor
           and not exists (select from pg_auth_members m where m.roleid = r.oid and m.member = me.oid and m.admin_option)
         """;
 
+    /// <summary>Tables that were analyzed, and have ten times the pages that they had then.</summary>
+    private const string StaleStatistics = """
+        select coalesce(string_agg(format('%I.%I', n.nspname, c.relname), ', ' order by n.nspname, c.relname), '')
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname in ('public', 'weir') and c.relkind = 'r' and c.reltuples >= 0
+          and pg_relation_size(c.oid) / current_setting('block_size')::integer > 100 + 10::bigint * c.relpages
+        """;
 
     /// <param name="keyringFingerprint">Null where there is no keyring yet.</param>
     public static async Task<IReadOnlyList<Diagnosis>> ExamineAsync(DatabaseConfig config, byte[]? keyringFingerprint, CancellationToken ct)
@@ -31,6 +38,7 @@ internal static class DatabaseDoctor
         {
             found.Add(await OwnerAsync(connection, ct));
             found.Add(await MaintenanceAsync(connection, ct));
+            found.Add(await StatisticsAsync(connection, ct));
             found.Add(await MigrationsAsync(connection, ct));
         }, ct);
         await AtAsync(found, "database.url", "WEIR_DATABASE_URL", config.Url, async (source, _) =>
@@ -117,6 +125,17 @@ internal static class DatabaseDoctor
         await ValueAsync<bool>(owner, "select current_setting('autovacuum')::boolean and current_setting('track_counts')::boolean", ct)
             ? new Diagnosis("autovacuum", "it is on")
             : new Diagnosis("autovacuum", "it is off", "Set autovacuum and track_counts to on in the database's configuration, and reload it.");
+
+    /// <summary>
+    /// The engine plans without them (decision 0061); people's requests, and whoever reports from the database, do not.
+    /// </summary>
+    private static async Task<Diagnosis> StatisticsAsync(NpgsqlConnection owner, CancellationToken ct)
+    {
+        var stale = await ValueAsync<string>(owner, StaleStatistics, ct);
+        return stale.Length > 0
+            ? new Diagnosis("statistics", $"they are of a time when the tables were nearly empty: {stale}", "Run analyze in this database, and see that autovacuum is on.")
+            : new Diagnosis("statistics", "they fit the tables' sizes");
+    }
 
     private static async Task<Diagnosis> MigrationsAsync(NpgsqlConnection owner, CancellationToken ct)
     {

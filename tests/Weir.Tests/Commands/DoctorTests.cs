@@ -1,8 +1,10 @@
 using System.Text.Json;
 using Weir.Configuration;
 using Weir.Keys;
+using Weir.Nodes;
 using Weir.Postgres;
 using Weir.Postgres.Migrations;
+using Weir.Tests.Fixtures;
 using Weir.Tests.Infrastructure;
 using Weir.Tests.Journeys;
 
@@ -100,6 +102,40 @@ public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatab
     }
 
     [Fact]
+    public async Task Statistics_of_a_table_that_was_empty_are_found()
+    {
+        (await RunAsync(Urls())).Output.ShouldContain("ok    statistics: they fit the tables' sizes");
+        await database.Superuser.ExecuteAsync("analyze weir.security_events", [], Token);
+        await database.Superuser.ExecuteAsync(
+            "insert into weir.security_events (minute, reason, occurrences) select now() + n * interval '1 minute', 'x', 1 from generate_series(1, 50000) n", [], Token);
+
+        (await RunAsync(Urls())).Output.ShouldContain(
+            "WRONG statistics: they are of a time when the tables were nearly empty: weir.security_events");
+
+        await database.Superuser.ExecuteAsync("delete from weir.security_events where reason = 'x'; analyze weir.security_events", [], Token);
+    }
+
+    [Fact]
+    public async Task A_nodes_address_is_asked_and_one_that_does_not_answer_or_whose_key_does_not_open_is_found()
+    {
+        var keyring = Keyring.LoadOrCreate(Path.Combine(_data, "keyring.json"));
+        await using var there = await NodeHost.StartAsync();
+        var (answers, closed, foreign) = (Guid.NewGuidForTests(), Guid.NewGuidForTests(), Guid.NewGuidForTests());
+        var (url, apiKey) = (there.Url.GetLeftPart(UriPartial.Authority), (await File.ReadAllTextAsync(Path.Combine(there.Data, "state", "api-key"), Token)).Trim());
+        await AddNodeAsync(answers, "answers", url, NodeKeys.Seal(keyring, answers, apiKey));
+        await AddNodeAsync(closed, "closed", "http://127.0.0.1:9", NodeKeys.Seal(keyring, closed, "a key"));
+        await AddNodeAsync(foreign, "foreign", url, NodeKeys.Seal(keyring, closed, "a key"));
+
+        var (_, output, _) = await RunAsync(Urls());
+
+        output.ShouldContain($"ok    node answers: {url}: answers, version ");
+        output.ShouldContain("WRONG node closed: http://127.0.0.1:9: Node closed does not answer. (Connection refused");
+        output.ShouldContain("advertise of weir-dtma");
+        output.ShouldContain($"WRONG node foreign: {url}: its key does not open with this keyring");
+        await database.Superuser.ExecuteAsync("delete from weir.dtma_nodes; update weir.installation set keyring_fingerprint = null", [], Token);
+    }
+
+    [Fact]
     public async Task An_owner_without_rights_is_found()
     {
         var name = DatabaseUrl.Parse(database.OwnerUrl).Username!;
@@ -122,6 +158,13 @@ public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatab
     [InlineData(1, 2, 3, true)]
     public void Two_clients_of_one_server_or_one_client_of_two_are_a_pooler_s_in_transaction_mode(int first, int second, int firstAgain, bool pooled) =>
         PoolerProbe.IsTransactionPooler(first, second, firstAgain).ShouldBe(pooled);
+
+    private Task AddNodeAsync(Guid id, string name, string url, byte[] sealedKey) => database.Superuser.ExecuteAsync(
+        """
+        insert into weir.dtma_nodes (id, name, api_url, sealed_api_key, key_hash, registered_at, heartbeat_at, is_online, isolation, runtimes, capability_version)
+        values ($1, $2, $3, $4, sha256(convert_to($2, 'UTF8')), now(), now(), true, 'none', '{process}', 3)
+        """,
+        [Sql.Uuid(id), Sql.Text(name), Sql.Text(url), Sql.Bytea(sealedKey)], Token);
 
     private static string Fix(JsonElement report, string check) =>
         report.GetProperty("checks").EnumerateArray().Single(c => c.GetProperty("check").GetString() == check).GetProperty("fix").GetString()!;
