@@ -17,6 +17,7 @@ internal static class CommandLine
         NodeCommand.Create(),
         TokenCommand.Create(),
         AgentCommand.Create(),
+        UserCommand.Create(),
         PlatformAdminCommand.Create(),
         IsolationCommand.Create(),
     };

@@ -38,6 +38,13 @@ internal static class CommandRun
     public static Task Until(CancellationToken stop) => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop).ContinueWith(
         static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 
+    /// <summary>The first line of standard input: what is on a command line, others can read.</summary>
+    /// <exception cref="ConfigException">There is none.</exception>
+    public static async Task<string> PasswordAsync(CancellationToken ct) =>
+        await Console.In.ReadLineAsync(ct) is { Length: > 0 } line
+            ? line
+            : throw new ConfigException(["The password is to be the first line of standard input."]);
+
     private static async Task<int> GuardAsync(Func<Task<int>> action, CancellationToken stop)
     {
         try

@@ -44,18 +44,13 @@ internal static class TokenCommand
         var url = WeirClient.ReadUrl(parsed.GetValue(Url));
         if (parsed.GetValue(Email) is { } email)
         {
-            return (url is null ? PersonOptions.FindRunning(parsed) : PersonOptions.At(url, token: null), email, await PasswordAsync(ct));
+            return (url is null ? PersonOptions.FindRunning(parsed) : PersonOptions.At(url, token: null), email, await CommandRun.PasswordAsync(ct));
         }
 
         var running = url is null ? PersonOptions.FindRunning(parsed) : throw new ConfigException(["--email: it must be given with --url."]);
         return running is { Email: { } demo, Password: { } known } ? (running, demo, known)
             : throw new WeirException(ErrorCode.NotSupported, "There is no demo login here.", "Give --email, or sign in where people do.");
     }
-
-    private static async Task<string> PasswordAsync(CancellationToken ct) =>
-        await Console.In.ReadLineAsync(ct) is { Length: > 0 } line
-            ? line
-            : throw new ConfigException(["The password is to be the first line of standard input."]);
 }
 
 /// <summary>As whom a command asks a running Weir: the demo's person, or the one of a token for an address that is named with it.</summary>

@@ -7,7 +7,6 @@ namespace Weir.Server.Up;
 /// <summary>What the demo asks of the database: as the owner only what the platform's operator does, all else as the demo's person.</summary>
 internal sealed class DemoQueries(string ownerUrl, UserSession users)
 {
-    private const string CreateUser = "select weir.create_user($1, $2)";
     private const string Publish = "select weir.publish_catalog_server($1)";
     private const string CreateOrganization = "select public.create_organization($1)";
     private const string CreateWorkspace = "select public.create_workspace($1, $2)";
@@ -21,11 +20,8 @@ internal sealed class DemoQueries(string ownerUrl, UserSession users)
 
     public sealed record Server(Guid Id, string Name, string Status, string? ErrorCode);
 
-    public async Task<Guid> CreateUserAsync(string email, string passwordHash, CancellationToken ct)
-    {
-        await using var owner = NpgsqlDataSource.Create(Configuration.DatabaseUrl.Parse(ownerUrl).ConnectionString);
-        return await owner.ScalarAsync<Guid>(CreateUser, [Sql.Text(email), Sql.Text(passwordHash)], ct);
-    }
+    public Task<Guid> CreateUserAsync(string email, string passwordHash, CancellationToken ct) =>
+        new PlatformQueries(ownerUrl).CreateUserAsync(email, passwordHash, ct);
 
     public async Task PublishAsync(IEnumerable<string> entries, CancellationToken ct)
     {

@@ -69,12 +69,7 @@ internal sealed class Logins(
             throw AuthException.SignUpDisabled();
         }
 
-        RefuseForm(email, password);
-        if (password.Length < MinPassword)
-        {
-            throw AuthException.WeakPassword(MinPassword);
-        }
-
+        RefuseNew(email, password);
         using var turn = await EnterAsync(email: "", address, ct);
         await BeginAsync(email: null, address);
         return await queries.SignUpAsync(email, await HashingAsync(() => Hash(password), ct)) is { } user
@@ -129,6 +124,16 @@ internal sealed class Logins(
 
         refusals.Keep(address, attempt.LimitedBy == "address" ? "" : email!, attempt.RetryAfter);
         throw AuthException.TooManyAttempts(attempt.RetryAfter);
+    }
+
+    /// <exception cref="AuthException">The address is none, or the password is too short or too long for a new login.</exception>
+    public static void RefuseNew(string email, string password)
+    {
+        RefuseForm(email, password);
+        if (password.Length < MinPassword)
+        {
+            throw AuthException.WeakPassword(MinPassword);
+        }
     }
 
     private static void RefuseForm(string email, string password)

@@ -12,6 +12,7 @@ internal sealed class PlatformQueries(string ownerUrl)
 {
     private const string Set = "select weir.set_setting($1, $2)";
     private const string AddAdmin = "select weir.add_platform_admin($1)";
+    private const string CreateUser = "select weir.create_user($1, $2)";
 
     /// <summary>
     /// The part of the configuration that SQL decides by: whose unknown people become users, which models may be chosen, how many
@@ -42,6 +43,14 @@ internal sealed class PlatformQueries(string ownerUrl)
     {
         await using var owner = Open();
         await owner.ExecuteAsync(AddAdmin, [Sql.Uuid(userId)], ct);
+    }
+
+    /// <summary>A login of the embedded issuer; its id.</summary>
+    /// <exception cref="Errors.WeirException">WR005: the address is taken. WR010: the database's users are Supabase's.</exception>
+    public async Task<Guid> CreateUserAsync(string email, string passwordHash, CancellationToken ct)
+    {
+        await using var owner = Open();
+        return await owner.ScalarAsync<Guid>(CreateUser, [Sql.Text(email), Sql.Text(passwordHash)], ct);
     }
 
     private NpgsqlDataSource Open() => NpgsqlDataSource.Create(DatabaseUrl.Parse(ownerUrl).ConnectionString);
