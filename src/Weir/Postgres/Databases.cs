@@ -92,7 +92,7 @@ internal sealed class Databases : IAsyncDisposable
         await NewSessions.DisposeAsync();
     }
 
-    /// <param name="poolSize">0: nothing is kept.</param>
+    /// <param name="poolSize">0: no connection is kept.</param>
     private static NpgsqlDataSource Build(string name, string url, DatabaseConfig config, int poolSize, string options, int prepared = 0)
     {
         var connection = DatabaseUrl.Parse(url);
@@ -106,6 +106,7 @@ internal sealed class Databases : IAsyncDisposable
         // No session state is ever set: identity and settings live in one transaction, so there is nothing to reset.
         connection.NoResetOnClose = true;
         connection.Options = $"{connection.Options} {options}".Trim();
-        return new NpgsqlDataSourceBuilder(connection.ConnectionString) { Name = name }.Build();
+        var source = new NpgsqlDataSourceBuilder(connection.ConnectionString) { Name = name }.Build();
+        return poolSize > 0 ? source.KeepLive() : source;
     }
 }

@@ -79,6 +79,28 @@ public class TestCluster : IAsyncLifetime
         await superuser.ExecuteAsync($"drop database {name} with (force)", [], CancellationToken.None);
     }
 
+    /// <summary>Ends the server in one of its own ways (INT: fast; QUIT: immediate), and returns when a new one answers.</summary>
+    public async Task RestartAsync(string signal)
+    {
+        var file = Path.Combine(_directory.Path, "postgres/data/postmaster.pid");
+        var pid = int.Parse((await File.ReadAllLinesAsync(file))[0], System.Globalization.CultureInfo.InvariantCulture);
+        await Tool.SignalAsync(pid, signal, CancellationToken.None);
+        await using var superuser = Superuser("postgres");
+        await Until.AsyncTrue(async () => await PidAsync(superuser) is { } now && now != pid, "PostgreSQL answers again");
+    }
+
+    private static async Task<int?> PidAsync(NpgsqlDataSource superuser)
+    {
+        try
+        {
+            return await superuser.ScalarAsync<int>("select split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::integer", [], CancellationToken.None);
+        }
+        catch (WeirException)
+        {
+            return null;
+        }
+    }
+
     public virtual string OwnerUrl(string database) => InDatabase(_postgres.OwnerUrl, database);
 
     public NpgsqlDataSource Superuser(string database) => Source(_postgres.SuperuserUrl(database));

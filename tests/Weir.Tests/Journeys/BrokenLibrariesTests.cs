@@ -54,7 +54,6 @@ public sealed class BrokenLibrariesTests(ForeignCluster cluster) : IClassFixture
         call.Of.Status.ShouldBe(HttpStatusCode.ServiceUnavailable);
         call.Of.ErrorCode.ShouldBe(1009);
         call.Of.Json.GetProperty("error").GetProperty("data").GetProperty("retryable").GetBoolean().ShouldBeTrue();
-        await Until.AsyncTrue(async () => (await (await person.GetAsync("/rest/v1/organizations", Cancelled)).Content.ReadAsStringAsync(Cancelled)).Contains("library", StringComparison.Ordinal), "reads");
         using var read = await person.GetAsync("/rest/v1/organizations", Cancelled);
         read.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
         var error = JsonElement.Parse(await read.Content.ReadAsStringAsync(Cancelled));
