@@ -5,8 +5,8 @@ using Weir.Postgres;
 namespace Weir.Server.Health;
 
 /// <summary>
-/// Whether the database answers, and a new session of it too. Anybody may ask, so one statement a second is for everybody who does, and it does not end when they leave: one that is
-/// cancelled is lines in PostgreSQL's log.
+/// Whether the database answers, and a new session of it too. Anybody may ask, so one statement a second is for everybody who does, and it does not
+/// end when they leave: one that is cancelled is lines in PostgreSQL's log.
 /// </summary>
 internal sealed class Readiness(Databases databases, TimeProvider time)
 {
