@@ -154,6 +154,7 @@ internal static class WeirHost
         services.AddSingleton<NodeRegistry>();
         AddHosted<NodeDirectory>(services);
         services.AddSingleton(s => new NodeClient(s.GetRequiredService<EgressHttp>().Operator, time));
+        services.AddSingleton<ClosedNodes>();
         services.AddSingleton(s => new OperationsWorker(
             s.GetRequiredService<NodesQueries>(), s.GetRequiredService<NodeClient>(), s.GetRequiredService<Keyring>(), HandshakeOf(s), replicaId,
             // Jitter only: nothing secret comes of it.
@@ -203,7 +204,7 @@ internal static class WeirHost
             s.GetRequiredService<CallTargets>(), s.GetRequiredService<OpenConnections>(), s.GetRequiredService<CallRates>(),
             s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
             s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ServerGuards>(),
-            s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<NodeDirectory>().KeyOf,
+            s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<NodeDirectory>().KeyOf, s.GetRequiredService<ClosedNodes>().Suspect,
             RefreshSoon(s), new CallLimits(TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), TimeSpan.FromSeconds(config.Mcp.MaxCallSeconds)),
             s.GetRequiredService<ByteBudget>(), time, s.GetRequiredService<ILogger<GovernedCaller>>()));
         var inputPatience = TimeSpan.FromSeconds(config.Mcp.InputTimeoutSeconds);

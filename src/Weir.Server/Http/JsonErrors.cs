@@ -1,5 +1,6 @@
 using System.Globalization;
 using Weir.Errors;
+using Weir.Postgres;
 
 namespace Weir.Server.Http;
 
@@ -42,9 +43,9 @@ internal sealed class ErrorResponses(RequestDelegate next, ILogger<ErrorResponse
         }
         catch (WeirException e) when (!http.Response.HasStarted)
         {
-            if (e.Code == ErrorCode.Internal)
+            if (e.Code == ErrorCode.Internal || DatabaseErrors.IsLibraryTrouble(e))
             {
-                // The answer says that the log says what.
+                // The answer says that the log says what; and who runs the database has to act.
                 logger.LogError(e, "A request failed: {Method} {Path}", http.Request.Method, http.Request.Path);
             }
 

@@ -14,6 +14,7 @@ internal sealed class CatalogQueries(Databases databases)
         + "weir.record_definitions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 
     private const string RefreshSoon = "select weir.refresh_soon($1)";
+    private const string RecordState = "select weir.record_instance_state($1, $2, $3, $4, $5)";
 
     public sealed record Instance(Guid OrganizationId, Guid Id, string Name, string? EndpointUrl, Guid? NodeId, string Share, long Generation);
 
@@ -32,6 +33,13 @@ internal sealed class CatalogQueries(Databases databases)
             ct);
 
     public Task<bool> RefreshSoonAsync(Guid instanceId, CancellationToken ct) => databases.Engine.ScalarAsync<bool>(RefreshSoon, [Sql.Uuid(instanceId)], ct);
+
+    /// <summary>What a look at a remote server says of its state; it has no node that would.</summary>
+    /// <param name="cause">Why nobody is there; null: it runs.</param>
+    public Task RecordStateAsync(Instance instance, string? cause, string? message, CancellationToken ct) => databases.Engine.ScalarAsync<bool>(
+        RecordState,
+        [Sql.Uuid(instance.Id), Sql.Bigint(instance.Generation), Sql.Text(cause is null ? "running" : "degraded"), Sql.Text(cause), Sql.Text(message)],
+        ct);
 
     /// <param name="next">When to ask again.</param>
     public async Task<Recorded> RecordAsync(Instance instance, Announcement announced, TimeSpan next, CancellationToken ct)

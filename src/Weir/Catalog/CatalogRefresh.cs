@@ -197,6 +197,13 @@ internal sealed class CatalogRefresh(
             using var turn = await _recording.EnterAsync(instance.OrganizationId, ct);
             var recorded = await queries.RecordAsync(instance, announced, NextRefresh(announced), ct);
             Log(instance, announced, recorded);
+            await RecordStateAsync(instance, failure: null, ct);
+        }
+        catch (UpstreamException e) when (e.Cause.MeansNobodyThere())
+        {
+            logger.LogWarning("Nobody is there for server {Instance} ({InstanceId}): {Message}", instance.Name, instance.Id, e.Message);
+            using var turn = await _recording.EnterAsync(instance.OrganizationId, ct);
+            await RecordStateAsync(instance, e, ct);
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
@@ -212,6 +219,23 @@ internal sealed class CatalogRefresh(
             var room = Room(target);
             rooms.Add(room);
             return ListAsync(target, offered, room, ct);
+        }
+    }
+
+    private async Task RecordStateAsync(CatalogQueries.Instance instance, UpstreamException? failure, CancellationToken ct)
+    {
+        if (instance.NodeId is not null)
+        {
+            return; // Its node says it.
+        }
+
+        try
+        {
+            await queries.RecordStateAsync(instance, failure?.Cause.Name(), failure?.Message, ct);
+        }
+        catch (WeirException e)
+        {
+            logger.LogWarning("The state of server {Instance} ({InstanceId}) could not be recorded: {Message}", instance.Name, instance.Id, e.Message);
         }
     }
 

@@ -27,6 +27,7 @@ internal sealed class GovernedCaller(
     ServerGuards guards,
     InstanceWatches watches,
     Func<Guid, string?> nodeKey,
+    Action<Guid> nodeSuspected,
     Func<Guid, Task> listChanged,
     CallLimits limits,
     ByteBudget budget,
@@ -198,6 +199,7 @@ internal sealed class GovernedCaller(
         }
         catch (UpstreamException e)
         {
+            NoteUnreachable(admitted.Decision, e);
             throw CallFailedException.Of(target.InstanceName, e);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
@@ -206,6 +208,21 @@ internal sealed class GovernedCaller(
             throw CallFailedException.Of(target.InstanceName, new UpstreamException(UpstreamFailure.Nonsense, "Its answer could not be read.", e));
         }
     }
+
+    /// <summary>The call met a closed port, or a connection that broke: its server's state may not be true any more, and is looked at.</summary>
+    private void NoteUnreachable(Decision decision, UpstreamException e)
+    {
+        if (e.Failure == UpstreamFailure.Unreachable && decision.NodeId is { } node)
+        {
+            nodeSuspected(node);
+        }
+        else if (e.Cause.MeansNobodyThere())
+        {
+            _ = LookSoonAsync(decision.InstanceId!.Value);
+        }
+    }
+
+    private async Task LookSoonAsync(Guid instanceId) => await listChanged(instanceId).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     /// <exception cref="CallFailedException">The server did not answer in time.</exception>
     private async Task<(UpstreamMessage Message, UpstreamSession Session)> AskInTimeAsync(

@@ -16,10 +16,11 @@ internal sealed record NodeConnection(Guid Id, string Name, Uri ApiUrl, string A
 /// </summary>
 internal sealed class NodeDirectory(NodesQueries queries, Keyring keyring, TimeProvider time, ILogger<NodeDirectory> logger) : BackgroundService
 {
-    private static readonly TimeSpan Every = TimeSpan.FromSeconds(2);
+    /// <summary>Time between two rounds.</summary>
+    public static readonly TimeSpan Every = TimeSpan.FromSeconds(2);
 
-    /// <summary>Four heartbeats of a node.</summary>
-    private static readonly TimeSpan Stale = TimeSpan.FromSeconds(20);
+    /// <summary>Three heartbeats of a node, and some. With the time between two rounds it is 20 s, in which a lost node is found (docs/nodes.md).</summary>
+    public static readonly TimeSpan Stale = TimeSpan.FromSeconds(18);
 
     private readonly PollPause _pause = new(Every, time);
     private FrozenDictionary<Guid, NodeConnection> _nodes = FrozenDictionary<Guid, NodeConnection>.Empty;

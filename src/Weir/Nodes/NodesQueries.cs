@@ -13,6 +13,7 @@ internal sealed class NodesQueries(Databases databases)
     private const string RecordState = "select weir.record_instance_state($1, $2, $3, $4, $5)";
     private const string Connections = "select node_id, name, api_url, sealed_api_key, online from weir.node_connections()";
     private const string Sweep = "select weir.sweep_nodes($1)";
+    private const string ReportClosed = "select weir.report_closed_node($1, $2, $3, $4)";
 
     private const string Claim = """
         select operation_id, action, organization_id, instance_id, instance_name, generation, attempt, node_id, node_api_url, node_sealed_api_key,
@@ -65,6 +66,14 @@ internal sealed class NodesQueries(Databases databases)
 
     /// <summary>How many nodes were found to be lost.</summary>
     public Task<int> SweepAsync(TimeSpan stale, CancellationToken ct) => databases.Engine.ScalarAsync<int>(Sweep, [Sql.Interval(stale)], ct);
+
+    /// <summary>Whether the database believes it.</summary>
+    /// <param name="ago">When the node's port was found closed.</param>
+    /// <param name="quiet">Longer than a live node is ever silent.</param>
+    public Task<bool> ReportClosedAsync(NodeConnection node, TimeSpan ago, TimeSpan quiet) => databases.Engine.ScalarAsync<bool>(
+        ReportClosed,
+        [Sql.Uuid(node.Id), Sql.Text(node.ApiUrl.GetLeftPart(UriPartial.Authority)), Sql.Interval(ago), Sql.Interval(quiet)],
+        CancellationToken.None);
 
     public Task<IReadOnlyList<ClaimedOperation>> ClaimAsync(
         Guid replicaId, TimeSpan lease, ClaimableWork work, CancellationToken ct) => databases.Engine.QueryAsync(

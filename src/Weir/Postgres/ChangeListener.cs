@@ -40,7 +40,7 @@ internal sealed class ChangeListener(Databases databases, TimeProvider time, ILo
 
     private async Task ListenAsync(CancellationToken ct)
     {
-        await using var connection = await databases.Engine.OpenConnectionAsync(ct);
+        await using var connection = await databases.Engine.OpenLiveAsync(ct);
         var heard = false;
         connection.Notification += (_, e) =>
         {

@@ -14,7 +14,8 @@ internal static class DatabaseQueries
         this NpgsqlDataSource source, string sql, NpgsqlParameter[] parameters, Func<NpgsqlDataReader, T> map, CancellationToken cancellationToken) =>
         DatabaseErrors.GuardAsync<IReadOnlyList<T>>(async () =>
         {
-            await using var command = source.CreateCommand(sql);
+            await using var connection = await source.OpenLiveAsync(cancellationToken);
+            await using var command = new NpgsqlCommand(sql, connection);
             command.Parameters.AddRange(parameters);
             await using var reader = await command.ExecuteReaderAsync(cancellationToken);
             var rows = new List<T>();
@@ -30,7 +31,8 @@ internal static class DatabaseQueries
     public static Task<T?> ScalarAsync<T>(this NpgsqlDataSource source, string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken) =>
         DatabaseErrors.GuardAsync(async () =>
         {
-            await using var command = source.CreateCommand(sql);
+            await using var connection = await source.OpenLiveAsync(cancellationToken);
+            await using var command = new NpgsqlCommand(sql, connection);
             command.Parameters.AddRange(parameters);
             return await command.ExecuteScalarAsync(cancellationToken) is T value ? value : default;
         });
@@ -38,7 +40,8 @@ internal static class DatabaseQueries
     public static Task ExecuteAsync(this NpgsqlDataSource source, string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken) =>
         DatabaseErrors.GuardAsync(async () =>
         {
-            await using var command = source.CreateCommand(sql);
+            await using var connection = await source.OpenLiveAsync(cancellationToken);
+            await using var command = new NpgsqlCommand(sql, connection);
             command.Parameters.AddRange(parameters);
             return await command.ExecuteNonQueryAsync(cancellationToken);
         });

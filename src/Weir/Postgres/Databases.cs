@@ -19,9 +19,9 @@ internal sealed class Databases : IAsyncDisposable
     private const int KeyReadsPoolSize = 8;
 
     private Databases(NpgsqlDataSource gateway, NpgsqlDataSource engine, NpgsqlDataSource unverified, NpgsqlDataSource keyReads, NpgsqlDataSource admission,
-        NpgsqlDataSource aloneAdmission, NpgsqlDataSource completion) =>
-        (Gateway, Engine, Unverified, KeyReads, Admission, AloneAdmission, Completion) =
-        (gateway, engine, unverified, keyReads, admission, aloneAdmission, completion);
+        NpgsqlDataSource aloneAdmission, NpgsqlDataSource completion, NpgsqlDataSource newSessions) =>
+        (Gateway, Engine, Unverified, KeyReads, Admission, AloneAdmission, Completion, NewSessions) =
+        (gateway, engine, unverified, keyReads, admission, aloneAdmission, completion, newSessions);
 
     /// <summary>The login <c>weir_gateway</c>: people's requests, through <see cref="UserSession"/> only.</summary>
     public NpgsqlDataSource Gateway { get; }
@@ -46,6 +46,9 @@ internal sealed class Databases : IAsyncDisposable
 
     /// <summary>The login <c>weir_engine</c> with <c>synchronous_commit=off</c>: outcomes, whose loss a crash may cost but nothing else.</summary>
     public NpgsqlDataSource Completion { get; }
+
+    /// <summary>The login <c>weir_engine</c>, a new session for each statement: what a pool's old sessions have may be gone for new ones.</summary>
+    public NpgsqlDataSource NewSessions { get; }
 
     /// <exception cref="ConfigException">One of the two URLs is missing.</exception>
     public static Databases Open(DatabaseConfig config)
@@ -74,7 +77,8 @@ internal sealed class Databases : IAsyncDisposable
             // A full batch takes less than a tenth of this at the most that rules may cost. One that takes longer is decided again in parts.
             Build("weir-admission", config.EngineUrl!, config, 2, EngineOptions + " -c statement_timeout=1s", prepared: 10),
             Build("weir-admission-alone", config.EngineUrl!, config, 1, EngineOptions + " -c statement_timeout=2s", prepared: 10),
-            Build("weir-completion", config.EngineUrl!, config, 1, EngineOptions + " -c synchronous_commit=off", prepared: 10));
+            Build("weir-completion", config.EngineUrl!, config, 1, EngineOptions + " -c synchronous_commit=off", prepared: 10),
+            Build("weir-new-session", config.EngineUrl!, config, poolSize: 0, EngineOptions));
     }
 
     public async ValueTask DisposeAsync()
@@ -86,13 +90,15 @@ internal sealed class Databases : IAsyncDisposable
         await Admission.DisposeAsync();
         await AloneAdmission.DisposeAsync();
         await Completion.DisposeAsync();
+        await NewSessions.DisposeAsync();
     }
 
+    /// <param name="poolSize">0: no connection is kept.</param>
     private static NpgsqlDataSource Build(string name, string url, DatabaseConfig config, int poolSize, string options, int prepared = 0)
     {
         var connection = DatabaseUrl.Parse(url);
         connection.ApplicationName = name;
-        connection.MaxPoolSize = poolSize;
+        (connection.Pooling, connection.MaxPoolSize) = (poolSize > 0, Math.Max(1, poolSize));
         connection.Timeout = config.ConnectTimeoutSeconds;
         connection.CommandTimeout = config.CommandTimeoutSeconds;
         connection.CancellationTimeout = 1000;
@@ -101,6 +107,7 @@ internal sealed class Databases : IAsyncDisposable
         // No session state is ever set: identity and settings live in one transaction, so there is nothing to reset.
         connection.NoResetOnClose = true;
         connection.Options = $"{connection.Options} {options}".Trim();
-        return new NpgsqlDataSourceBuilder(connection.ConnectionString) { Name = name }.Build();
+        var source = new NpgsqlDataSourceBuilder(connection.ConnectionString) { Name = name }.Build();
+        return poolSize > 0 ? source.KeepLive() : source;
     }
 }

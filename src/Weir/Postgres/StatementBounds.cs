@@ -33,8 +33,7 @@ internal static class BoundedReads
         Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken) =>
         DatabaseErrors.GuardAsync(async () =>
         {
-            // A connection of its own, because only such can be told to stop.
-            await using var connection = await source.OpenConnectionAsync(cancellationToken);
+            await using var connection = await source.OpenLiveAsync(cancellationToken);
             await using var batch = new NpgsqlBatch(connection);
             var work = new NpgsqlBatchCommand(sql);
             work.Parameters.AddRange(parameters);

@@ -21,7 +21,8 @@ internal sealed class UserSession(NpgsqlDataSource gateway, CallerErrors? errors
         Guid? userId, string sql, NpgsqlParameter[] parameters, Func<NpgsqlDataReader, T> map, CancellationToken cancellationToken) =>
         BoundAsync(userId, () => DatabaseErrors.GuardAsync<IReadOnlyList<T>>(async () =>
         {
-            await using var batch = gateway.CreateBatch();
+            await using var connection = await gateway.OpenLiveAsync(cancellationToken);
+            await using var batch = new NpgsqlBatch(connection);
             batch.BatchCommands.Add(Bind(userId, bounds: null));
             var work = new NpgsqlBatchCommand(sql);
             work.Parameters.AddRange(parameters);

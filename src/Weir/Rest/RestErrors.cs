@@ -106,9 +106,10 @@ internal static class RestErrors
     /// <summary>A function's own refusal, which it returned and did not raise.</summary>
     public static RestException Refusal(ErrorCode code, string message, string? hint) => new(code.HttpStatus(), code.Sqlstate(), message, hint: hint);
 
-    /// <summary>What the database raised. Null: an internal error, which only the log may tell.</summary>
+    /// <summary>What the database raised. Null: an internal error, which only the log may tell, or the database's own trouble, which the log tells too.</summary>
     public static RestException? From(WeirException error, bool isAnon, bool readOnly) => DatabaseErrors.SqlstateOf(error) switch
     {
+        _ when DatabaseErrors.IsLibraryTrouble(error) => null,
         ['2', '2', ..] and { } state when Problem(state) is var (status, text) => new RestException(status, state, text),
         _ when error.Code is not (ErrorCode.Internal or ErrorCode.Forbidden or ErrorCode.Unavailable) => Refusal(error.Code, error.Message, error.Hint),
         "25006" when readOnly => new RestException(405, "25006", "This function may write, and GET may not.", hint: "Call it with POST."),

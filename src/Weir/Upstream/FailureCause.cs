@@ -85,6 +85,10 @@ internal enum FailureCause
 /// <summary>The causes as the database and the protocol spell them, and those that an answer's status tells.</summary>
 internal static class FailureCauses
 {
+    /// <summary>Known at once and not by waiting: no server is at the address, or none that Weir may trust to be it.</summary>
+    public static bool MeansNobodyThere(this FailureCause cause) =>
+        cause is FailureCause.ConnectionRefused or FailureCause.NameNotResolved or FailureCause.TlsFailed;
+
     public static string Name(this FailureCause cause) => cause switch
     {
         FailureCause.ConnectionRefused => "connection_refused",

@@ -79,6 +79,28 @@ public class TestCluster : IAsyncLifetime
         await superuser.ExecuteAsync($"drop database {name} with (force)", [], CancellationToken.None);
     }
 
+    /// <summary>Ends the server in one of its own ways (INT: fast; QUIT: immediate), and returns when a new one answers.</summary>
+    public async Task RestartAsync(string signal)
+    {
+        var file = Path.Combine(_directory.Path, "postgres/data/postmaster.pid");
+        var pid = int.Parse((await File.ReadAllLinesAsync(file))[0], System.Globalization.CultureInfo.InvariantCulture);
+        await Tool.SignalAsync(pid, signal, CancellationToken.None);
+        await using var superuser = Superuser("postgres");
+        await Until.AsyncTrue(async () => await PidAsync(superuser) is { } now && now != pid, "PostgreSQL answers again");
+    }
+
+    private static async Task<int?> PidAsync(NpgsqlDataSource superuser)
+    {
+        try
+        {
+            return await superuser.ScalarAsync<int>("select split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::integer", [], CancellationToken.None);
+        }
+        catch (WeirException)
+        {
+            return null;
+        }
+    }
+
     public virtual string OwnerUrl(string database) => InDatabase(_postgres.OwnerUrl, database);
 
     public NpgsqlDataSource Superuser(string database) => Source(_postgres.SuperuserUrl(database));
@@ -97,6 +119,9 @@ public class TestCluster : IAsyncLifetime
     /// <summary>Null: those of this machine.</summary>
     private protected virtual Task<PostgresBinaries?> ProgramsAsync() => Task.FromResult<PostgresBinaries?>(null);
 
+    /// <summary>Server settings beside those of a cluster that is thrown away.</summary>
+    private protected virtual IEnumerable<string> Settings => [];
+
     /// <summary>Whatever is there before Weir's migrations; in the empty database from which all others are copied.</summary>
     private protected virtual Task PrepareAsync(string template) => Task.CompletedTask;
 
@@ -106,7 +131,7 @@ public class TestCluster : IAsyncLifetime
         _directory = DataDirectory.Open(Path.Combine(Path.GetTempPath(), $"{DirectoryPrefix}{GetType().Name}-{Environment.ProcessId}"));
         _postgres = await EmbeddedPostgres.StartAsync(
             _directory,
-            new EmbeddedPostgresOptions { Database = Template, Settings = EmbeddedPostgresOptions.ThrowAway, Programs = await ProgramsAsync() },
+            new EmbeddedPostgresOptions { Database = Template, Settings = [.. EmbeddedPostgresOptions.ThrowAway, .. Settings], Programs = await ProgramsAsync() },
             NullLogger.Instance,
             TimeProvider.System,
             CancellationToken.None);

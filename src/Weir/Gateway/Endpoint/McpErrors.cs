@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Weir.Audit;
 using Weir.Errors;
 using Weir.Mcp;
+using Weir.Postgres;
 using Weir.Upstream;
 
 namespace Weir.Gateway.Endpoint;
@@ -77,7 +78,7 @@ internal sealed class McpErrors(SecurityEvents securityEvents, ILogger<McpErrors
 
     private async Task FailAsync(HttpContext http, byte[] id, bool isCall, WeirException e, HttpCallResponder? responder = null, bool mayHaveActed = false)
     {
-        if (e.Code is ErrorCode.Internal)
+        if (e.Code is ErrorCode.Internal || DatabaseErrors.IsLibraryTrouble(e))
         {
             logger.LogError(e, "A request failed.");
         }

@@ -22,6 +22,7 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
     private readonly string _root;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
+    private readonly ProgramWatch _programs;
     private readonly CancellationTokenSource _stopping = new();
     private ClusterState _state;
     private Lifeline? _server;
@@ -30,8 +31,11 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
 
     private EmbeddedPostgres(
         EmbeddedPostgresOptions options, PostgresBinaries binaries, ClusterUser user, string root, ClusterState state,
-        ILogger logger, TimeProvider time) =>
+        ILogger logger, TimeProvider time)
+    {
         (_options, Binaries, _user, _root, _state, _logger, _time) = (options, binaries, user, root, state, logger, time);
+        _programs = new ProgramWatch(binaries, options.LookEvery, TryProgramsAsync, logger, time);
+    }
 
     public PostgresBinaries Binaries { get; }
 
@@ -160,10 +164,12 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
     {
         string[] settings =
         [
-            .. _options.Settings, "listen_addresses=127.0.0.1", $"port={Port}", "unix_socket_directories=",
+            $"shared_preload_libraries={string.Join(',', EmbeddedPostgresOptions.Preloaded)}", .. _options.Settings,
+            "listen_addresses=127.0.0.1", $"port={Port}", "unix_socket_directories=",
             "password_encryption=scram-sha-256", "logging_collector=off",
         ];
         _server?.Dispose();
+        await _programs.RememberAsync(cancellationToken);
         var server = _server = Lifeline.Start(_user, Binaries, Log, ["-D", Cluster, .. settings.SelectMany(s => new[] { "-c", s })]);
 
         await using var source = NpgsqlDataSource.Create(Once(SuperuserUrl("postgres")));
@@ -212,21 +218,63 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
 
     private async Task SuperviseAsync(CancellationToken stopping)
     {
-        var pause = TimeSpan.FromSeconds(1);
-        while (!stopping.IsCancellationRequested)
+        while (true)
         {
-            await _server!.Ended.WaitAsync(stopping);
-            _logger.LogError("PostgreSQL ended unasked, with code {Code}: {LastLine}. Starting it again.", _server.ExitCode, LastLogLine());
+            if (await AreProgramsReplacedAsync(_server!, stopping))
+            {
+                _logger.LogWarning("PostgreSQL's programs in {Directory} were replaced, as by an upgrade of its package. The database is restarted with them.",
+                    Binaries.Directory);
+                _server!.LetGo();
+                await _server.Ended.WaitAsync(stopping);
+            }
+            else
+            {
+                _logger.LogError("PostgreSQL ended unasked, with code {Code}: {LastLine}. Starting it again.", _server!.ExitCode, LastLogLine());
+            }
+
+            await RelaunchAsync(stopping);
+        }
+    }
+
+    /// <summary>Waits for either: true, there are other programs; false, the server ended.</summary>
+    private async Task<bool> AreProgramsReplacedAsync(Lifeline server, CancellationToken stopping)
+    {
+        using var watching = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        var replaced = _programs.ReplacedAsync(watching.Token);
+        var first = await Task.WhenAny(server.Ended, replaced);
+        await watching.CancelAsync();
+        await first;
+        return first == replaced;
+    }
+
+    /// <summary>Makes a cluster with the programs and throws it away: that starts them, and loads their libraries. Null, or what failed.</summary>
+    private async Task<string?> TryProgramsAsync(CancellationToken cancellationToken)
+    {
+        var place = Path.Combine(_root, "tried");
+        const string Script = """
+            rm -rf "$1" && "$2" -D "$1" -N -E UTF8 --locale=C.UTF-8 --auth=reject >/dev/null; code=$?; rm -rf "$1"; exit $code
+            """;
+        var start = _user.Start("sh", "-c", Script, "sh", place, Binaries.InitDb);
+        Binaries.AddTo(start);
+        var result = await Tool.RunAsync(start, cancellationToken);
+        return result.Succeeded ? null
+            : result.Error.Split('\n').FirstOrDefault(line => line.Contains("FATAL", StringComparison.Ordinal) || line.Contains("error", StringComparison.Ordinal))
+            ?? result.LastLine;
+    }
+
+    private async Task RelaunchAsync(CancellationToken stopping)
+    {
+        for (var pause = TimeSpan.FromSeconds(1); ; pause = TimeSpan.FromSeconds(Math.Min(30, pause.TotalSeconds * 2)))
+        {
             try
             {
                 await LaunchAsync(stopping);
-                pause = TimeSpan.FromSeconds(1);
+                return;
             }
             catch (WeirException e)
             {
                 _logger.LogError("{Message} Trying again in {Seconds} s.", e.Message, pause.TotalSeconds);
                 await Task.Delay(pause, _time, stopping);
-                pause = TimeSpan.FromSeconds(Math.Min(30, pause.TotalSeconds * 2));
             }
         }
     }

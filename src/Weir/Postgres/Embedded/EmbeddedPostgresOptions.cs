@@ -12,8 +12,17 @@ internal sealed record EmbeddedPostgresOptions
     /// <summary>The programs that run it. Null: those that are found, or installed.</summary>
     public PostgresBinaries? Programs { get; init; }
 
+    /// <summary>How often it is looked whether the programs were replaced.</summary>
+    public TimeSpan LookEvery { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Server settings, each as <c>name=value</c>.</summary>
     public IReadOnlyList<string> Settings { get; init; } = Durable;
+
+    /// <summary>
+    /// The libraries of functions that Weir's SQL calls. The server loads them once, before it makes a session, and a session has them from it: one
+    /// that loaded them itself, after PostgreSQL's package was upgraded, would get those of another build.
+    /// </summary>
+    public static IReadOnlyList<string> Preloaded { get; } = ["plpgsql", "dict_snowball"];
 
     /// <summary>Everything that is committed survives a power cut.</summary>
     public static IReadOnlyList<string> Durable { get; } =

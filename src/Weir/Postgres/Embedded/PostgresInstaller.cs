@@ -70,17 +70,45 @@ internal sealed class PostgresInstaller(string directory, ILogger logger)
         }
 
         // The package would make and start a cluster of its own; it looks here first.
-        var common = await AptAsync(["install", "-y", "--no-install-recommends", "postgresql-common"], cancellationToken);
-        if (!common.Succeeded)
+        if (await InstallMissingAsync("postgresql-common", cancellationToken) is { } failure)
         {
-            return common.LastLine;
+            return failure;
         }
 
         Directory.CreateDirectory("/etc/postgresql-common/createcluster.d");
         await File.WriteAllTextAsync("/etc/postgresql-common/createcluster.d/weir.conf", "create_main_cluster = false\n", cancellationToken);
-        var result = await AptAsync(["install", "-y", "--no-install-recommends", package], cancellationToken);
+        return await InstallMissingAsync(package, cancellationToken);
+    }
+
+    /// <summary>
+    /// Installs a package and what it needs that is missing. What is there stays as it is: another server may run from it. Null, or why not.
+    /// </summary>
+    public static async Task<string?> InstallMissingAsync(string package, CancellationToken cancellationToken)
+    {
+        // The option keeps only the named package as it is, so what it needs is looked at first.
+        string[] install = ["install", "-y", "--no-upgrade", "--no-remove", "--no-install-recommends", package];
+        var plan = await AptAsync(["-s", .. install], cancellationToken);
+        if (!plan.Succeeded)
+        {
+            return plan.LastLine;
+        }
+
+        if (Replaced(plan.Output) is { Length: > 0 } replaced)
+        {
+            return $"{package} wants other versions of what is installed ({string.Join(", ", replaced)}), and Weir upgrades nothing";
+        }
+
+        var result = await AptAsync(install, cancellationToken);
         return result.Succeeded ? null : result.LastLine;
     }
+
+    /// <summary>The installed packages that a simulated installation would replace: <c>Inst name [installed version] (new version …)</c>.</summary>
+    public static string[] Replaced(string plan) =>
+    [
+        .. plan.Split('\n').Select(line => line.Split(' '))
+            .Where(words => words is ["Remv", ..] or ["Inst", _, ['[', ..], ..])
+            .Select(words => words[1]),
+    ];
 
     private async Task<string?> AptUnpackAsync(CancellationToken cancellationToken)
     {
