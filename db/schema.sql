@@ -8126,6 +8126,31 @@ $$;
 ALTER FUNCTION weir.replica_heartbeat(p_replica_id uuid, p_internal_url text, p_keyring_fingerprint bytea, p_version text) OWNER TO weir_system;
 
 --
+-- Name: report_closed_node(uuid, text, interval, interval); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.report_closed_node(p_node_id uuid, p_api_url text, p_ago interval, p_quiet interval) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update weir.dtma_nodes n set is_online = false, closed_at = clock_timestamp()
+  where n.id = p_node_id and n.is_online and n.api_url = p_api_url
+    and n.heartbeat_at < clock_timestamp() - p_ago
+    and (n.closed_at is null or n.closed_at < clock_timestamp() - interval '10 minutes' or n.heartbeat_at < clock_timestamp() - p_quiet);
+  if not found then
+    return false;
+  end if;
+  -- what runs on nodes that are offline is not known to run; no other node is that silent and online
+  perform weir.sweep_nodes('1 day');
+  return true;
+end;
+$$;
+
+
+ALTER FUNCTION weir.report_closed_node(p_node_id uuid, p_api_url text, p_ago interval, p_quiet interval) OWNER TO weir_system;
+
+--
 -- Name: request_hash(text, jsonb, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -10227,6 +10252,7 @@ CREATE TABLE weir.dtma_nodes (
     heartbeat_at timestamp with time zone,
     status jsonb,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    closed_at timestamp with time zone,
     CONSTRAINT dtma_nodes_api_url_is_http CHECK ((api_url ~ '^https?://[^/?#@]+$'::text)),
     CONSTRAINT dtma_nodes_hashes_are_sha256 CHECK (((octet_length(token_hash) = 32) AND (octet_length(key_hash) = 32))),
     CONSTRAINT dtma_nodes_isolation_is_known CHECK ((isolation = ANY (ARRAY['none'::text, 'user'::text, 'container'::text]))),
@@ -10246,6 +10272,13 @@ ALTER TABLE weir.dtma_nodes OWNER TO weir_owner;
 --
 
 COMMENT ON TABLE weir.dtma_nodes IS 'platform: hosts that run servers, with the sealed key of their API';
+
+
+--
+-- Name: COLUMN dtma_nodes.closed_at; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON COLUMN weir.dtma_nodes.closed_at IS 'when a replica last found its port closed and was believed';
 
 
 --
@@ -16378,6 +16411,14 @@ GRANT ALL ON FUNCTION weir.replica_heartbeat(p_replica_id uuid, p_internal_url t
 
 
 --
+-- Name: FUNCTION report_closed_node(p_node_id uuid, p_api_url text, p_ago interval, p_quiet interval); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.report_closed_node(p_node_id uuid, p_api_url text, p_ago interval, p_quiet interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.report_closed_node(p_node_id uuid, p_api_url text, p_ago interval, p_quiet interval) TO weir_engine;
+
+
+--
 -- Name: FUNCTION request_hash(p_action text, p_server_config jsonb, p_server_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -18594,6 +18635,13 @@ GRANT UPDATE(heartbeat_at) ON TABLE weir.dtma_nodes TO weir_system;
 --
 
 GRANT UPDATE(status) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.closed_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(closed_at) ON TABLE weir.dtma_nodes TO weir_system;
 
 
 --
