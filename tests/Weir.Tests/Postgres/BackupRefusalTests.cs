@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Keys;
@@ -95,34 +94,18 @@ public sealed class BackupRefusalTests(TestDatabase database) : BackupSuite(data
         {
             var bad = NewFile();
             await File.WriteAllBytesAsync(bad, damaged, Token);
-            (await Should.ThrowAsync<WeirException>(RestoreAsync(bad, name))).Message.ShouldContain(" is ");
+            (await Should.ThrowAsync<WeirException>(RestoreAsync(bad, name))).Message.ShouldBe($"{bad} is not whole: it was cut or changed, or is no backup.");
             (await LookAsync(name, "select to_regclass('weir.installation') is null")).ShouldBe("True");
         }
     }
 
     [Fact]
-    public async Task What_was_changed_and_packed_again_is_found_by_its_hash_and_what_is_none_is_named()
+    public async Task What_is_no_backup_or_is_not_there_is_named()
     {
-        var (file, _) = await BackUpAsync();
         var name = await NewDatabaseAsync();
-        var raw = new MemoryStream();
-        await using (var gzip = new GZipStream(File.OpenRead(file), CompressionMode.Decompress))
-        {
-            await gzip.CopyToAsync(raw, Token);
-        }
-
-        var bytes = raw.ToArray();
-        bytes[bytes.AsSpan().LastIndexOf("helper"u8)] ^= 1;
-        var changed = NewFile();
-        await using (var gzip = new GZipStream(File.Create(changed), CompressionMode.Compress))
-        {
-            await gzip.WriteAsync(bytes, Token);
-        }
-
-        (await Should.ThrowAsync<WeirException>(RestoreAsync(changed, name))).Message.ShouldBe($"{changed} is not whole: it was changed: its hash is another one. Nothing was restored.");
         var text = NewFile();
-        await File.WriteAllTextAsync(text, "no backup", Token);
-        (await Should.ThrowAsync<WeirException>(RestoreAsync(text, name))).Message.ShouldContain("is not whole");
+        await File.WriteAllTextAsync(text, new string('x', 5000), Token);
+        (await Should.ThrowAsync<WeirException>(RestoreAsync(text, name))).Message.ShouldContain("or is no backup");
         await Should.ThrowAsync<FileNotFoundException>(RestoreAsync(NewFile(), name));
     }
 
@@ -231,11 +214,13 @@ public sealed class BackupRefusalTests(TestDatabase database) : BackupSuite(data
             yield return bytes[..length];
         }
 
-        foreach (var at in (int[])[3000, bytes.Length / 3, bytes.Length / 2, bytes.Length - 300, bytes.Length - 6])
+        foreach (var at in (int[])[0, 200, 511, 3000, bytes.Length / 3, bytes.Length / 2, bytes.Length - 3000, bytes.Length - 2047, bytes.Length - 1300, bytes.Length - 1030, bytes.Length - 1])
         {
             var changed = (byte[])bytes.Clone();
             changed[at] ^= 0x10;
             yield return changed;
         }
+
+        yield return [.. bytes, 0];
     }
 }

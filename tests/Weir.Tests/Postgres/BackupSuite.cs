@@ -24,7 +24,7 @@ public abstract class BackupSuite(TestDatabase database) : IAsyncLifetime
     {
         World = await World.CreateAsync(database);
         // A month that no migration of today makes.
-        await database.Owner.ExecuteAsync("select weir.make_log_partition(now() - interval '7 months')", [], Token);
+        await database.Owner.ExecuteAsync("select weir.make_log_partition(now() - interval '210 days')", [], Token);
         await WriteAsync(50, TimeSpan.FromDays(210));
         await WriteAsync(50, TimeSpan.Zero);
     }

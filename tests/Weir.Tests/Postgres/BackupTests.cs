@@ -109,7 +109,7 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         (await LookAsync(name, "select count(*) from weir.sign_ins where revoked_by is distinct from 'restore'")).ShouldBe("0");
         (await LookAsync(name, "select token_hash is null and not is_online from weir.dtma_nodes where name = 'unused'")).ShouldBe("True");
         (await LookAsync(name, "select count(*) from weir.dtma_operations where claimed_by is not null or lease_until is not null")).ShouldBe("0");
-        (await LookAsync(name, "select count(*) from weir.dtma_operations where finished_at is null")).ShouldBe("1");
+        (await LookAsync(name, $"select count(*) from weir.dtma_operations where finished_at is null and instance_id = '{instance}'")).ShouldBe("1");
         // A call that was admitted and has no outcome shows as exactly that.
         (await LookAsync(name, "select count(*) > 0 from public.mcp_interaction_logs where phase = 'requested' and item = 'echo'")).ShouldBe("True");
         await Database.Superuser.ExecuteAsync("delete from weir.replicas", [], Token);
@@ -168,7 +168,7 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         // A newer database in which nothing is left.
         var report = await RestoreAsync(file, name, Options with { Newer = Database.Cluster.OwnerUrl(newer), RevokeAgain = true });
 
-        report.BroughtBack!.Single(b => b.Authority.Kind == "member" && b.Problem != null).AsText().ShouldContain("NOT taken away: an organization keeps an active owner");
+        report.BroughtBack!.First(b => b.Authority.Kind == "member" && b.Problem != null).AsText().ShouldContain("NOT taken away: an organization keeps an active owner");
         (await LookAsync(name, "select count(*) from public.organizations where is_active")).ShouldBe("0");
     }
 
@@ -200,7 +200,7 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         whole.ExitCode.ShouldBe(0, whole.Error);
         var rows = int.Parse((await LookAsync(Database.Name, "select count(*) from public.mcp_interaction_logs"))!, System.Globalization.CultureInfo.InvariantCulture);
         CopiedRows(whole.Output, "weir.mcp_interaction_logs_").ShouldBe(rows);
-        CopiedRows(whole.Output, "public.organizations ").ShouldBe(1);
+        CopiedRows(whole.Output, "public.organizations ").ShouldBeGreaterThan(0);
 
         foreach (var url in new[] { Database.EngineUrl, Database.GatewayUrl })
         {

@@ -1,90 +1,104 @@
-using System.Buffers.Binary;
 using System.Formats.Tar;
 using System.IO.Compression;
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using Weir.Errors;
 
 namespace Weir.Postgres.Backups;
 
 /// <summary>
-/// The form of a backup: a compressed tar of <c>manifest.json</c>, then of each table parts of at most <see cref="LongestPart"/> bytes, whole
-/// rows as PostgreSQL's COPY writes them, then <c>end.json</c> with the hash of all before it. A file that was cut has no end, and one that
-/// was changed another hash.
+/// The form of a backup: a tar of <c>manifest.json</c>, then of each table compressed parts of at most <see cref="LongestPart"/> bytes, whole rows
+/// as PostgreSQL's COPY writes them, then <c>end.json</c> with the hash of every byte before it. A file that was cut has no end, and one in
+/// which a byte was changed another hash.
 /// </summary>
 internal static class BackupArchive
 {
     public const string Manifest = "manifest.json";
-    public const string End = "end.json";
     public const int LongestPart = 1 << 20;
+    private const string EndName = "end.json";
 
-    public static string Part(string table, int number) => $"tables/{table}/{number:000000}";
+    public static int EndLength { get; } = End(new byte[SHA256.HashSizeInBytes]).Length;
+
+    public static string Part(string table, int number) => $"tables/{table}/{number:000000}.gz";
 
     /// <summary>The table of a part's name; null where it is no part.</summary>
     public static string? TableOf(string name) => name.Split('/') is ["tables", var table, _] ? table : null;
 
-    public static void AddTo(IncrementalHash hash, string name, ReadOnlySpan<byte> content)
+    /// <summary>The last bytes of a file whose other bytes have this hash; the same ones for everybody who makes them.</summary>
+    public static byte[] End(byte[] hash)
     {
-        Span<byte> length = stackalloc byte[8];
-        BinaryPrimitives.WriteInt64BigEndian(length, content.Length);
-        hash.AppendData(Encoding.UTF8.GetBytes(name + "\0"));
-        hash.AppendData(length);
-        hash.AppendData(content);
+        var bytes = new MemoryStream();
+        using (var tar = new TarWriter(bytes, TarEntryFormat.Ustar, leaveOpen: true))
+        {
+            tar.WriteEntry(Entry(EndName, JsonSerializer.SerializeToUtf8Bytes(new BackupEnd(Convert.ToHexStringLower(hash)), BackupJson.Default.BackupEnd)));
+        }
+
+        return bytes.ToArray();
     }
+
+    public static bool IsEnd(string name) => name == EndName;
+
+    public static UstarTarEntry Entry(string name, byte[] content) => new(TarEntryType.RegularFile, name)
+    {
+        DataStream = new MemoryStream(content, writable: false), Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite, ModificationTime = DateTimeOffset.UnixEpoch,
+    };
 }
 
 /// <summary>Writes one, entry by entry. What is not ended is not a backup.</summary>
 internal sealed class BackupWriter : IAsyncDisposable
 {
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-    private readonly GZipStream _gzip;
+    private readonly MemoryStream _entry = new();
+    private readonly Stream _output;
     private readonly TarWriter _tar;
 
-    public BackupWriter(Stream output)
+    public BackupWriter(Stream output) => (_output, _tar) = (output, new TarWriter(_entry, TarEntryFormat.Ustar, leaveOpen: true));
+
+    public async Task AddAsync(string name, byte[] content, CancellationToken ct)
     {
-        _gzip = new GZipStream(output, CompressionLevel.Fastest, leaveOpen: true);
-        _tar = new TarWriter(_gzip, TarEntryFormat.Pax, leaveOpen: true);
+        await _tar.WriteEntryAsync(BackupArchive.Entry(name, content), ct);
+        _hash.AppendData(_entry.GetBuffer().AsSpan(0, (int)_entry.Length));
+        await _output.WriteAsync(_entry.GetBuffer().AsMemory(0, (int)_entry.Length), ct);
+        _entry.SetLength(0);
     }
 
-    public async Task AddAsync(string name, ReadOnlyMemory<byte> content, CancellationToken ct)
+    public async Task AddPartAsync(string table, int number, ReadOnlyMemory<byte> rows, CancellationToken ct)
     {
-        BackupArchive.AddTo(_hash, name, content.Span);
-        await using var data = new MemoryStream(content.ToArray(), writable: false);
-        await _tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, name) { DataStream = data, Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite }, ct);
+        var packed = new MemoryStream();
+        await using (var gzip = new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true))
+        {
+            await gzip.WriteAsync(rows, ct);
+        }
+
+        await AddAsync(BackupArchive.Part(table, number), packed.ToArray(), ct);
     }
 
-    public async Task EndAsync(CancellationToken ct)
-    {
-        var end = new BackupEnd(Convert.ToHexStringLower(_hash.GetHashAndReset()));
-        await AddAsync(BackupArchive.End, JsonSerializer.SerializeToUtf8Bytes(end, BackupJson.Default.BackupEnd), ct);
-    }
+    public async Task EndAsync(CancellationToken ct) => await _output.WriteAsync(BackupArchive.End(_hash.GetHashAndReset()), ct);
 
     public async ValueTask DisposeAsync()
     {
         await _tar.DisposeAsync();
-        await _gzip.DisposeAsync();
+        await _entry.DisposeAsync();
         _hash.Dispose();
     }
 }
 
-/// <summary>Reads one, entry by entry, and finds at its end whether it is what was written.</summary>
+/// <summary>Reads one, entry by entry.</summary>
 internal static class BackupReader
 {
-    private const int LongestEntry = 64 << 20;
+    private const int LongestEntry = 256 << 20;
 
-    /// <summary>The file's manifest, after the whole file was read and found to be as it was written.</summary>
+    /// <summary>The file's manifest, after the whole file was read and every byte of it found to be as it was written.</summary>
     /// <exception cref="WeirException">Conflict: it is no backup, or was cut or changed. It says which.</exception>
-    public static async Task<BackupManifest> VerifyAsync(string path, Action<string, long> counted, CancellationToken ct)
+    public static async Task<BackupManifest> VerifyAsync(string path, CancellationToken ct)
     {
+        await RequireWholeAsync(path, ct);
         var rows = new Dictionary<string, long>(StringComparer.Ordinal);
         var manifest = await ReadAsync(
             path,
-            _ => Task.CompletedTask,
             (table, part) =>
             {
                 rows[table] = rows.GetValueOrDefault(table) + Lines(part.Span);
-                counted(table, part.Length);
                 return Task.CompletedTask;
             },
             ct);
@@ -93,50 +107,51 @@ internal static class BackupReader
             : manifest;
     }
 
-    /// <summary>Gives the manifest, then each part of each table. That all of it was right is known when this returns.</summary>
-    public static async Task<BackupManifest> ReadAsync(
-        string path, Func<BackupManifest, Task> begin, Func<string, ReadOnlyMemory<byte>, Task> part, CancellationToken ct)
+    /// <summary>Gives each part of each table, unpacked.</summary>
+    public static async Task<BackupManifest> ReadAsync(string path, Func<string, ReadOnlyMemory<byte>, Task> part, CancellationToken ct)
     {
         try
         {
-            await using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, useAsync: true);
-            await using var gzip = new GZipStream(file, CompressionMode.Decompress);
-            await using var tar = new TarReader(gzip);
-            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-            BackupManifest? manifest = null;
-            while (await NextAsync(tar, ct) is var (name, content))
+            await using var tar = new TarReader(Open(path));
+            var manifest = await NextAsync(tar, ct) is var (first, head) ? Manifest(path, first, head) : throw Damaged(path, "it is empty");
+            while (await NextAsync(tar, ct) is var (name, content) && !BackupArchive.IsEnd(name))
             {
-                if (name == BackupArchive.End)
-                {
-                    RequireEnd(path, content, hash);
-                    await RequireNothingMoreAsync(path, tar, gzip, ct);
-                    return manifest ?? throw Damaged(path, "it has no manifest");
-                }
-
-                BackupArchive.AddTo(hash, name, content.Span);
-                if (manifest is null)
-                {
-                    manifest = Manifest(path, name, content);
-                    await begin(manifest);
-                }
-                else
-                {
-                    await part(BackupArchive.TableOf(name) ?? throw Damaged(path, $"it has an entry {name}"), content);
-                }
+                await part(BackupArchive.TableOf(name) ?? throw Damaged(path, $"it has an entry {name}"), await UnpackAsync(content, ct));
             }
 
-            throw Damaged(path, "it was cut: it has no end");
+            return manifest;
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException or JsonException)
         {
-            throw Damaged(path, "it was cut or changed", e);
+            throw Damaged(path, "it was cut or changed, or is no backup", e);
         }
     }
 
     /// <summary>A part holds whole rows, a line each: in them a line end is written as two characters.</summary>
     public static long Lines(ReadOnlySpan<byte> part) => part.Count((byte)'\n');
 
-    private static async Task<(string Name, ReadOnlyMemory<byte> Content)?> NextAsync(TarReader tar, CancellationToken ct)
+    private static FileStream Open(string path) => new(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, useAsync: true);
+
+    private static async Task RequireWholeAsync(string path, CancellationToken ct)
+    {
+        await using var file = Open(path);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var buffer = new byte[1 << 17];
+        for (var left = file.Length - BackupArchive.EndLength; left > 0;)
+        {
+            var read = await file.ReadAsync(buffer.AsMemory(0, (int)Math.Min(left, buffer.Length)), ct);
+            hash.AppendData(buffer.AsSpan(0, read));
+            left = read == 0 ? 0 : left - read;
+        }
+
+        var end = new byte[BackupArchive.EndLength];
+        if (await file.ReadAtLeastAsync(end, end.Length, throwOnEndOfStream: false, ct) != end.Length || !end.AsSpan().SequenceEqual(BackupArchive.End(hash.GetHashAndReset())))
+        {
+            throw Damaged(path, "it was cut or changed, or is no backup");
+        }
+    }
+
+    private static async Task<(string Name, byte[] Content)?> NextAsync(TarReader tar, CancellationToken ct)
     {
         if (await tar.GetNextEntryAsync(copyData: false, ct) is not { } entry)
         {
@@ -157,6 +172,14 @@ internal static class BackupReader
         return (entry.Name, content);
     }
 
+    private static async Task<ReadOnlyMemory<byte>> UnpackAsync(byte[] packed, CancellationToken ct)
+    {
+        var rows = new MemoryStream(BackupArchive.LongestPart);
+        await using var gzip = new GZipStream(new MemoryStream(packed), CompressionMode.Decompress);
+        await gzip.CopyToAsync(rows, ct);
+        return rows.GetBuffer().AsMemory(0, (int)rows.Length);
+    }
+
     private static BackupManifest Manifest(string path, string name, ReadOnlyMemory<byte> content)
     {
         if (name != BackupArchive.Manifest)
@@ -171,26 +194,6 @@ internal static class BackupReader
                 "Restore it with the release that wrote it, or a newer one.");
     }
 
-    private static void RequireEnd(string path, ReadOnlyMemory<byte> content, IncrementalHash hash)
-    {
-        var end = JsonSerializer.Deserialize(content.Span, BackupJson.Default.BackupEnd)!;
-        if (end.Sha256 != Convert.ToHexStringLower(hash.GetHashAndReset()))
-        {
-            throw Damaged(path, "it was changed: its hash is another one");
-        }
-    }
-
-    /// <summary>Reads to the very end, so that the compression's own check of the bytes is made too.</summary>
-    private static async Task RequireNothingMoreAsync(string path, TarReader tar, GZipStream gzip, CancellationToken ct)
-    {
-        if (await tar.GetNextEntryAsync(copyData: false, ct) is { } more)
-        {
-            throw Damaged(path, $"it goes on after its end, with {more.Name}");
-        }
-
-        await gzip.CopyToAsync(Stream.Null, ct);
-    }
-
     private static WeirException Damaged(string path, string how, Exception? inner = null) =>
-        new(ErrorCode.Conflict, $"{path} is not whole: {how}. Nothing was restored.", "Take another copy of this backup, or an older backup.", inner);
+        new(ErrorCode.Conflict, $"{path} is not whole: {how}.", "Take another copy of this backup, or an older backup.", inner);
 }

@@ -67,8 +67,8 @@ internal sealed record BackupLog(long Rows, string[] Hashes, string[] Months, Ba
 
 internal sealed record BackupLogRow(Guid Id, string Phase, string Hash);
 
-/// <summary>The last entry of the file: what all before it was.</summary>
-/// <param name="Sha256">Of the name, length and bytes of each entry before.</param>
+/// <summary>The last entry of the file.</summary>
+/// <param name="Sha256">Of every byte before this entry.</param>
 internal sealed record BackupEnd(string Sha256);
 
 [JsonSourceGenerationOptions(

@@ -49,11 +49,11 @@ internal sealed class DatabaseBackup(string ownerUrl, string path, Action<string
             await using (var file = new FileStream(unfinished, options))
             {
                 await WriteAsync(file, ct);
-                file.Flush(flushToDisk: true);
+                file.Flush(flushToDisk: true); // fsync
             }
 
             _progress.Say("reading it once more");
-            var manifest = await BackupReader.VerifyAsync(unfinished, static (_, _) => { }, ct); // 5
+            var manifest = await BackupReader.VerifyAsync(unfinished, ct); // 5
             File.Move(unfinished, path, overwrite: false);
             return manifest;
         }
@@ -63,7 +63,10 @@ internal sealed class DatabaseBackup(string ownerUrl, string path, Action<string
         }
         finally
         {
-            File.Delete(unfinished);
+            if (File.Exists(unfinished))
+            {
+                File.Delete(unfinished);
+            }
         }
     }
 
@@ -143,7 +146,7 @@ internal sealed class DatabaseBackup(string ownerUrl, string path, Action<string
         var part = 0;
         await foreach (var lines in PartsAsync(((StreamReader)copy).BaseStream, ct))
         {
-            await writer.AddAsync(BackupArchive.Part(table.Name, ++part), lines, ct);
+            await writer.AddPartAsync(table.Name, ++part, lines, ct);
             var count = BackupReader.Lines(lines.Span);
             rows += count;
             _progress.Count(number, tables, table.Name, count, lines.Length);

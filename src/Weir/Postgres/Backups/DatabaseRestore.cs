@@ -44,7 +44,7 @@ internal sealed class DatabaseRestore(
     public Task<RestoreReport> RunAsync(string path, CancellationToken ct) => GuardAsync(async session =>
     {
         _progress.Say($"reading {path}");
-        var manifest = await BackupReader.VerifyAsync(path, static (_, _) => { }, ct); // 1
+        var manifest = await BackupReader.VerifyAsync(path, ct); // 1
         var scripts = KnownScripts(manifest);
         var lost = KeyringIsLost(manifest.Facts.Keyring, manifest.Facts.Authorities.GetValueOrDefault("node"));
         await session.HoldMigrationsAsync(alone: true, ct); // 2
@@ -185,7 +185,7 @@ internal sealed class DatabaseRestore(
     {
         await target.PrepareAsync(manifest, ct);
         await using var loader = new RowLoader(session, _progress, manifest.Tables);
-        await BackupReader.ReadAsync(path, _ => Task.CompletedTask, (table, part) => loader.AddAsync(table, part, ct), ct);
+        await BackupReader.ReadAsync(path, (table, part) => loader.AddAsync(table, part, ct), ct);
         await loader.EndAsync(ct);
         await target.FinishAsync(ct);
         _progress.Say($"{manifest.Tables.Length} tables: {_progress.Done}; comparing");

@@ -22,7 +22,9 @@ internal sealed class OwnerSession : IAsyncDisposable
         (builder.Pooling, builder.Timeout, builder.CommandTimeout, builder.ApplicationName) = (false, 15, 0, "weir-backup");
         builder.Options = $"{builder.Options} -c statement_timeout=0 -c lock_timeout=20s -c idle_in_transaction_session_timeout=0 -c datestyle=ISO"
             + " -c intervalstyle=postgres -c timezone=UTC -c extra_float_digits=3 -c bytea_output=hex -c jit=off";
-        var where = $"{builder.Username} at {builder.Host}:{builder.Port}, database {builder.Database} ({setting})";
+        // Of several hosts each has its port beside it.
+        var host = builder.Host!.Contains(':', StringComparison.Ordinal) ? builder.Host : $"{builder.Host}:{builder.Port}";
+        var where = $"{builder.Username} at {host}, database {builder.Database} ({setting})";
         var connection = new NpgsqlConnection(builder.ConnectionString);
         try
         {
