@@ -74,6 +74,7 @@ internal sealed class WeirLink : IDisposable
         var (identity, failures) = (stored?.WeirUrl == _weir.ToString() || _registration.Token.Length == 0 ? stored : null, 0);
 
         var swapped = false;
+        string? trouble = null;
         while (!stop.IsCancellationRequested)
         {
             try
@@ -83,7 +84,7 @@ internal sealed class WeirLink : IDisposable
                 _ = LeaveAsync(answer.NotPlaced ?? []);
                 _current = identity;
                 _registered.TrySetResult(identity.NodeId);
-                failures = 0;
+                (failures, trouble) = (0, null);
             }
             catch (RefusedException) when (!swapped && (identity is null ? stored is not null : _registration.Token.Length > 0))
             {
@@ -98,8 +99,10 @@ internal sealed class WeirLink : IDisposable
             catch (Exception e) when (e is HttpRequestException or OperationCanceledException or JsonException or IOException)
             {
                 failures++;
-                if (failures == 1)
+                // Once, and again when the reason is another one: a Weir that was away may be back and not know this node.
+                if (e.Message != trouble)
                 {
+                    trouble = e.Message;
                     _log.LogWarning("Weir at {Weir} does not answer as it should: {Reason} The node tries on.", _weir, e.Message);
                 }
             }

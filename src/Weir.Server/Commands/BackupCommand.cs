@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Weir.Configuration;
 using Weir.Postgres.Backups;
+using Weir.Postgres.Embedded;
 
 namespace Weir.Server.Commands;
 
@@ -14,15 +15,17 @@ internal static class BackupCommand
         var json = new Option<bool>("--json") { Description = "Print one JSON line." };
         var command = new Command("backup", """
             Write all of Weir's rows into one file, as they were at one moment, while everybody works on: the database of
-            WEIR_OWNER_DATABASE_URL, by its owner's login. It is whole, read once more and compared, or there is no file and exit code 1.
+            WEIR_OWNER_DATABASE_URL, by its owner's login; where that is not set, the one that weir up runs on the data directory. It is whole, read once more and compared, or there is no file and exit code 1.
             The keyring is not in it: keep that elsewhere, as long as the backup. Progress is on standard error.
             """)
         {
-            file, json, CommandRun.Config,
+            file, json, UpCommand.Data, CommandRun.Config,
         };
         command.Run(async (parsed, stop) =>
         {
-            var owner = WeirConfig.Load(parsed.GetValue(CommandRun.Config)).Database.RequireOwnerUrl();
+            var config = WeirConfig.Load(parsed.GetValue(CommandRun.Config));
+            var embedded = ClusterState.FindOwnerUrl(parsed.GetValue(UpCommand.Data) ?? config.DataDirectory);
+            var owner = config.Database.OwnerUrl ?? embedded ?? config.Database.RequireOwnerUrl();
             var path = parsed.GetValue(file)!;
             var manifest = await new DatabaseBackup(owner, path, text => Console.Error.WriteLine($"weir: {text}"), TimeProvider.System).RunAsync(stop);
             await Console.Out.WriteLineAsync(parsed.GetValue(json) ? AsJson(path, manifest) : AsText(path, manifest));

@@ -20,8 +20,10 @@ namespace Weir.Tests.Journeys;
 /// A backup under load, older than two deployments of what a real node runs; the database lost; restored to another one. Then an agent calls,
 /// and an admin stops and deploys, as before.
 /// </summary>
-public sealed class RestoreTests(TestDatabase database) : IClassFixture<TestDatabase>, IAsyncLifetime
+public sealed class RestoreTests(TestCluster cluster) : IAsyncLifetime
 {
+    // Each test has a keyring of its own, and so a _database.
+    private readonly TestDatabase _database = new(cluster);
     private readonly string _data = Directory.CreateTempSubdirectory("weir-restore-").FullName;
     private readonly string _otherData = Directory.CreateTempSubdirectory("weir-restore-").FullName;
     private readonly List<string> _made = [];
@@ -36,10 +38,11 @@ public sealed class RestoreTests(TestDatabase database) : IClassFixture<TestData
 
     public async ValueTask InitializeAsync()
     {
-        (_name, _pools) = (database.Name, database.Pools);
-        await StartWeirAsync(database.Config, _data);
-        _world = await World.CreateAsync(database);
-        await database.Owner.ExecuteAsync("select weir.publish_catalog_server($1)", [Sql.Jsonb("""
+        await _database.InitializeAsync();
+        (_name, _pools) = (_database.Name, _database.Pools);
+        await StartWeirAsync(_database.Config, _data);
+        _world = await World.CreateAsync(_database);
+        await _database.Owner.ExecuteAsync("select weir.publish_catalog_server($1)", [Sql.Jsonb("""
             {"slug":"fixture","name":"Fixture","transport":"stdio","runtime":"process","package":"weir-fixture","version":"1.0.0","bin":"weir-fixture",
              "args":["${config.vice}"],"env":{"VICE":"${config.vice}"},"configuration_schema":{"type":"object","properties":{"vice":{"type":"string"}}}}
             """)], Token);
@@ -51,15 +54,17 @@ public sealed class RestoreTests(TestDatabase database) : IClassFixture<TestData
     {
         await _weir.DisposeAsync();
         await _node.DisposeAsync();
-        if (_pools != database.Pools)
+        if (_pools != _database.Pools)
         {
             await _pools.DisposeAsync();
         }
 
         foreach (var name in _made)
         {
-            await database.Cluster.DropDatabaseAsync(name);
+            await _database.Cluster.DropDatabaseAsync(name);
         }
+
+        await _database.DisposeAsync();
 
         Directory.Delete(_data, recursive: true);
         Directory.Delete(_otherData, recursive: true);
@@ -154,7 +159,7 @@ public sealed class RestoreTests(TestDatabase database) : IClassFixture<TestData
         await Until.True(() => Volatile.Read(ref succeeded) > 50, "calls under way");
         var before = Volatile.Read(ref succeeded);
         var file = Path.Combine(_data, "backup");
-        var manifest = await new DatabaseBackup(database.OwnerUrl, file, _ => { }, TimeProvider.System).RunAsync(Token);
+        var manifest = await new DatabaseBackup(_database.OwnerUrl, file, _ => { }, TimeProvider.System).RunAsync(Token);
         await stop.CancelAsync();
         await Task.WhenAll(load);
         manifest.Facts.Log.Rows.ShouldBeGreaterThanOrEqualTo(before);
@@ -165,11 +170,11 @@ public sealed class RestoreTests(TestDatabase database) : IClassFixture<TestData
     {
         await _weir.StopAsync(Token);
         await _weir.DisposeAsync();
-        _name = await database.Cluster.CreateDatabaseAsync(migrated: false);
+        _name = await _database.Cluster.CreateDatabaseAsync(migrated: false);
         _made.Add(_name);
-        var config = database.Config with
+        var config = _database.Config with
         {
-            OwnerUrl = database.Cluster.OwnerUrl(_name), Url = TestCluster.InDatabase(database.GatewayUrl, _name), EngineUrl = TestCluster.InDatabase(database.EngineUrl, _name),
+            OwnerUrl = _database.Cluster.OwnerUrl(_name), Url = TestCluster.InDatabase(_database.GatewayUrl, _name), EngineUrl = TestCluster.InDatabase(_database.EngineUrl, _name),
         };
         var options = new RestoreOptions(Path.Combine(data, "keyring.json"), fingerprint, WithoutKeyring: fingerprint is null, Newer: null, RevokeAgain: false);
         await new DatabaseRestore(config, MigrationScript.Embedded(), options, _ => { }, TimeProvider.System).RunAsync(file, Token);
@@ -234,7 +239,7 @@ public sealed class RestoreTests(TestDatabase database) : IClassFixture<TestData
 
     private async Task<string> LookAsync(string sql)
     {
-        await using var superuser = database.Cluster.Superuser(_name);
+        await using var superuser = _database.Cluster.Superuser(_name);
         return (await superuser.QueryAsync(sql, [], r => r.GetValue(0).ToString()!, Token))[0];
     }
 }

@@ -136,7 +136,7 @@ internal sealed class DatabaseBackup(string ownerUrl, string path, Action<string
         return hidden.Length == 0
             ? [.. BackupTable.InOrder(found.Select(t => t.Table).ToArray())]
             : throw new WeirException(ErrorCode.Internal, $"A backup would not be whole: weir_backup does not read all of {string.Join(", ", hidden)}.",
-                "weir isolation check says what was changed; each table has the policy everything_is_read_by_the_backup.");
+                $"Give it back what it had: grant select on {hidden[0]} to weir_backup; and one policy for it, everything_is_read_by_the_backup, for select to weir_backup using (true).");
     }
 
     private async Task CopyAsync(OwnerSession session, BackupWriter writer, BackupTable table, int number, int tables, CancellationToken ct)
