@@ -34,9 +34,7 @@ internal sealed record RestoreReport(
 internal sealed class DatabaseRestore(
     DatabaseConfig config, IReadOnlyList<MigrationScript> release, RestoreOptions options, Action<string> say, TimeProvider time)
 {
-    private const string HasServed = """
-        select coalesce(string_agg(r.internal_url, ', '), '') from weir.replicas r where r.heartbeat_at > clock_timestamp() - interval '30 seconds'
-        """;
+    private const string LatelyServing = "select coalesce(string_agg(internal_url, ', '), '') from weir.live_replicas()";
 
     private readonly Progress _progress = new(say, time);
 
@@ -73,7 +71,7 @@ internal sealed class DatabaseRestore(
         await RefuseOtherSchemaAsync(session, release, ct);
         var target = await RestoreTarget.OfAsync(session, ct);
         await target.OpenAsync(ct);
-        if (await session.ScalarAsync<string>(HasServed, ct) is { Length: > 0 } serving)
+        if (await session.ScalarAsync<string>(LatelyServing, ct) is { Length: > 0 } serving)
         {
             throw new WeirException(ErrorCode.Conflict, $"A replica serves this database, or did within 30 s: {serving}. {session.Where}.",
                 "Stop all replicas, wait for 30 s, then say it again.");
@@ -199,9 +197,10 @@ internal sealed class DatabaseRestore(
         }
 
         var facts = JsonSerializer.Deserialize(await session.ScalarAsync<string>("select weir.backup_facts()", ct), BackupJson.Default.BackupFacts)!;
-        if (manifest.Facts.Log.DifferenceTo(facts.Log) is { } difference || facts.Epoch != manifest.Facts.Epoch)
+        var difference = manifest.Facts.Log.DifferenceTo(facts.Log);
+        if (difference is not null || facts.Epoch != manifest.Facts.Epoch)
         {
-            throw new WeirException(ErrorCode.Internal, "The record is not what it was in the backup. Nothing was restored.", "Report this.");
+            throw new WeirException(ErrorCode.Internal, $"The record is not what it was in the backup ({difference ?? "another epoch"}). Nothing was restored.", "Report this.");
         }
     }
 
