@@ -8,6 +8,7 @@
 --   weir_system    owns what works across tenants; a member of nothing
 --   weir_gateway   the login that may become authenticated or anon, nothing else
 --   weir_engine    the login that may execute weir_system's functions, nothing else
+--   weir_backup    reads every table of Weir's and writes none (0590); only the owner may become it
 --
 -- The two logins are made without LOGIN: `weir migrate` gives them LOGIN and a password verifier.
 do $roles$
@@ -17,7 +18,7 @@ begin
   for v_attempt in 1..20 loop
     begin
       foreach v_role in array array['anon', 'authenticated', 'service_role',
-                                    'weir_writer', 'weir_system', 'weir_gateway', 'weir_engine'] loop
+                                    'weir_writer', 'weir_system', 'weir_gateway', 'weir_engine', 'weir_backup'] loop
         if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
           execute format('create role %I nologin noinherit', v_role);
         end if;
@@ -31,9 +32,10 @@ begin
         end if;
       end loop;
 
-      -- The migrator must be able to give functions to these two roles. A superuser can without being a member.
+      -- The migrator must be able to give functions to two of these roles, and to read as the third. A superuser can without being a
+      -- member.
       if not (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
-        foreach v_role in array array['weir_writer', 'weir_system'] loop
+        foreach v_role in array array['weir_writer', 'weir_system', 'weir_backup'] loop
           execute format('grant %I to %I', v_role, current_user);
         end loop;
       end if;
@@ -60,13 +62,13 @@ begin
 
   -- A role of one of our names that can step over row-level security would make every promise void.
   if exists (select from pg_catalog.pg_roles
-             where rolname in ('weir_writer', 'weir_system', 'weir_gateway', 'weir_engine')
+             where rolname in ('weir_writer', 'weir_system', 'weir_gateway', 'weir_engine', 'weir_backup')
                and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication)) then
     raise exception 'a weir_* role has SUPERUSER, BYPASSRLS, CREATEROLE, CREATEDB or REPLICATION: remove it, then migrate';
   end if;
   if exists (select from pg_catalog.pg_auth_members m
-             where m.member in ('weir_system'::regrole, 'weir_writer'::regrole, 'weir_engine'::regrole)) then
-    raise exception 'weir_system, weir_writer or weir_engine is a member of another role: revoke that, then migrate';
+             where m.member in ('weir_system'::regrole, 'weir_writer'::regrole, 'weir_engine'::regrole, 'weir_backup'::regrole)) then
+    raise exception 'weir_system, weir_writer, weir_engine or weir_backup is a member of another role: revoke that, then migrate';
   end if;
 end
 $roles$;

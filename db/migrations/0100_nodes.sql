@@ -35,7 +35,7 @@ comment on table weir.dtma_nodes is 'platform: hosts that run servers, with the 
 create policy nodes_are_kept_by_the_engine on weir.dtma_nodes for all to weir_system using (true) with check (true);
 grant select,
       insert (id, name, region, token_hash, token_expires_at),
-      update (token_hash, registered_at, key_hash, api_url, sealed_api_key, capability_version, isolation, runtimes,
+      update (region, token_hash, token_expires_at, registered_at, key_hash, api_url, sealed_api_key, capability_version, isolation, runtimes,
               is_online, heartbeat_at, status)
   on weir.dtma_nodes to weir_system;
 

@@ -15,35 +15,48 @@ create trigger log_is_append_only before update or delete on public.mcp_interact
 create trigger log_is_not_truncated before truncate on public.mcp_interaction_logs
   for each statement execute function weir.refuse_truncate();
 
--- Makes the partitions from last month (a call that was asked at the turn of a month) to twelve months ahead. Made apart
--- and then attached, so that running calls do not wait. Definer, owned by the migrator: only a table's owner may attach.
+-- One month of the record, made apart and then attached, so that running calls do not wait. False where it is there already.
+-- Whoever attaches must own the table: called by the migrator, or inside a function of the migrator's.
+create function weir.make_log_partition(p_month timestamptz) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp set timezone = 'UTC'
+as $$
+declare
+  v_month constant timestamptz := date_trunc('month', p_month);
+  v_name constant text := 'mcp_interaction_logs_' || to_char(v_month, 'YYYY_MM');
+begin
+  perform pg_advisory_xact_lock(hashtextextended('weir.ensure_log_partitions', 0));
+  if to_regclass('weir.' || v_name) is not null then
+    return false;
+  end if;
+  execute format('create table weir.%I (like public.mcp_interaction_logs
+                  including defaults including generated including constraints)', v_name);
+  execute format('alter table weir.%I enable row level security, force row level security', v_name);
+  execute format('revoke all on weir.%I from public, anon, authenticated, service_role', v_name);
+  execute format('comment on table weir.%I is %L', v_name, 'tenant: one month of mcp_interaction_logs, reached through it only');
+  -- pg_dump reads partitions and not their parent: without a policy here its dump would have no row of the record, and no error
+  execute format('create policy everything_is_read_by_the_backup on weir.%I for select to weir_backup using (true)', v_name);
+  execute format('grant select on weir.%I to weir_backup', v_name);
+  -- a statement trigger of the parent does not fire for TRUNCATE of a partition
+  execute format('create trigger log_is_not_truncated before truncate on weir.%I
+                  for each statement execute function weir.refuse_truncate()', v_name);
+  execute format('alter table public.mcp_interaction_logs attach partition weir.%I for values from (%L) to (%L)',
+                 v_name, v_month, v_month + interval '1 month');
+  return true;
+end;
+$$;
+revoke all on function weir.make_log_partition(timestamptz) from public;
+
+-- Makes the partitions from last month (a call that was asked at the turn of a month) to twelve months ahead. Definer, owned by the
+-- migrator: only a table's owner may attach.
 create function weir.ensure_log_partitions() returns integer
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set timezone = 'UTC'
 as $$
-declare
-  v_month timestamptz;
-  v_name text;
-  v_made integer := 0;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('weir.ensure_log_partitions', 0));
-  for v_month in select generate_series(date_trunc('month', now()) - interval '1 month',
-                                        date_trunc('month', now()) + interval '12 months', interval '1 month') loop
-    v_name := 'mcp_interaction_logs_' || to_char(v_month, 'YYYY_MM');
-    continue when to_regclass('weir.' || v_name) is not null;
-    execute format('create table weir.%I (like public.mcp_interaction_logs
-                    including defaults including generated including constraints)', v_name);
-    execute format('alter table weir.%I enable row level security, force row level security', v_name);
-    execute format('revoke all on weir.%I from public, anon, authenticated, service_role', v_name);
-    execute format('comment on table weir.%I is %L', v_name, 'tenant: one month of mcp_interaction_logs, reached through it only');
-    -- a statement trigger of the parent does not fire for TRUNCATE of a partition
-    execute format('create trigger log_is_not_truncated before truncate on weir.%I
-                    for each statement execute function weir.refuse_truncate()', v_name);
-    execute format('alter table public.mcp_interaction_logs attach partition weir.%I for values from (%L) to (%L)',
-                   v_name, v_month, v_month + interval '1 month');
-    v_made := v_made + 1;
-  end loop;
-  return v_made;
+  return (select (count(*) filter (where weir.make_log_partition(m.month)))::integer
+          from generate_series(date_trunc('month', now()) - interval '1 month',
+                               date_trunc('month', now()) + interval '12 months', interval '1 month') m(month));
 end;
 $$;
 revoke all on function weir.ensure_log_partitions() from public;

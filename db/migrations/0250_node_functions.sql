@@ -1,18 +1,25 @@
 -- Nodes: how one joins, what it may say, and when it is taken for lost.
 
+-- Again for a name whose node has not registered, or whose key was lost with a restore: the newest token counts, and the id stays, and
+-- with it what is placed there.
 create function weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamptz) returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_id constant uuid := weir.uuid_v7();
+  v_id uuid;
 begin
-  insert into weir.dtma_nodes (id, name, region, token_hash, token_expires_at)
-  values (v_id, p_name, coalesce(p_region, 'default'), p_token_hash, p_expires_at);
+  insert into weir.dtma_nodes as n (id, name, region, token_hash, token_expires_at)
+  values (weir.uuid_v7(), p_name, coalesce(p_region, 'default'), p_token_hash, p_expires_at)
+  on conflict (name) do update
+    set token_hash = excluded.token_hash, token_expires_at = excluded.token_expires_at, region = coalesce(p_region, n.region)
+    where n.registered_at is null
+  returning n.id into v_id;
+  if v_id is null then
+    raise exception using errcode = 'WR005', message = 'a node of this name is already known';
+  end if;
   return v_id;
 exception
-  when unique_violation then
-    raise exception using errcode = 'WR005', message = 'a node of this name is already known';
   when check_violation or not_null_violation then
     raise exception using errcode = 'WR001', message = 'name, region, token hash or expiry is not valid';
 end;
@@ -126,6 +133,120 @@ $$;
 revoke all on function weir.node_of_key(bytea) from public;
 grant execute on function weir.node_of_key(bytea) to weir_engine;
 
+-- Says anew what is wanted of an instance, in a generation that its node has not seen, because the node is ahead of this database or has
+-- lost the instance: the database was restored, or the node's disk. What was asked before is superseded by it.
+-- p_generation: the one that the database had when this was found; p_known: the node's.
+create function weir.reassert_instance(p_instance_id uuid, p_generation bigint, p_known bigint, p_until timestamptz) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_instance public.mcp_server_instances;
+  v_status text;
+begin
+  select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
+  if not found or not weir.try_lock_organization(v_instance.organization_id, p_until) then
+    return false;
+  end if;
+  select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update skip locked;
+  if not found or v_instance.node_id is null or v_instance.generation <> p_generation
+     -- no node has seen so many, and the next one must fit
+     or p_known not between p_generation and 4503599627370496
+     or v_instance.status not in ('deploying', 'running', 'degraded', 'updating', 'failed', 'stopping', 'deleting') then
+    return false;
+  end if;
+  v_status := case when v_instance.status in ('running', 'degraded', 'failed') then 'updating' else v_instance.status end;
+  update public.mcp_server_instances i
+  set generation = p_known + 1, resets = i.resets + 1, status = v_status, last_error_code = null, last_error = null
+  where i.id = p_instance_id;
+  insert into weir.dtma_operations (organization_id, instance_id, action, generation)
+  values (v_instance.organization_id, p_instance_id,
+          case v_status when 'deploying' then 'deploy' when 'updating' then 'update' when 'stopping' then 'stop' else 'delete' end, p_known + 1);
+  perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => v_status,
+                            p_detail => format('its node knows generation %s, the database %s', p_known, p_generation));
+  return true;
+end;
+$$;
+revoke all on function weir.reassert_instance(uuid, bigint, bigint, timestamptz) from public;
+grant execute on function weir.reassert_instance(uuid, bigint, bigint, timestamptz) to weir_system;
+grant insert (organization_id, instance_id, action, generation) on weir.dtma_operations to weir_system;
+grant update (generation, resets) on public.mcp_server_instances to weir_system;
+
+-- A node that refuses what is asked of it as older than what it has seen.
+create function weir.overtake_generation(p_instance_id uuid, p_generation bigint, p_known bigint) returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return weir.reassert_instance(p_instance_id, p_generation, p_known, clock_timestamp() + interval '5 seconds');
+end;
+$$;
+revoke all on function weir.overtake_generation(uuid, bigint, bigint) from public;
+grant execute on function weir.overtake_generation(uuid, bigint, bigint) to weir_engine;
+
+-- What is placed on a node and is not as the database thinks: the node has seen a later generation (p_reported has it), or it does not have
+-- the instance. That one is first not known to run; if the next report lacks it too, it is started there anew. What was only just asked of
+-- the node may not be in a report that was on its way, and a report that is not of the right form says nothing of what it lacks.
+create function weir.reconcile_node(p_node_id uuid, p_reported jsonb, p_until timestamptz) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_instance record;
+  v_is_whole constant boolean := not exists (
+    select from jsonb_array_elements(p_reported) r
+    where jsonb_typeof(r.value -> 'id') is distinct from 'string' or jsonb_typeof(r.value -> 'generation') is distinct from 'number');
+begin
+  for v_instance in
+    select i.id, i.generation, i.status, i.last_error_code, s.generation as known
+    from public.mcp_server_instances i
+    left join (
+      select lower(r.value ->> 'id') as id, max(case when r.value ->> 'generation' ~ '^[0-9]{1,16}$' then (r.value ->> 'generation')::bigint else 0 end)
+        as generation
+      from jsonb_array_elements(p_reported) r group by 1) s on s.id = i.id::text
+    where i.node_id = p_node_id
+      and case
+        when s.generation > i.generation then true
+        when s.generation is not null or not v_is_whole then false
+        when i.status in ('running', 'degraded') then true
+        when i.status in ('deploying', 'updating', 'stopping') then
+          (select coalesce(bool_and(o.finished_at < clock_timestamp() - interval '30 seconds'), false)
+           from weir.dtma_operations o where o.instance_id = i.id and o.generation = i.generation and o.organization_id = i.organization_id)
+        else false
+      end
+    order by i.organization_id, i.id
+  loop
+    if v_instance.known is null and v_instance.status in ('running', 'degraded') and v_instance.last_error_code is distinct from 'not_running' then
+      perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'not_running', 'its node does not have it', p_until);
+    else
+      perform weir.reassert_instance(v_instance.id, v_instance.generation, coalesce(v_instance.known, v_instance.generation), p_until);
+    end if;
+  end loop;
+end;
+$$;
+revoke all on function weir.reconcile_node(uuid, jsonb, timestamptz) from public;
+grant execute on function weir.reconcile_node(uuid, jsonb, timestamptz) to weir_system;
+
+-- What a node has that is not placed there, so that it ends it (and keeps its files): of an instance that the database does not know, that is
+-- placed elsewhere, or that should not run. An instance is placed before its node hears of it. At most a hundred of them; the next
+-- heartbeat gets the others.
+create function weir.not_placed(p_node_key_hash bytea, p_servers jsonb) returns jsonb
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('id', x.id, 'generation', x.generation)), '[]')
+  from (
+    select s.value -> 'id' as id, s.value -> 'generation' as generation
+    from weir.dtma_nodes n
+    cross join jsonb_array_elements(case when jsonb_typeof(p_servers) = 'array' then p_servers else '[]' end) s
+    where n.key_hash = p_node_key_hash and s.value ->> 'state' is distinct from 'stopped'
+      and jsonb_typeof(s.value -> 'id') = 'string' and jsonb_typeof(s.value -> 'generation') = 'number'
+      and not exists (select from public.mcp_server_instances i where i.node_id = n.id and i.id::text = lower(s.value ->> 'id'))
+    limit 100) x
+$$;
+revoke all on function weir.not_placed(bytea, jsonb) from public;
+grant execute on function weir.not_placed(bytea, jsonb) to weir_engine;
+
 -- How many reports were applied; null where the key is no node's.
 create function weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) returns integer
 language plpgsql volatile security definer
@@ -160,6 +281,9 @@ begin
       v_applied := v_applied + 1;
     end if;
   end loop;
+  if jsonb_typeof(p_servers) = 'array' then
+    perform weir.reconcile_node(v_node_id, p_servers, v_until);
+  end if;
   return v_applied;
 end;
 $$;
@@ -224,6 +348,8 @@ alter function weir.issue_node_token(text, text, bytea, timestamptz) owner to we
 alter function weir.register_node(bytea, bytea, text, bytea, integer, text, text[]) owner to weir_system;
 alter function weir.node_of_key(bytea) owner to weir_system;
 alter function weir.node_heartbeat(bytea, text, jsonb, jsonb) owner to weir_system;
+alter function weir.overtake_generation(uuid, bigint, bigint) owner to weir_system;
+alter function weir.not_placed(bytea, jsonb) owner to weir_system;
 alter function weir.record_instance_state(uuid, bigint, text, text, text) owner to weir_system;
 alter function weir.node_connections() owner to weir_system;
 alter function weir.sweep_nodes(interval) owner to weir_system;

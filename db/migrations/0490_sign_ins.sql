@@ -13,7 +13,7 @@ create table weir.sign_ins (
   revoked_by text,
   constraint sign_ins_pkey primary key (id),
   constraint sign_ins_counter_is_not_negative check (counter >= 0),
-  constraint sign_ins_are_revoked_for_a_reason check ((revoked_at is null) = (revoked_by is null) and revoked_by in ('logout', 'reuse')),
+  constraint sign_ins_are_revoked_for_a_reason check ((revoked_at is null) = (revoked_by is null) and revoked_by in ('logout', 'reuse', 'restore')),
   constraint sign_ins_user foreign key (user_id) references auth.users (id) on delete cascade
 );
 alter table weir.sign_ins enable row level security, force row level security;

@@ -89,13 +89,13 @@ select pg_temp.be('ann', $$select revoke_mcp_access({robo}, {files})$$) \g /dev/
 select is(pg_temp.call_as('mia', 'list_directory'), 'no_grant', 'S9_is_no_ticket_each_call_is_decided_again');
 rollback to s;
 -- Whoever wants to know asks decide. The catalog and a turn's settings only choose what is worth showing or asking for; the writing functions make and revoke grants, and
--- the list adds a grant's expiry. may_read asks of subscriptions.
+-- the list adds a grant's expiry. may_read asks of subscriptions. authorities and revoke_again are a restore's.
 select results_eq($$
   select p.proname::text collate "C", p.prosrc ~ 'weir\.decide\(' from pg_proc p
   where p.pronamespace in ('weir'::regnamespace, 'public'::regnamespace) and p.prosrc ~ 'agent_mcp_permissions|weir\.decide\('
     and p.proname <> 'decide' and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
-  order by 1$$, $$values ('admit' collate "C", true), ('agent_catalog', false), ('chat_turn_settings', false), ('delete_mcp_server', false), ('explain_mcp_access', true),
-  ('get_organization_mcp_configs', true), ('grant_mcp_access', false), ('may_read', true), ('revoke_mcp_access', false), ('validate_mcp_access', true)$$,
+  order by 1$$, $$values ('admit' collate "C", true), ('agent_catalog', false), ('authorities', false), ('chat_turn_settings', false), ('delete_mcp_server', false), ('explain_mcp_access', true),
+  ('get_organization_mcp_configs', true), ('grant_mcp_access', false), ('may_read', true), ('revoke_again', false), ('revoke_mcp_access', false), ('validate_mcp_access', true)$$,
   'S9_nothing_but_decide_decides');
 
 -- explain: the same answers as admission

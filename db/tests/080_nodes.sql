@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(78);
+select plan(79);
 
 -- Joining
 select is(weir.register_node(sha256('token'), sha256('x'), 'http://127.0.0.1:1', '\x00', 1, 'user', '{}'), null,
@@ -10,7 +10,8 @@ select is(weir.register_node(sha256('token'), sha256('x'), 'http://127.0.0.1:1',
 select weir.issue_node_token('late', 'test', sha256('late'), now() - interval '1 second') \g /dev/null
 select is(weir.register_node(sha256('late'), sha256('x'), 'http://127.0.0.1:1', '\x00', 1, 'user', '{}'), null,
   'a token expires');
-select throws_ok($$select weir.issue_node_token('late', 'test', sha256('l2'), now())$$, 'WR005', null, 'a node''s name is taken once');
+select is(weir.issue_node_token('late', 'test', sha256('l2'), now()), (select id from weir.dtma_nodes where name = 'late'), 'who has not registered gets another token, and keeps the id');
+select is((select token_hash from weir.dtma_nodes where name = 'late'), sha256('l2'), 'and only the newest is good');
 select throws_ok($$select weir.issue_node_token('', 'test', sha256('l3'), now())$$, 'WR001', null, 'a node has a name');
 select is(weir.node_heartbeat(sha256('nobody'), null, '{}', '[]'), null, 'F08_an_unknown_node_does_not_speak_and_nothing_raises');
 select is((select string_agg(name || ' ' || online, ',') from weir.node_connections()), 'node-of-the-test true',

@@ -174,7 +174,8 @@ internal sealed class NodeApp
         var registration = new RegisterRequest(
             _options.Token ?? "", url, _key.Text, NodeContract.CapabilityVersion, Isolation, Runtimes, _options.Name, _options.Region);
         var link = new WeirLink(
-            weir, _options.DataDirectory, registration, () => new HeartbeatRequest(url, Status(), _servers.All), Backoff.Chance, _time, _app.Logger);
+            weir, _options.DataDirectory, registration, () => new HeartbeatRequest(url, Status(), _servers.All), _servers.LeaveAsync,
+            Backoff.Chance, _time, _app.Logger);
         _servers.Changed = link.Hurry;
         _ = link.RunAsync(stopping);
         return link;

@@ -122,6 +122,34 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
     }
 
     /// <summary>
+    /// Weir does not place it here: a restored database knows nothing of it, or wants it elsewhere. It is ended, and its files stay, until Weir
+    /// asks for it again. Nothing happens to a later generation, which Weir has asked for since.
+    /// </summary>
+    public async Task LeaveAsync(ServerGeneration placed)
+    {
+        if (!_entries.ContainsKey(placed.Id))
+        {
+            return;
+        }
+
+        var entry = await TurnAsync(() => Find(placed.Id));
+        try
+        {
+            var stored = entry.Stored;
+            if (stored.Spec.Generation == placed.Generation && stored.Spec.Desired != Desired.Stopped)
+            {
+                context.Log.LogWarning("Weir does not place instance {Id} on this node: it is stopped, and its files stay.", placed.Id);
+                entry.Renew(stored with { Spec = stored.Spec with { Desired = Desired.Stopped }, OperationId = null, ErrorCode = null, Error = null });
+                Apply(entry, trouble: null);
+            }
+        }
+        finally
+        {
+            entry.Turn.Release();
+        }
+    }
+
+    /// <summary>
     /// Ends it and removes all that it has on this node. Throws, and keeps it, when it could not be ended or its directory is not removed yet: the
     /// next attempt goes on from there.
     /// </summary>

@@ -27,6 +27,7 @@ internal sealed class WeirLink : IDisposable
     private readonly string _file;
     private readonly RegisterRequest _registration;
     private readonly Func<HeartbeatRequest> _heartbeat;
+    private readonly Func<ServerGeneration, Task> _leave;
     private readonly Backoff _backoff;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -35,10 +36,12 @@ internal sealed class WeirLink : IDisposable
     private volatile NodeIdentity? _current;
     private readonly TaskCompletionSource<Guid> _registered = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    /// <param name="leave">Ends an instance that Weir does not place on this node.</param>
     public WeirLink(
-        Uri weir, string dataDirectory, RegisterRequest registration, Func<HeartbeatRequest> heartbeat, Func<double> chance, TimeProvider time, ILogger log)
+        Uri weir, string dataDirectory, RegisterRequest registration, Func<HeartbeatRequest> heartbeat, Func<ServerGeneration, Task> leave,
+        Func<double> chance, TimeProvider time, ILogger log)
     {
-        (_weir, _registration, _heartbeat, _time, _log) = (weir, registration, heartbeat, time, log);
+        (_weir, _registration, _heartbeat, _leave, _time, _log) = (weir, registration, heartbeat, leave, time, log);
         _file = Path.Combine(dataDirectory, "state", "node.json");
         _backoff = new Backoff(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(30), chance);
         // The only place that a node itself connects to is the one that its operator has named; it follows no redirect elsewhere.
@@ -71,15 +74,17 @@ internal sealed class WeirLink : IDisposable
         var (identity, failures) = (stored?.WeirUrl == _weir.ToString() || _registration.Token.Length == 0 ? stored : null, 0);
 
         var swapped = false;
+        string? trouble = null;
         while (!stop.IsCancellationRequested)
         {
             try
             {
                 identity ??= await RegisterAsync(stop);
-                await BeatAsync(identity, stop);
+                var answer = await BeatAsync(identity, stop);
+                _ = LeaveAsync(answer.NotPlaced ?? []);
                 _current = identity;
                 _registered.TrySetResult(identity.NodeId);
-                failures = 0;
+                (failures, trouble) = (0, null);
             }
             catch (RefusedException) when (!swapped && (identity is null ? stored is not null : _registration.Token.Length > 0))
             {
@@ -94,8 +99,10 @@ internal sealed class WeirLink : IDisposable
             catch (Exception e) when (e is HttpRequestException or OperationCanceledException or JsonException or IOException)
             {
                 failures++;
-                if (failures == 1)
+                // Once, and again when the reason is another one: a Weir that was away may be back and not know this node.
+                if (e.Message != trouble)
                 {
+                    trouble = e.Message;
                     _log.LogWarning("Weir at {Weir} does not answer as it should: {Reason} The node tries on.", _weir, e.Message);
                 }
             }
@@ -168,6 +175,22 @@ internal sealed class WeirLink : IDisposable
         return JsonInput.TryRead(bytes, JsonBounds.Small, answerType, out var answer, out var problem)
             ? answer
             : throw new JsonException($"Weir's answer {problem}");
+    }
+
+    /// <summary>Beside the heartbeats, which wait for no instance. What fails is named again by the next answer.</summary>
+    private async Task LeaveAsync(ServerGeneration[] notPlaced)
+    {
+        foreach (var server in notPlaced)
+        {
+            try
+            {
+                await _leave(server);
+            }
+            catch (Exception e) when (e is NodeException or IOException)
+            {
+                _log.LogWarning("Instance {Id}, which Weir does not place on this node, is not stopped yet: {Reason}", server.Id, e.Message);
+            }
+        }
     }
 
     private NodeIdentity? Load()

@@ -12,6 +12,8 @@ internal static class CommandLine
         ServeCommand.Create(),
         MigrateCommand.Create(),
         DoctorCommand.Create(),
+        BackupCommand.Create(),
+        RestoreCommand.Create(),
         ChatCommand.Create(),
         ChatToolsCommand.Create(),
         NodeCommand.Create(),

@@ -12,7 +12,8 @@ internal static class NodeContract
     /// Rises with every change that the other side can notice; never falls.
     /// 1: 2026-11-22: desired state by PUT, process runtime, share instance and session, heartbeat.
     /// 2: 2026-11-30: removal_incomplete.
-    /// 3: 2026-11-30: maxSessions and callsAtOnce of a server, Retry-After with session_limit.
+    /// 3: 2026-11-30: maxSessions and callsAtOnce of a server, Retry-After with session_limit, and the answer to a heartbeat names what is not
+    /// placed on the node.
     /// </summary>
     public const int CapabilityVersion = 3;
 
@@ -94,7 +95,11 @@ internal sealed record HeartbeatRequest(string ApiUrl, NodeStatus Status, Server
     public const int MostBytes = 2 * 1024 * 1024;
 }
 
-internal sealed record HeartbeatResponse(int Applied);
+/// <param name="NotPlaced">What the node has and should not run: it ends them and keeps their files. Null from a Weir before version 3.</param>
+internal sealed record HeartbeatResponse(int Applied, ServerGeneration[]? NotPlaced = null);
+
+/// <summary>An instance in the generation that was reported: nothing is said of a later one.</summary>
+internal sealed record ServerGeneration(Guid Id, long Generation);
 
 internal sealed record NodeErrorBody(NodeError Error);
 
@@ -155,5 +160,6 @@ internal static class NodeErrors
 [JsonSerializable(typeof(RegisterResponse))]
 [JsonSerializable(typeof(HeartbeatRequest))]
 [JsonSerializable(typeof(HeartbeatResponse))]
+[JsonSerializable(typeof(ServerGeneration[]))]
 [JsonSerializable(typeof(NodeErrorBody))]
 internal sealed partial class NodeJson : JsonSerializerContext;

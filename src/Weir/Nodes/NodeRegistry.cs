@@ -85,8 +85,8 @@ internal sealed class NodeRegistry(
         }
 
         RequireCapability(request.Status.CapabilityVersion);
-        return new HeartbeatResponse(await queries.HeartbeatAsync(NodeKeys.Hash(nodeKey), request, ct)
-            ?? throw new WeirException(ErrorCode.Unauthenticated, "the node's key is not valid"));
+        return await queries.HeartbeatAsync(NodeKeys.Hash(nodeKey), request, ct)
+            ?? throw new WeirException(ErrorCode.Unauthenticated, "the node's key is not valid");
     }
 
     private static void RequireCapability(int version)

@@ -9,8 +9,9 @@ internal sealed class NodesQueries(Databases databases)
     private const string IssueToken = "select weir.issue_node_token($1, $2, $3, $4)";
     private const string Register = "select weir.register_node($1, $2, $3, $4, $5, $6, $7)";
     private const string Find = "select weir.node_of_key($1)";
-    private const string Heartbeat = "select weir.node_heartbeat($1, $2, $3, $4)";
+    private const string Heartbeat = "select weir.node_heartbeat($1, $2, $3, $4), weir.not_placed($1, $4)";
     private const string RecordState = "select weir.record_instance_state($1, $2, $3, $4, $5)";
+    private const string Overtake = "select weir.overtake_generation($1, $2, $3)";
     private const string Connections = "select node_id, name, api_url, sealed_api_key, online from weir.node_connections()";
     private const string Sweep = "select weir.sweep_nodes($1)";
     private const string ReportClosed = "select weir.report_closed_node($1, $2, $3, $4)";
@@ -43,20 +44,25 @@ internal sealed class NodesQueries(Databases databases)
         (isKnown ? databases.Engine : databases.Unverified).ScalarAsync<Guid?>(Find, [Sql.Bytea(nodeKeyHash)], CancellationToken.None);
 
     /// <summary>Null: the key is no node's.</summary>
-    public Task<int?> HeartbeatAsync(byte[] nodeKeyHash, HeartbeatRequest request, CancellationToken ct) => databases.Engine.ScalarAsync<int?>(
+    public async Task<HeartbeatResponse?> HeartbeatAsync(byte[] nodeKeyHash, HeartbeatRequest request, CancellationToken ct) => (await databases.Engine.QueryAsync(
         Heartbeat,
         [
             Sql.Bytea(nodeKeyHash), Sql.Text(request.ApiUrl),
             Sql.Jsonb(JsonSerializer.Serialize(request.Status, NodeJson.Default.NodeStatus)),
             Sql.Jsonb(JsonSerializer.Serialize(request.Servers, NodeJson.Default.ServerStatusArray)),
         ],
-        ct);
+        r => r.IsDBNull(0) ? null : new HeartbeatResponse(r.GetInt32(0), r.GetJson(1).Deserialize(NodeJson.Default.ServerGenerationArray)),
+        ct))[0];
 
     /// <summary>False when it was of an older generation, said nothing new, or is no allowed move.</summary>
     public Task<bool> RecordStateAsync(ServerStatus status, CancellationToken ct) => databases.Engine.ScalarAsync<bool>(
         RecordState,
         [Sql.Uuid(status.Id), Sql.Bigint(status.Generation), Sql.Text(status.State), Sql.Text(status.ErrorCode), Sql.Text(status.Error)],
         ct);
+
+    /// <summary>What is wanted of an instance is said anew, in a generation above the one that its node knows.</summary>
+    public Task<bool> OvertakeAsync(Guid instanceId, long generation, long known, CancellationToken ct) =>
+        databases.Engine.ScalarAsync<bool>(Overtake, [Sql.Uuid(instanceId), Sql.Bigint(generation), Sql.Bigint(known)], ct);
 
     public Task<IReadOnlyList<StoredNode>> ConnectionsAsync(CancellationToken ct) => databases.Engine.QueryAsync(
         Connections,

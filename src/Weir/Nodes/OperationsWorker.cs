@@ -112,6 +112,10 @@ internal sealed class OperationsWorker(
 
             await queries.RecordAsync(operation.Id, replicaId, "done", null, null, null, ct);
         }
+        catch (NodeCallException e) when (e.Code == NodeErrors.StaleGeneration && operation.NodeId is { } ahead)
+        {
+            await OvertakeAsync(ahead, operation, e, ct);
+        }
         catch (NodeCallException e)
         {
             await RecordFailureAsync(operation, e.Code, e.Message, e.IsRetryable, e.RetryAfter, ct);
@@ -132,15 +136,39 @@ internal sealed class OperationsWorker(
         }
     }
 
+    /// <summary>
+    /// The node has seen a later generation than this database has: it was restored. What is wanted is said anew, above what the node knows,
+    /// and this operation is superseded by that one.
+    /// </summary>
+    private async Task OvertakeAsync(Guid nodeId, ClaimedOperation operation, NodeCallException refusal, CancellationToken ct)
+    {
+        try
+        {
+            var known = await nodes.GetAsync(Connection(nodeId, operation), operation.InstanceId, ct);
+            await RecordFailureAsync(operation, refusal.Code, refusal.Message, isRetryable: true, refusal.RetryAfter, ct);
+            await queries.OvertakeAsync(operation.InstanceId, operation.Generation, known.Generation, ct);
+            Wake();
+        }
+        catch (NodeCallException e)
+        {
+            await RecordFailureAsync(operation, e.Code, e.Message, isRetryable: true, e.RetryAfter, ct);
+        }
+        catch (WeirException e)
+        {
+            logger.LogWarning("Operation {Operation} could not be recorded: {Message}", operation.Id, e.Message);
+        }
+    }
+
+    private NodeConnection Connection(Guid nodeId, ClaimedOperation operation) =>
+        operation.NodeApiUrl is { } url && operation.NodeSealedApiKey is { } sealedKey && NodeKeys.Open(keyring, nodeId, sealedKey) is { } key
+            ? new NodeConnection(nodeId, nodeId.ToString(), new Uri(url), key, IsOnline: true)
+            : throw new NodeCallException(NodeCallException.NodeUnreachable,
+                "The node's key cannot be opened with this keyring, or was lost with it: register the node again.", isRetryable: true);
+
     /// <summary>The node's answer; null where nothing is left that it could speak of.</summary>
     private async Task<ServerStatus?> AskNodeAsync(Guid nodeId, ClaimedOperation operation, CancellationToken ct)
     {
-        if (operation.NodeApiUrl is not { } url || operation.NodeSealedApiKey is not { } sealedKey || NodeKeys.Open(keyring, nodeId, sealedKey) is not { } key)
-        {
-            throw new NodeCallException(NodeCallException.NodeUnreachable, "The key of the node cannot be opened with this keyring.", isRetryable: true);
-        }
-
-        var node = new NodeConnection(nodeId, nodeId.ToString(), new Uri(url), key, IsOnline: true);
+        var node = Connection(nodeId, operation);
         switch (operation.Action)
         {
             case "restart":

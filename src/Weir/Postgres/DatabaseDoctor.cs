@@ -17,7 +17,7 @@ internal static class DatabaseDoctor
     private const string NotAdministered = """
         select coalesce(string_agg(r.rolname, ', ' order by r.rolname), '')
         from pg_roles r, pg_roles me
-        where r.rolname in ('weir_writer', 'weir_system', 'weir_gateway', 'weir_engine') and me.rolname = current_user and not me.rolsuper
+        where r.rolname in ('weir_writer', 'weir_system', 'weir_gateway', 'weir_engine', 'weir_backup') and me.rolname = current_user and not me.rolsuper
           and current_setting('server_version_num')::integer >= 160000
           and not exists (select from pg_auth_members m where m.roleid = r.oid and m.member = me.oid and m.admin_option)
         """;

@@ -29,6 +29,13 @@ public sealed class NodeCommandTests(TestDatabase database) : IClassFixture<Test
             r => (r.GetGuid(0), r.GetString(1), r.GetString(2), r.GetBoolean(3)), CancellationToken.None);
         nodes.ShouldBe([(id, "n1", "here", true)]);
 
+        // Before it has registered, another token for the same node.
+        var another = await RunningUp.RunAsync(command);
+        another.ExitCode.ShouldBe(0, another.Errors);
+        NodeKeys.TryReadToken(another.Output.Trim(), out var same, out var newest).ShouldBeTrue();
+        same.ShouldBe(id);
+        await database.Superuser.ExecuteAsync(
+            "select weir.register_node($1, sha256('its key'), 'http://127.0.0.1:1', '\\x00', 1, 'none', '{process}')", [Weir.Postgres.Sql.Bytea(newest)], CancellationToken.None);
         var again = await RunningUp.RunAsync(command);
         (again.ExitCode, again.Output).ShouldBe((1, ""));
         again.Errors.Trim().ShouldBe("weir: a node of this name is already known");

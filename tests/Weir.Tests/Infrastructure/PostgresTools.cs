@@ -20,6 +20,10 @@ internal static class PostgresTools
             && !line.StartsWith("-- Dumped ", StringComparison.Ordinal))).Trim() + "\n";
     }
 
+    /// <summary>Standard output and error as it wrote them.</summary>
+    public static Task<ToolResult> DumpAsync(PostgresBinaries binaries, string url, string[] options, CancellationToken cancellationToken) =>
+        RunAsync(binaries, "pg_dump", [.. options, "-d", url], cancellationToken);
+
     private static Task<ToolResult> RunAsync(PostgresBinaries binaries, string program, string[] arguments, CancellationToken cancellationToken)
     {
         var own = Path.Combine(binaries.Directory, program);

@@ -34,6 +34,17 @@ public sealed class DemoTests(RunningUp up) : IClassFixture<RunningUp>
     }
 
     [Fact]
+    public async Task What_was_begun_with_up_is_backed_up_by_its_directory_alone()
+    {
+        var file = Path.Combine(up.Directory, "backup-" + Path.GetRandomFileName());
+        var (code, output, errors) = await RunningUp.RunAsync("backup", file, "--data", up.Directory, "--json");
+        code.ShouldBe(0, errors);
+        var report = JsonElement.Parse(output);
+        report.GetProperty("logRows").GetInt64().ShouldBeGreaterThan(0);
+        report.GetProperty("keyring").GetString()!.Length.ShouldBe(64);
+    }
+
+    [Fact]
     public async Task The_argument_rule_holds_the_filesystem_server_to_the_demo_folder_and_every_step_is_recorded()
     {
         var before = (await up.LogAsync()).Count;

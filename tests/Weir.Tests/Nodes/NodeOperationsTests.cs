@@ -212,6 +212,50 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
     }
 
     [Fact]
+    public async Task A_node_that_is_ahead_of_the_database_is_overtaken_though_no_heartbeat_says_so()
+    {
+        await using var node = await JoinAsync("ahead");
+        var instance = await CreateAsync("ahead", """{"vice":"none"}""");
+        await DeployAsync(instance);
+        await RunUntilAsync(instance, "running");
+        var port = new Uri(_weir.Urls.Single()).Port;
+        await _weir.DisposeAsync();
+        // As after a restore: the node has seen more than the database.
+        (await node.PutAsync(instance, NodeHost.Fixture(organization: _organization, generation: 9))).StatusCode.ShouldBe(HttpStatusCode.Accepted);
+
+        await ManageAsync("stop", instance);
+        await _worker.StartAsync(Token);
+        await node.StateAsync(instance, "stopped");
+        await StartWeirAsync(port);
+        await StatusAsync(instance, "stopped");
+        (await node.StatusAsync(instance)).Generation.ShouldBe(10);
+        await DeployAsync(instance);
+        await StatusAsync(instance, "running");
+        await Until.AsyncTrue(async () => await database.Superuser.ScalarAsync<string>(
+            "select string_agg(action || ' ' || outcome, ', ' order by generation) from weir.dtma_operations where instance_id = $1", [Sql.Uuid(instance)], Token)
+            == "deploy done, stop superseded, stop done, deploy done", "each operation's outcome");
+    }
+
+    [Fact]
+    public async Task What_a_node_has_lost_is_started_there_again_and_what_is_not_placed_there_is_ended()
+    {
+        await using var node = await JoinAsync("behind");
+        var instance = await CreateAsync("behind", """{"vice":"none"}""");
+        await DeployAsync(instance);
+        await RunUntilAsync(instance, "running");
+        var stranger = await node.DeployAsync(NodeHost.Fixture(organization: _organization));
+        (await node.StateAsync(stranger, "stopped")).Generation.ShouldBe(1);
+        node.Errors.ShouldContain($"Weir does not place instance {stranger} on this node: it is stopped, and its files stay.");
+        Directory.Exists(Path.Combine(node.Data, "instances", stranger.ToString())).ShouldBeTrue();
+
+        (await node.Http.DeleteAsync($"v1/servers/{instance}", Token)).EnsureSuccessStatusCode();
+        await StatusAsync(instance, "updating");
+        await _worker.StartAsync(Token);
+        await StatusAsync(instance, "running");
+        (await node.StatusAsync(instance)).State.ShouldBe("running");
+    }
+
+    [Fact]
     public async Task A_remote_server_is_updated_restarted_and_deleted_by_handshakes()
     {
         var instance = (await PersonAsync(

@@ -284,7 +284,7 @@ from pg_roles r
 cross join lateral (select case when r.rolsuper then 'superuser' end as super, case when r.rolbypassrls then 'bypassrls' end as bypass,
   case when r.rolcreaterole then 'createrole' end as createrole, case when r.rolcreatedb then 'createdb' end as createdb,
   case when r.rolreplication then 'replication' end as replication) x
-where r.rolname in ('anon', 'authenticated', 'weir_gateway', 'weir_engine', 'weir_writer', 'weir_system')
+where r.rolname in ('anon', 'authenticated', 'weir_gateway', 'weir_engine', 'weir_writer', 'weir_system', 'weir_backup')
   and (r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication);
 
 -- id: role-inherits
@@ -294,11 +294,11 @@ select r.rolname as object, 'the login has the rights of the roles that it may b
 from pg_roles r where r.rolname in ('weir_gateway', 'weir_engine') and r.rolinherit;
 
 -- id: role-membership
--- promise: weir_gateway may become authenticated and anon, nothing else; weir_engine and the owners of functions may become nobody.
+-- promise: weir_gateway may become authenticated and anon, nothing else; weir_engine, weir_backup and the owners of functions may become nobody.
 -- fix: {remedy}
 with recursive becomes as (
   select m.member, m.member as through, m.roleid from pg_auth_members m join pg_roles r on r.oid = m.member
-  where r.rolname in ('weir_gateway', 'weir_engine', 'weir_writer', 'weir_system')
+  where r.rolname in ('weir_gateway', 'weir_engine', 'weir_writer', 'weir_system', 'weir_backup')
   union
   select b.member, m.member, m.roleid from becomes b join pg_auth_members m on m.member = b.roleid
 )
@@ -329,12 +329,12 @@ cross join lateral (
 ) x;
 
 -- id: role-becomes-system
--- promise: Only the owner of the schema may become weir_system or weir_writer.
+-- promise: Only the owner of the schema may become weir_system, weir_writer or weir_backup.
 -- fix: revoke {role} from {object}; or from the role through which it comes to it.
 select r.rolname as object, format('the login may become %s', s.rolname) as found, s.rolname as role
 from pg_roles r
 cross join home h
-join pg_roles s on s.rolname in ('weir_system', 'weir_writer')
+join pg_roles s on s.rolname in ('weir_system', 'weir_writer', 'weir_backup')
 where r.rolcanlogin and not r.rolsuper and r.rolname not in ('weir_gateway', 'weir_engine')
   and not pg_has_role(r.oid, h.owner, 'MEMBER')
   and pg_has_role(r.oid, s.oid, 'MEMBER');
@@ -352,7 +352,7 @@ left join pg_database b on b.oid = s.setdatabase
 cross join lateral unnest(s.setconfig) c(setting)
 where (s.setdatabase = 0 or b.datname = current_database())
   and case when s.setrole = 0 then split_part(c.setting, '=', 1) in ('row_security', 'role', 'session_authorization', 'session_replication_role')
-           else r.rolname in ('anon', 'authenticated', 'weir_gateway', 'weir_engine', 'weir_writer', 'weir_system')
+           else r.rolname in ('anon', 'authenticated', 'weir_gateway', 'weir_engine', 'weir_writer', 'weir_system', 'weir_backup')
              and split_part(c.setting, '=', 1) in ('search_path', 'row_security', 'role', 'session_authorization', 'session_replication_role') end;
 
 -- id: temporary-for-callers

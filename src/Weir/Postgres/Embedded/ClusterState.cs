@@ -34,6 +34,15 @@ internal sealed record ClusterState(int Port, string SuperuserPassword, string O
         return state;
     }
 
+    /// <summary>The owner's URL of the cluster that <c>up</c> runs on a data directory; null where it has made none there.</summary>
+    public static string? FindOwnerUrl(string dataDirectory)
+    {
+        var file = Path.Combine(dataDirectory, FileName);
+        return File.Exists(file) && JsonSerializer.Deserialize<ClusterState>(File.ReadAllText(file)) is { } state
+            ? DatabaseUrl.Format(EmbeddedPostgres.Owner, state.OwnerPassword, "127.0.0.1", state.Port, new EmbeddedPostgresOptions().Database)
+            : null;
+    }
+
     public void Save(DataDirectory data) => DataDirectory.WritePrivate(data.Combine(FileName), JsonSerializer.Serialize(this));
 
     /// <summary>The same port if nobody listens there, else a free one.</summary>

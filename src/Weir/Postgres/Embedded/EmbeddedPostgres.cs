@@ -13,7 +13,7 @@ namespace Weir.Postgres.Embedded;
 internal sealed class EmbeddedPostgres : IAsyncDisposable
 {
     private const string Superuser = "weir_superuser";
-    private const string Owner = "weir_owner";
+    internal const string Owner = "weir_owner";
 
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(60);
 

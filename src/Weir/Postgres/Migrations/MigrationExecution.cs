@@ -34,13 +34,15 @@ internal static class MigrationExecution
     /// Neither DbUp nor Npgsql can split a script that holds <c>begin atomic</c>: both cut inside the function. So the server
     /// itself takes the script apart: a DO block executes it as one text.
     /// </summary>
+    public static string AsOneStatement(string script)
+    {
+        var tag = "weir_" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+        return $"do ${tag}_do$ begin execute ${tag}${script}${tag}$; end ${tag}_do$";
+    }
+
     private sealed class WholeScripts(NpgsqlDataSource owner) : PostgresqlConnectionManager(owner)
     {
-        public override IEnumerable<string> SplitScriptIntoCommands(string scriptContents)
-        {
-            var tag = "weir_" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
-            return [$"do ${tag}_do$ begin execute ${tag}${scriptContents}${tag}$; end ${tag}_do$"];
-        }
+        public override IEnumerable<string> SplitScriptIntoCommands(string scriptContents) => [AsOneStatement(scriptContents)];
     }
 
     private sealed class Journal(IReadOnlyList<MigrationScript> scripts, IReadOnlyList<string> done) : IJournal
@@ -55,7 +57,7 @@ internal static class MigrationExecution
         public void StoreExecutedScript(SqlScript script, Func<IDbCommand> dbCommandFactory)
         {
             using var command = (NpgsqlCommand)dbCommandFactory();
-            command.CommandText = "insert into weir.schema_migrations (name, checksum) values ($1, $2)";
+            command.CommandText = MigrationJournal.Insert;
             command.Parameters.Add(Sql.Text(script.Name));
             command.Parameters.Add(Sql.Bytea(scripts.Single(s => s.Name == script.Name).Checksum));
             command.ExecuteNonQuery();

@@ -26,6 +26,8 @@ internal sealed class MigrationJournal(NpgsqlConnection connection)
         end $$
         """;
 
+    public const string Insert = "insert into weir.schema_migrations (name, checksum) values ($1, $2)";
+
     /// <summary>Name and checksum of each applied script; empty where there is no journal yet.</summary>
     public async Task<IReadOnlyDictionary<string, byte[]>> ReadAsync(CancellationToken cancellationToken)
     {
@@ -49,8 +51,26 @@ internal sealed class MigrationJournal(NpgsqlConnection connection)
     public async Task EnsureAsync(CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await using var command = new NpgsqlCommand(Create, connection, transaction);
-        await command.ExecuteNonQueryAsync(cancellationToken);
+        await CreateAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
+    }
+
+    /// <summary>The first migrations of a database, in the caller's transaction: either all of them are there afterwards, or nothing.</summary>
+    public async Task BeginWithAsync(IReadOnlyList<MigrationScript> scripts, CancellationToken cancellationToken)
+    {
+        await CreateAsync(cancellationToken);
+        foreach (var script in scripts)
+        {
+            await using var command = new NpgsqlCommand(MigrationExecution.AsOneStatement(script.Text), connection);
+            await command.ExecuteNonQueryAsync(cancellationToken);
+            await using var journal = new NpgsqlCommand(Insert, connection) { Parameters = { Sql.Text(script.Name), Sql.Bytea(script.Checksum) } };
+            await journal.ExecuteNonQueryAsync(cancellationToken);
+        }
+    }
+
+    private async Task CreateAsync(CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(Create, connection);
+        await command.ExecuteNonQueryAsync(cancellationToken);
     }
 }

@@ -20,7 +20,7 @@ internal sealed record MigrationReport(IReadOnlyList<string> Applied, int Total,
 internal sealed class Migrator(string ownerUrl, IReadOnlyList<MigrationScript> scripts)
 {
     // "weir" in ASCII. Advisory locks belong to one database, so the number needs no more in it.
-    private const long LockKey = 0x77656972;
+    internal const long LockKey = 0x77656972;
     private const int LockWaitSeconds = 120;
 
     /// <exception cref="MigrationException">With what to do about it.</exception>
@@ -96,7 +96,7 @@ internal sealed class Migrator(string ownerUrl, IReadOnlyList<MigrationScript> s
         }
     }
 
-    private static async Task RefuseForeignTablesAsync(NpgsqlConnection connection, MigrationScript[] pending, CancellationToken cancellationToken)
+    internal static async Task RefuseForeignTablesAsync(NpgsqlConnection connection, MigrationScript[] pending, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand("""
             select coalesce(string_agg(format('%s.%s', n.nspname, c.relname), ', ' order by n.nspname, c.relname), '')

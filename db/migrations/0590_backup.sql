@@ -1,0 +1,121 @@
+-- What a backup reads. `weir_backup` has a policy that hides nothing on every table, partitions too, and reads all of them; it writes none,
+-- owns nothing, and only the owner may become it. So `weir backup`, and pg_dump with --enable-row-security, is whole or fails: without
+-- such a policy a table would be read as an empty one, without an error. A later table brings its own (db/tests/590_backup.sql).
+do $$
+declare
+  v_table regclass;
+begin
+  for v_table in
+    select c.oid::regclass
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p') and c.relrowsecurity and c.relowner = current_user::regrole
+      and (n.nspname = 'weir' or c.oid = to_regclass('auth.users')
+           or n.nspname = 'public' and pg_catalog.obj_description(c.oid, 'pg_class') ~ '^(tenant|user|platform|global): ')
+      and not exists (select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polname = 'everything_is_read_by_the_backup')
+  loop
+    execute format('create policy everything_is_read_by_the_backup on %s for select to weir_backup using (true)', v_table);
+    execute format('grant select on %s to weir_backup', v_table);
+  end loop;
+  if (select i.embedded_issuer from weir.installation i) then
+    grant usage on schema auth to weir_backup;
+  end if;
+end
+$$;
+grant usage on schema weir to weir_backup;
+
+-- Weir's tables as a backup has them: each with the columns that are loaded again (a generated one is made anew), the tables that its rows
+-- refer to, and whether weir_backup reads all of it. The record is one table here, whatever its months. Migrations are not data.
+create function weir.backup_tables() returns table (name text, columns text[], refers_to text[], is_readable boolean)
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select format('%I.%I', n.nspname, c.relname),
+         array(select quote_ident(a.attname) from pg_attribute a
+               where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' order by a.attnum),
+         array(select distinct format('%I.%I', fn.nspname, f.relname)
+               from pg_constraint k join pg_class f on f.oid = k.confrelid join pg_namespace fn on fn.oid = f.relnamespace
+               where k.conrelid = c.oid and k.contype = 'f' and f.oid <> c.oid),
+         has_table_privilege('weir_backup', c.oid, 'select')
+           and exists (select from pg_policy p where p.polrelid = c.oid and p.polpermissive and p.polcmd in ('r', '*')
+                         and (select r.oid from pg_roles r where r.rolname = 'weir_backup') = any(p.polroles) and pg_get_expr(p.polqual, p.polrelid) = 'true')
+           and not exists (select from pg_policy p where p.polrelid = c.oid and not p.polpermissive
+                             and p.polroles && array[0, (select r.oid from pg_roles r where r.rolname = 'weir_backup')])
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind in ('r', 'p') and not c.relispartition and n.nspname in ('weir', 'public', 'auth')
+    and (n.nspname = 'weir' or obj_description(c.oid, 'pg_class') ~ '^(tenant|user|platform|global): ')
+    and (n.nspname, c.relname) <> ('weir', 'schema_migrations')
+    and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+  order by 1;
+end;
+
+-- The record in few words: how many rows; their hashes, one over the other, whatever their order; and its last rows.
+create function weir.log_summary() returns jsonb
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select jsonb_build_object(
+    'rows', (select count(*) from public.mcp_interaction_logs),
+    'hashes', (select jsonb_build_array(
+        coalesce(bit_xor(('x' || encode(substring(l.leaf from 1 for 8), 'hex'))::bit(64)::bigint), 0)::text,
+        coalesce(bit_xor(('x' || encode(substring(l.leaf from 9 for 8), 'hex'))::bit(64)::bigint), 0)::text,
+        coalesce(bit_xor(('x' || encode(substring(l.leaf from 17 for 8), 'hex'))::bit(64)::bigint), 0)::text,
+        coalesce(bit_xor(('x' || encode(substring(l.leaf from 25 for 8), 'hex'))::bit(64)::bigint), 0)::text)
+      from public.mcp_interaction_logs l),
+    'months', (select coalesce(jsonb_agg(to_char(m.month, 'YYYY-MM-DD') order by m.month), '[]')
+      from (select distinct date_trunc('month', l.created_at, 'UTC') at time zone 'UTC' as month from public.mcp_interaction_logs l) m),
+    'last', (select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'phase', t.phase, 'hash', encode(t.leaf, 'hex'))
+                                       order by t.created_at desc, t.id desc, t.phase desc), '[]')
+      from (select l.created_at, l.id, l.phase, l.leaf from public.mcp_interaction_logs l
+            order by l.created_at desc, l.id desc, l.phase desc limit 10) t));
+end;
+
+-- Who may do what, as far as it can be taken away: what a restored database gives again after it was revoked. `state` is what is
+-- compared beside the key: a role that was lowered, a password that was changed.
+create function weir.authorities() returns table (kind text, key text, organization_id uuid, label text, state text)
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  return query
+    select 'organization', o.id::text, o.id, o.name, null::text from public.organizations o where o.is_active
+    union all select 'member', m.organization_id || '/' || m.user_id, m.organization_id, m.user_id || ' as ' || m.role, m.role
+      from public.organization_members m where m.status = 'active'
+    union all select 'workspace member', w.id::text, w.organization_id, coalesce('person ' || w.user_id, 'agent ' || w.agent_id), null
+      from public.workspace_members w
+    union all select 'agent', a.id::text, a.organization_id, a.name, null from public.agents a where a.is_active
+    union all select 'agent key', k.id::text, k.organization_id, k.key_id || ' (' || k.name || ')', null
+      from public.agent_api_keys k where k.revoked_at is null and coalesce(k.expires_at > now(), true)
+    union all select 'organization key', k.id::text, k.organization_id, k.key_id || ' (' || k.name || ')', array_to_string(k.scopes, ' ')
+      from public.organization_api_keys k where k.revoked_at is null and k.expires_at > now()
+    union all select 'grant', g.id::text, g.organization_id,
+        format('agent %s, server %s', a.name, i.name), null
+      from public.agent_mcp_permissions g join public.agents a on a.id = g.agent_id
+      join public.mcp_server_instances i on i.id = g.mcp_server_instance_id
+      where g.revoked_at is null and coalesce(g.expires_at > now(), true)
+    union all select 'invitation', i.id::text, i.organization_id, i.email || ' as ' || i.role, i.role
+      from public.organization_invitations i where i.accepted_at is null and i.revoked_at is null and i.expires_at > now()
+    union all select 'node', n.id::text, null, n.name, encode(n.key_hash, 'hex') from weir.dtma_nodes n where n.registered_at is not null
+    union all select 'platform admin', p.user_id::text, null, p.user_id::text, null from weir.platform_admins p;
+  if (select i.embedded_issuer from weir.installation i) then
+    return query
+      select 'person', u.id::text, null::uuid, coalesce(u.email, u.id::text), encode(sha256(convert_to(u.encrypted_password, 'UTF8')), 'hex')
+      from auth.users u where not coalesce(u.banned_until > now(), false);
+  end if;
+end;
+$$;
+
+-- What stands in a backup's manifest beside the tables' counts.
+create function weir.backup_facts() returns jsonb
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select jsonb_build_object(
+    'at', clock_timestamp(), 'epoch', i.epoch, 'keyring', encode(i.keyring_fingerprint, 'hex'), 'ownUsers', i.embedded_issuer,
+    'log', weir.log_summary(),
+    'authorities', (select coalesce(jsonb_object_agg(a.kind, a.count), '{}')
+                    from (select a.kind, count(*) from weir.authorities() a group by a.kind) a))
+  from weir.installation i;
+end;
+revoke all on function weir.backup_tables(), weir.log_summary(), weir.authorities(), weir.backup_facts() from public;
+grant execute on function weir.backup_tables(), weir.log_summary(), weir.authorities(), weir.backup_facts() to weir_backup;

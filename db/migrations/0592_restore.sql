@@ -1,0 +1,70 @@
+-- What a restore means. The owner calls these in the transaction that loads a backup, or after the database itself was put back to an
+-- earlier time, while nobody serves it and while row-level security is not forced upon the owner; nobody else may.
+
+-- A new epoch: rows of the record that are written from now on cannot be taken for those that were written after the backup and are lost.
+-- What was held by a process that is no more is let go: replicas, leases, turns. What cannot be known to be unused any more ends: sign-ins,
+-- whose refresh tokens may have been used since, and the tokens of nodes that have not registered yet.
+-- p_keyring_is_lost: the next replica brings another, and no node's key can be opened: each must be registered again.
+create function weir.begin_epoch(p_detail text, p_keyring_is_lost boolean) returns integer
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_epoch integer;
+begin
+  update weir.installation i
+  set epoch = i.epoch + 1, keyring_fingerprint = case when p_keyring_is_lost then null else i.keyring_fingerprint end
+  returning i.epoch into v_epoch;
+  delete from weir.replicas;
+  update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'restore' where s.revoked_at is null;
+  update weir.dtma_operations o set claimed_by = null, lease_until = null, run_at = least(o.run_at, clock_timestamp())
+  where o.finished_at is null;
+  update public.mcp_server_instances i set refresh_by = null, refresh_lease_until = null, refresh_at = clock_timestamp()
+  where i.status in ('running', 'degraded');
+  update weir.chat_turns t set leased_until = least(t.leased_until, clock_timestamp());
+  update weir.dtma_nodes n set is_online = false, token_hash = null, token_expires_at = null;
+  if p_keyring_is_lost then
+    update weir.dtma_nodes n set registered_at = null, key_hash = null, sealed_api_key = null;
+  end if;
+  perform weir.record_event('lifecycle', o.id, p_item => 'restore', p_detail => format('epoch %s: %s', v_epoch, p_detail))
+  from public.organizations o;
+  return v_epoch;
+end;
+$$;
+
+-- Takes one authority away again that a newer database does not give, or gives less of (p_state: what it gives; null: nothing).
+-- Null, or why it could not be done: then nothing of it was.
+create function weir.revoke_again(p_kind text, p_key text, p_state text) returns text
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  case p_kind
+    when 'organization' then update public.organizations o set is_active = false where o.id::text = p_key;
+    when 'member' then
+      update public.organization_members m
+      set role = coalesce(p_state, m.role), status = case when p_state is null then 'removed' else m.status end
+      where m.organization_id || '/' || m.user_id = p_key;
+    when 'workspace member' then delete from public.workspace_members w where w.id::text = p_key;
+    when 'agent' then update public.agents a set is_active = false where a.id::text = p_key;
+    when 'agent key' then update public.agent_api_keys k set revoked_at = clock_timestamp() where k.id::text = p_key;
+    when 'organization key' then update public.organization_api_keys k set revoked_at = clock_timestamp() where k.id::text = p_key;
+    when 'grant' then update public.agent_mcp_permissions g set revoked_at = clock_timestamp() where g.id::text = p_key;
+    when 'invitation' then update public.organization_invitations i set revoked_at = clock_timestamp() where i.id::text = p_key;
+    when 'node' then
+      update weir.dtma_nodes n set registered_at = null, key_hash = null, sealed_api_key = null, is_online = false where n.id::text = p_key;
+    when 'platform admin' then delete from weir.platform_admins p where p.user_id::text = p_key;
+    when 'person' then
+      -- another password since: the old one is not to be good again; nobody there, or banned: banned
+      update auth.users u
+      set encrypted_password = null, banned_until = case when p_state is null then 'infinity' else u.banned_until end
+      where u.id::text = p_key;
+  end case;
+  return null;
+exception
+  -- the last owner of an organization, whose successor is not in the backup
+  when sqlstate 'WR005' then
+    return sqlerrm;
+end;
+$$;
+revoke all on function weir.begin_epoch(text, boolean), weir.revoke_again(text, text, text) from public;
