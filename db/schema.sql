@@ -3769,6 +3769,247 @@ $$;
 ALTER FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea) OWNER TO weir_system;
 
 --
+-- Name: authorities(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.authorities() RETURNS TABLE(kind text, key text, organization_id uuid, label text, state text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+    select 'organization', o.id::text, o.id, o.name, null::text from public.organizations o where o.is_active
+    union all select 'member', m.organization_id || '/' || m.user_id, m.organization_id, m.user_id || ' as ' || m.role, m.role
+      from public.organization_members m where m.status = 'active'
+    union all select 'workspace member', w.id::text, w.organization_id, coalesce('person ' || w.user_id, 'agent ' || w.agent_id), null
+      from public.workspace_members w
+    union all select 'agent', a.id::text, a.organization_id, a.name, null from public.agents a where a.is_active
+    union all select 'agent key', k.id::text, k.organization_id, k.key_id || ' (' || k.name || ')', null
+      from public.agent_api_keys k where k.revoked_at is null and coalesce(k.expires_at > now(), true)
+    union all select 'organization key', k.id::text, k.organization_id, k.key_id || ' (' || k.name || ')', array_to_string(k.scopes, ' ')
+      from public.organization_api_keys k where k.revoked_at is null and k.expires_at > now()
+    union all select 'grant', g.id::text, g.organization_id,
+        format('agent %s, server %s', a.name, i.name), null
+      from public.agent_mcp_permissions g join public.agents a on a.id = g.agent_id
+      join public.mcp_server_instances i on i.id = g.mcp_server_instance_id
+      where g.revoked_at is null and coalesce(g.expires_at > now(), true)
+    union all select 'invitation', i.id::text, i.organization_id, i.email || ' as ' || i.role, i.role
+      from public.organization_invitations i where i.accepted_at is null and i.revoked_at is null and i.expires_at > now()
+    union all select 'node', n.id::text, null, n.name, encode(n.key_hash, 'hex') from weir.dtma_nodes n where n.registered_at is not null
+    union all select 'platform admin', p.user_id::text, null, p.user_id::text, null from weir.platform_admins p;
+  if (select i.embedded_issuer from weir.installation i) then
+    return query
+      select 'person', u.id::text, null::uuid, coalesce(u.email, u.id::text), encode(sha256(convert_to(u.encrypted_password, 'UTF8')), 'hex')
+      from auth.users u where not coalesce(u.banned_until > now(), false);
+  end if;
+end;
+$$;
+
+
+ALTER FUNCTION weir.authorities() OWNER TO weir_owner;
+
+--
+-- Name: log_leaf(integer, integer, xid8, uuid, timestamp with time zone, uuid, text, text, text, timestamp with time zone, uuid, text, uuid, uuid, text, text, uuid, text, text, uuid, text, integer, text, text, text, text, bigint, bigint, bigint, bytea, bytea, text, text, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) RETURNS bytea
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+begin
+  -- here and not in a check of the table, which every insert would parse and plan once more
+  if not ((p_phase = 'denied') = (p_decision = 'denied')
+          and (p_phase <> 'denied' or p_reason is not null)
+          and (p_phase = 'completed') = (p_outcome is not null)
+          and (p_actor_kind = 'system' or num_nonnulls(p_user_id, p_agent_id) > 0 or p_actor_kind = 'key' and p_key_id is not null)
+          and p_attempt > 0 and p_occurrences > 0) then
+    raise check_violation using message = 'the phase of a row of the record must fit its decision, reason, outcome and actor';
+  end if;
+  return pg_catalog.sha256(pg_catalog.record_send(row(
+    p_canon_version::bigint, p_epoch::bigint, p_xid, p_organization_id, p_created_at, p_id,
+    pg_catalog.convert_to(p_phase, 'UTF8'), pg_catalog.convert_to(p_kind, 'UTF8'), pg_catalog.convert_to(p_decision, 'UTF8'),
+    p_recorded_at, p_replica_id, pg_catalog.convert_to(p_actor_kind, 'UTF8'), p_user_id, p_agent_id,
+    pg_catalog.convert_to(p_agent_name, 'UTF8'), pg_catalog.convert_to(p_key_id, 'UTF8'), p_instance_id,
+    pg_catalog.convert_to(p_instance_name, 'UTF8'), pg_catalog.convert_to(p_item, 'UTF8'), p_grant_id,
+    pg_catalog.convert_to(p_request_id, 'UTF8'), p_attempt::bigint, pg_catalog.convert_to(p_reason, 'UTF8'),
+    pg_catalog.convert_to(p_detail, 'UTF8'), pg_catalog.convert_to(p_outcome, 'UTF8'),
+    pg_catalog.convert_to(p_error_code, 'UTF8'), p_duration_us, p_request_bytes, p_response_bytes, p_request_hash,
+    p_response_hash, pg_catalog.convert_to(p_request_copy, 'UTF8'), pg_catalog.convert_to(p_response_copy, 'UTF8'),
+    p_occurrences::bigint)));
+end;
+$$;
+
+
+ALTER FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) OWNER TO weir_owner;
+
+SET default_tablespace = '';
+
+--
+-- Name: mcp_interaction_logs; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.mcp_interaction_logs (
+    created_at timestamp with time zone NOT NULL,
+    id uuid NOT NULL,
+    phase weir.log_phase NOT NULL,
+    organization_id uuid NOT NULL,
+    kind weir.log_kind NOT NULL,
+    decision weir.log_decision NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    epoch integer NOT NULL,
+    canon_version smallint DEFAULT 1 NOT NULL,
+    replica_id uuid,
+    actor_kind weir.log_actor NOT NULL,
+    user_id uuid,
+    agent_id uuid,
+    agent_name weir.log_name,
+    key_id text,
+    instance_id uuid,
+    instance_name weir.log_name,
+    item weir.log_copy,
+    grant_id uuid,
+    request_id weir.log_text,
+    attempt integer DEFAULT 1 NOT NULL,
+    reason weir.log_reason,
+    detail weir.log_text,
+    outcome weir.log_outcome,
+    error_code weir.log_name,
+    duration_us weir.log_count,
+    request_bytes weir.log_count,
+    response_bytes weir.log_count,
+    request_hash weir.log_hash,
+    response_hash weir.log_hash,
+    request_copy weir.log_copy,
+    response_copy weir.log_copy,
+    occurrences integer DEFAULT 1 NOT NULL,
+    leaf bytea GENERATED ALWAYS AS (weir.log_leaf((canon_version)::integer, epoch, xid, organization_id, created_at, id, (phase)::text, (kind)::text, (decision)::text, recorded_at, replica_id, (actor_kind)::text, user_id, agent_id, (agent_name)::text, key_id, instance_id, (instance_name)::text, (item)::text, grant_id, (request_id)::text, attempt, (reason)::text, (detail)::text, (outcome)::text, (error_code)::text, (duration_us)::bigint, (request_bytes)::bigint, (response_bytes)::bigint, (request_hash)::bytea, (response_hash)::bytea, (request_copy)::text, (response_copy)::text, occurrences)) STORED NOT NULL
+)
+PARTITION BY RANGE (created_at);
+
+ALTER TABLE ONLY public.mcp_interaction_logs FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.mcp_interaction_logs OWNER TO weir_owner;
+
+--
+-- Name: TABLE mcp_interaction_logs; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.mcp_interaction_logs IS 'tenant: the append-only record of every interaction (no foreign keys, see 0160_log.sql); read by read_audit only';
+
+
+--
+-- Name: log_summary(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.log_summary() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('rows', ( SELECT count(*) AS count
+            FROM public.mcp_interaction_logs), 'hashes', ( SELECT jsonb_build_array((COALESCE(bit_xor(((('x'::text || encode(SUBSTRING(l.leaf FROM 1 FOR 8), 'hex'::text)))::bit(64))::bigint), (0)::bigint))::text, (COALESCE(bit_xor(((('x'::text || encode(SUBSTRING(l.leaf FROM 9 FOR 8), 'hex'::text)))::bit(64))::bigint), (0)::bigint))::text, (COALESCE(bit_xor(((('x'::text || encode(SUBSTRING(l.leaf FROM 17 FOR 8), 'hex'::text)))::bit(64))::bigint), (0)::bigint))::text, (COALESCE(bit_xor(((('x'::text || encode(SUBSTRING(l.leaf FROM 25 FOR 8), 'hex'::text)))::bit(64))::bigint), (0)::bigint))::text) AS jsonb_build_array
+            FROM public.mcp_interaction_logs l), 'months', ( SELECT COALESCE(jsonb_agg(to_char(m.month, 'YYYY-MM-DD'::text) ORDER BY m.month), '[]'::jsonb) AS "coalesce"
+            FROM ( SELECT DISTINCT (date_trunc('month'::text, l.created_at, 'UTC'::text) AT TIME ZONE 'UTC'::text) AS month
+                    FROM public.mcp_interaction_logs l) m), 'last', ( SELECT COALESCE(jsonb_agg(jsonb_build_object('id', t.id, 'phase', t.phase, 'hash', encode(t.leaf, 'hex'::text)) ORDER BY t.created_at DESC, t.id DESC, t.phase DESC), '[]'::jsonb) AS "coalesce"
+            FROM ( SELECT l.created_at,
+                     l.id,
+                     l.phase,
+                     l.leaf
+                    FROM public.mcp_interaction_logs l
+                   ORDER BY l.created_at DESC, l.id DESC, l.phase DESC
+                  LIMIT 10) t)) AS jsonb_build_object;
+END;
+
+
+ALTER FUNCTION weir.log_summary() OWNER TO weir_owner;
+
+SET default_table_access_method = heap;
+
+--
+-- Name: installation; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.installation (
+    only_row boolean DEFAULT true NOT NULL,
+    epoch integer DEFAULT 1 NOT NULL,
+    keyring_fingerprint bytea,
+    embedded_issuer boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT installation_epoch_is_positive CHECK ((epoch > 0)),
+    CONSTRAINT installation_has_one_row CHECK (only_row)
+);
+
+ALTER TABLE ONLY weir.installation FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.installation OWNER TO weir_owner;
+
+--
+-- Name: TABLE installation; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.installation IS 'platform: one row about this database. A restore starts a new epoch; the keyring''s fingerprint is the first replica''s.';
+
+
+--
+-- Name: backup_facts(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.backup_facts() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('at', clock_timestamp(), 'epoch', i.epoch, 'keyring', encode(i.keyring_fingerprint, 'hex'::text), 'ownUsers', i.embedded_issuer, 'log', weir.log_summary(), 'authorities', ( SELECT COALESCE(jsonb_object_agg(a.kind, a.count), '{}'::jsonb) AS "coalesce"
+            FROM ( SELECT a_1.kind,
+                     count(*) AS count
+                    FROM weir.authorities() a_1(kind, key, organization_id, label, state)
+                   GROUP BY a_1.kind) a)) AS jsonb_build_object
+    FROM weir.installation i;
+END;
+
+
+ALTER FUNCTION weir.backup_facts() OWNER TO weir_owner;
+
+--
+-- Name: backup_tables(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.backup_tables() RETURNS TABLE(name text, columns text[], refers_to text[], is_readable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT format('%I.%I'::text, n.nspname, c.relname) AS format,
+     ARRAY( SELECT quote_ident((a.attname)::text) AS quote_ident
+            FROM pg_attribute a
+           WHERE ((a.attrelid = c.oid) AND (a.attnum > 0) AND (NOT a.attisdropped) AND (a.attgenerated = ''::"char"))
+           ORDER BY a.attnum) AS "array",
+     ARRAY( SELECT DISTINCT format('%I.%I'::text, fn.nspname, f.relname) AS format
+            FROM ((pg_constraint k
+              JOIN pg_class f ON ((f.oid = k.confrelid)))
+              JOIN pg_namespace fn ON ((fn.oid = f.relnamespace)))
+           WHERE ((k.conrelid = c.oid) AND (k.contype = 'f'::"char") AND (f.oid <> c.oid))) AS "array",
+     (has_table_privilege('weir_backup'::name, c.oid, 'select'::text) AND (EXISTS ( SELECT
+            FROM pg_policy p
+           WHERE ((p.polrelid = c.oid) AND p.polpermissive AND (p.polcmd = ANY (ARRAY['r'::"char", '*'::"char"])) AND (( SELECT r.oid
+                    FROM pg_roles r
+                   WHERE (r.rolname = 'weir_backup'::name)) = ANY (p.polroles)) AND (pg_get_expr(p.polqual, p.polrelid) = 'true'::text)))) AND (NOT (EXISTS ( SELECT
+            FROM pg_policy p
+           WHERE ((p.polrelid = c.oid) AND (NOT p.polpermissive) AND (p.polroles && ARRAY[(0)::oid, ( SELECT r.oid
+                    FROM pg_roles r
+                   WHERE (r.rolname = 'weir_backup'::name))]))))))
+    FROM (pg_class c
+      JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
+   WHERE ((c.relkind = ANY (ARRAY['r'::"char", 'p'::"char"])) AND (NOT c.relispartition) AND (n.nspname = ANY (ARRAY['weir'::name, 'public'::name, 'auth'::name])) AND ((n.nspname = 'weir'::name) OR (obj_description(c.oid, 'pg_class'::name) ~ '^(tenant|user|platform|global): '::text)) AND ((n.nspname <> 'weir'::name) OR (c.relname <> 'schema_migrations'::name)) AND (NOT (EXISTS ( SELECT
+            FROM pg_depend d
+           WHERE ((d.classid = ('pg_class'::regclass)::oid) AND (d.objid = c.oid) AND (d.deptype = 'e'::"char"))))))
+   ORDER BY (format('%I.%I'::text, n.nspname, c.relname));
+END;
+
+
+ALTER FUNCTION weir.backup_tables() OWNER TO weir_owner;
+
+--
 -- Name: begin_chat_turn(uuid, uuid, uuid, uuid, interval); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -3814,6 +4055,40 @@ $$;
 
 
 ALTER FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval) OWNER TO weir_system;
+
+--
+-- Name: begin_epoch(text, boolean); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.begin_epoch(p_detail text, p_keyring_is_lost boolean) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_epoch integer;
+begin
+  update weir.installation i
+  set epoch = i.epoch + 1, keyring_fingerprint = case when p_keyring_is_lost then null else i.keyring_fingerprint end
+  returning i.epoch into v_epoch;
+  delete from weir.replicas;
+  update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'restore' where s.revoked_at is null;
+  update weir.dtma_operations o set claimed_by = null, lease_until = null, run_at = least(o.run_at, clock_timestamp())
+  where o.finished_at is null;
+  update public.mcp_server_instances i set refresh_by = null, refresh_lease_until = null, refresh_at = clock_timestamp()
+  where i.status in ('running', 'degraded');
+  update weir.chat_turns t set leased_until = least(t.leased_until, clock_timestamp());
+  update weir.dtma_nodes n set is_online = false, token_hash = null, token_expires_at = null;
+  if p_keyring_is_lost then
+    update weir.dtma_nodes n set registered_at = null, key_hash = null, sealed_api_key = null;
+  end if;
+  perform weir.record_event('lifecycle', o.id, p_item => 'restore', p_detail => format('epoch %s: %s', v_epoch, p_detail))
+  from public.organizations o;
+  return v_epoch;
+end;
+$$;
+
+
+ALTER FUNCTION weir.begin_epoch(p_detail text, p_keyring_is_lost boolean) OWNER TO weir_owner;
 
 --
 -- Name: begin_sign_in(text, inet); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -4970,29 +5245,10 @@ CREATE FUNCTION weir.ensure_log_partitions() RETURNS integer
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     AS $$
-declare
-  v_month timestamptz;
-  v_name text;
-  v_made integer := 0;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('weir.ensure_log_partitions', 0));
-  for v_month in select generate_series(date_trunc('month', now()) - interval '1 month',
-                                        date_trunc('month', now()) + interval '12 months', interval '1 month') loop
-    v_name := 'mcp_interaction_logs_' || to_char(v_month, 'YYYY_MM');
-    continue when to_regclass('weir.' || v_name) is not null;
-    execute format('create table weir.%I (like public.mcp_interaction_logs
-                    including defaults including generated including constraints)', v_name);
-    execute format('alter table weir.%I enable row level security, force row level security', v_name);
-    execute format('revoke all on weir.%I from public, anon, authenticated, service_role', v_name);
-    execute format('comment on table weir.%I is %L', v_name, 'tenant: one month of mcp_interaction_logs, reached through it only');
-    -- a statement trigger of the parent does not fire for TRUNCATE of a partition
-    execute format('create trigger log_is_not_truncated before truncate on weir.%I
-                    for each statement execute function weir.refuse_truncate()', v_name);
-    execute format('alter table public.mcp_interaction_logs attach partition weir.%I for values from (%L) to (%L)',
-                   v_name, v_month, v_month + interval '1 month');
-    v_made := v_made + 1;
-  end loop;
-  return v_made;
+  return (select (count(*) filter (where weir.make_log_partition(m.month)))::integer
+          from generate_series(date_trunc('month', now()) - interval '1 month',
+                               date_trunc('month', now()) + interval '12 months', interval '1 month') m(month));
 end;
 $$;
 
@@ -5126,10 +5382,6 @@ END;
 
 
 ALTER FUNCTION weir.uuid_v7() OWNER TO weir_owner;
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
 
 --
 -- Name: document_chunks; Type: TABLE; Schema: weir; Owner: weir_owner
@@ -5730,14 +5982,19 @@ CREATE FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash b
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_id constant uuid := weir.uuid_v7();
+  v_id uuid;
 begin
-  insert into weir.dtma_nodes (id, name, region, token_hash, token_expires_at)
-  values (v_id, p_name, coalesce(p_region, 'default'), p_token_hash, p_expires_at);
+  insert into weir.dtma_nodes as n (id, name, region, token_hash, token_expires_at)
+  values (weir.uuid_v7(), p_name, coalesce(p_region, 'default'), p_token_hash, p_expires_at)
+  on conflict (name) do update
+    set token_hash = excluded.token_hash, token_expires_at = excluded.token_expires_at, region = coalesce(p_region, n.region)
+    where n.registered_at is null
+  returning n.id into v_id;
+  if v_id is null then
+    raise exception using errcode = 'WR005', message = 'a node of this name is already known';
+  end if;
   return v_id;
 exception
-  when unique_violation then
-    raise exception using errcode = 'WR005', message = 'a node of this name is already known';
   when check_violation or not_null_violation then
     raise exception using errcode = 'WR001', message = 'name, region, token hash or expiry is not valid';
 end;
@@ -5837,39 +6094,6 @@ $$;
 ALTER FUNCTION weir.lock_organization(p_organization_id uuid) OWNER TO weir_owner;
 
 --
--- Name: log_leaf(integer, integer, xid8, uuid, timestamp with time zone, uuid, text, text, text, timestamp with time zone, uuid, text, uuid, uuid, text, text, uuid, text, text, uuid, text, integer, text, text, text, text, bigint, bigint, bigint, bytea, bytea, text, text, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
---
-
-CREATE FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) RETURNS bytea
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    AS $$
-begin
-  -- here and not in a check of the table, which every insert would parse and plan once more
-  if not ((p_phase = 'denied') = (p_decision = 'denied')
-          and (p_phase <> 'denied' or p_reason is not null)
-          and (p_phase = 'completed') = (p_outcome is not null)
-          and (p_actor_kind = 'system' or num_nonnulls(p_user_id, p_agent_id) > 0 or p_actor_kind = 'key' and p_key_id is not null)
-          and p_attempt > 0 and p_occurrences > 0) then
-    raise check_violation using message = 'the phase of a row of the record must fit its decision, reason, outcome and actor';
-  end if;
-  return pg_catalog.sha256(pg_catalog.record_send(row(
-    p_canon_version::bigint, p_epoch::bigint, p_xid, p_organization_id, p_created_at, p_id,
-    pg_catalog.convert_to(p_phase, 'UTF8'), pg_catalog.convert_to(p_kind, 'UTF8'), pg_catalog.convert_to(p_decision, 'UTF8'),
-    p_recorded_at, p_replica_id, pg_catalog.convert_to(p_actor_kind, 'UTF8'), p_user_id, p_agent_id,
-    pg_catalog.convert_to(p_agent_name, 'UTF8'), pg_catalog.convert_to(p_key_id, 'UTF8'), p_instance_id,
-    pg_catalog.convert_to(p_instance_name, 'UTF8'), pg_catalog.convert_to(p_item, 'UTF8'), p_grant_id,
-    pg_catalog.convert_to(p_request_id, 'UTF8'), p_attempt::bigint, pg_catalog.convert_to(p_reason, 'UTF8'),
-    pg_catalog.convert_to(p_detail, 'UTF8'), pg_catalog.convert_to(p_outcome, 'UTF8'),
-    pg_catalog.convert_to(p_error_code, 'UTF8'), p_duration_us, p_request_bytes, p_response_bytes, p_request_hash,
-    p_response_hash, pg_catalog.convert_to(p_request_copy, 'UTF8'), pg_catalog.convert_to(p_response_copy, 'UTF8'),
-    p_occurrences::bigint)));
-end;
-$$;
-
-
-ALTER FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) OWNER TO weir_owner;
-
---
 -- Name: make_counters(); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -5887,6 +6111,43 @@ $$;
 
 
 ALTER FUNCTION weir.make_counters() OWNER TO weir_system;
+
+--
+-- Name: make_log_partition(timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.make_log_partition(p_month timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+declare
+  v_month constant timestamptz := date_trunc('month', p_month);
+  v_name constant text := 'mcp_interaction_logs_' || to_char(v_month, 'YYYY_MM');
+begin
+  perform pg_advisory_xact_lock(hashtextextended('weir.ensure_log_partitions', 0));
+  if to_regclass('weir.' || v_name) is not null then
+    return false;
+  end if;
+  execute format('create table weir.%I (like public.mcp_interaction_logs
+                  including defaults including generated including constraints)', v_name);
+  execute format('alter table weir.%I enable row level security, force row level security', v_name);
+  execute format('revoke all on weir.%I from public, anon, authenticated, service_role', v_name);
+  execute format('comment on table weir.%I is %L', v_name, 'tenant: one month of mcp_interaction_logs, reached through it only');
+  -- pg_dump reads partitions and not their parent: without a policy here its dump would have no row of the record, and no error
+  execute format('create policy everything_is_read_by_the_backup on weir.%I for select to weir_backup using (true)', v_name);
+  execute format('grant select on weir.%I to weir_backup', v_name);
+  -- a statement trigger of the parent does not fire for TRUNCATE of a partition
+  execute format('create trigger log_is_not_truncated before truncate on weir.%I
+                  for each statement execute function weir.refuse_truncate()', v_name);
+  execute format('alter table public.mcp_interaction_logs attach partition weir.%I for values from (%L) to (%L)',
+                 v_name, v_month, v_month + interval '1 month');
+  return true;
+end;
+$$;
+
+
+ALTER FUNCTION weir.make_log_partition(p_month timestamp with time zone) OWNER TO weir_owner;
 
 --
 -- Name: matches_glob(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -6296,6 +6557,9 @@ begin
       v_applied := v_applied + 1;
     end if;
   end loop;
+  if jsonb_typeof(p_servers) = 'array' then
+    perform weir.reconcile_node(v_node_id, p_servers, v_until);
+  end if;
   return v_applied;
 end;
 $$;
@@ -6316,6 +6580,28 @@ $$;
 
 
 ALTER FUNCTION weir.node_of_key(p_node_key_hash bytea) OWNER TO weir_system;
+
+--
+-- Name: not_placed(bytea, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.not_placed(p_node_key_hash bytea, p_servers jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select coalesce(jsonb_agg(jsonb_build_object('id', x.id, 'generation', x.generation)), '[]')
+  from (
+    select s.value -> 'id' as id, s.value -> 'generation' as generation
+    from weir.dtma_nodes n
+    cross join jsonb_array_elements(case when jsonb_typeof(p_servers) = 'array' then p_servers else '[]' end) s
+    where n.key_hash = p_node_key_hash and s.value ->> 'state' is distinct from 'stopped'
+      and jsonb_typeof(s.value -> 'id') = 'string' and jsonb_typeof(s.value -> 'generation') = 'number'
+      and not exists (select from public.mcp_server_instances i where i.node_id = n.id and i.id::text = lower(s.value ->> 'id'))
+    limit 100) x
+$$;
+
+
+ALTER FUNCTION weir.not_placed(p_node_key_hash bytea, p_servers jsonb) OWNER TO weir_system;
 
 --
 -- Name: on_catalog_change(); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -6653,6 +6939,22 @@ $$;
 
 
 ALTER FUNCTION weir.over_limit(p_calls weir.call_decision[]) OWNER TO weir_owner;
+
+--
+-- Name: overtake_generation(uuid, bigint, bigint); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.overtake_generation(p_instance_id uuid, p_generation bigint, p_known bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return weir.reassert_instance(p_instance_id, p_generation, p_known, clock_timestamp() + interval '5 seconds');
+end;
+$$;
+
+
+ALTER FUNCTION weir.overtake_generation(p_instance_id uuid, p_generation bigint, p_known bigint) OWNER TO weir_system;
 
 --
 -- Name: owners_may_choose_models(); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -7256,6 +7558,90 @@ $$;
 
 
 ALTER FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) OWNER TO weir_system;
+
+--
+-- Name: reassert_instance(uuid, bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.reassert_instance(p_instance_id uuid, p_generation bigint, p_known bigint, p_until timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_instance public.mcp_server_instances;
+  v_status text;
+begin
+  select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
+  if not found or not weir.try_lock_organization(v_instance.organization_id, p_until) then
+    return false;
+  end if;
+  select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update skip locked;
+  if not found or v_instance.node_id is null or v_instance.generation <> p_generation
+     -- no node has seen so many, and the next one must fit
+     or p_known not between p_generation and 4503599627370496
+     or v_instance.status not in ('deploying', 'running', 'degraded', 'updating', 'failed', 'stopping', 'deleting') then
+    return false;
+  end if;
+  v_status := case when v_instance.status in ('running', 'degraded', 'failed') then 'updating' else v_instance.status end;
+  update public.mcp_server_instances i
+  set generation = p_known + 1, resets = i.resets + 1, status = v_status, last_error_code = null, last_error = null
+  where i.id = p_instance_id;
+  insert into weir.dtma_operations (organization_id, instance_id, action, generation)
+  values (v_instance.organization_id, p_instance_id,
+          case v_status when 'deploying' then 'deploy' when 'updating' then 'update' when 'stopping' then 'stop' else 'delete' end, p_known + 1);
+  perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => v_status,
+                            p_detail => format('its node knows generation %s, the database %s', p_known, p_generation));
+  return true;
+end;
+$$;
+
+
+ALTER FUNCTION weir.reassert_instance(p_instance_id uuid, p_generation bigint, p_known bigint, p_until timestamp with time zone) OWNER TO weir_owner;
+
+--
+-- Name: reconcile_node(uuid, jsonb, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.reconcile_node(p_node_id uuid, p_reported jsonb, p_until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_instance record;
+  v_is_whole constant boolean := not exists (
+    select from jsonb_array_elements(p_reported) r
+    where jsonb_typeof(r.value -> 'id') is distinct from 'string' or jsonb_typeof(r.value -> 'generation') is distinct from 'number');
+begin
+  for v_instance in
+    select i.id, i.generation, i.status, i.last_error_code, s.generation as known
+    from public.mcp_server_instances i
+    left join (
+      select lower(r.value ->> 'id') as id, max(case when r.value ->> 'generation' ~ '^[0-9]{1,16}$' then (r.value ->> 'generation')::bigint else 0 end)
+        as generation
+      from jsonb_array_elements(p_reported) r group by 1) s on s.id = i.id::text
+    where i.node_id = p_node_id
+      and case
+        when s.generation > i.generation then true
+        when s.generation is not null or not v_is_whole then false
+        when i.status in ('running', 'degraded') then true
+        when i.status in ('deploying', 'updating', 'stopping') then
+          (select coalesce(bool_and(o.finished_at < clock_timestamp() - interval '30 seconds'), false)
+           from weir.dtma_operations o where o.instance_id = i.id and o.generation = i.generation and o.organization_id = i.organization_id)
+        else false
+      end
+    order by i.organization_id, i.id
+  loop
+    if v_instance.known is null and v_instance.status in ('running', 'degraded') and v_instance.last_error_code is distinct from 'not_running' then
+      perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'not_running', 'its node does not have it', p_until);
+    else
+      perform weir.reassert_instance(v_instance.id, v_instance.generation, coalesce(v_instance.known, v_instance.generation), p_until);
+    end if;
+  end loop;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.reconcile_node(p_node_id uuid, p_reported jsonb, p_until timestamp with time zone) OWNER TO weir_owner;
 
 --
 -- Name: record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -8259,6 +8645,47 @@ $_$;
 
 
 ALTER FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) OWNER TO weir_system;
+
+--
+-- Name: revoke_again(text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  case p_kind
+    when 'organization' then update public.organizations o set is_active = false where o.id::text = p_key;
+    when 'member' then
+      update public.organization_members m
+      set role = coalesce(p_state, m.role), status = case when p_state is null then 'removed' else m.status end
+      where m.organization_id || '/' || m.user_id = p_key;
+    when 'workspace member' then delete from public.workspace_members w where w.id::text = p_key;
+    when 'agent' then update public.agents a set is_active = false where a.id::text = p_key;
+    when 'agent key' then update public.agent_api_keys k set revoked_at = clock_timestamp() where k.id::text = p_key;
+    when 'organization key' then update public.organization_api_keys k set revoked_at = clock_timestamp() where k.id::text = p_key;
+    when 'grant' then update public.agent_mcp_permissions g set revoked_at = clock_timestamp() where g.id::text = p_key;
+    when 'invitation' then update public.organization_invitations i set revoked_at = clock_timestamp() where i.id::text = p_key;
+    when 'node' then
+      update weir.dtma_nodes n set registered_at = null, key_hash = null, sealed_api_key = null, is_online = false where n.id::text = p_key;
+    when 'platform admin' then delete from weir.platform_admins p where p.user_id::text = p_key;
+    when 'person' then
+      -- another password since: the old one is not to be good again; nobody there, or banned: banned
+      update auth.users u
+      set encrypted_password = null, banned_until = case when p_state is null then 'infinity' else u.banned_until end
+      where u.id::text = p_key;
+  end case;
+  return null;
+exception
+  -- the last owner of an organization, whose successor is not in the backup
+  when sqlstate 'WR005' then
+    return sqlerrm;
+end;
+$$;
+
+
+ALTER FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text) OWNER TO weir_owner;
 
 --
 -- Name: rewrap_user_data_key(uuid, integer, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -9505,61 +9932,6 @@ COMMENT ON TABLE public.documents IS 'tenant: a document of a datastore; its tex
 
 
 --
--- Name: mcp_interaction_logs; Type: TABLE; Schema: public; Owner: weir_owner
---
-
-CREATE TABLE public.mcp_interaction_logs (
-    created_at timestamp with time zone NOT NULL,
-    id uuid NOT NULL,
-    phase weir.log_phase NOT NULL,
-    organization_id uuid NOT NULL,
-    kind weir.log_kind NOT NULL,
-    decision weir.log_decision NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    epoch integer NOT NULL,
-    canon_version smallint DEFAULT 1 NOT NULL,
-    replica_id uuid,
-    actor_kind weir.log_actor NOT NULL,
-    user_id uuid,
-    agent_id uuid,
-    agent_name weir.log_name,
-    key_id text,
-    instance_id uuid,
-    instance_name weir.log_name,
-    item weir.log_copy,
-    grant_id uuid,
-    request_id weir.log_text,
-    attempt integer DEFAULT 1 NOT NULL,
-    reason weir.log_reason,
-    detail weir.log_text,
-    outcome weir.log_outcome,
-    error_code weir.log_name,
-    duration_us weir.log_count,
-    request_bytes weir.log_count,
-    response_bytes weir.log_count,
-    request_hash weir.log_hash,
-    response_hash weir.log_hash,
-    request_copy weir.log_copy,
-    response_copy weir.log_copy,
-    occurrences integer DEFAULT 1 NOT NULL,
-    leaf bytea GENERATED ALWAYS AS (weir.log_leaf((canon_version)::integer, epoch, xid, organization_id, created_at, id, (phase)::text, (kind)::text, (decision)::text, recorded_at, replica_id, (actor_kind)::text, user_id, agent_id, (agent_name)::text, key_id, instance_id, (instance_name)::text, (item)::text, grant_id, (request_id)::text, attempt, (reason)::text, (detail)::text, (outcome)::text, (error_code)::text, (duration_us)::bigint, (request_bytes)::bigint, (response_bytes)::bigint, (request_hash)::bytea, (response_hash)::bytea, (request_copy)::text, (response_copy)::text, occurrences)) STORED NOT NULL
-)
-PARTITION BY RANGE (created_at);
-
-ALTER TABLE ONLY public.mcp_interaction_logs FORCE ROW LEVEL SECURITY;
-
-
-ALTER TABLE public.mcp_interaction_logs OWNER TO weir_owner;
-
---
--- Name: TABLE mcp_interaction_logs; Type: COMMENT; Schema: public; Owner: weir_owner
---
-
-COMMENT ON TABLE public.mcp_interaction_logs IS 'tenant: the append-only record of every interaction (no foreign keys, see 0160_log.sql); read by read_audit only';
-
-
---
 -- Name: mcp_server_catalog; Type: TABLE; Schema: public; Owner: weir_owner
 --
 
@@ -10364,32 +10736,6 @@ COMMENT ON TABLE weir.identities IS 'user: who a subject of another issuer is he
 
 
 --
--- Name: installation; Type: TABLE; Schema: weir; Owner: weir_owner
---
-
-CREATE TABLE weir.installation (
-    only_row boolean DEFAULT true NOT NULL,
-    epoch integer DEFAULT 1 NOT NULL,
-    keyring_fingerprint bytea,
-    embedded_issuer boolean NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT installation_epoch_is_positive CHECK ((epoch > 0)),
-    CONSTRAINT installation_has_one_row CHECK (only_row)
-);
-
-ALTER TABLE ONLY weir.installation FORCE ROW LEVEL SECURITY;
-
-
-ALTER TABLE weir.installation OWNER TO weir_owner;
-
---
--- Name: TABLE installation; Type: COMMENT; Schema: weir; Owner: weir_owner
---
-
-COMMENT ON TABLE weir.installation IS 'platform: one row about this database. A restore starts a new epoch; the keyring''s fingerprint is the first replica''s.';
-
-
---
 -- Name: instance_moves; Type: TABLE; Schema: weir; Owner: weir_owner
 --
 
@@ -10551,7 +10897,7 @@ CREATE TABLE weir.sign_ins (
     expires_at timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone,
     revoked_by text,
-    CONSTRAINT sign_ins_are_revoked_for_a_reason CHECK ((((revoked_at IS NULL) = (revoked_by IS NULL)) AND (revoked_by = ANY (ARRAY['logout'::text, 'reuse'::text])))),
+    CONSTRAINT sign_ins_are_revoked_for_a_reason CHECK ((((revoked_at IS NULL) = (revoked_by IS NULL)) AND (revoked_by = ANY (ARRAY['logout'::text, 'reuse'::text, 'restore'::text])))),
     CONSTRAINT sign_ins_counter_is_not_negative CHECK ((counter >= 0))
 );
 
@@ -12594,6 +12940,13 @@ ALTER TABLE ONLY weir.sign_ins
 
 
 --
+-- Name: users everything_is_read_by_the_backup; Type: POLICY; Schema: auth; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON auth.users FOR SELECT TO weir_backup USING (true);
+
+
+--
 -- Name: users; Type: ROW SECURITY; Schema: auth; Owner: weir_owner
 --
 
@@ -12799,6 +13152,181 @@ CREATE POLICY documents_are_kept_by_the_engine ON public.documents TO weir_syste
 --
 
 CREATE POLICY documents_are_seen_with_their_datastore ON public.documents FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND (datastore_id = ANY (ARRAY( SELECT weir.my_datastores() AS my_datastores)))));
+
+
+--
+-- Name: agent_api_keys everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.agent_api_keys FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: agent_datastores everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.agent_datastores FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: agent_mcp_permissions everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.agent_mcp_permissions FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: agents everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.agents FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: chat_channels everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.chat_channels FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: chat_messages everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.chat_messages FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: datastores everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.datastores FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: documents everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.documents FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: mcp_interaction_logs everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.mcp_interaction_logs FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: mcp_server_catalog everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.mcp_server_catalog FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: mcp_server_instances everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.mcp_server_instances FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: mcp_server_tools everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.mcp_server_tools FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: model_settings everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.model_settings FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: model_usage_hourly everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.model_usage_hourly FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: organization_api_keys everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.organization_api_keys FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: organization_invitations everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.organization_invitations FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: organization_members everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.organization_members FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: organizations everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.organizations FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: permission_requests everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.permission_requests FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: usage_hourly everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.usage_hourly FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: user_profiles everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.user_profiles FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: user_secrets everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.user_secrets FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: user_ssh_keys everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.user_ssh_keys FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: workspace_members everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.workspace_members FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: workspaces everything_is_read_by_the_backup; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON public.workspaces FOR SELECT TO weir_backup USING (true);
 
 
 --
@@ -13462,6 +13990,160 @@ ALTER TABLE weir.dtma_nodes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE weir.dtma_operations ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: audit_checkpoints everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.audit_checkpoints FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: audit_seals everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.audit_seals FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: change_versions everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.change_versions FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: chat_rates everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.chat_rates FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: chat_turns everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.chat_turns FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: denial_counts everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.denial_counts FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: document_chunks everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.document_chunks FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: dtma_nodes everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.dtma_nodes FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: dtma_operations everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.dtma_operations FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: grant_usage everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.grant_usage FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: idempotency_keys everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.idempotency_keys FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: identities everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.identities FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: installation everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.installation FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: instance_moves everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.instance_moves FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: platform_admins everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.platform_admins FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: replicas everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.replicas FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: security_events everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.security_events FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: settings everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.settings FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: sign_in_attempts everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.sign_in_attempts FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: sign_ins everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.sign_ins FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: usage_progress everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.usage_progress FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: vector_removals everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.vector_removals FOR SELECT TO weir_backup USING (true);
+
+
+--
 -- Name: grant_usage; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
 --
 
@@ -13686,6 +14368,7 @@ ALTER TABLE weir.vector_removals ENABLE ROW LEVEL SECURITY;
 GRANT USAGE ON SCHEMA auth TO anon;
 GRANT USAGE ON SCHEMA auth TO authenticated;
 GRANT USAGE ON SCHEMA auth TO weir_system;
+GRANT USAGE ON SCHEMA auth TO weir_backup;
 
 
 --
@@ -13695,6 +14378,7 @@ GRANT USAGE ON SCHEMA auth TO weir_system;
 GRANT USAGE ON SCHEMA weir TO weir_writer;
 GRANT USAGE ON SCHEMA weir TO weir_system;
 GRANT USAGE ON SCHEMA weir TO weir_engine;
+GRANT USAGE ON SCHEMA weir TO weir_backup;
 
 
 --
@@ -14698,11 +15382,88 @@ GRANT ALL ON FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret
 
 
 --
+-- Name: FUNCTION authorities(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.authorities() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.authorities() TO weir_backup;
+
+
+--
+-- Name: FUNCTION log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) TO weir_system;
+
+
+--
+-- Name: TABLE mcp_interaction_logs; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT,INSERT ON TABLE public.mcp_interaction_logs TO weir_system;
+GRANT SELECT ON TABLE public.mcp_interaction_logs TO weir_backup;
+
+
+--
+-- Name: FUNCTION log_summary(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.log_summary() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.log_summary() TO weir_backup;
+
+
+--
+-- Name: TABLE installation; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.installation TO weir_system;
+GRANT SELECT ON TABLE weir.installation TO weir_backup;
+
+
+--
+-- Name: COLUMN installation.epoch; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(epoch) ON TABLE weir.installation TO weir_system;
+
+
+--
+-- Name: COLUMN installation.keyring_fingerprint; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(keyring_fingerprint) ON TABLE weir.installation TO weir_system;
+
+
+--
+-- Name: FUNCTION backup_facts(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.backup_facts() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.backup_facts() TO weir_backup;
+
+
+--
+-- Name: FUNCTION backup_tables(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.backup_tables() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.backup_tables() TO weir_backup;
+
+
+--
 -- Name: FUNCTION begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval); Type: ACL; Schema: weir; Owner: weir_system
 --
 
 REVOKE ALL ON FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval) TO weir_engine;
+
+
+--
+-- Name: FUNCTION begin_epoch(p_detail text, p_keyring_is_lost boolean); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.begin_epoch(p_detail text, p_keyring_is_lost boolean) FROM PUBLIC;
 
 
 --
@@ -15076,6 +15837,7 @@ GRANT ALL ON FUNCTION weir.uuid_v7() TO weir_system;
 --
 
 GRANT SELECT ON TABLE weir.document_chunks TO weir_system;
+GRANT SELECT ON TABLE weir.document_chunks TO weir_backup;
 
 
 --
@@ -15420,18 +16182,17 @@ GRANT ALL ON FUNCTION weir.lock_organization(p_organization_id uuid) TO weir_wri
 
 
 --
--- Name: FUNCTION log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer); Type: ACL; Schema: weir; Owner: weir_owner
---
-
-REVOKE ALL ON FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamp with time zone, p_id uuid, p_phase text, p_kind text, p_decision text, p_recorded_at timestamp with time zone, p_replica_id uuid, p_actor_kind text, p_user_id uuid, p_agent_id uuid, p_agent_name text, p_key_id text, p_instance_id uuid, p_instance_name text, p_item text, p_grant_id uuid, p_request_id text, p_attempt integer, p_reason text, p_detail text, p_outcome text, p_error_code text, p_duration_us bigint, p_request_bytes bigint, p_response_bytes bigint, p_request_hash bytea, p_response_hash bytea, p_request_copy text, p_response_copy text, p_occurrences integer) TO weir_system;
-
-
---
 -- Name: FUNCTION make_counters(); Type: ACL; Schema: weir; Owner: weir_system
 --
 
 REVOKE ALL ON FUNCTION weir.make_counters() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION make_log_partition(p_month timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.make_log_partition(p_month timestamp with time zone) FROM PUBLIC;
 
 
 --
@@ -15612,6 +16373,14 @@ GRANT ALL ON FUNCTION weir.node_of_key(p_node_key_hash bytea) TO weir_engine;
 
 
 --
+-- Name: FUNCTION not_placed(p_node_key_hash bytea, p_servers jsonb); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.not_placed(p_node_key_hash bytea, p_servers jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.not_placed(p_node_key_hash bytea, p_servers jsonb) TO weir_engine;
+
+
+--
 -- Name: FUNCTION on_catalog_change(); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -15653,6 +16422,7 @@ GRANT ALL ON FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) TO weir_
 
 GRANT SELECT ON TABLE public.mcp_server_instances TO weir_writer;
 GRANT SELECT ON TABLE public.mcp_server_instances TO weir_system;
+GRANT SELECT ON TABLE public.mcp_server_instances TO weir_backup;
 
 
 --
@@ -15777,6 +16547,7 @@ GRANT UPDATE(last_node_id) ON TABLE public.mcp_server_instances TO weir_system;
 --
 
 GRANT UPDATE(generation) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT UPDATE(generation) ON TABLE public.mcp_server_instances TO weir_system;
 
 
 --
@@ -15784,6 +16555,7 @@ GRANT UPDATE(generation) ON TABLE public.mcp_server_instances TO weir_writer;
 --
 
 GRANT UPDATE(resets) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT UPDATE(resets) ON TABLE public.mcp_server_instances TO weir_system;
 
 
 --
@@ -15929,6 +16701,7 @@ GRANT INSERT(retry_backoff_ms),UPDATE(retry_backoff_ms) ON TABLE public.mcp_serv
 
 GRANT SELECT ON TABLE weir.dtma_operations TO weir_writer;
 GRANT SELECT ON TABLE weir.dtma_operations TO weir_system;
+GRANT SELECT ON TABLE weir.dtma_operations TO weir_backup;
 
 
 --
@@ -15943,6 +16716,7 @@ GRANT INSERT(id) ON TABLE weir.dtma_operations TO weir_writer;
 --
 
 GRANT INSERT(organization_id) ON TABLE weir.dtma_operations TO weir_writer;
+GRANT INSERT(organization_id) ON TABLE weir.dtma_operations TO weir_system;
 
 
 --
@@ -15950,6 +16724,7 @@ GRANT INSERT(organization_id) ON TABLE weir.dtma_operations TO weir_writer;
 --
 
 GRANT INSERT(instance_id) ON TABLE weir.dtma_operations TO weir_writer;
+GRANT INSERT(instance_id) ON TABLE weir.dtma_operations TO weir_system;
 
 
 --
@@ -15957,6 +16732,7 @@ GRANT INSERT(instance_id) ON TABLE weir.dtma_operations TO weir_writer;
 --
 
 GRANT INSERT(action) ON TABLE weir.dtma_operations TO weir_writer;
+GRANT INSERT(action) ON TABLE weir.dtma_operations TO weir_system;
 
 
 --
@@ -15964,6 +16740,7 @@ GRANT INSERT(action) ON TABLE weir.dtma_operations TO weir_writer;
 --
 
 GRANT INSERT(generation) ON TABLE weir.dtma_operations TO weir_writer;
+GRANT INSERT(generation) ON TABLE weir.dtma_operations TO weir_system;
 
 
 --
@@ -16051,6 +16828,14 @@ GRANT ALL ON FUNCTION weir.organizations_made_by(p_user_id uuid) TO weir_writer;
 
 REVOKE ALL ON FUNCTION weir.over_limit(p_calls weir.call_decision[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.over_limit(p_calls weir.call_decision[]) TO weir_system;
+
+
+--
+-- Name: FUNCTION overtake_generation(p_instance_id uuid, p_generation bigint, p_known bigint); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.overtake_generation(p_instance_id uuid, p_generation bigint, p_known bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.overtake_generation(p_instance_id uuid, p_generation bigint, p_known bigint) TO weir_engine;
 
 
 --
@@ -16203,6 +16988,22 @@ GRANT ALL ON FUNCTION weir.purge_datastores(p_limit integer) TO weir_engine;
 
 REVOKE ALL ON FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) TO weir_engine;
+
+
+--
+-- Name: FUNCTION reassert_instance(p_instance_id uuid, p_generation bigint, p_known bigint, p_until timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.reassert_instance(p_instance_id uuid, p_generation bigint, p_known bigint, p_until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.reassert_instance(p_instance_id uuid, p_generation bigint, p_known bigint, p_until timestamp with time zone) TO weir_system;
+
+
+--
+-- Name: FUNCTION reconcile_node(p_node_id uuid, p_reported jsonb, p_until timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.reconcile_node(p_node_id uuid, p_reported jsonb, p_until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.reconcile_node(p_node_id uuid, p_reported jsonb, p_until timestamp with time zone) TO weir_system;
 
 
 --
@@ -16442,6 +17243,13 @@ GRANT ALL ON FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_ema
 
 
 --
+-- Name: FUNCTION revoke_again(p_kind text, p_key text, p_state text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -16657,6 +17465,13 @@ GRANT ALL ON FUNCTION weir.withdraw_catalog_server(p_slug text, p_version text) 
 
 
 --
+-- Name: TABLE users; Type: ACL; Schema: auth; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE auth.users TO weir_backup;
+
+
+--
 -- Name: COLUMN users.id; Type: ACL; Schema: auth; Owner: weir_owner
 --
 
@@ -16703,6 +17518,13 @@ GRANT SELECT(created_at) ON TABLE auth.users TO weir_system;
 --
 
 GRANT SELECT(updated_at) ON TABLE auth.users TO weir_system;
+
+
+--
+-- Name: TABLE agent_api_keys; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.agent_api_keys TO weir_backup;
 
 
 --
@@ -16804,6 +17626,7 @@ GRANT SELECT(revoked_by),UPDATE(revoked_by) ON TABLE public.agent_api_keys TO we
 
 GRANT SELECT ON TABLE public.agent_datastores TO authenticated;
 GRANT SELECT,DELETE ON TABLE public.agent_datastores TO weir_writer;
+GRANT SELECT ON TABLE public.agent_datastores TO weir_backup;
 
 
 --
@@ -16843,6 +17666,7 @@ GRANT INSERT(linked_by) ON TABLE public.agent_datastores TO weir_writer;
 
 GRANT SELECT ON TABLE public.agent_mcp_permissions TO authenticated;
 GRANT SELECT ON TABLE public.agent_mcp_permissions TO weir_writer;
+GRANT SELECT ON TABLE public.agent_mcp_permissions TO weir_backup;
 
 
 --
@@ -16943,6 +17767,7 @@ GRANT UPDATE(updated_at) ON TABLE public.agent_mcp_permissions TO weir_writer;
 
 GRANT SELECT ON TABLE public.agents TO authenticated;
 GRANT SELECT ON TABLE public.agents TO weir_writer;
+GRANT SELECT ON TABLE public.agents TO weir_backup;
 
 
 --
@@ -17004,6 +17829,7 @@ GRANT INSERT(created_by) ON TABLE public.agents TO weir_writer;
 
 GRANT SELECT ON TABLE public.chat_channels TO authenticated;
 GRANT SELECT ON TABLE public.chat_channels TO weir_writer;
+GRANT SELECT ON TABLE public.chat_channels TO weir_backup;
 
 
 --
@@ -17061,6 +17887,7 @@ GRANT INSERT(created_by) ON TABLE public.chat_channels TO weir_writer;
 
 GRANT SELECT ON TABLE public.chat_messages TO authenticated;
 GRANT SELECT ON TABLE public.chat_messages TO weir_writer;
+GRANT SELECT ON TABLE public.chat_messages TO weir_backup;
 
 
 --
@@ -17183,6 +18010,7 @@ GRANT SELECT(deleted_at) ON TABLE public.chat_messages TO weir_system;
 GRANT SELECT ON TABLE public.datastores TO authenticated;
 GRANT SELECT ON TABLE public.datastores TO weir_writer;
 GRANT SELECT,DELETE ON TABLE public.datastores TO weir_system;
+GRANT SELECT ON TABLE public.datastores TO weir_backup;
 
 
 --
@@ -17276,6 +18104,7 @@ GRANT INSERT(created_by) ON TABLE public.datastores TO weir_writer;
 GRANT SELECT ON TABLE public.documents TO authenticated;
 GRANT SELECT,DELETE ON TABLE public.documents TO weir_writer;
 GRANT SELECT,DELETE ON TABLE public.documents TO weir_system;
+GRANT SELECT ON TABLE public.documents TO weir_backup;
 
 
 --
@@ -17384,18 +18213,12 @@ GRANT INSERT(created_by) ON TABLE public.documents TO weir_writer;
 
 
 --
--- Name: TABLE mcp_interaction_logs; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT,INSERT ON TABLE public.mcp_interaction_logs TO weir_system;
-
-
---
 -- Name: TABLE mcp_server_catalog; Type: ACL; Schema: public; Owner: weir_owner
 --
 
 GRANT SELECT ON TABLE public.mcp_server_catalog TO weir_writer;
 GRANT SELECT ON TABLE public.mcp_server_catalog TO weir_system;
+GRANT SELECT ON TABLE public.mcp_server_catalog TO weir_backup;
 
 
 --
@@ -17535,6 +18358,7 @@ GRANT UPDATE(updated_at) ON TABLE public.mcp_server_catalog TO weir_system;
 
 GRANT SELECT ON TABLE public.mcp_server_tools TO weir_writer;
 GRANT SELECT,DELETE ON TABLE public.mcp_server_tools TO weir_system;
+GRANT SELECT ON TABLE public.mcp_server_tools TO weir_backup;
 
 
 --
@@ -17681,6 +18505,7 @@ GRANT UPDATE(approved_by) ON TABLE public.mcp_server_tools TO weir_writer;
 GRANT SELECT ON TABLE public.model_settings TO authenticated;
 GRANT SELECT,DELETE ON TABLE public.model_settings TO weir_writer;
 GRANT SELECT ON TABLE public.model_settings TO weir_system;
+GRANT SELECT ON TABLE public.model_settings TO weir_backup;
 
 
 --
@@ -17780,6 +18605,7 @@ GRANT UPDATE(updated_at) ON TABLE public.model_settings TO weir_writer;
 
 GRANT SELECT ON TABLE public.model_usage_hourly TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.model_usage_hourly TO weir_system;
+GRANT SELECT ON TABLE public.model_usage_hourly TO weir_backup;
 
 
 --
@@ -17829,6 +18655,13 @@ GRANT UPDATE(cost_micros) ON TABLE public.model_usage_hourly TO weir_system;
 --
 
 GRANT UPDATE(unpriced_turns) ON TABLE public.model_usage_hourly TO weir_system;
+
+
+--
+-- Name: TABLE organization_api_keys; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.organization_api_keys TO weir_backup;
 
 
 --
@@ -17930,6 +18763,7 @@ GRANT SELECT(revoked_by),UPDATE(revoked_by) ON TABLE public.organization_api_key
 --
 
 GRANT SELECT ON TABLE public.organization_invitations TO weir_system;
+GRANT SELECT ON TABLE public.organization_invitations TO weir_backup;
 
 
 --
@@ -18018,6 +18852,7 @@ GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE public.organization_invitat
 
 GRANT SELECT ON TABLE public.organization_members TO authenticated;
 GRANT SELECT ON TABLE public.organization_members TO weir_writer;
+GRANT SELECT ON TABLE public.organization_members TO weir_backup;
 
 
 --
@@ -18073,6 +18908,7 @@ GRANT UPDATE(updated_at) ON TABLE public.organization_members TO weir_system;
 
 GRANT SELECT ON TABLE public.organizations TO authenticated;
 GRANT SELECT ON TABLE public.organizations TO weir_writer;
+GRANT SELECT ON TABLE public.organizations TO weir_backup;
 
 
 --
@@ -18140,6 +18976,7 @@ GRANT SELECT(chat_tools) ON TABLE public.organizations TO weir_system;
 
 GRANT SELECT ON TABLE public.permission_requests TO authenticated;
 GRANT SELECT ON TABLE public.permission_requests TO weir_writer;
+GRANT SELECT ON TABLE public.permission_requests TO weir_backup;
 
 
 --
@@ -18225,6 +19062,7 @@ GRANT UPDATE(grant_id) ON TABLE public.permission_requests TO weir_writer;
 
 GRANT SELECT ON TABLE public.usage_hourly TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.usage_hourly TO weir_system;
+GRANT SELECT ON TABLE public.usage_hourly TO weir_backup;
 
 
 --
@@ -18233,6 +19071,7 @@ GRANT SELECT,INSERT ON TABLE public.usage_hourly TO weir_system;
 
 GRANT SELECT ON TABLE public.user_profiles TO authenticated;
 GRANT SELECT ON TABLE public.user_profiles TO weir_writer;
+GRANT SELECT ON TABLE public.user_profiles TO weir_backup;
 
 
 --
@@ -18261,6 +19100,7 @@ GRANT UPDATE(updated_at) ON TABLE public.user_profiles TO weir_writer;
 --
 
 GRANT SELECT ON TABLE public.user_secrets TO weir_system;
+GRANT SELECT ON TABLE public.user_secrets TO weir_backup;
 
 
 --
@@ -18306,6 +19146,7 @@ GRANT UPDATE(updated_at) ON TABLE public.user_secrets TO weir_system;
 --
 
 GRANT DELETE ON TABLE public.user_ssh_keys TO weir_writer;
+GRANT SELECT ON TABLE public.user_ssh_keys TO weir_backup;
 
 
 --
@@ -18362,6 +19203,7 @@ GRANT SELECT(created_at) ON TABLE public.user_ssh_keys TO weir_writer;
 
 GRANT SELECT ON TABLE public.workspace_members TO authenticated;
 GRANT SELECT,DELETE ON TABLE public.workspace_members TO weir_writer;
+GRANT SELECT ON TABLE public.workspace_members TO weir_backup;
 
 
 --
@@ -18402,6 +19244,7 @@ GRANT SELECT(agent_id) ON TABLE public.workspace_members TO weir_system;
 
 GRANT SELECT ON TABLE public.workspaces TO authenticated;
 GRANT SELECT ON TABLE public.workspaces TO weir_writer;
+GRANT SELECT ON TABLE public.workspaces TO weir_backup;
 
 
 --
@@ -18435,10 +19278,25 @@ GRANT INSERT(created_by) ON TABLE public.workspaces TO weir_writer;
 
 
 --
+-- Name: TABLE audit_checkpoints; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.audit_checkpoints TO weir_backup;
+
+
+--
+-- Name: TABLE audit_seals; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.audit_seals TO weir_backup;
+
+
+--
 -- Name: TABLE change_versions; Type: ACL; Schema: weir; Owner: weir_owner
 --
 
 GRANT SELECT ON TABLE weir.change_versions TO weir_system;
+GRANT SELECT ON TABLE weir.change_versions TO weir_backup;
 
 
 --
@@ -18467,6 +19325,7 @@ GRANT UPDATE(changed_in) ON TABLE weir.change_versions TO weir_system;
 --
 
 GRANT SELECT,INSERT ON TABLE weir.chat_rates TO weir_writer;
+GRANT SELECT ON TABLE weir.chat_rates TO weir_backup;
 
 
 --
@@ -18481,6 +19340,7 @@ GRANT UPDATE(used_until) ON TABLE weir.chat_rates TO weir_writer;
 --
 
 GRANT SELECT,INSERT,DELETE ON TABLE weir.chat_turns TO weir_system;
+GRANT SELECT ON TABLE weir.chat_turns TO weir_backup;
 
 
 --
@@ -18509,6 +19369,7 @@ GRANT UPDATE(calls) ON TABLE weir.chat_turns TO weir_system;
 --
 
 GRANT SELECT,INSERT,DELETE ON TABLE weir.denial_counts TO weir_system;
+GRANT SELECT ON TABLE weir.denial_counts TO weir_backup;
 
 
 --
@@ -18530,6 +19391,7 @@ GRANT UPDATE(last_at) ON TABLE weir.denial_counts TO weir_system;
 --
 
 GRANT SELECT ON TABLE weir.dtma_nodes TO weir_system;
+GRANT SELECT ON TABLE weir.dtma_nodes TO weir_backup;
 
 
 --
@@ -18550,7 +19412,7 @@ GRANT INSERT(name) ON TABLE weir.dtma_nodes TO weir_system;
 -- Name: COLUMN dtma_nodes.region; Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-GRANT INSERT(region) ON TABLE weir.dtma_nodes TO weir_system;
+GRANT INSERT(region),UPDATE(region) ON TABLE weir.dtma_nodes TO weir_system;
 
 
 --
@@ -18564,7 +19426,7 @@ GRANT INSERT(token_hash),UPDATE(token_hash) ON TABLE weir.dtma_nodes TO weir_sys
 -- Name: COLUMN dtma_nodes.token_expires_at; Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-GRANT INSERT(token_expires_at) ON TABLE weir.dtma_nodes TO weir_system;
+GRANT INSERT(token_expires_at),UPDATE(token_expires_at) ON TABLE weir.dtma_nodes TO weir_system;
 
 
 --
@@ -18649,6 +19511,7 @@ GRANT UPDATE(closed_at) ON TABLE weir.dtma_nodes TO weir_system;
 --
 
 GRANT SELECT,INSERT,DELETE ON TABLE weir.grant_usage TO weir_system;
+GRANT SELECT ON TABLE weir.grant_usage TO weir_backup;
 
 
 --
@@ -18671,6 +19534,7 @@ GRANT UPDATE(used) ON TABLE weir.grant_usage TO weir_system;
 
 GRANT SELECT ON TABLE weir.idempotency_keys TO weir_writer;
 GRANT SELECT,DELETE ON TABLE weir.idempotency_keys TO weir_system;
+GRANT SELECT ON TABLE weir.idempotency_keys TO weir_backup;
 
 
 --
@@ -18706,6 +19570,7 @@ GRANT INSERT(answer) ON TABLE weir.idempotency_keys TO weir_writer;
 --
 
 GRANT SELECT ON TABLE weir.identities TO weir_system;
+GRANT SELECT ON TABLE weir.identities TO weir_backup;
 
 
 --
@@ -18751,32 +19616,12 @@ GRANT UPDATE(updated_at) ON TABLE weir.identities TO weir_system;
 
 
 --
--- Name: TABLE installation; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT SELECT ON TABLE weir.installation TO weir_system;
-
-
---
--- Name: COLUMN installation.epoch; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(epoch) ON TABLE weir.installation TO weir_system;
-
-
---
--- Name: COLUMN installation.keyring_fingerprint; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(keyring_fingerprint) ON TABLE weir.installation TO weir_system;
-
-
---
 -- Name: TABLE instance_moves; Type: ACL; Schema: weir; Owner: weir_owner
 --
 
 GRANT SELECT ON TABLE weir.instance_moves TO weir_writer;
 GRANT SELECT ON TABLE weir.instance_moves TO weir_system;
+GRANT SELECT ON TABLE weir.instance_moves TO weir_backup;
 
 
 --
@@ -18784,6 +19629,7 @@ GRANT SELECT ON TABLE weir.instance_moves TO weir_system;
 --
 
 GRANT SELECT ON TABLE weir.platform_admins TO weir_system;
+GRANT SELECT ON TABLE weir.platform_admins TO weir_backup;
 
 
 --
@@ -18798,6 +19644,7 @@ GRANT INSERT(user_id) ON TABLE weir.platform_admins TO weir_system;
 --
 
 GRANT SELECT,DELETE ON TABLE weir.replicas TO weir_system;
+GRANT SELECT ON TABLE weir.replicas TO weir_backup;
 
 
 --
@@ -18833,6 +19680,7 @@ GRANT UPDATE(heartbeat_at) ON TABLE weir.replicas TO weir_system;
 --
 
 GRANT SELECT,INSERT,DELETE ON TABLE weir.security_events TO weir_system;
+GRANT SELECT ON TABLE weir.security_events TO weir_backup;
 
 
 --
@@ -18847,6 +19695,7 @@ GRANT UPDATE(occurrences) ON TABLE weir.security_events TO weir_system;
 --
 
 GRANT SELECT ON TABLE weir.settings TO weir_system;
+GRANT SELECT ON TABLE weir.settings TO weir_backup;
 
 
 --
@@ -18875,6 +19724,7 @@ GRANT UPDATE(updated_at) ON TABLE weir.settings TO weir_system;
 --
 
 GRANT SELECT,INSERT,DELETE ON TABLE weir.sign_in_attempts TO weir_system;
+GRANT SELECT ON TABLE weir.sign_in_attempts TO weir_backup;
 
 
 --
@@ -18896,6 +19746,7 @@ GRANT UPDATE(attempts) ON TABLE weir.sign_in_attempts TO weir_system;
 --
 
 GRANT SELECT,DELETE ON TABLE weir.sign_ins TO weir_system;
+GRANT SELECT ON TABLE weir.sign_ins TO weir_backup;
 
 
 --
@@ -18952,6 +19803,7 @@ GRANT UPDATE(revoked_by) ON TABLE weir.sign_ins TO weir_system;
 --
 
 GRANT SELECT ON TABLE weir.usage_progress TO weir_system;
+GRANT SELECT ON TABLE weir.usage_progress TO weir_backup;
 
 
 --
@@ -18966,6 +19818,7 @@ GRANT INSERT(rolled_up_to),UPDATE(rolled_up_to) ON TABLE weir.usage_progress TO 
 --
 
 GRANT SELECT,DELETE ON TABLE weir.vector_removals TO weir_system;
+GRANT SELECT ON TABLE weir.vector_removals TO weir_backup;
 
 
 --
