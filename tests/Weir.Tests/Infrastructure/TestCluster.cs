@@ -94,6 +94,8 @@ public class TestCluster : IAsyncLifetime
         return NpgsqlDataSource.Create(connection.ConnectionString);
     }
 
+    private protected virtual IReadOnlyList<string> Settings => EmbeddedPostgresOptions.ThrowAway;
+
     /// <summary>Null: those of this machine.</summary>
     private protected virtual Task<PostgresBinaries?> ProgramsAsync() => Task.FromResult<PostgresBinaries?>(null);
 
@@ -106,7 +108,7 @@ public class TestCluster : IAsyncLifetime
         _directory = DataDirectory.Open(Path.Combine(Path.GetTempPath(), $"{DirectoryPrefix}{GetType().Name}-{Environment.ProcessId}"));
         _postgres = await EmbeddedPostgres.StartAsync(
             _directory,
-            new EmbeddedPostgresOptions { Database = Template, Settings = EmbeddedPostgresOptions.ThrowAway, Programs = await ProgramsAsync() },
+            new EmbeddedPostgresOptions { Database = Template, Settings = Settings, Programs = await ProgramsAsync() },
             NullLogger.Instance,
             TimeProvider.System,
             CancellationToken.None);
