@@ -116,11 +116,10 @@ public class TestCluster : IAsyncLifetime
         return NpgsqlDataSource.Create(connection.ConnectionString);
     }
 
+    private protected virtual IReadOnlyList<string> Settings => EmbeddedPostgresOptions.ThrowAway;
+
     /// <summary>Null: those of this machine.</summary>
     private protected virtual Task<PostgresBinaries?> ProgramsAsync() => Task.FromResult<PostgresBinaries?>(null);
-
-    /// <summary>Server settings beside those of a cluster that is thrown away.</summary>
-    private protected virtual IEnumerable<string> Settings => [];
 
     /// <summary>Whatever is there before Weir's migrations; in the empty database from which all others are copied.</summary>
     private protected virtual Task PrepareAsync(string template) => Task.CompletedTask;
@@ -131,7 +130,7 @@ public class TestCluster : IAsyncLifetime
         _directory = DataDirectory.Open(Path.Combine(Path.GetTempPath(), $"{DirectoryPrefix}{GetType().Name}-{Environment.ProcessId}"));
         _postgres = await EmbeddedPostgres.StartAsync(
             _directory,
-            new EmbeddedPostgresOptions { Database = Template, Settings = [.. EmbeddedPostgresOptions.ThrowAway, .. Settings], Programs = await ProgramsAsync() },
+            new EmbeddedPostgresOptions { Database = Template, Settings = Settings, Programs = await ProgramsAsync() },
             NullLogger.Instance,
             TimeProvider.System,
             CancellationToken.None);

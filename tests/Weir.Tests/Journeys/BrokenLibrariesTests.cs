@@ -19,7 +19,7 @@ public sealed class ForeignCluster : TestCluster
         Programs.Dispose();
     }
 
-    private protected override IEnumerable<string> Settings => ["shared_preload_libraries="];
+    private protected override IReadOnlyList<string> Settings => [.. base.Settings, "shared_preload_libraries="];
 
     private protected override async Task<PostgresBinaries?> ProgramsAsync() => (Programs = await PostgresCopy.MakeAsync()).Binaries;
 }

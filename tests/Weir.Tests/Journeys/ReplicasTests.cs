@@ -105,7 +105,7 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_replica_that_passes_on_anothers_stream_of_changes_ends_it_and_stops_at_once(bool holder)
+    public async Task A_stream_of_changes_that_is_passed_on_holds_up_neither_replicas_stop_and_its_client_is_told_to_come_again(bool holder)
     {
         await using var stopping = WeirHost.Build(weir.Services.GetRequiredService<WeirConfig>());
         await stopping.StartAsync(TestContext.Current.CancellationToken);
@@ -123,17 +123,7 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
         // Less than a stop waits for what does not end by itself.
         await stopping.StopAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(8), TimeProvider.System, TestContext.Current.CancellationToken);
 
-        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
-        try
-        {
-            while (await reader.ReadLineAsync(TestContext.Current.CancellationToken) is not null)
-            {
-            }
-        }
-        catch (IOException)
-        {
-            // Broken off instead of ended: the client comes again either way.
-        }
+        (await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).ShouldEndWith("\n\nretry: 1000\n\n");
     }
 
     [Fact]
@@ -152,6 +142,34 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
         await stopping.StopAsync(TestContext.Current.CancellationToken);
 
         server.Sessions.ShouldNotContain(session);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_call_that_a_stop_cannot_wait_for_ends_with_an_error_and_has_its_outcome_in_the_record(bool isModern)
+    {
+        var (name, _) = await weir.AddReadyAsync(_server.Url, """{"tools": {"hang": {}}}""");
+        var config = weir.Services.GetRequiredService<WeirConfig>();
+        var stopping = WeirHost.Build(config with { Mcp = config.Mcp with { CallTimeoutSeconds = 120 } });
+        await stopping.StartAsync(TestContext.Current.CancellationToken);
+        using var client = weir.Client(weir.World.AgentKey);
+        client.BaseAddress = new Uri(stopping.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        var raw = new RawClient(client);
+        var before = _server.Calls;
+        var call = isModern
+            ? raw.CallAsync($"{name}__hang")
+            : raw.PostAsync($$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{name}}__hang","arguments":{} } }""", [await raw.InitializeAsync()]);
+        await Until.True(() => _server.Calls > before, "the call hangs at its server");
+
+        await stopping.StopAsync(TestContext.Current.CancellationToken);
+        await stopping.DisposeAsync();
+
+        var answer = await call;
+        answer.ErrorCode.ShouldBe(1012, answer.Body);
+        answer.ErrorMessage.ShouldBe($"The server '{name}' did not answer before this replica of Weir stopped. It may still have done what was asked.");
+        answer.Json.GetProperty("error").GetProperty("data").GetProperty("retryable").GetBoolean().ShouldBeFalse();
+        (await weir.LogAsync()).Where(r => r.Instance == name && r is { Item: "hang", Phase: "completed" }).Select(r => r.Outcome).ShouldBe(["timeout"]);
     }
 
     [Fact]

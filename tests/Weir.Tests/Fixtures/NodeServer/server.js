@@ -117,6 +117,8 @@ const tools = {
     say({ id: question, method: args.method, params: args.params ?? {} });
   },
   ping: (id) => { asked.set('ping-1', (answer) => text(id, answer)); say({ id: 'ping-1', method: 'ping' }); },
+  // What was done, by whoever did it: a line for each time, in one write to the end of a file that all share.
+  mark: (id, args) => { appendFileSync(process.env.MARKS, `${args.id}\n`); setTimeout(() => text(id, args.id), args.wait ?? 0); },
   notify: (id, args) => { say({ method: args.method, params: args.params ?? {} }); text(id, 'told'); },
 };
 
