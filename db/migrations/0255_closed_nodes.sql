@@ -7,8 +7,9 @@ grant update (closed_at) on weir.dtma_nodes to weir_system;
 -- One replica's word, which may be wrong: between it and the node may be a firewall that refuses, or a proxy. What speaks for the node is its
 -- heartbeat, which comes by any replica; so the word counts only where no heartbeat came since the replica looked, and where it
 -- looked at the address that the node has now. The next heartbeat takes it back. A node that has lived on after such a word
--- within ten minutes is not doubted by a word alone again: then it must have missed a heartbeat too. So a replica whose own way is
--- broken turns a node that lives once in ten minutes, for five seconds, and a node that really dies twice is found a few seconds later.
+-- within ten minutes is not doubted by a word alone again: then it must have missed a heartbeat too. So a replica
+-- that cannot reach a healthy node can mark it offline once in ten minutes, for five seconds at most, and a node that really dies twice
+-- is found a few seconds later.
 -- p_ago: when the replica looked; p_quiet: longer than a heartbeat takes to come. Whether it was believed.
 create function weir.report_closed_node(p_node_id uuid, p_api_url text, p_ago interval, p_quiet interval) returns boolean
 language plpgsql volatile security definer

@@ -51,7 +51,7 @@ begin
      context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms, created_by)
   values
     (v_id, p_organization_id, p_config ->> 'name', v_catalog.id, p_config ->> 'url', coalesce(p_config -> 'configuration', '{}'),
-     coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), (p_config ->> 'max_sessions')::integer,
+     coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), nullif((p_config ->> 'max_sessions')::integer, 0),
      coalesce((p_config ->> 'priority')::integer, 100),
      p_config ->> 'region', coalesce(p_config ->> 'pin_policy', 'trust_first'),
      coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'),
@@ -96,7 +96,7 @@ begin
       when v_key in ('catalog', 'url') then v_type = 'string' and length(v_value #>> '{}') between 1 and 2048
       when v_key = 'configuration' then v_type = 'object'
       when v_key = 'share' then v_type = 'string' and v_value #>> '{}' in ('instance', 'credential', 'session')
-      when v_key = 'max_sessions' then v_type = 'number' and v_value::text ~ '^[0-9]{1,4}$' and (v_value::text)::integer between 1 and 1024
+      when v_key = 'max_sessions' then v_type = 'number' and v_value::text ~ '^[0-9]{1,4}$' and (v_value::text)::integer <= 1024
       when v_key = 'priority' then v_type = 'number' and v_value::text ~ '^[0-9]{1,4}$' and (v_value::text)::integer <= 1000
       when v_key = 'region' then v_type = 'string' and v_value #>> '{}' ~ '^[a-z0-9][a-z0-9-]{0,49}$'
       when v_key = 'pin_policy' then v_type = 'string' and v_value #>> '{}' in ('trust_first', 'manual')

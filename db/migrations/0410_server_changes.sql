@@ -108,7 +108,7 @@ begin
   end if;
   v_new.url := coalesce(p_config ->> 'url', v_instance.url);
   v_new.share := coalesce(p_config ->> 'share', v_instance.share);
-  v_new.max_sessions := coalesce((p_config ->> 'max_sessions')::integer, v_instance.max_sessions);
+  v_new.max_sessions := case when p_config ? 'max_sessions' then nullif((p_config ->> 'max_sessions')::integer, 0) else v_instance.max_sessions end;
   update public.mcp_server_instances i
   set name = coalesce(p_config ->> 'name', i.name), catalog_id = v_new.catalog_id, url = v_new.url, configuration = v_new.configuration,
       share = v_new.share, max_sessions = v_new.max_sessions, priority = coalesce((p_config ->> 'priority')::integer, i.priority),
@@ -127,8 +127,9 @@ begin
       approved_generation = case when v_new.catalog_id is distinct from i.catalog_id then i.generation + 1 else i.approved_generation end
   where i.id = p_instance_id and i.organization_id = p_organization_id;
   if v_instance.status in ('running', 'degraded', 'failed')
-     and (v_new.catalog_id, v_new.url, v_new.configuration, v_new.share, v_new.max_sessions)
-         is distinct from (v_instance.catalog_id, v_instance.url, v_instance.configuration, v_instance.share, v_instance.max_sessions) then
+     and (v_new.catalog_id, v_new.url, v_new.configuration, v_new.share, case when v_new.share = 'session' then v_new.max_sessions end)
+         is distinct from (v_instance.catalog_id, v_instance.url, v_instance.configuration, v_instance.share,
+                           case when v_instance.share = 'session' then v_instance.max_sessions end) then
     return weir.request_operation(p_organization_id, p_instance_id, 'update');
   end if;
   perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');

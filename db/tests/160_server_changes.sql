@@ -62,7 +62,7 @@ from (values ('files', null), ('files', 'null'), ('files', '[]'), ('files', '"x"
   ('files', '{"configuration": {"directory": "' || repeat('x', 200000) || '"}}'),
   ('remote', '{"url": "http://x.example"}'), ('remote', '{"url": "https://user@x.example"}'), ('remote', '{"configuration": {"a": 1}}'),
   ('remote', '{"catalog": "test-files"}'), ('remote', '{"version": "1.0.0"}'), ('remote', '{"max_sessions": 2}'),
-  ('files', '{"max_sessions": 0}'), ('files', '{"max_sessions": 1025}'), ('files', '{"max_sessions": 1.5}'), ('files', '{"max_sessions": "2"}')) t(s, c);
+  ('files', '{"max_sessions": -1}'), ('files', '{"max_sessions": 1025}'), ('files', '{"max_sessions": 1.5}'), ('files', '{"max_sessions": "2"}')) t(s, c);
 select is(pg_temp.manage('ann', 'update', 'files', '{"version": "9.9.9"}'), 'WR004', 'M11_a_version_that_is_not_there');
 select is(pg_temp.manage('ann', 'update', 'files', '{"name": "remote"}'), 'WR005', 'M11_a_name_that_is_taken');
 select is((select row(name, priority, configuration, generation)::text from mcp_server_instances where id = pg_temp.id('files')),
@@ -93,7 +93,9 @@ select is(pg_temp.status('files'), 'running 3', 'M16_and_it_runs');
 select is((select deployed_by from mcp_server_instances where id = pg_temp.id('files')), pg_temp.id('ann'), 'M18_who_updated_is_kept');
 
 -- How many sessions it may have, which its node is told; and how many calls at once, which only the catalog says
-select is(pg_temp.manage('ann', 'update', 'files', '{"max_sessions": 1024}'), 'ok', 'update_of_its_sessions');
+select is(pg_temp.manage('ann', 'update', 'files', '{"max_sessions": 7}'), 'ok', 'where_callers_share_one_process');
+select is(pg_temp.status('files'), 'running 3', 'the_number_of_sessions_disturbs_nobody');
+select is(pg_temp.manage('ann', 'update', 'files', '{"max_sessions": 1024, "share": "session"}'), 'ok', 'update_of_its_sessions');
 select is((select row(status, generation, max_sessions)::text from mcp_server_instances where id = pg_temp.id('files')), '(updating,4,1024)',
   'is_for_its_node_to_carry_out');
 savepoint s;
@@ -102,6 +104,10 @@ select is((select row(c.max_sessions, c.calls_at_once)::text
            from weir.claim_operations('01900000-0000-7000-8000-000000000002', 100, '1 minute') c), '(1024,1)', 'the_worker_gets_both');
 rollback to s;
 select pg_temp.claim(), weir.record_instance_state(pg_temp.id('files'), 4, 'running', null, null), pg_temp.record('files', 'update', 'done') \g /dev/null
+savepoint s;
+select is(pg_temp.manage('ann', 'update', 'files', '{"max_sessions": 0}'), 'ok', 'zero_is_the_nodes_number_again');
+select is((select row(status, max_sessions)::text from mcp_server_instances where id = pg_temp.id('files')), '(updating,)', 'which_its_node_is_told');
+rollback to s;
 select is(pg_temp.be('ann', $$select manage_mcp_servers('create', {a}, '{"name": "far", "url": "https://r.example/mcp", "max_sessions": 1}') ->> 'message'$$),
   'server_config.max_sessions: a remote server has none', 'a remote server is asked for no number of sessions');
 select throws_ok(format('select weir.publish_catalog_server(%L)', jsonb_build_object('slug', 'x', 'version', '1.0.0', 'calls_at_once', c::jsonb)),

@@ -1,8 +1,22 @@
 namespace Weir.Dtma.Bridge;
 
+/// <summary>What became of a call that takes turns.</summary>
+internal enum Turn
+{
+    /// <summary>It was sent to the child.</summary>
+    Sent,
+
+    /// <summary>It waits, or was over already.</summary>
+    Waits,
+
+    /// <summary>Neither the child nor the queue takes it.</summary>
+    Refused,
+}
+
 /// <summary>
 /// The calls of a server that takes only so many at once, over all of its children: the others wait here, in the order in which they came.
 /// What waits is bounded in bytes. A call has its turn until it is answered, or cancelled: a server need not answer what was cancelled.
+/// Whether a call is sent or leaves is decided under one lock, so that none is sent after it was cancelled.
 /// </summary>
 /// <param name="most">How many calls have their turn at one time.</param>
 internal sealed class CallTurns(int most, ByteBudget budget)
@@ -14,67 +28,93 @@ internal sealed class CallTurns(int most, ByteBudget budget)
     /// <summary>The requests that take turns: what a server does for an agent. Lists, pings and handshakes go past.</summary>
     public static bool Takes(string? method) => method is "tools/call" or "resources/read" or "prompts/get" or "completion/complete";
 
-    /// <summary>Sends the call when its turn comes, which may be now. False when too many bytes wait already.</summary>
-    public bool TryEnter(PendingCall call, byte[] message, Action<PendingCall, byte[]> send)
+    /// <param name="send">Puts the message into the child's queue; false where that takes no more. Takes no lock of a session: it is called under this one.</param>
+    /// <param name="refused">Told later, without a lock, that the child did not take the call when its turn came.</param>
+    public Turn Enter(PendingCall call, byte[] message, Func<byte[], bool> send, Action<PendingCall> refused)
     {
         lock (_lock)
         {
-            if (_running.Count >= most)
+            if (call.IsFinished)
             {
-                if (!budget.TryTake(MessageQueue.Cost(message)))
-                {
-                    return false;
-                }
-
-                _waiting.AddLast(new Waiting(call, message, send));
-                return true;
+                // Its child closed before it came here, so nobody would make it leave.
+                return Turn.Waits;
             }
 
-            _running.Add(call);
-        }
+            if (_running.Count < most)
+            {
+                if (!send(message))
+                {
+                    return Turn.Refused;
+                }
 
-        send(call, message);
-        return true;
+                _running.Add(call);
+                return Turn.Sent;
+            }
+
+            if (!budget.TryTake(MessageQueue.Cost(message)))
+            {
+                return Turn.Refused;
+            }
+
+            _waiting.AddLast(new Waiting(call, message, send, refused));
+            return Turn.Waits;
+        }
     }
 
-    /// <summary>The call is over, or cancelled: whoever waits for longest is next. True when it had not had its turn yet.</summary>
+    /// <summary>The call is over, or cancelled: whoever waits for longest is next. True when it was never sent.</summary>
     public bool Leave(PendingCall call)
     {
-        Waiting next;
         lock (_lock)
         {
             if (!_running.Remove(call))
             {
-                return Remove(call);
+                return Withdraw(call);
             }
 
-            if (_waiting.First is not { } first)
+            while (_running.Count < most && _waiting.First is { } first)
             {
-                return false;
+                Begin(first);
             }
 
-            next = first.Value;
-            Drop(first);
-            _running.Add(next.Call);
+            return false;
         }
-
-        // Of another session, whose lock may be wanted: not under the locks that the caller holds.
-        ThreadPool.UnsafeQueueUserWorkItem(static w => w.Send(w.Call, w.Message), next, preferLocal: false);
-        return false;
     }
 
-    private bool Remove(PendingCall call)
+    /// <summary>True when the call waited: it is never sent.</summary>
+    public bool Withdraw(PendingCall call)
     {
-        for (var node = _waiting.First; node is not null; node = node.Next)
+        lock (_lock)
         {
-            if (node.Value.Call == call)
+            for (var node = _waiting.First; node is not null; node = node.Next)
             {
-                Drop(node);
-                return true;
+                if (node.Value.Call == call)
+                {
+                    Drop(node);
+                    return true;
+                }
             }
+
+            return false;
+        }
+    }
+
+    private void Begin(LinkedListNode<Waiting> node)
+    {
+        Drop(node);
+        var next = node.Value;
+        if (next.Call.IsFinished)
+        {
+            return;
         }
 
-        return false;
+        if (next.Send(next.Message))
+        {
+            _running.Add(next.Call);
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static w => w.Refused(w.Call), next, preferLocal: false);
+        }
     }
 
     private void Drop(LinkedListNode<Waiting> node)
@@ -83,5 +123,5 @@ internal sealed class CallTurns(int most, ByteBudget budget)
         budget.Return(MessageQueue.Cost(node.Value.Message));
     }
 
-    private sealed record Waiting(PendingCall Call, byte[] Message, Action<PendingCall, byte[]> Send);
+    private sealed record Waiting(PendingCall Call, byte[] Message, Func<byte[], bool> Send, Action<PendingCall> Refused);
 }

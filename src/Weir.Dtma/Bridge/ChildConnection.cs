@@ -15,12 +15,16 @@ internal delegate void ServerMessageHandler(ChildConnection child, Envelope enve
 /// </summary>
 internal sealed class ChildConnection
 {
+    private const string NotBegun = "The call was given up before its turn came.";
     private const string TooManyCalls = "The server has more calls waiting than it can take.";
     private const string TooLong = "A message of more than 16 MiB";
     private const int LogLineLimit = 8 * 1024;
     private const int SmallMessage = 64 * 1024;
     private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan LastWords = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How long a call keeps its turn when nobody waits for it any more.</summary>
+    private static readonly TimeSpan AbandonedTurn = TimeSpan.FromSeconds(5);
 
     private readonly ChildProcess _process;
     private readonly InstanceLog _log;
@@ -79,16 +83,21 @@ internal sealed class ChildConnection
         {
             completed?.Invoke(ended);
             turns.Leave(ended);
-        });
+        }, turns is null ? null : OnAbandoned);
         var id = Splice.Number(call.ChildId);
         var sent = token is null ? Splice.Replace(message, envelope.Id, id) : Splice.Replace(message, envelope.Id, envelope.ProgressToken, id);
         if (turns is null)
         {
             Dispatch(call, sent);
         }
-        else if (_calls.Count > _options.CallsInFlight || !turns.TryEnter(call, sent, Dispatch))
+        else if (_calls.Count > _options.CallsInFlight || turns.Enter(call, sent, Send, Refuse) == Turn.Refused)
         {
-            Fail(call, TooManyCalls, "busy");
+            Refuse(call);
+        }
+        else if (_closed)
+        {
+            // Closed after this call was registered: the sweep over all calls may have missed it.
+            Refuse(call);
         }
 
         return call;
@@ -117,7 +126,7 @@ internal sealed class ChildConnection
     {
         if (_turns?.Leave(call) == true)
         {
-            Fail(call, "The call was cancelled before its turn came.", "cancelled");
+            Fail(call, NotBegun, "cancelled");
         }
         else
         {
@@ -156,11 +165,11 @@ internal sealed class ChildConnection
         _closedSource.TrySetResult();
     }
 
-    private PendingCall Register(byte[] clientId, byte[]? token, Action<PendingCall>? completed)
+    private PendingCall Register(byte[] clientId, byte[]? token, Action<PendingCall>? completed, Action<PendingCall>? abandoned = null)
     {
         var call = new PendingCall(clientId, token, _time.GetTimestamp(), new ByteBudget(_options.CallBytes, _budget))
         {
-            ChildId = Interlocked.Increment(ref _lastId), Completed = completed, Overflowed = EndFlooded,
+            ChildId = Interlocked.Increment(ref _lastId), Completed = completed, Overflowed = EndFlooded, Abandoned = abandoned,
         };
         _calls[call.ChildId] = call;
         return call;
@@ -168,19 +177,35 @@ internal sealed class ChildConnection
 
     private void Dispatch(PendingCall call, byte[] message)
     {
-        if (call.IsFinished)
+        // Closed after this call was registered: the sweep over all calls may have missed it.
+        if (_calls.Count > _options.CallsInFlight || !Send(message) || _closed)
         {
-            // It was given up while it waited for its turn.
+            Refuse(call);
         }
-        else if (_calls.Count > _options.CallsInFlight || !Send(message))
+    }
+
+    private void Refuse(PendingCall call) => Fail(call, _closed ? "The server has ended." : TooManyCalls, _closed ? "upstream_closed" : "busy");
+
+    /// <summary>
+    /// Nobody waits for the answer any more. What was not sent is not done: whoever asked may have asked again elsewhere. What was sent goes on, but keeps
+    /// the others waiting no longer than a moment.
+    /// </summary>
+    private void OnAbandoned(PendingCall call)
+    {
+        if (_turns!.Withdraw(call))
         {
-            Fail(call, _closed ? "The server has ended." : TooManyCalls, _closed ? "upstream_closed" : "busy");
+            Fail(call, NotBegun, "cancelled");
         }
-        else if (_closed)
+        else if (!call.IsFinished)
         {
-            // Closed after this call was registered: the sweep over all calls may have missed it.
-            Fail(call, "The server has ended.", "upstream_closed");
+            _ = LeaveLaterAsync(call);
         }
+    }
+
+    private async Task LeaveLaterAsync(PendingCall call)
+    {
+        await Task.Delay(AbandonedTurn, _time, CancellationToken.None);
+        _turns!.Leave(call);
     }
 
     private void Fail(PendingCall call, string message, string mark)

@@ -24,7 +24,9 @@ internal sealed class ChildPerSession : ISessionHost
     private readonly InstanceLog _log;
     private readonly SessionTable _sessions;
     private readonly ConcurrentDictionary<Task<bool>, byte> _ending = new();
-    private volatile bool _ended;
+    private readonly ConcurrentDictionary<ChildConnection, byte> _alive = new();
+    private readonly Lock _startLock = new();
+    private bool _ended;
 
     /// <param name="onStart">Told the outcome of each start: null is success.</param>
     public ChildPerSession(
@@ -64,7 +66,7 @@ internal sealed class ChildPerSession : ISessionHost
     {
         if (!await TryTakePlaceAsync(cancellation))
         {
-            var full = $"This server instance has its {_options.SessionChildren} sessions.";
+            var full = $"{_options.SessionChildren} sessions of this server are open, the most that its max_sessions or the node's session-children allows.";
             _log.Write("node", $"session_limit: {full} None has been unused for {_options.SessionSpare.TotalSeconds:0} s.");
             return Opened.Refuse(envelope, message, full, "session_limit", _sessions.UntilSpare(_options.SessionSpare));
         }
@@ -73,6 +75,10 @@ internal sealed class ChildPerSession : ISessionHost
         try
         {
             session = await StartChildAsync(cancellation);
+        }
+        catch (ObjectDisposedException)
+        {
+            return Opened.Refuse(envelope, message, "The server instance is being ended.", "unavailable");
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -116,11 +122,21 @@ internal sealed class ChildPerSession : ISessionHost
 
     public async Task<bool> EndAsync()
     {
-        _ended = true;
+        lock (_startLock)
+        {
+            // None is started from now on, and all that were are known.
+            _ended = true;
+        }
+
         _sessions.Dispose();
         foreach (var session in _sessions.All)
         {
             Close(session);
+        }
+
+        foreach (var child in _alive.Keys)
+        {
+            End(child);
         }
 
         var gone = await Task.WhenAll(_ending.Keys);
@@ -135,7 +151,7 @@ internal sealed class ChildPerSession : ISessionHost
             try
             {
                 Session? session = null;
-                var child = _start((c, e, m) => OnServerMessage(session, c, e, m));
+                var child = Start((c, e, m) => OnServerMessage(session, c, e, m));
                 session = new Session(SessionTable.NewId(), child, new ByteBudget(_options.SessionBytes, Budget), _time);
                 _ = CloseWithChildAsync(session);
                 return session;
@@ -149,6 +165,18 @@ internal sealed class ChildPerSession : ISessionHost
         {
             _places.Release();
             throw;
+        }
+    }
+
+    /// <exception cref="ObjectDisposedException">The instance is being ended.</exception>
+    private ChildConnection Start(ServerMessageHandler handler)
+    {
+        lock (_startLock)
+        {
+            ObjectDisposedException.ThrowIf(_ended, this);
+            var child = _start(handler);
+            _alive[child] = 0;
+            return child;
         }
     }
 
@@ -193,7 +221,7 @@ internal sealed class ChildPerSession : ISessionHost
 
         _onStart(null);
         _sessions.Add(session);
-        if (_ended || !child.IsOpen)
+        if (!child.IsOpen || !_alive.ContainsKey(child))
         {
             Close(session);
         }
@@ -204,11 +232,6 @@ internal sealed class ChildPerSession : ISessionHost
     /// <summary>False when the instance is full, and nobody in it has been idle for long enough.</summary>
     private async Task<bool> TryTakePlaceAsync(CancellationToken cancellation)
     {
-        if (_ended)
-        {
-            return false;
-        }
-
         if (_places.Wait(0, CancellationToken.None))
         {
             return true;
@@ -240,6 +263,7 @@ internal sealed class ChildPerSession : ISessionHost
         session.End();
         End(session.Child);
         await session.Child.Exited;
+        _alive.TryRemove(session.Child, out _);
         _places.Release();
     }
 

@@ -37,6 +37,9 @@ internal sealed class PendingCall
     /// <summary>Called once, when the response is there.</summary>
     public Action<PendingCall>? Completed { get; init; }
 
+    /// <summary>Called once, when nobody reads any more: the response was there, or the caller went away.</summary>
+    public Action<PendingCall>? Abandoned { get; init; }
+
     /// <summary>Called when the child says more than may wait.</summary>
     public Action<PendingCall>? Overflowed { get; init; }
 
@@ -74,9 +77,15 @@ internal sealed class PendingCall
     /// <summary>The caller went away, or has its response. In these protocol versions that cancels nothing.</summary>
     public void Abandon()
     {
+        if (_abandoned)
+        {
+            return;
+        }
+
         _abandoned = true;
         _messages.Complete();
         _budget.Close();
+        Abandoned?.Invoke(this);
     }
 
     public async ValueTask<CallEvent> NextAsync(CancellationToken cancellation) => await _messages.NextAsync(cancellation) is { } message

@@ -48,7 +48,7 @@ internal sealed class SharedChild : ISessionHost
         {
             if (_sessions.LongestIdle(_options.SessionSpare) is not { } spare)
             {
-                var full = $"This server instance has its {_options.SharedSessions} sessions.";
+                var full = $"{_options.SharedSessions} sessions of this server are open, the most that the node's shared-sessions allows.";
                 _log.Write("node", $"session_limit: {full} None has been unused for {_options.SessionSpare.TotalSeconds:0} s.");
                 return Task.FromResult(Opened.Refuse(envelope, message, full, "session_limit", _sessions.UntilSpare(_options.SessionSpare)));
             }

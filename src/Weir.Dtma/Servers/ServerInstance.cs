@@ -213,7 +213,7 @@ internal sealed class ServerInstance
     {
         var failures = 0;
         var broken = new TaskCompletionSource<InstanceFailure>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var options = _context.Bridge with { SessionChildren = Math.Min(_spec.MaxSessions ?? _context.Bridge.SessionChildren, _context.Bridge.SessionChildrenMost) };
+        var options = _context.Bridge with { SessionChildren = SessionsOf(_spec.MaxSessions, _context.Bridge) };
         ChildPerSession? sessions = null;
         sessions = new ChildPerSession(start, options, budget, _log, _context.Time, failure =>
         {
@@ -240,6 +240,8 @@ internal sealed class ServerInstance
             _allGone = await sessions.EndAsync();
         }
     }
+
+    private static int SessionsOf(int? asked, BridgeOptions bridge) => asked is { } number ? Math.Min(number, bridge.SessionChildrenMost) : bridge.SessionChildren;
 
     /// <summary>At once, before what is left of it is ended: from now on nobody is served.</summary>
     private void SayDegraded(InstanceFailure failure)

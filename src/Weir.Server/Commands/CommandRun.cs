@@ -43,7 +43,7 @@ internal static class CommandRun
     public static async Task<string> PasswordAsync(CancellationToken ct) =>
         await Console.In.ReadLineAsync(ct) is { Length: > 0 } line
             ? line
-            : throw new ConfigException(["The password is to be the first line of standard input."]);
+            : throw new ConfigException(["The password must be the first line of standard input."]);
 
     private static async Task<int> GuardAsync(Func<Task<int>> action, CancellationToken stop)
     {

@@ -50,18 +50,41 @@ internal sealed class Keyring
     {
         if (!File.Exists(path))
         {
-            var options = new FileStreamOptions
-            {
-                Mode = FileMode.CreateNew,
-                Access = FileAccess.Write,
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-            };
-            using var file = new FileStream(path, options);
-            JsonSerializer.Serialize(file, new { keys = new[] { Convert.ToBase64String(RandomNumberGenerator.GetBytes(KeyBytes)) } });
+            Create(path);
         }
 
         using var document = JsonDocument.Parse(File.ReadAllText(path));
         return Parse(document.RootElement.GetProperty("keys").EnumerateArray().Select(k => k.GetString() ?? "").ToArray());
+    }
+
+    /// <summary>Of replicas that start at the same time one makes the file, whole, and the others read it.</summary>
+    private static void Create(string path)
+    {
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        };
+        var own = $"{path}.{Guid.CreateVersion7()}";
+        try
+        {
+            using (var file = new FileStream(own, options))
+            {
+                JsonSerializer.Serialize(file, new { keys = new[] { Convert.ToBase64String(RandomNumberGenerator.GetBytes(KeyBytes)) } });
+                file.Flush(flushToDisk: true);
+            }
+
+            File.Move(own, path, overwrite: false);
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            // Another one was first.
+        }
+        finally
+        {
+            File.Delete(own);
+        }
     }
 
     /// <summary>A key of 32 bytes for one purpose that is not sealing, e.g. signing the embedded issuer's tokens.</summary>

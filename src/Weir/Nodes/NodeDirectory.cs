@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -21,6 +22,9 @@ internal sealed class NodeDirectory(NodesQueries queries, Keyring keyring, TimeP
 
     /// <summary>Three heartbeats of a node, and some. With the time between two rounds it is 20 s, in which a lost node is found (docs/nodes.md).</summary>
     public static readonly TimeSpan Stale = TimeSpan.FromSeconds(18);
+
+    /// <summary>By node, of the connections that are known: a node that registers again has another one.</summary>
+    private readonly ConcurrentDictionary<Guid, byte[]> _sealedKeys = new();
 
     private readonly PollPause _pause = new(Every, time);
     private FrozenDictionary<Guid, NodeConnection> _nodes = FrozenDictionary<Guid, NodeConnection>.Empty;
@@ -82,13 +86,15 @@ internal sealed class NodeDirectory(NodesQueries queries, Keyring keyring, TimeP
     private NodeConnection? Open(StoredNode stored)
     {
         if (Nodes.TryGetValue(stored.Id, out var known) && known.Name == stored.Name && known.IsOnline == stored.IsOnline
-            && known.ApiUrl.GetLeftPart(UriPartial.Authority) == stored.ApiUrl)
+            && known.ApiUrl.GetLeftPart(UriPartial.Authority) == stored.ApiUrl
+            && _sealedKeys.GetValueOrDefault(stored.Id)?.AsSpan().SequenceEqual(stored.SealedApiKey) == true)
         {
-            return known; // A node's key does not change: it would be another registration, and so another node.
+            return known;
         }
 
         if (Uri.TryCreate(stored.ApiUrl, UriKind.Absolute, out var url) && NodeKeys.Open(keyring, stored.Id, stored.SealedApiKey) is { } key)
         {
+            _sealedKeys[stored.Id] = stored.SealedApiKey;
             return new NodeConnection(stored.Id, stored.Name, url, key, stored.IsOnline);
         }
 

@@ -127,7 +127,7 @@ internal static class DatabaseDoctor
             : new Diagnosis("autovacuum", "it is off", "Set autovacuum and track_counts to on in the database's configuration, and reload it.");
 
     /// <summary>
-    /// The engine plans without them (decision 0061); people's requests, and whoever reports from the database, do not.
+    /// The engine does not depend on statistics (decision 0061). People's requests and reports do.
     /// </summary>
     private static async Task<Diagnosis> StatisticsAsync(NpgsqlConnection owner, CancellationToken ct)
     {

@@ -19,6 +19,9 @@ internal static class LiveConnections
 
     private const string Question = "select 1";
 
+    /// <summary>Whoever does not answer it in this time is behind a firewall that forgot the connection, or too busy to take another statement.</summary>
+    private const int AnswerSeconds = 2;
+
     private static readonly ConditionalWeakTable<NpgsqlDataSource, ConcurrentDictionary<int, long>> Pools = [];
 
     /// <summary>From now on <see cref="OpenLiveAsync"/> looks after this pool.</summary>
@@ -42,7 +45,7 @@ internal static class LiveConnections
             await AskAsync(connection, uses, ct);
             return connection;
         }
-        catch (NpgsqlException e) when (e.InnerException is not TimeoutException)
+        catch (NpgsqlException)
         {
             // The others that were idle are of the same age.
             await connection.DisposeAsync();
@@ -71,7 +74,7 @@ internal static class LiveConnections
 
     private static async Task AskAsync(NpgsqlConnection connection, ConcurrentDictionary<int, long> uses, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand(Question, connection);
+        await using var command = new NpgsqlCommand(Question, connection) { CommandTimeout = AnswerSeconds };
         await command.ExecuteScalarAsync(ct);
         if (uses.Count >= MaxKept)
         {

@@ -28,7 +28,7 @@ internal static class NodeRefusals
         var isRefused = status >= 400;
         return mark switch
         {
-            "session_limit" when isRefused => new UpstreamException(UpstreamFailure.Full, "Its node holds as many sessions of it as it may.")
+            "session_limit" when isRefused => new UpstreamException(UpstreamFailure.Full, "Its node is full: no session of it is free.")
             {
                 NothingSent = true,
                 RetryAfter = retryAfter ?? WhenFull,
@@ -39,9 +39,10 @@ internal static class NodeRefusals
             {
                 Cause = FailureCause.ServerUnavailable,
                 NothingSent = true,
+                IsOfOneSession = true,
             },
             // Refused where a session's process ended before it was initialized.
-            "upstream_closed" => new UpstreamException(UpstreamFailure.Unreachable, "Its process ended before it answered.") { NothingSent = isRefused },
+            "upstream_closed" => new UpstreamException(UpstreamFailure.Unreachable, "Its process ended before it answered.") { NothingSent = isRefused, IsOfOneSession = isRefused },
             "timeout" => new UpstreamException(UpstreamFailure.Late, "It did not answer its node in time.") { NothingSent = isRefused },
             "overflow" => new UpstreamException(UpstreamFailure.OverBudget, "It sends more than its node may hold."),
             "too_large" => new UpstreamException(UpstreamFailure.TooLarge, "Its answer is larger than its node passes on."),

@@ -55,20 +55,40 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
                 throw;
             }
 
-            if (!session.IsRetired)
+            if (!session.IsRetired && (!isUse || IsKept(key, opening, session)))
             {
                 if (isUse || session.LastUsed == 0)
                 {
-                    (session.LastUsed, session.LetGoAt) = (time.GetTimestamp(), 0);
+                    session.LastUsed = time.GetTimestamp();
                 }
 
                 return session;
             }
 
-            if (!TryReplace(key, opening))
+            if (session.IsRetired && !TryReplace(key, opening))
             {
                 throw TooSoon(key);
             }
+        }
+    }
+
+    /// <summary>Its client is back, and nobody takes its place from now on; false where somebody just has.</summary>
+    private bool IsKept(Key key, Opening opening, UpstreamSession session)
+    {
+        if (session.LetGoAt == 0)
+        {
+            return true;
+        }
+
+        lock (_lock)
+        {
+            if (!_open.TryGetValue(key, out var current) || !ReferenceEquals(current, opening))
+            {
+                return false;
+            }
+
+            session.LetGoAt = 0;
+            return true;
         }
     }
 

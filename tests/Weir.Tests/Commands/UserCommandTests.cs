@@ -33,7 +33,7 @@ public sealed class UserCommandTests(RunningWeir weir) : IClassFixture<RunningWe
     [Theory]
     [InlineData("a@example.org", "short\n", 1, "Password should be at least 8 characters.")]
     [InlineData("no address", "correct horse\n", 1, "Unable to validate email address: invalid format")]
-    [InlineData("a@example.org", "", 2, "The password is to be the first line of standard input.")]
+    [InlineData("a@example.org", "", 2, "The password must be the first line of standard input.")]
     public async Task What_is_no_login_is_refused(string email, string input, int exitCode, string error)
     {
         var (code, output, errors) = await CreateAsync(email, input, weir.Database.OwnerUrl);

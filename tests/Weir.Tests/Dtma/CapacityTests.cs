@@ -1,6 +1,9 @@
+extern alias Dtma;
+
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
+using Dtma::Weir.Dtma.Bridge;
 using Weir.Nodes;
 using Weir.Tests.Fixtures;
 using Weir.Tests.Infrastructure;
@@ -25,9 +28,9 @@ public sealed class CapacityTests(OneNode shared) : IClassFixture<OneNode>
         using var refused = await new RawMcp(node, id).PostAsync(Initialize);
 
         refused.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
-        (await refused.Content.ReadAsStringAsync(Token)).ShouldContain("This server instance has its 1 sessions.");
+        (await refused.Content.ReadAsStringAsync(Token)).ShouldContain("1 sessions of this server are open, the most that its max_sessions");
         int.Parse(refused.Headers.GetValues("Retry-After").Single(), CultureInfo.InvariantCulture).ShouldBeInRange(300, 600);
-        (await LogAsync(node, id)).ShouldContain("session_limit: This server instance has its 1 sessions. None has been unused for 600 s.");
+        (await LogAsync(node, id)).ShouldContain("session_limit: 1 sessions of this server are open, the most that its max_sessions or the node's session-children allows. None has been unused for 600 s.");
         (await node.StateAsync(id, "running")).ErrorCode.ShouldBeNull();
         (await first.CallAsync("echo", """{"message":"still there"}""")).ShouldBe("still there");
     }
@@ -133,6 +136,100 @@ public sealed class CapacityTests(OneNode shared) : IClassFixture<OneNode>
     }
 
     [Fact]
+    public void A_call_that_was_over_before_it_had_its_turn_keeps_nobody_waiting()
+    {
+        var turns = new CallTurns(1, new ByteBudget(1 << 20));
+        var over = Call();
+        over.Finish([]);
+        turns.Enter(over, [1], Taken, Unexpected).ShouldBe(Turn.Waits);
+        turns.Enter(Call(), [1], Taken, Unexpected).ShouldBe(Turn.Sent);
+    }
+
+    [Fact]
+    public void A_call_is_sent_or_was_cancelled_and_never_both()
+    {
+        var (turns, sent) = (new CallTurns(1, new ByteBudget(1 << 20)), new List<byte>());
+        var (first, second, third) = (Call(), Call(), Call());
+        Enter(first, 1).ShouldBe(Turn.Sent);
+        Enter(second, 2).ShouldBe(Turn.Waits);
+        Enter(third, 3).ShouldBe(Turn.Waits);
+        turns.Leave(second).ShouldBeTrue("It was never sent.");
+        turns.Leave(first).ShouldBeFalse();
+        sent.ShouldBe([1, 3]);
+        turns.Leave(third).ShouldBeFalse("It was sent, so its cancellation is the server's affair.");
+
+        Turn Enter(PendingCall call, byte number) => turns.Enter(call, [number], m => { sent.Add(m[0]); return true; }, Unexpected);
+    }
+
+    [Fact]
+    public async Task A_call_that_its_child_does_not_take_is_refused_and_the_next_has_its_turn()
+    {
+        var (turns, refused, sent) = (new CallTurns(1, new ByteBudget(1 << 20)), new TaskCompletionSource<PendingCall>(), 0);
+        var (first, second) = (Call(), Call());
+        turns.Enter(first, [1], Taken, Unexpected).ShouldBe(Turn.Sent);
+        turns.Enter(second, [1], _ => false, refused.SetResult).ShouldBe(Turn.Waits);
+        turns.Enter(Call(), [1], _ => ++sent > 0, Unexpected).ShouldBe(Turn.Waits);
+        turns.Leave(first);
+        (await refused.Task.WaitAsync(TimeSpan.FromMinutes(1), Token)).ShouldBeSameAs(second);
+        sent.ShouldBe(1);
+        turns.Enter(Call(), new byte[1 << 20], Taken, Unexpected).ShouldBe(Turn.Refused, "More than may wait.");
+    }
+
+    [Fact]
+    public async Task A_call_that_waits_is_not_carried_out_when_who_asked_goes_away_and_one_that_runs_gives_up_its_turn()
+    {
+        var id = await shared.Node.DeployAsync(NodeHost.Fixture() with { CallsAtOnce = 1 });
+        var raw = new RawMcp(shared.Node, id);
+        await raw.InitializeAsync();
+        using var running = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        using var waiting = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var hanging = PostAsync(raw, RawMcp.CallBody("hang", id: "2"), running.Token);
+        await Until.AsyncTrue(async () => (await raw.CallAsync("add", id: "2")).Contains("in flight", StringComparison.Ordinal), "the call hangs");
+        var added = PostAsync(raw, RawMcp.CallBody("add", id: "3"), waiting.Token);
+        await Until.AsyncTrue(async () => (await raw.CallAsync("add", id: "3")).Contains("in flight", StringComparison.Ordinal), "the other waits");
+        await waiting.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(added);
+        await Until.AsyncTrue(async () => await IsFreeAsync(raw, "3"), "the id of the call that waited is free");
+        await running.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(hanging);
+        (await raw.CallAsync("add", id: "5")).ShouldBe("1", "The call that waited was never carried out, and the one that hangs keeps its turn for 5 s at most.");
+    }
+
+    [Fact]
+    public async Task An_instance_that_is_stopped_starts_nobody_who_waited_for_a_place()
+    {
+        var id = await shared.Node.DeployAsync(NodeHost.Fixture("session", args: ["stubborn"]) with { MaxSessions = 1 });
+        var first = new RawMcp(shared.Node, id);
+        await first.InitializeAsync();
+        using var delete = new HttpRequestMessage(HttpMethod.Delete, shared.Node.Mcp(id));
+        delete.Headers.Add("Mcp-Session-Id", first.Session);
+        await shared.Node.Http.SendAsync(delete, Token);
+        var opening = new RawMcp(shared.Node, id).PostAsync(Initialize);
+        (await shared.Node.PutAsync(id, NodeHost.Fixture("session", generation: 2) with { Desired = "stopped" })).EnsureSuccessStatusCode();
+        await shared.Node.StateAsync(id, "stopped");
+        using var refused = await opening;
+        refused.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+    }
+
+    [Fact]
+    public async Task Calls_that_meet_the_end_of_their_child_leave_the_turn_to_others()
+    {
+        var id = await shared.Node.DeployAsync(NodeHost.Fixture("session") with { CallsAtOnce = 1 });
+        for (var i = 0; i < 10; i++)
+        {
+            var leaving = new RawMcp(shared.Node, id);
+            await leaving.InitializeAsync();
+            using var delete = new HttpRequestMessage(HttpMethod.Delete, shared.Node.Mcp(id));
+            delete.Headers.Add("Mcp-Session-Id", leaving.Session);
+            await Task.WhenAll(shared.Node.Http.SendAsync(delete, Token), leaving.PostAsync(RawMcp.CallBody("add")));
+        }
+
+        var staying = new RawMcp(shared.Node, id);
+        await staying.InitializeAsync();
+        (await staying.CallAsync("echo", """{"message":"my turn"}""")).ShouldBe("my turn");
+    }
+
+    [Fact]
     public async Task A_child_that_ends_frees_the_turns_of_its_calls()
     {
         var id = await shared.Node.DeployAsync(NodeHost.Fixture("session") with { CallsAtOnce = 1 });
@@ -155,6 +252,24 @@ public sealed class CapacityTests(OneNode shared) : IClassFixture<OneNode>
         var error = (await answer.Content.ReadFromJsonAsync(NodeJson.Default.NodeErrorBody, Token))!.Error;
         error.Code.ShouldBe(NodeErrors.InvalidArgument);
         error.Message.ShouldContain("must be from 1 to 1024");
+    }
+
+    private static PendingCall Call() => new("1"u8.ToArray(), clientToken: null, startedAt: 0, new ByteBudget(1 << 20));
+
+    private static bool Taken(byte[] message) => true;
+
+    private static void Unexpected(PendingCall call) => throw new InvalidOperationException("Nobody is refused here.");
+
+    private static Task<HttpResponseMessage> PostAsync(RawMcp raw, string body, CancellationToken until) =>
+        raw.PostUntilAsync(body, until);
+
+    private static async Task<bool> IsFreeAsync(RawMcp raw, string id)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var asked = raw.PostUntilAsync(RawMcp.CallBody("seen", id: id), limit.Token);
+        var isFree = await Task.WhenAny(asked, Task.Delay(200, Token)) != asked || !(await (await asked).Content.ReadAsStringAsync(Token)).Contains("in flight", StringComparison.Ordinal);
+        await limit.CancelAsync();
+        return isFree;
     }
 
     private static async Task<int> AcceptedAsync(NodeHost node, int? maxSessions)

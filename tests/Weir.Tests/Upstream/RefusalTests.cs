@@ -204,6 +204,8 @@ public sealed class RefusalTests(RunningWeir weir) : IClassFixture<RunningWeir>
 
         thrown?.Failure.ToString().ShouldBe(failure);
         (thrown?.NothingSent ?? false).ShouldBe(nothingSent);
+        // What one session's start says does not open the circuit breaker for the others.
+        (thrown?.IsOfOneSession ?? false).ShouldBe(status == 503 && mark is "start_failed" or "upstream_closed");
         (thrown is null).ShouldBe(failure is null);
     }
 

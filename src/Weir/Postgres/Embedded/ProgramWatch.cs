@@ -11,6 +11,9 @@ namespace Weir.Postgres.Embedded;
 internal sealed class ProgramWatch(
     PostgresBinaries binaries, TimeSpan every, Func<CancellationToken, Task<string?>> tryOut, ILogger logger, TimeProvider time)
 {
+    /// <summary>Programs that failed are tried again after so many looks.</summary>
+    private const int LooksBetweenTrials = 6;
+
     private string _started = "";
 
     /// <summary>To be called before the server is started: what is replaced meanwhile costs one restart too many, and none is missed.</summary>
@@ -23,7 +26,7 @@ internal sealed class ProgramWatch(
     /// <exception cref="OperationCanceledException">Nobody waits for it any more.</exception>
     public async Task ReplacedAsync(CancellationToken ct)
     {
-        var (last, tried) = (_started, _started);
+        var (last, tried, looks) = (_started, _started, 0);
         string? said = null;
         while (true)
         {
@@ -31,7 +34,8 @@ internal sealed class ProgramWatch(
             var now = await IdentityAsync(ct);
             var isWhole = now == last;
             last = now;
-            if (!isWhole || now == _started || now == tried)
+            // What failed is tried again now and then: a library beside these files may have come later, or a disk was full.
+            if (!isWhole || now == _started || (now == tried && ++looks % LooksBetweenTrials != 0))
             {
                 continue;
             }
