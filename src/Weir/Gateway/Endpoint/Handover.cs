@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Weir.Egress;
 using Weir.Errors;
+using Weir.Gateway.Forwarding;
 using Weir.Keys;
 using Weir.Mcp;
 using Weir.Replicas;
@@ -160,13 +161,20 @@ internal sealed class Handover(
 
         await using var stream = await from.Content.ReadAsStreamAsync(ct);
         var buffer = new byte[16 * 1024];
+        var isBetweenEvents = false;
         try
         {
             for (int read; (read = await stream.ReadAsync(buffer, ct)) > 0;)
             {
                 await http.Response.Body.WriteAsync(buffer.AsMemory(0, read), http.RequestAborted);
                 await http.Response.Body.FlushAsync(http.RequestAborted);
+                isBetweenEvents = buffer.AsSpan(0, read).EndsWith("\n\n"u8);
             }
+        }
+        catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested && isBetweenEvents)
+        {
+            // This replica stops, and with it a stream that another holds.
+            await http.Response.Body.WriteAsync(EventStream.ComeAgain.ToArray(), http.RequestAborted);
         }
         catch (Exception e) when (e is OperationCanceledException or IOException or HttpRequestException)
         {

@@ -14,6 +14,9 @@ internal static class EventStream
     /// <summary>What it says: no event, so that no client takes it for a message.</summary>
     public static ReadOnlySpan<byte> Comment => ": keep-alive\n\n"u8;
 
+    /// <summary>The last word of a stream that ends because its replica stops: the client is to listen again, in a second, and finds another replica.</summary>
+    public static ReadOnlySpan<byte> ComeAgain => "retry: 1000\n\n"u8;
+
     /// <summary>Nothing between here and the client may keep an event back: neither a cache, nor a proxy's buffer.</summary>
     public static void Begin(HttpResponse response)
     {

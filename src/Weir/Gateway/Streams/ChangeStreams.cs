@@ -89,7 +89,7 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
         }
         catch (OperationCanceledException)
         {
-            // The client went away, which is how every stream ends; or the replica stops, and a modern client is told.
+            // The client went away, which is how every stream ends; or the replica stops, and the client is told.
             await EndAsync(http, filter);
         }
         catch (WeirException) when (http.Response.HasStarted)
@@ -185,22 +185,29 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
         await http.Response.BodyWriter.FlushAsync(ct);
     }
 
-    /// <summary>A modern client whose stream ends with the replica gets the result that says so.</summary>
+    /// <summary>A client whose stream ends with the replica is told to listen again; a modern one by the result that says that this was all.</summary>
     private async Task EndAsync(HttpContext http, ChangeFilter filter)
     {
-        if (!filter.IsModern || !lifetime.ApplicationStopping.IsCancellationRequested
-            || http.RequestAborted.IsCancellationRequested || !http.Response.HasStarted)
+        if (!lifetime.ApplicationStopping.IsCancellationRequested || http.RequestAborted.IsCancellationRequested || !http.Response.HasStarted)
         {
             return;
         }
 
-        EventStream.WriteMessage(http.Response.BodyWriter, output => RpcWriter.WriteResult(output, filter.SubscriptionId, json =>
+        if (filter.IsModern)
         {
-            json.WriteStartObject();
-            json.WriteString("resultType"u8, "complete"u8);
-            WriteMeta(json, filter);
-            json.WriteEndObject();
-        }));
+            EventStream.WriteMessage(http.Response.BodyWriter, output => RpcWriter.WriteResult(output, filter.SubscriptionId, json =>
+            {
+                json.WriteStartObject();
+                json.WriteString("resultType"u8, "complete"u8);
+                WriteMeta(json, filter);
+                json.WriteEndObject();
+            }));
+        }
+        else
+        {
+            http.Response.BodyWriter.Write(EventStream.ComeAgain);
+        }
+
         await http.Response.BodyWriter.FlushAsync();
     }
 

@@ -22,7 +22,7 @@ internal sealed class FaultCatalog(FaultyWeir weir, Load load, Random random)
         Fault[] all =
         [
             .. Enumerable.Range(0, weir.Replicas.Length).Select(Kill),
-            .. Enumerable.Range(0, weir.Replicas.Length).Select(Stop),
+            .. RollingRestart(),
             new("kill -9 the node", KillNodeAsync, () => weir.StartNodeAsync()),
             new("SIGTERM to the node", StopNodeAsync, () => weir.StartNodeAsync()),
             OfChild(FaultyWeir.Shared, "KILL"), OfChild(FaultyWeir.Shared, "TERM"), OfChild(FaultyWeir.Own, "KILL"), OfChild(FaultyWeir.Own, "TERM"),
@@ -35,6 +35,9 @@ internal sealed class FaultCatalog(FaultyWeir weir, Load load, Random random)
         random.Shuffle(all);
         return all;
     }
+
+    /// <summary>One replica after the other.</summary>
+    public IEnumerable<Fault> RollingRestart() => Enumerable.Range(0, weir.Replicas.Length).Select(Stop);
 
     private Fault Kill(int replica) => new(
         $"kill -9 replica {replica + 1}",

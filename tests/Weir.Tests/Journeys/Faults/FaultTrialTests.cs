@@ -13,6 +13,7 @@ public sealed class FaultTrialTests(FaultyWeir weir, ITestOutputHelper output) :
     /// <summary>Of the calls that are made while all parts are up.</summary>
     private const double Succeed = 0.999;
 
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(8);
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(10);
 
     public async ValueTask InitializeAsync() => await weir.StartMissingAsync();
@@ -45,6 +46,33 @@ public sealed class FaultTrialTests(FaultyWeir weir, ITestOutputHelper output) :
         reckoning.Broken.ShouldBeEmpty($"WEIR_TEST_SEED={seed}");
         var (all, wrong, _) = reckoning.WhileUp();
         (all - wrong.Count).ShouldBeGreaterThanOrEqualTo((int)Math.Floor(all * Succeed), $"WEIR_TEST_SEED={seed}\n{reckoning.Summary()}");
+    }
+
+    [Fact]
+    public async Task A_rolling_restart_under_load_loses_no_call_that_was_admitted_and_tells_clients_of_streams_to_come_again()
+    {
+        await using var load = await Load.StartAsync(weir, "rolling");
+        using var probes = await Probes.CreateAsync(weir, load);
+        var trial = new Trial(load, probes);
+        await trial.RunAsync(new FaultCatalog(weir, load, new Random(0)).RollingRestart(), output.WriteLine);
+        await load.StopAsync();
+        // What was done last is in the record when the replicas have ended.
+        await EndAsync();
+
+        var reckoning = await Reckoning.MakeAsync(weir, load, trial);
+        output.WriteLine(reckoning.Summary());
+        reckoning.Broken.ShouldBeEmpty();
+        reckoning.Unanswered().ShouldBeEmpty();
+        for (var i = 0; i < weir.Replicas.Length; i++)
+        {
+            var restart = trial.Struck[i];
+            // Three seconds on a machine that does nothing else (docs/performance.md); ten would be the end of patience with what does not end.
+            restart.Down.ShouldBeLessThan(Patience, restart.Note);
+            foreach (var stream in load.Streams.Where(s => s.NeedsIt(weir.Replicas[i])))
+            {
+                stream.Ends.Where(e => e.At >= restart.From && e.At <= restart.To).ShouldHaveSingleItem().IsTold.ShouldBeTrue();
+            }
+        }
     }
 
     /// <summary>In order, and nothing is left: no session at the node, and then no process.</summary>

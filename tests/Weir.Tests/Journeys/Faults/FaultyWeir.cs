@@ -194,9 +194,19 @@ public sealed class FaultyWeir : IAsyncLifetime
             await World.CallAsync("select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(World.OrganizationId), Sql.Uuid(Instances[name]));
         }
 
-        foreach (var name in Instances.Keys)
+        foreach (var (name, instance) in Instances)
         {
+            await World.GrantAsync(instance, Grant);
             await Until.AsyncTrue(async () => await StatusAsync(name) == "running", () => $"{name} runs. {Node.Errors} {Replicas[0].Log}");
+        }
+
+        foreach (var replica in Replicas)
+        {
+            using var client = replica.Client(World.AgentKey);
+            var raw = new RawClient(client);
+            await Until.AsyncTrue(
+                async () => (await raw.ModernAsync("tools/list")).Body is var list && Instances.Keys.All(name => list.Contains($"\"{name}__mark\"", StringComparison.Ordinal)),
+                "the replica knows the servers' tools");
         }
     }
 }

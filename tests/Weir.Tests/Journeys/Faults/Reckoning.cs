@@ -57,6 +57,9 @@ internal sealed class Reckoning
         return (up.Length, [.. up.Where(a => !a.IsAsExpected && !a.Outcome.IsAtLimit)], up.Count(a => a.Outcome.IsAtLimit));
     }
 
+    /// <summary>Admitted, and the client did not get the server's answer.</summary>
+    public IReadOnlyList<Attempt> Unanswered() => [.. _load.Attempts.Where(a => _requested.Contains(a.Id) && a.Outcome.Ending != Ending.Done)];
+
     public string Summary()
     {
         var (all, wrong, full) = WhileUp();

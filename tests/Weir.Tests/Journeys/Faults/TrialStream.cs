@@ -12,6 +12,7 @@ internal sealed class TrialStream : IAsyncDisposable
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private readonly TrialReplica _opener;
+    private readonly TrialReplica _replica;
     private readonly string _key;
     private readonly bool _isModern;
     private readonly HttpClient _http;
@@ -23,13 +24,16 @@ internal sealed class TrialStream : IAsyncDisposable
     /// <param name="opener">The replica that a legacy session is opened at: another than the one that is listened at has its stream passed on.</param>
     public TrialStream(TrialReplica opener, TrialReplica replica, string key, bool isModern)
     {
-        (_opener, _key, _isModern) = (opener, key, isModern);
+        (_opener, _replica, _key, _isModern) = (opener, replica, key, isModern);
         _http = replica.Client(key);
         _http.Timeout = Timeout.InfiniteTimeSpan;
         _work = Task.Run(ListenAsync);
     }
 
     public bool IsOpen => Volatile.Read(ref _isOpen);
+
+    /// <summary>Whether it ends with this replica: that holds it, or passes it on.</summary>
+    public bool NeedsIt(TrialReplica replica) => replica == _replica || replica == _opener;
 
     public IReadOnlyList<StreamEnd> Ends
     {
