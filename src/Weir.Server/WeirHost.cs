@@ -64,7 +64,7 @@ internal static class WeirHost
         });
         builder.Logging.ToStandardError();
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
-        // For what is in flight; open streams end at once.
+        // For what is in flight (LastCalls); open streams end at once.
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownPatience);
         AddServices(builder.Services, config, time ?? TimeProvider.System);
 
@@ -100,6 +100,7 @@ internal static class WeirHost
         services.AddSingleton(s => new Replica(
             replicaId, () => InternalUrl(config.Http, s), s.GetRequiredService<Databases>(), s.GetRequiredService<Keyring>(),
             s.GetRequiredService<IHostApplicationLifetime>(), time, s.GetRequiredService<ILogger<Replica>>()));
+        services.AddSingleton<LastCalls>();
         services.AddSingleton<ReplicaDirectory>();
         services.AddSingleton(s => new Handover(
             replicaId, s.GetRequiredService<ReplicaDirectory>(), s.GetRequiredService<EgressHttp>(), s.GetRequiredService<Keyring>(),
@@ -204,10 +205,12 @@ internal static class WeirHost
             s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
             s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ServerGuards>(),
             s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<NodeDirectory>().KeyOf,
-            RefreshSoon(s), new CallLimits(TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), TimeSpan.FromSeconds(config.Mcp.MaxCallSeconds)),
+            RefreshSoon(s), new CallLimits(
+                TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), TimeSpan.FromSeconds(config.Mcp.MaxCallSeconds), s.GetRequiredService<LastCalls>().Over),
             s.GetRequiredService<ByteBudget>(), time, s.GetRequiredService<ILogger<GovernedCaller>>()));
         var inputPatience = TimeSpan.FromSeconds(config.Mcp.InputTimeoutSeconds);
         services.AddSingleton(s => new ParkedCalls(s.GetRequiredService<GovernedCaller>(), s.GetRequiredService<Keyring>(), replicaId, inputPatience, time));
+        services.AddHostedService(s => s.GetRequiredService<ParkedCalls>());
         services.AddSingleton(s => new InstanceWatches(
             s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<UpstreamSessions>(), RefreshSoon(s), time,
             s.GetRequiredService<ILogger<InstanceWatches>>()));

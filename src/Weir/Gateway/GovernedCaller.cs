@@ -189,7 +189,7 @@ internal sealed class GovernedCaller(
         var target = TargetOf(admitted);
         var most = call.Deadline is { } shorter && shorter < limits.Most ? shorter : limits.Most;
         using var patience = new Patience(admitted.Timeout ?? limits.Usual, most, time);
-        using var linked = CancellationTokenSource.CreateLinkedTokenSource(ct, patience.Over);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(ct, patience.Over, limits.Stopped);
         try
         {
             var (message, session) = await guards.RunAsync(target, () => AskInTimeAsync(call, admitted, target, responder, patience, linked.Token, ct));
@@ -228,6 +228,10 @@ internal sealed class GovernedCaller(
         catch (OperationCanceledException) when (patience.IsOver && !ct.IsCancellationRequested)
         {
             throw CallFailedException.TimedOut(target.InstanceName, patience.Missed, admitted.Run.MayHaveArrived);
+        }
+        catch (OperationCanceledException) when (limits.Stopped.IsCancellationRequested && !ct.IsCancellationRequested)
+        {
+            throw CallFailedException.TimedOut(target.InstanceName, "did not answer before this replica of Weir stopped", admitted.Run.MayHaveArrived);
         }
     }
 

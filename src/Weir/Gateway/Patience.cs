@@ -3,7 +3,8 @@ namespace Weir.Gateway;
 /// <summary>How long the servers of calls may take.</summary>
 /// <param name="Usual">Of a server that has no time of its own: until its answer, or its next progress.</param>
 /// <param name="Most">Of any call, however much progress it makes.</param>
-internal sealed record CallLimits(TimeSpan Usual, TimeSpan Most);
+/// <param name="Stopped">When the replica stops, and has waited for its calls as long as it may.</param>
+internal sealed record CallLimits(TimeSpan Usual, TimeSpan Most, CancellationToken Stopped);
 
 /// <summary>
 /// How long a server may take, not counting the time in which it waits for its client's answer. Progress begins the time anew, up to a maximum.

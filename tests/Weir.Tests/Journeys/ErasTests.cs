@@ -60,6 +60,24 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
     }
 
     [Fact]
+    public async Task A_call_that_is_parked_when_its_replica_stops_has_an_outcome()
+    {
+        await using var server = await ConformanceServer.StartAsync(ServerEras.Legacy);
+        var (name, _) = await weir.AddReadyAsync(server.Url, All);
+        await using var stopping = WeirHost.Build(weir.Services.GetRequiredService<WeirConfig>());
+        await stopping.StartAsync();
+        var client = weir.Client(weir.World.AgentKey);
+        _clients.Add(client);
+        client.BaseAddress = new Uri(stopping.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        Question(await ElicitAsync(client, name));
+
+        await stopping.StopAsync();
+        await stopping.DisposeAsync();
+
+        (await RowsAsync(name)).Where(r => r.Phase == "completed").Select(r => r.Outcome).ShouldBe(["cancelled"]);
+    }
+
+    [Fact]
     public async Task What_a_server_says_while_its_call_is_parked_waits_for_the_client()
     {
         await using var server = await ConformanceServer.StartAsync(ServerEras.Legacy);

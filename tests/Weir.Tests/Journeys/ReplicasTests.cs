@@ -144,6 +144,34 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
         server.Sessions.ShouldNotContain(session);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_call_that_a_stop_cannot_wait_for_ends_with_an_error_and_has_its_outcome_in_the_record(bool isModern)
+    {
+        var (name, _) = await weir.AddReadyAsync(_server.Url, """{"tools": {"hang": {}}}""");
+        var config = weir.Services.GetRequiredService<WeirConfig>();
+        var stopping = WeirHost.Build(config with { Mcp = config.Mcp with { CallTimeoutSeconds = 120 } });
+        await stopping.StartAsync(TestContext.Current.CancellationToken);
+        using var client = weir.Client(weir.World.AgentKey);
+        client.BaseAddress = new Uri(stopping.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        var raw = new RawClient(client);
+        var before = _server.Calls;
+        var call = isModern
+            ? raw.CallAsync($"{name}__hang")
+            : raw.PostAsync($$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{name}}__hang","arguments":{} } }""", [await raw.InitializeAsync()]);
+        await Until.True(() => _server.Calls > before, "the call hangs at its server");
+
+        await stopping.StopAsync(TestContext.Current.CancellationToken);
+        await stopping.DisposeAsync();
+
+        var answer = await call;
+        answer.ErrorCode.ShouldBe(1012, answer.Body);
+        answer.ErrorMessage.ShouldBe($"The server '{name}' did not answer before this replica of Weir stopped. It may still have done what was asked.");
+        answer.Json.GetProperty("error").GetProperty("data").GetProperty("retryable").GetBoolean().ShouldBeFalse();
+        (await weir.LogAsync()).Where(r => r.Instance == name && r.Phase == "completed").Select(r => r.Outcome).ShouldBe(["timeout"]);
+    }
+
     [Fact]
     public async Task A_replica_with_another_keyring_does_not_start()
     {

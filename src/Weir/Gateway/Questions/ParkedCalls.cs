@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.Hosting;
 using Weir.Errors;
 using Weir.Gateway.Endpoint;
 using Weir.Keys;
@@ -21,7 +22,7 @@ internal sealed record ParkTicket(Guid Call, Guid Replica, int Round)
 /// Runs a modern client's calls so that a legacy server may ask in the middle. The state that the client gets is sealed, bound to who
 /// called what with which arguments, good for one round, and not an authorization: each retry is decided anew.
 /// </summary>
-internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid replicaId, TimeSpan inputPatience, TimeProvider time)
+internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid replicaId, TimeSpan inputPatience, TimeProvider time) : IHostedService
 {
     private const string Purpose = "mcp-parked-call";
     private const string Prefix = "weir1.";
@@ -30,6 +31,20 @@ internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid r
 
     /// <summary>How many calls wait for their clients.</summary>
     public int Count => _parked.Count;
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>When no request comes any more. Nobody can take up what waits here, so it ends, and its outcomes are on their way when this returns.</summary>
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        var waiting = _parked.Values.ToArray();
+        foreach (var parked in waiting)
+        {
+            Expire(parked);
+        }
+
+        return Task.WhenAll(waiting.Select(async parked => await parked.Run!.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing))).WaitAsync(cancellationToken);
+    }
 
     /// <summary>The ticket in a request, where it is one of Weir's; a server's own state is null.</summary>
     public ParkTicket? Read(GovernedCall call)
