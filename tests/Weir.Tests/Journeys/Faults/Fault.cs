@@ -18,7 +18,9 @@ internal sealed record Fault(string Name, Func<Task<string>> Strike, Func<Task> 
 
 /// <summary>A fault that was, from its beginning until every path answered again.</summary>
 /// <param name="Down">How long it lasted.</param>
-/// <param name="Recovery">From its end until every path answered.</param>
+/// <param name="Start">How long the part took to start again.</param>
+/// <param name="Recovery">From then until every path answered.</param>
 /// <param name="Slowest">The path that answered last.</param>
 /// <param name="Told">From then until the states of the instances said so.</param>
-internal sealed record Struck(Fault Fault, DateTimeOffset From, DateTimeOffset To, TimeSpan Down, TimeSpan Recovery, string Slowest, TimeSpan Told, string Note);
+internal sealed record Struck(
+    Fault Fault, DateTimeOffset From, DateTimeOffset To, TimeSpan Down, TimeSpan Start, TimeSpan Recovery, string Slowest, TimeSpan Told, string Note);

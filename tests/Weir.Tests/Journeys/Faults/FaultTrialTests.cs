@@ -27,7 +27,7 @@ public sealed class FaultTrialTests(FaultyWeir weir, ITestOutputHelper output) :
     {
         var seed = int.TryParse(Environment.GetEnvironmentVariable("WEIR_TEST_SEED"), CultureInfo.InvariantCulture, out var given) ? given : RandomNumberGenerator.GetInt32(int.MaxValue);
         output.WriteLine($"WEIR_TEST_SEED={seed}");
-        output.WriteLine($"{"",-52} {"down",6} {"back",6} {"state",6}  seconds; the last to answer");
+        output.WriteLine(Trial.Head);
         await using var load = await Load.StartAsync(weir, "trial");
         using var probes = await Probes.CreateAsync(weir, load);
         var trial = new Trial(load, probes);
@@ -54,6 +54,7 @@ public sealed class FaultTrialTests(FaultyWeir weir, ITestOutputHelper output) :
         await using var load = await Load.StartAsync(weir, "rolling");
         using var probes = await Probes.CreateAsync(weir, load);
         var trial = new Trial(load, probes);
+        output.WriteLine(Trial.Head);
         await trial.RunAsync(new FaultCatalog(weir, load, new Random(0)).RollingRestart(), output.WriteLine);
         await load.StopAsync();
         // What was done last is in the record when the replicas have ended.

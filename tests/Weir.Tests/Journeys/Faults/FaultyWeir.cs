@@ -34,7 +34,7 @@ public sealed class FaultyWeir : IAsyncLifetime
     public World World { get; private set; } = null!;
 
     /// <summary>Of the two instances, by name.</summary>
-    public Dictionary<string, Guid> Instances { get; } = [];
+    public IDictionary<string, Guid> Instances { get; } = new Dictionary<string, Guid>(StringComparer.Ordinal);
 
     internal TrialReplica[] Replicas { get; private set; } = [];
 

@@ -34,8 +34,10 @@ internal sealed class Trial(Load load, Probes probes)
         Windows.Add((up, Now));
     }
 
-    public static string Line(Struck struck) => string.Create(CultureInfo.InvariantCulture,
-        $"{struck.From:HH:mm:ss}  {struck.Fault.Name,-42} {struck.Down.TotalSeconds,6:0.0} {struck.Recovery.TotalSeconds,6:0.0} {struck.Told.TotalSeconds,6:0.0}  {struck.Slowest,-28} {struck.Note}");
+    public static string Head { get; } = $"{"",-52} {"down",6} {"start",6} {"answer",6} {"state",6}  seconds; the last to answer";
+
+    private static string Line(Struck struck) => string.Create(CultureInfo.InvariantCulture,
+        $"{struck.From:HH:mm:ss}  {struck.Fault.Name,-42} {struck.Down.TotalSeconds,6:0.0} {struck.Start.TotalSeconds,6:0.0} {struck.Recovery.TotalSeconds,6:0.0} {struck.Told.TotalSeconds,6:0.0}  {struck.Slowest,-28} {struck.Note}");
 
     private async Task<Struck> StrikeAsync(Fault fault)
     {
@@ -46,6 +48,6 @@ internal sealed class Trial(Load load, Probes probes)
         await fault.Mend();
         var starting = TimeProvider.System.GetElapsedTime(mended);
         var (recovery, slowest, told) = await probes.AnswerAsync();
-        return new Struck(fault, from, Now, down, starting + recovery, slowest, told, note);
+        return new Struck(fault, from, Now, down, starting, recovery, slowest, told, note);
     }
 }
