@@ -33,7 +33,7 @@ internal sealed class ChangeListener(Databases databases, TimeProvider time, ILo
             catch (Exception e)
             {
                 logger.LogWarning("Lost the connection that hears of changes; trying again: {Message}", DatabaseErrors.Map(e).Message);
-                await Task.Delay(RetryAfter, time, CancellationToken.None);
+                await Task.Delay(RetryAfter, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }

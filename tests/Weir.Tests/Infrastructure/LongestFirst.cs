@@ -13,7 +13,8 @@ internal sealed class LongestFirst : ITestCollectionOrderer
 {
     private static readonly string[] Long =
     [
-        "Database.WorldTests", "Rest.RestArgumentTests", "Isolation.IsolationAttackTests", "Dtma.LifecycleTests", "Nodes.NodeOperationsTests",
+        "Journeys.Faults.FaultTrialTests", "Database.WorldTests", "Rest.RestArgumentTests", "Isolation.IsolationAttackTests", "Dtma.LifecycleTests",
+        "Nodes.NodeOperationsTests",
         "Journeys.EnvelopeFuzzTests", "Database.PgTap", "Dtma.ProcessTests", "Journeys.StdioServersTests",
     ];
 

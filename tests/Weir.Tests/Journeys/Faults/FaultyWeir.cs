@@ -19,7 +19,7 @@ public sealed class FaultyWeir : IAsyncLifetime
     public const string Grant = """{"tools": {"mark": {"args": {"kind": {"in": ["plain"]}}, "other": "allow"}}}""";
 
     /// <summary>Sessions that the node holds of one instance: more than the load needs, and than what two killed replicas leave behind.</summary>
-    public const int SessionsAtNode = 20;
+    public const int SessionsAtNode = 24;
 
     private readonly string _directory = Directory.CreateTempSubdirectory("weir-faults-").FullName;
     private readonly int _nodePort = Chat.ServingReplica.FreePort();
@@ -117,7 +117,7 @@ public sealed class FaultyWeir : IAsyncLifetime
     public async Task StartNodeAsync(string? token = null) => _node = await NodeHost.StartAsync(
         [
             "--weir-url", _balancer.Url.ToString(), "--listen", $"127.0.0.1:{_nodePort}",
-            "--session-children", $"{SessionsAtNode}", "--session-idle", "20", "--session-spare", "10",
+            "--session-children", $"{SessionsAtNode}", "--session-idle", "30", "--session-spare", "20",
         ],
         data: _node?.Data,
         environment: token is null ? [] : new() { ["WEIR_DTMA_TOKEN"] = token });
