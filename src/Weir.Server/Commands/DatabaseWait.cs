@@ -1,5 +1,6 @@
 using Weir.Configuration;
 using Weir.Errors;
+using Weir.Gateway.Endpoint;
 using Weir.Telemetry;
 
 namespace Weir.Server.Commands;
@@ -38,6 +39,8 @@ internal sealed class DatabaseWait(WeirConfig config, ILogger logger, TimeProvid
             if (await FailureOfAsync(check, stop) is not { } failure)
             {
                 logger.LogInformation("The database answers, after {Seconds:0} s.", time.GetElapsedTime(begun).TotalSeconds);
+                // Whoever is being answered gets the answer; disposing alone would make an internal error of it.
+                await listener.StopAsync(stop);
                 return;
             }
 
@@ -75,10 +78,13 @@ internal sealed class DatabaseWait(WeirConfig config, ILogger logger, TimeProvid
         app.MapGet("/healthz", static () => Results.Json(new { status = "ok" }));
         app.MapFallback(http =>
         {
+            const string hint = "Weir waits for its database.";
             http.Response.Headers.RetryAfter = "1";
-            return Results.Json(
-                new { status = "not ready", code = ErrorCode.Unavailable.Sqlstate(), message = why(), hint = "Weir waits for its database." },
-                statusCode: StatusCodes.Status503ServiceUnavailable).ExecuteAsync(http);
+            return http.Request.Path.StartsWithSegments("/mcp", StringComparison.Ordinal)
+                ? McpErrors.NotReadyAsync(http, why(), hint)
+                : Results.Json(
+                    new { status = "not ready", code = ErrorCode.Unavailable.Sqlstate(), message = why(), hint },
+                    statusCode: StatusCodes.Status503ServiceUnavailable).ExecuteAsync(http);
         });
         await app.StartAsync(stop);
         return app;

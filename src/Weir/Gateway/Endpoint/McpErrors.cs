@@ -55,6 +55,10 @@ internal sealed class McpErrors(SecurityEvents securityEvents, ILogger<McpErrors
         return FailAsync(http, id: [], isCall: false, new WeirException(ErrorCode.Unauthenticated, message));
     }
 
+    /// <summary>Of a replica that has not begun to serve, and has read nothing of the request.</summary>
+    public static Task NotReadyAsync(HttpContext http, string message, string hint) => WriteAsync(
+        http, 503, id: [], RpcCodes.WeirBase + (int)ErrorCode.Unavailable, message, Data(ErrorCode.Unavailable, hint, mayHaveActed: false));
+
     /// <summary>Before there is an envelope.</summary>
     public Task FailAsync(HttpContext http, WeirException e) => FailAsync(http, id: [], isCall: false, e);
 
