@@ -13,7 +13,7 @@ public sealed class FaultTrialTests(FaultyWeir weir, ITestOutputHelper output) :
     /// <summary>Of the calls that are made while all parts are up.</summary>
     private const double Succeed = 0.999;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(8);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(9.5);
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(10);
 
     public async ValueTask InitializeAsync() => await weir.StartMissingAsync();
