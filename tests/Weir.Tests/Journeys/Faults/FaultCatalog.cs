@@ -13,6 +13,8 @@ internal sealed class FaultCatalog(FaultyWeir weir, Load load, Random random)
     /// <summary>A node that is silent for 20 s is lost, and somebody has to look.</summary>
     private static readonly TimeSpan NodeIsLost = TimeSpan.FromSeconds(60);
 
+    private const int AtOnce = 4;
+
     private readonly List<TrialCaller> _crowd = [];
     private HeldTransaction? _lock;
 
@@ -135,16 +137,22 @@ internal sealed class FaultCatalog(FaultyWeir weir, Load load, Random random)
         var crowd = $"crowd-{load.Attempts.Count}";
         var (_, key) = await weir.AddAgentAsync(crowd);
         var refused = 0;
-        for (var i = 0; i < FaultyWeir.SessionsAtNode * 2 && refused < 3; i++)
+        while (refused == 0 && _crowd.Count < FaultyWeir.SessionsAtNode * 2)
         {
-            var caller = new TrialCaller(weir.Replicas[i % weir.Replicas.Length], key, isModern: false, FaultyWeir.Own);
-            _crowd.Add(caller);
-            var outcome = await load.TryAsync($"{crowd}-{i}", i % weir.Replicas.Length, caller);
-            refused += outcome.IsAtLimit ? 1 : 0;
+            // Several at once, so that the first are not idle before the last have come.
+            refused += (await Task.WhenAll(Enumerable.Range(0, AtOnce).Select(_ => ComeAsync(crowd, key)))).Count(o => o.IsAtLimit);
         }
 
         refused.ShouldBeGreaterThan(0, "no session was one too many");
         return $"{_crowd.Count - refused} sessions more";
+    }
+
+    private Task<Outcome> ComeAsync(string crowd, string key)
+    {
+        var replica = _crowd.Count % weir.Replicas.Length;
+        var caller = new TrialCaller(weir.Replicas[replica], key, isModern: false, FaultyWeir.Own);
+        _crowd.Add(caller);
+        return load.TryAsync($"{crowd}-{_crowd.Count}", replica, caller);
     }
 
     private async Task EmptyAsync()

@@ -117,7 +117,7 @@ public sealed class FaultyWeir : IAsyncLifetime
     public async Task StartNodeAsync(string? token = null) => _node = await NodeHost.StartAsync(
         [
             "--weir-url", _balancer.Url.ToString(), "--listen", $"127.0.0.1:{_nodePort}",
-            "--session-children", $"{SessionsAtNode}", "--session-idle", "30", "--session-spare", "20",
+            "--session-children", $"{SessionsAtNode}", "--session-idle", "60", "--session-spare", "60",
         ],
         data: _node?.Data,
         environment: token is null ? [] : new() { ["WEIR_DTMA_TOKEN"] = token });
