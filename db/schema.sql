@@ -4936,7 +4936,7 @@ begin
      context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms, created_by)
   values
     (v_id, p_organization_id, p_config ->> 'name', v_catalog.id, p_config ->> 'url', coalesce(p_config -> 'configuration', '{}'),
-     coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), (p_config ->> 'max_sessions')::integer,
+     coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), nullif((p_config ->> 'max_sessions')::integer, 0),
      coalesce((p_config ->> 'priority')::integer, 100),
      p_config ->> 'region', coalesce(p_config ->> 'pin_policy', 'trust_first'),
      coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'),
@@ -9098,7 +9098,7 @@ begin
       when v_key in ('catalog', 'url') then v_type = 'string' and length(v_value #>> '{}') between 1 and 2048
       when v_key = 'configuration' then v_type = 'object'
       when v_key = 'share' then v_type = 'string' and v_value #>> '{}' in ('instance', 'credential', 'session')
-      when v_key = 'max_sessions' then v_type = 'number' and v_value::text ~ '^[0-9]{1,4}$' and (v_value::text)::integer between 1 and 1024
+      when v_key = 'max_sessions' then v_type = 'number' and v_value::text ~ '^[0-9]{1,4}$' and (v_value::text)::integer <= 1024
       when v_key = 'priority' then v_type = 'number' and v_value::text ~ '^[0-9]{1,4}$' and (v_value::text)::integer <= 1000
       when v_key = 'region' then v_type = 'string' and v_value #>> '{}' ~ '^[a-z0-9][a-z0-9-]{0,49}$'
       when v_key = 'pin_policy' then v_type = 'string' and v_value #>> '{}' in ('trust_first', 'manual')
@@ -9481,7 +9481,7 @@ begin
   end if;
   v_new.url := coalesce(p_config ->> 'url', v_instance.url);
   v_new.share := coalesce(p_config ->> 'share', v_instance.share);
-  v_new.max_sessions := coalesce((p_config ->> 'max_sessions')::integer, v_instance.max_sessions);
+  v_new.max_sessions := case when p_config ? 'max_sessions' then nullif((p_config ->> 'max_sessions')::integer, 0) else v_instance.max_sessions end;
   update public.mcp_server_instances i
   set name = coalesce(p_config ->> 'name', i.name), catalog_id = v_new.catalog_id, url = v_new.url, configuration = v_new.configuration,
       share = v_new.share, max_sessions = v_new.max_sessions, priority = coalesce((p_config ->> 'priority')::integer, i.priority),
@@ -9500,8 +9500,9 @@ begin
       approved_generation = case when v_new.catalog_id is distinct from i.catalog_id then i.generation + 1 else i.approved_generation end
   where i.id = p_instance_id and i.organization_id = p_organization_id;
   if v_instance.status in ('running', 'degraded', 'failed')
-     and (v_new.catalog_id, v_new.url, v_new.configuration, v_new.share, v_new.max_sessions)
-         is distinct from (v_instance.catalog_id, v_instance.url, v_instance.configuration, v_instance.share, v_instance.max_sessions) then
+     and (v_new.catalog_id, v_new.url, v_new.configuration, v_new.share, case when v_new.share = 'session' then v_new.max_sessions end)
+         is distinct from (v_instance.catalog_id, v_instance.url, v_instance.configuration, v_instance.share,
+                           case when v_instance.share = 'session' then v_instance.max_sessions end) then
     return weir.request_operation(p_organization_id, p_instance_id, 'update');
   end if;
   perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');

@@ -15,8 +15,6 @@ internal sealed class FaultCatalog(FaultyWeir weir, Load load, Random random)
 
     private const int AtOnce = 4;
 
-    private const int AtOnce = 4;
-
     private readonly List<TrialCaller> _crowd = [];
     private HeldTransaction? _lock;
 
