@@ -66,7 +66,7 @@ internal sealed class Keyring
             Access = FileAccess.Write,
             UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
         };
-        var own = $"{path}.{Guid.CreateVersion7()}";
+        var own = $"{path}.{RandomNumberGenerator.GetHexString(16, lowercase: true)}";
         try
         {
             using (var file = new FileStream(own, options))

@@ -158,7 +158,7 @@ internal sealed class McpHandler(
 
             if (!handover.IsElsewhere(http.Request, session.Replica))
             {
-                using var held = upstreamSessions.Hold(session.Id);
+                using var there = upstreamSessions.Hold(session.Id);
                 await subscriptions.StreamAsync(http, scope, session);
             }
             else if (!await handover.TryAsync(http, default, session.Replica))
