@@ -44,7 +44,12 @@ public sealed class FaultTrialTests(FaultyWeir weir, ITestOutputHelper output) :
         var reckoning = await Reckoning.MakeAsync(weir, load, trial);
         output.WriteLine(reckoning.Summary());
         reckoning.Broken.ShouldBeEmpty($"WEIR_TEST_SEED={seed}");
+        // Else it would show nothing.
+        load.Revokes.ShouldBePositive("grants were revoked meanwhile");
+        load.Attempts.Count(a => a.IsForbidden).ShouldBePositive("calls were made that must not be admitted");
+        load.Attempts.Count(a => a.Outcome.Ending == Ending.Failed).ShouldBePositive("faults met calls");
         var (all, wrong, _) = reckoning.WhileUp();
+        all.ShouldBePositive("calls were made while all parts were up");
         (all - wrong.Count).ShouldBeGreaterThanOrEqualTo((int)Math.Floor(all * Succeed), $"WEIR_TEST_SEED={seed}\n{reckoning.Summary()}");
     }
 
