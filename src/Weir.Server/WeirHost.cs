@@ -196,7 +196,9 @@ internal static class WeirHost
         services.AddSingleton<CallTargets>();
         services.AddSingleton(s => new AdmissionQueue(
             s.GetRequiredService<GatewayQueries>().AdmitAsync, s.GetRequiredService<GatewayQueries>().RecordDenialAsync, config.Admission,
-            TimeSpan.FromSeconds(config.Database.CommandTimeoutSeconds), time));
+            TimeSpan.FromSeconds(config.Database.CommandTimeoutSeconds), time,
+            // Where there is no such row, nothing is written.
+            call => s.GetRequiredService<CompletionQueue>().Add(new Completion(call.Key, Outcomes.Cancelled, ErrorCode.Unavailable.Sqlstate(), 0, 0, null, null))));
         services.AddSingleton(s => new CompletionQueue(
             s.GetRequiredService<GatewayQueries>().CompleteAsync, config.Completion.MaxWaiting, time, s.GetRequiredService<ILogger<CompletionQueue>>()));
         services.AddSingleton(_ => new CallRates(config.Limits));

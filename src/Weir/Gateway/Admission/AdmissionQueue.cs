@@ -21,6 +21,11 @@ internal sealed class AdmissionQueue : IAsyncDisposable
     /// <summary>Records a call that cannot be decided.</summary>
     public delegate Task RecordDenial(CallRequest call, string reason);
 
+    /// <summary>
+    /// Told of a call that may have been recorded as requested and is not made: its decision came when nobody waited for it any more, or did not come.
+    /// </summary>
+    public delegate void NotMade(CallRequest call);
+
     private readonly Lock _lock = new();
     private readonly AdmissionLanes _waiting;
     private readonly SemaphoreSlim _first = new(0);
@@ -28,6 +33,7 @@ internal sealed class AdmissionQueue : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Admit _admit;
     private readonly RecordDenial _recordDenial;
+    private readonly NotMade? _notMade;
     private readonly AdmissionConfig _options;
     private readonly TimeSpan _patience;
     private readonly TimeProvider _time;
@@ -35,8 +41,10 @@ internal sealed class AdmissionQueue : IAsyncDisposable
     private long _waitingSince;
     private bool _stopped;
 
-    public AdmissionQueue(Admit admit, RecordDenial recordDenial, AdmissionConfig options, TimeSpan patience, TimeProvider time)
+    public AdmissionQueue(
+        Admit admit, RecordDenial recordDenial, AdmissionConfig options, TimeSpan patience, TimeProvider time, NotMade? notMade = null)
     {
+        _notMade = notMade;
         _admit = admit;
         _recordDenial = recordDenial;
         _waiting = new AdmissionLanes(options.MaxBatch, time);
@@ -107,7 +115,7 @@ internal sealed class AdmissionQueue : IAsyncDisposable
         }
     }
 
-    /// <summary>A decision after the timeout is discarded; its row keeps no outcome: its row stays without an outcome, as after a crash.</summary>
+    /// <summary>A decision after the timeout is discarded: the call is not made, and its row says so.</summary>
     private async Task<Decision> InTimeAsync(WaitingCall waiting)
     {
         try
@@ -117,7 +125,17 @@ internal sealed class AdmissionQueue : IAsyncDisposable
         catch (TimeoutException e)
         {
             waiting.IsGivenUp = true;
+            _ = TellOfDecisionAsync(waiting);
             throw new WeirException(ErrorCode.Unavailable, "The database does not answer.", "Try again in a moment.", e);
+        }
+    }
+
+    private async Task TellOfDecisionAsync(WaitingCall waiting)
+    {
+        await ((Task)waiting.Decided.Task).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (waiting.Decided.Task is { IsCompletedSuccessfully: true, Result.Admitted: true })
+        {
+            _notMade?.Invoke(waiting.Call);
         }
     }
 
@@ -189,6 +207,8 @@ internal sealed class AdmissionQueue : IAsyncDisposable
         {
             foreach (var call in calls)
             {
+                // The reply was lost; whether the statement was committed is not known.
+                _notMade?.Invoke(call.Call);
                 call.Decided.TrySetException(e);
             }
         }

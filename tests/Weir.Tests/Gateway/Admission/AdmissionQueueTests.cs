@@ -103,6 +103,32 @@ public sealed class AdmissionQueueTests
     }
 
     [Fact]
+    public async Task A_call_whose_decision_comes_too_late_or_whose_reply_is_lost_is_known_not_to_be_made()
+    {
+        var (time, gate, notMade) = (new FakeTimeProvider(), new TaskCompletionSource(), new System.Collections.Concurrent.ConcurrentQueue<string>());
+        var begun = 0;
+        await using var queue = new AdmissionQueue(
+            async (calls, _) =>
+            {
+                Interlocked.Increment(ref begun);
+                await gate.Task;
+                return calls.Any(c => c.Item == "lost") ? throw new WeirException(ErrorCode.Unavailable, "gone") : [.. calls.Select(_ => Yes)];
+            },
+            (_, _) => Task.CompletedTask, new AdmissionConfig(), Patience, time, call => notMade.Enqueue(call.Item));
+        var late = queue.DecideAsync(Call("a", "late"));
+        await Infrastructure.Until.True(() => Volatile.Read(ref begun) == 1, "its statement runs");
+        time.Advance(Patience);
+        await ShouldBeGivenUpAsync(late);
+        notMade.ShouldBeEmpty("Its row is not there yet.");
+        gate.SetResult();
+        await Infrastructure.Until.True(() => notMade.Contains("late"), "its row gets an outcome");
+
+        await ShouldBeGivenUpAsync(queue.DecideAsync(Call("a", "lost")));
+        (await queue.DecideAsync(Call("a", "good"))).Admitted.ShouldBeTrue();
+        notMade.ShouldBe(["late", "lost"]);
+    }
+
+    [Fact]
     public async Task When_the_reply_is_lost_nobody_is_admitted_and_nothing_is_tried_again()
     {
         var tries = 0;

@@ -171,7 +171,7 @@ internal sealed class Reckoning
             if (!_completed.Contains((row.Id, row.At))
                 && !_trial.Struck.Any(s => s.Fault.LosesOutcomes && row.At >= s.From - LongestCall && row.At <= s.To))
             {
-                Say("a request without an outcome, and no kill", row);
+                Say($"a request without an outcome, and no kill: {_load.Attempts.FirstOrDefault(a => a.Id == row.RequestId)}", row);
             }
         }
     }
