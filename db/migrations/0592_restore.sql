@@ -4,6 +4,8 @@
 -- A new epoch: rows of the record that are written from now on cannot be taken for those that were written after the backup and are lost.
 -- What was held by a process that is no more is let go: replicas, leases, turns. What cannot be known to be unused any more ends: sign-ins,
 -- whose refresh tokens may have been used since, and the tokens of nodes that have not registered yet.
+-- No node's address is known until the node itself has sent a heartbeat to whoever serves this database: a copy that is served beside the
+-- original, for a drill, asks nothing of the original's nodes.
 -- p_keyring_is_lost: the next replica brings another, and no node's key can be opened: each must be registered again.
 create function weir.begin_epoch(p_detail text, p_keyring_is_lost boolean) returns integer
 language plpgsql volatile
@@ -22,7 +24,7 @@ begin
   update public.mcp_server_instances i set refresh_by = null, refresh_lease_until = null, refresh_at = clock_timestamp()
   where i.status in ('running', 'degraded');
   update weir.chat_turns t set leased_until = least(t.leased_until, clock_timestamp());
-  update weir.dtma_nodes n set is_online = false, token_hash = null, token_expires_at = null;
+  update weir.dtma_nodes n set is_online = false, api_url = null, token_hash = null, token_expires_at = null;
   if p_keyring_is_lost then
     update weir.dtma_nodes n set registered_at = null, key_hash = null, sealed_api_key = null;
   end if;

@@ -87,6 +87,11 @@ internal sealed class NodeDirectory(NodesQueries queries, Keyring keyring, TimeP
             return known; // A node's key does not change: it would be another registration, and so another node.
         }
 
+        if (stored.ApiUrl is null)
+        {
+            return null;
+        }
+
         if (Uri.TryCreate(stored.ApiUrl, UriKind.Absolute, out var url) && NodeKeys.Open(keyring, stored.Id, stored.SealedApiKey) is { } key)
         {
             return new NodeConnection(stored.Id, stored.Name, url, key, stored.IsOnline);
