@@ -3797,10 +3797,24 @@ begin
     union all select 'invitation', i.id::text, i.organization_id, i.email || ' as ' || i.role, i.role
       from public.organization_invitations i where i.accepted_at is null and i.revoked_at is null and i.expires_at > now()
     union all select 'node', n.id::text, null, n.name, encode(n.key_hash, 'hex') from weir.dtma_nodes n where n.registered_at is not null
-    union all select 'platform admin', p.user_id::text, null, p.user_id::text, null from weir.platform_admins p;
+    union all select 'platform admin', p.user_id::text, null, p.user_id::text, null from weir.platform_admins p
+    union all select 'definition', concat_ws('/', t.instance_id, t.kind, encode(sha256(convert_to(t.name, 'UTF8')), 'hex'), encode(t.definition_hash, 'hex')),
+        t.organization_id, format('of the %s %s, server %s', t.kind, weir.printable(t.name), i.name), null
+      from public.mcp_server_tools t join public.mcp_server_instances i on i.id = t.instance_id
+      where t.status = 'approved' and t.kind <> 'resource' and i.status <> 'deleted'
+    union all select 'catalog server', c.id::text, null, c.slug || ' ' || c.version, null from public.mcp_server_catalog c where c.is_published
+    union all select 'running server', i.id::text, i.organization_id, i.name, null
+      from public.mcp_server_instances i where i.status in ('deploying', 'running', 'degraded', 'updating', 'failed')
+    union all select 'datastore', d.id::text, d.organization_id, weir.printable(d.name), null from public.datastores d where d.deleted_at is null
+    union all select 'datastore link', l.agent_id || '/' || l.datastore_id, l.organization_id,
+        format('agent %s, datastore %s', a.name, weir.printable(d.name)), null
+      from public.agent_datastores l join public.agents a on a.id = l.agent_id
+      join public.datastores d on d.id = l.datastore_id and d.deleted_at is null
+    union all select 'document', d.id::text, d.organization_id, weir.printable(d.title), null
+      from public.documents d join public.datastores s on s.id = d.datastore_id and s.deleted_at is null;
   if (select i.embedded_issuer from weir.installation i) then
     return query
-      select 'person', u.id::text, null::uuid, coalesce(u.email, u.id::text), encode(sha256(convert_to(u.encrypted_password, 'UTF8')), 'hex')
+      select 'person', u.id::text, null::uuid, coalesce(u.email, u.id::text), coalesce(u.encrypted_password, '')
       from auth.users u where not coalesce(u.banned_until > now(), false);
   end if;
 end;
@@ -3960,7 +3974,7 @@ CREATE FUNCTION weir.backup_facts() RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
- SELECT jsonb_build_object('at', clock_timestamp(), 'epoch', i.epoch, 'keyring', encode(i.keyring_fingerprint, 'hex'::text), 'ownUsers', i.embedded_issuer, 'log', weir.log_summary(), 'authorities', ( SELECT COALESCE(jsonb_object_agg(a.kind, a.count), '{}'::jsonb) AS "coalesce"
+ SELECT jsonb_build_object('at', now(), 'epoch', i.epoch, 'keyring', encode(i.keyring_fingerprint, 'hex'::text), 'ownUsers', i.embedded_issuer, 'log', weir.log_summary(), 'authorities', ( SELECT COALESCE(jsonb_object_agg(a.kind, a.count), '{}'::jsonb) AS "coalesce"
             FROM ( SELECT a_1.kind,
                      count(*) AS count
                     FROM weir.authorities() a_1(kind, key, organization_id, label, state)
@@ -7379,6 +7393,18 @@ $$;
 ALTER FUNCTION weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) OWNER TO weir_system;
 
 --
+-- Name: printable(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.printable(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN regexp_replace("left"(p_text, 100), '[^[:alnum:][:punct:] ]'::text, '?'::text, 'g'::text);
+
+
+ALTER FUNCTION weir.printable(p_text text) OWNER TO weir_owner;
+
+--
 -- Name: publish_catalog_server(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -8719,10 +8745,10 @@ $_$;
 ALTER FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) OWNER TO weir_system;
 
 --
--- Name: revoke_again(text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+-- Name: revoke_again(text, text, text, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text) RETURNS text
+CREATE FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text, p_organization_id uuid, p_label text) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8743,11 +8769,32 @@ begin
       update weir.dtma_nodes n set registered_at = null, key_hash = null, sealed_api_key = null, is_online = false where n.id::text = p_key;
     when 'platform admin' then delete from weir.platform_admins p where p.user_id::text = p_key;
     when 'person' then
-      -- another password since: the old one is not to be good again; nobody there, or banned: banned
+      -- another password since: that one is good, not the old one; nobody there, or banned: banned
       update auth.users u
-      set encrypted_password = null, banned_until = case when p_state is null then 'infinity' else u.banned_until end
+      set encrypted_password = nullif(p_state, ''), banned_until = case when p_state is null then 'infinity' else u.banned_until end
       where u.id::text = p_key;
+    when 'definition' then
+      update public.mcp_server_tools t set status = 'quarantined'
+      where t.instance_id::text = split_part(p_key, '/', 1) and t.kind = split_part(p_key, '/', 2)
+        and encode(sha256(convert_to(t.name, 'UTF8')), 'hex') = split_part(p_key, '/', 3)
+        and encode(t.definition_hash, 'hex') = split_part(p_key, '/', 4);
+    when 'catalog server' then update public.mcp_server_catalog c set is_published = false where c.id::text = p_key;
+    when 'running server' then
+      with stopped as (
+        update public.mcp_server_instances i
+        set status = 'stopping', generation = i.generation + 1, resets = i.resets + 1, last_error_code = null, last_error = null
+        where i.id::text = p_key returning i.organization_id, i.id, i.generation)
+      insert into weir.dtma_operations (organization_id, instance_id, action, generation)
+      select s.organization_id, s.id, 'stop', s.generation from stopped s;
+    when 'datastore' then update public.datastores d set deleted_at = clock_timestamp() where d.id::text = p_key;
+    when 'datastore link' then
+      delete from public.agent_datastores l where l.agent_id || '/' || l.datastore_id = p_key;
+    when 'document' then delete from public.documents d where d.id::text = p_key;
   end case;
+  perform weir.record_event('lifecycle', o.id, p_item => 'revoke_again', p_detail => p_kind || ' ' || p_label)
+  from public.organizations o
+  where o.id = p_organization_id
+     or p_kind = 'person' and exists (select from public.organization_members m where m.organization_id = o.id and m.user_id::text = p_key);
   return null;
 exception
   -- the last owner of an organization, whose successor is not in the backup
@@ -8757,7 +8804,7 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text) OWNER TO weir_owner;
+ALTER FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text, p_organization_id uuid, p_label text) OWNER TO weir_owner;
 
 --
 -- Name: rewrap_user_data_key(uuid, integer, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -17093,6 +17140,14 @@ GRANT ALL ON FUNCTION weir.principal_organization(p_key_id text, p_secret_hash b
 
 
 --
+-- Name: FUNCTION printable(p_text text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.printable(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.printable(p_text text) TO weir_backup;
+
+
+--
 -- Name: FUNCTION publish_catalog_server(p_entry jsonb); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -17393,10 +17448,10 @@ GRANT ALL ON FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_ema
 
 
 --
--- Name: FUNCTION revoke_again(p_kind text, p_key text, p_state text); Type: ACL; Schema: weir; Owner: weir_owner
+-- Name: FUNCTION revoke_again(p_kind text, p_key text, p_state text, p_organization_id uuid, p_label text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-REVOKE ALL ON FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text, p_organization_id uuid, p_label text) FROM PUBLIC;
 
 
 --
