@@ -117,7 +117,7 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         (await LookAsync(name, $"select count(*) from weir.dtma_operations where finished_at is null and instance_id = '{instance}'")).ShouldBe("1");
         // A call that was admitted and has no outcome shows as exactly that.
         (await LookAsync(name, "select count(*) > 0 from public.mcp_interaction_logs where phase = 'requested' and item = 'echo'")).ShouldBe("True");
-        await Database.Superuser.ExecuteAsync("delete from weir.replicas", [], Token);
+        await Database.Superuser.ExecuteAsync("delete from weir.replicas; update weir.dtma_operations set claimed_by = null, lease_until = null", [], Token);
     }
 
     [Fact]
