@@ -7,6 +7,7 @@ create table weir.dtma_nodes (
   token_expires_at timestamptz,
   registered_at timestamptz,
   key_hash bytea,
+  -- null after a restore, until the node itself has said where it is (weir.begin_epoch)
   api_url text,
   sealed_api_key bytea,
   capability_version integer,
@@ -26,8 +27,8 @@ create table weir.dtma_nodes (
   constraint dtma_nodes_hashes_are_sha256 check (octet_length(token_hash) = 32 and octet_length(key_hash) = 32),
   constraint dtma_nodes_token_expires check (token_hash is null or token_expires_at is not null),
   constraint dtma_nodes_api_url_is_http check (api_url ~ '^https?://[^/?#@]+$'),
-  constraint dtma_nodes_registered_with_key_and_url
-    check (registered_at is null or num_nulls(key_hash, api_url, sealed_api_key, isolation, capability_version) = 0)
+  constraint dtma_nodes_registered_with_key
+    check (registered_at is null or num_nulls(key_hash, sealed_api_key, isolation, capability_version) = 0)
 );
 alter table weir.dtma_nodes enable row level security, force row level security;
 revoke all on weir.dtma_nodes from public, anon, authenticated, service_role;

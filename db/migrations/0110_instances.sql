@@ -49,6 +49,8 @@ create table public.mcp_server_instances (
   generation bigint not null default 1,
   -- rises with every restart and update: what replicas keep of the server from before is dropped
   resets bigint not null default 0,
+  -- when what is wanted was last said anew to a node that was ahead, or had lost it (weir.reassert_instance)
+  reasserted_at timestamptz,
   -- the generation in which an admin's update of the catalog version takes effect
   approved_generation bigint,
   last_error_code text,

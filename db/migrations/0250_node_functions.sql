@@ -135,6 +135,8 @@ grant execute on function weir.node_of_key(bytea) to weir_engine;
 
 -- Says anew what is wanted of an instance, in a generation that its node has not seen, because the node is ahead of this database or has
 -- lost the instance: the database was restored, or the node's disk. What was asked before is superseded by it.
+-- Once in a minute, so that a node that is confused or lies fills no record; and not where it is ahead by more than any organization has
+-- wanted: that is the instance's last error, until the node says something else.
 -- p_generation: the one that the database had when this was found; p_known: the node's.
 create function weir.reassert_instance(p_instance_id uuid, p_generation bigint, p_known bigint, p_until timestamptz) returns boolean
 language plpgsql volatile
@@ -143,21 +145,34 @@ as $$
 declare
   v_instance public.mcp_server_instances;
   v_status text;
+  v_is_too_far constant boolean := p_known - p_generation > 1000000;
 begin
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
-  if not found or not weir.try_lock_organization(v_instance.organization_id, p_until) then
+  if not found or p_known < p_generation or v_instance.reasserted_at > clock_timestamp() - interval '1 minute'
+     or v_is_too_far and v_instance.last_error_code is not distinct from 'generation_refused'
+     or not weir.try_lock_organization(v_instance.organization_id, p_until) then
     return false;
   end if;
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update skip locked;
   if not found or v_instance.node_id is null or v_instance.generation <> p_generation
-     -- no node has seen so many, and the next one must fit
-     or p_known not between p_generation and 4503599627370496
      or v_instance.status not in ('deploying', 'running', 'degraded', 'updating', 'failed', 'stopping', 'deleting') then
+    return false;
+  elsif v_is_too_far then
+    update public.mcp_server_instances i
+    set status = case i.status when 'running' then 'degraded' else i.status end, last_error_code = 'generation_refused',
+        last_error = format('its node says that it knows generation %s, the database has %s: more than 1000000 ahead is not believed; '
+                            'delete the instance at the node', p_known, p_generation)
+    where i.id = p_instance_id;
+    if v_instance.status = 'running' then
+      perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => 'degraded',
+                                p_detail => 'generation_refused');
+    end if;
     return false;
   end if;
   v_status := case when v_instance.status in ('running', 'degraded', 'failed') then 'updating' else v_instance.status end;
   update public.mcp_server_instances i
-  set generation = p_known + 1, resets = i.resets + 1, status = v_status, last_error_code = null, last_error = null
+  set generation = p_known + 1, resets = i.resets + 1, status = v_status, last_error_code = null, last_error = null,
+      reasserted_at = clock_timestamp()
   where i.id = p_instance_id;
   insert into weir.dtma_operations (organization_id, instance_id, action, generation)
   values (v_instance.organization_id, p_instance_id,
@@ -170,15 +185,16 @@ $$;
 revoke all on function weir.reassert_instance(uuid, bigint, bigint, timestamptz) from public;
 grant execute on function weir.reassert_instance(uuid, bigint, bigint, timestamptz) to weir_system;
 grant insert (organization_id, instance_id, action, generation) on weir.dtma_operations to weir_system;
-grant update (generation, resets) on public.mcp_server_instances to weir_system;
+grant update (generation, resets, reasserted_at) on public.mcp_server_instances to weir_system;
 
--- A node that refuses what is asked of it as older than what it has seen.
+-- A node that refuses what is asked of it as older than what it has seen. Where it has seen nothing later, it refuses for no reason.
 create function weir.overtake_generation(p_instance_id uuid, p_generation bigint, p_known bigint) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return weir.reassert_instance(p_instance_id, p_generation, p_known, clock_timestamp() + interval '5 seconds');
+  return p_known > p_generation
+    and weir.reassert_instance(p_instance_id, p_generation, p_known, clock_timestamp() + interval '5 seconds');
 end;
 $$;
 revoke all on function weir.overtake_generation(uuid, bigint, bigint) from public;
@@ -221,6 +237,7 @@ begin
     else
       perform weir.reassert_instance(v_instance.id, v_instance.generation, coalesce(v_instance.known, v_instance.generation), p_until);
     end if;
+    exit when clock_timestamp() > p_until;
   end loop;
 end;
 $$;
@@ -247,7 +264,8 @@ $$;
 revoke all on function weir.not_placed(bytea, jsonb) from public;
 grant execute on function weir.not_placed(bytea, jsonb) to weir_engine;
 
--- How many reports were applied; null where the key is no node's.
+-- How many reports were applied; null where the key is no node's. A heartbeat holds its node's row, so it takes half a second and one
+-- instance more: the next one goes on where this one ended, for what was applied says nothing new.
 create function weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -280,6 +298,7 @@ begin
     if weir.apply_report(v_server.id, v_server.generation, v_server.state, v_server.error_code, v_server.error, v_until) then
       v_applied := v_applied + 1;
     end if;
+    exit when clock_timestamp() > v_until;
   end loop;
   if jsonb_typeof(p_servers) = 'array' then
     perform weir.reconcile_node(v_node_id, p_servers, v_until);
@@ -302,6 +321,7 @@ $$;
 revoke all on function weir.record_instance_state(uuid, bigint, text, text, text) from public;
 grant execute on function weir.record_instance_state(uuid, bigint, text, text, text) to weir_engine;
 
+-- A node without an address has not spoken since a restore.
 create function weir.node_connections()
 returns table (node_id uuid, name text, api_url text, sealed_api_key bytea, online boolean)
 language plpgsql stable security definer
@@ -336,6 +356,7 @@ begin
     where i.status = 'running' order by i.organization_id, i.id
   loop
     perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'node_lost', null, v_until);
+    exit when clock_timestamp() > v_until;
   end loop;
   return cardinality(v_nodes);
 end;

@@ -1,7 +1,8 @@
 -- The worker's side of the outbox, and the refreshing of what instances announce.
 
 -- The operations that may run now: of each organization at each node the first, then the second, up to the share. What is superseded is
--- finished at once, whenever it was due, and asks nobody, so it takes no place.
+-- finished at once, whenever it was due, and asks nobody, so it takes no place. What is for a node that has not spoken since a restore
+-- waits for its first heartbeat.
 create function weir.operations_in_turn(p_share integer, p_running_organizations uuid[], p_running_nodes uuid[])
 returns table (operation_id uuid, turn bigint)
 language sql stable
@@ -12,7 +13,9 @@ begin atomic
            row_number() over (partition by o.organization_id, i.node_id, o.generation <> i.generation order by o.run_at, o.id) as turn
     from weir.dtma_operations o
     join public.mcp_server_instances i on i.id = o.instance_id
-    where o.finished_at is null and (o.run_at <= clock_timestamp() or o.generation <> i.generation)
+    left join weir.dtma_nodes n on n.id = coalesce(i.node_id, case o.action when 'delete' then i.last_node_id end)
+    where o.finished_at is null and (n.id is null or n.api_url is not null or o.generation <> i.generation)
+      and (o.run_at <= clock_timestamp() or o.generation <> i.generation)
       and (o.lease_until is null or o.lease_until < clock_timestamp())
   ), placed as (
     select d.*, row_number() over (partition by d.node_id, d.superseded order by d.turn, d.run_at, d.id) as place

@@ -69,8 +69,15 @@ begin atomic
             order by l.created_at desc, l.id desc, l.phase desc limit 10) t));
 end;
 
--- Who may do what, as far as it can be taken away: what a restored database gives again after it was revoked. `state` is what is
--- compared beside the key: a role that was lowered, a password that was changed.
+-- A text of somebody's for a line on a terminal.
+create function weir.printable(p_text text) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+return regexp_replace(left(p_text, 100), '[^[:alnum:][:punct:] ]', '?', 'g');
+
+-- Who may do what, as far as it can be taken away: what a restored database gives again after it was revoked, withdrawn, stopped or
+-- deleted. `state` is what is compared beside the key: a role that was lowered, the hash of a password that was changed.
+-- weir restore names these kinds (Authorities.Compared).
 create function weir.authorities() returns table (kind text, key text, organization_id uuid, label text, state text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -96,10 +103,24 @@ begin
     union all select 'invitation', i.id::text, i.organization_id, i.email || ' as ' || i.role, i.role
       from public.organization_invitations i where i.accepted_at is null and i.revoked_at is null and i.expires_at > now()
     union all select 'node', n.id::text, null, n.name, encode(n.key_hash, 'hex') from weir.dtma_nodes n where n.registered_at is not null
-    union all select 'platform admin', p.user_id::text, null, p.user_id::text, null from weir.platform_admins p;
+    union all select 'platform admin', p.user_id::text, null, p.user_id::text, null from weir.platform_admins p
+    union all select 'definition', concat_ws('/', t.instance_id, t.kind, encode(sha256(convert_to(t.name, 'UTF8')), 'hex'), encode(t.definition_hash, 'hex')),
+        t.organization_id, format('of the %s %s, server %s', t.kind, weir.printable(t.name), i.name), null
+      from public.mcp_server_tools t join public.mcp_server_instances i on i.id = t.instance_id
+      where t.status = 'approved' and t.kind <> 'resource' and i.status <> 'deleted'
+    union all select 'catalog server', c.id::text, null, c.slug || ' ' || c.version, null from public.mcp_server_catalog c where c.is_published
+    union all select 'running server', i.id::text, i.organization_id, i.name, null
+      from public.mcp_server_instances i where i.status in ('deploying', 'running', 'degraded', 'updating', 'failed')
+    union all select 'datastore', d.id::text, d.organization_id, weir.printable(d.name), null from public.datastores d where d.deleted_at is null
+    union all select 'datastore link', l.agent_id || '/' || l.datastore_id, l.organization_id,
+        format('agent %s, datastore %s', a.name, weir.printable(d.name)), null
+      from public.agent_datastores l join public.agents a on a.id = l.agent_id
+      join public.datastores d on d.id = l.datastore_id and d.deleted_at is null
+    union all select 'document', d.id::text, d.organization_id, weir.printable(d.title), null
+      from public.documents d join public.datastores s on s.id = d.datastore_id and s.deleted_at is null;
   if (select i.embedded_issuer from weir.installation i) then
     return query
-      select 'person', u.id::text, null::uuid, coalesce(u.email, u.id::text), encode(sha256(convert_to(u.encrypted_password, 'UTF8')), 'hex')
+      select 'person', u.id::text, null::uuid, coalesce(u.email, u.id::text), coalesce(u.encrypted_password, '')
       from auth.users u where not coalesce(u.banned_until > now(), false);
   end if;
 end;
@@ -111,11 +132,11 @@ language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
   select jsonb_build_object(
-    'at', clock_timestamp(), 'epoch', i.epoch, 'keyring', encode(i.keyring_fingerprint, 'hex'), 'ownUsers', i.embedded_issuer,
+    'at', now(), 'epoch', i.epoch, 'keyring', encode(i.keyring_fingerprint, 'hex'), 'ownUsers', i.embedded_issuer,
     'log', weir.log_summary(),
     'authorities', (select coalesce(jsonb_object_agg(a.kind, a.count), '{}')
                     from (select a.kind, count(*) from weir.authorities() a group by a.kind) a))
   from weir.installation i;
 end;
-revoke all on function weir.backup_tables(), weir.log_summary(), weir.authorities(), weir.backup_facts() from public;
-grant execute on function weir.backup_tables(), weir.log_summary(), weir.authorities(), weir.backup_facts() to weir_backup;
+revoke all on function weir.backup_tables(), weir.log_summary(), weir.printable(text), weir.authorities(), weir.backup_facts() from public;
+grant execute on function weir.backup_tables(), weir.log_summary(), weir.printable(text), weir.authorities(), weir.backup_facts() to weir_backup;

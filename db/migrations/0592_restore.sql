@@ -4,6 +4,8 @@
 -- A new epoch: rows of the record that are written from now on cannot be taken for those that were written after the backup and are lost.
 -- What was held by a process that is no more is let go: replicas, leases, turns. What cannot be known to be unused any more ends: sign-ins,
 -- whose refresh tokens may have been used since, and the tokens of nodes that have not registered yet.
+-- No node's address is known until the node itself has sent a heartbeat to whoever serves this database: a copy that is served beside the
+-- original, for a drill, asks nothing of the original's nodes.
 -- p_keyring_is_lost: the next replica brings another, and no node's key can be opened: each must be registered again.
 create function weir.begin_epoch(p_detail text, p_keyring_is_lost boolean) returns integer
 language plpgsql volatile
@@ -22,7 +24,7 @@ begin
   update public.mcp_server_instances i set refresh_by = null, refresh_lease_until = null, refresh_at = clock_timestamp()
   where i.status in ('running', 'degraded');
   update weir.chat_turns t set leased_until = least(t.leased_until, clock_timestamp());
-  update weir.dtma_nodes n set is_online = false, token_hash = null, token_expires_at = null;
+  update weir.dtma_nodes n set is_online = false, api_url = null, token_hash = null, token_expires_at = null;
   if p_keyring_is_lost then
     update weir.dtma_nodes n set registered_at = null, key_hash = null, sealed_api_key = null;
   end if;
@@ -33,8 +35,9 @@ end;
 $$;
 
 -- Takes one authority away again that a newer database does not give, or gives less of (p_state: what it gives; null: nothing).
+-- The record of its organization, or of those that a person is in, says so; of what is the platform's there is no record.
 -- Null, or why it could not be done: then nothing of it was.
-create function weir.revoke_again(p_kind text, p_key text, p_state text) returns text
+create function weir.revoke_again(p_kind text, p_key text, p_state text, p_organization_id uuid, p_label text) returns text
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -55,11 +58,32 @@ begin
       update weir.dtma_nodes n set registered_at = null, key_hash = null, sealed_api_key = null, is_online = false where n.id::text = p_key;
     when 'platform admin' then delete from weir.platform_admins p where p.user_id::text = p_key;
     when 'person' then
-      -- another password since: the old one is not to be good again; nobody there, or banned: banned
+      -- another password since: that one is good, not the old one; nobody there, or banned: banned
       update auth.users u
-      set encrypted_password = null, banned_until = case when p_state is null then 'infinity' else u.banned_until end
+      set encrypted_password = nullif(p_state, ''), banned_until = case when p_state is null then 'infinity' else u.banned_until end
       where u.id::text = p_key;
+    when 'definition' then
+      update public.mcp_server_tools t set status = 'quarantined'
+      where t.instance_id::text = split_part(p_key, '/', 1) and t.kind = split_part(p_key, '/', 2)
+        and encode(sha256(convert_to(t.name, 'UTF8')), 'hex') = split_part(p_key, '/', 3)
+        and encode(t.definition_hash, 'hex') = split_part(p_key, '/', 4);
+    when 'catalog server' then update public.mcp_server_catalog c set is_published = false where c.id::text = p_key;
+    when 'running server' then
+      with stopped as (
+        update public.mcp_server_instances i
+        set status = 'stopping', generation = i.generation + 1, resets = i.resets + 1, last_error_code = null, last_error = null
+        where i.id::text = p_key returning i.organization_id, i.id, i.generation)
+      insert into weir.dtma_operations (organization_id, instance_id, action, generation)
+      select s.organization_id, s.id, 'stop', s.generation from stopped s;
+    when 'datastore' then update public.datastores d set deleted_at = clock_timestamp() where d.id::text = p_key;
+    when 'datastore link' then
+      delete from public.agent_datastores l where l.agent_id || '/' || l.datastore_id = p_key;
+    when 'document' then delete from public.documents d where d.id::text = p_key;
   end case;
+  perform weir.record_event('lifecycle', o.id, p_item => 'revoke_again', p_detail => p_kind || ' ' || p_label)
+  from public.organizations o
+  where o.id = p_organization_id
+     or p_kind = 'person' and exists (select from public.organization_members m where m.organization_id = o.id and m.user_id::text = p_key);
   return null;
 exception
   -- the last owner of an organization, whose successor is not in the backup
@@ -67,4 +91,4 @@ exception
     return sqlerrm;
 end;
 $$;
-revoke all on function weir.begin_epoch(text, boolean), weir.revoke_again(text, text, text) from public;
+revoke all on function weir.begin_epoch(text, boolean), weir.revoke_again(text, text, text, uuid, text) from public;

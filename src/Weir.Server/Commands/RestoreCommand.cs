@@ -24,7 +24,9 @@ internal static class RestoreCommand
         };
         var newer = new Option<string?>("--newer")
         {
-            Description = "The owner's URL of the database as it was last, if that can be read: lists what was revoked since.", HelpName = "URL",
+            Description = "The owner's URL of the database as it was last, if that can be read: lists what was revoked since. With a password: "
+                + "WEIR_NEWER_DATABASE_URL instead.",
+            HelpName = "URL",
         };
         var revokeAgain = new Option<bool>("--revoke-again") { Description = "Take away again what --newer lists, in the same transaction." };
         var json = new Option<bool>("--json") { Description = "Print one JSON line." };
@@ -42,9 +44,9 @@ internal static class RestoreCommand
             {
                 result.AddError("Name the FILE to load, or say --already-restored: one of both.");
             }
-            else if (result.GetValue(revokeAgain) && result.GetValue(newer) is null)
+            else if (result.GetValue(revokeAgain) && (result.GetValue(newer) ?? NewerUrl) is null)
             {
-                result.AddError("--revoke-again wants --newer: without the newer database nobody knows what was revoked.");
+                result.AddError("--revoke-again wants WEIR_NEWER_DATABASE_URL or --newer: without the newer database nobody knows what was revoked.");
             }
         });
         command.Run(async (parsed, stop) =>
@@ -54,33 +56,44 @@ internal static class RestoreCommand
             var owner = config.Database.RequireOwnerUrl();
             var fingerprint = File.Exists(config.KeyringPath) ? Keyring.LoadOrCreate(config.KeyringPath).Fingerprint : null;
             var options = new RestoreOptions(
-                config.KeyringPath, fingerprint, parsed.GetValue(withoutKeyring), Checked(parsed.GetValue(newer)), parsed.GetValue(revokeAgain));
-            var restore = new DatabaseRestore(config.Database, MigrationScript.Embedded(), options, text => Console.Error.WriteLine($"weir: {text}"), TimeProvider.System);
-            var report = parsed.GetValue(file) is { } path ? await restore.RunAsync(path, stop) : await restore.AlreadyRestoredAsync(stop);
-            await new PlatformQueries(owner).TellAsync(config, stop);
-            await Console.Out.WriteLineAsync(parsed.GetValue(json) ? AsJson(report) : AsText(report));
-            return ExitCode.Done;
+                config.KeyringPath, fingerprint, parsed.GetValue(withoutKeyring), Newer(parsed.GetValue(newer)), parsed.GetValue(revokeAgain));
+            var restore = new DatabaseRestore(
+                config.Database, MigrationScript.Embedded(), options, text => Console.Error.WriteLine($"weir: {text}"),
+                report => Console.Out.WriteLine(parsed.GetValue(json) ? AsJson(report) : AsText(report)), TimeProvider.System);
+            var done = parsed.GetValue(file) is { } path ? await restore.RunAsync(path, stop) : await restore.AlreadyRestoredAsync(stop);
+            await DatabaseRestore.AfterCommitAsync(
+                done, "Telling the database what is configured", () => new PlatformQueries(owner).TellAsync(config, stop));
+            return done.BroughtBack?.Any(b => b.Problem is not null) == true ? ExitCode.Failed : ExitCode.Done;
         });
         return command;
     }
 
-    private static string? Checked(string? url)
+    private static string? NewerUrl => Environment.GetEnvironmentVariable("WEIR_NEWER_DATABASE_URL");
+
+    /// <summary>The URL of the newer database. A password is not to stand where every user of the machine can read it.</summary>
+    private static string? Newer(string? argument)
     {
         try
         {
-            _ = url is null ? null : DatabaseUrl.Parse(url);
-            return url;
+            return (argument ?? NewerUrl) is not { } url ? null
+                : DatabaseUrl.Parse(url).Password is { Length: > 0 } && argument is not null
+                    ? throw new ConfigException(["--newer: a command line is read by everybody on the machine; put a URL with a password into WEIR_NEWER_DATABASE_URL."])
+                    : url;
         }
         catch (FormatException e)
         {
-            throw new ConfigException([$"--newer: {e.Message}"]);
+            throw new ConfigException([$"{(argument is null ? "WEIR_NEWER_DATABASE_URL" : "--newer")}: {e.Message}"]);
         }
     }
 
     private static string AsJson(RestoreReport report) => JsonSerializer.Serialize(new
     {
-        at = report.At, epoch = report.Epoch, rows = report.Rows, active = report.Authorities, keyringIsLost = report.KeyringIsLost, applied = report.Applied,
-        broughtBack = report.BroughtBack?.Select(b => new { kind = b.Authority.Kind, id = b.Authority.Id, organizationId = b.Authority.OrganizationId, text = b.AsText(), problem = b.Problem }),
+        at = report.At, epoch = report.Epoch, rows = report.Rows, active = report.Authorities, keyringIsLost = report.KeyringIsLost,
+        migrations = report.Migrations, compared = report.BroughtBack is null ? null : Authorities.Compared,
+        broughtBack = report.BroughtBack?.Select(b => new
+        {
+            kind = b.Authority.Kind, id = b.Authority.Id, organizationId = b.Authority.OrganizationId, text = b.AsText(), problem = b.Problem,
+        }),
     });
 
     private static string AsText(RestoreReport report) => string.Join(Environment.NewLine, Lines(report));
@@ -90,12 +103,12 @@ internal static class RestoreCommand
         yield return report.At is { } at
             ? $"Restored: {report.Rows} rows as of {at:u}. The record goes on in epoch {report.Epoch}."
             : $"The record goes on in epoch {report.Epoch}.";
-        if (report.Applied.Count > 0)
+        if (report.Migrations.Count > 0)
         {
-            yield return $"{report.Applied.Count} migrations were applied that the backup did not have.";
+            yield return $"{report.Migrations.Count} migrations follow that the backup did not have.";
         }
 
-        yield return "All sign-ins have ended; replicas, leases and unused node tokens are gone. Calls without an outcome stay so.";
+        yield return "All sign-ins have ended; replicas, leases and unused node tokens are gone. Calls without an outcome at the time of the backup stay without one.";
         if (report.KeyringIsLost)
         {
             yield return "The keyring is another one: each node must be registered again (weir node register NAME, then start weir-dtma with the token).";
@@ -112,12 +125,15 @@ internal static class RestoreCommand
         var active = string.Join(", ", report.Authorities.Select(a => $"{a.Key} {a.Value}"));
         if (report.BroughtBack is not { } back)
         {
-            yield return $"DANGER: what was revoked after {(report.At is { } at ? at.ToString("u") : "that time")} is alive again: grants, keys, members, passwords. Active now: {active}.";
-            yield return "Compare with what you know, or say weir restore --already-restored --newer URL --revoke-again where the newer database can be read.";
+            yield return $"DANGER: what was revoked, stopped or deleted after {(report.At is { } at ? at.ToString("u") : "that time")} is alive again: "
+                + $"{Authorities.Compared}. Active now: {active}.";
+            yield return "Compare with what you know, or, where the newer database can be read, put its URL into WEIR_NEWER_DATABASE_URL and say "
+                + "weir restore --already-restored --revoke-again.";
             yield break;
         }
 
-        yield return back.Count == 0 ? "Nothing was revoked since." : $"{back.Count} that the newer database does not give:";
+        yield return $"Compared with the newer database, and nothing else: {Authorities.Compared}.";
+        yield return back.Count == 0 ? "It gives all of these that are active here." : $"{back.Count} that it does not give:";
         foreach (var one in back)
         {
             yield return $"  {one.AsText()}";

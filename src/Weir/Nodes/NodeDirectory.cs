@@ -92,6 +92,11 @@ internal sealed class NodeDirectory(NodesQueries queries, Keyring keyring, TimeP
             return known;
         }
 
+        if (stored.ApiUrl is null)
+        {
+            return null;
+        }
+
         if (Uri.TryCreate(stored.ApiUrl, UriKind.Absolute, out var url) && NodeKeys.Open(keyring, stored.Id, stored.SealedApiKey) is { } key)
         {
             _sealedKeys[stored.Id] = stored.SealedApiKey;

@@ -37,7 +37,12 @@ internal static class NodeDoctor
     private static async Task<Diagnosis> AskAsync(StoredNode node, Keyring keyring, NodeClient client, CancellationToken ct)
     {
         var check = $"node {node.Name}";
-        var where = node.IsOnline ? $"{node.ApiUrl}" : $"{node.ApiUrl} (offline: Weir hears nothing of it)";
+        if (node.ApiUrl is not { } apiUrl)
+        {
+            return new Diagnosis(check, "has not spoken to this Weir since the restore, so nothing is asked of it", "Start it, with this Weir as its weir-url.");
+        }
+
+        var where = node.IsOnline ? apiUrl : $"{apiUrl} (offline: Weir hears nothing of it)";
         if (NodeKeys.Open(keyring, node.Id, node.SealedApiKey) is not { } key)
         {
             return new Diagnosis(check, $"{where}: its key does not open with this keyring", "Use the keyring that the node was registered with, or register the node anew.");
@@ -45,7 +50,7 @@ internal static class NodeDoctor
 
         try
         {
-            var status = await client.StatusAsync(new NodeConnection(node.Id, node.Name, new Uri(node.ApiUrl), key, node.IsOnline), ct);
+            var status = await client.StatusAsync(new NodeConnection(node.Id, node.Name, new Uri(apiUrl), key, node.IsOnline), ct);
             return status.Problem is { } problem
                 ? new Diagnosis(check, $"{where}: {problem}", "Mend what the node says, and start it again.")
                 : new Diagnosis(check, $"{where}: answers, version {status.Version}, isolation {status.Isolation}, {status.Servers} servers");

@@ -67,7 +67,7 @@ internal sealed class NodesQueries(Databases databases)
     public Task<IReadOnlyList<StoredNode>> ConnectionsAsync(CancellationToken ct) => databases.Engine.QueryAsync(
         Connections,
         [],
-        r => new StoredNode(r.GetGuid(0), r.GetString(1), r.GetString(2), r.GetFieldValue<byte[]>(3), r.GetBoolean(4)),
+        r => new StoredNode(r.GetGuid(0), r.GetString(1), r.GetNullableString(2), r.GetFieldValue<byte[]>(3), r.GetBoolean(4)),
         ct);
 
     /// <summary>How many nodes were found to be lost.</summary>
@@ -125,7 +125,8 @@ internal sealed class NodesQueries(Databases databases)
 }
 
 /// <summary>A registered node as the database has it.</summary>
-internal sealed record StoredNode(Guid Id, string Name, string ApiUrl, byte[] SealedApiKey, bool IsOnline);
+/// <param name="ApiUrl">Null where it has not spoken since a restore: then it is not to be asked for anything.</param>
+internal sealed record StoredNode(Guid Id, string Name, string? ApiUrl, byte[] SealedApiKey, bool IsOnline);
 
 /// <summary>An operation that this replica holds for the time of its lease.</summary>
 internal sealed record ClaimedOperation

@@ -178,7 +178,7 @@ public sealed class RestoreTests(TestCluster cluster) : IAsyncLifetime
             OwnerUrl = _database.Cluster.OwnerUrl(_name), Url = TestCluster.InDatabase(_database.GatewayUrl, _name), EngineUrl = TestCluster.InDatabase(_database.EngineUrl, _name),
         };
         var options = new RestoreOptions(Path.Combine(data, "keyring.json"), fingerprint, WithoutKeyring: fingerprint is null, Newer: null, RevokeAgain: false);
-        await new DatabaseRestore(config, MigrationScript.Embedded(), options, _ => { }, TimeProvider.System).RunAsync(file, Token);
+        await new DatabaseRestore(config, MigrationScript.Embedded(), options, _ => { }, _ => { }, TimeProvider.System).RunAsync(file, Token);
         _pools = Databases.Open(config);
         await StartWeirAsync(config, data);
     }

@@ -115,7 +115,7 @@ public sealed class BackupRefusalTests(TestDatabase database) : BackupSuite(data
         var (file, manifest) = await BackUpAsync();
         MigrationScript[] newer = [.. MigrationScript.Embedded(), new("9990_later.sql", "create table weir.later (id integer); insert into weir.later select count(*) from public.organizations;")];
         var name = await NewDatabaseAsync();
-        (await RestoreAsync(file, name, release: newer)).Applied.ShouldBe(["9990_later.sql"]);
+        (await RestoreAsync(file, name, release: newer)).Migrations.ShouldBe(["9990_later.sql"]);
         (await LookAsync(name, "select count(*) from weir.later")).ShouldBe("1");
 
         var older = MigrationScript.Embedded().SkipLast(1).ToArray();
@@ -173,7 +173,7 @@ public sealed class BackupRefusalTests(TestDatabase database) : BackupSuite(data
         (await Should.ThrowAsync<MigrationException>(RestoreAsync(file, foreign))).Message.ShouldContain("public.agents");
         var name = await NewDatabaseAsync();
         var away = Options with { Newer = "postgresql://owner:secret@127.0.0.1:9/x" };
-        (await Should.ThrowAsync<WeirException>(RestoreAsync(file, name, away))).Message.ShouldStartWith("owner at 127.0.0.1:9, database x (--newer) does not answer");
+        (await Should.ThrowAsync<WeirException>(RestoreAsync(file, name, away))).Message.ShouldStartWith("owner at 127.0.0.1:9, database x (the newer database) does not answer");
         (await Should.ThrowAsync<WeirException>(RestoreAsync(file, name, Options with { Newer = Database.EngineUrl }))).Message.ShouldStartWith("This login may not read as weir_backup");
         (await LookAsync(name, "select to_regclass('weir.installation') is null")).ShouldBe("True");
     }
@@ -194,11 +194,19 @@ public sealed class BackupRefusalTests(TestDatabase database) : BackupSuite(data
         var restored = await RunningUp.RunAsync(urls, "restore", file, "--data", data);
         restored.ExitCode.ShouldBe(0, restored.Errors);
         restored.Output.ShouldContain("The record goes on in epoch 2.");
-        restored.Output.ShouldContain("DANGER: what was revoked after ");
+        restored.Output.ShouldContain("DANGER: what was revoked, stopped or deleted after ");
         restored.Output.ShouldContain("member 1");
         var again = await RunningUp.RunAsync(urls, "restore", file, "--data", data);
         (again.ExitCode, again.Errors.Contains("The database is not empty", StringComparison.Ordinal)).ShouldBe((1, true), again.Errors);
         (await RunningUp.RunAsync(urls, "restore", "--already-restored", "--data", data, "--json")).Output.ShouldContain("\"epoch\":3");
+
+        // What cannot be taken away is a failure, though the rows are there.
+        urls["WEIR_NEWER_DATABASE_URL"] = Database.Cluster.OwnerUrl(await NewDatabaseAsync(migrated: true));
+        var kept = await RunningUp.RunAsync(urls, "restore", "--already-restored", "--revoke-again", "--data", data);
+        (kept.ExitCode, kept.Output.Contains("NOT taken away", StringComparison.Ordinal)).ShouldBe((1, true), kept.Output + kept.Errors);
+        kept.Output.ShouldContain("Compared with the newer database, and nothing else: organizations, members ");
+        urls.Remove("WEIR_NEWER_DATABASE_URL");
+        (await RunningUp.RunAsync(urls, "restore", file, "--newer", "postgresql://owner:secret@127.0.0.1:9/x")).Errors.ShouldContain("put a URL with a password into WEIR_NEWER_DATABASE_URL");
 
         foreach (var wrong in (string[][])[["backup"], ["restore"], ["restore", file, "--already-restored"], ["restore", file, "--revoke-again"], ["restore", file, "--newer", "nonsense"]])
         {

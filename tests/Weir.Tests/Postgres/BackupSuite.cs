@@ -60,7 +60,7 @@ public abstract class BackupSuite(TestDatabase database) : IAsyncLifetime
     private protected static RestoreOptions Options { get; } = new("/nowhere/keyring.json", null, WithoutKeyring: false, Newer: null, RevokeAgain: false);
 
     private protected Task<RestoreReport> RestoreAsync(string file, string name, RestoreOptions? options = null, IReadOnlyList<MigrationScript>? release = null) =>
-        new DatabaseRestore(ConfigOf(name), release ?? MigrationScript.Embedded(), options ?? Options, _ => { }, TimeProvider.System).RunAsync(file, Token);
+        new DatabaseRestore(ConfigOf(name), release ?? MigrationScript.Embedded(), options ?? Options, _ => { }, _ => { }, TimeProvider.System).RunAsync(file, Token);
 
     private protected DatabaseConfig ConfigOf(string name) => new()
     {
@@ -92,7 +92,7 @@ public abstract class BackupSuite(TestDatabase database) : IAsyncLifetime
     }
 
     /// <summary>All rows of all tables, as text; but for what a restore changes.</summary>
-    private protected async Task<string> ContentAsync(string name)
+    private protected async Task<IReadOnlyList<string>> ContentAsync(string name)
     {
         var changed = "'weir.installation', 'weir.replicas', 'weir.sign_ins', 'weir.dtma_nodes', 'weir.change_versions', 'public.mcp_interaction_logs', 'weir.settings'";
         await using var superuser = database.Cluster.Superuser(name);
@@ -103,6 +103,6 @@ public abstract class BackupSuite(TestDatabase database) : IAsyncLifetime
             all.Add(table + (await superuser.QueryAsync($"select coalesce(string_agg(t::text, '|' order by t::text), '') from {table} t", [], r => r.GetString(0), Token))[0]);
         }
 
-        return string.Join('\n', all);
+        return all;
     }
 }

@@ -1,6 +1,7 @@
 using Weir.Errors;
 using Weir.Postgres;
 using Weir.Postgres.Backups;
+using Weir.Postgres.Migrations;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Postgres;
@@ -20,7 +21,11 @@ public abstract class WholeBackupSuite(TestDatabase database) : BackupSuite(data
 
         report.Rows.ShouldBe(manifest.Rows);
         report.Epoch.ShouldBe(2);
-        (await ContentAsync(name)).ShouldBe(await ContentAsync(Database.Name));
+        foreach (var (restored, before) in (await ContentAsync(name)).Zip(await ContentAsync(Database.Name)))
+        {
+            restored.ShouldBe(before);
+        }
+
         var rows = $"select count(*) || ' ' || min(created_at) from public.mcp_interaction_logs where item is distinct from 'restore' and created_at <= '{manifest.Facts.At:O}'";
         (await LookAsync(name, rows)).ShouldBe(await LookAsync(Database.Name, rows));
         (await LookAsync(name, "select string_agg(epoch || ' ' || detail, '') from public.mcp_interaction_logs where item = 'restore'"))!
@@ -112,7 +117,7 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         (await LookAsync(name, $"select count(*) from weir.dtma_operations where finished_at is null and instance_id = '{instance}'")).ShouldBe("1");
         // A call that was admitted and has no outcome shows as exactly that.
         (await LookAsync(name, "select count(*) > 0 from public.mcp_interaction_logs where phase = 'requested' and item = 'echo'")).ShouldBe("True");
-        await Database.Superuser.ExecuteAsync("delete from weir.replicas", [], Token);
+        await Database.Superuser.ExecuteAsync("delete from weir.replicas; update weir.dtma_operations set claimed_by = null, lease_until = null", [], Token);
     }
 
     [Fact]
@@ -137,7 +142,7 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         var listed = await NewDatabaseAsync();
         var back = (await RestoreAsync(file, listed, Options with { Newer = Database.OwnerUrl })).BroughtBack!;
         back.Select(b => b.Authority.Kind).Order().ShouldBe(["agent", "agent key", "grant", "member", "person"]);
-        back.Single(b => b.Authority.Kind == "grant").AsText().ShouldBe("grant agent to be revoked, server revoked (revoked or gone since)");
+        back.Single(b => b.Authority.Kind == "grant").AsText().ShouldBe("grant agent to be revoked, server revoked (revoked, stopped or gone since)");
         back.Single(b => b.Authority.Kind == "member").AsText().ShouldEndWith("as admin (now viewer since)");
         var alive = $"select (select count(*) from public.agent_mcp_permissions where agent_id = '{agent}' and is_active) || ' ' || (select role from public.organization_members where user_id = '{member}')";
         (await LookAsync(listed, alive)).ShouldBe("1 admin");
@@ -147,15 +152,122 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         (await LookAsync(revoked, alive)).ShouldBe("0 viewer");
         (await LookAsync(revoked, $"select is_active from public.agents where id = '{agent}'")).ShouldBe("False");
         (await LookAsync(revoked, $"select count(*) from public.agent_api_keys where agent_id = '{agent}' and revoked_at is null")).ShouldBe("0");
-        (await LookAsync(revoked, $"select encrypted_password is null from auth.users where id = '{member}'")).ShouldBe("True");
+        (await LookAsync(revoked, $"select encrypted_password from auth.users where id = '{member}'")).ShouldBe("another");
         (await LookAsync(revoked, $"select is_active from public.agents where id = '{kept}'")).ShouldBe("True");
 
         // Afterwards too, of the one that was only listed.
         var later = await new DatabaseRestore(
-            ConfigOf(listed), Weir.Postgres.Migrations.MigrationScript.Embedded(), Options with { Newer = Database.OwnerUrl, RevokeAgain = true }, _ => { }, TimeProvider.System)
+            ConfigOf(listed), Weir.Postgres.Migrations.MigrationScript.Embedded(), Options with { Newer = Database.OwnerUrl, RevokeAgain = true }, _ => { }, _ => { }, TimeProvider.System)
             .AlreadyRestoredAsync(Token);
         later.Epoch.ShouldBe(3);
         (await LookAsync(listed, alive)).ShouldBe("0 viewer");
+    }
+
+    [Fact]
+    public async Task What_was_withdrawn_stopped_unlinked_or_deleted_after_the_backup_is_listed_and_taken_away_again_and_each_is_recorded()
+    {
+        var instance = await World.AddRemoteAsync("stopped", new Uri("https://stopped.example.org/mcp"));
+        foreach (var sql in new[]
+        {
+            $"update public.mcp_server_instances set status = 'running' where id = '{instance}'",
+            $"update weir.dtma_operations set finished_at = now(), outcome = 'done' where instance_id = '{instance}'",
+            $"insert into public.mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, announced, approved_at) values ('{World.OrganizationId}', '{instance}', 'tool', E'pay\x1b', sha256('pay'), '{{}}', 'approved', true, now())",
+            $"insert into public.datastores (organization_id, name) select '{World.OrganizationId}', n from unnest(array['linked', 'deleted']) n",
+            $"insert into public.agent_datastores (organization_id, agent_id, datastore_id) select organization_id, '{World.AgentId}', id from public.datastores where name = 'linked'",
+            $"insert into public.documents (organization_id, datastore_id, title, media_type, content_hash, size_bytes, chunk_count) select organization_id, id, 'paper', 'text/plain', sha256('paper'), 1, 1 from public.datastores where name = 'linked'",
+        })
+        {
+            await Database.Superuser.ExecuteAsync(sql, [], Token);
+        }
+
+        await Database.Owner.ExecuteAsync("select weir.publish_catalog_server($1)", [Sql.Jsonb(
+            """{"slug":"withdrawn","name":"Withdrawn","transport":"stdio","runtime":"process","package":"withdrawn","version":"1.0.0","bin":"withdrawn"}""")], Token);
+        var (file, _) = await BackUpAsync();
+        foreach (var sql in new[]
+        {
+            $"update public.mcp_server_instances set status = 'stopping' where id = '{instance}'",
+            $"update public.mcp_server_tools set status = 'rejected' where instance_id = '{instance}'",
+            $"delete from public.agent_datastores where agent_id = '{World.AgentId}'",
+            "update public.datastores set deleted_at = now() where name = 'deleted'",
+            "delete from public.documents where title = 'paper'",
+            "update public.mcp_server_catalog set is_published = false where slug = 'withdrawn'",
+        })
+        {
+            await Database.Superuser.ExecuteAsync(sql, [], Token);
+        }
+
+        var name = await NewDatabaseAsync();
+        var back = (await RestoreAsync(file, name, Options with { Newer = Database.OwnerUrl, RevokeAgain = true })).BroughtBack!;
+
+        back.ShouldAllBe(b => b.Problem == null);
+        back.Select(b => b.Authority.Kind).Order().ShouldBe(["catalog server", "datastore", "datastore link", "definition", "document", "running server"]);
+        back.Single(b => b.Authority.Kind == "definition").AsText().ShouldBe("definition of the tool pay?, server stopped (revoked, stopped or gone since)");
+        (await LookAsync(name, $"select status || ' ' || (select string_agg(action, ',') from weir.dtma_operations where instance_id = i.id and finished_at is null) from public.mcp_server_instances i where id = '{instance}'"))
+            .ShouldBe("stopping stop");
+        (await LookAsync(name, $"select status from public.mcp_server_tools where instance_id = '{instance}'")).ShouldBe("quarantined");
+        (await LookAsync(name, "select (select count(*) from public.agent_datastores) + (select count(*) from public.documents)")).ShouldBe("0");
+        (await LookAsync(name, "select string_agg(name, ',') from public.datastores where deleted_at is null")).ShouldBe("linked");
+        (await LookAsync(name, "select is_published from public.mcp_server_catalog where slug = 'withdrawn'")).ShouldBe("False");
+        (await LookAsync(name, "select string_agg(detail, ', ' order by detail collate \"C\") from public.mcp_interaction_logs where item = 'revoke_again' and epoch = 1 and organization_id is not null"))!
+            .ShouldContain("running server stopped");
+    }
+
+    [Fact]
+    public void The_report_names_every_kind_that_is_compared()
+    {
+        var text = File.ReadAllText(Path.Combine(Repository.Root, "db/migrations/0590_backup.sql"));
+        var kinds = System.Text.RegularExpressions.Regex.Matches(text, "select '([a-z ]+)', ").Select(m => m.Groups[1].Value).ToArray();
+        kinds.Length.ShouldBe(17);
+        var named = Authorities.Compared.Replace("keys of agents", "agent keys", StringComparison.Ordinal).Replace("people", "persons", StringComparison.Ordinal)
+            .Replace("of organizations", "organization keys", StringComparison.Ordinal).Replace("links to them", "datastore links", StringComparison.Ordinal);
+        kinds.ShouldAllBe(kind => named.Contains(kind, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_fails_after_the_commit_says_that_the_rows_are_there_and_the_report_was_given_before()
+    {
+        var (file, manifest) = await BackUpAsync();
+        var name = await NewDatabaseAsync();
+        MigrationScript[] failing = [.. MigrationScript.Embedded(), new("9990_failing.sql", "select 1 / 0")];
+        RestoreReport? report = null;
+
+        var failed = await Should.ThrowAsync<WeirException>(
+            new DatabaseRestore(ConfigOf(name), failing, Options, _ => { }, r => report = r, TimeProvider.System).RunAsync(file, Token));
+
+        failed.Message.ShouldStartWith("The rows are restored and committed (epoch 2). ");
+        failed.Hint.ShouldBe("Mend that and run weir migrate; do not restore again.");
+        report!.Rows.ShouldBe(manifest.Rows);
+        report.Migrations.ShouldBe(["9990_failing.sql"]);
+        (await LookAsync(name, "select epoch from weir.installation")).ShouldBe("2");
+    }
+
+    [Fact]
+    public async Task A_database_that_is_used_is_refused_without_keeping_anybody_from_it()
+    {
+        var (file, _) = await BackUpAsync();
+        var name = await NewDatabaseAsync();
+        await RestoreAsync(file, name);
+        await LookAsync(name, "insert into weir.replicas (id, internal_url, version) values (gen_random_uuid(), 'http://127.0.0.1:1', '1') returning 1");
+        await using var reader = Database.Cluster.Superuser(name);
+        // Whoever wants this table for himself alone waits behind it, and everybody behind him.
+        await using var held = await HeldTransaction.BeginAsync(reader);
+        await held.RunAsync("lock table public.organizations in access share mode");
+
+        (await Should.ThrowAsync<WeirException>(RestoreAsync(file, name))).Message.ShouldContain("The database is not empty");
+        var restore = new DatabaseRestore(ConfigOf(name), MigrationScript.Embedded(), Options, _ => { }, _ => { }, TimeProvider.System);
+        (await Should.ThrowAsync<WeirException>(restore.AlreadyRestoredAsync(Token))).Message.ShouldStartWith("A replica serves this database");
+    }
+
+    [Fact]
+    public void A_backup_that_has_other_tables_than_the_schema_is_refused()
+    {
+        BackupTable[] tables = [new("weir.a", ["id"], [], 0), new("weir.b", ["id"], [], 0)];
+        var target = new RestoreTarget(null!, tables);
+        target.RequireSame([.. tables.Reverse()]);
+        foreach (var other in (BackupTable[][])[[tables[0]], [.. tables, tables[0]], [.. tables, new("weir.c", [], [], 0)], [tables[0], tables[1] with { Columns = ["x"] }]])
+        {
+            Should.Throw<WeirException>(() => target.RequireSame(other)).Message.ShouldContain("is not what it was in the backup");
+        }
     }
 
     [Fact]
@@ -178,7 +290,7 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         var (file, _) = await BackUpAsync();
         var name = await NewDatabaseAsync();
         await RestoreAsync(file, name);
-        var restore = new DatabaseRestore(ConfigOf(name), Weir.Postgres.Migrations.MigrationScript.Embedded(), Options, _ => { }, TimeProvider.System);
+        var restore = new DatabaseRestore(ConfigOf(name), Weir.Postgres.Migrations.MigrationScript.Embedded(), Options, _ => { }, _ => { }, TimeProvider.System);
         (await restore.AlreadyRestoredAsync(Token)).Epoch.ShouldBe(3);
 
         await LookAsync(name, "insert into weir.replicas (id, internal_url, version) values (gen_random_uuid(), 'http://127.0.0.1:1', '1') returning 1");

@@ -4,7 +4,7 @@ using Weir.Errors;
 namespace Weir.Postgres.Backups;
 
 /// <summary>Something that somebody may, as far as it can be taken away (<c>weir.authorities</c>).</summary>
-/// <param name="State">What can change of it without its end: a role, a password's hash.</param>
+/// <param name="State">What can change of it without its end: a role, a password's hash. Never printed.</param>
 internal sealed record Authority(string Kind, string Id, Guid? OrganizationId, string Label, string? State);
 
 /// <summary>What a restored database gives that the newer one does not.</summary>
@@ -14,7 +14,7 @@ internal sealed record BroughtBack(Authority Authority, string? NewState, string
 {
     public string AsText()
     {
-        var change = NewState is null ? "revoked or gone" : Authority.Kind == "member" ? $"now {NewState}" : "changed";
+        var change = NewState is null ? "revoked, stopped or gone" : Authority.Kind == "member" ? $"now {NewState}" : "changed";
         return $"{Authority.Kind} {Authority.Label} ({change} since){(Problem is null ? "" : $": NOT taken away: {Problem}")}";
     }
 }
@@ -23,7 +23,13 @@ internal sealed record BroughtBack(Authority Authority, string? NewState, string
 internal static class Authorities
 {
     private const string All = "select kind, key, organization_id, label, state from weir.authorities()";
-    private const string Revoke = "select weir.revoke_again($1, $2, $3)";
+    private const string Revoke = "select weir.revoke_again($1, $2, $3, $4, $5)";
+
+    /// <summary>The kinds of <c>weir.authorities</c>, for whoever reads what a restore found.</summary>
+    public const string Compared = "organizations, members and their roles, workspace members, agents, keys of agents and of organizations, grants,"
+        + " invitations, nodes' keys, platform admins, people and their passwords, approved definitions, published catalog servers, running servers,"
+        + " datastores, agents' links to them, documents";
+
     private static readonly string[] Roles = ["viewer", "member", "admin", "owner"];
 
     public static Task<IReadOnlyList<Authority>> OfAsync(OwnerSession session, CancellationToken ct) => session.QueryAsync(
@@ -33,7 +39,7 @@ internal static class Authorities
     /// <summary>Those of another database, by a URL that may read as weir_backup there.</summary>
     public static async Task<IReadOnlyList<Authority>> OfAsync(string url, CancellationToken ct)
     {
-        await using var newer = await OwnerSession.OpenAsync(url, "--newer", ct);
+        await using var newer = await OwnerSession.OpenAsync(url, "the newer database", ct);
         try
         {
             await using var transaction = await newer.Connection.BeginTransactionAsync(ct);
@@ -64,7 +70,8 @@ internal static class Authorities
         {
             done.Add(one with
             {
-                Problem = await session.ScalarAsync<string?>(Revoke, ct, Sql.Text(one.Authority.Kind), Sql.Text(one.Authority.Id), Sql.Text(one.NewState)),
+                Problem = await session.ScalarAsync<string?>(Revoke, ct, Sql.Text(one.Authority.Kind), Sql.Text(one.Authority.Id), Sql.Text(one.NewState),
+                    Sql.Uuid(one.Authority.OrganizationId), Sql.Text(one.Authority.Label)),
             });
         }
 

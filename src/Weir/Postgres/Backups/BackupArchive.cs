@@ -176,7 +176,16 @@ internal static class BackupReader
     {
         var rows = new MemoryStream(BackupArchive.LongestPart);
         await using var gzip = new GZipStream(new MemoryStream(packed), CompressionMode.Decompress);
-        await gzip.CopyToAsync(rows, ct);
+        var buffer = new byte[1 << 16];
+        while (await gzip.ReadAsync(buffer, ct) is > 0 and var read)
+        {
+            rows.Write(buffer, 0, read);
+            if (rows.Length > LongestEntry)
+            {
+                throw new InvalidDataException($"A part has more than {LongestEntry} bytes.");
+            }
+        }
+
         return rows.GetBuffer().AsMemory(0, (int)rows.Length);
     }
 

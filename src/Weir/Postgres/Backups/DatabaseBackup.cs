@@ -38,7 +38,8 @@ internal sealed class DatabaseBackup(string ownerUrl, string path, Action<string
             throw new WeirException(ErrorCode.Conflict, $"{path} exists already, and a backup overwrites nothing.", "Name another file.");
         }
 
-        var unfinished = $"{path}.unfinished-{Environment.ProcessId}"; // 1
+        var unfinished = $"{path}.unfinished-{Path.GetRandomFileName()}"; // 1
+        var isMade = false;
         try
         {
             var options = new FileStreamOptions
@@ -48,6 +49,7 @@ internal sealed class DatabaseBackup(string ownerUrl, string path, Action<string
             };
             await using (var file = new FileStream(unfinished, options))
             {
+                isMade = true;
                 await WriteAsync(file, ct);
                 file.Flush(flushToDisk: true); // fsync
             }
@@ -63,7 +65,7 @@ internal sealed class DatabaseBackup(string ownerUrl, string path, Action<string
         }
         finally
         {
-            if (File.Exists(unfinished))
+            if (isMade) // where it has its name by now, nothing is deleted
             {
                 File.Delete(unfinished);
             }

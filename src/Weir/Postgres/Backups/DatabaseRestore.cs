@@ -17,9 +17,10 @@ internal sealed record RestoreOptions(string KeyringPath, byte[]? KeyringFingerp
 /// <summary>What a restore did, and what it brought back.</summary>
 /// <param name="At">The time that the database is of again; null where it was not Weir that put it back.</param>
 /// <param name="BroughtBack">Null where no newer database was compared.</param>
+/// <param name="Migrations">Those that the backup did not have, and that follow.</param>
 internal sealed record RestoreReport(
-    DateTimeOffset? At, int Epoch, long Rows, IReadOnlyDictionary<string, long> Authorities, IReadOnlyList<BroughtBack>? BroughtBack, bool KeyringIsLost,
-    IReadOnlyList<string> Applied);
+    DateTimeOffset? At, int Epoch, long Rows, IReadOnlyDictionary<string, long> Authorities, IReadOnlyList<BroughtBack>? BroughtBack,
+    bool KeyringIsLost, IReadOnlyList<string> Migrations);
 
 /// <summary>
 /// Loads a backup into an empty database. Its steps:
@@ -28,17 +29,20 @@ internal sealed record RestoreReport(
 /// <item>take the migrations' lock; refuse a database that is used, or of another schema than the backup's;</item>
 /// <item>in one transaction: the migrations of the backup where there are none, its rows, and the comparison with its manifest;</item>
 /// <item>in the same one: what was revoked since, a new epoch, and the walls again;</item>
-/// <item>after its commit, the migrations that the backup did not have.</item>
+/// <item>after its commit, the report; then the migrations that the backup did not have, and the logins.</item>
 /// </list>
 /// </summary>
+/// <param name="report">Called as soon as what was done is committed, whatever fails afterwards.</param>
 internal sealed class DatabaseRestore(
-    DatabaseConfig config, IReadOnlyList<MigrationScript> release, RestoreOptions options, Action<string> say, TimeProvider time)
+    DatabaseConfig config, IReadOnlyList<MigrationScript> release, RestoreOptions options, Action<string> say, Action<RestoreReport> report,
+    TimeProvider time)
 {
     private const string LatelyServing = "select coalesce(string_agg(internal_url, ', '), '') from weir.live_replicas()";
 
     private readonly Progress _progress = new(say, time);
+    private bool _isCommitting;
 
-    /// <exception cref="WeirException">Nothing was restored. It says why, and what to do.</exception>
+    /// <exception cref="WeirException">It says whether nothing was restored, or what failed after the commit; why, and what to do.</exception>
     public Task<RestoreReport> RunAsync(string path, CancellationToken ct) => GuardAsync(async session =>
     {
         _progress.Say($"reading {path}");
@@ -49,18 +53,38 @@ internal sealed class DatabaseRestore(
         await using var transaction = await session.Connection.BeginTransactionAsync(ct); // 3
         await BeginSchemaAsync(session, scripts, ct);
         var target = await RestoreTarget.OfAsync(session, ct);
-        await target.OpenAsync(ct);
         await target.RefuseUsedAsync(ct);
-        await RefuseOtherUsersAsync(session, manifest, ct);
         target.RequireSame(manifest.Tables);
+        await target.OpenAsync(ct);
+        await target.RefuseUsedAsync(ct); // by now nobody else writes
+        await RefuseOtherUsersAsync(session, manifest, ct);
         await LoadAsync(session, target, path, manifest, ct);
-        var report = await BeginEpochAsync(session, $"restored from a backup of {manifest.Facts.At:u}", lost, ct); // 4
+        var done = await BeginEpochAsync(session, $"restored from a backup of {manifest.Facts.At:u}", lost, ct); // 4
         await target.CloseAsync(ct);
-        await transaction.CommitAsync(ct);
+        done = done with { At = manifest.Facts.At, Rows = manifest.Rows, Migrations = [.. release.Skip(scripts.Length).Select(s => s.Name)] };
+        await CommitAsync(transaction, done, ct);
         await session.Connection.CloseAsync();
-        var migrated = await new Migrator(config.RequireOwnerUrl(), release).MigrateAsync(config.Url, config.EngineUrl, ct); // 5
-        return report with { At = manifest.Facts.At, Rows = manifest.Rows, Applied = migrated.Applied };
+        await AfterCommitAsync( // 5
+            done, "Applying the migrations that the backup did not have, or making the logins,",
+            () => new Migrator(config.RequireOwnerUrl(), release).MigrateAsync(config.Url, config.EngineUrl, ct));
+        return done;
     }, ct);
+
+    /// <summary>A step that is to be repeated by itself where it fails: the rows are there.</summary>
+    /// <exception cref="WeirException">It failed, and says that.</exception>
+    public static async Task AfterCommitAsync(RestoreReport done, string what, Func<Task> step)
+    {
+        try
+        {
+            await step();
+        }
+        catch (Exception e) when (e is WeirException or MigrationException or NpgsqlException or IOException or FormatException or OperationCanceledException)
+        {
+            throw new WeirException(
+                ErrorCode.Conflict, $"The rows are restored and committed (epoch {done.Epoch}). {what} failed: {e.Message.Split('\n')[0]}",
+                "Mend that and run weir migrate; do not restore again.", e);
+        }
+    }
 
     /// <summary>For a database that something else has put back to an earlier time: a replica's promotion, a provider's backup.</summary>
     /// <exception cref="WeirException">Nothing was changed. It says why, and what to do.</exception>
@@ -69,20 +93,29 @@ internal sealed class DatabaseRestore(
         await session.HoldMigrationsAsync(alone: true, ct);
         await using var transaction = await session.Connection.BeginTransactionAsync(ct);
         await RefuseOtherSchemaAsync(session, release, ct);
-        var target = await RestoreTarget.OfAsync(session, ct);
-        await target.OpenAsync(ct);
         if (await session.ScalarAsync<string>(LatelyServing, ct) is { Length: > 0 } serving)
         {
             throw new WeirException(ErrorCode.Conflict, $"A replica serves this database, or did within 30 s: {serving}. {session.Where}.",
                 "Stop all replicas, wait for 30 s, then say it again.");
         }
 
+        var target = await RestoreTarget.OfAsync(session, ct);
+        await target.OpenAsync(ct);
         var facts = JsonSerializer.Deserialize(await session.ScalarAsync<string>("select weir.backup_facts()", ct), BackupJson.Default.BackupFacts)!;
-        var report = await BeginEpochAsync(session, "the database was put back to an earlier time", KeyringIsLost(facts.Keyring, facts.Authorities.GetValueOrDefault("node")), ct);
+        var lost = KeyringIsLost(facts.Keyring, facts.Authorities.GetValueOrDefault("node"));
+        var done = await BeginEpochAsync(session, "the database was put back to an earlier time", lost, ct);
         await target.CloseAsync(ct);
-        await transaction.CommitAsync(ct);
-        return report;
+        await CommitAsync(transaction, done, ct);
+        return done;
     }, ct);
+
+    private async Task CommitAsync(NpgsqlTransaction transaction, RestoreReport done, CancellationToken ct)
+    {
+        _isCommitting = true;
+        await transaction.CommitAsync(ct);
+        _isCommitting = false;
+        report(done);
+    }
 
     private async Task<RestoreReport> GuardAsync(Func<OwnerSession, Task<RestoreReport>> work, CancellationToken ct)
     {
@@ -91,13 +124,21 @@ internal sealed class DatabaseRestore(
         {
             return await work(session);
         }
+        catch (Exception e) when (_isCommitting && e is not PostgresException)
+        {
+            throw new WeirException(
+                ErrorCode.Unavailable, $"The database did not answer to the commit, so it may have been restored: {e.Message} {session.Where}.",
+                "Say the same again: where it was restored, it answers that the database is not empty. Then run weir migrate.", e);
+        }
         catch (PostgresException e)
         {
-            throw new WeirException(ErrorCode.Conflict, $"The database refused, and nothing was restored: {DatabaseBackup.Explain(e)} {e.Detail} {session.Where}.", Hint(e), e);
+            throw new WeirException(
+                ErrorCode.Conflict, $"The database refused, and nothing was restored: {DatabaseBackup.Explain(e)} {e.Detail} {session.Where}.", Hint(e), e);
         }
         catch (NpgsqlException e)
         {
-            throw new WeirException(ErrorCode.Unavailable, $"The database ended the restore, and nothing was restored: {e.Message} {session.Where}.", null, e);
+            throw new WeirException(
+                ErrorCode.Unavailable, $"The database ended the restore, and nothing was restored: {e.Message} {session.Where}.", null, e);
         }
     }
 

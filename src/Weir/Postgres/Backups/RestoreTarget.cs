@@ -18,12 +18,15 @@ internal sealed class RestoreTarget(OwnerSession session, BackupTable[] tables)
     public static async Task<RestoreTarget> OfAsync(OwnerSession session, CancellationToken ct) => new(session, [.. await session.QueryAsync(
         Tables, r => new BackupTable(r.GetString(0), r.GetFieldValue<string[]>(1), r.GetFieldValue<string[]>(2), 0), ct)]);
 
+    /// <summary>Takes each table for this transaction alone: what is refused is refused before.</summary>
     public Task OpenAsync(CancellationToken ct) => AlterAsync("no force row level security", ct);
 
     public Task CloseAsync(CancellationToken ct) => AlterAsync("force row level security", ct);
 
+    /// <summary>Looks as weir_backup does, and so keeps nobody from anything.</summary>
     public async Task RefuseUsedAsync(CancellationToken ct)
     {
+        await session.BecomeBackupAsync(ct);
         var used = new List<string>();
         foreach (var table in tables.Where(t => !FilledByMigrations.Contains(t.Name, StringComparer.Ordinal)))
         {
@@ -33,6 +36,8 @@ internal sealed class RestoreTarget(OwnerSession session, BackupTable[] tables)
             }
         }
 
+        await session.ExecuteAsync("reset role", ct);
+
         if (used.Count > 0)
         {
             throw new WeirException(ErrorCode.Conflict, $"The database is not empty: it has rows in {string.Join(", ", used)}. {session.Where}.",
@@ -40,12 +45,16 @@ internal sealed class RestoreTarget(OwnerSession session, BackupTable[] tables)
         }
     }
 
-    /// <exception cref="WeirException">A table of the backup is not there, or has other columns.</exception>
+    /// <exception cref="WeirException">The backup has not exactly the tables of this schema, with their columns.</exception>
     public void RequireSame(BackupTable[] wanted)
     {
-        if (wanted.FirstOrDefault(w => tables.FirstOrDefault(t => t.Name == w.Name) is not { } t || !t.Columns.SequenceEqual(w.Columns, StringComparer.Ordinal)) is { } other)
+        var columns = wanted.ToLookup(t => t.Name, t => string.Join(", ", t.Columns), StringComparer.Ordinal);
+        var ours = tables.ToLookup(t => t.Name, t => string.Join(", ", t.Columns), StringComparer.Ordinal);
+        var other = columns.Concat(ours).Select(t => t.Key).FirstOrDefault(name => !columns[name].SequenceEqual(ours[name], StringComparer.Ordinal));
+        if (other is not null)
         {
-            throw new WeirException(ErrorCode.Conflict, $"The table {other.Name} is not what it was in the backup.", "Restore into an empty database.");
+            throw new WeirException(
+                ErrorCode.Conflict, $"The table {other} is not what it was in the backup, or is there only or twice.", "Restore into an empty database.");
         }
     }
 

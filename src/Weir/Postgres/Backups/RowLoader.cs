@@ -1,4 +1,5 @@
 using Npgsql;
+using Weir.Errors;
 
 namespace Weir.Postgres.Backups;
 
@@ -13,7 +14,9 @@ internal sealed class RowLoader(OwnerSession session, Progress progress, BackupT
         if (_table < 0 || tables[_table].Name != table)
         {
             await EndAsync(ct);
-            _table = Array.FindIndex(tables, t => t.Name == table);
+            _table = Array.FindIndex(tables, t => t.Name == table) is >= 0 and var found
+                ? found
+                : throw new WeirException(ErrorCode.Conflict, $"The backup has rows of {table}, which its manifest does not name.", "Take another copy.");
             var columns = string.Join(", ", tables[_table].Columns);
             _copy = await session.Connection.BeginTextImportAsync($"copy {table} ({columns}) from stdin", ct);
         }
