@@ -3797,10 +3797,25 @@ begin
     union all select 'invitation', i.id::text, i.organization_id, i.email || ' as ' || i.role, i.role
       from public.organization_invitations i where i.accepted_at is null and i.revoked_at is null and i.expires_at > now()
     union all select 'node', n.id::text, null, n.name, encode(n.key_hash, 'hex') from weir.dtma_nodes n where n.registered_at is not null
-    union all select 'platform admin', p.user_id::text, null, p.user_id::text, null from weir.platform_admins p;
+    union all select 'platform admin', p.user_id::text, null, p.user_id::text, null from weir.platform_admins p
+    union all select 'definition', concat_ws('/', t.instance_id, t.kind, encode(sha256(convert_to(t.name, 'UTF8')), 'hex'), encode(t.definition_hash, 'hex')),
+        t.organization_id, format('of the %s %s, server %s', t.kind, weir.printable(t.name), i.name), null
+      from public.mcp_server_tools t join public.mcp_server_instances i on i.id = t.instance_id
+      where t.status = 'approved' and t.kind <> 'resource' and i.status <> 'deleted'
+    union all select 'catalog server', c.id::text, null, c.slug || ' ' || c.version, null from public.mcp_server_catalog c where c.is_published
+    union all select 'running server', i.id::text, i.organization_id, i.name, null
+      from public.mcp_server_instances i where i.status in ('deploying', 'running', 'degraded', 'updating', 'failed')
+    union all select 'datastore', d.id::text, d.organization_id, weir.printable(d.name), null from public.datastores d where d.deleted_at is null
+    union all select 'datastore link', l.agent_id || '/' || l.datastore_id, l.organization_id,
+        format('agent %s, datastore %s', a.name, weir.printable(d.name)), null
+      from public.agent_datastores l join public.agents a on a.id = l.agent_id
+      join public.datastores d on d.id = l.datastore_id and d.deleted_at is null
+    union all select 'document', d.id::text, d.organization_id, weir.printable(d.title), null
+      from public.documents d join public.datastores s on s.id = d.datastore_id and s.deleted_at is null;
   if (select i.embedded_issuer from weir.installation i) then
     return query
-      select 'person', u.id::text, null::uuid, coalesce(u.email, u.id::text), encode(sha256(convert_to(u.encrypted_password, 'UTF8')), 'hex')
+      -- Supabase's columns are varchar
+      select 'person', u.id::text, null::uuid, coalesce(u.email::text, u.id::text), coalesce(u.encrypted_password::text, '')
       from auth.users u where not coalesce(u.banned_until > now(), false);
   end if;
 end;
@@ -3960,7 +3975,7 @@ CREATE FUNCTION weir.backup_facts() RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
- SELECT jsonb_build_object('at', clock_timestamp(), 'epoch', i.epoch, 'keyring', encode(i.keyring_fingerprint, 'hex'::text), 'ownUsers', i.embedded_issuer, 'log', weir.log_summary(), 'authorities', ( SELECT COALESCE(jsonb_object_agg(a.kind, a.count), '{}'::jsonb) AS "coalesce"
+ SELECT jsonb_build_object('at', now(), 'epoch', i.epoch, 'keyring', encode(i.keyring_fingerprint, 'hex'::text), 'ownUsers', i.embedded_issuer, 'log', weir.log_summary(), 'authorities', ( SELECT COALESCE(jsonb_object_agg(a.kind, a.count), '{}'::jsonb) AS "coalesce"
             FROM ( SELECT a_1.kind,
                      count(*) AS count
                     FROM weir.authorities() a_1(kind, key, organization_id, label, state)
@@ -4077,7 +4092,7 @@ begin
   update public.mcp_server_instances i set refresh_by = null, refresh_lease_until = null, refresh_at = clock_timestamp()
   where i.status in ('running', 'degraded');
   update weir.chat_turns t set leased_until = least(t.leased_until, clock_timestamp());
-  update weir.dtma_nodes n set is_online = false, token_hash = null, token_expires_at = null;
+  update weir.dtma_nodes n set is_online = false, api_url = null, token_hash = null, token_expires_at = null;
   if p_keyring_is_lost then
     update weir.dtma_nodes n set registered_at = null, key_hash = null, sealed_api_key = null;
   end if;
@@ -6556,6 +6571,7 @@ begin
     if weir.apply_report(v_server.id, v_server.generation, v_server.state, v_server.error_code, v_server.error, v_until) then
       v_applied := v_applied + 1;
     end if;
+    exit when clock_timestamp() > v_until;
   end loop;
   if jsonb_typeof(p_servers) = 'array' then
     perform weir.reconcile_node(v_node_id, p_servers, v_until);
@@ -6737,6 +6753,7 @@ CREATE TABLE public.mcp_server_instances (
     last_node_id uuid,
     generation bigint DEFAULT 1 NOT NULL,
     resets bigint DEFAULT 0 NOT NULL,
+    reasserted_at timestamp with time zone,
     approved_generation bigint,
     last_error_code text,
     last_error text,
@@ -6788,6 +6805,56 @@ ALTER TABLE public.mcp_server_instances OWNER TO weir_owner;
 --
 
 COMMENT ON TABLE public.mcp_server_instances IS 'tenant: an organization''s MCP server, run by a node or remote by URL';
+
+
+--
+-- Name: dtma_nodes; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.dtma_nodes (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    name text NOT NULL,
+    region text DEFAULT 'default'::text NOT NULL,
+    token_hash bytea,
+    token_expires_at timestamp with time zone,
+    registered_at timestamp with time zone,
+    key_hash bytea,
+    api_url text,
+    sealed_api_key bytea,
+    capability_version integer,
+    isolation text,
+    runtimes text[] DEFAULT '{}'::text[] NOT NULL,
+    is_online boolean DEFAULT false NOT NULL,
+    heartbeat_at timestamp with time zone,
+    status jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    closed_at timestamp with time zone,
+    CONSTRAINT dtma_nodes_api_url_is_http CHECK ((api_url ~ '^https?://[^/?#@]+$'::text)),
+    CONSTRAINT dtma_nodes_hashes_are_sha256 CHECK (((octet_length(token_hash) = 32) AND (octet_length(key_hash) = 32))),
+    CONSTRAINT dtma_nodes_isolation_is_known CHECK ((isolation = ANY (ARRAY['none'::text, 'user'::text, 'container'::text]))),
+    CONSTRAINT dtma_nodes_name_is_plain CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text)),
+    CONSTRAINT dtma_nodes_region_is_plain CHECK ((region ~ '^[a-z0-9][a-z0-9-]{0,49}$'::text)),
+    CONSTRAINT dtma_nodes_registered_with_key CHECK (((registered_at IS NULL) OR (num_nulls(key_hash, sealed_api_key, isolation, capability_version) = 0))),
+    CONSTRAINT dtma_nodes_token_expires CHECK (((token_hash IS NULL) OR (token_expires_at IS NOT NULL)))
+);
+
+ALTER TABLE ONLY weir.dtma_nodes FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.dtma_nodes OWNER TO weir_owner;
+
+--
+-- Name: TABLE dtma_nodes; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.dtma_nodes IS 'platform: hosts that run servers, with the sealed key of their API';
+
+
+--
+-- Name: COLUMN dtma_nodes.closed_at; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON COLUMN weir.dtma_nodes.closed_at IS 'when a replica last found its port closed and was believed';
 
 
 --
@@ -6844,9 +6911,14 @@ CREATE FUNCTION weir.operations_in_turn(p_share integer, p_running_organizations
              o.run_at,
              (o.generation <> i.generation) AS superseded,
              row_number() OVER (PARTITION BY o.organization_id, i.node_id, (o.generation <> i.generation) ORDER BY o.run_at, o.id) AS turn
-            FROM (weir.dtma_operations o
+            FROM ((weir.dtma_operations o
               JOIN public.mcp_server_instances i ON ((i.id = o.instance_id)))
-           WHERE ((o.finished_at IS NULL) AND ((o.run_at <= clock_timestamp()) OR (o.generation <> i.generation)) AND ((o.lease_until IS NULL) OR (o.lease_until < clock_timestamp())))
+              LEFT JOIN weir.dtma_nodes n ON ((n.id = COALESCE(i.node_id,
+                 CASE o.action
+                     WHEN 'delete'::text THEN i.last_node_id
+                     ELSE NULL::uuid
+                 END))))
+           WHERE ((o.finished_at IS NULL) AND ((n.id IS NULL) OR (n.api_url IS NOT NULL) OR (o.generation <> i.generation)) AND ((o.run_at <= clock_timestamp()) OR (o.generation <> i.generation)) AND ((o.lease_until IS NULL) OR (o.lease_until < clock_timestamp())))
          ), placed AS (
           SELECT d.id,
              d.organization_id,
@@ -6949,7 +7021,8 @@ CREATE FUNCTION weir.overtake_generation(p_instance_id uuid, p_generation bigint
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  return weir.reassert_instance(p_instance_id, p_generation, p_known, clock_timestamp() + interval '5 seconds');
+  return p_known > p_generation
+    and weir.reassert_instance(p_instance_id, p_generation, p_known, clock_timestamp() + interval '5 seconds');
 end;
 $$;
 
@@ -7321,6 +7394,18 @@ $$;
 ALTER FUNCTION weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) OWNER TO weir_system;
 
 --
+-- Name: printable(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.printable(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN regexp_replace("left"(p_text, 100), '[^[:alnum:][:punct:] ]'::text, '?'::text, 'g'::text);
+
+
+ALTER FUNCTION weir.printable(p_text text) OWNER TO weir_owner;
+
+--
 -- Name: publish_catalog_server(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -7570,21 +7655,34 @@ CREATE FUNCTION weir.reassert_instance(p_instance_id uuid, p_generation bigint, 
 declare
   v_instance public.mcp_server_instances;
   v_status text;
+  v_is_too_far constant boolean := p_known - p_generation > 1000000;
 begin
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
-  if not found or not weir.try_lock_organization(v_instance.organization_id, p_until) then
+  if not found or p_known < p_generation or v_instance.reasserted_at > clock_timestamp() - interval '1 minute'
+     or v_is_too_far and v_instance.last_error_code is not distinct from 'generation_refused'
+     or not weir.try_lock_organization(v_instance.organization_id, p_until) then
     return false;
   end if;
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update skip locked;
   if not found or v_instance.node_id is null or v_instance.generation <> p_generation
-     -- no node has seen so many, and the next one must fit
-     or p_known not between p_generation and 4503599627370496
      or v_instance.status not in ('deploying', 'running', 'degraded', 'updating', 'failed', 'stopping', 'deleting') then
+    return false;
+  elsif v_is_too_far then
+    update public.mcp_server_instances i
+    set status = case i.status when 'running' then 'degraded' else i.status end, last_error_code = 'generation_refused',
+        last_error = format('its node says that it knows generation %s, the database has %s: more than 1000000 ahead is not believed; '
+                            'delete the instance at the node', p_known, p_generation)
+    where i.id = p_instance_id;
+    if v_instance.status = 'running' then
+      perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => 'degraded',
+                                p_detail => 'generation_refused');
+    end if;
     return false;
   end if;
   v_status := case when v_instance.status in ('running', 'degraded', 'failed') then 'updating' else v_instance.status end;
   update public.mcp_server_instances i
-  set generation = p_known + 1, resets = i.resets + 1, status = v_status, last_error_code = null, last_error = null
+  set generation = p_known + 1, resets = i.resets + 1, status = v_status, last_error_code = null, last_error = null,
+      reasserted_at = clock_timestamp()
   where i.id = p_instance_id;
   insert into weir.dtma_operations (organization_id, instance_id, action, generation)
   values (v_instance.organization_id, p_instance_id,
@@ -7636,6 +7734,7 @@ begin
     else
       perform weir.reassert_instance(v_instance.id, v_instance.generation, coalesce(v_instance.known, v_instance.generation), p_until);
     end if;
+    exit when clock_timestamp() > p_until;
   end loop;
 end;
 $_$;
@@ -8647,10 +8746,10 @@ $_$;
 ALTER FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) OWNER TO weir_system;
 
 --
--- Name: revoke_again(text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+-- Name: revoke_again(text, text, text, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text) RETURNS text
+CREATE FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text, p_organization_id uuid, p_label text) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8671,11 +8770,32 @@ begin
       update weir.dtma_nodes n set registered_at = null, key_hash = null, sealed_api_key = null, is_online = false where n.id::text = p_key;
     when 'platform admin' then delete from weir.platform_admins p where p.user_id::text = p_key;
     when 'person' then
-      -- another password since: the old one is not to be good again; nobody there, or banned: banned
+      -- another password since: that one is good, not the old one; nobody there, or banned: banned
       update auth.users u
-      set encrypted_password = null, banned_until = case when p_state is null then 'infinity' else u.banned_until end
+      set encrypted_password = nullif(p_state, ''), banned_until = case when p_state is null then 'infinity' else u.banned_until end
       where u.id::text = p_key;
+    when 'definition' then
+      update public.mcp_server_tools t set status = 'quarantined'
+      where t.instance_id::text = split_part(p_key, '/', 1) and t.kind = split_part(p_key, '/', 2)
+        and encode(sha256(convert_to(t.name, 'UTF8')), 'hex') = split_part(p_key, '/', 3)
+        and encode(t.definition_hash, 'hex') = split_part(p_key, '/', 4);
+    when 'catalog server' then update public.mcp_server_catalog c set is_published = false where c.id::text = p_key;
+    when 'running server' then
+      with stopped as (
+        update public.mcp_server_instances i
+        set status = 'stopping', generation = i.generation + 1, resets = i.resets + 1, last_error_code = null, last_error = null
+        where i.id::text = p_key returning i.organization_id, i.id, i.generation)
+      insert into weir.dtma_operations (organization_id, instance_id, action, generation)
+      select s.organization_id, s.id, 'stop', s.generation from stopped s;
+    when 'datastore' then update public.datastores d set deleted_at = clock_timestamp() where d.id::text = p_key;
+    when 'datastore link' then
+      delete from public.agent_datastores l where l.agent_id || '/' || l.datastore_id = p_key;
+    when 'document' then delete from public.documents d where d.id::text = p_key;
   end case;
+  perform weir.record_event('lifecycle', o.id, p_item => 'revoke_again', p_detail => p_kind || ' ' || p_label)
+  from public.organizations o
+  where o.id = p_organization_id
+     or p_kind = 'person' and exists (select from public.organization_members m where m.organization_id = o.id and m.user_id::text = p_key);
   return null;
 exception
   -- the last owner of an organization, whose successor is not in the backup
@@ -8685,7 +8805,7 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text) OWNER TO weir_owner;
+ALTER FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text, p_organization_id uuid, p_label text) OWNER TO weir_owner;
 
 --
 -- Name: rewrap_user_data_key(uuid, integer, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -9235,6 +9355,7 @@ begin
     where i.status = 'running' order by i.organization_id, i.id
   loop
     perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'node_lost', null, v_until);
+    exit when clock_timestamp() > v_until;
   end loop;
   return cardinality(v_nodes);
 end;
@@ -10602,56 +10723,6 @@ ALTER TABLE weir.denial_counts OWNER TO weir_owner;
 --
 
 COMMENT ON TABLE weir.denial_counts IS 'tenant: equal denials of a running minute, of which the record gets one row each (no foreign keys: see 0215_denial_counts.sql)';
-
-
---
--- Name: dtma_nodes; Type: TABLE; Schema: weir; Owner: weir_owner
---
-
-CREATE TABLE weir.dtma_nodes (
-    id uuid DEFAULT weir.uuid_v7() NOT NULL,
-    name text NOT NULL,
-    region text DEFAULT 'default'::text NOT NULL,
-    token_hash bytea,
-    token_expires_at timestamp with time zone,
-    registered_at timestamp with time zone,
-    key_hash bytea,
-    api_url text,
-    sealed_api_key bytea,
-    capability_version integer,
-    isolation text,
-    runtimes text[] DEFAULT '{}'::text[] NOT NULL,
-    is_online boolean DEFAULT false NOT NULL,
-    heartbeat_at timestamp with time zone,
-    status jsonb,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    closed_at timestamp with time zone,
-    CONSTRAINT dtma_nodes_api_url_is_http CHECK ((api_url ~ '^https?://[^/?#@]+$'::text)),
-    CONSTRAINT dtma_nodes_hashes_are_sha256 CHECK (((octet_length(token_hash) = 32) AND (octet_length(key_hash) = 32))),
-    CONSTRAINT dtma_nodes_isolation_is_known CHECK ((isolation = ANY (ARRAY['none'::text, 'user'::text, 'container'::text]))),
-    CONSTRAINT dtma_nodes_name_is_plain CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text)),
-    CONSTRAINT dtma_nodes_region_is_plain CHECK ((region ~ '^[a-z0-9][a-z0-9-]{0,49}$'::text)),
-    CONSTRAINT dtma_nodes_registered_with_key_and_url CHECK (((registered_at IS NULL) OR (num_nulls(key_hash, api_url, sealed_api_key, isolation, capability_version) = 0))),
-    CONSTRAINT dtma_nodes_token_expires CHECK (((token_hash IS NULL) OR (token_expires_at IS NOT NULL)))
-);
-
-ALTER TABLE ONLY weir.dtma_nodes FORCE ROW LEVEL SECURITY;
-
-
-ALTER TABLE weir.dtma_nodes OWNER TO weir_owner;
-
---
--- Name: TABLE dtma_nodes; Type: COMMENT; Schema: weir; Owner: weir_owner
---
-
-COMMENT ON TABLE weir.dtma_nodes IS 'platform: hosts that run servers, with the sealed key of their API';
-
-
---
--- Name: COLUMN dtma_nodes.closed_at; Type: COMMENT; Schema: weir; Owner: weir_owner
---
-
-COMMENT ON COLUMN weir.dtma_nodes.closed_at IS 'when a replica last found its port closed and was believed';
 
 
 --
@@ -16560,6 +16631,13 @@ GRANT UPDATE(resets) ON TABLE public.mcp_server_instances TO weir_system;
 
 
 --
+-- Name: COLUMN mcp_server_instances.reasserted_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(reasserted_at) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
 -- Name: COLUMN mcp_server_instances.approved_generation; Type: ACL; Schema: public; Owner: weir_owner
 --
 
@@ -16694,6 +16772,126 @@ GRANT INSERT(max_retries),UPDATE(max_retries) ON TABLE public.mcp_server_instanc
 --
 
 GRANT INSERT(retry_backoff_ms),UPDATE(retry_backoff_ms) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: TABLE dtma_nodes; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.dtma_nodes TO weir_system;
+GRANT SELECT ON TABLE weir.dtma_nodes TO weir_backup;
+
+
+--
+-- Name: COLUMN dtma_nodes.id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.name; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(name) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.region; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(region),UPDATE(region) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.token_hash; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(token_hash),UPDATE(token_hash) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.token_expires_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(token_expires_at),UPDATE(token_expires_at) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.registered_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(registered_at) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.key_hash; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(key_hash) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.api_url; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(api_url) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.sealed_api_key; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(sealed_api_key) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.capability_version; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(capability_version) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.isolation; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(isolation) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.runtimes; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(runtimes) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.is_online; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(is_online) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.heartbeat_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(heartbeat_at) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.status; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(status) ON TABLE weir.dtma_nodes TO weir_system;
+
+
+--
+-- Name: COLUMN dtma_nodes.closed_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(closed_at) ON TABLE weir.dtma_nodes TO weir_system;
 
 
 --
@@ -16941,6 +17139,14 @@ GRANT ALL ON FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p
 
 REVOKE ALL ON FUNCTION weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) TO weir_engine;
+
+
+--
+-- Name: FUNCTION printable(p_text text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.printable(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.printable(p_text text) TO weir_backup;
 
 
 --
@@ -17244,10 +17450,10 @@ GRANT ALL ON FUNCTION weir.resolve_identity(p_issuer text, p_subject text, p_ema
 
 
 --
--- Name: FUNCTION revoke_again(p_kind text, p_key text, p_state text); Type: ACL; Schema: weir; Owner: weir_owner
+-- Name: FUNCTION revoke_again(p_kind text, p_key text, p_state text, p_organization_id uuid, p_label text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-REVOKE ALL ON FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text, p_organization_id uuid, p_label text) FROM PUBLIC;
 
 
 --
@@ -19385,126 +19591,6 @@ GRANT UPDATE(occurrences) ON TABLE weir.denial_counts TO weir_system;
 --
 
 GRANT UPDATE(last_at) ON TABLE weir.denial_counts TO weir_system;
-
-
---
--- Name: TABLE dtma_nodes; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT SELECT ON TABLE weir.dtma_nodes TO weir_system;
-GRANT SELECT ON TABLE weir.dtma_nodes TO weir_backup;
-
-
---
--- Name: COLUMN dtma_nodes.id; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT INSERT(id) ON TABLE weir.dtma_nodes TO weir_system;
-
-
---
--- Name: COLUMN dtma_nodes.name; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT INSERT(name) ON TABLE weir.dtma_nodes TO weir_system;
-
-
---
--- Name: COLUMN dtma_nodes.region; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT INSERT(region),UPDATE(region) ON TABLE weir.dtma_nodes TO weir_system;
-
-
---
--- Name: COLUMN dtma_nodes.token_hash; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT INSERT(token_hash),UPDATE(token_hash) ON TABLE weir.dtma_nodes TO weir_system;
-
-
---
--- Name: COLUMN dtma_nodes.token_expires_at; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT INSERT(token_expires_at),UPDATE(token_expires_at) ON TABLE weir.dtma_nodes TO weir_system;
-
-
---
--- Name: COLUMN dtma_nodes.registered_at; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(registered_at) ON TABLE weir.dtma_nodes TO weir_system;
-
-
---
--- Name: COLUMN dtma_nodes.key_hash; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(key_hash) ON TABLE weir.dtma_nodes TO weir_system;
-
-
---
--- Name: COLUMN dtma_nodes.api_url; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(api_url) ON TABLE weir.dtma_nodes TO weir_system;
-
-
---
--- Name: COLUMN dtma_nodes.sealed_api_key; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(sealed_api_key) ON TABLE weir.dtma_nodes TO weir_system;
-
-
---
--- Name: COLUMN dtma_nodes.capability_version; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(capability_version) ON TABLE weir.dtma_nodes TO weir_system;
-
-
---
--- Name: COLUMN dtma_nodes.isolation; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(isolation) ON TABLE weir.dtma_nodes TO weir_system;
-
-
---
--- Name: COLUMN dtma_nodes.runtimes; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(runtimes) ON TABLE weir.dtma_nodes TO weir_system;
-
-
---
--- Name: COLUMN dtma_nodes.is_online; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(is_online) ON TABLE weir.dtma_nodes TO weir_system;
-
-
---
--- Name: COLUMN dtma_nodes.heartbeat_at; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(heartbeat_at) ON TABLE weir.dtma_nodes TO weir_system;
-
-
---
--- Name: COLUMN dtma_nodes.status; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(status) ON TABLE weir.dtma_nodes TO weir_system;
-
-
---
--- Name: COLUMN dtma_nodes.closed_at; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(closed_at) ON TABLE weir.dtma_nodes TO weir_system;
 
 
 --

@@ -120,7 +120,8 @@ begin
       from public.documents d join public.datastores s on s.id = d.datastore_id and s.deleted_at is null;
   if (select i.embedded_issuer from weir.installation i) then
     return query
-      select 'person', u.id::text, null::uuid, coalesce(u.email, u.id::text), coalesce(u.encrypted_password, '')
+      -- Supabase's columns are varchar
+      select 'person', u.id::text, null::uuid, coalesce(u.email::text, u.id::text), coalesce(u.encrypted_password::text, '')
       from auth.users u where not coalesce(u.banned_until > now(), false);
   end if;
 end;
