@@ -195,7 +195,7 @@ public sealed class BackupRefusalTests(TestDatabase database) : BackupSuite(data
         restored.ExitCode.ShouldBe(0, restored.Errors);
         restored.Output.ShouldContain("The record goes on in epoch 2.");
         restored.Output.ShouldContain("DANGER: what was revoked, stopped or deleted after ");
-        restored.Output.ShouldContain("member 1");
+        restored.Output.ShouldMatch("Active now: .*member [1-9]");
         var again = await RunningUp.RunAsync(urls, "restore", file, "--data", data);
         (again.ExitCode, again.Errors.Contains("The database is not empty", StringComparison.Ordinal)).ShouldBe((1, true), again.Errors);
         (await RunningUp.RunAsync(urls, "restore", "--already-restored", "--data", data, "--json")).Output.ShouldContain("\"epoch\":3");
