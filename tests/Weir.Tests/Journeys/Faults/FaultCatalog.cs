@@ -101,7 +101,7 @@ internal sealed class FaultCatalog(FaultyWeir weir, Load load, Random random)
     {
         foreach (var instance in weir.Instances.Keys)
         {
-            await Until.AsyncTrue(async () => await weir.StatusAsync(instance) != "running", $"{instance} is not said to run", NodeIsLost);
+            await Until.AsyncTrue(async () => await weir.StatusAsync(instance) is not (null or "running"), $"{instance} is not said to run", NodeIsLost);
         }
 
         return $"told after {TimeProvider.System.GetElapsedTime(gone).TotalSeconds:0.0} s";

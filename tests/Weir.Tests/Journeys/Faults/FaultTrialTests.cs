@@ -72,7 +72,7 @@ public sealed class FaultTrialTests(FaultyWeir weir, ITestOutputHelper output) :
         for (var i = 0; i < weir.Replicas.Length; i++)
         {
             var restart = trial.Struck[i];
-            // Three seconds on a machine that does nothing else (docs/performance.md); ten would be the end of patience with what does not end.
+            // Under 1.5 s on a machine that does nothing else (docs/performance.md). Ten seconds are where a stop gives up on what does not end.
             restart.Down.ShouldBeLessThan(Patience, restart.Note);
             foreach (var stream in load.Streams.Where(s => s.NeedsIt(weir.Replicas[i])))
             {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Weir.Errors;
 using Weir.Postgres;
 using Weir.Postgres.Embedded;
 using Weir.Tests.Fixtures;
@@ -142,8 +143,19 @@ public sealed class FaultyWeir : IAsyncLifetime
         return agent;
     }
 
-    public async Task<string> StatusAsync(string instance) => (await Database.Superuser.ScalarAsync<string>(
-        "select status from public.mcp_server_instances where id = $1", [Sql.Uuid(Instances[instance])], CancellationToken.None))!;
+    /// <summary>What the database says of it; null while the database does not answer.</summary>
+    public async Task<string?> StatusAsync(string instance)
+    {
+        try
+        {
+            return await Database.Superuser.ScalarAsync<string>(
+                "select status from public.mcp_server_instances where id = $1", [Sql.Uuid(Instances[instance])], CancellationToken.None);
+        }
+        catch (WeirException e) when (e.Code == ErrorCode.Unavailable)
+        {
+            return null;
+        }
+    }
 
     /// <summary>Process ids of the children of an instance.</summary>
     public IReadOnlyList<int> Children(string instance) => [.. Processes(Node.Data)
