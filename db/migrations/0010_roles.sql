@@ -40,8 +40,8 @@ begin
         end loop;
       end if;
 
-      -- Compiling one short statement costs more than running it; and admission's plan must never be made anew. A plan that is kept may have
-      -- been made of tables that were empty, where reading the whole table looked cheapest (decision 0061).
+      -- Compiling one short statement costs more than running it; and admission's plan must never be made anew. A plan that
+      -- is kept may have been made of empty tables, where reading the whole table looked cheapest (decision 0061).
       if not exists (select from pg_catalog.pg_db_role_setting
                      where setrole = 'weir_engine'::regrole and setdatabase = 0
                        and setconfig @> array['jit=off', 'plan_cache_mode=force_generic_plan', 'enable_seqscan=off']) then

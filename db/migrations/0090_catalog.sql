@@ -43,12 +43,13 @@ create policy catalog_is_read_by_the_writer on public.mcp_server_catalog for sel
 create policy catalog_is_kept_by_the_engine on public.mcp_server_catalog for all to weir_system using (true) with check (true);
 -- API roles read what describes an entry, and never what runs: operators put tokens into env and args. Whoever creates a server names the
 -- entry by its slug.
-grant select (id, slug, version, name, description, transport, runtime, configuration_schema, default_share, calls_at_once, is_published, created_at,
-              updated_at)
+grant select (id, slug, version, name, description, transport, runtime, configuration_schema, default_share, calls_at_once,
+              is_published, created_at, updated_at)
   on public.mcp_server_catalog to authenticated;
 grant select on public.mcp_server_catalog to weir_writer;
 grant select,
       insert (id, slug, version, name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share,
               calls_at_once),
-      update (name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share, calls_at_once, is_published, updated_at)
+      update (name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share, calls_at_once,
+              is_published, updated_at)
   on public.mcp_server_catalog to weir_system;

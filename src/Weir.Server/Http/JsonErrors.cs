@@ -43,7 +43,7 @@ internal sealed class ErrorResponses(RequestDelegate next, ILogger<ErrorResponse
         }
         catch (WeirException e) when (!http.Response.HasStarted)
         {
-            if (e.Code == ErrorCode.Internal || DatabaseErrors.IsLibraryTrouble(e))
+            if (DatabaseErrors.IsForTheLog(e))
             {
                 // The answer says that the log says what; and who runs the database has to act.
                 logger.LogError(e, "A request failed: {Method} {Path}", http.Request.Method, http.Request.Path);

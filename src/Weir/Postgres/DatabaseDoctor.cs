@@ -126,9 +126,7 @@ internal static class DatabaseDoctor
             ? new Diagnosis("autovacuum", "it is on")
             : new Diagnosis("autovacuum", "it is off", "Set autovacuum and track_counts to on in the database's configuration, and reload it.");
 
-    /// <summary>
-    /// The engine does not depend on statistics (decision 0061). People's requests and reports do.
-    /// </summary>
+    /// <summary>The engine does not depend on statistics (decision 0061). People's requests and reports do.</summary>
     private static async Task<Diagnosis> StatisticsAsync(NpgsqlConnection owner, CancellationToken ct)
     {
         var stale = await ValueAsync<string>(owner, StaleStatistics, ct);

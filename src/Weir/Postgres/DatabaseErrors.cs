@@ -45,6 +45,9 @@ internal static class DatabaseErrors
     /// <summary>Whether new sessions of the database have no working functions, which sessions that are older still have.</summary>
     public static bool IsLibraryTrouble(WeirException error) => error.InnerException is PostgresException e && IsLibraryTrouble(e);
 
+    /// <summary>Whether whoever runs Weir must see it in the log: the caller can do nothing about it.</summary>
+    public static bool IsForTheLog(WeirException error) => error.Code == ErrorCode.Internal || IsLibraryTrouble(error);
+
     // By the place in PostgreSQL's source: the SQLSTATE is that of an internal error or of whatever the system last said, and the text is in the server's
     // language.
     private static bool IsLibraryTrouble(PostgresException e) => e.File == "dfmgr.c";

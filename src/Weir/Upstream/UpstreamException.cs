@@ -56,7 +56,7 @@ internal sealed class UpstreamException(UpstreamFailure failure, string message,
         return new UpstreamException(UpstreamFailure.Nonsense, words) { Cause = cause, RetryAfter = retryAfter };
     }
 
-    /// <summary>It is said of one session, and nothing of the server's others.</summary>
+    /// <summary>The failure concerns one session and says nothing of the server's others.</summary>
     public bool IsOfOneSession { get; init; }
 
     /// <summary>No byte of the request left: there was no connection to send it on.</summary>

@@ -59,7 +59,7 @@ internal sealed class UpstreamSession(
     /// <summary>Ticks of the last use, for the sweep of idle sessions.</summary>
     public long LastUsed { get; set; }
 
-    /// <summary>Since when its client is gone that had a stream open, in ticks; zero where it is there, or never had one.</summary>
+    /// <summary>When the client that had a stream open went away, in ticks; zero while it is there, or where it never had a stream.</summary>
     public long LetGoAt { get; set; }
 
     /// <summary>Whether the server declared the capability, e.g. <c>logging</c>, or a member of it, e.g. <c>resources.subscribe</c>.</summary>

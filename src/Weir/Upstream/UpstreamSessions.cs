@@ -146,8 +146,8 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
     }
 
     /// <summary>
-    /// The client of these conversations is there as long as this is not disposed of. Of who was there and is gone, a conversation gives up its place
-    /// at a node that is full, and only then: the client may come back.
+    /// Marks the client of these conversations as present until the result is disposed of. After that a conversation of the client gives up its place
+    /// at a full node, and only there: the client may come back.
     /// </summary>
     public IDisposable Hold(string affinity)
     {

@@ -82,7 +82,7 @@ internal sealed class McpErrors(SecurityEvents securityEvents, ILogger<McpErrors
 
     private async Task FailAsync(HttpContext http, byte[] id, bool isCall, WeirException e, HttpCallResponder? responder = null, bool mayHaveActed = false)
     {
-        if (e.Code is ErrorCode.Internal || DatabaseErrors.IsLibraryTrouble(e))
+        if (DatabaseErrors.IsForTheLog(e))
         {
             logger.LogError(e, "A request failed.");
         }
