@@ -277,13 +277,15 @@ public sealed class EmptyPlanTests(GrownDatabase database) : IClassFixture<Grown
     [MemberData(nameof(Rounds))]
     public async Task What_looks_through_all_that_is_due_is_planned_by_an_old_session_as_by_a_new_one(string statement)
     {
-        var fresh = await database.PlansAsync(GrownDatabase.Rounders, statement, isNew: true);
+        var before = await database.PlansAsync(GrownDatabase.Rounders, statement, isNew: true);
         var old = await database.PlansAsync(GrownDatabase.Rounders, statement);
-        Shape(fresh).ShouldNotBeEmpty("the plans must be there to be compared");
-        Shape(old).ShouldBe(Shape(fresh));
+        var after = await database.PlansAsync(GrownDatabase.Rounders, statement, isNew: true);
+        Shape(before).ShouldNotBeEmpty("the plans must be there to be compared");
+        // Autovacuum may analyze a table in between. Then the old session plans as a new one does from there on.
+        Shape(old).ShouldBeOneOf(Shape(before), Shape(after));
     }
 
-    private static string[] Shape(IReadOnlyList<JsonElement> plans) => [.. plans.SelectMany(p => Scans(p.GetProperty("Plan"))).Select(s => s.Text.Split(':')[0])];
+    private static string Shape(IReadOnlyList<JsonElement> plans) => string.Join(", ", plans.SelectMany(p => Scans(p.GetProperty("Plan"))).Select(s => s.Text.Split(':')[0]));
 
     private static IEnumerable<(string Text, double Reads)> Scans(JsonElement node)
     {
