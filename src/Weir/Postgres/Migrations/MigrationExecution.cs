@@ -32,13 +32,19 @@ internal static class MigrationExecution
 
     /// <summary>
     /// Neither DbUp nor Npgsql can split a script that holds <c>begin atomic</c>: both cut inside the function. So the server
-    /// itself takes the script apart: a DO block executes it as one text.
+    /// itself takes the script apart: a DO block executes it as one text. A script makes each function as the role that owns it
+    /// (<c>set local role weir_system</c>), so these roles may create in the schema weir for as long as a script runs, and never else.
     /// </summary>
     public static string AsOneStatement(string script)
     {
         var tag = "weir_" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
-        return $"do ${tag}_do$ begin execute ${tag}${script}${tag}$; end ${tag}_do$";
+        return $"do ${tag}_do$ begin {Owners("grant", "to")} execute ${tag}${script}${tag}$; reset role; {Owners("revoke", "from")} end ${tag}_do$";
     }
+
+    /// <summary>The first script makes the roles, and the schema is there before it: the journal's.</summary>
+    private static string Owners(string verb, string preposition) =>
+        $"if to_regnamespace('weir') is not null and to_regrole('weir_system') is not null and to_regrole('weir_writer') is not null then "
+        + $"{verb} create on schema weir {preposition} weir_system, weir_writer; end if;";
 
     private sealed class WholeScripts(NpgsqlDataSource owner) : PostgresqlConnectionManager(owner)
     {
