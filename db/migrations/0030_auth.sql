@@ -58,7 +58,8 @@ begin
     -- weir_system signs people in and up. It may not change a user, only the restore may (weir.revoke_again, run by the
     -- owner).
     create policy users_are_read_by_the_issuer on auth.users for all to weir_system using (true) with check (true);
-    grant select (id, email, email_confirmed_at, encrypted_password, banned_until), insert (id, email, email_confirmed_at, encrypted_password)
+    grant select (id, email, email_confirmed_at, encrypted_password, banned_until),
+          insert (id, email, email_confirmed_at, encrypted_password)
       on auth.users to weir_system;
     -- For weir.confirmed_email and weir.is_banned, which the migrator owns because on Supabase only the migrator may read
     -- users. The policy is needed because row-level security is forced on the owner too.

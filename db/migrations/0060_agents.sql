@@ -1,7 +1,8 @@
 -- Agents and their keys. An agent is an identity of one organization that uses servers. It is owned by a member, but it is
 -- never that member's login: its key permits what was granted to the agent and nothing that its owner may do.
 
--- An agent acts only while its owner is an active member: weir.decide asks for both.
+-- An agent acts only while it is active and its owner is an active member (weir.decide). Names and instructions are read by
+-- every member; what the agent may do is in its grants.
 create table public.agents (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -34,7 +35,7 @@ create unique index agents_name_key on public.agents (organization_id, lower(nam
 create index agents_owner_idx on public.agents (organization_id, owner_id);
 create index agents_created_by_idx on public.agents (created_by);
 
--- The agents that the caller owns and may still act for: a viewer owns what they made, and may do nothing with it.
+-- The agents that the caller owns and may act for: an owner who is a viewer by now may do nothing with them.
 -- A security definer for the same reason as my_organizations: policies on agents and on tables that refer to agents ask it.
 create function weir.my_agents() returns setof uuid
 language plpgsql stable security definer rows 10

@@ -81,7 +81,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return not exists (select from public.workspace_members m
-                     where m.workspace_id = p_workspace_id and m.agent_id is not null and m.agent_id <> all(array(select weir.my_agents())));
+                     where m.workspace_id = p_workspace_id and m.agent_id is not null
+                       and m.agent_id <> all(array(select weir.my_agents())));
 end;
 $$;
 revoke all on function weir.may_manage_agents_of(uuid) from public;

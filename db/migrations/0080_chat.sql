@@ -48,9 +48,9 @@ create policy channels_are_created_by_workspace_members on public.chat_channels 
               and organization_id = any(array(select weir.my_organizations('member')))
               and created_by = (select weir.actor_id())
               and (user_id is null or user_id = (select weir.actor_id())));
+-- weir_system gets no privilege: an answer finds its channel by the message that it answers.
 grant select on public.chat_channels to authenticated;
 grant select, insert (id, organization_id, workspace_id, name, user_id, agent_id, created_by) on public.chat_channels to weir_writer;
--- weir_system gets nothing here: an answer finds its channel by the message that it answers.
 
 -- A person's message, or an agent's answer to one. (channel_id, user_id, client_message_id) makes a person's retry
 -- harmless, and (reply_to, agent_id) an agent's.
