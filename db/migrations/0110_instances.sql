@@ -24,7 +24,7 @@ insert into weir.instance_moves (from_status, to_status) values
   ('failed', 'running'), ('failed', 'degraded'),        -- the node's own restart succeeded after all
   ('running', 'updating'), ('degraded', 'updating'), ('failed', 'updating'),
   ('running', 'stopping'), ('degraded', 'stopping'), ('failed', 'stopping'),
-  ('deploying', 'stopping'), ('updating', 'stopping'),  -- what finds no node must be endable
+  ('deploying', 'stopping'), ('updating', 'stopping'),  -- also an instance that finds no node can be stopped
   ('stopping', 'stopped'),
   ('pending', 'failed'), ('deploying', 'failed'), ('running', 'failed'), ('degraded', 'failed'), ('updating', 'failed'),
   ('stopping', 'failed'), ('stopped', 'failed'),
@@ -99,6 +99,7 @@ create table public.mcp_server_instances (
   constraint mcp_server_instances_organization_id_id_key unique (organization_id, id),
   constraint mcp_server_instances_name_is_1_to_20_of_a_z_0_9 check (name ~ '^[a-z0-9-]{1,20}$'),
   constraint mcp_server_instances_catalog_or_url check (num_nonnulls(catalog_id, url) = 1),
+  -- Without a user, a password or a fragment. Where the host may be is checked by weir.is_allowed_url, and at the socket.
   constraint mcp_server_instances_url_is_http check (url ~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$' and length(url) <= 2048),
   constraint mcp_server_instances_configuration_is_an_object check (jsonb_typeof(configuration) = 'object'),
   -- `case` fixes the order: only a value within bounds may become text (weir.bounds_error).

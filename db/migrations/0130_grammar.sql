@@ -99,7 +99,7 @@ declare
   v_token text;
   v_colors numeric;
   v_depth integer := 1;
-  -- of each open group: its alternatives that ended, and what stands before the last atom of the one that has not
+  -- For each open group: its finished alternatives, and what precedes the last atom of the open one.
   v_alternatives weir.pattern_part[] := array[null::weir.pattern_part];
   v_before weir.pattern_part[] := array[v_nothing];
   v_atom weir.pattern_part;
@@ -165,7 +165,7 @@ begin
       v_is_atom := true;
       v_depth := v_depth - 1;
     elsif v_token in ('^', '$') then
-      -- allowed where they change nothing: the whole is anchored at both ends
+      -- Allowed only where they change nothing, because the whole pattern is anchored at both ends anyway.
       if v_token = '^' and v_n > 1 or v_token = '$' and v_n < cardinality(v_tokens) then
         return;
       end if;

@@ -56,11 +56,11 @@ create domain weir.log_decision as text constraint decision_is_known check (valu
 create domain weir.log_actor as text constraint actor_is_known check (value in ('agent', 'user', 'key', 'system'));
 -- The first check of admission that failed, or the class of a published function's error.
 create domain weir.log_reason as text constraint reason_is_known check (value in (
-  -- admission
+  -- of admission, and of calls that were not decided
   'unknown', 'key_unknown', 'key_expired', 'key_revoked', 'agent_inactive', 'organization_inactive', 'member_inactive',
   'user_forbidden', 'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved',
   'argument_rule', 'limit', 'unavailable', 'changing', 'undecided', 'error', 'invalid_request',
-  -- published functions: the names of the error classes
+  -- of published functions: the names of the error classes
   'invalid_argument', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'quota_exceeded', 'rate_limited', 'not_supported'));
 -- How an admitted call ended: the tool's own error, the protocol's, or that the server could not be reached.
 create domain weir.log_outcome as text constraint outcome_is_known check (value in

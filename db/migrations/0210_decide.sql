@@ -26,8 +26,8 @@ create type weir.call_decision as (
 );
 -- All calls of a batch, in one value: as a set of rows it would cost the caller a statement of its own.
 create type weir.decisions as (
-  calls weir.call_decision[],  -- by their ordinals, in no promised order: sorting them costs a lone call a tenth of its decision
-  limited boolean              -- whether an allowed one has a limit that is to be counted
+  calls weir.call_decision[],  -- in no particular order (see ordinal): sorting costs a lone call a tenth of its decision
+  limited boolean              -- whether an allowed call has a limit, which weir.admit must then count
 );
 revoke all on type weir.call_decision, weir.decisions from public;
 grant usage on type weir.call_decision, weir.decisions to weir_system;
@@ -57,7 +57,7 @@ grant execute on function weir.may_use_agent(uuid, uuid, uuid) to weir_system;
 
 -- p_locked: the organizations whose shared lock this transaction holds; a call of any other is `changing`. Null if the
 -- answer only informs.
--- p_without_key: the agent is known by its id alone, for explaining.
+-- p_without_key: the agent is named by its id alone, which only explanations may do.
 -- Stable: it reads the snapshot of the statement that calls it, which must therefore come after the statement that took the
 -- locks.
 -- One index look-up for each call and table: `offset 0` keeps the planner from turning the look-ups into joins of whole
