@@ -66,7 +66,7 @@ begin
     execute format('create policy users_are_read_by_their_owner on auth.users for select to %I using (true)', current_user);
 
     -- A plain database grants TEMPORARY to everybody, and a temporary object hides a name from a function without a search
-    -- path. Weir's functions have one (decision 0008), and nobody needs temporary objects, so this is a second wall.
+    -- path. Weir's functions have one (decision 0008), and nobody needs temporary objects, so this is only a second line of defense.
     execute format('revoke temporary on database %I from public', current_database());
   end if;
 
