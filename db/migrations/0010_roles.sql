@@ -1,22 +1,28 @@
--- Roles. They belong to the cluster, not to the database, and several databases of one cluster may migrate at the same
--- time: every statement here is skipped when already true, and the block is tried again when another migration won.
--- Runs as a role that is neither superuser nor bypassing, with CREATEROLE (the embedded cluster's migrator, or
--- Supabase's `postgres`).
+-- Roles. Requests and the engine run as these, and none of them can bypass row-level security.
+-- `anon`, `authenticated` and `service_role` are Supabase's names, so the same policies and clients work on a plain
+-- PostgreSQL.
+
+-- Roles belong to the cluster, not to a database, and several databases of one cluster may migrate at the same time. So
+-- every statement is skipped where it is already true, and the block is retried when another migration won the race.
+-- The migrator has CREATEROLE and is neither a superuser nor BYPASSRLS (the embedded cluster's owner, or Supabase's
+-- `postgres`).
 --
---   anon, authenticated, service_role   Supabase's; made here only where they are missing
---   weir_writer    owns the published functions that write; RLS decides inside them
---   weir_system    owns what works across tenants; a member of nothing
---   weir_gateway   the login that may become authenticated or anon, nothing else
---   weir_engine    the login that may execute weir_system's functions, nothing else
---   weir_backup    reads every table of Weir's and writes none (0590); only the owner may become it
+--   anon, authenticated, service_role   Supabase's; created here only where they are missing
+--   weir_writer    owns the published functions that write; row-level security decides inside them
+--   weir_system    owns the functions that work across tenants; a member of no role
+--   weir_gateway   the login that may become authenticated or anon, and nothing else
+--   weir_engine    the login that may execute the engine's functions, and nothing else
+--   weir_backup    reads every table of Weir's and writes none (weir.backup_tables); only the owner may become it
 --
--- The two logins are made without LOGIN: `weir migrate` gives them LOGIN and a password verifier.
+-- Passwords never appear here: the logins are created without LOGIN, and `weir migrate` gives them LOGIN and a password
+-- verifier.
 do $roles$
 declare
   v_role text;
 begin
   for v_attempt in 1..20 loop
     begin
+      -- noinherit everywhere: a login has no privilege until it becomes another role with `set role`.
       foreach v_role in array array['anon', 'authenticated', 'service_role',
                                     'weir_writer', 'weir_system', 'weir_gateway', 'weir_engine', 'weir_backup'] loop
         if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
@@ -24,7 +30,7 @@ begin
         end if;
       end loop;
 
-      -- A request becomes one of these two for its transaction; noinherit, so the login itself may do nothing.
+      -- A request becomes one of these two for its transaction. service_role is left out: its token has no actor in Weir.
       foreach v_role in array array['anon', 'authenticated'] loop
         if not exists (select from pg_catalog.pg_auth_members
                        where roleid = v_role::regrole and member = 'weir_gateway'::regrole) then
@@ -32,16 +38,17 @@ begin
         end if;
       end loop;
 
-      -- The migrator must be able to give functions to two of these roles, and to read as the third. A superuser can without being a
-      -- member.
+      -- The migrator must be a member of these three, to give functions to two of them and to read as the third. A
+      -- superuser needs no membership.
       if not (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
         foreach v_role in array array['weir_writer', 'weir_system', 'weir_backup'] loop
           execute format('grant %I to %I', v_role, current_user);
         end loop;
       end if;
 
-      -- Compiling one short statement costs more than running it; and admission's plan must never be made anew. A plan that
-      -- is kept may have been made of empty tables, where reading the whole table looked cheapest (decision 0061).
+      -- JIT compilation of a short statement costs more than running it. Plans are kept, because planning is more than half
+      -- of an admission. Sequential scans are off, because a plan made while a table was empty would scan it for as long as
+      -- the session lives (decision 0061).
       if not exists (select from pg_catalog.pg_db_role_setting
                      where setrole = 'weir_engine'::regrole and setdatabase = 0
                        and setconfig @> array['jit=off', 'plan_cache_mode=force_generic_plan', 'enable_seqscan=off']) then
@@ -51,7 +58,8 @@ begin
       end if;
       exit;
     exception
-      -- internal_error is "tuple concurrently updated": another database's migration changed the same role.
+      -- internal_error is "tuple concurrently updated": another database's migration changed the same role. The pauses add
+      -- up to about four seconds.
       when duplicate_object or unique_violation or internal_error or serialization_failure then
         if v_attempt = 20 then
           raise;
@@ -60,12 +68,14 @@ begin
     end;
   end loop;
 
-  -- A role of one of our names that can step over row-level security would make every promise void.
+  -- A role of one of these names may have existed before, with attributes that step over row-level security. No policy
+  -- would hold then, so the migration stops.
   if exists (select from pg_catalog.pg_roles
              where rolname in ('weir_writer', 'weir_system', 'weir_gateway', 'weir_engine', 'weir_backup')
                and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication)) then
     raise exception 'a weir_* role has SUPERUSER, BYPASSRLS, CREATEROLE, CREATEDB or REPLICATION: remove it, then migrate';
   end if;
+  -- Membership in another role would let one of these roles read or own what that role does.
   if exists (select from pg_catalog.pg_auth_members m
              where m.member in ('weir_system'::regrole, 'weir_writer'::regrole, 'weir_engine'::regrole, 'weir_backup'::regrole)) then
     raise exception 'weir_system, weir_writer, weir_engine or weir_backup is a member of another role: revoke that, then migrate';

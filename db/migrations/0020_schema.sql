@@ -1,13 +1,15 @@
--- The schema `weir` holds what no API role may name: helpers, platform tables and partitions. API roles may execute
--- single functions of it through the wrappers in `public`, which needs EXECUTE but no USAGE here.
---
+-- The schema `weir` holds what API roles must not be able to name: helpers, platform tables and partitions. They call
+-- single functions of it through wrappers in `public`, which takes EXECUTE but no USAGE.
+-- Every function that is a security definer, or that has a search path, has `set search_path = pg_catalog, pg_temp`; with
+-- an empty path a session's temporary types would be found first (decision 0008). All other names are qualified.
+
 -- Reserved for later releases, so that nothing else takes these names: public.oauth_providers, oauth_connections,
 -- rotation_policies; weir.credentials, credential_versions, oauth_flows, data_keys.
 create schema if not exists weir;
 revoke all on schema weir from public, anon, authenticated, service_role;
 grant usage on schema weir to weir_writer, weir_system, weir_engine;
 
--- The record hashes text as its bytes: the bytes must be the same everywhere.
+-- The audit log hashes text as bytes (weir.log_leaf), so the same text must be the same bytes in every database.
 do $$
 begin
   if current_setting('server_encoding') <> 'UTF8' then
@@ -16,8 +18,9 @@ begin
 end
 $$;
 
--- UUIDv7 (PostgreSQL 15 has none): 48 bits of milliseconds, then random. Ids made later sort later, so indexes grow
--- at their end.
+-- UUIDv7, because PostgreSQL before 18 has none: 48 bits of milliseconds, then random bits. Ids that are made later sort
+-- later, so indexes grow at their end. By clock_timestamp(), so ids of one transaction are in order too.
+-- A random UUID has version 4 (binary 0100); setting bits 52 and 53 makes it 7 (0111). Its variant is already right.
 create function weir.uuid_v7() returns uuid
 language sql volatile parallel safe
 begin atomic
@@ -31,12 +34,10 @@ end;
 revoke all on function weir.uuid_v7() from public;
 grant execute on function weir.uuid_v7() to weir_writer, weir_system;
 
--- Every function that runs with its owner's rights, and every other that has a path, has this one: pg_catalog, pg_temp. An empty path
--- would have pg_temp first, where a session that may make temporary types decides what `text` is. All other names are qualified.
---
--- Who asks: the subject of the verified token that was bound to this transaction. Null for anon, for a service_role
--- token (it has no actor here), and outside a request. Does not use auth.uid(), because Weir's own roles have no
--- privilege in Supabase's schema auth.
+-- The person who asks: the subject of the verified token that was bound to this transaction. Null for anon, for a
+-- service_role token (it has no actor here), and outside a request; a policy that compares with null shows nothing. A
+-- subject that is no UUID is null too, and raises nothing.
+-- Reads the setting itself and not auth.uid(), because Weir's own roles have no privilege on Supabase's schema auth.
 create function weir.actor_id() returns uuid
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -54,7 +55,8 @@ $$;
 revoke all on function weir.actor_id() from public;
 grant execute on function weir.actor_id() to weir_writer, weir_system, authenticated;
 
--- The answer of a published writing function that refuses. It is returned, not raised, so that what it recorded stays.
+-- What a published writing function returns when it refuses. Returned and not raised, because an exception would roll back
+-- the row of the audit log that records the refusal.
 create function weir.error(p_code text, p_message text, p_hint text default null) returns jsonb
 language sql immutable parallel safe
 begin atomic
@@ -63,7 +65,8 @@ end;
 revoke all on function weir.error(text, text, text) from public;
 grant execute on function weir.error(text, text, text) to weir_writer, weir_system;
 
--- TRUNCATE fires no row trigger and no row-level security: refused wherever a row decides or proves something.
+-- For tables whose rows decide or prove something: TRUNCATE fires no row trigger and asks no policy, so a statement trigger
+-- refuses it.
 create function weir.refuse_truncate() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp

@@ -1,5 +1,8 @@
--- Descriptions of servers that can be instantiated. Commands come from here only, never from a tenant; so only the
--- platform writes (weir.publish_catalog_server). One row per version: an instance stays on the row that it was made of.
+-- The catalog: servers that an organization may instantiate. What a node executes comes from here only and never from a
+-- tenant, so only the platform writes it (weir.publish_catalog_server).
+
+-- One row for each version. An instance stays on the row that it was created from until an admin updates it. Entries are
+-- withdrawn and never deleted, because instances refer to them.
 create table public.mcp_server_catalog (
   id uuid not null default weir.uuid_v7(),
   slug text not null,
@@ -8,14 +11,20 @@ create table public.mcp_server_catalog (
   description text not null default '',
   transport text not null,
   runtime text not null default 'process',
+  -- The npm package, its exact version above, and which of its executables runs. A node installs exactly this.
   package text not null,
   bin text not null,
+  -- May hold the operator's tokens, as env may; API roles cannot read either.
   args jsonb not null default '[]',
   env jsonb not null default '{}',
+  -- What an organization may configure, in the closed subset of JSON Schema that weir.schema_error checks. The default
+  -- permits nothing.
   configuration_schema jsonb not null default '{"type": "object", "properties": {}}',
+  -- Of instances that do not choose one.
   default_share text not null default 'instance',
-  -- how many calls its process may have at once, at one instance; null: as many as come
+  -- How many calls an instance takes at one time, over all its processes; null: as many as come.
   calls_at_once integer,
+  -- False: withdrawn. No new instance is made of it, and calls of existing ones are denied (weir.decide).
   is_published boolean not null default true,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -37,12 +46,14 @@ create table public.mcp_server_catalog (
 alter table public.mcp_server_catalog enable row level security, force row level security;
 revoke all on public.mcp_server_catalog from public, anon, authenticated, service_role;
 comment on table public.mcp_server_catalog is 'global: servers that an organization may instantiate; written by the platform only';
+-- Everybody who is signed in sees what is published, whatever their organization.
 create policy catalog_is_seen_where_published on public.mcp_server_catalog for select to authenticated using (is_published);
--- also what was withdrawn: a server of it may be moved to a version that was not
+-- Withdrawn entries too: a server of one may be updated to a version that is still published.
 create policy catalog_is_read_by_the_writer on public.mcp_server_catalog for select to weir_writer using (true);
+-- For weir.publish_catalog_server and weir.withdraw_catalog_server, and for what nodes are asked to run.
 create policy catalog_is_kept_by_the_engine on public.mcp_server_catalog for all to weir_system using (true) with check (true);
--- API roles read what describes an entry, and never what runs: operators put tokens into env and args. Whoever creates a server names the
--- entry by its slug.
+-- API roles read what describes an entry and never what runs: package, bin, args and env are left out. Whoever creates a
+-- server names the entry by its slug.
 grant select (id, slug, version, name, description, transport, runtime, configuration_schema, default_share, calls_at_once,
               is_published, created_at, updated_at)
   on public.mcp_server_catalog to authenticated;

@@ -1,4 +1,8 @@
--- The moves that an instance's state may make. One table; docs/ draws it.
+-- Instances: an organization's MCP servers, run by a node or remote by URL. People write what is wanted (status,
+-- generation, configuration), nodes and replicas what they observe; weir.guard_instance holds both to the state machine.
+
+-- The state machine as data, so that the guard, the worker and docs/nodes.md share one list. A move that is not here is
+-- refused, whoever writes.
 create table weir.instance_moves (
   from_status text not null,
   to_status text not null,
@@ -7,8 +11,10 @@ create table weir.instance_moves (
 alter table weir.instance_moves enable row level security, force row level security;
 revoke all on weir.instance_moves from public, anon, authenticated, service_role;
 comment on table weir.instance_moves is 'global: the allowed moves of an instance''s state';
+-- Read by the functions that move instances, written by nobody after this migration.
 create policy moves_are_read on weir.instance_moves for select to weir_writer, weir_system using (true);
 grant select on weir.instance_moves to weir_writer, weir_system;
+-- Row-level security is forced on the migrator too. The policy lets it insert the moves, and is dropped again below.
 create policy moves_are_written_once on weir.instance_moves for insert to current_user with check (true);
 insert into weir.instance_moves (from_status, to_status) values
   ('pending', 'deploying'), ('stopped', 'deploying'),
@@ -18,7 +24,7 @@ insert into weir.instance_moves (from_status, to_status) values
   ('failed', 'running'), ('failed', 'degraded'),        -- the node's own restart succeeded after all
   ('running', 'updating'), ('degraded', 'updating'), ('failed', 'updating'),
   ('running', 'stopping'), ('degraded', 'stopping'), ('failed', 'stopping'),
-  ('deploying', 'stopping'), ('updating', 'stopping'),  -- what finds no node must be endable
+  ('deploying', 'stopping'), ('updating', 'stopping'),  -- also an instance that finds no node can be stopped
   ('stopping', 'stopped'),
   ('pending', 'failed'), ('deploying', 'failed'), ('running', 'failed'), ('degraded', 'failed'), ('updating', 'failed'),
   ('stopping', 'failed'), ('stopped', 'failed'),
@@ -27,52 +33,76 @@ insert into weir.instance_moves (from_status, to_status) values
   ('deleting', 'deleted');
 drop policy moves_are_written_once on weir.instance_moves;
 
--- One organization's server. `generation` counts desired states: what a node says of an older one is ignored.
+-- A node or a worker that reports on an older generation is ignored, so a late answer cannot undo what somebody has wanted
+-- since. A deleted instance stays as a tombstone (weir.bury_instance), so that the audit log's ids still mean something.
 create table public.mcp_server_instances (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
+  -- At most 20 characters, because it is the prefix of each tool name that a client sees, and clients limit those.
   name text not null,
+  -- Either an entry of the catalog, run by a node, or the URL of a remote server.
   catalog_id uuid,
   url text,
+  -- Checked against the entry's configuration_schema; holds no secrets in this release. It goes to the node, and neither to
+  -- the outbox nor to the audit log.
   configuration jsonb not null default '{}',
   status text not null default 'pending',
+  -- Who shares one process: all callers (`instance`), those with one credential (`credential`; this release has none), or
+  -- one session. Never two organizations.
   share text not null default 'instance',
-  -- of `share: session`, each a process; null: as many as its node gives an instance
+  -- Of `share: session`, where each session is a process; null: as many as the node gives an instance.
   max_sessions integer,
+  -- The lower number comes first: in lists, and where two servers offer chat the same tool or resource.
   priority integer not null default 100,
+  -- Preferred by placement, but not required; null: no preference.
   region text,
+  -- `trust_first` approves the names that are announced in the ten minutes after first_running_at; `manual` approves
+  -- nothing by itself (weir.record_definitions).
   pin_policy text not null default 'trust_first',
+  -- Globs of the tools that chat's offline model may call.
   chat_offline text[] not null default '{}',
+  -- Where it is placed; null for a remote server, and while it is stopped or waits for a node.
   node_id uuid,
-  -- where it ran last: its files are there
+  -- Where it ran last: its files are there, so it is placed there again if possible, and a deletion goes there.
   last_node_id uuid,
+  -- Counts what was wanted. Rises with every deployment, update, stop and deletion.
   generation bigint not null default 1,
-  -- rises with every restart and update: what replicas keep of the server from before is dropped
+  -- Rises with every restart and update; replicas then drop the sessions and lists that they hold from before.
   resets bigint not null default 0,
-  -- when what is wanted was last said anew to a node that was ahead, or had lost it (weir.reassert_instance)
+  -- When a desired state was last sent anew to a node that was ahead of this database or had lost the instance. Bounds
+  -- weir.reassert_instance to once a minute.
   reasserted_at timestamptz,
-  -- the generation in which an admin's update of the catalog version takes effect
+  -- The generation in which an admin's update of the catalog version takes effect: what the new version announces first is
+  -- approved with it.
   approved_generation bigint,
+  -- Null while all is well. Cleared when the instance runs or something new is wanted of it.
   last_error_code text,
   last_error text,
   first_running_at timestamptz,
+  -- What the server said of itself in its last handshake, for people.
   server_info jsonb,
+  -- In which generation, and when, its lists were read last; null: never.
   refreshed_generation bigint,
   refreshed_at timestamptz,
-  -- when to ask next what it announces; while a replica asks, when its lease ends
+  -- When to read its lists again. While a replica (refresh_by) reads them, the lease's end, so that a replica that dies is
+  -- replaced.
   refresh_at timestamptz,
   refresh_by uuid,
   refresh_lease_until timestamptz,
+  -- Null after that user was deleted, as deployed_by, who asked last for a deployment or an update.
   created_by uuid,
   deployed_by uuid,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint mcp_server_instances_pkey primary key (id),
+  -- The target of composite foreign keys: a grant, a pin or an operation names the instance's organization with it.
   constraint mcp_server_instances_organization_id_id_key unique (organization_id, id),
   constraint mcp_server_instances_name_is_1_to_20_of_a_z_0_9 check (name ~ '^[a-z0-9-]{1,20}$'),
   constraint mcp_server_instances_catalog_or_url check (num_nonnulls(catalog_id, url) = 1),
+  -- Without a user, a password or a fragment. Where the host may be is checked by weir.is_allowed_url, and at the socket.
   constraint mcp_server_instances_url_is_http check (url ~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$' and length(url) <= 2048),
   constraint mcp_server_instances_configuration_is_an_object check (jsonb_typeof(configuration) = 'object'),
+  -- `case` fixes the order: only a value within bounds may become text (weir.bounds_error).
   constraint mcp_server_instances_configuration_is_at_most_64_kib
     check (case when weir.bounds_error(configuration, 131072) is null then octet_length(configuration::text) <= 65536 else false end),
   constraint mcp_server_instances_status_is_known check (status in
@@ -81,10 +111,12 @@ create table public.mcp_server_instances (
   constraint mcp_server_instances_max_sessions_is_1_to_1024 check (max_sessions between 1 and 1024),
   constraint mcp_server_instances_priority_is_0_to_1000 check (priority between 0 and 1000),
   constraint mcp_server_instances_pin_policy_is_known check (pin_policy in ('trust_first', 'manual')),
+  -- A failure without a cause would tell an admin nothing.
   constraint mcp_server_instances_failed_says_why check (status <> 'failed' or last_error_code is not null),
   constraint mcp_server_instances_errors_are_short check (length(last_error_code) <= 100 and length(last_error) <= 2000),
   constraint mcp_server_instances_organization
     foreign key (organization_id) references public.organizations (id) on delete cascade,
+  -- These do not cascade: catalog entries and nodes are never deleted while an instance names them.
   constraint mcp_server_instances_catalog foreign key (catalog_id) references public.mcp_server_catalog (id),
   constraint mcp_server_instances_node foreign key (node_id) references weir.dtma_nodes (id),
   constraint mcp_server_instances_last_node foreign key (last_node_id) references weir.dtma_nodes (id),
@@ -94,10 +126,13 @@ create table public.mcp_server_instances (
 alter table public.mcp_server_instances enable row level security, force row level security;
 revoke all on public.mcp_server_instances from public, anon, authenticated, service_role;
 comment on table public.mcp_server_instances is 'tenant: an organization''s MCP server, run by a node or remote by URL';
+-- A name is free again as soon as its instance is being deleted.
 create unique index mcp_server_instances_name_key on public.mcp_server_instances (organization_id, name)
   where status not in ('deleting', 'deleted');
+-- For the organization's lists and quotas, which leave out what is deleted.
 create index mcp_server_instances_status_idx on public.mcp_server_instances (organization_id, status);
 create index mcp_server_instances_catalog_idx on public.mcp_server_instances (catalog_id);
+-- For heartbeats and placement, which ask what is on a node.
 create index mcp_server_instances_node_idx on public.mcp_server_instances (node_id);
 create index mcp_server_instances_last_node_idx on public.mcp_server_instances (last_node_id);
 create index mcp_server_instances_created_by_idx on public.mcp_server_instances (created_by);

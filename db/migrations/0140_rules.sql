@@ -1,17 +1,19 @@
--- Evaluation of the grammar of 0130, for one call. Nothing here raises for anything that a client may send.
--- These run several times for each call, so they have no search_path of their own (setting one costs as much as the work):
--- only weir_system and weir_writer may execute them, from functions that have set theirs. (A plpgsql function's variables stay as it was
--- first compiled: one that a person could call by a path of their own would stay misled for the session.)
+-- Evaluation of a grant's permissions for one call; the grammar is that of weir.permissions_error. Nothing here raises for
+-- anything that a client may send: what cannot be read, or is not known, denies. These functions run several times for each
+-- call, so they have no search_path of their own, which would cost as much as their work.
 
--- `*` stands for anything, all other characters for themselves.
+-- `*` stands for any text, all other characters for themselves; so % and _ of `like` are escaped.
+-- Like all functions of this file, executable by weir_system and weir_writer only, which call them from functions that have
+-- set their path. A plpgsql function keeps the types of its variables as it was first compiled, so one that a person could
+-- call with a path of their own would stay misled for the session (decision 0008).
 create function weir.matches_glob(p_value text, p_glob text) returns boolean
 language sql immutable parallel safe
 begin atomic
   select p_value like replace(replace(replace(replace(p_glob, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%');
 end;
 
--- Below a directory or a URI, or that place itself. Not by text alone: /database is not under /data, and neither is
--- /data/../etc, /data\..\etc or /data/%2e%2e/etc.
+-- Whether a path or URI is p_base or below it. Not by text alone: /database is not under /data, and neither is
+-- /data/../etc, /data\..\etc or /data/%2e%2e/etc (weir.is_clean_path).
 create function weir.is_under(p_value text, p_base text) returns boolean
 language plpgsql immutable parallel safe
 as $$
@@ -20,11 +22,15 @@ begin
 end;
 $$;
 
--- A URI matched by a glob may not climb out of it: no dot segment, plain or encoded, no encoded slash.
+-- Whether a URI could mean a place above what it is written under: a dot segment, plain or encoded, an encoded slash,
+-- backslash or `%`, white space or a control character. A server may decode once more than Weir does, so encoded percent
+-- signs count too.
 create function weir.climbs(p_uri text) returns boolean
 language sql immutable parallel safe
   return p_uri ~ '(^|/)\.{1,2}([/?#]|$)|[\\\x01-\x20\x7f-\x9f]|%(2[eEfF5]|5[cC]|0|1|7[fF])';
 
+-- An exact URI, or "*", is matched as it is. Under any other glob a URI may not climb, because the glob would promise a
+-- place that the URI leaves.
 create function weir.matches_uri_glob(p_uri text, p_glob text) returns boolean
 language sql immutable parallel safe
 begin atomic
@@ -35,14 +41,15 @@ begin atomic
           and not weir.climbs(p_uri));
 end;
 
--- A context request names a resource by its URI, or a prompt by its name. What looks like a URI is decided as one; a caller that
--- means a prompt of such a name asks with `prompt_get`.
+-- A context request names a resource by its URI or a prompt by its name. What begins with a scheme is decided as a URI; a
+-- caller that means a prompt of such a name asks with `prompt_get`.
 create function weir.is_uri(p_item text) returns boolean
 language sql immutable parallel safe
   return p_item ~ '^[A-Za-z][A-Za-z0-9+.-]*:';
 
--- What a grant says of an item: null is nothing (denied); else the entries that must all hold. An exact name beats a
--- glob; of several globs all must hold.
+-- What a grant says of an item: null for nothing (denied), else the entries whose argument rules must all hold; for what
+-- has no arguments an empty array. An exact name beats a glob; of several globs all must hold, so a broad glob cannot widen
+-- a narrow one.
 create function weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) returns jsonb[]
 language plpgsql immutable parallel safe
 as $$
@@ -59,13 +66,14 @@ begin
       from jsonb_each(p_permissions -> 'tools') t
       where strpos(t.key, '*') > 0 and weir.matches_glob(p_item, t.key);
     end if;
+  -- Context as such (without an item) is granted by any grant.
   elsif p_kind = 'context_request' and p_item is null then
     if jsonb_typeof(p_permissions) = 'object' then
       return '{}'::jsonb[];
     end if;
   elsif p_kind = 'resource_read' or (p_kind = 'context_request' and weir.is_uri(p_item)) then
     v_entry := p_permissions -> 'resources';
-    -- as matches_uri_glob for each, but the URI is looked through once
+    -- As matches_uri_glob for each, but the URI is searched for climbing once.
     if jsonb_typeof(v_entry) = 'array'
        and (v_entry ?| array[p_item, '*']
             or (not weir.climbs(p_item) and exists (select from jsonb_array_elements_text(v_entry) g
@@ -82,10 +90,11 @@ begin
 end;
 $$;
 
--- Where a value breaks a rule, or null. A rule for another type than the value's denies, and so does one that is not known.
+-- Where a value breaks a rule, as a JSON path, or null. A condition for another type of value denies, and so does a
+-- condition that is not known: nothing is permitted by a rule that nobody evaluates.
 -- A number is compared and never printed: 1e131000 is a few bytes, and 131,001 digits as text.
--- One small test a property rather than a query over what is there: a query costs ten times as much, and an expression is
--- prepared anew in each transaction, so the ones for rules that are not there should be short.
+-- One small test for each condition and not a query over the rule: a query costs ten times as much, and each expression is
+-- prepared anew in each transaction, so those for conditions that are absent should be short.
 create function weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) returns text
 language plpgsql immutable parallel safe
 as $$
@@ -106,6 +115,7 @@ begin
     v_holds := v_holds and case when v_type = 'number' then
       p_value::numeric between coalesce((p_rule -> 'min')::numeric, '-infinity') and coalesce((p_rule -> 'max')::numeric, 'infinity') end;
   end if;
+  -- Texts only; `under` and `matches` look at 4,096 characters at most, which is what weir.rule_cost counts with.
   if p_rule ?| '{prefix,under,matches}' then
     v_text := case when v_type = 'string' then p_value #>> '{}' end;
     v_holds := v_holds and v_text is not null
@@ -114,14 +124,15 @@ begin
       and case when p_rule ? 'matches' then length(v_text) <= 4096 and v_text ~ ('^(?:' || (p_rule ->> 'matches') || ')$') else true end;
   end if;
   if p_rule ? 'in' then
-    -- a scalar is contained in an array only as an element; anything else is compared whole
+    -- `@>` finds a scalar in an array only as an element. For objects and arrays it would accept a part, so these are
+    -- compared whole as well.
     v_holds := v_holds and case when v_type in ('object', 'array')
                                 then p_rule -> 'in' @> jsonb_build_array(p_value)
                                      and exists (select from jsonb_array_elements(p_rule -> 'in') i where i = p_value)
                                 else p_rule -> 'in' @> p_value end;
   end if;
   if p_rule ? 'each' then
-    -- a bound on the work that one call can ask of everybody's admission: weir.rule_cost counts with it
+    -- Bounds the work that one call can cause; weir.rule_cost counts with these numbers.
     v_holds := v_holds and case when v_type = 'array' then
       jsonb_array_length(p_value) <= 256 and (pg_column_size(p_value) <= 8192 or not p_rule -> 'each' ?| '{under,matches}') end;
     for v_n in 0 .. case when v_holds then jsonb_array_length(p_value) else 0 end - 1 loop
@@ -133,8 +144,9 @@ begin
 end;
 $$;
 
--- Where a call's arguments break the entries of its grant, as a JSON path, or null. The text becomes jsonb only here, and
--- whatever cannot become a jsonb object of at most 64 KiB denies.
+-- Where a call's arguments break the entries of its grant, as a JSON path of at most 200 characters, or null. Arguments
+-- travel as text, exactly as they will be forwarded, and become jsonb only here; whatever cannot become a jsonb object of
+-- at most 64 KiB denies. A missing argument that has a rule denies.
 create function weir.argument_failure(p_entries jsonb[], p_arguments text) returns text
 language plpgsql immutable parallel safe
 as $$
@@ -158,14 +170,15 @@ begin
     foreach v_entry in array p_entries loop
       continue when not v_entry ? 'args' and v_entry ->> 'other' is distinct from 'deny';
       v_args := coalesce(v_entry -> 'args', '{}');
-      -- `each` within `each` multiplies: a bound on all values together (a comma in a text counts as one too)
+      -- Nested `each` multiplies, so all values together are bounded too. Their number is estimated by the commas, and a
+      -- comma inside a text counts as well.
       if octet_length(p_arguments) > 256 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 256
          and (jsonb_path_exists(v_args, '$.*.each.each')
               or length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024 and jsonb_path_exists(v_args, '$.*.each')) then
         return '$';
       end if;
       v_names := '{}';
-      -- the members as an array, by one function: a query over them would cost more than the rules
+      -- The members as an array, by one function call: a query over them would cost more than the rules.
       v_rules := jsonb_path_query_array(v_args, '$.keyvalue()');
       for v_n in 0 .. jsonb_array_length(v_rules) - 1 loop
         v_name := v_rules -> v_n ->> 'key';
@@ -175,17 +188,19 @@ begin
         exit when v_failure is not null;
         v_names := v_names || v_name;
       end loop;
+      -- An argument without a rule denies, unless the entry says `other: allow`.
       if v_failure is null and v_entry ->> 'other' is distinct from 'allow' then
         if jsonb_array_length(v_rules) <= 8 and octet_length(p_arguments) <= 1024 then
           v_failure := '$.' || (jsonb_path_query_first(v_arguments - v_names, '$.keyvalue().key') #>> '{}');
         else
-          -- a query costs more to begin, and less for many
+          -- A query costs more to begin, and less for many.
           select '$.' || k into v_failure from jsonb_object_keys(v_arguments) k where not v_args ? k limit 1;
         end if;
       end if;
       exit when v_failure is not null;
     end loop;
   exception
+    -- Only reading the arguments can raise here (no JSON, a number or text that jsonb cannot hold, nesting too deep).
     when others then
       return '$';
   end;
@@ -193,7 +208,7 @@ begin
 end;
 $$;
 
--- Whether any entry asks about arguments at all: only then is argument_failure called.
+-- Whether any entry has rules for arguments at all. Only then are arguments parsed (argument_failure).
 create function weir.has_argument_rule(p_entries jsonb[]) returns boolean
 language plpgsql immutable parallel safe
 as $$
@@ -209,9 +224,9 @@ begin
 end;
 $$;
 
-revoke all on function weir.is_uri(text), weir.climbs(text), weir.matches_glob(text, text), weir.is_under(text, text), weir.matches_uri_glob(text, text),
-  weir.granted_entries(jsonb, text, text), weir.rule_failure(jsonb, jsonb, text),
+revoke all on function weir.is_uri(text), weir.climbs(text), weir.matches_glob(text, text), weir.is_under(text, text),
+  weir.matches_uri_glob(text, text), weir.granted_entries(jsonb, text, text), weir.rule_failure(jsonb, jsonb, text),
   weir.argument_failure(jsonb[], text), weir.has_argument_rule(jsonb[]) from public;
-grant execute on function weir.is_uri(text), weir.climbs(text), weir.matches_glob(text, text), weir.is_under(text, text), weir.matches_uri_glob(text, text),
-  weir.granted_entries(jsonb, text, text), weir.rule_failure(jsonb, jsonb, text),
+grant execute on function weir.is_uri(text), weir.climbs(text), weir.matches_glob(text, text), weir.is_under(text, text),
+  weir.matches_uri_glob(text, text), weir.granted_entries(jsonb, text, text), weir.rule_failure(jsonb, jsonb, text),
   weir.argument_failure(jsonb[], text), weir.has_argument_rule(jsonb[]) to weir_writer, weir_system;

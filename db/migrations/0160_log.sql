@@ -1,14 +1,14 @@
--- The record. It can only be appended to, so its columns are complete from the first release; and no foreign key can
--- delete or block a row: ids and names are copied. (created_at, id, phase) is the key; the replica makes created_at and
--- id; `completed` is a second row that carries its request's created_at, so both are in one partition.
+-- The audit log: one row for each request and one for its outcome, or one for a denial. It can only be appended to, so its
+-- columns are complete from the first release. No foreign key can delete or block a row: ids and names are copied.
 
+-- A row's hash, by which a copy of the log can be compared with it (decision 0005).
 -- canon_version 1: SHA-256 over the binary form of the row of these fields in this order, as PostgreSQL sends a record: the
--- number of fields, then of each its type's number, its length (-1: null) and its bytes, all numbers four bytes big-endian.
--- So no two rows have one form. Integers are bigint (type 20), times timestamptz (1184; microseconds since 2000-01-01 UTC),
--- ids uuid (2950), the transaction xid8 (5069); text is sent as bytea (17) in UTF-8, which no client encoding changes.
--- A row that contradicts itself has none, and so cannot be written.
--- Made by one C function inside the server: field by field in SQL it cost as much as the rest of a call's record.
--- No search_path of its own: see 0140.
+-- number of fields, then for each its type's number, its length (-1: null) and its bytes, all numbers four bytes
+-- big-endian. So no two different rows have the same form. Integers are bigint (type 20), times timestamptz (1184;
+-- microseconds since 2000-01-01 UTC), ids uuid (2950), the transaction xid8 (5069); text is sent as bytea (17) in UTF-8,
+-- which no client encoding changes.
+-- record_send is one C function; the same field by field in SQL cost as much as the rest of a call's row. No search_path of
+-- its own, as weir.matches_glob: every insert runs it.
 create function weir.log_leaf(
   p_canon_version integer, p_epoch integer, p_xid xid8, p_organization_id uuid, p_created_at timestamptz, p_id uuid,
   p_phase text, p_kind text, p_decision text, p_recorded_at timestamptz, p_replica_id uuid, p_actor_kind text,
@@ -19,7 +19,8 @@ create function weir.log_leaf(
 language plpgsql immutable parallel safe
 as $$
 begin
-  -- here and not in a check of the table, which every insert would parse and plan once more
+  -- A row that contradicts itself has no hash and so cannot be inserted. The rule is here and not in a table constraint,
+  -- which every insert would parse and plan again.
   if not ((p_phase = 'denied') = (p_decision = 'denied')
           and (p_phase <> 'denied' or p_reason is not null)
           and (p_phase = 'completed') = (p_outcome is not null)
@@ -44,27 +45,37 @@ revoke all on function weir.log_leaf from public;
 grant execute on function weir.log_leaf to weir_system;
 
 -- The closed lists and the sizes are domains: a check constraint of a table is parsed and planned again by every insert,
--- which costs a single admission 0.15 ms; a domain's is kept with its type.
+-- which costs a single admission 0.15 ms; a domain's is cached with its type.
+-- `requested` and `completed` are the two rows of an admitted call; `denied` is alone. What happens outside admission
+-- (weir.record_event) is one row, `completed` or `denied`.
 create domain weir.log_phase as text constraint phase_is_known check (value in ('requested', 'denied', 'completed'));
 create domain weir.log_kind as text constraint kind_is_known check (value in ('context_request', 'tool_execution', 'resource_read',
   'prompt_get', 'lifecycle', 'grant', 'credential', 'oauth', 'chat', 'admin_read', 'error'));
 create domain weir.log_decision as text constraint decision_is_known check (value in ('allowed', 'denied'));
+-- `key` is a key of the organization; `system` is Weir itself.
 create domain weir.log_actor as text constraint actor_is_known check (value in ('agent', 'user', 'key', 'system'));
+-- The first check of admission that failed, or the class of a published function's error.
 create domain weir.log_reason as text constraint reason_is_known check (value in (
-  -- admission
+  -- of admission, and of calls that were not decided
   'unknown', 'key_unknown', 'key_expired', 'key_revoked', 'agent_inactive', 'organization_inactive', 'member_inactive',
   'user_forbidden', 'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved',
   'argument_rule', 'limit', 'unavailable', 'changing', 'undecided', 'error', 'invalid_request',
-  -- published functions: the names of the error classes
+  -- of published functions: the names of the error classes
   'invalid_argument', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'quota_exceeded', 'rate_limited', 'not_supported'));
+-- How an admitted call ended: the tool's own error, the protocol's, or that the server could not be reached.
 create domain weir.log_outcome as text constraint outcome_is_known check (value in
   ('ok', 'tool_error', 'protocol_error', 'upstream_error', 'timeout', 'cancelled', 'failed'));
+-- Sizes that bound what one call can add to the log. What is longer is cut (weir.cut), so that no text of a client's or
+-- server's can make the insert fail.
 create domain weir.log_name as text constraint name_is_at_most_100_characters check (length(value) <= 100);
 create domain weir.log_text as text constraint text_is_at_most_500_characters check (length(value) <= 500);
 create domain weir.log_copy as text constraint copy_is_at_most_4_kib check (octet_length(value) <= 4096);
 create domain weir.log_hash as bytea constraint hash_is_sha256 check (octet_length(value) = 32);
 create domain weir.log_count as bigint constraint count_is_not_negative check (value >= 0);
 
+-- Partitioned by month of created_at. For a call the replica makes created_at and id, so it can find the request's row by
+-- its key alone; the outcome's row carries the same two, and so is in the same partition. The key keeps a row from being
+-- written twice.
 create table public.mcp_interaction_logs (
   created_at timestamptz not null,
   id uuid not null,
@@ -72,21 +83,30 @@ create table public.mcp_interaction_logs (
   organization_id uuid not null,
   kind weir.log_kind not null,
   decision weir.log_decision not null,
+  -- The database's clock, beside created_at, which is the replica's.
   recorded_at timestamptz not null default clock_timestamp(),
+  -- The writing transaction. It orders rows for seals, together with the epoch, because transaction ids repeat after a
+  -- restore.
   xid xid8 not null default pg_current_xact_id(),
   epoch integer not null,
+  -- Which form the hash is of, so that a later form does not invalidate older rows.
   canon_version smallint not null default 1,
+  -- Null for what the database records by itself.
   replica_id uuid,
   actor_kind weir.log_actor not null,
+  -- The person, and the agent: both where a person acts through an agent. Copies without foreign keys, as all ids and names
+  -- here: what they referred to may be deleted.
   user_id uuid,
   agent_id uuid,
   agent_name weir.log_name,
   key_id text,
   instance_id uuid,
   instance_name weir.log_name,
+  -- What was asked for: a tool, a URI, a prompt, or the name of an act.
   item weir.log_copy,
   grant_id uuid,
   request_id weir.log_text,
+  -- Which try of one request this is, from 1.
   attempt integer not null default 1,
   reason weir.log_reason,
   detail weir.log_text,
@@ -95,12 +115,14 @@ create table public.mcp_interaction_logs (
   duration_us weir.log_count,
   request_bytes weir.log_count,
   response_bytes weir.log_count,
+  -- Of the whole bodies; the copies are redacted and cut.
   request_hash weir.log_hash,
   response_hash weir.log_hash,
   request_copy weir.log_copy,
   response_copy weir.log_copy,
+  -- How many equal denials the row stands for (weir.close_denial_counts); else 1.
   occurrences integer not null default 1,
-  -- generated: whoever inserts, the leaf is of this row
+  -- Generated, so that the hash is of this row, whoever inserts it.
   leaf bytea not null generated always as (weir.log_leaf(
     canon_version::integer, epoch, xid, organization_id, created_at, id, phase, kind, decision, recorded_at, replica_id,
     actor_kind, user_id, agent_id, agent_name, key_id, instance_id, instance_name, item, grant_id, request_id, attempt, reason,
@@ -112,9 +134,13 @@ alter table public.mcp_interaction_logs enable row level security, force row lev
 revoke all on public.mcp_interaction_logs from public, anon, authenticated, service_role;
 comment on table public.mcp_interaction_logs is
   'tenant: the append-only record of every interaction (no foreign keys, see 0160_log.sql); read by read_audit only';
--- The record is read by organization, newest first; whose rows of it are meant is told from the index alone. One index for each
--- of agent, instance and user would cost every call as much as writing its row.
-create index mcp_interaction_logs_organization_idx on public.mcp_interaction_logs (organization_id, created_at, agent_id, instance_id, user_id);
+-- The only index beside the key (decision 0010). read_audit walks one organization's rows, newest first, and tells from the
+-- index alone which of them are the agent's, instance's or user's that were asked for. An index for each of these would
+-- cost every call as much as writing its row.
+create index mcp_interaction_logs_organization_idx
+  on public.mcp_interaction_logs (organization_id, created_at, agent_id, instance_id, user_id);
+-- weir_system inserts and reads; no role updates or deletes (log_is_append_only). API roles have no privilege: people read
+-- through weir.read_audit only.
 create policy log_is_written_by_the_engine on public.mcp_interaction_logs for insert to weir_system with check (true);
 create policy log_is_read_by_the_engine on public.mcp_interaction_logs for select to weir_system using (true);
 grant select, insert on public.mcp_interaction_logs to weir_system;

@@ -1,9 +1,10 @@
--- What makes a revoke immediate. Admission takes a shared lock on each organization of its batch and one on the platform,
--- by try, in a statement of its own, before the statement that reads. Whoever changes a row that admission decides by,
--- through a function or by direct SQL, takes the same lock exclusively here, in a row trigger, and so commits only after
--- the running admissions have; and what is admitted afterwards reads what was committed.
--- Locks are held to the end of the transaction, and PostgreSQL shows a commit before it releases its locks.
+-- What makes a revoke immediate. Admission takes a shared advisory lock on each organization of its batch and on the
+-- platform, by try, in a statement before the one that reads. Whoever changes a row that admission decides by, through a
+-- function or by direct SQL, takes the same lock exclusively, in a row trigger. So the change commits only after the
+-- admissions that are running, and later ones read it: PostgreSQL makes a commit visible before it releases its locks.
 
+-- The key of an organization's advisory lock. The seed keeps these keys apart from other advisory locks; should two
+-- organizations get the same key, they only wait for each other.
 create function weir.lock_key(p_organization_id uuid) returns bigint
 language sql immutable parallel safe
 begin atomic
@@ -12,7 +13,9 @@ end;
 revoke all on function weir.lock_key(uuid) from public;
 grant execute on function weir.lock_key(uuid) to weir_system, weir_writer;
 
--- For functions that change several rows: the organization's lock first, then rows, so that no two wait in a circle.
+-- For functions that change several rows. The order is always the organization's lock first and rows after it, so that no
+-- two transactions wait for each other in a circle. The lock blocks the organization's calls, so callers check permission
+-- before taking it, and again while holding it.
 create function weir.lock_organization(p_organization_id uuid) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -24,9 +27,10 @@ $$;
 revoke all on function weir.lock_organization(uuid) from public;
 grant execute on function weir.lock_organization(uuid) to weir_system, weir_writer;
 
--- For work on several organizations in one transaction: whoever keeps one organization's lock busy must hold up no other. False where
--- the lock is not to be had: then that organization is left for the next time. A batch of calls holds it for some milliseconds, so it is
--- worth a short wait, up to p_until: what an organization calls all the time would never be done by a mere attempt.
+-- For work on several organizations in one transaction: an organization that keeps its own lock busy must hold up no other.
+-- False if the lock is not to be had; then that organization is left for the next time.
+-- A batch of calls holds the lock for some milliseconds, so it is worth a short wait (lock_timeout), up to p_until in all:
+-- with a bare attempt, an organization that calls all the time would never get its turn.
 create function weir.try_lock_organization(p_organization_id uuid, p_until timestamptz) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -35,6 +39,7 @@ as $$
 begin
   if pg_try_advisory_xact_lock(weir.lock_key(p_organization_id)) then
     return true;
+  -- No time is left to wait.
   elsif clock_timestamp() >= p_until then
     return false;
   end if;
@@ -48,18 +53,20 @@ $$;
 revoke all on function weir.try_lock_organization(uuid, timestamptz) from public;
 grant execute on function weir.try_lock_organization(uuid, timestamptz) to weir_system;
 
--- The id that stands for the platform (the catalog) among organizations' ids.
+-- The id that stands for the platform among organizations' ids, for what all organizations depend on (the catalog).
 create function weir.platform_id() returns uuid
 language sql immutable parallel safe
   return '00000000-0000-0000-0000-000000000000'::uuid;
 revoke all on function weir.platform_id() from public;
 grant execute on function weir.platform_id() to weir_system, weir_writer;
 
--- How often each organization's permissions changed. Rows, not a sequence: a number must not be seen before the change
--- that it counts. The organization's lock already orders who updates a row.
+-- How often each organization's permissions changed. Rows and not a sequence, because a number must not be seen before the
+-- change that it counts. Holders of the organization's exclusive lock come one after the other anyway, so the row adds no
+-- waiting.
 create table weir.change_versions (
   organization_id uuid not null,
   version bigint not null default 1,
+  -- The transaction that counted last, so that a transaction counts once however many rows it changes.
   changed_in xid8 not null default pg_current_xact_id(),
   constraint change_versions_pkey primary key (organization_id)
 );
@@ -67,11 +74,14 @@ alter table weir.change_versions enable row level security, force row level secu
 revoke all on weir.change_versions from public, anon, authenticated, service_role;
 comment on table weir.change_versions is
   'tenant: change counters, a hint for replicas (no foreign key: the platform has a row, and a deleted organization still counts)';
+-- Replicas read only the sum (weir.change_version).
 create policy changes_are_counted_by_the_engine on weir.change_versions for all to weir_system using (true) with check (true);
 grant select, insert (organization_id), update (version, changed_in) on weir.change_versions to weir_system;
 
--- Counts a change and tells the listeners; counted once per transaction. By itself for what no decision reads (resources):
--- then under the shared lock, which no admission feels, and which keeps apart from those who hold the exclusive one.
+-- Counts a change and notifies the listening replicas. A notification is a hint, delivered after the commit; the counter is
+-- what proves that something changed.
+-- Called without announce_change for what no decision reads (resources): then under the shared lock, which does not block
+-- admissions but excludes whoever holds the exclusive one.
 create function weir.count_change(p_organization_id uuid) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -87,7 +97,8 @@ $$;
 revoke all on function weir.count_change(uuid) from public;
 grant execute on function weir.count_change(uuid) to weir_system;
 
--- Takes the lock, and counts the change.
+-- Takes the organization's lock and counts the change. A security definer, because no person may write the counters; only
+-- the functions of weir_writer and the triggers below may call it.
 create function weir.announce_change(p_organization_id uuid) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -100,7 +111,9 @@ $$;
 revoke all on function weir.announce_change(uuid) from public;
 grant execute on function weir.announce_change(uuid) to weir_writer;
 
--- For tables with an organization_id.
+-- For tables with an organization_id. Functions hold the lock already; direct SQL takes it here, before its change. A row
+-- that moves to another organization counts for both. The trigger functions are security definers, so that they work
+-- whoever writes.
 create function weir.on_permission_change() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -118,6 +131,7 @@ end;
 $$;
 revoke all on function weir.on_permission_change() from public;
 
+-- For organizations themselves. An insert needs no lock: nothing can be decided yet for an organization that is not there.
 create function weir.on_organization_change() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -132,7 +146,8 @@ end;
 $$;
 revoke all on function weir.on_organization_change() from public;
 
--- The catalog decides for every organization.
+-- Every organization's decisions depend on the catalog, so its changes take the platform's lock, which all admissions
+-- share.
 create function weir.on_catalog_change() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -147,6 +162,8 @@ end;
 $$;
 revoke all on function weir.on_catalog_change() from public;
 
+-- The b_ makes these fire after the guards (a_), so that a refused change takes no lock. A test requires triggers for
+-- update and delete on every table that a permission depends on.
 create trigger b_organization_change before delete or update on public.organizations
   for each row execute function weir.on_organization_change();
 create trigger b_member_change before insert or update or delete on public.organization_members
@@ -159,7 +176,8 @@ create trigger b_workspace_member_change before insert or update or delete on pu
   for each row execute function weir.on_permission_change();
 create trigger b_grant_change before insert or update or delete on public.agent_mcp_permissions
   for each row execute function weir.on_permission_change();
--- Resources are no pins: nothing is decided by them.
+-- Resources are no pins: no decision reads them, and their lists change often. record_resources counts those changes
+-- itself.
 create trigger b_pin_change before insert or update on public.mcp_server_tools
   for each row when (new.kind <> 'resource') execute function weir.on_permission_change();
 create trigger b_pin_removal before delete on public.mcp_server_tools
@@ -168,7 +186,8 @@ create trigger b_catalog_change before insert or update or delete on public.mcp_
   for each row execute function weir.on_catalog_change();
 create trigger b_instance_change before insert or delete on public.mcp_server_instances
   for each row execute function weir.on_permission_change();
--- A refresh of what an instance announces touches its row often, and changes nothing that is decided by.
+-- Only for columns that a decision or a replica's snapshot reads. Reading an instance's lists updates its row often, and
+-- must not block calls.
 create trigger b_instance_update before update on public.mcp_server_instances
   for each row
   when ((old.organization_id, old.name, old.catalog_id, old.url, old.status, old.share, old.priority, old.node_id, old.chat_offline,
@@ -178,7 +197,8 @@ create trigger b_instance_update before update on public.mcp_server_instances
          new.resets))
   execute function weir.on_permission_change();
 
--- A restart and an update also have the server's lists read again, even while they are being read.
+-- After a restart or an update the server's lists are read again at once, also while they are being read: what is being
+-- read may be from before.
 create function weir.on_instance_reset() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -193,7 +213,7 @@ revoke all on function weir.on_instance_reset() from public;
 create trigger c_instance_reset before update on public.mcp_server_instances
   for each row when (new.resets is distinct from old.resets) execute function weir.on_instance_reset();
 
--- TRUNCATE fires no row trigger.
+-- TRUNCATE fires no row trigger, so it would change permissions without the lock.
 create trigger not_truncated before truncate on public.organizations for each statement execute function weir.refuse_truncate();
 create trigger not_truncated before truncate on public.organization_members for each statement execute function weir.refuse_truncate();
 create trigger not_truncated before truncate on public.agents for each statement execute function weir.refuse_truncate();
@@ -205,7 +225,8 @@ create trigger not_truncated before truncate on public.mcp_server_catalog for ea
 create trigger not_truncated before truncate on public.mcp_server_instances for each statement execute function weir.refuse_truncate();
 create trigger not_truncated before truncate on weir.grant_usage for each statement execute function weir.refuse_truncate();
 
--- What a replica compares every two seconds, beside listening: a sum of rows never goes back and never misses a commit.
+-- What each replica polls every two seconds beside listening, because a notification may be missed. A sum of rows never
+-- goes back and never misses a commit.
 create function weir.change_version() returns bigint
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp

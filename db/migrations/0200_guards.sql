@@ -1,4 +1,8 @@
--- Revocation is final, by whomever, and history is not rewritten: also for who writes the tables directly.
+-- Guards: what was revoked stays revoked, and what was decided is not rewritten. Triggers, so that this holds for direct
+-- SQL too; they fire first (a_), before a change takes the organization's lock (b_). Not security definers: they read no
+-- table.
+
+-- A grant can only be revoked. granted_by may become null, which is what deleting that user does.
 create function weir.guard_grant() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -10,7 +14,7 @@ begin
          old.granted_by_id, old.granted_at)
      is distinct from (new.organization_id, new.agent_id, new.mcp_server_instance_id, new.permissions, new.not_before, new.expires_at,
          new.granted_by_id, new.granted_at)
-     -- null is a deleted user
+     -- Null is a deleted user.
      or (new.granted_by is not null and new.granted_by is distinct from old.granted_by) then
     raise exception using errcode = 'WR005', message = 'a grant is not changed, only revoked: make a new one';
   end if;
@@ -21,6 +25,7 @@ $$;
 revoke all on function weir.guard_grant() from public;
 create trigger a_guard_grant before update on public.agent_mcp_permissions for each row execute function weir.guard_grant();
 
+-- A key's hash and expiry never change, so nobody can turn a key that is known into another one.
 create function weir.guard_key() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -38,7 +43,7 @@ $$;
 revoke all on function weir.guard_key() from public;
 create trigger a_guard_key before update on public.agent_api_keys for each row execute function weir.guard_key();
 
--- A pin is of one definition: only its status and whether it is announced may change.
+-- A pin is an approval of one definition: only its status and whether and to whom it is announced may change.
 create function weir.guard_pin() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
