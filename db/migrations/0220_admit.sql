@@ -159,12 +159,14 @@ begin
       end if;
     end loop;
   end if;
+  -- Limits of calls. Most batches have none and skip this statement.
   if v_decisions.limited then
     v_over := weir.over_limit(v_calls);
     if v_over is not null then
       for n in 1 .. cardinality(v_calls) loop
         if v_over ? v_calls[n].ordinal::text then
           v_calls[n].failures := array['limit'];
+          -- Seconds to wait, which the refusal tells the caller.
           v_calls[n].detail := v_over ->> v_calls[n].ordinal::text;
           v_calls[n].endpoint_url := null;
         end if;
@@ -180,6 +182,7 @@ begin
       exit;
     end if;
   end loop;
+  -- Names are copied: the row must be readable after its agent or server is gone.
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     instance_id, instance_name, item, grant_id, request_id, attempt, reason, detail, request_bytes, request_hash, request_copy)

@@ -1,5 +1,5 @@
--- What is recorded after a decision or without one: outcomes, denials that admission did not decide, failures of unknown callers,
--- and events outside of admission. All of it is for the engine.
+-- Rows of the audit log that follow a decision or need none: outcomes, denials that admission did not decide, failures of unknown
+-- callers, and events outside of admission. All of it is for the engine.
 
 -- Records the outcomes of admitted calls: a second row for each, found by the key of the first. A call that was not admitted gets
 -- no outcome, and none gets two. Definer: nobody else may write the audit log. The client does not wait for this statement, nor
@@ -31,7 +31,7 @@ begin
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     instance_id, instance_name, item, grant_id, request_id, attempt, outcome, error_code, duration_us, response_bytes,
     response_hash, response_copy)
-  -- Who and what is copied from the request's row; the replica only reports the outcome.
+  -- Actor, agent, server and item are copied from the request's row; the replica only reports the outcome.
   select r.created_at, r.id, 'completed', r.organization_id, r.kind, r.decision, v_epoch, p_replica_id, r.actor_kind, r.user_id,
          r.agent_id, r.agent_name, r.key_id, r.instance_id, r.instance_name, r.item, r.grant_id, r.request_id, r.attempt,
          c.outcome, weir.cut(c.error_code, 100), c.duration_us, c.response_bytes, c.response_hash, weir.cut(c.response_copy, 4096)
@@ -191,8 +191,8 @@ revoke all on function weir.record_event from public;
 grant execute on function weir.record_event to weir_writer;
 
 -- Writes the engine's own events (lifecycle, chat, errors): [{kind, organization_id, ...}]. An organization that does not exist
--- gets no row. Returns {written}. An id that is recorded already changes nothing, so a batch may be sent again. p_interactions
--- comes from a caller of HTTP too, so what is wrong with it is an answer and not an error.
+-- gets no row. Returns {written}; malformed input is answered with {"error": "WR001"}. An id that is recorded already changes
+-- nothing, so a batch may be sent again. Definer, for the engine only.
 create function weir.audit_mcp_interactions(p_interactions jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -212,6 +212,7 @@ begin
          case when e.reason is null then 'completed' else 'denied' end, o.id, e.kind,
          case when e.reason is null then 'allowed' else 'denied' end, i.epoch,
          case when e.user_id is not null then 'user' when e.agent_id is not null then 'agent' else 'system' end,
+         -- Names are copied where the id is one of the organization's; a foreign id gets no name.
          e.user_id, e.agent_id, (select a.name from public.agents a where a.id = e.agent_id and a.organization_id = o.id),
          e.instance_id, (select s.name from public.mcp_server_instances s where s.id = e.instance_id and s.organization_id = o.id),
          weir.cut(e.item, 4096), weir.cut(e.request_id, 256), e.reason, weir.cut(e.detail, 500),

@@ -1,4 +1,5 @@
--- What an agent may see. A catalog is a hint for lists and names: each call is admitted on its own, by weir.admit.
+-- The agent's catalog: the servers, tools, prompts and resources that it may see. It is a hint for lists and names; each call is
+-- admitted on its own, by weir.admit.
 
 -- Finds the agent of a key before an organization is known; hence a definer, for the engine only. There is no row for a key that
 -- is unknown, revoked or expired, or whose agent, owner or organization is not active: one answer for all reasons, which tells a
@@ -130,6 +131,7 @@ begin
   from public.agents a
   join public.organizations o on o.id = a.organization_id
   where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
+  -- No row, and no reason: the principal is not good.
   if not found then
     return;
   end if;
@@ -149,11 +151,13 @@ begin
       and (g.expires_at is null or g.expires_at > clock_timestamp())
       and i.status not in ('deleting', 'deleted') and coalesce(c.is_published, true)
       and (p_instance_name is null or i.name = p_instance_name)
+  -- An instance is listed in any state, so that its names resolve and a caller is told that the server does not run.
   ), items as (
     select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash,
       null::boolean as offline, null::text[] as eras, null::text[] as needs, i.timeout_ms
     from granted i
     union all
+    -- chat_offline: the admin's marks for tools that the built-in `offline` model may call.
     select p.kind, i.id, i.name, i.status, i.share, i.priority, p.name, p.definition_hash,
            p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g)),
            p.eras, p.needs, null
@@ -166,6 +170,7 @@ begin
                       else p.name like any(i.resources)
                            and (not weir.climbs(p.name) or weir.granted_entries(i.permissions, 'resource_read', p.name) is not null) end
   )
+  -- The agent's own row comes first, also where nothing is granted: so an empty catalog differs from a bad key.
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
          v_agent.max_concurrent_connections, null, null, null
   union all

@@ -1,4 +1,4 @@
--- What a replica asks while a client listens to changes: where the servers are, and which resources the client may still hear of.
+-- For clients that listen to changes: where the servers are, and which resources a client may still hear of.
 
 -- Where running instances are reached. The replica gets no content from this; it only learns that a list changed, and each
 -- client's list is asked for on its own. An instance that does not run has no row. Definer: replicas listen to servers of all

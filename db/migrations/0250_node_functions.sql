@@ -183,7 +183,7 @@ begin
     end if;
     return false;
   end if;
-  -- What ran is updated to what is wanted; what is on its way is asked for again.
+  -- A server that ran is updated; an operation that is under way is requested again.
   v_status := case when v_instance.status in ('running', 'degraded', 'failed') then 'updating' else v_instance.status end;
   update public.mcp_server_instances i
   set generation = p_known + 1, resets = i.resets + 1, status = v_status, last_error_code = null, last_error = null,
@@ -241,10 +241,12 @@ begin
         as generation
       from jsonb_array_elements(p_reported) r group by 1) s on s.id = i.id::text
     where i.node_id = p_node_id
+      -- Which differences need an action.
       and case
         when s.generation > i.generation then true
         when s.generation is not null or not v_is_whole then false
         when i.status in ('running', 'degraded') then true
+        -- The operation has ended, yet the node does not have the instance.
         when i.status in ('deploying', 'updating', 'stopping') then
           (select coalesce(bool_and(o.finished_at < clock_timestamp() - interval '30 seconds'), false)
            from weir.dtma_operations o where o.instance_id = i.id and o.generation = i.generation and o.organization_id = i.organization_id)
@@ -253,6 +255,7 @@ begin
     -- The order in which everybody takes several organizations' locks.
     order by i.organization_id, i.id
   loop
+    -- The first report without it degrades; the second one starts it anew.
     if v_instance.known is null and v_instance.status in ('running', 'degraded')
        and v_instance.last_error_code is distinct from 'not_running' then
       perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'not_running', 'its node does not have it', p_until);
@@ -267,10 +270,10 @@ $$;
 revoke all on function weir.reconcile_node(uuid, jsonb, timestamptz) from public;
 grant execute on function weir.reconcile_node(uuid, jsonb, timestamptz) to weir_system;
 
--- What a node has although it is not placed there: an instance that the database does not know, that is placed elsewhere, or that
--- should not run. The node ends it and keeps its files. An instance is placed before its node hears of it, so a new one is never
--- among these. At most 100; the next heartbeat gets the others. A key that is no node's gets an empty list. Ids are compared as
--- text, so that malformed ones are no error.
+-- Servers that a node has although they are not placed there: instances that the database does not know, that are placed
+-- elsewhere, or that should not run. The node ends them and keeps their files. An instance is placed before its node hears of it,
+-- so a new one is never among these. At most 100; the next heartbeat gets the others. A key that is no node's gets an empty list.
+-- Ids are compared as text, so that malformed ones are no error.
 create function weir.not_placed(p_node_key_hash bytea, p_servers jsonb) returns jsonb
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -308,7 +311,7 @@ begin
   if v_node_id is null then
     return null;
   end if;
-  -- What a node sends is bounded like everything from outside.
+  -- A node's input is bounded like everything from outside.
   if coalesce(weir.bounds_error(p_status, 65536), weir.bounds_error(p_servers, 4194304)) is not null then
     raise exception using errcode = 'WR001', message = case when weir.bounds_error(p_status, 65536) is not null
       then 'status: ' || weir.bounds_error(p_status, 65536) else 'servers: ' || weir.bounds_error(p_servers, 4194304) end;

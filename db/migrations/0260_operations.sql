@@ -20,7 +20,7 @@ begin atomic
     where o.finished_at is null and (n.id is null or n.api_url is not null or o.generation <> i.generation)
       and (o.run_at <= clock_timestamp() or o.generation <> i.generation)
       and (o.lease_until is null or o.lease_until < clock_timestamp())
-  -- What the replica is carrying out already counts against the organization's share.
+  -- Operations that this replica is carrying out already count against the organization's share.
   ), placed as (
     select d.*, row_number() over (partition by d.node_id, d.superseded order by d.turn, d.run_at, d.id) as place
     from due d
@@ -125,7 +125,7 @@ begin
   set claimed_by = p_replica_id, lease_until = clock_timestamp() + p_lease, attempt = o.attempt + 1
   where o.id = any(v_claimed);
 
-  -- What a replica needs to carry them out, in one answer. The node's API key comes sealed.
+  -- Everything that a replica needs to carry them out, in one answer. The node's API key comes sealed.
   return query
   select o.id, o.action, o.organization_id, i.id, i.name, o.generation, o.attempt, n.id, n.api_url, n.sealed_api_key,
          weir.endpoint_url(i.url, n.api_url, i.id), c.runtime, c.transport, c.package, c.version, c.bin, c.args, c.env,
@@ -229,7 +229,7 @@ begin
     perform weir.refresh_now(v_operation.instance_id) where v_operation.action = 'restart';
   elsif p_outcome = 'failed' then
     update public.mcp_server_instances i
-    -- What could not be removed is still being deleted: an admin may ask once more.
+    -- A deletion that failed goes on being one: an admin may ask once more.
     set status = case when i.status = 'deleting' then i.status else 'failed' end,
         last_error_code = coalesce(weir.cut(p_error_code, 100), 'failed'), last_error = weir.cut(p_error, 2000)
     where i.id = v_operation.instance_id and i.generation = v_operation.generation

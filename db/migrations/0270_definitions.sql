@@ -1,5 +1,5 @@
--- What servers announce: when to ask again, and what becomes of the answer. A definition that nobody approved is never shown or
--- called.
+-- Announced definitions: when to ask a server again, and what becomes of its answer. A definition that nobody approved is never
+-- shown or called.
 
 -- Leases running instances whose lists must be read: never read in this generation, due, or read longer ago than p_max_age.
 -- Organizations take turns. At most p_share instances of one organization at one node (or of its remote servers) are asked at
@@ -26,7 +26,7 @@ begin
       and (i.refreshed_generation is distinct from i.generation or i.refresh_at <= clock_timestamp()
            or i.refreshed_at < clock_timestamp() - p_max_age)
       and (i.refresh_lease_until is null or i.refresh_lease_until < clock_timestamp())
-  -- What the replica is asking already counts against the organization's share.
+  -- Instances that this replica is asking already count against the organization's share.
   ), placed as (
     select w.*, row_number() over (partition by w.node_id order by w.turn, w.refreshed_at nulls first, w.id) as place
     from waiting w
@@ -131,7 +131,7 @@ as $$
 declare
   v_items weir.announced_item[];
 begin
-  -- What is gone or is listed otherwise goes, except for what was left out.
+  -- Resources that are gone or are listed otherwise are deleted, except for those that were left out.
   delete from public.mcp_server_tools t
   where t.instance_id = p_instance_id and t.kind = 'resource'
     and not exists (select from unnest(p_items) a
@@ -141,13 +141,13 @@ begin
          or exists (select from unnest(p_items) a
                     where a.kind = 'resource' and a.name = t.name
                       and a.hash = t.definition_hash));
-  -- What was left out before and is announced again, or the reverse.
+  -- Resources that were left out before and are announced again, or the reverse.
   update public.mcp_server_tools t
   set announced = not t.announced
   where t.instance_id = p_instance_id and t.kind = 'resource'
     and t.announced <> exists (select from unnest(p_items) a
                                where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash);
-  -- The bound of what is kept for its row in the audit log.
+  -- Only the newest 200 are kept.
   delete from public.mcp_server_tools t
   using (select x.name, x.definition_hash from public.mcp_server_tools x
          where x.instance_id = p_instance_id and x.kind = 'resource' and not x.announced
@@ -199,6 +199,7 @@ declare
   v_items weir.announced_item[];
   v_reasons text[];
 begin
+  -- Each announced definition with its approval, by what was known before this statement.
   with announced as materialized (
     select a.*, k.name_known, l.is_left_out,
            a.warning is null and not l.is_left_out and (p_updated or p_trusted and not k.name_known) as is_approved
@@ -224,6 +225,7 @@ begin
     update public.mcp_server_tools t
     set announced = s.is_announced, eras = s.eras, needs = s.needs, fault = s.fault, fault_path = s.fault_path,
         fault_reason = s.fault_reason
+    -- A definition that is no longer announced keeps its eras and faults, for the admin who looks at it.
     from (select x.kind, x.name, x.definition_hash, a.hash is not null as is_announced,
                  case when a.hash is null then x.eras else a.eras end as eras,
                  case when a.hash is null then x.needs else a.needs end as needs,
@@ -237,6 +239,7 @@ begin
       and (t.announced, t.eras, t.needs, t.fault, t.fault_path, t.fault_reason)
           is distinct from (s.is_announced, s.eras, s.needs, s.fault, s.fault_path, s.fault_reason)
   )
+  -- Counts and events are of new pins only; a repeated announcement records nothing.
   select count(*) filter (where not a.name_known and not a.is_left_out)::integer,
          count(*) filter (where a.name_known and not a.is_left_out)::integer,
          count(*) filter (where not a.is_approved and not a.is_left_out)::integer,
@@ -299,6 +302,7 @@ begin
                                            p_fault_reasons) with ordinality
                                     u(kind, name, hash, definition, warning, eras, needs, fault, fault_path, fault_reason, n)) i
                          order by i.kind, i.name, i.left_out, i.n) a);
+  -- Kinds that could not be asked for such clients this time: what is stored for them counts as announced.
   if p_keeps_needing <> '{}' then
     v_items := v_items || array(
       select row(t.kind, t.name, t.definition_hash, t.definition, t.warning, t.eras, t.needs, t.fault, t.fault_path,
@@ -322,6 +326,8 @@ begin
     return;
   end if;
 
+  -- Trusted: the first ten minutes. Updated: the first answer in the generation that an admin's update of the catalog version
+  -- began.
   return query select r.* from weir.record_pins(
     v_instance.organization_id, p_instance_id, v_pins, v_items,
     v_instance.pin_policy = 'trust_first' and coalesce(clock_timestamp() < v_instance.first_running_at + interval '10 minutes', false),
@@ -330,6 +336,7 @@ begin
   if v_resources then
     perform weir.record_resources(v_instance.organization_id, p_instance_id, v_items);
   end if;
+  -- The lease ends, and the next time to ask is set. A server_info that is too large is ignored, and the last good one stays.
   update public.mcp_server_instances i
   set refreshed_generation = p_generation, refreshed_at = clock_timestamp(), refresh_by = null, refresh_lease_until = null,
       refresh_at = clock_timestamp() + case

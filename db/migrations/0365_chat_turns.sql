@@ -22,8 +22,9 @@ create table weir.chat_turns (
 alter table weir.chat_turns enable row level security, force row level security;
 revoke all on weir.chat_turns from public, anon, authenticated, service_role;
 comment on table weir.chat_turns is 'tenant: turns that wait for their answer, and what they have called';
--- For the cascades of the two foreign keys.
+-- For the foreign key's cascade, when a message is deleted.
 create index chat_turns_message_idx on weir.chat_turns (organization_id, message_id);
+-- For the foreign key's cascade, when an agent is deleted.
 create index chat_turns_agent_idx on weir.chat_turns (organization_id, agent_id);
 -- Only the engine's functions see turns; people see messages.
 create policy turns_are_kept_by_the_engine on weir.chat_turns for all to weir_system using (true) with check (true);
@@ -58,10 +59,10 @@ begin
              join public.chat_messages question on question.id = m.reply_to and question.user_id = p_user_id
              where m.reply_to = p_message_id and m.agent_id = p_agent_id and m.sender = 'agent') then
     delete from weir.chat_turns t where t.message_id = p_message_id and t.agent_id = p_agent_id;
-    -- Not begun: somebody else's turn. A person who may not see the message gets WR004, whatever its state.
     return query select 'answered', '[]'::jsonb;
   elsif v_begun then
     return query select 'begun', '[]'::jsonb;
+  -- Another replica has the turn, or the message is not there for this person: then WR004.
   else
     return query
       select case when t.leased_until < clock_timestamp() and t.calls <> '{}' then 'cut_off' else 'running' end,

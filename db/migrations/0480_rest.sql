@@ -1,4 +1,4 @@
--- What Weir publishes over HTTP, as data: names and types, never a decision. The statement of a request runs as `anon` or
+-- The published API over HTTP, as data: names and types, never a decision. A request's statement runs as `anon` or
 -- `authenticated`, and PostgreSQL decides. A name that is not listed here does not exist in /rest/v1.
 
 -- The columns that an API role may read: of tables in `public` whose row-level security is forced, so that it binds the owner

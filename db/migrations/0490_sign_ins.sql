@@ -90,7 +90,7 @@ create function weir.network_of(p_address inet) returns text
 language sql immutable parallel safe
   return host(network(set_masklen(p_address, case family(p_address) when 4 then 32 else 64 end)));
 
--- What a sign-in needs before the password is verified, in one statement: whether it may be tried at all, and the hash. Three
+-- Begins a sign-in, before the password is verified: one statement returns whether it may be tried at all, and the hash. Three
 -- limits, each counted only where the one before let the attempt through:
 --   30 a minute from one network address, whomever it tries;
 --   10 in five minutes for one e-mail address from one network address, which locks out nobody anywhere else;

@@ -1,6 +1,6 @@
--- What an organization's key reads. A key never becomes `authenticated` and never writes. Everything comes through read_with_key
--- with the key's verified hash. One statement decides whether the key is good, whose it is, and whether it may read that. What it
--- reads of the audit log, and what it is refused, is recorded first, under the key's id.
+-- Reads by an organization's key. A key never becomes `authenticated` and never writes. Everything comes through read_with_key
+-- with the key's verified hash. One statement decides whether the key is good, whose it is, and whether it may read that. Its
+-- reads of the audit log and its refusals are recorded first, under the key's id.
 
 -- The closed list of what a key may read: a function and the scope that opens it. Null: no key reads that.
 create function weir.key_scope(p_function text) returns text
@@ -82,6 +82,7 @@ begin
   elsif (p_arguments ->> 'organization_id')::uuid <> v_organization_id then
     return weir.error('WR004', 'there is no such organization');
   elsif v_scope <> all(v_scopes) then
+    -- The scope is asked last, so this row is in the key's own organization.
     perform weir.record_event('admin_read', v_organization_id, 'forbidden', p_item => p_function, p_key_id => p_key_id);
     return weir.error('WR003', format('this key has no scope %s', v_scope), 'An owner or admin makes another key with that scope.');
   elsif p_function = 'read_servers' then

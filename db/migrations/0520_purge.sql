@@ -1,4 +1,4 @@
--- What is kept only for a time. The audit log is not part of it: its retention is a command of the owner's.
+-- Rows that are kept only for a time. The audit log is not part of this: its retention is a command of the owner's.
 
 -- The engine deletes expired keys of all organizations; it does not write them.
 create policy idempotency_keys_are_purged_by_the_engine on weir.idempotency_keys for all to weir_system using (true) with check (true);

@@ -34,8 +34,8 @@ begin
 end;
 $$;
 
--- What a tool is found by, weighted: its name (A), its parameters' names (B), its title and description (C). Null for other
--- kinds. A definition is a server's text: whatever it holds, this raises nothing, or recording the definition would fail.
+-- The words by which a tool is found, weighted: its name (A), its parameters' names (B), its title and description (C). Null for
+-- other kinds. A definition is a server's text: whatever it holds, this raises nothing, or recording the definition would fail.
 -- Immutable, for a generated column.
 create function weir.tool_terms(p_kind text, p_name text, p_definition text) returns tsvector
 language plpgsql immutable parallel safe
@@ -53,7 +53,7 @@ begin
     when data_exception then
       null;  -- found by its name
   end;
-  -- What is too large or too deep is found by its name only.
+  -- A definition that is too large or too deep is found by its name only.
   if weir.bounds_error(v_definition, 1048576) is not null then
     v_definition := '{}'::jsonb;
   end if;

@@ -1,5 +1,5 @@
--- What agents know besides their servers: documents in datastores, which are linked to agents. Owners and admins write. A member
--- sees the datastores of the agents that they may use.
+-- Knowledge of agents besides their servers: documents in datastores, which are linked to agents. Owners and admins write. A
+-- member sees the datastores of the agents that they may use.
 
 -- Limits of what an organization may store. max_document_bytes counts the texts.
 alter table public.organizations
@@ -75,9 +75,11 @@ create table public.agent_datastores (
 alter table public.agent_datastores enable row level security, force row level security;
 revoke all on public.agent_datastores from public, anon, authenticated, service_role;
 comment on table public.agent_datastores is 'tenant: which datastores an agent searches';
--- One index for each foreign key's cascade. weir.agent_knowledge reads by the agent's.
+-- For the foreign key's cascade, and for weir.agent_knowledge.
 create index agent_datastores_agent_idx on public.agent_datastores (organization_id, agent_id);
+-- For the foreign key's cascade, and for weir.my_datastores.
 create index agent_datastores_datastore_idx on public.agent_datastores (organization_id, datastore_id);
+-- For the foreign key, when a user is deleted.
 create index agent_datastores_linked_by_idx on public.agent_datastores (linked_by);
 
 -- A document of a datastore. Its text is in weir.document_chunks. There is no update by people: changed text is another document.
@@ -216,43 +218,49 @@ $$;
 revoke all on function weir.my_datastores() from public;
 grant execute on function weir.my_datastores() to authenticated, weir_writer;
 
--- People: an admin also sees a datastore that is being deleted, and that it is. weir_writer has the same policies as
--- `authenticated`, so that its functions see what their caller sees. An update can only mark a datastore as deleted. The engine
--- counts documents and deletes what was marked.
+-- An admin also sees a datastore that is being deleted, and that it is. weir_writer has the same policies as `authenticated`, so
+-- its functions see what their caller sees.
 create policy datastores_are_seen_by_admins_and_users_of_their_agents on public.datastores for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations()))
          and (organization_id = any(array(select weir.my_organizations('admin'))) or id = any(array(select weir.my_datastores()))));
+-- The creator is the caller, so nobody makes a datastore in another's name.
 create policy datastores_are_created_by_admins on public.datastores for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin'))) and created_by = (select weir.actor_id()));
+-- An update can only mark a datastore as deleted; weir_writer has no other column, and never clears the mark.
 create policy datastores_are_deleted_by_admins on public.datastores for update to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin'))))
   with check (organization_id = any(array(select weir.my_organizations('admin'))) and deleted_at is not null);
+-- The engine counts documents and deletes what was marked, in all organizations.
 create policy datastores_are_kept_by_the_engine on public.datastores for all to weir_system using (true) with check (true);
 grant select on public.datastores to authenticated;
 grant select, insert (id, organization_id, name, backend, settings, created_by), update (deleted_at) on public.datastores to weir_writer;
 grant select, update (document_count, size_bytes, chunk_count, version, removal_version), delete on public.datastores to weir_system;
 
--- Links: seen with their datastore; made and undone by admins. The engine reads three columns of them.
+-- A link is seen with its datastore.
 create policy links_are_seen_with_their_datastore on public.agent_datastores for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations())) and datastore_id = any(array(select weir.my_datastores())));
+-- Only admins link: a link gives every user of the agent what is in the datastore.
 create policy links_are_made_by_admins on public.agent_datastores for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin'))) and linked_by = (select weir.actor_id()));
 create policy links_are_undone_by_admins on public.agent_datastores for delete to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin'))));
+-- The engine reads links, and has no privilege to write them.
 create policy links_are_read_by_the_engine on public.agent_datastores for all to weir_system using (true) with check (true);
 grant select on public.agent_datastores to authenticated;
 grant select, insert (organization_id, agent_id, datastore_id, linked_by), delete on public.agent_datastores to weir_writer;
 grant select (organization_id, agent_id, datastore_id) on public.agent_datastores to weir_system;
 
--- Documents: seen with their datastore; ingested and deleted by admins. The engine embeds them and deletes those of deleted
--- datastores.
+-- A document is seen with its datastore.
 create policy documents_are_seen_with_their_datastore on public.documents for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations())) and datastore_id = any(array(select weir.my_datastores())));
+-- my_datastores has no deleted ones, so nothing is ingested into a datastore that is being deleted.
 create policy documents_are_ingested_by_admins on public.documents for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin'))) and datastore_id = any(array(select weir.my_datastores()))
               and created_by = (select weir.actor_id()));
+-- There is no policy for updates by people: changed text is another document.
 create policy documents_are_deleted_by_admins on public.documents for delete to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin'))));
+-- The engine embeds documents and deletes those of deleted datastores.
 create policy documents_are_kept_by_the_engine on public.documents for all to weir_system using (true) with check (true);
 grant select on public.documents to authenticated;
 grant select,
@@ -261,13 +269,14 @@ grant select,
   on public.documents to weir_writer;
 grant select, update (status, status_detail, embedding_model, embed_after, embed_attempts), delete on public.documents to weir_system;
 
--- Chunks: as their documents, but not for `authenticated`, which has no usage on the schema. Nobody but the engine reads or
--- writes embeddings.
+-- Chunks are seen as their documents are, but by weir_writer only: `authenticated` has no usage on the schema.
 create policy chunks_are_seen_with_their_datastore on weir.document_chunks for select to weir_writer
   using (organization_id = any(array(select weir.my_organizations())) and datastore_id = any(array(select weir.my_datastores())));
+-- Chunks are written with their document and never changed by people.
 create policy chunks_are_ingested_by_admins on weir.document_chunks for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin')))
               and datastore_id = any(array(select weir.my_datastores())));
+-- Nobody but the engine reads or writes embeddings.
 create policy chunks_are_kept_by_the_engine on weir.document_chunks for all to weir_system using (true) with check (true);
 grant select (id, organization_id, datastore_id, document_id, ordinal, heading, content),
       insert (organization_id, datastore_id, document_id, ordinal, heading, content, content_hash, terms)
@@ -296,6 +305,7 @@ begin
 end;
 $$;
 revoke all on function weir.count_document() from public;
+-- After each row: the cascade from a datastore fires it too.
 create trigger count_document after insert or delete on public.documents for each row execute function weir.count_document();
 
 -- A trigger, so that a vector elsewhere is removed whoever deletes its chunk, by a cascade too. Definer: whoever deletes a
@@ -311,6 +321,7 @@ begin
 end;
 $$;
 revoke all on function weir.remember_removal() from public;
+-- Only for chunks whose vector is elsewhere.
 create trigger remember_removal after delete on weir.document_chunks
   for each row when (old.vector_index is not null) execute function weir.remember_removal();
 

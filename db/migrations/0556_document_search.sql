@@ -120,6 +120,7 @@ begin
   v_scope := weir.any_lexeme(array(select weir.datastore_lexeme(d) from unnest(v_datastores) d));
   v_all := v_scope && websearch_to_tsquery(v_config, v_text);
   v_any := weir.any_lexeme(v_words);
+  -- Excluded words are excluded from partial matches too.
   v_not := weir.any_lexeme(tsvector_to_array(to_tsvector(v_config, coalesce(v_unwanted, ''))));
   -- How frequent each word is, by a sample of 100 chunks.
   v_sample := array(select c.terms from weir.first_chunks(v_organization_id, v_datastores, 100) c);

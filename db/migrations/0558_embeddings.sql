@@ -10,6 +10,7 @@ as $$
 declare
   v_count integer;
 begin
+  -- A document whose chunks all have this model's embedding needs nothing more.
   update public.documents d set embed_after = clock_timestamp(), embed_attempts = 0
   where d.embed_after = 'infinity' and d.embedding_model is distinct from p_model;
   get diagnostics v_count = row_count;
@@ -54,6 +55,7 @@ begin
   set status = 'embedded', status_detail = null, embedding_model = p_model, embed_attempts = 0, embed_after = 'infinity'
   where d.id = any(v_claimed)
     and not exists (select from weir.document_chunks c where c.document_id = d.id and c.embedding_model is distinct from p_model);
+  -- The lease covers documents; their chunks come with what is needed to embed them.
   return query
   select c.document_id, c.organization_id, c.datastore_id, s.settings ->> 'index', c.id,
          weir.embedded_text(d.title, c.heading, c.content), k.embedding

@@ -1,4 +1,4 @@
--- What models have cost, by the hour. It is added when a turn's model has ended, whether it succeeded or failed.
+-- Models' tokens and cost by the hour. They are added when a turn's model has ended, whether it succeeded or failed.
 
 -- One row for each organization, hour, agent and model. Admins read it. The currency is part of the key, because models.currency
 -- is a setting that may change. The agent's id is copied without a foreign key: usage outlives the agent, but not the
@@ -33,6 +33,7 @@ comment on table public.model_usage_hourly is
 -- Admins see their organization's usage; nobody but the engine writes it.
 create policy model_usage_is_seen_by_admins on public.model_usage_hourly for select to authenticated
   using (organization_id = any(array(select weir.my_organizations('admin'))));
+-- The engine adds for all organizations, and cannot delete.
 create policy model_usage_is_added_by_the_engine on public.model_usage_hourly for all to weir_system using (true) with check (true);
 grant select on public.model_usage_hourly to authenticated;
 grant select, insert, update (turns, requests, failures, input_tokens, output_tokens, cost_micros, unpriced_turns)
@@ -55,6 +56,7 @@ begin
   insert into public.model_usage_hourly as h (
     organization_id, hour, agent_id, provider, model, currency, turns, requests, failures, input_tokens,
     output_tokens, cost_micros, unpriced_turns)
+  -- The organization is the agent's, not a parameter.
   select a.organization_id, date_trunc('hour', clock_timestamp(), 'UTC'), a.id, u.provider, u.model, u.currency, 1, u.requests, u.failures,
          u.input_tokens, u.output_tokens, coalesce(u.cost_micros, 0), (u.cost_micros is null)::integer
   from public.agents a,

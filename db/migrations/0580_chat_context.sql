@@ -1,5 +1,5 @@
--- What a server adds to a chat turn besides its tools, and how long a turn waits for it. A turn reads these settings as they are
--- at that moment. Whether the agent may have a resource or prompt is decided when it is fetched.
+-- Resources and prompts that a server adds to a chat turn besides its tools, and how long a turn waits for them. A turn reads
+-- these settings as they are at that moment. Whether the agent may have a resource or prompt is decided when it is fetched.
 
 -- Each fetch is a governed call of the turn, so their number is bounded.
 alter table public.mcp_server_instances
@@ -23,8 +23,8 @@ grant insert (context_resources, context_prompts, timeout_ms, max_retries, retry
 create trigger b_instance_timeout_update before update on public.mcp_server_instances
   for each row when (old.timeout_ms is distinct from new.timeout_ms) execute function weir.on_permission_change();
 
--- What is wrong with server_config.context, with its path; null: nothing, or there is no such member. A closed grammar: unknown
--- members are refused, so that a misspelled one does not go unnoticed.
+-- The error in server_config.context, with its path; null: none, or there is no such member. A closed grammar: unknown members
+-- are refused, so that a misspelled one does not go unnoticed.
 create function weir.context_config_error(p_context jsonb) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -40,6 +40,7 @@ begin
   elsif jsonb_typeof(p_context) <> 'object' then
     return 'server_config.context: must be an object';
   end if;
+  -- Each member, then each of its elements; the first problem is the answer.
   for v_member, v_list in select e.key, e.value from jsonb_each(p_context) e loop
     v_path := 'server_config.context.' || left(v_member, 64);
     if v_member not in ('resources', 'prompts') then

@@ -1,7 +1,7 @@
--- What a backup reads (decision 0120). weir_backup reads every table, partitions too; it writes none and owns nothing, and only
--- the owner may become it. Its policy on each table hides nothing. Without such a policy a table would read as empty, without an
--- error; with it `weir backup`, and pg_dump with --enable-row-security, is whole or fails. A later table brings its own policy;
--- db/tests checks that.
+-- The rights and facts of a backup (decision 0120). weir_backup reads every table, partitions too; it writes none and owns
+-- nothing, and only the owner may become it. Its policy on each table hides nothing. Without such a policy a table would read as
+-- empty, without an error; with it `weir backup`, and pg_dump with --enable-row-security, is whole or fails. A later table brings
+-- its own policy; db/tests checks that.
 
 -- Loops over the tables that are there, because all of them need the same policy. Tables in `public` and auth.users are Weir's
 -- only if their comment names one of the four classes.
@@ -86,10 +86,10 @@ language sql immutable
 set search_path = pg_catalog, pg_temp
 return regexp_replace(left(p_text, 100), '[^[:alnum:][:punct:] ]', '?', 'g');
 
--- Who may do what, as far as it can be taken away: everything that a restored database would give again after it was revoked,
--- withdrawn, stopped or deleted since the backup. `state` is compared beside the key: a role that was lowered, the hash of a
--- password that was changed; it is never printed. `weir restore` names these kinds (Authorities.Compared), and revoke_again must
--- know each. Not a definer: the owner asks in a restored database, weir_backup in the newer one.
+-- All authority that can be taken away: everything that a restored database would give again after it was revoked, withdrawn,
+-- stopped or deleted since the backup. `state` is compared beside the key: a role that was lowered, the hash of a password that
+-- was changed; it is never printed. `weir restore` names these kinds (Authorities.Compared), and revoke_again must know each. Not
+-- a definer: the owner asks in a restored database, weir_backup in the newer one.
 create function weir.authorities() returns table (kind text, key text, organization_id uuid, label text, state text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -97,7 +97,9 @@ as $$
 #variable_conflict use_column
 begin
   return query
+    -- Ended authority cannot come back, so only what is in force is listed: active, not revoked, not expired.
     select 'organization', o.id::text, o.id, o.name, null::text from public.organizations o where o.is_active
+    -- A role is part of the state: an admin who became a viewer is less than before.
     union all select 'member', m.organization_id || '/' || m.user_id, m.organization_id, m.user_id || ' as ' || m.role, m.role
       from public.organization_members m where m.status = 'active'
     union all select 'workspace member', w.id::text, w.organization_id, coalesce('person ' || w.user_id, 'agent ' || w.agent_id), null
@@ -114,8 +116,10 @@ begin
       where g.revoked_at is null and coalesce(g.expires_at > now(), true)
     union all select 'invitation', i.id::text, i.organization_id, i.email || ' as ' || i.role, i.role
       from public.organization_invitations i where i.accepted_at is null and i.revoked_at is null and i.expires_at > now()
+    -- A node's key can be replaced, so its hash is the state.
     union all select 'node', n.id::text, null, n.name, encode(n.key_hash, 'hex') from weir.dtma_nodes n where n.registered_at is not null
     union all select 'platform admin', p.user_id::text, null, p.user_id::text, null from weir.platform_admins p
+    -- The name is a server's text of any length and form, so its hash stands in the key.
     union all select 'definition',
         concat_ws('/', t.instance_id, t.kind, encode(sha256(convert_to(t.name, 'UTF8')), 'hex'), encode(t.definition_hash, 'hex')),
         t.organization_id, format('of the %s %s, server %s', t.kind, weir.printable(t.name), i.name), null
@@ -123,6 +127,7 @@ begin
       where t.status = 'approved' and t.kind <> 'resource' and i.status <> 'deleted'
     union all select 'catalog server', c.id::text, null, c.slug || ' ' || c.version, null
       from public.mcp_server_catalog c where c.is_published
+    -- A server that was stopped would run again.
     union all select 'running server', i.id::text, i.organization_id, i.name, null
       from public.mcp_server_instances i where i.status in ('deploying', 'running', 'degraded', 'updating', 'failed')
     union all select 'datastore', d.id::text, d.organization_id, weir.printable(d.name), null
@@ -142,8 +147,7 @@ begin
 end;
 $$;
 
--- What stands in a backup's manifest beside the tables' counts. The keyring's fingerprint says which keyring opens what is
--- sealed.
+-- A backup's manifest, beside the tables' counts. The keyring's fingerprint says which keyring opens what is sealed.
 create function weir.backup_facts() returns jsonb
 language sql stable
 set search_path = pg_catalog, pg_temp

@@ -1,6 +1,6 @@
--- What a restore means. The owner calls these functions in the transaction that loads a backup, or after the database itself was
--- put back to an earlier time. Nobody serves the database then, and row-level security is not forced on the owner. They are no
--- definers, and nobody else may execute them.
+-- Restoring. The owner calls these functions in the transaction that loads a backup, or after the database itself was put back to
+-- an earlier time. Nobody serves the database then, and row-level security is not forced on the owner. They are no definers, and
+-- nobody else may execute them.
 
 -- Begins a new epoch and returns it. Rows of the audit log that are written from now on cannot be confused with those that were
 -- written after the backup and are lost. What a process of the past held is released: replicas, leases, turns. What may have been
@@ -22,12 +22,14 @@ begin
   -- Released: what processes held that are no more.
   delete from weir.replicas;
   update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'restore' where s.revoked_at is null;
-  -- What was on its way is due again at once, for whoever claims it.
+  -- Pending operations are due at once, for whichever replica claims them.
   update weir.dtma_operations o set claimed_by = null, lease_until = null, run_at = least(o.run_at, clock_timestamp())
   where o.finished_at is null;
   update public.mcp_server_instances i set refresh_by = null, refresh_lease_until = null, refresh_at = clock_timestamp()
   where i.status in ('running', 'degraded');
+  -- Turns end now: one without a call is begun anew by a retry, one with calls is cut off.
   update weir.chat_turns t set leased_until = least(t.leased_until, clock_timestamp());
+  -- A node that has not registered needs a new token (weir.issue_node_token).
   update weir.dtma_nodes n set is_online = false, api_url = null, token_hash = null, token_expires_at = null;
   if p_keyring_is_lost then
     update weir.dtma_nodes n set registered_at = null, key_hash = null, sealed_api_key = null;
@@ -48,6 +50,7 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- An ordinary update of each, so that the triggers fire: locks are taken, replicas are told, and the guards hold.
   case p_kind
     when 'organization' then update public.organizations o set is_active = false where o.id::text = p_key;
     when 'member' then
