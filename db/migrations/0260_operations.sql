@@ -10,7 +10,7 @@ returns table (operation_id uuid, turn bigint)
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-  -- Due and not leased, or superseded. A deletion goes to the node that has the files, even if the instance has no node now.
+  -- Not leased, and due or superseded. A deletion goes to the node that has the files, even if the instance has no node now.
   with due as (
     select o.id, o.organization_id, i.node_id, o.run_at, o.generation <> i.generation as superseded,
            row_number() over (partition by o.organization_id, i.node_id, o.generation <> i.generation order by o.run_at, o.id) as turn
@@ -110,10 +110,10 @@ begin
         update public.mcp_server_instances i
         set last_error_code = 'no_node', last_error = 'no node that is online may run this server'
         where i.id = v_operation.instance_id and i.last_error_code is distinct from 'no_node';
-        -- Attempts count claims, so an operation whose replica died has one too.
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '2 seconds' where o.id = v_operation.id;
         continue;
       end if;
+      -- The files stay there, so last_node_id remembers the node when the instance stops.
       update public.mcp_server_instances i
       set node_id = v_node_id, last_node_id = v_node_id, last_error_code = null, last_error = null
       where i.id = v_operation.instance_id;
@@ -121,6 +121,7 @@ begin
     v_claimed := v_claimed || v_operation.id;
   end loop;
 
+  -- Attempts count claims, so an operation whose replica died has one too.
   update weir.dtma_operations o
   set claimed_by = p_replica_id, lease_until = clock_timestamp() + p_lease, attempt = o.attempt + 1
   where o.id = any(v_claimed);

@@ -225,7 +225,7 @@ begin
     update public.mcp_server_tools t
     set announced = s.is_announced, eras = s.eras, needs = s.needs, fault = s.fault, fault_path = s.fault_path,
         fault_reason = s.fault_reason
-    -- A definition that is no longer announced keeps its eras and faults, for the admin who looks at it.
+    -- A definition that is no longer announced keeps its eras and faults.
     from (select x.kind, x.name, x.definition_hash, a.hash is not null as is_announced,
                  case when a.hash is null then x.eras else a.eras end as eras,
                  case when a.hash is null then x.needs else a.needs end as needs,

@@ -71,8 +71,8 @@ revoke all on function weir.search_words(text), weir.trigrams(text), weir.tool_t
 -- columns anew, as the writer.
 grant execute on function weir.search_words(text), weir.trigrams(text), weir.tool_terms(text, text, text) to weir_system, weir_writer;
 
--- Generated, so whoever pins a tool, its words are those of its definition.
 alter table public.mcp_server_tools
+  -- Generated, so whoever pins a tool, its words are those of its definition.
   add column terms tsvector generated always as (weir.tool_terms(kind, name, definition)) stored,
   add column name_trigrams tsvector
     generated always as (case when kind = 'tool' then array_to_tsvector(weir.trigrams(name)) end) stored;

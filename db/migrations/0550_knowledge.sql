@@ -1,8 +1,8 @@
 -- Knowledge of agents besides their servers: documents in datastores, which are linked to agents. Owners and admins write. A
 -- member sees the datastores of the agents that they may use.
 
--- Limits of what an organization may store. max_document_bytes counts the texts.
 alter table public.organizations
+  -- Limits of what the organization may store. max_document_bytes counts the texts.
   add column max_datastores integer not null default 50,
   add column max_documents integer not null default 10000,
   add column max_document_bytes bigint not null default 1073741824,

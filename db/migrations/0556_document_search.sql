@@ -114,7 +114,7 @@ begin
   if v_datastores = '{}' or v_words = '{}' then
     return;
   end if;
-  -- Long words are rare ones, so the first twelve say most.
+  -- Long words are usually rare, so the twelve longest are used.
   v_words := array(select w from unnest(v_words) w order by length(w) desc, w limit 12);
   -- Every term has its datastore's lexeme: the index itself keeps other tenants' rows out.
   v_scope := weir.any_lexeme(array(select weir.datastore_lexeme(d) from unnest(v_datastores) d));

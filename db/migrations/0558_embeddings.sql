@@ -10,7 +10,6 @@ as $$
 declare
   v_count integer;
 begin
-  -- A document whose chunks all have this model's embedding needs nothing more.
   update public.documents d set embed_after = clock_timestamp(), embed_attempts = 0
   where d.embed_after = 'infinity' and d.embedding_model is distinct from p_model;
   get diagnostics v_count = row_count;
@@ -49,8 +48,10 @@ begin
       v_claimed := v_claimed || v_document.id;
       v_chunks := v_chunks + v_document.chunk_count;
     end if;
+    -- Enough for one answer; a large document's other chunks come when its first ones are recorded.
     exit when v_chunks >= p_limit;
   end loop;
+  -- A document whose chunks all have this model's embedding needs nothing more.
   update public.documents d
   set status = 'embedded', status_detail = null, embedding_model = p_model, embed_attempts = 0, embed_after = 'infinity'
   where d.id = any(v_claimed)

@@ -1,8 +1,8 @@
 -- Resources and prompts that a server adds to a chat turn besides its tools, and how long a turn waits for them. A turn reads
 -- these settings as they are at that moment. Whether the agent may have a resource or prompt is decided when it is fetched.
 
--- Each fetch is a governed call of the turn, so their number is bounded.
 alter table public.mcp_server_instances
+  -- What the server adds to a chat turn. Each fetch is a governed call of the turn, so their number is bounded.
   add column context_resources text[] not null default '{}',
   add column context_prompts text[] not null default '{}',
   -- Of each call, in milliseconds. Null: as long as any call may take; in a chat turn's context what is left of the server's
@@ -57,7 +57,7 @@ begin
         return v_path || ': must be 1 to 1000 characters';
       elsif v_member = 'resources' and (not weir.is_uri(v_item) or v_item ~ '\s') then
         return v_path || ': must be a URI';
-      -- These schemes are Weir's own names for what servers have (decision 0016).
+      -- Addresses with these schemes are those that Weir shows, not the server's own (decision 0016).
       elsif v_member = 'resources' and lower(split_part(v_item, ':', 1)) in ('ui', 'weir') then
         return v_path || ': must be a URI of the server''s own';
       -- The person's message may fill a place of a URI. Nothing else may.
