@@ -1,25 +1,32 @@
--- Denials that repeat. A denial is always recorded: the first so many equal ones of a minute as rows of their own, the others in one
--- row that says how many. That row is counted here, in the transaction that denied, and moved to the record when its minute is over;
--- so nobody fills their organization's record by asking for what they may not, and no denial is lost. What is allowed is never counted.
+-- Repeated denials (decision 0009). Every denial is recorded. Of equal denials in one minute the first ten (setting
+-- equal_denials) are rows of their own; the others are counted in one row. The count is kept here, in the transaction that
+-- denies, and moves to the audit log when the minute is over. So nobody fills an organization's audit log by asking for what they
+-- may not have, and no denial is lost. Allowed calls are never counted.
 
--- Equal: the same organization, actor, kind, reason and server. Not what was asked for: else a name made up anew would be a row each.
--- No foreign keys: a check of one could wait for whoever changes the organization, while this row is held.
+-- One row for equal denials of one minute: same organization, actor, kind, reason and server. The item is left out, because an
+-- attacker would invent a new name for each call. There are no foreign keys: checking one could wait for a transaction that
+-- changes the organization, while this row is locked.
 create table weir.denial_counts (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
+  -- The start of the minute, in UTC.
   minute timestamptz not null,
   kind weir.log_kind not null,
   reason weir.log_reason not null,
   actor_kind weir.log_actor not null,
+  -- Who was denied, by actor_kind; null where the actor is of another kind.
   user_id uuid,
   agent_id uuid,
   key_id text,
+  -- Null where the call named no server of the organization.
   instance_id uuid,
-  -- how many there were, and how many of the first are rows of their own
+  -- All denials of the minute, and how many of the first ones have rows of their own. own_rows is fixed when the row is made: a
+  -- change of the setting counts from the next minute.
   occurrences integer not null,
   own_rows integer not null,
   last_at timestamptz not null,
   constraint denial_counts_pkey primary key (id),
+  -- Nulls are equal here: a denial without a server repeats too.
   constraint denial_counts_one_for_equal_denials
     unique nulls not distinct (organization_id, minute, kind, reason, actor_kind, user_id, agent_id, key_id, instance_id),
   constraint denial_counts_are_counted check (occurrences > 0 and own_rows > 0)
@@ -28,10 +35,13 @@ alter table weir.denial_counts enable row level security, force row level securi
 revoke all on weir.denial_counts from public, anon, authenticated, service_role;
 comment on table weir.denial_counts is
   'tenant: equal denials of a running minute, of which the record gets one row each (no foreign keys: see 0215_denial_counts.sql)';
+-- For close_denial_counts, which looks for minutes that are over.
 create index denial_counts_minute_idx on weir.denial_counts (minute);
+-- Tenants never see this table. The engine counts denials of all organizations in one statement.
 create policy denials_are_counted_by_the_engine on weir.denial_counts for all to weir_system using (true) with check (true);
 grant select, insert, update (occurrences, last_at), delete on weir.denial_counts to weir_system;
 
+-- One denial as count_denials takes it; ordinal is its place in the caller's batch.
 create type weir.denial as (
   ordinal integer,
   organization_id uuid,
@@ -46,8 +56,8 @@ create type weir.denial as (
 revoke all on type weir.denial from public;
 grant usage on type weir.denial to weir_system;
 
--- Counts denials, and answers which of them are to have no row of their own. The last lock that a transaction takes, and the counters
--- of one statement in one order: so two batches never wait for each other in a circle.
+-- Counts denials and returns the ordinals of those that get no row of their own. Counters are locked in one order, and after
+-- every other lock of the transaction, so two batches never deadlock. Not a definer: its callers are, and run as weir_system.
 create function weir.count_denials(p_denials weir.denial[]) returns integer[]
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -58,12 +68,14 @@ declare
     (select (s.value #>> '{}')::integer from weir.settings s where s.name = 'equal_denials'), 10);
   v_counted integer[];
 begin
+  -- place: the denial's place among its equals in this batch; calls: how many equals there are.
   with asked as materialized (
     select d.*, row_number() over equal as place, count(*) over equal as calls
     from unnest(p_denials) d
     window equal as (partition by d.organization_id, d.kind, d.reason, d.actor_kind, d.user_id, d.agent_id, d.key_id, d.instance_id
                      order by d.ordinal rows between unbounded preceding and unbounded following)
   ), counters as (
+    -- The order of the inserts is the order of the row locks.
     insert into weir.denial_counts as c (
       organization_id, minute, kind, reason, actor_kind, user_id, agent_id, key_id, instance_id, occurrences, own_rows, last_at)
     select a.organization_id, date_trunc('minute', v_now, 'UTC'), a.kind, a.reason, a.actor_kind, a.user_id, a.agent_id, a.key_id,
@@ -74,6 +86,7 @@ begin
       set occurrences = c.occurrences + excluded.occurrences, last_at = excluded.last_at
     returning c.*
   )
+  -- The first own_rows denials of the minute get rows. Nulls must match, as in the unique constraint.
   select coalesce(array_agg(a.ordinal), '{}') into v_counted
   from asked a
   join counters c on c.organization_id = a.organization_id and c.kind::text = a.kind and c.reason::text = a.reason
@@ -84,7 +97,8 @@ begin
 end;
 $$;
 
--- The same for what admission denied, in the form that it has there.
+-- The same for admission's decisions. A call without an organization (an unknown key) has no audit log to fill;
+-- record_security_events counts it.
 create function weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) returns integer[]
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -99,8 +113,9 @@ $$;
 revoke all on function weir.count_denials(weir.denial[]), weir.count_denied_calls(weir.call_decision[], text[]) from public;
 grant execute on function weir.count_denials(weir.denial[]), weir.count_denied_calls(weir.call_decision[], text[]) to weir_system;
 
--- Moves the counters of minutes that are over to the record, at most so many; how many that were. A counter that somebody still holds
--- is left for the next time, and one that comes for a past minute begins anew, so none is lost and nobody waits.
+-- Moves at most p_limit counters of past minutes to the audit log and returns how many; the caller repeats while the answer
+-- equals p_limit. Any replica may run it. A counter that a transaction still holds is skipped; the next run takes it. A denial
+-- that arrives for a past minute starts a new counter. So no denial is lost, and nobody waits.
 create function weir.close_denial_counts(p_limit integer) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -113,6 +128,7 @@ begin
     where d.minute < date_trunc('minute', clock_timestamp(), 'UTC')
     order by d.minute limit greatest(p_limit, 0)
     for update skip locked
+  -- Deleting and recording are one statement: no crash can count a denial twice or lose it.
   ), closed as (
     delete from weir.denial_counts d using due where d.id = due.id returning d.*
   ), recorded as (
@@ -124,6 +140,7 @@ begin
            (select s.name from public.mcp_server_instances s where s.id = d.instance_id and s.organization_id = d.organization_id),
            d.reason, 'more equal ones in this minute', d.occurrences - d.own_rows
     from closed d cross join weir.installation i
+    -- Otherwise every denial of the minute has its own row already.
     where d.occurrences > d.own_rows
   )
   select count(*)::integer into v_closed from closed;

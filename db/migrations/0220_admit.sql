@@ -1,6 +1,9 @@
--- Counts the calls of limited grants and answers those that are over a limit: {ordinal: seconds to wait}, or null. Counters are
--- locked in key order, so two batches never wait for each other in a circle; windows are of the clock (UTC), read when all
--- locks are held. One statement, because starting one costs a lone call more than its work.
+-- Admission: limits, and the one statement that decides a batch of calls and records it.
+
+-- Counts the calls of grants with limits, and returns those that are over a limit as {ordinal: seconds to wait}, or null.
+-- Counters are locked in key order, so two batches never deadlock. Windows follow the clock (UTC); the clock is read when all
+-- locks are held, so a batch that waited counts in the current window. It is one statement, because starting a statement costs a
+-- lone call more than the counting does.
 create function weir.over_limit(p_calls weir.call_decision[]) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -8,15 +11,18 @@ as $$
 declare
   v_over jsonb;
 begin
+  -- Allowed calls with limits, by grant. A denied call uses up nothing.
   with asked as materialized (
     select c.grant_id, (array_agg(c.limits))[1] as limits, array_agg(c.ordinal order by c.ordinal) as ordinals, count(*) as calls
     from unnest(p_calls) c where c.failures = '{}' and c.limits <> '{}' group by c.grant_id
+  -- The rows exist: make_counters writes them with the grant. Here they are only locked.
   ), counters as materialized (
     select a.grant_id, u.period, u.window_start, u.used, a.limits, a.calls
     from asked a
     join weir.grant_usage u on u.grant_id = a.grant_id and a.limits ? u.period
     order by u.grant_id, u.period
     for update of u
+  -- room: what the grant may still use in this window. A counter of an earlier window counts as zero.
   ), windows as materialized (
     select c.*, now.starts[w.n] as start, w.length,
            (c.limits ->> c.period)::bigint - case when c.window_start >= now.starts[w.n] then c.used else 0 end as room
@@ -26,16 +32,19 @@ begin
     join (values ('per_minute', 1, interval '1 minute'), ('per_hour', 2, interval '1 hour'), ('per_day', 3, interval '1 day'))
       as w(period, n, length) on w.period = c.period
   ), fits as materialized (
-    -- of each grant's calls the first that fit; none where a counter is missing
+    -- Of each grant's calls the first ones that fit into every window are allowed. None is where a counter is missing.
     select w.grant_id, case when w.limits - array_agg(w.period) = '{}' then least(greatest(min(w.room), 0), w.calls) else 0 end as calls,
            max(w.start + w.length) filter (where w.room < w.calls) as ends
     from windows w group by w.grant_id, w.limits, w.calls
+  -- Calls that do not fit are not counted: retrying does not prolong the wait. window_start never goes back, so a clock that was
+  -- set back gives nobody a new window.
   ), counted as (
     update weir.grant_usage u
     set used = case when u.window_start >= w.start then u.used else 0 end + f.calls, window_start = greatest(u.window_start, w.start)
     from windows w join fits f on f.grant_id = w.grant_id
     where u.grant_id = w.grant_id and u.period = w.period
   )
+  -- The wait lasts until the last full window ends, and at least one second.
   select jsonb_object_agg(o.ordinal, greatest(ceil(extract(epoch from f.ends - clock_timestamp())), 1)::integer) into v_over
   from asked a
   left join fits f on f.grant_id = a.grant_id
@@ -46,7 +55,8 @@ $$;
 revoke all on function weir.over_limit(weir.call_decision[]) from public;
 grant execute on function weir.over_limit(weir.call_decision[]) to weir_system;
 
--- Text from outside, cut to what a column of the record holds (bytes, at a character's edge).
+-- Cuts text from outside to the bytes that a column of the audit log holds, at a character's edge. A character has at most four
+-- bytes, so a quarter as many characters always fit.
 create function weir.cut(p_text text, p_bytes integer) returns text
 language sql immutable parallel safe
   return case when octet_length(p_text) <= p_bytes then p_text
@@ -55,17 +65,18 @@ language sql immutable parallel safe
 revoke all on function weir.cut(text, integer) from public;
 grant execute on function weir.cut(text, integer) to weir_system;
 
--- Admission. Decides a batch of calls and records each, in one transaction. What a client sends never raises here; what
--- only a faulty replica can send does, and so does an id that is recorded already (by the key of the record; asking before each
--- row would cost every call a search of that index): then the whole batch is undone.
---   1. check the batch's shape
---   2. take the shared locks, by try, before the statement that reads
---   3. read and decide
---   4. the limits: of what the organization has open, which the replica counts, then of calls, where a grant has one
---   5. record every call that has an organization, and answer, by the calls' ordinals
--- p_organization_ids is a hint: which locks to take. Where it is null it is looked up; a wrong one makes its call `changing`.
--- p_at_limit: which calls found their organization's max_concurrent_connections open at the replica; null: none. No
--- permission: it can only deny, and only what all else allows, so that nobody who is denied anyway learns of it.
+-- Decides a batch of calls and records each call, in one transaction. Definer: it decides for all organizations, and no client
+-- may write the audit log. Executed by weir_engine only. What a client sends never raises here. What only a faulty replica can
+-- send raises and undoes the whole batch; so does an id that is recorded already, which the audit log's primary key finds
+-- (looking for it first would cost every call an index search).
+--   1. Check the shape of the batch.
+--   2. Try the shared locks, in a statement before the one that reads.
+--   3. Read and decide.
+--   4. Apply the limits: open connections, which the replica counts, then calls, where a grant has a limit.
+--   5. Record every call that has an organization, and return the decisions with the calls' ordinals.
+-- p_organization_ids is a hint which locks to take. Null: it is looked up. A wrong hint makes its call `changing`, never allowed.
+-- p_at_limit says which calls found their organization's max_concurrent_connections open at this replica (decision 0007); null:
+-- none. It can only deny, and only what all else allows, so a caller who is denied anyway learns nothing about the load.
 create function weir.admit(
   p_replica_id uuid, p_ids uuid[], p_created_at timestamptz[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[],
   p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[],
@@ -87,7 +98,7 @@ declare
   v_time timestamptz;
   v_now constant timestamptz := clock_timestamp();
 begin
-  -- 1. the shape, by expressions: each query costs a lone call as much as all of these
+  -- 1. The shape, by expressions: a query would cost a lone call as much as all of these together.
   if p_replica_id is null or array_position(p_ids, null) is not null or array_position(p_created_at, null) is not null
      or array_position(p_attempts, null) is not null
      or not coalesce(cardinality(p_ids) = all(array[cardinality(p_created_at), cardinality(p_key_ids), cardinality(p_secret_hashes),
@@ -100,17 +111,19 @@ begin
         or array_position(p_kinds, null) is not null then
     raise exception using errcode = 'WR001', message = 'p_kinds: a kind is not known';
   elsif current_setting('transaction_isolation') <> 'read committed' then
-    -- under one snapshot for the whole transaction the locks would prove nothing
+    -- Under one snapshot for the whole transaction the locks would prove nothing.
     raise exception using errcode = 'WR001', message = 'admission needs the isolation level read committed';
   end if;
+  -- These times are the replica's clock. Partitions are chosen by them, and roll_up_usage waits for clocks that are five minutes
+  -- late.
   foreach v_time in array p_created_at loop
     if v_time not between v_now - interval '5 minutes' and v_now + interval '5 minutes' then
       raise exception using errcode = 'WR001', message = 'p_created_at: a time is more than five minutes from the database''s clock';
     end if;
   end loop;
 
-  -- 2. the locks. An organization never changes for a key or an agent, so finding it before the lock is safe. Taken in
-  -- no order: a try never waits.
+  -- 2. The locks. A key or an agent never moves to another organization, so looking it up before the lock is safe. The locks need
+  --    no order: a try never waits, so it cannot deadlock.
   if array_position(v_asked, null) is not null then
     v_asked := array(
       select distinct coalesce(c.organization_id, k.organization_id, a.organization_id)
@@ -124,19 +137,21 @@ begin
       v_locked := v_locked || v_organization_id;
     end if;
   end loop;
+  -- The catalog decides for every organization. Without the platform's lock every call is `changing`.
   if not pg_try_advisory_xact_lock_shared(weir.lock_key(weir.platform_id())) then
     v_locked := '{}';
   end if;
 
-  -- 3. the decisions
+  -- 3. The decisions. This statement takes its snapshot after the locks, so it sees every committed revoke.
   v_decisions := weir.decide(
     p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids, p_items, p_arguments, v_locked);
   v_calls := v_decisions.calls;
 
-  -- 4. the limits
+  -- 4. The limits.
   if p_at_limit is not null then
     for n in 1 .. cardinality(v_calls) loop
-      -- a call that is over the bound of bytes comes without its arguments, so what it fails by may only be their rule
+      -- A call that is refused for the bytes it would hold comes without its arguments, so it may fail the argument rule for that
+      -- reason only.
       if p_at_limit[v_calls[n].ordinal] and v_calls[n].failures <@ '{argument_rule}' then
         v_calls[n].failures := array['limit'];
         v_calls[n].detail := 'connections';
@@ -144,12 +159,14 @@ begin
       end if;
     end loop;
   end if;
+  -- Limits of calls. Most batches have none and skip this statement.
   if v_decisions.limited then
     v_over := weir.over_limit(v_calls);
     if v_over is not null then
       for n in 1 .. cardinality(v_calls) loop
         if v_over ? v_calls[n].ordinal::text then
           v_calls[n].failures := array['limit'];
+          -- Seconds to wait, which the refusal tells the caller.
           v_calls[n].detail := v_over ->> v_calls[n].ordinal::text;
           v_calls[n].endpoint_url := null;
         end if;
@@ -157,13 +174,15 @@ begin
     end if;
   end if;
 
-  -- 5. the record; of denials that repeat, those that are only counted have no row of their own
+  -- 5. The audit log. Most batches deny nothing and skip the counting. Of repeated denials, those that are only counted get no
+  --    row.
   foreach v_call in array v_calls loop
     if v_call.failures <> '{}' and v_call.organization_id is not null then
       v_counted := weir.count_denied_calls(v_calls, p_kinds);
       exit;
     end if;
   end loop;
+  -- Names are copied: the row must be readable after its agent or server is gone.
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     instance_id, instance_name, item, grant_id, request_id, attempt, reason, detail, request_bytes, request_hash, request_copy)

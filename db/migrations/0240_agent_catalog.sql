@@ -1,7 +1,10 @@
--- What an agent may see. A hint for lists and names: each call is admitted on its own.
+-- The agent's catalog: the servers, tools, prompts and resources that it may see. It is a hint for lists and names; each call is
+-- admitted on its own, by weir.admit.
 
--- No row for a key that is unknown, revoked or expired, or whose agent, owner or organization is not active: one answer for all
--- reasons. It does not raise, here or in what asks it, because anybody can send a key: each error would be lines in PostgreSQL's log.
+-- Finds the agent of a key before an organization is known; hence a definer, for the engine only. There is no row for a key that
+-- is unknown, revoked or expired, or whose agent, owner or organization is not active: one answer for all reasons, which tells a
+-- guesser nothing. Neither this nor its callers raise: anybody can send a key, and each error would be lines in PostgreSQL's log.
+-- Secrets are compared by their SHA-256; the database never sees them.
 create function weir.authenticate_key(p_key_id text, p_secret_hash bytea)
 returns table (agent_id uuid, agent_name text, organization_id uuid, key_expires_at timestamptz)
 language plpgsql stable security definer rows 1
@@ -22,8 +25,9 @@ $$;
 revoke all on function weir.authenticate_key(text, bytea) from public;
 grant execute on function weir.authenticate_key(text, bytea) to weir_engine;
 
--- The agent behind a principal: by its key, or named by a person who may use it. A viewer may look. Null where the key is not good,
--- or there is no such agent for that person.
+-- The agent behind a principal: by its key, or named by a person who may use it. Viewers may look; they may not call
+-- (weir.decide). Null: the key is not good, or that person may use no such agent. p_agent_id beside a key must be the key's own
+-- agent. Not a definer: it is called by weir_system's functions.
 create function weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) returns uuid
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -49,7 +53,8 @@ $$;
 revoke all on function weir.principal_agent(text, bytea, uuid, uuid) from public;
 grant execute on function weir.principal_agent(text, bytea, uuid, uuid) to weir_system;
 
--- Whose bounds a principal's reads count for, asked before a replica reads for it the first time. Null where principal_agent finds nothing.
+-- The organization whose bounds a principal's reads count for. A replica asks before it reads for that principal the first time.
+-- Null where principal_agent is null. Definer: an agent is no person, and its verified key decides.
 create function weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) returns uuid
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -62,25 +67,30 @@ $$;
 revoke all on function weir.principal_organization(text, bytea, uuid, uuid) from public;
 grant execute on function weir.principal_organization(text, bytea, uuid, uuid) to weir_engine;
 
--- The names that a grant has for tools, prompts or resources, as patterns of `like`: whatever granted_entries answers for, matches one of
--- them, and nothing else but resources that climb (see weir.climbs). Made once for a server, where asking for each of its tools is most of what a catalog costs.
+-- A grant's names of tools, prompts or resources as patterns of `like`. Whatever weir.granted_entries permits matches one of
+-- them; what matches is permitted, except for resources that climb (weir.climbs). Made once for each server: asking
+-- granted_entries for each of its tools would be most of what a catalog costs.
 create function weir.granted_patterns(p_permissions jsonb, p_member text) returns text[]
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   return array(
+    -- The characters that `like` treats as special stand for themselves; only `*` is a wildcard of a grant.
     select replace(replace(replace(replace(n, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')
-    from jsonb_path_query(p_permissions, case p_member when 'tools' then '$.tools.keyvalue().key' else '$.' || p_member || '[*]' end::jsonpath, silent => true) j,
+    from jsonb_path_query(
+           p_permissions, case p_member when 'tools' then '$.tools.keyvalue().key' else '$.' || p_member || '[*]' end::jsonpath,
+           silent => true) j,
          lateral (select j #>> '{}') s(n));
 end;
 $$;
 revoke all on function weir.granted_patterns(jsonb, text) from public;
 grant execute on function weir.granted_patterns(jsonb, text) to weir_system;
 
--- Whether some URI that a template makes is granted. Which one is decided when it is read; this is for lists. Either a plain
--- value in every place makes a granted URI, or what is fixed at the ends of the template and of the glob agrees: the glob's
--- beginning, up to its first `*`, goes on from the template's, up to its first place, and one end is the end of the other.
+-- Whether some URI of a template is granted; for lists only, since each URI is decided when it is read. Yes if a plain value in
+-- every place makes a granted URI. Yes also if the fixed ends of template and glob agree: the glob's beginning, up to its first
+-- `*`, continues the template's, up to its first place, and one end is the end of the other. It may list a template of which no
+-- URI can be read; it never permits one.
 create function weir.template_is_granted(p_permissions jsonb, p_template text) returns boolean
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -101,9 +111,10 @@ $$;
 revoke all on function weir.template_is_granted(jsonb, text) from public;
 grant execute on function weir.template_is_granted(jsonb, text) to weir_system;
 
--- The agent, with how much its organization may have open, its granted instances in any state, and of each the items that
--- are permitted, announced and approved, but for those that fit into nobody's list; of the others, whose. p_kinds: of these kinds only; null: of all.
--- No row at all where the principal is not good.
+-- One agent's catalog in one statement: the agent with its organization's connection limit, its granted instances in any state,
+-- and each item that is permitted, announced and approved and that some era of client may be shown (eras and needs say which). No
+-- row at all where the principal is not good. p_instance_name null: all instances; p_kinds null: items of all kinds. Definer: an
+-- agent is no person, so no policy knows its rows; its verified key, or the person, names them.
 create function weir.agent_catalog(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[] default null)
 returns table (kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text,
@@ -120,13 +131,17 @@ begin
   from public.agents a
   join public.organizations o on o.id = a.organization_id
   where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
+  -- No row, and no reason: the principal is not good.
   if not found then
     return;
   end if;
 
   return query
+  -- The conditions of a grant, except for those that weir.decide alone checks. The organization is compared too, though the
+  -- foreign keys make it equal.
   with granted as materialized (
-    select i.*, g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools, weir.granted_patterns(g.permissions, 'prompts') as prompts,
+    select i.*, g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools,
+           weir.granted_patterns(g.permissions, 'prompts') as prompts,
            weir.granted_patterns(g.permissions, 'resources') as resources
     from public.agent_mcp_permissions g
     join public.mcp_server_instances i on i.id = g.mcp_server_instance_id and i.organization_id = g.organization_id
@@ -136,36 +151,41 @@ begin
       and (g.expires_at is null or g.expires_at > clock_timestamp())
       and i.status not in ('deleting', 'deleted') and coalesce(c.is_published, true)
       and (p_instance_name is null or i.name = p_instance_name)
+  -- An instance is listed in any state, so that its names resolve and a caller is told that the server does not run.
   ), items as (
     select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash,
       null::boolean as offline, null::text[] as eras, null::text[] as needs, i.timeout_ms
     from granted i
     union all
+    -- chat_offline: the admin's marks for tools that the built-in `offline` model may call.
     select p.kind, i.id, i.name, i.status, i.share, i.priority, p.name, p.definition_hash,
            p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g)),
            p.eras, p.needs, null
     from granted i
     join public.mcp_server_tools p on p.instance_id = i.id and p.organization_id = i.organization_id
+    -- A resource that climbs is permitted by its exact name only, which the pattern does not tell.
     where p.announced and p.status = 'approved' and p.eras <> '{}' and (p_kinds is null or p.kind = any(p_kinds))
       and case p.kind when 'tool' then p.name like any(i.tools) when 'prompt' then p.name like any(i.prompts)
                       when 'template' then weir.template_is_granted(i.permissions, p.name)
                       else p.name like any(i.resources)
                            and (not weir.climbs(p.name) or weir.granted_entries(i.permissions, 'resource_read', p.name) is not null) end
   )
+  -- The agent's own row comes first, also where nothing is granted: so an empty catalog differs from a bad key.
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
          v_agent.max_concurrent_connections, null, null, null
   union all
   (select r.kind, v_agent.organization_id, v_agent.id, v_agent.name, r.id, r.name, r.status, r.share, r.priority, r.item, r.hash,
           r.offline, null, r.eras, r.needs, r.timeout_ms
    from items r
-   -- an order that does not depend on the database's collation: cursors of lists compare by it
+   -- An order that does not depend on the database's collation: cursors of lists compare by it.
    order by r.priority, r.id, r.kind <> 'instance', r.kind, r.item collate "C", r.hash);
 end;
 $$;
 revoke all on function weir.agent_catalog(text, bytea, uuid, uuid, text, text[]) from public;
 grant execute on function weir.agent_catalog(text, bytea, uuid, uuid, text, text[]) to weir_engine;
 
--- The bytes of pinned definitions, for a replica's cache; asked for by the hashes of agent_catalog.
+-- The bytes of pinned definitions, for a replica's cache. The replica asks for hashes that agent_catalog has just returned, so
+-- permission is not checked again. Definer, and for the engine only.
 create function weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[])
 returns table (instance_id uuid, kind text, name text, definition_hash bytea, definition text)
 language plpgsql stable security definer
@@ -176,6 +196,7 @@ begin
   return query
   select p.instance_id, p.kind, p.name, p.definition_hash, p.definition
   from unnest(p_instance_ids, p_kinds, p_names, p_hashes) w(instance_id, kind, name, hash)
+  -- One index lookup for each; `offset 0` keeps the planner from reading all pins of all tenants.
   join lateral (select t.* from public.mcp_server_tools t
                 where t.instance_id = w.instance_id and t.kind = w.kind and t.name = w.name and t.definition_hash = w.hash
                 offset 0) p on true;

@@ -1,7 +1,8 @@
--- What a replica asks while a client listens: where servers are, whose changes it should hear of, and what of them the
--- client may still know.
+-- For clients that listen to changes: where the servers are, and which resources a client may still hear of.
 
--- Where running instances are reached. Tells nothing of them to anybody but a replica, which only learns that a list changed.
+-- Where running instances are reached. The replica gets no content from this; it only learns that a list changed, and each
+-- client's list is asked for on its own. An instance that does not run has no row. Definer: replicas listen to servers of all
+-- organizations.
 create function weir.instance_endpoints(p_instance_ids uuid[])
 returns table (instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, resets bigint)
 language plpgsql stable security definer
@@ -19,8 +20,9 @@ $$;
 revoke all on function weir.instance_endpoints(uuid[]) from public;
 grant execute on function weir.instance_endpoints(uuid[]) to weir_engine;
 
--- Whether an agent may still read resources that a client of its has subscribed to: decided as a read would be, and recorded
--- nowhere, for nothing is read. In the order asked.
+-- Whether an agent may still read the resources to which its client has subscribed: a boolean for each, in the order asked.
+-- weir.decide decides, as for a read, but nothing is read, so nothing is recorded. p_locked is null because the answer only
+-- informs. A server that is unavailable takes no permission away. Definer: the verified key, or the person, names the rows.
 create function weir.may_read(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_ids uuid[], p_uris text[]) returns boolean[]
 language plpgsql stable security definer
@@ -37,6 +39,7 @@ begin
     from unnest((weir.decide(
       array_fill(p_key_id, v_each), array_fill(p_secret_hash, v_each), array_fill(p_user_id, v_each), array_fill(p_agent_id, v_each),
       array_fill('resource_read'::text, v_each), p_instance_ids, p_uris, array_fill(null::text, v_each), null)).calls) d
+    -- weir.decide returns calls in no promised order.
     order by d.ordinal);
 end;
 $$;

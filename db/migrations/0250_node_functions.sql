@@ -1,7 +1,9 @@
--- Nodes: how one joins, what it may say, and when it is taken for lost.
+-- Nodes: how one registers, what it may report, and when it counts as lost. All of it is for the engine: nodes belong to the
+-- platform, and a node reports instances of any organization.
 
--- Again for a name whose node has not registered, or whose key was lost with a restore: the newest token counts, and the id stays, and
--- with it what is placed there.
+-- Makes a node, or a new token for one that has not registered or that lost its key in a restore. The newest token counts. The id
+-- stays, and with it what is placed there. A node that is registered keeps its name for itself (WR005). Only the token's hash is
+-- stored.
 create function weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamptz) returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -20,6 +22,7 @@ begin
   end if;
   return v_id;
 exception
+  -- The table's constraints are the validation; a caller gets an error of the closed list.
   when check_violation or not_null_violation then
     raise exception using errcode = 'WR001', message = 'name, region, token hash or expiry is not valid';
 end;
@@ -27,8 +30,9 @@ $$;
 revoke all on function weir.issue_node_token(text, text, bytea, timestamptz) from public;
 grant execute on function weir.issue_node_token(text, text, bytea, timestamptz) to weir_engine;
 
--- The token is used up by the same statement that reads it. Null where it is not good: anybody can send one, and an error would be
--- lines in PostgreSQL's log.
+-- Registers a node with its one-time token. The statement that finds the token also uses it up, so of two nodes with one token
+-- one registers. Null where the token is not good: anybody can send one, and an error would be lines in PostgreSQL's log. The
+-- address is what the node says; the API's key is sealed by the replica.
 create function weir.register_node(
   p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer,
   p_isolation text, p_runtimes text[]) returns uuid
@@ -50,10 +54,12 @@ $$;
 revoke all on function weir.register_node(bytea, bytea, text, bytea, integer, text, text[]) from public;
 grant execute on function weir.register_node(bytea, bytea, text, bytea, integer, text, text[]) to weir_engine;
 
--- What was reported of one instance, as a move of its state machine. Of an older generation, or no allowed move: nothing.
--- `stopped` is believed of an instance that is being stopped; of another it means that it was lost.
--- p_until: how long it may wait for the organization's lock; null, for as long as it takes. Where it has to do without, nothing is applied:
--- the next heartbeat, or the next sweep, says the same again.
+-- Applies what was reported of one instance, as a move of its state machine. Returns whether anything changed. A report of an
+-- older generation, or one that is no allowed move, changes nothing. `stopped` is believed only of an instance that is being
+-- stopped; of any other it means that the server was lost. Locks: the organization's, then the row, as in every function, so that
+-- two of them never deadlock.
+-- p_until: how long to wait for the organization's lock; null: as long as it takes. Without the lock nothing is applied, and the
+-- next heartbeat or sweep reports the same again.
 create function weir.apply_report(
   p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text, p_until timestamptz default null) returns boolean
 language plpgsql volatile
@@ -64,13 +70,13 @@ declare
   v_status text;
   v_code text := weir.cut(p_error_code, 100);
 begin
-  -- The report of every heartbeat comes here and mostly says nothing new: then nothing is locked. The organization's lock
-  -- comes before the row's, as in every function, so that two of them never wait for each other.
+  -- Every heartbeat comes here and mostly reports nothing new. Then nothing is locked.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
   if not found or v_instance.generation is distinct from p_generation
      or (p_state = v_instance.status and v_code is not distinct from v_instance.last_error_code) then
     return false;
   end if;
+  -- A heartbeat covers many organizations in one transaction, so one that keeps its lock busy must not hold up the others.
   if p_until is null then
     perform weir.lock_organization(v_instance.organization_id);
     select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
@@ -79,12 +85,13 @@ begin
   else
     return false;
   end if;
+  -- Looked at again under the lock. States that nobody knows are ignored.
   if not found or v_instance.generation is distinct from p_generation
      or p_state is null or p_state not in ('starting', 'running', 'degraded', 'stopped', 'failed') then
     return false;
   end if;
   v_status := case
-    -- while it is being stopped only the end of that counts
+    -- While it is being stopped, only the end of that counts.
     when v_instance.status = 'stopping' then case when p_state = 'stopped' then 'stopped' end
     when p_state = 'starting' then null
     when p_state = 'stopped' then case when v_instance.status in ('running', 'degraded') then 'degraded' end
@@ -97,6 +104,7 @@ begin
   elsif v_status = 'degraded' then
     v_code := coalesce(v_code, case p_state when 'stopped' then 'not_running' else 'degraded' end);
   end if;
+  -- The state machine (weir.instance_moves) has the last word.
   if v_status = v_instance.status and v_instance.last_error_code is not distinct from v_code then
     return false;
   elsif v_status <> v_instance.status and not exists (
@@ -107,12 +115,13 @@ begin
   set status = v_status,
       last_error_code = case when v_status in ('running', 'stopped') then null else v_code end,
       last_error = case when v_status in ('running', 'stopped') then null else weir.cut(p_error, 2000) end,
-      -- what is stopped has no place: it may start on another node
+      -- A stopped instance has no node: it may start on another one.
       node_id = case when v_status = 'stopped' then null else i.node_id end,
-      -- what runs again may have other lists
+      -- A server that runs again may announce other lists.
       refresh_at = case when v_status = 'running' and v_instance.status <> 'running' then clock_timestamp() else i.refresh_at end,
       first_running_at = coalesce(i.first_running_at, case when v_status = 'running' then clock_timestamp() end)
   where i.id = p_instance_id;
+  -- Only moves are recorded, not every repeated error.
   if v_status <> v_instance.status then
     perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => v_status,
                               p_detail => v_code, p_outcome => case v_status when 'failed' then 'failed' else 'ok' end);
@@ -123,7 +132,7 @@ $$;
 revoke all on function weir.apply_report(uuid, bigint, text, text, text, timestamptz) from public;
 grant execute on function weir.apply_report(uuid, bigint, text, text, text, timestamptz) to weir_system;
 
--- The node of a key, or null: asked before anything that its bearer sends is read, so what is unknown is no error.
+-- The node of a key, or null. A replica asks before it reads anything that the bearer sends, so an unknown key is no error.
 create function weir.node_of_key(p_node_key_hash bytea) returns uuid
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -133,11 +142,13 @@ $$;
 revoke all on function weir.node_of_key(bytea) from public;
 grant execute on function weir.node_of_key(bytea) to weir_engine;
 
--- Says anew what is wanted of an instance, in a generation that its node has not seen, because the node is ahead of this database or has
--- lost the instance: the database was restored, or the node's disk. What was asked before is superseded by it.
--- Once in a minute, so that a node that is confused or lies fills no record; and not where it is ahead by more than any organization has
--- wanted: that is the instance's last error, until the node says something else.
--- p_generation: the one that the database had when this was found; p_known: the node's.
+-- States anew what is wanted of an instance, in a generation that its node has not seen. Needed where the node is ahead of this
+-- database or has lost the instance: the database was restored, or the node's disk. Pending operations of the earlier generation
+-- are superseded by it. Locks: the organization's, then the row.
+-- It acts once a minute for each instance, so that a node that is confused or lies cannot fill the audit log. A node that is
+-- ahead by more than a million is not believed, because it could use up all generations; that is the instance's last error until
+-- the node reports something else.
+-- p_generation: the database's when the difference was found; p_known: the node's.
 create function weir.reassert_instance(p_instance_id uuid, p_generation bigint, p_known bigint, p_until timestamptz) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -147,16 +158,19 @@ declare
   v_status text;
   v_is_too_far constant boolean := p_known - p_generation > 1000000;
 begin
+  -- Everything that can refuse without the lock comes first; the lock is tried last.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
   if not found or p_known < p_generation or v_instance.reasserted_at > clock_timestamp() - interval '1 minute'
      or v_is_too_far and v_instance.last_error_code is not distinct from 'generation_refused'
      or not weir.try_lock_organization(v_instance.organization_id, p_until) then
     return false;
   end if;
+  -- Looked at again under the lock: somebody may have wanted something else meanwhile.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update skip locked;
   if not found or v_instance.node_id is null or v_instance.generation <> p_generation
      or v_instance.status not in ('deploying', 'running', 'degraded', 'updating', 'failed', 'stopping', 'deleting') then
     return false;
+  -- The error is shown; nothing is asked of the node.
   elsif v_is_too_far then
     update public.mcp_server_instances i
     set status = case i.status when 'running' then 'degraded' else i.status end, last_error_code = 'generation_refused',
@@ -169,6 +183,7 @@ begin
     end if;
     return false;
   end if;
+  -- A server that ran is updated; an operation that is under way is requested again.
   v_status := case when v_instance.status in ('running', 'degraded', 'failed') then 'updating' else v_instance.status end;
   update public.mcp_server_instances i
   set generation = p_known + 1, resets = i.resets + 1, status = v_status, last_error_code = null, last_error = null,
@@ -176,7 +191,8 @@ begin
   where i.id = p_instance_id;
   insert into weir.dtma_operations (organization_id, instance_id, action, generation)
   values (v_instance.organization_id, p_instance_id,
-          case v_status when 'deploying' then 'deploy' when 'updating' then 'update' when 'stopping' then 'stop' else 'delete' end, p_known + 1);
+          case v_status when 'deploying' then 'deploy' when 'updating' then 'update' when 'stopping' then 'stop' else 'delete' end,
+          p_known + 1);
   perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => v_status,
                             p_detail => format('its node knows generation %s, the database %s', p_known, p_generation));
   return true;
@@ -187,7 +203,8 @@ grant execute on function weir.reassert_instance(uuid, bigint, bigint, timestamp
 grant insert (organization_id, instance_id, action, generation) on weir.dtma_operations to weir_system;
 grant update (generation, resets, reasserted_at) on public.mcp_server_instances to weir_system;
 
--- A node that refuses what is asked of it as older than what it has seen. Where it has seen nothing later, it refuses for no reason.
+-- A node refused an operation as older than what it has seen. Where it has seen nothing later, the refusal has no reason and
+-- changes nothing. Called by the worker that carries out the operation.
 create function weir.overtake_generation(p_instance_id uuid, p_generation bigint, p_known bigint) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -200,15 +217,17 @@ $$;
 revoke all on function weir.overtake_generation(uuid, bigint, bigint) from public;
 grant execute on function weir.overtake_generation(uuid, bigint, bigint) to weir_engine;
 
--- What is placed on a node and is not as the database thinks: the node has seen a later generation (p_reported has it), or it does not have
--- the instance. That one is first not known to run; if the next report lacks it too, it is started there anew. What was only just asked of
--- the node may not be in a report that was on its way, and a report that is not of the right form says nothing of what it lacks.
+-- Compares what is placed on a node with what the node reports, and repairs the difference. Either the node has seen a later
+-- generation, or it does not have the instance. A missing instance that should run is degraded first; if the next report lacks it
+-- too, it is started there anew. Two cases say nothing: an operation that ended less than 30 seconds ago may not be in a report
+-- that was on its way, and a report that is not well-formed does not tell what it lacks.
 create function weir.reconcile_node(p_node_id uuid, p_reported jsonb, p_until timestamptz) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_instance record;
+  -- Whether every entry names an instance and a generation.
   v_is_whole constant boolean := not exists (
     select from jsonb_array_elements(p_reported) r
     where jsonb_typeof(r.value -> 'id') is distinct from 'string' or jsonb_typeof(r.value -> 'generation') is distinct from 'number');
@@ -217,26 +236,33 @@ begin
     select i.id, i.generation, i.status, i.last_error_code, s.generation as known
     from public.mcp_server_instances i
     left join (
-      select lower(r.value ->> 'id') as id, max(case when r.value ->> 'generation' ~ '^[0-9]{1,16}$' then (r.value ->> 'generation')::bigint else 0 end)
+      select lower(r.value ->> 'id') as id,
+             max(case when r.value ->> 'generation' ~ '^[0-9]{1,16}$' then (r.value ->> 'generation')::bigint else 0 end)
         as generation
       from jsonb_array_elements(p_reported) r group by 1) s on s.id = i.id::text
     where i.node_id = p_node_id
+      -- Which differences need an action.
       and case
         when s.generation > i.generation then true
         when s.generation is not null or not v_is_whole then false
         when i.status in ('running', 'degraded') then true
+        -- The operation has ended, yet the node does not have the instance.
         when i.status in ('deploying', 'updating', 'stopping') then
           (select coalesce(bool_and(o.finished_at < clock_timestamp() - interval '30 seconds'), false)
            from weir.dtma_operations o where o.instance_id = i.id and o.generation = i.generation and o.organization_id = i.organization_id)
         else false
       end
+    -- The order in which everybody takes several organizations' locks.
     order by i.organization_id, i.id
   loop
-    if v_instance.known is null and v_instance.status in ('running', 'degraded') and v_instance.last_error_code is distinct from 'not_running' then
+    -- The first report without it degrades; the second one starts it anew.
+    if v_instance.known is null and v_instance.status in ('running', 'degraded')
+       and v_instance.last_error_code is distinct from 'not_running' then
       perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'not_running', 'its node does not have it', p_until);
     else
       perform weir.reassert_instance(v_instance.id, v_instance.generation, coalesce(v_instance.known, v_instance.generation), p_until);
     end if;
+    -- The rest is left for the next heartbeat.
     exit when clock_timestamp() > p_until;
   end loop;
 end;
@@ -244,9 +270,10 @@ $$;
 revoke all on function weir.reconcile_node(uuid, jsonb, timestamptz) from public;
 grant execute on function weir.reconcile_node(uuid, jsonb, timestamptz) to weir_system;
 
--- What a node has that is not placed there, so that it ends it (and keeps its files): of an instance that the database does not know, that is
--- placed elsewhere, or that should not run. An instance is placed before its node hears of it. At most a hundred of them; the next
--- heartbeat gets the others.
+-- Servers that a node has although they are not placed there: instances that the database does not know, that are placed
+-- elsewhere, or that should not run. The node ends them and keeps their files. An instance is placed before its node hears of it,
+-- so a new one is never among these. At most 100; the next heartbeat gets the others. A key that is no node's gets an empty list.
+-- Ids are compared as text, so that malformed ones are no error.
 create function weir.not_placed(p_node_key_hash bytea, p_servers jsonb) returns jsonb
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -264,8 +291,9 @@ $$;
 revoke all on function weir.not_placed(bytea, jsonb) from public;
 grant execute on function weir.not_placed(bytea, jsonb) to weir_engine;
 
--- How many reports were applied; null where the key is no node's. A heartbeat holds its node's row, so it takes half a second and one
--- instance more: the next one goes on where this one ended, for what was applied says nothing new.
+-- Returns how many reports were applied; null where the key is no node's. A heartbeat holds its node's row, so it stops after
+-- half a second and one more instance. The next heartbeat continues where this one ended, because reports that were applied
+-- change nothing the second time. A node speaks only of instances that are placed on it.
 create function weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -283,16 +311,19 @@ begin
   if v_node_id is null then
     return null;
   end if;
+  -- A node's input is bounded like everything from outside.
   if coalesce(weir.bounds_error(p_status, 65536), weir.bounds_error(p_servers, 4194304)) is not null then
     raise exception using errcode = 'WR001', message = case when weir.bounds_error(p_status, 65536) is not null
       then 'status: ' || weir.bounds_error(p_status, 65536) else 'servers: ' || weir.bounds_error(p_servers, 4194304) end;
   end if;
-  -- only instances that are placed on this node; ids compared as text, so that nonsense is no error
+  -- Reports of the current generation only; reconcile_node handles the others. Ids and generations are compared as text, so that
+  -- malformed ones are no error.
   for v_server in
     select i.id, i.generation, s.value ->> 'state' as state, s.value ->> 'errorCode' as error_code, s.value ->> 'error' as error
     from jsonb_array_elements(case when jsonb_typeof(p_servers) = 'array' then p_servers else '[]' end) s
     join public.mcp_server_instances i on i.node_id = v_node_id and i.id::text = lower(s.value ->> 'id')
     where i.generation::text = s.value ->> 'generation'
+    -- The order in which everybody takes several organizations' locks.
     order by i.organization_id, i.id
   loop
     if weir.apply_report(v_server.id, v_server.generation, v_server.state, v_server.error_code, v_server.error, v_until) then
@@ -309,6 +340,7 @@ $$;
 revoke all on function weir.node_heartbeat(bytea, text, jsonb, jsonb) from public;
 grant execute on function weir.node_heartbeat(bytea, text, jsonb, jsonb) to weir_engine;
 
+-- The worker's own observation of an instance, with no limit on the wait: it holds no other organization's lock.
 create function weir.record_instance_state(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text)
 returns boolean
 language plpgsql volatile security definer
@@ -321,7 +353,8 @@ $$;
 revoke all on function weir.record_instance_state(uuid, bigint, text, text, text) from public;
 grant execute on function weir.record_instance_state(uuid, bigint, text, text, text) to weir_engine;
 
--- A node without an address has not spoken since a restore.
+-- Registered nodes and how to reach them. api_url is null for a node that has not sent a heartbeat since a restore
+-- (weir.begin_epoch). The API's keys are sealed; only a replica's keyring opens them.
 create function weir.node_connections()
 returns table (node_id uuid, name text, api_url text, sealed_api_key bytea, online boolean)
 language plpgsql stable security definer
@@ -335,7 +368,9 @@ $$;
 revoke all on function weir.node_connections() from public;
 grant execute on function weir.node_connections() to weir_engine;
 
--- A node that is silent for this long is offline, and what ran there is not known to run.
+-- Marks nodes offline that have been silent for longer than p_stale, and degrades what ran there, since it is not known to run.
+-- Returns how many nodes were lost. It stops after half a second; instances that are still `running` on an offline node are found
+-- by the next sweep.
 create function weir.sweep_nodes(p_stale interval) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -350,6 +385,7 @@ begin
     where n.is_online and n.heartbeat_at < clock_timestamp() - p_stale
     returning n.id)
   select coalesce(array_agg(l.id), '{}') into v_nodes from lost l;
+  -- In the order of organizations, the order of their locks.
   for v_instance in
     select i.id, i.generation from public.mcp_server_instances i
     join weir.dtma_nodes n on n.id = i.node_id and not n.is_online

@@ -1,16 +1,18 @@
--- A node whose port is closed, as a call finds it: nothing listens where its API was, so what ran there does not run.
+-- A call finds that nothing listens at a node's port. Then its servers are lost at once, without waiting for missed heartbeats.
 
 alter table weir.dtma_nodes add column closed_at timestamptz;
 comment on column weir.dtma_nodes.closed_at is 'when a replica last found its port closed and was believed';
 grant update (closed_at) on weir.dtma_nodes to weir_system;
 
--- One replica's word, which may be wrong: between it and the node may be a firewall that refuses, or a proxy. What speaks for the node is its
--- heartbeat, which comes by any replica; so the word counts only where no heartbeat came since the replica looked, and where it
--- looked at the address that the node has now. The next heartbeat takes it back. A node that has lived on after such a word
--- within ten minutes is not doubted by a word alone again: then it must have missed a heartbeat too. So a replica
--- that cannot reach a healthy node can mark it offline once in ten minutes, for five seconds at most, and a node that really dies twice
--- is found a few seconds later.
--- p_ago: when the replica looked; p_quiet: longer than a heartbeat takes to come. Whether it was believed.
+-- Takes a replica's report that a node's port is closed. Returns whether it was believed. The report may be wrong, because a
+-- firewall or a proxy may stand between that replica and the node. The node's heartbeat, which comes through any replica, is the
+-- better evidence. So the report counts only if no heartbeat came since the replica looked, and if it looked at the address that
+-- the node has now. The next heartbeat reverses it. For ten minutes after such a report another one alone is not enough: the node
+-- must have missed a heartbeat too.
+-- So a replica that cannot reach a healthy node marks it offline at most once in ten minutes, for five seconds at most, and a
+-- node that really dies twice is found a few seconds later.
+-- p_ago: how long ago the replica looked. p_quiet: longer than a heartbeat takes to arrive. Definer: nodes belong to the
+-- platform, and their instances to any organization.
 create function weir.report_closed_node(p_node_id uuid, p_api_url text, p_ago interval, p_quiet interval) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -23,7 +25,7 @@ begin
   if not found then
     return false;
   end if;
-  -- what runs on nodes that are offline is not known to run; no other node is that silent and online
+  -- Degrades what runs on offline nodes. No online node is silent for a day, so no other node is marked by this.
   perform weir.sweep_nodes('1 day');
   return true;
 end;

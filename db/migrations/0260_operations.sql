@@ -1,13 +1,16 @@
--- The worker's side of the outbox, and the refreshing of what instances announce.
+-- The worker's side of the outbox: operations on servers are claimed, carried out by a replica outside of any transaction, and
+-- reported.
 
--- The operations that may run now: of each organization at each node the first, then the second, up to the share. What is superseded is
--- finished at once, whenever it was due, and asks nobody, so it takes no place. What is for a node that has not spoken since a restore
--- waits for its first heartbeat.
+-- Operations that may run now, with their turn: of each organization at each node the first, then the second, up to p_share. So
+-- servers that hang delay only their own organization and node. A superseded operation is finished at once, whenever it was due;
+-- it asks nobody, so it takes no place (turn 0). An operation for a node that has not sent a heartbeat since a restore waits for
+-- that. Not a definer: its caller, claim_operations, runs as weir_system.
 create function weir.operations_in_turn(p_share integer, p_running_organizations uuid[], p_running_nodes uuid[])
 returns table (operation_id uuid, turn bigint)
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
+  -- Not leased, and due or superseded. A deletion goes to the node that has the files, even if the instance has no node now.
   with due as (
     select o.id, o.organization_id, i.node_id, o.run_at, o.generation <> i.generation as superseded,
            row_number() over (partition by o.organization_id, i.node_id, o.generation <> i.generation order by o.run_at, o.id) as turn
@@ -17,6 +20,7 @@ begin atomic
     where o.finished_at is null and (n.id is null or n.api_url is not null or o.generation <> i.generation)
       and (o.run_at <= clock_timestamp() or o.generation <> i.generation)
       and (o.lease_until is null or o.lease_until < clock_timestamp())
+  -- Operations that this replica is carrying out already count against the organization's share.
   ), placed as (
     select d.*, row_number() over (partition by d.node_id, d.superseded order by d.turn, d.run_at, d.id) as place
     from due d
@@ -25,6 +29,7 @@ begin atomic
           and d.turn + (select count(*) from unnest(p_running_organizations, p_running_nodes) r(organization_id, node_id)
                         where r.organization_id = d.organization_id and r.node_id is not distinct from d.node_id) <= p_share
   )
+  -- A node carries out at most twice the share for all organizations together. Remote servers have no node and no such limit.
   select p.id, case when p.superseded then 0 else p.turn end
   from placed p
   where p.superseded or p.node_id is null
@@ -33,12 +38,14 @@ end;
 revoke all on function weir.operations_in_turn(integer, uuid[], uuid[]) from public;
 grant execute on function weir.operations_in_turn(integer, uuid[], uuid[]) to weir_system;
 
--- Places deployments, then leases operations that are due. A node without isolation runs every server as one user, so it
--- serves a single organization. Where no node fits, the operation stays and its instance says why.
--- A server or a node that hangs delays no other: at most p_share operations of one organization at one node (or at its remote servers) run at
--- once at a replica, and twice as many of all organizations at one node. p_running_organizations and p_running_nodes: what this replica is
--- carrying out now. Organizations take turns, so one that has many operations due does not fill the limit.
--- Nor does an organization that keeps its own lock busy: its placements are left for the next time, and others' are made.
+-- Places deployments, then leases operations that are due to a replica. Definer: workers serve all organizations.
+-- Fairness: at most p_share operations of one organization at one node (or at its remote servers) run at once at a replica, and
+-- twice as many of all organizations at one node. p_running_organizations and p_running_nodes name what this replica is carrying
+-- out now. Organizations take turns, so one with many operations due does not fill p_limit. An organization that keeps its own
+-- lock busy holds up nobody: its placements are left for the next time.
+-- Placement: a node without isolation runs every server as one user, so it serves a single organization. Where no node fits, the
+-- operation waits and its instance says why.
+-- force_custom_plan and seqscan (decision 0061): it looks through all that is due, so it is planned for the data of this moment.
 create function weir.claim_operations(
   p_replica_id uuid, p_limit integer, p_lease interval, p_share integer default 8,
   p_running_organizations uuid[] default '{}', p_running_nodes uuid[] default '{}')
@@ -56,7 +63,8 @@ declare
   v_claimed uuid[] := '{}'::uuid[];
   v_until constant timestamptz := clock_timestamp() + interval '500 milliseconds';
 begin
-  -- by organization, the order in which everybody takes several organizations' locks
+  -- Operations are locked first, by skipping those that another replica holds. The loop goes by organization, the order in which
+  -- everybody takes several organizations' locks.
   for v_operation in
     select * from (
       select o.id, o.organization_id, o.instance_id, o.action, o.generation, i.generation as wanted, i.catalog_id, i.node_id,
@@ -65,7 +73,7 @@ begin
       join public.mcp_server_instances i on i.id = o.instance_id
       left join public.mcp_server_catalog c on c.id = i.catalog_id
       join weir.operations_in_turn(p_share, p_running_organizations, p_running_nodes) t on t.operation_id = o.id
-      -- looked at again: another replica may have taken it since
+      -- Looked at again: another replica may have taken it since.
       where o.finished_at is null and (o.lease_until is null or o.lease_until < clock_timestamp())
       order by t.turn, o.run_at, o.id
       limit greatest(p_limit, 0)
@@ -73,37 +81,39 @@ begin
     order by due.organization_id, due.instance_id
   loop
     if v_operation.generation <> v_operation.wanted then
-      -- somebody has wanted something else since
+      -- Somebody has wanted something else since.
       update weir.dtma_operations o
       set finished_at = clock_timestamp(), outcome = 'superseded', claimed_by = null, lease_until = null where o.id = v_operation.id;
       continue;
     elsif v_operation.catalog_id is not null and v_operation.node_id is null then
       if not weir.try_lock_organization(v_operation.organization_id, v_until) then
-        -- behind those that are due by then, so that it takes no place of theirs
+        -- Behind those that are due by then, so that it takes none of their places.
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '500 milliseconds' where o.id = v_operation.id;
         continue;
       end if;
-      -- after the organization's lock: all other placements wait for this one
+      -- After the organization's lock: choose_node makes all other placements wait for this one.
       v_node_id := case
-        -- what is there goes where it is
+        -- A deletion goes to where the files are.
         when v_operation.action = 'delete' then v_operation.last_node_id
         when v_operation.action <> 'stop'
           then weir.choose_node(v_operation.organization_id, v_operation.region, v_operation.runtime, v_operation.last_node_id)
       end;
       if v_operation.action in ('stop', 'delete') and v_node_id is null then
-        -- it was never placed: there is nothing to stop or to remove
+        -- It was never placed: there is nothing to stop or to remove.
         perform weir.apply_report(v_operation.instance_id, v_operation.generation, 'stopped', null, null),
                 weir.bury_instance(v_operation.instance_id, v_operation.generation);
         update weir.dtma_operations o set finished_at = clock_timestamp(), outcome = 'done', claimed_by = null, lease_until = null
         where o.id = v_operation.id;
         continue;
       elsif v_node_id is null then
+        -- Written once, so that a wait for a node does not change the row every two seconds.
         update public.mcp_server_instances i
         set last_error_code = 'no_node', last_error = 'no node that is online may run this server'
         where i.id = v_operation.instance_id and i.last_error_code is distinct from 'no_node';
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '2 seconds' where o.id = v_operation.id;
         continue;
       end if;
+      -- The files stay there, so last_node_id remembers the node when the instance stops.
       update public.mcp_server_instances i
       set node_id = v_node_id, last_node_id = v_node_id, last_error_code = null, last_error = null
       where i.id = v_operation.instance_id;
@@ -111,10 +121,12 @@ begin
     v_claimed := v_claimed || v_operation.id;
   end loop;
 
+  -- Attempts count claims, so an operation whose replica died has one too.
   update weir.dtma_operations o
   set claimed_by = p_replica_id, lease_until = clock_timestamp() + p_lease, attempt = o.attempt + 1
   where o.id = any(v_claimed);
 
+  -- Everything that a replica needs to carry them out, in one answer. The node's API key comes sealed.
   return query
   select o.id, o.action, o.organization_id, i.id, i.name, o.generation, o.attempt, n.id, n.api_url, n.sealed_api_key,
          weir.endpoint_url(i.url, n.api_url, i.id), c.runtime, c.transport, c.package, c.version, c.bin, c.args, c.env,
@@ -128,8 +140,9 @@ begin
 end;
 $$;
 
--- The online node with this runtime that runs the fewest instances; the region's first, then the one that has the
--- instance's files. Placement is one at a time: two workers must not both find a node without isolation empty.
+-- Chooses an online node with this runtime: the region's first, then the one that has the instance's files, then the one with the
+-- fewest instances. Null: no node fits. The advisory lock makes placements one at a time, because two workers must not both find
+-- a node without isolation empty. It is taken after the organization's lock.
 create function weir.choose_node(p_organization_id uuid, p_region text, p_runtime text, p_last_node_id uuid) returns uuid
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -140,19 +153,21 @@ begin
     select n.id
     from weir.dtma_nodes n
     cross join lateral (
+      -- A server that failed or is being deleted still occupies its node.
       select count(*) as instances, bool_or(i.organization_id <> p_organization_id) as foreign_too
       from public.mcp_server_instances i
       where i.node_id = n.id and i.status not in ('stopped', 'deleted')) u
     where n.is_online and p_runtime = any(n.runtimes)
       and (n.isolation <> 'none' or u.foreign_too is not true)
-      -- more than a heartbeat may name (HeartbeatRequest.MostServers)
+      -- The most servers that a heartbeat may name (HeartbeatRequest.MostServers).
       and u.instances < 4096
     order by n.region is distinct from p_region, n.id is distinct from p_last_node_id, u.instances, n.id
     limit 1);
 end;
 $$;
 
--- The end of a deletion: the row stays as a tombstone, without what the tenant had written into it.
+-- Ends a deletion. The row stays as a tombstone, because the audit log and usage name its id; what the tenant wrote into it is
+-- removed. Only in the generation that asked for the deletion.
 create function weir.bury_instance(p_instance_id uuid, p_generation bigint) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -168,7 +183,7 @@ grant execute on function weir.choose_node(uuid, text, text, uuid), weir.bury_in
 revoke all on function weir.claim_operations(uuid, integer, interval, integer, uuid[], uuid[]) from public;
 grant execute on function weir.claim_operations(uuid, integer, interval, integer, uuid[], uuid[]) to weir_engine;
 
--- Its lists are read as soon as possible, also where they are being read: those may be from before.
+-- Has an instance's lists read as soon as possible. A lease is ended too: what is being read may be from before the change.
 create function weir.refresh_now(p_instance_id uuid) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -180,7 +195,9 @@ $$;
 revoke all on function weir.refresh_now(uuid) from public;
 grant execute on function weir.refresh_now(uuid) to weir_system;
 
--- What became of a claimed operation. Only the replica that holds it may say.
+-- Records what became of a claimed operation. Only the replica that holds it may report; false for any other, whose lease has
+-- ended. p_outcome: done, failed, or retry (then p_retry_at says when; null: in five seconds). Definer: workers serve all
+-- organizations. The organization's lock comes before the row's, and is taken only where the instance's state changes.
 create function weir.record_operation(
   p_operation_id uuid, p_replica_id uuid, p_outcome text, p_error_code text, p_error text, p_retry_at timestamptz) returns boolean
 language plpgsql volatile security definer
@@ -192,8 +209,10 @@ begin
   if p_outcome is null or p_outcome not in ('done', 'failed', 'retry') then
     raise exception using errcode = 'WR001', message = 'p_outcome: must be done, failed or retry';
   end if;
+  -- A failure and a deletion change what admission decides by.
   perform weir.lock_organization(o.organization_id) from weir.dtma_operations o
   where o.id = p_operation_id and (p_outcome = 'failed' or o.action = 'delete');
+  -- The condition on claimed_by refuses a replica that has lost its lease.
   update weir.dtma_operations o
   set claimed_by = null, lease_until = null, error_code = weir.cut(p_error_code, 100), error = weir.cut(p_error, 2000),
       finished_at = case when p_outcome <> 'retry' then clock_timestamp() end,
@@ -207,20 +226,20 @@ begin
   if v_operation.action = 'delete' and p_outcome = 'done' then
     perform weir.bury_instance(v_operation.instance_id, v_operation.generation);
   elsif p_outcome = 'done' then
-    -- its lists are read again, now that it was done
+    -- A restarted server may announce other lists. For a deployment its first running does the same.
     perform weir.refresh_now(v_operation.instance_id) where v_operation.action = 'restart';
   elsif p_outcome = 'failed' then
     update public.mcp_server_instances i
-    -- what could not be removed is still being deleted: an admin may ask once more
+    -- A deletion that failed goes on being one: an admin may ask once more.
     set status = case when i.status = 'deleting' then i.status else 'failed' end,
         last_error_code = coalesce(weir.cut(p_error_code, 100), 'failed'), last_error = weir.cut(p_error, 2000)
     where i.id = v_operation.instance_id and i.generation = v_operation.generation
       and (i.status = 'deleting'
            or exists (select from weir.instance_moves m where m.from_status = i.status and m.to_status = 'failed'))
-      -- a node that could not be asked to restart it has said nothing of the server
+      -- A node that could not be reached for a restart has reported nothing about the server.
       and not (v_operation.action = 'restart' and p_error_code is not distinct from 'node_unreachable');
   else
-    -- while a remote server is tried again its instance says why; when it runs after all that is cleared
+    -- While a remote server is tried again, its instance says why. That is cleared when it runs.
     update public.mcp_server_instances i
     set last_error_code = weir.cut(p_error_code, 100), last_error = weir.cut(p_error, 2000)
     where p_outcome = 'retry' and i.id = v_operation.instance_id and i.generation = v_operation.generation

@@ -1,12 +1,16 @@
--- What instances announce: when to ask again, and what becomes of the answer.
+-- Announced definitions: when to ask a server again, and what becomes of its answer. A definition that nobody approved is never
+-- shown or called.
 
--- Leases running instances that were never asked in this generation, that are due, or that were asked too long ago. Organizations take
--- turns, and at most p_share instances of one organization at one node (or of its remote servers) are asked at once by a replica, and twice
--- as many of all organizations at one node: servers that hang delay only their own. p_running_*: what this replica asks now.
+-- Leases running instances whose lists must be read: never read in this generation, due, or read longer ago than p_max_age.
+-- Organizations take turns. At most p_share instances of one organization at one node (or of its remote servers) are asked at
+-- once by a replica, and twice as many of all organizations at one node, so servers that hang delay only their own.
+-- p_running_organizations and p_running_nodes name what this replica asks now. Definer: replicas serve all organizations.
+-- force_custom_plan and seqscan (decision 0061): it looks through all that is due, so it is planned for the data of this moment.
 create function weir.instances_to_refresh(
   p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval, p_share integer default 8,
   p_running_organizations uuid[] default '{}', p_running_nodes uuid[] default '{}')
-returns table (organization_id uuid, instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, generation bigint)
+returns table (organization_id uuid, instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text,
+               generation bigint)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = on
 as $$
@@ -15,12 +19,14 @@ begin
   return query
   with waiting as (
     select i.id, i.node_id, i.refreshed_at,
-           i.organization_id, row_number() over (partition by i.organization_id, i.node_id order by i.refreshed_at nulls first, i.id) as turn
+           i.organization_id,
+           row_number() over (partition by i.organization_id, i.node_id order by i.refreshed_at nulls first, i.id) as turn
     from public.mcp_server_instances i
     where i.status in ('running', 'degraded')
       and (i.refreshed_generation is distinct from i.generation or i.refresh_at <= clock_timestamp()
            or i.refreshed_at < clock_timestamp() - p_max_age)
       and (i.refresh_lease_until is null or i.refresh_lease_until < clock_timestamp())
+  -- Instances that this replica is asking already count against the organization's share.
   ), placed as (
     select w.*, row_number() over (partition by w.node_id order by w.turn, w.refreshed_at nulls first, w.id) as place
     from waiting w
@@ -31,17 +37,18 @@ begin
     select i.id, clock_timestamp() + p_lease as lease_until
     from placed p
     join public.mcp_server_instances i on i.id = p.id
-    -- looked at again: another replica may have taken it since
+    -- Looked at again: another replica may have taken it since.
     where (i.refresh_lease_until is null or i.refresh_lease_until < clock_timestamp())
       and (p.node_id is null
            or p.place + (select count(*) from unnest(p_running_nodes) r(node_id) where r.node_id = p.node_id) <= p_share * 2)
     order by p.turn, p.refreshed_at nulls first, i.id
     limit greatest(p_limit, 0)
+    -- Never waits: refreshing is not worth a wait for somebody's change.
     for no key update of i skip locked
   ), leased as (
     update public.mcp_server_instances i
     set refresh_by = p_replica_id, refresh_lease_until = due.lease_until,
-        -- asked again when the lease ends, should it come to nothing; who asks for it meanwhile sets an earlier time
+        -- If the replica dies, it is due again when the lease ends. refresh_soon sets an earlier time meanwhile.
         refresh_at = due.lease_until
     from due where i.id = due.id
     returning i.*
@@ -54,8 +61,9 @@ $$;
 revoke all on function weir.instances_to_refresh(uuid, integer, interval, interval, integer, uuid[], uuid[]) from public;
 grant execute on function weir.instances_to_refresh(uuid, integer, interval, interval, integer, uuid[], uuid[]) to weir_engine;
 
--- The server says that its lists changed: ask it soon, but not within two seconds of the last time, however often it says
--- so. Whether this call changed anything; a change that is asked for while a replica asks is not lost.
+-- The server says that its lists changed: ask it soon, but not within half a second of the last answer, however often it says so.
+-- Returns whether this call changed anything. A change that comes while a replica asks is not lost: record_definitions sees the
+-- earlier time. Definer: a replica hears from servers of all organizations.
 create function weir.refresh_soon(p_instance_id uuid) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -72,14 +80,16 @@ $$;
 revoke all on function weir.refresh_soon(uuid) from public;
 grant execute on function weir.refresh_soon(uuid) to weir_engine;
 
--- eras: whose lists it fits into; needs: what a client must offer for the server to announce it; fault: why it is not listed, or
--- not to all. Without eras and without needs it is left out: listed to nobody, whoever they are.
+-- One announced definition. eras: the protocol eras whose lists it fits into; needs: what a client must offer for the server to
+-- announce it; warning: what hides from people; fault, fault_path, fault_reason: why it is listed to nobody or not to all.
+-- Without eras and without needs it is left out: listed to nobody.
 create type weir.announced_item as (kind text, name text, hash bytea, definition text, warning text, eras text[], needs text[],
                                     fault text, fault_path text, fault_reason text);
 revoke all on type weir.announced_item from public;
 grant usage on type weir.announced_item to weir_system;
 
--- Whether the announced definitions of these kinds are other ones than those that are there, or are listed to others.
+-- Whether the announced definitions of these kinds differ from what is stored, or are listed to others than before. Asked first,
+-- without a lock: nearly every refresh changes nothing, and then no call is held up.
 create function weir.announces_otherwise(p_instance_id uuid, p_kinds text[], p_items weir.announced_item[]) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -94,8 +104,10 @@ begin
 end;
 $$;
 
--- Each definition that waits or is left out from now on is an event of the system's: the first twenty by name, the rest counted.
-create function weir.record_quarantine(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[], p_reasons text[]) returns void
+-- Records each definition that from now on waits for an admin or is left out: the first twenty by name, the rest as one number,
+-- so that one announcement cannot fill the audit log.
+create function weir.record_quarantine(
+  p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[], p_reasons text[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -109,8 +121,9 @@ begin
   end if;
 end;
 $$;
--- The newest list of resources, which replaces the one before. Of what is left out, the newest 200 that are announced no more stay,
--- so that a server which announces them again and again has each in the record once.
+-- Replaces the list of resources. Resources are not pinned: no decision is made by them, so they are approved as they come, and
+-- count_change only tells replicas. Of those that are left out, the newest 200 that are announced no more stay, so that a server
+-- that announces them again and again has each in the audit log once.
 create function weir.record_resources(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -118,16 +131,23 @@ as $$
 declare
   v_items weir.announced_item[];
 begin
+  -- Resources that are gone or are listed otherwise are deleted, except for those that were left out.
   delete from public.mcp_server_tools t
   where t.instance_id = p_instance_id and t.kind = 'resource'
-    and not exists (select from unnest(p_items) a where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash
-                                                    and (a.eras, a.needs, a.fault_reason) is not distinct from (t.eras, t.needs, t.fault_reason))
-    and (t.eras <> '{}' or t.needs <> '{}' or exists (select from unnest(p_items) a where a.kind = 'resource' and a.name = t.name
-                                                                                      and a.hash = t.definition_hash));
+    and not exists (select from unnest(p_items) a
+                    where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash
+                      and (a.eras, a.needs, a.fault_reason) is not distinct from (t.eras, t.needs, t.fault_reason))
+    and (t.eras <> '{}' or t.needs <> '{}'
+         or exists (select from unnest(p_items) a
+                    where a.kind = 'resource' and a.name = t.name
+                      and a.hash = t.definition_hash));
+  -- Resources that were left out before and are announced again, or the reverse.
   update public.mcp_server_tools t
   set announced = not t.announced
   where t.instance_id = p_instance_id and t.kind = 'resource'
-    and t.announced <> exists (select from unnest(p_items) a where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash);
+    and t.announced <> exists (select from unnest(p_items) a
+                               where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash);
+  -- Only the newest 200 are kept.
   delete from public.mcp_server_tools t
   using (select x.name, x.definition_hash from public.mcp_server_tools x
          where x.instance_id = p_instance_id and x.kind = 'resource' and not x.announced
@@ -139,16 +159,20 @@ begin
     select p_organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition, 'approved', true,
            a.eras, a.needs, a.fault, a.fault_path, a.fault_reason, clock_timestamp()
     from unnest(p_items) a
-    where a.kind = 'resource' and not exists (select from public.mcp_server_tools t where t.instance_id = p_instance_id and t.kind = 'resource'
-                                                                                    and t.name = a.name and t.definition_hash = a.hash)
+    where a.kind = 'resource'
+      and not exists (select from public.mcp_server_tools t
+                      where t.instance_id = p_instance_id and t.kind = 'resource'
+                        and t.name = a.name and t.definition_hash = a.hash)
     returning t.name, t.definition_hash
   )
+  -- Only what is new and left out is recorded.
   select array_agg(a order by a.name, a.hash) into v_items
   from added d join unnest(p_items) a on a.kind = 'resource' and a.name = d.name and a.hash = d.definition_hash
   where a.eras = '{}' and a.needs = '{}';
   if v_items is not null then
     perform weir.record_quarantine(p_organization_id, p_instance_id, v_items,
-                                   array(select concat_ws(' at ', a.fault, a.fault_path) from unnest(v_items) with ordinality a order by a.ordinality));
+                                   array(select concat_ws(' at ', a.fault, a.fault_path)
+                                         from unnest(v_items) with ordinality a order by a.ordinality));
   end if;
   perform weir.count_change(p_organization_id);
 end;
@@ -161,9 +185,10 @@ grant execute on function weir.announces_otherwise(uuid, text[], weir.announced_
   weir.record_resources(uuid, uuid, weir.announced_item[]),
   weir.record_quarantine(uuid, uuid, weir.announced_item[], text[]) to weir_system;
 
--- New and changed pins. A definition of a known hash keeps its status. A new name is approved where p_trusted, and all that is
--- new where p_updated, but never what hides from people or is left out; a new hash of a known name, and all else, waits for an
--- admin. What was left out makes no name known.
+-- Writes new and changed pins. A definition with a known hash keeps its status. A new name is approved where p_trusted, and
+-- everything new where p_updated, but never what hides from people (warning) or is left out. A new hash of a known name, and
+-- everything else, waits for an admin. A name that was only left out so far does not count as known. The caller holds the
+-- organization's lock.
 create function weir.record_pins(
   p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean,
   out new_pins integer, out changed_pins integer, out quarantined integer)
@@ -174,6 +199,7 @@ declare
   v_items weir.announced_item[];
   v_reasons text[];
 begin
+  -- Each announced definition with its approval, by what was known before this statement.
   with announced as materialized (
     select a.*, k.name_known, l.is_left_out,
            a.warning is null and not l.is_left_out and (p_updated or p_trusted and not k.name_known) as is_approved
@@ -190,13 +216,16 @@ begin
            case when a.is_approved then 'approved' else 'quarantined' end, a.warning, true, a.eras, a.needs, a.fault, a.fault_path,
            a.fault_reason, case when a.is_approved then clock_timestamp() end
     from announced a
-    -- not by `on conflict`: the trigger that takes the organization's lock would run for what is there already
+    -- Not by `on conflict`: the trigger that takes the organization's lock would run for what is there already.
     where not exists (select from public.mcp_server_tools t
                       where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name and t.definition_hash = a.hash)
     returning t.kind, t.name, t.definition_hash
+  -- Whether a definition is announced, and to whom it is listed, may change without approval; only rows that differ are written.
   ), switched as (
     update public.mcp_server_tools t
-    set announced = s.is_announced, eras = s.eras, needs = s.needs, fault = s.fault, fault_path = s.fault_path, fault_reason = s.fault_reason
+    set announced = s.is_announced, eras = s.eras, needs = s.needs, fault = s.fault, fault_path = s.fault_path,
+        fault_reason = s.fault_reason
+    -- A definition that is no longer announced keeps its eras and faults.
     from (select x.kind, x.name, x.definition_hash, a.hash is not null as is_announced,
                  case when a.hash is null then x.eras else a.eras end as eras,
                  case when a.hash is null then x.needs else a.needs end as needs,
@@ -210,10 +239,12 @@ begin
       and (t.announced, t.eras, t.needs, t.fault, t.fault_path, t.fault_reason)
           is distinct from (s.is_announced, s.eras, s.needs, s.fault, s.fault_path, s.fault_reason)
   )
+  -- Counts and events are of new pins only; a repeated announcement records nothing.
   select count(*) filter (where not a.name_known and not a.is_left_out)::integer,
          count(*) filter (where a.name_known and not a.is_left_out)::integer,
          count(*) filter (where not a.is_approved and not a.is_left_out)::integer,
-         array_agg(row(a.kind, a.name, a.hash, null, null, null, null, null, null, null)::weir.announced_item order by a.kind, a.name, a.hash)
+         array_agg(row(a.kind, a.name, a.hash, null, null, null, null, null, null, null)::weir.announced_item
+                   order by a.kind, a.name, a.hash)
            filter (where not a.is_approved),
          array_agg(coalesce(case when a.is_left_out then concat_ws(' at ', a.fault, a.fault_path) end, a.warning,
                             case when a.name_known then 'changed' else 'new' end) order by a.kind, a.name, a.hash)
@@ -223,7 +254,7 @@ begin
 
   if v_items is not null then
     perform weir.record_quarantine(p_organization_id, p_instance_id, v_items, v_reasons);
-    -- a server that announces something else each time fills nobody's disk
+    -- A server that announces something else each time fills nobody's disk.
     delete from public.mcp_server_tools t
     using (select x.kind, x.name, x.definition_hash from public.mcp_server_tools x
            where x.instance_id = p_instance_id and x.kind = any(p_kinds) and x.status = 'quarantined' and not x.announced
@@ -235,11 +266,14 @@ $$;
 revoke all on function weir.record_pins(uuid, uuid, text[], weir.announced_item[], boolean, boolean) from public;
 grant execute on function weir.record_pins(uuid, uuid, text[], weir.announced_item[], boolean, boolean) to weir_system;
 
--- The whole announced set of the kinds that were listed; of another kind the last good list stays. trust_first approves new
--- names within ten minutes of the instance's first running, and all that a catalog version announces first to which an admin
--- has just updated. p_ttl: how long the server says that its lists are good; asked again then, but in no less than five seconds.
--- p_eras and p_needs: of each item, with commas; p_keeps_needing: the kinds of which the server could not be asked this
--- time for what it has only for clients that offer something: that stays as it is.
+-- Records what an instance announced: the whole set of the kinds that were listed (p_listed); of other kinds the last good list
+-- stays. Nothing is written if the instance has another generation by now. Definer: pins are written by what servers announce,
+-- never by a person.
+-- trust_first approves new names within ten minutes of the instance's first running. It also approves all that a catalog version
+-- announces first after an admin has updated to it.
+-- p_ttl: how long the server says that its lists are good; asked again then, but not within five seconds. p_eras and p_needs: of
+-- each item, separated by commas. p_keeps_needing: kinds for which the server could not be asked this time what it has only for
+-- clients that offer something; those items stay as they are.
 create function weir.record_definitions(
   p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb,
   p_warnings text[] default null, p_listed text[] default array['tool', 'prompt', 'template', 'resource'], p_ttl interval default null,
@@ -256,8 +290,9 @@ declare
   v_items weir.announced_item[];
   v_resources boolean;
 begin
-  -- a name that is announced twice is the first of the two; what is left out may share its name with others, or have none
-  v_items := array(select row(a.kind, a.name, a.hash, a.definition, a.warning, a.eras, a.needs, a.fault, a.fault_path, a.fault_reason)::weir.announced_item
+  -- A name that is announced twice is the first of the two. What is left out may share its name with others, or have none.
+  v_items := array(select row(a.kind, a.name, a.hash, a.definition, a.warning, a.eras, a.needs, a.fault, a.fault_path,
+                              a.fault_reason)::weir.announced_item
                    from (select distinct on (i.kind, i.name, i.left_out) i.*
                          from (select u.kind, u.name, u.hash, u.definition, u.warning, u.fault, u.fault_path, u.fault_reason, u.n,
                                       string_to_array(coalesce(u.eras, 'legacy,modern'), ',') as eras,
@@ -267,26 +302,32 @@ begin
                                            p_fault_reasons) with ordinality
                                     u(kind, name, hash, definition, warning, eras, needs, fault, fault_path, fault_reason, n)) i
                          order by i.kind, i.name, i.left_out, i.n) a);
+  -- Kinds that could not be asked for such clients this time: what is stored for them counts as announced.
   if p_keeps_needing <> '{}' then
     v_items := v_items || array(
-      select row(t.kind, t.name, t.definition_hash, t.definition, t.warning, t.eras, t.needs, t.fault, t.fault_path, t.fault_reason)::weir.announced_item
+      select row(t.kind, t.name, t.definition_hash, t.definition, t.warning, t.eras, t.needs, t.fault, t.fault_path,
+                 t.fault_reason)::weir.announced_item
       from public.mcp_server_tools t
       where t.instance_id = p_instance_id and t.announced and t.needs <> '{}' and t.kind = any(p_keeps_needing)
         and not exists (select from unnest(v_items) a where a.kind = t.kind and a.name = t.name));
   end if;
-  -- The organization's lock, which calls feel, only where pins differ; and before the row's.
+  -- The organization's lock blocks calls, so it is taken only where pins differ, and before the row's. New resources take it
+  -- shared: no call waits, and they stay apart from whoever holds it exclusively.
   v_resources := 'resource' = any(p_listed) and weir.announces_otherwise(p_instance_id, array['resource'], v_items);
   if weir.announces_otherwise(p_instance_id, v_pins, v_items) then
     perform weir.lock_organization(i.organization_id) from public.mcp_server_instances i where i.id = p_instance_id;
   elsif v_resources then
     perform pg_advisory_xact_lock_shared(weir.lock_key(i.organization_id)) from public.mcp_server_instances i where i.id = p_instance_id;
   end if;
+  -- An answer of an older generation is of a server that is not wanted any more.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
   if not found or v_instance.generation <> p_generation then
     return query select 0, 0, 0;
     return;
   end if;
 
+  -- Trusted: the first ten minutes. Updated: the first answer in the generation that an admin's update of the catalog version
+  -- began.
   return query select r.* from weir.record_pins(
     v_instance.organization_id, p_instance_id, v_pins, v_items,
     v_instance.pin_policy = 'trust_first' and coalesce(clock_timestamp() < v_instance.first_running_at + interval '10 minutes', false),
@@ -295,10 +336,12 @@ begin
   if v_resources then
     perform weir.record_resources(v_instance.organization_id, p_instance_id, v_items);
   end if;
+  -- The lease ends, and the next time to ask is set. A server_info that is too large is ignored, and the last good one stays.
   update public.mcp_server_instances i
   set refreshed_generation = p_generation, refreshed_at = clock_timestamp(), refresh_by = null, refresh_lease_until = null,
       refresh_at = clock_timestamp() + case
-        when i.refresh_at < i.refresh_lease_until then interval '500 milliseconds'  -- asked for in the meantime: see refresh_soon
+        -- Somebody called refresh_soon while the lists were read.
+        when i.refresh_at < i.refresh_lease_until then interval '500 milliseconds'
         when p_ttl < interval '5 seconds' then interval '5 seconds'
         else p_ttl end,
       server_info = coalesce(case when weir.bounds_error(p_server_info, 65536) is null then p_server_info end, i.server_info)

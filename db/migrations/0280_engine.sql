@@ -1,6 +1,7 @@
--- Login of the embedded issuer, and replicas. For the engine.
+-- The engine's login of people, and replicas. Sign-ins of the embedded issuer begin in weir.begin_sign_in.
 
--- Nothing where the users are Supabase's: there its own issuer knows them.
+-- The password hash for an address. Definer, called by begin_sign_in before anybody is signed in; the engine verifies the
+-- password, so the hash never reaches a client. No row where the users are Supabase's: its own issuer knows them.
 create function weir.find_login(p_email text) returns table (user_id uuid, password_hash text, disabled boolean)
 language plpgsql stable security definer rows 1
 set search_path = pg_catalog, pg_temp
@@ -16,8 +17,8 @@ $$;
 revoke all on function weir.find_login(text) from public;
 grant execute on function weir.find_login(text) to weir_engine;
 
--- A replica says where it listens. The first one's keyring is the database's; another keyring could not open what is
--- stored, so its replica must not serve.
+-- A replica reports where it listens. The first replica's keyring becomes the database's. A replica with another keyring could
+-- not open what is stored, so it is refused and must not serve. Rows of replicas that were silent for an hour are deleted.
 create function weir.replica_heartbeat(p_replica_id uuid, p_internal_url text, p_keyring_fingerprint bytea, p_version text) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -26,6 +27,7 @@ declare
   v_fingerprint bytea;
 begin
   select i.keyring_fingerprint into v_fingerprint from weir.installation i;
+  -- Of two first replicas at once one sets the fingerprint; both compare themselves with it.
   if v_fingerprint is null then
     update weir.installation i set keyring_fingerprint = p_keyring_fingerprint where i.keyring_fingerprint is null;
     select i.keyring_fingerprint into v_fingerprint from weir.installation i;
@@ -38,7 +40,8 @@ begin
   delete from weir.replicas r where r.heartbeat_at < now() - interval '1 hour';
 end;
 $$;
--- Whether this keyring is the database's; null where no replica has brought one yet.
+-- Whether this keyring is the database's; null where no replica has brought one yet. It answers without telling the fingerprint,
+-- so that a command may ask before it starts.
 create function weir.is_keyring(p_fingerprint bytea) returns boolean
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -52,7 +55,8 @@ grant execute on function weir.is_keyring(bytea) to weir_engine;
 revoke all on function weir.replica_heartbeat(uuid, text, bytea, text) from public;
 grant execute on function weir.replica_heartbeat(uuid, text, bytea, text) to weir_engine;
 
--- The replicas that lately said that they live, for handing over what only one of them holds.
+-- Replicas that sent a heartbeat in the last 30 seconds. A replica asks when it must hand over what only one of them holds: a
+-- stream, a session, a waiting call.
 create function weir.live_replicas() returns table (id uuid, internal_url text)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp

@@ -1,13 +1,16 @@
--- A turn while it is answered, for the engine: which replica works on it, until when it may, and which calls it has made.
--- Kept from before the first call until the answer is saved, so that what a turn that was cut off may have done is known, and
--- is not done again.
+-- A chat turn while it is answered: which replica works on it, until when, and which calls it has made. The row exists from
+-- before the first call until the answer is saved. So what an interrupted turn may have done is known and is not done again.
+
+-- Turns without an answer. Foreign keys are composite, so a turn cannot join a message and an agent of two organizations; both
+-- cascade, because without message or agent there is nothing to answer.
 create table weir.chat_turns (
   organization_id uuid not null,
   message_id uuid not null,
   agent_id uuid not null,
   replica_id uuid not null,
+  -- The replica's lease. When it has ended, another replica may begin the turn anew if it made no call.
   leased_until timestamptz not null,
-  -- by the call's place among the turn's calls, which do not end in the order in which they begin
+  -- Keyed by the call's place among the turn's calls: they do not end in the order in which they begin.
   calls jsonb not null default '{}',
   constraint chat_turns_pkey primary key (message_id, agent_id),
   constraint chat_turns_calls_is_an_object check (jsonb_typeof(calls) = 'object'),
@@ -19,14 +22,18 @@ create table weir.chat_turns (
 alter table weir.chat_turns enable row level security, force row level security;
 revoke all on weir.chat_turns from public, anon, authenticated, service_role;
 comment on table weir.chat_turns is 'tenant: turns that wait for their answer, and what they have called';
+-- For the foreign key's cascade, when a message is deleted.
 create index chat_turns_message_idx on weir.chat_turns (organization_id, message_id);
+-- For the foreign key's cascade, when an agent is deleted.
 create index chat_turns_agent_idx on weir.chat_turns (organization_id, agent_id);
+-- Only the engine's functions see turns; people see messages.
 create policy turns_are_kept_by_the_engine on weir.chat_turns for all to weir_system using (true) with check (true);
 grant select, insert, update (replica_id, leased_until, calls), delete on weir.chat_turns to weir_system;
 
--- Who may answer: a replica begins a turn, or hears that another one has (`running`), that it is `answered`, or that it was
--- `cut_off` after calls, which are returned. A turn without a call is begun anew: it has done nothing.
--- The message must be that person's and still there, and the agent one of its workspace that the person may use.
+-- Begins a turn for one replica. Returns `begun`, or `running` (another replica has it), `answered`, or `cut_off` (the lease
+-- ended after calls, which are returned; they must not be made again). A turn without a call is begun anew: it has done nothing.
+-- Definer: replicas share turns of all organizations. The message must be that person's and still there, and the agent must be in
+-- its workspace and usable by the person; else WR004.
 create function weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval)
 returns table (state text, calls jsonb)
 language plpgsql volatile security definer rows 1
@@ -36,6 +43,7 @@ as $$
 declare
   v_begun boolean;
 begin
+  -- The insert decides the race: of two replicas one inserts, the other waits for it and finds the row.
   insert into weir.chat_turns as t (organization_id, message_id, agent_id, replica_id, leased_until)
   select m.organization_id, m.id, a.id, p_replica_id, clock_timestamp() + p_lease
   from public.chat_messages m
@@ -46,7 +54,7 @@ begin
   on conflict (message_id, agent_id) do update set replica_id = excluded.replica_id, leased_until = excluded.leased_until
     where t.leased_until < clock_timestamp() and t.calls = '{}';
   v_begun := found;
-  -- asked after the insert, which waits for whoever is saving the answer
+  -- Asked after the insert, which waits for a replica that is saving the answer.
   if exists (select from public.chat_messages m
              join public.chat_messages question on question.id = m.reply_to and question.user_id = p_user_id
              where m.reply_to = p_message_id and m.agent_id = p_agent_id and m.sender = 'agent') then
@@ -54,6 +62,7 @@ begin
     return query select 'answered', '[]'::jsonb;
   elsif v_begun then
     return query select 'begun', '[]'::jsonb;
+  -- Another replica has the turn, or the message is not there for this person: then WR004.
   else
     return query
       select case when t.leased_until < clock_timestamp() and t.calls <> '{}' then 'cut_off' else 'running' end,
@@ -68,8 +77,10 @@ begin
 end;
 $$;
 
--- A call of a turn, before it is made and once more when it has ended. Refused to who has lost the turn, who then must not call; and
--- before a call, where tools are switched off, the message was deleted, or the agent has left the workspace.
+-- Records a call of a turn before it is made, and again when it has ended. A replica that has lost the turn gets WR005 and must
+-- not call. Before a call it is refused too if tools are switched off (WR003), the message was deleted, or the agent has left the
+-- workspace. So the switch stops a turn at its next call. Definer: it writes beside the turn that this replica has begun, and no
+-- other.
 create function weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -82,11 +93,13 @@ begin
   from public.chat_messages m
   where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id and m.id = t.message_id
     and t.leased_until >= clock_timestamp()
+    -- A call that has begun may always be ended: its outcome is known and belongs to the turn.
     and (t.calls ? p_place::text
          or weir.chat_has_tools(m.organization_id) and m.deleted_at is null
             and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = t.agent_id));
   if found then
     return;
+  -- Tells the two refusals apart.
   elsif exists (select from weir.chat_turns t
                 where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id
                   and t.leased_until >= clock_timestamp() and not weir.chat_has_tools(t.organization_id)) then
@@ -97,7 +110,7 @@ begin
 end;
 $$;
 
--- Whoever could not answer says so, and nobody waits for them.
+-- Gives a turn back that could not be answered, so that a retry need not wait for the lease. Only the replica that holds it can.
 create function weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -108,9 +121,10 @@ begin
 end;
 $$;
 
--- The agent's answer to a person's message. The message must be that person's, in that channel and still there, and the agent one
--- of its workspace that the person may use. It is written once, and with it how the turn ended into the record
--- ({outcome, detail, duration_us}): asked again, the id of the one that is there. With its answer a turn is over.
+-- Saves the agent's answer to a person's message. The message must be that person's, in that channel and still there, and the
+-- agent must be in its workspace and usable by the person; else WR004. There is one answer: asked again, the id of the first is
+-- returned with is_new false. p_end ({outcome, detail, duration_us}) becomes the turn's row in the audit log, in the same
+-- transaction. With its answer a turn is over. Definer: an agent answers, and no agent is a person who could write.
 create function weir.record_chat_answer(
   p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb,
   p_degraded jsonb, p_end jsonb) returns table (id uuid, is_new boolean)
@@ -129,6 +143,7 @@ begin
   if v_error is not null then
     raise exception using errcode = 'WR001', message = 'the answer ' || v_error;
   end if;
+  -- The unique index on (reply_to, agent_id) decides between two replicas that answer the same message.
   insert into public.chat_messages as answer (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to,
                                     tool_calls, usage, degraded)
   select v_id, m.organization_id, m.workspace_id, m.channel_id, 'agent', a.id, p_content, m.id, p_tool_calls, p_usage, p_degraded
@@ -160,7 +175,8 @@ $$;
 revoke all on function weir.begin_chat_turn(uuid, uuid, uuid, uuid, interval), weir.record_chat_call(uuid, uuid, uuid, integer, jsonb),
   weir.release_chat_turn(uuid, uuid, uuid), weir.record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb, jsonb) from public;
 grant execute on function weir.begin_chat_turn(uuid, uuid, uuid, uuid, interval), weir.record_chat_call(uuid, uuid, uuid, integer, jsonb),
-  weir.release_chat_turn(uuid, uuid, uuid), weir.record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb, jsonb) to weir_engine;
+  weir.release_chat_turn(uuid, uuid, uuid),
+  weir.record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb, jsonb) to weir_engine;
 
 grant create on schema weir to weir_system;
 alter function weir.begin_chat_turn(uuid, uuid, uuid, uuid, interval) owner to weir_system;

@@ -1,10 +1,11 @@
--- What Weir publishes over HTTP, as data: names and types, never a decision. The statement itself runs as `anon` or
--- `authenticated`, and PostgreSQL refuses. Only what is in here has a name at all in /rest/v1.
+-- The published API over HTTP, as data: names and types, never a decision. A request's statement runs as `anon` or
+-- `authenticated`, and PostgreSQL decides. A name that is not listed here does not exist in /rest/v1.
 
--- The columns that an API role may read, of the tables in `public` that row-level security holds (its owner too) and of
--- views that ask with their caller's rights. A column without a grant has no row, and so is not told from one that is not there.
--- `for_anon` says whether `anon` may read it: a caller without a token is then refused before a statement that PostgreSQL would refuse,
--- since each of those is lines in its log.
+-- The columns that an API role may read: of tables in `public` whose row-level security is forced, so that it binds the owner
+-- too, and of views with their caller's rights. What somebody else puts into `public` without these walls is not published. A
+-- column without a grant has no row here, so the answer for it is that of a column that does not exist. for_anon: whether `anon`
+-- may read it. A caller without a token is then refused before a statement that PostgreSQL would refuse, since each of those is
+-- lines in its log. Not a definer: the catalogs are readable by all.
 create function weir.published_columns() returns table (relation_name text, column_name text, column_type text, for_anon boolean)
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -13,18 +14,21 @@ begin atomic
   from pg_catalog.pg_class c
   join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
   where c.relnamespace = (select n.oid from pg_catalog.pg_namespace n where n.nspname = 'public')
+    -- A view with its owner's rights would step over the caller's policies.
     and case c.relkind when 'v' then coalesce(c.reloptions @> array['security_invoker=true'], false)
                        when 'r' then c.relrowsecurity and c.relforcerowsecurity
                        when 'p' then c.relrowsecurity and c.relforcerowsecurity
                        else false end
+    -- Tables of extensions are not Weir's to publish.
     and not exists (select from pg_catalog.pg_depend d
                     where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.deptype = 'e')
     and (has_column_privilege('authenticated', c.oid, a.attnum, 'SELECT') or has_column_privilege('anon', c.oid, a.attnum, 'SELECT'))
   order by c.relname, a.attnum;
 end;
 
--- The functions in `public` that pass on to one in `weir` and that an API role may execute. `columns` is what a table
--- function's rows have; null where the answer is one value, or a set of such.
+-- The functions in `public` that call one in `weir` and that an API role may execute; so a function that somebody else puts into
+-- `public` is not published. `columns` and `column_types` are those of a table function's rows; null where the result is one
+-- value or a set of values. `required`: how many of the first arguments have no default.
 create function weir.published_functions()
 returns table (function_name text, argument_names text[], argument_types text[], required integer, returns_set boolean,
                result_type text, columns text[], column_types text[], for_anon boolean)
@@ -42,6 +46,7 @@ begin atomic
     from unnest(p.proargmodes) with ordinality m(mode, n) where m.mode = 't') o
   where p.pronamespace = (select n.oid from pg_catalog.pg_namespace n where n.nspname = 'public')
     and p.prokind = 'f'
+    -- A body in SQL-standard form (`begin atomic`) has a dependency on what it calls.
     and exists (select from pg_catalog.pg_depend d
                 join pg_catalog.pg_proc f on f.oid = d.refobjid
                 join pg_catalog.pg_namespace n on n.oid = f.pronamespace and n.nspname = 'weir'

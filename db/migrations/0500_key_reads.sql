@@ -1,13 +1,15 @@
--- What an organization's key reads. A key never becomes `authenticated` and never acts: it comes through here with its verified
--- hash, and in one statement it is decided whether it is good, whose it is, and whether it may read that; what it read of the
--- record, and what it was refused, is recorded first, under the key's id.
+-- Reads by an organization's key. A key never becomes `authenticated` and never writes. Everything comes through read_with_key
+-- with the key's verified hash. One statement decides whether the key is good, whose it is, and whether it may read that. Its
+-- reads of the audit log and its refusals are recorded first, under the key's id.
 
--- The closed list: a function, the scope that opens it.
+-- The closed list of what a key may read: a function and the scope that opens it. Null: no key reads that.
 create function weir.key_scope(p_function text) returns text
 language sql immutable parallel safe
-  return case p_function when 'read_audit' then 'audit.read' when 'read_servers' then 'servers.read' when 'read_usage' then 'usage.read' end;
+  return case p_function when 'read_audit' then 'audit.read' when 'read_servers' then 'servers.read'
+                         when 'read_usage' then 'usage.read' end;
 
--- The servers and their state: no configuration, no address.
+-- The organization's servers and their state, without configuration and address. Not a definer; read_with_key has decided whose
+-- they are.
 create function weir.servers_of(p_organization_id uuid) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -24,7 +26,8 @@ begin
 end;
 $$;
 
--- Usage by the hour, oldest first; at most 31 days and 10,000 rows, so that nothing is cut off silently.
+-- Usage by the hour, oldest first. At most 31 days and 10,000 rows; more is an error, so that nothing is cut off silently. Null
+-- p_until: now; null p_since: one day before p_until.
 create function weir.usage_of(p_organization_id uuid, p_since timestamptz, p_until timestamptz) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -42,6 +45,7 @@ begin
     select u.hour, u.agent_id, u.instance_id, u.calls, u.denied, u.failed, u.duration_us
     from public.usage_hourly u
     where u.organization_id = p_organization_id and u.hour >= v_since and u.hour < v_until
+    -- One more than is allowed tells that there are more.
     limit 10001) r;
   if jsonb_array_length(v_rows) > 10000 then
     return weir.error('WR001', 'since and until: that is more than 10,000 rows; ask for less time');
@@ -50,7 +54,9 @@ begin
 end;
 $$;
 
--- p_arguments are the function's named arguments. A null organization is the key's own.
+-- Reads p_function for a key. p_arguments are the function's named arguments; a null organization is the key's own. Refusals are
+-- answers ({"error": "WR…"}) and not errors, so that their rows in the audit log commit. A value of a wrong type raises, for the
+-- caller to correct. Volatile, because it records. Definer, for the engine only: a key is no person, so no policy knows its rows.
 create function weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -64,6 +70,7 @@ declare
   v_before jsonb;
   v_error text;
 begin
+  -- The key first: a caller without a good one learns nothing of what there is.
   select k.organization_id, k.scopes into v_organization_id, v_scopes from weir.authenticate_organization_key(p_key_id, p_secret_hash) k;
   if not found then
     return weir.error('WR002', 'the key is not valid');
@@ -71,9 +78,11 @@ begin
     return weir.error('WR010', 'a key of an organization reads read_audit, read_servers and read_usage');
   elsif weir.bounds_error(p_arguments, 65536) is not null then
     return weir.error('WR001', 'the arguments: the value ' || weir.bounds_error(p_arguments, 65536));
+  -- Another organization's id reads as one that does not exist.
   elsif (p_arguments ->> 'organization_id')::uuid <> v_organization_id then
     return weir.error('WR004', 'there is no such organization');
   elsif v_scope <> all(v_scopes) then
+    -- The scope is asked last, so this row is in the key's own organization.
     perform weir.record_event('admin_read', v_organization_id, 'forbidden', p_item => p_function, p_key_id => p_key_id);
     return weir.error('WR003', format('this key has no scope %s', v_scope), 'An owner or admin makes another key with that scope.');
   elsif p_function = 'read_servers' then
@@ -81,16 +90,20 @@ begin
   elsif p_function = 'read_usage' then
     return weir.usage_of(v_organization_id, (p_arguments ->> 'since')::timestamptz, (p_arguments ->> 'until')::timestamptz);
   end if;
+  -- read_audit: an absent argument and a JSON null mean the same.
   v_filter := nullif(p_arguments -> 'filter', 'null');
   v_before := nullif(p_arguments -> 'before', 'null');
   v_limit := coalesce((p_arguments ->> 'limit')::integer, 100);
   v_error := coalesce(case when v_limit not between 1 and 1000 then 'limit must be 1 to 1000' end,
                       weir.audit_filter_error(v_filter), weir.audit_cursor_error(v_before));
   if v_error is not null then
-    perform weir.record_event('admin_read', v_organization_id, 'invalid_argument', p_item => p_function, p_detail => v_error, p_key_id => p_key_id);
+    perform weir.record_event(
+      'admin_read', v_organization_id, 'invalid_argument', p_item => p_function, p_detail => v_error, p_key_id => p_key_id);
     return weir.error('WR001', v_error);
   end if;
-  perform weir.record_event('admin_read', v_organization_id, p_item => p_function, p_detail => weir.cut(v_filter::text, 500), p_key_id => p_key_id);
+  -- Recorded before it is read, as for a person (weir.read_audit).
+  perform weir.record_event(
+    'admin_read', v_organization_id, p_item => p_function, p_detail => weir.cut(v_filter::text, 500), p_key_id => p_key_id);
   return weir.audit_page(v_organization_id, null, v_filter, v_before, v_limit);
 end;
 $$;

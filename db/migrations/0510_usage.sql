@@ -1,6 +1,6 @@
--- Usage by the hour, rolled up from the record, each hour once, when what was asked in it has ended.
+-- Usage by the hour, rolled up from the audit log. Each hour is rolled up once, when everything that was asked in it has ended.
 
--- Up to where: one row. Whatever is before it is in usage_hourly.
+-- One row: everything before rolled_up_to is in usage_hourly.
 create table weir.usage_progress (
   only_row boolean not null default true,
   rolled_up_to timestamptz not null,
@@ -11,16 +11,20 @@ create table weir.usage_progress (
 alter table weir.usage_progress enable row level security, force row level security;
 revoke all on weir.usage_progress from public, anon, authenticated, service_role;
 comment on table weir.usage_progress is 'platform: up to which hour the record is in usage_hourly';
+-- Only roll_up_usage reads and moves it.
 create policy usage_progress_is_kept_by_the_engine on weir.usage_progress for all to weir_system using (true) with check (true);
 grant select, insert (rolled_up_to), update (rolled_up_to) on weir.usage_progress to weir_system;
 
+-- An hour that was rolled up is not changed: weir_system may only insert.
 create policy usage_is_rolled_up_by_the_engine on public.usage_hourly for all to weir_system using (true) with check (true);
 grant select, insert on public.usage_hourly to weir_system;
 
--- Rolls up one hour, if one is due: p_grace after its end, which is the longest that a call may take, and the five minutes
--- that a replica's clock may be off. Whether there was one: the caller asks until there is none. One replica at a time, by
--- try. Calls that named no server of the organization are under the id of all zeros. In the record's order of columns:
--- calls were admitted, denied were not, failed did not end `ok`.
+-- Rolls up one hour, if one is due, and returns whether it did anything; the caller repeats until it does not. An hour is due
+-- p_grace after its end: the longest that a call may take, and the five minutes that a replica's clock may be off. One replica at
+-- a time; another one does not wait. Calls that named no server of the organization are under the id of all zeros. calls:
+-- admitted; denied: not admitted; failed: admitted and not ended with `ok`; duration_us: microseconds of all that ended.
+-- Definer: it sums the calls of all organizations. force_custom_plan and seqscan (decision 0061): the hour's rows may be a small
+-- or a large part of their partition.
 create function weir.roll_up_usage(p_grace interval) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = on
@@ -33,7 +37,7 @@ begin
   end if;
   select p.rolled_up_to into v_hour from weir.usage_progress p;
   if v_hour is null then
-    -- the first time: from the first row, or from now on
+    -- The first time: from the audit log's first row, or from now on.
     insert into weir.usage_progress (rolled_up_to)
     select date_trunc('hour', coalesce((select min(l.created_at) from public.mcp_interaction_logs l), clock_timestamp()), 'UTC')
     on conflict do nothing;
@@ -42,10 +46,12 @@ begin
     return false;
   end if;
   insert into public.usage_hourly (organization_id, hour, agent_id, instance_id, calls, denied, failed, duration_us)
+  -- A denial row may stand for many denials; requests and outcomes are a row each.
   select l.organization_id, v_hour, l.agent_id, coalesce(l.instance_id, weir.platform_id()),
          count(*) filter (where l.phase = 'requested'), coalesce(sum(l.occurrences) filter (where l.phase = 'denied'), 0),
          count(*) filter (where l.phase = 'completed' and l.outcome <> 'ok'), coalesce(sum(l.duration_us), 0)
   from public.mcp_interaction_logs l
+  -- An organization that was deleted meanwhile has no usage any more.
   join public.organizations o on o.id = l.organization_id
   where l.created_at >= v_hour and l.created_at < v_hour + interval '1 hour' and l.agent_id is not null
     and l.kind in ('tool_execution', 'resource_read', 'prompt_get', 'context_request', 'error')

@@ -1,13 +1,17 @@
--- What is kept only so long. The record is none of it: its retention is a command of the owner's.
+-- Rows that are kept only for a time. The audit log is not part of this: its retention is a command of the owner's.
 
+-- The engine deletes expired keys of all organizations; it does not write them.
 create policy idempotency_keys_are_purged_by_the_engine on weir.idempotency_keys for all to weir_system using (true) with check (true);
 grant select, delete on weir.idempotency_keys to weir_system;
+-- A chat turn's age is its message's.
 grant select (created_at) on public.chat_messages to weir_system;
+-- For weir.purge, which deletes the oldest.
 create index idempotency_keys_created_at_idx on weir.idempotency_keys (created_at);
 
--- At most so many rows of each, oldest first; how many that were: the caller asks until there are none. What somebody holds is left
--- for the next time. A repeated request that comes later than its key was kept is a new one, and so is a retry of a chat turn that was
--- cut off (its age is its message's).
+-- Deletes at most p_limit rows of each kind and returns how many; the caller repeats while a full batch was deleted. Chat turns
+-- and security events that somebody holds are left for the next run. After this, a request that repeats an idempotency key is a
+-- new request, and so is a retry of a chat turn that was cut off. Definer: it deletes what is old of all organizations.
+-- force_custom_plan and seqscan (decision 0061): what is due may be nothing or most of a table.
 create function weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = on
@@ -18,6 +22,7 @@ declare
   v_count integer;
   v_purged integer := 0;
 begin
+  -- Less than an hour would delete what retries still need. A null would delete nothing and say nothing.
   if num_nulls(p_idempotency_keys, p_chat_turns, p_security_events) > 0
      or least(p_idempotency_keys, p_chat_turns, p_security_events) < interval '1 hour' then
     raise exception using errcode = 'WR001', message = 'what is kept is kept for an hour at least';
@@ -31,6 +36,7 @@ begin
   delete from weir.chat_turns t
   where (t.message_id, t.agent_id) in (
     select o.message_id, o.agent_id from weir.chat_turns o join public.chat_messages m on m.id = o.message_id
+    -- A turn that a replica works on is not old, whenever its message was written.
     where o.leased_until < v_now and m.created_at < v_now - p_chat_turns
     limit v_limit for update of o skip locked);
   get diagnostics v_count = row_count;

@@ -1,8 +1,8 @@
--- Finding tools by words. Candidates are what one agent may use, at most some thousand rows that the primary key finds; so
--- there is no index over the words of all tenants, which would be read for the words of others. A misspelt name is found
--- by the trigrams that it shares: our own and not pg_trgm's, see docs/decisions/0014-trigrams-of-our-own.md.
+-- Finding tools by words. Candidates are the tools that one agent may use, at most some thousand rows that the primary key finds.
+-- There is no index over the words of all tenants: it would find all tenants' rows for a word, to throw most of them away. A
+-- misspelled name is found by shared trigrams, which are ours and not pg_trgm's (decision 0014).
 
--- The words of a name or a sentence: split where a person would read a new word.
+-- The words of a name or a sentence: split where a person would read a new word, as in `readFile`, `read_file` and `HTTPServer`.
 create function weir.search_words(p_text text) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -13,8 +13,9 @@ begin
 end;
 $$;
 
--- The trigrams of each word, each once, two blanks before the word and one behind it: a misspelt word keeps most of its own.
--- By loops: as a query it takes twenty times as long, and every recorded tool needs it.
+-- The trigrams of each word, each once, with two blanks before the word and one behind it: a misspelled word keeps most of its
+-- own. Loops, because the same as a query takes twenty times as long, and every recorded tool needs it. At most 500 characters of
+-- input.
 create function weir.trigrams(p_text text) returns text[]
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -28,11 +29,14 @@ begin
       v_trigrams := v_trigrams || substr('  ' || v_word || ' ', v_n, 3);
     end loop;
   end loop;
+  -- Sorted, and each once.
   return tsvector_to_array(array_to_tsvector(v_trigrams));
 end;
 $$;
 
--- What a tool is found by: its name, its parameters' names, what it says of itself.
+-- The words by which a tool is found, weighted: its name (A), its parameters' names (B), its title and description (C). Null for
+-- other kinds. A definition is a server's text: whatever it holds, this raises nothing, or recording the definition would fail.
+-- Immutable, for a generated column.
 create function weir.tool_terms(p_kind text, p_name text, p_definition text) returns tsvector
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -49,6 +53,7 @@ begin
     when data_exception then
       null;  -- found by its name
   end;
+  -- A definition that is too large or too deep is found by its name only.
   if weir.bounds_error(v_definition, 1048576) is not null then
     v_definition := '{}'::jsonb;
   end if;
@@ -57,22 +62,27 @@ begin
          select string_agg(k, ' ') from jsonb_object_keys(
            case when jsonb_typeof(v_definition #> '{inputSchema,properties}') = 'object' then v_definition #> '{inputSchema,properties}'
                 else '{}' end) k), 16384), ''))), 'B')
-    || setweight(to_tsvector('pg_catalog.english', left(concat_ws(' ', v_definition ->> 'title', v_definition ->> 'description'), 16384)), 'C');
+    || setweight(to_tsvector('pg_catalog.english',
+                             left(concat_ws(' ', v_definition ->> 'title', v_definition ->> 'description'), 16384)), 'C');
 end;
 $$;
 revoke all on function weir.search_words(text), weir.trigrams(text), weir.tool_terms(text, text, text) from public;
--- to the writer too: an approval changes the row, whose triggers have its columns made anew
+-- To the writer too: an approval updates the row, and because the table has BEFORE triggers PostgreSQL computes its generated
+-- columns anew, as the writer.
 grant execute on function weir.search_words(text), weir.trigrams(text), weir.tool_terms(text, text, text) to weir_system, weir_writer;
 
 alter table public.mcp_server_tools
+  -- Generated, so whoever pins a tool, its words are those of its definition.
   add column terms tsvector generated always as (weir.tool_terms(kind, name, definition)) stored,
   add column name_trigrams tsvector
     generated always as (case when kind = 'tool' then array_to_tsvector(weir.trigrams(name)) end) stored;
 
--- The tools that the agent may call, best first. Any word of the query that is there counts, a name's more than a
--- parameter's and that more than a description's; then names that share half of their trigrams with the query, or it with
--- them. A query without a word is answered with the first tools there are. Nothing in a query raises. p_era and p_abilities:
--- only what a client of this era that offers this may be shown; null: all.
+-- The tools that the agent may call, best first. agent_catalog gives the candidates, so what is found is what the agent is shown,
+-- and nothing else decides. A tool matches by any word of the query, a name's word counting more than a parameter's and that more
+-- than a description's; and by a name that shares half of its trigrams with the query, or the query with it. A query without a
+-- word is answered with the first tools there are. Nothing in a query raises. p_limit is 1 to 50, 10 by default. p_era and
+-- p_abilities: only what a client of this era that offers this may be shown; null: all. Definer: an agent is no person; its
+-- verified key names the rows.
 create function weir.find_tools(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer,
   p_era text default null, p_abilities text[] default null)
@@ -87,22 +97,28 @@ declare
   v_words tsquery;
   v_word text;
 begin
+  -- Words are joined by `or`. They are stemmed already, hence `simple`.
   foreach v_word in array tsvector_to_array(to_tsvector('pg_catalog.english', v_text)) loop
     v_words := coalesce(v_words || plainto_tsquery('pg_catalog.simple', v_word), plainto_tsquery('pg_catalog.simple', v_word));
   end loop;
   return query
   select c.instance_id, c.instance_name, c.status, c.item, c.definition_hash, s.rank
   from weir.agent_catalog(p_key_id, p_secret_hash, p_user_id, p_agent_id, null, array['tool']) with ordinality c
+  -- Looked up by the primary key, one for each candidate. Shared trigrams are counted by ts_delete, which runs in C.
   cross join lateral (select t.terms, t.name_trigrams,
                              length(t.name_trigrams) - length(ts_delete(t.name_trigrams, v_trigrams)) as shared
                       from public.mcp_server_tools t
                       where t.instance_id = c.instance_id and t.kind = 'tool' and t.name = c.item
                         and t.definition_hash = c.definition_hash offset 0) t
-  cross join lateral (select greatest(t.shared::real / nullif(length(t.name_trigrams), 0), t.shared::real / nullif(cardinality(v_trigrams), 0))
+  cross join lateral (select greatest(t.shared::real / nullif(length(t.name_trigrams), 0),
+                                      t.shared::real / nullif(cardinality(v_trigrams), 0))
                       as likeness offset 0) l
-  cross join lateral (select (coalesce(ts_rank('{0.05, 0.1, 0.4, 1}', t.terms, v_words), 0) + coalesce(l.likeness, 0) * 0.1)::real as rank) s
+  -- Likeness adds at most a tenth: a word that is there beats a name that looks like it.
+  cross join lateral (select (coalesce(ts_rank('{0.05, 0.1, 0.4, 1}', t.terms, v_words), 0)
+                              + coalesce(l.likeness, 0) * 0.1)::real as rank) s
   where c.kind = 'tool' and (p_era is null or p_era = any(c.eras)) and (p_abilities is null or c.needs <@ p_abilities)
     and (v_trigrams = '{}' or t.terms @@ v_words or l.likeness >= 0.5)
+  -- Equal ranks keep the catalog's order.
   order by s.rank desc, c.ordinality
   limit least(greatest(coalesce(p_limit, 10), 1), 50);
 end;

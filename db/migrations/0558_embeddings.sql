@@ -1,6 +1,8 @@
--- Embeddings, made by the engine's workers outside of any transaction. A document is found by its words from the moment that it is there.
+-- Embeddings. The engine's workers make them outside of any transaction. A document is found by its words from the moment that it
+-- is ingested.
 
--- Documents of another model, or that failed, are due again: when a replica starts with a model.
+-- Makes documents due again that another model embedded. Called when a replica starts with a model. Returns how many. Definer, as
+-- all functions of this file: workers serve all organizations.
 create function weir.reopen_embeddings(p_model text) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -15,8 +17,9 @@ begin
 end;
 $$;
 
--- Leases documents that are due, organizations taking turns, and returns chunks of them that want an embedding: at most so many. Of a text
--- that the same organization has embedded already the embedding comes too. A document without such chunks is embedded.
+-- Leases documents that are due, organizations taking turns, and returns at most p_limit of their chunks that have no embedding
+-- of this model yet. `known` is the embedding of the same text that the organization has already. A document without such chunks
+-- becomes embedded. force_custom_plan and seqscan (decision 0061): it looks through all that is due.
 create function weir.claim_embeddings(p_model text, p_limit integer, p_lease interval)
 returns table (document_id uuid, organization_id uuid, datastore_id uuid, vector_index text, chunk_id uuid, content text, known real[])
 language plpgsql volatile security definer
@@ -28,6 +31,7 @@ declare
   v_claimed uuid[] := '{}'::uuid[];
   v_chunks integer := 0;
 begin
+  -- place: the first document of each organization, then the second, and so on.
   for v_document in
     select d.id, d.chunk_count
     from (select distinct s.organization_id from public.datastores s where s.deleted_at is null) o
@@ -37,24 +41,29 @@ begin
                         order by x.embed_after, x.id limit p_limit) d
     order by d.place, d.id limit p_limit
   loop
+    -- Looked at again: another worker may have taken it since.
     update public.documents d set embed_after = clock_timestamp() + p_lease
     where d.id = v_document.id and d.embed_after <= clock_timestamp();
     if found then
       v_claimed := v_claimed || v_document.id;
       v_chunks := v_chunks + v_document.chunk_count;
     end if;
+    -- Enough for one answer; a large document's other chunks come when its first ones are recorded.
     exit when v_chunks >= p_limit;
   end loop;
+  -- A document whose chunks all have this model's embedding needs nothing more.
   update public.documents d
   set status = 'embedded', status_detail = null, embedding_model = p_model, embed_attempts = 0, embed_after = 'infinity'
   where d.id = any(v_claimed)
     and not exists (select from weir.document_chunks c where c.document_id = d.id and c.embedding_model is distinct from p_model);
+  -- The lease covers documents; their chunks come with what is needed to embed them.
   return query
   select c.document_id, c.organization_id, c.datastore_id, s.settings ->> 'index', c.id,
          weir.embedded_text(d.title, c.heading, c.content), k.embedding
   from weir.document_chunks c
   join public.documents d on d.id = c.document_id
   join public.datastores s on s.id = c.datastore_id
+  -- Only of the same organization: see document_chunks_known_idx.
   left join lateral (select x.embedding from weir.document_chunks x
                      where x.organization_id = c.organization_id and x.content_hash = c.content_hash and x.embedding is not null
                        and x.embedding_model = p_model limit 1) k on true
@@ -64,8 +73,9 @@ begin
 end;
 $$;
 
--- Vectors of one datastore's chunks, one behind the other in p_values; null where a foreign index has them by now. Documents of these
--- chunks that miss none any more are embedded; of the others the rest is due at once.
+-- Records vectors of one datastore's chunks, one behind the other in p_values; null where a foreign index (p_vector_index) holds
+-- them. Documents that miss none any more are embedded; the others are due again at once. Locks: documents, then the datastore,
+-- the order of a deletion.
 create function weir.record_embeddings(
   p_organization_id uuid, p_datastore_id uuid, p_model text, p_chunk_ids uuid[], p_values real[], p_vector_index text) returns void
 language plpgsql volatile security definer
@@ -75,19 +85,21 @@ declare
   v_version bigint;
   v_size constant integer := cardinality(p_values) / nullif(cardinality(p_chunk_ids), 0);
 begin
-  -- documents before their datastore, as who deletes one does
+  -- Documents before their datastore, as in a deletion, whose trigger updates the datastore.
   perform from public.documents d
   where d.id in (select c.document_id from weir.document_chunks c where c.id = any(p_chunk_ids)) order by d.id for update;
   update public.datastores s set version = s.version + 1 where s.id = p_datastore_id returning s.version into v_version;
+  -- The version is written with each vector, so that a replica finds what it has not read.
   if p_vector_index is null then
     update weir.document_chunks c
-    set embedding = p_values[(n.n - 1) * v_size + 1 : n.n * v_size], embedding_model = p_model, embedded_version = v_version, vector_index = null
+    set embedding = p_values[(n.n - 1) * v_size + 1 : n.n * v_size], embedding_model = p_model, embedded_version = v_version,
+        vector_index = null
     from unnest(p_chunk_ids) with ordinality n(id, n)
     where c.id = n.id and c.datastore_id = p_datastore_id;
   else
     update weir.document_chunks c set embedding = null, embedding_model = p_model, embedded_version = null, vector_index = p_vector_index
     where c.id = any(p_chunk_ids) and c.datastore_id = p_datastore_id;
-    -- deleted since it was claimed
+    -- Deleted since it was claimed: the foreign index has a vector without a chunk.
     insert into weir.vector_removals (organization_id, vector_index, chunk_id)
     select p_organization_id, p_vector_index, n from unnest(p_chunk_ids) n
     where not exists (select from weir.document_chunks c where c.id = n)
@@ -104,7 +116,8 @@ begin
 end;
 $$;
 
--- Tried again later and later, at most once an hour.
+-- Records that documents could not be embedded. They are tried again after 5 seconds, then twice as long each time, at most an
+-- hour. A document that is embedded already stays so.
 create function weir.record_embedding_failure(p_document_ids uuid[], p_detail text) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -118,8 +131,9 @@ begin
 end;
 $$;
 
--- Vectors to delete from a foreign index; leased, and forgotten when it was done.
-create function weir.claim_vector_removals(p_limit integer, p_lease interval) returns table (organization_id uuid, vector_index text, chunk_id uuid)
+-- Leases vectors to delete from a foreign index. After the lease they are due again, unless forget_vector_removals was called.
+create function weir.claim_vector_removals(p_limit integer, p_lease interval)
+returns table (organization_id uuid, vector_index text, chunk_id uuid)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = on
 as $$
@@ -134,6 +148,7 @@ begin
 end;
 $$;
 
+-- The foreign index has deleted these. Deleting twice is harmless, so a worker whose lease has ended may report too.
 create function weir.forget_vector_removals(p_organization_id uuid, p_vector_index text, p_chunk_ids uuid[]) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -144,7 +159,8 @@ begin
 end;
 $$;
 
--- Documents of deleted datastores, at most so many, and the datastores that have none any more; how many documents that were.
+-- Deletes at most p_limit documents of deleted datastores, and the datastores that have none left. Returns how many documents;
+-- the caller repeats. Documents that somebody holds are left for the next run.
 create function weir.purge_datastores(p_limit integer) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = on
@@ -165,10 +181,12 @@ $$;
 
 revoke all on function weir.reopen_embeddings(text), weir.claim_embeddings(text, integer, interval),
   weir.record_embeddings(uuid, uuid, text, uuid[], real[], text), weir.record_embedding_failure(uuid[], text),
-  weir.claim_vector_removals(integer, interval), weir.forget_vector_removals(uuid, text, uuid[]), weir.purge_datastores(integer) from public;
+  weir.claim_vector_removals(integer, interval), weir.forget_vector_removals(uuid, text, uuid[]),
+  weir.purge_datastores(integer) from public;
 grant execute on function weir.reopen_embeddings(text), weir.claim_embeddings(text, integer, interval),
   weir.record_embeddings(uuid, uuid, text, uuid[], real[], text), weir.record_embedding_failure(uuid[], text),
-  weir.claim_vector_removals(integer, interval), weir.forget_vector_removals(uuid, text, uuid[]), weir.purge_datastores(integer) to weir_engine;
+  weir.claim_vector_removals(integer, interval), weir.forget_vector_removals(uuid, text, uuid[]),
+  weir.purge_datastores(integer) to weir_engine;
 grant create on schema weir to weir_system;
 alter function weir.reopen_embeddings(text) owner to weir_system;
 alter function weir.claim_embeddings(text, integer, interval) owner to weir_system;

@@ -1,9 +1,12 @@
--- What a server adds to a chat turn besides its tools, and how long a turn waits for it. A turn reads it as it is at that moment; that
--- the agent may have it is decided when it is fetched.
+-- Resources and prompts that a server adds to a chat turn besides its tools, and how long a turn waits for them. A turn reads
+-- these settings as they are at that moment. Whether the agent may have a resource or prompt is decided when it is fetched.
+
 alter table public.mcp_server_instances
+  -- What the server adds to a chat turn. Each fetch is a governed call of the turn, so their number is bounded.
   add column context_resources text[] not null default '{}',
   add column context_prompts text[] not null default '{}',
-  -- of each call; null: as long as any call, in a chat turn's context what is left of its share; 0 only keeps the server out of chat
+  -- Of each call, in milliseconds. Null: as long as any call may take; in a chat turn's context what is left of the server's
+  -- share. 0 only keeps the server out of chat.
   add column timeout_ms integer,
   add column max_retries integer not null default 1,
   add column retry_backoff_ms integer not null default 100,
@@ -15,11 +18,13 @@ alter table public.mcp_server_instances
 grant insert (context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms),
       update (context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms)
   on public.mcp_server_instances to weir_writer;
--- Replicas keep it with what an agent may use.
+-- Replicas keep the timeout with an agent's catalog, so a change counts as a change of permissions. It is a trigger of its own,
+-- because the others fire for other columns.
 create trigger b_instance_timeout_update before update on public.mcp_server_instances
   for each row when (old.timeout_ms is distinct from new.timeout_ms) execute function weir.on_permission_change();
 
--- What is wrong with server_config.context, by its path; null: nothing, or there is none.
+-- The error in server_config.context, with its path; null: none, or there is no such member. A closed grammar: unknown members
+-- are refused, so that a misspelled one does not go unnoticed.
 create function weir.context_config_error(p_context jsonb) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -35,6 +40,7 @@ begin
   elsif jsonb_typeof(p_context) <> 'object' then
     return 'server_config.context: must be an object';
   end if;
+  -- Each member, then each of its elements; the first problem is the answer.
   for v_member, v_list in select e.key, e.value from jsonb_each(p_context) e loop
     v_path := 'server_config.context.' || left(v_member, 64);
     if v_member not in ('resources', 'prompts') then
@@ -51,8 +57,10 @@ begin
         return v_path || ': must be 1 to 1000 characters';
       elsif v_member = 'resources' and (not weir.is_uri(v_item) or v_item ~ '\s') then
         return v_path || ': must be a URI';
+      -- Addresses with these schemes are those that Weir shows, not the server's own (decision 0016).
       elsif v_member = 'resources' and lower(split_part(v_item, ':', 1)) in ('ui', 'weir') then
         return v_path || ': must be a URI of the server''s own';
+      -- The person's message may fill a place of a URI. Nothing else may.
       elsif v_member = 'resources' and replace(v_item, '{message}', '') ~ '[{}]' then
         return v_path || ': only {message} can be filled in';
       end if;

@@ -1,6 +1,10 @@
--- What a backup reads. `weir_backup` has a policy that hides nothing on every table, partitions too, and reads all of them; it writes none,
--- owns nothing, and only the owner may become it. So `weir backup`, and pg_dump with --enable-row-security, is whole or fails: without
--- such a policy a table would be read as an empty one, without an error. A later table brings its own (db/tests/590_backup.sql).
+-- The rights and facts of a backup (decision 0120). weir_backup reads every table, partitions too; it writes none and owns
+-- nothing, and only the owner may become it. Its policy on each table hides nothing. Without such a policy a table would read as
+-- empty, without an error; with it `weir backup`, and pg_dump with --enable-row-security, is whole or fails. A later table brings
+-- its own policy; db/tests checks that.
+
+-- Loops over the tables that are there, because all of them need the same policy. Tables in `public` and auth.users are Weir's
+-- only if their comment names one of the four classes.
 do $$
 declare
   v_table regclass;
@@ -16,6 +20,7 @@ begin
     execute format('create policy everything_is_read_by_the_backup on %s for select to weir_backup using (true)', v_table);
     execute format('grant select on %s to weir_backup', v_table);
   end loop;
+  -- On Supabase the users are the project's, and so is their backup.
   if (select i.embedded_issuer from weir.installation i) then
     grant usage on schema auth to weir_backup;
   end if;
@@ -23,8 +28,10 @@ end
 $$;
 grant usage on schema weir to weir_backup;
 
--- Weir's tables as a backup has them: each with the columns that are loaded again (a generated one is made anew), the tables that its rows
--- refer to, and whether weir_backup reads all of it. The record is one table here, whatever its months. Migrations are not data.
+-- Weir's tables as a backup has them. columns: those that are loaded again (generated ones are computed anew). refers_to: the
+-- tables that must be loaded before. is_readable: whether weir_backup reads all rows; a backup ends with an error where it does
+-- not. The audit log is one table here, whatever its months. Migrations are not data: a restore runs them. Not a definer;
+-- weir_backup asks.
 create function weir.backup_tables() returns table (name text, columns text[], refers_to text[], is_readable boolean)
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -35,9 +42,11 @@ begin atomic
          array(select distinct format('%I.%I', fn.nspname, f.relname)
                from pg_constraint k join pg_class f on f.oid = k.confrelid join pg_namespace fn on fn.oid = f.relnamespace
                where k.conrelid = c.oid and k.contype = 'f' and f.oid <> c.oid),
+         -- A permissive policy that is `true`, and no restrictive policy that could take rows away.
          has_table_privilege('weir_backup', c.oid, 'select')
            and exists (select from pg_policy p where p.polrelid = c.oid and p.polpermissive and p.polcmd in ('r', '*')
-                         and (select r.oid from pg_roles r where r.rolname = 'weir_backup') = any(p.polroles) and pg_get_expr(p.polqual, p.polrelid) = 'true')
+                         and (select r.oid from pg_roles r where r.rolname = 'weir_backup') = any(p.polroles)
+                         and pg_get_expr(p.polqual, p.polrelid) = 'true')
            and not exists (select from pg_policy p where p.polrelid = c.oid and not p.polpermissive
                              and p.polroles && array[0, (select r.oid from pg_roles r where r.rolname = 'weir_backup')])
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -48,7 +57,9 @@ begin atomic
   order by 1;
 end;
 
--- The record in few words: how many rows; their hashes, one over the other, whatever their order; and its last rows.
+-- The audit log in few words, to compare a backup with what was restored: the number of rows, the exclusive-or of their hashes
+-- (which no order changes; as four numbers, because PostgreSQL has no such aggregate for 256 bits), the months, and the ten last
+-- rows.
 create function weir.log_summary() returns jsonb
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -69,15 +80,16 @@ begin atomic
             order by l.created_at desc, l.id desc, l.phase desc limit 10) t));
 end;
 
--- A text of somebody's for a line on a terminal.
+-- A name that somebody chose, for a line on a terminal: at most 100 characters, and no control characters.
 create function weir.printable(p_text text) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 return regexp_replace(left(p_text, 100), '[^[:alnum:][:punct:] ]', '?', 'g');
 
--- Who may do what, as far as it can be taken away: what a restored database gives again after it was revoked, withdrawn, stopped or
--- deleted. `state` is what is compared beside the key: a role that was lowered, the hash of a password that was changed.
--- weir restore names these kinds (Authorities.Compared).
+-- All authority that can be taken away: everything that a restored database would give again after it was revoked, withdrawn,
+-- stopped or deleted since the backup. `state` is compared beside the key: a role that was lowered, the hash of a password that
+-- was changed; it is never printed. `weir restore` names these kinds (Authorities.Compared), and revoke_again must know each. Not
+-- a definer: the owner asks in a restored database, weir_backup in the newer one.
 create function weir.authorities() returns table (kind text, key text, organization_id uuid, label text, state text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -85,7 +97,9 @@ as $$
 #variable_conflict use_column
 begin
   return query
+    -- Ended authority cannot come back, so only what is in force is listed: active, not revoked, not expired.
     select 'organization', o.id::text, o.id, o.name, null::text from public.organizations o where o.is_active
+    -- A role is part of the state: an admin who became a viewer is less than before.
     union all select 'member', m.organization_id || '/' || m.user_id, m.organization_id, m.user_id || ' as ' || m.role, m.role
       from public.organization_members m where m.status = 'active'
     union all select 'workspace member', w.id::text, w.organization_id, coalesce('person ' || w.user_id, 'agent ' || w.agent_id), null
@@ -102,32 +116,38 @@ begin
       where g.revoked_at is null and coalesce(g.expires_at > now(), true)
     union all select 'invitation', i.id::text, i.organization_id, i.email || ' as ' || i.role, i.role
       from public.organization_invitations i where i.accepted_at is null and i.revoked_at is null and i.expires_at > now()
+    -- A node's key can be replaced, so its hash is the state.
     union all select 'node', n.id::text, null, n.name, encode(n.key_hash, 'hex') from weir.dtma_nodes n where n.registered_at is not null
     union all select 'platform admin', p.user_id::text, null, p.user_id::text, null from weir.platform_admins p
-    union all select 'definition', concat_ws('/', t.instance_id, t.kind, encode(sha256(convert_to(t.name, 'UTF8')), 'hex'), encode(t.definition_hash, 'hex')),
+    -- The name is a server's text of any length and form, so its hash stands in the key.
+    union all select 'definition',
+        concat_ws('/', t.instance_id, t.kind, encode(sha256(convert_to(t.name, 'UTF8')), 'hex'), encode(t.definition_hash, 'hex')),
         t.organization_id, format('of the %s %s, server %s', t.kind, weir.printable(t.name), i.name), null
       from public.mcp_server_tools t join public.mcp_server_instances i on i.id = t.instance_id
       where t.status = 'approved' and t.kind <> 'resource' and i.status <> 'deleted'
-    union all select 'catalog server', c.id::text, null, c.slug || ' ' || c.version, null from public.mcp_server_catalog c where c.is_published
+    union all select 'catalog server', c.id::text, null, c.slug || ' ' || c.version, null
+      from public.mcp_server_catalog c where c.is_published
+    -- A server that was stopped would run again.
     union all select 'running server', i.id::text, i.organization_id, i.name, null
       from public.mcp_server_instances i where i.status in ('deploying', 'running', 'degraded', 'updating', 'failed')
-    union all select 'datastore', d.id::text, d.organization_id, weir.printable(d.name), null from public.datastores d where d.deleted_at is null
+    union all select 'datastore', d.id::text, d.organization_id, weir.printable(d.name), null
+      from public.datastores d where d.deleted_at is null
     union all select 'datastore link', l.agent_id || '/' || l.datastore_id, l.organization_id,
         format('agent %s, datastore %s', a.name, weir.printable(d.name)), null
       from public.agent_datastores l join public.agents a on a.id = l.agent_id
       join public.datastores d on d.id = l.datastore_id and d.deleted_at is null
     union all select 'document', d.id::text, d.organization_id, weir.printable(d.title), null
       from public.documents d join public.datastores s on s.id = d.datastore_id and s.deleted_at is null;
+  -- People of Supabase are not restored here. The casts: its columns are varchar.
   if (select i.embedded_issuer from weir.installation i) then
     return query
-      -- Supabase's columns are varchar
       select 'person', u.id::text, null::uuid, coalesce(u.email::text, u.id::text), coalesce(u.encrypted_password::text, '')
       from auth.users u where not coalesce(u.banned_until > now(), false);
   end if;
 end;
 $$;
 
--- What stands in a backup's manifest beside the tables' counts.
+-- A backup's manifest, beside the tables' counts. The keyring's fingerprint says which keyring opens what is sealed.
 create function weir.backup_facts() returns jsonb
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -139,5 +159,7 @@ begin atomic
                     from (select a.kind, count(*) from weir.authorities() a group by a.kind) a))
   from weir.installation i;
 end;
-revoke all on function weir.backup_tables(), weir.log_summary(), weir.printable(text), weir.authorities(), weir.backup_facts() from public;
-grant execute on function weir.backup_tables(), weir.log_summary(), weir.printable(text), weir.authorities(), weir.backup_facts() to weir_backup;
+revoke all on function weir.backup_tables(), weir.log_summary(), weir.printable(text), weir.authorities(), weir.backup_facts()
+  from public;
+grant execute on function weir.backup_tables(), weir.log_summary(), weir.printable(text), weir.authorities(), weir.backup_facts()
+  to weir_backup;
