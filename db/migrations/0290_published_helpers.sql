@@ -1,4 +1,5 @@
--- How a published writing function asks who may, and how it refuses: it records the denial and returns the error, so that the record is kept.
+-- How a published writing function asks who may, and how it refuses. It returns the error and does not raise it, because an exception would
+-- undo the record of the denial.
 
 -- What a published function is doing, who may, and on what: what its refusals and its success record. A function fills in the ids as it
 -- finds them; without an organization a refusal is only counted. The workspace is not recorded: a permission asks for it.

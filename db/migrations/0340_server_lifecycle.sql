@@ -63,7 +63,8 @@ declare
   v_answer jsonb;
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', p_action, 'admin', 'servers are managed by an owner or admin', p_organization_id, p_instance_id => p_server_id);
+  v_act := weir.act('lifecycle', p_action, 'admin', 'servers are managed by an owner or admin', p_organization_id,
+                    p_instance_id => p_server_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is null then
     v_refusal := weir.lock_for(v_act, weir.action_error(p_action, p_server_config));

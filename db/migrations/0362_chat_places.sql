@@ -66,7 +66,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  -- without an agent there is nothing to see, and who is signed in hears that it is missing
+  -- without an agent there is nothing to see: everybody who is signed in hears that it is missing
   v_act := weir.act('chat', 'open_direct_channel', case when p_agent_id is null then 'signed_in' else 'see' end);
   select a.organization_id, a.name into v_act.organization_id, v_name from public.agents a where a.id = p_agent_id and a.is_active;
   select m.workspace_id, c.id as channel_id into v_place
@@ -76,7 +76,8 @@ begin
     and (p_workspace_id is null or m.workspace_id = p_workspace_id)
   order by c.id nulls last, m.workspace_id
   limit 1;
-  v_refusal := weir.authorize(v_act, 'there is no such agent, workspace or channel', p_agent_id is null or v_place.workspace_id is not null);
+  v_refusal := weir.authorize(v_act, 'there is no such agent, workspace or channel',
+                              p_found => p_agent_id is null or v_place.workspace_id is not null);
   if v_refusal is not null then
     return v_refusal;
   elsif p_agent_id is null then
@@ -86,7 +87,7 @@ begin
     values (v_id, v_act.organization_id, v_place.workspace_id, v_name, v_actor, p_agent_id, v_actor)
     on conflict (workspace_id, user_id, agent_id) do nothing;
     if found then
-      perform weir.record_act(weir.act('lifecycle', v_act.item, p_organization_id => v_act.organization_id, p_agent_id => p_agent_id), v_id::text);
+      perform weir.record_event('lifecycle', v_act.organization_id, p_agent_id => p_agent_id, p_item => v_act.item, p_detail => v_id::text);
     else
       select c.id into v_id from public.chat_channels c
       where c.workspace_id = v_place.workspace_id and c.user_id = v_actor and c.agent_id = p_agent_id;
