@@ -3,7 +3,8 @@
 --
 --   policy    one clause of a policy becomes true
 --   function  one comparison that names an organization becomes true (false where it says "another than"); or one call of a helper that
---             decides who may (weir.authorize, weir.lock_for) refuses nothing, or one question (weir.may) is answered with yes
+--             decides who may (weir.authorize, weir.lock_for, weir.require_sign_in) refuses nothing; or one question (weir.may) is answered
+--             with yes
 --   trigger   is dropped
 create table tap.mutations (name text primary key, subject text not null, sql text not null);
 
@@ -43,7 +44,8 @@ from named n;
 with found as (
   select p.oid, p.proname, pg_get_functiondef(p.oid) as definition, c.*, n
   from pg_proc p join pg_language l on l.oid = p.prolang
-  cross join (values (':= (weir\.(authorize|lock_for))\([^;]*', ':= null'), ('(weir\.may\([pv]_act, [^()]*\))', 'true')) c(call, becomes)
+  cross join (values (':= (weir\.(authorize|lock_for))\([^;]*', ':= null'), ('perform (weir\.require_sign_in)\(\)', 'null'),
+              ('(weir\.may\([pv]_act, [^()]*\))', 'true')) c(call, becomes)
   cross join lateral generate_series(1, regexp_count(pg_get_functiondef(p.oid), c.call)) n
   where p.pronamespace = 'weir'::regnamespace and l.lanname = 'plpgsql' and p.prokind = 'f'
 )

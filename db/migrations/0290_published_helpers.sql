@@ -135,6 +135,20 @@ $$;
 revoke all on function weir.authorize(weir.act, text, boolean) from public;
 grant execute on function weir.authorize(weir.act, text, boolean) to weir_writer, weir_system;
 
+-- For published functions that only read. They are stable, so they cannot record a refusal, and raise it.
+create function weir.require_sign_in() returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if weir.actor_id() is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  end if;
+end;
+$$;
+revoke all on function weir.require_sign_in() from public;
+grant execute on function weir.require_sign_in() to weir_writer, weir_system;
+
 -- Takes the organization's lock for an act that weir.authorize has permitted: null, or the refusal to return. The lock blocks calls, so
 -- nobody takes it without the permission or with a wrong argument (p_error, WR001). The caller may have lost the permission while they
 -- waited for the lock, so it is checked again under it. A function that asks for 'see' only looks its object up again itself.

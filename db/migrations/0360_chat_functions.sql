@@ -80,9 +80,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
-  if weir.actor_id() is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  elsif p_limit is not null and p_limit not between 1 and 200 then
+  perform weir.require_sign_in();
+  if p_limit is not null and p_limit not between 1 and 200 then
     raise exception using errcode = 'WR001', message = 'limit must be 1 to 200';
   end if;
   return query
@@ -108,9 +107,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
-  if weir.actor_id() is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  end if;
+  perform weir.require_sign_in();
   return query
   select m.id, m.content, m.tool_calls, m.usage, m.degraded
   from public.chat_messages m

@@ -14,9 +14,7 @@ declare
   v_workspace_id uuid;
   v_role text;
 begin
-  if v_actor is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  end if;
+  perform weir.require_sign_in();
   v_workspace_id := p_workspace_id;
   if p_channel_id is not null then
     -- who sees a channel belongs to its workspace

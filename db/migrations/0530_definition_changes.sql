@@ -48,9 +48,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
-  if weir.actor_id() is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  elsif not exists (select from public.mcp_server_instances i where i.id = p_server_id and i.status not in ('deleting', 'deleted')) then
+  perform weir.require_sign_in();
+  if not exists (select from public.mcp_server_instances i where i.id = p_server_id and i.status not in ('deleting', 'deleted')) then
     raise exception using errcode = 'WR004', message = 'there is no such server';
   end if;
   return query

@@ -157,9 +157,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
-  if weir.actor_id() is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  elsif p_limit is not null and p_limit not between 1 and 200 then
+  perform weir.require_sign_in();
+  if p_limit is not null and p_limit not between 1 and 200 then
     raise exception using errcode = 'WR001', message = 'limit must be 1 to 200';
   elsif not exists (select from public.documents d where d.id = p_document_id) then
     raise exception using errcode = 'WR004', message = 'there is no such document';

@@ -219,6 +219,12 @@ select is_empty($$select name, who, expected, code from bare where code <> expec
   'a caller without the permission hears so whatever the other arguments are');
 select is_empty($$select name, who from bare where who = 'a token without a person' and code <> 'WR002'$$,
   'M17_without_a_person_every_function_that_writes_answers_WR002_before_all_else');
+select is((pg_temp.trial('nobody', format('select %I(%s)', c.name, c.arguments))).code, 'WR002',
+  format('%s answers WR002 to a token without a person', c.name))
+from (values
+  ('chat_context', '{robo}, {home}'), ('explain_mcp_access', '{robo}, {files}'), ('get_chat_answer', '{message}, {robo}'),
+  ('get_chat_messages_with_details', '{chat}'), ('get_document_chunks', '{doc}'), ('get_mcp_tool_changes', '{files}'),
+  ('get_organization_mcp_configs', '{a}')) c(name, arguments);
 select matches(pg_temp.be('bob', $$select deploy_mcp_server_to_dtma({remote}) ->> 'message'$$), 'server',
   'a server that the caller does not see is answered as a server that is not there, and not as an organization');
 
