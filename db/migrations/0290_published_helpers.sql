@@ -1,14 +1,15 @@
 -- How a published writing function asks who may, and how it refuses. It returns the error and does not raise it, because an exception would
 -- undo the record of the denial.
 
--- What a published function is doing, who may, and on what: what its refusals and its success record. A function fills in the ids as it
--- finds them; without an organization a refusal is only counted. The workspace is not recorded: a permission asks for it.
+-- An act is what a published function does, who may do it, and on what. Its refusals and its success record it. A function fills in the
+-- ids as it finds them; without an organization a refusal is only counted. The workspace is not recorded: one permission needs it.
 create type weir.act as (
   kind text, item text, permission text, denial text, organization_id uuid, agent_id uuid, instance_id uuid, workspace_id uuid
 );
 revoke all on type weir.act from public;
 grant usage on type weir.act to weir_writer, weir_system;
 
+-- Makes an act by named arguments, since most acts lack most of them.
 create function weir.act(
   p_kind text, p_item text, p_permission text default null, p_denial text default null, p_organization_id uuid default null,
   p_agent_id uuid default null, p_instance_id uuid default null, p_workspace_id uuid default null) returns weir.act
@@ -60,7 +61,7 @@ $$;
 revoke all on function weir.refuse_violation(weir.act, text, text) from public;
 grant execute on function weir.refuse_violation(weir.act, text, text) to weir_writer;
 
--- Records that an act was done.
+-- Records that an act was done, in the words in which its refusal would be recorded.
 create function weir.record_act(p_act weir.act, p_detail text default null, p_grant_id uuid default null) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -106,8 +107,8 @@ $$;
 revoke all on function weir.may(weir.act, text) from public;
 grant execute on function weir.may(weir.act, text) to weir_writer, weir_system;
 
--- Null if the caller may do the act, or the refusal to return. Every published function that writes asks this before it looks at its
--- arguments, which may be large. The order of the answers tells a caller nothing about what they do not see:
+-- Null if the caller may do the act, or the refusal to return. Every published function that writes asks this before it looks at arguments
+-- that may be large. The order of the answers tells a caller nothing about what they do not see:
 --   WR002  nobody is signed in
 --   WR004  the caller does not see the organization, or p_found says that they do not see an object (p_missing)
 --   WR003  the caller does not have the act's permission (its denial)

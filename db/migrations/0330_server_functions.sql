@@ -42,11 +42,8 @@ begin
   end if;
   if v_error is not null then
     return weir.refuse(v_act, 'WR001', v_error);
-  end if;
-
-  perform weir.lock_organization(p_organization_id);
-  if weir.count_of('mcp_servers', p_organization_id)
-     >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
+  elsif weir.count_of('mcp_servers', p_organization_id)
+        >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
     return weir.refuse(v_act, 'WR006', 'the organization has its maximum of servers');
   end if;
   insert into public.mcp_server_instances

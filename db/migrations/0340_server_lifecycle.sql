@@ -15,7 +15,6 @@ declare
   v_open boolean;
 begin
   v_act := weir.act('lifecycle', p_action, p_organization_id => p_organization_id, p_instance_id => p_instance_id);
-  perform weir.lock_organization(p_organization_id);
   select i.* into v_instance from public.mcp_server_instances i
   where i.id = p_instance_id and i.organization_id = p_organization_id and i.status <> 'deleted' for no key update;
   v_status := coalesce(v_status, v_instance.status);

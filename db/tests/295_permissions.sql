@@ -201,6 +201,9 @@ select is_empty($$select name, who, recorded from trials
     where who in ('a token without a person', 'somebody of another organization') and recorded is not null$$,
   'a caller who is no member writes nothing into the record of an organization');
 
+select is((pg_temp.trial('mel', 'select add_workspace_member({home}, agent_id => {adjutant})')).code, 'WR003',
+  'a member who may not add an agent is refused also where the agent is in the workspace already');
+
 -- Arguments are looked at after the permission, since they may be large. Where the permission follows from an argument, or from the row
 -- that is written, a wrong argument is answered first.
 create temporary table bare as
