@@ -2,7 +2,9 @@
 -- from the catalogs, so that a new policy, function or trigger is there without a word here.
 --
 --   policy    one clause of a policy becomes true
---   function  one comparison that names an organization becomes true (false where it says "another than")
+--   function  one comparison that names an organization becomes true (false where it says "another than"); or one call of a helper that
+--             decides who may (weir.authorize, weir.lock_for, weir.require_sign_in) refuses nothing; or one question (weir.may) is answered
+--             with yes
 --   trigger   is dropped
 create table tap.mutations (name text primary key, subject text not null, sql text not null);
 
@@ -37,6 +39,20 @@ select format('function %s: %s%s', n.oid::regproc, n.text,
   n.proname,
   regexp_replace(n.definition, n.comparison, case when n.predicate ~ '<>|distinct' then 'false' else 'true' end, 1, n.n, 'i')
 from named n;
+
+-- The helpers are called in a statement of their own, and the act is the first argument: their own definitions are no calls.
+with found as (
+  select p.oid, p.proname, pg_get_functiondef(p.oid) as definition, c.*, n
+  from pg_proc p join pg_language l on l.oid = p.prolang
+  cross join (values (':= (weir\.(authorize|lock_for))\([^;]*', ':= null'), ('perform (weir\.require_sign_in)\(\)', 'null'),
+              ('(weir\.may\([pv]_act, [^()]*\))', 'true')) c(call, becomes)
+  cross join lateral generate_series(1, regexp_count(pg_get_functiondef(p.oid), c.call)) n
+  where p.pronamespace = 'weir'::regnamespace and l.lanname = 'plpgsql' and p.prokind = 'f'
+)
+insert into tap.mutations
+select format('function %s: %s', f.oid::regproc, regexp_substr(f.definition, f.call, 1, f.n, '', 1)), f.proname,
+  regexp_replace(f.definition, f.call, f.becomes, 1, f.n)
+from found f;
 
 -- A partition's copy of a row trigger goes with its parent's.
 insert into tap.mutations

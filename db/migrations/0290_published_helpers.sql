@@ -1,10 +1,26 @@
--- How a published writing function refuses: it records the denial and returns the error, so that the record is kept.
+-- How a published writing function asks who may, and how it refuses. It returns the error and does not raise it, because an exception would
+-- undo the record of the denial.
 
--- The record is in the organization that the caller named, where the caller is its member, a suspended one too; anybody else is only
--- counted, so that an outsider cannot fill another organization's record.
-create function weir.refuse(
-  p_code text, p_message text, p_kind text, p_organization_id uuid default null, p_agent_id uuid default null,
-  p_instance_id uuid default null, p_item text default null, p_hint text default null) returns jsonb
+-- An act is what a published function does, who may do it, and on what. Its refusals and its success record it. A function fills in the
+-- ids as it finds them; without an organization a refusal is only counted. The workspace is not recorded: one permission needs it.
+create type weir.act as (
+  kind text, item text, permission text, denial text, organization_id uuid, agent_id uuid, instance_id uuid, workspace_id uuid
+);
+revoke all on type weir.act from public;
+grant usage on type weir.act to weir_writer, weir_system;
+
+-- Makes an act by named arguments, since most acts lack most of them.
+create function weir.act(
+  p_kind text, p_item text, p_permission text default null, p_denial text default null, p_organization_id uuid default null,
+  p_agent_id uuid default null, p_instance_id uuid default null, p_workspace_id uuid default null) returns weir.act
+language sql immutable parallel safe
+  return row(p_kind, p_item, p_permission, p_denial, p_organization_id, p_agent_id, p_instance_id, p_workspace_id)::weir.act;
+revoke all on function weir.act(text, text, text, text, uuid, uuid, uuid, uuid) from public;
+grant execute on function weir.act(text, text, text, text, uuid, uuid, uuid, uuid) to weir_writer, weir_system;
+
+-- The record is in the act's organization if the caller is its member, active or suspended. Anybody else is only counted, so that an
+-- outsider cannot fill another organization's record.
+create function weir.refuse(p_act weir.act, p_code text, p_message text, p_hint text default null) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -15,39 +31,145 @@ declare
     when 'WR008' then 'rate_limited' when 'WR010' then 'not_supported' else 'error' end;
 begin
   if exists (select from public.organization_members m
-             where m.organization_id = p_organization_id and m.user_id = weir.actor_id()
+             where m.organization_id = p_act.organization_id and m.user_id = weir.actor_id()
                and m.status in ('active', 'suspended')) then
-    perform weir.record_event(p_kind, p_organization_id, v_reason, p_agent_id, p_instance_id, p_item, p_message);
+    perform weir.record_event(p_act.kind, p_act.organization_id, v_reason, p_act.agent_id, p_act.instance_id, p_act.item, p_message);
   else
     perform weir.record_security_events(array[v_reason], array[''], array[null::inet], array[1]);
   end if;
   return weir.error(p_code, p_message, p_hint);
 end;
 $$;
-revoke all on function weir.refuse(text, text, text, uuid, uuid, uuid, text, text) from public;
-grant execute on function weir.refuse(text, text, text, uuid, uuid, uuid, text, text) to weir_writer;
+revoke all on function weir.refuse(weir.act, text, text, text) from public;
+grant execute on function weir.refuse(weir.act, text, text, text) to weir_writer;
 
--- A constraint that a writing function ran into, as an error of ours. Constraint names state their rule.
-create function weir.refuse_violation(
-  p_sqlstate text, p_constraint text, p_kind text, p_organization_id uuid default null, p_agent_id uuid default null,
-  p_instance_id uuid default null, p_item text default null) returns jsonb
+-- Turns a constraint that a writing function ran into into an error of ours. Constraint names state their rule.
+create function weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   return case p_sqlstate
-    when '23505' then weir.refuse('WR005', 'this is already there', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item,
-                                  p_constraint)
-    when '23503' then weir.refuse('WR004', 'what this refers to does not exist', p_kind, p_organization_id, p_agent_id,
-                                  p_instance_id, p_item)
-    when '23514' then weir.refuse('WR001', replace(p_constraint, '_', ' '), p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
-    when '23502' then weir.refuse('WR001', 'a required value is missing', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
-    else weir.refuse('WR003', 'this is not allowed', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
+    when '23505' then weir.refuse(p_act, 'WR005', 'this is already there', p_constraint)
+    when '23503' then weir.refuse(p_act, 'WR004', 'what this refers to does not exist')
+    when '23514' then weir.refuse(p_act, 'WR001', replace(p_constraint, '_', ' '))
+    when '23502' then weir.refuse(p_act, 'WR001', 'a required value is missing')
+    else weir.refuse(p_act, 'WR003', 'this is not allowed')
   end;
 end;
 $$;
-revoke all on function weir.refuse_violation(text, text, text, uuid, uuid, uuid, text) from public;
-grant execute on function weir.refuse_violation(text, text, text, uuid, uuid, uuid, text) to weir_writer;
+revoke all on function weir.refuse_violation(weir.act, text, text) from public;
+grant execute on function weir.refuse_violation(weir.act, text, text) to weir_writer;
+
+-- Records that an act was done, in the words in which its refusal would be recorded.
+create function weir.record_act(p_act weir.act, p_detail text default null, p_grant_id uuid default null) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform weir.record_event(p_act.kind, p_act.organization_id, p_agent_id => p_act.agent_id, p_instance_id => p_act.instance_id,
+                            p_item => p_act.item, p_detail => p_detail, p_grant_id => p_grant_id);
+end;
+$$;
+revoke all on function weir.record_act(weir.act, text, uuid) from public;
+grant execute on function weir.record_act(weir.act, text, uuid) to weir_writer, weir_system;
+
+-- Whether the caller has a permission on what the act is about. The permissions are a closed set, so that a misspelt one is an error.
+-- One `if` for each, because PostgreSQL checks the privileges of all functions in an expression, also of those that it does not call, and
+-- weir_system may not execute all of these.
+create function weir.may(p_act weir.act, p_permission text) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_permission = 'signed_in' then
+    return weir.actor_id() is not null;
+  elsif p_act.organization_id is null then
+    return false;
+  elsif p_permission = 'see' then
+    -- the function has found the object by the caller's policies, and with it the organization
+    return true;
+  elsif p_permission in ('viewer', 'member', 'admin', 'owner') then
+    -- that role or a higher one
+    return exists (select from weir.my_organizations(p_permission) o where o = p_act.organization_id);
+  elsif p_permission = 'own_agent' then
+    return exists (select from weir.my_agents() a where a = p_act.agent_id);
+  elsif p_permission = 'manage_agent' then
+    return weir.may_manage_agent(p_act.organization_id, p_act.agent_id);
+  elsif p_permission = 'add_to_workspace' then
+    return weir.may_add_to_workspace(p_act.organization_id, p_act.workspace_id, p_act.agent_id);
+  elsif p_permission = 'choose_model' then
+    return weir.may_choose_model(p_act.organization_id, p_act.agent_id);
+  end if;
+  raise exception 'there is no permission %', p_permission;
+end;
+$$;
+revoke all on function weir.may(weir.act, text) from public;
+grant execute on function weir.may(weir.act, text) to weir_writer, weir_system;
+
+-- Null if the caller may do the act, or the refusal to return. Every published function that writes asks this before it looks at arguments
+-- that may be large. The order of the answers tells a caller nothing about what they do not see:
+--   WR002  nobody is signed in
+--   WR004  the caller does not see the organization, or p_found says that they do not see an object (p_missing)
+--   WR003  the caller does not have the act's permission (its denial)
+create function weir.authorize(
+  p_act weir.act, p_missing text default 'there is no such organization', p_found boolean default true) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_may boolean;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse(p_act, 'WR002', 'sign in first');
+  end if;
+  v_may := weir.may(p_act, p_act.permission);
+  -- every permission on an organization includes that the caller sees it
+  if p_found is not true or not (v_may or weir.may(p_act, 'viewer')) then
+    return weir.refuse(p_act, 'WR004', p_missing);
+  elsif not v_may then
+    return weir.refuse(p_act, 'WR003', p_act.denial);
+  end if;
+  return null;
+end;
+$$;
+revoke all on function weir.authorize(weir.act, text, boolean) from public;
+grant execute on function weir.authorize(weir.act, text, boolean) to weir_writer, weir_system;
+
+-- For published functions that only read. They are stable, so they cannot record a refusal, and raise it.
+create function weir.require_sign_in() returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if weir.actor_id() is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  end if;
+end;
+$$;
+revoke all on function weir.require_sign_in() from public;
+grant execute on function weir.require_sign_in() to weir_writer, weir_system;
+
+-- Takes the organization's lock for an act that weir.authorize has permitted: null, or the refusal to return. The lock blocks calls, so
+-- nobody takes it without the permission or with a wrong argument (p_error, WR001). The caller may have lost the permission while they
+-- waited for the lock, so it is checked again under it. A function that asks for 'see' only looks its object up again itself.
+create function weir.lock_for(p_act weir.act, p_error text default null) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_error is not null then
+    return weir.refuse(p_act, 'WR001', p_error);
+  end if;
+  perform weir.lock_organization(p_act.organization_id);
+  if not weir.may(p_act, p_act.permission) then
+    return weir.refuse(p_act, 'WR003', p_act.denial);
+  end if;
+  return null;
+end;
+$$;
+revoke all on function weir.lock_for(weir.act, text) from public;
+grant execute on function weir.lock_for(weir.act, text) to weir_writer;
 
 -- What is wrong with a name, and of which argument; or null.
 create function weir.name_error(p_argument text, p_value text) returns text
@@ -129,5 +251,5 @@ revoke all on function weir.schema_error(jsonb, jsonb, text) from public;
 grant execute on function weir.schema_error(jsonb, jsonb, text) to weir_writer, weir_system;
 
 grant create on schema weir to weir_system;
-alter function weir.refuse(text, text, text, uuid, uuid, uuid, text, text) owner to weir_system;
+alter function weir.refuse(weir.act, text, text, text) owner to weir_system;
 revoke create on schema weir from weir_system;

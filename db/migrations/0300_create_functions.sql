@@ -6,36 +6,41 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
   v_slug text;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  v_act := weir.act('lifecycle', 'create_organization', 'signed_in');
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   elsif weir.name_error('name', p_name) is not null then
-    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle');
+    return weir.refuse(v_act, 'WR001', weir.name_error('name', p_name));
   elsif octet_length(p_slug) > 40 or p_slug !~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$' then
-    return weir.refuse('WR001', 'slug must be 1 to 40 of a-z, 0-9 and -', 'lifecycle');
+    return weir.refuse(v_act, 'WR001', 'slug must be 1 to 40 of a-z, 0-9 and -');
   end if;
+  -- one at a time for a person, so that the maximum holds
   perform pg_advisory_xact_lock(hashtextextended('weir.organizations ' || v_actor, 0));
   if weir.organizations_made_by(v_actor) >= 50 then
-    return weir.refuse('WR006', 'a person may create 50 organizations', 'lifecycle');
+    return weir.refuse(v_act, 'WR006', 'a person may create 50 organizations');
   end if;
   v_slug := p_slug;
   if v_slug is null then
-    -- readable, and free: nobody learns from a conflict whose name is taken
+    -- It ends in a part of the id, so that it is free: a conflict would tell the caller which names are taken.
     v_slug := trim('-' from left(regexp_replace(lower(p_name), '[^a-z0-9]+', '-', 'g'), 24));
     v_slug := trim('-' from v_slug || '-' || right(v_id::text, 8));
   end if;
   insert into public.organizations (id, name, slug, created_by) values (v_id, btrim(p_name), v_slug, v_actor);
   insert into public.organization_members (organization_id, user_id, role, status) values (v_id, v_actor, 'owner', 'active');
-  perform weir.record_event('lifecycle', v_id, p_item => 'create_organization');
+  perform weir.record_act(weir.act('lifecycle', 'create_organization', p_organization_id => v_id));
   return jsonb_build_object('id', v_id, 'name', btrim(p_name), 'slug', v_slug);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_item => 'create_organization');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -44,33 +49,30 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_actor constant uuid := weir.actor_id();
+  v_act weir.act;
   v_id constant uuid := weir.uuid_v7();
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'create_workspace');
-  elsif not exists (select from weir.my_organizations('member') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'a viewer creates nothing', 'lifecycle', p_organization_id, p_item => 'create_workspace');
-  elsif weir.name_error('name', p_name) is not null then
-    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', p_organization_id, p_item => 'create_workspace');
+  v_act := weir.act('lifecycle', 'create_workspace', 'member', 'a viewer creates nothing', p_organization_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, weir.name_error('name', p_name));
   end if;
-  perform weir.lock_organization(p_organization_id);
-  if weir.count_of('workspaces', p_organization_id)
-     >= (select o.max_workspaces from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse('WR006', 'the organization has its maximum of workspaces', 'lifecycle', p_organization_id,
-                       p_item => 'create_workspace');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif weir.count_of('workspaces', p_organization_id)
+        >= (select o.max_workspaces from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of workspaces');
   end if;
-  insert into public.workspaces (id, organization_id, name, created_by) values (v_id, p_organization_id, btrim(p_name), v_actor);
-  insert into public.workspace_members (organization_id, workspace_id, user_id) values (p_organization_id, v_id, v_actor);
-  perform weir.record_event('lifecycle', p_organization_id, p_item => 'create_workspace', p_detail => v_id::text);
+  insert into public.workspaces (id, organization_id, name, created_by) values (v_id, p_organization_id, btrim(p_name), weir.actor_id());
+  insert into public.workspace_members (organization_id, workspace_id, user_id) values (p_organization_id, v_id, weir.actor_id());
+  perform weir.record_act(v_act, v_id::text);
   return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'name', btrim(p_name));
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'create_workspace');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -95,56 +97,55 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid;
-  v_may boolean;
+  v_act weir.act;
+  v_answer jsonb;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  v_act := weir.act('lifecycle', 'add_workspace_member', 'add_to_workspace',
+    case when p_agent_id is not null then 'an agent is brought in by its owner or an admin'
+         else 'a person is brought in where agents are by an admin, or by a member who owns each of them' end,
+    p_workspace_id => p_workspace_id);
+  v_answer := jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
+  -- Nobody sees a workspace without being signed in, so these answers come after WR002 too.
+  select w.organization_id into v_act.organization_id from public.workspaces w where w.id = p_workspace_id;
+  if v_act.organization_id is not null then
+    if num_nonnulls(p_user_id, p_agent_id) <> 1 then
+      return weir.refuse(v_act, 'WR001', 'give user_id or agent_id');
+    elsif (p_user_id is not null and not exists (
+            select from public.organization_members m
+            where m.organization_id = v_act.organization_id and m.user_id = p_user_id and m.status = 'active'))
+       or (p_agent_id is not null and not exists (
+            select from public.agents a where a.organization_id = v_act.organization_id and a.id = p_agent_id)) then
+      return weir.refuse(v_act, 'WR004', 'there is no such person or agent in the organization');
+    end if;
+    v_act.agent_id := p_agent_id;
+    -- The lock blocks calls, so a caller who adds what is there already must not take it. An agent's presence is not told to a caller
+    -- who may not add it.
+    if exists (select from public.workspace_members m
+               where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id))
+       and (p_user_id is not null or weir.may(v_act, 'add_to_workspace')) then
+      return v_answer;
+    end if;
   end if;
-  -- seen by the workspace's members and the organization's admins only
-  select w.organization_id into v_organization_id from public.workspaces w where w.id = p_workspace_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such workspace', 'lifecycle');
-  elsif num_nonnulls(p_user_id, p_agent_id) <> 1 then
-    return weir.refuse('WR001', 'give user_id or agent_id', 'lifecycle', v_organization_id, p_item => 'add_workspace_member');
-  elsif (p_user_id is not null and not exists (
-          select from public.organization_members m
-          where m.organization_id = v_organization_id and m.user_id = p_user_id and m.status = 'active'))
-     or (p_agent_id is not null and not exists (
-          select from public.agents a where a.organization_id = v_organization_id and a.id = p_agent_id)) then
-    return weir.refuse('WR004', 'there is no such person or agent in the organization', 'lifecycle', v_organization_id,
-                       p_item => 'add_workspace_member');
+  -- While this waits for the lock an agent may enter the workspace, which the caller may not bring a person to then.
+  v_refusal := weir.authorize(v_act, 'there is no such workspace');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act);
   end if;
-  v_may := weir.may_add_to_workspace(v_organization_id, p_workspace_id, p_agent_id);
-  if (v_may or p_user_id is not null) and exists (
-      select from public.workspace_members m
-      where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id)) then
-    -- before the lock, which stops admission: saying again what is so must not
-    return jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
-  end if;
-  -- The lock blocks calls. Permission is checked before it, and again while holding it: an agent may have come in meanwhile.
-  if v_may then
-    perform weir.lock_organization(v_organization_id);
-    v_may := weir.may_add_to_workspace(v_organization_id, p_workspace_id, p_agent_id);
-  end if;
-  if not v_may then
-    return weir.refuse('WR003', case when p_agent_id is not null then 'an agent is brought in by its owner or an admin'
-      else 'a person is brought in where agents are by an admin, or by a member who owns each of them' end, 'lifecycle', v_organization_id,
-      p_agent_id, p_item => 'add_workspace_member');
-  end if;
-  if not exists (select from public.workspace_members m
-                 where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id)) then
+  if v_refusal is not null then
+    return v_refusal;
+  elsif not exists (select from public.workspace_members m
+                    where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id)) then
     insert into public.workspace_members (organization_id, workspace_id, user_id, agent_id)
-    values (v_organization_id, p_workspace_id, p_user_id, p_agent_id);
-    perform weir.record_event('lifecycle', v_organization_id, p_agent_id => p_agent_id, p_item => 'add_workspace_member',
-                              p_detail => coalesce(p_user_id, p_agent_id)::text);
+    values (v_act.organization_id, p_workspace_id, p_user_id, p_agent_id);
+    perform weir.record_act(v_act, coalesce(p_user_id, p_agent_id)::text);
   end if;
-  return jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
+  return v_answer;
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', v_organization_id, p_item => 'add_workspace_member');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -153,33 +154,33 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_id constant uuid := weir.uuid_v7();
-  v_organization_id uuid;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  end if;
-  select w.organization_id into v_organization_id
+  v_act := weir.act('lifecycle', 'create_channel', 'see');
+  select w.organization_id into v_act.organization_id
   from public.workspaces w where w.id = p_workspace_id and w.id in (select weir.my_workspaces());
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such workspace', 'lifecycle');
+  v_refusal := weir.authorize(v_act, 'there is no such workspace');
+  if v_refusal is not null then
+    return v_refusal;
   elsif weir.name_error('name', p_name) is not null then
-    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', v_organization_id, p_item => 'create_channel');
+    return weir.refuse(v_act, 'WR001', weir.name_error('name', p_name));
   end if;
-  -- one at a time in a workspace; its members see all channels that have a name. No call feels this lock
+  -- One at a time in a workspace, so that the maximum holds; its members see all channels that have a name. No call waits for this lock.
   perform pg_advisory_xact_lock(hashtextextended('weir.chat_channels ' || p_workspace_id, 0));
   if (select count(*) from public.chat_channels c where c.workspace_id = p_workspace_id and c.user_id is null) >= 1000 then
-    return weir.refuse('WR006', 'a workspace may have 1000 channels', 'lifecycle', v_organization_id, p_item => 'create_channel');
+    return weir.refuse(v_act, 'WR006', 'a workspace may have 1000 channels');
   end if;
   insert into public.chat_channels (id, organization_id, workspace_id, name, created_by)
-  values (v_id, v_organization_id, p_workspace_id, btrim(p_name), weir.actor_id());
-  perform weir.record_event('lifecycle', v_organization_id, p_item => 'create_channel', p_detail => v_id::text);
+  values (v_id, v_act.organization_id, p_workspace_id, btrim(p_name), weir.actor_id());
+  perform weir.record_act(v_act, v_id::text);
   return jsonb_build_object('id', v_id, 'workspace_id', p_workspace_id, 'name', btrim(p_name));
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', v_organization_id, p_item => 'create_channel');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 

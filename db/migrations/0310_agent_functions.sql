@@ -5,112 +5,108 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'create_agent');
-  elsif not exists (select from weir.my_organizations('member') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'a viewer creates nothing', 'lifecycle', p_organization_id, p_item => 'create_agent');
+  v_act := weir.act('lifecycle', 'create_agent', 'member', 'a viewer creates nothing', p_organization_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   elsif p_workspace_id is not null and not exists (
       select from public.workspaces w where w.id = p_workspace_id and w.organization_id = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such workspace', 'lifecycle', p_organization_id, p_item => 'create_agent');
-  elsif weir.name_error('name', p_name) is not null then
-    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', p_organization_id, p_item => 'create_agent');
-  elsif octet_length(p_instructions) > 32768 then
-    return weir.refuse('WR001', 'instructions must be at most 32 KiB', 'lifecycle', p_organization_id, p_item => 'create_agent');
+    return weir.refuse(v_act, 'WR004', 'there is no such workspace');
   end if;
-  perform weir.lock_organization(p_organization_id);
-  if weir.count_of('agents', p_organization_id) >= (select o.max_agents from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse('WR006', 'the organization has its maximum of agents', 'lifecycle', p_organization_id, p_item => 'create_agent');
+  v_refusal := weir.lock_for(v_act, coalesce(weir.name_error('name', p_name),
+    case when octet_length(p_instructions) > 32768 then 'instructions must be at most 32 KiB' end));
+  if v_refusal is not null then
+    return v_refusal;
+  elsif weir.count_of('agents', p_organization_id) >= (select o.max_agents from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of agents');
   end if;
   insert into public.agents (id, organization_id, name, instructions, owner_id, created_by)
   values (v_id, p_organization_id, btrim(p_name), p_instructions, v_actor, v_actor);
   if p_workspace_id is not null then
     insert into public.workspace_members (organization_id, workspace_id, agent_id) values (p_organization_id, p_workspace_id, v_id);
   end if;
-  perform weir.record_event('lifecycle', p_organization_id, p_agent_id => v_id, p_item => 'create_agent');
+  v_act.agent_id := v_id;
+  perform weir.record_act(v_act);
   return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'name', btrim(p_name));
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'create_agent');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
--- The key is random in the gateway and shown once; here only the hash of its secret is kept.
+-- The gateway makes the key from random bytes and shows it once. Here only the hash of its secret is kept.
 create function weir.create_agent_key(p_agent_id uuid, p_name text, p_key_id text, p_secret text, p_expires_at timestamptz) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'credential');
+  v_act := weir.act('credential', 'create_agent_key', 'manage_agent', 'keys are made by the agent''s owner or an admin',
+                    p_agent_id => p_agent_id);
+  select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id;
+  v_refusal := weir.authorize(v_act, 'there is no such agent');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, coalesce(weir.name_error('name', p_name), case
+      when p_key_id is null or octet_length(p_key_id) <> 16 or p_key_id !~ '^[a-z0-9]{16}$' then 'key_id must be 16 of a-z and 0-9'
+      when p_secret is null or octet_length(p_secret) <> 43 or p_secret !~ '^[A-Za-z0-9]{43}$' then 'secret must be 43 letters and digits'
+      when p_expires_at <= now() then 'expires_at must be in the future' end));
   end if;
-  select a.organization_id into v_organization_id from public.agents a where a.id = p_agent_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such agent', 'credential');
-  elsif not weir.may_manage_agent(v_organization_id, p_agent_id) then
-    return weir.refuse('WR003', 'keys are made by the agent''s owner or an admin', 'credential', v_organization_id, p_agent_id,
-                       p_item => 'create_agent_key');
-  elsif weir.name_error('name', p_name) is not null then
-    return weir.refuse('WR001', weir.name_error('name', p_name), 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
-  elsif p_key_id is null or octet_length(p_key_id) <> 16 or p_key_id !~ '^[a-z0-9]{16}$' then
-    return weir.refuse('WR001', 'key_id must be 16 of a-z and 0-9', 'credential', v_organization_id, p_agent_id,
-                       p_item => 'create_agent_key');
-  elsif p_secret is null or octet_length(p_secret) <> 43 or p_secret !~ '^[A-Za-z0-9]{43}$' then
-    return weir.refuse('WR001', 'secret must be 43 letters and digits', 'credential', v_organization_id, p_agent_id,
-                       p_item => 'create_agent_key');
-  elsif p_expires_at <= now() then
-    return weir.refuse('WR001', 'expires_at must be in the future', 'credential', v_organization_id, p_agent_id,
-                       p_item => 'create_agent_key');
-  end if;
-  perform weir.lock_organization(v_organization_id);
-  if (select count(*) from public.agent_api_keys k
-      where k.organization_id = v_organization_id and k.agent_id = p_agent_id and k.revoked_at is null
-        and (k.expires_at is null or k.expires_at > now())) >= 100 then
-    return weir.refuse('WR006', 'an agent may have 100 keys', 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif (select count(*) from public.agent_api_keys k
+         where k.organization_id = v_act.organization_id and k.agent_id = p_agent_id and k.revoked_at is null
+           and (k.expires_at is null or k.expires_at > now())) >= 100 then
+    return weir.refuse(v_act, 'WR006', 'an agent may have 100 keys');
   end if;
   insert into public.agent_api_keys (organization_id, agent_id, name, key_id, secret_hash, created_by, expires_at)
-  values (v_organization_id, p_agent_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')), weir.actor_id(), p_expires_at);
-  perform weir.record_event('credential', v_organization_id, p_agent_id => p_agent_id, p_item => 'create_agent_key', p_detail => p_key_id);
+  values (v_act.organization_id, p_agent_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')), weir.actor_id(), p_expires_at);
+  perform weir.record_act(v_act, p_key_id);
   return jsonb_build_object('key_id', p_key_id, 'agent_id', p_agent_id, 'expires_at', p_expires_at);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
+-- Only admins and the agent's owner see a key, and they may revoke it. Whoever does not see it hears that it is not there.
 create function weir.revoke_agent_key(p_key_id text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_key record;
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'credential');
-  elsif octet_length(p_key_id) > 16 then
-    return weir.refuse('WR004', 'there is no such key', 'credential');
+  v_act := weir.act('credential', 'revoke_agent_key', 'see');
+  select k.organization_id into v_act.organization_id from public.agent_api_keys k
+  where k.key_id = p_key_id and octet_length(p_key_id) <= 16;
+  v_refusal := weir.authorize(v_act, 'there is no such key');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act);
   end if;
-  -- seen by admins and the agent's owner only, who are the ones that may: and still are, under the lock
-  perform weir.lock_organization(k.organization_id) from public.agent_api_keys k where k.key_id = p_key_id;
-  select k.organization_id, k.agent_id into v_key from public.agent_api_keys k where k.key_id = p_key_id;
-  if v_key.organization_id is null then
-    return weir.refuse('WR004', 'there is no such key', 'credential');
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  -- again under the lock: the caller may not see it any more
+  select k.organization_id, k.agent_id into v_act.organization_id, v_act.agent_id from public.agent_api_keys k where k.key_id = p_key_id;
+  if v_act.organization_id is null then
+    return weir.refuse(v_act, 'WR004', 'there is no such key');
   end if;
   update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
   where k.key_id = p_key_id and k.revoked_at is null;
   if found then
-    perform weir.record_event('credential', v_key.organization_id, p_agent_id => v_key.agent_id, p_item => 'revoke_agent_key',
-                              p_detail => p_key_id);
+    perform weir.record_act(v_act, p_key_id);
   end if;
   return jsonb_build_object('key_id', p_key_id, 'revoked', true);
 end;

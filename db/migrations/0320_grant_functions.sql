@@ -6,88 +6,69 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
-  v_organization_id uuid;
-  v_error text;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'grant');
+  v_act := weir.act('grant', 'grant_mcp_access', 'admin', 'access is granted by an owner or admin',
+                    p_agent_id => p_agent_id, p_instance_id => p_instance_id);
+  select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id;
+  -- The server is looked for in the agent's organization: one of another organization does not exist, even for an admin of both.
+  v_refusal := weir.authorize(v_act, 'there is no such agent or server', exists (
+    select from public.mcp_server_instances i
+    where i.id = p_instance_id and i.organization_id = v_act.organization_id and i.status not in ('deleting', 'deleted')));
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, coalesce('permissions ' || weir.permissions_error(p_permissions), case
+      when p_not_before >= p_expires_at then 'not_before must be before expires_at'
+      when p_expires_at <= clock_timestamp() then 'expires_at must be in the future' end));
   end if;
-  select a.organization_id into v_organization_id from public.agents a where a.id = p_agent_id;
-  -- a foreign agent or instance does not exist, whoever asks
-  if v_organization_id is null or not exists (
-      select from public.mcp_server_instances i
-      where i.id = p_instance_id and i.organization_id = v_organization_id and i.status not in ('deleting', 'deleted')) then
-    return weir.refuse('WR004', 'there is no such agent or server', 'grant', v_organization_id, p_agent_id, p_instance_id,
-                       'grant_mcp_access');
-  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
-    return weir.refuse('WR003', 'access is granted by an owner or admin', 'grant', v_organization_id, p_agent_id, p_instance_id,
-                       'grant_mcp_access');
+  if v_refusal is not null then
+    return v_refusal;
   end if;
-  v_error := weir.permissions_error(p_permissions);
-  if v_error is not null then
-    return weir.refuse('WR001', 'permissions ' || v_error, 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
-  elsif p_not_before >= p_expires_at then
-    return weir.refuse('WR001', 'not_before must be before expires_at', 'grant', v_organization_id, p_agent_id, p_instance_id,
-                       'grant_mcp_access');
-  elsif p_expires_at <= clock_timestamp() then
-    return weir.refuse('WR001', 'expires_at must be in the future', 'grant', v_organization_id, p_agent_id, p_instance_id,
-                       'grant_mcp_access');
-  end if;
-  perform weir.lock_organization(v_organization_id);
   update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = v_actor
   where g.agent_id = p_agent_id and g.mcp_server_instance_id = p_instance_id and g.revoked_at is null;
   insert into public.agent_mcp_permissions
     (id, organization_id, agent_id, mcp_server_instance_id, permissions, not_before, expires_at, granted_by, granted_by_id)
-  values (v_id, v_organization_id, p_agent_id, p_instance_id, p_permissions, p_not_before, p_expires_at, v_actor, v_actor);
-  perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_instance_id => p_instance_id,
-                            p_item => 'grant_mcp_access', p_grant_id => v_id);
+  values (v_id, v_act.organization_id, p_agent_id, p_instance_id, p_permissions, p_not_before, p_expires_at, v_actor, v_actor);
+  perform weir.record_act(v_act, p_grant_id => v_id);
   return jsonb_build_object('id', v_id, 'agent_id', p_agent_id, 'mcp_server_instance_id', p_instance_id);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
--- By an owner or admin; or by the agent's owner, who relinquishes. Again is harmless.
+-- An owner or admin revokes access, and the agent's owner may give it up. To revoke it again is harmless.
 create function weir.revoke_mcp_access(p_agent_id uuid, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
   v_grant_id uuid;
-  v_may boolean;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'grant');
-  end if;
-  select a.organization_id into v_organization_id
+  v_act := weir.act('grant', 'revoke_mcp_access', 'manage_agent', 'access is revoked by an owner or admin, or by the agent''s owner',
+                    p_agent_id => p_agent_id, p_instance_id => p_instance_id);
+  select a.organization_id into v_act.organization_id
   from public.agents a
   join public.mcp_server_instances i on i.organization_id = a.organization_id and i.id = p_instance_id
   where a.id = p_agent_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such agent or server', 'grant');
+  v_refusal := weir.authorize(v_act, 'there is no such agent or server');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act);
   end if;
-  -- calls feel the lock, so who may not does not get it; who may is looked at again under it: a moment before they might have
-  v_may := weir.may_manage_agent(v_organization_id, p_agent_id);
-  if v_may then
-    perform weir.lock_organization(v_organization_id);
-    v_may := weir.may_manage_agent(v_organization_id, p_agent_id);
-  end if;
-  if not v_may then
-    return weir.refuse('WR003', 'access is revoked by an owner or admin, or by the agent''s owner', 'grant', v_organization_id,
-                       p_agent_id, p_instance_id, 'revoke_mcp_access');
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
   where g.agent_id = p_agent_id and g.mcp_server_instance_id = p_instance_id and g.revoked_at is null
   returning g.id into v_grant_id;
   if v_grant_id is not null then
-    perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_instance_id => p_instance_id,
-                              p_item => 'revoke_mcp_access', p_grant_id => v_grant_id);
+    perform weir.record_act(v_act, p_grant_id => v_grant_id);
   end if;
   return jsonb_build_object('revoked', v_grant_id is not null, 'id', v_grant_id);
 end;

@@ -14,23 +14,26 @@ begin
 end;
 $$;
 
+-- Called by manage_mcp_servers, which has asked who may and holds the lock.
 create function weir.create_mcp_server(p_organization_id uuid, p_config jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_id constant uuid := weir.uuid_v7();
   v_catalog public.mcp_server_catalog;
   v_error text;
   v_constraint text;
 begin
+  v_act := weir.act('lifecycle', 'create', p_organization_id => p_organization_id);
   v_error := weir.server_config_error(p_config, true);
   if v_error is null and p_config ? 'catalog' then
     select c.* into v_catalog from public.mcp_server_catalog c
     where c.slug = p_config ->> 'catalog' and c.is_published and c.version = coalesce(p_config ->> 'version', c.version)
     order by c.created_at desc, c.id desc limit 1;
     if v_catalog.id is null then
-      return weir.refuse('WR004', 'there is no such catalog server', 'lifecycle', p_organization_id, p_item => 'create');
+      return weir.refuse(v_act, 'WR004', 'there is no such catalog server');
     end if;
     v_error := weir.schema_error(v_catalog.configuration_schema, coalesce(p_config -> 'configuration', '{}'),
                                  'server_config.configuration');
@@ -38,13 +41,10 @@ begin
     v_error := 'server_config.url: must be an https address';
   end if;
   if v_error is not null then
-    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => 'create');
-  end if;
-
-  perform weir.lock_organization(p_organization_id);
-  if weir.count_of('mcp_servers', p_organization_id)
-     >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse('WR006', 'the organization has its maximum of servers', 'lifecycle', p_organization_id, p_item => 'create');
+    return weir.refuse(v_act, 'WR001', v_error);
+  elsif weir.count_of('mcp_servers', p_organization_id)
+        >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of servers');
   end if;
   insert into public.mcp_server_instances
     (id, organization_id, name, catalog_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline,
@@ -59,12 +59,13 @@ begin
      array(select jsonb_array_elements_text(p_config -> 'context' -> 'prompts')),
      (p_config ->> 'timeout_ms')::integer, coalesce((p_config ->> 'max_retries')::integer, 1),
      coalesce((p_config ->> 'retry_backoff_ms')::integer, 100), weir.actor_id());
-  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => v_id, p_item => 'create');
+  v_act.instance_id := v_id;
+  perform weir.record_act(v_act);
   return jsonb_build_object('id', v_id, 'status', 'pending');
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'create');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 

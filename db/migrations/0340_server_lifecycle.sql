@@ -1,40 +1,38 @@
 -- The outbox's side of every action, and the door to all of it. Updating and deleting: 0410.
 
--- The intent: the instance's next state, a new generation, and the outbox row, in one transaction. A restart wants the
--- state that there is: the server's node says what becomes of it.
+-- Records the intent in one transaction: the instance's next state, a new generation, and the outbox row. A restart keeps the state,
+-- because the server's node says what becomes of it. Called by manage_mcp_servers, which has asked who may and holds the lock.
 create function weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_operation_id constant uuid := weir.uuid_v7();
   v_status text := case p_action when 'deploy' then 'deploying' when 'update' then 'updating' when 'stop' then 'stopping'
                                  when 'delete' then 'deleting' end;
   v_instance public.mcp_server_instances;
   v_open boolean;
 begin
-  perform weir.lock_organization(p_organization_id);
+  v_act := weir.act('lifecycle', p_action, p_organization_id => p_organization_id, p_instance_id => p_instance_id);
   select i.* into v_instance from public.mcp_server_instances i
   where i.id = p_instance_id and i.organization_id = p_organization_id and i.status <> 'deleted' for no key update;
   v_status := coalesce(v_status, v_instance.status);
   v_open := exists (select from weir.dtma_operations o where o.organization_id = p_organization_id and o.instance_id = p_instance_id
                       and o.action = p_action and o.finished_at is null);
   if v_instance.id is null then
-    return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id,
-                       p_item => p_action);
+    return weir.refuse(v_act, 'WR004', 'there is no such server');
   elsif not (case
       when p_action = 'restart' then v_instance.status in ('running', 'degraded', 'failed') and not v_open
                                      and num_nonnulls(v_instance.url, v_instance.node_id) = 1
-      -- a deletion that its node refused
+      -- a deletion that its node refused may be asked for again
       when v_instance.status = 'deleting' then p_action = 'delete' and not v_open
       else exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status)
     end) then
-    return weir.refuse('WR005', format('the server is %s', v_instance.status), 'lifecycle', p_organization_id,
-                       p_instance_id => p_instance_id, p_item => p_action);
+    return weir.refuse(v_act, 'WR005', format('the server is %s', v_instance.status));
   elsif p_action in ('deploy', 'update', 'restart') and v_instance.catalog_id is not null
         and not exists (select from public.mcp_server_catalog c where c.id = v_instance.catalog_id and c.is_published) then
-    return weir.refuse('WR005', 'the catalog server was withdrawn', 'lifecycle', p_organization_id,
-                       p_instance_id => p_instance_id, p_item => p_action);
+    return weir.refuse(v_act, 'WR005', 'the catalog server was withdrawn');
   end if;
   if p_action = 'restart' then
     update public.mcp_server_instances i set resets = i.resets + 1
@@ -48,43 +46,30 @@ begin
   end if;
   insert into weir.dtma_operations (id, organization_id, instance_id, action, generation, created_by)
   values (v_operation_id, p_organization_id, p_instance_id, p_action, v_instance.generation, weir.actor_id());
-  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => p_action,
-                            p_detail => v_operation_id::text);
+  perform weir.record_act(v_act, v_operation_id::text);
   return jsonb_build_object('id', p_instance_id, 'status', v_status, 'operation_id', v_operation_id);
 end;
 $$;
 
--- Every action of one server or a new one. With an idempotency key, the same request again gets the answer of the first.
+-- Does every action of one server or a new one. With an idempotency key, the same request again gets the answer of the first.
 create function weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_error text;
+  v_act weir.act;
   v_key text;
   v_answer jsonb;
-  v_may boolean;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id,
-                       p_item => p_action);
+  v_act := weir.act('lifecycle', p_action, 'admin', 'servers are managed by an owner or admin', p_organization_id,
+                    p_instance_id => p_server_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, weir.action_error(p_action, p_server_config));
   end if;
-  -- The lock blocks calls. Permission is checked before the configuration is looked at and before the lock, and again while holding it.
-  v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
-  if v_may then
-    v_error := weir.action_error(p_action, p_server_config);
-    if v_error is null then
-      perform weir.lock_organization(p_organization_id);
-      v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
-    end if;
-  end if;
-  if not v_may then
-    return weir.refuse('WR003', 'servers are managed by an owner or admin', 'lifecycle', p_organization_id,
-                       p_instance_id => p_server_id, p_item => p_action);
-  elsif v_error is not null then
-    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_instance_id => p_server_id, p_item => p_action);
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   v_key := p_server_config ->> 'idempotency_key';
   v_answer := weir.answered(p_organization_id, v_key, p_action, p_server_config, p_server_id);
@@ -105,41 +90,43 @@ begin
 end;
 $$;
 
--- The same by the server's id alone: authorized like the above.
+-- Does the same by the server's id alone. Whoever sees the server may go on: manage_mcp_servers asks who may manage it.
 create function weir.manage_server_by_id(p_action text, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  end if;
-  select i.organization_id into v_organization_id from public.mcp_server_instances i where i.id = p_instance_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_item => p_action);
-  end if;
-  return weir.manage_mcp_servers(p_action, v_organization_id, null, p_instance_id);
+  v_act := weir.act('lifecycle', p_action, 'see');
+  select i.organization_id into v_act.organization_id from public.mcp_server_instances i where i.id = p_instance_id;
+  v_refusal := weir.authorize(v_act, 'there is no such server');
+  return coalesce(v_refusal, weir.manage_mcp_servers(p_action, v_act.organization_id, null, p_instance_id));
 end;
 $$;
 
--- The same as one JSON value: never an address or a payload.
+-- Does the same for one JSON value, which has no address and no payload.
 create function weir.call_dtma_api(p_request jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  v_act := weir.act('lifecycle', 'call_dtma_api', 'signed_in');
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   elsif weir.bounds_error(p_request, 4096) is not null then
-    return weir.refuse('WR001', 'request ' || weir.bounds_error(p_request, 4096), 'lifecycle');
+    return weir.refuse(v_act, 'WR001', 'request ' || weir.bounds_error(p_request, 4096));
   elsif jsonb_typeof(p_request) is distinct from 'object' or p_request - array['action', 'server_instance_id'] <> '{}' then
-    return weir.refuse('WR001', 'request must be {"action", "server_instance_id"}', 'lifecycle');
+    return weir.refuse(v_act, 'WR001', 'request must be {"action", "server_instance_id"}');
   elsif coalesce(p_request ->> 'action', '') not in ('deploy', 'start', 'stop', 'restart', 'delete') then
-    return weir.refuse('WR001', 'request.action must be deploy, start, stop, restart or delete', 'lifecycle');
+    return weir.refuse(v_act, 'WR001', 'request.action must be deploy, start, stop, restart or delete');
   elsif coalesce(p_request ->> 'server_instance_id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
-    return weir.refuse('WR001', 'request.server_instance_id must be a uuid', 'lifecycle');
+    return weir.refuse(v_act, 'WR001', 'request.server_instance_id must be a uuid');
   end if;
   return weir.manage_server_by_id(p_request ->> 'action', (p_request ->> 'server_instance_id')::uuid);
 end;

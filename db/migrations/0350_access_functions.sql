@@ -16,9 +16,7 @@ declare
     'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule',
       'unavailable', 'limit'];
 begin
-  if v_actor is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  end if;
+  perform weir.require_sign_in();
   select a.id, a.organization_id, a.owner_id into v_agent from public.agents a
   where a.id = p_agent_id and a.organization_id = any(array(select weir.my_organizations()));
   v_admin := exists (select from weir.my_organizations('admin') o where o = v_agent.organization_id);
@@ -120,9 +118,8 @@ begin
   left join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
   where m.organization_id = p_organization_id and m.user_id = v_actor and m.status = 'active' and o.is_active;
   v_admin := v_agent.role in ('admin', 'owner');
-  if v_actor is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  elsif v_admin is null then
+  perform weir.require_sign_in();
+  if v_admin is null then
     raise exception using errcode = 'WR004', message = 'there is no such organization';
   elsif p_agent_id is null and not v_admin then
     raise exception using errcode = 'WR003', message = 'the list of all servers is for owners and admins';

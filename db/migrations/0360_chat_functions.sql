@@ -1,72 +1,73 @@
 -- What is said and read in a channel, by the person's side. Owned by weir_writer: row-level security decides.
 
--- A message in a channel of a workspace that the caller belongs to. The same client_message_id again is the same message:
--- with the same content its id, with another one a conflict. It is not counted again by the organization's limit.
+-- Posts a message in a channel of a workspace that the caller belongs to. The same client_message_id again is the same message: with the
+-- same content its id is answered, with other content a conflict. It is not counted again by the organization's limit.
 create function weir.post_chat_message(p_channel_id uuid, p_content text, p_client_message_id text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id uuid := weir.uuid_v7();
-  v_channel record;
+  v_workspace_id uuid;
   v_message record;
+  v_refusal jsonb;
   v_constraint text;
   v_share interval;
   v_wait integer;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'chat');
-  end if;
-  select c.id, c.organization_id, c.workspace_id into v_channel from public.chat_channels c where c.id = p_channel_id;
-  if v_channel.id is null then
-    return weir.refuse('WR004', 'there is no such channel', 'chat');
+  v_act := weir.act('chat', 'post_chat_message', 'see');
+  select c.organization_id, c.workspace_id into v_act.organization_id, v_workspace_id from public.chat_channels c where c.id = p_channel_id;
+  v_refusal := weir.authorize(v_act, 'there is no such channel');
+  if v_refusal is not null then
+    return v_refusal;
   elsif octet_length(p_content) > 65536 then
-    return weir.refuse('WR001', 'content must be at most 64 KiB', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
+    return weir.refuse(v_act, 'WR001', 'content must be at most 64 KiB');
   elsif p_content is null or btrim(p_content) = '' then
-    return weir.refuse('WR001', 'content must not be empty', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
+    return weir.refuse(v_act, 'WR001', 'content must not be empty');
   elsif octet_length(p_client_message_id) > 400 then
-    return weir.refuse('WR001', 'client_message_id must be 1 to 100 characters', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
+    return weir.refuse(v_act, 'WR001', 'client_message_id must be 1 to 100 characters');
   end if;
-  -- Before the message, whose indexes are dearer. Not recorded: whoever floods a channel must not fill the record.
+  -- Before the message is written, because its indexes cost more. Not recorded, so that nobody fills the record by flooding a channel.
   if p_client_message_id is null or not exists (
       select from public.chat_messages m
       where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id) then
     select interval '1 minute' / nullif(o.max_chat_messages_per_minute, 0) into v_share
-    from public.organizations o where o.id = v_channel.organization_id;
+    from public.organizations o where o.id = v_act.organization_id;
     insert into weir.chat_rates as r (organization_id, used_until)
-    select v_channel.organization_id, clock_timestamp() + v_share where v_share is not null
+    select v_act.organization_id, clock_timestamp() + v_share where v_share is not null
     on conflict (organization_id) do update set used_until = greatest(r.used_until, clock_timestamp()) + v_share
       where greatest(r.used_until, clock_timestamp()) + v_share <= clock_timestamp() + interval '1 minute';
     if not found then
-      select greatest(1, coalesce(ceil(extract(epoch from max(r.used_until) + v_share - interval '1 minute' - clock_timestamp())), 60))::integer into v_wait
-      from weir.chat_rates r where r.organization_id = v_channel.organization_id;
+      select greatest(1, coalesce(ceil(extract(epoch from
+               max(r.used_until) + v_share - interval '1 minute' - clock_timestamp())), 60))::integer into v_wait
+      from weir.chat_rates r where r.organization_id = v_act.organization_id;
       return weir.error('WR008', 'the organization has its maximum of chat messages in a minute (max_chat_messages_per_minute)',
                         format('Retry in %s s.', v_wait)) || jsonb_build_object('retry_after', v_wait);
     end if;
   end if;
   insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, user_id, content, client_message_id)
-  values (v_id, v_channel.organization_id, v_channel.workspace_id, p_channel_id, 'user', v_actor, p_content, p_client_message_id)
+  values (v_id, v_act.organization_id, v_workspace_id, p_channel_id, 'user', v_actor, p_content, p_client_message_id)
   on conflict (channel_id, user_id, client_message_id) where client_message_id is not null do nothing;
   if found then
     return jsonb_build_object('id', v_id, 'created', true);
   end if;
-  -- It may have been committed without waiting for the disk (docs/decisions/0059): with a number of its own, this commit waits for both.
+  -- The first message may have been committed without waiting for the disk (docs/decisions/0059). With a transaction number of its own,
+  -- this commit waits for both.
   perform pg_current_xact_id();
   select m.id, m.content, m.deleted_at into v_message from public.chat_messages m
   where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id;
   if v_message.deleted_at is not null then
-    return weir.refuse('WR005', 'the message of this client_message_id was deleted', 'chat', v_channel.organization_id,
-                       p_item => 'post_chat_message');
+    return weir.refuse(v_act, 'WR005', 'the message of this client_message_id was deleted');
   elsif v_message.content is distinct from p_content then
-    return weir.refuse('WR005', 'client_message_id was used for another message', 'chat', v_channel.organization_id,
-                       p_item => 'post_chat_message');
+    return weir.refuse(v_act, 'WR005', 'client_message_id was used for another message');
   end if;
   return jsonb_build_object('id', v_message.id, 'created', false);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'chat', v_channel.organization_id, p_item => 'post_chat_message');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -79,9 +80,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
-  if weir.actor_id() is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  elsif p_limit is not null and p_limit not between 1 and 200 then
+  perform weir.require_sign_in();
+  if p_limit is not null and p_limit not between 1 and 200 then
     raise exception using errcode = 'WR001', message = 'limit must be 1 to 200';
   end if;
   return query
@@ -107,9 +107,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
-  if weir.actor_id() is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  end if;
+  perform weir.require_sign_in();
   return query
   select m.id, m.content, m.tool_calls, m.usage, m.degraded
   from public.chat_messages m

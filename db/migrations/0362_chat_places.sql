@@ -14,9 +14,7 @@ declare
   v_workspace_id uuid;
   v_role text;
 begin
-  if v_actor is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  end if;
+  perform weir.require_sign_in();
   v_workspace_id := p_workspace_id;
   if p_channel_id is not null then
     -- who sees a channel belongs to its workspace
@@ -51,26 +49,24 @@ begin
 end;
 $$;
 
--- Where a turn takes place that names no channel: the direct conversation of the caller with the agent, in the workspace
--- that is named, else in one that both belong to: where they have spoken before, or the oldest. It is made on first use.
--- Answers as chat_context does.
+-- Where a turn takes place that names no channel: the direct conversation of the caller with the agent, in the workspace that is named,
+-- else in one that both belong to: where they have spoken before, or the oldest. It is made on first use. Answers as chat_context does.
 create function weir.open_direct_channel(p_agent_id uuid, p_workspace_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id uuid := weir.uuid_v7();
-  v_agent record;
+  v_name text;
   v_place record;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'chat');
-  elsif p_agent_id is null then
-    return weir.refuse('WR001', 'agent_id is missing: a direct conversation is with an agent', 'chat');
-  end if;
-  select a.organization_id, a.name into v_agent from public.agents a where a.id = p_agent_id and a.is_active;
+  -- without an agent there is nothing to see: everybody who is signed in hears that it is missing
+  v_act := weir.act('chat', 'open_direct_channel', case when p_agent_id is null then 'signed_in' else 'see' end);
+  select a.organization_id, a.name into v_act.organization_id, v_name from public.agents a where a.id = p_agent_id and a.is_active;
   select m.workspace_id, c.id as channel_id into v_place
   from public.workspace_members m
   left join public.chat_channels c on c.workspace_id = m.workspace_id and c.user_id = v_actor and c.agent_id = m.agent_id
@@ -78,17 +74,18 @@ begin
     and (p_workspace_id is null or m.workspace_id = p_workspace_id)
   order by c.id nulls last, m.workspace_id
   limit 1;
-  if v_agent.organization_id is null or v_place.workspace_id is null then
-    return weir.refuse('WR004', 'there is no such agent, workspace or channel', 'chat', v_agent.organization_id,
-                       p_item => 'open_direct_channel');
-  end if;
-  if v_place.channel_id is null then
+  v_refusal := weir.authorize(v_act, 'there is no such agent, workspace or channel',
+                              p_found => p_agent_id is null or v_place.workspace_id is not null);
+  if v_refusal is not null then
+    return v_refusal;
+  elsif p_agent_id is null then
+    return weir.refuse(v_act, 'WR001', 'agent_id is missing: a direct conversation is with an agent');
+  elsif v_place.channel_id is null then
     insert into public.chat_channels (id, organization_id, workspace_id, name, user_id, agent_id, created_by)
-    values (v_id, v_agent.organization_id, v_place.workspace_id, v_agent.name, v_actor, p_agent_id, v_actor)
+    values (v_id, v_act.organization_id, v_place.workspace_id, v_name, v_actor, p_agent_id, v_actor)
     on conflict (workspace_id, user_id, agent_id) do nothing;
     if found then
-      perform weir.record_event('lifecycle', v_agent.organization_id, p_agent_id => p_agent_id, p_item => 'open_direct_channel',
-                                p_detail => v_id::text);
+      perform weir.record_event('lifecycle', v_act.organization_id, p_agent_id => p_agent_id, p_item => v_act.item, p_detail => v_id::text);
     else
       select c.id into v_id from public.chat_channels c
       where c.workspace_id = v_place.workspace_id and c.user_id = v_actor and c.agent_id = p_agent_id;
@@ -98,7 +95,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'chat', v_agent.organization_id, p_item => 'open_direct_channel');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 

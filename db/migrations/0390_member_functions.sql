@@ -1,25 +1,23 @@
 -- Roles and status of members, leaving, and handing over.
 
--- One change of one member, for all of these functions. Null leaves the role or the status as it is. Who asks is a member
--- before the lock is taken, so that an outsider holds up nobody; all else is looked at under it. Anybody may leave. Who was
--- removed comes back by an invitation, which is theirs to accept.
+-- One change of one member, for all of these functions. Null leaves the role or the status as it is. Anybody may leave. A member who was
+-- removed comes back by an invitation only, which is theirs to accept.
 create function weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_member public.organization_members;
   v_role text;
   v_status text;
   v_error text;
+  v_leaves boolean;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => p_act);
-  end if;
+  v_leaves := p_user_id = v_actor and p_status = 'removed' and p_role is null;
   v_error := case
     when p_act = 'set_member_role' and p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer')
       then 'role must be owner, admin, member or viewer'
@@ -27,37 +25,34 @@ begin
       then 'status must be active, suspended or removed'
     when p_act = 'transfer_ownership' and p_role = 'owner' and p_user_id = v_actor then 'user_id must be another member'
   end;
-  if v_error is not null then
-    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => p_act);
+  -- Anybody may leave, and every member hears of a wrong argument before the question who may.
+  v_act := weir.act('lifecycle', p_act, case when v_leaves or v_error is not null then 'see' else 'admin' end,
+                    'members are changed by an owner or admin', p_organization_id);
+  v_refusal := weir.authorize(v_act, p_found => weir.may(v_act, 'viewer'));
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, v_error);
   end if;
-  -- before the lock too, which stops the organization's admission: who may not change anybody must not hold it
-  if (p_user_id = v_actor and p_status = 'removed' and p_role is null) is not true
-     and not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'members are changed by an owner or admin', 'lifecycle', p_organization_id, p_item => p_act);
+  if v_refusal is not null then
+    return v_refusal;
   end if;
-  perform weir.lock_organization(p_organization_id);
   select m.* into v_member from public.organization_members m
   where m.organization_id = p_organization_id and m.user_id = p_user_id and m.status <> 'removed';
   v_role := coalesce(p_role, v_member.role);
   v_status := coalesce(p_status, v_member.status);
-  if (p_user_id = v_actor and p_status = 'removed' and p_role is null) is not true
-     and not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'members are changed by an owner or admin', 'lifecycle', p_organization_id, p_item => p_act);
-  elsif v_member.user_id is null then
-    return weir.refuse('WR004', 'there is no such member', 'lifecycle', p_organization_id, p_item => p_act);
-  elsif 'owner' in (v_member.role, v_role) and not exists (select from weir.my_organizations('owner') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'owners are made and changed by an owner', 'lifecycle', p_organization_id, p_item => p_act);
+  if v_member.user_id is null then
+    return weir.refuse(v_act, 'WR004', 'there is no such member');
+  elsif 'owner' in (v_member.role, v_role) and not weir.may(v_act, 'owner') then
+    return weir.refuse(v_act, 'WR003', 'owners are made and changed by an owner');
   elsif p_role = 'owner' and v_status <> 'active' then
-    return weir.refuse('WR005', 'user_id is not active: reactivate the member first', 'lifecycle', p_organization_id, p_item => p_act);
+    return weir.refuse(v_act, 'WR005', 'user_id is not active: reactivate the member first');
   elsif v_member.role = 'owner' and v_member.status = 'active' and (v_role, v_status) <> ('owner', 'active')
         and not exists (select from public.organization_members m where m.organization_id = p_organization_id
                           and m.role = 'owner' and m.status = 'active' and m.user_id <> p_user_id) then
-    return weir.refuse('WR005', 'the organization keeps an active owner: hand it over first', 'lifecycle', p_organization_id,
-                       p_item => p_act);
+    return weir.refuse(v_act, 'WR005', 'the organization keeps an active owner: hand it over first');
   end if;
   if (v_role, v_status) <> (v_member.role, v_member.status) then
     if v_status = 'removed' then
-      -- who comes back by an invitation finds no door of before open
+      -- a member who comes back by an invitation has no access left from before
       delete from public.workspace_members w where w.organization_id = p_organization_id and w.user_id = p_user_id;
       update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = v_actor
       where k.organization_id = p_organization_id and k.revoked_at is null
@@ -65,13 +60,13 @@ begin
     end if;
     update public.organization_members m set role = v_role, status = v_status, updated_at = now()
     where m.organization_id = p_organization_id and m.user_id = p_user_id;
-    perform weir.record_event('lifecycle', p_organization_id, p_item => p_act, p_detail => concat_ws(' ', p_user_id, v_role, v_status));
+    perform weir.record_act(v_act, concat_ws(' ', p_user_id, v_role, v_status));
   end if;
   return jsonb_build_object('organization_id', p_organization_id, 'user_id', p_user_id, 'role', v_role, 'status', v_status);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => p_act);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 

@@ -40,84 +40,85 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_actor constant uuid := weir.actor_id();
+  v_act weir.act;
   v_id constant uuid := weir.uuid_v7();
   v_email text;
   v_expires_at timestamptz;
-  v_error text;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'invite_member');
-  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'members are invited by an owner or admin', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  v_act := weir.act('lifecycle', 'invite_member', 'admin', 'members are invited by an owner or admin', p_organization_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   v_email := lower(btrim(left(p_email, 1000)));
   v_expires_at := coalesce(p_expires_at, now() + interval '7 days');
-  v_error := case
+  v_refusal := weir.lock_for(v_act, case
     when v_email is null or length(v_email) > 320 or v_email !~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$'
       then 'email must be an e-mail address'
     when p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer') then 'role must be owner, admin, member or viewer'
     when p_token is null or octet_length(p_token) <> 43 or p_token !~ '^[A-Za-z0-9]{43}$' then 'token must be 43 letters and digits'
-    when not v_expires_at between now() and now() + interval '30 days' then 'expires_at must be within 30 days'
-  end;
-  if v_error is not null then
-    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => 'invite_member');
+    when not v_expires_at between now() and now() + interval '30 days' then 'expires_at must be within 30 days' end);
+  if v_refusal is not null then
+    return v_refusal;
+  elsif p_role = 'owner' and not weir.may(v_act, 'owner') then
+    return weir.refuse(v_act, 'WR003', 'owners are invited by an owner');
   end if;
-  perform weir.lock_organization(p_organization_id);
-  if p_role = 'owner' and not exists (select from weir.my_organizations('owner') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'owners are invited by an owner', 'lifecycle', p_organization_id, p_item => 'invite_member');
-  end if;
+  -- an invitation that has expired makes room for the new one
   update public.organization_invitations i set revoked_at = now()
   where i.organization_id = p_organization_id and i.email = v_email and i.accepted_at is null and i.revoked_at is null
     and i.expires_at <= now();
   if exists (select from public.organization_invitations i where i.organization_id = p_organization_id and i.email = v_email
                and i.accepted_at is null and i.revoked_at is null) then
-    return weir.refuse('WR005', 'email has an open invitation: revoke it first', 'lifecycle', p_organization_id, p_item => 'invite_member');
+    return weir.refuse(v_act, 'WR005', 'email has an open invitation: revoke it first');
   elsif weir.count_of('members', p_organization_id)
         >= (select o.max_members from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse('WR006', 'the organization has its maximum of members', 'lifecycle', p_organization_id, p_item => 'invite_member');
+    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of members');
   end if;
   insert into public.organization_invitations (id, organization_id, email, role, token_hash, invited_by, expires_at)
-  values (v_id, p_organization_id, v_email, p_role, sha256(convert_to(p_token, 'UTF8')), v_actor, v_expires_at);
-  perform weir.record_event('lifecycle', p_organization_id, p_item => 'invite_member', p_detail => v_id || ' ' || p_role);
+  values (v_id, p_organization_id, v_email, p_role, sha256(convert_to(p_token, 'UTF8')), weir.actor_id(), v_expires_at);
+  perform weir.record_act(v_act, v_id || ' ' || p_role);
   return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'email', v_email, 'role', p_role,
                             'expires_at', v_expires_at);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'invite_member');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
+-- Only admins see an invitation. Whoever does not see it hears that it is not there.
 create function weir.revoke_invitation(p_invitation_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  v_act := weir.act('lifecycle', 'revoke_invitation', 'see');
+  select i.organization_id into v_act.organization_id from public.organization_invitations i where i.id = p_invitation_id;
+  v_refusal := weir.authorize(v_act, 'there is no such invitation');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act);
   end if;
-  -- seen by admins only: and still, under the lock
-  perform weir.lock_organization(i.organization_id) from public.organization_invitations i where i.id = p_invitation_id;
-  select i.organization_id into v_organization_id from public.organization_invitations i where i.id = p_invitation_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such invitation', 'lifecycle');
+  if v_refusal is not null then
+    return v_refusal;
   end if;
-  if exists (select from public.organization_invitations i where i.id = p_invitation_id and i.accepted_at is not null) then
-    return weir.refuse('WR005', 'the invitation was accepted', 'lifecycle', v_organization_id, p_item => 'revoke_invitation');
+  -- again under the lock: the caller may not see it any more
+  select i.organization_id into v_act.organization_id from public.organization_invitations i where i.id = p_invitation_id;
+  if v_act.organization_id is null then
+    return weir.refuse(v_act, 'WR004', 'there is no such invitation');
+  elsif exists (select from public.organization_invitations i where i.id = p_invitation_id and i.accepted_at is not null) then
+    return weir.refuse(v_act, 'WR005', 'the invitation was accepted');
   end if;
-  -- by the policy: one that makes an owner is an owner's to revoke
+  -- the policy leaves an invitation that makes an owner to owners
   update public.organization_invitations i set revoked_at = now() where i.id = p_invitation_id and i.revoked_at is null;
   if found then
-    perform weir.record_event('lifecycle', v_organization_id, p_item => 'revoke_invitation', p_detail => p_invitation_id::text);
+    perform weir.record_act(v_act, p_invitation_id::text);
   elsif exists (select from public.organization_invitations i where i.id = p_invitation_id and i.revoked_at is null) then
-    return weir.refuse('WR003', 'an owner''s invitation is revoked by an owner', 'lifecycle', v_organization_id,
-                       p_item => 'revoke_invitation');
+    return weir.refuse(v_act, 'WR003', 'an owner''s invitation is revoked by an owner');
   end if;
   return jsonb_build_object('id', p_invitation_id, 'revoked', true);
 end;
@@ -134,25 +135,30 @@ begin
 end;
 $$;
 
--- The caller is no member yet, so row-level security would show them nothing: the token and the address decide here. Who
--- invited must still be one who may; one text for whatever does not hold, so that a found token tells nothing.
+-- The caller is no member yet, so row-level security would show them nothing: the token and the address decide here, instead of a
+-- permission. It takes the lock before it knows the address, because the lock is what makes a token good for one use only. The inviter
+-- must still be one who may invite. One text answers whatever does not hold, so that a found token tells nothing.
 create function weir.accept_invitation(p_token text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_hash bytea;
   v_invitation public.organization_invitations;
   v_status text;
+  v_refusal jsonb;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  v_act := weir.act('lifecycle', 'accept_invitation', 'signed_in');
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   elsif p_token is null or octet_length(p_token) <> 43 or p_token !~ '^[A-Za-z0-9]{43}$' then
-    return weir.refuse('WR001', 'token must be 43 letters and digits', 'lifecycle');
+    return weir.refuse(v_act, 'WR001', 'token must be 43 letters and digits');
   end if;
   v_hash := sha256(convert_to(p_token, 'UTF8'));
-  -- by lock first: of two that come with one token, the second finds it used
+  -- before the invitation is read: of two callers with one token, the second finds it used
   perform weir.lock_organization(i.organization_id) from public.organization_invitations i where i.token_hash = v_hash;
   select i.* into v_invitation
   from public.organization_invitations i
@@ -163,27 +169,27 @@ begin
     and (i.email = weir.confirmed_email(v_actor)
          or exists (select from weir.identities d where d.user_id = v_actor and d.email = i.email and d.email_verified));
   if v_invitation.id is null then
-    return weir.refuse('WR004', 'the invitation is not valid', 'lifecycle',
-                       p_hint => 'Sign in with the confirmed e-mail address that was invited, or ask for a new invitation.');
+    return weir.refuse(v_act, 'WR004', 'the invitation is not valid',
+                       'Sign in with the confirmed e-mail address that was invited, or ask for a new invitation.');
   end if;
+  v_act.organization_id := v_invitation.organization_id;
   select m.status into v_status from public.organization_members m
   where m.organization_id = v_invitation.organization_id and m.user_id = v_actor;
   if v_status = 'active' then
-    return weir.refuse('WR005', 'you are a member already', 'lifecycle', v_invitation.organization_id, p_item => 'accept_invitation');
+    return weir.refuse(v_act, 'WR005', 'you are a member already');
   elsif v_status = 'suspended' then
-    return weir.refuse('WR003', 'your membership is suspended', 'lifecycle', v_invitation.organization_id, p_item => 'accept_invitation');
+    return weir.refuse(v_act, 'WR003', 'your membership is suspended');
   -- the invitation was counted when it was made; the maximum may be lower now
   elsif weir.count_of('members', v_invitation.organization_id)
         > (select o.max_members from public.organizations o where o.id = v_invitation.organization_id) then
-    return weir.refuse('WR006', 'the organization has its maximum of members', 'lifecycle');
+    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of members');
   end if;
   update public.organization_invitations i set accepted_at = clock_timestamp() where i.id = v_invitation.id;
   insert into public.organization_members as m (organization_id, user_id, role, status, invited_by)
   values (v_invitation.organization_id, v_actor, v_invitation.role, 'active', v_invitation.invited_by)
   on conflict (organization_id, user_id) do update
     set role = v_invitation.role, status = 'active', invited_by = v_invitation.invited_by, updated_at = now();
-  perform weir.record_event('lifecycle', v_invitation.organization_id, p_item => 'accept_invitation',
-                            p_detail => v_invitation.id || ' ' || v_invitation.role);
+  perform weir.record_act(v_act, v_invitation.id || ' ' || v_invitation.role);
   return jsonb_build_object('organization_id', v_invitation.organization_id, 'role', v_invitation.role);
 end;
 $$;

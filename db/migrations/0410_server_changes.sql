@@ -35,8 +35,8 @@ declare
 begin
   select k.* into v_used from weir.idempotency_keys k where k.organization_id = p_organization_id and k.key = p_key;
   if v_used.request_hash <> weir.request_hash(p_action, p_server_config, p_server_id) then
-    return weir.refuse('WR005', 'server_config.idempotency_key was used for something else', 'lifecycle', p_organization_id,
-                       p_instance_id => p_server_id, p_item => p_action);
+    return weir.refuse(weir.act('lifecycle', p_action, p_organization_id => p_organization_id, p_instance_id => p_server_id), 'WR005',
+                       'server_config.idempotency_key was used for something else');
   end if;
   return v_used.answer;
 end;
@@ -59,25 +59,28 @@ language sql immutable parallel safe
       then 'server_config: this action takes an idempotency_key only'
   end;
 
--- Only what server_config names changes. Where the server runs and what it runs with changes, it is brought to it by its
--- node (or by a new handshake): running -> updating -> running. Else the row is all, and the next deployment uses it.
+-- Changes only what server_config names. If the server runs and what it runs with changes, its node (or a new handshake) applies it:
+-- running -> updating -> running. Otherwise only the row changes, and the next deployment uses it. Called by manage_mcp_servers, which
+-- has asked who may and holds the lock.
 create function weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_instance public.mcp_server_instances;
   v_new public.mcp_server_instances;
   v_catalog public.mcp_server_catalog;
   v_error text;
   v_constraint text;
 begin
+  v_act := weir.act('lifecycle', 'update', p_organization_id => p_organization_id, p_instance_id => p_instance_id);
   select i.* into v_instance from public.mcp_server_instances i
   where i.id = p_instance_id and i.organization_id = p_organization_id and i.status not in ('deleting', 'deleted') for no key update;
   v_new := v_instance;
   v_error := weir.server_config_error(p_config, false);
   if v_instance.id is null then
-    return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
+    return weir.refuse(v_act, 'WR004', 'there is no such server');
   elsif v_error is null and v_instance.url is not null and p_config ?| array['catalog', 'version', 'configuration', 'max_sessions'] then
     v_error := 'server_config: a remote server has no catalog, version, configuration or max_sessions';
   elsif v_error is null and v_instance.url is null then
@@ -90,8 +93,7 @@ begin
       select c.* into v_catalog from public.mcp_server_catalog c
       where c.slug = v_catalog.slug and c.version = p_config ->> 'version' and c.is_published;
       if v_catalog.id is null then
-        return weir.refuse('WR004', 'there is no such version in the catalog', 'lifecycle', p_organization_id,
-                           p_instance_id => p_instance_id, p_item => 'update');
+        return weir.refuse(v_act, 'WR004', 'there is no such version in the catalog');
       end if;
     end if;
     v_new.catalog_id := v_catalog.id;
@@ -101,10 +103,9 @@ begin
     v_error := 'server_config.url: must be an https address';
   end if;
   if v_error is not null then
-    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
+    return weir.refuse(v_act, 'WR001', v_error);
   elsif v_instance.status in ('deploying', 'updating', 'stopping') then
-    return weir.refuse('WR005', format('the server is %s', v_instance.status), 'lifecycle', p_organization_id,
-                       p_instance_id => p_instance_id, p_item => 'update');
+    return weir.refuse(v_act, 'WR005', format('the server is %s', v_instance.status));
   end if;
   v_new.url := coalesce(p_config ->> 'url', v_instance.url);
   v_new.share := coalesce(p_config ->> 'share', v_instance.share);
@@ -132,12 +133,12 @@ begin
                            case when v_instance.share = 'session' then v_instance.max_sessions end) then
     return weir.request_operation(p_organization_id, p_instance_id, 'update');
   end if;
-  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
+  perform weir.record_act(v_act);
   return jsonb_build_object('id', p_instance_id, 'status', v_instance.status);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 

@@ -43,84 +43,80 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
-  v_organization_id uuid;
-  v_error text;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'grant');
-  end if;
-  select a.organization_id into v_organization_id
+  v_act := weir.act('grant', 'request_mcp_access', 'own_agent', 'access is requested by the agent''s owner',
+                    p_agent_id => p_agent_id, p_instance_id => p_instance_id);
+  select a.organization_id into v_act.organization_id
   from public.agents a
   join public.mcp_server_instances i on i.organization_id = a.organization_id and i.id = p_instance_id
    and i.status not in ('deleting', 'deleted')
   where a.id = p_agent_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such agent or server', 'grant');
-  elsif not exists (select from weir.my_agents() a where a = p_agent_id) then
-    return weir.refuse('WR003', 'access is requested by the agent''s owner', 'grant', v_organization_id, p_agent_id, p_instance_id,
-                       'request_mcp_access');
+  v_refusal := weir.authorize(v_act, 'there is no such agent or server');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, coalesce('permissions ' || weir.permissions_error(p_permissions),
+      case when length(p_message) > 1000 then 'message must be at most 1000 characters' end));
   end if;
-  v_error := weir.permissions_error(p_permissions);
-  if v_error is not null or length(p_message) > 1000 then
-    return weir.refuse('WR001', coalesce('permissions ' || v_error, 'message must be at most 1000 characters'), 'grant',
-                       v_organization_id, p_agent_id, p_instance_id, 'request_mcp_access');
-  end if;
-  perform weir.lock_organization(v_organization_id);
-  if exists (select from public.permission_requests r
-             where r.agent_id = p_agent_id and r.mcp_server_instance_id = p_instance_id and r.status = 'open') then
-    return weir.refuse('WR005', 'there is an open request: withdraw it first', 'grant', v_organization_id, p_agent_id, p_instance_id,
-                       'request_mcp_access');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif exists (select from public.permission_requests r
+                where r.agent_id = p_agent_id and r.mcp_server_instance_id = p_instance_id and r.status = 'open') then
+    return weir.refuse(v_act, 'WR005', 'there is an open request: withdraw it first');
   elsif (select count(*) from public.permission_requests r
-         where r.organization_id = v_organization_id and r.requested_by = v_actor and r.status = 'open') >= 100 then
-    return weir.refuse('WR006', 'a person may have 100 open requests', 'grant', v_organization_id, p_agent_id, p_instance_id,
-                       'request_mcp_access');
+         where r.organization_id = v_act.organization_id and r.requested_by = v_actor and r.status = 'open') >= 100 then
+    return weir.refuse(v_act, 'WR006', 'a person may have 100 open requests');
   end if;
   insert into public.permission_requests (id, organization_id, agent_id, mcp_server_instance_id, permissions, message, requested_by)
-  values (v_id, v_organization_id, p_agent_id, p_instance_id, p_permissions, p_message, v_actor);
-  perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_instance_id => p_instance_id,
-                            p_item => 'request_mcp_access', p_detail => v_id::text);
+  values (v_id, v_act.organization_id, p_agent_id, p_instance_id, p_permissions, p_message, v_actor);
+  perform weir.record_act(v_act, v_id::text);
   return jsonb_build_object('id', v_id, 'status', 'open');
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'grant', v_organization_id, p_agent_id, p_instance_id, 'request_mcp_access');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
--- The answer to a request: granted, with a grant, refused, or withdrawn by who asked. Null permissions: as asked.
+-- Answers a request: granted, with a grant, refused, or withdrawn by whoever asked. Null permissions grant what was asked for. Admins and
+-- whoever asked see a request. The lock is taken by who sees it, and not by who may: which of the two may is read with the request itself.
 create function weir.close_request(
   p_request_id uuid, p_status text, p_expires_at timestamptz, p_not_before timestamptz, p_permissions jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
-  v_item text;
   v_request public.permission_requests;
   v_grant jsonb;
+  v_refusal jsonb;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'grant');
+  v_act := weir.act('grant', case p_status when 'withdrawn' then 'withdraw_permission_request' else 'decide_permission_request' end, 'see');
+  select r.organization_id into v_act.organization_id from public.permission_requests r where r.id = p_request_id;
+  v_refusal := weir.authorize(v_act, 'there is no such request');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act);
   end if;
-  v_item := case p_status when 'withdrawn' then 'withdraw_permission_request' else 'decide_permission_request' end;
-  -- seen by admins, and by who asked
-  perform weir.lock_organization(r.organization_id) from public.permission_requests r where r.id = p_request_id;
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  -- again under the lock: the caller may not see it any more
   select r.* into v_request from public.permission_requests r where r.id = p_request_id;
+  v_act.organization_id := v_request.organization_id;
+  v_act.agent_id := v_request.agent_id;
+  v_act.instance_id := v_request.mcp_server_instance_id;
   if v_request.id is null then
-    return weir.refuse('WR004', 'there is no such request', 'grant');
+    return weir.refuse(v_act, 'WR004', 'there is no such request');
   elsif p_status is null or p_status not in ('granted', 'refused', 'withdrawn') then
-    return weir.refuse('WR001', 'grant must be true or false', 'grant', v_request.organization_id, v_request.agent_id,
-                       v_request.mcp_server_instance_id, v_item);
-  elsif (case p_status when 'withdrawn' then v_request.requested_by is distinct from v_actor
-                      else not exists (select from weir.my_organizations('admin') o where o = v_request.organization_id) end) then
-    return weir.refuse('WR003', 'a request is decided by an owner or admin, and withdrawn by who made it', 'grant',
-                       v_request.organization_id, v_request.agent_id, v_request.mcp_server_instance_id, v_item);
+    return weir.refuse(v_act, 'WR001', 'grant must be true or false');
+  elsif (case p_status when 'withdrawn' then v_request.requested_by is distinct from v_actor else not weir.may(v_act, 'admin') end) then
+    return weir.refuse(v_act, 'WR003', 'a request is decided by an owner or admin, and withdrawn by who made it');
   elsif v_request.status <> 'open' then
-    return weir.refuse('WR005', format('the request is %s', v_request.status), 'grant', v_request.organization_id, v_request.agent_id,
-                       v_request.mcp_server_instance_id, v_item);
+    return weir.refuse(v_act, 'WR005', format('the request is %s', v_request.status));
   end if;
   if p_status = 'granted' then
     v_grant := weir.grant_mcp_access(v_request.agent_id, v_request.mcp_server_instance_id,
@@ -132,9 +128,7 @@ begin
   update public.permission_requests r
   set status = p_status, decided_by = v_actor, decided_at = clock_timestamp(), grant_id = (v_grant ->> 'id')::uuid
   where r.id = p_request_id;
-  perform weir.record_event('grant', v_request.organization_id, p_agent_id => v_request.agent_id,
-                            p_instance_id => v_request.mcp_server_instance_id, p_item => v_item,
-                            p_detail => p_request_id || ' ' || p_status, p_grant_id => (v_grant ->> 'id')::uuid);
+  perform weir.record_act(v_act, p_request_id || ' ' || p_status, (v_grant ->> 'id')::uuid);
   return jsonb_strip_nulls(jsonb_build_object('id', p_request_id, 'status', p_status, 'grant_id', v_grant -> 'id'));
 end;
 $$;

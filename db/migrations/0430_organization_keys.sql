@@ -30,76 +30,77 @@ revoke all on function weir.guard_organization_key() from public;
 create trigger a_guard_organization_key before update on public.organization_api_keys
   for each row execute function weir.guard_organization_key();
 
--- As an agent's key, it is random in the caller, and only the hash of its secret is kept.
+-- The caller makes the key from random bytes, as for an agent. Only the hash of its secret is kept.
 create function weir.create_organization_api_key(
   p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamptz) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_expires_at timestamptz;
-  v_error text;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'credential');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'credential', p_organization_id, p_item => 'create_organization_api_key');
-  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'keys of the organization are made by an owner or admin', 'credential', p_organization_id,
-                       p_item => 'create_organization_api_key');
+  v_act := weir.act('credential', 'create_organization_api_key', 'admin', 'keys of the organization are made by an owner or admin',
+                    p_organization_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is null then
+    v_expires_at := coalesce(p_expires_at, now() + interval '90 days');
+    v_refusal := weir.lock_for(v_act, coalesce(weir.name_error('name', p_name), case
+      when p_key_id is null or octet_length(p_key_id) <> 16 or p_key_id !~ '^[a-z0-9]{16}$' then 'key_id must be 16 of a-z and 0-9'
+      when p_secret is null or octet_length(p_secret) <> 43 or p_secret !~ '^[A-Za-z0-9]{43}$' then 'secret must be 43 letters and digits'
+      when p_scopes is null or cardinality(p_scopes) not between 1 and 3 or array_ndims(p_scopes) <> 1
+           or array_position(p_scopes, null) is not null or not p_scopes <@ array['audit.read', 'servers.read', 'usage.read']
+        then 'scopes must be of audit.read, servers.read and usage.read'
+      when not v_expires_at between now() and now() + interval '366 days' then 'expires_at must be within a year' end));
   end if;
-  v_expires_at := coalesce(p_expires_at, now() + interval '90 days');
-  v_error := coalesce(weir.name_error('name', p_name), case
-    when p_key_id is null or octet_length(p_key_id) <> 16 or p_key_id !~ '^[a-z0-9]{16}$' then 'key_id must be 16 of a-z and 0-9'
-    when p_secret is null or octet_length(p_secret) <> 43 or p_secret !~ '^[A-Za-z0-9]{43}$' then 'secret must be 43 letters and digits'
-    when p_scopes is null or cardinality(p_scopes) not between 1 and 3 or array_ndims(p_scopes) <> 1
-         or array_position(p_scopes, null) is not null or not p_scopes <@ array['audit.read', 'servers.read', 'usage.read']
-      then 'scopes must be of audit.read, servers.read and usage.read'
-    when not v_expires_at between now() and now() + interval '366 days' then 'expires_at must be within a year'
-  end);
-  if v_error is not null then
-    return weir.refuse('WR001', v_error, 'credential', p_organization_id, p_item => 'create_organization_api_key');
-  end if;
-  perform weir.lock_organization(p_organization_id);
-  if (select count(*) from public.organization_api_keys k
-      where k.organization_id = p_organization_id and k.revoked_at is null and k.expires_at > now()) >= 100 then
-    return weir.refuse('WR006', 'an organization may have 100 keys', 'credential', p_organization_id, p_item => 'create_organization_api_key');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif (select count(*) from public.organization_api_keys k
+         where k.organization_id = p_organization_id and k.revoked_at is null and k.expires_at > now()) >= 100 then
+    return weir.refuse(v_act, 'WR006', 'an organization may have 100 keys');
   end if;
   insert into public.organization_api_keys (organization_id, name, key_id, secret_hash, scopes, created_by, expires_at)
   values (p_organization_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')),
           array(select distinct s from unnest(p_scopes) s order by s), weir.actor_id(), v_expires_at);
-  perform weir.record_event('credential', p_organization_id, p_item => 'create_organization_api_key', p_detail => p_key_id);
+  perform weir.record_act(v_act, p_key_id);
   return jsonb_build_object('key_id', p_key_id, 'organization_id', p_organization_id, 'expires_at', v_expires_at);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'credential', p_organization_id, p_item => 'create_organization_api_key');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
+-- Only admins see a key, and they may revoke it. Whoever does not see it hears that it is not there.
 create function weir.revoke_organization_api_key(p_key_id text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'credential');
-  elsif octet_length(p_key_id) > 16 then
-    return weir.refuse('WR004', 'there is no such key', 'credential');
+  v_act := weir.act('credential', 'revoke_organization_api_key', 'see');
+  select k.organization_id into v_act.organization_id from public.organization_api_keys k
+  where k.key_id = p_key_id and octet_length(p_key_id) <= 16;
+  v_refusal := weir.authorize(v_act, 'there is no such key');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act);
   end if;
-  -- seen by admins only, who are the ones that may: and still are, under the lock
-  perform weir.lock_organization(k.organization_id) from public.organization_api_keys k where k.key_id = p_key_id;
-  select k.organization_id into v_organization_id from public.organization_api_keys k where k.key_id = p_key_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such key', 'credential');
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  -- again under the lock: the caller may not see it any more
+  select k.organization_id into v_act.organization_id from public.organization_api_keys k where k.key_id = p_key_id;
+  if v_act.organization_id is null then
+    return weir.refuse(v_act, 'WR004', 'there is no such key');
   end if;
   update public.organization_api_keys k set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
   where k.key_id = p_key_id and k.revoked_at is null;
   if found then
-    perform weir.record_event('credential', v_organization_id, p_item => 'revoke_organization_api_key', p_detail => p_key_id);
+    perform weir.record_act(v_act, p_key_id);
   end if;
   return jsonb_build_object('key_id', p_key_id, 'revoked', true);
 end;

@@ -29,11 +29,16 @@ create function weir.set_user_profile(p_display_name text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  v_act := weir.act('lifecycle', 'set_user_profile', 'signed_in');
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   elsif weir.name_error('display_name', p_display_name) is not null then
-    return weir.refuse('WR001', weir.name_error('display_name', p_display_name), 'lifecycle');
+    return weir.refuse(v_act, 'WR001', weir.name_error('display_name', p_display_name));
   end if;
   insert into public.user_profiles (user_id, display_name) values (weir.actor_id(), btrim(p_display_name))
   on conflict (user_id) do update set display_name = excluded.display_name, updated_at = now();

@@ -46,33 +46,38 @@ begin
 end;
 $$;
 
--- Without a public key Weir would make the pair, and has nowhere to keep the private part yet.
+-- Without a public key Weir would make the pair, and it has no place yet to keep the private part.
 create function weir.create_user_ssh_key(p_name text, p_public_key text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
   v_blob bytea;
   v_fingerprint text;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'credential');
+  v_act := weir.act('credential', 'create_user_ssh_key', 'signed_in');
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   elsif weir.name_error('name', p_name) is not null then
-    return weir.refuse('WR001', weir.name_error('name', p_name), 'credential');
+    return weir.refuse(v_act, 'WR001', weir.name_error('name', p_name));
   elsif p_public_key is null then
-    return weir.refuse('WR010', 'public_key must be given: this release has no vault for a private one', 'credential');
+    return weir.refuse(v_act, 'WR010', 'public_key must be given: this release has no vault for a private one');
   end if;
   v_blob := weir.ed25519_blob(btrim(left(p_public_key, 2000), e' \n\r'));
   if v_blob is null then
-    return weir.refuse('WR001', 'public_key must be an ed25519 key in OpenSSH''s form: ssh-ed25519 AAAA…', 'credential');
+    return weir.refuse(v_act, 'WR001', 'public_key must be an ed25519 key in OpenSSH''s form: ssh-ed25519 AAAA…');
   end if;
   v_fingerprint := 'SHA256:' || rtrim(encode(sha256(v_blob), 'base64'), '=');
+  -- one at a time for a person, so that the maximum holds
   perform pg_advisory_xact_lock(hashtextextended('weir.user_ssh_keys ' || v_actor, 0));
   if (select count(*) from public.user_ssh_keys k where k.user_id = v_actor) >= 50 then
-    return weir.refuse('WR006', 'a person may have 50 SSH keys', 'credential');
+    return weir.refuse(v_act, 'WR006', 'a person may have 50 SSH keys');
   end if;
   insert into public.user_ssh_keys (id, user_id, name, public_key, fingerprint)
   values (v_id, v_actor, btrim(p_name), 'ssh-ed25519 ' || encode(v_blob, 'base64'), v_fingerprint);
@@ -80,7 +85,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'credential');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -88,13 +93,19 @@ create function weir.delete_user_ssh_key(p_ssh_key_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'credential');
+  v_act := weir.act('credential', 'delete_user_ssh_key', 'signed_in');
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   end if;
+  -- row-level security leaves each person their own keys
   delete from public.user_ssh_keys k where k.id = p_ssh_key_id;
   if not found then
-    return weir.refuse('WR004', 'there is no such key', 'credential');
+    return weir.refuse(v_act, 'WR004', 'there is no such key');
   end if;
   return jsonb_build_object('id', p_ssh_key_id, 'deleted', true);
 end;

@@ -1,31 +1,31 @@
 -- Reading the record. API roles have no select on it: this is the only door, and whoever goes through it is recorded first.
 
 -- An owner or admin reads the organization's record, anybody else their own rows of it while they are active. Newest first;
--- `before` is the last row of the page before ({"created_at", "id", "phase"}, as in `next`). It records, so it is a writing
--- function: it returns its refusals. Definer, because nobody but the engine reads the log; its predicate is the organization,
--- and for who is no admin the caller.
+-- `before` is the last row of the page before ({"created_at", "id", "phase"}, as in `next`). It records the reading, so it is a writing
+-- function: it returns its refusals. Definer, because nobody but the engine reads the log; its predicate is the organization, and the
+-- caller unless they are an admin.
 create function weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_actor constant uuid := weir.actor_id();
+  v_act weir.act;
   v_error text;
-  v_admin boolean;
+  v_refusal jsonb;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'admin_read');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'admin_read', p_organization_id, p_item => 'read_audit');
+  v_act := weir.act('admin_read', 'read_audit', 'viewer', p_organization_id => p_organization_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   v_error := coalesce(case when coalesce(p_limit, 100) not between 1 and 1000 then 'limit must be 1 to 1000' end,
                       weir.audit_filter_error(p_filter), weir.audit_cursor_error(p_before));
   if v_error is not null then
-    return weir.refuse('WR001', v_error, 'admin_read', p_organization_id, p_item => 'read_audit');
+    return weir.refuse(v_act, 'WR001', v_error);
   end if;
-  v_admin := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
-  perform weir.record_event('admin_read', p_organization_id, p_item => 'read_audit', p_detail => weir.cut(p_filter::text, 500));
-  return weir.audit_page(p_organization_id, case when not v_admin then v_actor end, p_filter, p_before, coalesce(p_limit, 100));
+  perform weir.record_act(v_act, weir.cut(p_filter::text, 500));
+  return weir.audit_page(p_organization_id, case when not weir.may(v_act, 'admin') then weir.actor_id() end, p_filter, p_before,
+                         coalesce(p_limit, 100));
 end;
 $$;
 

@@ -48,9 +48,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
-  if weir.actor_id() is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  elsif not exists (select from public.mcp_server_instances i where i.id = p_server_id and i.status not in ('deleting', 'deleted')) then
+  perform weir.require_sign_in();
+  if not exists (select from public.mcp_server_instances i where i.id = p_server_id and i.status not in ('deleting', 'deleted')) then
     raise exception using errcode = 'WR004', message = 'there is no such server';
   end if;
   return query
@@ -71,59 +70,50 @@ end;
 $$;
 
 -- Approves or rejects one definition, named by its hash, so that nobody approves what the server made of it in the meantime.
--- Also one that is not announced any more, or that was decided otherwise before; again is harmless.
+-- Also one that is not announced any more, or that was decided otherwise before. To decide it the same way again is harmless.
 create function weir.decide_tool_change(p_server_id uuid, p_kind text, p_name text, p_definition_hash text, p_status text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_actor constant uuid := weir.actor_id();
-  v_item text;
+  v_act weir.act;
+  v_error text;
   v_hash bytea;
-  v_organization_id uuid;
-  v_may boolean;
   v_pin public.mcp_server_tools;
+  v_refusal jsonb;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  if p_definition_hash is null or octet_length(p_definition_hash) > 66 or p_definition_hash !~ '^(\\x)?[0-9a-fA-F]{64}$' then
+    v_error := 'definition_hash must be 64 hexadecimal digits';
   end if;
-  v_item := case p_status when 'approved' then 'approve_mcp_tool_change' else 'reject_mcp_tool_change' end;
-  select i.organization_id into v_organization_id from public.mcp_server_instances i
+  -- everybody who sees the server hears of a wrong hash before the question who may
+  v_act := weir.act('lifecycle', case p_status when 'approved' then 'approve_mcp_tool_change' else 'reject_mcp_tool_change' end,
+    case when v_error is null then 'admin' else 'see' end, 'a definition is approved or rejected by an owner or admin',
+    p_instance_id => p_server_id);
+  select i.organization_id into v_act.organization_id from public.mcp_server_instances i
   where i.id = p_server_id and i.status not in ('deleting', 'deleted');
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such server', 'lifecycle');
-  elsif p_definition_hash is null or octet_length(p_definition_hash) > 66 or p_definition_hash !~ '^(\\x)?[0-9a-fA-F]{64}$' then
-    return weir.refuse('WR001', 'definition_hash must be 64 hexadecimal digits', 'lifecycle', v_organization_id,
-                       p_instance_id => p_server_id, p_item => v_item);
+  v_refusal := weir.authorize(v_act, 'there is no such server');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, v_error);
+  end if;
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   v_hash := decode(right(p_definition_hash, 64), 'hex');
-  -- calls feel the lock, so who may not does not get it; who may is looked at again under it: a moment before they might have
-  v_may := exists (select from weir.my_organizations('admin') o where o = v_organization_id);
-  if v_may then
-    perform weir.lock_organization(v_organization_id);
-    v_may := exists (select from weir.my_organizations('admin') o where o = v_organization_id);
-  end if;
-  if not v_may then
-    return weir.refuse('WR003', 'a definition is approved or rejected by an owner or admin', 'lifecycle', v_organization_id,
-                       p_instance_id => p_server_id, p_item => v_item);
-  end if;
   select t.* into v_pin from public.mcp_server_tools t
   where octet_length(p_kind) <= 16 and octet_length(p_name) <= 2048
     and t.instance_id = p_server_id and t.kind = p_kind and t.kind <> 'resource' and t.name = p_name and t.definition_hash = v_hash;
   if v_pin.instance_id is null then
-    return weir.refuse('WR004', 'there is no such definition', 'lifecycle', v_organization_id, p_instance_id => p_server_id, p_item => v_item);
-  end if;
-  if p_status = 'approved' and v_pin.eras = '{}' and v_pin.needs = '{}' then
-    return weir.refuse('WR005', format('this definition is %s and cannot be listed, so it is not approved: %s', v_pin.fault, v_pin.fault_reason),
-                       'lifecycle', v_organization_id, p_instance_id => p_server_id, p_item => v_item);
+    return weir.refuse(v_act, 'WR004', 'there is no such definition');
+  elsif p_status = 'approved' and v_pin.eras = '{}' and v_pin.needs = '{}' then
+    return weir.refuse(v_act, 'WR005',
+      format('this definition is %s and cannot be listed, so it is not approved: %s', v_pin.fault, v_pin.fault_reason));
   end if;
   if v_pin.status <> p_status then
     update public.mcp_server_tools t
     set status = p_status, approved_at = case p_status when 'approved' then clock_timestamp() end,
-        approved_by = case p_status when 'approved' then v_actor end
+        approved_by = case p_status when 'approved' then weir.actor_id() end
     where t.instance_id = p_server_id and t.kind = p_kind and t.name = p_name and t.definition_hash = v_hash;
-    perform weir.record_event('lifecycle', v_organization_id, p_instance_id => p_server_id, p_item => v_item,
-                              p_detail => format('%s %s: %s', p_kind, encode(v_hash, 'hex'), left(p_name, 200)));
+    perform weir.record_act(v_act, format('%s %s: %s', p_kind, encode(v_hash, 'hex'), left(p_name, 200)));
   end if;
   return jsonb_build_object('server_id', p_server_id, 'kind', p_kind, 'name', p_name, 'definition_hash', encode(v_hash, 'hex'),
                             'status', p_status, 'changed', v_pin.status <> p_status, 'announced', v_pin.announced, 'warning', v_pin.warning);

@@ -5,69 +5,63 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_id constant uuid := weir.uuid_v7();
   v_backend text;
   v_settings jsonb;
-  v_error text;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'create_datastore');
-  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'datastores are made by an owner or admin', 'lifecycle', p_organization_id, p_item => 'create_datastore');
+  v_act := weir.act('lifecycle', 'create_datastore', 'admin', 'datastores are made by an owner or admin', p_organization_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is null then
+    v_backend := coalesce(p_backend, 'postgres');
+    v_settings := coalesce(p_settings, '{}');
+    v_refusal := weir.lock_for(v_act, coalesce(weir.name_error('name', p_name), case
+      when v_backend not in ('postgres', 'pinecone') then 'backend must be postgres or pinecone'
+      when weir.bounds_error(v_settings, 4096) is not null then 'settings ' || weir.bounds_error(v_settings, 4096)
+      when jsonb_typeof(v_settings) <> 'object' then 'settings must be an object'
+      when v_backend = 'postgres' and v_settings <> '{}' then 'settings must be empty: postgres has none'
+      when v_backend = 'pinecone' and (v_settings - 'index' <> '{}' or jsonb_typeof(v_settings -> 'index') is distinct from 'string'
+                                       or v_settings ->> 'index' !~ '^[a-z0-9]([a-z0-9-]{0,43}[a-z0-9])?$')
+        then 'settings must be {"index": the index''s name}' end));
   end if;
-  v_backend := coalesce(p_backend, 'postgres');
-  v_settings := coalesce(p_settings, '{}');
-  v_error := coalesce(weir.name_error('name', p_name), case
-    when v_backend not in ('postgres', 'pinecone') then 'backend must be postgres or pinecone'
-    when weir.bounds_error(v_settings, 4096) is not null then 'settings ' || weir.bounds_error(v_settings, 4096)
-    when jsonb_typeof(v_settings) <> 'object' then 'settings must be an object'
-    when v_backend = 'postgres' and v_settings <> '{}' then 'settings must be empty: postgres has none'
-    when v_backend = 'pinecone' and (v_settings - 'index' <> '{}' or jsonb_typeof(v_settings -> 'index') is distinct from 'string'
-                                     or v_settings ->> 'index' !~ '^[a-z0-9]([a-z0-9-]{0,43}[a-z0-9])?$')
-      then 'settings must be {"index": the index''s name}' end);
-  if v_error is not null then
-    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => 'create_datastore');
-  end if;
-  perform weir.lock_organization(p_organization_id);
-  if (select count(*) from public.datastores d where d.organization_id = p_organization_id)
-     >= (select o.max_datastores from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse('WR006', 'the organization has its maximum of datastores', 'lifecycle', p_organization_id,
-                       p_item => 'create_datastore');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif (select count(*) from public.datastores d where d.organization_id = p_organization_id)
+        >= (select o.max_datastores from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of datastores');
   end if;
   insert into public.datastores (id, organization_id, name, backend, settings, created_by)
   values (v_id, p_organization_id, btrim(p_name), v_backend, v_settings, weir.actor_id());
-  perform weir.record_event('lifecycle', p_organization_id, p_item => 'create_datastore', p_detail => v_id::text);
+  perform weir.record_act(v_act, v_id::text);
   return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'name', btrim(p_name), 'backend', v_backend);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'create_datastore');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
--- Nothing finds it from now on; its documents are deleted by and by (weir.purge_datastores), and count until then.
+-- No search finds the datastore from now on. weir.purge_datastores deletes its documents bit by bit, and they count until then. Without
+-- the organization's lock, here and below, because admission decides nothing by datastores.
 create function weir.delete_datastore(p_datastore_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  end if;
-  select d.organization_id into v_organization_id from public.datastores d where d.id = p_datastore_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such datastore', 'lifecycle');
-  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
-    return weir.refuse('WR003', 'datastores are deleted by an owner or admin', 'lifecycle', v_organization_id, p_item => 'delete_datastore');
+  v_act := weir.act('lifecycle', 'delete_datastore', 'admin', 'datastores are deleted by an owner or admin');
+  select d.organization_id into v_act.organization_id from public.datastores d where d.id = p_datastore_id;
+  v_refusal := weir.authorize(v_act, 'there is no such datastore');
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   update public.datastores d set deleted_at = clock_timestamp() where d.id = p_datastore_id and d.deleted_at is null;
   if found then
-    perform weir.record_event('lifecycle', v_organization_id, p_item => 'delete_datastore', p_detail => p_datastore_id::text);
+    perform weir.record_act(v_act, p_datastore_id::text);
   end if;
   return jsonb_build_object('id', p_datastore_id, 'deleted', true);
 end;
@@ -79,31 +73,30 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'grant');
-  end if;
-  select d.organization_id into v_organization_id
+  v_act := weir.act('grant', 'link_datastore', 'admin', 'datastores are linked by an owner or admin',
+                    p_agent_id => p_agent_id);
+  select d.organization_id into v_act.organization_id
   from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id
   where d.id = p_datastore_id and d.deleted_at is null;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such datastore or agent', 'grant');
-  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
-    return weir.refuse('WR003', 'datastores are linked by an owner or admin', 'grant', v_organization_id, p_agent_id, p_item => 'link_datastore');
+  v_refusal := weir.authorize(v_act, 'there is no such datastore or agent');
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   insert into public.agent_datastores (organization_id, agent_id, datastore_id, linked_by)
-  values (v_organization_id, p_agent_id, p_datastore_id, weir.actor_id())
+  values (v_act.organization_id, p_agent_id, p_datastore_id, weir.actor_id())
   on conflict (agent_id, datastore_id) do nothing;
   if found then
-    perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_item => 'link_datastore', p_detail => p_datastore_id::text);
+    perform weir.record_act(v_act, p_datastore_id::text);
   end if;
   return jsonb_build_object('datastore_id', p_datastore_id, 'agent_id', p_agent_id, 'linked', true);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'grant', v_organization_id, p_agent_id, p_item => 'link_datastore');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -112,23 +105,21 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'grant');
-  end if;
-  select d.organization_id into v_organization_id
+  v_act := weir.act('grant', 'unlink_datastore', 'admin', 'datastores are unlinked by an owner or admin',
+                    p_agent_id => p_agent_id);
+  select d.organization_id into v_act.organization_id
   from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id
   where d.id = p_datastore_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such datastore or agent', 'grant');
-  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
-    return weir.refuse('WR003', 'datastores are unlinked by an owner or admin', 'grant', v_organization_id, p_agent_id,
-                       p_item => 'unlink_datastore');
+  v_refusal := weir.authorize(v_act, 'there is no such datastore or agent');
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   delete from public.agent_datastores l where l.agent_id = p_agent_id and l.datastore_id = p_datastore_id;
   if found then
-    perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_item => 'unlink_datastore', p_detail => p_datastore_id::text);
+    perform weir.record_act(v_act, p_datastore_id::text);
   end if;
   return jsonb_build_object('datastore_id', p_datastore_id, 'agent_id', p_agent_id, 'linked', false);
 end;

@@ -50,33 +50,30 @@ begin
 end;
 $$;
 
--- The same content again is the same document: what it says, as it was cut, and nothing of its title or source.
+-- The same content again is the same document. Its content is what it says, as it was cut, without its title and its source.
 create function weir.ingest_document(p_datastore_id uuid, p_title text, p_chunks jsonb, p_source text, p_media_type text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_id uuid := weir.uuid_v7();
   v_title text;
   v_media_type text;
   v_hash bytea;
   v_size bigint;
-  v_datastore record;
+  v_limits record;
   v_error text;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  v_act := weir.act('lifecycle', 'ingest_document', 'admin', 'documents are ingested by an owner or admin');
+  select d.organization_id into v_act.organization_id from public.datastores d where d.id = p_datastore_id and d.deleted_at is null;
+  v_refusal := weir.authorize(v_act, 'there is no such datastore');
+  if v_refusal is not null then
+    return v_refusal;
   end if;
-  select d.organization_id, o.max_documents, o.max_document_bytes, o.max_document_chunks into v_datastore
-  from public.datastores d join public.organizations o on o.id = d.organization_id
-  where d.id = p_datastore_id and d.deleted_at is null;
-  if v_datastore.organization_id is null then
-    return weir.refuse('WR004', 'there is no such datastore', 'lifecycle');
-  elsif not exists (select from weir.my_organizations('admin') o where o = v_datastore.organization_id) then
-    return weir.refuse('WR003', 'documents are ingested by an owner or admin', 'lifecycle', v_datastore.organization_id,
-                       p_item => 'ingest_document');
-  end if;
+  -- after the permission, because a large document takes long to check
   v_title := btrim(left(p_title, 1000));
   v_media_type := coalesce(p_media_type, 'text/plain');
   v_error := coalesce(case
@@ -86,38 +83,40 @@ begin
     when v_media_type not in ('text/plain', 'text/markdown', 'text/html') then 'media_type must be text/plain, text/markdown or text/html'
     end, weir.chunks_error(p_chunks));
   if v_error is not null then
-    return weir.refuse('WR001', v_error, 'lifecycle', v_datastore.organization_id, p_item => 'ingest_document');
+    return weir.refuse(v_act, 'WR001', v_error);
   end if;
   v_hash := sha256(convert_to(p_chunks::text, 'UTF8'));
   v_size := (select sum(octet_length(c ->> 'text')) from jsonb_array_elements(p_chunks) c);
-  -- one at a time in an organization, so that quotas hold; and not by the organization's lock, which calls wait for
-  perform pg_advisory_xact_lock(hashtextextended('weir.documents ' || v_datastore.organization_id::text, 0));
+  -- One at a time in an organization, so that quotas hold. Not by the organization's lock, because calls wait for that one.
+  perform pg_advisory_xact_lock(hashtextextended('weir.documents ' || v_act.organization_id::text, 0));
   if exists (select from public.documents d where d.datastore_id = p_datastore_id and d.content_hash = v_hash) then
     return (select jsonb_build_object('id', d.id, 'created', false, 'chunks', d.chunk_count, 'status', d.status)
             from public.documents d where d.datastore_id = p_datastore_id and d.content_hash = v_hash);
   end if;
-  if exists (select from (select sum(d.document_count) as documents, sum(d.size_bytes) as bytes, sum(d.chunk_count) as chunks from public.datastores d
-                          where d.organization_id = v_datastore.organization_id) u
-             where u.documents >= v_datastore.max_documents or u.bytes + v_size > v_datastore.max_document_bytes
-                or u.chunks + jsonb_array_length(p_chunks) > v_datastore.max_document_chunks) then
-    return weir.refuse('WR006', 'the organization has its maximum of documents', 'lifecycle', v_datastore.organization_id,
-                       p_item => 'ingest_document', p_hint => 'max_documents, max_document_bytes or max_document_chunks');
+  select o.max_documents, o.max_document_bytes, o.max_document_chunks into v_limits
+  from public.organizations o where o.id = v_act.organization_id;
+  if exists (select from (select sum(d.document_count) as documents, sum(d.size_bytes) as bytes, sum(d.chunk_count) as chunks
+                          from public.datastores d where d.organization_id = v_act.organization_id) u
+             where u.documents >= v_limits.max_documents or u.bytes + v_size > v_limits.max_document_bytes
+                or u.chunks + jsonb_array_length(p_chunks) > v_limits.max_document_chunks) then
+    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of documents',
+                       'max_documents, max_document_bytes or max_document_chunks');
   end if;
   insert into public.documents (id, organization_id, datastore_id, title, source, media_type, content_hash, size_bytes, chunk_count, created_by)
-  values (v_id, v_datastore.organization_id, p_datastore_id, v_title, p_source, v_media_type, v_hash, v_size,
+  values (v_id, v_act.organization_id, p_datastore_id, v_title, p_source, v_media_type, v_hash, v_size,
           jsonb_array_length(p_chunks), weir.actor_id());
   insert into weir.document_chunks (organization_id, datastore_id, document_id, ordinal, heading, content, content_hash, terms)
-  select v_datastore.organization_id, p_datastore_id, v_id, c.n - 1, t.heading, t.content,
+  select v_act.organization_id, p_datastore_id, v_id, c.n - 1, t.heading, t.content,
          sha256(convert_to(weir.embedded_text(v_title, t.heading, t.content), 'UTF8')),
          weir.chunk_terms(p_datastore_id, v_title, t.heading, t.content)
   from jsonb_array_elements(p_chunks) with ordinality c(chunk, n)
   cross join lateral (select coalesce(c.chunk ->> 'heading', '') as heading, c.chunk ->> 'text' as content) t;
-  perform weir.record_event('lifecycle', v_datastore.organization_id, p_item => 'ingest_document', p_detail => v_id::text);
+  perform weir.record_act(v_act, v_id::text);
   return jsonb_build_object('id', v_id, 'created', true, 'chunks', jsonb_array_length(p_chunks), 'status', 'indexed');
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', v_datastore.organization_id, p_item => 'ingest_document');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -133,20 +132,18 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  end if;
-  select d.organization_id into v_organization_id from public.documents d where d.id = p_document_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such document', 'lifecycle');
-  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
-    return weir.refuse('WR003', 'documents are deleted by an owner or admin', 'lifecycle', v_organization_id, p_item => 'delete_document');
+  v_act := weir.act('lifecycle', 'delete_document', 'admin', 'documents are deleted by an owner or admin');
+  select d.organization_id into v_act.organization_id from public.documents d where d.id = p_document_id;
+  v_refusal := weir.authorize(v_act, 'there is no such document');
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   delete from public.documents d where d.id = p_document_id;
   if found then
-    perform weir.record_event('lifecycle', v_organization_id, p_item => 'delete_document', p_detail => p_document_id::text);
+    perform weir.record_act(v_act, p_document_id::text);
   end if;
   return jsonb_build_object('id', p_document_id, 'deleted', true);
 end;
@@ -160,9 +157,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
-  if weir.actor_id() is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  elsif p_limit is not null and p_limit not between 1 and 200 then
+  perform weir.require_sign_in();
+  if p_limit is not null and p_limit not between 1 and 200 then
     raise exception using errcode = 'WR001', message = 'limit must be 1 to 200';
   elsif not exists (select from public.documents d where d.id = p_document_id) then
     raise exception using errcode = 'WR004', message = 'there is no such document';

@@ -120,40 +120,35 @@ begin
 end;
 $$;
 
--- Replaces what is set for the organization, or for an agent of it; what is null or absent is not set. Nothing at all removes it.
+-- Replaces what is set for the organization, or for an agent of it. What is null or absent is not set, and nothing at all removes the row.
+-- The permission is checked again under the lock, as everywhere, and here for one more reason: of a row that the caller may not remove,
+-- row-level security removes nothing and says nothing.
 create function weir.set_model_settings(p_organization_id uuid, p_settings jsonb, p_agent_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_act weir.act;
   v_settings jsonb;
   v_error text;
-  v_may boolean;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id)
-        or (p_agent_id is not null and not exists (select from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id)) then
-    return weir.refuse('WR004', 'there is no such organization or agent', 'lifecycle', p_organization_id, p_item => 'set_model_settings');
+  v_act := weir.act('lifecycle', 'set_model_settings', 'choose_model',
+    'models are chosen by an owner or admin, and for an agent by its owner where the organization allows it', p_organization_id);
+  select a.id into v_act.agent_id from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id;
+  v_refusal := weir.authorize(v_act, 'there is no such organization or agent', v_act.agent_id is not distinct from p_agent_id);
+  if v_refusal is not null then
+    return v_refusal;
   end if;
-  v_may := weir.may_choose_model(p_organization_id, p_agent_id);
-  if v_may then
-    v_error := 'settings ' || weir.bounds_error(p_settings, 4096);
-    if v_error is null then
-      v_settings := jsonb_strip_nulls(coalesce(nullif(p_settings, 'null'), '{}'));
-      v_error := weir.model_settings_error(v_settings, p_agent_id is not null);
-    end if;
-    if v_error is not null then
-      return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_agent_id, p_item => 'set_model_settings');
-    end if;
-    perform weir.lock_organization(p_organization_id);
-    -- looked at again under it: of what the caller may not remove any more, row-level security removes nothing and says nothing
-    v_may := weir.may_choose_model(p_organization_id, p_agent_id);
+  v_error := 'settings ' || weir.bounds_error(p_settings, 4096);
+  if v_error is null then
+    v_settings := jsonb_strip_nulls(coalesce(nullif(p_settings, 'null'), '{}'));
+    v_error := weir.model_settings_error(v_settings, p_agent_id is not null);
   end if;
-  if not v_may then
-    return weir.refuse('WR003', 'models are chosen by an owner or admin, and for an agent by its owner where the organization allows it', 'lifecycle',
-                       p_organization_id, p_agent_id, p_item => 'set_model_settings');
+  v_refusal := weir.lock_for(v_act, v_error);
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   delete from public.model_settings s where s.organization_id = p_organization_id and s.agent_id is not distinct from p_agent_id;
   if v_settings <> '{}' then
@@ -164,13 +159,12 @@ begin
             (v_settings ->> 'timeout_ms')::numeric::integer, (v_settings ->> 'retries')::numeric::integer,
             coalesce((v_settings ->> 'owners_may_choose')::boolean, false), weir.actor_id());
   end if;
-  perform weir.record_event('lifecycle', p_organization_id, p_agent_id => p_agent_id, p_item => 'set_model_settings',
-                            p_detail => left(v_settings::text, 500));
+  perform weir.record_act(v_act, left(v_settings::text, 500));
   return jsonb_build_object('organization_id', p_organization_id, 'agent_id', p_agent_id, 'settings', v_settings);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_agent_id, p_item => 'set_model_settings');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 

@@ -9,31 +9,32 @@ create policy messages_are_deleted_by_their_author on public.chat_messages for u
 grant update (content, deleted_at) on public.chat_messages to weir_writer;
 grant select (deleted_at) on public.chat_messages to weir_system;
 
--- Its author's alone, in a channel that the author still sees; again is harmless. What was answered to it stays: that is the agent's.
+-- Only the author may delete a message, in a channel that they still see. To delete it again is harmless. What was answered to it stays:
+-- that is the agent's.
 create function weir.delete_chat_message(p_message_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_message record;
+  v_act weir.act;
+  v_is_own boolean;
   v_deleted_at timestamptz;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'chat');
-  end if;
-  select m.organization_id, m.channel_id, m.sender = 'user' and m.user_id = weir.actor_id() as is_own into v_message
+  v_act := weir.act('chat', 'delete_chat_message', 'see');
+  select m.organization_id, m.sender = 'user' and m.user_id = weir.actor_id() into v_act.organization_id, v_is_own
   from public.chat_messages m where m.id = p_message_id;
-  if v_message.organization_id is null then
-    return weir.refuse('WR004', 'there is no such message', 'chat');
-  elsif v_message.is_own is not true then
-    return weir.refuse('WR003', 'a message is deleted by its author', 'chat', v_message.organization_id,
-                       p_item => 'delete_chat_message');
+  v_refusal := weir.authorize(v_act, 'there is no such message');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif v_is_own is not true then
+    return weir.refuse(v_act, 'WR003', 'a message is deleted by its author');
   end if;
   update public.chat_messages m set content = '', deleted_at = clock_timestamp()
   where m.id = p_message_id and m.deleted_at is null
   returning m.deleted_at into v_deleted_at;
   if found then
-    perform weir.record_event('chat', v_message.organization_id, p_item => 'delete_chat_message', p_detail => p_message_id::text);
+    perform weir.record_act(v_act, p_message_id::text);
   else
     select m.deleted_at into v_deleted_at from public.chat_messages m where m.id = p_message_id;
   end if;

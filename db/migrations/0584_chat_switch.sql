@@ -21,19 +21,20 @@ create function weir.set_chat_tools(p_organization_id uuid, p_enabled boolean) r
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'set_chat_tools');
-  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'tools are switched by an owner or admin', 'lifecycle', p_organization_id, p_item => 'set_chat_tools');
+  v_act := weir.act('lifecycle', 'set_chat_tools', 'admin', 'tools are switched by an owner or admin', p_organization_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   elsif p_enabled is null then
-    return weir.refuse('WR001', 'enabled must be true or false', 'lifecycle', p_organization_id, p_item => 'set_chat_tools');
+    return weir.refuse(v_act, 'WR001', 'enabled must be true or false');
   end if;
   update public.organizations o set chat_tools = p_enabled where o.id = p_organization_id and o.chat_tools <> p_enabled;
   if found then
-    perform weir.record_event('lifecycle', p_organization_id, p_item => 'set_chat_tools', p_detail => p_enabled::text);
+    perform weir.record_act(v_act, p_enabled::text);
   end if;
   return jsonb_build_object('organization_id', p_organization_id, 'chat_tools', p_enabled);
 end;

@@ -1,0 +1,235 @@
+-- Every published function that writes, called by whoever may not: without a person, from another organization, as a viewer, as a plain
+-- member, while suspended, and by somebody who loses the permission while they wait for the organization's lock. Each hears the code that
+-- the table below names, changes nothing, and takes the lock, which blocks calls, only where they may. A function without a row fails.
+begin;
+\ir ../testing/helpers.sql
+\ir ../testing/world.sql
+select no_plan();
+set local statement_timeout = '60s';
+
+-- Everything that is acted on belongs to adam, an admin. All members are in home, so that they see its channel, message and datastore.
+insert into organization_members (organization_id, user_id, role, status) values (pg_temp.id('a'), pg_temp.user('olga'), 'owner', 'active');
+insert into workspace_members (organization_id, workspace_id, user_id)
+select pg_temp.id('a'), pg_temp.id('home'), pg_temp.id(n) from unnest(array['adam', 'vic', 'mel', 'sam']) n;
+select pg_temp.be('adam', $$select create_user_ssh_key('k',
+  'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINb9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddw')$$) \g /dev/null
+select pg_temp.keep('sshkey', (select id from user_ssh_keys)),
+       pg_temp.make('invitation', 'adam', $$select invite_member({a}, 'x@example.org', 'member', repeat('z', 43))$$),
+       pg_temp.be('adam', format($$select invite_member({a}, %L, 'member', repeat('o', 43))$$,
+                                 (select email from auth.users where id = pg_temp.id('otto')))),
+       pg_temp.be('adam', $$select create_organization_api_key({a}, 'k', 'orgkey0000000001', repeat('k', 43), '{audit.read}')$$),
+       pg_temp.make('aide', 'adam', $$select create_agent({a}, 'Aide')$$),
+       pg_temp.make('adjutant', 'adam', $$select create_agent({a}, 'Adjutant', workspace_id => {home})$$),
+       pg_temp.be('adam', $$select create_agent_key({aide}, 'k', 'aidekey000000001', repeat('k', 43))$$),
+       pg_temp.be('adam', $$select grant_mcp_access({aide}, {files}, '{"tools": {"*": {}}}')$$),
+       pg_temp.make('request', 'adam', $$select request_mcp_access({aide}, {files}, '{}')$$),
+       pg_temp.make('remote', 'adam', $$select manage_mcp_servers('create', {a}, '{"name": "remote", "url": "https://r.example"}')$$),
+       pg_temp.make('message', 'adam', $$select post_chat_message({chat}, 'hello')$$),
+       pg_temp.make('docs', 'adam', $$select create_datastore({a}, 'Docs')$$),
+       pg_temp.make('doc', 'adam', $$select ingest_document({docs}, 'Doc', '[{"text": "words"}]')$$),
+       pg_temp.be('adam', $$select link_datastore({docs}, {adjutant})$$) \g /dev/null
+
+-- A call that succeeds, who makes it, and whether it takes the lock; then what others hear: somebody of another organization or suspended
+-- (outsider), a viewer, a plain member, and the caller who becomes a viewer or is suspended while they wait. An invitation's caller is no
+-- member yet, so it is who invited them that changes.
+create temporary table calls (
+  name text primary key, actor text, arguments text[],
+  locks boolean, outsider text, viewer text, member text, demoted text, suspended text);
+insert into calls values
+  ('accept_invitation', 'otto', array['repeat(''o'', 43)'], true, 'WR004', 'WR004', 'WR004', 'WR004', 'WR004'),
+  ('add_workspace_member', 'adam', array['{home}', 'null', '{aide}'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('approve_mcp_tool_change', 'adam', array['{files}', '''tool''', '''write_file''', 'encode(sha256(''write 1''), ''hex'')'],
+    true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('call_dtma_api', 'adam', array[format('''{"action": "deploy", "server_instance_id": "%s"}''', pg_temp.id('remote'))],
+    true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('create_agent', 'adam', array['{a}', '''Agent''', '''be kind''', '{home}'], true, 'WR004', 'WR003', 'ok', 'WR003', 'WR003'),
+  ('create_agent_key', 'adam', array['{aide}', '''k''', '''aidekey000000009''', 'repeat(''s'', 43)', 'now() + interval ''1 day'''],
+    true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('create_channel', 'adam', array['{home}', '''c2'''], false, 'WR004', 'WR003', 'ok', null, null),
+  ('create_datastore', 'adam', array['{a}', '''More docs''', '''postgres''', '''{}'''], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('create_organization', 'adam', array['''Mine''', '''mine-0'''], false, 'ok', 'ok', 'ok', null, null),
+  ('create_organization_api_key', 'adam', array['{a}', '''k''', '''orgkey0000000002''', 'repeat(''s'', 43)', '''{audit.read}''',
+    'now() + interval ''1 day'''],
+    true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('create_user_ssh_key', 'ann', array['''k''', '''ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINb9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddw'''],
+    false, 'ok', 'ok', 'ok', null, null),
+  ('create_workspace', 'adam', array['{a}', '''W'''], true, 'WR004', 'WR003', 'ok', 'WR003', 'WR003'),
+  ('decide_permission_request', 'adam', array['{request}', 'true', 'now() + interval ''2 day''', 'now() + interval ''1 day''',
+    '''{"tools": {"*": {}}}'''],
+    true, 'WR004', 'WR004', 'WR004', 'WR003', 'WR004'),
+  ('delete_chat_message', 'adam', array['{message}'], false, 'WR004', 'WR003', 'WR003', null, null),
+  ('delete_datastore', 'adam', array['{docs}'], false, 'WR004', 'WR003', 'WR003', null, null),
+  ('delete_document', 'adam', array['{doc}'], false, 'WR004', 'WR003', 'WR003', null, null),
+  ('delete_user_ssh_key', 'adam', array['{sshkey}'], false, 'WR004', 'WR004', 'WR004', null, null),
+  ('deploy_mcp_server_to_dtma', 'adam', array['{remote}'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('grant_mcp_access', 'adam', array['{aide}', '{files}', '''{"tools": {"*": {}}}''', 'now() + interval ''2 day''',
+    'now() + interval ''1 day'''],
+    true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('ingest_document', 'adam', array['{docs}', '''Another''', '''[{"text": "other words", "heading": "h"}]''', '''https://example.org''',
+    '''text/markdown'''],
+    false, 'WR004', 'WR003', 'WR003', null, null),
+  ('invite_member', 'adam', array['{a}', '''y@example.org''', '''viewer''', 'repeat(''y'', 43)', 'now() + interval ''1 day'''],
+    true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('leave_organization', 'adam', array['{a}'], true, 'WR004', 'ok', 'ok', 'ok', 'WR004'),
+  ('link_datastore', 'adam', array['{docs}', '{aide}'], false, 'WR004', 'WR003', 'WR003', null, null),
+  ('manage_mcp_servers', 'adam', array['''update''', '{a}', '''{"priority": 1}''', '{files}'],
+    true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('open_direct_channel', 'adam', array['{adjutant}', '{home}'], false, 'WR004', 'WR003', 'ok', null, null),
+  ('post_chat_message', 'adam', array['{chat}', '''hi''', '''c9'''], false, 'WR004', 'WR003', 'ok', null, null),
+  ('read_audit', 'adam', array['{a}', '''{"kind": "grant"}''',
+    '''{"created_at": "2026-01-01T00:00:00Z", "id": "01900000-0000-7000-8000-00000000dead", "phase": "denied"}''', '10'],
+    false, 'WR004', 'ok', 'ok', null, null),
+  ('reject_mcp_tool_change', 'adam', array['{files}', '''tool''', '''write_file''', 'encode(sha256(''write 1''), ''hex'')'],
+    true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('request_mcp_access', 'adam', array['{adjutant}', '{files}', '''{"tools": {"*": {}}}''', '''please'''],
+    true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('revoke_agent_key', 'adam', array['''aidekey000000001'''], true, 'WR004', 'WR004', 'WR004', 'WR004', 'WR004'),
+  ('revoke_invitation', 'adam', array['{invitation}'], true, 'WR004', 'WR004', 'WR004', 'WR004', 'WR004'),
+  ('revoke_mcp_access', 'adam', array['{aide}', '{files}'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('revoke_organization_api_key', 'adam', array['''orgkey0000000001'''], true, 'WR004', 'WR004', 'WR004', 'WR004', 'WR004'),
+  ('set_chat_tools', 'adam', array['{a}', 'false'], false, 'WR004', 'WR003', 'WR003', null, null),
+  ('set_member_role', 'adam', array['{a}', '{vic}', '''member'''], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('set_member_status', 'adam', array['{a}', '{vic}', '''suspended'''], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('set_model_settings', 'adam', array['{a}', '''{"provider": "offline", "model": "offline"}''', '{aide}'],
+    true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('set_user_profile', 'adam', array['''Adam'''], false, 'ok', 'ok', 'ok', null, null),
+  ('stop_mcp_server_instance', 'adam', array['{files}'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('transfer_ownership', 'ann', array['{a}', '{adam}'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('unlink_datastore', 'adam', array['{docs}', '{adjutant}'], false, 'WR004', 'WR003', 'WR003', null, null),
+  ('withdraw_permission_request', 'adam', array['{request}'], true, 'WR004', 'WR004', 'WR004', 'ok', 'WR004');
+
+-- What is stable cannot write, and PostgreSQL keeps it so. audit_mcp_interactions is the engine's own.
+select set_eq($$select name from calls$$, $$select p.proname::text from pg_proc p where p.pronamespace = 'public'::regnamespace
+  and p.provolatile = 'v' and p.proname <> 'audit_mcp_interactions'
+  and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')$$,
+  'every published function that writes has a row that says what each caller hears from it');
+
+-- All that is in the tables but for the record. Each trial is undone, so before each of them it is the same.
+create temporary table watched as select c.oid::regclass as name from pg_class c
+  where c.relkind = 'r' and c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace, 'auth'::regnamespace)
+    and c.relname !~ '^(mcp_interaction_logs|security_events|denial_counts|schema_migrations|change_versions)';
+create function pg_temp.fingerprint() returns text language plpgsql as $$
+declare
+  v_table regclass;
+  v_sum text := '';
+  v_part text;
+begin
+  for v_table in select name from watched order by 1 loop
+    execute format('select concat(count(*), ''/'', sum(hashtext(t::text)::bigint)) from %s t', v_table) into v_part;
+    v_sum := v_sum || v_part || ';';
+  end loop;
+  return v_sum;
+end;
+$$;
+
+-- A call and its undoing. p_meanwhile is what another session commits while the call waits for the lock. Answers the code, whether the
+-- lock was taken, whether anything was changed but by p_meanwhile, and of which reasons there are new denials in the record.
+create function pg_temp.trial(p_actor text, p_sql text, p_meanwhile text default null,
+                              out code text, out locked boolean, out changed boolean, out recorded text) language plpgsql as $$
+declare
+  v_sql constant text := pg_temp.expand(p_sql);
+  v_before text;
+  v_answer text;
+begin
+  begin
+    if p_meanwhile is not null then
+      execute pg_temp.expand(p_meanwhile);
+      v_before := pg_temp.fingerprint();
+      raise exception 'undo' using errcode = 'P0999';
+    end if;
+  exception
+    when sqlstate 'P0999' then null;
+  end;
+  begin
+    v_before := coalesce(v_before, pg_temp.fingerprint());
+    perform set_config('test.locked', '', true),
+            pg_temp.while_waiting('perform set_config(''test.locked'', ''yes'', true); ' || coalesce(p_meanwhile, 'null'));
+    perform set_config('request.jwt.claims', jsonb_strip_nulls(jsonb_build_object('role', 'authenticated', 'sub',
+              case when p_actor <> 'nobody' then pg_temp.id(p_actor) end))::text, true),
+            set_config('role', 'authenticated', true);
+    execute v_sql into v_answer;
+    perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
+    code := coalesce(v_answer::jsonb ->> 'error', 'ok');
+    locked := current_setting('test.locked') = 'yes';
+    changed := pg_temp.fingerprint() <> v_before;
+    recorded := (select string_agg(l.reason, ',') from mcp_interaction_logs l
+                 where l.decision = 'denied' and l.user_id = pg_temp.id(p_actor) and l.created_at >= now());
+    raise exception 'undo' using errcode = 'P0999';
+  exception
+    when sqlstate 'P0999' then null;
+    when others then
+      code := sqlstate;
+      changed := false;
+  end;
+end;
+$$;
+-- The same call with null for every argument that is no id.
+create function pg_temp.bare(p_call calls) returns text language sql as $$
+  select format('select %I(%s)', p_call.name, (
+    select string_agg(case when p.proargtypes[a.n - 1] = 'uuid'::regtype then a.value else 'null' end, ', ' order by a.n)
+    from unnest(p_call.arguments) with ordinality a(value, n)))
+  from pg_proc p where p.proname = p_call.name and p.pronamespace = 'public'::regnamespace;
+$$;
+
+create temporary table trials as
+select c.name, w.who, w.expected, c.locks, t.*
+from calls c
+cross join lateral (values
+  ('its caller', c.actor, 'ok', null), ('a token without a person', 'nobody', 'WR002', null),
+  ('somebody of another organization', 'bob', c.outsider, null), ('a suspended admin', 'sam', c.outsider, null),
+  ('a viewer', 'vic', c.viewer, null), ('a member', 'mel', c.member, null),
+  ('its caller, a viewer once the wait is over', c.actor, c.demoted, 'role = ''viewer'''),
+  ('its caller, suspended once the wait is over', c.actor, c.suspended, 'status = ''suspended'''))
+  w(who, actor, expected, meanwhile)
+cross join lateral pg_temp.trial(w.actor, format('select %I(%s)', c.name, array_to_string(c.arguments, ', ')),
+  'update public.organization_members set ' || w.meanwhile || format(' where organization_id = {a} and user_id = {%s}',
+    case c.actor when 'otto' then 'adam' else c.actor end)) t
+where w.expected is not null;
+select is(t.code, t.expected, format('%s answers %s to %s', t.name, t.expected, t.who)) from trials t order by t.name, t.who;
+select is_empty($$select name, who, code from trials where code <> 'ok' and changed$$, 'M14_a_call_that_was_refused_has_changed_nothing');
+select is_empty($$select name, who, locked from trials where who = 'its caller' and locked is distinct from locks$$,
+  'a call takes the lock of the organization where admission must not run beside it, and only there');
+select is_empty($$select name, who, code from trials where who like '%once the wait is over' and locked is not true$$,
+  'a permission that is lost during the wait for the lock is looked at again under it');
+-- An invitation is found by its token alone, and used once: the lock comes before the question whose it is.
+select is_empty($$select name, who, code from trials
+    where who !~ '^its caller' and code <> 'ok' and locked and name <> 'accept_invitation'$$,
+  'a caller without the permission never takes the lock, which blocks calls');
+select is_empty($$select name, who, recorded from trials where code = 'WR003' and recorded is distinct from 'forbidden'$$,
+  'a call that a member may not make leaves one denial in the record');
+select is_empty($$select name, who, recorded from trials
+    where who in ('a token without a person', 'somebody of another organization') and recorded is not null$$,
+  'a caller who is no member writes nothing into the record of an organization');
+
+select is((pg_temp.trial('mel', 'select add_workspace_member({home}, agent_id => {adjutant})')).code, 'WR003',
+  'a member who may not add an agent is refused also where the agent is in the workspace already');
+
+-- Arguments are looked at after the permission, since they may be large. Where the permission follows from an argument, or from the row
+-- that is written, a wrong argument is answered first.
+create temporary table bare as
+select c.name, w.who, w.expected, t.code
+from calls c
+cross join lateral (values
+  ('a token without a person', 'nobody', 'WR002'), ('somebody of another organization', 'bob', c.outsider), ('a viewer', 'vic', c.viewer),
+  ('a member', 'mel', c.member)) w(who, actor, expected)
+cross join lateral pg_temp.trial(w.actor, pg_temp.bare(c)) t
+where w.expected <> 'ok';
+select is_empty($$select name, who, expected, code from bare where code <> expected
+    and not (code = 'WR001' and name in ('accept_invitation', 'call_dtma_api') and who <> 'a token without a person')
+    and not (code = 'WR001' and who in ('a viewer', 'a member')
+             and name in ('set_member_role', 'set_member_status', 'approve_mcp_tool_change', 'reject_mcp_tool_change', 'create_channel',
+                          'post_chat_message'))$$,
+  'a caller without the permission hears so whatever the other arguments are');
+select is_empty($$select name, who from bare where who = 'a token without a person' and code <> 'WR002'$$,
+  'M17_without_a_person_every_function_that_writes_answers_WR002_before_all_else');
+select is((pg_temp.trial('nobody', format('select %I(%s)', c.name, c.arguments))).code, 'WR002',
+  format('%s answers WR002 to a token without a person', c.name))
+from (values
+  ('chat_context', '{robo}, {home}'), ('explain_mcp_access', '{robo}, {files}'), ('get_chat_answer', '{message}, {robo}'),
+  ('get_chat_messages_with_details', '{chat}'), ('get_document_chunks', '{doc}'), ('get_mcp_tool_changes', '{files}'),
+  ('get_organization_mcp_configs', '{a}')) c(name, arguments);
+select matches(pg_temp.be('bob', $$select deploy_mcp_server_to_dtma({remote}) ->> 'message'$$), 'server',
+  'a server that the caller does not see is answered as a server that is not there, and not as an organization');
+
+select * from finish();
+rollback;
