@@ -1,7 +1,11 @@
--- The outbox's side of every action, and the door to all of it. Updating and deleting: 0410.
+-- Deploying, starting, stopping and restarting servers, and weir.manage_mcp_servers, the one entry to all actions on them. The actions
+-- `update` and `delete` are weir.update_mcp_server and weir.delete_mcp_server.
 
--- The intent: the instance's next state, a new generation, and the outbox row, in one transaction. A restart wants the
--- state that there is: the server's node says what becomes of it.
+-- Commits what is wanted of a server: its next state, a new generation and the row of the outbox, in one transaction. So nothing is
+-- carried out that was not committed, and nothing committed is forgotten; weir.claim_operations takes it from there. Only moves of
+-- weir.instance_moves are possible, and nothing is run of a catalog entry that was withdrawn. A restart keeps state and generation,
+-- because the node says what becomes of the server, and there is one at a time. A deletion that its node refused may be asked for again.
+-- Only weir_writer's own functions may execute it; they have checked who asks.
 create function weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -54,7 +58,9 @@ begin
 end;
 $$;
 
--- Every action of one server or a new one. With an idempotency key, the same request again gets the answer of the first.
+-- An owner or admin may; other members get WR003, and outsiders WR004. The lock blocks calls, so permission is checked before it is taken
+-- and before the configuration is looked at, and again while holding it. With an idempotency key in server_config a repeated request
+-- gets the first answer and does nothing. Refusals are not kept, so the key may be used again for the corrected request.
 create function weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -105,7 +111,8 @@ begin
 end;
 $$;
 
--- The same by the server's id alone: authorized like the above.
+-- For whoever knows only the server's id. Its organization is found under the caller's policies, so a server that they do not see is
+-- WR004; weir.manage_mcp_servers decides the rest.
 create function weir.manage_server_by_id(p_action text, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -124,7 +131,8 @@ begin
 end;
 $$;
 
--- The same as one JSON value: never an address or a payload.
+-- The same as one JSON value, of an action and a server's id. It takes neither an address nor a payload, so that nobody reaches a node
+-- through it.
 create function weir.call_dtma_api(p_request jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -157,8 +165,9 @@ alter function weir.manage_server_by_id(text, uuid) owner to weir_writer;
 alter function weir.call_dtma_api(jsonb) owner to weir_writer;
 revoke create on schema weir from weir_writer;
 
-create function public.manage_mcp_servers(action text, organization_id uuid, server_config jsonb default null, server_id uuid default null)
-returns jsonb
+-- The published names; parameter names are API.
+create function public.manage_mcp_servers(
+  action text, organization_id uuid, server_config jsonb default null, server_id uuid default null) returns jsonb
 language sql volatile begin atomic select weir.manage_mcp_servers($1, $2, $3, $4); end;
 create function public.deploy_mcp_server_to_dtma(server_instance_id uuid) returns jsonb
 language sql volatile begin atomic select weir.manage_server_by_id('deploy', $1); end;
