@@ -153,8 +153,8 @@ begin
 end;
 $$;
 
-revoke all on function weir.call_dtma_api(jsonb), weir.request_operation(uuid, uuid, text), weir.manage_mcp_servers(text, uuid, jsonb, uuid),
-  weir.manage_server_by_id(text, uuid) from public;
+revoke all on function weir.call_dtma_api(jsonb), weir.request_operation(uuid, uuid, text),
+  weir.manage_mcp_servers(text, uuid, jsonb, uuid), weir.manage_server_by_id(text, uuid) from public;
 grant execute on function weir.manage_mcp_servers(text, uuid, jsonb, uuid), weir.manage_server_by_id(text, uuid),
   weir.call_dtma_api(jsonb) to authenticated;
 

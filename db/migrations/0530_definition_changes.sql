@@ -1,8 +1,8 @@
--- Definitions that wait for a person, and what an owner or admin decides about them.
+-- Definitions of tools, prompts and templates that wait for a person, and the decision of an owner or admin about them.
 
--- The members of two definitions that differ, each with its old and new value; a side that lacks it has none. Null where one
--- of the two is no JSON object, or is beyond the bounds of 0025: a server wrote it, and whoever asks for the changes would print it.
--- Values are compared as jsonb and shown as they are written: 1e400, which is five characters, would be printed as 401.
+-- The members that differ between two definitions, each with its old and new value; a side that lacks the member has none. Null if one
+-- of the two is no JSON object or is out of bounds (weir.bounds_error): a server wrote it, and printing it may cost far more than its own
+-- size. Values are compared as jsonb and shown as they are written: 1e400, which is five characters, would be printed as 401.
 create function weir.definition_diff(p_old text, p_new text) returns json
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -27,7 +27,7 @@ begin
                                                  when m.new is null then json_build_object('old', m.old)
                                                  else json_build_object('old', m.old, 'new', m.new) end order by m.name), '{}')
     from (select name, o.value as old, n.value as new
-          -- of a name that is there twice the last counts, as in jsonb
+          -- Of a name that is there twice the last counts, as in jsonb.
           from (select distinct on (e.key) e.key as name, e.value
                 from json_each(p_old::json) with ordinality e(key, value, place) order by e.key, e.place desc) o
           full join (select distinct on (e.key) e.key as name, e.value
@@ -38,8 +38,10 @@ $$;
 revoke all on function weir.definition_diff(text, text) from public;
 grant execute on function weir.definition_diff(text, text) to weir_writer;
 
--- What waits and what is announced but not listed, or not to all, with the member that is wrong (path) and why (reason); first
--- what is announced now, each beside the definition of that name that was approved last. Whoever sees the server sees it.
+-- The definitions that wait for a decision, and those that are announced but not listed, or not to all clients. Every member sees them
+-- (policy pins_are_seen_by_members); a server that the caller does not see is WR004. `path` and `reason` say which member is wrong and
+-- why. What is announced now comes first. Each stands beside the definition of its name that was approved last, so that a person sees what
+-- an approval changes. Resources have no such definition, because they are not approved. It writes nothing and raises its refusals.
 create function weir.get_mcp_tool_changes(p_server_id uuid)
 returns table (kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamptz,
                definition text, approved_hash text, approved_definition text, diff json, path text, reason text, needs text[])
@@ -55,14 +57,15 @@ begin
   end if;
   return query
   select t.kind, t.name, encode(t.definition_hash, 'hex'),
-         -- what waits for a decision is new or changed, whoever will see it then
+         -- What waits and can be listed to some clients is new or changed, though a fault hides it from others.
          case when t.fault is not null and (t.eras = '{}' or t.status <> 'quarantined') then t.fault
               when old.definition is null then 'new' else 'changed' end,
          t.warning, t.announced, t.first_seen_at, t.definition, encode(old.definition_hash, 'hex'), old.definition,
          weir.definition_diff(old.definition, t.definition), t.fault_path, t.fault_reason, t.needs
   from public.mcp_server_tools t
   left join lateral (select x.definition_hash, x.definition from public.mcp_server_tools x
-                     where x.instance_id = t.instance_id and x.kind = t.kind and x.name = t.name and x.status = 'approved' and t.kind <> 'resource'
+                     where x.instance_id = t.instance_id and x.kind = t.kind and x.name = t.name and x.status = 'approved'
+                       and t.kind <> 'resource'
                      order by x.approved_at desc, x.definition_hash limit 1) old on true
   where t.instance_id = p_server_id
     and (t.status = 'quarantined' or t.fault is not null and (t.announced or t.kind = 'resource') and t.status <> 'rejected')
@@ -70,8 +73,11 @@ begin
 end;
 $$;
 
--- Approves or rejects one definition, named by its hash, so that nobody approves what the server made of it in the meantime.
--- Also one that is not announced any more, or that was decided otherwise before; again is harmless.
+-- Approves or rejects one definition. An owner or admin may (policy pins_are_decided_by_admins). It is named by its hash, so that nobody
+-- approves what the server has made of it meanwhile. It need not be announced any more, and may have been decided otherwise before. What
+-- fits into no client's list is not approved (WR005), because it could not be called. Effective with the next call: the organization's
+-- lock waits for the admissions that run. The lock blocks calls, so permission is checked before it is taken, and again while holding it.
+-- A repeated call answers `changed: false` and leaves no row in the audit log.
 create function weir.decide_tool_change(p_server_id uuid, p_kind text, p_name text, p_definition_hash text, p_status text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -137,6 +143,7 @@ alter function weir.get_mcp_tool_changes(uuid) owner to weir_writer;
 alter function weir.decide_tool_change(uuid, text, text, text, text) owner to weir_writer;
 revoke create on schema weir from weir_writer;
 
+-- The published names; parameter names are API.
 create function public.get_mcp_tool_changes(server_id uuid)
 returns table (kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamptz,
                definition text, approved_hash text, approved_definition text, diff json, path text, reason text, needs text[])
