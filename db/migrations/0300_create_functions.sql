@@ -5,7 +5,7 @@
 
 -- Any signed-in person may. The creator becomes the owner in the same transaction, so there is no organization without one. Null
 -- p_slug: a readable slug is made that ends in random digits of the id, so that nobody learns from a conflict which names are taken.
--- A person may create 50, to which those count that they have left (weir.organizations_made_by). The advisory lock is the person's and
+-- A person may create 50, including those that they have left (weir.organizations_made_by). The advisory lock is the person's and
 -- makes that count exact; there is no organization yet whose lock could.
 create function weir.create_organization(p_name text, p_slug text) returns jsonb
 language plpgsql volatile security definer

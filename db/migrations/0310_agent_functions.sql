@@ -1,6 +1,6 @@
 -- Agents and their keys. A member creates agents; an agent's owner and admins manage its keys.
 
--- A member may; a viewer gets WR003. The creator owns the agent, and may so manage its keys (policy agents_are_created_by_their_owner).
+-- A member may; a viewer gets WR003. The creator owns the agent, and may therefore manage its keys (policy agents_are_created_by_their_owner).
 -- p_workspace_id brings the agent into a workspace in the same transaction, where the policies of workspace_members let the caller;
 -- null: into none. The organization's lock makes max_agents exact.
 create function weir.create_agent(p_organization_id uuid, p_name text, p_instructions text, p_workspace_id uuid) returns jsonb
@@ -45,8 +45,8 @@ end;
 $$;
 
 -- The agent's owner or an admin may (policy agent_keys_are_made_by_admins_and_the_owner). Every member sees the agent, so anybody else
--- of the organization gets WR003, and an outsider WR004. The caller makes key id and secret by chance and shows the secret once; only
--- its hash is kept, and only the key id is in the audit log. Null p_expires_at: the key does not expire. An agent has at most 100 keys
+-- of the organization gets WR003, and an outsider WR004. The caller generates key id and secret at random and shows the secret once;
+-- only its hash is kept, and only the key id is in the audit log. Null p_expires_at: the key does not expire. An agent has at most 100 keys
 -- that are valid, which the organization's lock makes exact.
 create function weir.create_agent_key(p_agent_id uuid, p_name text, p_key_id text, p_secret text, p_expires_at timestamptz) returns jsonb
 language plpgsql volatile security definer

@@ -18,8 +18,8 @@ end;
 $$;
 
 -- The action `create`. Only manage_mcp_servers calls it, which has checked who asks and holds the organization's lock; nobody else may
--- execute it. Of a catalog entry the tenant chooses the configuration, held to the entry's schema, and never what is executed. Without
--- `version` it is the newest that is published. The new server is `pending` until somebody deploys it.
+-- execute it. The tenant chooses the configuration of a catalog entry, which must fit the entry's schema, and never what is executed.
+-- Without `version` the newest that is published is taken. The new server is `pending` until somebody deploys it.
 create function weir.create_mcp_server(p_organization_id uuid, p_config jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

@@ -3,7 +3,7 @@
 
 -- Commits what is wanted of a server: its next state, a new generation and the row of the outbox, in one transaction. So nothing is
 -- carried out that was not committed, and nothing committed is forgotten; weir.claim_operations takes it from there. Only moves of
--- weir.instance_moves are possible, and nothing is run of a catalog entry that was withdrawn. A restart keeps state and generation,
+-- weir.instance_moves are possible, and a catalog entry that was withdrawn is not run. A restart keeps state and generation,
 -- because the node says what becomes of the server, and there is one at a time. A deletion that its node refused may be asked for again.
 -- Only weir_writer's own functions may execute it; they have checked who asks.
 create function weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) returns jsonb

@@ -2,7 +2,7 @@
 -- may come at once; after that each waits until there is room for one more.
 
 alter table public.organizations
-  -- Zero: nobody says anything.
+  -- Zero: no messages at all.
   add column max_chat_messages_per_minute integer not null default 2400,
   add constraint organizations_chat_limit_is_0_to_a_million check (max_chat_messages_per_minute between 0 and 1000000);
 

@@ -1,6 +1,6 @@
 -- Changing members: their role and status, leaving, and handing an organization over.
 
--- One change of one member; all published functions of this file are calls of it. Admins change members, owners change owners, and
+-- One change of one member; the published functions of this file all call it. Admins change members, owners change owners, and
 -- everybody may leave. Null p_role or p_status: as it is. The lock blocks calls, so permission is checked before it is taken, and again
 -- while holding it, with all that the answer depends on. The last active owner stays (WR005; weir.guard_last_owner holds it too). Whoever
 -- is removed leaves the workspaces, and the keys of their agents are revoked, so that nothing of before works again when they come back;

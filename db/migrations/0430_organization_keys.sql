@@ -33,8 +33,8 @@ revoke all on function weir.guard_organization_key() from public;
 create trigger a_guard_organization_key before update on public.organization_api_keys
   for each row execute function weir.guard_organization_key();
 
--- An admin may; other members get WR003, and outsiders WR004. As an agent's key, the caller makes key id and secret by chance, and only
--- the secret's hash is kept. It always expires: null p_expires_at is 90 days, and a year is the most, so that automation that nobody
+-- An admin may; other members get WR003, and outsiders WR004. As an agent's key, the caller generates key id and secret at random, and
+-- only the secret's hash is kept. It always expires: null p_expires_at is 90 days, and a year is the most, so that automation that nobody
 -- remembers loses its access. An organization has at most 100 keys that are valid, which its lock makes exact. The audit log gets the key
 -- id and never the secret.
 create function weir.create_organization_api_key(

@@ -23,7 +23,7 @@ create policy profiles_are_seen_by_the_person_and_fellow_members on public.user_
 -- Nobody names another person.
 create policy profiles_are_made_by_the_person on public.user_profiles for insert to weir_writer
   with check (user_id = (select weir.actor_id()));
--- As the policy for inserts.
+-- Nobody renames another person.
 create policy profiles_are_changed_by_the_person on public.user_profiles for update to weir_writer
   using (user_id = (select weir.actor_id())) with check (user_id = (select weir.actor_id()));
 grant select on public.user_profiles to authenticated, weir_writer;

@@ -1,7 +1,7 @@
--- SSH keys of a person: ed25519, in OpenSSH's form. Only public keys are kept. A private key belongs into a vault, which this release
+-- SSH keys of a person: ed25519, in OpenSSH's form. Only public keys are kept. A private key belongs in a vault, which this release
 -- does not have, so Weir makes no pairs.
 
--- A key is made and deleted, and never changed. The constraints admit one text for each key, so fingerprints tell whether two are equal.
+-- A key is created and deleted, and never changed. There is one text for each key (weir.ed25519_blob), so no person has the same key twice.
 create table public.user_ssh_keys (
   id uuid not null default weir.uuid_v7(),
   user_id uuid not null,
@@ -23,7 +23,7 @@ revoke all on public.user_ssh_keys from public, anon, authenticated, service_rol
 comment on table public.user_ssh_keys is 'user: a person''s SSH keys; the private part by reference to the vault only';
 -- A person tells their keys apart by name.
 create unique index user_ssh_keys_name_key on public.user_ssh_keys (user_id, lower(name));
--- Nobody else sees them, an admin neither: they belong to no organization.
+-- Nobody else sees them, not even an admin: they belong to no organization.
 create policy ssh_keys_are_seen_by_the_person on public.user_ssh_keys for select to authenticated, weir_writer
   using (user_id = (select weir.actor_id()));
 -- Each person makes their own.

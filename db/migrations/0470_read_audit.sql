@@ -131,7 +131,7 @@ grant execute on function weir.read_audit(uuid, jsonb, jsonb, integer) to authen
 grant execute on function weir.audit_page(uuid, uuid, jsonb, jsonb, integer), weir.is_time(jsonb), weir.audit_filter_error(jsonb),
   weir.audit_cursor_error(jsonb) to weir_system;
 grant create on schema weir to weir_system;
--- Planned for the filter that is asked for: only then the filter is a condition of the index, which alone tells whose rows are meant
+-- Planned for the filter that is asked for: only then is it a condition of the index, which alone tells whose rows are meant
 -- (decision 0010).
 alter function weir.read_audit(uuid, jsonb, jsonb, integer) set plan_cache_mode = force_custom_plan;
 alter function weir.read_audit(uuid, jsonb, jsonb, integer) owner to weir_system;

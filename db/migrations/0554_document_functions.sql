@@ -136,7 +136,7 @@ begin atomic
 end;
 
 -- An admin may (policy documents_are_deleted_by_admins). Members who see the document get WR003, everybody else WR004, as do all for one
--- that was deleted before. Its chunks go with it, and vectors elsewhere by the outbox (weir.remember_removal).
+-- that was deleted before. Its chunks go with it; the vectors of another backend follow through the outbox (weir.remember_removal).
 create function weir.delete_document(p_document_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

@@ -23,7 +23,7 @@ create table public.model_settings (
   constraint model_settings_pkey primary key (id),
   -- One row for the organization too, whose agent_id is null.
   constraint model_settings_are_set_once unique nulls not distinct (organization_id, agent_id),
-  -- Two providers may have a model of the same name.
+  -- A model without a provider means nothing: two providers may have one of the same name.
   constraint model_settings_name_a_model_with_its_provider check (num_nulls(provider, model) <> 1),
   constraint model_settings_name_a_fallback_with_its_provider check (num_nulls(fallback_provider, fallback_model) <> 1),
   constraint model_settings_temperature_is_0_to_2 check (temperature between 0 and 2),
