@@ -1,7 +1,7 @@
 -- Agents and their keys. A member creates agents; an agent's owner and admins manage its keys.
 
--- A member may; a viewer gets WR003. The creator owns the agent, and may therefore manage its keys (policy agents_are_created_by_their_owner).
--- p_workspace_id brings the agent into a workspace in the same transaction, where the policies of workspace_members let the caller;
+-- A member may; a viewer gets WR003. The creator owns the agent (policy agents_are_created_by_their_owner), and may therefore manage its
+-- keys. p_workspace_id brings the agent into a workspace in the same transaction, where the policies of workspace_members let the caller;
 -- null: into none. The organization's lock makes max_agents exact.
 create function weir.create_agent(p_organization_id uuid, p_name text, p_instructions text, p_workspace_id uuid) returns jsonb
 language plpgsql volatile security definer

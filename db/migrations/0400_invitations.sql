@@ -39,8 +39,8 @@ revoke all on function weir.guard_invitation() from public;
 create trigger a_guard_invitation before update on public.organization_invitations
   for each row execute function weir.guard_invitation();
 
--- An admin may; only an owner invites an owner; other members get WR003, and outsiders WR004. The caller generates the token at
--- random, and only its hash is kept. Null p_expires_at: 7 days. An address has one open invitation (WR005). An invited person takes a place of
+-- An admin may; only an owner invites an owner; other members get WR003, and outsiders WR004. The caller generates the token at random,
+-- and only its hash is kept. Null p_expires_at: 7 days. An address has one open invitation (WR005). An invited person takes a place of
 -- max_members until the invitation expires, so that whoever accepts has one; the organization's lock makes that exact. An invitation that
 -- has expired is revoked first, because the unique index of open ones does not know the time. The audit log gets the invitation's id and
 -- role, and no address.

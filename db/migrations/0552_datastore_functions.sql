@@ -1,5 +1,6 @@
--- Datastores and their links to agents. Owners and admins write them; refusals are those of weir.refuse. Agents' searches read them when
--- they search, so each change counts from the next search on. Admission decides nothing by them.
+-- Datastores and their links to agents. Owners and admins write them; refusals are those of weir.refuse. A search reads them when it runs,
+-- so each change counts from the next search on. Admission decides nothing by them, so only create_datastore takes the organization's
+-- lock, for its quota.
 
 -- An admin may (policy datastores_are_created_by_admins); other members get WR003, and outsiders WR004. Null p_backend: `postgres`, which
 -- has no settings. The settings are checked here too, so that the caller hears which member is wrong; the table's constraint holds them to
