@@ -18,8 +18,9 @@ language sql immutable parallel safe
 revoke all on function weir.act(text, text, text, text, uuid, uuid, uuid, uuid) from public;
 grant execute on function weir.act(text, text, text, text, uuid, uuid, uuid, uuid) to weir_writer, weir_system;
 
--- The record is in the act's organization if the caller is its member, active or suspended. Anybody else is only counted, so that an
--- outsider cannot fill another organization's record.
+-- Records a denial and returns it as an error. A member's denial is a row in the audit log of the organization that they named, also
+-- while the member is suspended. Anybody else's is only counted, so that an outsider cannot fill another organization's audit log.
+-- Definer: no person may write the audit log. The actor is the verified token's and never a parameter.
 create function weir.refuse(p_act weir.act, p_code text, p_message text, p_hint text default null) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -43,7 +44,8 @@ $$;
 revoke all on function weir.refuse(weir.act, text, text, text) from public;
 grant execute on function weir.refuse(weir.act, text, text, text) to weir_writer;
 
--- Turns a constraint that a writing function ran into into an error of ours. Constraint names state their rule.
+-- Turns an error that a writing function has caught into a refusal. The names of constraints state their rule, so they can be shown
+-- to the caller. All else that is caught is a refusal of row-level security, hence WR003.
 create function weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -171,7 +173,8 @@ $$;
 revoke all on function weir.lock_for(weir.act, text) from public;
 grant execute on function weir.lock_for(weir.act, text) to weir_writer;
 
--- What is wrong with a name, and of which argument; or null.
+-- What is wrong with a name, or null. The error begins with the argument's name, as every WR001 does. The length is asked before
+-- btrim, so that a huge text is refused without being copied.
 create function weir.name_error(p_argument text, p_value text) returns text
 language sql immutable parallel safe
   return case when p_value is null or length(p_value) > 1000 or length(btrim(p_value)) not between 1 and 100
@@ -180,8 +183,9 @@ language sql immutable parallel safe
 revoke all on function weir.name_error(text, text) from public;
 grant execute on function weir.name_error(text, text) to weir_writer, weir_system;
 
--- Where a value breaks a JSON Schema, or null. A subset, and a closed one: a keyword that is not known here is an error,
--- so a catalog entry cannot rely on a check that nobody makes. Properties that are not declared are refused.
+-- Where a value violates a JSON Schema, or null. Only a subset of JSON Schema is supported, and an unknown keyword is an error, so a
+-- catalog entry cannot rely on a check that nobody makes. Properties that are not declared are refused. A pattern must match the whole
+-- value and is held to the closed grammar of patterns (weir.pattern_error), whose cost is bounded.
 create function weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -249,7 +253,6 @@ end;
 $$;
 revoke all on function weir.schema_error(jsonb, jsonb, text) from public;
 grant execute on function weir.schema_error(jsonb, jsonb, text) to weir_writer, weir_system;
-
 grant create on schema weir to weir_system;
 alter function weir.refuse(weir.act, text, text, text) owner to weir_system;
 revoke create on schema weir from weir_system;

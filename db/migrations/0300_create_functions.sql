@@ -1,6 +1,12 @@
--- What a person needs from sign-up on: an organization, a workspace, a channel, an agent.
--- Each writing function is owned by weir_writer: row-level security decides inside it, by the caller's claims.
+-- The first steps after signing up: create an organization, a workspace and a channel, and bring people and agents into a workspace.
+-- Writing functions are security definers of weir_writer, because API roles may only select. Row-level security still decides inside
+-- them: weir_writer's policies test the caller's claims as those of `authenticated` do. Whoever may not see a thing gets WR004 for it,
+-- as for one that does not exist, so that nobody learns what other organizations have.
 
+-- Any signed-in person may. The creator becomes the owner in the same transaction, so there is no organization without one. Null
+-- p_slug: a readable slug is made that ends in random digits of the id, so that nobody learns from a conflict which names are taken.
+-- A person may create 50, including those that they have left (weir.organizations_made_by). The advisory lock is the person's and
+-- makes that count exact; there is no organization yet whose lock could.
 create function weir.create_organization(p_name text, p_slug text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -44,6 +50,8 @@ exception
 end;
 $$;
 
+-- A member may (policy workspaces_are_created_by_members); a viewer gets WR003. The creator belongs to the workspace from the start. The
+-- organization's lock makes max_workspaces exact: without it two transactions could both take the last place.
 create function weir.create_workspace(p_organization_id uuid, p_name text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -76,8 +84,9 @@ exception
 end;
 $$;
 
--- Whether the caller may bring a person, or an agent, into a workspace. Whoever shares a workspace with an agent may use it, and all that it
--- was granted: so an agent is brought in by its owner, a person by who may manage each agent that is there, and both by an admin.
+-- Whether the caller may bring a person or an agent into a workspace. Whoever shares a workspace with an agent may use it, with all that
+-- it was granted. So an agent is brought in by its owner, and a person by a member who may manage each agent that is there. An admin may
+-- bring in both. The policy workspace_members_are_added_inside has the same rule; here it is asked first, so that the refusal says why.
 create function weir.may_add_to_workspace(p_organization_id uuid, p_workspace_id uuid, p_agent_id uuid) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -92,6 +101,10 @@ $$;
 revoke all on function weir.may_add_to_workspace(uuid, uuid, uuid) from public;
 grant execute on function weir.may_add_to_workspace(uuid, uuid, uuid) to weir_writer;
 
+-- Brings a person or an agent of the organization into a workspace that the caller sees (policy
+-- workspaces_are_seen_by_their_members_and_admins); weir.may_add_to_workspace decides who may. Admission decides by this table, so the
+-- insert needs the organization's lock, which blocks its calls. A repeated call takes no lock, changes nothing and leaves no row in the
+-- audit log.
 create function weir.add_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -149,6 +162,9 @@ exception
 end;
 $$;
 
+-- A member who belongs to the workspace may (policy channels_are_created_by_workspace_members). An admin who does not belong to it gets
+-- WR004 as everybody else, because a workspace's chat is its members' alone. A workspace has at most 1,000 channels besides direct
+-- conversations, because its members see all of them. The advisory lock is the workspace's, and no call waits for it.
 create function weir.create_channel(p_workspace_id uuid, p_name text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -184,7 +200,8 @@ exception
 end;
 $$;
 
--- How many there are in all, beyond what the caller may see; asked under the organization's lock.
+-- How many an organization has in all, which its quotas are compared with. Definer, because the caller does not see all of them. The
+-- caller holds the organization's lock; without it two transactions could both take the last place.
 create function weir.count_of(p_what text, p_organization_id uuid) returns bigint
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -193,7 +210,7 @@ begin
   return case p_what
     when 'workspaces' then (select count(*) from public.workspaces w where w.organization_id = p_organization_id)
     when 'agents' then (select count(*) from public.agents a where a.organization_id = p_organization_id)
-    -- who was asked has a place until the invitation expires
+    -- An invited person has a place until the invitation expires.
     when 'members' then (select count(*) from public.organization_members m
                          where m.organization_id = p_organization_id and m.status <> 'removed')
                       + (select count(*) from public.organization_invitations i
@@ -205,7 +222,8 @@ begin
 end;
 $$;
 
--- How many organizations a person has made, those that they have left too: else who hands them over makes more without end.
+-- How many organizations a person has created. Those that they have left count too: otherwise whoever hands them over could create more
+-- without end. Definer, because the person does not see those any more.
 create function weir.organizations_made_by(p_user_id uuid) returns bigint
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -231,7 +249,8 @@ alter function weir.count_of(text, uuid) owner to weir_system;
 alter function weir.organizations_made_by(uuid) owner to weir_system;
 revoke create on schema weir from weir_system, weir_writer;
 
--- The published names: wrappers, whose parameter names are API.
+-- The published names. Their parameter names are API and do not change. A wrapper takes EXECUTE only, so API roles need no USAGE of the
+-- schema weir. What it does and who may is said above, at the function of the same name in weir.
 create function public.create_organization(name text, slug text default null) returns jsonb
 language sql volatile begin atomic select weir.create_organization($1, $2); end;
 create function public.create_workspace(organization_id uuid, name text) returns jsonb

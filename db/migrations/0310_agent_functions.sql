@@ -1,5 +1,8 @@
--- Agents and their keys.
+-- Agents and their keys. A member creates agents; an agent's owner and admins manage its keys.
 
+-- A member may; a viewer gets WR003. The creator owns the agent (policy agents_are_created_by_their_owner), and may therefore manage its
+-- keys. p_workspace_id brings the agent into a workspace in the same transaction, where the policies of workspace_members let the caller;
+-- null: into none. The organization's lock makes max_agents exact.
 create function weir.create_agent(p_organization_id uuid, p_name text, p_instructions text, p_workspace_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -41,7 +44,10 @@ exception
 end;
 $$;
 
--- The gateway makes the key from random bytes and shows it once. Here only the hash of its secret is kept.
+-- The agent's owner or an admin may (policy agent_keys_are_made_by_admins_and_the_owner). Every member sees the agent, so anybody else
+-- of the organization gets WR003, and an outsider WR004. The caller generates key id and secret at random and shows the secret once;
+-- only its hash is kept, and only the key id is in the audit log. Null p_expires_at: the key does not expire. An agent has at most 100 keys
+-- that are valid, which the organization's lock makes exact.
 create function weir.create_agent_key(p_agent_id uuid, p_name text, p_key_id text, p_secret text, p_expires_at timestamptz) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -79,7 +85,9 @@ exception
 end;
 $$;
 
--- Only admins and the agent's owner see a key, and they may revoke it. Whoever does not see it hears that it is not there.
+-- The agent's owner or an admin may. Nobody else sees the key (policy agent_keys_are_seen_by_admins_and_the_owner), so everybody else
+-- gets WR004. Final, and effective with the next call: the organization's lock waits for the admissions that run. The key is looked up
+-- again under the lock, because the caller may have lost the role while waiting. A repeated call leaves no row in the audit log.
 create function weir.revoke_agent_key(p_key_id text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -112,7 +120,8 @@ begin
 end;
 $$;
 
--- The caller is an admin of the agent's organization, or the agent's owner.
+-- Whether the caller is an admin of that organization or owns the agent, and is an active member: my_organizations and my_agents ask
+-- for that. Not a definer; both read the caller's claims. The organization must be the agent's.
 create function weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -122,25 +131,26 @@ begin
       or exists (select from weir.my_agents() a where a = p_agent_id);
 end;
 $$;
-
 revoke all on function weir.create_agent(uuid, text, text, uuid), weir.create_agent_key(uuid, text, text, text, timestamptz),
   weir.revoke_agent_key(text), weir.may_manage_agent(uuid, uuid) from public;
 grant execute on function weir.create_agent(uuid, text, text, uuid), weir.create_agent_key(uuid, text, text, text, timestamptz),
   weir.revoke_agent_key(text) to authenticated;
 grant execute on function weir.may_manage_agent(uuid, uuid) to weir_writer, weir_system;
-
 grant create on schema weir to weir_writer;
 alter function weir.create_agent(uuid, text, text, uuid) owner to weir_writer;
 alter function weir.create_agent_key(uuid, text, text, text, timestamptz) owner to weir_writer;
 alter function weir.revoke_agent_key(text) owner to weir_writer;
 revoke create on schema weir from weir_writer;
 
+-- The published names; parameter names are API.
 create function public.create_agent(organization_id uuid, name text, instructions text default null,
                                     workspace_id uuid default null) returns jsonb
 language sql volatile begin atomic select weir.create_agent($1, $2, $3, $4); end;
+
 create function public.create_agent_key(agent_id uuid, name text, key_id text, secret text,
                                         expires_at timestamptz default null) returns jsonb
 language sql volatile begin atomic select weir.create_agent_key($1, $2, $3, $4, $5); end;
+
 create function public.revoke_agent_key(key_id text) returns jsonb
 language sql volatile begin atomic select weir.revoke_agent_key($1); end;
 revoke all on function public.create_agent(uuid, text, text, uuid), public.create_agent_key(uuid, text, text, text, timestamptz),

@@ -1,5 +1,9 @@
--- Granting and revoking access.
+-- Grants: which agent may use which server, and what of it. Admins grant and revoke; an agent's owner may relinquish.
 
+-- An owner or admin may (policy grants_are_made_by_admins). Agent and server must be of one organization that the caller belongs to, and
+-- the server not deleted; else WR004, whoever asks. The new grant replaces the active one, which is revoked and stays as history, in one
+-- transaction under the organization's lock: no call is decided between the two. Null p_expires_at: it does not expire; null
+-- p_not_before: it holds at once. A repeated call is another grant; each has its row in the audit log, with the grant's id.
 create function weir.grant_mcp_access(
   p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_expires_at timestamptz, p_not_before timestamptz) returns jsonb
 language plpgsql volatile security definer
@@ -41,7 +45,9 @@ exception
 end;
 $$;
 
--- An owner or admin revokes access, and the agent's owner may give it up. To revoke it again is harmless.
+-- An owner or admin may, or the agent's owner, who relinquishes (policy grants_are_revoked_by_admins_and_the_agent_s_owner). Effective
+-- with the next call: the organization's lock waits for the admissions that run. The lock blocks calls, so permission is checked before
+-- it is taken, and again while holding it. Without an active grant the answer is `revoked: false`, and there is no row in the audit log.
 create function weir.revoke_mcp_access(p_agent_id uuid, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -73,20 +79,20 @@ begin
   return jsonb_build_object('revoked', v_grant_id is not null, 'id', v_grant_id);
 end;
 $$;
-
 revoke all on function weir.grant_mcp_access(uuid, uuid, jsonb, timestamptz, timestamptz), weir.revoke_mcp_access(uuid, uuid) from public;
 grant execute on function weir.grant_mcp_access(uuid, uuid, jsonb, timestamptz, timestamptz), weir.revoke_mcp_access(uuid,
   uuid) to authenticated;
-
 grant create on schema weir to weir_writer;
 alter function weir.grant_mcp_access(uuid, uuid, jsonb, timestamptz, timestamptz) owner to weir_writer;
 alter function weir.revoke_mcp_access(uuid, uuid) owner to weir_writer;
 revoke create on schema weir from weir_writer;
 
+-- The published names; parameter names are API.
 create function public.grant_mcp_access(
   agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, expires_at timestamptz default null, not_before timestamptz default null)
 returns jsonb
 language sql volatile begin atomic select weir.grant_mcp_access($1, $2, $3, $4, $5); end;
+
 create function public.revoke_mcp_access(agent_id uuid, mcp_server_instance_id uuid) returns jsonb
 language sql volatile begin atomic select weir.revoke_mcp_access($1, $2); end;
 revoke all on function public.grant_mcp_access(uuid, uuid, jsonb, timestamptz, timestamptz), public.revoke_mcp_access(uuid, uuid)

@@ -1,7 +1,10 @@
--- manage_mcp_servers: one door for an organization's servers. Every statement names the organization beside the id, so a
--- foreign server does not exist. Nothing here calls a node: the intent and its outbox row are committed, a worker does it.
+-- Creating a server. weir.manage_mcp_servers is the one entry to this and to every other action on servers. Each statement names the
+-- organization beside the server's id, so a server of another organization does not exist. Nothing here calls a node: what is wanted is
+-- committed with its row of the outbox, and a worker carries it out.
 
--- A remote server's address: https, or a host that the operator allows. What it resolves to is the gateway's to check.
+-- Whether a remote server may have this address: https, or http to a host that the operator has allowed (setting egress_allow). What the
+-- name resolves to is checked by the gateway, where the socket connects. Definer, because only weir_system reads settings; it answers
+-- yes or no.
 create function weir.is_allowed_url(p_url text) returns boolean
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -14,7 +17,9 @@ begin
 end;
 $$;
 
--- Called by manage_mcp_servers, which has asked who may and holds the lock.
+-- The action `create`. Only manage_mcp_servers calls it, which has checked who asks and holds the organization's lock; nobody else may
+-- execute it. The tenant chooses the configuration of a catalog entry, which must fit the entry's schema, and never what is executed.
+-- Without `version` the newest that is published is taken. The new server is `pending` until somebody deploys it.
 create function weir.create_mcp_server(p_organization_id uuid, p_config jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -69,7 +74,8 @@ exception
 end;
 $$;
 
--- The shape of server_config, of a whole one or of what is to change; an explicit null is not a default, it is an error.
+-- What is wrong with server_config, or null. p_is_whole: for a new server; otherwise it names only what is to change. An explicit null is
+-- an error and not a default. Values are checked as text before they are cast, so that no value raises.
 create function weir.server_config_error(p_config jsonb, p_is_whole boolean) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -87,7 +93,8 @@ begin
     return 'server_config: give catalog or url';
   elsif p_config ? 'url' and (coalesce(p_config -> 'configuration', '{}') <> '{}' or p_config ?| array['version', 'max_sessions']) then
     return format('server_config.%s: a remote server has none',
-                  case when p_config ? 'version' then 'version' when p_config ? 'max_sessions' then 'max_sessions' else 'configuration' end);
+                  case when p_config ? 'version' then 'version' when p_config ? 'max_sessions' then 'max_sessions'
+                       else 'configuration' end);
   end if;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_config) e loop
     v_type := jsonb_typeof(v_value);
@@ -108,7 +115,7 @@ begin
                                       where jsonb_typeof(g) <> 'string' or weir.glob_error(g #>> '{}', '') is not null)
                  else not v_value ? 'offline' end
       when v_key = 'context' then true
-      -- zero is a number: no time, no second try, no pause
+      -- Zero is a value and not a default: no time, no second try, no pause.
       when v_key = 'timeout_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,7}$' and (v_value::text)::integer <= 3600000
       when v_key = 'max_retries' then v_type = 'number' and v_value::text ~ '^[0-5]$'
       when v_key = 'retry_backoff_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,5}$' and (v_value::text)::integer <= 10000
@@ -120,10 +127,8 @@ begin
   return weir.context_config_error(p_config -> 'context');
 end;
 $$;
-
 revoke all on function weir.is_allowed_url(text), weir.create_mcp_server(uuid, jsonb), weir.server_config_error(jsonb, boolean) from public;
 grant execute on function weir.is_allowed_url(text), weir.server_config_error(jsonb, boolean) to weir_writer;
-
 grant create on schema weir to weir_system, weir_writer;
 alter function weir.is_allowed_url(text) owner to weir_system;
 alter function weir.create_mcp_server(uuid, jsonb) owner to weir_writer;

@@ -1,7 +1,11 @@
--- The outbox's side of every action, and the door to all of it. Updating and deleting: 0410.
+-- Deploying, starting, stopping and restarting servers, and weir.manage_mcp_servers, the one entry to all actions on them. The actions
+-- `update` and `delete` are weir.update_mcp_server and weir.delete_mcp_server.
 
--- Records the intent in one transaction: the instance's next state, a new generation, and the outbox row. A restart keeps the state,
--- because the server's node says what becomes of it. Called by manage_mcp_servers, which has asked who may and holds the lock.
+-- Commits what is wanted of a server: its next state, a new generation and the row of the outbox, in one transaction. So nothing is
+-- carried out that was not committed, and nothing committed is forgotten; weir.claim_operations takes it from there. Only moves of
+-- weir.instance_moves are possible, and a catalog entry that was withdrawn is not run. A restart keeps state and generation,
+-- because the node says what becomes of the server, and there is one at a time. A deletion that its node refused may be asked for again.
+-- Only weir_writer's own functions may execute it; they have checked who asks.
 create function weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -51,7 +55,9 @@ begin
 end;
 $$;
 
--- Does every action of one server or a new one. With an idempotency key, the same request again gets the answer of the first.
+-- An owner or admin may; other members get WR003, and outsiders WR004. The lock blocks calls, so permission is checked before it is taken
+-- and before the configuration is looked at, and again while holding it. With an idempotency key in server_config a repeated request
+-- gets the first answer and does nothing. Refusals are not kept, so the key may be used again for the corrected request.
 create function weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -90,7 +96,8 @@ begin
 end;
 $$;
 
--- Does the same by the server's id alone. Whoever sees the server may go on: manage_mcp_servers asks who may manage it.
+-- For whoever knows only the server's id. Its organization is found under the caller's policies, so a server that they do not see is
+-- WR004; weir.manage_mcp_servers decides the rest.
 create function weir.manage_server_by_id(p_action text, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -106,7 +113,8 @@ begin
 end;
 $$;
 
--- Does the same for one JSON value, which has no address and no payload.
+-- The same as one JSON value, of an action and a server's id. It takes neither an address nor a payload, so that nobody reaches a node
+-- through it.
 create function weir.call_dtma_api(p_request jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -131,12 +139,10 @@ begin
   return weir.manage_server_by_id(p_request ->> 'action', (p_request ->> 'server_instance_id')::uuid);
 end;
 $$;
-
-revoke all on function weir.call_dtma_api(jsonb), weir.request_operation(uuid, uuid, text), weir.manage_mcp_servers(text, uuid, jsonb, uuid),
-  weir.manage_server_by_id(text, uuid) from public;
+revoke all on function weir.call_dtma_api(jsonb), weir.request_operation(uuid, uuid, text),
+  weir.manage_mcp_servers(text, uuid, jsonb, uuid), weir.manage_server_by_id(text, uuid) from public;
 grant execute on function weir.manage_mcp_servers(text, uuid, jsonb, uuid), weir.manage_server_by_id(text, uuid),
   weir.call_dtma_api(jsonb) to authenticated;
-
 grant create on schema weir to weir_writer;
 alter function weir.request_operation(uuid, uuid, text) owner to weir_writer;
 alter function weir.manage_mcp_servers(text, uuid, jsonb, uuid) owner to weir_writer;
@@ -144,13 +150,17 @@ alter function weir.manage_server_by_id(text, uuid) owner to weir_writer;
 alter function weir.call_dtma_api(jsonb) owner to weir_writer;
 revoke create on schema weir from weir_writer;
 
-create function public.manage_mcp_servers(action text, organization_id uuid, server_config jsonb default null, server_id uuid default null)
-returns jsonb
+-- The published names; parameter names are API.
+create function public.manage_mcp_servers(
+  action text, organization_id uuid, server_config jsonb default null, server_id uuid default null) returns jsonb
 language sql volatile begin atomic select weir.manage_mcp_servers($1, $2, $3, $4); end;
+
 create function public.deploy_mcp_server_to_dtma(server_instance_id uuid) returns jsonb
 language sql volatile begin atomic select weir.manage_server_by_id('deploy', $1); end;
+
 create function public.stop_mcp_server_instance(server_instance_id uuid) returns jsonb
 language sql volatile begin atomic select weir.manage_server_by_id('stop', $1); end;
+
 create function public.call_dtma_api(request jsonb) returns jsonb
 language sql volatile begin atomic select weir.call_dtma_api($1); end;
 revoke all on function public.manage_mcp_servers(text, uuid, jsonb, uuid), public.deploy_mcp_server_to_dtma(uuid),

@@ -1,8 +1,11 @@
--- Asking about access: the decision and its reasons, from the same code that admits. With generic plans, whoever connects: by
--- its own estimate PostgreSQL would plan the decision anew for each call, which costs four times as much as deciding.
+-- Questions about access. The code that admits calls (weir.decide) answers them, so an answer cannot differ from what a call would get.
+-- The functions force generic plans for everybody who connects: by its own estimates PostgreSQL would plan the decision anew for each
+-- call, which costs four times as much as deciding. They write nothing, so they raise their refusals.
 
--- Who may ask about an agent, and as whom: an admin of its organization (as the agent itself), or a person who may use
--- it (as themselves). Raises for anybody else, as for an agent that is not there.
+-- Whether a call would be admitted now, and each check with its result. An admin of the agent's organization asks as the agent itself,
+-- and a person who may use the agent asks as themselves. Everybody else gets WR004, as for an agent that does not exist. Null p_tool:
+-- whether the agent may use the server at all. Nothing is called, and nothing counts against a limit. Definer: weir.decide reads grants
+-- that the caller may not see.
 create function weir.explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_tool text, p_arguments jsonb) returns jsonb
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
@@ -44,7 +47,7 @@ begin
     'available', not 'unavailable' = any(v_decision.failures),
     'grant_id', v_decision.grant_id,
     'detail', v_decision.detail,
-    -- in order; what comes after the reason was looked at too, except rules and limits, which need all before them
+    -- In the order of admission. Checks after the one that failed are made too, except rules and limits, which need all before them.
     'checks', (select jsonb_agg(jsonb_build_object('check', c.name, 'passed',
                         case when c.name = any(v_decision.failures) then false
                              when c.name = 'argument_rule' and not v_decision.failures <@ array['unavailable'] then null
@@ -54,7 +57,7 @@ begin
 end;
 $$;
 
--- Whether the next call would be over a limit; counts nothing.
+-- Whether the next call would exceed a limit of the grant. Admission counts and compares in one statement; this only reads.
 create function weir.limit_reached(p_grant_id uuid, p_limits jsonb) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -68,8 +71,9 @@ begin
 end;
 $$;
 
--- The decision alone, without the tool; whether the server is up is another question. Another person's id only for an
--- admin. False, not an error, for whatever the caller may not know.
+-- Whether a person may use a server through an agent; whether the server runs is another question. Null p_user_id: the caller. Only an
+-- admin may ask for another person. For all that the caller may not know the answer is false and not an error. Definer, as
+-- explain_mcp_access.
 create function weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid) returns boolean
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
@@ -92,9 +96,10 @@ begin
 end;
 $$;
 
--- The servers of an organization. Without an agent: the management list, for admins. With one: what that agent may use
--- and can reach now, for who may use the agent. Never a configuration, an address or a secret. note: in the management list, why
--- a server may have more than is listed.
+-- The servers of an organization, by priority, at most 1,000. Null p_agent_id: all of them, for admins (WR003 for other members). With an
+-- agent: what it may use and can reach now, for whoever may use the agent. It never shows a configuration, an address or a secret. `note`
+-- says, in the list of all servers, why a server may have more than is listed. Definer, as explain_mcp_access; its own first query decides
+-- who may ask.
 create function weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid)
 returns table (instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text,
                priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text,
@@ -111,7 +116,7 @@ declare
   v_count integer;
   v_decisions weir.decisions;
 begin
-  -- one question for the caller's place and the agent: this is what every chat turn begins with
+  -- One query for the caller's role and the agent.
   select a.id, a.owner_id, m.role into v_agent
   from public.organization_members m
   join public.organizations o on o.id = m.organization_id
@@ -127,7 +132,7 @@ begin
         and (v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.owner_id))) then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
   end if;
-  -- a statement each for the ids, the decisions and the rows: together in one they cost twice as much to start as to run
+  -- One statement each for the ids, the decisions and the rows: a single statement would cost twice as much to start as to run.
   v_ids := array(
     select i.id from public.mcp_server_instances i
     where i.organization_id = p_organization_id
@@ -137,7 +142,7 @@ begin
     limit 1000);
   v_count := cardinality(v_ids);
   if p_agent_id is not null and v_count > 0 then
-    -- one question for all servers
+    -- One call decides for all servers.
     v_decisions := weir.decide(
       array_fill(null::text, array[v_count]), array_fill(null::bytea, array[v_count]),
       array_fill(case when not v_admin then v_actor end, array[v_count]), array_fill(p_agent_id, array[v_count]),
@@ -150,8 +155,9 @@ begin
          d.failures = '{}', d.failures[1], case when d.failures = '{}' then d.grant_id end, g.expires_at,
          case when p_agent_id is not null then null
               when s.url is null and s.share <> 'session'
-              then format('tools that this server has only for clients with elicitation, sampling or roots are not known, because share is %s; '
-                          'set share to session to list them', s.share)
+              then format(
+                'tools that this server has only for clients with elicitation, sampling or roots are not known, because share is %s; '
+                'set share to session to list them', s.share)
               when exists (select from public.mcp_server_tools t where t.instance_id = s.id and t.announced and t.fault is not null)
               then 'some of what it announces is not listed to all clients: get_mcp_tool_changes has the reasons' end
   from unnest(v_ids) with ordinality as l(id, position)
@@ -161,7 +167,7 @@ begin
   left join lateral (select x.slug, x.transport from public.mcp_server_catalog x where x.id = s.catalog_id offset 0) c on true
   left join lateral (select x.expires_at from public.agent_mcp_permissions x
                      where x.id = case when d.failures = '{}' then d.grant_id end offset 0) g on true
-  -- to a person who is no admin, what the agent was not granted is not there
+  -- A person who is no admin sees only what the agent was granted.
   where p_agent_id is null or v_admin or d.failures = '{}'
   order by l.position;
 end;
@@ -180,6 +186,7 @@ alter function weir.get_organization_mcp_configs(uuid, uuid) owner to weir_syste
 revoke create on schema weir from weir_system;
 grant execute on function weir.my_organizations(text) to weir_system;
 
+-- The published names; parameter names are API.
 create function public.explain_mcp_access(agent_id uuid, mcp_server_instance_id uuid, tool text default null, arguments jsonb default null)
 returns jsonb
 language sql stable begin atomic select weir.explain_mcp_access($1, $2, $3, $4); end;

@@ -1,7 +1,9 @@
--- What is said and read in a channel, by the person's side. Owned by weir_writer: row-level security decides.
+-- Messages of a channel, as people write and read them. The functions belong to weir_writer: row-level security decides.
 
--- Posts a message in a channel of a workspace that the caller belongs to. The same client_message_id again is the same message: with the
--- same content its id is answered, with other content a conflict. It is not counted again by the organization's limit.
+-- A member who sees the channel may write in it (policy messages_are_written_by_workspace_members); a viewer gets WR003. A channel that
+-- the caller does not see is WR004. The same client_message_id again is the same message: with the same content the answer is its id,
+-- with other content WR005. It does not count again against max_chat_messages_per_minute. A message too many is WR008 with the seconds to
+-- wait. Neither a message nor WR008 leaves a row in the audit log: whoever floods a channel must not fill that too.
 create function weir.post_chat_message(p_channel_id uuid, p_content text, p_client_message_id text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -71,7 +73,10 @@ exception
 end;
 $$;
 
--- A channel's messages, newest first, before one of them. One that was deleted says so and nothing else.
+-- Messages of a channel that the caller sees (policy messages_are_seen_by_workspace_members), newest first. p_before: those before that
+-- message; ids are in the order of time. A deleted message has an empty content. Whether the channel is there is asked only where no
+-- message was found: whoever sees a message sees its channel. Definer, because API roles have no USAGE of weir; it writes nothing and
+-- raises its refusals.
 create function weir.get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer)
 returns table (id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid,
                tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamptz, user_name text, deleted_at timestamptz)
@@ -99,7 +104,8 @@ begin
 end;
 $$;
 
--- The agent's answer to a message, for a retry: one row or none.
+-- The agent's answer to a message, so that a repeated request gets the answer that was saved. No row where there is none, or the caller
+-- does not see it.
 create function weir.get_chat_answer(p_message_id uuid, p_agent_id uuid)
 returns table (id uuid, content text, tool_calls jsonb, usage jsonb, degraded jsonb)
 language plpgsql stable security definer rows 1
@@ -114,24 +120,25 @@ begin
   where m.reply_to = p_message_id and m.agent_id = p_agent_id and m.sender = 'agent';
 end;
 $$;
-
 revoke all on function weir.post_chat_message(uuid, text, text), weir.get_chat_messages_with_details(uuid, uuid, integer),
   weir.get_chat_answer(uuid, uuid) from public;
 grant execute on function weir.post_chat_message(uuid, text, text), weir.get_chat_messages_with_details(uuid, uuid, integer),
   weir.get_chat_answer(uuid, uuid) to authenticated;
-
 grant create on schema weir to weir_writer;
 alter function weir.post_chat_message(uuid, text, text) owner to weir_writer;
 alter function weir.get_chat_messages_with_details(uuid, uuid, integer) owner to weir_writer;
 alter function weir.get_chat_answer(uuid, uuid) owner to weir_writer;
 revoke create on schema weir from weir_writer;
 
+-- The published names; parameter names are API.
 create function public.post_chat_message(channel_id uuid, content text, client_message_id text default null) returns jsonb
 language sql volatile begin atomic select weir.post_chat_message($1, $2, $3); end;
+
 create function public.get_chat_messages_with_details(p_channel_id uuid, before uuid default null, "limit" integer default 50)
 returns table (id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid,
                tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamptz, user_name text, deleted_at timestamptz)
 language sql stable begin atomic select * from weir.get_chat_messages_with_details($1, $2, $3); end;
+
 create function public.get_chat_answer(message_id uuid, agent_id uuid)
 returns table (id uuid, content text, tool_calls jsonb, usage jsonb, degraded jsonb)
 language sql stable begin atomic select * from weir.get_chat_answer($1, $2); end;

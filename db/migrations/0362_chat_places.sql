@@ -1,8 +1,10 @@
--- Where a chat turn takes place, by the person's side. Owned by weir_writer: row-level security decides what is seen.
+-- Where a chat turn takes place: in a channel, or in the person's direct conversation with an agent. The functions belong to
+-- weir_writer: row-level security decides what the person sees.
 
--- What a chat turn starts from: that agent, workspace and channel are seen by the caller and belong together. One error
--- for all that is missing, so that an id of another tenant shows nothing. Without a workspace and a channel the turn is
--- of the agent's organization. In a direct conversation no other agent answers.
+-- What a chat turn starts from. Agent, workspace and channel must be seen by the caller and belong together; one error for all that is
+-- missing, so that another tenant's id shows nothing. Null p_channel_id and p_workspace_id: the turn is of the agent's organization. Null
+-- p_agent_id: no agent is asked. In a direct conversation no other agent answers. It writes nothing and raises its
+-- refusals.
 create function weir.chat_context(p_agent_id uuid, p_workspace_id uuid, p_channel_id uuid) returns jsonb
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -49,8 +51,11 @@ begin
 end;
 $$;
 
--- Where a turn takes place that names no channel: the direct conversation of the caller with the agent, in the workspace that is named,
--- else in one that both belong to: where they have spoken before, or the oldest. It is made on first use. Answers as chat_context does.
+-- For a turn that names no channel: the caller's direct conversation with the agent, which nobody else sees. It is in p_workspace_id;
+-- null: in a workspace that both belong to, where they have spoken before, else in the oldest. WR004 where they share none, because a
+-- workspace is what lets them speak. The conversation is made on first use, by a member (policy
+-- channels_are_created_by_workspace_members), and only then there is a row in the audit log. Of two requests that come first together,
+-- both get the same one. Answers as chat_context does.
 create function weir.open_direct_channel(p_agent_id uuid, p_workspace_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -98,18 +103,18 @@ exception
     return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
-
 revoke all on function weir.chat_context(uuid, uuid, uuid), weir.open_direct_channel(uuid, uuid) from public;
 grant execute on function weir.chat_context(uuid, uuid, uuid), weir.open_direct_channel(uuid, uuid) to authenticated;
 grant execute on function weir.may_use_agent(uuid, uuid, uuid) to weir_writer;
-
 grant create on schema weir to weir_writer;
 alter function weir.chat_context(uuid, uuid, uuid) owner to weir_writer;
 alter function weir.open_direct_channel(uuid, uuid) owner to weir_writer;
 revoke create on schema weir from weir_writer;
 
+-- The published names; parameter names are API.
 create function public.chat_context(agent_id uuid, workspace_id uuid default null, channel_id uuid default null) returns jsonb
 language sql stable begin atomic select weir.chat_context($1, $2, $3); end;
+
 create function public.open_direct_channel(agent_id uuid, workspace_id uuid default null) returns jsonb
 language sql volatile begin atomic select weir.open_direct_channel($1, $2); end;
 revoke all on function public.chat_context(uuid, uuid, uuid), public.open_direct_channel(uuid, uuid)

@@ -1,7 +1,8 @@
--- Acts of the platform, by the owner's connection only: no role but the owner of the schema may execute these.
+-- Acts of the platform's operator: the catalog, platform admins, settings, logins. Only the owner of the schema may execute them, with a
+-- connection that no request has. They are definers of weir_system all the same, because forced row-level security binds the owner too.
 
--- A catalog entry. The same slug and version again replaces that row; a new version is a new row, and instances stay on
--- theirs until they are updated.
+-- Publishes a catalog entry. It says what is executed, which no tenant may choose. The same slug and version again replaces that row, also
+-- one that was withdrawn. A new version is another row, and instances stay on theirs until they are updated.
 create function weir.publish_catalog_server(p_entry jsonb) returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -21,10 +22,11 @@ begin
   if v_key is not null then
     raise exception using errcode = 'WR001', message = format('entry.%s: is not known', v_key);
   elsif p_entry ->> 'calls_at_once' is not null
-        and not (case when p_entry ->> 'calls_at_once' ~ '^[0-9]{1,4}$' then (p_entry ->> 'calls_at_once')::integer between 1 and 1024 else false end) then
+        and not (case when p_entry ->> 'calls_at_once' ~ '^[0-9]{1,4}$'
+                      then (p_entry ->> 'calls_at_once')::integer between 1 and 1024 else false end) then
     raise exception using errcode = 'WR001', message = 'entry.calls_at_once: must be a number from 1 to 1024';
   end if;
-  -- a schema that cannot be checked would let any configuration through
+  -- A schema that cannot be checked would let any configuration through.
   perform weir.check_schema(coalesce(p_entry -> 'configuration_schema', '{}'), 'entry.configuration_schema');
   insert into public.mcp_server_catalog as c
     (slug, version, name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share, calls_at_once)
@@ -43,7 +45,8 @@ begin
 end;
 $$;
 
--- Raises where a schema has a keyword that weir.schema_error does not check.
+-- Raises where a schema has a keyword that weir.schema_error does not check, so that the operator hears of it at publishing, and not a
+-- tenant at the first configuration.
 create function weir.check_schema(p_schema jsonb, p_path text) returns void
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
@@ -75,7 +78,8 @@ begin
 end;
 $$;
 
--- Withdrawn: no new instance, and no call of an existing one.
+-- Withdraws one version, or all if p_version is null: no new instance is made of it, and the next call of an existing one is denied.
+-- Returns how many versions it has withdrawn.
 create function weir.withdraw_catalog_server(p_slug text, p_version text default null) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -90,6 +94,7 @@ begin
 end;
 $$;
 
+-- What `weir platform-admin add` calls. A repeated call is harmless.
 create function weir.add_platform_admin(p_user_id uuid) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -102,6 +107,7 @@ exception
 end;
 $$;
 
+-- The table's constraints say which names and values there are.
 create function weir.set_setting(p_name text, p_value jsonb) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -112,7 +118,7 @@ begin
 end;
 $$;
 
--- A login of the embedded issuer; on Supabase its own issuer makes them.
+-- Makes a login of the embedded issuer. On Supabase its own issuer makes logins, and Weir may not.
 create function weir.create_user(p_email text, p_password_hash text) returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -123,7 +129,7 @@ begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'the users of this database are Supabase''s: create them there';
   end if;
-  -- the operator vouches for the address
+  -- The operator vouches for the address, so it is confirmed.
   insert into auth.users (id, email, email_confirmed_at, encrypted_password) values (v_id, lower(p_email), now(), p_password_hash);
   return v_id;
 exception
@@ -143,6 +149,6 @@ alter function weir.add_platform_admin(uuid) owner to weir_system;
 alter function weir.set_setting(text, jsonb) owner to weir_system;
 alter function weir.create_user(text, text) owner to weir_system;
 revoke create on schema weir from weir_system;
--- last, because the new owner takes over the old one's privileges
+-- After the functions have changed their owner, because the new owner takes over the old one's privileges.
 grant execute on function weir.publish_catalog_server(jsonb), weir.withdraw_catalog_server(text, text),
   weir.add_platform_admin(uuid), weir.set_setting(text, jsonb), weir.create_user(text, text) to current_user;

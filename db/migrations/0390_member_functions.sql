@@ -1,7 +1,10 @@
--- Roles and status of members, leaving, and handing over.
+-- Changing members: their role and status, leaving, and handing an organization over.
 
--- One change of one member, for all of these functions. Null leaves the role or the status as it is. Anybody may leave. A member who was
--- removed comes back by an invitation only, which is theirs to accept.
+-- One change of one member; the published functions of this file all call it. Admins change members, owners change owners, and
+-- everybody may leave. Null p_role or p_status: as it is. The lock blocks calls, so permission is checked before it is taken, and again
+-- while holding it, with all that the answer depends on. The last active owner stays (WR005; weir.guard_last_owner holds it too). Whoever
+-- is removed leaves the workspaces, and the keys of their agents are revoked, so that nothing of before works again when they come back;
+-- they come back by an invitation, which is theirs to accept. A change that changes nothing leaves no row in the audit log.
 create function weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -70,7 +73,7 @@ exception
 end;
 $$;
 
--- The other becomes owner, and the caller admin; in this order, so that there is always one.
+-- An owner makes another member an owner and becomes an admin, in this order, so that there is always an owner.
 create function weir.transfer_ownership(p_organization_id uuid, p_user_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -85,21 +88,23 @@ begin
   return v_answer;
 end;
 $$;
-
 revoke all on function weir.change_member(text, uuid, uuid, text, text), weir.transfer_ownership(uuid, uuid) from public;
 grant execute on function weir.change_member(text, uuid, uuid, text, text), weir.transfer_ownership(uuid, uuid) to authenticated;
-
 grant create on schema weir to weir_writer;
 alter function weir.change_member(text, uuid, uuid, text, text) owner to weir_writer;
 alter function weir.transfer_ownership(uuid, uuid) owner to weir_writer;
 revoke create on schema weir from weir_writer;
 
+-- The published names; parameter names are API. The first argument of change_member is the name in the audit log.
 create function public.set_member_role(organization_id uuid, user_id uuid, role text) returns jsonb
 language sql volatile begin atomic select weir.change_member('set_member_role', $1, $2, $3, null); end;
+
 create function public.set_member_status(organization_id uuid, user_id uuid, status text) returns jsonb
 language sql volatile begin atomic select weir.change_member('set_member_status', $1, $2, null, $3); end;
+
 create function public.leave_organization(organization_id uuid) returns jsonb
 language sql volatile begin atomic select weir.change_member('leave_organization', $1, weir.actor_id(), null, 'removed'); end;
+
 create function public.transfer_ownership(organization_id uuid, user_id uuid) returns jsonb
 language sql volatile begin atomic select weir.transfer_ownership($1, $2); end;
 revoke all on function public.set_member_role(uuid, uuid, text), public.set_member_status(uuid, uuid, text),

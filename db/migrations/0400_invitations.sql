@@ -1,20 +1,26 @@
--- Invitations: by e-mail address, with a token that is shown once to who invites, for one use, until it expires. The
--- token alone lets nobody in: the address that the issuer has confirmed must be the invited one.
+-- Inviting people by e-mail address. The token is shown once, to whoever invites, and is for one use until it expires. The token alone
+-- lets nobody in: the invited address must be one that the person's issuer has confirmed.
 
+-- An admin invites, in their own name. Only an owner invites owners, as only an owner makes a member one.
 create policy invitations_are_made_by_admins on public.organization_invitations for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin'))) and invited_by = (select weir.actor_id())
               and (role <> 'owner' or organization_id = any(array(select weir.my_organizations('owner')))));
+
+-- Revoking is the only change that a person makes to an invitation.
 create policy invitations_are_revoked_by_admins on public.organization_invitations for update to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin')))
          and (role <> 'owner' or organization_id = any(array(select weir.my_organizations('owner')))))
   with check (revoked_at is not null);
+
+-- For weir.accept_invitation: the invited person is no member yet and sees nothing.
 create policy invitations_are_accepted_by_the_engine on public.organization_invitations for all to weir_system
   using (true) with check (true);
 grant insert (id, organization_id, email, role, token_hash, invited_by, expires_at), update (revoked_at)
   on public.organization_invitations to weir_writer;
 grant select, update (accepted_at) on public.organization_invitations to weir_system;
 
--- An invitation is accepted or revoked once, and nothing else of it changes, whoever writes.
+-- An invitation is accepted or revoked once, and nothing else of it changes, whoever writes. Otherwise an address or a role could be put
+-- under a token that somebody has already.
 create function weir.guard_invitation() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -24,7 +30,7 @@ begin
      is distinct from (new.organization_id, new.email, new.role, new.token_hash, new.expires_at, new.created_at)
      or (old.accepted_at is not null and new.accepted_at is distinct from old.accepted_at)
      or (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
-     -- null is a deleted member
+     -- Null: that member's row was deleted.
      or (new.invited_by is not null and new.invited_by is distinct from old.invited_by) then
     raise exception using errcode = 'WR005', message = 'an invitation is not changed: revoke it and make a new one';
   end if;
@@ -35,6 +41,11 @@ revoke all on function weir.guard_invitation() from public;
 create trigger a_guard_invitation before update on public.organization_invitations
   for each row execute function weir.guard_invitation();
 
+-- An admin may; only an owner invites an owner; other members get WR003, and outsiders WR004. The caller generates the token at random,
+-- and only its hash is kept. Null p_expires_at: 7 days. An address has one open invitation (WR005). An invited person takes a place of
+-- max_members until the invitation expires, so that whoever accepts has one; the organization's lock makes that exact. An invitation that
+-- has expired is revoked first, because the unique index of open ones does not know the time. The audit log gets the invitation's id and
+-- role, and no address.
 create function weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamptz) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -88,7 +99,9 @@ exception
 end;
 $$;
 
--- Only admins see an invitation. Whoever does not see it hears that it is not there.
+-- An admin may; of an owner's invitation only an owner. Only admins see invitations (policy invitations_are_seen_by_admins), so everybody
+-- else gets WR004. The lock keeps it apart from accept_invitation: one of the two comes first. A repeated call leaves no row in the audit
+-- log.
 create function weir.revoke_invitation(p_invitation_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -124,7 +137,8 @@ begin
 end;
 $$;
 
--- The addresses that an issuer has confirmed of a user. The migrator's, because Supabase lets nobody else read its users.
+-- A user's e-mail address, if the project's own issuer has confirmed it and the user is not banned. Owned by the migrator, because
+-- Supabase lets nobody else read auth.users.
 create function weir.confirmed_email(p_user_id uuid) returns text
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -135,9 +149,10 @@ begin
 end;
 $$;
 
--- The caller is no member yet, so row-level security would show them nothing: the token and the address decide here, instead of a
--- permission. It takes the lock before it knows the address, because the lock is what makes a token good for one use only. The inviter
--- must still be one who may invite. One text answers whatever does not hold, so that a found token tells nothing.
+-- The caller is no member yet and row-level security would show them nothing, hence a definer: token and confirmed address decide here.
+-- Whoever invited must still be one who may. One error for all that does not hold, so that a token that somebody found tells nothing. The
+-- organization's lock comes first: of two who bring the same token, the second finds it used. A member who was removed comes back in the
+-- invitation's role; one who is suspended stays so.
 create function weir.accept_invitation(p_token text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -193,25 +208,26 @@ begin
   return jsonb_build_object('organization_id', v_invitation.organization_id, 'role', v_invitation.role);
 end;
 $$;
-
 revoke all on function weir.invite_member(uuid, text, text, text, timestamptz), weir.revoke_invitation(uuid),
   weir.confirmed_email(uuid), weir.accept_invitation(text) from public;
 grant execute on function weir.invite_member(uuid, text, text, text, timestamptz), weir.revoke_invitation(uuid),
   weir.accept_invitation(text) to authenticated;
 grant execute on function weir.confirmed_email(uuid) to weir_system;
 grant select (max_members) on public.organizations to weir_system;
-
 grant create on schema weir to weir_system, weir_writer;
 alter function weir.invite_member(uuid, text, text, text, timestamptz) owner to weir_writer;
 alter function weir.revoke_invitation(uuid) owner to weir_writer;
 alter function weir.accept_invitation(text) owner to weir_system;
 revoke create on schema weir from weir_system, weir_writer;
 
+-- The published names; parameter names are API.
 create function public.invite_member(organization_id uuid, email text, role text, token text, expires_at timestamptz default null)
 returns jsonb
 language sql volatile begin atomic select weir.invite_member($1, $2, $3, $4, $5); end;
+
 create function public.accept_invitation(token text) returns jsonb
 language sql volatile begin atomic select weir.accept_invitation($1); end;
+
 create function public.revoke_invitation(invitation_id uuid) returns jsonb
 language sql volatile begin atomic select weir.revoke_invitation($1); end;
 revoke all on function public.invite_member(uuid, text, text, text, timestamptz), public.accept_invitation(text),

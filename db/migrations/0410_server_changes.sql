@@ -1,9 +1,11 @@
--- Updating and deleting a server, and the keys that make a repeated request harmless.
+-- Updating and deleting servers, and the idempotency keys that make a repeated request harmless.
 
--- What an idempotency key was used for, and what was answered. Written under the organization's lock.
+-- What an idempotency key was used for, and what was answered. Written by manage_mcp_servers under the organization's lock, so that of
+-- two equal requests the second finds the answer of the first. Old keys are deleted (weir.purge).
 create table weir.idempotency_keys (
   organization_id uuid not null,
   key text not null,
+  -- SHA-256 of action, configuration and server id: enough to tell another request apart.
   request_hash bytea not null,
   answer jsonb not null,
   created_at timestamptz not null default now(),
@@ -15,17 +17,23 @@ create table weir.idempotency_keys (
 alter table weir.idempotency_keys enable row level security, force row level security;
 revoke all on weir.idempotency_keys from public, anon, authenticated, service_role;
 comment on table weir.idempotency_keys is 'tenant: answers that a repeated request of manage_mcp_servers gets again';
+
+-- Whoever may manage the servers may know what was answered, to another admin too.
 create policy idempotency_keys_are_read_by_admins on weir.idempotency_keys for select to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin'))));
+
+-- Insert only: what was answered does not change.
 create policy idempotency_keys_are_written_by_admins on weir.idempotency_keys for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin'))));
 grant select, insert (organization_id, key, request_hash, answer) on weir.idempotency_keys to weir_writer;
 
+-- What makes two requests the same. jsonb has one order of members and no spaces, so spelling makes no difference.
 create function weir.request_hash(p_action text, p_server_config jsonb, p_server_id uuid) returns bytea
 language sql immutable parallel safe
   return sha256(convert_to(jsonb_build_array(p_action, p_server_config, p_server_id)::text, 'UTF8'));
 
--- The answer of the same request, a conflict for another one, or null where the key is new or there is none.
+-- The first answer, where the key was used for the same request; WR005 where it was used for another one; null where the key is new or
+-- p_key is null. Its caller has checked who asks: an answer is for admins only.
 create function weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -42,7 +50,9 @@ begin
 end;
 $$;
 
--- Which action it is, and that what takes no configuration gets none.
+-- What is wrong with an action and the frame of its configuration, or null. An action without a configuration takes an idempotency key
+-- only: a member that would be ignored is an error. Sizes come first, so that nothing large is looked at. What is in a configuration is
+-- checked by weir.server_config_error.
 create function weir.action_error(p_action text, p_server_config jsonb) returns text
 language sql immutable parallel safe
   return case
@@ -59,9 +69,11 @@ language sql immutable parallel safe
       then 'server_config: this action takes an idempotency_key only'
   end;
 
--- Changes only what server_config names. If the server runs and what it runs with changes, its node (or a new handshake) applies it:
--- running -> updating -> running. Otherwise only the row changes, and the next deployment uses it. Called by manage_mcp_servers, which
--- has asked who may and holds the lock.
+-- The action `update`, for manage_mcp_servers only, which has checked who asks and holds the organization's lock. Only what server_config
+-- names changes; a catalog server stays of its entry, and a remote server stays remote. If the server runs and what it runs with changes,
+-- its node restarts it with that, or a remote server is shaken hands with anew: running, updating, running. Otherwise only the row changes
+-- and the next deployment uses it. Either way `resets` rises, and replicas drop what they hold of the server. WR005 while it is on its way
+-- to another state.
 create function weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -142,8 +154,9 @@ exception
 end;
 $$;
 
--- Nobody may use it from this commit on, and its name is free; its node ends it and removes what it has, and then the row
--- is a tombstone, which keeps the history together.
+-- The action `delete`, for manage_mcp_servers only. From this commit on nobody may use the server: its grants are revoked, requests for it
+-- refused, and its name is free. Its node then ends it and removes its files, and the row stays as a tombstone, so that the audit log's
+-- ids still mean something.
 create function weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -160,7 +173,6 @@ begin
   return v_answer;
 end;
 $$;
-
 revoke all on function weir.request_hash(text, jsonb, uuid), weir.answered(uuid, text, text, jsonb, uuid), weir.action_error(text, jsonb),
   weir.update_mcp_server(uuid, uuid, jsonb), weir.delete_mcp_server(uuid, uuid) from public;
 grant execute on function weir.request_hash(text, jsonb, uuid), weir.answered(uuid, text, text, jsonb, uuid),

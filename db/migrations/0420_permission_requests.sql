@@ -1,15 +1,22 @@
--- An agent's owner asks for access, and an admin decides. What is granted is a grant like any other, and may be less than
--- what was asked for.
+-- Requests for access: an agent's owner asks, and an admin decides. What is granted is a grant like any other, and may be less than what
+-- was asked for.
 
--- a copied id: the grant is history, and may not hold the request up
-alter table public.permission_requests add column grant_id uuid,
+alter table public.permission_requests
+  -- The grant that was made, by a copied id without a foreign key: a grant is history of its own and does not hold the request up.
+  add column grant_id uuid,
   add constraint permission_requests_granted_by_a_grant check ((status = 'granted') = (grant_id is not null));
 drop policy requests_are_seen_by_admins_and_who_asked on public.permission_requests;
+
+-- Whoever asked sees their own requests for as long as they are a member.
 create policy requests_are_seen_by_admins_and_who_asked on public.permission_requests for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin')))
          or (requested_by = (select weir.actor_id()) and organization_id = any(array(select weir.my_organizations()))));
+
+-- For agents of the caller's own, in the caller's name. my_agents asks for an active member who is no viewer.
 create policy requests_are_made_by_the_agent_s_owner on public.permission_requests for insert to weir_writer
   with check (agent_id = any(array(select weir.my_agents())) and requested_by = (select weir.actor_id()) and status = 'open');
+
+-- An open request is granted or refused by an admin, and withdrawn by whoever asked; an admin who did not ask withdraws nothing.
 create policy requests_are_decided_by_admins_and_withdrawn_by_who_asked on public.permission_requests for update to weir_writer
   using (status = 'open' and (organization_id = any(array(select weir.my_organizations('admin')))
                               or requested_by = (select weir.actor_id())))
@@ -19,7 +26,8 @@ create policy requests_are_decided_by_admins_and_withdrawn_by_who_asked on publi
 grant select, insert (id, organization_id, agent_id, mcp_server_instance_id, permissions, message, requested_by),
       update (status, decided_by, decided_at, grant_id) on public.permission_requests to weir_writer;
 
--- A decision is final, whoever writes, and what was asked for is not rewritten.
+-- A decision is final and what was asked for is not rewritten, whoever writes. Otherwise an approval could come to stand under another
+-- request.
 create function weir.guard_request() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -28,7 +36,7 @@ begin
   if (old.status <> 'open' and new.status <> old.status)
      or (old.organization_id, old.agent_id, old.mcp_server_instance_id, old.permissions, old.message, old.created_at)
         is distinct from (new.organization_id, new.agent_id, new.mcp_server_instance_id, new.permissions, new.message, new.created_at)
-     -- null is a deleted user
+     -- Null: that user was deleted.
      or (new.requested_by is not null and new.requested_by is distinct from old.requested_by) then
     raise exception using errcode = 'WR005', message = 'a request is decided once, and not changed: make a new one';
   end if;
@@ -38,6 +46,9 @@ $$;
 revoke all on function weir.guard_request() from public;
 create trigger a_guard_request before update on public.permission_requests for each row execute function weir.guard_request();
 
+-- The agent's owner may (policy requests_are_made_by_the_agent_s_owner); other members get WR003. Agent and server must be of one
+-- organization that the caller belongs to; else WR004. Asking gives nothing. There is one open request for an agent and a server (WR005),
+-- and a person has at most 100 open ones in an organization (WR006); the organization's lock makes both exact.
 create function weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -81,8 +92,11 @@ exception
 end;
 $$;
 
--- Answers a request: granted, with a grant, refused, or withdrawn by whoever asked. Null permissions grant what was asked for. Admins and
--- whoever asked see a request. The lock is taken by who sees it, and not by who may: which of the two may is read with the request itself.
+-- Ends a request. An admin grants or refuses it, whoever asked withdraws it. Everybody else does not see it and gets WR004 (policy
+-- requests_are_seen_by_admins_and_who_asked). Granting makes the grant in the same transaction, under the organization's lock, so of two
+-- admins who answer at once the second gets WR005. If weir.grant_mcp_access refuses, its refusal is the answer and the request stays open.
+-- The lock is taken by everybody who sees the request: which of them may end it is read with the request, under the lock. Null
+-- p_permissions: as asked. The audit log's row names the request and the grant.
 create function weir.close_request(
   p_request_id uuid, p_status text, p_expires_at timestamptz, p_not_before timestamptz, p_permissions jsonb) returns jsonb
 language plpgsql volatile security definer
@@ -132,7 +146,6 @@ begin
   return jsonb_strip_nulls(jsonb_build_object('id', p_request_id, 'status', p_status, 'grant_id', v_grant -> 'id'));
 end;
 $$;
-
 revoke all on function weir.request_mcp_access(uuid, uuid, jsonb, text),
   weir.close_request(uuid, text, timestamptz, timestamptz, jsonb) from public;
 grant execute on function weir.request_mcp_access(uuid, uuid, jsonb, text),
@@ -142,14 +155,17 @@ alter function weir.request_mcp_access(uuid, uuid, jsonb, text) owner to weir_wr
 alter function weir.close_request(uuid, text, timestamptz, timestamptz, jsonb) owner to weir_writer;
 revoke create on schema weir from weir_writer;
 
+-- The published names; parameter names are API. A null `grant` is WR001, so that nothing is refused by an oversight.
 create function public.request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text default null)
 returns jsonb
 language sql volatile begin atomic select weir.request_mcp_access($1, $2, $3, $4); end;
+
 create function public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamptz default null,
                                                  not_before timestamptz default null, permissions jsonb default null) returns jsonb
 language sql volatile begin atomic
   select weir.close_request($1, case when $2 then 'granted' when not $2 then 'refused' end, $3, $4, $5);
 end;
+
 create function public.withdraw_permission_request(request_id uuid) returns jsonb
 language sql volatile begin atomic select weir.close_request($1, 'withdrawn', null, null, null); end;
 revoke all on function public.request_mcp_access(uuid, uuid, jsonb, text), public.withdraw_permission_request(uuid),

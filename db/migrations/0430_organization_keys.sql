@@ -1,17 +1,22 @@
--- Keys of the organization itself, for its own automation: shown once, hashed, scoped, expiring, revocable. A key reads what
--- its scopes say and never acts: audit.read (the record), servers.read (the list of servers and their state), usage.read
--- (usage by the hour).
+-- Keys of the organization itself, for its own automation: shown once, hashed, scoped, expiring, revocable. A key reads what its scopes
+-- name and never acts: audit.read (the audit log), servers.read (the servers and their state), usage.read (usage by the hour).
 
+-- An admin makes a key in their own name.
 create policy organization_keys_are_made_by_admins on public.organization_api_keys for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin'))) and created_by = (select weir.actor_id()));
+
+-- Revoking is the only change of a key, and the row says who did it.
 create policy organization_keys_are_revoked_by_admins on public.organization_api_keys for update to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin'))))
   with check (revoked_by = (select weir.actor_id()));
+
+-- A key arrives before its organization is known.
 create policy organization_keys_are_read_by_the_engine on public.organization_api_keys for select to weir_system using (true);
 grant insert (id, organization_id, name, key_id, secret_hash, scopes, created_by, expires_at), update (revoked_at, revoked_by)
   on public.organization_api_keys to weir_writer;
 grant select (organization_id, key_id, secret_hash, name, scopes, expires_at, revoked_at) on public.organization_api_keys to weir_system;
 
+-- A revoked key stays revoked and nothing else of a key changes, whoever writes: a key's scopes never grow.
 create function weir.guard_organization_key() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -30,7 +35,10 @@ revoke all on function weir.guard_organization_key() from public;
 create trigger a_guard_organization_key before update on public.organization_api_keys
   for each row execute function weir.guard_organization_key();
 
--- The caller makes the key from random bytes, as for an agent. Only the hash of its secret is kept.
+-- An admin may; other members get WR003, and outsiders WR004. As an agent's key, the caller generates key id and secret at random, and
+-- only the secret's hash is kept. It always expires: null p_expires_at is 90 days, and a year is the most, so that automation that nobody
+-- remembers loses its access. An organization has at most 100 keys that are valid, which its lock makes exact. The audit log gets the key
+-- id and never the secret.
 create function weir.create_organization_api_key(
   p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamptz) returns jsonb
 language plpgsql volatile security definer
@@ -73,7 +81,9 @@ exception
 end;
 $$;
 
--- Only admins see a key, and they may revoke it. Whoever does not see it hears that it is not there.
+-- An admin may. Only admins see keys (policy organization_keys_are_seen_by_admins), so everybody else gets WR004. The key is looked up
+-- again under the organization's lock, because the caller may have lost the role while waiting. A repeated call leaves no row in the audit
+-- log.
 create function weir.revoke_organization_api_key(p_key_id text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -106,8 +116,8 @@ begin
 end;
 $$;
 
--- For the engine: whose key it is, and what it may read. No row where it is not good, whatever the reason: an error would be lines in
--- PostgreSQL's log, and anybody can send a key.
+-- Finds the organization of a key and what the key may read. Definer, for the engine only: the organization is not known before. There is
+-- no row for a key that is not good, whatever the reason. An error would be lines in PostgreSQL's log, and anybody can send a key.
 create function weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea)
 returns table (organization_id uuid, name text, scopes text[], key_expires_at timestamptz)
 language plpgsql stable security definer rows 1
@@ -121,7 +131,6 @@ begin
     where k.key_id = p_key_id and k.secret_hash = p_secret_hash and k.revoked_at is null and k.expires_at > clock_timestamp();
 end;
 $$;
-
 revoke all on function weir.create_organization_api_key(uuid, text, text, text, text[], timestamptz),
   weir.revoke_organization_api_key(text), weir.authenticate_organization_key(text, bytea) from public;
 grant execute on function weir.create_organization_api_key(uuid, text, text, text, text[], timestamptz),
@@ -133,9 +142,11 @@ alter function weir.revoke_organization_api_key(text) owner to weir_writer;
 alter function weir.authenticate_organization_key(text, bytea) owner to weir_system;
 revoke create on schema weir from weir_system, weir_writer;
 
+-- The published names; parameter names are API.
 create function public.create_organization_api_key(
   organization_id uuid, name text, key_id text, secret text, scopes text[], expires_at timestamptz default null) returns jsonb
 language sql volatile begin atomic select weir.create_organization_api_key($1, $2, $3, $4, $5, $6); end;
+
 create function public.revoke_organization_api_key(key_id text) returns jsonb
 language sql volatile begin atomic select weir.revoke_organization_api_key($1); end;
 revoke all on function public.create_organization_api_key(uuid, text, text, text, text[], timestamptz),

@@ -1,10 +1,13 @@
--- People of other issuers. A token's subject means something only together with its issuer: (issuer, subject) is the person,
--- and neither an equal subject nor an equal e-mail address of another issuer ever is. The tokens of the project's own
--- issuer (Supabase's, or the embedded one) name auth.users by their subject, and do not come here.
+-- People of other issuers, and which user a verified token means. The tokens of the project's own issuer (Supabase's, or the embedded
+-- one) name a row of auth.users by their subject.
+
+-- Who a subject of another issuer is here. A subject means something only together with its issuer: the pair is the person. Neither an
+-- equal subject nor an equal e-mail address of another issuer is ever the same person.
 create table weir.identities (
   issuer text not null,
   subject text not null,
   user_id uuid not null,
+  -- What the issuer's last token said. Used to accept invitations, and never to find a person.
   email text,
   email_verified boolean not null default false,
   created_at timestamptz not null default now(),
@@ -19,13 +22,16 @@ create table weir.identities (
 alter table weir.identities enable row level security, force row level security;
 revoke all on weir.identities from public, anon, authenticated, service_role;
 comment on table weir.identities is 'user: who a subject of another issuer is here';
+-- For the foreign key, and for weir.accept_invitation.
 create index identities_user_id_idx on weir.identities (user_id);
+-- A token is resolved before anybody is signed in.
 create policy identities_are_kept_by_the_engine on weir.identities for all to weir_system using (true) with check (true);
 grant select, insert (issuer, subject, user_id, email, email_verified), update (email, email_verified, updated_at)
   on weir.identities to weir_system;
 
--- The user behind a verified token of another issuer. Seen for the first time, the person becomes a user only where the
--- operator's setting identity_issuers lists the issuer, and only where the users are ours to make. Null for all else, and for who is banned.
+-- The user of a verified token of another issuer. A person who is seen for the first time becomes a user only if the operator's setting
+-- identity_issuers lists the issuer, and only where users are Weir's to make (the embedded issuer). Otherwise null, as for whoever is
+-- banned. The issuer's word about the address is kept with the identity. Definer, for the engine only: nobody is signed in yet.
 create function weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -40,7 +46,7 @@ begin
   elsif p_subject is null or length(p_subject) not between 1 and 255 then
     raise exception using errcode = 'WR001', message = 'subject must be 1 to 255 characters';
   end if;
-  -- two replicas may see one person first at the same time
+  -- Two replicas may see a person for the first time at once.
   perform pg_advisory_xact_lock(hashtextextended(p_issuer || ' ' || p_subject, 440));
   update weir.identities d set email = v_email, email_verified = v_verified, updated_at = now()
   where d.issuer = p_issuer and d.subject = p_subject and (d.email, d.email_verified) is distinct from (v_email, v_verified);
@@ -50,7 +56,7 @@ begin
      and exists (select from weir.settings s where s.name = 'identity_issuers' and jsonb_typeof(s.value) = 'array'
                    and s.value ? p_issuer) then
     v_user_id := weir.uuid_v7();
-    -- without the address: it is another issuer's word, and could be somebody else's login here
+    -- Without the address, which is only another issuer's word and could be somebody else's login here.
     insert into auth.users (id) values (v_user_id);
     insert into weir.identities (issuer, subject, user_id, email, email_verified)
     values (p_issuer, p_subject, v_user_id, v_email, v_verified);
@@ -59,8 +65,9 @@ begin
 end;
 $$;
 
--- The user behind a verified token of the configured issuer, whose keys are published. Where the users are a Supabase project's
--- and the issuer is one of its form, the subject is the user; for every other issuer the pair decides. Null: nobody here, or banned.
+-- The user of a verified token of the configured issuer, whose keys are published. If the users are a Supabase project's and the issuer
+-- has the form of one, the subject is the user; for every other issuer the pair of issuer and subject decides. Null: nobody here, or
+-- banned. Definer, for the engine only. A replica keeps the answer for a minute.
 create function weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -74,7 +81,7 @@ begin
 end;
 $$;
 
--- Like weir.confirmed_email the migrator's: Supabase lets nobody else read its users.
+-- Owned by the migrator, as weir.confirmed_email, because Supabase lets nobody else read auth.users.
 create function weir.is_banned(p_user_id uuid) returns boolean
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp

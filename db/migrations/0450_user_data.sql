@@ -1,6 +1,7 @@
--- What belongs to a person and to no organization: a profile, a data key, and SSH keys.
+-- What belongs to a person and to no organization: a profile and a data key.
 
--- Seen by the person, and by whoever is active in an organization with them, so that a list of members has names.
+-- What a person is called. It is a table of Weir's own, because API roles cannot read auth.users. Seen by fellow members, so that a list
+-- of members has names.
 create table public.user_profiles (
   user_id uuid not null,
   display_name text not null,
@@ -14,17 +15,22 @@ create table public.user_profiles (
 alter table public.user_profiles enable row level security, force row level security;
 revoke all on public.user_profiles from public, anon, authenticated, service_role;
 comment on table public.user_profiles is 'user: what a person is called';
+-- Seen by the person, and by whoever is active in an organization that the person belongs to, suspended or not.
 create policy profiles_are_seen_by_the_person_and_fellow_members on public.user_profiles for select to authenticated, weir_writer
   using (user_id = (select weir.actor_id())
-         -- the policy of that table shows the caller's organizations only
+         -- That table's own policy shows the members of the caller's organizations only.
          or user_id = any(array(select m.user_id from public.organization_members m where m.status <> 'removed')));
+-- Nobody names another person.
 create policy profiles_are_made_by_the_person on public.user_profiles for insert to weir_writer
   with check (user_id = (select weir.actor_id()));
+-- Nobody renames another person.
 create policy profiles_are_changed_by_the_person on public.user_profiles for update to weir_writer
   using (user_id = (select weir.actor_id())) with check (user_id = (select weir.actor_id()));
 grant select on public.user_profiles to authenticated, weir_writer;
 grant insert (user_id, display_name), update (display_name, updated_at) on public.user_profiles to weir_writer;
 
+-- Everybody who is signed in may name themselves; a repeated call replaces the name. No organization's audit log has a row of it, because
+-- a profile belongs to none.
 create function weir.set_user_profile(p_display_name text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -46,16 +52,17 @@ begin
 end;
 $$;
 
--- A person's data key: 32 random bytes that the process seals with its keyring, so that the database never has it in clear.
--- The person sees that there is one, and nobody but the engine its ciphertext.
+-- A person's data key: 32 random bytes that the process seals with its keyring, so that the database never has the key in clear. The
+-- person sees that there is one; only the engine sees its ciphertext.
 create table public.user_secrets (
   user_id uuid not null,
   wrapped_key bytea not null,
+  -- Rises with each wrapping; a new one must name the version that it read.
   version integer not null default 1,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint user_secrets_pkey primary key (user_id),
-  -- 32 bytes, sealed: a nonce and a tag more at least, so that a bare key is refused
+  -- Sealing adds a nonce and a tag to the 32 bytes, so a bare key is too short to be stored.
   constraint user_secrets_key_is_wrapped check (octet_length(wrapped_key) between 60 and 512),
   constraint user_secrets_version_is_positive check (version > 0),
   constraint user_secrets_user foreign key (user_id) references auth.users (id) on delete cascade
@@ -63,13 +70,16 @@ create table public.user_secrets (
 alter table public.user_secrets enable row level security, force row level security;
 revoke all on public.user_secrets from public, anon, authenticated, service_role;
 comment on table public.user_secrets is 'user: a person''s data key, wrapped by the keyring';
+-- The columns that are granted leave the ciphertext out.
 create policy secrets_are_known_to_the_person on public.user_secrets for select to authenticated
   using (user_id = (select weir.actor_id()));
+-- For weir.user_data_key and weir.rewrap_user_data_key.
 create policy secrets_are_kept_by_the_engine on public.user_secrets for all to weir_system using (true) with check (true);
 grant select (user_id, version, created_at, updated_at) on public.user_secrets to authenticated;
 grant select, insert (user_id, wrapped_key), update (wrapped_key, version, updated_at) on public.user_secrets to weir_system;
 
--- The person's wrapped key; the given one where there is none yet. Of two processes that bring one, both get the first.
+-- The person's wrapped key. If there is none yet, p_wrapped_key becomes it; of two processes that bring one at once, both get the first.
+-- Null p_wrapped_key: only reads. Definer, for the engine only: nobody else reads a wrapped key.
 create function weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) returns table (wrapped_key bytea, version integer)
 language plpgsql volatile security definer rows 1
 set search_path = pg_catalog, pg_temp
@@ -88,7 +98,8 @@ exception
 end;
 $$;
 
--- The same key, wrapped anew by a newer key of the keyring; only from the version that was read.
+-- Stores the same key, wrapped anew by a newer key of the keyring. False if another process was faster: only the version that was read is
+-- replaced. Definer, for the engine only: the keyring is rotated for all people.
 create function weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -103,7 +114,8 @@ exception
 end;
 $$;
 
-revoke all on function weir.set_user_profile(text), weir.user_data_key(uuid, bytea), weir.rewrap_user_data_key(uuid, integer, bytea) from public;
+revoke all on function weir.set_user_profile(text), weir.user_data_key(uuid, bytea), weir.rewrap_user_data_key(uuid, integer, bytea)
+  from public;
 grant execute on function weir.set_user_profile(text) to authenticated;
 grant execute on function weir.user_data_key(uuid, bytea), weir.rewrap_user_data_key(uuid, integer, bytea) to weir_engine;
 grant create on schema weir to weir_system, weir_writer;
@@ -112,6 +124,7 @@ alter function weir.user_data_key(uuid, bytea) owner to weir_system;
 alter function weir.rewrap_user_data_key(uuid, integer, bytea) owner to weir_system;
 revoke create on schema weir from weir_system, weir_writer;
 
+-- The published name; parameter names are API.
 create function public.set_user_profile(display_name text) returns jsonb
 language sql volatile begin atomic select weir.set_user_profile($1); end;
 revoke all on function public.set_user_profile(text) from public, anon, authenticated, service_role;

@@ -1,11 +1,14 @@
--- A person's SSH keys: ed25519, in OpenSSH's form. The public part is here; a private part would be in the vault only, and
--- as long as there is none, Weir makes no pairs.
+-- SSH keys of a person: ed25519, in OpenSSH's form. Only public keys are kept. A private key belongs in a vault, which this release
+-- does not have, so Weir makes no pairs.
+
+-- A key is created and deleted, and never changed. There is one text for each key (weir.ed25519_blob), so no person has the same key twice.
 create table public.user_ssh_keys (
   id uuid not null default weir.uuid_v7(),
   user_id uuid not null,
   name text not null,
   public_key text not null,
   fingerprint text not null,
+  -- Reserved for the vault's reference; no role may write or read it.
   private_key_secret_id uuid,
   created_at timestamptz not null default now(),
   constraint user_ssh_keys_pkey primary key (id),
@@ -18,18 +21,26 @@ create table public.user_ssh_keys (
 alter table public.user_ssh_keys enable row level security, force row level security;
 revoke all on public.user_ssh_keys from public, anon, authenticated, service_role;
 comment on table public.user_ssh_keys is 'user: a person''s SSH keys; the private part by reference to the vault only';
+
+-- A person tells their keys apart by name.
 create unique index user_ssh_keys_name_key on public.user_ssh_keys (user_id, lower(name));
+
+-- Nobody else sees them, not even an admin: they belong to no organization.
 create policy ssh_keys_are_seen_by_the_person on public.user_ssh_keys for select to authenticated, weir_writer
   using (user_id = (select weir.actor_id()));
+
+-- Each person makes their own.
 create policy ssh_keys_are_made_by_the_person on public.user_ssh_keys for insert to weir_writer
   with check (user_id = (select weir.actor_id()));
+
+-- Each person deletes their own. There is no policy to update: another key is another row.
 create policy ssh_keys_are_deleted_by_the_person on public.user_ssh_keys for delete to weir_writer
   using (user_id = (select weir.actor_id()));
 grant select (id, user_id, name, public_key, fingerprint, created_at) on public.user_ssh_keys to authenticated, weir_writer;
 grant insert (id, user_id, name, public_key, fingerprint), delete on public.user_ssh_keys to weir_writer;
 
--- The 51 bytes inside of a public key in OpenSSH's form: the type with its length, and 32 bytes with theirs. Null: it is none.
--- 51 bytes are 68 characters without padding, so there is one text for each key.
+-- The 51 bytes inside a public key in OpenSSH's form: the type with its length, and 32 bytes with theirs. Null if it is no such key.
+-- 51 bytes are 68 characters of base64 without padding, so there is one text for each key.
 create function weir.ed25519_blob(p_public_key text) returns bytea
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -37,7 +48,7 @@ as $$
 declare
   v_blob bytea;
 begin
-  -- one line: type, key, and a comment that is not kept
+  -- One line: the type, the key, and a comment that is not kept.
   if length(p_public_key) > 1000 or p_public_key !~ '^ssh-ed25519 [A-Za-z0-9+/]{68}( [^[:cntrl:]]*)?$' then
     return null;
   end if;
@@ -46,7 +57,9 @@ begin
 end;
 $$;
 
--- Without a public key Weir would make the pair, and it has no place yet to keep the private part.
+-- Everybody who is signed in may, for themselves. Null p_public_key asks Weir to make the pair: WR010, because there is no vault yet for
+-- the private key. A person has at most 50 keys, which an advisory lock of the person's makes exact. A name or key that is there is WR005.
+-- No organization's audit log has a row of it.
 create function weir.create_user_ssh_key(p_name text, p_public_key text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -89,6 +102,7 @@ exception
 end;
 $$;
 
+-- The person's own. Row-level security hides all others, so another person's key is WR004, as one that was deleted before.
 create function weir.delete_user_ssh_key(p_ssh_key_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -110,7 +124,6 @@ begin
   return jsonb_build_object('id', p_ssh_key_id, 'deleted', true);
 end;
 $$;
-
 revoke all on function weir.ed25519_blob(text), weir.create_user_ssh_key(text, text), weir.delete_user_ssh_key(uuid) from public;
 grant execute on function weir.ed25519_blob(text) to weir_writer;
 grant execute on function weir.create_user_ssh_key(text, text), weir.delete_user_ssh_key(uuid) to authenticated;
@@ -119,9 +132,12 @@ alter function weir.create_user_ssh_key(text, text) owner to weir_writer;
 alter function weir.delete_user_ssh_key(uuid) owner to weir_writer;
 revoke create on schema weir from weir_writer;
 
+-- The published names; parameter names are API.
 create function public.create_user_ssh_key(name text, public_key text default null) returns jsonb
 language sql volatile begin atomic select weir.create_user_ssh_key($1, $2); end;
+
 create function public.delete_user_ssh_key(ssh_key_id uuid) returns jsonb
 language sql volatile begin atomic select weir.delete_user_ssh_key($1); end;
-revoke all on function public.create_user_ssh_key(text, text), public.delete_user_ssh_key(uuid) from public, anon, authenticated, service_role;
+revoke all on function public.create_user_ssh_key(text, text), public.delete_user_ssh_key(uuid)
+  from public, anon, authenticated, service_role;
 grant execute on function public.create_user_ssh_key(text, text), public.delete_user_ssh_key(uuid) to authenticated;

@@ -1,9 +1,9 @@
--- Reading the record. API roles have no select on it: this is the only door, and whoever goes through it is recorded first.
+-- Reading the audit log. API roles have no select on it; weir.read_audit is the only way for people, and the reading is recorded first.
 
--- An owner or admin reads the organization's record, anybody else their own rows of it while they are active. Newest first;
--- `before` is the last row of the page before ({"created_at", "id", "phase"}, as in `next`). It records the reading, so it is a writing
--- function: it returns its refusals. Definer, because nobody but the engine reads the log; its predicate is the organization, and the
--- caller unless they are an admin.
+-- An admin reads the audit log of the organization, every other active member only their own rows of it, and an outsider gets WR004. Newest
+-- first; p_before is the last row of the page before ({"created_at", "id", "phase"}, as in `next`). Null p_limit: 100, at most 1,000. Null
+-- p_filter: all. It records the reading, also a refused one, so it is a writing function and returns its refusals. Definer, because nobody
+-- but the engine reads the table: its own predicate is the organization and, for whoever is no admin, the caller.
 create function weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -29,7 +29,8 @@ begin
 end;
 $$;
 
--- One page of one organization's record; p_user_id: of that person's rows only. Whoever calls this has checked who asks, and what.
+-- One page of an organization's audit log, of that person's rows only if p_user_id is not null. Not a definer, and no check of who asks:
+-- its callers (weir.read_audit, weir.read_with_key) have checked the caller, the filter and the cursor, so no cast raises.
 create function weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -52,7 +53,7 @@ begin
       and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
       and (p_filter ->> 'kind' is null or l.kind::text = p_filter ->> 'kind')
       and (p_filter ->> 'phase' is null or l.phase::text = p_filter ->> 'phase')
-      -- for the index; the page begins inside this moment
+      -- Bounds the walk of the index. The page begins inside this moment; the comparison of rows below says where.
       and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
       and (p_before is null or (l.created_at, l.id, l.phase::text)
            < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid, p_before ->> 'phase'))
@@ -63,7 +64,8 @@ begin
 end;
 $$;
 
--- A time as JSON writes it; nothing that a cast could choke on.
+-- Whether a value is a time as JSON writes it. The pattern admits nothing that a cast reads in its own way (`now`, `infinity`); what the
+-- cast refuses all the same is no time.
 create function weir.is_time(p_value jsonb) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -79,6 +81,7 @@ exception
 end;
 $$;
 
+-- What is wrong with a filter, or null. An unknown member is an error: a filter that was ignored would show more than was asked for.
 create function weir.audit_filter_error(p_filter jsonb) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -109,6 +112,7 @@ begin
 end;
 $$;
 
+-- What is wrong with p_before, or null. It is only a place in the order of rows: what is read from there on is decided anew.
 create function weir.audit_cursor_error(p_before jsonb) returns text
 language sql stable
 begin atomic
@@ -120,19 +124,22 @@ begin atomic
                      or coalesce(p_before ->> 'phase', '') not in ('requested', 'denied', 'completed'))
               then 'before must be the next of the page before' end;
 end;
-
-revoke all on function weir.read_audit(uuid, jsonb, jsonb, integer), weir.audit_page(uuid, uuid, jsonb, jsonb, integer), weir.is_time(jsonb), weir.audit_filter_error(jsonb),
-  weir.audit_cursor_error(jsonb) from public;
+revoke all on function weir.read_audit(uuid, jsonb, jsonb, integer), weir.audit_page(uuid, uuid, jsonb, jsonb, integer),
+  weir.is_time(jsonb), weir.audit_filter_error(jsonb), weir.audit_cursor_error(jsonb) from public;
 grant execute on function weir.read_audit(uuid, jsonb, jsonb, integer) to authenticated;
 grant execute on function weir.audit_page(uuid, uuid, jsonb, jsonb, integer), weir.is_time(jsonb), weir.audit_filter_error(jsonb),
   weir.audit_cursor_error(jsonb) to weir_system;
 grant create on schema weir to weir_system;
--- planned for the filter that is asked for: only then is it a condition of the index, which alone tells whose the rows are
+
+-- Planned for the filter that is asked for: only then is it a condition of the index, which alone tells whose rows are meant
+-- (decision 0010).
 alter function weir.read_audit(uuid, jsonb, jsonb, integer) set plan_cache_mode = force_custom_plan;
 alter function weir.read_audit(uuid, jsonb, jsonb, integer) owner to weir_system;
 revoke create on schema weir from weir_system;
 
-create function public.read_audit(organization_id uuid, filter jsonb default null, before jsonb default null, "limit" integer default null) returns jsonb
+-- The published name; parameter names are API.
+create function public.read_audit(
+  organization_id uuid, filter jsonb default null, before jsonb default null, "limit" integer default null) returns jsonb
 language sql volatile begin atomic select weir.read_audit($1, $2, $3, $4); end;
 revoke all on function public.read_audit(uuid, jsonb, jsonb, integer) from public, anon, authenticated, service_role;
 grant execute on function public.read_audit(uuid, jsonb, jsonb, integer) to authenticated;

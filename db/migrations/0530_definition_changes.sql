@@ -1,8 +1,8 @@
--- Definitions that wait for a person, and what an owner or admin decides about them.
+-- Definitions of tools, prompts and templates that wait for a person, and the decision of an owner or admin about them.
 
--- The members of two definitions that differ, each with its old and new value; a side that lacks it has none. Null where one
--- of the two is no JSON object, or is beyond the bounds of 0025: a server wrote it, and whoever asks for the changes would print it.
--- Values are compared as jsonb and shown as they are written: 1e400, which is five characters, would be printed as 401.
+-- The members that differ between two definitions, each with its old and new value; a side that lacks the member has none. Null if one
+-- of the two is no JSON object or is out of bounds (weir.bounds_error): a server wrote it, and printing it may cost far more than its own
+-- size. Values are compared as jsonb and shown as they are written: 1e400, which is five characters, would be printed as 401.
 create function weir.definition_diff(p_old text, p_new text) returns json
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -27,7 +27,7 @@ begin
                                                  when m.new is null then json_build_object('old', m.old)
                                                  else json_build_object('old', m.old, 'new', m.new) end order by m.name), '{}')
     from (select name, o.value as old, n.value as new
-          -- of a name that is there twice the last counts, as in jsonb
+          -- Of a name that is there twice the last counts, as in jsonb.
           from (select distinct on (e.key) e.key as name, e.value
                 from json_each(p_old::json) with ordinality e(key, value, place) order by e.key, e.place desc) o
           full join (select distinct on (e.key) e.key as name, e.value
@@ -38,8 +38,10 @@ $$;
 revoke all on function weir.definition_diff(text, text) from public;
 grant execute on function weir.definition_diff(text, text) to weir_writer;
 
--- What waits and what is announced but not listed, or not to all, with the member that is wrong (path) and why (reason); first
--- what is announced now, each beside the definition of that name that was approved last. Whoever sees the server sees it.
+-- The definitions that wait for a decision, and those that are announced but not listed, or not to all clients. Every member sees them
+-- (policy pins_are_seen_by_members); a server that the caller does not see is WR004. `path` and `reason` say which member is wrong and
+-- why. What is announced now comes first. Each stands beside the definition of its name that was approved last, so that a person sees what
+-- an approval changes. Resources have no such definition, because they are not approved. It writes nothing and raises its refusals.
 create function weir.get_mcp_tool_changes(p_server_id uuid)
 returns table (kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamptz,
                definition text, approved_hash text, approved_definition text, diff json, path text, reason text, needs text[])
@@ -69,8 +71,11 @@ begin
 end;
 $$;
 
--- Approves or rejects one definition, named by its hash, so that nobody approves what the server made of it in the meantime.
--- Also one that is not announced any more, or that was decided otherwise before. To decide it the same way again is harmless.
+-- Approves or rejects one definition. An owner or admin may (policy pins_are_decided_by_admins). It is named by its hash, so that nobody
+-- approves what the server has made of it meanwhile. It need not be announced any more, and may have been decided otherwise before. What
+-- fits into no client's list is not approved (WR005), because it could not be called. Effective with the next call: the organization's
+-- lock waits for the admissions that run. The lock blocks calls, so permission is checked before it is taken, and again while holding it.
+-- A repeated call answers `changed: false` and leaves no row in the audit log.
 create function weir.decide_tool_change(p_server_id uuid, p_kind text, p_name text, p_definition_hash text, p_status text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -119,7 +124,6 @@ begin
                             'status', p_status, 'changed', v_pin.status <> p_status, 'announced', v_pin.announced, 'warning', v_pin.warning);
 end;
 $$;
-
 revoke all on function weir.get_mcp_tool_changes(uuid), weir.decide_tool_change(uuid, text, text, text, text) from public;
 grant execute on function weir.get_mcp_tool_changes(uuid), weir.decide_tool_change(uuid, text, text, text, text) to authenticated;
 grant create on schema weir to weir_writer;
@@ -127,12 +131,15 @@ alter function weir.get_mcp_tool_changes(uuid) owner to weir_writer;
 alter function weir.decide_tool_change(uuid, text, text, text, text) owner to weir_writer;
 revoke create on schema weir from weir_writer;
 
+-- The published names; parameter names are API.
 create function public.get_mcp_tool_changes(server_id uuid)
 returns table (kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamptz,
                definition text, approved_hash text, approved_definition text, diff json, path text, reason text, needs text[])
 language sql stable begin atomic select * from weir.get_mcp_tool_changes($1); end;
+
 create function public.approve_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text) returns jsonb
 language sql volatile begin atomic select weir.decide_tool_change($1, $2, $3, $4, 'approved'); end;
+
 create function public.reject_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text) returns jsonb
 language sql volatile begin atomic select weir.decide_tool_change($1, $2, $3, $4, 'rejected'); end;
 revoke all on function public.get_mcp_tool_changes(uuid), public.approve_mcp_tool_change(uuid, text, text, text),

@@ -1,5 +1,10 @@
--- Datastores, and which agents search them: by owners and admins. A published writing function refuses as 0290 says.
+-- Datastores and their links to agents. Owners and admins write them; refusals are those of weir.refuse. A search reads them when it runs,
+-- so each change counts from the next search on. Admission decides nothing by them, so only create_datastore takes the organization's
+-- lock, for its quota.
 
+-- An admin may (policy datastores_are_created_by_admins); other members get WR003, and outsiders WR004. Null p_backend: `postgres`, which
+-- has no settings. The settings are checked here too, so that the caller hears which member is wrong; the table's constraint holds them to
+-- the same form. The organization's lock makes max_datastores exact. A deleted datastore counts until its documents are gone.
 create function weir.create_datastore(p_organization_id uuid, p_name text, p_backend text, p_settings jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -43,8 +48,9 @@ exception
 end;
 $$;
 
--- No search finds the datastore from now on. weir.purge_datastores deletes its documents bit by bit, and they count until then. Without
--- the organization's lock, here and below, because admission decides nothing by datastores.
+-- An admin may. Members who see the datastore get WR003, everybody else WR004, as do all for one that was deleted before. Nothing finds it
+-- from this commit on. Its documents are deleted later in small statements (weir.purge_datastores), and count against the limits until
+-- then.
 create function weir.delete_datastore(p_datastore_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -67,7 +73,9 @@ begin
 end;
 $$;
 
--- From the next search on the agent finds what is in it, for everybody who may use the agent.
+-- An admin may, because from the next search on the agent finds what is in the datastore for everybody who may use the agent. Datastore and
+-- agent must be of one organization and seen by the caller; else WR004. A repeated call leaves no row in the audit log, where a link is of
+-- the kind `grant`.
 create function weir.link_datastore(p_datastore_id uuid, p_agent_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -100,6 +108,7 @@ exception
 end;
 $$;
 
+-- An admin may. The agent finds nothing of it from the next search on. A repeated call leaves no row in the audit log.
 create function weir.unlink_datastore(p_datastore_id uuid, p_agent_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -124,7 +133,6 @@ begin
   return jsonb_build_object('datastore_id', p_datastore_id, 'agent_id', p_agent_id, 'linked', false);
 end;
 $$;
-
 revoke all on function weir.create_datastore(uuid, text, text, jsonb), weir.delete_datastore(uuid), weir.link_datastore(uuid, uuid),
   weir.unlink_datastore(uuid, uuid) from public;
 grant execute on function weir.create_datastore(uuid, text, text, jsonb), weir.delete_datastore(uuid), weir.link_datastore(uuid, uuid),
@@ -136,15 +144,20 @@ alter function weir.link_datastore(uuid, uuid) owner to weir_writer;
 alter function weir.unlink_datastore(uuid, uuid) owner to weir_writer;
 revoke create on schema weir from weir_writer;
 
-create function public.create_datastore(organization_id uuid, name text, backend text default 'postgres', settings jsonb default '{}') returns jsonb
+-- The published names; parameter names are API.
+create function public.create_datastore(
+  organization_id uuid, name text, backend text default 'postgres', settings jsonb default '{}') returns jsonb
 language sql volatile begin atomic select weir.create_datastore($1, $2, $3, $4); end;
+
 create function public.delete_datastore(datastore_id uuid) returns jsonb
 language sql volatile begin atomic select weir.delete_datastore($1); end;
+
 create function public.link_datastore(datastore_id uuid, agent_id uuid) returns jsonb
 language sql volatile begin atomic select weir.link_datastore($1, $2); end;
+
 create function public.unlink_datastore(datastore_id uuid, agent_id uuid) returns jsonb
 language sql volatile begin atomic select weir.unlink_datastore($1, $2); end;
-revoke all on function public.create_datastore(uuid, text, text, jsonb), public.delete_datastore(uuid), public.link_datastore(uuid, uuid),
-  public.unlink_datastore(uuid, uuid) from public, anon, authenticated, service_role;
-grant execute on function public.create_datastore(uuid, text, text, jsonb), public.delete_datastore(uuid), public.link_datastore(uuid, uuid),
-  public.unlink_datastore(uuid, uuid) to authenticated;
+revoke all on function public.create_datastore(uuid, text, text, jsonb), public.delete_datastore(uuid),
+  public.link_datastore(uuid, uuid), public.unlink_datastore(uuid, uuid) from public, anon, authenticated, service_role;
+grant execute on function public.create_datastore(uuid, text, text, jsonb), public.delete_datastore(uuid),
+  public.link_datastore(uuid, uuid), public.unlink_datastore(uuid, uuid) to authenticated;

@@ -1,15 +1,17 @@
--- Documents come in whole, in one transaction: the row and its chunks, which were cut outside. By owners and admins.
+-- Documents: ingested by owners and admins, whole and in one transaction, with the chunks into which their text was cut outside; read by
+-- whoever sees the datastore.
 
--- What a chunk is found by, and whose it is. The datastore's own lexeme makes the index tell tenants apart, so that a common word does not
--- read the rows of all others; it begins with a character that no word has. It is a help for the index only: every search compares the
--- datastore itself too. `english` for all of it, which leaves words of other languages nearly as they are; `simple` for the title and the
--- headings, where a word that is none in a sentence may be a name.
+-- A lexeme that stands for the datastore in the terms of its chunks. It lets the index tell tenants apart, so that a common word does not
+-- read the rows of all others. It begins with a character that no word has. It only helps the index: every search compares the datastore
+-- itself too.
 create function weir.datastore_lexeme(p_datastore_id uuid) returns text
 language sql immutable parallel safe
 begin atomic
   select E'\x01' || p_datastore_id::text;
 end;
 
+-- What a chunk is found by. `english` for all of the text, which leaves words of other languages nearly as they are. `simple` too for title
+-- and headings, where a word that `english` drops or stems may be a name.
 create function weir.chunk_terms(p_datastore_id uuid, p_title text, p_heading text, p_content text) returns tsvector
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -22,7 +24,8 @@ begin
 end;
 $$;
 
--- What is wrong with a document's chunks, or null. A chunk is {"text", "heading"?}.
+-- What is wrong with a document's chunks, or null. A chunk is {"text", "heading"?}. The size of all together comes first, before any of
+-- them is looked at.
 create function weir.chunks_error(p_chunks jsonb) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -35,7 +38,7 @@ begin
   elsif pg_column_size(p_chunks) > 33554432 or pg_column_size(p_chunks #> '{}') > 33554432 then
     return 'chunks must be at most 32 MiB together';
   end if;
-  -- nothing but a text becomes one here
+  -- Only what is a JSON string is read as text.
   select c.n into v_place
   from jsonb_array_elements(p_chunks) with ordinality c(chunk, n)
   where case when jsonb_typeof(c.chunk) <> 'object' then true
@@ -50,7 +53,11 @@ begin
 end;
 $$;
 
--- The same content again is the same document. Its content is what it says, as it was cut, without its title and its source.
+-- An admin may (policy documents_are_ingested_by_admins). Members who see the datastore get WR003, everybody else WR004. The same chunks
+-- again are the same document, whose title and source stay those of the first time; the answer is `created: false`, and there is no row in
+-- the audit log. Limits are max_documents, max_document_bytes and max_document_chunks of the organization (WR006). An advisory lock of the
+-- organization's documents makes them exact; it is not the organization's lock, which blocks calls. Words are found from this commit on,
+-- meanings when a worker has embedded the chunks (weir.claim_embeddings). Null p_media_type: text/plain.
 create function weir.ingest_document(p_datastore_id uuid, p_title text, p_chunks jsonb, p_source text, p_media_type text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -120,13 +127,15 @@ exception
 end;
 $$;
 
--- What an embedding is of.
+-- The text that is embedded for a chunk. One function for ingesting and for the worker, so that the chunk's content_hash is of just that.
 create function weir.embedded_text(p_title text, p_heading text, p_content text) returns text
 language sql immutable parallel safe
 begin atomic
   select p_title || E'\n' || p_heading || E'\n\n' || p_content;
 end;
 
+-- An admin may (policy documents_are_deleted_by_admins). Members who see the document get WR003, everybody else WR004, as do all for one
+-- that was deleted before. Its chunks go with it; the vectors of another backend follow through the outbox (weir.remember_removal).
 create function weir.delete_document(p_document_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -149,7 +158,9 @@ begin
 end;
 $$;
 
--- A document's text, in its order. No pieces of a document that the caller does not see.
+-- A document's text in its order, after the ordinal p_after, or from the beginning. Whoever sees the datastore may (policy
+-- documents_are_seen_with_their_datastore); else WR004. Chunks are not published as a table. Null p_limit: 50, at most 200. It writes
+-- nothing and raises its refusals.
 create function weir.get_document_chunks(p_document_id uuid, p_after integer, p_limit integer)
 returns table (ordinal integer, heading text, content text)
 language plpgsql stable security definer
@@ -169,7 +180,6 @@ begin
   order by c.ordinal limit coalesce(p_limit, 50);
 end;
 $$;
-
 revoke all on function weir.datastore_lexeme(uuid), weir.chunk_terms(uuid, text, text, text), weir.chunks_error(jsonb),
   weir.embedded_text(text, text, text), weir.ingest_document(uuid, text, jsonb, text, text), weir.delete_document(uuid),
   weir.get_document_chunks(uuid, integer, integer) from public;
@@ -183,10 +193,14 @@ alter function weir.delete_document(uuid) owner to weir_writer;
 alter function weir.get_document_chunks(uuid, integer, integer) owner to weir_writer;
 revoke create on schema weir from weir_writer;
 
-create function public.ingest_document(datastore_id uuid, title text, chunks jsonb, source text default null, media_type text default 'text/plain')
-returns jsonb language sql volatile begin atomic select weir.ingest_document($1, $2, $3, $4, $5); end;
+-- The published names; parameter names are API.
+create function public.ingest_document(
+  datastore_id uuid, title text, chunks jsonb, source text default null, media_type text default 'text/plain') returns jsonb
+language sql volatile begin atomic select weir.ingest_document($1, $2, $3, $4, $5); end;
+
 create function public.delete_document(document_id uuid) returns jsonb
 language sql volatile begin atomic select weir.delete_document($1); end;
+
 create function public.get_document_chunks(document_id uuid, "after" integer default null, "limit" integer default 50)
 returns table (ordinal integer, heading text, content text)
 language sql stable begin atomic select * from weir.get_document_chunks($1, $2, $3); end;

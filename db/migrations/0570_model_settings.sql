@@ -1,8 +1,11 @@
--- Which model answers, and how: of an organization, and of each of its agents that shall be different. Null is not set: an agent's falls back to
--- its organization's, and that to the operator's configuration. Zero is zero. Keys are not here: they are the operator's.
+-- Which model answers in chat, and how: chosen for an organization, and for those of its agents that differ.
+
+-- Null is not set: an agent's value falls back to its organization's, and that to the operator's configuration. Zero is a value: 0 retries
+-- is no retry. The keys of providers are not here; they are the operator's, and in no database.
 create table public.model_settings (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
+  -- Null: the organization's own settings.
   agent_id uuid,
   provider text,
   model text,
@@ -12,19 +15,25 @@ create table public.model_settings (
   max_tokens integer,
   timeout_ms integer,
   retries integer,
+  -- In the organization's row: whether members may choose for the agents that they own.
   owners_may_choose boolean not null default false,
+  -- Null: that user was deleted.
   updated_by uuid,
   updated_at timestamptz not null default now(),
   constraint model_settings_pkey primary key (id),
+  -- One row for the organization too, whose agent_id is null.
   constraint model_settings_are_set_once unique nulls not distinct (organization_id, agent_id),
+  -- A model without a provider means nothing: two providers may have one of the same name.
   constraint model_settings_name_a_model_with_its_provider check (num_nulls(provider, model) <> 1),
   constraint model_settings_name_a_fallback_with_its_provider check (num_nulls(fallback_provider, fallback_model) <> 1),
   constraint model_settings_temperature_is_0_to_2 check (temperature between 0 and 2),
   constraint model_settings_max_tokens_is_1_to_1000000 check (max_tokens between 1 and 1000000),
   constraint model_settings_timeout_is_100_ms_to_10_minutes check (timeout_ms between 100 and 600000),
   constraint model_settings_retries_are_0_to_10 check (retries between 0 and 10),
+  -- Otherwise an agent's owner could permit themselves to choose.
   constraint model_settings_choice_of_owners_is_the_organization_s check (agent_id is null or not owners_may_choose),
   constraint model_settings_organization foreign key (organization_id) references public.organizations (id) on delete cascade,
+  -- Composite, so that an organization cannot have settings of another one's agent.
   constraint model_settings_agent_of_the_organization
     foreign key (organization_id, agent_id) references public.agents (organization_id, id) on delete cascade,
   constraint model_settings_updated_by foreign key (updated_by) references auth.users (id) on delete set null
@@ -32,9 +41,12 @@ create table public.model_settings (
 alter table public.model_settings enable row level security, force row level security;
 revoke all on public.model_settings from public, anon, authenticated, service_role;
 comment on table public.model_settings is 'tenant: which model answers for an organization (agent_id null) and for an agent';
+
+-- For the foreign key, when a user is deleted.
 create index model_settings_updated_by_idx on public.model_settings (updated_by);
 
--- The organizations whose agents' owners may choose the model of their agent. Definer, because the policies below would read themselves.
+-- Organizations of the caller that let members choose the models of their own agents. Definer, because the policies below ask it, and a
+-- policy that read its own table would recurse.
 create function weir.owners_may_choose_models() returns setof uuid
 language plpgsql stable security definer rows 3
 set search_path = pg_catalog, pg_temp
@@ -47,28 +59,41 @@ begin
 end;
 $$;
 
+-- Every member may know which model answers.
 create policy model_settings_are_seen_by_members on public.model_settings for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations())));
+
+-- An admin for the organization and each agent; a member for an agent that they own, where the organization lets them. The same rule for
+-- changes and removals below, whose `using` decides by the row that is there.
 create policy model_settings_are_made_by_admins_and_owners on public.model_settings for insert to weir_writer
   with check (updated_by = (select weir.actor_id())
               and (organization_id = any(array(select weir.my_organizations('admin')))
-                   or (organization_id = any(array(select weir.owners_may_choose_models())) and agent_id = any(array(select weir.my_agents())))));
+                   or (organization_id = any(array(select weir.owners_may_choose_models()))
+                       and agent_id = any(array(select weir.my_agents())))));
+
+-- Changed rows say who did it.
 create policy model_settings_are_changed_by_admins_and_owners on public.model_settings for update to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin')))
          or (organization_id = any(array(select weir.owners_may_choose_models())) and agent_id = any(array(select weir.my_agents()))))
   with check (updated_by = (select weir.actor_id()));
+
+-- weir.set_model_settings removes the old row and inserts the new one.
 create policy model_settings_are_removed_by_admins_and_owners on public.model_settings for delete to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin')))
          or (organization_id = any(array(select weir.owners_may_choose_models())) and agent_id = any(array(select weir.my_agents()))));
+
+-- For weir.model_settings_for and weir.owners_may_choose_models.
 create policy model_settings_are_read_by_the_engine on public.model_settings for select to weir_system using (true);
 grant select on public.model_settings to authenticated;
-grant select, insert (organization_id, agent_id, provider, model, fallback_provider, fallback_model, temperature, max_tokens, timeout_ms, retries,
-                      owners_may_choose, updated_by),
-      update (provider, model, fallback_provider, fallback_model, temperature, max_tokens, timeout_ms, retries, owners_may_choose, updated_by, updated_at),
+grant select, insert (organization_id, agent_id, provider, model, fallback_provider, fallback_model, temperature, max_tokens, timeout_ms,
+                      retries, owners_may_choose, updated_by),
+      update (provider, model, fallback_provider, fallback_model, temperature, max_tokens, timeout_ms, retries, owners_may_choose,
+              updated_by, updated_at),
       delete on public.model_settings to weir_writer;
 grant select on public.model_settings to weir_system;
 
--- Whether the operator offers it. Definer: settings are readable by nobody else.
+-- Whether the operator offers a model (setting models, which `weir migrate` and `weir up` write); `offline` is always there. Definer,
+-- because only weir_system reads settings; it answers yes or no.
 create function weir.model_is_offered(p_provider text, p_model text) returns boolean
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -79,7 +104,8 @@ begin
 end;
 $$;
 
--- What is wrong with settings, or null.
+-- What is wrong with settings, or null. p_is_agent: they are an agent's. Only models that the operator offers may be chosen. The ranges are
+-- those of the table's constraints, asked first so that the error names the member.
 create function weir.model_settings_error(p_settings jsonb, p_is_agent boolean) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -108,7 +134,8 @@ begin
 end;
 $$;
 
--- Whether the caller chooses for the organization, or for that agent of it.
+-- Whether the caller may choose for the organization, or for that agent of it if p_agent_id is not null. Not a definer: it reads what the
+-- caller may know. The policies above have the same rule.
 create function weir.may_choose_model(p_organization_id uuid, p_agent_id uuid) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -120,9 +147,11 @@ begin
 end;
 $$;
 
--- Replaces what is set for the organization, or for an agent of it. What is null or absent is not set, and nothing at all removes the row.
--- The permission is checked again under the lock, as everywhere, and here for one more reason: of a row that the caller may not remove,
--- row-level security removes nothing and says nothing.
+-- Replaces what is set for the organization, or for an agent of it if p_agent_id is not null. Who may: weir.may_choose_model; other members
+-- get WR003, and outsiders WR004. A member that is null or absent is not set; `{}` or null settings remove the row. The settings are looked
+-- at only if the caller may choose. The organization's lock makes removing and inserting one change; it blocks calls, so permission is
+-- checked before it is taken, and again while holding it. Of a row that the caller may no longer remove, row-level security would remove
+-- nothing and say nothing. Each call leaves a row in the audit log, with the settings.
 create function weir.set_model_settings(p_organization_id uuid, p_settings jsonb, p_agent_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -168,7 +197,9 @@ exception
 end;
 $$;
 
--- For the engine: what goes for a turn of that person with that agent. No row where the agent is not there, or not theirs to use.
+-- The settings for a turn of that person with that agent: the agent's, else the organization's; null is left to the operator's
+-- configuration. WR004 if there is no such agent, or the person may not use it. Definer, for the engine only: a turn reads them at its
+-- beginning, for whoever may use the agent.
 create function weir.model_settings_for(p_user_id uuid, p_agent_id uuid)
 returns table (provider text, model text, fallback_provider text, fallback_model text, temperature double precision, max_tokens integer,
                timeout_ms integer, retries integer)
@@ -189,7 +220,6 @@ begin
   end if;
 end;
 $$;
-
 revoke all on function weir.owners_may_choose_models(), weir.model_is_offered(text, text), weir.model_settings_error(jsonb, boolean),
   weir.may_choose_model(uuid, uuid), weir.set_model_settings(uuid, jsonb, uuid), weir.model_settings_for(uuid, uuid) from public;
 grant execute on function weir.owners_may_choose_models(), weir.model_is_offered(text, text), weir.model_settings_error(jsonb, boolean),
@@ -203,6 +233,7 @@ alter function weir.model_settings_for(uuid, uuid) owner to weir_system;
 alter function weir.set_model_settings(uuid, jsonb, uuid) owner to weir_writer;
 revoke create on schema weir from weir_system, weir_writer;
 
+-- The published name; parameter names are API.
 create function public.set_model_settings(organization_id uuid, settings jsonb, agent_id uuid default null) returns jsonb
 language sql volatile begin atomic select weir.set_model_settings($1, $2, $3); end;
 revoke all on function public.set_model_settings(uuid, jsonb, uuid) from public, anon, authenticated, service_role;

@@ -1,12 +1,17 @@
--- Whether the organization's chat turns may use tools: an owner or admin switches it, and it holds from the next call on, for it is
--- read where a turn keeps the call that it is about to make. The operator switches it for all (the setting chat_tools, `weir chat-tools`).
--- It takes nothing from an agent's own key.
-alter table public.organizations add column chat_tools boolean not null default true;
+-- The switch of tools in chat: an admin turns it for the organization, and the operator for all (setting chat_tools, `weir chat-tools`).
+-- It holds from a turn's next call on, because it is read where a turn records the call that it is about to make (weir.record_chat_call).
+-- An agent's own key is not affected.
+
+alter table public.organizations
+  -- Whether chat turns may use tools.
+  add column chat_tools boolean not null default true;
+-- For weir.set_chat_tools. Of an organization nothing but chat_tools is granted to be changed.
 create policy organizations_are_switched_by_admins on public.organizations for update to weir_writer
   using (id = any(array(select weir.my_organizations('admin')))) with check (id = any(array(select weir.my_organizations('admin'))));
 grant update (chat_tools) on public.organizations to weir_writer;
 grant select (chat_tools) on public.organizations to weir_system;
 
+-- Whether chat turns of the organization may use tools: both switches must permit it. Without the operator's setting they may.
 create function weir.chat_has_tools(p_organization_id uuid) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -17,6 +22,8 @@ begin
 end;
 $$;
 
+-- An admin may (policy organizations_are_switched_by_admins); other members get WR003, and outsiders WR004. A repeated call updates
+-- nothing, because an update of the organization's row takes its lock, which blocks calls; nor does it leave a row in the audit log.
 create function weir.set_chat_tools(p_organization_id uuid, p_enabled boolean) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -40,8 +47,10 @@ begin
 end;
 $$;
 
--- What a turn goes by besides its catalog, for the engine: whether it may use tools, and of each server that runs and is granted what it
--- adds and how long to wait for it, the better priority first. A hint for what to ask; each request is admitted on its own.
+-- What a turn goes by besides the agent's catalog: whether it may use tools; and for each server that is granted and runs, what it adds to
+-- the turn and how long to wait for it, by priority. It is a hint for what to ask; each request is admitted on its own. WR004 if the
+-- person may not act through the agent. Definer, for the engine only: a turn acts for a person and an agent at once, and
+-- weir.principal_agent decides whether it may.
 create function weir.chat_turn_settings(p_user_id uuid, p_agent_id uuid) returns jsonb
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -78,6 +87,7 @@ alter function weir.set_chat_tools(uuid, boolean) owner to weir_writer;
 alter function weir.chat_turn_settings(uuid, uuid) owner to weir_system;
 revoke create on schema weir from weir_system, weir_writer;
 
+-- The published name; parameter names are API.
 create function public.set_chat_tools(organization_id uuid, enabled boolean) returns jsonb
 language sql volatile begin atomic select weir.set_chat_tools($1, $2); end;
 revoke all on function public.set_chat_tools(uuid, boolean) from public, anon, authenticated, service_role;
