@@ -43,7 +43,7 @@ select cmp_ok((select count(*) from pg_proc p where p.pronamespace = 'weir'::reg
 -- Check constraints, for whoever writes a table: a value that would be megabytes of text is refused, and none of it was made.
 create temporary table bomb as select ('{"x": [' || repeat('1e131000,', 50) || '0]}')::jsonb as v;
 grant select on bomb to public;
-create function pg_temp.refused(p_sql text) returns text language plpgsql as $$
+create function pg_temp.violated_constraint(p_sql text) returns text language plpgsql as $$
 declare
   v_constraint text;
 begin
@@ -56,9 +56,9 @@ exception
 end;
 $$;
 set local session_replication_role = replica;
-select is(pg_temp.refused($$update mcp_server_instances set configuration = (select v from bomb)$$), 'mcp_server_instances_configuration_is_at_most_64_kib',
+select is(pg_temp.violated_constraint($$update mcp_server_instances set configuration = (select v from bomb)$$), 'mcp_server_instances_configuration_is_at_most_64_kib',
   'F02_a_configuration_is_bounded_whoever_writes_it');
-select is(pg_temp.refused($$update agent_mcp_permissions set permissions = jsonb_build_object('tools', jsonb_build_object('x', jsonb_build_object('args',
+select is(pg_temp.violated_constraint($$update agent_mcp_permissions set permissions = jsonb_build_object('tools', jsonb_build_object('x', jsonb_build_object('args',
   jsonb_build_object('y', jsonb_build_object('equals', (select v from bomb))))))$$), 'agent_mcp_permissions_follow_the_grammar', 'F02_permissions_are_bounded_whoever_writes_them');
 set local session_replication_role = origin;
 
@@ -79,10 +79,10 @@ select is(weir.argument_failure(array['{"args": {"n": {"min": -1}}}']::jsonb[], 
 select is(weir.argument_failure(array['{"args": {"n": {"min": 0}}}']::jsonb[], '{"n": 0}'), null, 'the minimum is within');
 
 -- The engine's functions hold by themselves as well.
-select is(pg_temp.be('engine', $$select audit_mcp_interactions(jsonb_build_array((select v from bomb))) ->> 'error'$$), 'WR001', 'F02_the_record_takes_no_such_value');
-select is(pg_temp.be('engine', $$select weir.record_model_usage({robo}, (select v from bomb))$$), 'WR001', 'F02_nor_does_the_usage_of_models');
-select is(pg_temp.be('engine', $$select weir.record_chat_call({nobody}, {robo}, {nobody}, 1, (select v from bomb))$$), 'WR001', 'F02_nor_does_a_turn_as_a_call');
-select is(pg_temp.be('engine', $$select * from weir.record_chat_answer({ann}, {robo}, {chat}, {nobody}, '', (select v from bomb), '{}', '[]', '{}')$$), 'WR001',
+select is(pg_temp.as_user('engine', $$select audit_mcp_interactions(jsonb_build_array((select v from bomb))) ->> 'error'$$), 'WR001', 'F02_the_record_takes_no_such_value');
+select is(pg_temp.as_user('engine', $$select weir.record_model_usage({robo}, (select v from bomb))$$), 'WR001', 'F02_nor_does_the_usage_of_models');
+select is(pg_temp.as_user('engine', $$select weir.record_chat_call({nobody}, {robo}, {nobody}, 1, (select v from bomb))$$), 'WR001', 'F02_nor_does_a_turn_as_a_call');
+select is(pg_temp.as_user('engine', $$select * from weir.record_chat_answer({ann}, {robo}, {chat}, {nobody}, '', (select v from bomb), '{}', '[]', '{}')$$), 'WR001',
   'F02_nor_as_its_answer');
 select * from finish();
 rollback;

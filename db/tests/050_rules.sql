@@ -68,10 +68,10 @@ from (values ('read_file', 'read_*', true), ('readXfile', 'read_*', false), ('a%
              ('list', 'list_*', false), ('a.b', 'a?b', false)) t(v, g, r);
 
 -- Arguments
-create function pg_temp.check(p_entry jsonb, p_arguments text) returns text language sql as $$
+create function pg_temp.check_arguments(p_entry jsonb, p_arguments text) returns text language sql as $$
   select coalesce(weir.argument_failure(array[p_entry], p_arguments), 'holds');
 $$;
-select is(pg_temp.check(e::jsonb, a), r, left(format('%s with %s: %s', e, a, r), 160))
+select is(pg_temp.check_arguments(e::jsonb, a), r, left(format('%s with %s: %s', e, a, r), 160))
 from (values
   ('{"args": {"path": {"under": "/data"}}}', '{"path": "/data/a"}', 'holds'),
   ('{"args": {"path": {"under": "/data"}}}', '{"path": "/data/../etc"}', '$.path'),
@@ -112,11 +112,11 @@ from (values
   'holds'),
   ('{"args": {"p": {"each": {"each": {"max": 1}}}}}', '{"p": [[1], [2]]}', '$.p[1][0]'),
   ('{"args": {"p": {"unknown": 1}}}', '{"p": 1}', '$.p')) t(e, a, r);
-select is(pg_temp.check('{"args": {"p": {"matches": "a*"}}}', jsonb_build_object('p', repeat('a', 4097))::text), '$.p',
+select is(pg_temp.check_arguments('{"args": {"p": {"matches": "a*"}}}', jsonb_build_object('p', repeat('a', 4097))::text), '$.p',
   'A32_a_long_value_is_not_matched');
-select is(pg_temp.check('{"args": {"p": {}}}', jsonb_build_object('p', repeat('a', 65536))::text), '$',
+select is(pg_temp.check_arguments('{"args": {"p": {}}}', jsonb_build_object('p', repeat('a', 65536))::text), '$',
   'arguments over 64 KiB deny where a rule applies');
-select is(pg_temp.check('{"args": {"p": {}}}', '{"p": ' || repeat('[', 20000) || repeat(']', 20000) || '}'), '$',
+select is(pg_temp.check_arguments('{"args": {"p": {}}}', '{"p": ' || repeat('[', 20000) || repeat(']', 20000) || '}'), '$',
   'A20_arguments_too_deep_to_read_deny');
 
 -- Names and globs

@@ -8,28 +8,28 @@ select plan(68);
 create temporary table call as select weir.uuid_v7() as id, clock_timestamp() as at;
 select is((select a.failures = '{}' from call, unnest(weir.admit('01900000-0000-7000-8000-000000000001', array[id], array[at],
   array['robokey000000001'], array[sha256(convert_to(repeat('r', 43), 'UTF8'))],
-  array[null::uuid], array[null::uuid], array['tool_execution'], array[pg_temp.id('files')], array['list_directory'], array['{}'],
+  array[null::uuid], array[null::uuid], array['tool_execution'], array[pg_temp.id_of('files')], array['list_directory'], array['{}'],
   array['"7"'], array[1], array[120::bigint],
-  array[sha256('request')], array['{"a":1}'], array[pg_temp.id('a')])) a), true, 'a call');
-create function pg_temp.finish(p_outcome text default 'ok', p_copy text default 'answer') returns integer language sql as $$
+  array[sha256('request')], array['{"a":1}'], array[pg_temp.id_of('a')])) a), true, 'a call');
+create function pg_temp.complete_call(p_outcome text default 'ok', p_copy text default 'answer') returns integer language sql as $$
   select weir.complete('01900000-0000-7000-8000-000000000001', array[id], array[at], array[p_outcome], array[null::text],
   array[1500::bigint], array[300::bigint], array[sha256('response')], array[p_copy]) from call;
 $$;
-select is(pg_temp.finish(), 1, 'T16_is_completed');
-select is(pg_temp.finish('timeout'), 0, 'once');
+select is(pg_temp.complete_call(), 1, 'T16_is_completed');
+select is(pg_temp.complete_call('timeout'), 0, 'once');
 select is((select string_agg(phase || ':' || coalesce(outcome, '-'),
   ' ' order by recorded_at) from mcp_interaction_logs l join call using (id)), 'requested:- completed:ok', 'T16_in_two_rows_of_one_id');
 select is((select count(distinct (l.created_at, l.tableoid)) from mcp_interaction_logs l join call using (id)), 1::bigint,
   'which share a partition');
 select is((select count(*) from mcp_interaction_logs l join call using (id) where agent_name = 'Robo' and instance_name = 'files'
-  and item = 'list_directory' and grant_id = pg_temp.id('grant')
-  and request_id = '"7"' and key_id = 'robokey000000001' and organization_id = pg_temp.id('a') and replica_id is not null), 2::bigint,
+  and item = 'list_directory' and grant_id = pg_temp.id_of('grant')
+  and request_id = '"7"' and key_id = 'robokey000000001' and organization_id = pg_temp.id_of('a') and replica_id is not null), 2::bigint,
   'T16_both_say_who_what_by_which_grant');
 select is((select count(*) from mcp_interaction_logs l join call using (id) where xid = pg_current_xact_id() and epoch = 1
   and canon_version = 1), 2::bigint, 'and when in the database''s own order');
 select is(weir.complete('01900000-0000-7000-8000-000000000001', array[weir.uuid_v7()], array[clock_timestamp()], array['ok'],
   array[null], array[1], array[1], array[null::bytea], array[null]), 0, 'what was never asked is not completed');
-select is(pg_temp.call('nope'), 'item_not_granted', 'a denied call');
+select is(pg_temp.admit_call('nope'), 'item_not_granted', 'a denied call');
 select is((select weir.complete('01900000-0000-7000-8000-000000000001', array[id], array[created_at], array['ok'], array[null],
   array[1], array[1], array[null::bytea], array[null]) from mcp_interaction_logs where item = 'nope'), 0, 'nor is what was denied');
 
@@ -55,50 +55,50 @@ select is_empty($$select relid from pg_partition_tree('mcp_interaction_logs') wh
 select is(pg_temp.try_change('delete from ' || :'month'), 'WR003', 'T12_a_partition_s_row_is_not_deleted');
 select is(pg_temp.try_change('update ' || :'month' || ' set item = null'), 'WR003', 'T12_a_partition_s_row_is_not_changed');
 select throws_ok($$update mcp_interaction_logs set leaf = sha256('x')$$, '428C9', null, 'T12_a_leaf_is_not_written');
-select is(pg_temp.be(who, $$select count(*) from mcp_interaction_logs$$), '42501',
+select is(pg_temp.as_user(who, $$select count(*) from mcp_interaction_logs$$), '42501',
   'T11_the_log_is_not_read_directly_by ' || who) from unnest(array['ann', 'mia', 'bob', 'anon', 'service', 'gateway', 'engine']) who;
-select is(pg_temp.be('service', format('%s mcp_interaction_logs', c)), '42501',
+select is(pg_temp.as_user('service', format('%s mcp_interaction_logs', c)), '42501',
   'T12_a_service_token_cannot ' || c) from unnest(array['truncate', 'delete from']) c;
-select is(pg_temp.be(who, $$select public.audit_mcp_interactions('[{"kind": "chat", "organization_id": "x"}]')$$), '42501',
+select is(pg_temp.as_user(who, $$select public.audit_mcp_interactions('[{"kind": "chat", "organization_id": "x"}]')$$), '42501',
   'T13_nobody_forges_a_record: ' || who) from unnest(array['ann', 'anon', 'service', 'gateway']) who;
-select is(pg_temp.be('ann', $$select weir.record_event('grant', {a})$$), '42501', 'T13_nor_by_the_writer''s function');
+select is(pg_temp.as_user('ann', $$select weir.record_event('grant', {a})$$), '42501', 'T13_nor_by_the_writer''s function');
 
 -- The engine's own events and the functions' name an organization, and nothing of another stands in its rows
-select is(pg_temp.be('engine', format('select public.audit_mcp_interactions(%L) ->> ''written''', jsonb_build_array(
-  jsonb_build_object('kind', 'error', 'organization_id', pg_temp.id('a'), 'agent_id', pg_temp.id('bot'), 'instance_id', pg_temp.id('spy')),
-  jsonb_build_object('kind', 'error', 'organization_id', weir.uuid_v7(), 'agent_id', pg_temp.id('bot'))))), '1',
+select is(pg_temp.as_user('engine', format('select public.audit_mcp_interactions(%L) ->> ''written''', jsonb_build_array(
+  jsonb_build_object('kind', 'error', 'organization_id', pg_temp.id_of('a'), 'agent_id', pg_temp.id_of('bot'), 'instance_id', pg_temp.id_of('spy')),
+  jsonb_build_object('kind', 'error', 'organization_id', weir.uuid_v7(), 'agent_id', pg_temp.id_of('bot'))))), '1',
   'T16_an_event_is_written_once_and_for_an_organization_that_is_there');
-select is((select concat_ws(' ', l.organization_id = pg_temp.id('a'), l.agent_name, l.instance_name) from mcp_interaction_logs l
-  where l.kind = 'error' and l.agent_id = pg_temp.id('bot')), 't', 'T16_without_the_names_of_another_tenant');
-select is(pg_temp.be('writer:ann', $$select weir.record_event('lifecycle', {a}, p_agent_id => {bot}, p_instance_id => {spy}, p_item => 'foreign')$$),
+select is((select concat_ws(' ', l.organization_id = pg_temp.id_of('a'), l.agent_name, l.instance_name) from mcp_interaction_logs l
+  where l.kind = 'error' and l.agent_id = pg_temp.id_of('bot')), 't', 'T16_without_the_names_of_another_tenant');
+select is(pg_temp.as_user('writer:ann', $$select weir.record_event('lifecycle', {a}, p_agent_id => {bot}, p_instance_id => {spy}, p_item => 'foreign')$$),
   '', 'the writer''s event');
-select is((select concat_ws(' ', l.organization_id = pg_temp.id('a'), l.agent_name, l.instance_name) from mcp_interaction_logs l
+select is((select concat_ws(' ', l.organization_id = pg_temp.id_of('a'), l.agent_name, l.instance_name) from mcp_interaction_logs l
   where l.item = 'foreign'), 't', 'T16_has_no_such_names_either');
-select is(pg_temp.outcome('bob', $$select create_agent({a}, 'x')$$) || (select count(*) from mcp_interaction_logs l
-  where l.organization_id = pg_temp.id('a') and l.user_id = pg_temp.id('bob')), 'WR0040', 'T16_nor_does_an_outsider_write_into_it');
+select is(pg_temp.error_as('bob', $$select create_agent({a}, 'x')$$) || (select count(*) from mcp_interaction_logs l
+  where l.organization_id = pg_temp.id_of('a') and l.user_id = pg_temp.id_of('bob')), 'WR0040', 'T16_nor_does_an_outsider_write_into_it');
 
 -- What may stand in it
-create function pg_temp.write(p_columns text, p_values text) returns text language sql as $$
+create function pg_temp.insert_row_sql(p_columns text, p_values text) returns text language sql as $$
   select format('insert into mcp_interaction_logs (created_at, id, organization_id, epoch, actor_kind, phase, kind, decision%s)
-  values (now(), weir.uuid_v7(), %L, 1, ''system'', %s)', p_columns, pg_temp.id('a'), p_values);
+  values (now(), weir.uuid_v7(), %L, 1, ''system'', %s)', p_columns, pg_temp.id_of('a'), p_values);
 $$;
-select lives_ok(pg_temp.write('', $$'requested', 'tool_execution', 'allowed'$$), 'a good row');
-select throws_ok(pg_temp.write('', $$'requested', 'banana', 'allowed'$$), '23514', null, 'T14_kinds_are_a_closed_list');
-select throws_ok(pg_temp.write('', $$'thought', 'chat', 'allowed'$$), '23514', null, 'T14_phases_are');
-select throws_ok(pg_temp.write(', reason', $$'denied', 'chat', 'denied', 'because'$$), '23514', null, 'T14_reasons_are');
-select throws_ok(pg_temp.write(', outcome', $$'completed', 'chat', 'allowed', 'fine'$$), '23514', null, 'T14_outcomes_are');
-select throws_ok(pg_temp.write('', $$'denied', 'chat', 'denied'$$), '23514', null, 'T16_a_denial_says_why');
-select throws_ok(pg_temp.write('', $$'denied', 'chat', 'allowed'$$), '23514', null, 'T16_and_is_one');
-select throws_ok(pg_temp.write('', $$'completed', 'chat', 'allowed'$$), '23514', null, 'T16_a_completion_has_its_outcome');
-select throws_ok(pg_temp.write(', request_copy', $$'requested', 'chat', 'allowed', repeat('x', 4097)$$), '23514', null,
+select lives_ok(pg_temp.insert_row_sql('', $$'requested', 'tool_execution', 'allowed'$$), 'a good row');
+select throws_ok(pg_temp.insert_row_sql('', $$'requested', 'banana', 'allowed'$$), '23514', null, 'T14_kinds_are_a_closed_list');
+select throws_ok(pg_temp.insert_row_sql('', $$'thought', 'chat', 'allowed'$$), '23514', null, 'T14_phases_are');
+select throws_ok(pg_temp.insert_row_sql(', reason', $$'denied', 'chat', 'denied', 'because'$$), '23514', null, 'T14_reasons_are');
+select throws_ok(pg_temp.insert_row_sql(', outcome', $$'completed', 'chat', 'allowed', 'fine'$$), '23514', null, 'T14_outcomes_are');
+select throws_ok(pg_temp.insert_row_sql('', $$'denied', 'chat', 'denied'$$), '23514', null, 'T16_a_denial_says_why');
+select throws_ok(pg_temp.insert_row_sql('', $$'denied', 'chat', 'allowed'$$), '23514', null, 'T16_and_is_one');
+select throws_ok(pg_temp.insert_row_sql('', $$'completed', 'chat', 'allowed'$$), '23514', null, 'T16_a_completion_has_its_outcome');
+select throws_ok(pg_temp.insert_row_sql(', request_copy', $$'requested', 'chat', 'allowed', repeat('x', 4097)$$), '23514', null,
   'T15_a_copy_has_at_most_4_kib');
-select throws_ok(pg_temp.write(', request_hash', $$'requested', 'chat', 'allowed', '\x00'$$), '23514', null, 'T15_a_digest_is_a_sha256');
-select throws_ok(pg_temp.write(', organization_id', $$'requested', 'chat', 'allowed', null$$), '42701', null, 'one organization');
+select throws_ok(pg_temp.insert_row_sql(', request_hash', $$'requested', 'chat', 'allowed', '\x00'$$), '23514', null, 'T15_a_digest_is_a_sha256');
+select throws_ok(pg_temp.insert_row_sql(', organization_id', $$'requested', 'chat', 'allowed', null$$), '42701', null, 'one organization');
 select throws_ok($$insert into mcp_interaction_logs (created_at, id, epoch, actor_kind, phase, kind, decision)
   values (now(), weir.uuid_v7(), 1, 'system', 'requested', 'chat', 'allowed')$$, '23502', null, 'T16_a_row_has_its_organization');
 select throws_ok($$insert into mcp_interaction_logs (created_at, id, organization_id, epoch, actor_kind, phase, kind, decision)
   values (now(), weir.uuid_v7(), weir.uuid_v7(), 1, 'agent', 'requested', 'chat', 'allowed')$$, '23514', null, 'T16_and_its_actor');
-select is(pg_temp.finish('ok', repeat('é', 5000)), 0, 'a long copy is cut and not refused');
+select is(pg_temp.complete_call('ok', repeat('é', 5000)), 0, 'a long copy is cut and not refused');
 select is(weir.cut(repeat('é', 3000), 4096), repeat('é', 1024), 'T15_cut_at_a_character');
 
 -- Its leaf: the same in C#, by this vector
@@ -113,8 +113,8 @@ select ok((select bool_and(octet_length(leaf) = 32) and count(distinct leaf) = c
 -- Denials without a decision
 select is(weir.record_denials('01900000-0000-7000-8000-000000000001', array[weir.uuid_v7(), weir.uuid_v7(), weir.uuid_v7()],
   array_fill(now(), array[3]), array['robokey000000001', 'robokey000000001', null],
-  array[sha256(convert_to(repeat('r', 43), 'UTF8')), sha256('wrong'), null], array[null, null, pg_temp.id('mia')], array[null, null,
-  pg_temp.id('robo')], array_fill('tool_execution'::text, array[3]),
+  array[sha256(convert_to(repeat('r', 43), 'UTF8')), sha256('wrong'), null], array[null, null, pg_temp.id_of('mia')], array[null, null,
+  pg_temp.id_of('robo')], array_fill('tool_execution'::text, array[3]),
   array['bad', 'bad', 'bad'], array['invalid_request', 'invalid_request', 'error'], array_fill(null::text, array[3]),
   array_fill(1::bigint, array[3]), array_fill(null::bytea, array[3])), 2,
   'a malformed request of a known actor is recorded, of nobody not');
@@ -148,13 +148,13 @@ select is(weir.ensure_log_partitions(), 0, 'all months are there');
 select cmp_ok((select count(*) from pg_inherits where inhparent = 'mcp_interaction_logs'::regclass), '>=', 14::bigint, 'T15_twelve_ahead');
 select lives_ok(format('insert into mcp_interaction_logs (created_at, id, organization_id, epoch, actor_kind, phase, kind, decision)
   values (now() + interval ''11 months'', weir.uuid_v7(), %L, 1, ''system'', ''requested'', ''chat'',
-  ''allowed'')', pg_temp.id('a')), 'a row in eleven months has a place');
+  ''allowed'')', pg_temp.id_of('a')), 'a row in eleven months has a place');
 select inhrelid::regclass as last from pg_inherits
   where inhparent = 'mcp_interaction_logs'::regclass order by inhrelid::regclass::text desc limit 1 \gset
 create temporary table columns_before as
   select a.attname, a.atttypid, a.attnotnull, a.attgenerated from pg_attribute a where a.attrelid = :'last'::regclass and a.attnum > 0;
 drop table :last;
-select is(pg_temp.be('engine', 'select weir.ensure_log_partitions()'), '1', 'the engine makes a month that is missing');
+select is(pg_temp.as_user('engine', 'select weir.ensure_log_partitions()'), '1', 'the engine makes a month that is missing');
 select set_eq(format('select a.attname, a.atttypid, a.attnotnull, a.attgenerated from pg_attribute a where a.attrelid = %L::regclass
   and a.attnum > 0', :'last'),
   'select * from columns_before', 'with the same columns');

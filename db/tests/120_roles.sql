@@ -15,11 +15,11 @@ select is((select rolinherit from pg_roles where rolname = 'weir_gateway'), fals
 select is((select count(*) from pg_class where relowner in ('weir_gateway'::regrole, 'weir_engine'::regrole, 'weir_system'::regrole,
   'weir_writer'::regrole, 'authenticated'::regrole)
            and relnamespace not in (select oid from pg_namespace where nspname like 'pg\_%')), 0::bigint, 'T18_none_of_them_owns_a_table');
-select is(pg_temp.be('gateway', $$select count(*) from organizations$$), '42501', 'A02_without_a_person_the_gateway_reads_nothing');
-select is(pg_temp.be('engine', $$select count(*) from organizations$$), '42501', 'the engine reads no table');
-select is(pg_temp.be('engine', $$select count(*) from weir.dtma_nodes$$), '42501', 'none of weir either');
-select is(pg_temp.be('ann', $$select weir.uuid_v7()::text$$), '42501', 'a person names nothing in weir');
-select is(pg_temp.be('ann',
+select is(pg_temp.as_user('gateway', $$select count(*) from organizations$$), '42501', 'A02_without_a_person_the_gateway_reads_nothing');
+select is(pg_temp.as_user('engine', $$select count(*) from organizations$$), '42501', 'the engine reads no table');
+select is(pg_temp.as_user('engine', $$select count(*) from weir.dtma_nodes$$), '42501', 'none of weir either');
+select is(pg_temp.as_user('ann', $$select weir.uuid_v7()::text$$), '42501', 'a person names nothing in weir');
+select is(pg_temp.as_user('ann',
   $$select weir.admit(null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null)$$), '42501',
   'least of all admission');
 
@@ -38,13 +38,13 @@ end;
 $$;
 select is(pg_temp.with_claims(c, 'select count(*) from organizations'), '0', 'A02_claims that are nobody: ' || coalesce(c, 'null'))
 from unnest(array['', '{}', '{"sub": null, "role": "authenticated"}', '{"sub": "x", "role": "authenticated"}', '{"role": "authenticated"}',
-                  pg_temp.expand('{"role": "service_role", "sub": "' || pg_temp.id('ann') || '"}'),
-                  '{"sub": "' || pg_temp.id('ann') || '"}']) c;
+                  pg_temp.with_ids('{"role": "service_role", "sub": "' || pg_temp.id_of('ann') || '"}'),
+                  '{"sub": "' || pg_temp.id_of('ann') || '"}']) c;
 select is(pg_temp.with_claims('{not json', 'select count(*) from organizations'), '22P02', 'A02_broken_claims_are_an_error');
 select is(pg_temp.with_claims('', $$select create_organization('x') ->> 'error'$$), 'WR002', 'M17_without_an_actor_a_function_says_so');
 -- V4: nothing of the user's metadata decides
 select is(pg_temp.with_claims(format('{"sub": "%s", "role": "authenticated", "user_metadata": {"organization_id": "%s", "role": "owner"}}',
-  pg_temp.id('otto'), pg_temp.id('a')),
+  pg_temp.id_of('otto'), pg_temp.id_of('a')),
   'select count(*) from organizations'), '0', 'V4_metadata_is_not_identity');
 
 -- Every table is read to its end under its policies: one that asks for the membership by itself would recurse (42P17, 54001).
@@ -54,9 +54,9 @@ select is_empty($$
         where c.relkind in ('r', 'p') and c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace)) t
   cross join (values ('ann', 'authenticated'), ('writer:ann', 'weir_writer')) a(actor, role)
   cross join lateral (select case when has_any_column_privilege(a.role, t.oid, 'SELECT')
-                        then pg_temp.be(a.actor, format('select ''rows: '' || count(*) from %s', t.name)) end as result) r
+                        then pg_temp.as_user(a.actor, format('select ''rows: '' || count(*) from %s', t.name)) end as result) r
   where r.result not like 'rows: %'$$, 'T20_no_policy_recurses');
-select is((select string_agg(pg_temp.be(a, 'select ''rows: '' || count(*) from organization_members'), ', ')
+select is((select string_agg(pg_temp.as_user(a, 'select ''rows: '' || count(*) from organization_members'), ', ')
   from unnest(array['ann', 'mia', 'mel', 'sam', 'otto']) a), 'rows: 6, rows: 6, rows: 8, rows: 0, rows: 0',
   'T20_membership_is_seen_through_one_function');
 select results_eq($$
@@ -68,9 +68,9 @@ select results_eq($$
 
 -- M4: a caller's temporary objects change nothing
 create temporary table organization_members (organization_id uuid, user_id uuid, role text, status text);
-insert into pg_temp.organization_members values (pg_temp.id('a'), pg_temp.id('otto'), 'owner', 'active');
+insert into pg_temp.organization_members values (pg_temp.id_of('a'), pg_temp.id_of('otto'), 'owner', 'active');
 grant select on pg_temp.organization_members to authenticated;
-select is(pg_temp.be('otto', 'select count(*) from public.organizations'), '0', 'M4_a_temporary_table_makes_nobody_an_owner');
-select is(pg_temp.outcome('otto', $$select manage_mcp_servers('stop', {a}, null, {files})$$), 'WR004', 'M4_nor_lets_them_manage');
+select is(pg_temp.as_user('otto', 'select count(*) from public.organizations'), '0', 'M4_a_temporary_table_makes_nobody_an_owner');
+select is(pg_temp.error_as('otto', $$select manage_mcp_servers('stop', {a}, null, {files})$$), 'WR004', 'M4_nor_lets_them_manage');
 select * from finish();
 rollback;
