@@ -51,7 +51,7 @@ begin
 end;
 $$;
 select case when (select rolsuper from pg_roles where rolname = current_user) then
-  is(pg_temp.lock_taken_by(sql), 'locked and counted', 'A16_' || replace(split_part(name, ' ', 1), '-', '_') || ' takes the lock and is counted')
+  is(pg_temp.lock_taken_by(sql), 'locked and counted', 'A16_' || replace(name, '-', '_') || '_takes_the_lock_and_is_counted')
   else skip('a trial needs a superuser, to make rows without triggers', 1) end
 from (values
   ('revoking-a-grant', 'update agent_mcp_permissions set revoked_at = now() where organization_id = {c}'),
@@ -79,32 +79,32 @@ from (values
 -- The platform
 savepoint s;
 select weir.withdraw_catalog_server('test-files') \g /dev/null
-select ok(pg_temp.holds_lock(weir.platform_id()), 'V12_withdrawing_a_catalog_server_takes_the_platform_s_lock');
+select ok(pg_temp.holds_lock(weir.platform_id()), 'V12_withdrawing_a_catalog_entry_takes_the_platform_s_lock');
 rollback to s;
 
 -- A refresh that finds nothing new does not disturb calls
 select case when (select rolsuper from pg_roles where rolname = current_user) then
   isnt(pg_temp.lock_taken_by($$update mcp_server_instances set refreshed_at = now(), refresh_by = null, server_info = '{}'
-  where id = {cserver}$$), 'locked and counted', 'a refresh takes no lock')
+  where id = {cserver}$$), 'locked and counted', 'a refresh that finds nothing new takes no lock')
   else skip('needs a superuser', 1) end;
 
--- Nor does who may not: an admin of another organization stops nobody's calls by asking
+-- A caller who may not takes no lock either: an admin of another organization cannot block calls by asking
 insert into organization_members (organization_id, user_id, role) values (pg_temp.id_of('b'), pg_temp.id_of('otto'), 'admin');
 select case when (select rolsuper from pg_roles where rolname = current_user) then
-  is(pg_temp.lock_taken_by(format('select pg_temp.error_as(%L, $q$%s$q$)', who, sql)), outcome, format('V8_%s: %s: %s', who, sql, outcome))
+  is(pg_temp.lock_taken_by(format('select pg_temp.error_as(%L, $q$%s$q$)', who, sql)), outcome, format('V8_for_the_caller %s the call %s is: %s', who, sql, outcome))
   else skip('needs a superuser', 1) end
 from (values ('otto', $$select manage_mcp_servers('delete', {c}, null, {cserver})$$, 'locked f, counted f'),
              ('ann', $$select manage_mcp_servers('delete', {c}, null, {cserver})$$, 'locked and counted'),
              ('otto', $$select set_member_status({c}, {ann}, 'suspended')$$, 'locked f, counted f'),
              ('ann', $$select set_member_status({c}, {otto}, 'suspended')$$, 'locked and counted')) t(who, sql, outcome);
 
--- TRUNCATE fires no row trigger: refused, and by each table itself and not only by one that refers to it
+-- TRUNCATE fires no row trigger. Each table refuses it by its own trigger, and not only because another table refers to it.
 select is_empty($$
   select t.name from unnest(array['organizations', 'organization_members', 'agents', 'agent_api_keys', 'workspace_members',
   'agent_mcp_permissions', 'mcp_server_tools', 'mcp_server_catalog', 'mcp_server_instances', 'weir.grant_usage', 'weir.audit_seals',
   'weir.audit_checkpoints']) t(name)
-  where not exists (select from pg_trigger g where g.tgrelid = t.name::regclass and g.tgtype & 32 = 32)$$, 'T12_each_refuses_by_itself');
-select throws_ok(format('truncate %s cascade', t), 'WR003', null, 'T12_' || t || ' is not truncated')
+  where not exists (select from pg_trigger g where g.tgrelid = t.name::regclass and g.tgtype & 32 = 32)$$, 'T12_each_table_that_admission_reads_has_a_trigger_against_truncate');
+select throws_ok(format('truncate %s cascade', t), 'WR003', null, 'T12_the_table_' || replace(t, '.', '_') || '_is_not_truncated')
 from unnest(array['organizations', 'organization_members', 'agents', 'agent_api_keys', 'workspace_members', 'agent_mcp_permissions',
   'mcp_server_tools', 'mcp_server_catalog',
                   'mcp_server_instances', 'weir.grant_usage', 'weir.audit_seals', 'weir.audit_checkpoints']) t;
@@ -113,20 +113,20 @@ select case when (select rolsuper from pg_roles where rolname = current_user) th
     insert into weir.audit_seals (organization_id, sequence, partition_start, merkle_root, row_count, first_xid, last_xid, epoch,
       canon_version, seal_hash)
   values (weir.uuid_v7(), 1, now(), sha256('x'), 1, '1', '1', 1, 1,
-  sha256('y')); update weir.audit_seals set row_count = 2$$, 'WR003', null, 'a seal is not changed')
+  sha256('y')); update weir.audit_seals set row_count = 2$$, 'WR003', null, 'a seal of the audit log is not updated')
   else skip('the migrator sees no seal', 1) end;
 select case when (select rolsuper from pg_roles where rolname = current_user) then
   throws_ok($$insert into weir.audit_checkpoints (content, key_id, signature) values ('x', 'x', 'x'); delete from weir.audit_checkpoints$$,
-  'WR003', null, 'nor a checkpoint removed')
+  'WR003', null, 'a checkpoint of the audit log is not deleted')
   else skip('the migrator sees no checkpoint', 1) end;
 
--- Tables that admission reads and that have no trigger would be a hole
+-- A table that admission reads and that has no trigger would change decisions without the lock
 select is_empty($$
   select t.name from unnest(array['organizations', 'organization_members', 'agents', 'agent_api_keys', 'workspace_members',
   'agent_mcp_permissions', 'mcp_server_tools',
                                   'mcp_server_catalog', 'mcp_server_instances']) t(name)
   where (select bit_or(g.tgtype) & (8 + 16) from pg_trigger g where g.tgrelid = t.name::regclass
   and g.tgname like 'b\_%') is distinct from 8 + 16$$,
-  'A16_update_and_delete_have_their_trigger_wherever_admission_decides');
+  'A16_each_table_that_admission_reads_has_a_trigger_for_update_and_delete');
 select * from finish();
 rollback;

@@ -28,18 +28,18 @@ $$;
 savepoint s;
 select is(pg_temp.count_claimed_operations(4), 'far 3, near 1', 'F11_operations_are_claimed_by_organizations_in_turn');
 rollback to s;
-select is(pg_temp.count_claimed_operations(128), 'far 8, near 1', 'F11_one_organization_holds_no_more_operations_than_its_share');
+select is(pg_temp.count_claimed_operations(128), 'far 8, near 1', 'F11_an_organization_holds_no_more_operations_than_its_share');
 rollback to s;
 select is(pg_temp.count_claimed_operations(128, array_fill(pg_temp.id_of('a'), array[5]), array_fill(null::uuid, array[5])), 'far 3, near 1',
-  'F11_what_runs_already_is_of_the_share');
+  'F11_operations_that_run_already_count_toward_the_share');
 rollback to s;
 select is(pg_temp.count_claimed_operations(128, array_fill(pg_temp.id_of('a'), array[8]), array_fill(null::uuid, array[8])), 'near 1',
-  'F11_an_organization_with_its_share_running_gets_nothing_more');
+  'F11_an_organization_with_its_share_of_operations_running_gets_no_more');
 rollback to s;
 update public.mcp_server_instances set generation = generation + 1 where name like 'far-%';
 select is((select count(*) from weir.claim_operations(gen_random_uuid(), 128, '1 minute')), 1::bigint,
-  'F11_superseded_operations_take_no_place');
-select is((select count(*) from weir.dtma_operations where outcome = 'superseded'), 40::bigint, 'and are finished at once');
+  'F11_superseded_operations_are_not_claimed');
+select is((select count(*) from weir.dtma_operations where outcome = 'superseded'), 40::bigint, 'superseded operations are finished when others are claimed');
 rollback to s;
 
 -- a node that hangs: its operations are bounded, whosever they are; those elsewhere are not
@@ -50,13 +50,13 @@ rollback to s;
 
 select is(pg_temp.count_claimed_refreshes(4), 'far 2, files 1, near 1', 'F11_refreshes_are_claimed_by_organizations_in_turn');
 rollback to s;
-select is(pg_temp.count_claimed_refreshes(128), 'far 8, files 1, near 1', 'F11_one_organization_holds_no_more_refreshes_than_its_share');
+select is(pg_temp.count_claimed_refreshes(128), 'far 8, files 1, near 1', 'F11_an_organization_holds_no_more_refreshes_than_its_share');
 rollback to s;
 select is(pg_temp.count_claimed_refreshes(128, array_fill(pg_temp.id_of('a'), array[5]), array_fill(null::uuid, array[5])), 'far 3, files 1, near 1',
-  'F11_refreshes_that_run_already_are_of_the_share');
+  'F11_refreshes_that_run_already_count_toward_the_share');
 rollback to s;
 select is(pg_temp.count_claimed_refreshes(128, array_fill(pg_temp.id_of('a'), array[8]), array_fill(null::uuid, array[8])), 'files 1, near 1',
-  'F11_its_servers_at_a_node_are_refreshed_while_its_remote_servers_hang');
+  'F11_an_organization_s_servers_on_a_node_are_refreshed_while_its_remote_servers_hang');
 rollback to s;
 update public.mcp_server_instances set node_id = pg_temp.id_of('node') where name like 'far-%';
 select is(pg_temp.count_claimed_refreshes(128, array_fill(pg_temp.id_of('b'), array[16]), array_fill(pg_temp.id_of('node'), array[16])), 'near 1',
@@ -70,10 +70,10 @@ select pg_temp.id_of('b'), 'many-' || n, 'https://many.example/mcp', 'running', 
 from generate_series(1, 4095 - (select count(*)::integer from public.mcp_server_instances i
                                 where i.node_id = pg_temp.id_of('node') and i.status not in ('stopped', 'deleted'))) n;
 select is(weir.choose_node(pg_temp.id_of('b'), null, (select runtimes[1] from weir.dtma_nodes where id = pg_temp.id_of('node')), null), pg_temp.id_of('node'),
-  'as long as there is room');
+  'a node with 4095 instances is chosen for another');
 insert into public.mcp_server_instances (organization_id, name, url, status, first_running_at, node_id)
 values (pg_temp.id_of('b'), 'last', 'https://many.example/mcp', 'running', now(), pg_temp.id_of('node'));
 select is(weir.choose_node(pg_temp.id_of('b'), null, (select runtimes[1] from weir.dtma_nodes where id = pg_temp.id_of('node')), null), null,
-  'F11_a_node_has_no_more_instances_than_a_heartbeat_may_name');
+  'F11_a_node_with_as_many_instances_as_a_heartbeat_may_name_is_not_chosen');
 select * from finish();
 rollback;
