@@ -101,7 +101,7 @@ select is(pg_temp.as_user('vic', 'select count(*) from workspace_members'), '0',
 
 -- What was used
 insert into usage_hourly (organization_id, hour, agent_id, instance_id)
-values (pg_temp.id_of('a'), date_trunc('hour', now()), pg_temp.id_of('robo'), pg_temp.id_of('files'));
+values (pg_temp.id_of('a'), date_trunc('hour', now(), 'UTC'), pg_temp.id_of('robo'), pg_temp.id_of('files'));
 select is(pg_temp.as_user(w, 'select count(*) from usage_hourly'), n, format('%s sees %s hours of usage', w, n))
 from (values ('adam', '1'), ('mia', '0'), ('vic', '0'), ('sam', '0'), ('bob', '0')) t(w, n);
 

@@ -124,27 +124,35 @@ select throws_ok($$select weir.record_denials(null, array[weir.uuid_v7()], array
   'WR001', null, 'a denial without a decision cannot have a reason that admission decides');
 
 -- Callers that nobody knows
+-- counted_5 and counted_6 are what is counted after the first requests and after all of them.
 delete from weir.security_events;
-select weir.record_security_events(array['key_unknown', 'key_unknown'], array['abcdefghijk', 'abcdefgh'], array['10.0.0.1',
-  '10.0.0.1']::inet[], array[2, 3]) \g /dev/null
-select is((select occurrences || ' ' || key_prefix from weir.security_events where address = '10.0.0.1'), '5 abcdefgh',
+select pg_temp.within_one_minute($$
+  select weir.record_security_events(array['key_unknown', 'key_unknown'], array['abcdefghijk', 'abcdefgh'],
+    array['10.0.0.1', '10.0.0.1']::inet[], array[2, 3]);
+  create temporary table counted_5 as select * from weir.security_events;
+  insert into weir.security_events (minute, reason, key_prefix, occurrences)
+  select date_trunc('minute', clock_timestamp()), 'x' || n, '', 1 from generate_series(1, 90) n;
+  select weir.record_security_events(array_fill('key_unknown'::text, array[500]), array_fill('zzzzzzzz'::text, array[500]),
+    array(select format('2001:db8:%s::%s', to_hex(n / 2), n)::inet from generate_series(2, 501) n), array_fill(1, array[500]));
+  select weir.record_security_events(array['key_unknown', 'key_unknown'], array['abcdefgh', 'zzzzzzzz'],
+    array['10.0.0.1', '10.0.0.2']::inet[], array[1, 1]);
+  create temporary table counted_6 as select * from weir.security_events$$) \g /dev/null
+select is((select occurrences || ' ' || key_prefix from counted_5 where address = '10.0.0.1'), '5 abcdefgh',
   'requests with unknown keys are counted by minute, address and prefix');
-insert into weir.security_events (minute, reason, key_prefix, occurrences) select date_trunc('minute', clock_timestamp()), 'x' || n,
-  '', 1 from generate_series(1, 90) n;
-select weir.record_security_events(array_fill('key_unknown'::text, array[500]), array_fill('zzzzzzzz'::text, array[500]),
-  array(select format('2001:db8:%s::%s', to_hex(n / 2), n)::inet from generate_series(2, 501) n), array_fill(1, array[500])) \g /dev/null
-select is((select string_agg(distinct masklen(address) || ' ' || occurrences, ',') from weir.security_events where family(address) = 6), '64 2',
+select is((select string_agg(distinct masklen(address) || ' ' || occurrences, ',') from counted_6 where family(address) = 6), '64 2',
   'F08_requests_with_unknown_keys_are_counted_by_the_ipv6_network');
-select is((select array[count(*), sum(occurrences)]::text from weir.security_events where reason = 'key_unknown' and family(address) = 6), '{9,18}',
+select is((select array[count(*), sum(occurrences)]::text from counted_6 where reason = 'key_unknown' and family(address) = 6), '{9,18}',
   'F08_requests_with_unknown_keys_make_at_most_a_hundred_rows_in_a_minute');
-select is((select occurrences from weir.security_events where reason = 'key_unknown' and address = '0.0.0.0' and key_prefix = ''), 482::bigint,
+-- the one of 10.0.0.2 is among them
+select is((select occurrences from counted_6 where reason = 'key_unknown' and address = '0.0.0.0' and key_prefix = ''), 483::bigint,
   'F08_requests_beyond_a_hundred_rows_in_a_minute_are_counted_in_one_row_for_each_reason');
-select weir.record_security_events(array['key_unknown', 'key_unknown'], array['abcdefgh', 'zzzzzzzz'], array['10.0.0.1', '10.0.0.2']::inet[], array[1, 1]) \g /dev/null
-select is((select occurrences || ' ' || (select count(*) from weir.security_events where address = '10.0.0.2') from weir.security_events where address = '10.0.0.1'),
+select is((select occurrences || ' ' || (select count(*) from counted_6 where address = '10.0.0.2') from counted_6 where address = '10.0.0.1'),
   '6 0', 'F08_beyond_a_hundred_rows_an_address_with_a_row_is_counted_there_and_a_new_one_gets_none');
 
 -- Months ahead
-select is(weir.ensure_log_partitions(), 0, 'no partition of the audit log is missing');
+-- A month may have begun since the database was migrated.
+select weir.ensure_log_partitions() \g /dev/null
+select is(weir.ensure_log_partitions(), 0, 'the partitions of the audit log are made once');
 select cmp_ok((select count(*) from pg_inherits where inhparent = 'mcp_interaction_logs'::regclass), '>=', 14::bigint, 'T15_there_are_partitions_for_at_least_fourteen_months');
 select lives_ok(format('insert into mcp_interaction_logs (created_at, id, organization_id, epoch, actor_kind, phase, kind, decision)
   values (now() + interval ''11 months'', weir.uuid_v7(), %L, 1, ''system'', ''requested'', ''chat'',

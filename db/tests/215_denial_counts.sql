@@ -3,9 +3,9 @@ begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
 select no_plan();
--- So that no minute begins while this runs, all of it is in one that has been.
+-- Equal denials are counted by the minute: those of one section are made within one, which is over when the section ends.
 create function pg_temp.age_counters() returns void language sql as $$
-  update weir.denial_counts set minute = minute - interval '1 hour' where minute >= date_trunc('minute', now());
+  update weir.denial_counts set minute = minute - interval '1 hour' where minute >= date_trunc('minute', now(), 'UTC');
 $$;
 create function pg_temp.denial_rows(p_reason text default 'item_not_granted') returns text language sql as $$
   select concat_ws(' ', count(*), sum(occurrences), max(occurrences)) from mcp_interaction_logs where phase = 'denied' and reason = p_reason;
@@ -16,11 +16,14 @@ $$;
 delete from weir.denial_counts;
 
 -- An agent that asks for what it may not: whatever names it makes up
-select is((select string_agg(distinct pg_temp.admit_call('made-up-' || n), ',') from generate_series(1, 25) n), 'item_not_granted', 'each of 25 equal denials gives its reason to the caller');
+select pg_temp.within_one_minute($$
+  create temporary table answers as select pg_temp.admit_call('made-up-' || n) as reason from generate_series(1, 25) n;
+  create temporary table closed as select weir.close_denial_counts(100) as number$$) \g /dev/null
+select is((select string_agg(distinct reason, ',') from answers), 'item_not_granted', 'each of 25 equal denials gives its reason to the caller');
 select is(pg_temp.denial_rows(), '10 10 1', 'the first ten of 25 equal denials are rows of the audit log');
 select is(pg_temp.denial_counters(), '1 25', 'all of 25 equal denials are counted');
 select is((select count(distinct item) from mcp_interaction_logs where reason = 'item_not_granted'), 10::bigint, 'the rows of equal denials say what was called');
-select is(weir.close_denial_counts(100), 0, 'a counter of the current minute is not closed');
+select is((select number from closed), 0, 'a counter of the current minute is not closed');
 select pg_temp.age_counters() \g /dev/null
 select is(weir.close_denial_counts(100), 1, 'a counter of a past minute is closed');
 select is(pg_temp.denial_rows(), '11 25 15', 'a closed counter adds one row for the denials that have no row of their own');
@@ -35,12 +38,17 @@ select is((select count(*) from mcp_interaction_logs where phase = 'requested' a
 select is((select count(*) from weir.denial_counts), 0::bigint, 'admitted calls are not counted');
 
 -- Unequal ones are counted apart
-select pg_temp.admit_call('x'), pg_temp.admit_call_as('mia', 'x'), pg_temp.admit_call_as('mia', 'x') \g /dev/null
+select pg_temp.within_one_minute($$
+  select pg_temp.admit_call('x'), pg_temp.admit_call_as('mia', 'x'), pg_temp.admit_call_as('mia', 'x')$$) \g /dev/null
 select is((select string_agg(occurrences::text, ',' order by occurrences) from weir.denial_counts), '1,2', 'equal denials of a key and of a person are counted apart');
 
 -- A person, a suspended one too, whose functions refuse, whatever ids they think of
 select pg_temp.age_counters(), weir.close_denial_counts(100) \g /dev/null
-select is((select count(*) from generate_series(1, 30) n where pg_temp.error_as('sam', format('select manage_mcp_servers(''stop'', {a}, null, %L)', weir.uuid_v7())) like 'WR00%'), 30::bigint, 'A33_thirty_calls_of_functions_by_a_suspended_admin_are_refused');
+select pg_temp.within_one_minute($$
+  create temporary table refusals as
+  select pg_temp.error_as('sam', format('select manage_mcp_servers(''stop'', %L, null, %L)', {a}, weir.uuid_v7())) as error
+  from generate_series(1, 30)$$) \g /dev/null
+select is((select count(*) from refusals where error like 'WR00%'), 30::bigint, 'A33_thirty_calls_of_functions_by_a_suspended_admin_are_refused');
 select is((select count(*) from mcp_interaction_logs where user_id = pg_temp.id_of('sam') and phase = 'denied'), 10::bigint, 'A33_the_first_ten_of_thirty_refusals_of_a_suspended_admin_are_rows');
 select pg_temp.age_counters(), weir.close_denial_counts(100) \g /dev/null
 select is((select concat_ws(' ', count(*), sum(occurrences)) from mcp_interaction_logs where user_id = pg_temp.id_of('sam') and phase = 'denied'), '11 30', 'the other twenty of thirty refusals are one row when their minute is over');
@@ -61,7 +69,7 @@ select is(pg_temp.denial_counters('invalid_request'), '1 40', 'forty equal malfo
 -- The operator's number; a counter keeps the one that it began with
 select weir.set_setting('equal_denials', '2') \g /dev/null
 select pg_temp.age_counters(), weir.close_denial_counts(100) \g /dev/null
-select pg_temp.admit_call('y' || n) from generate_series(1, 5) n \g /dev/null
+select pg_temp.within_one_minute($$select pg_temp.admit_call('y' || n) from generate_series(1, 5) n$$) \g /dev/null
 select is((select concat_ws(' ', occurrences, own_rows) from weir.denial_counts where reason = 'item_not_granted'), '5 2', 'only two of five equal denials are rows after the operator has set two');
 select throws_ok(format('select weir.set_setting(''equal_denials'', %L)', v), '23514', null, 'the operator cannot set the number of rows for equal denials to ' || v) from unnest(array['0', '1001', '"x"', 'null', '[]']) v;
 
