@@ -1,16 +1,19 @@
--- Helpers of the tests; never part of a migration. Every test includes this inside its transaction. All of it is in
--- pg_temp, and every test rolls back, so nothing is left.
+-- Helpers of the pgTAP tests; never part of a migration. Each test includes this file inside its transaction. Everything is made in pg_temp
+-- and every test rolls back, so nothing is left behind.
 --
--- The tests run as a superuser, or as the migrator (who, having CREATEROLE, becomes a member of the roles below for the
--- test's transaction).
+-- The tests run as a superuser or as the migrator. The migrator has CREATEROLE: for the test's transaction it becomes a member of the roles
+-- below.
 --
---   pg_temp.be('ada', 'select ...')   runs a statement as that actor and answers its first value as text, or the
---                                     SQLSTATE that it raised; {name} in it is the quoted id of that name
---   pg_temp.id('name')                an id that was kept by pg_temp.keep('name', id)
+--   pg_temp.as_user('ada', 'select ...')    runs a statement as that actor; returns its first value as text, or the SQLSTATE it raised
+--   pg_temp.error_as('ada', 'select ...')   runs a writing function as that actor; returns the error in its answer, or ok
+--   pg_temp.create_as('x', 'ada', '...')    runs a creating function as that actor, and keeps the new id under the name x
+--   pg_temp.id_of('x')                      the id that is kept under the name x
 --
--- Actors: a kept user's name (signed in as `authenticated`), writer:name (weir_writer with that person's claims: what
--- row-level security allows inside the writing functions), anon, service (a service_role token), gateway (the login
--- without a person), engine, and owner (the role that runs the test).
+-- In these statements {x} stands for the quoted id that is kept under x.
+--
+-- Actors: the name of a kept user (signed in as `authenticated`), writer:name (weir_writer with that person's claims: what row-level
+-- security allows inside the writing functions), anon, service (a service_role token), gateway (the login without a person), engine, and
+-- owner (the role that runs the test).
 \set QUIET on
 \set ON_ERROR_STOP on
 \pset format unaligned
@@ -27,7 +30,7 @@ begin
       execute format('grant %I to %I', v_role, current_user);
     end loop;
   end if;
-  -- extensions are wherever the database has them
+  -- The database decides in which schema each extension is.
   execute (select format('set search_path = public, %s', string_agg(distinct quote_ident(n.nspname), ', '))
            from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname in ('pgtap', 'plpgsql_check', 'plpgsql'));
 end
@@ -35,11 +38,13 @@ $$;
 
 create temporary table ids (name text primary key, id uuid not null);
 
-create function pg_temp.keep(p_name text, p_id uuid) returns uuid language sql as $$
+-- Keeps an id under a name; a later id takes the place of an earlier one.
+create function pg_temp.keep_id(p_name text, p_id uuid) returns uuid language sql as $$
   insert into ids values (p_name, p_id) on conflict (name) do update set id = excluded.id returning id;
 $$;
 
-create function pg_temp.id(p_name text) returns uuid language plpgsql as $$
+-- Raises for a name without an id: a misspelt name must not become null and pass.
+create function pg_temp.id_of(p_name text) returns uuid language plpgsql as $$
 declare
   v_id uuid := (select i.id from ids i where i.name = p_name);
 begin
@@ -50,24 +55,24 @@ begin
 end;
 $$;
 
--- Replaces {name} by its id; {nobody} is an id that nothing has.
-create function pg_temp.expand(p_sql text) returns text language plpgsql as $$
+-- Replaces each {name} by the quoted id of that name. {nobody} is an id that no row has.
+create function pg_temp.with_ids(p_sql text) returns text language plpgsql as $$
 declare
   v_name text;
 begin
   for v_name in select distinct m[1] from regexp_matches(p_sql, '\{([a-z][a-z0-9_]*)\}', 'g') m loop
     p_sql := replace(p_sql, '{' || v_name || '}',
       case when v_name = 'nobody' then quote_literal('01900000-0000-7000-8000-00000000dead') || '::uuid'
-           else quote_literal(pg_temp.id(v_name)) || '::uuid' end);
+           else quote_literal(pg_temp.id_of(v_name)) || '::uuid' end);
   end loop;
   return p_sql;
 end;
 $$;
 
--- As the gateway does it: role and claims for the transaction, here for one statement.
-create function pg_temp.be(p_actor text, p_sql text) returns text language plpgsql as $$
+-- Sets role and claims as the gateway does for a transaction, here for one statement.
+create function pg_temp.as_user(p_actor text, p_sql text) returns text language plpgsql as $$
 declare
-  v_sql text := pg_temp.expand(p_sql);
+  v_sql text := pg_temp.with_ids(p_sql);
   v_result text;
   v_state text;
 begin
@@ -76,14 +81,14 @@ begin
               when p_actor in ('owner', 'engine', 'gateway') then ''
               when p_actor = 'anon' then '{"role": "anon"}'
               when p_actor = 'service' then '{"role": "service_role"}'
-              else jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id(regexp_replace(p_actor, '^writer:', '')))::text end, true);
+              else jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id_of(regexp_replace(p_actor, '^writer:', '')))::text end, true);
     perform set_config('role', case p_actor when 'owner' then 'none' when 'engine' then 'weir_engine' when 'gateway' then 'weir_gateway'
                                             when 'anon' then 'anon' when 'service' then 'service_role'
                                             else case when p_actor like 'writer:%' then 'weir_writer' else 'authenticated' end end, true);
     execute v_sql into v_result;
   exception
     when others then
-      -- the handler has already taken role and claims back
+      -- The subtransaction has rolled back: role and claims are the former ones again.
       get stacked diagnostics v_state = returned_sqlstate;
       return v_state;
   end;
@@ -92,40 +97,63 @@ begin
 end;
 $$;
 
--- The error of a writing function's answer, or ok.
-create function pg_temp.outcome(p_actor text, p_sql text) returns text language plpgsql as $$
+-- Returns the SQLSTATE too, where the statement raised instead of answering.
+create function pg_temp.error_as(p_actor text, p_sql text) returns text language plpgsql as $$
 declare
-  v_answer text := pg_temp.be(p_actor, p_sql);
+  v_answer text := pg_temp.as_user(p_actor, p_sql);
 begin
   return case when v_answer is null or left(v_answer, 1) <> '{' then v_answer
               else coalesce(v_answer::jsonb ->> 'error', 'ok') end;
 end;
 $$;
 
--- What another session commits while a function waits for an organization's lock: from now on, until the next rollback to a savepoint,
--- who takes the lock runs this statement. One that raises says that nobody takes it. Two sessions at once: AdminRaceTests.
-create function pg_temp.while_waiting(p_sql text) returns void language plpgsql as $$
+-- Simulates another session that commits while the function under test waits for an organization's lock: until the next rollback to a
+-- savepoint, whoever takes the lock runs this statement. A statement that raises proves whether the lock is taken at all. Two real sessions:
+-- AdminRaceTests.
+create function pg_temp.when_lock_is_taken(p_sql text) returns void language plpgsql as $$
 begin
   execute format('create or replace function weir.lock_organization(p_organization_id uuid) returns void language plpgsql security definer
-    set search_path = pg_catalog, pg_temp as %L', 'begin ' || pg_temp.expand(p_sql) || '; end');
+    set search_path = pg_catalog, pg_temp as %L', 'begin ' || pg_temp.with_ids(p_sql) || '; end');
   execute format('alter function weir.lock_organization(uuid) owner to %I', current_user);
 end;
 $$;
 
--- Runs a creating function and keeps the id of its answer.
-create function pg_temp.make(p_name text, p_actor text, p_sql text) returns uuid language plpgsql as $$
+-- Runs statements within one minute of the clock: where the minute has ended meanwhile, undoes them and runs them again. For functions that
+-- count by the minute.
+create function pg_temp.within_one_minute(p_sql text) returns void language plpgsql as $$
 declare
-  v_answer text := pg_temp.be(p_actor, p_sql);
+  v_sql constant text := pg_temp.with_ids(p_sql);
+  v_minute timestamptz;
 begin
-  if v_answer is null or left(v_answer, 1) <> '{' or v_answer::jsonb ->> 'id' is null then
-    raise exception '% was not made: %', p_name, v_answer;
-  end if;
-  return pg_temp.keep(p_name, (v_answer::jsonb ->> 'id')::uuid);
+  loop
+    v_minute := date_trunc('minute', clock_timestamp());
+    begin
+      execute v_sql;
+      if date_trunc('minute', clock_timestamp()) = v_minute then
+        return;
+      end if;
+      raise exception 'the minute has ended' using errcode = 'P0999';
+    exception
+      when sqlstate 'P0999' then null;
+    end;
+  end loop;
 end;
 $$;
 
--- A user of the issuer, kept by name.
-create function pg_temp.user(p_name text) returns uuid language plpgsql as $$
+-- Raises where nothing was created: a test must not go on without the row that it is about.
+create function pg_temp.create_as(p_name text, p_actor text, p_sql text) returns uuid language plpgsql as $$
+declare
+  v_answer text := pg_temp.as_user(p_actor, p_sql);
+begin
+  if v_answer is null or left(v_answer, 1) <> '{' or v_answer::jsonb ->> 'id' is null then
+    raise exception '% was not created: %', p_name, v_answer;
+  end if;
+  return pg_temp.keep_id(p_name, (v_answer::jsonb ->> 'id')::uuid);
+end;
+$$;
+
+-- Creates a user as this installation's issuer would, and keeps the id under the name.
+create function pg_temp.create_user(p_name text) returns uuid language plpgsql as $$
 declare
   v_id uuid := weir.uuid_v7();
   v_email text := p_name || '.' || right(v_id::text, 12) || '@example.org';
@@ -135,6 +163,6 @@ begin
   else
     insert into auth.users (id, email) values (v_id, v_email);
   end if;
-  return pg_temp.keep(p_name, v_id);
+  return pg_temp.keep_id(p_name, v_id);
 end;
 $$;

@@ -4,7 +4,7 @@ begin;
 select no_plan();
 
 -- Written well
-select is(weir.permissions_error(p::jsonb), null, 'accepted: ' || p)
+select is(weir.permissions_error(p::jsonb), null, 'the grammar accepts ' || p)
 from unnest(array[
   '{}', '{"tools": {}}', '{"tools": {"a": {}}}', '{"tools": {"a": {"args": {}, "other": "deny"}}}',
   '{"tools": {"a": {"args": {"p": {"type": "string", "equals": "x", "in": ["x"], "prefix": "x", "under": "/x", "matches": "[a-z]+"}}}}}',
@@ -12,7 +12,7 @@ from unnest(array[
   '{"tools": {"a": {"args": {"l": {"type": "array", "each": {"type": "string", "under": "file:///x"}}}}}}',
   '{"resources": ["file:///data/*", "*"], "prompts": []}', '{"limits": {"per_minute": 0, "per_hour": 1, "per_day": 1000000000}}']) p;
 -- Written badly
-select isnt(weir.permissions_error(p::jsonb), null, 'refused: ' || left(p, 100))
+select isnt(weir.permissions_error(p::jsonb), null, 'the grammar refuses ' || left(p, 100))
 from unnest(array[
   'null', '[]', '"*"', '{"tool": {}}', '{"tools": []}', '{"tools": {"a": true}}', '{"tools": {"a": null}}', '{"tools": {"": {}}}',
   '{"tools": {"*****": {}}}', '{"tools": {"a": {"arg": {}}}}', '{"tools": {"a": {"args": []}}}', '{"tools": {"a": {"other": "maybe"}}}',
@@ -27,51 +27,51 @@ from unnest(array[
   '{"limits": {"per_minute": -1}}', '{"limits": {"per_minute": "60"}}', '{"limits": {"per_minute": 1.5}}', '{"limits": {"per_second": 1}}',
   '{"limits": {"per_minute": null}}', '{"limits": []}', '{"limits": {"per_day": 1000000001}}']) p;
 select isnt(weir.permissions_error(jsonb_build_object('prompts', (select jsonb_agg(repeat('x', 1000)) from generate_series(1, 70)))),
-  null, 'refused: more than 64 KiB');
+  null, 'the grammar refuses permissions of more than 64 KiB');
 
 -- A pattern of a tenant neither runs away nor means more than it says
-select is(weir.pattern_error(p), null, 'a pattern: ' || p)
+select is(weir.pattern_error(p), null, 'a pattern is accepted: ' || p)
 from unnest(array['[a-z]+', 'a|b', '(ab)+c?', '\d{1,4}', '[^/]{1,60}\.txt', '\w+@example\.org', '']) p where p <> '';
-select isnt(weir.pattern_error(p), null, 'A32_no_pattern: ' || left(p, 60))
+select isnt(weir.pattern_error(p), null, 'A32_a_pattern_is_refused: ' || left(p, 60))
 from unnest(array['', repeat('a', 201), '(', 'a)|(b', '[', '*', '(a)\1', '(?=a)', '(?i)a', '***:a', '(a{1,50}){1,50}', '(a+){9}',
   'a{100}', 'a{1,999}',
                   '\mword', '\x41', 'a\', '[[.a.]]', '[[=a=]]', 'a{2}{2}', 'a+{2}', repeat('a{9}', 9), 'a{', 'a{x}']) p;
 select ok(not 'xb' ~ ('^(?:' || 'a|b' || ')$'), 'a pattern is anchored at both ends of all its alternatives');
 
 -- Places
-select is(weir.is_under(v, '/data'), true, 'under /data: ' || v) from unnest(array['/data', '/data/', '/data/a', '/data/a/b.txt',
+select is(weir.is_under(v, '/data'), true, 'this path is under /data: ' || v) from unnest(array['/data', '/data/', '/data/a', '/data/a/b.txt',
   '/data/a/', '/data/a b', '/data/..a', '/data/a..']) v;
-select is(weir.is_under(v, '/data'), false, 'A05_not under /data: ' || v)
+select is(weir.is_under(v, '/data'), false, 'A05_this_path_is_not_under /data: ' || to_json(v))
 from unnest(array['/database', '/dat', 'data/a', '/', '', '/data/..', '/data/../etc/passwd', '/data/./a', '/data/a/../../etc',
   '/data//etc', '//data/a',
                   '/data\..\etc', '/data/%2e%2e/etc', '/data/a%00', E'/data/a\n', E'/data/\u0085', '/DATA/a', ' /data/a', '/data/.',
                   '/data/a/..', 'file:///data/a']) v;
-select is(weir.is_under(v, 'file:///data'), true, 'under file:///data: ' || v) from unnest(array['file:///data', 'file:///data/a']) v;
-select is(weir.is_under(v, 'file:///data'), false, 'A05_not under file:///data: ' || v)
+select is(weir.is_under(v, 'file:///data'), true, 'this URI is under file:///data: ' || v) from unnest(array['file:///data', 'file:///data/a']) v;
+select is(weir.is_under(v, 'file:///data'), false, 'A05_this_URI_is_not_under file:///data: ' || v)
 from unnest(array['file:///database', 'file:///data/../etc', 'file://data/a', 'FILE:///data/a', '/data/a', 'file:///data//a',
   'file:////data/a', 'http:///data/a']) v;
-select is(weir.is_under(v, '/data/'), r, 'a base may end in a slash: ' || v) from (values ('/data/a', true), ('/data', true),
+select is(weir.is_under(v, '/data/'), r, format('with the base /data/, %s is under it: %s', v, r)) from (values ('/data/a', true), ('/data', true),
   ('/database', false)) t(v, r);
-select is(weir.is_under(v, '/'), r, 'everything is under /: ' || v) from (values ('/a', true), ('/', true), ('a', false), ('/../a',
+select is(weir.is_under(v, '/'), r, format('with the base /, %s is under it: %s', v, r)) from (values ('/a', true), ('/', true), ('a', false), ('/../a',
   false)) t(v, r);
 
 -- URIs of resources
-select is(weir.matches_uri_glob(v, 'file:///data/*'), true, 'matches: ' || v) from unnest(array['file:///data/a', 'file:///data/a%20b',
+select is(weir.matches_uri_glob(v, 'file:///data/*'), true, 'this URI matches file:///data/*: ' || v) from unnest(array['file:///data/a', 'file:///data/a%20b',
   'file:///data/a/b?c']) v;
-select is(weir.matches_uri_glob(v, 'file:///data/*'), false, 'A05_does not match: ' || v)
+select is(weir.matches_uri_glob(v, 'file:///data/*'), false, 'A05_this_URI_does_not_match file:///data/*: ' || v)
 from unnest(array['file:///data', 'file:///database/a', 'file:///data/../etc', 'file:///data/%2e%2e/etc', 'file:///data/a%2F..%2Fb',
   'file:///data/..', 'file:///data/a\b',
                   'file:///data/%252e', 'FILE:///data/a', 'file:///data/a%00']) v;
-select is(weir.matches_glob(v, g), r, format('%s ~ %s', v, g))
+select is(weir.matches_glob(v, g), r, format('the glob "%s" matches "%s": %s', g, v, r))
 from (values ('read_file', 'read_*', true), ('readXfile', 'read_*', false), ('a%b', 'a%b', true), ('axb', 'a%b', false), ('a\b', 'a\b',
   true), ('', '*', true),
              ('list', 'list_*', false), ('a.b', 'a?b', false)) t(v, g, r);
 
 -- Arguments
-create function pg_temp.check(p_entry jsonb, p_arguments text) returns text language sql as $$
+create function pg_temp.check_arguments(p_entry jsonb, p_arguments text) returns text language sql as $$
   select coalesce(weir.argument_failure(array[p_entry], p_arguments), 'holds');
 $$;
-select is(pg_temp.check(e::jsonb, a), r, left(format('%s with %s: %s', e, a, r), 160))
+select is(pg_temp.check_arguments(e::jsonb, a), r, left(format('the rule %s with the arguments %s: %s', e, a, r), 160))
 from (values
   ('{"args": {"path": {"under": "/data"}}}', '{"path": "/data/a"}', 'holds'),
   ('{"args": {"path": {"under": "/data"}}}', '{"path": "/data/../etc"}', '$.path'),
@@ -112,20 +112,20 @@ from (values
   'holds'),
   ('{"args": {"p": {"each": {"each": {"max": 1}}}}}', '{"p": [[1], [2]]}', '$.p[1][0]'),
   ('{"args": {"p": {"unknown": 1}}}', '{"p": 1}', '$.p')) t(e, a, r);
-select is(pg_temp.check('{"args": {"p": {"matches": "a*"}}}', jsonb_build_object('p', repeat('a', 4097))::text), '$.p',
-  'A32_a_long_value_is_not_matched');
-select is(pg_temp.check('{"args": {"p": {}}}', jsonb_build_object('p', repeat('a', 65536))::text), '$',
-  'arguments over 64 KiB deny where a rule applies');
-select is(pg_temp.check('{"args": {"p": {}}}', '{"p": ' || repeat('[', 20000) || repeat(']', 20000) || '}'), '$',
-  'A20_arguments_too_deep_to_read_deny');
+select is(pg_temp.check_arguments('{"args": {"p": {"matches": "a*"}}}', jsonb_build_object('p', repeat('a', 4097))::text), '$.p',
+  'A32_a_value_of_more_than_4096_characters_matches_no_pattern');
+select is(pg_temp.check_arguments('{"args": {"p": {}}}', jsonb_build_object('p', repeat('a', 65536))::text), '$',
+  'arguments of more than 64 KiB are denied where a rule applies');
+select is(pg_temp.check_arguments('{"args": {"p": {}}}', '{"p": ' || repeat('[', 20000) || repeat(']', 20000) || '}'), '$',
+  'A20_arguments_too_deep_to_read_are_denied');
 
 -- Names and globs
 select is(weir.granted_entries('{"tools": {"read_*": {"args": {}}, "read_file": {}}}', 'tool_execution', 'read_file'),
-  array['{}'::jsonb], 'an exact name beats a glob');
+  array['{}'::jsonb], 'a rule for the exact name is used instead of a glob that matches too');
 select is(cardinality(weir.granted_entries('{"tools": {"read_*": {"args": {}}, "*": {}}}', 'tool_execution', 'read_file')), 2,
-  'all globs that match must hold');
-select is(weir.granted_entries('{"tools": {"read_*": {}}}', 'tool_execution', 'write_file'), null, 'V9_what_is_absent_is_denied');
-select is(weir.granted_entries('{"prompts": ["a"]}', 'prompt_get', 'b'), null, 'V9_a_prompt_that_is_absent_is_denied');
+  'all globs that match a name give their rules');
+select is(weir.granted_entries('{"tools": {"read_*": {}}}', 'tool_execution', 'write_file'), null, 'V9_a_tool_that_no_entry_names_is_denied');
+select is(weir.granted_entries('{"prompts": ["a"]}', 'prompt_get', 'b'), null, 'V9_a_prompt_that_no_entry_names_is_denied');
 
 select * from finish();
 rollback;

@@ -15,7 +15,7 @@ select results_eq($$
   from pg_proc p
   where p.pronamespace = 'public'::regnamespace and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
   order by 1$$, $$select m[1] collate "C" from page, regexp_match(line, '^\| `([a-z_]+\(.*\) → \w+)` \|') m where m is not null order by 1$$,
-  'M15_names_and_parameter_names_of_published_functions');
+  'M15_the_published_functions_are_those_in_docs_functions_md');
 
 -- A reading function may run where nothing may be written; a writing one may not be taken for a reading one (its GET would
 -- write).
@@ -23,12 +23,12 @@ select is_empty($$
   select p.proname from pg_proc p
   where p.pronamespace = 'public'::regnamespace and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
     and p.provolatile <> case when p.proname ~ '^(explain|validate|get|chat_context)' then 's' else 'v' end$$,
-  'what reads is stable, what writes or records is volatile');
+  'each published function that reads is stable and each that writes is volatile');
 select is_empty($$
   select p.proname from pg_proc p
   where p.pronamespace = 'public'::regnamespace and p.proname <> 'audit_mcp_interactions'
     and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
     and not has_function_privilege('authenticated', p.oid, 'EXECUTE')$$,
-  'a person executes every published function but the engine''s own');
+  'a person may execute every published function but the engine''s own');
 select * from finish();
 rollback;

@@ -1,5 +1,5 @@
--- Every published function with null, empty, huge, hostile and wrongly shaped values in each of its arguments, the others being
--- good: it does it or refuses with a code of Weir's; a refusal for an argument names it; and what refused has written nothing.
+-- Calls every published function with null, empty, huge, hostile and wrongly shaped values in each of its arguments, the others being good.
+-- The function succeeds or refuses with a code of Weir's. A refusal for an argument names it. A call that refused has written nothing.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -8,22 +8,22 @@ set local statement_timeout = '60s';
 
 -- A call that would succeed: function, who calls, and its arguments in order.
 create temporary table calls (name text primary key, actor text, arguments text[]);
-select pg_temp.be('mia', $$select create_user_ssh_key('laptop', 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINb9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddw')$$) \g /dev/null
-select pg_temp.keep('sshkey', (select id from user_ssh_keys)),
-       pg_temp.make('invitation', 'ann', $$select invite_member({a}, 'x@example.org', 'member', repeat('z', 43))$$),
-       pg_temp.be('ann', $$select create_organization_api_key({a}, 'k', 'orgkey0000000001', repeat('k', 43), '{audit.read}')$$),
-       pg_temp.make('robo2', 'mia', $$select create_agent({a}, 'Robo 2')$$),
-       pg_temp.make('request', 'mia', $$select request_mcp_access({robo2}, {files}, '{}')$$),
-       pg_temp.make('remote', 'ann', $$select manage_mcp_servers('create', {a}, '{"name": "remote", "url": "https://r.example"}')$$),
-       pg_temp.make('message', 'ann', $$select post_chat_message({chat}, 'hello')$$),
-       pg_temp.make('docs', 'ann', $$select create_datastore({a}, 'Docs')$$),
-       pg_temp.make('doc', 'ann', $$select ingest_document({docs}, 'Doc', '[{"text": "words"}]')$$) \g /dev/null
-select pg_temp.be('ann', format('select invite_member({a}, %L, ''member'', repeat(''o'', 43))', (select email from auth.users where id = pg_temp.id('otto')))) \g /dev/null
+select pg_temp.as_user('mia', $$select create_user_ssh_key('laptop', 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINb9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddw')$$) \g /dev/null
+select pg_temp.keep_id('sshkey', (select id from user_ssh_keys)),
+       pg_temp.create_as('invitation', 'ann', $$select invite_member({a}, 'x@example.org', 'member', repeat('z', 43))$$),
+       pg_temp.as_user('ann', $$select create_organization_api_key({a}, 'k', 'orgkey0000000001', repeat('k', 43), '{audit.read}')$$),
+       pg_temp.create_as('robo2', 'mia', $$select create_agent({a}, 'Robo 2')$$),
+       pg_temp.create_as('request', 'mia', $$select request_mcp_access({robo2}, {files}, '{}')$$),
+       pg_temp.create_as('remote', 'ann', $$select manage_mcp_servers('create', {a}, '{"name": "remote", "url": "https://r.example"}')$$),
+       pg_temp.create_as('message', 'ann', $$select post_chat_message({chat}, 'hello')$$),
+       pg_temp.create_as('docs', 'ann', $$select create_datastore({a}, 'Docs')$$),
+       pg_temp.create_as('doc', 'ann', $$select ingest_document({docs}, 'Doc', '[{"text": "words"}]')$$) \g /dev/null
+select pg_temp.as_user('ann', format('select invite_member({a}, %L, ''member'', repeat(''o'', 43))', (select email from auth.users where id = pg_temp.id_of('otto')))) \g /dev/null
 insert into calls values
   ('accept_invitation', 'otto', array['repeat(''o'', 43)']),
   ('add_workspace_member', 'ann', array['{home}', '{vic}', 'null']),
   ('approve_mcp_tool_change', 'ann', array['{files}', '''tool''', '''write_file''', 'encode(sha256(''write 1''), ''hex'')']),
-  ('call_dtma_api', 'ann', array[format('''{"action": "deploy", "server_instance_id": "%s"}''', pg_temp.id('remote'))]),
+  ('call_dtma_api', 'ann', array[format('''{"action": "deploy", "server_instance_id": "%s"}''', pg_temp.id_of('remote'))]),
   ('chat_context', 'ann', array['{robo}', '{home}', '{chat}']),
   ('create_agent', 'mia', array['{a}', '''Agent''', '''be kind''', '{home}']),
   ('create_agent_key', 'mia', array['{robo}', '''k''', '''robokey000000009''', 'repeat(''s'', 43)', 'now() + interval ''1 day''']),
@@ -85,11 +85,11 @@ union all select 'integer', v from unnest(array['null', '-1', '0', '2147483647',
 union all select 'boolean', v from unnest(array['null', 'false']) v
 union all select 'text[]', v from unnest(array['null', '''{}''', '''{NULL}''', '''{{audit.read}}''', 'array_fill(''audit.read''::text, array[100000])', '''{audit.read,x}''']) v;
 
--- All that is in the tables but for the record; each trial is undone, so before each of them it is the same.
+-- The contents of all tables but the audit log. Each trial is undone, so they are the same before each.
 create temporary table watched as select c.oid::regclass as name from pg_class c
   where c.relkind = 'r' and c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace, 'auth'::regnamespace)
     and c.relname !~ '^(mcp_interaction_logs|security_events|denial_counts|schema_migrations|change_versions)';
-create function pg_temp.fingerprint() returns text language plpgsql as $$
+create function pg_temp.tables_fingerprint() returns text language plpgsql as $$
 declare
   v_table regclass;
   v_sum text := '';
@@ -102,20 +102,20 @@ begin
   return v_sum;
 end;
 $$;
-create temporary table before as select pg_temp.fingerprint() as fingerprint;
--- How often this transaction has written there, what was undone included: a fingerprint of everything takes longer than the call.
-create function pg_temp.writes() returns numeric language sql as $$
+create temporary table before as select pg_temp.tables_fingerprint() as fingerprint;
+-- Counts this transaction's writes, those that were undone included: a fingerprint of all tables takes longer than the call itself.
+create function pg_temp.count_writes() returns numeric language sql as $$
   select sum(pg_stat_get_xact_tuples_inserted(name) + pg_stat_get_xact_tuples_updated(name) + pg_stat_get_xact_tuples_deleted(name)) from watched;
 $$;
--- A call and its undoing: the code (ok, WR… or a raw SQLSTATE), the message, and whether anything was written.
-create function pg_temp.trial(p_actor text, p_sql text, out code text, out message text, out wrote boolean) language plpgsql as $$
+-- Makes a call and undoes it. Returns the code (ok, WR… or a raw SQLSTATE), the message, and whether anything was written.
+create function pg_temp.try_call(p_actor text, p_sql text, out code text, out message text, out wrote boolean) language plpgsql as $$
 declare
-  v_before constant numeric := pg_temp.writes();
+  v_before constant numeric := pg_temp.count_writes();
   v_answer text;
-  v_expanded constant text := pg_temp.expand(p_sql);
+  v_expanded constant text := pg_temp.with_ids(p_sql);
 begin
   begin
-    perform set_config('request.jwt.claims', jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id(p_actor))::text, true),
+    perform set_config('request.jwt.claims', jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id_of(p_actor))::text, true),
             set_config('role', 'authenticated', true);
     execute v_expanded into v_answer;
     perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
@@ -124,7 +124,7 @@ begin
       code := v_answer::jsonb ->> 'error';
       message := v_answer::jsonb ->> 'message';
     end if;
-    wrote := pg_temp.writes() <> v_before and pg_temp.fingerprint() <> (select fingerprint from before);
+    wrote := pg_temp.count_writes() <> v_before and pg_temp.tables_fingerprint() <> (select fingerprint from before);
     raise exception 'undo' using errcode = 'P0999';
   exception
     when sqlstate 'P0999' then null;
@@ -136,14 +136,14 @@ begin
   end;
 end;
 $$;
--- Were nothing seen to be written, nothing below would be proved.
-select is((pg_temp.trial('ann', $$select create_workspace({a}, 'W')$$)).wrote, true, 'what is written is seen');
+-- If writes were not noticed, nothing below would be proved.
+select is((pg_temp.try_call('ann', $$select create_workspace({a}, 'W')$$)).wrote, true, 'a call that writes is seen to write');
 
 select set_eq($$select name from calls$$, $$select p.proname::text from pg_proc p where p.pronamespace = 'public'::regnamespace
   and p.proname <> 'audit_mcp_interactions' and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')$$,
-  'every function that a person may call is tried');
-select is(t.code, 'ok', format('%s with good arguments', c.name))
-from calls c, pg_temp.trial(c.actor, format('select %I(%s)', c.name, array_to_string(c.arguments, ', '))) t order by c.name;
+  'every published function that a person may call is tried');
+select is(t.code, 'ok', format('%s succeeds with good arguments', c.name))
+from calls c, pg_temp.try_call(c.actor, format('select %I(%s)', c.name, array_to_string(c.arguments, ', '))) t order by c.name;
 
 create temporary table trials as
 select c.name, a.name as argument, h.value, t.*
@@ -151,24 +151,24 @@ from calls c
 join pg_proc p on p.proname = c.name and p.pronamespace = 'public'::regnamespace
 cross join lateral unnest(p.proargnames[1:p.pronargs]) with ordinality a(name, n)
 join hostile h on h.type = p.proargtypes[a.n - 1]
-cross join lateral pg_temp.trial(c.actor, format('select %I(%s)', c.name,
+cross join lateral pg_temp.try_call(c.actor, format('select %I(%s)', c.name,
   array_to_string(c.arguments[:a.n::integer - 1] || h.value || c.arguments[a.n::integer + 1:], ', '))) t;
-select cmp_ok((select count(*) from trials), '>', 400::bigint, 'there are enough of them');
+select cmp_ok((select count(*) from trials), '>', 400::bigint, 'more than 400 calls with a hostile argument were made');
 select is_empty($$select name, argument, left(value, 60), code, left(message, 100) from trials where code !~ '^(ok|WR00[1-6]|WR010)$'$$,
-  'M20_nothing_but_a_code_of_weir_s_comes_back');
+  'M20_each_call_with_a_hostile_argument_succeeds_or_refuses_with_a_code_of_weir_s');
 select is_empty($$select name, argument, left(value, 60), message from trials where code = 'WR001' and message !~ ('\m' || replace(argument, '_', '[_ ]') || '\M')$$,
   'M11_a_refusal_for_an_argument_names_it');
-select is_empty($$select name, argument, left(value, 60), code from trials where code <> 'ok' and wrote$$, 'M14_what_refused_has_written_nothing');
+select is_empty($$select name, argument, left(value, 60), code from trials where code <> 'ok' and wrote$$, 'M14_a_call_that_refused_has_written_nothing');
 select is_empty($$select name, argument, left(value, 60), left(message, 200) from trials where length(message) > 300 or message ~* 'relation|column|constraint|syntax|plpgsql'$$,
-  'M20_and_speaks_of_nothing_inside');
--- of another organization nothing is done, whatever the argument
+  'M20_no_refusal_speaks_of_the_inside_of_the_database');
+-- an id of another organization, in whatever argument
 select is_empty($$select name, argument, value from trials where value in ('{b}', '{spy}', '{bot}', '{den}') and code = 'ok' and wrote$$,
-  'T3_nothing_of_another_organization_is_touched');
+  'T3_no_call_with_an_id_of_another_organization_writes_anything');
 
--- Time: what a refusal takes for an id of another organization, beside one that nobody has. Not measured but counted, in calls of
+-- A refusal takes as long for an id of another organization as for one that nobody has. Time is not measured but counted, in calls of
 -- functions and scans of relations, so that the answer is the same on every machine.
 set local track_functions = 'all';
-create function pg_temp.steps() returns jsonb language sql as $$
+create function pg_temp.count_steps() returns jsonb language sql as $$
   select coalesce(jsonb_object_agg(name, n), '{}') from (
     select p.oid::regproc::text as name, pg_stat_get_xact_function_calls(p.oid) as n from pg_proc p where p.pronamespace = 'weir'::regnamespace
     union all
@@ -176,13 +176,13 @@ create function pg_temp.steps() returns jsonb language sql as $$
     where c.relkind in ('r', 'i') and c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace)) s
   where n > 0;
 $$;
-create function pg_temp.steps_of(p_actor text, p_sql text, out code text, out steps jsonb) language plpgsql as $$
+create function pg_temp.steps_of_call(p_actor text, p_sql text, out code text, out steps jsonb) language plpgsql as $$
 declare
-  v_before constant jsonb := pg_temp.steps();
+  v_before constant jsonb := pg_temp.count_steps();
 begin
-  select t.code into code from pg_temp.trial(p_actor, p_sql) t;
+  select t.code into code from pg_temp.try_call(p_actor, p_sql) t;
   select coalesce(jsonb_object_agg(s.key, s.value::text::integer - coalesce((v_before ->> s.key)::integer, 0)), '{}') into steps
-  from jsonb_each(pg_temp.steps()) s
+  from jsonb_each(pg_temp.count_steps()) s
   where s.value::text::integer <> coalesce((v_before ->> s.key)::integer, 0);
 end;
 $$;
@@ -192,10 +192,10 @@ from calls c
 join pg_proc p on p.proname = c.name and p.pronamespace = 'public'::regnamespace
 cross join lateral unnest(p.proargnames[1:p.pronargs]) with ordinality a(name, n)
 cross join unnest(array['{nobody}', '{b}', '{spy}', '{bot}', '{den}', '{denchat}', '{bob}']) v(value)
-cross join lateral pg_temp.steps_of(c.actor, format('select %I(%s)', c.name,
+cross join lateral pg_temp.steps_of_call(c.actor, format('select %I(%s)', c.name,
   array_to_string(c.arguments[:a.n::integer - 1] || v.value || c.arguments[a.n::integer + 1:], ', '))) t
 where p.proargtypes[a.n - 1] = 'uuid'::regtype and (t.code <> 'ok' or c.name = 'validate_mcp_access');
-select cmp_ok((select count(*) from refusals), '>', 150::bigint, 'there are enough of these too');
+select cmp_ok((select count(*) from refusals), '>', 150::bigint, 'more than 150 refusals for ids were counted');
 select is_empty($$
   select f.name, f.argument, f.value, k, n.steps ->> k, f.steps ->> k
   from refusals f join refusals n using (name, argument)
@@ -204,6 +204,6 @@ select is_empty($$
     -- A policy asks for the caller's own organizations once there is a row to ask about (docs/security.md)
     and not (k ~ '^(weir\.(actor_id|my_organizations|my_workspaces)$|organizations|organization_members|workspace_members)'
              and abs(coalesce((n.steps ->> k)::integer, 0) - coalesce((f.steps ->> k)::integer, 0)) <= 2)$$,
-  'A07_for_a_foreign_id_nothing_is_done_but_to_ask_once_who_the_caller_is');
+  'A07_a_refusal_for_an_id_of_another_organization_does_no_more_than_for_one_that_nobody_has');
 select * from finish();
 rollback;

@@ -5,75 +5,75 @@ begin;
 select plan(14);
 
 -- organization a has 40 remote servers, b one; all are to be asked
-update public.organizations set max_mcp_servers = 1000 where id = pg_temp.id('a');
+update public.organizations set max_mcp_servers = 1000 where id = pg_temp.id_of('a');
 insert into public.mcp_server_instances (organization_id, name, url, status, first_running_at)
-select pg_temp.id('a'), 'far-' || n, 'https://far.example/mcp', 'running', now() from generate_series(1, 40) n;
+select pg_temp.id_of('a'), 'far-' || n, 'https://far.example/mcp', 'running', now() from generate_series(1, 40) n;
 insert into public.mcp_server_instances (organization_id, name, url, status, first_running_at)
-values (pg_temp.id('b'), 'near', 'https://near.example/mcp', 'running', now());
+values (pg_temp.id_of('b'), 'near', 'https://near.example/mcp', 'running', now());
 insert into weir.dtma_operations (organization_id, instance_id, action, generation, run_at)
 select i.organization_id, i.id, 'restart', i.generation, now() - case i.name when 'near' then interval '1 minute' else '1 hour' end
 from public.mcp_server_instances i where i.name like 'far-%' or i.name = 'near';
 
-create function pg_temp.claim(p_limit integer, p_organizations uuid[] default '{}', p_nodes uuid[] default '{}') returns text language sql as $$
+create function pg_temp.count_claimed_operations(p_limit integer, p_organizations uuid[] default '{}', p_nodes uuid[] default '{}') returns text language sql as $$
   select string_agg(o.name || ' ' || o.count, ', ' order by o.name)
   from (select split_part(c.instance_name, '-', 1) as name, count(*)
         from weir.claim_operations(gen_random_uuid(), p_limit, '1 minute', 8, p_organizations, p_nodes) c group by 1) o;
 $$;
-create function pg_temp.refresh(p_limit integer, p_organizations uuid[] default '{}', p_nodes uuid[] default '{}') returns text language sql as $$
+create function pg_temp.count_claimed_refreshes(p_limit integer, p_organizations uuid[] default '{}', p_nodes uuid[] default '{}') returns text language sql as $$
   select string_agg(o.name || ' ' || o.count, ', ' order by o.name)
   from (select split_part(c.instance_name, '-', 1) as name, count(*)
         from weir.instances_to_refresh(gen_random_uuid(), p_limit, '1 minute', '0 seconds', 8, p_organizations, p_nodes) c group by 1) o;
 $$;
 
 savepoint s;
-select is(pg_temp.claim(4), 'far 3, near 1', 'F11_operations_are_claimed_by_organizations_in_turn');
+select is(pg_temp.count_claimed_operations(4), 'far 3, near 1', 'F11_operations_are_claimed_by_organizations_in_turn');
 rollback to s;
-select is(pg_temp.claim(128), 'far 8, near 1', 'F11_one_organization_holds_no_more_operations_than_its_share');
+select is(pg_temp.count_claimed_operations(128), 'far 8, near 1', 'F11_an_organization_holds_no_more_operations_than_its_share');
 rollback to s;
-select is(pg_temp.claim(128, array_fill(pg_temp.id('a'), array[5]), array_fill(null::uuid, array[5])), 'far 3, near 1',
-  'F11_what_runs_already_is_of_the_share');
+select is(pg_temp.count_claimed_operations(128, array_fill(pg_temp.id_of('a'), array[5]), array_fill(null::uuid, array[5])), 'far 3, near 1',
+  'F11_operations_that_run_already_count_toward_the_share');
 rollback to s;
-select is(pg_temp.claim(128, array_fill(pg_temp.id('a'), array[8]), array_fill(null::uuid, array[8])), 'near 1',
-  'F11_an_organization_with_its_share_running_gets_nothing_more');
+select is(pg_temp.count_claimed_operations(128, array_fill(pg_temp.id_of('a'), array[8]), array_fill(null::uuid, array[8])), 'near 1',
+  'F11_an_organization_with_its_share_of_operations_running_gets_no_more');
 rollback to s;
 update public.mcp_server_instances set generation = generation + 1 where name like 'far-%';
 select is((select count(*) from weir.claim_operations(gen_random_uuid(), 128, '1 minute')), 1::bigint,
-  'F11_superseded_operations_take_no_place');
-select is((select count(*) from weir.dtma_operations where outcome = 'superseded'), 40::bigint, 'and are finished at once');
+  'F11_superseded_operations_are_not_claimed');
+select is((select count(*) from weir.dtma_operations where outcome = 'superseded'), 40::bigint, 'superseded operations are finished when others are claimed');
 rollback to s;
 
 -- a node that hangs: its operations are bounded, whosever they are; those elsewhere are not
-update public.mcp_server_instances set node_id = pg_temp.id('node') where name like 'far-%';
-select is(pg_temp.claim(128, array_fill(pg_temp.id('b'), array[14]), array_fill(pg_temp.id('node'), array[14])), 'far 2, near 1',
+update public.mcp_server_instances set node_id = pg_temp.id_of('node') where name like 'far-%';
+select is(pg_temp.count_claimed_operations(128, array_fill(pg_temp.id_of('b'), array[14]), array_fill(pg_temp.id_of('node'), array[14])), 'far 2, near 1',
   'F11_a_node_that_hangs_holds_no_more_operations_than_twice_the_share');
 rollback to s;
 
-select is(pg_temp.refresh(4), 'far 2, files 1, near 1', 'F11_refreshes_are_claimed_by_organizations_in_turn');
+select is(pg_temp.count_claimed_refreshes(4), 'far 2, files 1, near 1', 'F11_refreshes_are_claimed_by_organizations_in_turn');
 rollback to s;
-select is(pg_temp.refresh(128), 'far 8, files 1, near 1', 'F11_one_organization_holds_no_more_refreshes_than_its_share');
+select is(pg_temp.count_claimed_refreshes(128), 'far 8, files 1, near 1', 'F11_an_organization_holds_no_more_refreshes_than_its_share');
 rollback to s;
-select is(pg_temp.refresh(128, array_fill(pg_temp.id('a'), array[5]), array_fill(null::uuid, array[5])), 'far 3, files 1, near 1',
-  'F11_refreshes_that_run_already_are_of_the_share');
+select is(pg_temp.count_claimed_refreshes(128, array_fill(pg_temp.id_of('a'), array[5]), array_fill(null::uuid, array[5])), 'far 3, files 1, near 1',
+  'F11_refreshes_that_run_already_count_toward_the_share');
 rollback to s;
-select is(pg_temp.refresh(128, array_fill(pg_temp.id('a'), array[8]), array_fill(null::uuid, array[8])), 'files 1, near 1',
-  'F11_its_servers_at_a_node_are_refreshed_while_its_remote_servers_hang');
+select is(pg_temp.count_claimed_refreshes(128, array_fill(pg_temp.id_of('a'), array[8]), array_fill(null::uuid, array[8])), 'files 1, near 1',
+  'F11_an_organization_s_servers_on_a_node_are_refreshed_while_its_remote_servers_hang');
 rollback to s;
-update public.mcp_server_instances set node_id = pg_temp.id('node') where name like 'far-%';
-select is(pg_temp.refresh(128, array_fill(pg_temp.id('b'), array[16]), array_fill(pg_temp.id('node'), array[16])), 'near 1',
+update public.mcp_server_instances set node_id = pg_temp.id_of('node') where name like 'far-%';
+select is(pg_temp.count_claimed_refreshes(128, array_fill(pg_temp.id_of('b'), array[16]), array_fill(pg_temp.id_of('node'), array[16])), 'near 1',
   'F11_a_node_that_hangs_holds_no_more_refreshes_than_twice_the_share');
 rollback to s;
 
 -- a heartbeat names 4096 instances at most
-update public.organizations set max_mcp_servers = 5000 where id = pg_temp.id('b');
+update public.organizations set max_mcp_servers = 5000 where id = pg_temp.id_of('b');
 insert into public.mcp_server_instances (organization_id, name, url, status, first_running_at, node_id)
-select pg_temp.id('b'), 'many-' || n, 'https://many.example/mcp', 'running', now(), pg_temp.id('node')
+select pg_temp.id_of('b'), 'many-' || n, 'https://many.example/mcp', 'running', now(), pg_temp.id_of('node')
 from generate_series(1, 4095 - (select count(*)::integer from public.mcp_server_instances i
-                                where i.node_id = pg_temp.id('node') and i.status not in ('stopped', 'deleted'))) n;
-select is(weir.choose_node(pg_temp.id('b'), null, (select runtimes[1] from weir.dtma_nodes where id = pg_temp.id('node')), null), pg_temp.id('node'),
-  'as long as there is room');
+                                where i.node_id = pg_temp.id_of('node') and i.status not in ('stopped', 'deleted'))) n;
+select is(weir.choose_node(pg_temp.id_of('b'), null, (select runtimes[1] from weir.dtma_nodes where id = pg_temp.id_of('node')), null), pg_temp.id_of('node'),
+  'a node with 4095 instances is chosen for another');
 insert into public.mcp_server_instances (organization_id, name, url, status, first_running_at, node_id)
-values (pg_temp.id('b'), 'last', 'https://many.example/mcp', 'running', now(), pg_temp.id('node'));
-select is(weir.choose_node(pg_temp.id('b'), null, (select runtimes[1] from weir.dtma_nodes where id = pg_temp.id('node')), null), null,
-  'F11_a_node_has_no_more_instances_than_a_heartbeat_may_name');
+values (pg_temp.id_of('b'), 'last', 'https://many.example/mcp', 'running', now(), pg_temp.id_of('node'));
+select is(weir.choose_node(pg_temp.id_of('b'), null, (select runtimes[1] from weir.dtma_nodes where id = pg_temp.id_of('node')), null), null,
+  'F11_a_node_with_as_many_instances_as_a_heartbeat_may_name_is_not_chosen');
 select * from finish();
 rollback;
