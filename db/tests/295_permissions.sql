@@ -8,26 +8,26 @@ select no_plan();
 set local statement_timeout = '60s';
 
 -- Everything that is acted on belongs to adam, an admin. All members are in home, so that they see its channel, message and datastore.
-insert into organization_members (organization_id, user_id, role, status) values (pg_temp.id('a'), pg_temp.user('olga'), 'owner', 'active');
+insert into organization_members (organization_id, user_id, role, status) values (pg_temp.id_of('a'), pg_temp.create_user('olga'), 'owner', 'active');
 insert into workspace_members (organization_id, workspace_id, user_id)
-select pg_temp.id('a'), pg_temp.id('home'), pg_temp.id(n) from unnest(array['adam', 'vic', 'mel', 'sam']) n;
-select pg_temp.be('adam', $$select create_user_ssh_key('k',
+select pg_temp.id_of('a'), pg_temp.id_of('home'), pg_temp.id_of(n) from unnest(array['adam', 'vic', 'mel', 'sam']) n;
+select pg_temp.as_user('adam', $$select create_user_ssh_key('k',
   'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINb9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddw')$$) \g /dev/null
-select pg_temp.keep('sshkey', (select id from user_ssh_keys)),
-       pg_temp.make('invitation', 'adam', $$select invite_member({a}, 'x@example.org', 'member', repeat('z', 43))$$),
-       pg_temp.be('adam', format($$select invite_member({a}, %L, 'member', repeat('o', 43))$$,
-                                 (select email from auth.users where id = pg_temp.id('otto')))),
-       pg_temp.be('adam', $$select create_organization_api_key({a}, 'k', 'orgkey0000000001', repeat('k', 43), '{audit.read}')$$),
-       pg_temp.make('aide', 'adam', $$select create_agent({a}, 'Aide')$$),
-       pg_temp.make('adjutant', 'adam', $$select create_agent({a}, 'Adjutant', workspace_id => {home})$$),
-       pg_temp.be('adam', $$select create_agent_key({aide}, 'k', 'aidekey000000001', repeat('k', 43))$$),
-       pg_temp.be('adam', $$select grant_mcp_access({aide}, {files}, '{"tools": {"*": {}}}')$$),
-       pg_temp.make('request', 'adam', $$select request_mcp_access({aide}, {files}, '{}')$$),
-       pg_temp.make('remote', 'adam', $$select manage_mcp_servers('create', {a}, '{"name": "remote", "url": "https://r.example"}')$$),
-       pg_temp.make('message', 'adam', $$select post_chat_message({chat}, 'hello')$$),
-       pg_temp.make('docs', 'adam', $$select create_datastore({a}, 'Docs')$$),
-       pg_temp.make('doc', 'adam', $$select ingest_document({docs}, 'Doc', '[{"text": "words"}]')$$),
-       pg_temp.be('adam', $$select link_datastore({docs}, {adjutant})$$) \g /dev/null
+select pg_temp.keep_id('sshkey', (select id from user_ssh_keys)),
+       pg_temp.create_as('invitation', 'adam', $$select invite_member({a}, 'x@example.org', 'member', repeat('z', 43))$$),
+       pg_temp.as_user('adam', format($$select invite_member({a}, %L, 'member', repeat('o', 43))$$,
+                                 (select email from auth.users where id = pg_temp.id_of('otto')))),
+       pg_temp.as_user('adam', $$select create_organization_api_key({a}, 'k', 'orgkey0000000001', repeat('k', 43), '{audit.read}')$$),
+       pg_temp.create_as('aide', 'adam', $$select create_agent({a}, 'Aide')$$),
+       pg_temp.create_as('adjutant', 'adam', $$select create_agent({a}, 'Adjutant', workspace_id => {home})$$),
+       pg_temp.as_user('adam', $$select create_agent_key({aide}, 'k', 'aidekey000000001', repeat('k', 43))$$),
+       pg_temp.as_user('adam', $$select grant_mcp_access({aide}, {files}, '{"tools": {"*": {}}}')$$),
+       pg_temp.create_as('request', 'adam', $$select request_mcp_access({aide}, {files}, '{}')$$),
+       pg_temp.create_as('remote', 'adam', $$select manage_mcp_servers('create', {a}, '{"name": "remote", "url": "https://r.example"}')$$),
+       pg_temp.create_as('message', 'adam', $$select post_chat_message({chat}, 'hello')$$),
+       pg_temp.create_as('docs', 'adam', $$select create_datastore({a}, 'Docs')$$),
+       pg_temp.create_as('doc', 'adam', $$select ingest_document({docs}, 'Doc', '[{"text": "words"}]')$$),
+       pg_temp.as_user('adam', $$select link_datastore({docs}, {adjutant})$$) \g /dev/null
 
 -- A call that succeeds, who makes it, and whether it takes the lock; then what others hear: somebody of another organization or suspended
 -- (outsider), a viewer, a plain member, and the caller who becomes a viewer or is suspended while they wait. An invitation's caller is no
@@ -40,7 +40,7 @@ insert into calls values
   ('add_workspace_member', 'adam', array['{home}', 'null', '{aide}'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
   ('approve_mcp_tool_change', 'adam', array['{files}', '''tool''', '''write_file''', 'encode(sha256(''write 1''), ''hex'')'],
     true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
-  ('call_dtma_api', 'adam', array[format('''{"action": "deploy", "server_instance_id": "%s"}''', pg_temp.id('remote'))],
+  ('call_dtma_api', 'adam', array[format('''{"action": "deploy", "server_instance_id": "%s"}''', pg_temp.id_of('remote'))],
     true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
   ('create_agent', 'adam', array['{a}', '''Agent''', '''be kind''', '{home}'], true, 'WR004', 'WR003', 'ok', 'WR003', 'WR003'),
   ('create_agent_key', 'adam', array['{aide}', '''k''', '''aidekey000000009''', 'repeat(''s'', 43)', 'now() + interval ''1 day'''],
@@ -127,13 +127,13 @@ $$;
 create function pg_temp.trial(p_actor text, p_sql text, p_meanwhile text default null,
                               out code text, out locked boolean, out changed boolean, out recorded text) language plpgsql as $$
 declare
-  v_sql constant text := pg_temp.expand(p_sql);
+  v_sql constant text := pg_temp.with_ids(p_sql);
   v_before text;
   v_answer text;
 begin
   begin
     if p_meanwhile is not null then
-      execute pg_temp.expand(p_meanwhile);
+      execute pg_temp.with_ids(p_meanwhile);
       v_before := pg_temp.fingerprint();
       raise exception 'undo' using errcode = 'P0999';
     end if;
@@ -143,9 +143,9 @@ begin
   begin
     v_before := coalesce(v_before, pg_temp.fingerprint());
     perform set_config('test.locked', '', true),
-            pg_temp.while_waiting('perform set_config(''test.locked'', ''yes'', true); ' || coalesce(p_meanwhile, 'null'));
+            pg_temp.when_lock_is_taken('perform set_config(''test.locked'', ''yes'', true); ' || coalesce(p_meanwhile, 'null'));
     perform set_config('request.jwt.claims', jsonb_strip_nulls(jsonb_build_object('role', 'authenticated', 'sub',
-              case when p_actor <> 'nobody' then pg_temp.id(p_actor) end))::text, true),
+              case when p_actor <> 'nobody' then pg_temp.id_of(p_actor) end))::text, true),
             set_config('role', 'authenticated', true);
     execute v_sql into v_answer;
     perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
@@ -153,7 +153,7 @@ begin
     locked := current_setting('test.locked') = 'yes';
     changed := pg_temp.fingerprint() <> v_before;
     recorded := (select string_agg(l.reason, ',') from mcp_interaction_logs l
-                 where l.decision = 'denied' and l.user_id = pg_temp.id(p_actor) and l.created_at >= now());
+                 where l.decision = 'denied' and l.user_id = pg_temp.id_of(p_actor) and l.created_at >= now());
     raise exception 'undo' using errcode = 'P0999';
   exception
     when sqlstate 'P0999' then null;
@@ -228,7 +228,7 @@ from (values
   ('chat_context', '{robo}, {home}'), ('explain_mcp_access', '{robo}, {files}'), ('get_chat_answer', '{message}, {robo}'),
   ('get_chat_messages_with_details', '{chat}'), ('get_document_chunks', '{doc}'), ('get_mcp_tool_changes', '{files}'),
   ('get_organization_mcp_configs', '{a}')) c(name, arguments);
-select matches(pg_temp.be('bob', $$select deploy_mcp_server_to_dtma({remote}) ->> 'message'$$), 'server',
+select matches(pg_temp.as_user('bob', $$select deploy_mcp_server_to_dtma({remote}) ->> 'message'$$), 'server',
   'a server that the caller does not see is answered as a server that is not there, and not as an organization');
 
 select * from finish();
