@@ -1,6 +1,16 @@
--- Roles. Requests and the engine run as these, and none of them can bypass row-level security.
--- `anon`, `authenticated` and `service_role` are Supabase's names, so the same policies and clients work on a plain
--- PostgreSQL.
+-- Roles. They belong to the cluster, not to the database, and several databases of one cluster may migrate at the same time. So every
+-- statement here is skipped when it is already true, and the block is tried again when another migration won.
+-- It runs as a role that is neither superuser nor bypasses row-level security, with CREATEROLE: the embedded cluster's migrator, or
+-- Supabase's `postgres`.
+--
+--   anon, authenticated, service_role   Supabase's; made here only where they are missing
+--   weir_writer    owns the published functions that write; row-level security decides inside them
+--   weir_system    owns what works across tenants; it is a member of no role
+--   weir_gateway   the login that may become authenticated or anon, and nothing else
+--   weir_engine    the login that may execute functions of weir_system, and nothing else
+--   weir_backup    reads every table of Weir and writes none; only the owner may become it
+--
+-- The logins are made without LOGIN: `weir migrate` gives them LOGIN and a password verifier.
 
 -- Roles belong to the cluster, not to a database, and several databases of one cluster may migrate at the same time. So
 -- every statement is skipped where it is already true, and the block is retried when another migration won the race.

@@ -1,12 +1,16 @@
--- The schema `weir` holds what API roles must not be able to name: helpers, platform tables and partitions. They call
--- single functions of it through wrappers in `public`, which takes EXECUTE but no USAGE.
--- Every function that is a security definer, or that has a search path, has `set search_path = pg_catalog, pg_temp`; with
--- an empty path a session's temporary types would be found first (decision 0008). All other names are qualified.
+-- The schema `weir` and what every later file uses. The order of the files is the order of reading: the hundreds are features, and no
+-- foreign key or policy points to a later file. Inside a file stand tables with their policies, then functions, then published functions.
+--
+-- A function is made under `set local role` of the role that owns it. `weir migrate` lets these roles create in the schema `weir` for as
+-- long as a file runs. A function that is made without such a role belongs to the migrator and must not be a definer, because on Supabase
+-- the migrator bypasses row-level security; db/DEFINERS.md lists the exceptions.
 
 -- Reserved for later releases, so that nothing else takes these names: public.oauth_providers, oauth_connections,
 -- rotation_policies; weir.credentials, credential_versions, oauth_flows, data_keys.
 create schema if not exists weir;
+
 revoke all on schema weir from public, anon, authenticated, service_role;
+
 grant usage on schema weir to weir_writer, weir_system, weir_engine;
 
 -- The audit log hashes text as bytes (weir.log_leaf), so the same text must be the same bytes in every database.
@@ -17,6 +21,10 @@ begin
   end if;
 end
 $$;
+
+-- Whoever makes a function lets everybody execute it: that is PostgreSQL's built-in grant to public. It is taken away for the two roles
+-- that own functions, without `in schema`: a default of one schema adds privileges and cannot take the built-in one away.
+alter default privileges for role weir_writer, weir_system revoke execute on functions from public;
 
 -- UUIDv7, because PostgreSQL before 18 has none: 48 bits of milliseconds, then random bits. Ids that are made later sort
 -- later, so indexes grow at their end. By clock_timestamp(), so ids of one transaction are in order too.
@@ -31,8 +39,6 @@ begin atomic
               from 1 for 6),
       52, 1), 53, 1), 'hex')::uuid;
 end;
-revoke all on function weir.uuid_v7() from public;
-grant execute on function weir.uuid_v7() to weir_writer, weir_system;
 
 -- The person who asks: the subject of the verified token that was bound to this transaction. Null for anon, for a
 -- service_role token (it has no actor here), and outside a request; a policy that compares with null shows nothing. A
@@ -52,8 +58,6 @@ begin
   return null;
 end;
 $$;
-revoke all on function weir.actor_id() from public;
-grant execute on function weir.actor_id() to weir_writer, weir_system, authenticated;
 
 -- What a published writing function returns when it refuses. Returned and not raised, because an exception would roll back
 -- the row of the audit log that records the refusal.
@@ -62,8 +66,6 @@ language sql immutable parallel safe
 begin atomic
   select jsonb_strip_nulls(jsonb_build_object('error', p_code, 'message', p_message, 'hint', p_hint));
 end;
-revoke all on function weir.error(text, text, text) from public;
-grant execute on function weir.error(text, text, text) to weir_writer, weir_system;
 
 -- For tables whose rows decide or prove something: TRUNCATE fires no row trigger and asks no policy, so a statement trigger
 -- refuses it.
@@ -75,4 +77,24 @@ begin
   raise exception using errcode = 'WR003', message = format('%I.%I cannot be truncated', tg_table_schema, tg_table_name);
 end;
 $$;
-revoke all on function weir.refuse_truncate() from public;
+
+-- Cuts text from outside to the bytes that a column of the audit log holds, at a character's edge. A character has at most four
+-- bytes, so a quarter as many characters always fit.
+create function weir.cut(p_text text, p_bytes integer) returns text
+language sql immutable parallel safe
+  return case when octet_length(p_text) <= p_bytes then p_text
+              when octet_length(left(p_text, p_bytes)) <= p_bytes then left(p_text, p_bytes)
+              else left(p_text, p_bytes / 4) end;
+
+-- What is wrong with a name, or null. The error begins with the argument's name, as every WR001 does. The length is asked before
+-- btrim, so that a huge text is refused without being copied.
+create function weir.name_error(p_argument text, p_value text) returns text
+language sql immutable parallel safe
+  return case when p_value is null or length(p_value) > 1000 or length(btrim(p_value)) not between 1 and 100
+                or p_value ~ '[[:cntrl:]]'
+              then p_argument || ' must be 1 to 100 characters' end;
+
+revoke all on function weir.uuid_v7, weir.actor_id, weir.error, weir.refuse_truncate, weir.cut, weir.name_error from public;
+grant execute on function weir.uuid_v7, weir.error, weir.name_error to weir_writer, weir_system;
+grant execute on function weir.actor_id to weir_writer, weir_system, authenticated;
+grant execute on function weir.cut to weir_system;

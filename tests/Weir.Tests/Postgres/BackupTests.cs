@@ -215,9 +215,9 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
     [Fact]
     public void The_report_names_every_kind_that_is_compared()
     {
-        var text = File.ReadAllText(Path.Combine(Repository.Root, "db/migrations/0590_backup.sql"));
+        var text = File.ReadAllText(Path.Combine(Repository.Root, "db/migrations/1100_backup.sql"));
         var kinds = System.Text.RegularExpressions.Regex.Matches(
-            text, "select '(?<kind>[a-z ]+)', ", System.Text.RegularExpressions.RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Select(m => m.Groups["kind"].Value).ToArray();
+            text, @"select '(?<kind>[a-z ]+)',\s", System.Text.RegularExpressions.RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Select(m => m.Groups["kind"].Value).ToArray();
         kinds.Length.ShouldBe(17);
         var named = Authorities.Compared.Replace("keys of agents", "agent keys", StringComparison.Ordinal).Replace("people", "persons", StringComparison.Ordinal)
             .Replace("of organizations", "organization keys", StringComparison.Ordinal).Replace("links to them", "datastore links", StringComparison.Ordinal);

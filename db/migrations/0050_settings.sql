@@ -1,0 +1,74 @@
+-- The operator's settings that SQL decides by, and who runs the platform. Only the owner of the schema may execute the functions, with a
+-- connection that no request has. They are definers all the same, because forced row-level security binds the owner too.
+
+-- Settings that are in the database because SQL decides by them, written by the operator (weir.set_setting). A closed list,
+-- so a misspelled name is an error and not a setting without effect.
+--   chat_tools         whether chat turns may use tools; absent: true
+--   egress_allow       hosts that a remote server may have without https, ["localhost:8080"]
+--   equal_denials      how many equal denials of a minute are rows of their own (1 to 1000); absent: 10
+--   identity_issuers   issuers whose people become users at their first sign-in, as URLs
+--   models             models that an organization may choose, {"provider": ["model"]}
+create table weir.settings (
+  name text not null,
+  value jsonb not null,
+  updated_at timestamptz not null default now(),
+  constraint settings_pkey primary key (name),
+  constraint settings_name_is_known check (name in ('chat_tools', 'egress_allow', 'equal_denials', 'identity_issuers', 'models')),
+  constraint settings_chat_tools_is_true_or_false check (name <> 'chat_tools' or jsonb_typeof(value) = 'boolean'),
+  -- `case` fixes the order: a value that is no number must not reach the cast.
+  constraint settings_equal_denials_is_1_to_1000
+    check (name <> 'equal_denials' or case jsonb_typeof(value) when 'number' then value::numeric between 1 and 1000 else false end)
+);
+alter table weir.settings enable row level security, force row level security;
+revoke all on weir.settings from public, anon, authenticated, service_role;
+comment on table weir.settings is 'platform: the operator''s settings that SQL decides by; written by the owner only';
+
+-- Functions of weir_system answer questions about a setting; nobody else reads one.
+create policy settings_are_read_by_the_engine on weir.settings for all to weir_system using (true) with check (true);
+grant select, insert (name, value), update (value, updated_at) on weir.settings to weir_system;
+
+-- Written only with the owner's connection (weir.add_platform_admin): no published function makes anybody a platform admin.
+create table weir.platform_admins (
+  user_id uuid not null,
+  created_at timestamptz not null default now(),
+  constraint platform_admins_pkey primary key (user_id),
+  constraint platform_admins_user foreign key (user_id) references auth.users (id) on delete cascade
+);
+alter table weir.platform_admins enable row level security, force row level security;
+revoke all on weir.platform_admins from public, anon, authenticated, service_role;
+comment on table weir.platform_admins is 'platform: who publishes the catalog and registers nodes';
+
+-- For weir.add_platform_admin; its insert is the only privilege to write.
+create policy platform_admins_are_kept_by_the_engine on weir.platform_admins for all to weir_system using (true) with check (true);
+grant select, insert (user_id) on weir.platform_admins to weir_system;
+
+set local role weir_system;
+
+-- The table's constraints say which names and values there are.
+create function weir.set_setting(p_name text, p_value jsonb) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into weir.settings as s (name, value) values (p_name, p_value)
+  on conflict (name) do update set value = excluded.value, updated_at = now();
+end;
+$$;
+
+-- What `weir platform-admin add` calls. A repeated call is harmless.
+create function weir.add_platform_admin(p_user_id uuid) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into weir.platform_admins (user_id) values (p_user_id) on conflict do nothing;
+exception
+  when foreign_key_violation or not_null_violation then
+    raise exception using errcode = 'WR004', message = 'there is no such user';
+end;
+$$;
+
+reset role;
+
+-- The migrator calls these, and it is not their owner.
+grant execute on function weir.set_setting, weir.add_platform_admin to current_user;

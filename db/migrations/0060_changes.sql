@@ -1,0 +1,173 @@
+-- What makes a revoke immediate. Admission takes a shared lock on each organization of its batch, and one on the platform, in a statement
+-- before the one that reads. Whoever changes a row that admission decides by takes the same lock exclusively, in a row trigger, and so
+-- commits only after the running admissions. What is admitted afterwards reads what was committed.
+-- Locks are held to the end of the transaction, and PostgreSQL shows a commit before it releases its locks.
+
+-- The key of an organization's advisory lock. The seed keeps these keys apart from other advisory locks; should two
+-- organizations get the same key, they only wait for each other.
+create function weir.lock_key(p_organization_id uuid) returns bigint
+language sql immutable parallel safe
+begin atomic
+  select uuid_hash_extended(p_organization_id, 774957746);
+end;
+
+-- For functions that change several rows. The order is always the organization's lock first and rows after it, so that no
+-- two transactions wait for each other in a circle. The lock blocks the organization's calls, so callers check permission
+-- before taking it, and again while holding it.
+create function weir.lock_organization(p_organization_id uuid) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_advisory_xact_lock(weir.lock_key(p_organization_id));
+end;
+$$;
+
+-- For work on several organizations in one transaction: an organization that keeps its own lock busy must hold up no other.
+-- False if the lock is not to be had; then that organization is left for the next time.
+-- A batch of calls holds the lock for some milliseconds, so it is worth a short wait (lock_timeout), up to p_until in all:
+-- with a bare attempt, an organization that calls all the time would never get its turn.
+create function weir.try_lock_organization(p_organization_id uuid, p_until timestamptz) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '50ms'
+as $$
+begin
+  if pg_try_advisory_xact_lock(weir.lock_key(p_organization_id)) then
+    return true;
+  -- No time is left to wait.
+  elsif clock_timestamp() >= p_until then
+    return false;
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  return true;
+exception
+  when lock_not_available then
+    return false;
+end;
+$$;
+
+-- The id that stands for the platform among organizations' ids, for what all organizations depend on (the catalog).
+create function weir.platform_id() returns uuid
+language sql immutable parallel safe
+  return '00000000-0000-0000-0000-000000000000'::uuid;
+
+revoke all on function weir.lock_key, weir.lock_organization, weir.try_lock_organization, weir.platform_id from public;
+grant execute on function weir.lock_key, weir.lock_organization, weir.platform_id to weir_system, weir_writer;
+grant execute on function weir.try_lock_organization to weir_system;
+
+-- How often each organization's permissions changed. Rows and not a sequence, because a number must not be seen before the
+-- change that it counts. Holders of the organization's exclusive lock come one after the other anyway, so the row adds no
+-- waiting.
+create table weir.change_versions (
+  organization_id uuid not null,
+  version bigint not null default 1,
+  -- The transaction that counted last, so that a transaction counts once however many rows it changes.
+  changed_in xid8 not null default pg_current_xact_id(),
+  constraint change_versions_pkey primary key (organization_id)
+);
+alter table weir.change_versions enable row level security, force row level security;
+revoke all on weir.change_versions from public, anon, authenticated, service_role;
+comment on table weir.change_versions is
+  'tenant: change counters, a hint for replicas (no foreign key: the platform has a row, and a deleted organization still counts)';
+
+-- Replicas read only the sum (weir.change_version).
+create policy changes_are_counted_by_the_engine on weir.change_versions for all to weir_system using (true) with check (true);
+grant select, insert (organization_id), update (version, changed_in) on weir.change_versions to weir_system;
+
+-- Counts a change and notifies the listening replicas. A notification is a hint, delivered after the commit; the counter is
+-- what proves that something changed.
+-- Called without announce_change for what no decision reads (resources): then under the shared lock, which does not block
+-- admissions but excludes whoever holds the exclusive one.
+create function weir.count_change(p_organization_id uuid) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into weir.change_versions as v (organization_id) values (p_organization_id)
+  on conflict (organization_id) do update
+    set version = v.version + 1, changed_in = pg_current_xact_id()
+    where v.changed_in <> pg_current_xact_id();
+  perform pg_notify('weir_changes', p_organization_id::text);
+end;
+$$;
+
+revoke all on function weir.count_change from public;
+grant execute on function weir.count_change to weir_system;
+
+set local role weir_system;
+
+-- Takes the organization's lock and counts the change. A security definer, because no person may write the counters; only
+-- the functions of weir_writer and the triggers below may call it.
+create function weir.announce_change(p_organization_id uuid) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_advisory_xact_lock(weir.lock_key(p_organization_id));
+  perform weir.count_change(p_organization_id);
+end;
+$$;
+grant execute on function weir.announce_change to weir_writer;
+
+-- For tables with an organization_id. Functions hold the lock already; direct SQL takes it here, before its change. A row
+-- that moves to another organization counts for both. The trigger functions are security definers, so that they work
+-- whoever writes.
+create function weir.on_permission_change() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if tg_op in ('UPDATE', 'DELETE') then
+    perform weir.announce_change(old.organization_id);
+  end if;
+  if tg_op in ('INSERT', 'UPDATE') then
+    perform weir.announce_change(new.organization_id);
+    return new;
+  end if;
+  return old;
+end;
+$$;
+
+-- For organizations themselves. An insert needs no lock: nothing can be decided yet for an organization that is not there.
+create function weir.on_organization_change() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform weir.announce_change(old.id);
+  if tg_op = 'UPDATE' then
+    return new;
+  end if;
+  return old;
+end;
+$$;
+
+-- Every organization's decisions depend on the catalog, so its changes take the platform's lock, which all admissions
+-- share.
+create function weir.on_catalog_change() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform weir.announce_change(weir.platform_id());
+  if tg_op = 'DELETE' then
+    return old;
+  end if;
+  return new;
+end;
+$$;
+
+-- What each replica polls every two seconds beside listening, because a notification may be missed. A sum of rows never
+-- goes back and never misses a commit.
+create function weir.change_version() returns bigint
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select coalesce(sum(v.version), 0)::bigint from weir.change_versions v);
+end;
+$$;
+grant execute on function weir.change_version to weir_engine;
+
+reset role;

@@ -1,0 +1,319 @@
+-- Sign-ins of the embedded issuer: passwords, refresh tokens, and limits on attempts.
+
+-- One row is a family of refresh tokens. A token is sealed and holds only the sign-in's id and a count. The row knows the one
+-- count that is good. So nothing in the database can be used as a token, and every used token is known as used without being
+-- stored.
+create table weir.sign_ins (
+  id uuid not null default weir.uuid_v7(),
+  user_id uuid not null,
+  counter integer not null default 0,
+  used_at timestamptz not null default clock_timestamp(),
+  created_at timestamptz not null default clock_timestamp(),
+  expires_at timestamptz not null,
+  revoked_at timestamptz,
+  revoked_by text,
+  constraint sign_ins_pkey primary key (id),
+  constraint sign_ins_counter_is_not_negative check (counter >= 0),
+  constraint sign_ins_are_revoked_for_a_reason
+    check ((revoked_at is null) = (revoked_by is null) and revoked_by in ('logout', 'reuse', 'restore')),
+  constraint sign_ins_user foreign key (user_id) references auth.users (id) on delete cascade
+);
+alter table weir.sign_ins enable row level security, force row level security;
+revoke all on weir.sign_ins from public, anon, authenticated, service_role;
+comment on table weir.sign_ins is 'user: sign-ins of the embedded issuer; the count of the one refresh token that is good, never a token';
+-- For open_sign_in, which keeps a person's newest fifty, and for the foreign key's cascade.
+create index sign_ins_user_id_idx on weir.sign_ins (user_id, created_at desc);
+-- For open_sign_in, which deletes families that have ended.
+create index sign_ins_expires_at_idx on weir.sign_ins (expires_at);
+
+-- Only the issuer's functions see sign-ins, each for the sign-in or person of a verified token.
+create policy sign_ins_are_kept_by_the_issuer on weir.sign_ins for all to weir_system using (true) with check (true);
+grant select,
+      insert (id, user_id, expires_at),
+      update (counter, used_at, expires_at, revoked_at, revoked_by),
+      delete on weir.sign_ins to weir_system;
+
+-- Attempts in the current window: by network address (`address`), by e-mail address from one network address (`pair`), and by
+-- e-mail address from anywhere (`email`). `known` marks a pair that signed in successfully of late; its window is how long it
+-- stays known. Subjects are hashed: a mistyped e-mail address may be a real person's. Rows of past windows are deleted when
+-- others sign in.
+create table weir.sign_in_attempts (
+  kind text not null,
+  subject bytea not null,
+  window_ends timestamptz not null,
+  attempts integer not null,
+  constraint sign_in_attempts_pkey primary key (kind, subject),
+  constraint sign_in_attempts_kind_is_known check (kind in ('address', 'pair', 'email', 'known')),
+  constraint sign_in_attempts_subject_is_sha256 check (octet_length(subject) = 32),
+  constraint sign_in_attempts_are_capped check (attempts between 1 and 1000)
+);
+alter table weir.sign_in_attempts enable row level security, force row level security;
+revoke all on weir.sign_in_attempts from public, anon, authenticated, service_role;
+comment on table weir.sign_in_attempts is 'platform: how often was tried to sign in of late';
+-- For begin_sign_in, which deletes past windows.
+create index sign_in_attempts_window_ends_idx on weir.sign_in_attempts (window_ends);
+
+-- Only the issuer's functions count attempts.
+create policy attempts_are_counted_by_the_issuer on weir.sign_in_attempts for all to weir_system using (true) with check (true);
+grant select, insert, update (window_ends, attempts), delete on weir.sign_in_attempts to weir_system;
+
+set local role weir_system;
+
+-- The password hash for an address. Definer, called by begin_sign_in before anybody is signed in; the engine verifies the
+-- password, so the hash never reaches a client. No row where the users are Supabase's: its own issuer knows them.
+create function weir.find_login(p_email text) returns table (user_id uuid, password_hash text, disabled boolean)
+language plpgsql stable security definer rows 1
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (select from weir.installation i where i.embedded_issuer) then
+    return query
+      select u.id, u.encrypted_password::text, coalesce(u.banned_until > now(), false)
+      from auth.users u where u.email = lower(p_email);
+  end if;
+end;
+$$;
+grant execute on function weir.find_login to weir_engine;
+
+-- Makes a login of the embedded issuer. On Supabase its own issuer makes logins, and Weir may not.
+create function weir.create_user(p_email text, p_password_hash text) returns uuid
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_id constant uuid := weir.uuid_v7();
+begin
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    raise exception using errcode = 'WR010', message = 'the users of this database are Supabase''s: create them there';
+  end if;
+  -- The operator vouches for the address, so it is confirmed.
+  insert into auth.users (id, email, email_confirmed_at, encrypted_password) values (v_id, lower(p_email), now(), p_password_hash);
+  return v_id;
+exception
+  when unique_violation then
+    raise exception using errcode = 'WR005', message = 'a user with this e-mail address exists';
+end;
+$$;
+
+-- Makes a login, where the operator lets people sign up. The address is unconfirmed, so it accepts no invitation. Null where the
+-- address is taken: anybody can cause that, and an error would be lines in PostgreSQL's log. Definer: it writes auth.users before
+-- anybody is signed in.
+create function weir.sign_up(p_email text, p_password_hash text) returns uuid
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_id constant uuid := weir.uuid_v7();
+begin
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    raise exception using errcode = 'WR010', message = 'the users of this database are Supabase''s: they sign up there';
+  end if;
+  insert into auth.users (id, email, encrypted_password) values (v_id, lower(p_email), p_password_hash);
+  return v_id;
+exception
+  when unique_violation then
+    return null;
+end;
+$$;
+grant execute on function weir.sign_up to weir_engine;
+
+reset role;
+
+-- The migrator calls these, and it is not their owner.
+grant execute on function weir.create_user to current_user;
+
+-- Counts one attempt. Returns 0 within the limit, else the seconds until the window ends. The count stops one above the limit,
+-- where it no longer matters, so that a flood changes only one row. Not a definer: called by begin_sign_in as weir_system.
+create function weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) returns integer
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_attempts integer;
+  v_window_ends timestamptz;
+begin
+  insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
+  values (p_kind, sha256(convert_to(p_subject, 'UTF8')), clock_timestamp() + p_window, 1)
+  on conflict (kind, subject) do update
+    -- A window that is over begins anew with this attempt.
+    set attempts = case when a.window_ends <= clock_timestamp() then 1 else least(a.attempts + 1, p_limit + 1) end,
+        window_ends = case when a.window_ends <= clock_timestamp() then excluded.window_ends else a.window_ends end
+  returning a.attempts, a.window_ends into v_attempts, v_window_ends;
+  return case when v_attempts <= p_limit then 0 else greatest(1, ceil(extract(epoch from v_window_ends - clock_timestamp()))::integer) end;
+end;
+$$;
+
+-- The network that one subscriber has: an IPv4 address, or a /64 of IPv6. Else a flood from one subscriber would have 2^64
+-- addresses.
+create function weir.network_of(p_address inet) returns text
+language sql immutable parallel safe
+  return host(network(set_masklen(p_address, case family(p_address) when 4 then 32 else 64 end)));
+
+revoke all on function weir.count_attempt, weir.network_of from public;
+grant execute on function weir.count_attempt, weir.network_of to weir_system;
+
+set local role weir_system;
+
+-- Begins a sign-in, before the password is verified: one statement returns whether it may be tried at all, and the hash. Three
+-- limits, each counted only where the one before let the attempt through:
+--   30 a minute from one network address, whomever it tries;
+--   10 in five minutes for one e-mail address from one network address, which locks out nobody anywhere else;
+--   100 in five minutes for one e-mail address from all places where nobody signed in to it of late. This slows down guessing
+--   from many addresses, and the person still signs in from where they usually do.
+-- Without an e-mail address (to sign up) only the network address counts. A refusal says which limit it was and for how many
+-- seconds, so that a replica need not ask again meanwhile. Definer: it reads a password hash before anybody is signed in.
+-- Executed by weir_engine only.
+create function weir.begin_sign_in(p_email text, p_address inet)
+returns table (allowed boolean, user_id uuid, password_hash text, disabled boolean, limited_by text, retry_after integer)
+language plpgsql volatile security definer rows 1
+set search_path = pg_catalog, pg_temp
+as $$
+-- Names like `user_id` are columns wherever a statement has them.
+#variable_conflict use_column
+declare
+  v_network constant text := weir.network_of(p_address);
+  v_pair constant text := lower(p_email) || ' ' || v_network;
+begin
+  -- Always in this order, so that attempts never deadlock.
+  limited_by := 'address';
+  retry_after := weir.count_attempt('address', v_network, 30, '1 minute');
+  if retry_after = 0 and p_email is not null then
+    limited_by := 'pair';
+    retry_after := weir.count_attempt('pair', v_pair, 10, '5 minutes');
+    if retry_after = 0 and not exists (select from weir.sign_in_attempts a
+                                       where a.kind = 'known' and a.subject = sha256(convert_to(v_pair, 'UTF8'))
+                                         and a.window_ends > clock_timestamp()) then
+      limited_by := 'email';
+      retry_after := weir.count_attempt('email', lower(p_email), 100, '5 minutes');
+    end if;
+  end if;
+  allowed := retry_after = 0;
+  limited_by := case when not allowed then limited_by end;
+  -- Past windows are deleted last, and rows that somebody holds are skipped. So this transaction waits for nobody while it holds
+  -- counters.
+  delete from weir.sign_in_attempts a
+  where (a.kind, a.subject) in (
+    select o.kind, o.subject from weir.sign_in_attempts o where o.window_ends < clock_timestamp() - interval '1 minute'
+    order by o.window_ends limit 100 for update skip locked);
+  -- A refused attempt does not get the hash, so no password is verified for it.
+  if allowed and p_email is not null then
+    select l.user_id, l.password_hash, l.disabled into user_id, password_hash, disabled from weir.find_login(p_email) l;
+  end if;
+  return next;
+end;
+$$;
+grant execute on function weir.begin_sign_in to weir_engine;
+
+-- Begins a family after the password was verified; its first token has count 0. The attempts from that place are forgotten, and
+-- the place is known for thirty days. Of a person's sign-ins only the newest fifty stay. Definer: it is the issuer's; the caller
+-- has verified who it is.
+create function weir.open_sign_in(p_user_id uuid, p_address inet) returns uuid
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_id constant uuid := weir.uuid_v7();
+  v_pair bytea;
+begin
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
+  end if;
+  v_pair := (select sha256(convert_to(u.email || ' ' || weir.network_of(p_address), 'UTF8')) from auth.users u where u.id = p_user_id);
+  delete from weir.sign_in_attempts a where a.kind = 'pair' and a.subject = v_pair;
+  insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
+  select 'known', v_pair, clock_timestamp() + interval '30 days', 1 where v_pair is not null
+  on conflict (kind, subject) do update set window_ends = excluded.window_ends;
+  -- Ended families go a few at a time, so that no sign-in pays for many.
+  delete from weir.sign_ins s
+  where s.id in (select o.id from weir.sign_ins o where o.expires_at < clock_timestamp() - interval '1 day' limit 20 for update skip locked)
+     or s.id in (select o.id from weir.sign_ins o where o.user_id = p_user_id order by o.created_at desc offset 49);
+  insert into weir.sign_ins (id, user_id, expires_at) values (v_id, p_user_id, clock_timestamp() + interval '7 days');
+  return v_id;
+end;
+$$;
+grant execute on function weir.open_sign_in to weir_engine;
+
+-- Uses a refresh token once. The row's lock orders requests that come together. The first gets the next token. A request with the
+-- previous token within ten seconds (its answer was lost, or two tabs refresh) gets that same next token. Any older token was
+-- stolen or copied, and ends the family. A family also ends when it is unused for a week, or thirty days old. problem null:
+-- counter is the count of the token to issue. Definer: it is the issuer's; the sign-in is the sealed token's.
+create function weir.refresh_sign_in(p_id uuid, p_counter integer)
+returns table (problem text, counter integer, user_id uuid)
+language plpgsql volatile security definer rows 1
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_sign_in weir.sign_ins;
+begin
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
+  end if;
+  select s.* into v_sign_in from weir.sign_ins s where s.id = p_id for update;
+  user_id := v_sign_in.user_id;
+  counter := v_sign_in.counter;
+  -- The first problem that holds is the answer.
+  problem := case
+    when v_sign_in.id is null or v_sign_in.revoked_at is not null then 'session_not_found'
+    when v_sign_in.expires_at <= clock_timestamp() then 'session_expired'
+    -- A ban takes effect with the next refresh.
+    when (select u.banned_until > now() from auth.users u where u.id = v_sign_in.user_id) then 'user_banned'
+    when p_counter > v_sign_in.counter then 'refresh_token_not_found'
+    when p_counter < v_sign_in.counter - 1
+         or (p_counter < v_sign_in.counter and v_sign_in.used_at <= clock_timestamp() - interval '10 seconds')
+      then 'refresh_token_already_used'
+  end;
+  -- Returned and not raised, so that the revocation commits.
+  if problem = 'refresh_token_already_used' then
+    update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'reuse' where s.id = p_id;
+  elsif problem is null and p_counter = v_sign_in.counter then
+    counter := p_counter + 1;
+    update weir.sign_ins s
+    set counter = p_counter + 1, used_at = clock_timestamp(),
+        expires_at = least(s.created_at + interval '30 days', clock_timestamp() + interval '7 days')
+    where s.id = p_id;
+  end if;
+  return next;
+end;
+$$;
+grant execute on function weir.refresh_sign_in to weir_engine;
+
+-- The person of a verified access token. No row: there is no such person, they are banned, or that sign-in has ended.
+-- p_sign_in_id null: the token names no sign-in, and only the person is looked up. Definer: the issuer's functions read
+-- auth.users; nobody else does.
+create function weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid)
+returns table (email text, email_confirmed_at timestamptz, created_at timestamptz, updated_at timestamptz, signed_in_at timestamptz)
+language plpgsql stable security definer rows 1
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  return query
+    select u.email::text, u.email_confirmed_at, u.created_at, u.updated_at, s.created_at
+    from auth.users u left join weir.sign_ins s on s.id = p_sign_in_id and s.user_id = u.id
+    where u.id = p_user_id and not coalesce(u.banned_until > now(), false)
+      and (p_sign_in_id is null or (s.revoked_at is null and s.expires_at > clock_timestamp()));
+end;
+$$;
+grant execute on function weir.signed_in_user to weir_engine;
+
+-- Signs out: this sign-in (`local`), all of the person (`global`), or all others (`others`). Returns how many ended; an unknown
+-- scope ends none. Definer: it is the issuer's; the person is the verified token's.
+create function weir.close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope text) returns integer
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_count integer;
+begin
+  update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'logout'
+  where s.user_id = p_user_id and s.revoked_at is null
+    and case p_scope when 'global' then true when 'local' then s.id = p_sign_in_id when 'others' then s.id is distinct from p_sign_in_id
+        else false end;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+grant execute on function weir.close_sign_ins to weir_engine;
+
+reset role;

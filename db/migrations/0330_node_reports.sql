@@ -1,0 +1,292 @@
+-- What nodes report of their instances, and how the two sides are brought together again after one of them was away.
+
+-- Applies what was reported of one instance, as a move of its state machine. Returns whether anything changed. A report of an
+-- older generation, or one that is no allowed move, changes nothing. `stopped` is believed only of an instance that is being
+-- stopped; of any other it means that the server was lost. Locks: the organization's, then the row, as in every function, so that
+-- two of them never deadlock.
+-- p_until: how long to wait for the organization's lock; null: as long as it takes. Without the lock nothing is applied, and the
+-- next heartbeat or sweep reports the same again.
+create function weir.apply_report(
+  p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text, p_until timestamptz default null) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_instance public.mcp_server_instances;
+  v_status text;
+  v_code text := weir.cut(p_error_code, 100);
+begin
+  -- Every heartbeat comes here and mostly reports nothing new. Then nothing is locked.
+  select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
+  if not found or v_instance.generation is distinct from p_generation
+     or (p_state = v_instance.status and v_code is not distinct from v_instance.last_error_code) then
+    return false;
+  end if;
+  -- A heartbeat covers many organizations in one transaction, so one that keeps its lock busy must not hold up the others.
+  if p_until is null then
+    perform weir.lock_organization(v_instance.organization_id);
+    select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
+  elsif weir.try_lock_organization(v_instance.organization_id, p_until) then
+    select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update skip locked;
+  else
+    return false;
+  end if;
+  -- Looked at again under the lock. States that nobody knows are ignored.
+  if not found or v_instance.generation is distinct from p_generation
+     or p_state is null or p_state not in ('starting', 'running', 'degraded', 'stopped', 'failed') then
+    return false;
+  end if;
+  v_status := case
+    -- While it is being stopped, only the end of that counts.
+    when v_instance.status = 'stopping' then case when p_state = 'stopped' then 'stopped' end
+    when p_state = 'starting' then null
+    when p_state = 'stopped' then case when v_instance.status in ('running', 'degraded') then 'degraded' end
+    else p_state
+  end;
+  if v_status is null then
+    return false;
+  elsif v_status = 'failed' then
+    v_code := coalesce(v_code, 'failed');
+  elsif v_status = 'degraded' then
+    v_code := coalesce(v_code, case p_state when 'stopped' then 'not_running' else 'degraded' end);
+  end if;
+  -- The state machine (weir.instance_moves) has the last word.
+  if v_status = v_instance.status and v_instance.last_error_code is not distinct from v_code then
+    return false;
+  elsif v_status <> v_instance.status and not exists (
+      select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status) then
+    return false;
+  end if;
+  update public.mcp_server_instances i
+  set status = v_status,
+      last_error_code = case when v_status in ('running', 'stopped') then null else v_code end,
+      last_error = case when v_status in ('running', 'stopped') then null else weir.cut(p_error, 2000) end,
+      -- A stopped instance has no node: it may start on another one.
+      node_id = case when v_status = 'stopped' then null else i.node_id end,
+      -- A server that runs again may announce other lists.
+      refresh_at = case when v_status = 'running' and v_instance.status <> 'running' then clock_timestamp() else i.refresh_at end,
+      first_running_at = coalesce(i.first_running_at, case when v_status = 'running' then clock_timestamp() end)
+  where i.id = p_instance_id;
+  -- Only moves are recorded, not every repeated error.
+  if v_status <> v_instance.status then
+    perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => v_status,
+                              p_detail => v_code, p_outcome => case v_status when 'failed' then 'failed' else 'ok' end);
+  end if;
+  return true;
+end;
+$$;
+
+-- States anew what is wanted of an instance, in a generation that its node has not seen. Needed where the node is ahead of this
+-- database or has lost the instance: the database was restored, or the node's disk. Pending operations of the earlier generation
+-- are superseded by it. Locks: the organization's, then the row.
+-- It acts once a minute for each instance, so that a node that is confused or lies cannot fill the audit log. A node that is
+-- ahead by more than a million is not believed, because it could use up all generations; that is the instance's last error until
+-- the node reports something else.
+-- p_generation: the database's when the difference was found; p_known: the node's.
+create function weir.reassert_instance(p_instance_id uuid, p_generation bigint, p_known bigint, p_until timestamptz) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_instance public.mcp_server_instances;
+  v_status text;
+  v_is_too_far constant boolean := p_known - p_generation > 1000000;
+begin
+  -- Everything that can refuse without the lock comes first; the lock is tried last.
+  select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
+  if not found or p_known < p_generation or v_instance.reasserted_at > clock_timestamp() - interval '1 minute'
+     or v_is_too_far and v_instance.last_error_code is not distinct from 'generation_refused'
+     or not weir.try_lock_organization(v_instance.organization_id, p_until) then
+    return false;
+  end if;
+  -- Looked at again under the lock: somebody may have wanted something else meanwhile.
+  select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update skip locked;
+  if not found or v_instance.node_id is null or v_instance.generation <> p_generation
+     or v_instance.status not in ('deploying', 'running', 'degraded', 'updating', 'failed', 'stopping', 'deleting') then
+    return false;
+  -- The error is shown; nothing is asked of the node.
+  elsif v_is_too_far then
+    update public.mcp_server_instances i
+    set status = case i.status when 'running' then 'degraded' else i.status end, last_error_code = 'generation_refused',
+        last_error = format('its node says that it knows generation %s, the database has %s: more than 1000000 ahead is not believed; '
+                            'delete the instance at the node', p_known, p_generation)
+    where i.id = p_instance_id;
+    if v_instance.status = 'running' then
+      perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => 'degraded',
+                                p_detail => 'generation_refused');
+    end if;
+    return false;
+  end if;
+  -- A server that ran is updated; an operation that is under way is requested again.
+  v_status := case when v_instance.status in ('running', 'degraded', 'failed') then 'updating' else v_instance.status end;
+  update public.mcp_server_instances i
+  set generation = p_known + 1, resets = i.resets + 1, status = v_status, last_error_code = null, last_error = null,
+      reasserted_at = clock_timestamp()
+  where i.id = p_instance_id;
+  insert into weir.dtma_operations (organization_id, instance_id, action, generation)
+  values (v_instance.organization_id, p_instance_id,
+          case v_status when 'deploying' then 'deploy' when 'updating' then 'update' when 'stopping' then 'stop' else 'delete' end,
+          p_known + 1);
+  perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => v_status,
+                            p_detail => format('its node knows generation %s, the database %s', p_known, p_generation));
+  return true;
+end;
+$$;
+
+revoke all on function weir.apply_report, weir.reassert_instance from public;
+grant execute on function weir.apply_report, weir.reassert_instance to weir_system;
+
+set local role weir_system;
+
+-- A node refused an operation as older than what it has seen. Where it has seen nothing later, the refusal has no reason and
+-- changes nothing. Called by the worker that carries out the operation.
+create function weir.overtake_generation(p_instance_id uuid, p_generation bigint, p_known bigint) returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return p_known > p_generation
+    and weir.reassert_instance(p_instance_id, p_generation, p_known, clock_timestamp() + interval '5 seconds');
+end;
+$$;
+grant execute on function weir.overtake_generation to weir_engine;
+
+reset role;
+
+-- Compares what is placed on a node with what the node reports, and repairs the difference. Either the node has seen a later
+-- generation, or it does not have the instance. A missing instance that should run is degraded first; if the next report lacks it
+-- too, it is started there anew. Two cases say nothing: an operation that ended less than 30 seconds ago may not be in a report
+-- that was on its way, and a report that is not well-formed does not tell what it lacks.
+create function weir.reconcile_node(p_node_id uuid, p_reported jsonb, p_until timestamptz) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_instance record;
+  -- Whether every entry names an instance and a generation.
+  v_is_whole constant boolean := not exists (
+    select from jsonb_array_elements(p_reported) r
+    where jsonb_typeof(r.value -> 'id') is distinct from 'string' or jsonb_typeof(r.value -> 'generation') is distinct from 'number');
+begin
+  for v_instance in
+    select i.id, i.generation, i.status, i.last_error_code, s.generation as known
+    from public.mcp_server_instances i
+    left join (
+      select lower(r.value ->> 'id') as id,
+             max(case when r.value ->> 'generation' ~ '^[0-9]{1,16}$' then (r.value ->> 'generation')::bigint else 0 end)
+        as generation
+      from jsonb_array_elements(p_reported) r group by 1) s on s.id = i.id::text
+    where i.node_id = p_node_id
+      -- Which differences need an action.
+      and case
+        when s.generation > i.generation then true
+        when s.generation is not null or not v_is_whole then false
+        when i.status in ('running', 'degraded') then true
+        -- The operation has ended, yet the node does not have the instance.
+        when i.status in ('deploying', 'updating', 'stopping') then
+          (select coalesce(bool_and(o.finished_at < clock_timestamp() - interval '30 seconds'), false)
+           from weir.dtma_operations o where o.instance_id = i.id and o.generation = i.generation and o.organization_id = i.organization_id)
+        else false
+      end
+    -- The order in which everybody takes several organizations' locks.
+    order by i.organization_id, i.id
+  loop
+    -- The first report without it degrades; the second one starts it anew.
+    if v_instance.known is null and v_instance.status in ('running', 'degraded')
+       and v_instance.last_error_code is distinct from 'not_running' then
+      perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'not_running', 'its node does not have it', p_until);
+    else
+      perform weir.reassert_instance(v_instance.id, v_instance.generation, coalesce(v_instance.known, v_instance.generation), p_until);
+    end if;
+    -- The rest is left for the next heartbeat.
+    exit when clock_timestamp() > p_until;
+  end loop;
+end;
+$$;
+
+revoke all on function weir.reconcile_node from public;
+grant execute on function weir.reconcile_node to weir_system;
+
+set local role weir_system;
+
+-- Servers that a node has although they are not placed there: instances that the database does not know, that are placed
+-- elsewhere, or that should not run. The node ends them and keeps their files. An instance is placed before its node hears of it,
+-- so a new one is never among these. At most 100; the next heartbeat gets the others. A key that is no node's gets an empty list.
+-- Ids are compared as text, so that malformed ones are no error.
+create function weir.not_placed(p_node_key_hash bytea, p_servers jsonb) returns jsonb
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('id', x.id, 'generation', x.generation)), '[]')
+  from (
+    select s.value -> 'id' as id, s.value -> 'generation' as generation
+    from weir.dtma_nodes n
+    cross join jsonb_array_elements(case when jsonb_typeof(p_servers) = 'array' then p_servers else '[]' end) s
+    where n.key_hash = p_node_key_hash and s.value ->> 'state' is distinct from 'stopped'
+      and jsonb_typeof(s.value -> 'id') = 'string' and jsonb_typeof(s.value -> 'generation') = 'number'
+      and not exists (select from public.mcp_server_instances i where i.node_id = n.id and i.id::text = lower(s.value ->> 'id'))
+    limit 100) x
+$$;
+grant execute on function weir.not_placed to weir_engine;
+
+-- Returns how many reports were applied; null where the key is no node's. A heartbeat holds its node's row, so it stops after
+-- half a second and one more instance. The next heartbeat continues where this one ended, because reports that were applied
+-- change nothing the second time. A node speaks only of instances that are placed on it.
+create function weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) returns integer
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_node_id uuid;
+  v_applied integer := 0;
+  v_server record;
+  v_until constant timestamptz := clock_timestamp() + interval '500 milliseconds';
+begin
+  update weir.dtma_nodes n
+  set api_url = coalesce(p_api_url, n.api_url), status = p_status, heartbeat_at = clock_timestamp(), is_online = true
+  where n.key_hash = p_node_key_hash
+  returning n.id into v_node_id;
+  if v_node_id is null then
+    return null;
+  end if;
+  -- A node's input is bounded like everything from outside.
+  if coalesce(weir.bounds_error(p_status, 65536), weir.bounds_error(p_servers, 4194304)) is not null then
+    raise exception using errcode = 'WR001', message = case when weir.bounds_error(p_status, 65536) is not null
+      then 'status: ' || weir.bounds_error(p_status, 65536) else 'servers: ' || weir.bounds_error(p_servers, 4194304) end;
+  end if;
+  -- Reports of the current generation only; reconcile_node handles the others. Ids and generations are compared as text, so that
+  -- malformed ones are no error.
+  for v_server in
+    select i.id, i.generation, s.value ->> 'state' as state, s.value ->> 'errorCode' as error_code, s.value ->> 'error' as error
+    from jsonb_array_elements(case when jsonb_typeof(p_servers) = 'array' then p_servers else '[]' end) s
+    join public.mcp_server_instances i on i.node_id = v_node_id and i.id::text = lower(s.value ->> 'id')
+    where i.generation::text = s.value ->> 'generation'
+    -- The order in which everybody takes several organizations' locks.
+    order by i.organization_id, i.id
+  loop
+    if weir.apply_report(v_server.id, v_server.generation, v_server.state, v_server.error_code, v_server.error, v_until) then
+      v_applied := v_applied + 1;
+    end if;
+    exit when clock_timestamp() > v_until;
+  end loop;
+  if jsonb_typeof(p_servers) = 'array' then
+    perform weir.reconcile_node(v_node_id, p_servers, v_until);
+  end if;
+  return v_applied;
+end;
+$$;
+grant execute on function weir.node_heartbeat to weir_engine;
+
+-- The worker's own observation of an instance, with no limit on the wait: it holds no other organization's lock.
+create function weir.record_instance_state(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text)
+returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return weir.apply_report(p_instance_id, p_generation, p_state, p_error_code, p_error);
+end;
+$$;
+grant execute on function weir.record_instance_state to weir_engine;
+
+reset role;

@@ -1,0 +1,402 @@
+-- manage_mcp_servers: the one function by which people change an organization's servers. Every statement names the organization beside the
+-- id, so a server of another organization does not exist. Nothing here calls a node: the intent is committed, a worker carries it out.
+
+-- What an idempotency key was used for, and what was answered. Written by manage_mcp_servers under the organization's lock, so that of
+-- two equal requests the second finds the answer of the first. Old keys are deleted (weir.purge).
+create table weir.idempotency_keys (
+  organization_id uuid not null,
+  key text not null,
+  -- SHA-256 of action, configuration and server id: enough to tell another request apart.
+  request_hash bytea not null,
+  answer jsonb not null,
+  created_at timestamptz not null default now(),
+  constraint idempotency_keys_pkey primary key (organization_id, key),
+  constraint idempotency_keys_key_is_1_to_100_characters check (length(key) between 1 and 100),
+  constraint idempotency_keys_request_is_sha256 check (octet_length(request_hash) = 32),
+  constraint idempotency_keys_organization foreign key (organization_id) references public.organizations (id) on delete cascade
+);
+alter table weir.idempotency_keys enable row level security, force row level security;
+revoke all on weir.idempotency_keys from public, anon, authenticated, service_role;
+comment on table weir.idempotency_keys is 'tenant: answers that a repeated request of manage_mcp_servers gets again';
+-- For weir.purge, which deletes the oldest.
+create index idempotency_keys_created_at_idx on weir.idempotency_keys (created_at);
+
+-- Whoever may manage the servers may know what was answered, to another admin too.
+create policy idempotency_keys_are_read_by_admins on weir.idempotency_keys for select to weir_writer
+  using (organization_id = any(array(select weir.my_organizations('admin'))));
+-- Insert only: what was answered does not change.
+create policy idempotency_keys_are_written_by_admins on weir.idempotency_keys for insert to weir_writer
+  with check (organization_id = any(array(select weir.my_organizations('admin'))));
+-- The engine deletes expired keys of all organizations; it does not write them.
+create policy idempotency_keys_are_purged_by_the_engine on weir.idempotency_keys for all to weir_system using (true) with check (true);
+grant select, insert (organization_id, key, request_hash, answer) on weir.idempotency_keys to weir_writer;
+grant select, delete on weir.idempotency_keys to weir_system;
+
+-- What makes two requests the same. jsonb has one order of members and no spaces, so spelling makes no difference.
+create function weir.request_hash(p_action text, p_server_config jsonb, p_server_id uuid) returns bytea
+language sql immutable parallel safe
+  return sha256(convert_to(jsonb_build_array(p_action, p_server_config, p_server_id)::text, 'UTF8'));
+
+-- The first answer, where the key was used for the same request; WR005 where it was used for another one; null where the key is new or
+-- p_key is null. Its caller has checked who asks: an answer is for admins only.
+create function weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_used weir.idempotency_keys;
+begin
+  select k.* into v_used from weir.idempotency_keys k where k.organization_id = p_organization_id and k.key = p_key;
+  if v_used.request_hash <> weir.request_hash(p_action, p_server_config, p_server_id) then
+    return weir.refuse(weir.act('lifecycle', p_action, p_organization_id => p_organization_id, p_instance_id => p_server_id), 'WR005',
+                       'server_config.idempotency_key was used for something else');
+  end if;
+  return v_used.answer;
+end;
+$$;
+
+-- What is wrong with an action and the frame of its configuration, or null. An action without a configuration takes an idempotency key
+-- only: a member that would be ignored is an error. Sizes come first, so that nothing large is looked at. What is in a configuration is
+-- checked by weir.server_config_error.
+create function weir.action_error(p_action text, p_server_config jsonb) returns text
+language sql immutable parallel safe
+  return case
+    when p_action is null or p_action not in ('create', 'update', 'delete', 'deploy', 'start', 'stop', 'restart')
+      then 'action must be create, update, delete, deploy, start, stop or restart'
+    when weir.bounds_error(p_server_config, 262144) is not null then 'server_config: ' || weir.bounds_error(p_server_config, 262144)
+    when octet_length(p_server_config::text) > 131072 then 'server_config: is larger than 128 KiB'
+    when p_server_config ? 'idempotency_key'
+         and (jsonb_typeof(p_server_config -> 'idempotency_key') <> 'string'
+              or length(p_server_config ->> 'idempotency_key') not between 1 and 100)
+      then 'server_config.idempotency_key: must be 1 to 100 characters'
+    when p_action not in ('create', 'update') and jsonb_typeof(p_server_config) <> 'object'
+         or p_action not in ('create', 'update') and p_server_config - 'idempotency_key' <> '{}'
+      then 'server_config: this action takes an idempotency_key only'
+  end;
+
+revoke all on function weir.request_hash, weir.answered, weir.action_error from public;
+grant execute on function weir.request_hash, weir.answered, weir.action_error to weir_writer;
+
+set local role weir_writer;
+
+-- The action `create`. Only manage_mcp_servers calls it, which has checked who asks and holds the organization's lock; nobody else may
+-- execute it. The tenant chooses the configuration of a catalog entry, which must fit the entry's schema, and never what is executed.
+-- Without `version` the newest that is published is taken. The new server is `pending` until somebody deploys it.
+create function weir.create_mcp_server(p_organization_id uuid, p_config jsonb) returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_act weir.act;
+  v_id constant uuid := weir.uuid_v7();
+  v_catalog public.mcp_server_catalog;
+  v_error text;
+  v_constraint text;
+begin
+  v_act := weir.act('lifecycle', 'create', p_organization_id => p_organization_id);
+  v_error := weir.server_config_error(p_config, true);
+  if v_error is null and p_config ? 'catalog' then
+    select c.* into v_catalog from public.mcp_server_catalog c
+    where c.slug = p_config ->> 'catalog' and c.is_published and c.version = coalesce(p_config ->> 'version', c.version)
+    order by c.created_at desc, c.id desc limit 1;
+    if v_catalog.id is null then
+      return weir.refuse(v_act, 'WR004', 'there is no such catalog server');
+    end if;
+    v_error := weir.schema_error(v_catalog.configuration_schema, coalesce(p_config -> 'configuration', '{}'),
+                                 'server_config.configuration');
+  elsif v_error is null and not weir.is_allowed_url(p_config ->> 'url') then
+    v_error := 'server_config.url: must be an https address';
+  end if;
+  if v_error is not null then
+    return weir.refuse(v_act, 'WR001', v_error);
+  elsif weir.count_of('mcp_servers', p_organization_id)
+        >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of servers');
+  end if;
+  insert into public.mcp_server_instances
+    (id, organization_id, name, catalog_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline,
+     context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms, created_by)
+  values
+    (v_id, p_organization_id, p_config ->> 'name', v_catalog.id, p_config ->> 'url', coalesce(p_config -> 'configuration', '{}'),
+     coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), nullif((p_config ->> 'max_sessions')::integer, 0),
+     coalesce((p_config ->> 'priority')::integer, 100),
+     p_config ->> 'region', coalesce(p_config ->> 'pin_policy', 'trust_first'),
+     coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'),
+     array(select jsonb_array_elements_text(p_config -> 'context' -> 'resources')),
+     array(select jsonb_array_elements_text(p_config -> 'context' -> 'prompts')),
+     (p_config ->> 'timeout_ms')::integer, coalesce((p_config ->> 'max_retries')::integer, 1),
+     coalesce((p_config ->> 'retry_backoff_ms')::integer, 100), weir.actor_id());
+  v_act.instance_id := v_id;
+  perform weir.record_act(v_act);
+  return jsonb_build_object('id', v_id, 'status', 'pending');
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+end;
+$$;
+
+-- The action `update`, for manage_mcp_servers only, which has checked who asks and holds the organization's lock. Only what server_config
+-- names changes; a catalog server stays of its entry, and a remote server stays remote. If the server runs and what it runs with changes,
+-- its node restarts it with that, or a remote server is shaken hands with anew: running, updating, running. Otherwise only the row changes
+-- and the next deployment uses it. Either way `resets` rises, and replicas drop what they hold of the server. WR005 while it is on its way
+-- to another state.
+create function weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_act weir.act;
+  v_instance public.mcp_server_instances;
+  v_new public.mcp_server_instances;
+  v_catalog public.mcp_server_catalog;
+  v_error text;
+  v_constraint text;
+begin
+  v_act := weir.act('lifecycle', 'update', p_organization_id => p_organization_id, p_instance_id => p_instance_id);
+  select i.* into v_instance from public.mcp_server_instances i
+  where i.id = p_instance_id and i.organization_id = p_organization_id and i.status not in ('deleting', 'deleted') for no key update;
+  v_new := v_instance;
+  v_error := weir.server_config_error(p_config, false);
+  if v_instance.id is null then
+    return weir.refuse(v_act, 'WR004', 'there is no such server');
+  elsif v_error is null and v_instance.url is not null and p_config ?| array['catalog', 'version', 'configuration', 'max_sessions'] then
+    v_error := 'server_config: a remote server has no catalog, version, configuration or max_sessions';
+  elsif v_error is null and v_instance.url is null then
+    select c.* into v_catalog from public.mcp_server_catalog c where c.id = v_instance.catalog_id;
+    if p_config ? 'url' then
+      v_error := 'server_config.url: a server of the catalog has none';
+    elsif p_config ->> 'catalog' <> v_catalog.slug then
+      v_error := 'server_config.catalog: a server stays of its catalog entry';
+    elsif p_config ? 'version' and v_catalog.version <> p_config ->> 'version' then
+      select c.* into v_catalog from public.mcp_server_catalog c
+      where c.slug = v_catalog.slug and c.version = p_config ->> 'version' and c.is_published;
+      if v_catalog.id is null then
+        return weir.refuse(v_act, 'WR004', 'there is no such version in the catalog');
+      end if;
+    end if;
+    v_new.catalog_id := v_catalog.id;
+    v_new.configuration := coalesce(p_config -> 'configuration', v_instance.configuration);
+    v_error := coalesce(v_error, weir.schema_error(v_catalog.configuration_schema, v_new.configuration, 'server_config.configuration'));
+  elsif v_error is null and p_config ? 'url' and not weir.is_allowed_url(p_config ->> 'url') then
+    v_error := 'server_config.url: must be an https address';
+  end if;
+  if v_error is not null then
+    return weir.refuse(v_act, 'WR001', v_error);
+  elsif v_instance.status in ('deploying', 'updating', 'stopping') then
+    return weir.refuse(v_act, 'WR005', format('the server is %s', v_instance.status));
+  end if;
+  v_new.url := coalesce(p_config ->> 'url', v_instance.url);
+  v_new.share := coalesce(p_config ->> 'share', v_instance.share);
+  v_new.max_sessions := case when p_config ? 'max_sessions' then nullif((p_config ->> 'max_sessions')::integer, 0) else v_instance.max_sessions end;
+  update public.mcp_server_instances i
+  set name = coalesce(p_config ->> 'name', i.name), catalog_id = v_new.catalog_id, url = v_new.url, configuration = v_new.configuration,
+      share = v_new.share, max_sessions = v_new.max_sessions, priority = coalesce((p_config ->> 'priority')::integer, i.priority),
+      region = coalesce(p_config ->> 'region', i.region), pin_policy = coalesce(p_config ->> 'pin_policy', i.pin_policy),
+      chat_offline = case when p_config -> 'chat' ? 'offline'
+                          then array(select jsonb_array_elements_text(p_config -> 'chat' -> 'offline')) else i.chat_offline end,
+      context_resources = case when p_config -> 'context' ? 'resources'
+                               then array(select jsonb_array_elements_text(p_config -> 'context' -> 'resources')) else i.context_resources end,
+      context_prompts = case when p_config -> 'context' ? 'prompts'
+                             then array(select jsonb_array_elements_text(p_config -> 'context' -> 'prompts')) else i.context_prompts end,
+      timeout_ms = coalesce((p_config ->> 'timeout_ms')::integer, i.timeout_ms),
+      max_retries = coalesce((p_config ->> 'max_retries')::integer, i.max_retries),
+      retry_backoff_ms = coalesce((p_config ->> 'retry_backoff_ms')::integer, i.retry_backoff_ms),
+      resets = i.resets + 1,
+      -- an admin who chooses a version approves what it announces first
+      approved_generation = case when v_new.catalog_id is distinct from i.catalog_id then i.generation + 1 else i.approved_generation end
+  where i.id = p_instance_id and i.organization_id = p_organization_id;
+  if v_instance.status in ('running', 'degraded', 'failed')
+     and (v_new.catalog_id, v_new.url, v_new.configuration, v_new.share, case when v_new.share = 'session' then v_new.max_sessions end)
+         is distinct from (v_instance.catalog_id, v_instance.url, v_instance.configuration, v_instance.share,
+                           case when v_instance.share = 'session' then v_instance.max_sessions end) then
+    return weir.request_operation(p_organization_id, p_instance_id, 'update');
+  end if;
+  perform weir.record_act(v_act);
+  return jsonb_build_object('id', p_instance_id, 'status', v_instance.status);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+end;
+$$;
+
+-- The action `delete`, for manage_mcp_servers only. From this commit on nobody may use the server: its grants are revoked, requests for it
+-- refused, and its name is free. Its node then ends it and removes its files, and the row stays as a tombstone, so that the audit log's
+-- ids still mean something.
+create function weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid) returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_answer constant jsonb := weir.request_operation(p_organization_id, p_instance_id, 'delete');
+begin
+  if not v_answer ? 'error' then
+    update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
+    where g.organization_id = p_organization_id and g.mcp_server_instance_id = p_instance_id and g.revoked_at is null;
+    update public.permission_requests r set status = 'refused', decided_by = weir.actor_id(), decided_at = clock_timestamp()
+    where r.organization_id = p_organization_id and r.mcp_server_instance_id = p_instance_id and r.status = 'open';
+  end if;
+  return v_answer;
+end;
+$$;
+
+-- Commits what is wanted of a server: its next state, a new generation and the row of the outbox, in one transaction. So nothing is
+-- carried out that was not committed, and nothing committed is forgotten; weir.claim_operations takes it from there. Only moves of
+-- weir.instance_moves are possible, and a catalog entry that was withdrawn is not run. A restart keeps state and generation,
+-- because the node says what becomes of the server, and there is one at a time. A deletion that its node refused may be asked for again.
+-- Only weir_writer's own functions may execute it; they have checked who asks.
+create function weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_act weir.act;
+  v_operation_id constant uuid := weir.uuid_v7();
+  v_status text := case p_action when 'deploy' then 'deploying' when 'update' then 'updating' when 'stop' then 'stopping'
+                                 when 'delete' then 'deleting' end;
+  v_instance public.mcp_server_instances;
+  v_open boolean;
+begin
+  v_act := weir.act('lifecycle', p_action, p_organization_id => p_organization_id, p_instance_id => p_instance_id);
+  select i.* into v_instance from public.mcp_server_instances i
+  where i.id = p_instance_id and i.organization_id = p_organization_id and i.status <> 'deleted' for no key update;
+  v_status := coalesce(v_status, v_instance.status);
+  v_open := exists (select from weir.dtma_operations o where o.organization_id = p_organization_id and o.instance_id = p_instance_id
+                      and o.action = p_action and o.finished_at is null);
+  if v_instance.id is null then
+    return weir.refuse(v_act, 'WR004', 'there is no such server');
+  elsif not (case
+      when p_action = 'restart' then v_instance.status in ('running', 'degraded', 'failed') and not v_open
+                                     and num_nonnulls(v_instance.url, v_instance.node_id) = 1
+      -- a deletion that its node refused may be asked for again
+      when v_instance.status = 'deleting' then p_action = 'delete' and not v_open
+      else exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status)
+    end) then
+    return weir.refuse(v_act, 'WR005', format('the server is %s', v_instance.status));
+  elsif p_action in ('deploy', 'update', 'restart') and v_instance.catalog_id is not null
+        and not exists (select from public.mcp_server_catalog c where c.id = v_instance.catalog_id and c.is_published) then
+    return weir.refuse(v_act, 'WR005', 'the catalog server was withdrawn');
+  end if;
+  if p_action = 'restart' then
+    update public.mcp_server_instances i set resets = i.resets + 1
+    where i.id = p_instance_id and i.organization_id = p_organization_id;
+  else
+    update public.mcp_server_instances i
+    set status = v_status, generation = i.generation + 1, resets = i.resets + 1, last_error_code = null, last_error = null,
+        deployed_by = case when p_action in ('deploy', 'update') then weir.actor_id() else i.deployed_by end
+    where i.id = p_instance_id and i.organization_id = p_organization_id
+    returning i.generation into v_instance.generation;
+  end if;
+  insert into weir.dtma_operations (id, organization_id, instance_id, action, generation, created_by)
+  values (v_operation_id, p_organization_id, p_instance_id, p_action, v_instance.generation, weir.actor_id());
+  perform weir.record_act(v_act, v_operation_id::text);
+  return jsonb_build_object('id', p_instance_id, 'status', v_status, 'operation_id', v_operation_id);
+end;
+$$;
+
+-- An owner or admin may; other members get WR003, and outsiders WR004. The lock blocks calls, so permission is checked before it is taken
+-- and before the configuration is looked at, and again while holding it. With an idempotency key in server_config a repeated request
+-- gets the first answer and does nothing. Refusals are not kept, so the key may be used again for the corrected request.
+create function weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_act weir.act;
+  v_key text;
+  v_answer jsonb;
+  v_refusal jsonb;
+begin
+  v_act := weir.act('lifecycle', p_action, 'admin', 'servers are managed by an owner or admin', p_organization_id,
+                    p_instance_id => p_server_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, weir.action_error(p_action, p_server_config));
+  end if;
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  v_key := p_server_config ->> 'idempotency_key';
+  v_answer := weir.answered(p_organization_id, v_key, p_action, p_server_config, p_server_id);
+  if v_answer is not null then
+    return v_answer;
+  end if;
+  v_answer := case p_action
+    when 'create' then weir.create_mcp_server(p_organization_id, p_server_config)
+    when 'update' then weir.update_mcp_server(p_organization_id, p_server_id, p_server_config)
+    when 'delete' then weir.delete_mcp_server(p_organization_id, p_server_id)
+    else weir.request_operation(p_organization_id, p_server_id, case p_action when 'start' then 'deploy' else p_action end)
+  end;
+  if v_key is not null and not v_answer ? 'error' then
+    insert into weir.idempotency_keys (organization_id, key, request_hash, answer)
+    values (p_organization_id, v_key, weir.request_hash(p_action, p_server_config, p_server_id), v_answer);
+  end if;
+  return v_answer;
+end;
+$$;
+grant execute on function weir.manage_mcp_servers to authenticated;
+
+-- For whoever knows only the server's id. Its organization is found under the caller's policies, so a server that they do not see is
+-- WR004; weir.manage_mcp_servers decides the rest.
+create function weir.manage_server_by_id(p_action text, p_instance_id uuid) returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
+begin
+  v_act := weir.act('lifecycle', p_action, 'see');
+  select i.organization_id into v_act.organization_id from public.mcp_server_instances i where i.id = p_instance_id;
+  v_refusal := weir.authorize(v_act, 'there is no such server');
+  return coalesce(v_refusal, weir.manage_mcp_servers(p_action, v_act.organization_id, null, p_instance_id));
+end;
+$$;
+grant execute on function weir.manage_server_by_id to authenticated;
+
+-- The same as one JSON value, of an action and a server's id. It takes neither an address nor a payload, so that nobody reaches a node
+-- through it.
+create function weir.call_dtma_api(p_request jsonb) returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
+begin
+  v_act := weir.act('lifecycle', 'call_dtma_api', 'signed_in');
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
+  elsif weir.bounds_error(p_request, 4096) is not null then
+    return weir.refuse(v_act, 'WR001', 'request ' || weir.bounds_error(p_request, 4096));
+  elsif jsonb_typeof(p_request) is distinct from 'object' or p_request - array['action', 'server_instance_id'] <> '{}' then
+    return weir.refuse(v_act, 'WR001', 'request must be {"action", "server_instance_id"}');
+  elsif coalesce(p_request ->> 'action', '') not in ('deploy', 'start', 'stop', 'restart', 'delete') then
+    return weir.refuse(v_act, 'WR001', 'request.action must be deploy, start, stop, restart or delete');
+  elsif coalesce(p_request ->> 'server_instance_id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
+    return weir.refuse(v_act, 'WR001', 'request.server_instance_id must be a uuid');
+  end if;
+  return weir.manage_server_by_id(p_request ->> 'action', (p_request ->> 'server_instance_id')::uuid);
+end;
+$$;
+grant execute on function weir.call_dtma_api to authenticated;
+
+reset role;
+
+-- The published names; parameter names are API.
+create function public.manage_mcp_servers(
+  action text, organization_id uuid, server_config jsonb default null, server_id uuid default null) returns jsonb
+language sql volatile begin atomic select weir.manage_mcp_servers($1, $2, $3, $4); end;
+create function public.deploy_mcp_server_to_dtma(server_instance_id uuid) returns jsonb
+language sql volatile begin atomic select weir.manage_server_by_id('deploy', $1); end;
+create function public.stop_mcp_server_instance(server_instance_id uuid) returns jsonb
+language sql volatile begin atomic select weir.manage_server_by_id('stop', $1); end;
+create function public.call_dtma_api(request jsonb) returns jsonb
+language sql volatile begin atomic select weir.call_dtma_api($1); end;
+
+revoke all on function public.manage_mcp_servers, public.deploy_mcp_server_to_dtma, public.stop_mcp_server_instance, public.call_dtma_api
+  from public, anon, authenticated, service_role;
+grant execute on function public.manage_mcp_servers, public.deploy_mcp_server_to_dtma, public.stop_mcp_server_instance,
+  public.call_dtma_api to authenticated;
