@@ -17,7 +17,7 @@ cross join lateral (values ('using', pg_get_expr(p.polqual, c.oid)), ('with chec
 where c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace) and clause.expression <> 'true';
 
 -- What is compared is a name, (...)::type, or any(...) with up to three more pairs of parentheses inside. A row, (a, b) = (c, d), is compared
--- on foreign keys only; those are db/tests/010_schema.sql's.
+-- on foreign keys only; those are db/tests/0020_schema.sql's.
 with form as (
   select format('(\([^()]*\)::)?\m[a-z_][a-z0-9_.]*\s*(%1$s)\s*(any\s*(%2$s)|[a-z_][a-z0-9_.]*)', '=|<>|\mis\s+distinct\s+from\M',
     replace(replace(replace('\((X)*\)', 'X', '[^()]|\((Y)*\)'), 'Y', '[^()]|\((Z)*\)'), 'Z', '[^()]|\([^()]*\)')) as comparison

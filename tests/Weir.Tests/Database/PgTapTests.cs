@@ -37,7 +37,7 @@ public sealed class PgTapOnPostgres18Tests(Postgres18Cluster cluster) : PgTapSui
 public abstract partial class PgTapSuite(TestCluster cluster)
 {
     // plpgsql_check is a library of one version's.
-    private const string OfOneVersion = "015_plpgsql_check.sql";
+    private const string OfOneVersion = "0021_plpgsql_check.sql";
 
     public static TheoryData<string> FilesForAnyVersion => new(Files.Select(f => f.Data).Where(f => f != OfOneVersion));
 

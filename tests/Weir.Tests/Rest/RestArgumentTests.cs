@@ -9,7 +9,7 @@ namespace Weir.Tests.Rest;
 
 /// <summary>
 /// Every published function with a bad value in each of its arguments, the others being good, as a client sends it: what SQL cannot even
-/// be given (<c>db/tests/190_arguments.sql</c> has the rest). The functions come from the catalog, so a new one cannot be forgotten.
+/// be given (<c>db/tests/1002_arguments.sql</c> has the rest). The functions come from the catalog, so a new one cannot be forgotten.
 /// </summary>
 public sealed partial class RestArgumentTests(RestWorld weir) : IClassFixture<RestWorld>, IAsyncLifetime
 {
