@@ -66,7 +66,8 @@ begin
          weir.definition_diff(old.definition, t.definition), t.fault_path, t.fault_reason, t.needs
   from public.mcp_server_tools t
   left join lateral (select x.definition_hash, x.definition from public.mcp_server_tools x
-                     where x.instance_id = t.instance_id and x.kind = t.kind and x.name = t.name and x.status = 'approved' and t.kind <> 'resource'
+                     where x.instance_id = t.instance_id and x.kind = t.kind and x.name = t.name and x.status = 'approved'
+                       and t.kind <> 'resource'
                      order by x.approved_at desc, x.definition_hash limit 1) old on true
   where t.instance_id = p_server_id
     and (t.status = 'quarantined' or t.fault is not null and (t.announced or t.kind = 'resource') and t.status <> 'rejected')
@@ -125,7 +126,8 @@ begin
     perform weir.record_act(v_act, format('%s %s: %s', p_kind, encode(v_hash, 'hex'), left(p_name, 200)));
   end if;
   return jsonb_build_object('server_id', p_server_id, 'kind', p_kind, 'name', p_name, 'definition_hash', encode(v_hash, 'hex'),
-                            'status', p_status, 'changed', v_pin.status <> p_status, 'announced', v_pin.announced, 'warning', v_pin.warning);
+                            'status', p_status, 'changed', v_pin.status <> p_status,
+                            'announced', v_pin.announced, 'warning', v_pin.warning);
 end;
 $$;
 grant execute on function weir.decide_tool_change to authenticated;

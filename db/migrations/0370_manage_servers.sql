@@ -188,7 +188,8 @@ begin
   end if;
   v_new.url := coalesce(p_config ->> 'url', v_instance.url);
   v_new.share := coalesce(p_config ->> 'share', v_instance.share);
-  v_new.max_sessions := case when p_config ? 'max_sessions' then nullif((p_config ->> 'max_sessions')::integer, 0) else v_instance.max_sessions end;
+  v_new.max_sessions := case when p_config ? 'max_sessions' then nullif((p_config ->> 'max_sessions')::integer, 0)
+                             else v_instance.max_sessions end;
   update public.mcp_server_instances i
   set name = coalesce(p_config ->> 'name', i.name), catalog_id = v_new.catalog_id, url = v_new.url, configuration = v_new.configuration,
       share = v_new.share, max_sessions = v_new.max_sessions, priority = coalesce((p_config ->> 'priority')::integer, i.priority),
@@ -196,7 +197,8 @@ begin
       chat_offline = case when p_config -> 'chat' ? 'offline'
                           then array(select jsonb_array_elements_text(p_config -> 'chat' -> 'offline')) else i.chat_offline end,
       context_resources = case when p_config -> 'context' ? 'resources'
-                               then array(select jsonb_array_elements_text(p_config -> 'context' -> 'resources')) else i.context_resources end,
+                               then array(select jsonb_array_elements_text(p_config -> 'context' -> 'resources'))
+                               else i.context_resources end,
       context_prompts = case when p_config -> 'context' ? 'prompts'
                              then array(select jsonb_array_elements_text(p_config -> 'context' -> 'prompts')) else i.context_prompts end,
       timeout_ms = coalesce((p_config ->> 'timeout_ms')::integer, i.timeout_ms),

@@ -143,7 +143,7 @@ create table public.mcp_interaction_logs (
 alter table public.mcp_interaction_logs enable row level security, force row level security;
 revoke all on public.mcp_interaction_logs from public, anon, authenticated, service_role;
 comment on table public.mcp_interaction_logs is
-  'tenant: the append-only record of every interaction (no foreign keys, see 0160_log.sql); read by read_audit only';
+  'tenant: the audit log, append-only (no foreign keys: a row outlives what it names); read by read_audit only';
 -- The only index beside the key (decision 0010). read_audit walks one organization's rows, newest first, and tells from the
 -- index alone which of them are the agent's, instance's or user's that were asked for. An index for each of these would
 -- cost every call as much as writing its row.

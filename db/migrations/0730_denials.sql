@@ -32,7 +32,7 @@ create table weir.denial_counts (
 alter table weir.denial_counts enable row level security, force row level security;
 revoke all on weir.denial_counts from public, anon, authenticated, service_role;
 comment on table weir.denial_counts is
-  'tenant: equal denials of a running minute, of which the record gets one row each (no foreign keys: see 0215_denial_counts.sql)';
+  'tenant: equal denials of a running minute, one row of the audit log each (no foreign keys: a count outlives what it names)';
 -- For close_denial_counts, which looks for minutes that are over.
 create index denial_counts_minute_idx on weir.denial_counts (minute);
 

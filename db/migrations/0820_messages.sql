@@ -138,7 +138,8 @@ begin
   elsif octet_length(p_client_message_id) > 400 then
     return weir.refuse(v_act, 'WR001', 'client_message_id must be 1 to 100 characters');
   end if;
-  -- Before the message is written, because its indexes cost more. Not recorded, so that nobody fills the record by flooding a channel.
+  -- Before the message is written, because its indexes cost more. Not recorded, so that nobody fills the audit log by
+  -- flooding a channel.
   if p_client_message_id is null or not exists (
       select from public.chat_messages m
       where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id) then
@@ -233,7 +234,8 @@ begin
     raise exception using errcode = 'WR001', message = 'limit must be 1 to 200';
   end if;
   return query
-  select m.id, m.channel_id, m.sender, m.user_id, m.agent_id, a.name, m.content, m.reply_to, m.tool_calls, m.usage, m.degraded, m.created_at,
+  select m.id, m.channel_id, m.sender, m.user_id, m.agent_id, a.name, m.content, m.reply_to, m.tool_calls, m.usage, m.degraded,
+         m.created_at,
          p.display_name, m.deleted_at
   from public.chat_messages m
   left join public.agents a on a.id = m.agent_id

@@ -220,10 +220,12 @@ begin
   end if;
   delete from public.model_settings s where s.organization_id = p_organization_id and s.agent_id is not distinct from p_agent_id;
   if v_settings <> '{}' then
-    insert into public.model_settings (organization_id, agent_id, provider, model, fallback_provider, fallback_model, temperature, max_tokens,
-                                       timeout_ms, retries, owners_may_choose, updated_by)
+    insert into public.model_settings (
+      organization_id, agent_id, provider, model, fallback_provider, fallback_model, temperature, max_tokens, timeout_ms,
+      retries, owners_may_choose, updated_by)
     values (p_organization_id, p_agent_id, v_settings ->> 'provider', v_settings ->> 'model', v_settings #>> '{fallback,provider}',
-            v_settings #>> '{fallback,model}', (v_settings ->> 'temperature')::double precision, (v_settings ->> 'max_tokens')::numeric::integer,
+            v_settings #>> '{fallback,model}', (v_settings ->> 'temperature')::double precision,
+            (v_settings ->> 'max_tokens')::numeric::integer,
             (v_settings ->> 'timeout_ms')::numeric::integer, (v_settings ->> 'retries')::numeric::integer,
             coalesce((v_settings ->> 'owners_may_choose')::boolean, false), weir.actor_id());
   end if;

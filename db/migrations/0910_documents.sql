@@ -313,7 +313,8 @@ begin
     return weir.refuse(v_act, 'WR006', 'the organization has its maximum of documents',
                        'max_documents, max_document_bytes or max_document_chunks');
   end if;
-  insert into public.documents (id, organization_id, datastore_id, title, source, media_type, content_hash, size_bytes, chunk_count, created_by)
+  insert into public.documents (
+    id, organization_id, datastore_id, title, source, media_type, content_hash, size_bytes, chunk_count, created_by)
   values (v_id, v_act.organization_id, p_datastore_id, v_title, p_source, v_media_type, v_hash, v_size,
           jsonb_array_length(p_chunks), weir.actor_id());
   insert into weir.document_chunks (organization_id, datastore_id, document_id, ordinal, heading, content, content_hash, terms)
