@@ -56,10 +56,10 @@ begin
   select bulk.id('organization', o), bulk.id('workspace', o), case when m = 0 then bulk.id('user', o) end,
          case when m > 0 then bulk.id('agent', o * agents + m - 1) end
   from generate_series(first, organizations - 1) o, generate_series(0, agents) m;
-  -- the record of the last thirty days
+  -- The audit log of the last 28 days: of this month or the last, for which a migrated database has partitions on every day.
   insert into public.mcp_interaction_logs
     (created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, agent_id, agent_name, instance_id, instance_name, item)
-  select now() - n * interval '30 days' / greatest(log_rows, 1), gen_random_uuid(), 'requested',
+  select now() - n * interval '28 days' / greatest(log_rows, 1), gen_random_uuid(), 'requested',
          bulk.id('organization', n % organizations), 'tool_execution', 'allowed', 1, 'agent',
          bulk.id('agent', n % organizations * agents), 'Agent', bulk.id('server', n % organizations * servers), 'server-0', 'tool_0'
   from generate_series(1, log_rows) n;

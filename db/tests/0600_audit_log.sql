@@ -157,8 +157,7 @@ select cmp_ok((select count(*) from pg_inherits where inhparent = 'mcp_interacti
 select lives_ok(format('insert into mcp_interaction_logs (created_at, id, organization_id, epoch, actor_kind, phase, kind, decision)
   values (now() + interval ''11 months'', weir.uuid_v7(), %L, 1, ''system'', ''requested'', ''chat'',
   ''allowed'')', pg_temp.id_of('a')), 'a row of eleven months from now can be inserted');
-select inhrelid::regclass as last from pg_inherits
-  where inhparent = 'mcp_interaction_logs'::regclass order by inhrelid::regclass::text desc limit 1 \gset
+select to_char((now() at time zone 'UTC') + interval '12 months', '"weir.mcp_interaction_logs_"YYYY_MM') as last \gset
 create temporary table columns_before as
   select a.attname, a.atttypid, a.attnotnull, a.attgenerated from pg_attribute a where a.attrelid = :'last'::regclass and a.attnum > 0;
 drop table :last;

@@ -23,6 +23,9 @@ public sealed class TenantsTests(RunningWeir weir) : IClassFixture<RunningWeir>,
         _other = await World.CreateAsync(weir.Database);
         _theirInstance = await _other.AddRemoteAsync(_name, _theirs.Url);
         await _other.GrantAsync(_theirInstance, """{"tools": {"echo": {}, "book": {}}, "limits": {"per_day": 2}}""");
+        // A day that does not end while the test runs.
+        await weir.Database.Superuser.ExecuteAsync(
+            "update weir.grant_usage set window_start = 'infinity' where organization_id = $1", [Sql.Uuid(_other.OrganizationId)], CancellationToken.None);
         await Until.AsyncTrue(async () => (await Other().ModernAsync("tools/list")).Body.Contains($"{_name}__echo", StringComparison.Ordinal), "the other's catalog");
     }
 

@@ -12,6 +12,9 @@ namespace Weir.Tests.Postgres;
 public abstract class BackupSuite(TestDatabase database) : IAsyncLifetime
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("weir-backup-").FullName;
+    // In a month that no migration of today makes.
+    private static readonly DateTimeOffset LongAgo = new(2024, 1, 15, 12, 0, 0, TimeSpan.Zero);
+
     private readonly List<string> _made = [];
 
     private protected static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -23,10 +26,9 @@ public abstract class BackupSuite(TestDatabase database) : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         World = await World.CreateAsync(database);
-        // A month that no migration of today makes.
-        await database.Owner.ExecuteAsync("select weir.make_log_partition(now() - interval '210 days')", [], Token);
-        await WriteAsync(50, TimeSpan.FromDays(210));
-        await WriteAsync(50, TimeSpan.Zero);
+        await database.Owner.ExecuteAsync("select weir.make_log_partition($1)", [Sql.Timestamp(LongAgo)], Token);
+        await WriteAsync(50, LongAgo);
+        await WriteAsync(50, at: null);
     }
 
     public async ValueTask DisposeAsync()
@@ -40,12 +42,12 @@ public abstract class BackupSuite(TestDatabase database) : IAsyncLifetime
     }
 
     /// <summary>Rows of the record, each like a call's request.</summary>
-    private protected Task WriteAsync(int rows, TimeSpan ago) => database.Superuser.ExecuteAsync("""
+    private Task WriteAsync(int rows, DateTimeOffset? at) => database.Superuser.ExecuteAsync("""
         insert into public.mcp_interaction_logs (created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, agent_id, agent_name, item, request_copy)
-        select clock_timestamp() - $3, weir.uuid_v7(), 'requested', $1, 'tool_execution', 'allowed', 1, 'agent', $2, E'a name\twith\\ttabs', 'echo',
+        select coalesce($3, clock_timestamp()), weir.uuid_v7(), 'requested', $1, 'tool_execution', 'allowed', 1, 'agent', $2, E'a name\twith\\ttabs', 'echo',
                repeat(E'line\n\\.\n', 20)
         from generate_series(1, $4)
-        """, [Sql.Uuid(World.OrganizationId), Sql.Uuid(World.AgentId), Sql.Interval(ago), Sql.Integer(rows)], Token);
+        """, [Sql.Uuid(World.OrganizationId), Sql.Uuid(World.AgentId), Sql.Timestamp(at), Sql.Integer(rows)], Token);
 
     private protected string NewFile() => Path.Combine(_directory, Path.GetRandomFileName());
 

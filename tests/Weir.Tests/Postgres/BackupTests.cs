@@ -14,7 +14,8 @@ public abstract class WholeBackupSuite(TestDatabase database) : BackupSuite(data
     {
         var (file, manifest) = await BackUpAsync();
         manifest.Facts.Log.Rows.ShouldBeGreaterThan(100);
-        manifest.Facts.Log.Months.Length.ShouldBe(2);
+        // Three where a month has begun since the test did.
+        manifest.Facts.Log.Months.Length.ShouldBeOneOf(2, 3);
         var name = await NewDatabaseAsync(migrated: Database.Cluster.IsSupabase);
 
         var report = await RestoreAsync(file, name);
