@@ -34,6 +34,24 @@ CREATE SCHEMA weir;
 ALTER SCHEMA weir OWNER TO weir_owner;
 
 --
+-- Name: act; Type: TYPE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TYPE weir.act AS (
+	kind text,
+	item text,
+	permission text,
+	denial text,
+	organization_id uuid,
+	agent_id uuid,
+	instance_id uuid,
+	workspace_id uuid
+);
+
+
+ALTER TYPE weir.act OWNER TO weir_owner;
+
+--
 -- Name: announced_item; Type: TYPE; Schema: weir; Owner: weir_owner
 --
 
@@ -279,18 +297,22 @@ CREATE FUNCTION weir.accept_invitation(p_token text) RETURNS jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_hash bytea;
   v_invitation public.organization_invitations;
   v_status text;
+  v_refusal jsonb;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  v_act := weir.act('lifecycle', 'accept_invitation', 'signed_in');
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   elsif p_token is null or octet_length(p_token) <> 43 or p_token !~ '^[A-Za-z0-9]{43}$' then
-    return weir.refuse('WR001', 'token must be 43 letters and digits', 'lifecycle');
+    return weir.refuse(v_act, 'WR001', 'token must be 43 letters and digits');
   end if;
   v_hash := sha256(convert_to(p_token, 'UTF8'));
-  -- by lock first: of two that come with one token, the second finds it used
+  -- before the invitation is read: of two callers with one token, the second finds it used
   perform weir.lock_organization(i.organization_id) from public.organization_invitations i where i.token_hash = v_hash;
   select i.* into v_invitation
   from public.organization_invitations i
@@ -301,27 +323,27 @@ begin
     and (i.email = weir.confirmed_email(v_actor)
          or exists (select from weir.identities d where d.user_id = v_actor and d.email = i.email and d.email_verified));
   if v_invitation.id is null then
-    return weir.refuse('WR004', 'the invitation is not valid', 'lifecycle',
-                       p_hint => 'Sign in with the confirmed e-mail address that was invited, or ask for a new invitation.');
+    return weir.refuse(v_act, 'WR004', 'the invitation is not valid',
+                       'Sign in with the confirmed e-mail address that was invited, or ask for a new invitation.');
   end if;
+  v_act.organization_id := v_invitation.organization_id;
   select m.status into v_status from public.organization_members m
   where m.organization_id = v_invitation.organization_id and m.user_id = v_actor;
   if v_status = 'active' then
-    return weir.refuse('WR005', 'you are a member already', 'lifecycle', v_invitation.organization_id, p_item => 'accept_invitation');
+    return weir.refuse(v_act, 'WR005', 'you are a member already');
   elsif v_status = 'suspended' then
-    return weir.refuse('WR003', 'your membership is suspended', 'lifecycle', v_invitation.organization_id, p_item => 'accept_invitation');
+    return weir.refuse(v_act, 'WR003', 'your membership is suspended');
   -- the invitation was counted when it was made; the maximum may be lower now
   elsif weir.count_of('members', v_invitation.organization_id)
         > (select o.max_members from public.organizations o where o.id = v_invitation.organization_id) then
-    return weir.refuse('WR006', 'the organization has its maximum of members', 'lifecycle');
+    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of members');
   end if;
   update public.organization_invitations i set accepted_at = clock_timestamp() where i.id = v_invitation.id;
   insert into public.organization_members as m (organization_id, user_id, role, status, invited_by)
   values (v_invitation.organization_id, v_actor, v_invitation.role, 'active', v_invitation.invited_by)
   on conflict (organization_id, user_id) do update
     set role = v_invitation.role, status = 'active', invited_by = v_invitation.invited_by, updated_at = now();
-  perform weir.record_event('lifecycle', v_invitation.organization_id, p_item => 'accept_invitation',
-                            p_detail => v_invitation.id || ' ' || v_invitation.role);
+  perform weir.record_act(v_act, v_invitation.id || ' ' || v_invitation.role);
   return jsonb_build_object('organization_id', v_invitation.organization_id, 'role', v_invitation.role);
 end;
 $_$;
@@ -351,56 +373,55 @@ CREATE FUNCTION weir.add_workspace_member(p_workspace_id uuid, p_user_id uuid, p
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization_id uuid;
-  v_may boolean;
+  v_act weir.act;
+  v_answer jsonb;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  v_act := weir.act('lifecycle', 'add_workspace_member', 'add_to_workspace',
+    case when p_agent_id is not null then 'an agent is brought in by its owner or an admin'
+         else 'a person is brought in where agents are by an admin, or by a member who owns each of them' end,
+    p_workspace_id => p_workspace_id);
+  v_answer := jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
+  -- Nobody sees a workspace without being signed in, so these answers come after WR002 too.
+  select w.organization_id into v_act.organization_id from public.workspaces w where w.id = p_workspace_id;
+  if v_act.organization_id is not null then
+    if num_nonnulls(p_user_id, p_agent_id) <> 1 then
+      return weir.refuse(v_act, 'WR001', 'give user_id or agent_id');
+    elsif (p_user_id is not null and not exists (
+            select from public.organization_members m
+            where m.organization_id = v_act.organization_id and m.user_id = p_user_id and m.status = 'active'))
+       or (p_agent_id is not null and not exists (
+            select from public.agents a where a.organization_id = v_act.organization_id and a.id = p_agent_id)) then
+      return weir.refuse(v_act, 'WR004', 'there is no such person or agent in the organization');
+    end if;
+    v_act.agent_id := p_agent_id;
+    -- The lock blocks calls, so a caller who adds what is there already must not take it. An agent's presence is not told to a caller
+    -- who may not add it.
+    if exists (select from public.workspace_members m
+               where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id))
+       and (p_user_id is not null or weir.may(v_act, 'add_to_workspace')) then
+      return v_answer;
+    end if;
   end if;
-  -- seen by the workspace's members and the organization's admins only
-  select w.organization_id into v_organization_id from public.workspaces w where w.id = p_workspace_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such workspace', 'lifecycle');
-  elsif num_nonnulls(p_user_id, p_agent_id) <> 1 then
-    return weir.refuse('WR001', 'give user_id or agent_id', 'lifecycle', v_organization_id, p_item => 'add_workspace_member');
-  elsif (p_user_id is not null and not exists (
-          select from public.organization_members m
-          where m.organization_id = v_organization_id and m.user_id = p_user_id and m.status = 'active'))
-     or (p_agent_id is not null and not exists (
-          select from public.agents a where a.organization_id = v_organization_id and a.id = p_agent_id)) then
-    return weir.refuse('WR004', 'there is no such person or agent in the organization', 'lifecycle', v_organization_id,
-                       p_item => 'add_workspace_member');
+  -- While this waits for the lock an agent may enter the workspace, which the caller may not bring a person to then.
+  v_refusal := weir.authorize(v_act, 'there is no such workspace');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act);
   end if;
-  v_may := weir.may_add_to_workspace(v_organization_id, p_workspace_id, p_agent_id);
-  if (v_may or p_user_id is not null) and exists (
-      select from public.workspace_members m
-      where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id)) then
-    -- before the lock, which stops admission: saying again what is so must not
-    return jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
-  end if;
-  -- The lock blocks calls. Permission is checked before it, and again while holding it: an agent may have come in meanwhile.
-  if v_may then
-    perform weir.lock_organization(v_organization_id);
-    v_may := weir.may_add_to_workspace(v_organization_id, p_workspace_id, p_agent_id);
-  end if;
-  if not v_may then
-    return weir.refuse('WR003', case when p_agent_id is not null then 'an agent is brought in by its owner or an admin'
-      else 'a person is brought in where agents are by an admin, or by a member who owns each of them' end, 'lifecycle', v_organization_id,
-      p_agent_id, p_item => 'add_workspace_member');
-  end if;
-  if not exists (select from public.workspace_members m
-                 where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id)) then
+  if v_refusal is not null then
+    return v_refusal;
+  elsif not exists (select from public.workspace_members m
+                    where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id)) then
     insert into public.workspace_members (organization_id, workspace_id, user_id, agent_id)
-    values (v_organization_id, p_workspace_id, p_user_id, p_agent_id);
-    perform weir.record_event('lifecycle', v_organization_id, p_agent_id => p_agent_id, p_item => 'add_workspace_member',
-                              p_detail => coalesce(p_user_id, p_agent_id)::text);
+    values (v_act.organization_id, p_workspace_id, p_user_id, p_agent_id);
+    perform weir.record_act(v_act, coalesce(p_user_id, p_agent_id)::text);
   end if;
-  return jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
+  return v_answer;
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', v_organization_id, p_item => 'add_workspace_member');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -429,56 +450,48 @@ CREATE FUNCTION weir.decide_tool_change(p_server_id uuid, p_kind text, p_name te
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-  v_actor constant uuid := weir.actor_id();
-  v_item text;
+  v_act weir.act;
+  v_error text;
   v_hash bytea;
-  v_organization_id uuid;
-  v_may boolean;
   v_pin public.mcp_server_tools;
+  v_refusal jsonb;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  if p_definition_hash is null or octet_length(p_definition_hash) > 66 or p_definition_hash !~ '^(\\x)?[0-9a-fA-F]{64}$' then
+    v_error := 'definition_hash must be 64 hexadecimal digits';
   end if;
-  v_item := case p_status when 'approved' then 'approve_mcp_tool_change' else 'reject_mcp_tool_change' end;
-  select i.organization_id into v_organization_id from public.mcp_server_instances i
+  -- everybody who sees the server hears of a wrong hash before the question who may
+  v_act := weir.act('lifecycle', case p_status when 'approved' then 'approve_mcp_tool_change' else 'reject_mcp_tool_change' end,
+    case when v_error is null then 'admin' else 'see' end, 'a definition is approved or rejected by an owner or admin',
+    p_instance_id => p_server_id);
+  select i.organization_id into v_act.organization_id from public.mcp_server_instances i
   where i.id = p_server_id and i.status not in ('deleting', 'deleted');
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such server', 'lifecycle');
-  elsif p_definition_hash is null or octet_length(p_definition_hash) > 66 or p_definition_hash !~ '^(\\x)?[0-9a-fA-F]{64}$' then
-    return weir.refuse('WR001', 'definition_hash must be 64 hexadecimal digits', 'lifecycle', v_organization_id,
-                       p_instance_id => p_server_id, p_item => v_item);
+  v_refusal := weir.authorize(v_act, 'there is no such server');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, v_error);
+  end if;
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   v_hash := decode(right(p_definition_hash, 64), 'hex');
-  -- calls feel the lock, so who may not does not get it; who may is looked at again under it: a moment before they might have
-  v_may := exists (select from weir.my_organizations('admin') o where o = v_organization_id);
-  if v_may then
-    perform weir.lock_organization(v_organization_id);
-    v_may := exists (select from weir.my_organizations('admin') o where o = v_organization_id);
-  end if;
-  if not v_may then
-    return weir.refuse('WR003', 'a definition is approved or rejected by an owner or admin', 'lifecycle', v_organization_id,
-                       p_instance_id => p_server_id, p_item => v_item);
-  end if;
   select t.* into v_pin from public.mcp_server_tools t
   where octet_length(p_kind) <= 16 and octet_length(p_name) <= 2048
     and t.instance_id = p_server_id and t.kind = p_kind and t.kind <> 'resource' and t.name = p_name and t.definition_hash = v_hash;
   if v_pin.instance_id is null then
-    return weir.refuse('WR004', 'there is no such definition', 'lifecycle', v_organization_id, p_instance_id => p_server_id, p_item => v_item);
-  end if;
-  if p_status = 'approved' and v_pin.eras = '{}' and v_pin.needs = '{}' then
-    return weir.refuse('WR005', format('this definition is %s and cannot be listed, so it is not approved: %s', v_pin.fault, v_pin.fault_reason),
-                       'lifecycle', v_organization_id, p_instance_id => p_server_id, p_item => v_item);
+    return weir.refuse(v_act, 'WR004', 'there is no such definition');
+  elsif p_status = 'approved' and v_pin.eras = '{}' and v_pin.needs = '{}' then
+    return weir.refuse(v_act, 'WR005',
+      format('this definition is %s and cannot be listed, so it is not approved: %s', v_pin.fault, v_pin.fault_reason));
   end if;
   if v_pin.status <> p_status then
     update public.mcp_server_tools t
     set status = p_status, approved_at = case p_status when 'approved' then clock_timestamp() end,
-        approved_by = case p_status when 'approved' then v_actor end
+        approved_by = case p_status when 'approved' then weir.actor_id() end
     where t.instance_id = p_server_id and t.kind = p_kind and t.name = p_name and t.definition_hash = v_hash;
-    perform weir.record_event('lifecycle', v_organization_id, p_instance_id => p_server_id, p_item => v_item,
-                              p_detail => format('%s %s: %s', p_kind, encode(v_hash, 'hex'), left(p_name, 200)));
+    perform weir.record_act(v_act, format('%s %s: %s', p_kind, encode(v_hash, 'hex'), left(p_name, 200)));
   end if;
   return jsonb_build_object('server_id', p_server_id, 'kind', p_kind, 'name', p_name, 'definition_hash', encode(v_hash, 'hex'),
-                            'status', p_status, 'changed', v_pin.status <> p_status, 'announced', v_pin.announced, 'warning', v_pin.warning);
+                            'status', p_status, 'changed', v_pin.status <> p_status,
+                            'announced', v_pin.announced, 'warning', v_pin.warning);
 end;
 $_$;
 
@@ -521,6 +534,7 @@ begin
          case when e.reason is null then 'completed' else 'denied' end, o.id, e.kind,
          case when e.reason is null then 'allowed' else 'denied' end, i.epoch,
          case when e.user_id is not null then 'user' when e.agent_id is not null then 'agent' else 'system' end,
+         -- Names are copied where the id is one of the organization's; a foreign id gets no name.
          e.user_id, e.agent_id, (select a.name from public.agents a where a.id = e.agent_id and a.organization_id = o.id),
          e.instance_id, (select s.name from public.mcp_server_instances s where s.id = e.instance_id and s.organization_id = o.id),
          weir.cut(e.item, 4096), weir.cut(e.request_id, 256), e.reason, weir.cut(e.detail, 500),
@@ -530,7 +544,7 @@ begin
          request_id text, reason text, detail text, outcome text, error_code text, duration_us bigint)
   join public.organizations o on o.id = e.organization_id
   cross join weir.installation i
-  -- the decided kinds have their own writer
+  -- Admission and the published functions record the decided kinds. Here they would be forgeries.
   where e.kind in ('lifecycle', 'credential', 'oauth', 'chat', 'error')
   on conflict do nothing;
   get diagnostics v_written = row_count;
@@ -562,17 +576,22 @@ CREATE FUNCTION weir.call_dtma_api(p_request jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  v_act := weir.act('lifecycle', 'call_dtma_api', 'signed_in');
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   elsif weir.bounds_error(p_request, 4096) is not null then
-    return weir.refuse('WR001', 'request ' || weir.bounds_error(p_request, 4096), 'lifecycle');
+    return weir.refuse(v_act, 'WR001', 'request ' || weir.bounds_error(p_request, 4096));
   elsif jsonb_typeof(p_request) is distinct from 'object' or p_request - array['action', 'server_instance_id'] <> '{}' then
-    return weir.refuse('WR001', 'request must be {"action", "server_instance_id"}', 'lifecycle');
+    return weir.refuse(v_act, 'WR001', 'request must be {"action", "server_instance_id"}');
   elsif coalesce(p_request ->> 'action', '') not in ('deploy', 'start', 'stop', 'restart', 'delete') then
-    return weir.refuse('WR001', 'request.action must be deploy, start, stop, restart or delete', 'lifecycle');
+    return weir.refuse(v_act, 'WR001', 'request.action must be deploy, start, stop, restart or delete');
   elsif coalesce(p_request ->> 'server_instance_id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
-    return weir.refuse('WR001', 'request.server_instance_id must be a uuid', 'lifecycle');
+    return weir.refuse(v_act, 'WR001', 'request.server_instance_id must be a uuid');
   end if;
   return weir.manage_server_by_id(p_request ->> 'action', (p_request ->> 'server_instance_id')::uuid);
 end;
@@ -609,9 +628,7 @@ declare
   v_workspace_id uuid;
   v_role text;
 begin
-  if v_actor is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  end if;
+  perform weir.require_sign_in();
   v_workspace_id := p_workspace_id;
   if p_channel_id is not null then
     -- who sees a channel belongs to its workspace
@@ -671,39 +688,39 @@ CREATE FUNCTION weir.create_agent(p_organization_id uuid, p_name text, p_instruc
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'create_agent');
-  elsif not exists (select from weir.my_organizations('member') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'a viewer creates nothing', 'lifecycle', p_organization_id, p_item => 'create_agent');
+  v_act := weir.act('lifecycle', 'create_agent', 'member', 'a viewer creates nothing', p_organization_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   elsif p_workspace_id is not null and not exists (
       select from public.workspaces w where w.id = p_workspace_id and w.organization_id = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such workspace', 'lifecycle', p_organization_id, p_item => 'create_agent');
-  elsif weir.name_error('name', p_name) is not null then
-    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', p_organization_id, p_item => 'create_agent');
-  elsif octet_length(p_instructions) > 32768 then
-    return weir.refuse('WR001', 'instructions must be at most 32 KiB', 'lifecycle', p_organization_id, p_item => 'create_agent');
+    return weir.refuse(v_act, 'WR004', 'there is no such workspace');
   end if;
-  perform weir.lock_organization(p_organization_id);
-  if weir.count_of('agents', p_organization_id) >= (select o.max_agents from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse('WR006', 'the organization has its maximum of agents', 'lifecycle', p_organization_id, p_item => 'create_agent');
+  v_refusal := weir.lock_for(v_act, coalesce(weir.name_error('name', p_name),
+    case when octet_length(p_instructions) > 32768 then 'instructions must be at most 32 KiB' end));
+  if v_refusal is not null then
+    return v_refusal;
+  elsif weir.count_of('agents', p_organization_id) >= (select o.max_agents from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of agents');
   end if;
   insert into public.agents (id, organization_id, name, instructions, owner_id, created_by)
   values (v_id, p_organization_id, btrim(p_name), p_instructions, v_actor, v_actor);
   if p_workspace_id is not null then
     insert into public.workspace_members (organization_id, workspace_id, agent_id) values (p_organization_id, p_workspace_id, v_id);
   end if;
-  perform weir.record_event('lifecycle', p_organization_id, p_agent_id => v_id, p_item => 'create_agent');
+  v_act.agent_id := v_id;
+  perform weir.record_act(v_act);
   return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'name', btrim(p_name));
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'create_agent');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -732,44 +749,35 @@ CREATE FUNCTION weir.create_agent_key(p_agent_id uuid, p_name text, p_key_id tex
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'credential');
+  v_act := weir.act('credential', 'create_agent_key', 'manage_agent', 'keys are made by the agent''s owner or an admin',
+                    p_agent_id => p_agent_id);
+  select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id;
+  v_refusal := weir.authorize(v_act, 'there is no such agent');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, coalesce(weir.name_error('name', p_name), case
+      when p_key_id is null or octet_length(p_key_id) <> 16 or p_key_id !~ '^[a-z0-9]{16}$' then 'key_id must be 16 of a-z and 0-9'
+      when p_secret is null or octet_length(p_secret) <> 43 or p_secret !~ '^[A-Za-z0-9]{43}$' then 'secret must be 43 letters and digits'
+      when p_expires_at <= now() then 'expires_at must be in the future' end));
   end if;
-  select a.organization_id into v_organization_id from public.agents a where a.id = p_agent_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such agent', 'credential');
-  elsif not weir.may_manage_agent(v_organization_id, p_agent_id) then
-    return weir.refuse('WR003', 'keys are made by the agent''s owner or an admin', 'credential', v_organization_id, p_agent_id,
-                       p_item => 'create_agent_key');
-  elsif weir.name_error('name', p_name) is not null then
-    return weir.refuse('WR001', weir.name_error('name', p_name), 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
-  elsif p_key_id is null or octet_length(p_key_id) <> 16 or p_key_id !~ '^[a-z0-9]{16}$' then
-    return weir.refuse('WR001', 'key_id must be 16 of a-z and 0-9', 'credential', v_organization_id, p_agent_id,
-                       p_item => 'create_agent_key');
-  elsif p_secret is null or octet_length(p_secret) <> 43 or p_secret !~ '^[A-Za-z0-9]{43}$' then
-    return weir.refuse('WR001', 'secret must be 43 letters and digits', 'credential', v_organization_id, p_agent_id,
-                       p_item => 'create_agent_key');
-  elsif p_expires_at <= now() then
-    return weir.refuse('WR001', 'expires_at must be in the future', 'credential', v_organization_id, p_agent_id,
-                       p_item => 'create_agent_key');
-  end if;
-  perform weir.lock_organization(v_organization_id);
-  if (select count(*) from public.agent_api_keys k
-      where k.organization_id = v_organization_id and k.agent_id = p_agent_id and k.revoked_at is null
-        and (k.expires_at is null or k.expires_at > now())) >= 100 then
-    return weir.refuse('WR006', 'an agent may have 100 keys', 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif (select count(*) from public.agent_api_keys k
+         where k.organization_id = v_act.organization_id and k.agent_id = p_agent_id and k.revoked_at is null
+           and (k.expires_at is null or k.expires_at > now())) >= 100 then
+    return weir.refuse(v_act, 'WR006', 'an agent may have 100 keys');
   end if;
   insert into public.agent_api_keys (organization_id, agent_id, name, key_id, secret_hash, created_by, expires_at)
-  values (v_organization_id, p_agent_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')), weir.actor_id(), p_expires_at);
-  perform weir.record_event('credential', v_organization_id, p_agent_id => p_agent_id, p_item => 'create_agent_key', p_detail => p_key_id);
+  values (v_act.organization_id, p_agent_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')), weir.actor_id(), p_expires_at);
+  perform weir.record_act(v_act, p_key_id);
   return jsonb_build_object('key_id', p_key_id, 'agent_id', p_agent_id, 'expires_at', p_expires_at);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'credential', v_organization_id, p_agent_id, p_item => 'create_agent_key');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $_$;
 
@@ -798,33 +806,33 @@ CREATE FUNCTION weir.create_channel(p_workspace_id uuid, p_name text) RETURNS js
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_act weir.act;
   v_id constant uuid := weir.uuid_v7();
-  v_organization_id uuid;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  end if;
-  select w.organization_id into v_organization_id
+  v_act := weir.act('lifecycle', 'create_channel', 'see');
+  select w.organization_id into v_act.organization_id
   from public.workspaces w where w.id = p_workspace_id and w.id in (select weir.my_workspaces());
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such workspace', 'lifecycle');
+  v_refusal := weir.authorize(v_act, 'there is no such workspace');
+  if v_refusal is not null then
+    return v_refusal;
   elsif weir.name_error('name', p_name) is not null then
-    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', v_organization_id, p_item => 'create_channel');
+    return weir.refuse(v_act, 'WR001', weir.name_error('name', p_name));
   end if;
-  -- one at a time in a workspace; its members see all channels that have a name. No call feels this lock
+  -- One at a time in a workspace, so that the maximum holds; its members see all channels that have a name. No call waits for this lock.
   perform pg_advisory_xact_lock(hashtextextended('weir.chat_channels ' || p_workspace_id, 0));
   if (select count(*) from public.chat_channels c where c.workspace_id = p_workspace_id and c.user_id is null) >= 1000 then
-    return weir.refuse('WR006', 'a workspace may have 1000 channels', 'lifecycle', v_organization_id, p_item => 'create_channel');
+    return weir.refuse(v_act, 'WR006', 'a workspace may have 1000 channels');
   end if;
   insert into public.chat_channels (id, organization_id, workspace_id, name, created_by)
-  values (v_id, v_organization_id, p_workspace_id, btrim(p_name), weir.actor_id());
-  perform weir.record_event('lifecycle', v_organization_id, p_item => 'create_channel', p_detail => v_id::text);
+  values (v_id, v_act.organization_id, p_workspace_id, btrim(p_name), weir.actor_id());
+  perform weir.record_act(v_act, v_id::text);
   return jsonb_build_object('id', v_id, 'workspace_id', p_workspace_id, 'name', btrim(p_name));
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', v_organization_id, p_item => 'create_channel');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -853,46 +861,41 @@ CREATE FUNCTION weir.create_datastore(p_organization_id uuid, p_name text, p_bac
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
+  v_act weir.act;
   v_id constant uuid := weir.uuid_v7();
   v_backend text;
   v_settings jsonb;
-  v_error text;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'create_datastore');
-  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'datastores are made by an owner or admin', 'lifecycle', p_organization_id, p_item => 'create_datastore');
+  v_act := weir.act('lifecycle', 'create_datastore', 'admin', 'datastores are made by an owner or admin', p_organization_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is null then
+    v_backend := coalesce(p_backend, 'postgres');
+    v_settings := coalesce(p_settings, '{}');
+    v_refusal := weir.lock_for(v_act, coalesce(weir.name_error('name', p_name), case
+      when v_backend not in ('postgres', 'pinecone') then 'backend must be postgres or pinecone'
+      when weir.bounds_error(v_settings, 4096) is not null then 'settings ' || weir.bounds_error(v_settings, 4096)
+      when jsonb_typeof(v_settings) <> 'object' then 'settings must be an object'
+      when v_backend = 'postgres' and v_settings <> '{}' then 'settings must be empty: postgres has none'
+      when v_backend = 'pinecone' and (v_settings - 'index' <> '{}' or jsonb_typeof(v_settings -> 'index') is distinct from 'string'
+                                       or v_settings ->> 'index' !~ '^[a-z0-9]([a-z0-9-]{0,43}[a-z0-9])?$')
+        then 'settings must be {"index": the index''s name}' end));
   end if;
-  v_backend := coalesce(p_backend, 'postgres');
-  v_settings := coalesce(p_settings, '{}');
-  v_error := coalesce(weir.name_error('name', p_name), case
-    when v_backend not in ('postgres', 'pinecone') then 'backend must be postgres or pinecone'
-    when weir.bounds_error(v_settings, 4096) is not null then 'settings ' || weir.bounds_error(v_settings, 4096)
-    when jsonb_typeof(v_settings) <> 'object' then 'settings must be an object'
-    when v_backend = 'postgres' and v_settings <> '{}' then 'settings must be empty: postgres has none'
-    when v_backend = 'pinecone' and (v_settings - 'index' <> '{}' or jsonb_typeof(v_settings -> 'index') is distinct from 'string'
-                                     or v_settings ->> 'index' !~ '^[a-z0-9]([a-z0-9-]{0,43}[a-z0-9])?$')
-      then 'settings must be {"index": the index''s name}' end);
-  if v_error is not null then
-    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => 'create_datastore');
-  end if;
-  perform weir.lock_organization(p_organization_id);
-  if (select count(*) from public.datastores d where d.organization_id = p_organization_id)
-     >= (select o.max_datastores from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse('WR006', 'the organization has its maximum of datastores', 'lifecycle', p_organization_id,
-                       p_item => 'create_datastore');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif (select count(*) from public.datastores d where d.organization_id = p_organization_id)
+        >= (select o.max_datastores from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of datastores');
   end if;
   insert into public.datastores (id, organization_id, name, backend, settings, created_by)
   values (v_id, p_organization_id, btrim(p_name), v_backend, v_settings, weir.actor_id());
-  perform weir.record_event('lifecycle', p_organization_id, p_item => 'create_datastore', p_detail => v_id::text);
+  perform weir.record_act(v_act, v_id::text);
   return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'name', btrim(p_name), 'backend', v_backend);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'create_datastore');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $_$;
 
@@ -921,36 +924,41 @@ CREATE FUNCTION weir.create_organization(p_name text, p_slug text) RETURNS jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
   v_slug text;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  v_act := weir.act('lifecycle', 'create_organization', 'signed_in');
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   elsif weir.name_error('name', p_name) is not null then
-    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle');
+    return weir.refuse(v_act, 'WR001', weir.name_error('name', p_name));
   elsif octet_length(p_slug) > 40 or p_slug !~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$' then
-    return weir.refuse('WR001', 'slug must be 1 to 40 of a-z, 0-9 and -', 'lifecycle');
+    return weir.refuse(v_act, 'WR001', 'slug must be 1 to 40 of a-z, 0-9 and -');
   end if;
+  -- one at a time for a person, so that the maximum holds
   perform pg_advisory_xact_lock(hashtextextended('weir.organizations ' || v_actor, 0));
   if weir.organizations_made_by(v_actor) >= 50 then
-    return weir.refuse('WR006', 'a person may create 50 organizations', 'lifecycle');
+    return weir.refuse(v_act, 'WR006', 'a person may create 50 organizations');
   end if;
   v_slug := p_slug;
   if v_slug is null then
-    -- readable, and free: nobody learns from a conflict whose name is taken
+    -- It ends in a part of the id, so that it is free: a conflict would tell the caller which names are taken.
     v_slug := trim('-' from left(regexp_replace(lower(p_name), '[^a-z0-9]+', '-', 'g'), 24));
     v_slug := trim('-' from v_slug || '-' || right(v_id::text, 8));
   end if;
   insert into public.organizations (id, name, slug, created_by) values (v_id, btrim(p_name), v_slug, v_actor);
   insert into public.organization_members (organization_id, user_id, role, status) values (v_id, v_actor, 'owner', 'active');
-  perform weir.record_event('lifecycle', v_id, p_item => 'create_organization');
+  perform weir.record_act(weir.act('lifecycle', 'create_organization', p_organization_id => v_id));
   return jsonb_build_object('id', v_id, 'name', btrim(p_name), 'slug', v_slug);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_item => 'create_organization');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $_$;
 
@@ -979,44 +987,39 @@ CREATE FUNCTION weir.create_organization_api_key(p_organization_id uuid, p_name 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
+  v_act weir.act;
   v_expires_at timestamptz;
-  v_error text;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'credential');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'credential', p_organization_id, p_item => 'create_organization_api_key');
-  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'keys of the organization are made by an owner or admin', 'credential', p_organization_id,
-                       p_item => 'create_organization_api_key');
+  v_act := weir.act('credential', 'create_organization_api_key', 'admin', 'keys of the organization are made by an owner or admin',
+                    p_organization_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is null then
+    v_expires_at := coalesce(p_expires_at, now() + interval '90 days');
+    v_refusal := weir.lock_for(v_act, coalesce(weir.name_error('name', p_name), case
+      when p_key_id is null or octet_length(p_key_id) <> 16 or p_key_id !~ '^[a-z0-9]{16}$' then 'key_id must be 16 of a-z and 0-9'
+      when p_secret is null or octet_length(p_secret) <> 43 or p_secret !~ '^[A-Za-z0-9]{43}$' then 'secret must be 43 letters and digits'
+      when p_scopes is null or cardinality(p_scopes) not between 1 and 3 or array_ndims(p_scopes) <> 1
+           or array_position(p_scopes, null) is not null or not p_scopes <@ array['audit.read', 'servers.read', 'usage.read']
+        then 'scopes must be of audit.read, servers.read and usage.read'
+      when not v_expires_at between now() and now() + interval '366 days' then 'expires_at must be within a year' end));
   end if;
-  v_expires_at := coalesce(p_expires_at, now() + interval '90 days');
-  v_error := coalesce(weir.name_error('name', p_name), case
-    when p_key_id is null or octet_length(p_key_id) <> 16 or p_key_id !~ '^[a-z0-9]{16}$' then 'key_id must be 16 of a-z and 0-9'
-    when p_secret is null or octet_length(p_secret) <> 43 or p_secret !~ '^[A-Za-z0-9]{43}$' then 'secret must be 43 letters and digits'
-    when p_scopes is null or cardinality(p_scopes) not between 1 and 3 or array_ndims(p_scopes) <> 1
-         or array_position(p_scopes, null) is not null or not p_scopes <@ array['audit.read', 'servers.read', 'usage.read']
-      then 'scopes must be of audit.read, servers.read and usage.read'
-    when not v_expires_at between now() and now() + interval '366 days' then 'expires_at must be within a year'
-  end);
-  if v_error is not null then
-    return weir.refuse('WR001', v_error, 'credential', p_organization_id, p_item => 'create_organization_api_key');
-  end if;
-  perform weir.lock_organization(p_organization_id);
-  if (select count(*) from public.organization_api_keys k
-      where k.organization_id = p_organization_id and k.revoked_at is null and k.expires_at > now()) >= 100 then
-    return weir.refuse('WR006', 'an organization may have 100 keys', 'credential', p_organization_id, p_item => 'create_organization_api_key');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif (select count(*) from public.organization_api_keys k
+         where k.organization_id = p_organization_id and k.revoked_at is null and k.expires_at > now()) >= 100 then
+    return weir.refuse(v_act, 'WR006', 'an organization may have 100 keys');
   end if;
   insert into public.organization_api_keys (organization_id, name, key_id, secret_hash, scopes, created_by, expires_at)
   values (p_organization_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')),
           array(select distinct s from unnest(p_scopes) s order by s), weir.actor_id(), v_expires_at);
-  perform weir.record_event('credential', p_organization_id, p_item => 'create_organization_api_key', p_detail => p_key_id);
+  perform weir.record_act(v_act, p_key_id);
   return jsonb_build_object('key_id', p_key_id, 'organization_id', p_organization_id, 'expires_at', v_expires_at);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'credential', p_organization_id, p_item => 'create_organization_api_key');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $_$;
 
@@ -1045,27 +1048,32 @@ CREATE FUNCTION weir.create_user_ssh_key(p_name text, p_public_key text) RETURNS
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
   v_blob bytea;
   v_fingerprint text;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'credential');
+  v_act := weir.act('credential', 'create_user_ssh_key', 'signed_in');
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   elsif weir.name_error('name', p_name) is not null then
-    return weir.refuse('WR001', weir.name_error('name', p_name), 'credential');
+    return weir.refuse(v_act, 'WR001', weir.name_error('name', p_name));
   elsif p_public_key is null then
-    return weir.refuse('WR010', 'public_key must be given: this release has no vault for a private one', 'credential');
+    return weir.refuse(v_act, 'WR010', 'public_key must be given: this release has no vault for a private one');
   end if;
   v_blob := weir.ed25519_blob(btrim(left(p_public_key, 2000), e' \n\r'));
   if v_blob is null then
-    return weir.refuse('WR001', 'public_key must be an ed25519 key in OpenSSH''s form: ssh-ed25519 AAAA…', 'credential');
+    return weir.refuse(v_act, 'WR001', 'public_key must be an ed25519 key in OpenSSH''s form: ssh-ed25519 AAAA…');
   end if;
   v_fingerprint := 'SHA256:' || rtrim(encode(sha256(v_blob), 'base64'), '=');
+  -- one at a time for a person, so that the maximum holds
   perform pg_advisory_xact_lock(hashtextextended('weir.user_ssh_keys ' || v_actor, 0));
   if (select count(*) from public.user_ssh_keys k where k.user_id = v_actor) >= 50 then
-    return weir.refuse('WR006', 'a person may have 50 SSH keys', 'credential');
+    return weir.refuse(v_act, 'WR006', 'a person may have 50 SSH keys');
   end if;
   insert into public.user_ssh_keys (id, user_id, name, public_key, fingerprint)
   values (v_id, v_actor, btrim(p_name), 'ssh-ed25519 ' || encode(v_blob, 'base64'), v_fingerprint);
@@ -1073,7 +1081,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'credential');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -1102,33 +1110,30 @@ CREATE FUNCTION weir.create_workspace(p_organization_id uuid, p_name text) RETUR
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_actor constant uuid := weir.actor_id();
+  v_act weir.act;
   v_id constant uuid := weir.uuid_v7();
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'create_workspace');
-  elsif not exists (select from weir.my_organizations('member') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'a viewer creates nothing', 'lifecycle', p_organization_id, p_item => 'create_workspace');
-  elsif weir.name_error('name', p_name) is not null then
-    return weir.refuse('WR001', weir.name_error('name', p_name), 'lifecycle', p_organization_id, p_item => 'create_workspace');
+  v_act := weir.act('lifecycle', 'create_workspace', 'member', 'a viewer creates nothing', p_organization_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, weir.name_error('name', p_name));
   end if;
-  perform weir.lock_organization(p_organization_id);
-  if weir.count_of('workspaces', p_organization_id)
-     >= (select o.max_workspaces from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse('WR006', 'the organization has its maximum of workspaces', 'lifecycle', p_organization_id,
-                       p_item => 'create_workspace');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif weir.count_of('workspaces', p_organization_id)
+        >= (select o.max_workspaces from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of workspaces');
   end if;
-  insert into public.workspaces (id, organization_id, name, created_by) values (v_id, p_organization_id, btrim(p_name), v_actor);
-  insert into public.workspace_members (organization_id, workspace_id, user_id) values (p_organization_id, v_id, v_actor);
-  perform weir.record_event('lifecycle', p_organization_id, p_item => 'create_workspace', p_detail => v_id::text);
+  insert into public.workspaces (id, organization_id, name, created_by) values (v_id, p_organization_id, btrim(p_name), weir.actor_id());
+  insert into public.workspace_members (organization_id, workspace_id, user_id) values (p_organization_id, v_id, weir.actor_id());
+  perform weir.record_act(v_act, v_id::text);
   return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'name', btrim(p_name));
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'create_workspace');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -1157,30 +1162,34 @@ CREATE FUNCTION weir.close_request(p_request_id uuid, p_status text, p_expires_a
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
-  v_item text;
   v_request public.permission_requests;
   v_grant jsonb;
+  v_refusal jsonb;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'grant');
+  v_act := weir.act('grant', case p_status when 'withdrawn' then 'withdraw_permission_request' else 'decide_permission_request' end, 'see');
+  select r.organization_id into v_act.organization_id from public.permission_requests r where r.id = p_request_id;
+  v_refusal := weir.authorize(v_act, 'there is no such request');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act);
   end if;
-  v_item := case p_status when 'withdrawn' then 'withdraw_permission_request' else 'decide_permission_request' end;
-  -- seen by admins, and by who asked
-  perform weir.lock_organization(r.organization_id) from public.permission_requests r where r.id = p_request_id;
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  -- again under the lock: the caller may not see it any more
   select r.* into v_request from public.permission_requests r where r.id = p_request_id;
+  v_act.organization_id := v_request.organization_id;
+  v_act.agent_id := v_request.agent_id;
+  v_act.instance_id := v_request.mcp_server_instance_id;
   if v_request.id is null then
-    return weir.refuse('WR004', 'there is no such request', 'grant');
+    return weir.refuse(v_act, 'WR004', 'there is no such request');
   elsif p_status is null or p_status not in ('granted', 'refused', 'withdrawn') then
-    return weir.refuse('WR001', 'grant must be true or false', 'grant', v_request.organization_id, v_request.agent_id,
-                       v_request.mcp_server_instance_id, v_item);
-  elsif (case p_status when 'withdrawn' then v_request.requested_by is distinct from v_actor
-                      else not exists (select from weir.my_organizations('admin') o where o = v_request.organization_id) end) then
-    return weir.refuse('WR003', 'a request is decided by an owner or admin, and withdrawn by who made it', 'grant',
-                       v_request.organization_id, v_request.agent_id, v_request.mcp_server_instance_id, v_item);
+    return weir.refuse(v_act, 'WR001', 'grant must be true or false');
+  elsif (case p_status when 'withdrawn' then v_request.requested_by is distinct from v_actor else not weir.may(v_act, 'admin') end) then
+    return weir.refuse(v_act, 'WR003', 'a request is decided by an owner or admin, and withdrawn by who made it');
   elsif v_request.status <> 'open' then
-    return weir.refuse('WR005', format('the request is %s', v_request.status), 'grant', v_request.organization_id, v_request.agent_id,
-                       v_request.mcp_server_instance_id, v_item);
+    return weir.refuse(v_act, 'WR005', format('the request is %s', v_request.status));
   end if;
   if p_status = 'granted' then
     v_grant := weir.grant_mcp_access(v_request.agent_id, v_request.mcp_server_instance_id,
@@ -1192,9 +1201,7 @@ begin
   update public.permission_requests r
   set status = p_status, decided_by = v_actor, decided_at = clock_timestamp(), grant_id = (v_grant ->> 'id')::uuid
   where r.id = p_request_id;
-  perform weir.record_event('grant', v_request.organization_id, p_agent_id => v_request.agent_id,
-                            p_instance_id => v_request.mcp_server_instance_id, p_item => v_item,
-                            p_detail => p_request_id || ' ' || p_status, p_grant_id => (v_grant ->> 'id')::uuid);
+  perform weir.record_act(v_act, p_request_id || ' ' || p_status, (v_grant ->> 'id')::uuid);
   return jsonb_strip_nulls(jsonb_build_object('id', p_request_id, 'status', p_status, 'grant_id', v_grant -> 'id'));
 end;
 $$;
@@ -1229,25 +1236,25 @@ CREATE FUNCTION weir.delete_chat_message(p_message_id uuid) RETURNS jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_message record;
+  v_act weir.act;
+  v_is_own boolean;
   v_deleted_at timestamptz;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'chat');
-  end if;
-  select m.organization_id, m.channel_id, m.sender = 'user' and m.user_id = weir.actor_id() as is_own into v_message
+  v_act := weir.act('chat', 'delete_chat_message', 'see');
+  select m.organization_id, m.sender = 'user' and m.user_id = weir.actor_id() into v_act.organization_id, v_is_own
   from public.chat_messages m where m.id = p_message_id;
-  if v_message.organization_id is null then
-    return weir.refuse('WR004', 'there is no such message', 'chat');
-  elsif v_message.is_own is not true then
-    return weir.refuse('WR003', 'a message is deleted by its author', 'chat', v_message.organization_id,
-                       p_item => 'delete_chat_message');
+  v_refusal := weir.authorize(v_act, 'there is no such message');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif v_is_own is not true then
+    return weir.refuse(v_act, 'WR003', 'a message is deleted by its author');
   end if;
   update public.chat_messages m set content = '', deleted_at = clock_timestamp()
   where m.id = p_message_id and m.deleted_at is null
   returning m.deleted_at into v_deleted_at;
   if found then
-    perform weir.record_event('chat', v_message.organization_id, p_item => 'delete_chat_message', p_detail => p_message_id::text);
+    perform weir.record_act(v_act, p_message_id::text);
   else
     select m.deleted_at into v_deleted_at from public.chat_messages m where m.id = p_message_id;
   end if;
@@ -1280,20 +1287,18 @@ CREATE FUNCTION weir.delete_datastore(p_datastore_id uuid) RETURNS jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  end if;
-  select d.organization_id into v_organization_id from public.datastores d where d.id = p_datastore_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such datastore', 'lifecycle');
-  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
-    return weir.refuse('WR003', 'datastores are deleted by an owner or admin', 'lifecycle', v_organization_id, p_item => 'delete_datastore');
+  v_act := weir.act('lifecycle', 'delete_datastore', 'admin', 'datastores are deleted by an owner or admin');
+  select d.organization_id into v_act.organization_id from public.datastores d where d.id = p_datastore_id;
+  v_refusal := weir.authorize(v_act, 'there is no such datastore');
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   update public.datastores d set deleted_at = clock_timestamp() where d.id = p_datastore_id and d.deleted_at is null;
   if found then
-    perform weir.record_event('lifecycle', v_organization_id, p_item => 'delete_datastore', p_detail => p_datastore_id::text);
+    perform weir.record_act(v_act, p_datastore_id::text);
   end if;
   return jsonb_build_object('id', p_datastore_id, 'deleted', true);
 end;
@@ -1324,20 +1329,18 @@ CREATE FUNCTION weir.delete_document(p_document_id uuid) RETURNS jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  end if;
-  select d.organization_id into v_organization_id from public.documents d where d.id = p_document_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such document', 'lifecycle');
-  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
-    return weir.refuse('WR003', 'documents are deleted by an owner or admin', 'lifecycle', v_organization_id, p_item => 'delete_document');
+  v_act := weir.act('lifecycle', 'delete_document', 'admin', 'documents are deleted by an owner or admin');
+  select d.organization_id into v_act.organization_id from public.documents d where d.id = p_document_id;
+  v_refusal := weir.authorize(v_act, 'there is no such document');
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   delete from public.documents d where d.id = p_document_id;
   if found then
-    perform weir.record_event('lifecycle', v_organization_id, p_item => 'delete_document', p_detail => p_document_id::text);
+    perform weir.record_act(v_act, p_document_id::text);
   end if;
   return jsonb_build_object('id', p_document_id, 'deleted', true);
 end;
@@ -1367,13 +1370,19 @@ CREATE FUNCTION weir.delete_user_ssh_key(p_ssh_key_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'credential');
+  v_act := weir.act('credential', 'delete_user_ssh_key', 'signed_in');
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   end if;
+  -- row-level security leaves each person their own keys
   delete from public.user_ssh_keys k where k.id = p_ssh_key_id;
   if not found then
-    return weir.refuse('WR004', 'there is no such key', 'credential');
+    return weir.refuse(v_act, 'WR004', 'there is no such key');
   end if;
   return jsonb_build_object('id', p_ssh_key_id, 'deleted', true);
 end;
@@ -1404,16 +1413,13 @@ CREATE FUNCTION weir.manage_server_by_id(p_action text, p_instance_id uuid) RETU
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  end if;
-  select i.organization_id into v_organization_id from public.mcp_server_instances i where i.id = p_instance_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_item => p_action);
-  end if;
-  return weir.manage_mcp_servers(p_action, v_organization_id, null, p_instance_id);
+  v_act := weir.act('lifecycle', p_action, 'see');
+  select i.organization_id into v_act.organization_id from public.mcp_server_instances i where i.id = p_instance_id;
+  v_refusal := weir.authorize(v_act, 'there is no such server');
+  return coalesce(v_refusal, weir.manage_mcp_servers(p_action, v_act.organization_id, null, p_instance_id));
 end;
 $$;
 
@@ -1451,9 +1457,7 @@ declare
     'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule',
       'unavailable', 'limit'];
 begin
-  if v_actor is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  end if;
+  perform weir.require_sign_in();
   select a.id, a.organization_id, a.owner_id into v_agent from public.agents a
   where a.id = p_agent_id and a.organization_id = any(array(select weir.my_organizations()));
   v_admin := exists (select from weir.my_organizations('admin') o where o = v_agent.organization_id);
@@ -1481,7 +1485,7 @@ begin
     'available', not 'unavailable' = any(v_decision.failures),
     'grant_id', v_decision.grant_id,
     'detail', v_decision.detail,
-    -- in order; what comes after the reason was looked at too, except rules and limits, which need all before them
+    -- In the order of admission. Checks after the one that failed are made too, except rules and limits, which need all before them.
     'checks', (select jsonb_agg(jsonb_build_object('check', c.name, 'passed',
                         case when c.name = any(v_decision.failures) then false
                              when c.name = 'argument_rule' and not v_decision.failures <@ array['unavailable'] then null
@@ -1517,9 +1521,7 @@ CREATE FUNCTION weir.get_chat_answer(p_message_id uuid, p_agent_id uuid) RETURNS
     AS $$
 #variable_conflict use_column
 begin
-  if weir.actor_id() is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  end if;
+  perform weir.require_sign_in();
   return query
   select m.id, m.content, m.tool_calls, m.usage, m.degraded
   from public.chat_messages m
@@ -1558,13 +1560,13 @@ CREATE FUNCTION weir.get_chat_messages_with_details(p_channel_id uuid, p_before 
     AS $$
 #variable_conflict use_column
 begin
-  if weir.actor_id() is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  elsif p_limit is not null and p_limit not between 1 and 200 then
+  perform weir.require_sign_in();
+  if p_limit is not null and p_limit not between 1 and 200 then
     raise exception using errcode = 'WR001', message = 'limit must be 1 to 200';
   end if;
   return query
-  select m.id, m.channel_id, m.sender, m.user_id, m.agent_id, a.name, m.content, m.reply_to, m.tool_calls, m.usage, m.degraded, m.created_at,
+  select m.id, m.channel_id, m.sender, m.user_id, m.agent_id, a.name, m.content, m.reply_to, m.tool_calls, m.usage, m.degraded,
+         m.created_at,
          p.display_name, m.deleted_at
   from public.chat_messages m
   left join public.agents a on a.id = m.agent_id
@@ -1618,9 +1620,8 @@ CREATE FUNCTION weir.get_document_chunks(p_document_id uuid, p_after integer, p_
     AS $$
 #variable_conflict use_column
 begin
-  if weir.actor_id() is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  elsif p_limit is not null and p_limit not between 1 and 200 then
+  perform weir.require_sign_in();
+  if p_limit is not null and p_limit not between 1 and 200 then
     raise exception using errcode = 'WR001', message = 'limit must be 1 to 200';
   elsif not exists (select from public.documents d where d.id = p_document_id) then
     raise exception using errcode = 'WR004', message = 'there is no such document';
@@ -1661,9 +1662,8 @@ CREATE FUNCTION weir.get_mcp_tool_changes(p_server_id uuid) RETURNS TABLE(kind t
     AS $$
 #variable_conflict use_column
 begin
-  if weir.actor_id() is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  elsif not exists (select from public.mcp_server_instances i where i.id = p_server_id and i.status not in ('deleting', 'deleted')) then
+  perform weir.require_sign_in();
+  if not exists (select from public.mcp_server_instances i where i.id = p_server_id and i.status not in ('deleting', 'deleted')) then
     raise exception using errcode = 'WR004', message = 'there is no such server';
   end if;
   return query
@@ -1675,7 +1675,8 @@ begin
          weir.definition_diff(old.definition, t.definition), t.fault_path, t.fault_reason, t.needs
   from public.mcp_server_tools t
   left join lateral (select x.definition_hash, x.definition from public.mcp_server_tools x
-                     where x.instance_id = t.instance_id and x.kind = t.kind and x.name = t.name and x.status = 'approved' and t.kind <> 'resource'
+                     where x.instance_id = t.instance_id and x.kind = t.kind and x.name = t.name and x.status = 'approved'
+                       and t.kind <> 'resource'
                      order by x.approved_at desc, x.definition_hash limit 1) old on true
   where t.instance_id = p_server_id
     and (t.status = 'quarantined' or t.fault is not null and (t.announced or t.kind = 'resource') and t.status <> 'rejected')
@@ -1731,16 +1732,15 @@ declare
   v_count integer;
   v_decisions weir.decisions;
 begin
-  -- one question for the caller's place and the agent: this is what every chat turn begins with
+  -- One query for the caller's role and the agent.
   select a.id, a.owner_id, m.role into v_agent
   from public.organization_members m
   join public.organizations o on o.id = m.organization_id
   left join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
   where m.organization_id = p_organization_id and m.user_id = v_actor and m.status = 'active' and o.is_active;
   v_admin := v_agent.role in ('admin', 'owner');
-  if v_actor is null then
-    raise exception using errcode = 'WR002', message = 'sign in first';
-  elsif v_admin is null then
+  perform weir.require_sign_in();
+  if v_admin is null then
     raise exception using errcode = 'WR004', message = 'there is no such organization';
   elsif p_agent_id is null and not v_admin then
     raise exception using errcode = 'WR003', message = 'the list of all servers is for owners and admins';
@@ -1748,7 +1748,7 @@ begin
         and (v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.owner_id))) then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
   end if;
-  -- a statement each for the ids, the decisions and the rows: together in one they cost twice as much to start as to run
+  -- One statement each for the ids, the decisions and the rows: a single statement would cost twice as much to start as to run.
   v_ids := array(
     select i.id from public.mcp_server_instances i
     where i.organization_id = p_organization_id
@@ -1758,7 +1758,7 @@ begin
     limit 1000);
   v_count := cardinality(v_ids);
   if p_agent_id is not null and v_count > 0 then
-    -- one question for all servers
+    -- One call decides for all servers.
     v_decisions := weir.decide(
       array_fill(null::text, array[v_count]), array_fill(null::bytea, array[v_count]),
       array_fill(case when not v_admin then v_actor end, array[v_count]), array_fill(p_agent_id, array[v_count]),
@@ -1771,8 +1771,9 @@ begin
          d.failures = '{}', d.failures[1], case when d.failures = '{}' then d.grant_id end, g.expires_at,
          case when p_agent_id is not null then null
               when s.url is null and s.share <> 'session'
-              then format('tools that this server has only for clients with elicitation, sampling or roots are not known, because share is %s; '
-                          'set share to session to list them', s.share)
+              then format(
+                'tools that this server has only for clients with elicitation, sampling or roots are not known, because share is %s; '
+                'set share to session to list them', s.share)
               when exists (select from public.mcp_server_tools t where t.instance_id = s.id and t.announced and t.fault is not null)
               then 'some of what it announces is not listed to all clients: get_mcp_tool_changes has the reasons' end
   from unnest(v_ids) with ordinality as l(id, position)
@@ -1782,7 +1783,7 @@ begin
   left join lateral (select x.slug, x.transport from public.mcp_server_catalog x where x.id = s.catalog_id offset 0) c on true
   left join lateral (select x.expires_at from public.agent_mcp_permissions x
                      where x.id = case when d.failures = '{}' then d.grant_id end offset 0) g on true
-  -- to a person who is no admin, what the agent was not granted is not there
+  -- A person who is no admin sees only what the agent was granted.
   where p_agent_id is null or v_admin or d.failures = '{}'
   order by l.position;
 end;
@@ -1828,49 +1829,38 @@ CREATE FUNCTION weir.grant_mcp_access(p_agent_id uuid, p_instance_id uuid, p_per
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
-  v_organization_id uuid;
-  v_error text;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'grant');
+  v_act := weir.act('grant', 'grant_mcp_access', 'admin', 'access is granted by an owner or admin',
+                    p_agent_id => p_agent_id, p_instance_id => p_instance_id);
+  select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id;
+  -- The server is looked for in the agent's organization: one of another organization does not exist, even for an admin of both.
+  v_refusal := weir.authorize(v_act, 'there is no such agent or server', exists (
+    select from public.mcp_server_instances i
+    where i.id = p_instance_id and i.organization_id = v_act.organization_id and i.status not in ('deleting', 'deleted')));
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, coalesce('permissions ' || weir.permissions_error(p_permissions), case
+      when p_not_before >= p_expires_at then 'not_before must be before expires_at'
+      when p_expires_at <= clock_timestamp() then 'expires_at must be in the future' end));
   end if;
-  select a.organization_id into v_organization_id from public.agents a where a.id = p_agent_id;
-  -- a foreign agent or instance does not exist, whoever asks
-  if v_organization_id is null or not exists (
-      select from public.mcp_server_instances i
-      where i.id = p_instance_id and i.organization_id = v_organization_id and i.status not in ('deleting', 'deleted')) then
-    return weir.refuse('WR004', 'there is no such agent or server', 'grant', v_organization_id, p_agent_id, p_instance_id,
-                       'grant_mcp_access');
-  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
-    return weir.refuse('WR003', 'access is granted by an owner or admin', 'grant', v_organization_id, p_agent_id, p_instance_id,
-                       'grant_mcp_access');
+  if v_refusal is not null then
+    return v_refusal;
   end if;
-  v_error := weir.permissions_error(p_permissions);
-  if v_error is not null then
-    return weir.refuse('WR001', 'permissions ' || v_error, 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
-  elsif p_not_before >= p_expires_at then
-    return weir.refuse('WR001', 'not_before must be before expires_at', 'grant', v_organization_id, p_agent_id, p_instance_id,
-                       'grant_mcp_access');
-  elsif p_expires_at <= clock_timestamp() then
-    return weir.refuse('WR001', 'expires_at must be in the future', 'grant', v_organization_id, p_agent_id, p_instance_id,
-                       'grant_mcp_access');
-  end if;
-  perform weir.lock_organization(v_organization_id);
   update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = v_actor
   where g.agent_id = p_agent_id and g.mcp_server_instance_id = p_instance_id and g.revoked_at is null;
   insert into public.agent_mcp_permissions
     (id, organization_id, agent_id, mcp_server_instance_id, permissions, not_before, expires_at, granted_by, granted_by_id)
-  values (v_id, v_organization_id, p_agent_id, p_instance_id, p_permissions, p_not_before, p_expires_at, v_actor, v_actor);
-  perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_instance_id => p_instance_id,
-                            p_item => 'grant_mcp_access', p_grant_id => v_id);
+  values (v_id, v_act.organization_id, p_agent_id, p_instance_id, p_permissions, p_not_before, p_expires_at, v_actor, v_actor);
+  perform weir.record_act(v_act, p_grant_id => v_id);
   return jsonb_build_object('id', v_id, 'agent_id', p_agent_id, 'mcp_server_instance_id', p_instance_id);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'grant', v_organization_id, p_agent_id, p_instance_id, 'grant_mcp_access');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -1899,27 +1889,24 @@ CREATE FUNCTION weir.ingest_document(p_datastore_id uuid, p_title text, p_chunks
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_act weir.act;
   v_id uuid := weir.uuid_v7();
   v_title text;
   v_media_type text;
   v_hash bytea;
   v_size bigint;
-  v_datastore record;
+  v_limits record;
   v_error text;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  v_act := weir.act('lifecycle', 'ingest_document', 'admin', 'documents are ingested by an owner or admin');
+  select d.organization_id into v_act.organization_id from public.datastores d where d.id = p_datastore_id and d.deleted_at is null;
+  v_refusal := weir.authorize(v_act, 'there is no such datastore');
+  if v_refusal is not null then
+    return v_refusal;
   end if;
-  select d.organization_id, o.max_documents, o.max_document_bytes, o.max_document_chunks into v_datastore
-  from public.datastores d join public.organizations o on o.id = d.organization_id
-  where d.id = p_datastore_id and d.deleted_at is null;
-  if v_datastore.organization_id is null then
-    return weir.refuse('WR004', 'there is no such datastore', 'lifecycle');
-  elsif not exists (select from weir.my_organizations('admin') o where o = v_datastore.organization_id) then
-    return weir.refuse('WR003', 'documents are ingested by an owner or admin', 'lifecycle', v_datastore.organization_id,
-                       p_item => 'ingest_document');
-  end if;
+  -- after the permission, because a large document takes long to check
   v_title := btrim(left(p_title, 1000));
   v_media_type := coalesce(p_media_type, 'text/plain');
   v_error := coalesce(case
@@ -1929,38 +1916,41 @@ begin
     when v_media_type not in ('text/plain', 'text/markdown', 'text/html') then 'media_type must be text/plain, text/markdown or text/html'
     end, weir.chunks_error(p_chunks));
   if v_error is not null then
-    return weir.refuse('WR001', v_error, 'lifecycle', v_datastore.organization_id, p_item => 'ingest_document');
+    return weir.refuse(v_act, 'WR001', v_error);
   end if;
   v_hash := sha256(convert_to(p_chunks::text, 'UTF8'));
   v_size := (select sum(octet_length(c ->> 'text')) from jsonb_array_elements(p_chunks) c);
-  -- one at a time in an organization, so that quotas hold; and not by the organization's lock, which calls wait for
-  perform pg_advisory_xact_lock(hashtextextended('weir.documents ' || v_datastore.organization_id::text, 0));
+  -- One at a time in an organization, so that quotas hold. Not by the organization's lock, because calls wait for that one.
+  perform pg_advisory_xact_lock(hashtextextended('weir.documents ' || v_act.organization_id::text, 0));
   if exists (select from public.documents d where d.datastore_id = p_datastore_id and d.content_hash = v_hash) then
     return (select jsonb_build_object('id', d.id, 'created', false, 'chunks', d.chunk_count, 'status', d.status)
             from public.documents d where d.datastore_id = p_datastore_id and d.content_hash = v_hash);
   end if;
-  if exists (select from (select sum(d.document_count) as documents, sum(d.size_bytes) as bytes, sum(d.chunk_count) as chunks from public.datastores d
-                          where d.organization_id = v_datastore.organization_id) u
-             where u.documents >= v_datastore.max_documents or u.bytes + v_size > v_datastore.max_document_bytes
-                or u.chunks + jsonb_array_length(p_chunks) > v_datastore.max_document_chunks) then
-    return weir.refuse('WR006', 'the organization has its maximum of documents', 'lifecycle', v_datastore.organization_id,
-                       p_item => 'ingest_document', p_hint => 'max_documents, max_document_bytes or max_document_chunks');
+  select o.max_documents, o.max_document_bytes, o.max_document_chunks into v_limits
+  from public.organizations o where o.id = v_act.organization_id;
+  if exists (select from (select sum(d.document_count) as documents, sum(d.size_bytes) as bytes, sum(d.chunk_count) as chunks
+                          from public.datastores d where d.organization_id = v_act.organization_id) u
+             where u.documents >= v_limits.max_documents or u.bytes + v_size > v_limits.max_document_bytes
+                or u.chunks + jsonb_array_length(p_chunks) > v_limits.max_document_chunks) then
+    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of documents',
+                       'max_documents, max_document_bytes or max_document_chunks');
   end if;
-  insert into public.documents (id, organization_id, datastore_id, title, source, media_type, content_hash, size_bytes, chunk_count, created_by)
-  values (v_id, v_datastore.organization_id, p_datastore_id, v_title, p_source, v_media_type, v_hash, v_size,
+  insert into public.documents (
+    id, organization_id, datastore_id, title, source, media_type, content_hash, size_bytes, chunk_count, created_by)
+  values (v_id, v_act.organization_id, p_datastore_id, v_title, p_source, v_media_type, v_hash, v_size,
           jsonb_array_length(p_chunks), weir.actor_id());
   insert into weir.document_chunks (organization_id, datastore_id, document_id, ordinal, heading, content, content_hash, terms)
-  select v_datastore.organization_id, p_datastore_id, v_id, c.n - 1, t.heading, t.content,
+  select v_act.organization_id, p_datastore_id, v_id, c.n - 1, t.heading, t.content,
          sha256(convert_to(weir.embedded_text(v_title, t.heading, t.content), 'UTF8')),
          weir.chunk_terms(p_datastore_id, v_title, t.heading, t.content)
   from jsonb_array_elements(p_chunks) with ordinality c(chunk, n)
   cross join lateral (select coalesce(c.chunk ->> 'heading', '') as heading, c.chunk ->> 'text' as content) t;
-  perform weir.record_event('lifecycle', v_datastore.organization_id, p_item => 'ingest_document', p_detail => v_id::text);
+  perform weir.record_act(v_act, v_id::text);
   return jsonb_build_object('id', v_id, 'created', true, 'chunks', jsonb_array_length(p_chunks), 'status', 'indexed');
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', v_datastore.organization_id, p_item => 'ingest_document');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -1989,55 +1979,51 @@ CREATE FUNCTION weir.invite_member(p_organization_id uuid, p_email text, p_role 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-  v_actor constant uuid := weir.actor_id();
+  v_act weir.act;
   v_id constant uuid := weir.uuid_v7();
   v_email text;
   v_expires_at timestamptz;
-  v_error text;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'invite_member');
-  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'members are invited by an owner or admin', 'lifecycle', p_organization_id, p_item => 'invite_member');
+  v_act := weir.act('lifecycle', 'invite_member', 'admin', 'members are invited by an owner or admin', p_organization_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   v_email := lower(btrim(left(p_email, 1000)));
   v_expires_at := coalesce(p_expires_at, now() + interval '7 days');
-  v_error := case
+  v_refusal := weir.lock_for(v_act, case
     when v_email is null or length(v_email) > 320 or v_email !~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$'
       then 'email must be an e-mail address'
     when p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer') then 'role must be owner, admin, member or viewer'
     when p_token is null or octet_length(p_token) <> 43 or p_token !~ '^[A-Za-z0-9]{43}$' then 'token must be 43 letters and digits'
-    when not v_expires_at between now() and now() + interval '30 days' then 'expires_at must be within 30 days'
-  end;
-  if v_error is not null then
-    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => 'invite_member');
+    when not v_expires_at between now() and now() + interval '30 days' then 'expires_at must be within 30 days' end);
+  if v_refusal is not null then
+    return v_refusal;
+  elsif p_role = 'owner' and not weir.may(v_act, 'owner') then
+    return weir.refuse(v_act, 'WR003', 'owners are invited by an owner');
   end if;
-  perform weir.lock_organization(p_organization_id);
-  if p_role = 'owner' and not exists (select from weir.my_organizations('owner') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'owners are invited by an owner', 'lifecycle', p_organization_id, p_item => 'invite_member');
-  end if;
+  -- an invitation that has expired makes room for the new one
   update public.organization_invitations i set revoked_at = now()
   where i.organization_id = p_organization_id and i.email = v_email and i.accepted_at is null and i.revoked_at is null
     and i.expires_at <= now();
   if exists (select from public.organization_invitations i where i.organization_id = p_organization_id and i.email = v_email
                and i.accepted_at is null and i.revoked_at is null) then
-    return weir.refuse('WR005', 'email has an open invitation: revoke it first', 'lifecycle', p_organization_id, p_item => 'invite_member');
+    return weir.refuse(v_act, 'WR005', 'email has an open invitation: revoke it first');
   elsif weir.count_of('members', p_organization_id)
         >= (select o.max_members from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse('WR006', 'the organization has its maximum of members', 'lifecycle', p_organization_id, p_item => 'invite_member');
+    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of members');
   end if;
   insert into public.organization_invitations (id, organization_id, email, role, token_hash, invited_by, expires_at)
-  values (v_id, p_organization_id, v_email, p_role, sha256(convert_to(p_token, 'UTF8')), v_actor, v_expires_at);
-  perform weir.record_event('lifecycle', p_organization_id, p_item => 'invite_member', p_detail => v_id || ' ' || p_role);
+  values (v_id, p_organization_id, v_email, p_role, sha256(convert_to(p_token, 'UTF8')), weir.actor_id(), v_expires_at);
+  perform weir.record_act(v_act, v_id || ' ' || p_role);
   return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'email', v_email, 'role', p_role,
                             'expires_at', v_expires_at);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'invite_member');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $_$;
 
@@ -2088,18 +2074,17 @@ CREATE FUNCTION weir.change_member(p_act text, p_organization_id uuid, p_user_id
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_member public.organization_members;
   v_role text;
   v_status text;
   v_error text;
+  v_leaves boolean;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => p_act);
-  end if;
+  v_leaves := p_user_id = v_actor and p_status = 'removed' and p_role is null;
   v_error := case
     when p_act = 'set_member_role' and p_role is null or p_role not in ('owner', 'admin', 'member', 'viewer')
       then 'role must be owner, admin, member or viewer'
@@ -2107,37 +2092,34 @@ begin
       then 'status must be active, suspended or removed'
     when p_act = 'transfer_ownership' and p_role = 'owner' and p_user_id = v_actor then 'user_id must be another member'
   end;
-  if v_error is not null then
-    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => p_act);
+  -- Anybody may leave, and every member hears of a wrong argument before the question who may.
+  v_act := weir.act('lifecycle', p_act, case when v_leaves or v_error is not null then 'see' else 'admin' end,
+                    'members are changed by an owner or admin', p_organization_id);
+  v_refusal := weir.authorize(v_act, p_found => weir.may(v_act, 'viewer'));
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, v_error);
   end if;
-  -- before the lock too, which stops the organization's admission: who may not change anybody must not hold it
-  if (p_user_id = v_actor and p_status = 'removed' and p_role is null) is not true
-     and not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'members are changed by an owner or admin', 'lifecycle', p_organization_id, p_item => p_act);
+  if v_refusal is not null then
+    return v_refusal;
   end if;
-  perform weir.lock_organization(p_organization_id);
   select m.* into v_member from public.organization_members m
   where m.organization_id = p_organization_id and m.user_id = p_user_id and m.status <> 'removed';
   v_role := coalesce(p_role, v_member.role);
   v_status := coalesce(p_status, v_member.status);
-  if (p_user_id = v_actor and p_status = 'removed' and p_role is null) is not true
-     and not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'members are changed by an owner or admin', 'lifecycle', p_organization_id, p_item => p_act);
-  elsif v_member.user_id is null then
-    return weir.refuse('WR004', 'there is no such member', 'lifecycle', p_organization_id, p_item => p_act);
-  elsif 'owner' in (v_member.role, v_role) and not exists (select from weir.my_organizations('owner') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'owners are made and changed by an owner', 'lifecycle', p_organization_id, p_item => p_act);
+  if v_member.user_id is null then
+    return weir.refuse(v_act, 'WR004', 'there is no such member');
+  elsif 'owner' in (v_member.role, v_role) and not weir.may(v_act, 'owner') then
+    return weir.refuse(v_act, 'WR003', 'owners are made and changed by an owner');
   elsif p_role = 'owner' and v_status <> 'active' then
-    return weir.refuse('WR005', 'user_id is not active: reactivate the member first', 'lifecycle', p_organization_id, p_item => p_act);
+    return weir.refuse(v_act, 'WR005', 'user_id is not active: reactivate the member first');
   elsif v_member.role = 'owner' and v_member.status = 'active' and (v_role, v_status) <> ('owner', 'active')
         and not exists (select from public.organization_members m where m.organization_id = p_organization_id
                           and m.role = 'owner' and m.status = 'active' and m.user_id <> p_user_id) then
-    return weir.refuse('WR005', 'the organization keeps an active owner: hand it over first', 'lifecycle', p_organization_id,
-                       p_item => p_act);
+    return weir.refuse(v_act, 'WR005', 'the organization keeps an active owner: hand it over first');
   end if;
   if (v_role, v_status) <> (v_member.role, v_member.status) then
     if v_status = 'removed' then
-      -- who comes back by an invitation finds no door of before open
+      -- a member who comes back by an invitation has no access left from before
       delete from public.workspace_members w where w.organization_id = p_organization_id and w.user_id = p_user_id;
       update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = v_actor
       where k.organization_id = p_organization_id and k.revoked_at is null
@@ -2145,13 +2127,13 @@ begin
     end if;
     update public.organization_members m set role = v_role, status = v_status, updated_at = now()
     where m.organization_id = p_organization_id and m.user_id = p_user_id;
-    perform weir.record_event('lifecycle', p_organization_id, p_item => p_act, p_detail => concat_ws(' ', p_user_id, v_role, v_status));
+    perform weir.record_act(v_act, concat_ws(' ', p_user_id, v_role, v_status));
   end if;
   return jsonb_build_object('organization_id', p_organization_id, 'user_id', p_user_id, 'role', v_role, 'status', v_status);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => p_act);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -2180,31 +2162,30 @@ CREATE FUNCTION weir.link_datastore(p_datastore_id uuid, p_agent_id uuid) RETURN
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'grant');
-  end if;
-  select d.organization_id into v_organization_id
+  v_act := weir.act('grant', 'link_datastore', 'admin', 'datastores are linked by an owner or admin',
+                    p_agent_id => p_agent_id);
+  select d.organization_id into v_act.organization_id
   from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id
   where d.id = p_datastore_id and d.deleted_at is null;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such datastore or agent', 'grant');
-  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
-    return weir.refuse('WR003', 'datastores are linked by an owner or admin', 'grant', v_organization_id, p_agent_id, p_item => 'link_datastore');
+  v_refusal := weir.authorize(v_act, 'there is no such datastore or agent');
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   insert into public.agent_datastores (organization_id, agent_id, datastore_id, linked_by)
-  values (v_organization_id, p_agent_id, p_datastore_id, weir.actor_id())
+  values (v_act.organization_id, p_agent_id, p_datastore_id, weir.actor_id())
   on conflict (agent_id, datastore_id) do nothing;
   if found then
-    perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_item => 'link_datastore', p_detail => p_datastore_id::text);
+    perform weir.record_act(v_act, p_datastore_id::text);
   end if;
   return jsonb_build_object('datastore_id', p_datastore_id, 'agent_id', p_agent_id, 'linked', true);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'grant', v_organization_id, p_agent_id, p_item => 'link_datastore');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -2233,31 +2214,19 @@ CREATE FUNCTION weir.manage_mcp_servers(p_action text, p_organization_id uuid, p
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_error text;
+  v_act weir.act;
   v_key text;
   v_answer jsonb;
-  v_may boolean;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_instance_id => p_server_id,
-                       p_item => p_action);
+  v_act := weir.act('lifecycle', p_action, 'admin', 'servers are managed by an owner or admin', p_organization_id,
+                    p_instance_id => p_server_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, weir.action_error(p_action, p_server_config));
   end if;
-  -- The lock blocks calls. Permission is checked before the configuration is looked at and before the lock, and again while holding it.
-  v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
-  if v_may then
-    v_error := weir.action_error(p_action, p_server_config);
-    if v_error is null then
-      perform weir.lock_organization(p_organization_id);
-      v_may := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
-    end if;
-  end if;
-  if not v_may then
-    return weir.refuse('WR003', 'servers are managed by an owner or admin', 'lifecycle', p_organization_id,
-                       p_instance_id => p_server_id, p_item => p_action);
-  elsif v_error is not null then
-    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_instance_id => p_server_id, p_item => p_action);
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   v_key := p_server_config ->> 'idempotency_key';
   v_answer := weir.answered(p_organization_id, v_key, p_action, p_server_config, p_server_id);
@@ -2303,18 +2272,17 @@ CREATE FUNCTION weir.open_direct_channel(p_agent_id uuid, p_workspace_id uuid) R
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id uuid := weir.uuid_v7();
-  v_agent record;
+  v_name text;
   v_place record;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'chat');
-  elsif p_agent_id is null then
-    return weir.refuse('WR001', 'agent_id is missing: a direct conversation is with an agent', 'chat');
-  end if;
-  select a.organization_id, a.name into v_agent from public.agents a where a.id = p_agent_id and a.is_active;
+  -- without an agent there is nothing to see: everybody who is signed in hears that it is missing
+  v_act := weir.act('chat', 'open_direct_channel', case when p_agent_id is null then 'signed_in' else 'see' end);
+  select a.organization_id, a.name into v_act.organization_id, v_name from public.agents a where a.id = p_agent_id and a.is_active;
   select m.workspace_id, c.id as channel_id into v_place
   from public.workspace_members m
   left join public.chat_channels c on c.workspace_id = m.workspace_id and c.user_id = v_actor and c.agent_id = m.agent_id
@@ -2322,17 +2290,18 @@ begin
     and (p_workspace_id is null or m.workspace_id = p_workspace_id)
   order by c.id nulls last, m.workspace_id
   limit 1;
-  if v_agent.organization_id is null or v_place.workspace_id is null then
-    return weir.refuse('WR004', 'there is no such agent, workspace or channel', 'chat', v_agent.organization_id,
-                       p_item => 'open_direct_channel');
-  end if;
-  if v_place.channel_id is null then
+  v_refusal := weir.authorize(v_act, 'there is no such agent, workspace or channel',
+                              p_found => p_agent_id is null or v_place.workspace_id is not null);
+  if v_refusal is not null then
+    return v_refusal;
+  elsif p_agent_id is null then
+    return weir.refuse(v_act, 'WR001', 'agent_id is missing: a direct conversation is with an agent');
+  elsif v_place.channel_id is null then
     insert into public.chat_channels (id, organization_id, workspace_id, name, user_id, agent_id, created_by)
-    values (v_id, v_agent.organization_id, v_place.workspace_id, v_agent.name, v_actor, p_agent_id, v_actor)
+    values (v_id, v_act.organization_id, v_place.workspace_id, v_name, v_actor, p_agent_id, v_actor)
     on conflict (workspace_id, user_id, agent_id) do nothing;
     if found then
-      perform weir.record_event('lifecycle', v_agent.organization_id, p_agent_id => p_agent_id, p_item => 'open_direct_channel',
-                                p_detail => v_id::text);
+      perform weir.record_event('lifecycle', v_act.organization_id, p_agent_id => p_agent_id, p_item => v_act.item, p_detail => v_id::text);
     else
       select c.id into v_id from public.chat_channels c
       where c.workspace_id = v_place.workspace_id and c.user_id = v_actor and c.agent_id = p_agent_id;
@@ -2342,7 +2311,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'chat', v_agent.organization_id, p_item => 'open_direct_channel');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -2371,66 +2340,68 @@ CREATE FUNCTION weir.post_chat_message(p_channel_id uuid, p_content text, p_clie
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id uuid := weir.uuid_v7();
-  v_channel record;
+  v_workspace_id uuid;
   v_message record;
+  v_refusal jsonb;
   v_constraint text;
   v_share interval;
   v_wait integer;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'chat');
-  end if;
-  select c.id, c.organization_id, c.workspace_id into v_channel from public.chat_channels c where c.id = p_channel_id;
-  if v_channel.id is null then
-    return weir.refuse('WR004', 'there is no such channel', 'chat');
+  v_act := weir.act('chat', 'post_chat_message', 'see');
+  select c.organization_id, c.workspace_id into v_act.organization_id, v_workspace_id from public.chat_channels c where c.id = p_channel_id;
+  v_refusal := weir.authorize(v_act, 'there is no such channel');
+  if v_refusal is not null then
+    return v_refusal;
   elsif octet_length(p_content) > 65536 then
-    return weir.refuse('WR001', 'content must be at most 64 KiB', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
+    return weir.refuse(v_act, 'WR001', 'content must be at most 64 KiB');
   elsif p_content is null or btrim(p_content) = '' then
-    return weir.refuse('WR001', 'content must not be empty', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
+    return weir.refuse(v_act, 'WR001', 'content must not be empty');
   elsif octet_length(p_client_message_id) > 400 then
-    return weir.refuse('WR001', 'client_message_id must be 1 to 100 characters', 'chat', v_channel.organization_id, p_item => 'post_chat_message');
+    return weir.refuse(v_act, 'WR001', 'client_message_id must be 1 to 100 characters');
   end if;
-  -- Before the message, whose indexes are dearer. Not recorded: whoever floods a channel must not fill the record.
+  -- Before the message is written, because its indexes cost more. Not recorded, so that nobody fills the audit log by
+  -- flooding a channel.
   if p_client_message_id is null or not exists (
       select from public.chat_messages m
       where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id) then
     select interval '1 minute' / nullif(o.max_chat_messages_per_minute, 0) into v_share
-    from public.organizations o where o.id = v_channel.organization_id;
+    from public.organizations o where o.id = v_act.organization_id;
     insert into weir.chat_rates as r (organization_id, used_until)
-    select v_channel.organization_id, clock_timestamp() + v_share where v_share is not null
+    select v_act.organization_id, clock_timestamp() + v_share where v_share is not null
     on conflict (organization_id) do update set used_until = greatest(r.used_until, clock_timestamp()) + v_share
       where greatest(r.used_until, clock_timestamp()) + v_share <= clock_timestamp() + interval '1 minute';
     if not found then
-      select greatest(1, coalesce(ceil(extract(epoch from max(r.used_until) + v_share - interval '1 minute' - clock_timestamp())), 60))::integer into v_wait
-      from weir.chat_rates r where r.organization_id = v_channel.organization_id;
+      select greatest(1, coalesce(ceil(extract(epoch from
+               max(r.used_until) + v_share - interval '1 minute' - clock_timestamp())), 60))::integer into v_wait
+      from weir.chat_rates r where r.organization_id = v_act.organization_id;
       return weir.error('WR008', 'the organization has its maximum of chat messages in a minute (max_chat_messages_per_minute)',
                         format('Retry in %s s.', v_wait)) || jsonb_build_object('retry_after', v_wait);
     end if;
   end if;
   insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, user_id, content, client_message_id)
-  values (v_id, v_channel.organization_id, v_channel.workspace_id, p_channel_id, 'user', v_actor, p_content, p_client_message_id)
+  values (v_id, v_act.organization_id, v_workspace_id, p_channel_id, 'user', v_actor, p_content, p_client_message_id)
   on conflict (channel_id, user_id, client_message_id) where client_message_id is not null do nothing;
   if found then
     return jsonb_build_object('id', v_id, 'created', true);
   end if;
-  -- It may have been committed without waiting for the disk (docs/decisions/0059): with a number of its own, this commit waits for both.
+  -- The first message may have been committed without waiting for the disk (docs/decisions/0059). With a transaction number of its own,
+  -- this commit waits for both.
   perform pg_current_xact_id();
   select m.id, m.content, m.deleted_at into v_message from public.chat_messages m
   where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id;
   if v_message.deleted_at is not null then
-    return weir.refuse('WR005', 'the message of this client_message_id was deleted', 'chat', v_channel.organization_id,
-                       p_item => 'post_chat_message');
+    return weir.refuse(v_act, 'WR005', 'the message of this client_message_id was deleted');
   elsif v_message.content is distinct from p_content then
-    return weir.refuse('WR005', 'client_message_id was used for another message', 'chat', v_channel.organization_id,
-                       p_item => 'post_chat_message');
+    return weir.refuse(v_act, 'WR005', 'client_message_id was used for another message');
   end if;
   return jsonb_build_object('id', v_message.id, 'created', false);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'chat', v_channel.organization_id, p_item => 'post_chat_message');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -2460,23 +2431,23 @@ CREATE FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 declare
-  v_actor constant uuid := weir.actor_id();
+  v_act weir.act;
   v_error text;
-  v_admin boolean;
+  v_refusal jsonb;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'admin_read');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'admin_read', p_organization_id, p_item => 'read_audit');
+  v_act := weir.act('admin_read', 'read_audit', 'viewer', p_organization_id => p_organization_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   v_error := coalesce(case when coalesce(p_limit, 100) not between 1 and 1000 then 'limit must be 1 to 1000' end,
                       weir.audit_filter_error(p_filter), weir.audit_cursor_error(p_before));
   if v_error is not null then
-    return weir.refuse('WR001', v_error, 'admin_read', p_organization_id, p_item => 'read_audit');
+    return weir.refuse(v_act, 'WR001', v_error);
   end if;
-  v_admin := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
-  perform weir.record_event('admin_read', p_organization_id, p_item => 'read_audit', p_detail => weir.cut(p_filter::text, 500));
-  return weir.audit_page(p_organization_id, case when not v_admin then v_actor end, p_filter, p_before, coalesce(p_limit, 100));
+  perform weir.record_act(v_act, weir.cut(p_filter::text, 500));
+  return weir.audit_page(p_organization_id, case when not weir.may(v_act, 'admin') then weir.actor_id() end, p_filter, p_before,
+                         coalesce(p_limit, 100));
 end;
 $$;
 
@@ -2518,50 +2489,41 @@ CREATE FUNCTION weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_p
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
-  v_organization_id uuid;
-  v_error text;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if v_actor is null then
-    return weir.refuse('WR002', 'sign in first', 'grant');
-  end if;
-  select a.organization_id into v_organization_id
+  v_act := weir.act('grant', 'request_mcp_access', 'own_agent', 'access is requested by the agent''s owner',
+                    p_agent_id => p_agent_id, p_instance_id => p_instance_id);
+  select a.organization_id into v_act.organization_id
   from public.agents a
   join public.mcp_server_instances i on i.organization_id = a.organization_id and i.id = p_instance_id
    and i.status not in ('deleting', 'deleted')
   where a.id = p_agent_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such agent or server', 'grant');
-  elsif not exists (select from weir.my_agents() a where a = p_agent_id) then
-    return weir.refuse('WR003', 'access is requested by the agent''s owner', 'grant', v_organization_id, p_agent_id, p_instance_id,
-                       'request_mcp_access');
+  v_refusal := weir.authorize(v_act, 'there is no such agent or server');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, coalesce('permissions ' || weir.permissions_error(p_permissions),
+      case when length(p_message) > 1000 then 'message must be at most 1000 characters' end));
   end if;
-  v_error := weir.permissions_error(p_permissions);
-  if v_error is not null or length(p_message) > 1000 then
-    return weir.refuse('WR001', coalesce('permissions ' || v_error, 'message must be at most 1000 characters'), 'grant',
-                       v_organization_id, p_agent_id, p_instance_id, 'request_mcp_access');
-  end if;
-  perform weir.lock_organization(v_organization_id);
-  if exists (select from public.permission_requests r
-             where r.agent_id = p_agent_id and r.mcp_server_instance_id = p_instance_id and r.status = 'open') then
-    return weir.refuse('WR005', 'there is an open request: withdraw it first', 'grant', v_organization_id, p_agent_id, p_instance_id,
-                       'request_mcp_access');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif exists (select from public.permission_requests r
+                where r.agent_id = p_agent_id and r.mcp_server_instance_id = p_instance_id and r.status = 'open') then
+    return weir.refuse(v_act, 'WR005', 'there is an open request: withdraw it first');
   elsif (select count(*) from public.permission_requests r
-         where r.organization_id = v_organization_id and r.requested_by = v_actor and r.status = 'open') >= 100 then
-    return weir.refuse('WR006', 'a person may have 100 open requests', 'grant', v_organization_id, p_agent_id, p_instance_id,
-                       'request_mcp_access');
+         where r.organization_id = v_act.organization_id and r.requested_by = v_actor and r.status = 'open') >= 100 then
+    return weir.refuse(v_act, 'WR006', 'a person may have 100 open requests');
   end if;
   insert into public.permission_requests (id, organization_id, agent_id, mcp_server_instance_id, permissions, message, requested_by)
-  values (v_id, v_organization_id, p_agent_id, p_instance_id, p_permissions, p_message, v_actor);
-  perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_instance_id => p_instance_id,
-                            p_item => 'request_mcp_access', p_detail => v_id::text);
+  values (v_id, v_act.organization_id, p_agent_id, p_instance_id, p_permissions, p_message, v_actor);
+  perform weir.record_act(v_act, v_id::text);
   return jsonb_build_object('id', v_id, 'status', 'open');
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'grant', v_organization_id, p_agent_id, p_instance_id, 'request_mcp_access');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -2590,24 +2552,28 @@ CREATE FUNCTION weir.revoke_agent_key(p_key_id text) RETURNS jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_key record;
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'credential');
-  elsif octet_length(p_key_id) > 16 then
-    return weir.refuse('WR004', 'there is no such key', 'credential');
+  v_act := weir.act('credential', 'revoke_agent_key', 'see');
+  select k.organization_id into v_act.organization_id from public.agent_api_keys k
+  where k.key_id = p_key_id and octet_length(p_key_id) <= 16;
+  v_refusal := weir.authorize(v_act, 'there is no such key');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act);
   end if;
-  -- seen by admins and the agent's owner only, who are the ones that may: and still are, under the lock
-  perform weir.lock_organization(k.organization_id) from public.agent_api_keys k where k.key_id = p_key_id;
-  select k.organization_id, k.agent_id into v_key from public.agent_api_keys k where k.key_id = p_key_id;
-  if v_key.organization_id is null then
-    return weir.refuse('WR004', 'there is no such key', 'credential');
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  -- again under the lock: the caller may not see it any more
+  select k.organization_id, k.agent_id into v_act.organization_id, v_act.agent_id from public.agent_api_keys k where k.key_id = p_key_id;
+  if v_act.organization_id is null then
+    return weir.refuse(v_act, 'WR004', 'there is no such key');
   end if;
   update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
   where k.key_id = p_key_id and k.revoked_at is null;
   if found then
-    perform weir.record_event('credential', v_key.organization_id, p_agent_id => v_key.agent_id, p_item => 'revoke_agent_key',
-                              p_detail => p_key_id);
+    perform weir.record_act(v_act, p_key_id);
   end if;
   return jsonb_build_object('key_id', p_key_id, 'revoked', true);
 end;
@@ -2638,27 +2604,31 @@ CREATE FUNCTION weir.revoke_invitation(p_invitation_id uuid) RETURNS jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  v_act := weir.act('lifecycle', 'revoke_invitation', 'see');
+  select i.organization_id into v_act.organization_id from public.organization_invitations i where i.id = p_invitation_id;
+  v_refusal := weir.authorize(v_act, 'there is no such invitation');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act);
   end if;
-  -- seen by admins only: and still, under the lock
-  perform weir.lock_organization(i.organization_id) from public.organization_invitations i where i.id = p_invitation_id;
-  select i.organization_id into v_organization_id from public.organization_invitations i where i.id = p_invitation_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such invitation', 'lifecycle');
+  if v_refusal is not null then
+    return v_refusal;
   end if;
-  if exists (select from public.organization_invitations i where i.id = p_invitation_id and i.accepted_at is not null) then
-    return weir.refuse('WR005', 'the invitation was accepted', 'lifecycle', v_organization_id, p_item => 'revoke_invitation');
+  -- again under the lock: the caller may not see it any more
+  select i.organization_id into v_act.organization_id from public.organization_invitations i where i.id = p_invitation_id;
+  if v_act.organization_id is null then
+    return weir.refuse(v_act, 'WR004', 'there is no such invitation');
+  elsif exists (select from public.organization_invitations i where i.id = p_invitation_id and i.accepted_at is not null) then
+    return weir.refuse(v_act, 'WR005', 'the invitation was accepted');
   end if;
-  -- by the policy: one that makes an owner is an owner's to revoke
+  -- the policy leaves an invitation that makes an owner to owners
   update public.organization_invitations i set revoked_at = now() where i.id = p_invitation_id and i.revoked_at is null;
   if found then
-    perform weir.record_event('lifecycle', v_organization_id, p_item => 'revoke_invitation', p_detail => p_invitation_id::text);
+    perform weir.record_act(v_act, p_invitation_id::text);
   elsif exists (select from public.organization_invitations i where i.id = p_invitation_id and i.revoked_at is null) then
-    return weir.refuse('WR003', 'an owner''s invitation is revoked by an owner', 'lifecycle', v_organization_id,
-                       p_item => 'revoke_invitation');
+    return weir.refuse(v_act, 'WR003', 'an owner''s invitation is revoked by an owner');
   end if;
   return jsonb_build_object('id', p_invitation_id, 'revoked', true);
 end;
@@ -2689,36 +2659,28 @@ CREATE FUNCTION weir.revoke_mcp_access(p_agent_id uuid, p_instance_id uuid) RETU
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
   v_grant_id uuid;
-  v_may boolean;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'grant');
-  end if;
-  select a.organization_id into v_organization_id
+  v_act := weir.act('grant', 'revoke_mcp_access', 'manage_agent', 'access is revoked by an owner or admin, or by the agent''s owner',
+                    p_agent_id => p_agent_id, p_instance_id => p_instance_id);
+  select a.organization_id into v_act.organization_id
   from public.agents a
   join public.mcp_server_instances i on i.organization_id = a.organization_id and i.id = p_instance_id
   where a.id = p_agent_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such agent or server', 'grant');
+  v_refusal := weir.authorize(v_act, 'there is no such agent or server');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act);
   end if;
-  -- calls feel the lock, so who may not does not get it; who may is looked at again under it: a moment before they might have
-  v_may := weir.may_manage_agent(v_organization_id, p_agent_id);
-  if v_may then
-    perform weir.lock_organization(v_organization_id);
-    v_may := weir.may_manage_agent(v_organization_id, p_agent_id);
-  end if;
-  if not v_may then
-    return weir.refuse('WR003', 'access is revoked by an owner or admin, or by the agent''s owner', 'grant', v_organization_id,
-                       p_agent_id, p_instance_id, 'revoke_mcp_access');
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
   where g.agent_id = p_agent_id and g.mcp_server_instance_id = p_instance_id and g.revoked_at is null
   returning g.id into v_grant_id;
   if v_grant_id is not null then
-    perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_instance_id => p_instance_id,
-                              p_item => 'revoke_mcp_access', p_grant_id => v_grant_id);
+    perform weir.record_act(v_act, p_grant_id => v_grant_id);
   end if;
   return jsonb_build_object('revoked', v_grant_id is not null, 'id', v_grant_id);
 end;
@@ -2749,23 +2711,28 @@ CREATE FUNCTION weir.revoke_organization_api_key(p_key_id text) RETURNS jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'credential');
-  elsif octet_length(p_key_id) > 16 then
-    return weir.refuse('WR004', 'there is no such key', 'credential');
+  v_act := weir.act('credential', 'revoke_organization_api_key', 'see');
+  select k.organization_id into v_act.organization_id from public.organization_api_keys k
+  where k.key_id = p_key_id and octet_length(p_key_id) <= 16;
+  v_refusal := weir.authorize(v_act, 'there is no such key');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act);
   end if;
-  -- seen by admins only, who are the ones that may: and still are, under the lock
-  perform weir.lock_organization(k.organization_id) from public.organization_api_keys k where k.key_id = p_key_id;
-  select k.organization_id into v_organization_id from public.organization_api_keys k where k.key_id = p_key_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such key', 'credential');
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  -- again under the lock: the caller may not see it any more
+  select k.organization_id into v_act.organization_id from public.organization_api_keys k where k.key_id = p_key_id;
+  if v_act.organization_id is null then
+    return weir.refuse(v_act, 'WR004', 'there is no such key');
   end if;
   update public.organization_api_keys k set revoked_at = clock_timestamp(), revoked_by = weir.actor_id()
   where k.key_id = p_key_id and k.revoked_at is null;
   if found then
-    perform weir.record_event('credential', v_organization_id, p_item => 'revoke_organization_api_key', p_detail => p_key_id);
+    perform weir.record_act(v_act, p_key_id);
   end if;
   return jsonb_build_object('key_id', p_key_id, 'revoked', true);
 end;
@@ -2795,19 +2762,20 @@ CREATE FUNCTION weir.set_chat_tools(p_organization_id uuid, p_enabled boolean) R
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id) then
-    return weir.refuse('WR004', 'there is no such organization', 'lifecycle', p_organization_id, p_item => 'set_chat_tools');
-  elsif not exists (select from weir.my_organizations('admin') o where o = p_organization_id) then
-    return weir.refuse('WR003', 'tools are switched by an owner or admin', 'lifecycle', p_organization_id, p_item => 'set_chat_tools');
+  v_act := weir.act('lifecycle', 'set_chat_tools', 'admin', 'tools are switched by an owner or admin', p_organization_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   elsif p_enabled is null then
-    return weir.refuse('WR001', 'enabled must be true or false', 'lifecycle', p_organization_id, p_item => 'set_chat_tools');
+    return weir.refuse(v_act, 'WR001', 'enabled must be true or false');
   end if;
   update public.organizations o set chat_tools = p_enabled where o.id = p_organization_id and o.chat_tools <> p_enabled;
   if found then
-    perform weir.record_event('lifecycle', p_organization_id, p_item => 'set_chat_tools', p_detail => p_enabled::text);
+    perform weir.record_act(v_act, p_enabled::text);
   end if;
   return jsonb_build_object('organization_id', p_organization_id, 'chat_tools', p_enabled);
 end;
@@ -2864,51 +2832,45 @@ CREATE FUNCTION weir.set_model_settings(p_organization_id uuid, p_settings jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_act weir.act;
   v_settings jsonb;
   v_error text;
-  v_may boolean;
+  v_refusal jsonb;
   v_constraint text;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
-  elsif not exists (select from weir.my_organizations() o where o = p_organization_id)
-        or (p_agent_id is not null and not exists (select from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id)) then
-    return weir.refuse('WR004', 'there is no such organization or agent', 'lifecycle', p_organization_id, p_item => 'set_model_settings');
+  v_act := weir.act('lifecycle', 'set_model_settings', 'choose_model',
+    'models are chosen by an owner or admin, and for an agent by its owner where the organization allows it', p_organization_id);
+  select a.id into v_act.agent_id from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id;
+  v_refusal := weir.authorize(v_act, 'there is no such organization or agent', v_act.agent_id is not distinct from p_agent_id);
+  if v_refusal is not null then
+    return v_refusal;
   end if;
-  v_may := weir.may_choose_model(p_organization_id, p_agent_id);
-  if v_may then
-    v_error := 'settings ' || weir.bounds_error(p_settings, 4096);
-    if v_error is null then
-      v_settings := jsonb_strip_nulls(coalesce(nullif(p_settings, 'null'), '{}'));
-      v_error := weir.model_settings_error(v_settings, p_agent_id is not null);
-    end if;
-    if v_error is not null then
-      return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_agent_id, p_item => 'set_model_settings');
-    end if;
-    perform weir.lock_organization(p_organization_id);
-    -- looked at again under it: of what the caller may not remove any more, row-level security removes nothing and says nothing
-    v_may := weir.may_choose_model(p_organization_id, p_agent_id);
+  v_error := 'settings ' || weir.bounds_error(p_settings, 4096);
+  if v_error is null then
+    v_settings := jsonb_strip_nulls(coalesce(nullif(p_settings, 'null'), '{}'));
+    v_error := weir.model_settings_error(v_settings, p_agent_id is not null);
   end if;
-  if not v_may then
-    return weir.refuse('WR003', 'models are chosen by an owner or admin, and for an agent by its owner where the organization allows it', 'lifecycle',
-                       p_organization_id, p_agent_id, p_item => 'set_model_settings');
+  v_refusal := weir.lock_for(v_act, v_error);
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   delete from public.model_settings s where s.organization_id = p_organization_id and s.agent_id is not distinct from p_agent_id;
   if v_settings <> '{}' then
-    insert into public.model_settings (organization_id, agent_id, provider, model, fallback_provider, fallback_model, temperature, max_tokens,
-                                       timeout_ms, retries, owners_may_choose, updated_by)
+    insert into public.model_settings (
+      organization_id, agent_id, provider, model, fallback_provider, fallback_model, temperature, max_tokens, timeout_ms,
+      retries, owners_may_choose, updated_by)
     values (p_organization_id, p_agent_id, v_settings ->> 'provider', v_settings ->> 'model', v_settings #>> '{fallback,provider}',
-            v_settings #>> '{fallback,model}', (v_settings ->> 'temperature')::double precision, (v_settings ->> 'max_tokens')::numeric::integer,
+            v_settings #>> '{fallback,model}', (v_settings ->> 'temperature')::double precision,
+            (v_settings ->> 'max_tokens')::numeric::integer,
             (v_settings ->> 'timeout_ms')::numeric::integer, (v_settings ->> 'retries')::numeric::integer,
             coalesce((v_settings ->> 'owners_may_choose')::boolean, false), weir.actor_id());
   end if;
-  perform weir.record_event('lifecycle', p_organization_id, p_agent_id => p_agent_id, p_item => 'set_model_settings',
-                            p_detail => left(v_settings::text, 500));
+  perform weir.record_act(v_act, left(v_settings::text, 500));
   return jsonb_build_object('organization_id', p_organization_id, 'agent_id', p_agent_id, 'settings', v_settings);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_agent_id, p_item => 'set_model_settings');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -2936,11 +2898,16 @@ CREATE FUNCTION weir.set_user_profile(p_display_name text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'lifecycle');
+  v_act := weir.act('lifecycle', 'set_user_profile', 'signed_in');
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
   elsif weir.name_error('display_name', p_display_name) is not null then
-    return weir.refuse('WR001', weir.name_error('display_name', p_display_name), 'lifecycle');
+    return weir.refuse(v_act, 'WR001', weir.name_error('display_name', p_display_name));
   end if;
   insert into public.user_profiles (user_id, display_name) values (weir.actor_id(), btrim(p_display_name))
   on conflict (user_id) do update set display_name = excluded.display_name, updated_at = now();
@@ -3021,23 +2988,21 @@ CREATE FUNCTION weir.unlink_datastore(p_datastore_id uuid, p_agent_id uuid) RETU
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization_id uuid;
+  v_act weir.act;
+  v_refusal jsonb;
 begin
-  if weir.actor_id() is null then
-    return weir.refuse('WR002', 'sign in first', 'grant');
-  end if;
-  select d.organization_id into v_organization_id
+  v_act := weir.act('grant', 'unlink_datastore', 'admin', 'datastores are unlinked by an owner or admin',
+                    p_agent_id => p_agent_id);
+  select d.organization_id into v_act.organization_id
   from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id
   where d.id = p_datastore_id;
-  if v_organization_id is null then
-    return weir.refuse('WR004', 'there is no such datastore or agent', 'grant');
-  elsif not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
-    return weir.refuse('WR003', 'datastores are unlinked by an owner or admin', 'grant', v_organization_id, p_agent_id,
-                       p_item => 'unlink_datastore');
+  v_refusal := weir.authorize(v_act, 'there is no such datastore or agent');
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   delete from public.agent_datastores l where l.agent_id = p_agent_id and l.datastore_id = p_datastore_id;
   if found then
-    perform weir.record_event('grant', v_organization_id, p_agent_id => p_agent_id, p_item => 'unlink_datastore', p_detail => p_datastore_id::text);
+    perform weir.record_act(v_act, p_datastore_id::text);
   end if;
   return jsonb_build_object('datastore_id', p_datastore_id, 'agent_id', p_agent_id, 'linked', false);
 end;
@@ -3116,6 +3081,17 @@ END;
 ALTER FUNCTION public.withdraw_permission_request(request_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: act(text, text, text, text, uuid, uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.act(p_kind text, p_item text, p_permission text DEFAULT NULL::text, p_denial text DEFAULT NULL::text, p_organization_id uuid DEFAULT NULL::uuid, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_workspace_id uuid DEFAULT NULL::uuid) RETURNS weir.act
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ROW(p_kind, p_item, p_permission, p_denial, p_organization_id, p_agent_id, p_instance_id, p_workspace_id)::weir.act;
+
+
+ALTER FUNCTION weir.act(p_kind text, p_item text, p_permission text, p_denial text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_workspace_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: bounds_error(jsonb, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -3128,6 +3104,8 @@ begin
     return format('is larger than %s KiB', p_max_bytes / 1024);
   elsif jsonb_path_exists(p_value, 'strict $.**{257}') then
     return 'is nested deeper than 256 levels';
+  -- All numbers are collected in one array first: as a set, the results of jsonb_path_query take time quadratic in their
+  -- number.
   elsif exists (select from jsonb_array_elements(jsonb_path_query_array(p_value, 'strict $.** ? (@.type() == "number")')) n
                 where abs(n::numeric) >= 1e800 or scale(n::numeric) > 800) then
     return 'has a number of more than 800 digits before or behind its point';
@@ -3189,7 +3167,7 @@ declare
   v_time timestamptz;
   v_now constant timestamptz := clock_timestamp();
 begin
-  -- 1. the shape, by expressions: each query costs a lone call as much as all of these
+  -- 1. The shape, by expressions: a query would cost a lone call as much as all of these together.
   if p_replica_id is null or array_position(p_ids, null) is not null or array_position(p_created_at, null) is not null
      or array_position(p_attempts, null) is not null
      or not coalesce(cardinality(p_ids) = all(array[cardinality(p_created_at), cardinality(p_key_ids), cardinality(p_secret_hashes),
@@ -3202,17 +3180,19 @@ begin
         or array_position(p_kinds, null) is not null then
     raise exception using errcode = 'WR001', message = 'p_kinds: a kind is not known';
   elsif current_setting('transaction_isolation') <> 'read committed' then
-    -- under one snapshot for the whole transaction the locks would prove nothing
+    -- Under one snapshot for the whole transaction the locks would prove nothing.
     raise exception using errcode = 'WR001', message = 'admission needs the isolation level read committed';
   end if;
+  -- These times are the replica's clock. Partitions are chosen by them, and roll_up_usage waits for clocks that are five minutes
+  -- late.
   foreach v_time in array p_created_at loop
     if v_time not between v_now - interval '5 minutes' and v_now + interval '5 minutes' then
       raise exception using errcode = 'WR001', message = 'p_created_at: a time is more than five minutes from the database''s clock';
     end if;
   end loop;
 
-  -- 2. the locks. An organization never changes for a key or an agent, so finding it before the lock is safe. Taken in
-  -- no order: a try never waits.
+  -- 2. The locks. A key or an agent never moves to another organization, so looking it up before the lock is safe. The locks need
+  --    no order: a try never waits, so it cannot deadlock.
   if array_position(v_asked, null) is not null then
     v_asked := array(
       select distinct coalesce(c.organization_id, k.organization_id, a.organization_id)
@@ -3226,19 +3206,21 @@ begin
       v_locked := v_locked || v_organization_id;
     end if;
   end loop;
+  -- The catalog decides for every organization. Without the platform's lock every call is `changing`.
   if not pg_try_advisory_xact_lock_shared(weir.lock_key(weir.platform_id())) then
     v_locked := '{}';
   end if;
 
-  -- 3. the decisions
+  -- 3. The decisions. This statement takes its snapshot after the locks, so it sees every committed revoke.
   v_decisions := weir.decide(
     p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids, p_items, p_arguments, v_locked);
   v_calls := v_decisions.calls;
 
-  -- 4. the limits
+  -- 4. The limits.
   if p_at_limit is not null then
     for n in 1 .. cardinality(v_calls) loop
-      -- a call that is over the bound of bytes comes without its arguments, so what it fails by may only be their rule
+      -- A call that is refused for the bytes it would hold comes without its arguments, so it may fail the argument rule for that
+      -- reason only.
       if p_at_limit[v_calls[n].ordinal] and v_calls[n].failures <@ '{argument_rule}' then
         v_calls[n].failures := array['limit'];
         v_calls[n].detail := 'connections';
@@ -3246,12 +3228,14 @@ begin
       end if;
     end loop;
   end if;
+  -- Limits of calls. Most batches have none and skip this statement.
   if v_decisions.limited then
     v_over := weir.over_limit(v_calls);
     if v_over is not null then
       for n in 1 .. cardinality(v_calls) loop
         if v_over ? v_calls[n].ordinal::text then
           v_calls[n].failures := array['limit'];
+          -- Seconds to wait, which the refusal tells the caller.
           v_calls[n].detail := v_over ->> v_calls[n].ordinal::text;
           v_calls[n].endpoint_url := null;
         end if;
@@ -3259,13 +3243,15 @@ begin
     end if;
   end if;
 
-  -- 5. the record; of denials that repeat, those that are only counted have no row of their own
+  -- 5. The audit log. Most batches deny nothing and skip the counting. Of repeated denials, those that are only counted get no
+  --    row.
   foreach v_call in array v_calls loop
     if v_call.failures <> '{}' and v_call.organization_id is not null then
       v_counted := weir.count_denied_calls(v_calls, p_kinds);
       exit;
     end if;
   end loop;
+  -- Names are copied: the row must be readable after its agent or server is gone.
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     instance_id, instance_name, item, grant_id, request_id, attempt, reason, detail, request_bytes, request_hash, request_copy)
@@ -3302,13 +3288,17 @@ begin
   from public.agents a
   join public.organizations o on o.id = a.organization_id
   where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
+  -- No row, and no reason: the principal is not good.
   if not found then
     return;
   end if;
 
   return query
+  -- The conditions of a grant, except for those that weir.decide alone checks. The organization is compared too, though the
+  -- foreign keys make it equal.
   with granted as materialized (
-    select i.*, g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools, weir.granted_patterns(g.permissions, 'prompts') as prompts,
+    select i.*, g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools,
+           weir.granted_patterns(g.permissions, 'prompts') as prompts,
            weir.granted_patterns(g.permissions, 'resources') as resources
     from public.agent_mcp_permissions g
     join public.mcp_server_instances i on i.id = g.mcp_server_instance_id and i.organization_id = g.organization_id
@@ -3318,29 +3308,33 @@ begin
       and (g.expires_at is null or g.expires_at > clock_timestamp())
       and i.status not in ('deleting', 'deleted') and coalesce(c.is_published, true)
       and (p_instance_name is null or i.name = p_instance_name)
+  -- An instance is listed in any state, so that its names resolve and a caller is told that the server does not run.
   ), items as (
     select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash,
       null::boolean as offline, null::text[] as eras, null::text[] as needs, i.timeout_ms
     from granted i
     union all
+    -- chat_offline: the admin's marks for tools that the built-in `offline` model may call.
     select p.kind, i.id, i.name, i.status, i.share, i.priority, p.name, p.definition_hash,
            p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g)),
            p.eras, p.needs, null
     from granted i
     join public.mcp_server_tools p on p.instance_id = i.id and p.organization_id = i.organization_id
+    -- A resource that climbs is permitted by its exact name only, which the pattern does not tell.
     where p.announced and p.status = 'approved' and p.eras <> '{}' and (p_kinds is null or p.kind = any(p_kinds))
       and case p.kind when 'tool' then p.name like any(i.tools) when 'prompt' then p.name like any(i.prompts)
                       when 'template' then weir.template_is_granted(i.permissions, p.name)
                       else p.name like any(i.resources)
                            and (not weir.climbs(p.name) or weir.granted_entries(i.permissions, 'resource_read', p.name) is not null) end
   )
+  -- The agent's own row comes first, also where nothing is granted: so an empty catalog differs from a bad key.
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
          v_agent.max_concurrent_connections, null, null, null
   union all
   (select r.kind, v_agent.organization_id, v_agent.id, v_agent.name, r.id, r.name, r.status, r.share, r.priority, r.item, r.hash,
           r.offline, null, r.eras, r.needs, r.timeout_ms
    from items r
-   -- an order that does not depend on the database's collation: cursors of lists compare by it
+   -- An order that does not depend on the database's collation: cursors of lists compare by it.
    order by r.priority, r.id, r.kind <> 'instance', r.kind, r.item collate "C", r.hash);
 end;
 $$;
@@ -3369,6 +3363,7 @@ begin
   join public.organization_members person
     on person.organization_id = a.organization_id and person.user_id = p_user_id and person.status = 'active'
   where a.id = p_agent_id and a.is_active and weir.may_use_agent(p_user_id, a.id, a.owner_id);
+  -- Only one who may use the agent is told that a viewer may not.
   if v_organization_id is null then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
   elsif v_role = 'viewer' then
@@ -3437,8 +3432,8 @@ declare
 begin
   select k.* into v_used from weir.idempotency_keys k where k.organization_id = p_organization_id and k.key = p_key;
   if v_used.request_hash <> weir.request_hash(p_action, p_server_config, p_server_id) then
-    return weir.refuse('WR005', 'server_config.idempotency_key was used for something else', 'lifecycle', p_organization_id,
-                       p_instance_id => p_server_id, p_item => p_action);
+    return weir.refuse(weir.act('lifecycle', p_action, p_organization_id => p_organization_id, p_instance_id => p_server_id), 'WR005',
+                       'server_config.idempotency_key was used for something else');
   end if;
   return v_used.answer;
 end;
@@ -3482,13 +3477,13 @@ declare
   v_status text;
   v_code text := weir.cut(p_error_code, 100);
 begin
-  -- The report of every heartbeat comes here and mostly says nothing new: then nothing is locked. The organization's lock
-  -- comes before the row's, as in every function, so that two of them never wait for each other.
+  -- Every heartbeat comes here and mostly reports nothing new. Then nothing is locked.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
   if not found or v_instance.generation is distinct from p_generation
      or (p_state = v_instance.status and v_code is not distinct from v_instance.last_error_code) then
     return false;
   end if;
+  -- A heartbeat covers many organizations in one transaction, so one that keeps its lock busy must not hold up the others.
   if p_until is null then
     perform weir.lock_organization(v_instance.organization_id);
     select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
@@ -3497,12 +3492,13 @@ begin
   else
     return false;
   end if;
+  -- Looked at again under the lock. States that nobody knows are ignored.
   if not found or v_instance.generation is distinct from p_generation
      or p_state is null or p_state not in ('starting', 'running', 'degraded', 'stopped', 'failed') then
     return false;
   end if;
   v_status := case
-    -- while it is being stopped only the end of that counts
+    -- While it is being stopped, only the end of that counts.
     when v_instance.status = 'stopping' then case when p_state = 'stopped' then 'stopped' end
     when p_state = 'starting' then null
     when p_state = 'stopped' then case when v_instance.status in ('running', 'degraded') then 'degraded' end
@@ -3515,6 +3511,7 @@ begin
   elsif v_status = 'degraded' then
     v_code := coalesce(v_code, case p_state when 'stopped' then 'not_running' else 'degraded' end);
   end if;
+  -- The state machine (weir.instance_moves) has the last word.
   if v_status = v_instance.status and v_instance.last_error_code is not distinct from v_code then
     return false;
   elsif v_status <> v_instance.status and not exists (
@@ -3525,12 +3522,13 @@ begin
   set status = v_status,
       last_error_code = case when v_status in ('running', 'stopped') then null else v_code end,
       last_error = case when v_status in ('running', 'stopped') then null else weir.cut(p_error, 2000) end,
-      -- what is stopped has no place: it may start on another node
+      -- A stopped instance has no node: it may start on another one.
       node_id = case when v_status = 'stopped' then null else i.node_id end,
-      -- what runs again may have other lists
+      -- A server that runs again may announce other lists.
       refresh_at = case when v_status = 'running' and v_instance.status <> 'running' then clock_timestamp() else i.refresh_at end,
       first_running_at = coalesce(i.first_running_at, case when v_status = 'running' then clock_timestamp() end)
   where i.id = p_instance_id;
+  -- Only moves are recorded, not every repeated error.
   if v_status <> v_instance.status then
     perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => v_status,
                               p_detail => v_code, p_outcome => case v_status when 'failed' then 'failed' else 'ok' end);
@@ -3569,14 +3567,15 @@ begin
     foreach v_entry in array p_entries loop
       continue when not v_entry ? 'args' and v_entry ->> 'other' is distinct from 'deny';
       v_args := coalesce(v_entry -> 'args', '{}');
-      -- `each` within `each` multiplies: a bound on all values together (a comma in a text counts as one too)
+      -- Nested `each` multiplies, so all values together are bounded too. Their number is estimated by the commas, and a
+      -- comma inside a text counts as well.
       if octet_length(p_arguments) > 256 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 256
          and (jsonb_path_exists(v_args, '$.*.each.each')
               or length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024 and jsonb_path_exists(v_args, '$.*.each')) then
         return '$';
       end if;
       v_names := '{}';
-      -- the members as an array, by one function: a query over them would cost more than the rules
+      -- The members as an array, by one function call: a query over them would cost more than the rules.
       v_rules := jsonb_path_query_array(v_args, '$.keyvalue()');
       for v_n in 0 .. jsonb_array_length(v_rules) - 1 loop
         v_name := v_rules -> v_n ->> 'key';
@@ -3586,17 +3585,19 @@ begin
         exit when v_failure is not null;
         v_names := v_names || v_name;
       end loop;
+      -- An argument without a rule denies, unless the entry says `other: allow`.
       if v_failure is null and v_entry ->> 'other' is distinct from 'allow' then
         if jsonb_array_length(v_rules) <= 8 and octet_length(p_arguments) <= 1024 then
           v_failure := '$.' || (jsonb_path_query_first(v_arguments - v_names, '$.keyvalue().key') #>> '{}');
         else
-          -- a query costs more to begin, and less for many
+          -- A query costs more to begin, and less for many.
           select '$.' || k into v_failure from jsonb_object_keys(v_arguments) k where not v_args ? k limit 1;
         end if;
       end if;
       exit when v_failure is not null;
     end loop;
   exception
+    -- Only reading the arguments can raise here (no JSON, a number or text that jsonb cannot hold, nesting too deep).
     when others then
       return '$';
   end;
@@ -3710,7 +3711,7 @@ begin
       and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
       and (p_filter ->> 'kind' is null or l.kind::text = p_filter ->> 'kind')
       and (p_filter ->> 'phase' is null or l.phase::text = p_filter ->> 'phase')
-      -- for the index; the page begins inside this moment
+      -- Bounds the walk of the index. The page begins inside this moment; the comparison of rows below says where.
       and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
       and (p_before is null or (l.created_at, l.id, l.phase::text)
            < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid, p_before ->> 'phase'))
@@ -3779,7 +3780,9 @@ CREATE FUNCTION weir.authorities() RETURNS TABLE(kind text, key text, organizati
 #variable_conflict use_column
 begin
   return query
+    -- Ended authority cannot come back, so only what is in force is listed: active, not revoked, not expired.
     select 'organization', o.id::text, o.id, o.name, null::text from public.organizations o where o.is_active
+    -- A role is part of the state: an admin who became a viewer is less than before.
     union all select 'member', m.organization_id || '/' || m.user_id, m.organization_id, m.user_id || ' as ' || m.role, m.role
       from public.organization_members m where m.status = 'active'
     union all select 'workspace member', w.id::text, w.organization_id, coalesce('person ' || w.user_id, 'agent ' || w.agent_id), null
@@ -3796,25 +3799,31 @@ begin
       where g.revoked_at is null and coalesce(g.expires_at > now(), true)
     union all select 'invitation', i.id::text, i.organization_id, i.email || ' as ' || i.role, i.role
       from public.organization_invitations i where i.accepted_at is null and i.revoked_at is null and i.expires_at > now()
+    -- A node's key can be replaced, so its hash is the state.
     union all select 'node', n.id::text, null, n.name, encode(n.key_hash, 'hex') from weir.dtma_nodes n where n.registered_at is not null
     union all select 'platform admin', p.user_id::text, null, p.user_id::text, null from weir.platform_admins p
-    union all select 'definition', concat_ws('/', t.instance_id, t.kind, encode(sha256(convert_to(t.name, 'UTF8')), 'hex'), encode(t.definition_hash, 'hex')),
+    -- The name is a server's text of any length and form, so its hash stands in the key.
+    union all select 'definition',
+        concat_ws('/', t.instance_id, t.kind, encode(sha256(convert_to(t.name, 'UTF8')), 'hex'), encode(t.definition_hash, 'hex')),
         t.organization_id, format('of the %s %s, server %s', t.kind, weir.printable(t.name), i.name), null
       from public.mcp_server_tools t join public.mcp_server_instances i on i.id = t.instance_id
       where t.status = 'approved' and t.kind <> 'resource' and i.status <> 'deleted'
-    union all select 'catalog server', c.id::text, null, c.slug || ' ' || c.version, null from public.mcp_server_catalog c where c.is_published
+    union all select 'catalog server', c.id::text, null, c.slug || ' ' || c.version, null
+      from public.mcp_server_catalog c where c.is_published
+    -- A server that was stopped would run again.
     union all select 'running server', i.id::text, i.organization_id, i.name, null
       from public.mcp_server_instances i where i.status in ('deploying', 'running', 'degraded', 'updating', 'failed')
-    union all select 'datastore', d.id::text, d.organization_id, weir.printable(d.name), null from public.datastores d where d.deleted_at is null
+    union all select 'datastore', d.id::text, d.organization_id, weir.printable(d.name), null
+      from public.datastores d where d.deleted_at is null
     union all select 'datastore link', l.agent_id || '/' || l.datastore_id, l.organization_id,
         format('agent %s, datastore %s', a.name, weir.printable(d.name)), null
       from public.agent_datastores l join public.agents a on a.id = l.agent_id
       join public.datastores d on d.id = l.datastore_id and d.deleted_at is null
     union all select 'document', d.id::text, d.organization_id, weir.printable(d.title), null
       from public.documents d join public.datastores s on s.id = d.datastore_id and s.deleted_at is null;
+  -- People of Supabase are not restored here. The casts: its columns are varchar.
   if (select i.embedded_issuer from weir.installation i) then
     return query
-      -- Supabase's columns are varchar
       select 'person', u.id::text, null::uuid, coalesce(u.email::text, u.id::text), coalesce(u.encrypted_password::text, '')
       from auth.users u where not coalesce(u.banned_until > now(), false);
   end if;
@@ -3825,6 +3834,34 @@ $$;
 ALTER FUNCTION weir.authorities() OWNER TO weir_owner;
 
 --
+-- Name: authorize(weir.act, text, boolean); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.authorize(p_act weir.act, p_missing text DEFAULT 'there is no such organization'::text, p_found boolean DEFAULT true) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_may boolean;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse(p_act, 'WR002', 'sign in first');
+  end if;
+  v_may := weir.may(p_act, p_act.permission);
+  -- every permission on an organization includes that the caller sees it
+  if p_found is not true or not (v_may or weir.may(p_act, 'viewer')) then
+    return weir.refuse(p_act, 'WR004', p_missing);
+  elsif not v_may then
+    return weir.refuse(p_act, 'WR003', p_act.denial);
+  end if;
+  return null;
+end;
+$$;
+
+
+ALTER FUNCTION weir.authorize(p_act weir.act, p_missing text, p_found boolean) OWNER TO weir_owner;
+
+--
 -- Name: log_leaf(integer, integer, xid8, uuid, timestamp with time zone, uuid, text, text, text, timestamp with time zone, uuid, text, uuid, uuid, text, text, uuid, text, text, uuid, text, integer, text, text, text, text, bigint, bigint, bigint, bytea, bytea, text, text, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -3832,7 +3869,8 @@ CREATE FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xi
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
 begin
-  -- here and not in a check of the table, which every insert would parse and plan once more
+  -- A row that contradicts itself has no hash and so cannot be inserted. The rule is here and not in a table constraint,
+  -- which every insert would parse and plan again.
   if not ((p_phase = 'denied') = (p_decision = 'denied')
           and (p_phase <> 'denied' or p_reason is not null)
           and (p_phase = 'completed') = (p_outcome is not null)
@@ -3911,7 +3949,7 @@ ALTER TABLE public.mcp_interaction_logs OWNER TO weir_owner;
 -- Name: TABLE mcp_interaction_logs; Type: COMMENT; Schema: public; Owner: weir_owner
 --
 
-COMMENT ON TABLE public.mcp_interaction_logs IS 'tenant: the append-only record of every interaction (no foreign keys, see 0160_log.sql); read by read_audit only';
+COMMENT ON TABLE public.mcp_interaction_logs IS 'tenant: the audit log, append-only (no foreign keys: a row outlives what it names); read by read_audit only';
 
 
 --
@@ -4036,6 +4074,7 @@ CREATE FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_
 declare
   v_begun boolean;
 begin
+  -- The insert decides the race: of two replicas one inserts, the other waits for it and finds the row.
   insert into weir.chat_turns as t (organization_id, message_id, agent_id, replica_id, leased_until)
   select m.organization_id, m.id, a.id, p_replica_id, clock_timestamp() + p_lease
   from public.chat_messages m
@@ -4046,7 +4085,7 @@ begin
   on conflict (message_id, agent_id) do update set replica_id = excluded.replica_id, leased_until = excluded.leased_until
     where t.leased_until < clock_timestamp() and t.calls = '{}';
   v_begun := found;
-  -- asked after the insert, which waits for whoever is saving the answer
+  -- Asked after the insert, which waits for a replica that is saving the answer.
   if exists (select from public.chat_messages m
              join public.chat_messages question on question.id = m.reply_to and question.user_id = p_user_id
              where m.reply_to = p_message_id and m.agent_id = p_agent_id and m.sender = 'agent') then
@@ -4054,6 +4093,7 @@ begin
     return query select 'answered', '[]'::jsonb;
   elsif v_begun then
     return query select 'begun', '[]'::jsonb;
+  -- Another replica has the turn, or the message is not there for this person: then WR004.
   else
     return query
       select case when t.leased_until < clock_timestamp() and t.calls <> '{}' then 'cut_off' else 'running' end,
@@ -4085,17 +4125,22 @@ begin
   update weir.installation i
   set epoch = i.epoch + 1, keyring_fingerprint = case when p_keyring_is_lost then null else i.keyring_fingerprint end
   returning i.epoch into v_epoch;
+  -- Released: what processes held that are no more.
   delete from weir.replicas;
   update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'restore' where s.revoked_at is null;
+  -- Pending operations are due at once, for whichever replica claims them.
   update weir.dtma_operations o set claimed_by = null, lease_until = null, run_at = least(o.run_at, clock_timestamp())
   where o.finished_at is null;
   update public.mcp_server_instances i set refresh_by = null, refresh_lease_until = null, refresh_at = clock_timestamp()
   where i.status in ('running', 'degraded');
+  -- Turns end now: one without a call is begun anew by a retry, one with calls is cut off.
   update weir.chat_turns t set leased_until = least(t.leased_until, clock_timestamp());
+  -- A node that has not registered needs a new token (weir.issue_node_token).
   update weir.dtma_nodes n set is_online = false, api_url = null, token_hash = null, token_expires_at = null;
   if p_keyring_is_lost then
     update weir.dtma_nodes n set registered_at = null, key_hash = null, sealed_api_key = null;
   end if;
+  -- Each organization's audit log says that it was restored.
   perform weir.record_event('lifecycle', o.id, p_item => 'restore', p_detail => format('epoch %s: %s', v_epoch, p_detail))
   from public.organizations o;
   return v_epoch;
@@ -4113,13 +4158,13 @@ CREATE FUNCTION weir.begin_sign_in(p_email text, p_address inet) RETURNS TABLE(a
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
--- `user_id` and the like are columns wherever a statement has them
+-- Names like `user_id` are columns wherever a statement has them.
 #variable_conflict use_column
 declare
   v_network constant text := weir.network_of(p_address);
   v_pair constant text := lower(p_email) || ' ' || v_network;
 begin
-  -- always in this order, so that attempts never deadlock
+  -- Always in this order, so that attempts never deadlock.
   limited_by := 'address';
   retry_after := weir.count_attempt('address', v_network, 30, '1 minute');
   if retry_after = 0 and p_email is not null then
@@ -4134,10 +4179,13 @@ begin
   end if;
   allowed := retry_after = 0;
   limited_by := case when not allowed then limited_by end;
-  -- Past windows, last and by try: whoever waits for a row here holds none that another one waits for.
+  -- Past windows are deleted last, and rows that somebody holds are skipped. So this transaction waits for nobody while it holds
+  -- counters.
   delete from weir.sign_in_attempts a
-  where (a.kind, a.subject) in (select o.kind, o.subject from weir.sign_in_attempts o where o.window_ends < clock_timestamp() - interval '1 minute'
-                                order by o.window_ends limit 100 for update skip locked);
+  where (a.kind, a.subject) in (
+    select o.kind, o.subject from weir.sign_in_attempts o where o.window_ends < clock_timestamp() - interval '1 minute'
+    order by o.window_ends limit 100 for update skip locked);
+  -- A refused attempt does not get the hash, so no password is verified for it.
   if allowed and p_email is not null then
     select l.user_id, l.password_hash, l.disabled into user_id, password_hash, disabled from weir.find_login(p_email) l;
   end if;
@@ -4285,12 +4333,13 @@ begin
     select n.id
     from weir.dtma_nodes n
     cross join lateral (
+      -- A server that failed or is being deleted still occupies its node.
       select count(*) as instances, bool_or(i.organization_id <> p_organization_id) as foreign_too
       from public.mcp_server_instances i
       where i.node_id = n.id and i.status not in ('stopped', 'deleted')) u
     where n.is_online and p_runtime = any(n.runtimes)
       and (n.isolation <> 'none' or u.foreign_too is not true)
-      -- more than a heartbeat may name (HeartbeatRequest.MostServers)
+      -- The most servers that a heartbeat may name (HeartbeatRequest.MostServers).
       and u.instances < 4096
     order by n.region is distinct from p_region, n.id is distinct from p_last_node_id, u.instances, n.id
     limit 1);
@@ -4358,7 +4407,7 @@ begin
   elsif pg_column_size(p_chunks) > 33554432 or pg_column_size(p_chunks #> '{}') > 33554432 then
     return 'chunks must be at most 32 MiB together';
   end if;
-  -- nothing but a text becomes one here
+  -- Only what is a JSON string is read as text.
   select c.n into v_place
   from jsonb_array_elements(p_chunks) with ordinality c(chunk, n)
   where case when jsonb_typeof(c.chunk) <> 'object' then true
@@ -4392,6 +4441,7 @@ declare
   v_claimed uuid[] := '{}'::uuid[];
   v_chunks integer := 0;
 begin
+  -- place: the first document of each organization, then the second, and so on.
   for v_document in
     select d.id, d.chunk_count
     from (select distinct s.organization_id from public.datastores s where s.deleted_at is null) o
@@ -4401,24 +4451,29 @@ begin
                         order by x.embed_after, x.id limit p_limit) d
     order by d.place, d.id limit p_limit
   loop
+    -- Looked at again: another worker may have taken it since.
     update public.documents d set embed_after = clock_timestamp() + p_lease
     where d.id = v_document.id and d.embed_after <= clock_timestamp();
     if found then
       v_claimed := v_claimed || v_document.id;
       v_chunks := v_chunks + v_document.chunk_count;
     end if;
+    -- Enough for one answer; a large document's other chunks come when its first ones are recorded.
     exit when v_chunks >= p_limit;
   end loop;
+  -- A document whose chunks all have this model's embedding needs nothing more.
   update public.documents d
   set status = 'embedded', status_detail = null, embedding_model = p_model, embed_attempts = 0, embed_after = 'infinity'
   where d.id = any(v_claimed)
     and not exists (select from weir.document_chunks c where c.document_id = d.id and c.embedding_model is distinct from p_model);
+  -- The lease covers documents; their chunks come with what is needed to embed them.
   return query
   select c.document_id, c.organization_id, c.datastore_id, s.settings ->> 'index', c.id,
          weir.embedded_text(d.title, c.heading, c.content), k.embedding
   from weir.document_chunks c
   join public.documents d on d.id = c.document_id
   join public.datastores s on s.id = c.datastore_id
+  -- Only of the same organization: see document_chunks_known_idx.
   left join lateral (select x.embedding from weir.document_chunks x
                      where x.organization_id = c.organization_id and x.content_hash = c.content_hash and x.embedding is not null
                        and x.embedding_model = p_model limit 1) k on true
@@ -4448,7 +4503,8 @@ declare
   v_claimed uuid[] := '{}'::uuid[];
   v_until constant timestamptz := clock_timestamp() + interval '500 milliseconds';
 begin
-  -- by organization, the order in which everybody takes several organizations' locks
+  -- Operations are locked first, by skipping those that another replica holds. The loop goes by organization, the order in which
+  -- everybody takes several organizations' locks.
   for v_operation in
     select * from (
       select o.id, o.organization_id, o.instance_id, o.action, o.generation, i.generation as wanted, i.catalog_id, i.node_id,
@@ -4457,7 +4513,7 @@ begin
       join public.mcp_server_instances i on i.id = o.instance_id
       left join public.mcp_server_catalog c on c.id = i.catalog_id
       join weir.operations_in_turn(p_share, p_running_organizations, p_running_nodes) t on t.operation_id = o.id
-      -- looked at again: another replica may have taken it since
+      -- Looked at again: another replica may have taken it since.
       where o.finished_at is null and (o.lease_until is null or o.lease_until < clock_timestamp())
       order by t.turn, o.run_at, o.id
       limit greatest(p_limit, 0)
@@ -4465,37 +4521,39 @@ begin
     order by due.organization_id, due.instance_id
   loop
     if v_operation.generation <> v_operation.wanted then
-      -- somebody has wanted something else since
+      -- Somebody has wanted something else since.
       update weir.dtma_operations o
       set finished_at = clock_timestamp(), outcome = 'superseded', claimed_by = null, lease_until = null where o.id = v_operation.id;
       continue;
     elsif v_operation.catalog_id is not null and v_operation.node_id is null then
       if not weir.try_lock_organization(v_operation.organization_id, v_until) then
-        -- behind those that are due by then, so that it takes no place of theirs
+        -- Behind those that are due by then, so that it takes none of their places.
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '500 milliseconds' where o.id = v_operation.id;
         continue;
       end if;
-      -- after the organization's lock: all other placements wait for this one
+      -- After the organization's lock: choose_node makes all other placements wait for this one.
       v_node_id := case
-        -- what is there goes where it is
+        -- A deletion goes to where the files are.
         when v_operation.action = 'delete' then v_operation.last_node_id
         when v_operation.action <> 'stop'
           then weir.choose_node(v_operation.organization_id, v_operation.region, v_operation.runtime, v_operation.last_node_id)
       end;
       if v_operation.action in ('stop', 'delete') and v_node_id is null then
-        -- it was never placed: there is nothing to stop or to remove
+        -- It was never placed: there is nothing to stop or to remove.
         perform weir.apply_report(v_operation.instance_id, v_operation.generation, 'stopped', null, null),
                 weir.bury_instance(v_operation.instance_id, v_operation.generation);
         update weir.dtma_operations o set finished_at = clock_timestamp(), outcome = 'done', claimed_by = null, lease_until = null
         where o.id = v_operation.id;
         continue;
       elsif v_node_id is null then
+        -- Written once, so that a wait for a node does not change the row every two seconds.
         update public.mcp_server_instances i
         set last_error_code = 'no_node', last_error = 'no node that is online may run this server'
         where i.id = v_operation.instance_id and i.last_error_code is distinct from 'no_node';
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '2 seconds' where o.id = v_operation.id;
         continue;
       end if;
+      -- The files stay there, so last_node_id remembers the node when the instance stops.
       update public.mcp_server_instances i
       set node_id = v_node_id, last_node_id = v_node_id, last_error_code = null, last_error = null
       where i.id = v_operation.instance_id;
@@ -4503,10 +4561,12 @@ begin
     v_claimed := v_claimed || v_operation.id;
   end loop;
 
+  -- Attempts count claims, so an operation whose replica died has one too.
   update weir.dtma_operations o
   set claimed_by = p_replica_id, lease_until = clock_timestamp() + p_lease, attempt = o.attempt + 1
   where o.id = any(v_claimed);
 
+  -- Everything that a replica needs to carry them out, in one answer. The node's API key comes sealed.
   return query
   select o.id, o.action, o.organization_id, i.id, i.name, o.generation, o.attempt, n.id, n.api_url, n.sealed_api_key,
          weir.endpoint_url(i.url, n.api_url, i.id), c.runtime, c.transport, c.package, c.version, c.bin, c.args, c.env,
@@ -4574,6 +4634,7 @@ begin
     where d.minute < date_trunc('minute', clock_timestamp(), 'UTC')
     order by d.minute limit greatest(p_limit, 0)
     for update skip locked
+  -- Deleting and recording are one statement: no crash can count a denial twice or lose it.
   ), closed as (
     delete from weir.denial_counts d using due where d.id = due.id returning d.*
   ), recorded as (
@@ -4585,6 +4646,7 @@ begin
            (select s.name from public.mcp_server_instances s where s.id = d.instance_id and s.organization_id = d.organization_id),
            d.reason, 'more equal ones in this minute', d.occurrences - d.own_rows
     from closed d cross join weir.installation i
+    -- Otherwise every denial of the minute has its own row already.
     where d.occurrences > d.own_rows
   )
   select count(*)::integer into v_closed from closed;
@@ -4630,7 +4692,7 @@ CREATE FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at time
 declare
   v_written integer;
   v_epoch integer;
-  -- the first and last time of the batch, so that the partitions of other months are not even opened
+  -- The first and the last time of the batch: partitions of other months are not even opened.
   v_from timestamptz := p_created_at[1];
   v_to timestamptz := p_created_at[1];
   v_time timestamptz;
@@ -4645,14 +4707,17 @@ begin
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     instance_id, instance_name, item, grant_id, request_id, attempt, outcome, error_code, duration_us, response_bytes,
     response_hash, response_copy)
+  -- Actor, agent, server and item are copied from the request's row; the replica only reports the outcome.
   select r.created_at, r.id, 'completed', r.organization_id, r.kind, r.decision, v_epoch, p_replica_id, r.actor_kind, r.user_id,
          r.agent_id, r.agent_name, r.key_id, r.instance_id, r.instance_name, r.item, r.grant_id, r.request_id, r.attempt,
          c.outcome, weir.cut(c.error_code, 100), c.duration_us, c.response_bytes, c.response_hash, weir.cut(c.response_copy, 4096)
   from unnest(p_ids, p_created_at, p_outcomes, p_error_codes, p_durations_us, p_response_bytes, p_response_hashes, p_response_copies)
        as c(id, created_at, outcome, error_code, duration_us, response_bytes, response_hash, response_copy)
+  -- One index lookup for each outcome; `offset 0` keeps it from becoming a join over the whole partition.
   join lateral (select l.* from public.mcp_interaction_logs l
                 where l.created_at = c.created_at and l.id = c.id and l.phase = 'requested'
                   and l.created_at between v_from and v_to offset 0) r on true
+  -- A replica sends a batch again if its commit's answer was lost.
   on conflict do nothing;
   get diagnostics v_written = row_count;
   return v_written;
@@ -4698,6 +4763,7 @@ begin
   elsif jsonb_typeof(p_context) <> 'object' then
     return 'server_config.context: must be an object';
   end if;
+  -- Each member, then each of its elements; the first problem is the answer.
   for v_member, v_list in select e.key, e.value from jsonb_each(p_context) e loop
     v_path := 'server_config.context.' || left(v_member, 64);
     if v_member not in ('resources', 'prompts') then
@@ -4714,8 +4780,10 @@ begin
         return v_path || ': must be 1 to 1000 characters';
       elsif v_member = 'resources' and (not weir.is_uri(v_item) or v_item ~ '\s') then
         return v_path || ': must be a URI';
+      -- Addresses with these schemes are those that Weir shows, not the server's own (decision 0016).
       elsif v_member = 'resources' and lower(split_part(v_item, ':', 1)) in ('ui', 'weir') then
         return v_path || ': must be a URI of the server''s own';
+      -- The person's message may fill a place of a URI. Nothing else may.
       elsif v_member = 'resources' and replace(v_item, '{message}', '') ~ '[{}]' then
         return v_path || ': only {message} can be filled in';
       end if;
@@ -4765,6 +4833,7 @@ begin
   insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
   values (p_kind, sha256(convert_to(p_subject, 'UTF8')), clock_timestamp() + p_window, 1)
   on conflict (kind, subject) do update
+    -- A window that is over begins anew with this attempt.
     set attempts = case when a.window_ends <= clock_timestamp() then 1 else least(a.attempts + 1, p_limit + 1) end,
         window_ends = case when a.window_ends <= clock_timestamp() then excluded.window_ends else a.window_ends end
   returning a.attempts, a.window_ends into v_attempts, v_window_ends;
@@ -4809,12 +4878,14 @@ declare
     (select (s.value #>> '{}')::integer from weir.settings s where s.name = 'equal_denials'), 10);
   v_counted integer[];
 begin
+  -- place: the denial's place among its equals in this batch; calls: how many equals there are.
   with asked as materialized (
     select d.*, row_number() over equal as place, count(*) over equal as calls
     from unnest(p_denials) d
     window equal as (partition by d.organization_id, d.kind, d.reason, d.actor_kind, d.user_id, d.agent_id, d.key_id, d.instance_id
                      order by d.ordinal rows between unbounded preceding and unbounded following)
   ), counters as (
+    -- The order of the inserts is the order of the row locks.
     insert into weir.denial_counts as c (
       organization_id, minute, kind, reason, actor_kind, user_id, agent_id, key_id, instance_id, occurrences, own_rows, last_at)
     select a.organization_id, date_trunc('minute', v_now, 'UTC'), a.kind, a.reason, a.actor_kind, a.user_id, a.agent_id, a.key_id,
@@ -4825,6 +4896,7 @@ begin
       set occurrences = c.occurrences + excluded.occurrences, last_at = excluded.last_at
     returning c.*
   )
+  -- The first own_rows denials of the minute get rows. Nulls must match, as in the unique constraint.
   select coalesce(array_agg(a.ordinal), '{}') into v_counted
   from asked a
   join counters c on c.organization_id = a.organization_id and c.kind::text = a.kind and c.reason::text = a.reason
@@ -4868,7 +4940,8 @@ CREATE FUNCTION weir.count_document() RETURNS trigger
 begin
   if tg_op = 'INSERT' then
     update public.datastores d
-    set document_count = d.document_count + 1, size_bytes = d.size_bytes + new.size_bytes, chunk_count = d.chunk_count + new.chunk_count, version = d.version + 1
+    set document_count = d.document_count + 1, size_bytes = d.size_bytes + new.size_bytes,
+        chunk_count = d.chunk_count + new.chunk_count, version = d.version + 1
     where d.id = new.datastore_id;
   else
     update public.datastores d
@@ -4895,7 +4968,7 @@ begin
   return case p_what
     when 'workspaces' then (select count(*) from public.workspaces w where w.organization_id = p_organization_id)
     when 'agents' then (select count(*) from public.agents a where a.organization_id = p_organization_id)
-    -- who was asked has a place until the invitation expires
+    -- An invited person has a place until the invitation expires.
     when 'members' then (select count(*) from public.organization_members m
                          where m.organization_id = p_organization_id and m.status <> 'removed')
                       + (select count(*) from public.organization_invitations i
@@ -4919,18 +4992,20 @@ CREATE FUNCTION weir.create_mcp_server(p_organization_id uuid, p_config jsonb) R
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_act weir.act;
   v_id constant uuid := weir.uuid_v7();
   v_catalog public.mcp_server_catalog;
   v_error text;
   v_constraint text;
 begin
+  v_act := weir.act('lifecycle', 'create', p_organization_id => p_organization_id);
   v_error := weir.server_config_error(p_config, true);
   if v_error is null and p_config ? 'catalog' then
     select c.* into v_catalog from public.mcp_server_catalog c
     where c.slug = p_config ->> 'catalog' and c.is_published and c.version = coalesce(p_config ->> 'version', c.version)
     order by c.created_at desc, c.id desc limit 1;
     if v_catalog.id is null then
-      return weir.refuse('WR004', 'there is no such catalog server', 'lifecycle', p_organization_id, p_item => 'create');
+      return weir.refuse(v_act, 'WR004', 'there is no such catalog server');
     end if;
     v_error := weir.schema_error(v_catalog.configuration_schema, coalesce(p_config -> 'configuration', '{}'),
                                  'server_config.configuration');
@@ -4938,13 +5013,10 @@ begin
     v_error := 'server_config.url: must be an https address';
   end if;
   if v_error is not null then
-    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_item => 'create');
-  end if;
-
-  perform weir.lock_organization(p_organization_id);
-  if weir.count_of('mcp_servers', p_organization_id)
-     >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse('WR006', 'the organization has its maximum of servers', 'lifecycle', p_organization_id, p_item => 'create');
+    return weir.refuse(v_act, 'WR001', v_error);
+  elsif weir.count_of('mcp_servers', p_organization_id)
+        >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of servers');
   end if;
   insert into public.mcp_server_instances
     (id, organization_id, name, catalog_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline,
@@ -4959,12 +5031,13 @@ begin
      array(select jsonb_array_elements_text(p_config -> 'context' -> 'prompts')),
      (p_config ->> 'timeout_ms')::integer, coalesce((p_config ->> 'max_retries')::integer, 1),
      coalesce((p_config ->> 'retry_backoff_ms')::integer, 100), weir.actor_id());
-  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => v_id, p_item => 'create');
+  v_act.instance_id := v_id;
+  perform weir.record_act(v_act);
   return jsonb_build_object('id', v_id, 'status', 'pending');
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_item => 'create');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -4985,7 +5058,7 @@ begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'the users of this database are Supabase''s: create them there';
   end if;
-  -- the operator vouches for the address
+  -- The operator vouches for the address, so it is confirmed.
   insert into auth.users (id, email, email_confirmed_at, encrypted_password) values (v_id, lower(p_email), now(), p_password_hash);
   return v_id;
 exception
@@ -5032,6 +5105,8 @@ declare
   v_now constant timestamptz := clock_timestamp();
   v_decisions weir.decisions;
 begin
+  -- Three levels: the innermost looks rows up and lists what fails, the middle one asks the argument rules where nothing
+  -- else failed, and this one builds the answer.
   select array_agg(row(
            r.ordinal, case when r.path is null then r.failures else array_prepend('argument_rule', r.failures) end,
            case when r.path is not null then r.path when r.failures[1] = 'unavailable' then r.status end,
@@ -5041,6 +5116,8 @@ begin
          coalesce(bool_or(r.path is null and r.failures = '{}' and r.limits <> '{}'), false)
   into v_decisions.calls, v_decisions.limited
   from (
+    -- Rules are asked only where all else permits the call, so that nobody pays for the rules of a grant that would not
+    -- help. Whether the server is available is no permission, and does not matter.
     select d.*, case when (d.failures = '{}' or d.failures = '{unavailable}') and d.entries <> '{}' and weir.has_argument_rule(d.entries)
                      then weir.argument_failure(d.entries, p_arguments[d.ordinal]) end as path
     from (
@@ -5055,7 +5132,7 @@ begin
         case when k.revoked_at is not null then 'key_revoked' when k.expires_at <= v_now then 'key_expired' end,
         case when not a.is_active then 'agent_inactive' end,
         case when not o.is_active then 'organization_inactive' end,
-        -- 2. for whom: the agent's owner stands for it; a person who acts through it must be active too
+        -- 2. for whom: the agent's owner answers for it; a person who acts through it must be active too
         case when owner.status is distinct from 'active'
                or c.user_id is not null and person.status is distinct from 'active' then 'member_inactive' end,
         case when owner.role = 'viewer' or person.role = 'viewer'
@@ -5067,18 +5144,20 @@ begin
         -- 4. by which grant
         case when g.id is null or g.not_before > v_now then 'no_grant' when g.expires_at <= v_now then 'grant_expired' end,
         case when e.entries is null then 'item_not_granted' end,
-        -- 5. in the definition that an admin trusts
+        -- 5. whether the definition that the server announces is approved
         case when pin.approved is null
                and (c.kind in ('tool_execution', 'prompt_get') or c.kind = 'context_request' and not weir.is_uri(c.item))
              then 'definition_not_approved' end,
-        -- 6. the argument rules, only where all of the above holds: see below
-        -- 7. is it there: not a permission, so it comes last
+        -- 6. the argument rules, only if everything above holds: the middle level, below
+        -- 7. whether the server is available: no permission, so it comes last
         case when i.status not in ('running', 'degraded') then 'unavailable' end], null) as failures
       from (select n as ordinal, p_key_ids[n] as key_id, p_secret_hashes[n] as secret_hash, p_user_ids[n] as user_id,
                    p_agent_ids[n] as agent_id, p_kinds[n] as kind, p_instance_ids[n] as instance_id, p_items[n] as item
             from generate_series(1, cardinality(p_kinds)) n offset 0) c
+      -- The hash is compared here, so a known id with another secret is an unknown key.
       left join lateral (select x.key_id, x.agent_id, x.revoked_at, x.expires_at from public.agent_api_keys x
                          where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
+      -- The agent is the key's, never the one that the caller names beside a key.
       left join lateral (select x.id, x.organization_id, x.name, x.owner_id, x.is_active from public.agents x
                          where x.id = case when c.key_id is not null then k.agent_id
                                            when c.user_id is not null or p_without_key then c.agent_id end
@@ -5088,6 +5167,7 @@ begin
                          where x.organization_id = a.organization_id and x.user_id = a.owner_id offset 0) owner on true
       left join lateral (select x.role, x.status from public.organization_members x
                          where x.organization_id = a.organization_id and x.user_id = c.user_id offset 0) person on true
+      -- Of the agent's organization only, so another tenant's instance is one that does not exist.
       left join lateral (select x.id, x.name, x.status, x.share, x.node_id, x.url, x.catalog_id, x.resets from public.mcp_server_instances x
                          where x.id = c.instance_id and x.organization_id = a.organization_id
                            and x.status not in ('deleting', 'deleted') offset 0) i on true
@@ -5095,14 +5175,14 @@ begin
       left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true
       left join lateral (select x.id, x.permissions, x.not_before, x.expires_at from public.agent_mcp_permissions x
                          where x.agent_id = a.id and x.mcp_server_instance_id = i.id and x.revoked_at is null offset 0) g on true
-      -- what is asked most is answered here, which spares a function: a tool by its exact name, and context at all
+      -- What is asked most is answered here, without calling a function: a tool by its exact name, and context as such.
       left join lateral (select case when c.kind = 'tool_execution' and g.permissions -> 'tools' -> c.item is not null
                                      then array[g.permissions -> 'tools' -> c.item]
                                      when c.kind = 'context_request' and c.item is null and jsonb_typeof(g.permissions) = 'object'
                                      then '{}'
                                      when g.id is not null
                                      then weir.granted_entries(g.permissions, c.kind, c.item) end as entries offset 0) e on true
-      -- a join and not `exists`: the planner would read all pins of all tenants once rather than one for each call
+      -- A join and not `exists`, which the planner would turn into one read of all pins of all tenants.
       left join lateral (select true as approved from public.mcp_server_tools x
                          where x.instance_id = i.id and x.kind = case c.kind when 'tool_execution' then 'tool' else 'prompt' end
                            and x.name = c.item and x.announced and x.status = 'approved' limit 1) pin on true
@@ -5143,7 +5223,7 @@ begin
                                                  when m.new is null then json_build_object('old', m.old)
                                                  else json_build_object('old', m.old, 'new', m.new) end order by m.name), '{}')
     from (select name, o.value as old, n.value as new
-          -- of a name that is there twice the last counts, as in jsonb
+          -- Of a name that is there twice the last counts, as in jsonb.
           from (select distinct on (e.key) e.key as name, e.value
                 from json_each(p_old::json) with ordinality e(key, value, place) order by e.key, e.place desc) o
           full join (select distinct on (e.key) e.key as name, e.value
@@ -5168,6 +5248,7 @@ begin
   return query
   select p.instance_id, p.kind, p.name, p.definition_hash, p.definition
   from unnest(p_instance_ids, p_kinds, p_names, p_hashes) w(instance_id, kind, name, hash)
+  -- One index lookup for each; `offset 0` keeps the planner from reading all pins of all tenants.
   join lateral (select t.* from public.mcp_server_tools t
                 where t.instance_id = w.instance_id and t.kind = w.kind and t.name = w.name and t.definition_hash = w.hash
                 offset 0) p on true;
@@ -5212,7 +5293,7 @@ CREATE FUNCTION weir.ed25519_blob(p_public_key text) RETURNS bytea
 declare
   v_blob bytea;
 begin
-  -- one line: type, key, and a comment that is not kept
+  -- One line: the type, the key, and a comment that is not kept.
   if length(p_public_key) > 1000 or p_public_key !~ '^ssh-ed25519 [A-Za-z0-9+/]{68}( [^[:cntrl:]]*)?$' then
     return null;
   end if;
@@ -5283,7 +5364,7 @@ declare
 begin
   return p_values * (130 + pg_column_size(p_rule) * 0.2 + case when p_rule ?| '{min,max}' then 60 else 0 end
                      + case when p_rule ?| '{equals,in}' then 100 + pg_column_size(p_rule) * 0.8 else 0 end
-                     -- compared whole, by a query
+                     -- Objects and arrays are compared whole, by a query.
                      + case when jsonb_path_exists(p_rule, 'strict $.in[*] ? (@.type() == "object" || @.type() == "array")', silent => true)
                             then 1500 else 0 end
                      + case when p_rule ? 'under' then 150 else 0 end)
@@ -5361,22 +5442,28 @@ declare
   v_words tsquery;
   v_word text;
 begin
+  -- Words are joined by `or`. They are stemmed already, hence `simple`.
   foreach v_word in array tsvector_to_array(to_tsvector('pg_catalog.english', v_text)) loop
     v_words := coalesce(v_words || plainto_tsquery('pg_catalog.simple', v_word), plainto_tsquery('pg_catalog.simple', v_word));
   end loop;
   return query
   select c.instance_id, c.instance_name, c.status, c.item, c.definition_hash, s.rank
   from weir.agent_catalog(p_key_id, p_secret_hash, p_user_id, p_agent_id, null, array['tool']) with ordinality c
+  -- Looked up by the primary key, one for each candidate. Shared trigrams are counted by ts_delete, which runs in C.
   cross join lateral (select t.terms, t.name_trigrams,
                              length(t.name_trigrams) - length(ts_delete(t.name_trigrams, v_trigrams)) as shared
                       from public.mcp_server_tools t
                       where t.instance_id = c.instance_id and t.kind = 'tool' and t.name = c.item
                         and t.definition_hash = c.definition_hash offset 0) t
-  cross join lateral (select greatest(t.shared::real / nullif(length(t.name_trigrams), 0), t.shared::real / nullif(cardinality(v_trigrams), 0))
+  cross join lateral (select greatest(t.shared::real / nullif(length(t.name_trigrams), 0),
+                                      t.shared::real / nullif(cardinality(v_trigrams), 0))
                       as likeness offset 0) l
-  cross join lateral (select (coalesce(ts_rank('{0.05, 0.1, 0.4, 1}', t.terms, v_words), 0) + coalesce(l.likeness, 0) * 0.1)::real as rank) s
+  -- Likeness adds at most a tenth: a word that is there beats a name that looks like it.
+  cross join lateral (select (coalesce(ts_rank('{0.05, 0.1, 0.4, 1}', t.terms, v_words), 0)
+                              + coalesce(l.likeness, 0) * 0.1)::real as rank) s
   where c.kind = 'tool' and (p_era is null or p_era = any(c.eras)) and (p_abilities is null or c.needs <@ p_abilities)
     and (v_trigrams = '{}' or t.terms @@ v_words or l.likeness >= 0.5)
+  -- Equal ranks keep the catalog's order.
   order by s.rank desc, c.ordinality
   limit least(greatest(coalesce(p_limit, 10), 1), 50);
 end;
@@ -5562,13 +5649,14 @@ begin
       from jsonb_each(p_permissions -> 'tools') t
       where strpos(t.key, '*') > 0 and weir.matches_glob(p_item, t.key);
     end if;
+  -- Context as such (without an item) is granted by any grant.
   elsif p_kind = 'context_request' and p_item is null then
     if jsonb_typeof(p_permissions) = 'object' then
       return '{}'::jsonb[];
     end if;
   elsif p_kind = 'resource_read' or (p_kind = 'context_request' and weir.is_uri(p_item)) then
     v_entry := p_permissions -> 'resources';
-    -- as matches_uri_glob for each, but the URI is looked through once
+    -- As matches_uri_glob for each, but the URI is searched for climbing once.
     if jsonb_typeof(v_entry) = 'array'
        and (v_entry ?| array[p_item, '*']
             or (not weir.climbs(p_item) and exists (select from jsonb_array_elements_text(v_entry) g
@@ -5598,8 +5686,11 @@ CREATE FUNCTION weir.granted_patterns(p_permissions jsonb, p_member text) RETURN
     AS $_$
 begin
   return array(
+    -- The characters that `like` treats as special stand for themselves; only `*` is a wildcard of a grant.
     select replace(replace(replace(replace(n, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')
-    from jsonb_path_query(p_permissions, case p_member when 'tools' then '$.tools.keyvalue().key' else '$.' || p_member || '[*]' end::jsonpath, silent => true) j,
+    from jsonb_path_query(
+           p_permissions, case p_member when 'tools' then '$.tools.keyvalue().key' else '$.' || p_member || '[*]' end::jsonpath,
+           silent => true) j,
          lateral (select j #>> '{}') s(n));
 end;
 $_$;
@@ -5622,7 +5713,7 @@ begin
          old.granted_by_id, old.granted_at)
      is distinct from (new.organization_id, new.agent_id, new.mcp_server_instance_id, new.permissions, new.not_before, new.expires_at,
          new.granted_by_id, new.granted_at)
-     -- null is a deleted user
+     -- Null is a deleted user.
      or (new.granted_by is not null and new.granted_by is distinct from old.granted_by) then
     raise exception using errcode = 'WR005', message = 'a grant is not changed, only revoked: make a new one';
   end if;
@@ -5672,7 +5763,7 @@ begin
      is distinct from (new.organization_id, new.email, new.role, new.token_hash, new.expires_at, new.created_at)
      or (old.accepted_at is not null and new.accepted_at is distinct from old.accepted_at)
      or (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
-     -- null is a deleted member
+     -- Null: that member's row was deleted.
      or (new.invited_by is not null and new.invited_by is distinct from old.invited_by) then
     raise exception using errcode = 'WR005', message = 'an invitation is not changed: revoke it and make a new one';
   end if;
@@ -5785,7 +5876,7 @@ begin
   if (old.status <> 'open' and new.status <> old.status)
      or (old.organization_id, old.agent_id, old.mcp_server_instance_id, old.permissions, old.message, old.created_at)
         is distinct from (new.organization_id, new.agent_id, new.mcp_server_instance_id, new.permissions, new.message, new.created_at)
-     -- null is a deleted user
+     -- Null: that user was deleted.
      or (new.requested_by is not null and new.requested_by is distinct from old.requested_by) then
     raise exception using errcode = 'WR005', message = 'a request is decided once, and not changed: make a new one';
   end if;
@@ -5854,12 +5945,14 @@ begin
   return query
   with waiting as (
     select i.id, i.node_id, i.refreshed_at,
-           i.organization_id, row_number() over (partition by i.organization_id, i.node_id order by i.refreshed_at nulls first, i.id) as turn
+           i.organization_id,
+           row_number() over (partition by i.organization_id, i.node_id order by i.refreshed_at nulls first, i.id) as turn
     from public.mcp_server_instances i
     where i.status in ('running', 'degraded')
       and (i.refreshed_generation is distinct from i.generation or i.refresh_at <= clock_timestamp()
            or i.refreshed_at < clock_timestamp() - p_max_age)
       and (i.refresh_lease_until is null or i.refresh_lease_until < clock_timestamp())
+  -- Instances that this replica is asking already count against the organization's share.
   ), placed as (
     select w.*, row_number() over (partition by w.node_id order by w.turn, w.refreshed_at nulls first, w.id) as place
     from waiting w
@@ -5870,17 +5963,18 @@ begin
     select i.id, clock_timestamp() + p_lease as lease_until
     from placed p
     join public.mcp_server_instances i on i.id = p.id
-    -- looked at again: another replica may have taken it since
+    -- Looked at again: another replica may have taken it since.
     where (i.refresh_lease_until is null or i.refresh_lease_until < clock_timestamp())
       and (p.node_id is null
            or p.place + (select count(*) from unnest(p_running_nodes) r(node_id) where r.node_id = p.node_id) <= p_share * 2)
     order by p.turn, p.refreshed_at nulls first, i.id
     limit greatest(p_limit, 0)
+    -- Never waits: refreshing is not worth a wait for somebody's change.
     for no key update of i skip locked
   ), leased as (
     update public.mcp_server_instances i
     set refresh_by = p_replica_id, refresh_lease_until = due.lease_until,
-        -- asked again when the lease ends, should it come to nothing; who asks for it meanwhile sets an earlier time
+        -- If the replica dies, it is due again when the lease ends. refresh_soon sets an earlier time meanwhile.
         refresh_at = due.lease_until
     from due where i.id = due.id
     returning i.*
@@ -5937,7 +6031,7 @@ CREATE FUNCTION weir.is_clean_path(p_path text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $_$
 begin
-  -- one expression, and one search of the path: this runs for each call
+  -- One expression and one search: this runs for each call.
   return case when starts_with(p_path, '/') then p_path else regexp_replace(p_path, '^[a-z][a-z0-9+.-]*:///?', '/') end
     !~ '^$|^[^/]|//|/\.{1,2}(/|$)|[\\%\x01-\x1f\x7f-\x9f\u2028\u2029]';
 end;
@@ -6010,6 +6104,7 @@ begin
   end if;
   return v_id;
 exception
+  -- The table's constraints are the validation; a caller gets an error of the closed list.
   when check_violation or not_null_violation then
     raise exception using errcode = 'WR001', message = 'name, region, token hash or expiry is not valid';
 end;
@@ -6080,6 +6175,29 @@ $$;
 ALTER FUNCTION weir.live_replicas() OWNER TO weir_system;
 
 --
+-- Name: lock_for(weir.act, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.lock_for(p_act weir.act, p_error text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if p_error is not null then
+    return weir.refuse(p_act, 'WR001', p_error);
+  end if;
+  perform weir.lock_organization(p_act.organization_id);
+  if not weir.may(p_act, p_act.permission) then
+    return weir.refuse(p_act, 'WR003', p_act.denial);
+  end if;
+  return null;
+end;
+$$;
+
+
+ALTER FUNCTION weir.lock_for(p_act weir.act, p_error text) OWNER TO weir_owner;
+
+--
 -- Name: lock_key(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -6118,6 +6236,7 @@ CREATE FUNCTION weir.make_counters() RETURNS trigger
     AS $$
 begin
   insert into weir.grant_usage (organization_id, grant_id, period, window_start, used)
+  -- In the distant past, so that the first call begins a window.
   select new.organization_id, new.id, l.period, '-infinity', 0
   from jsonb_object_keys(new.permissions -> 'limits') l(period);
   return null;
@@ -6140,19 +6259,22 @@ declare
   v_month constant timestamptz := date_trunc('month', p_month);
   v_name constant text := 'mcp_interaction_logs_' || to_char(v_month, 'YYYY_MM');
 begin
+  -- One at a time: several replicas may ask for the same month.
   perform pg_advisory_xact_lock(hashtextextended('weir.ensure_log_partitions', 0));
   if to_regclass('weir.' || v_name) is not null then
     return false;
   end if;
   execute format('create table weir.%I (like public.mcp_interaction_logs
                   including defaults including generated including constraints)', v_name);
+  -- A partition has its own policies and not its parent's. It has none for the roles that run, so it is reached through its
+  -- parent only.
   execute format('alter table weir.%I enable row level security, force row level security', v_name);
   execute format('revoke all on weir.%I from public, anon, authenticated, service_role', v_name);
   execute format('comment on table weir.%I is %L', v_name, 'tenant: one month of mcp_interaction_logs, reached through it only');
-  -- pg_dump reads partitions and not their parent: without a policy here its dump would have no row of the record, and no error
+  -- pg_dump reads partitions and not their parent. Without a policy here its dump would have no row of the audit log, and
+  -- no error.
   execute format('create policy everything_is_read_by_the_backup on weir.%I for select to weir_backup using (true)', v_name);
   execute format('grant select on weir.%I to weir_backup', v_name);
-  -- a statement trigger of the parent does not fire for TRUNCATE of a partition
   execute format('create trigger log_is_not_truncated before truncate on weir.%I
                   for each statement execute function weir.refuse_truncate()', v_name);
   execute format('alter table public.mcp_interaction_logs attach partition weir.%I for values from (%L) to (%L)',
@@ -6189,6 +6311,41 @@ END;
 
 
 ALTER FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) OWNER TO weir_owner;
+
+--
+-- Name: may(weir.act, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.may(p_act weir.act, p_permission text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if p_permission = 'signed_in' then
+    return weir.actor_id() is not null;
+  elsif p_act.organization_id is null then
+    return false;
+  elsif p_permission = 'see' then
+    -- the function has found the object by the caller's policies, and with it the organization
+    return true;
+  elsif p_permission in ('viewer', 'member', 'admin', 'owner') then
+    -- that role or a higher one
+    return exists (select from weir.my_organizations(p_permission) o where o = p_act.organization_id);
+  elsif p_permission = 'own_agent' then
+    return exists (select from weir.my_agents() a where a = p_act.agent_id);
+  elsif p_permission = 'manage_agent' then
+    return weir.may_manage_agent(p_act.organization_id, p_act.agent_id);
+  elsif p_permission = 'add_to_workspace' then
+    return weir.may_add_to_workspace(p_act.organization_id, p_act.workspace_id, p_act.agent_id);
+  elsif p_permission = 'choose_model' then
+    return weir.may_choose_model(p_act.organization_id, p_act.agent_id);
+  end if;
+  raise exception 'there is no permission %', p_permission;
+end;
+$$;
+
+
+ALTER FUNCTION weir.may(p_act weir.act, p_permission text) OWNER TO weir_owner;
 
 --
 -- Name: may_add_to_workspace(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -6254,7 +6411,8 @@ CREATE FUNCTION weir.may_manage_agents_of(p_workspace_id uuid) RETURNS boolean
     AS $$
 begin
   return not exists (select from public.workspace_members m
-                     where m.workspace_id = p_workspace_id and m.agent_id is not null and m.agent_id <> all(array(select weir.my_agents())));
+                     where m.workspace_id = p_workspace_id and m.agent_id is not null
+                       and m.agent_id <> all(array(select weir.my_agents())));
 end;
 $$;
 
@@ -6280,6 +6438,7 @@ begin
     from unnest((weir.decide(
       array_fill(p_key_id, v_each), array_fill(p_secret_hash, v_each), array_fill(p_user_id, v_each), array_fill(p_agent_id, v_each),
       array_fill('resource_read'::text, v_each), p_instance_ids, p_uris, array_fill(null::text, v_each), null)).calls) d
+    -- weir.decide returns calls in no promised order.
     order by d.ordinal);
 end;
 $$;
@@ -6556,16 +6715,19 @@ begin
   if v_node_id is null then
     return null;
   end if;
+  -- A node's input is bounded like everything from outside.
   if coalesce(weir.bounds_error(p_status, 65536), weir.bounds_error(p_servers, 4194304)) is not null then
     raise exception using errcode = 'WR001', message = case when weir.bounds_error(p_status, 65536) is not null
       then 'status: ' || weir.bounds_error(p_status, 65536) else 'servers: ' || weir.bounds_error(p_servers, 4194304) end;
   end if;
-  -- only instances that are placed on this node; ids compared as text, so that nonsense is no error
+  -- Reports of the current generation only; reconcile_node handles the others. Ids and generations are compared as text, so that
+  -- malformed ones are no error.
   for v_server in
     select i.id, i.generation, s.value ->> 'state' as state, s.value ->> 'errorCode' as error_code, s.value ->> 'error' as error
     from jsonb_array_elements(case when jsonb_typeof(p_servers) = 'array' then p_servers else '[]' end) s
     join public.mcp_server_instances i on i.node_id = v_node_id and i.id::text = lower(s.value ->> 'id')
     where i.generation::text = s.value ->> 'generation'
+    -- The order in which everybody takes several organizations' locks.
     order by i.organization_id, i.id
   loop
     if weir.apply_report(v_server.id, v_server.generation, v_server.state, v_server.error_code, v_server.error, v_until) then
@@ -6720,6 +6882,7 @@ begin
   insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
   select 'known', v_pair, clock_timestamp() + interval '30 days', 1 where v_pair is not null
   on conflict (kind, subject) do update set window_ends = excluded.window_ends;
+  -- Ended families go a few at a time, so that no sign-in pays for many.
   delete from weir.sign_ins s
   where s.id in (select o.id from weir.sign_ins o where o.expires_at < clock_timestamp() - interval '1 day' limit 20 for update skip locked)
      or s.id in (select o.id from weir.sign_ins o where o.user_id = p_user_id order by o.created_at desc offset 49);
@@ -6764,15 +6927,15 @@ CREATE TABLE public.mcp_server_instances (
     refresh_at timestamp with time zone,
     refresh_by uuid,
     refresh_lease_until timestamp with time zone,
-    created_by uuid,
-    deployed_by uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
     context_resources text[] DEFAULT '{}'::text[] NOT NULL,
     context_prompts text[] DEFAULT '{}'::text[] NOT NULL,
     timeout_ms integer,
     max_retries integer DEFAULT 1 NOT NULL,
     retry_backoff_ms integer DEFAULT 100 NOT NULL,
+    created_by uuid,
+    deployed_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT mcp_server_instances_backoff_is_at_most_ten_seconds CHECK (((retry_backoff_ms >= 0) AND (retry_backoff_ms <= 10000))),
     CONSTRAINT mcp_server_instances_catalog_or_url CHECK ((num_nonnulls(catalog_id, url) = 1)),
     CONSTRAINT mcp_server_instances_configuration_is_an_object CHECK ((jsonb_typeof(configuration) = 'object'::text)),
@@ -6973,15 +7136,18 @@ CREATE FUNCTION weir.over_limit(p_calls weir.call_decision[]) RETURNS jsonb
 declare
   v_over jsonb;
 begin
+  -- Allowed calls with limits, by grant. A denied call uses up nothing.
   with asked as materialized (
     select c.grant_id, (array_agg(c.limits))[1] as limits, array_agg(c.ordinal order by c.ordinal) as ordinals, count(*) as calls
     from unnest(p_calls) c where c.failures = '{}' and c.limits <> '{}' group by c.grant_id
+  -- The rows exist: make_counters writes them with the grant. Here they are only locked.
   ), counters as materialized (
     select a.grant_id, u.period, u.window_start, u.used, a.limits, a.calls
     from asked a
     join weir.grant_usage u on u.grant_id = a.grant_id and a.limits ? u.period
     order by u.grant_id, u.period
     for update of u
+  -- room: what the grant may still use in this window. A counter of an earlier window counts as zero.
   ), windows as materialized (
     select c.*, now.starts[w.n] as start, w.length,
            (c.limits ->> c.period)::bigint - case when c.window_start >= now.starts[w.n] then c.used else 0 end as room
@@ -6991,16 +7157,19 @@ begin
     join (values ('per_minute', 1, interval '1 minute'), ('per_hour', 2, interval '1 hour'), ('per_day', 3, interval '1 day'))
       as w(period, n, length) on w.period = c.period
   ), fits as materialized (
-    -- of each grant's calls the first that fit; none where a counter is missing
+    -- Of each grant's calls the first ones that fit into every window are allowed. None is where a counter is missing.
     select w.grant_id, case when w.limits - array_agg(w.period) = '{}' then least(greatest(min(w.room), 0), w.calls) else 0 end as calls,
            max(w.start + w.length) filter (where w.room < w.calls) as ends
     from windows w group by w.grant_id, w.limits, w.calls
+  -- Calls that do not fit are not counted: retrying does not prolong the wait. window_start never goes back, so a clock that was
+  -- set back gives nobody a new window.
   ), counted as (
     update weir.grant_usage u
     set used = case when u.window_start >= w.start then u.used else 0 end + f.calls, window_start = greatest(u.window_start, w.start)
     from windows w join fits f on f.grant_id = w.grant_id
     where u.grant_id = w.grant_id and u.period = w.period
   )
+  -- The wait lasts until the last full window ends, and at least one second.
   select jsonb_object_agg(o.ordinal, greatest(ceil(extract(epoch from f.ends - clock_timestamp())), 1)::integer) into v_over
   from asked a
   left join fits f on f.grant_id = a.grant_id
@@ -7102,7 +7271,7 @@ declare
 begin
   return 1000 + 50 * length(p_pattern) + 600 * v_size.classes + 190 * v_size.moves + 17 * v_size.arcs
     + p_texts * 100
-    -- the longest that it matches is the most that is read
+    -- No more of a text is read than the pattern can match, and one character.
     + least(p_characters, p_texts * (v_size.longest + 1)) * (1 + 0.06 * (v_size.arcs + v_size.kinds));
 end;
 $$;
@@ -7155,16 +7324,20 @@ declare
   v_most integer;
   v_ways numeric;
 begin
+  -- a?
   if p_quantifier like '?%' then
     return row(true, a.first, a.last, a.kinds, a.moves, a.arcs, a.longest);
+  -- a*
   elsif p_quantifier like '*%' then
     return v_loop;
+  -- A group's + is its text twice, the second time with *. For one character it is only a loop.
   elsif p_quantifier like '+%' and p_group then
     return weir.pattern_sequence(a, v_loop);  -- as PostgreSQL compiles it, at each level
   elsif p_quantifier like '+%' then
     v_loop.empties := false;
     return v_loop;
   end if;
+  -- {n}, {n,} and {n,m}: a row of v_most positions. If n and m differ, each may be skipped, which doubles the moves.
   v_least := substring(p_quantifier from '^\{(\d+)')::integer;
   v_most := case when p_quantifier ~ ',\d' then substring(p_quantifier from ',(\d+)')::integer else greatest(v_least, 1) end;
   v_ways := v_most * case when v_least = v_most then 1::numeric else 2::numeric end;
@@ -7208,7 +7381,7 @@ declare
   v_token text;
   v_colors numeric;
   v_depth integer := 1;
-  -- of each open group: its alternatives that ended, and what stands before the last atom of the one that has not
+  -- For each open group: its finished alternatives, and what precedes the last atom of the open one.
   v_alternatives weir.pattern_part[] := array[null::weir.pattern_part];
   v_before weir.pattern_part[] := array[v_nothing];
   v_atom weir.pattern_part;
@@ -7220,25 +7393,31 @@ begin
     return;
   end if;
   error := 'has a construct that is not supported';
+  -- Tokens. What is no token is left out of the array, so the tokens joined differ from the pattern; that is the check of
+  -- the whole alphabet.
   v_tokens := array(
     select m[1] from regexp_matches(p_pattern, '(\[\^?(?:\[:[a-z]{1,9}:\]|\\[dsw[:punct:]]|[^][\\])+\]|\\[dswDSW]|\\[[:punct:]]'
                                                '|[*+?]\??|\{\d{1,2}(?:,\d{0,2})?\}\??|[^][*+?{\\])', 'g') m);
   if array_to_string(v_tokens, '') is distinct from p_pattern then
     return;
+  -- Braces multiply positions, so their number is bounded beside their size.
   elsif (select count(*) from unnest(v_tokens) t where t like '{%') > 8 then
     error := 'may repeat at most eight times with braces, each at most 99';
     return;
   end if;
-  -- The kinds of characters that the pattern tells apart, at most: each by itself, and each combination of sets and classes, of which there
-  -- are no more than edges of ranges.
+  -- The kinds of characters that the pattern tells apart, at most: each literal is one, and each combination of sets and
+  -- classes is one, of which there are no more than edges of ranges. The 1 is every other character.
   select 1 + count(distinct t) filter (where t !~ '^[{.[]|^\\[a-zA-Z]')
            + least(power(2::numeric, least(count(distinct t) filter (where t ~ '^\[|^\\[a-zA-Z]'), 9)),
                    2 * sum(length(t)) filter (where t ~ '^\[|^\\[a-zA-Z]')),
          (count(*) filter (where t ~ '^\\[a-zA-Z]|\[:|^\[.*\\[dsw]'))::integer
   into v_colors, classes from unnest(v_tokens) t;
+  -- From left to right with one open atom: a quantifier changes it, everything else first closes it by appending it to the
+  -- open sequence. Groups are a stack, v_depth deep.
   for v_n in 1 .. cardinality(v_tokens) loop
     v_token := v_tokens[v_n];
     if v_token ~ '^[*+?{]' then
+      -- A quantifier with nothing before it, a second one, or braces after a group.
       if not v_is_atom or (v_is_group and v_token like '{%') then
         return;
       end if;
@@ -7249,6 +7428,7 @@ begin
       v_is_atom := false;
     end if;
     continue when v_token ~ '^[*+?{]';
+    -- The alternative ends here.
     if v_token in ('|', ')') then
       v_alternatives[v_depth] := case when v_alternatives[v_depth] is null then v_before[v_depth]
                                       else weir.pattern_choice(v_alternatives[v_depth], v_before[v_depth]) end;
@@ -7267,15 +7447,18 @@ begin
       v_is_atom := true;
       v_depth := v_depth - 1;
     elsif v_token in ('^', '$') then
-      -- allowed where they change nothing: the whole is anchored at both ends
+      -- Allowed only where they change nothing, because the whole pattern is anchored at both ends anyway.
       if v_token = '^' and v_n > 1 or v_token = '$' and v_n < cardinality(v_tokens) then
         return;
       end if;
     elsif v_token <> '|' then
-      v_atom := row(false, 1::numeric, 1::numeric, case when v_token ~ '^[.[]|^\\[a-zA-Z]' then v_colors else 1 end, 0::numeric, 0::numeric, 1);
+      -- One character: a single position. A set or class may be any of the kinds.
+      v_atom := row(false, 1::numeric, 1::numeric, case when v_token ~ '^[.[]|^\\[a-zA-Z]' then v_colors else 1 end,
+                    0::numeric, 0::numeric, 1);
       v_is_atom := true;
     end if;
   end loop;
+  -- A group that was not closed.
   if v_depth > 1 then
     return;
   end if;
@@ -7307,6 +7490,7 @@ declare
 begin
   if jsonb_typeof(p_permissions) is distinct from 'object' then
     return '$: must be an object with tools, resources, prompts or limits';
+  -- Bounds come before the value becomes text.
   elsif weir.bounds_error(p_permissions, 131072) is not null then
     return '$: ' || weir.bounds_error(p_permissions, 131072);
   elsif octet_length(p_permissions::text) > 65536 then
@@ -7428,10 +7612,11 @@ begin
   if v_key is not null then
     raise exception using errcode = 'WR001', message = format('entry.%s: is not known', v_key);
   elsif p_entry ->> 'calls_at_once' is not null
-        and not (case when p_entry ->> 'calls_at_once' ~ '^[0-9]{1,4}$' then (p_entry ->> 'calls_at_once')::integer between 1 and 1024 else false end) then
+        and not (case when p_entry ->> 'calls_at_once' ~ '^[0-9]{1,4}$'
+                      then (p_entry ->> 'calls_at_once')::integer between 1 and 1024 else false end) then
     raise exception using errcode = 'WR001', message = 'entry.calls_at_once: must be a number from 1 to 1024';
   end if;
-  -- a schema that cannot be checked would let any configuration through
+  -- A schema that cannot be checked would let any configuration through.
   perform weir.check_schema(coalesce(p_entry -> 'configuration_schema', '{}'), 'entry.configuration_schema');
   insert into public.mcp_server_catalog as c
     (slug, version, name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share, calls_at_once)
@@ -7537,6 +7722,7 @@ declare
   v_count integer;
   v_purged integer := 0;
 begin
+  -- Less than an hour would delete what retries still need. A null would delete nothing and say nothing.
   if num_nulls(p_idempotency_keys, p_chat_turns, p_security_events) > 0
      or least(p_idempotency_keys, p_chat_turns, p_security_events) < interval '1 hour' then
     raise exception using errcode = 'WR001', message = 'what is kept is kept for an hour at least';
@@ -7550,6 +7736,7 @@ begin
   delete from weir.chat_turns t
   where (t.message_id, t.agent_id) in (
     select o.message_id, o.agent_id from weir.chat_turns o join public.chat_messages m on m.id = o.message_id
+    -- A turn that a replica works on is not old, whenever its message was written.
     where o.leased_until < v_now and m.created_at < v_now - p_chat_turns
     limit v_limit for update of o skip locked);
   get diagnostics v_count = row_count;
@@ -7610,6 +7797,7 @@ declare
   v_before jsonb;
   v_error text;
 begin
+  -- The key first: a caller without a good one learns nothing of what there is.
   select k.organization_id, k.scopes into v_organization_id, v_scopes from weir.authenticate_organization_key(p_key_id, p_secret_hash) k;
   if not found then
     return weir.error('WR002', 'the key is not valid');
@@ -7617,9 +7805,11 @@ begin
     return weir.error('WR010', 'a key of an organization reads read_audit, read_servers and read_usage');
   elsif weir.bounds_error(p_arguments, 65536) is not null then
     return weir.error('WR001', 'the arguments: the value ' || weir.bounds_error(p_arguments, 65536));
+  -- Another organization's id reads as one that does not exist.
   elsif (p_arguments ->> 'organization_id')::uuid <> v_organization_id then
     return weir.error('WR004', 'there is no such organization');
   elsif v_scope <> all(v_scopes) then
+    -- The scope is asked last, so this row is in the key's own organization.
     perform weir.record_event('admin_read', v_organization_id, 'forbidden', p_item => p_function, p_key_id => p_key_id);
     return weir.error('WR003', format('this key has no scope %s', v_scope), 'An owner or admin makes another key with that scope.');
   elsif p_function = 'read_servers' then
@@ -7627,16 +7817,20 @@ begin
   elsif p_function = 'read_usage' then
     return weir.usage_of(v_organization_id, (p_arguments ->> 'since')::timestamptz, (p_arguments ->> 'until')::timestamptz);
   end if;
+  -- read_audit: an absent argument and a JSON null mean the same.
   v_filter := nullif(p_arguments -> 'filter', 'null');
   v_before := nullif(p_arguments -> 'before', 'null');
   v_limit := coalesce((p_arguments ->> 'limit')::integer, 100);
   v_error := coalesce(case when v_limit not between 1 and 1000 then 'limit must be 1 to 1000' end,
                       weir.audit_filter_error(v_filter), weir.audit_cursor_error(v_before));
   if v_error is not null then
-    perform weir.record_event('admin_read', v_organization_id, 'invalid_argument', p_item => p_function, p_detail => v_error, p_key_id => p_key_id);
+    perform weir.record_event(
+      'admin_read', v_organization_id, 'invalid_argument', p_item => p_function, p_detail => v_error, p_key_id => p_key_id);
     return weir.error('WR001', v_error);
   end if;
-  perform weir.record_event('admin_read', v_organization_id, p_item => p_function, p_detail => weir.cut(v_filter::text, 500), p_key_id => p_key_id);
+  -- Recorded before it is read, as for a person (weir.read_audit).
+  perform weir.record_event(
+    'admin_read', v_organization_id, p_item => p_function, p_detail => weir.cut(v_filter::text, 500), p_key_id => p_key_id);
   return weir.audit_page(v_organization_id, null, v_filter, v_before, v_limit);
 end;
 $$;
@@ -7657,16 +7851,19 @@ declare
   v_status text;
   v_is_too_far constant boolean := p_known - p_generation > 1000000;
 begin
+  -- Everything that can refuse without the lock comes first; the lock is tried last.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
   if not found or p_known < p_generation or v_instance.reasserted_at > clock_timestamp() - interval '1 minute'
      or v_is_too_far and v_instance.last_error_code is not distinct from 'generation_refused'
      or not weir.try_lock_organization(v_instance.organization_id, p_until) then
     return false;
   end if;
+  -- Looked at again under the lock: somebody may have wanted something else meanwhile.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update skip locked;
   if not found or v_instance.node_id is null or v_instance.generation <> p_generation
      or v_instance.status not in ('deploying', 'running', 'degraded', 'updating', 'failed', 'stopping', 'deleting') then
     return false;
+  -- The error is shown; nothing is asked of the node.
   elsif v_is_too_far then
     update public.mcp_server_instances i
     set status = case i.status when 'running' then 'degraded' else i.status end, last_error_code = 'generation_refused',
@@ -7679,6 +7876,7 @@ begin
     end if;
     return false;
   end if;
+  -- A server that ran is updated; an operation that is under way is requested again.
   v_status := case when v_instance.status in ('running', 'degraded', 'failed') then 'updating' else v_instance.status end;
   update public.mcp_server_instances i
   set generation = p_known + 1, resets = i.resets + 1, status = v_status, last_error_code = null, last_error = null,
@@ -7686,7 +7884,8 @@ begin
   where i.id = p_instance_id;
   insert into weir.dtma_operations (organization_id, instance_id, action, generation)
   values (v_instance.organization_id, p_instance_id,
-          case v_status when 'deploying' then 'deploy' when 'updating' then 'update' when 'stopping' then 'stop' else 'delete' end, p_known + 1);
+          case v_status when 'deploying' then 'deploy' when 'updating' then 'update' when 'stopping' then 'stop' else 'delete' end,
+          p_known + 1);
   perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => v_status,
                             p_detail => format('its node knows generation %s, the database %s', p_known, p_generation));
   return true;
@@ -7706,6 +7905,7 @@ CREATE FUNCTION weir.reconcile_node(p_node_id uuid, p_reported jsonb, p_until ti
     AS $_$
 declare
   v_instance record;
+  -- Whether every entry names an instance and a generation.
   v_is_whole constant boolean := not exists (
     select from jsonb_array_elements(p_reported) r
     where jsonb_typeof(r.value -> 'id') is distinct from 'string' or jsonb_typeof(r.value -> 'generation') is distinct from 'number');
@@ -7714,26 +7914,33 @@ begin
     select i.id, i.generation, i.status, i.last_error_code, s.generation as known
     from public.mcp_server_instances i
     left join (
-      select lower(r.value ->> 'id') as id, max(case when r.value ->> 'generation' ~ '^[0-9]{1,16}$' then (r.value ->> 'generation')::bigint else 0 end)
+      select lower(r.value ->> 'id') as id,
+             max(case when r.value ->> 'generation' ~ '^[0-9]{1,16}$' then (r.value ->> 'generation')::bigint else 0 end)
         as generation
       from jsonb_array_elements(p_reported) r group by 1) s on s.id = i.id::text
     where i.node_id = p_node_id
+      -- Which differences need an action.
       and case
         when s.generation > i.generation then true
         when s.generation is not null or not v_is_whole then false
         when i.status in ('running', 'degraded') then true
+        -- The operation has ended, yet the node does not have the instance.
         when i.status in ('deploying', 'updating', 'stopping') then
           (select coalesce(bool_and(o.finished_at < clock_timestamp() - interval '30 seconds'), false)
            from weir.dtma_operations o where o.instance_id = i.id and o.generation = i.generation and o.organization_id = i.organization_id)
         else false
       end
+    -- The order in which everybody takes several organizations' locks.
     order by i.organization_id, i.id
   loop
-    if v_instance.known is null and v_instance.status in ('running', 'degraded') and v_instance.last_error_code is distinct from 'not_running' then
+    -- The first report without it degrades; the second one starts it anew.
+    if v_instance.known is null and v_instance.status in ('running', 'degraded')
+       and v_instance.last_error_code is distinct from 'not_running' then
       perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'not_running', 'its node does not have it', p_until);
     else
       perform weir.reassert_instance(v_instance.id, v_instance.generation, coalesce(v_instance.known, v_instance.generation), p_until);
     end if;
+    -- The rest is left for the next heartbeat.
     exit when clock_timestamp() > p_until;
   end loop;
 end;
@@ -7741,6 +7948,23 @@ $_$;
 
 
 ALTER FUNCTION weir.reconcile_node(p_node_id uuid, p_reported jsonb, p_until timestamp with time zone) OWNER TO weir_owner;
+
+--
+-- Name: record_act(weir.act, text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.record_act(p_act weir.act, p_detail text DEFAULT NULL::text, p_grant_id uuid DEFAULT NULL::uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform weir.record_event(p_act.kind, p_act.organization_id, p_agent_id => p_act.agent_id, p_instance_id => p_act.instance_id,
+                            p_item => p_act.item, p_detail => p_detail, p_grant_id => p_grant_id);
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_act(p_act weir.act, p_detail text, p_grant_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -7762,6 +7986,7 @@ begin
   if v_error is not null then
     raise exception using errcode = 'WR001', message = 'the answer ' || v_error;
   end if;
+  -- The unique index on (reply_to, agent_id) decides between two replicas that answer the same message.
   insert into public.chat_messages as answer (id, organization_id, workspace_id, channel_id, sender, agent_id, content, reply_to,
                                     tool_calls, usage, degraded)
   select v_id, m.organization_id, m.workspace_id, m.channel_id, 'agent', a.id, p_content, m.id, p_tool_calls, p_usage, p_degraded
@@ -7810,11 +8035,13 @@ begin
   from public.chat_messages m
   where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id and m.id = t.message_id
     and t.leased_until >= clock_timestamp()
+    -- A call that has begun may always be ended: its outcome is known and belongs to the turn.
     and (t.calls ? p_place::text
          or weir.chat_has_tools(m.organization_id) and m.deleted_at is null
             and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = t.agent_id));
   if found then
     return;
+  -- Tells the two refusals apart.
   elsif exists (select from weir.chat_turns t
                 where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id
                   and t.leased_until >= clock_timestamp() and not weir.chat_has_tools(t.organization_id)) then
@@ -7843,8 +8070,9 @@ declare
   v_items weir.announced_item[];
   v_resources boolean;
 begin
-  -- a name that is announced twice is the first of the two; what is left out may share its name with others, or have none
-  v_items := array(select row(a.kind, a.name, a.hash, a.definition, a.warning, a.eras, a.needs, a.fault, a.fault_path, a.fault_reason)::weir.announced_item
+  -- A name that is announced twice is the first of the two. What is left out may share its name with others, or have none.
+  v_items := array(select row(a.kind, a.name, a.hash, a.definition, a.warning, a.eras, a.needs, a.fault, a.fault_path,
+                              a.fault_reason)::weir.announced_item
                    from (select distinct on (i.kind, i.name, i.left_out) i.*
                          from (select u.kind, u.name, u.hash, u.definition, u.warning, u.fault, u.fault_path, u.fault_reason, u.n,
                                       string_to_array(coalesce(u.eras, 'legacy,modern'), ',') as eras,
@@ -7854,26 +8082,32 @@ begin
                                            p_fault_reasons) with ordinality
                                     u(kind, name, hash, definition, warning, eras, needs, fault, fault_path, fault_reason, n)) i
                          order by i.kind, i.name, i.left_out, i.n) a);
+  -- Kinds that could not be asked for such clients this time: what is stored for them counts as announced.
   if p_keeps_needing <> '{}' then
     v_items := v_items || array(
-      select row(t.kind, t.name, t.definition_hash, t.definition, t.warning, t.eras, t.needs, t.fault, t.fault_path, t.fault_reason)::weir.announced_item
+      select row(t.kind, t.name, t.definition_hash, t.definition, t.warning, t.eras, t.needs, t.fault, t.fault_path,
+                 t.fault_reason)::weir.announced_item
       from public.mcp_server_tools t
       where t.instance_id = p_instance_id and t.announced and t.needs <> '{}' and t.kind = any(p_keeps_needing)
         and not exists (select from unnest(v_items) a where a.kind = t.kind and a.name = t.name));
   end if;
-  -- The organization's lock, which calls feel, only where pins differ; and before the row's.
+  -- The organization's lock blocks calls, so it is taken only where pins differ, and before the row's. New resources take it
+  -- shared: no call waits, and they stay apart from whoever holds it exclusively.
   v_resources := 'resource' = any(p_listed) and weir.announces_otherwise(p_instance_id, array['resource'], v_items);
   if weir.announces_otherwise(p_instance_id, v_pins, v_items) then
     perform weir.lock_organization(i.organization_id) from public.mcp_server_instances i where i.id = p_instance_id;
   elsif v_resources then
     perform pg_advisory_xact_lock_shared(weir.lock_key(i.organization_id)) from public.mcp_server_instances i where i.id = p_instance_id;
   end if;
+  -- An answer of an older generation is of a server that is not wanted any more.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
   if not found or v_instance.generation <> p_generation then
     return query select 0, 0, 0;
     return;
   end if;
 
+  -- Trusted: the first ten minutes. Updated: the first answer in the generation that an admin's update of the catalog version
+  -- began.
   return query select r.* from weir.record_pins(
     v_instance.organization_id, p_instance_id, v_pins, v_items,
     v_instance.pin_policy = 'trust_first' and coalesce(clock_timestamp() < v_instance.first_running_at + interval '10 minutes', false),
@@ -7882,10 +8116,12 @@ begin
   if v_resources then
     perform weir.record_resources(v_instance.organization_id, p_instance_id, v_items);
   end if;
+  -- The lease ends, and the next time to ask is set. A server_info that is too large is ignored, and the last good one stays.
   update public.mcp_server_instances i
   set refreshed_generation = p_generation, refreshed_at = clock_timestamp(), refresh_by = null, refresh_lease_until = null,
       refresh_at = clock_timestamp() + case
-        when i.refresh_at < i.refresh_lease_until then interval '500 milliseconds'  -- asked for in the meantime: see refresh_soon
+        -- Somebody called refresh_soon while the lists were read.
+        when i.refresh_at < i.refresh_lease_until then interval '500 milliseconds'
         when p_ttl < interval '5 seconds' then interval '5 seconds'
         else p_ttl end,
       server_info = coalesce(case when weir.bounds_error(p_server_info, 65536) is null then p_server_info end, i.server_info)
@@ -7909,9 +8145,11 @@ declare
   v_denials weir.denial[];
   v_counted integer[];
 begin
+  -- The other reasons are admission's, which records them itself.
   if not p_reasons <@ array['invalid_request', 'error', 'limit', 'undecided'] or array_position(p_reasons, null) is not null then
     raise exception using errcode = 'WR001', message = 'p_reasons: must be invalid_request, error, limit or undecided';
   end if;
+  -- The same two identities as in admission: an agent by its valid key, or a person through an agent that they may use.
   v_denials := array(
     select row(c.ordinal, a.organization_id, c.kind, c.reason, case when c.user_id is null then 'agent' else 'user' end, c.user_id, a.id,
                k.key_id, null)::weir.denial
@@ -7920,7 +8158,7 @@ begin
     left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
                        where x.key_id = c.key_id and x.secret_hash = c.secret_hash and x.revoked_at is null
                          and (x.expires_at is null or x.expires_at > clock_timestamp()) offset 0) k on true
-    -- whoever is not (any more) of the organization writes nothing into its record
+    -- Somebody who does not belong to the organization (any more) writes nothing into its audit log.
     join lateral (select x.id, x.organization_id from public.agents x
                   where x.is_active
                     and (x.id = k.agent_id
@@ -7929,6 +8167,7 @@ begin
                                          where m.organization_id = x.organization_id and m.user_id = c.user_id and m.status = 'active')))
                   offset 0) a on true);
   v_counted := weir.count_denials(v_denials);
+  -- A repeated batch changes nothing in the rows that are there.
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     item, request_id, reason, request_bytes, request_hash)
@@ -7979,19 +8218,21 @@ declare
   v_version bigint;
   v_size constant integer := cardinality(p_values) / nullif(cardinality(p_chunk_ids), 0);
 begin
-  -- documents before their datastore, as who deletes one does
+  -- Documents before their datastore, as in a deletion, whose trigger updates the datastore.
   perform from public.documents d
   where d.id in (select c.document_id from weir.document_chunks c where c.id = any(p_chunk_ids)) order by d.id for update;
   update public.datastores s set version = s.version + 1 where s.id = p_datastore_id returning s.version into v_version;
+  -- The version is written with each vector, so that a replica finds what it has not read.
   if p_vector_index is null then
     update weir.document_chunks c
-    set embedding = p_values[(n.n - 1) * v_size + 1 : n.n * v_size], embedding_model = p_model, embedded_version = v_version, vector_index = null
+    set embedding = p_values[(n.n - 1) * v_size + 1 : n.n * v_size], embedding_model = p_model, embedded_version = v_version,
+        vector_index = null
     from unnest(p_chunk_ids) with ordinality n(id, n)
     where c.id = n.id and c.datastore_id = p_datastore_id;
   else
     update weir.document_chunks c set embedding = null, embedding_model = p_model, embedded_version = null, vector_index = p_vector_index
     where c.id = any(p_chunk_ids) and c.datastore_id = p_datastore_id;
-    -- deleted since it was claimed
+    -- Deleted since it was claimed: the foreign index has a vector without a chunk.
     insert into weir.vector_removals (organization_id, vector_index, chunk_id)
     select p_organization_id, p_vector_index, n from unnest(p_chunk_ids) n
     where not exists (select from weir.document_chunks c where c.id = n)
@@ -8023,11 +8264,13 @@ declare
   v_actor constant uuid := weir.actor_id();
   v_actor_kind constant text := case when p_key_id is not null then 'key' when v_actor is null then 'system' else 'user' end;
 begin
+  -- A denial is counted first; without a row of its own it ends here.
   if p_reason is not null and cardinality(weir.count_denials(array[row(
        1, p_organization_id, p_kind, p_reason, v_actor_kind, v_actor,
-       -- of its own only, so that nobody makes denials unequal with ids that they think of
+       -- Only ids of this organization count, so that invented ids cannot defeat the grouping of denials.
        (select a.id from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id), p_key_id,
-       (select s.id from public.mcp_server_instances s where s.id = p_instance_id and s.organization_id = p_organization_id))::weir.denial])) > 0 then
+       (select s.id from public.mcp_server_instances s
+        where s.id = p_instance_id and s.organization_id = p_organization_id))::weir.denial])) > 0 then
     return;
   end if;
   insert into public.mcp_interaction_logs (
@@ -8074,10 +8317,13 @@ begin
   if weir.bounds_error(p_usage, 65536) is not null then
     raise exception using errcode = 'WR001', message = 'usage ' || weir.bounds_error(p_usage, 65536);
   end if;
-  -- a crash of PostgreSQL may cost the last moment's; and nobody waits for the hour's row while another one waits for the disk
+  -- Does not wait for the disk (decision 0059): a crash of PostgreSQL may lose the last moment's usage. Otherwise every turn of
+  -- the agent would wait for the hour's row while another one waits for the disk.
   perform set_config('synchronous_commit', 'off', true);
-  insert into public.model_usage_hourly as h (organization_id, hour, agent_id, provider, model, currency, turns, requests, failures, input_tokens,
-                                              output_tokens, cost_micros, unpriced_turns)
+  insert into public.model_usage_hourly as h (
+    organization_id, hour, agent_id, provider, model, currency, turns, requests, failures, input_tokens,
+    output_tokens, cost_micros, unpriced_turns)
+  -- The organization is the agent's, not a parameter.
   select a.organization_id, date_trunc('hour', clock_timestamp(), 'UTC'), a.id, u.provider, u.model, u.currency, 1, u.requests, u.failures,
          u.input_tokens, u.output_tokens, coalesce(u.cost_micros, 0), (u.cost_micros is null)::integer
   from public.agents a,
@@ -8109,8 +8355,10 @@ begin
   if p_outcome is null or p_outcome not in ('done', 'failed', 'retry') then
     raise exception using errcode = 'WR001', message = 'p_outcome: must be done, failed or retry';
   end if;
+  -- A failure and a deletion change what admission decides by.
   perform weir.lock_organization(o.organization_id) from weir.dtma_operations o
   where o.id = p_operation_id and (p_outcome = 'failed' or o.action = 'delete');
+  -- The condition on claimed_by refuses a replica that has lost its lease.
   update weir.dtma_operations o
   set claimed_by = null, lease_until = null, error_code = weir.cut(p_error_code, 100), error = weir.cut(p_error, 2000),
       finished_at = case when p_outcome <> 'retry' then clock_timestamp() end,
@@ -8124,20 +8372,20 @@ begin
   if v_operation.action = 'delete' and p_outcome = 'done' then
     perform weir.bury_instance(v_operation.instance_id, v_operation.generation);
   elsif p_outcome = 'done' then
-    -- its lists are read again, now that it was done
+    -- A restarted server may announce other lists. For a deployment its first running does the same.
     perform weir.refresh_now(v_operation.instance_id) where v_operation.action = 'restart';
   elsif p_outcome = 'failed' then
     update public.mcp_server_instances i
-    -- what could not be removed is still being deleted: an admin may ask once more
+    -- A deletion that failed goes on being one: an admin may ask once more.
     set status = case when i.status = 'deleting' then i.status else 'failed' end,
         last_error_code = coalesce(weir.cut(p_error_code, 100), 'failed'), last_error = weir.cut(p_error, 2000)
     where i.id = v_operation.instance_id and i.generation = v_operation.generation
       and (i.status = 'deleting'
            or exists (select from weir.instance_moves m where m.from_status = i.status and m.to_status = 'failed'))
-      -- a node that could not be asked to restart it has said nothing of the server
+      -- A node that could not be reached for a restart has reported nothing about the server.
       and not (v_operation.action = 'restart' and p_error_code is not distinct from 'node_unreachable');
   else
-    -- while a remote server is tried again its instance says why; when it runs after all that is cleared
+    -- While a remote server is tried again, its instance says why. That is cleared when it runs.
     update public.mcp_server_instances i
     set last_error_code = weir.cut(p_error_code, 100), last_error = weir.cut(p_error, 2000)
     where p_outcome = 'retry' and i.id = v_operation.instance_id and i.generation = v_operation.generation
@@ -8165,6 +8413,7 @@ declare
   v_items weir.announced_item[];
   v_reasons text[];
 begin
+  -- Each announced definition with its approval, by what was known before this statement.
   with announced as materialized (
     select a.*, k.name_known, l.is_left_out,
            a.warning is null and not l.is_left_out and (p_updated or p_trusted and not k.name_known) as is_approved
@@ -8181,13 +8430,16 @@ begin
            case when a.is_approved then 'approved' else 'quarantined' end, a.warning, true, a.eras, a.needs, a.fault, a.fault_path,
            a.fault_reason, case when a.is_approved then clock_timestamp() end
     from announced a
-    -- not by `on conflict`: the trigger that takes the organization's lock would run for what is there already
+    -- Not by `on conflict`: the trigger that takes the organization's lock would run for what is there already.
     where not exists (select from public.mcp_server_tools t
                       where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name and t.definition_hash = a.hash)
     returning t.kind, t.name, t.definition_hash
+  -- Whether a definition is announced, and to whom it is listed, may change without approval; only rows that differ are written.
   ), switched as (
     update public.mcp_server_tools t
-    set announced = s.is_announced, eras = s.eras, needs = s.needs, fault = s.fault, fault_path = s.fault_path, fault_reason = s.fault_reason
+    set announced = s.is_announced, eras = s.eras, needs = s.needs, fault = s.fault, fault_path = s.fault_path,
+        fault_reason = s.fault_reason
+    -- A definition that is no longer announced keeps its eras and faults.
     from (select x.kind, x.name, x.definition_hash, a.hash is not null as is_announced,
                  case when a.hash is null then x.eras else a.eras end as eras,
                  case when a.hash is null then x.needs else a.needs end as needs,
@@ -8201,10 +8453,12 @@ begin
       and (t.announced, t.eras, t.needs, t.fault, t.fault_path, t.fault_reason)
           is distinct from (s.is_announced, s.eras, s.needs, s.fault, s.fault_path, s.fault_reason)
   )
+  -- Counts and events are of new pins only; a repeated announcement records nothing.
   select count(*) filter (where not a.name_known and not a.is_left_out)::integer,
          count(*) filter (where a.name_known and not a.is_left_out)::integer,
          count(*) filter (where not a.is_approved and not a.is_left_out)::integer,
-         array_agg(row(a.kind, a.name, a.hash, null, null, null, null, null, null, null)::weir.announced_item order by a.kind, a.name, a.hash)
+         array_agg(row(a.kind, a.name, a.hash, null, null, null, null, null, null, null)::weir.announced_item
+                   order by a.kind, a.name, a.hash)
            filter (where not a.is_approved),
          array_agg(coalesce(case when a.is_left_out then concat_ws(' at ', a.fault, a.fault_path) end, a.warning,
                             case when a.name_known then 'changed' else 'new' end) order by a.kind, a.name, a.hash)
@@ -8214,7 +8468,7 @@ begin
 
   if v_items is not null then
     perform weir.record_quarantine(p_organization_id, p_instance_id, v_items, v_reasons);
-    -- a server that announces something else each time fills nobody's disk
+    -- A server that announces something else each time fills nobody's disk.
     delete from public.mcp_server_tools t
     using (select x.kind, x.name, x.definition_hash from public.mcp_server_tools x
            where x.instance_id = p_instance_id and x.kind = any(p_kinds) and x.status = 'quarantined' and not x.announced
@@ -8260,16 +8514,23 @@ CREATE FUNCTION weir.record_resources(p_organization_id uuid, p_instance_id uuid
 declare
   v_items weir.announced_item[];
 begin
+  -- Resources that are gone or are listed otherwise are deleted, except for those that were left out.
   delete from public.mcp_server_tools t
   where t.instance_id = p_instance_id and t.kind = 'resource'
-    and not exists (select from unnest(p_items) a where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash
-                                                    and (a.eras, a.needs, a.fault_reason) is not distinct from (t.eras, t.needs, t.fault_reason))
-    and (t.eras <> '{}' or t.needs <> '{}' or exists (select from unnest(p_items) a where a.kind = 'resource' and a.name = t.name
-                                                                                      and a.hash = t.definition_hash));
+    and not exists (select from unnest(p_items) a
+                    where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash
+                      and (a.eras, a.needs, a.fault_reason) is not distinct from (t.eras, t.needs, t.fault_reason))
+    and (t.eras <> '{}' or t.needs <> '{}'
+         or exists (select from unnest(p_items) a
+                    where a.kind = 'resource' and a.name = t.name
+                      and a.hash = t.definition_hash));
+  -- Resources that were left out before and are announced again, or the reverse.
   update public.mcp_server_tools t
   set announced = not t.announced
   where t.instance_id = p_instance_id and t.kind = 'resource'
-    and t.announced <> exists (select from unnest(p_items) a where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash);
+    and t.announced <> exists (select from unnest(p_items) a
+                               where a.kind = 'resource' and a.name = t.name and a.hash = t.definition_hash);
+  -- Only the newest 200 are kept.
   delete from public.mcp_server_tools t
   using (select x.name, x.definition_hash from public.mcp_server_tools x
          where x.instance_id = p_instance_id and x.kind = 'resource' and not x.announced
@@ -8281,16 +8542,20 @@ begin
     select p_organization_id, p_instance_id, a.kind, a.name, a.hash, a.definition, 'approved', true,
            a.eras, a.needs, a.fault, a.fault_path, a.fault_reason, clock_timestamp()
     from unnest(p_items) a
-    where a.kind = 'resource' and not exists (select from public.mcp_server_tools t where t.instance_id = p_instance_id and t.kind = 'resource'
-                                                                                    and t.name = a.name and t.definition_hash = a.hash)
+    where a.kind = 'resource'
+      and not exists (select from public.mcp_server_tools t
+                      where t.instance_id = p_instance_id and t.kind = 'resource'
+                        and t.name = a.name and t.definition_hash = a.hash)
     returning t.name, t.definition_hash
   )
+  -- Only what is new and left out is recorded.
   select array_agg(a order by a.name, a.hash) into v_items
   from added d join unnest(p_items) a on a.kind = 'resource' and a.name = d.name and a.hash = d.definition_hash
   where a.eras = '{}' and a.needs = '{}';
   if v_items is not null then
     perform weir.record_quarantine(p_organization_id, p_instance_id, v_items,
-                                   array(select concat_ws(' at ', a.fault, a.fault_path) from unnest(v_items) with ordinality a order by a.ordinality));
+                                   array(select concat_ws(' at ', a.fault, a.fault_path)
+                                         from unnest(v_items) with ordinality a order by a.ordinality));
   end if;
   perform weir.count_change(p_organization_id);
 end;
@@ -8309,10 +8574,13 @@ CREATE FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes tex
     AS $$
 declare
   v_minute constant timestamptz := date_trunc('minute', clock_timestamp());
+  -- How many new rows this minute may still get. Two replicas at once can exceed this by one batch each.
   v_free constant bigint := 100 - (select count(*) from (
     select from weir.security_events s where s.minute = v_minute limit 100) t);
 begin
   insert into weir.security_events as s (minute, reason, key_prefix, address, occurrences)
+  -- Rows that are there may always grow. Of new ones the most frequent take the free places; the others fall into their reason's
+  -- row.
   select v_minute, k.reason, k.key_prefix, k.address, sum(k.occurrences)
   from (
     select c.reason, c.occurrences, case when f.fits then c.key_prefix else '' end as key_prefix,
@@ -8321,16 +8589,19 @@ begin
       select c.*, row_number() over (partition by c.is_there order by c.occurrences desc, c.reason, c.key_prefix, c.address) as place
       from (
         select t.*, exists (select from weir.security_events s
-                            where s.minute = v_minute and s.reason = t.reason and s.key_prefix = t.key_prefix and s.address = t.address) as is_there
+                            where s.minute = v_minute and s.reason = t.reason and s.key_prefix = t.key_prefix
+                              and s.address = t.address) as is_there
         from (
           select left(e.reason, 64) as reason, left(coalesce(e.key_prefix, ''), 8) as key_prefix,
-                 coalesce(case family(e.address) when 6 then network(set_masklen(e.address, 64))::inet else e.address end, '0.0.0.0') as address,
+                 coalesce(case family(e.address) when 6 then network(set_masklen(e.address, 64))::inet else e.address end,
+                          '0.0.0.0') as address,
                  sum(greatest(e.count, 1)) as occurrences
           from unnest(p_reasons, p_key_prefixes, p_addresses, p_counts) e(reason, key_prefix, address, count)
           where e.reason <> ''
           group by 1, 2, 3) t) c) c
     cross join lateral (select c.is_there or c.place <= v_free as fits) f) k
   group by k.reason, k.key_prefix, k.address
+  -- In the order of the key, so that two replicas never deadlock.
   order by 2, 3, 4
   on conflict on constraint security_events_pkey do update set occurrences = s.occurrences + excluded.occurrences;
 end;
@@ -8373,14 +8644,18 @@ begin
   select s.* into v_sign_in from weir.sign_ins s where s.id = p_id for update;
   user_id := v_sign_in.user_id;
   counter := v_sign_in.counter;
+  -- The first problem that holds is the answer.
   problem := case
     when v_sign_in.id is null or v_sign_in.revoked_at is not null then 'session_not_found'
     when v_sign_in.expires_at <= clock_timestamp() then 'session_expired'
+    -- A ban takes effect with the next refresh.
     when (select u.banned_until > now() from auth.users u where u.id = v_sign_in.user_id) then 'user_banned'
     when p_counter > v_sign_in.counter then 'refresh_token_not_found'
-    when p_counter < v_sign_in.counter - 1 or (p_counter < v_sign_in.counter and v_sign_in.used_at <= clock_timestamp() - interval '10 seconds')
+    when p_counter < v_sign_in.counter - 1
+         or (p_counter < v_sign_in.counter and v_sign_in.used_at <= clock_timestamp() - interval '10 seconds')
       then 'refresh_token_already_used'
   end;
+  -- Returned and not raised, so that the revocation commits.
   if problem = 'refresh_token_already_used' then
     update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'reuse' where s.id = p_id;
   elsif problem is null and p_counter = v_sign_in.counter then
@@ -8419,10 +8694,10 @@ $$;
 ALTER FUNCTION weir.refresh_soon(p_instance_id uuid) OWNER TO weir_system;
 
 --
--- Name: refuse(text, text, text, uuid, uuid, uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: refuse(weir.act, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.refuse(p_code text, p_message text, p_kind text, p_organization_id uuid DEFAULT NULL::uuid, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text, p_hint text DEFAULT NULL::text) RETURNS jsonb
+CREATE FUNCTION weir.refuse(p_act weir.act, p_code text, p_message text, p_hint text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8433,9 +8708,9 @@ declare
     when 'WR008' then 'rate_limited' when 'WR010' then 'not_supported' else 'error' end;
 begin
   if exists (select from public.organization_members m
-             where m.organization_id = p_organization_id and m.user_id = weir.actor_id()
+             where m.organization_id = p_act.organization_id and m.user_id = weir.actor_id()
                and m.status in ('active', 'suspended')) then
-    perform weir.record_event(p_kind, p_organization_id, v_reason, p_agent_id, p_instance_id, p_item, p_message);
+    perform weir.record_event(p_act.kind, p_act.organization_id, v_reason, p_act.agent_id, p_act.instance_id, p_act.item, p_message);
   else
     perform weir.record_security_events(array[v_reason], array[''], array[null::inet], array[1]);
   end if;
@@ -8444,7 +8719,7 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.refuse(p_code text, p_message text, p_kind text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_item text, p_hint text) OWNER TO weir_system;
+ALTER FUNCTION weir.refuse(p_act weir.act, p_code text, p_message text, p_hint text) OWNER TO weir_system;
 
 --
 -- Name: refuse_change(); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -8479,28 +8754,26 @@ $$;
 ALTER FUNCTION weir.refuse_truncate() OWNER TO weir_owner;
 
 --
--- Name: refuse_violation(text, text, text, uuid, uuid, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+-- Name: refuse_violation(weir.act, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, p_kind text, p_organization_id uuid DEFAULT NULL::uuid, p_agent_id uuid DEFAULT NULL::uuid, p_instance_id uuid DEFAULT NULL::uuid, p_item text DEFAULT NULL::text) RETURNS jsonb
+CREATE FUNCTION weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return case p_sqlstate
-    when '23505' then weir.refuse('WR005', 'this is already there', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item,
-                                  p_constraint)
-    when '23503' then weir.refuse('WR004', 'what this refers to does not exist', p_kind, p_organization_id, p_agent_id,
-                                  p_instance_id, p_item)
-    when '23514' then weir.refuse('WR001', replace(p_constraint, '_', ' '), p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
-    when '23502' then weir.refuse('WR001', 'a required value is missing', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
-    else weir.refuse('WR003', 'this is not allowed', p_kind, p_organization_id, p_agent_id, p_instance_id, p_item)
+    when '23505' then weir.refuse(p_act, 'WR005', 'this is already there', p_constraint)
+    when '23503' then weir.refuse(p_act, 'WR004', 'what this refers to does not exist')
+    when '23514' then weir.refuse(p_act, 'WR001', replace(p_constraint, '_', ' '))
+    when '23502' then weir.refuse(p_act, 'WR001', 'a required value is missing')
+    else weir.refuse(p_act, 'WR003', 'this is not allowed')
   end;
 end;
 $$;
 
 
-ALTER FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, p_kind text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_item text) OWNER TO weir_owner;
+ALTER FUNCTION weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text) OWNER TO weir_owner;
 
 --
 -- Name: register_node(bytea, bytea, text, bytea, integer, text, text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -8594,6 +8867,7 @@ declare
   v_fingerprint bytea;
 begin
   select i.keyring_fingerprint into v_fingerprint from weir.installation i;
+  -- Of two first replicas at once one sets the fingerprint; both compare themselves with it.
   if v_fingerprint is null then
     update weir.installation i set keyring_fingerprint = p_keyring_fingerprint where i.keyring_fingerprint is null;
     select i.keyring_fingerprint into v_fingerprint from weir.installation i;
@@ -8626,7 +8900,7 @@ begin
   if not found then
     return false;
   end if;
-  -- what runs on nodes that are offline is not known to run; no other node is that silent and online
+  -- Degrades what runs on offline nodes. No online node is silent for a day, so no other node is marked by this.
   perform weir.sweep_nodes('1 day');
   return true;
 end;
@@ -8655,34 +8929,32 @@ CREATE FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uui
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_act weir.act;
   v_operation_id constant uuid := weir.uuid_v7();
   v_status text := case p_action when 'deploy' then 'deploying' when 'update' then 'updating' when 'stop' then 'stopping'
                                  when 'delete' then 'deleting' end;
   v_instance public.mcp_server_instances;
   v_open boolean;
 begin
-  perform weir.lock_organization(p_organization_id);
+  v_act := weir.act('lifecycle', p_action, p_organization_id => p_organization_id, p_instance_id => p_instance_id);
   select i.* into v_instance from public.mcp_server_instances i
   where i.id = p_instance_id and i.organization_id = p_organization_id and i.status <> 'deleted' for no key update;
   v_status := coalesce(v_status, v_instance.status);
   v_open := exists (select from weir.dtma_operations o where o.organization_id = p_organization_id and o.instance_id = p_instance_id
                       and o.action = p_action and o.finished_at is null);
   if v_instance.id is null then
-    return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id,
-                       p_item => p_action);
+    return weir.refuse(v_act, 'WR004', 'there is no such server');
   elsif not (case
       when p_action = 'restart' then v_instance.status in ('running', 'degraded', 'failed') and not v_open
                                      and num_nonnulls(v_instance.url, v_instance.node_id) = 1
-      -- a deletion that its node refused
+      -- a deletion that its node refused may be asked for again
       when v_instance.status = 'deleting' then p_action = 'delete' and not v_open
       else exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status)
     end) then
-    return weir.refuse('WR005', format('the server is %s', v_instance.status), 'lifecycle', p_organization_id,
-                       p_instance_id => p_instance_id, p_item => p_action);
+    return weir.refuse(v_act, 'WR005', format('the server is %s', v_instance.status));
   elsif p_action in ('deploy', 'update', 'restart') and v_instance.catalog_id is not null
         and not exists (select from public.mcp_server_catalog c where c.id = v_instance.catalog_id and c.is_published) then
-    return weir.refuse('WR005', 'the catalog server was withdrawn', 'lifecycle', p_organization_id,
-                       p_instance_id => p_instance_id, p_item => p_action);
+    return weir.refuse(v_act, 'WR005', 'the catalog server was withdrawn');
   end if;
   if p_action = 'restart' then
     update public.mcp_server_instances i set resets = i.resets + 1
@@ -8696,14 +8968,31 @@ begin
   end if;
   insert into weir.dtma_operations (id, organization_id, instance_id, action, generation, created_by)
   values (v_operation_id, p_organization_id, p_instance_id, p_action, v_instance.generation, weir.actor_id());
-  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => p_action,
-                            p_detail => v_operation_id::text);
+  perform weir.record_act(v_act, v_operation_id::text);
   return jsonb_build_object('id', p_instance_id, 'status', v_status, 'operation_id', v_operation_id);
 end;
 $$;
 
 
 ALTER FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) OWNER TO weir_writer;
+
+--
+-- Name: require_sign_in(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.require_sign_in() RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if weir.actor_id() is null then
+    raise exception using errcode = 'WR002', message = 'sign in first';
+  end if;
+end;
+$$;
+
+
+ALTER FUNCTION weir.require_sign_in() OWNER TO weir_owner;
 
 --
 -- Name: resolve_identity(text, text, text, boolean); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -8723,7 +9012,7 @@ begin
   elsif p_subject is null or length(p_subject) not between 1 and 255 then
     raise exception using errcode = 'WR001', message = 'subject must be 1 to 255 characters';
   end if;
-  -- two replicas may see one person first at the same time
+  -- Two replicas may see a person for the first time at once.
   perform pg_advisory_xact_lock(hashtextextended(p_issuer || ' ' || p_subject, 440));
   update weir.identities d set email = v_email, email_verified = v_verified, updated_at = now()
   where d.issuer = p_issuer and d.subject = p_subject and (d.email, d.email_verified) is distinct from (v_email, v_verified);
@@ -8733,7 +9022,7 @@ begin
      and exists (select from weir.settings s where s.name = 'identity_issuers' and jsonb_typeof(s.value) = 'array'
                    and s.value ? p_issuer) then
     v_user_id := weir.uuid_v7();
-    -- without the address: it is another issuer's word, and could be somebody else's login here
+    -- Without the address, which is only another issuer's word and could be somebody else's login here.
     insert into auth.users (id) values (v_user_id);
     insert into weir.identities (issuer, subject, user_id, email, email_verified)
     values (p_issuer, p_subject, v_user_id, v_email, v_verified);
@@ -8754,6 +9043,7 @@ CREATE FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text, p_organ
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+  -- An ordinary update of each, so that the triggers fire: locks are taken, replicas are told, and the guards hold.
   case p_kind
     when 'organization' then update public.organizations o set is_active = false where o.id::text = p_key;
     when 'member' then
@@ -8770,7 +9060,7 @@ begin
       update weir.dtma_nodes n set registered_at = null, key_hash = null, sealed_api_key = null, is_online = false where n.id::text = p_key;
     when 'platform admin' then delete from weir.platform_admins p where p.user_id::text = p_key;
     when 'person' then
-      -- another password since: that one is good, not the old one; nobody there, or banned: banned
+      -- Another password since: that one is good and not the old one. Nobody there, or banned: banned.
       update auth.users u
       set encrypted_password = nullif(p_state, ''), banned_until = case when p_state is null then 'infinity' else u.banned_until end
       where u.id::text = p_key;
@@ -8780,6 +9070,7 @@ begin
         and encode(sha256(convert_to(t.name, 'UTF8')), 'hex') = split_part(p_key, '/', 3)
         and encode(t.definition_hash, 'hex') = split_part(p_key, '/', 4);
     when 'catalog server' then update public.mcp_server_catalog c set is_published = false where c.id::text = p_key;
+    -- Stopped as by an admin: a new generation, and an operation that asks the node.
     when 'running server' then
       with stopped as (
         update public.mcp_server_instances i
@@ -8798,7 +9089,7 @@ begin
      or p_kind = 'person' and exists (select from public.organization_members m where m.organization_id = o.id and m.user_id::text = p_key);
   return null;
 exception
-  -- the last owner of an organization, whose successor is not in the backup
+  -- The last owner of an organization, whose successor is not in the backup.
   when sqlstate 'WR005' then
     return sqlerrm;
 end;
@@ -8846,7 +9137,7 @@ begin
   end if;
   select p.rolled_up_to into v_hour from weir.usage_progress p;
   if v_hour is null then
-    -- the first time: from the first row, or from now on
+    -- The first time: from the audit log's first row, or from now on.
     insert into weir.usage_progress (rolled_up_to)
     select date_trunc('hour', coalesce((select min(l.created_at) from public.mcp_interaction_logs l), clock_timestamp()), 'UTC')
     on conflict do nothing;
@@ -8855,10 +9146,12 @@ begin
     return false;
   end if;
   insert into public.usage_hourly (organization_id, hour, agent_id, instance_id, calls, denied, failed, duration_us)
+  -- A denial row may stand for many denials; requests and outcomes are a row each.
   select l.organization_id, v_hour, l.agent_id, coalesce(l.instance_id, weir.platform_id()),
          count(*) filter (where l.phase = 'requested'), coalesce(sum(l.occurrences) filter (where l.phase = 'denied'), 0),
          count(*) filter (where l.phase = 'completed' and l.outcome <> 'ok'), coalesce(sum(l.duration_us), 0)
   from public.mcp_interaction_logs l
+  -- An organization that was deleted meanwhile has no usage any more.
   join public.organizations o on o.id = l.organization_id
   where l.created_at >= v_hour and l.created_at < v_hour + interval '1 hour' and l.agent_id is not null
     and l.kind in ('tool_execution', 'resource_read', 'prompt_get', 'context_request', 'error')
@@ -8901,6 +9194,7 @@ begin
       when v_key = 'in' then
         case when v_type = 'array' and jsonb_array_length(v_value) between 1 and 100
           then null else 'must be an array of 1 to 100 values' end
+      -- Within these bounds comparing is cheap and no number prints as more than 600 digits.
       when v_key in ('min', 'max') then
         case when v_type = 'number' and v_value between '-1e300' and '1e300' and scale(v_value::numeric) <= 300
           then null else 'must be a number of at most 300 digits on either side of the point' end
@@ -8950,6 +9244,7 @@ begin
     v_holds := v_holds and case when v_type = 'number' then
       p_value::numeric between coalesce((p_rule -> 'min')::numeric, '-infinity') and coalesce((p_rule -> 'max')::numeric, 'infinity') end;
   end if;
+  -- Texts only; `under` and `matches` look at 4,096 characters at most, which is what weir.rule_cost counts with.
   if p_rule ?| '{prefix,under,matches}' then
     v_text := case when v_type = 'string' then p_value #>> '{}' end;
     v_holds := v_holds and v_text is not null
@@ -8958,14 +9253,15 @@ begin
       and case when p_rule ? 'matches' then length(v_text) <= 4096 and v_text ~ ('^(?:' || (p_rule ->> 'matches') || ')$') else true end;
   end if;
   if p_rule ? 'in' then
-    -- a scalar is contained in an array only as an element; anything else is compared whole
+    -- `@>` finds a scalar in an array only as an element. For objects and arrays it would accept a part, so these are
+    -- compared whole as well.
     v_holds := v_holds and case when v_type in ('object', 'array')
                                 then p_rule -> 'in' @> jsonb_build_array(p_value)
                                      and exists (select from jsonb_array_elements(p_rule -> 'in') i where i = p_value)
                                 else p_rule -> 'in' @> p_value end;
   end if;
   if p_rule ? 'each' then
-    -- a bound on the work that one call can ask of everybody's admission: weir.rule_cost counts with it
+    -- Bounds the work that one call can cause; weir.rule_cost counts with these numbers.
     v_holds := v_holds and case when v_type = 'array' then
       jsonb_array_length(p_value) <= 256 and (pg_column_size(p_value) <= 8192 or not p_rule -> 'each' ?| '{under,matches}') end;
     for v_n in 0 .. case when v_holds then jsonb_array_length(p_value) else 0 end - 1 loop
@@ -9067,6 +9363,7 @@ declare
   v_datastores uuid[];
   v_limit constant integer := least(greatest(coalesce(p_limit, 10), 1), 100);
   v_text constant text := left(coalesce(p_query, ''), 1000);
+  -- The query without what it excludes, and what it excludes.
   v_wanted constant text := regexp_replace(v_text, '(^|\s)-\S+', ' ', 'g');
   v_unwanted constant text := (select string_agg(m[1], ' ') from regexp_matches(v_text, '(?:^|\s)-(\S+)', 'g') m);
   v_config regconfig := 'pg_catalog.english'::regconfig;
@@ -9079,32 +9376,37 @@ declare
   v_frequent text[];
   v_found uuid[];
 begin
-  -- of one agent, hence of one organization
+  -- An agent's datastores are all of one organization.
   select (array_agg(k.organization_id))[1], coalesce(array_agg(k.datastore_id), '{}') into v_organization_id, v_datastores
   from weir.agent_knowledge(p_user_id, p_agent_id) k;
   if v_words = '{}' then
-    -- nothing but words that are in every sentence: a title may be made of them
+    -- Only words that are in every sentence: a title may be made of them.
     v_config := 'pg_catalog.simple'::regconfig;
     v_words := tsvector_to_array(to_tsvector(v_config, v_wanted));
   end if;
   if v_datastores = '{}' or v_words = '{}' then
     return;
   end if;
-  -- long words are rare ones
+  -- Long words are usually rare, so the twelve longest are used.
   v_words := array(select w from unnest(v_words) w order by length(w) desc, w limit 12);
+  -- Every term has its datastore's lexeme: the index itself keeps other tenants' rows out.
   v_scope := weir.any_lexeme(array(select weir.datastore_lexeme(d) from unnest(v_datastores) d));
   v_all := v_scope && websearch_to_tsquery(v_config, v_text);
   v_any := weir.any_lexeme(v_words);
+  -- Excluded words are excluded from partial matches too.
   v_not := weir.any_lexeme(tsvector_to_array(to_tsvector(v_config, coalesce(v_unwanted, ''))));
+  -- How frequent each word is, by a sample of 100 chunks.
   v_sample := array(select c.terms from weir.first_chunks(v_organization_id, v_datastores, 100) c);
   v_frequent := array(select q.word from unnest(v_words) q(word)
                       where 0.1 < (select avg((s.terms @@ weir.lexeme_query(q.word))::integer) from unnest(v_sample) s(terms)));
+  -- All words, by the texts or by the index. 300 chunks are enough to rank.
   if cardinality(v_frequent) = cardinality(v_words) and 0.1 < (select avg((s.terms @@ v_all)::integer) from unnest(v_sample) s(terms)) then
     v_found := array(select c.id from weir.first_chunks(v_organization_id, v_datastores, 2000) c where c.terms @@ v_all limit 300);
   else
     v_found := array(select c.id from weir.document_chunks c
                      where c.terms @@ v_all and c.datastore_id = any(v_datastores) limit 300);
   end if;
+  -- Any word: frequent ones by the texts, rare ones by the index.
   if cardinality(v_found) < v_limit then
     v_found := v_found
       || array(select w.id
@@ -9119,12 +9421,14 @@ begin
                where q.word <> all(v_frequent));
   end if;
   return query
+  -- Ranked first; titles and texts are fetched for what is shown only.
   with best as materialized (
     select c.id, r.score
     from weir.document_chunks c
     cross join lateral (select ts_rank('{0.05, 0.2, 0.4, 1}', c.terms, v_any, 32) as rank,
                                (length(c.terms) - length(ts_delete(c.terms, v_words)))::real / cardinality(v_words) as share offset 0) m
-    cross join lateral (select (case when c.terms @@ v_all then 0.5 + m.rank / 2 else m.share * 0.4 + m.rank * 0.1 end)::real as score offset 0) r
+    cross join lateral (select (case when c.terms @@ v_all then 0.5 + m.rank / 2
+                                     else m.share * 0.4 + m.rank * 0.1 end)::real as score offset 0) r
     where c.id = any(v_found)
     order by r.score desc, c.id
     limit v_limit)
@@ -9208,7 +9512,8 @@ begin
     return 'server_config: give catalog or url';
   elsif p_config ? 'url' and (coalesce(p_config -> 'configuration', '{}') <> '{}' or p_config ?| array['version', 'max_sessions']) then
     return format('server_config.%s: a remote server has none',
-                  case when p_config ? 'version' then 'version' when p_config ? 'max_sessions' then 'max_sessions' else 'configuration' end);
+                  case when p_config ? 'version' then 'version' when p_config ? 'max_sessions' then 'max_sessions'
+                       else 'configuration' end);
   end if;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_config) e loop
     v_type := jsonb_typeof(v_value);
@@ -9229,7 +9534,7 @@ begin
                                       where jsonb_typeof(g) <> 'string' or weir.glob_error(g #>> '{}', '') is not null)
                  else not v_value ? 'offline' end
       when v_key = 'context' then true
-      -- zero is a number: no time, no second try, no pause
+      -- Zero is a value and not a default: no time, no second try, no pause.
       when v_key = 'timeout_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,7}$' and (v_value::text)::integer <= 3600000
       when v_key = 'max_retries' then v_type = 'number' and v_value::text ~ '^[0-5]$'
       when v_key = 'retry_backoff_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,5}$' and (v_value::text)::integer <= 10000
@@ -9349,6 +9654,7 @@ begin
     where n.is_online and n.heartbeat_at < clock_timestamp() - p_stale
     returning n.id)
   select coalesce(array_agg(l.id), '{}') into v_nodes from lost l;
+  -- In the order of organizations, the order of their locks.
   for v_instance in
     select i.id, i.generation from public.mcp_server_instances i
     join weir.dtma_nodes n on n.id = i.node_id and not n.is_online
@@ -9442,6 +9748,7 @@ begin
     when data_exception then
       null;  -- found by its name
   end;
+  -- A definition that is too large or too deep is found by its name only.
   if weir.bounds_error(v_definition, 1048576) is not null then
     v_definition := '{}'::jsonb;
   end if;
@@ -9450,7 +9757,8 @@ begin
          select string_agg(k, ' ') from jsonb_object_keys(
            case when jsonb_typeof(v_definition #> '{inputSchema,properties}') = 'object' then v_definition #> '{inputSchema,properties}'
                 else '{}' end) k), 16384), ''))), 'B')
-    || setweight(to_tsvector('pg_catalog.english', left(concat_ws(' ', v_definition ->> 'title', v_definition ->> 'description'), 16384)), 'C');
+    || setweight(to_tsvector('pg_catalog.english',
+                             left(concat_ws(' ', v_definition ->> 'title', v_definition ->> 'description'), 16384)), 'C');
 end;
 $$;
 
@@ -9474,6 +9782,7 @@ declare
   v_globs integer := 0;
   v_sum numeric := 0::numeric;
 begin
+  -- Bounds what this check itself costs: each pattern is compiled once by it.
   if (select count(*) from jsonb_path_query(p_tools, '$.*.args.*.**{0 to 4}.matches')) > 100 then
     return '$.tools: at most 100 rules may have matches';
   end if;
@@ -9518,6 +9827,7 @@ begin
       v_trigrams := v_trigrams || substr('  ' || v_word || ' ', v_n, 3);
     end loop;
   end loop;
+  -- Sorted, and each once.
   return tsvector_to_array(array_to_tsvector(v_trigrams));
 end;
 $$;
@@ -9537,6 +9847,7 @@ CREATE FUNCTION weir.try_lock_organization(p_organization_id uuid, p_until times
 begin
   if pg_try_advisory_xact_lock(weir.lock_key(p_organization_id)) then
     return true;
+  -- No time is left to wait.
   elsif clock_timestamp() >= p_until then
     return false;
   end if;
@@ -9560,18 +9871,20 @@ CREATE FUNCTION weir.update_mcp_server(p_organization_id uuid, p_instance_id uui
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_act weir.act;
   v_instance public.mcp_server_instances;
   v_new public.mcp_server_instances;
   v_catalog public.mcp_server_catalog;
   v_error text;
   v_constraint text;
 begin
+  v_act := weir.act('lifecycle', 'update', p_organization_id => p_organization_id, p_instance_id => p_instance_id);
   select i.* into v_instance from public.mcp_server_instances i
   where i.id = p_instance_id and i.organization_id = p_organization_id and i.status not in ('deleting', 'deleted') for no key update;
   v_new := v_instance;
   v_error := weir.server_config_error(p_config, false);
   if v_instance.id is null then
-    return weir.refuse('WR004', 'there is no such server', 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
+    return weir.refuse(v_act, 'WR004', 'there is no such server');
   elsif v_error is null and v_instance.url is not null and p_config ?| array['catalog', 'version', 'configuration', 'max_sessions'] then
     v_error := 'server_config: a remote server has no catalog, version, configuration or max_sessions';
   elsif v_error is null and v_instance.url is null then
@@ -9584,8 +9897,7 @@ begin
       select c.* into v_catalog from public.mcp_server_catalog c
       where c.slug = v_catalog.slug and c.version = p_config ->> 'version' and c.is_published;
       if v_catalog.id is null then
-        return weir.refuse('WR004', 'there is no such version in the catalog', 'lifecycle', p_organization_id,
-                           p_instance_id => p_instance_id, p_item => 'update');
+        return weir.refuse(v_act, 'WR004', 'there is no such version in the catalog');
       end if;
     end if;
     v_new.catalog_id := v_catalog.id;
@@ -9595,14 +9907,14 @@ begin
     v_error := 'server_config.url: must be an https address';
   end if;
   if v_error is not null then
-    return weir.refuse('WR001', v_error, 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
+    return weir.refuse(v_act, 'WR001', v_error);
   elsif v_instance.status in ('deploying', 'updating', 'stopping') then
-    return weir.refuse('WR005', format('the server is %s', v_instance.status), 'lifecycle', p_organization_id,
-                       p_instance_id => p_instance_id, p_item => 'update');
+    return weir.refuse(v_act, 'WR005', format('the server is %s', v_instance.status));
   end if;
   v_new.url := coalesce(p_config ->> 'url', v_instance.url);
   v_new.share := coalesce(p_config ->> 'share', v_instance.share);
-  v_new.max_sessions := case when p_config ? 'max_sessions' then nullif((p_config ->> 'max_sessions')::integer, 0) else v_instance.max_sessions end;
+  v_new.max_sessions := case when p_config ? 'max_sessions' then nullif((p_config ->> 'max_sessions')::integer, 0)
+                             else v_instance.max_sessions end;
   update public.mcp_server_instances i
   set name = coalesce(p_config ->> 'name', i.name), catalog_id = v_new.catalog_id, url = v_new.url, configuration = v_new.configuration,
       share = v_new.share, max_sessions = v_new.max_sessions, priority = coalesce((p_config ->> 'priority')::integer, i.priority),
@@ -9610,7 +9922,8 @@ begin
       chat_offline = case when p_config -> 'chat' ? 'offline'
                           then array(select jsonb_array_elements_text(p_config -> 'chat' -> 'offline')) else i.chat_offline end,
       context_resources = case when p_config -> 'context' ? 'resources'
-                               then array(select jsonb_array_elements_text(p_config -> 'context' -> 'resources')) else i.context_resources end,
+                               then array(select jsonb_array_elements_text(p_config -> 'context' -> 'resources'))
+                               else i.context_resources end,
       context_prompts = case when p_config -> 'context' ? 'prompts'
                              then array(select jsonb_array_elements_text(p_config -> 'context' -> 'prompts')) else i.context_prompts end,
       timeout_ms = coalesce((p_config ->> 'timeout_ms')::integer, i.timeout_ms),
@@ -9626,12 +9939,12 @@ begin
                            case when v_instance.share = 'session' then v_instance.max_sessions end) then
     return weir.request_operation(p_organization_id, p_instance_id, 'update');
   end if;
-  perform weir.record_event('lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
+  perform weir.record_act(v_act);
   return jsonb_build_object('id', p_instance_id, 'status', v_instance.status);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(sqlstate, v_constraint, 'lifecycle', p_organization_id, p_instance_id => p_instance_id, p_item => 'update');
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
 end;
 $$;
 
@@ -9659,6 +9972,7 @@ begin
     select u.hour, u.agent_id, u.instance_id, u.calls, u.denied, u.failed, u.duration_us
     from public.usage_hourly u
     where u.organization_id = p_organization_id and u.hour >= v_since and u.hour < v_until
+    -- One more than is allowed tells that there are more.
     limit 10001) r;
   if jsonb_array_length(v_rows) > 10000 then
     return weir.error('WR001', 'since and until: that is more than 10,000 rows; ask for less time');
@@ -10343,15 +10657,15 @@ CREATE TABLE public.organizations (
     max_members integer DEFAULT 500 NOT NULL,
     max_workspaces integer DEFAULT 200 NOT NULL,
     max_concurrent_connections integer DEFAULT 200 NOT NULL,
-    created_by uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
     max_chat_messages_per_minute integer DEFAULT 2400 NOT NULL,
     max_datastores integer DEFAULT 50 NOT NULL,
     max_documents integer DEFAULT 10000 NOT NULL,
     max_document_bytes bigint DEFAULT 1073741824 NOT NULL,
     max_document_chunks integer DEFAULT 250000 NOT NULL,
     chat_tools boolean DEFAULT true NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT organizations_chat_limit_is_0_to_a_million CHECK (((max_chat_messages_per_minute >= 0) AND (max_chat_messages_per_minute <= 1000000))),
     CONSTRAINT organizations_knowledge_limits_are_not_negative CHECK ((LEAST((max_datastores)::bigint, (max_documents)::bigint, max_document_bytes, (max_document_chunks)::bigint) >= 0)),
     CONSTRAINT organizations_limits_are_not_negative CHECK ((LEAST(max_mcp_servers, max_agents, max_members, max_workspaces, max_concurrent_connections) >= 0)),
@@ -10384,10 +10698,10 @@ CREATE TABLE public.permission_requests (
     message text,
     status text DEFAULT 'open'::text NOT NULL,
     requested_by uuid,
+    grant_id uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     decided_by uuid,
     decided_at timestamp with time zone,
-    grant_id uuid,
     CONSTRAINT permission_requests_decided_at_a_time CHECK (((status = 'open'::text) = (decided_at IS NULL))),
     CONSTRAINT permission_requests_follow_the_grammar CHECK ((weir.permissions_error(permissions) IS NULL)),
     CONSTRAINT permission_requests_granted_by_a_grant CHECK (((status = 'granted'::text) = (grant_id IS NOT NULL))),
@@ -10722,7 +11036,7 @@ ALTER TABLE weir.denial_counts OWNER TO weir_owner;
 -- Name: TABLE denial_counts; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON TABLE weir.denial_counts IS 'tenant: equal denials of a running minute, of which the record gets one row each (no foreign keys: see 0215_denial_counts.sql)';
+COMMENT ON TABLE weir.denial_counts IS 'tenant: equal denials of a running minute, one row of the audit log each (no foreign keys: a count outlives what it names)';
 
 
 --
@@ -10748,7 +11062,7 @@ ALTER TABLE weir.grant_usage OWNER TO weir_owner;
 -- Name: TABLE grant_usage; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON TABLE weir.grant_usage IS 'tenant: counters of limited grants (no foreign key, see 0150_grants.sql)';
+COMMENT ON TABLE weir.grant_usage IS 'tenant: counters of limited grants (no foreign key: checking it would wait for whoever deletes the grant)';
 
 
 --
@@ -14447,10 +14761,19 @@ GRANT USAGE ON SCHEMA auth TO weir_backup;
 -- Name: SCHEMA weir; Type: ACL; Schema: -; Owner: weir_owner
 --
 
-GRANT USAGE ON SCHEMA weir TO weir_writer;
 GRANT USAGE ON SCHEMA weir TO weir_system;
+GRANT USAGE ON SCHEMA weir TO weir_writer;
 GRANT USAGE ON SCHEMA weir TO weir_engine;
 GRANT USAGE ON SCHEMA weir TO weir_backup;
+
+
+--
+-- Name: TYPE act; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON TYPE weir.act FROM PUBLIC;
+GRANT ALL ON TYPE weir.act TO weir_writer;
+GRANT ALL ON TYPE weir.act TO weir_system;
 
 
 --
@@ -15308,6 +15631,15 @@ GRANT ALL ON FUNCTION public.withdraw_permission_request(request_id uuid) TO aut
 
 
 --
+-- Name: FUNCTION act(p_kind text, p_item text, p_permission text, p_denial text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_workspace_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.act(p_kind text, p_item text, p_permission text, p_denial text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_workspace_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.act(p_kind text, p_item text, p_permission text, p_denial text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_workspace_id uuid) TO weir_writer;
+GRANT ALL ON FUNCTION weir.act(p_kind text, p_item text, p_permission text, p_denial text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_workspace_id uuid) TO weir_system;
+
+
+--
 -- Name: FUNCTION bounds_error(p_value jsonb, p_max_bytes integer); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -15459,6 +15791,15 @@ GRANT ALL ON FUNCTION weir.authenticate_organization_key(p_key_id text, p_secret
 
 REVOKE ALL ON FUNCTION weir.authorities() FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.authorities() TO weir_backup;
+
+
+--
+-- Name: FUNCTION authorize(p_act weir.act, p_missing text, p_found boolean); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.authorize(p_act weir.act, p_missing text, p_found boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.authorize(p_act weir.act, p_missing text, p_found boolean) TO weir_writer;
+GRANT ALL ON FUNCTION weir.authorize(p_act weir.act, p_missing text, p_found boolean) TO weir_system;
 
 
 --
@@ -16236,6 +16577,14 @@ GRANT ALL ON FUNCTION weir.live_replicas() TO weir_engine;
 
 
 --
+-- Name: FUNCTION lock_for(p_act weir.act, p_error text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.lock_for(p_act weir.act, p_error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.lock_for(p_act weir.act, p_error text) TO weir_writer;
+
+
+--
 -- Name: FUNCTION lock_key(p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -16283,6 +16632,15 @@ GRANT ALL ON FUNCTION weir.matches_glob(p_value text, p_glob text) TO weir_syste
 REVOKE ALL ON FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) TO weir_writer;
 GRANT ALL ON FUNCTION weir.matches_uri_glob(p_uri text, p_glob text) TO weir_system;
+
+
+--
+-- Name: FUNCTION may(p_act weir.act, p_permission text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.may(p_act weir.act, p_permission text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.may(p_act weir.act, p_permission text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.may(p_act weir.act, p_permission text) TO weir_system;
 
 
 --
@@ -16711,35 +17069,6 @@ GRANT UPDATE(refresh_lease_until) ON TABLE public.mcp_server_instances TO weir_s
 
 
 --
--- Name: COLUMN mcp_server_instances.created_by; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(created_by) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(created_by) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.deployed_by; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT UPDATE(deployed_by) ON TABLE public.mcp_server_instances TO weir_writer;
-
-
---
--- Name: COLUMN mcp_server_instances.created_at; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(created_at) ON TABLE public.mcp_server_instances TO authenticated;
-
-
---
--- Name: COLUMN mcp_server_instances.updated_at; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(updated_at) ON TABLE public.mcp_server_instances TO authenticated;
-
-
---
 -- Name: COLUMN mcp_server_instances.context_resources; Type: ACL; Schema: public; Owner: weir_owner
 --
 
@@ -16772,6 +17101,35 @@ GRANT INSERT(max_retries),UPDATE(max_retries) ON TABLE public.mcp_server_instanc
 --
 
 GRANT INSERT(retry_backoff_ms),UPDATE(retry_backoff_ms) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.created_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_by) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(created_by) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.deployed_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(deployed_by) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.mcp_server_instances TO authenticated;
+
+
+--
+-- Name: COLUMN mcp_server_instances.updated_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(updated_at) ON TABLE public.mcp_server_instances TO authenticated;
 
 
 --
@@ -17214,6 +17572,15 @@ GRANT ALL ON FUNCTION weir.reconcile_node(p_node_id uuid, p_reported jsonb, p_un
 
 
 --
+-- Name: FUNCTION record_act(p_act weir.act, p_detail text, p_grant_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.record_act(p_act weir.act, p_detail text, p_grant_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_act(p_act weir.act, p_detail text, p_grant_id uuid) TO weir_writer;
+GRANT ALL ON FUNCTION weir.record_act(p_act weir.act, p_detail text, p_grant_id uuid) TO weir_system;
+
+
+--
 -- Name: FUNCTION record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb, p_end jsonb); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -17350,11 +17717,11 @@ GRANT ALL ON FUNCTION weir.refresh_soon(p_instance_id uuid) TO weir_engine;
 
 
 --
--- Name: FUNCTION refuse(p_code text, p_message text, p_kind text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_item text, p_hint text); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION refuse(p_act weir.act, p_code text, p_message text, p_hint text); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.refuse(p_code text, p_message text, p_kind text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_item text, p_hint text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.refuse(p_code text, p_message text, p_kind text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_item text, p_hint text) TO weir_writer;
+REVOKE ALL ON FUNCTION weir.refuse(p_act weir.act, p_code text, p_message text, p_hint text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.refuse(p_act weir.act, p_code text, p_message text, p_hint text) TO weir_writer;
 
 
 --
@@ -17372,11 +17739,11 @@ REVOKE ALL ON FUNCTION weir.refuse_truncate() FROM PUBLIC;
 
 
 --
--- Name: FUNCTION refuse_violation(p_sqlstate text, p_constraint text, p_kind text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_item text); Type: ACL; Schema: weir; Owner: weir_owner
+-- Name: FUNCTION refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-REVOKE ALL ON FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, p_kind text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_item text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.refuse_violation(p_sqlstate text, p_constraint text, p_kind text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_item text) TO weir_writer;
+REVOKE ALL ON FUNCTION weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text) TO weir_writer;
 
 
 --
@@ -17439,6 +17806,15 @@ GRANT ALL ON FUNCTION weir.request_hash(p_action text, p_server_config jsonb, p_
 --
 
 REVOKE ALL ON FUNCTION weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION require_sign_in(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.require_sign_in() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.require_sign_in() TO weir_writer;
+GRANT ALL ON FUNCTION weir.require_sign_in() TO weir_system;
 
 
 --
@@ -17880,56 +18256,56 @@ GRANT SELECT ON TABLE public.agent_mcp_permissions TO weir_backup;
 -- Name: COLUMN agent_mcp_permissions.id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT SELECT(id) ON TABLE public.agent_mcp_permissions TO weir_system;
 GRANT INSERT(id) ON TABLE public.agent_mcp_permissions TO weir_writer;
+GRANT SELECT(id) ON TABLE public.agent_mcp_permissions TO weir_system;
 
 
 --
 -- Name: COLUMN agent_mcp_permissions.organization_id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT SELECT(organization_id) ON TABLE public.agent_mcp_permissions TO weir_system;
 GRANT INSERT(organization_id) ON TABLE public.agent_mcp_permissions TO weir_writer;
+GRANT SELECT(organization_id) ON TABLE public.agent_mcp_permissions TO weir_system;
 
 
 --
 -- Name: COLUMN agent_mcp_permissions.agent_id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT SELECT(agent_id) ON TABLE public.agent_mcp_permissions TO weir_system;
 GRANT INSERT(agent_id) ON TABLE public.agent_mcp_permissions TO weir_writer;
+GRANT SELECT(agent_id) ON TABLE public.agent_mcp_permissions TO weir_system;
 
 
 --
 -- Name: COLUMN agent_mcp_permissions.mcp_server_instance_id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT SELECT(mcp_server_instance_id) ON TABLE public.agent_mcp_permissions TO weir_system;
 GRANT INSERT(mcp_server_instance_id) ON TABLE public.agent_mcp_permissions TO weir_writer;
+GRANT SELECT(mcp_server_instance_id) ON TABLE public.agent_mcp_permissions TO weir_system;
 
 
 --
 -- Name: COLUMN agent_mcp_permissions.permissions; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT SELECT(permissions) ON TABLE public.agent_mcp_permissions TO weir_system;
 GRANT INSERT(permissions) ON TABLE public.agent_mcp_permissions TO weir_writer;
+GRANT SELECT(permissions) ON TABLE public.agent_mcp_permissions TO weir_system;
 
 
 --
 -- Name: COLUMN agent_mcp_permissions.not_before; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT SELECT(not_before) ON TABLE public.agent_mcp_permissions TO weir_system;
 GRANT INSERT(not_before) ON TABLE public.agent_mcp_permissions TO weir_writer;
+GRANT SELECT(not_before) ON TABLE public.agent_mcp_permissions TO weir_system;
 
 
 --
 -- Name: COLUMN agent_mcp_permissions.expires_at; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT SELECT(expires_at) ON TABLE public.agent_mcp_permissions TO weir_system;
 GRANT INSERT(expires_at) ON TABLE public.agent_mcp_permissions TO weir_writer;
+GRANT SELECT(expires_at) ON TABLE public.agent_mcp_permissions TO weir_system;
 
 
 --
@@ -17950,8 +18326,8 @@ GRANT INSERT(granted_by_id) ON TABLE public.agent_mcp_permissions TO weir_writer
 -- Name: COLUMN agent_mcp_permissions.revoked_at; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT SELECT(revoked_at) ON TABLE public.agent_mcp_permissions TO weir_system;
 GRANT UPDATE(revoked_at) ON TABLE public.agent_mcp_permissions TO weir_writer;
+GRANT SELECT(revoked_at) ON TABLE public.agent_mcp_permissions TO weir_system;
 
 
 --
@@ -18710,8 +19086,8 @@ GRANT UPDATE(approved_by) ON TABLE public.mcp_server_tools TO weir_writer;
 --
 
 GRANT SELECT ON TABLE public.model_settings TO authenticated;
-GRANT SELECT,DELETE ON TABLE public.model_settings TO weir_writer;
 GRANT SELECT ON TABLE public.model_settings TO weir_system;
+GRANT SELECT,DELETE ON TABLE public.model_settings TO weir_writer;
 GRANT SELECT ON TABLE public.model_settings TO weir_backup;
 
 
@@ -19162,19 +19538,19 @@ GRANT SELECT(max_concurrent_connections) ON TABLE public.organizations TO weir_s
 
 
 --
--- Name: COLUMN organizations.created_by; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT INSERT(created_by) ON TABLE public.organizations TO weir_writer;
-GRANT SELECT(created_by) ON TABLE public.organizations TO weir_system;
-
-
---
 -- Name: COLUMN organizations.chat_tools; Type: ACL; Schema: public; Owner: weir_owner
 --
 
 GRANT UPDATE(chat_tools) ON TABLE public.organizations TO weir_writer;
 GRANT SELECT(chat_tools) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.created_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(created_by) ON TABLE public.organizations TO weir_writer;
+GRANT SELECT(created_by) ON TABLE public.organizations TO weir_system;
 
 
 --
@@ -19243,6 +19619,13 @@ GRANT INSERT(requested_by) ON TABLE public.permission_requests TO weir_writer;
 
 
 --
+-- Name: COLUMN permission_requests.grant_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(grant_id) ON TABLE public.permission_requests TO weir_writer;
+
+
+--
 -- Name: COLUMN permission_requests.decided_by; Type: ACL; Schema: public; Owner: weir_owner
 --
 
@@ -19254,13 +19637,6 @@ GRANT UPDATE(decided_by) ON TABLE public.permission_requests TO weir_writer;
 --
 
 GRANT UPDATE(decided_at) ON TABLE public.permission_requests TO weir_writer;
-
-
---
--- Name: COLUMN permission_requests.grant_id; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT UPDATE(grant_id) ON TABLE public.permission_requests TO weir_writer;
 
 
 --
@@ -19934,6 +20310,20 @@ GRANT INSERT(chunk_id) ON TABLE weir.vector_removals TO weir_system;
 --
 
 GRANT UPDATE(remove_after) ON TABLE weir.vector_removals TO weir_system;
+
+
+--
+-- Name: DEFAULT PRIVILEGES FOR FUNCTIONS; Type: DEFAULT ACL; Schema: -; Owner: weir_system
+--
+
+ALTER DEFAULT PRIVILEGES FOR ROLE weir_system REVOKE ALL ON FUNCTIONS  FROM PUBLIC;
+
+
+--
+-- Name: DEFAULT PRIVILEGES FOR FUNCTIONS; Type: DEFAULT ACL; Schema: -; Owner: weir_writer
+--
+
+ALTER DEFAULT PRIVILEGES FOR ROLE weir_writer REVOKE ALL ON FUNCTIONS  FROM PUBLIC;
 
 
 --

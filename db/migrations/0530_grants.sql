@@ -85,7 +85,8 @@ create table weir.grant_usage (
 );
 alter table weir.grant_usage enable row level security, force row level security;
 revoke all on weir.grant_usage from public, anon, authenticated, service_role;
-comment on table weir.grant_usage is 'tenant: counters of limited grants (no foreign key: checking it would wait for whoever deletes the grant)';
+comment on table weir.grant_usage is
+  'tenant: counters of limited grants (no foreign key: checking it would wait for whoever deletes the grant)';
 create index grant_usage_organization_idx on weir.grant_usage (organization_id);
 
 -- No person sees or sets a counter. explain_mcp_access says whether a limit is reached.

@@ -49,10 +49,8 @@ grant execute on function weir.log_leaf to weir_system;
 -- `requested` and `completed` are the two rows of an admitted call; `denied` is alone. What happens outside admission
 -- (weir.record_event) is one row, `completed` or `denied`.
 create domain weir.log_phase as text constraint phase_is_known check (value in ('requested', 'denied', 'completed'));
-
 create domain weir.log_kind as text constraint kind_is_known check (value in ('context_request', 'tool_execution', 'resource_read',
   'prompt_get', 'lifecycle', 'grant', 'credential', 'oauth', 'chat', 'admin_read', 'error'));
-
 create domain weir.log_decision as text constraint decision_is_known check (value in ('allowed', 'denied'));
 
 -- `key` is a key of the organization; `system` is Weir itself.
@@ -74,13 +72,9 @@ create domain weir.log_outcome as text constraint outcome_is_known check (value 
 -- Sizes that bound what one call can add to the log. What is longer is cut (weir.cut), so that no text of a client's or
 -- server's can make the insert fail.
 create domain weir.log_name as text constraint name_is_at_most_100_characters check (length(value) <= 100);
-
 create domain weir.log_text as text constraint text_is_at_most_500_characters check (length(value) <= 500);
-
 create domain weir.log_copy as text constraint copy_is_at_most_4_kib check (octet_length(value) <= 4096);
-
 create domain weir.log_hash as bytea constraint hash_is_sha256 check (octet_length(value) = 32);
-
 create domain weir.log_count as bigint constraint count_is_not_negative check (value >= 0);
 
 -- Partitioned by month of created_at. For a call the replica makes created_at and id, so it can find the request's row by
