@@ -1,11 +1,12 @@
--- The limit of chat messages in a minute for somebody who writes in two organizations: each organization has its own limit and its own count.
+-- The limit of chat messages in a minute, for somebody who writes in two organizations: each has its own limit and its own count.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
 select plan(5);
 
 insert into workspace_members (organization_id, workspace_id, user_id)
-select pg_temp.id(w.organization), pg_temp.id(w.workspace), pg_temp.id('mel') from (values ('a', 'home'), ('b', 'den')) w(organization, workspace);
+select pg_temp.id(w.organization), pg_temp.id(w.workspace), pg_temp.id('mel')
+from (values ('a', 'home'), ('b', 'den')) w(organization, workspace);
 savepoint s;
 
 -- The limit; the row that is written last is read last, so it is tried in both orders.
