@@ -105,7 +105,8 @@ select is_empty($$
     and exists (select from aclexplode(f.proacl) a where a.grantee not in (p.proowner, 'weir_system'::regrole, 'weir_writer'::regrole))$$,
   'M4_a_function_without_a_path_is_called_from_inside_only');
 select is_empty($$
-  select name from our_functions where prosecdef and owner not in ('weir_system', 'weir_writer') and proname not in ('ensure_log_partitions', 'confirmed_email', 'is_banned')$$,
+  select name from our_functions where prosecdef and owner not in ('weir_system', 'weir_writer')
+    and proname not in ('ensure_log_partitions', 'confirmed_email', 'is_banned')$$,
   'M4_definer_functions_belong_to_roles_that_row_level_security_binds');
 -- the published list of db/DEFINERS.md, found from wherever the tests are run
 create temporary table definers (line text);
