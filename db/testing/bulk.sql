@@ -20,7 +20,8 @@ language plpgsql
 as $$
 begin
   set local session_replication_role = replica;
-  insert into auth.users (id, email) select bulk.id('user', o), 'user' || o || '@example.org' from generate_series(first, organizations - 1) o;
+  insert into auth.users (id, email) select bulk.id('user', o),
+    'user' || o || '@example.org' from generate_series(first, organizations - 1) o;
   insert into public.organizations (id, name, slug)
   select bulk.id('organization', o), 'Organization ' || o, 'organization-' || o from generate_series(first, organizations - 1) o;
   insert into public.organization_members (organization_id, user_id, role)
@@ -32,9 +33,11 @@ begin
   select bulk.id('organization', n / agents), bulk.id('agent', n), 'key', bulk.key_id(n), bulk.secret_hash(n)
   from generate_series(first * agents, organizations * agents - 1) n;
   insert into public.mcp_server_instances (id, organization_id, name, url, status, first_running_at)
-  select bulk.id('server', n), bulk.id('organization', n / servers), 'server-' || n % servers, 'https://mcp.example.org/' || n, 'running', now()
+  select bulk.id('server', n), bulk.id('organization', n / servers), 'server-' || n % servers, 'https://mcp.example.org/' || n, 'running',
+    now()
   from generate_series(first * servers, organizations * servers - 1) n;
-  insert into public.mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, announced, approved_at)
+  insert into public.mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, announced,
+    approved_at)
   select bulk.id('organization', n / servers), bulk.id('server', n), 'tool', 'tool_' || t, sha256(convert_to('tool_' || t, 'UTF8')),
          '{"name":"tool_' || t || '","inputSchema":{"type":"object"}}', 'approved', true, now()
   from generate_series(first * servers, organizations * servers - 1) n, generate_series(0, 9) t;
@@ -75,13 +78,17 @@ as $$
 begin
   set local session_replication_role = replica;
   insert into public.chat_channels (id, organization_id, workspace_id, name)
-  select bulk.id('channel', o), bulk.id('organization', o), bulk.id('workspace', o), 'General' from generate_series(first, organizations - 1) o;
+  select bulk.id('channel', o), bulk.id('organization', o), bulk.id('workspace', o),
+    'General' from generate_series(first, organizations - 1) o;
   insert into public.chat_messages (id, organization_id, workspace_id, channel_id, sender, user_id, content)
-  select bulk.id('message', o * texts + t), bulk.id('organization', o), bulk.id('workspace', o), bulk.id('channel', o), 'user', bulk.id('user', o), 'hello'
+  select bulk.id('message', o * texts + t), bulk.id('organization', o), bulk.id('workspace', o), bulk.id('channel', o), 'user',
+    bulk.id('user', o), 'hello'
   from generate_series(0, texts - 1) t, generate_series(first, organizations - 1) o;
   insert into weir.chat_turns (organization_id, message_id, agent_id, replica_id, leased_until)
-  select bulk.id('organization', o), bulk.id('message', o * texts + 1), bulk.id('agent', o * agents), bulk.id('replica', 1), now() from generate_series(first, organizations - 1) o;
-  insert into public.user_profiles (user_id, display_name) select bulk.id('user', o), 'User ' || o from generate_series(first, organizations - 1) o;
+  select bulk.id('organization', o), bulk.id('message', o * texts + 1), bulk.id('agent', o * agents), bulk.id('replica', 1),
+    now() from generate_series(first, organizations - 1) o;
+  insert into public.user_profiles (user_id, display_name) select bulk.id('user', o),
+    'User ' || o from generate_series(first, organizations - 1) o;
   insert into public.model_settings (organization_id, agent_id, retries)
   select bulk.id('organization', n / agents), bulk.id('agent', n), 1 from generate_series(first * agents, organizations * agents - 1) n;
   insert into public.datastores (id, organization_id, name)
@@ -92,8 +99,10 @@ begin
   select bulk.id('document', o * texts + t), bulk.id('organization', o), bulk.id('datastore', o), 'Page ' || t, 'text/plain',
          sha256(convert_to('page ' || t, 'UTF8')), 40, 1
   from generate_series(0, texts - 1) t, generate_series(first, organizations - 1) o;
-  insert into weir.document_chunks (organization_id, datastore_id, document_id, ordinal, content, content_hash, terms, embedding, embedding_model, embedded_version)
-  select d.organization_id, d.datastore_id, d.id, 0, d.title, d.content_hash, weir.chunk_terms(d.datastore_id, d.title, '', 'every page of a handbook'),
+  insert into weir.document_chunks (organization_id, datastore_id, document_id, ordinal, content, content_hash, terms, embedding,
+    embedding_model, embedded_version)
+  select d.organization_id, d.datastore_id, d.id, 0, d.title, d.content_hash,
+    weir.chunk_terms(d.datastore_id, d.title, '', 'every page of a handbook'),
          '{1}', 'm', 1
   from public.documents d
   where not exists (select from weir.document_chunks c where c.document_id = d.id);

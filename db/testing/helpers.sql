@@ -81,7 +81,8 @@ begin
               when p_actor in ('owner', 'engine', 'gateway') then ''
               when p_actor = 'anon' then '{"role": "anon"}'
               when p_actor = 'service' then '{"role": "service_role"}'
-              else jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id_of(regexp_replace(p_actor, '^writer:', '')))::text end, true);
+              else jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id_of(regexp_replace(p_actor, '^writer:', '')))::text end,
+                true);
     perform set_config('role', case p_actor when 'owner' then 'none' when 'engine' then 'weir_engine' when 'gateway' then 'weir_gateway'
                                             when 'anon' then 'anon' when 'service' then 'service_role'
                                             else case when p_actor like 'writer:%' then 'weir_writer' else 'authenticated' end end, true);
@@ -108,7 +109,8 @@ end;
 $$;
 
 -- Simulates another session that commits while the function under test waits for an organization's lock: until the next rollback to a
--- savepoint, whoever takes the lock runs this statement. A statement that raises proves whether the lock is taken at all. Two real sessions:
+-- savepoint, whoever takes the lock runs this statement. A statement that raises proves whether the lock is taken at all. Two real
+-- sessions:
 -- AdminRaceTests.
 create function pg_temp.when_lock_is_taken(p_sql text) returns void language plpgsql as $$
 begin

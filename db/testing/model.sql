@@ -10,7 +10,8 @@ begin
   insert into auth.users (id, email)
   select u.id, u.id || '@example.org' from jsonb_to_recordset(p_world -> 'users') u(id uuid);
   insert into organizations (id, name, slug, is_active)
-  select o.id, 'Organization', 'o-' || left(md5(o.id::text), 20), o.active from jsonb_to_recordset(p_world -> 'organizations') o(id uuid, active boolean);
+  select o.id, 'Organization', 'o-' || left(md5(o.id::text), 20),
+    o.active from jsonb_to_recordset(p_world -> 'organizations') o(id uuid, active boolean);
   insert into organization_members (organization_id, user_id, role, status)
   select * from jsonb_to_recordset(p_world -> 'members') m(organization uuid, "user" uuid, role text, status text);
   insert into agents (id, organization_id, owner_id, is_active, name)

@@ -68,7 +68,8 @@ begin
   from unnest(weir.admit(
     '01900000-0000-7000-8000-000000000001', array[weir.uuid_v7()], array[clock_timestamp()], array[p_key],
     array[case when p_key is not null then sha256(convert_to(p_secret, 'UTF8')) end],
-    array[case when p_user is not null then pg_temp.id_of(p_user) end], array[case when p_agent is not null then pg_temp.id_of(p_agent) end],
+    array[case when p_user is not null then pg_temp.id_of(p_user) end],
+      array[case when p_agent is not null then pg_temp.id_of(p_agent) end],
     array[p_kind], array[case when p_instance is not null then pg_temp.id_of(p_instance) end], array[p_item], array[p_arguments],
     array['1'], array[1], array[100::bigint], array[sha256('request')], array['{}'], array[null::uuid])) a;
   return v_reason;

@@ -110,11 +110,13 @@ create temporary table definers (line text);
 \set definers `cat db/DEFINERS.md 2>/dev/null || cat DEFINERS.md 2>/dev/null || cat ../DEFINERS.md`
 insert into definers select regexp_split_to_table(:'definers', '\n');
 create temporary view listed as
-  select m[1] as name, m[2] as owner from definers, regexp_match(line, '^\| `([a-z0-9_.]+)` \| (weir_system|weir_writer|the migrator) \|') m where m is not null;
+  select m[1] as name, m[2] as owner from definers,
+       regexp_match(line, '^\| `([a-z0-9_.]+)` \| (weir_system|weir_writer|the migrator) \|') m where m is not null;
 create temporary view found as
   select f.short_name as name, f.prosecdef,
          case when f.owner in ('weir_system', 'weir_writer') then f.owner::text
-              when f.owner = (select r.rolname from pg_class c join pg_roles r on r.oid = c.relowner where c.oid = 'weir.installation'::regclass) then 'the migrator'
+              when f.owner = (select r.rolname from pg_class c join pg_roles r on r.oid = c.relowner
+                              where c.oid = 'weir.installation'::regclass) then 'the migrator'
               else 'somebody else: ' || f.owner end as owner
   from our_functions f;
 select results_eq(
@@ -123,7 +125,8 @@ select results_eq(
   'M4_every_definer_function_is_listed_with_its_owner_and_its_reason');
 select is_empty($$select name, owner from found where not prosecdef and owner <> 'the migrator'$$,
   'M4_every_function_that_is_no_definer_belongs_to_the_migrator');
-select is_empty($$select name from listed where owner = 'the migrator' and name not in ('weir.ensure_log_partitions', 'weir.confirmed_email', 'weir.is_banned')$$,
+select is_empty($$select name from listed where owner = 'the migrator'
+                   and name not in ('weir.ensure_log_partitions', 'weir.confirmed_email', 'weir.is_banned')$$,
   'M4_no_other_definer_belongs_to_a_role_that_may_step_over_row_level_security');
 select is_empty($$
   select name from our_functions where nspname = 'public'

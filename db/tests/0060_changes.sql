@@ -91,7 +91,8 @@ select case when (select rolsuper from pg_roles where rolname = current_user) th
 -- A caller who may not takes no lock either: an admin of another organization cannot block calls by asking
 insert into organization_members (organization_id, user_id, role) values (pg_temp.id_of('b'), pg_temp.id_of('otto'), 'admin');
 select case when (select rolsuper from pg_roles where rolname = current_user) then
-  is(pg_temp.lock_taken_by(format('select pg_temp.error_as(%L, $q$%s$q$)', who, sql)), outcome, format('V8_for_the_caller %s the call %s is: %s', who, sql, outcome))
+  is(pg_temp.lock_taken_by(format('select pg_temp.error_as(%L, $q$%s$q$)', who, sql)), outcome,
+    format('V8_for_the_caller %s the call %s is: %s', who, sql, outcome))
   else skip('needs a superuser', 1) end
 from (values ('otto', $$select manage_mcp_servers('delete', {c}, null, {cserver})$$, 'locked f, counted f'),
              ('ann', $$select manage_mcp_servers('delete', {c}, null, {cserver})$$, 'locked and counted'),
@@ -103,7 +104,8 @@ select is_empty($$
   select t.name from unnest(array['organizations', 'organization_members', 'agents', 'agent_api_keys', 'workspace_members',
   'agent_mcp_permissions', 'mcp_server_tools', 'mcp_server_catalog', 'mcp_server_instances', 'weir.grant_usage', 'weir.audit_seals',
   'weir.audit_checkpoints']) t(name)
-  where not exists (select from pg_trigger g where g.tgrelid = t.name::regclass and g.tgtype & 32 = 32)$$, 'T12_each_table_that_admission_reads_has_a_trigger_against_truncate');
+  where not exists (select from pg_trigger g where g.tgrelid = t.name::regclass and g.tgtype & 32 = 32)$$,
+    'T12_each_table_that_admission_reads_has_a_trigger_against_truncate');
 select throws_ok(format('truncate %s cascade', t), 'WR003', null, 'T12_the_table_' || replace(t, '.', '_') || '_is_not_truncated')
 from unnest(array['organizations', 'organization_members', 'agents', 'agent_api_keys', 'workspace_members', 'agent_mcp_permissions',
   'mcp_server_tools', 'mcp_server_catalog',

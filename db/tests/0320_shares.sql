@@ -14,12 +14,14 @@ insert into weir.dtma_operations (organization_id, instance_id, action, generati
 select i.organization_id, i.id, 'restart', i.generation, now() - case i.name when 'near' then interval '1 minute' else '1 hour' end
 from public.mcp_server_instances i where i.name like 'far-%' or i.name = 'near';
 
-create function pg_temp.count_claimed_operations(p_limit integer, p_organizations uuid[] default '{}', p_nodes uuid[] default '{}') returns text language sql as $$
+create function pg_temp.count_claimed_operations(p_limit integer, p_organizations uuid[] default '{}',
+  p_nodes uuid[] default '{}') returns text language sql as $$
   select string_agg(o.name || ' ' || o.count, ', ' order by o.name)
   from (select split_part(c.instance_name, '-', 1) as name, count(*)
         from weir.claim_operations(gen_random_uuid(), p_limit, '1 minute', 8, p_organizations, p_nodes) c group by 1) o;
 $$;
-create function pg_temp.count_claimed_refreshes(p_limit integer, p_organizations uuid[] default '{}', p_nodes uuid[] default '{}') returns text language sql as $$
+create function pg_temp.count_claimed_refreshes(p_limit integer, p_organizations uuid[] default '{}',
+  p_nodes uuid[] default '{}') returns text language sql as $$
   select string_agg(o.name || ' ' || o.count, ', ' order by o.name)
   from (select split_part(c.instance_name, '-', 1) as name, count(*)
         from weir.instances_to_refresh(gen_random_uuid(), p_limit, '1 minute', '0 seconds', 8, p_organizations, p_nodes) c group by 1) o;
@@ -30,7 +32,8 @@ select is(pg_temp.count_claimed_operations(4), 'far 3, near 1', 'F11_operations_
 rollback to s;
 select is(pg_temp.count_claimed_operations(128), 'far 8, near 1', 'F11_an_organization_holds_no_more_operations_than_its_share');
 rollback to s;
-select is(pg_temp.count_claimed_operations(128, array_fill(pg_temp.id_of('a'), array[5]), array_fill(null::uuid, array[5])), 'far 3, near 1',
+select is(pg_temp.count_claimed_operations(128, array_fill(pg_temp.id_of('a'), array[5]), array_fill(null::uuid, array[5])),
+  'far 3, near 1',
   'F11_operations_that_run_already_count_toward_the_share');
 rollback to s;
 select is(pg_temp.count_claimed_operations(128, array_fill(pg_temp.id_of('a'), array[8]), array_fill(null::uuid, array[8])), 'near 1',
@@ -39,12 +42,14 @@ rollback to s;
 update public.mcp_server_instances set generation = generation + 1 where name like 'far-%';
 select is((select count(*) from weir.claim_operations(gen_random_uuid(), 128, '1 minute')), 1::bigint,
   'F11_superseded_operations_are_not_claimed');
-select is((select count(*) from weir.dtma_operations where outcome = 'superseded'), 40::bigint, 'superseded operations are finished when others are claimed');
+select is((select count(*) from weir.dtma_operations where outcome = 'superseded'), 40::bigint,
+  'superseded operations are finished when others are claimed');
 rollback to s;
 
 -- a node that hangs: its operations are bounded, whosever they are; those elsewhere are not
 update public.mcp_server_instances set node_id = pg_temp.id_of('node') where name like 'far-%';
-select is(pg_temp.count_claimed_operations(128, array_fill(pg_temp.id_of('b'), array[14]), array_fill(pg_temp.id_of('node'), array[14])), 'far 2, near 1',
+select is(pg_temp.count_claimed_operations(128, array_fill(pg_temp.id_of('b'), array[14]), array_fill(pg_temp.id_of('node'), array[14])),
+  'far 2, near 1',
   'F11_a_node_that_hangs_holds_no_more_operations_than_twice_the_share');
 rollback to s;
 
@@ -52,14 +57,17 @@ select is(pg_temp.count_claimed_refreshes(4), 'far 2, files 1, near 1', 'F11_ref
 rollback to s;
 select is(pg_temp.count_claimed_refreshes(128), 'far 8, files 1, near 1', 'F11_an_organization_holds_no_more_refreshes_than_its_share');
 rollback to s;
-select is(pg_temp.count_claimed_refreshes(128, array_fill(pg_temp.id_of('a'), array[5]), array_fill(null::uuid, array[5])), 'far 3, files 1, near 1',
+select is(pg_temp.count_claimed_refreshes(128, array_fill(pg_temp.id_of('a'), array[5]), array_fill(null::uuid, array[5])),
+  'far 3, files 1, near 1',
   'F11_refreshes_that_run_already_count_toward_the_share');
 rollback to s;
-select is(pg_temp.count_claimed_refreshes(128, array_fill(pg_temp.id_of('a'), array[8]), array_fill(null::uuid, array[8])), 'files 1, near 1',
+select is(pg_temp.count_claimed_refreshes(128, array_fill(pg_temp.id_of('a'), array[8]), array_fill(null::uuid, array[8])),
+  'files 1, near 1',
   'F11_an_organization_s_servers_on_a_node_are_refreshed_while_its_remote_servers_hang');
 rollback to s;
 update public.mcp_server_instances set node_id = pg_temp.id_of('node') where name like 'far-%';
-select is(pg_temp.count_claimed_refreshes(128, array_fill(pg_temp.id_of('b'), array[16]), array_fill(pg_temp.id_of('node'), array[16])), 'near 1',
+select is(pg_temp.count_claimed_refreshes(128, array_fill(pg_temp.id_of('b'), array[16]), array_fill(pg_temp.id_of('node'), array[16])),
+  'near 1',
   'F11_a_node_that_hangs_holds_no_more_refreshes_than_twice_the_share');
 rollback to s;
 
@@ -69,11 +77,13 @@ insert into public.mcp_server_instances (organization_id, name, url, status, fir
 select pg_temp.id_of('b'), 'many-' || n, 'https://many.example/mcp', 'running', now(), pg_temp.id_of('node')
 from generate_series(1, 4095 - (select count(*)::integer from public.mcp_server_instances i
                                 where i.node_id = pg_temp.id_of('node') and i.status not in ('stopped', 'deleted'))) n;
-select is(weir.choose_node(pg_temp.id_of('b'), null, (select runtimes[1] from weir.dtma_nodes where id = pg_temp.id_of('node')), null), pg_temp.id_of('node'),
+select is(weir.choose_node(pg_temp.id_of('b'), null, (select runtimes[1] from weir.dtma_nodes where id = pg_temp.id_of('node')), null),
+  pg_temp.id_of('node'),
   'a node with 4095 instances is chosen for another');
 insert into public.mcp_server_instances (organization_id, name, url, status, first_running_at, node_id)
 values (pg_temp.id_of('b'), 'last', 'https://many.example/mcp', 'running', now(), pg_temp.id_of('node'));
-select is(weir.choose_node(pg_temp.id_of('b'), null, (select runtimes[1] from weir.dtma_nodes where id = pg_temp.id_of('node')), null), null,
+select is(weir.choose_node(pg_temp.id_of('b'), null, (select runtimes[1] from weir.dtma_nodes where id = pg_temp.id_of('node')), null),
+  null,
   'F11_a_node_with_as_many_instances_as_a_heartbeat_may_name_is_not_chosen');
 select * from finish();
 rollback;

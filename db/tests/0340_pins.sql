@@ -20,10 +20,12 @@ select is(pg_temp.announce_tools(array['new_tool'], '1'), '1 0 1', 'A26_a_new_na
 select is(pg_temp.announced_pins(), 'new_tool:quarantined', 'A26_names_that_a_server_does_not_announce_any_more_are_not_announced');
 select is(pg_temp.announce_tools(array['new_tool'], '1'), '0 0 0', 'the same announcement again makes no pin');
 select is(pg_temp.announce_tools(array['read_file'], ' 2'), '0 1 1', 'A26_a_changed_definition_is_quarantined');
-select is(pg_temp.admit_call('read_file', '{"path": "/data/a"}'), 'definition_not_approved', 'A26_a_tool_whose_changed_definition_is_quarantined_is_not_called');
+select is(pg_temp.admit_call('read_file', '{"path": "/data/a"}'), 'definition_not_approved',
+  'A26_a_tool_whose_changed_definition_is_quarantined_is_not_called');
 select is(weir.record_definitions(pg_temp.id_of('files'), 2, array['tool'], array['read_file'], array[sha256('read 1')], array['{}'],
   null)::text, '(0,0,0)', 'the approved definition announced again makes no pin');
-select is(pg_temp.admit_call('read_file', '{"path": "/data/a"}'), 'admitted', 'a tool whose approved definition is announced again is called');
+select is(pg_temp.admit_call('read_file', '{"path": "/data/a"}'), 'admitted',
+  'a tool whose approved definition is announced again is called');
 select is(pg_temp.announce_tools(array['x'], '1', 1), '0 0 0', 'M13_an_announcement_of_an_older_generation_is_ignored');
 select is(pg_temp.announce_tools(array['x'], '1', 9), '0 0 0', 'an announcement of a later generation is ignored');
 select is((select count(*) from mcp_server_tools where name = 'x'), 0::bigint, 'an ignored announcement makes no pin');
@@ -31,7 +33,8 @@ select is(pg_temp.announce_tools(array['dup', 'dup'], '1'), '1 0 1', 'A27_a_name
 
 -- Trust on first use
 update mcp_server_instances set first_running_at = clock_timestamp() - interval '9 minutes' where id = pg_temp.id_of('files');
-select is(pg_temp.announce_tools(array['early', 'read_file'], '3'), '1 1 1', 'trust_first approves new names for ten minutes, and no changes');
+select is(pg_temp.announce_tools(array['early', 'read_file'], '3'), '1 1 1',
+  'trust_first approves new names for ten minutes, and no changes');
 select is(pg_temp.announced_pins(), 'early:approved read_file:quarantined', 'A26_a_known_name_is_not_new');
 update mcp_server_instances set pin_policy = 'manual' where id = pg_temp.id_of('files');
 select is(pg_temp.announce_tools(array['later'], '1'), '1 0 1', 'manual approves nothing by itself');
@@ -40,15 +43,21 @@ select throws_ok(pg_temp.with_ids($$update mcp_server_tools set definition = 'x'
 
 -- A catalog matches by patterns what a call matches name by name: each name here is tried against each grant
 create temporary table names (name text);
-insert into names select n from unnest(array['read_file', 'readXfile', 'read_', 'READ_FILE', 'list', 'list_', 'list_x', 'a*b', 'ab', 'a%b', 'a\b', 'a\\b', 'a', '*', '%', '_', 'é', '']) n;
+insert into names select n from unnest(array['read_file', 'readXfile', 'read_', 'READ_FILE', 'list', 'list_', 'list_x', 'a*b', 'ab', 'a%b',
+  'a\b', 'a\\b', 'a', '*', '%', '_', 'é', '']) n;
 create temporary table grants (permissions jsonb);
 insert into grants select jsonb_build_object('tools', jsonb_build_object(n, '{}'::jsonb), 'prompts', jsonb_build_array(n))
-from (select name as n from names union select name || '*' from names union select '*' || name from names union select 'l*_*' union select '*a*b*') n(n);
-insert into grants select p from unnest(array['{"tools": {"read_file": {}, "list*": {}, "a%": {}}, "prompts": ["read_file", "list*", "a%"]}', '{}', '{"tools": {}, "prompts": []}',
-  '{"tools": {"read_file": {"args": {"x": {}}, "other": "deny"}}}', '{"resources": ["*"]}', '{"prompts": ["*"]}', 'null', '[]', '{"tools": ["a"], "prompts": {"a": 1}}', '{"tools": "a", "prompts": null}', '{"tools": {"*": {}}}']::jsonb[]) p;
+from (select name as n from names union select name || '*' from names union select '*' || name from names union select 'l*_*'
+  union select '*a*b*') n(n);
+insert into grants select p from unnest(array[
+  '{"tools": {"read_file": {}, "list*": {}, "a%": {}}, "prompts": ["read_file", "list*", "a%"]}', '{}', '{"tools": {}, "prompts": []}',
+  '{"tools": {"read_file": {"args": {"x": {}}, "other": "deny"}}}', '{"resources": ["*"]}', '{"prompts": ["*"]}', 'null', '[]',
+    '{"tools": ["a"], "prompts": {"a": 1}}', '{"tools": "a", "prompts": null}', '{"tools": {"*": {}}}']::jsonb[]) p;
 select is_empty($$
-  select g.permissions, n.name, k.member from grants g, names n, (values ('tools', 'tool_execution'), ('prompts', 'prompt_get')) k(member, kind)
-  where (weir.granted_entries(g.permissions, k.kind, n.name) is not null) is distinct from coalesce(n.name like any(weir.granted_patterns(g.permissions, k.member)), false)$$,
+  select g.permissions, n.name, k.member from grants g, names n,
+    (values ('tools', 'tool_execution'), ('prompts', 'prompt_get')) k(member, kind)
+  where (weir.granted_entries(g.permissions, k.kind, n.name) is not null) is distinct
+    from coalesce(n.name like any(weir.granted_patterns(g.permissions, k.member)), false)$$,
   'A04_what_a_catalog_shows_is_what_a_call_is_granted_by');
 select cmp_ok((select count(*) from grants), '>', 40::bigint, 'more than forty grants are tried');
 
@@ -57,7 +66,8 @@ select is(pg_temp.announce_tools(array['x'], '1'), '1 0 1', 'a name that is anno
 select weir.record_definitions(pg_temp.id_of('files'), 2, array['tool', 'tool', 'tool', 'prompt'],
   array['read_file', 'list_directory', 'write_file', 'greet'], array[sha256('read 1'), sha256('list 1'), sha256('write 1'),
   sha256('greet 1')], array['{}', '{}', '{}', '{}'], null) \g /dev/null
-create function pg_temp.catalog_items(p_key text default 'robokey000000001', p_secret text default repeat('r', 43), p_user text default null,
+create function pg_temp.catalog_items(p_key text default 'robokey000000001', p_secret text default repeat('r', 43),
+  p_user text default null,
   p_agent text default null, p_instance text default null)
 returns text language sql as $$
   select string_agg(concat_ws(':', kind, instance_name, item, case when chat_offline then 'offline' end), ' ' order by n)
@@ -69,7 +79,8 @@ returns text language sql as $$
 $$;
 select is(pg_temp.catalog_items(), 'agent instance:files prompt:files:greet tool:files:list_directory:offline tool:files:read_file',
   'A04_a_catalog_has_what_is_granted_announced_and_approved');
-select is(pg_temp.catalog_items(p_instance => 'files'), pg_temp.catalog_items(), 'a catalog of the agent''s only instance by name is the whole catalog');
+select is(pg_temp.catalog_items(p_instance => 'files'), pg_temp.catalog_items(),
+  'a catalog of the agent''s only instance by name is the whole catalog');
 select is(pg_temp.catalog_items(p_instance => 'nope'), 'agent', 'a catalog of an instance that does not exist has the agent only');
 select is(pg_temp.catalog_items(null, null, 'mia', 'robo'), pg_temp.catalog_items(), 'a person who may use the agent gets its catalog');
 select is(pg_temp.catalog_items(p_secret => 'x'), null, 'a key with a wrong secret gets no catalog');
@@ -77,9 +88,11 @@ select is(pg_temp.catalog_items(p_agent => 'bot'), null, 'a key that names anoth
 select is(pg_temp.catalog_items(null, null, 'bob', 'robo'), null, 'an outsider gets no catalog of the agent');
 select is(pg_temp.catalog_items(null, null, 'adam', 'robo'), null, 'V6_a_member_who_may_not_use_an_agent_gets_no_catalog_of_it');
 select is(pg_temp.catalog_items(null, null, null, 'robo'), null, 'an agent''s id without a key or a person gets no catalog');
-insert into workspace_members (organization_id, workspace_id, user_id) values (pg_temp.id_of('a'), pg_temp.id_of('home'), pg_temp.id_of('vic')),
+insert into workspace_members (organization_id, workspace_id, user_id)
+  values (pg_temp.id_of('a'), pg_temp.id_of('home'), pg_temp.id_of('vic')),
   (pg_temp.id_of('a'), pg_temp.id_of('home'), pg_temp.id_of('sam'));
-select is(pg_temp.catalog_items(null, null, 'vic', 'robo'), pg_temp.catalog_items(), 'V12_a_viewer_who_shares_a_workspace_with_an_agent_gets_its_catalog');
+select is(pg_temp.catalog_items(null, null, 'vic', 'robo'), pg_temp.catalog_items(),
+  'V12_a_viewer_who_shares_a_workspace_with_an_agent_gets_its_catalog');
 select is(pg_temp.catalog_items(null, null, 'sam', 'robo'), null, 'V7_a_suspended_member_gets_no_catalog');
 savepoint inactive;
 update organizations set is_active = false where id = pg_temp.id_of('a');
@@ -97,11 +110,14 @@ select is(pg_temp.catalog_items(), 'agent', 'V11_a_revoked_grant_leaves_the_cata
 select is((select agent_name from weir.authenticate_key('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')))), 'Robo',
   'an active key authenticates its agent');
 savepoint s;
-insert into organization_members (organization_id, user_id, role, status) values (pg_temp.id_of('b'), pg_temp.id_of('mia'), 'member', 'active'),
+insert into organization_members (organization_id, user_id, role, status)
+  values (pg_temp.id_of('b'), pg_temp.id_of('mia'), 'member', 'active'),
   (pg_temp.id_of('b'), pg_temp.id_of('sam'), 'member', 'active');
-select is(pg_temp.catalog_items(null, null, 'sam', 'robo'), null, 'V7_a_member_suspended_in_a_and_active_in_b_gets_no_catalog_of_an_agent_of_a');
+select is(pg_temp.catalog_items(null, null, 'sam', 'robo'), null,
+  'V7_a_member_suspended_in_a_and_active_in_b_gets_no_catalog_of_an_agent_of_a');
 select is(weir.record_denials('01900000-0000-7000-8000-000000000001', array[weir.uuid_v7()], array[now()], array[null], array[null::bytea],
-  array[pg_temp.id_of('sam')], array[pg_temp.id_of('robo')], array['tool_execution'], array['bad'], array['invalid_request'], array[null::text], array[1::bigint],
+  array[pg_temp.id_of('sam')], array[pg_temp.id_of('robo')], array['tool_execution'], array['bad'], array['invalid_request'],
+    array[null::text], array[1::bigint],
   array[null::bytea]), 0, 'V7_a_member_suspended_in_a_and_active_in_b_writes_no_denial_into_a_s_audit_log');
 update organization_members set status = 'suspended' where organization_id = pg_temp.id_of('a') and user_id = pg_temp.id_of('mia');
 select is_empty($$select weir.authenticate_key('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')))$$,
@@ -112,9 +128,13 @@ update agents set is_active = false where id = pg_temp.id_of('robo');
 select is_empty($$select weir.authenticate_key('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')))$$,
   'V12_a_key_of_an_inactive_agent_does_not_authenticate');
 select is_empty($$select weir.authenticate_key(null, null)$$, 'F08_a_null_key_does_not_authenticate_and_nothing_raises');
-select is_empty($$select weir.agent_catalog('robokey000000001', sha256('x'), null, null, null)$$, 'F08_a_wrong_secret_has_an_empty_catalog_and_nothing_raises');
-select is_empty($$select weir.find_tools('robokey000000001', sha256('x'), null, null, 'read', 10)$$, 'F08_a_wrong_secret_finds_no_tools_and_nothing_raises');
-select is(weir.principal_organization('robokey000000001', sha256('x'), null, null), null, 'F08_a_wrong_secret_is_of_no_organization_and_nothing_raises');
-select is_empty($$select weir.agent_catalog(null, null, null, null, null)$$, 'F08_a_caller_without_a_key_or_a_person_has_an_empty_catalog_and_nothing_raises');
+select is_empty($$select weir.agent_catalog('robokey000000001', sha256('x'), null, null, null)$$,
+  'F08_a_wrong_secret_has_an_empty_catalog_and_nothing_raises');
+select is_empty($$select weir.find_tools('robokey000000001', sha256('x'), null, null, 'read', 10)$$,
+  'F08_a_wrong_secret_finds_no_tools_and_nothing_raises');
+select is(weir.principal_organization('robokey000000001', sha256('x'), null, null), null,
+  'F08_a_wrong_secret_is_of_no_organization_and_nothing_raises');
+select is_empty($$select weir.agent_catalog(null, null, null, null, null)$$,
+  'F08_a_caller_without_a_key_or_a_person_has_an_empty_catalog_and_nothing_raises');
 select * from finish();
 rollback;

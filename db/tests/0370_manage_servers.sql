@@ -7,7 +7,8 @@ select plan(69);
 -- An admin creates
 select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"name": "one", "url": "https://one.example/mcp"}')$$),
   'ok', 'an admin creates a remote server');
-select is(pg_temp.as_user('ann', $$select status from mcp_server_instances where name = 'one'$$), 'pending', 'a server that was only created is pending');
+select is(pg_temp.as_user('ann', $$select status from mcp_server_instances where name = 'one'$$), 'pending',
+  'a server that was only created is pending');
 select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"name": "one", "url": "https://two.example/mcp"}')$$),
   'WR005', 'M11_a_server_s_name_is_unique_in_the_organization');
 select is(pg_temp.error_as('bob', $$select manage_mcp_servers('create', {b}, '{"name": "one", "url": "https://one.example/mcp"}')$$),
@@ -46,7 +47,8 @@ select is(pg_temp.error_as('adam',
   $$select manage_mcp_servers('create', {a}, '{"name": "local", "url": "http://localhost:9000/mcp"}')$$), 'ok',
   'a remote server at an allowed host needs no https');
 select is(pg_temp.error_as('adam',
-  $$select manage_mcp_servers('create', {a}, '{"name": "other", "url": "http://localhost:9001/mcp"}')$$), 'WR001', 'a remote server at another port of an allowed host needs https');
+  $$select manage_mcp_servers('create', {a}, '{"name": "other", "url": "http://localhost:9001/mcp"}')$$), 'WR001',
+    'a remote server at another port of an allowed host needs https');
 select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "no-such"}')$$), 'WR004',
   'M11_a_catalog_server_that_is_not_published_is_not_found');
 select is(pg_temp.as_user('owner', $$select priority::text from mcp_server_instances where id = {files}$$), '100',
@@ -54,12 +56,15 @@ select is(pg_temp.as_user('owner', $$select priority::text from mcp_server_insta
 select is(pg_temp.error_as('adam',
   $$select manage_mcp_servers('create', {a}, '{"name": "zero", "url": "https://x.example", "priority": 0}')$$), 'ok',
   'S6_a_server_may_be_created_with_the_priority_zero');
-select is(pg_temp.as_user('owner', $$select priority::text from mcp_server_instances where name = 'zero'$$), '0', 'S6_a_server_that_was_created_with_the_priority_zero_has_it');
+select is(pg_temp.as_user('owner', $$select priority::text from mcp_server_instances where name = 'zero'$$), '0',
+  'S6_a_server_that_was_created_with_the_priority_zero_has_it');
 
 -- A deployment and a stop by the server's id alone find every function that they need
 select pg_temp.keep_id('zero', (select id from mcp_server_instances where name = 'zero')) \g /dev/null
-select is(pg_temp.as_user('ann', $$select deploy_mcp_server_to_dtma({zero}) ->> 'status'$$), 'deploying', 'M6_deploy_mcp_server_to_dtma_deploys_by_the_server_s_id_alone');
-select is(pg_temp.as_user('ann', $$select stop_mcp_server_instance({zero}) ->> 'status'$$), 'stopping', 'M6_stop_mcp_server_instance_stops_by_the_server_s_id_alone');
+select is(pg_temp.as_user('ann', $$select deploy_mcp_server_to_dtma({zero}) ->> 'status'$$), 'deploying',
+  'M6_deploy_mcp_server_to_dtma_deploys_by_the_server_s_id_alone');
+select is(pg_temp.as_user('ann', $$select stop_mcp_server_instance({zero}) ->> 'status'$$), 'stopping',
+  'M6_stop_mcp_server_instance_stops_by_the_server_s_id_alone');
 
 -- What a tenant writes into a configuration names no secret, and goes nowhere but to the node
 select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "test-files",
@@ -73,8 +78,10 @@ select pg_temp.create_as('quiet', 'adam', $$select manage_mcp_servers('create', 
        pg_temp.as_user('adam', $$select manage_mcp_servers('deploy', {a}, null, {quiet})$$) \g /dev/null
 select is((select configuration::text from weir.claim_operations(gen_random_uuid(), 100, '1 minute')
   where instance_id = pg_temp.id_of('quiet')), '{"directory": "/hush/hush"}', 'D4_the_operation_that_a_node_is_sent_has_the_configuration');
-select is_empty($$select * from mcp_interaction_logs l where to_jsonb(l)::text like '%/hush/hush%'$$, 'D4_the_audit_log_does_not_have_the_configuration');
-select is_empty($$select * from weir.dtma_operations o where to_jsonb(o)::text like '%/hush/hush%'$$, 'D4_the_outbox_does_not_have_the_configuration');
+select is_empty($$select * from mcp_interaction_logs l where to_jsonb(l)::text like '%/hush/hush%'$$,
+  'D4_the_audit_log_does_not_have_the_configuration');
+select is_empty($$select * from weir.dtma_operations o where to_jsonb(o)::text like '%/hush/hush%'$$,
+  'D4_the_outbox_does_not_have_the_configuration');
 
 -- Idempotency and quota
 select is(pg_temp.as_user('adam',
@@ -113,8 +120,10 @@ select is(pg_temp.error_as('bob', $$select manage_mcp_servers('deploy', {b}, nul
 select is(pg_temp.as_user('owner',
   $$select count(*) from mcp_interaction_logs where organization_id = {b} and reason = 'not_found' and item = 'deploy'$$), '1',
   'M14_a_denied_deployment_is_in_the_audit_log_of_the_caller_s_organization');
-select is(pg_temp.error_as('bob', $$select manage_mcp_servers('stop', {a}, null, {files})$$), 'WR004', 'M2_an_outsider_stops_no_server_in_its_own_organization');
-select is(pg_temp.error_as('bob', $$select deploy_mcp_server_to_dtma({files})$$), 'WR004', 'D1_an_outsider_deploys_no_server_by_its_id_alone');
+select is(pg_temp.error_as('bob', $$select manage_mcp_servers('stop', {a}, null, {files})$$), 'WR004',
+  'M2_an_outsider_stops_no_server_in_its_own_organization');
+select is(pg_temp.error_as('bob', $$select deploy_mcp_server_to_dtma({files})$$), 'WR004',
+  'D1_an_outsider_deploys_no_server_by_its_id_alone');
 select is(pg_temp.error_as('mia', $$select deploy_mcp_server_to_dtma({files})$$), 'WR003', 'D1_a_member_deploys_no_server_by_its_id_alone');
 select is(pg_temp.error_as('ann', $$select deploy_mcp_server_to_dtma({nobody})$$), 'WR004',
   'D3_a_server_that_does_not_exist_is_not_found_by_its_id');
@@ -132,7 +141,9 @@ select is(pg_temp.error_as('mel', $$select manage_mcp_servers('deploy', {b}, nul
 
 -- An admin of a and b who loses the role in a while waiting for a's lock
 update organization_members set role = 'admin' where user_id = pg_temp.id_of('mel');
-select pg_temp.when_lock_is_taken($$update public.organization_members set role = 'member' where organization_id = {a} and user_id = {mel}$$) \g /dev/null
-select is(pg_temp.error_as('mel', $$select manage_mcp_servers('update', {a}, '{}', {files})$$), 'WR003', 'A16_an_admin_who_lost_the_role_while_waiting_for_the_lock_updates_no_server');
+select pg_temp.when_lock_is_taken($$update public.organization_members set role = 'member' where organization_id = {a}
+  and user_id = {mel}$$) \g /dev/null
+select is(pg_temp.error_as('mel', $$select manage_mcp_servers('update', {a}, '{}', {files})$$), 'WR003',
+  'A16_an_admin_who_lost_the_role_while_waiting_for_the_lock_updates_no_server');
 select * from finish();
 rollback;

@@ -39,24 +39,29 @@ from unnest(array['', repeat('a', 201), '(', 'a)|(b', '[', '*', '(a)\1', '(?=a)'
 select ok(not 'xb' ~ ('^(?:' || 'a|b' || ')$'), 'a pattern is anchored at both ends of all its alternatives');
 
 -- Places
-select is(weir.is_under(v, '/data'), true, 'this path is under /data: ' || v) from unnest(array['/data', '/data/', '/data/a', '/data/a/b.txt',
+select is(weir.is_under(v, '/data'), true, 'this path is under /data: ' || v)
+  from unnest(array['/data', '/data/', '/data/a', '/data/a/b.txt',
   '/data/a/', '/data/a b', '/data/..a', '/data/a..']) v;
 select is(weir.is_under(v, '/data'), false, 'A05_this_path_is_not_under /data: ' || to_json(v))
 from unnest(array['/database', '/dat', 'data/a', '/', '', '/data/..', '/data/../etc/passwd', '/data/./a', '/data/a/../../etc',
   '/data//etc', '//data/a',
                   '/data\..\etc', '/data/%2e%2e/etc', '/data/a%00', E'/data/a\n', E'/data/\u0085', '/DATA/a', ' /data/a', '/data/.',
                   '/data/a/..', 'file:///data/a']) v;
-select is(weir.is_under(v, 'file:///data'), true, 'this URI is under file:///data: ' || v) from unnest(array['file:///data', 'file:///data/a']) v;
+select is(weir.is_under(v, 'file:///data'), true, 'this URI is under file:///data: ' || v)
+  from unnest(array['file:///data', 'file:///data/a']) v;
 select is(weir.is_under(v, 'file:///data'), false, 'A05_this_URI_is_not_under file:///data: ' || v)
 from unnest(array['file:///database', 'file:///data/../etc', 'file://data/a', 'FILE:///data/a', '/data/a', 'file:///data//a',
   'file:////data/a', 'http:///data/a']) v;
-select is(weir.is_under(v, '/data/'), r, format('with the base /data/, %s is under it: %s', v, r)) from (values ('/data/a', true), ('/data', true),
+select is(weir.is_under(v, '/data/'), r, format('with the base /data/, %s is under it: %s', v, r))
+  from (values ('/data/a', true), ('/data', true),
   ('/database', false)) t(v, r);
-select is(weir.is_under(v, '/'), r, format('with the base /, %s is under it: %s', v, r)) from (values ('/a', true), ('/', true), ('a', false), ('/../a',
+select is(weir.is_under(v, '/'), r, format('with the base /, %s is under it: %s', v, r))
+  from (values ('/a', true), ('/', true), ('a', false), ('/../a',
   false)) t(v, r);
 
 -- URIs of resources
-select is(weir.matches_uri_glob(v, 'file:///data/*'), true, 'this URI matches file:///data/*: ' || v) from unnest(array['file:///data/a', 'file:///data/a%20b',
+select is(weir.matches_uri_glob(v, 'file:///data/*'), true, 'this URI matches file:///data/*: ' || v)
+  from unnest(array['file:///data/a', 'file:///data/a%20b',
   'file:///data/a/b?c']) v;
 select is(weir.matches_uri_glob(v, 'file:///data/*'), false, 'A05_this_URI_does_not_match file:///data/*: ' || v)
 from unnest(array['file:///data', 'file:///database/a', 'file:///data/../etc', 'file:///data/%2e%2e/etc', 'file:///data/a%2F..%2Fb',
@@ -124,7 +129,8 @@ select is(weir.granted_entries('{"tools": {"read_*": {"args": {}}, "read_file": 
   array['{}'::jsonb], 'a rule for the exact name is used instead of a glob that matches too');
 select is(cardinality(weir.granted_entries('{"tools": {"read_*": {"args": {}}, "*": {}}}', 'tool_execution', 'read_file')), 2,
   'all globs that match a name give their rules');
-select is(weir.granted_entries('{"tools": {"read_*": {}}}', 'tool_execution', 'write_file'), null, 'V9_a_tool_that_no_entry_names_is_denied');
+select is(weir.granted_entries('{"tools": {"read_*": {}}}', 'tool_execution', 'write_file'), null,
+  'V9_a_tool_that_no_entry_names_is_denied');
 select is(weir.granted_entries('{"prompts": ["a"]}', 'prompt_get', 'b'), null, 'V9_a_prompt_that_no_entry_names_is_denied');
 
 select * from finish();

@@ -31,13 +31,19 @@ select is(pg_temp.error_as('adam', $$select grant_mcp_access(null, {files}, '{}'
 update organization_members set role = 'admin' where organization_id = pg_temp.id_of('b') and user_id = pg_temp.id_of('mel');
 select is(pg_temp.error_as('mel', $$select grant_mcp_access({bot}, {files}, '{}')$$), 'WR004',
   'V8_an_admin_of_b_cannot_give_a_s_server_to_b_s_agent');
-select is(pg_temp.error_as('mel', $$select grant_mcp_access({robo}, {spy}, '{}')$$), 'WR004', 'T3_an_admin_of_b_cannot_give_b_s_server_to_a_s_agent');
-select is(pg_temp.error_as('mel', $$select grant_mcp_access({robo}, {files}, '{}')$$), 'WR003', 'T1_an_admin_of_b_who_is_a_member_of_a_grants_nothing_in_a');
+select is(pg_temp.error_as('mel', $$select grant_mcp_access({robo}, {spy}, '{}')$$), 'WR004',
+  'T3_an_admin_of_b_cannot_give_b_s_server_to_a_s_agent');
+select is(pg_temp.error_as('mel', $$select grant_mcp_access({robo}, {files}, '{}')$$), 'WR003',
+  'T1_an_admin_of_b_who_is_a_member_of_a_grants_nothing_in_a');
 
-select is(pg_temp.error_as('mel', $$select grant_mcp_access({robo}, {files}, 'null')$$), 'WR003', 'T1_a_caller_who_may_not_grant_is_not_told_what_is_wrong_with_the_permissions');
-select is(pg_temp.error_as('mel', $$select revoke_mcp_access({robo}, {files})$$), 'WR003', 'T1_an_admin_of_b_who_is_a_member_of_a_revokes_nothing_in_a');
-select is(pg_temp.error_as('mel', $$select revoke_mcp_access({robo}, {spy})$$), 'WR004', 'T3_a_grant_of_b_s_server_to_a_s_agent_is_not_found_for_revoking');
-select is(pg_temp.error_as('mel', $$select create_agent_key({robo}, 'k', 'aaaaaaaaaaaaaaaa', repeat('x', 43))$$), 'WR003', 'T1_an_admin_of_b_who_is_a_member_of_a_creates_no_key_for_a_s_agent');
+select is(pg_temp.error_as('mel', $$select grant_mcp_access({robo}, {files}, 'null')$$), 'WR003',
+  'T1_a_caller_who_may_not_grant_is_not_told_what_is_wrong_with_the_permissions');
+select is(pg_temp.error_as('mel', $$select revoke_mcp_access({robo}, {files})$$), 'WR003',
+  'T1_an_admin_of_b_who_is_a_member_of_a_revokes_nothing_in_a');
+select is(pg_temp.error_as('mel', $$select revoke_mcp_access({robo}, {spy})$$), 'WR004',
+  'T3_a_grant_of_b_s_server_to_a_s_agent_is_not_found_for_revoking');
+select is(pg_temp.error_as('mel', $$select create_agent_key({robo}, 'k', 'aaaaaaaaaaaaaaaa', repeat('x', 43))$$), 'WR003',
+  'T1_an_admin_of_b_who_is_a_member_of_a_creates_no_key_for_a_s_agent');
 
 -- The agent's owner
 select is(pg_temp.error_as('mia', $$select grant_mcp_access({robo}, {files}, '{"tools": {"*": {}}}')$$), 'WR003',
@@ -48,16 +54,20 @@ select is(pg_temp.as_user('owner',
 select is(pg_temp.as_user('mia', $$select count(*) from agent_mcp_permissions$$), '2', 'T5_an_agent_s_owner_sees_its_grants');
 select is(pg_temp.as_user('mia',
   $$insert into agent_mcp_permissions (organization_id, agent_id, mcp_server_instance_id, permissions, granted_by, granted_by_id)
-                              values ({a}, {robo}, {files}, '{}', {ann}, {ann}) returning 'made'$$), '42501', 'T1_an_agent_s_owner_inserts_no_grant_by_direct_sql');
-select is(pg_temp.as_user('mia', $$select revoke_mcp_access({robo}, {files}) ->> 'revoked'$$), 'true', 'T1_an_agent_s_owner_revokes_its_grant');
-select is(pg_temp.as_user('mia', $$select revoke_mcp_access({robo}, {files}) ->> 'revoked'$$), 'false', 'revoking a grant that is revoked changes nothing');
+                              values ({a}, {robo}, {files}, '{}', {ann}, {ann}) returning 'made'$$), '42501',
+                                'T1_an_agent_s_owner_inserts_no_grant_by_direct_sql');
+select is(pg_temp.as_user('mia', $$select revoke_mcp_access({robo}, {files}) ->> 'revoked'$$), 'true',
+  'T1_an_agent_s_owner_revokes_its_grant');
+select is(pg_temp.as_user('mia', $$select revoke_mcp_access({robo}, {files}) ->> 'revoked'$$), 'false',
+  'revoking a grant that is revoked changes nothing');
 
 -- Others
 select is(pg_temp.as_user('mel', $$select count(*) from agent_mcp_permissions where organization_id = {a}$$), '0',
   'a member who does not own the agent sees no grants of it');
 select is(pg_temp.as_user('bob', $$select count(*) from agent_mcp_permissions$$), '0', 'an owner sees no grants of another organization');
 select is(pg_temp.error_as('vic', $$select revoke_mcp_access({robo}, {files})$$), 'WR003', 'a viewer revokes no grant');
-select is(pg_temp.error_as('bob', $$select revoke_mcp_access({robo}, {files})$$), 'WR004', 'an owner revokes no grant of another organization');
+select is(pg_temp.error_as('bob', $$select revoke_mcp_access({robo}, {files})$$), 'WR004',
+  'an owner revokes no grant of another organization');
 select is(pg_temp.error_as('sam', $$select grant_mcp_access({robo}, {files}, '{}')$$), 'WR004', 'V7_a_suspended_admin_makes_no_grant');
 select is(pg_temp.as_user('anon', $$select grant_mcp_access({robo}, {files}, '{}')$$), '42501', 'anon makes no grant');
 
@@ -86,7 +96,8 @@ select is(pg_temp.error_as('ann', $$select grant_mcp_access({robo}, {files}, '{"
   'a new grant is made after the last one was revoked');
 select throws_ok(pg_temp.with_ids($$
   insert into agent_mcp_permissions (organization_id, agent_id, mcp_server_instance_id, permissions, granted_by_id)
-  values ({a}, {robo}, {files}, '{}', {ann})$$), '23505', null, 'T6_a_second_active_grant_for_an_agent_and_a_server_is_refused_by_direct_sql');
+  values ({a}, {robo}, {files}, '{}', {ann})$$), '23505', null,
+    'T6_a_second_active_grant_for_an_agent_and_a_server_is_refused_by_direct_sql');
 
 -- A deleted person
 delete from auth.users where id = pg_temp.id_of('adam');
@@ -94,7 +105,8 @@ select is(pg_temp.as_user('owner', $$select count(*) from agent_mcp_permissions 
   'T7_a_grant_outlives_who_granted_it_and_says_who_it_was');
 -- A deleted agent
 select lives_ok(pg_temp.with_ids($$delete from agents where id = {robo}$$), 'T10_an_agent_with_history_can_be_deleted');
-select isnt(pg_temp.as_user('owner', $$select count(*) from mcp_interaction_logs where agent_id = {robo}$$), '0', 'T10_the_audit_log_of_a_deleted_agent_stays');
+select isnt(pg_temp.as_user('owner', $$select count(*) from mcp_interaction_logs where agent_id = {robo}$$), '0',
+  'T10_the_audit_log_of_a_deleted_agent_stays');
 
 -- The message of a refusal says where and why
 select is(pg_temp.as_user('ann', $$select grant_mcp_access({robo}, {files}, '{"tools": 1}') ->> 'error'$$), 'WR004',

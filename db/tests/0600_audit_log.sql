@@ -18,7 +18,8 @@ $$;
 select is(pg_temp.complete_call(), 1, 'T16_an_admitted_call_is_completed');
 select is(pg_temp.complete_call('timeout'), 0, 'a completed call is not completed again');
 select is((select string_agg(phase || ':' || coalesce(outcome, '-'),
-  ' ' order by recorded_at) from mcp_interaction_logs l join call using (id)), 'requested:- completed:ok', 'T16_a_completed_call_is_two_rows_with_one_id');
+  ' ' order by recorded_at) from mcp_interaction_logs l join call using (id)), 'requested:- completed:ok',
+    'T16_a_completed_call_is_two_rows_with_one_id');
 select is((select count(distinct (l.created_at, l.tableoid)) from mcp_interaction_logs l join call using (id)), 1::bigint,
   'the two rows of a call are in one partition');
 select is((select count(*) from mcp_interaction_logs l join call using (id) where agent_name = 'Robo' and instance_name = 'files'
@@ -51,9 +52,11 @@ select is(pg_temp.try_change($$delete from mcp_interaction_logs$$), 'WR003', 'T1
 select throws_ok($$truncate mcp_interaction_logs$$, 'WR003', null, 'T12_the_audit_log_is_not_truncated');
 select throws_ok('truncate ' || :'month', 'WR003', null, 'T12_a_partition_of_the_audit_log_is_not_truncated');
 select is_empty($$select relid from pg_partition_tree('mcp_interaction_logs') where not exists (
-  select from pg_trigger g where g.tgrelid = relid and g.tgtype & 32 = 32)$$, 'T12_every_partition_of_the_audit_log_has_a_trigger_against_truncate');
+  select from pg_trigger g where g.tgrelid = relid and g.tgtype & 32 = 32)$$,
+    'T12_every_partition_of_the_audit_log_has_a_trigger_against_truncate');
 select is(pg_temp.try_change('delete from ' || :'month'), 'WR003', 'T12_a_row_of_the_audit_log_is_not_deleted_through_its_partition');
-select is(pg_temp.try_change('update ' || :'month' || ' set item = null'), 'WR003', 'T12_a_row_of_the_audit_log_is_not_updated_through_its_partition');
+select is(pg_temp.try_change('update ' || :'month' || ' set item = null'), 'WR003',
+  'T12_a_row_of_the_audit_log_is_not_updated_through_its_partition');
 select throws_ok($$update mcp_interaction_logs set leaf = sha256('x')$$, '428C9', null, 'T12_the_generated_leaf_of_a_row_is_not_written');
 select is(pg_temp.as_user(who, $$select count(*) from mcp_interaction_logs$$), '42501',
   'T11_the_audit_log_is_not_read_directly_by ' || who) from unnest(array['ann', 'mia', 'bob', 'anon', 'service', 'gateway', 'engine']) who;
@@ -61,21 +64,25 @@ select is(pg_temp.as_user('service', format('%s mcp_interaction_logs', c)), '425
   'T12_a_service_token_cannot ' || c) from unnest(array['truncate', 'delete from']) c;
 select is(pg_temp.as_user(who, $$select public.audit_mcp_interactions('[{"kind": "chat", "organization_id": "x"}]')$$), '42501',
   'T13_the_engine_s_function_for_events_is_not_executed_by ' || who) from unnest(array['ann', 'anon', 'service', 'gateway']) who;
-select is(pg_temp.as_user('ann', $$select weir.record_event('grant', {a})$$), '42501', 'T13_the_writer_s_function_for_events_is_not_executed_by_a_person');
+select is(pg_temp.as_user('ann', $$select weir.record_event('grant', {a})$$), '42501',
+  'T13_the_writer_s_function_for_events_is_not_executed_by_a_person');
 
 -- The engine's own events and the functions' name an organization, and nothing of another stands in its rows
 select is(pg_temp.as_user('engine', format('select public.audit_mcp_interactions(%L) ->> ''written''', jsonb_build_array(
-  jsonb_build_object('kind', 'error', 'organization_id', pg_temp.id_of('a'), 'agent_id', pg_temp.id_of('bot'), 'instance_id', pg_temp.id_of('spy')),
+  jsonb_build_object('kind', 'error', 'organization_id', pg_temp.id_of('a'), 'agent_id', pg_temp.id_of('bot'), 'instance_id',
+    pg_temp.id_of('spy')),
   jsonb_build_object('kind', 'error', 'organization_id', weir.uuid_v7(), 'agent_id', pg_temp.id_of('bot'))))), '1',
   'T16_of_two_events_the_one_for_an_organization_that_does_not_exist_is_not_written');
 select is((select concat_ws(' ', l.organization_id = pg_temp.id_of('a'), l.agent_name, l.instance_name) from mcp_interaction_logs l
   where l.kind = 'error' and l.agent_id = pg_temp.id_of('bot')), 't', 'T16_an_event_of_the_engine_has_no_names_of_another_organization');
-select is(pg_temp.as_user('writer:ann', $$select weir.record_event('lifecycle', {a}, p_agent_id => {bot}, p_instance_id => {spy}, p_item => 'foreign')$$),
+select is(pg_temp.as_user('writer:ann',
+  $$select weir.record_event('lifecycle', {a}, p_agent_id => {bot}, p_instance_id => {spy}, p_item => 'foreign')$$),
   '', 'the writer records an event that names ids of another organization');
 select is((select concat_ws(' ', l.organization_id = pg_temp.id_of('a'), l.agent_name, l.instance_name) from mcp_interaction_logs l
   where l.item = 'foreign'), 't', 'T16_an_event_of_the_writer_has_no_names_of_another_organization');
 select is(pg_temp.error_as('bob', $$select create_agent({a}, 'x')$$) || (select count(*) from mcp_interaction_logs l
-  where l.organization_id = pg_temp.id_of('a') and l.user_id = pg_temp.id_of('bob')), 'WR0040', 'T16_an_outsider_s_denied_call_is_not_in_the_audit_log_of_the_organization_that_they_named');
+  where l.organization_id = pg_temp.id_of('a') and l.user_id = pg_temp.id_of('bob')), 'WR0040',
+    'T16_an_outsider_s_denied_call_is_not_in_the_audit_log_of_the_organization_that_they_named');
 
 -- What may stand in it
 create function pg_temp.insert_row_sql(p_columns text, p_values text) returns text language sql as $$
@@ -85,19 +92,27 @@ $$;
 select lives_ok(pg_temp.insert_row_sql('', $$'requested', 'tool_execution', 'allowed'$$), 'a row with valid values is inserted');
 select throws_ok(pg_temp.insert_row_sql('', $$'requested', 'banana', 'allowed'$$), '23514', null, 'T14_kinds_are_a_closed_list');
 select throws_ok(pg_temp.insert_row_sql('', $$'thought', 'chat', 'allowed'$$), '23514', null, 'T14_phases_are_a_closed_list');
-select throws_ok(pg_temp.insert_row_sql(', reason', $$'denied', 'chat', 'denied', 'because'$$), '23514', null, 'T14_reasons_are_a_closed_list');
-select throws_ok(pg_temp.insert_row_sql(', outcome', $$'completed', 'chat', 'allowed', 'fine'$$), '23514', null, 'T14_outcomes_are_a_closed_list');
+select throws_ok(pg_temp.insert_row_sql(', reason', $$'denied', 'chat', 'denied', 'because'$$), '23514', null,
+  'T14_reasons_are_a_closed_list');
+select throws_ok(pg_temp.insert_row_sql(', outcome', $$'completed', 'chat', 'allowed', 'fine'$$), '23514', null,
+  'T14_outcomes_are_a_closed_list');
 select throws_ok(pg_temp.insert_row_sql('', $$'denied', 'chat', 'denied'$$), '23514', null, 'T16_a_denied_row_without_a_reason_is_refused');
-select throws_ok(pg_temp.insert_row_sql('', $$'denied', 'chat', 'allowed'$$), '23514', null, 'T16_a_denied_row_with_the_decision_allowed_is_refused');
-select throws_ok(pg_temp.insert_row_sql('', $$'completed', 'chat', 'allowed'$$), '23514', null, 'T16_a_completed_row_without_an_outcome_is_refused');
+select throws_ok(pg_temp.insert_row_sql('', $$'denied', 'chat', 'allowed'$$), '23514', null,
+  'T16_a_denied_row_with_the_decision_allowed_is_refused');
+select throws_ok(pg_temp.insert_row_sql('', $$'completed', 'chat', 'allowed'$$), '23514', null,
+  'T16_a_completed_row_without_an_outcome_is_refused');
 select throws_ok(pg_temp.insert_row_sql(', request_copy', $$'requested', 'chat', 'allowed', repeat('x', 4097)$$), '23514', null,
   'T15_a_copy_of_more_than_4_kib_is_refused');
-select throws_ok(pg_temp.insert_row_sql(', request_hash', $$'requested', 'chat', 'allowed', '\x00'$$), '23514', null, 'T15_a_digest_that_is_no_sha256_is_refused');
-select throws_ok(pg_temp.insert_row_sql(', organization_id', $$'requested', 'chat', 'allowed', null$$), '42701', null, 'a row that names two organizations is no statement');
+select throws_ok(pg_temp.insert_row_sql(', request_hash', $$'requested', 'chat', 'allowed', '\x00'$$), '23514', null,
+  'T15_a_digest_that_is_no_sha256_is_refused');
+select throws_ok(pg_temp.insert_row_sql(', organization_id', $$'requested', 'chat', 'allowed', null$$), '42701', null,
+  'a row that names two organizations is no statement');
 select throws_ok($$insert into mcp_interaction_logs (created_at, id, epoch, actor_kind, phase, kind, decision)
-  values (now(), weir.uuid_v7(), 1, 'system', 'requested', 'chat', 'allowed')$$, '23502', null, 'T16_a_row_without_an_organization_is_refused');
+  values (now(), weir.uuid_v7(), 1, 'system', 'requested', 'chat', 'allowed')$$, '23502', null,
+    'T16_a_row_without_an_organization_is_refused');
 select throws_ok($$insert into mcp_interaction_logs (created_at, id, organization_id, epoch, actor_kind, phase, kind, decision)
-  values (now(), weir.uuid_v7(), weir.uuid_v7(), 1, 'agent', 'requested', 'chat', 'allowed')$$, '23514', null, 'T16_a_row_without_the_id_of_its_actor_is_refused');
+  values (now(), weir.uuid_v7(), weir.uuid_v7(), 1, 'agent', 'requested', 'chat', 'allowed')$$, '23514', null,
+    'T16_a_row_without_the_id_of_its_actor_is_refused');
 select is(pg_temp.complete_call('ok', repeat('é', 5000)), 0, 'completing a completed call with a long copy raises nothing');
 select is(weir.cut(repeat('é', 3000), 4096), repeat('é', 1024), 'T15_a_long_copy_is_cut_between_characters');
 
@@ -146,14 +161,16 @@ select is((select array[count(*), sum(occurrences)]::text from counted_6 where r
 -- the one of 10.0.0.2 is among them
 select is((select occurrences from counted_6 where reason = 'key_unknown' and address = '0.0.0.0' and key_prefix = ''), 483::bigint,
   'F08_requests_beyond_a_hundred_rows_in_a_minute_are_counted_in_one_row_for_each_reason');
-select is((select occurrences || ' ' || (select count(*) from counted_6 where address = '10.0.0.2') from counted_6 where address = '10.0.0.1'),
+select is((select occurrences || ' ' || (select count(*) from counted_6 where address = '10.0.0.2') from counted_6
+  where address = '10.0.0.1'),
   '6 0', 'F08_beyond_a_hundred_rows_an_address_with_a_row_is_counted_there_and_a_new_one_gets_none');
 
 -- Months ahead
 -- A month may have begun since the database was migrated.
 select weir.ensure_log_partitions() \g /dev/null
 select is(weir.ensure_log_partitions(), 0, 'the partitions of the audit log are made once');
-select cmp_ok((select count(*) from pg_inherits where inhparent = 'mcp_interaction_logs'::regclass), '>=', 14::bigint, 'T15_there_are_partitions_for_at_least_fourteen_months');
+select cmp_ok((select count(*) from pg_inherits where inhparent = 'mcp_interaction_logs'::regclass), '>=', 14::bigint,
+  'T15_there_are_partitions_for_at_least_fourteen_months');
 select lives_ok(format('insert into mcp_interaction_logs (created_at, id, organization_id, epoch, actor_kind, phase, kind, decision)
   values (now() + interval ''11 months'', weir.uuid_v7(), %L, 1, ''system'', ''requested'', ''chat'',
   ''allowed'')', pg_temp.id_of('a')), 'a row of eleven months from now can be inserted');
@@ -165,7 +182,8 @@ select is(pg_temp.as_user('engine', 'select weir.ensure_log_partitions()'), '1',
 select set_eq(format('select a.attname, a.atttypid, a.attnotnull, a.attgenerated from pg_attribute a where a.attrelid = %L::regclass
   and a.attnum > 0', :'last'),
   'select * from columns_before', 'a partition that was made anew has the columns of the former one');
-select is((select relrowsecurity and relforcerowsecurity from pg_class where oid = :'last'::regclass), true, 'T17_a_partition_that_was_made_anew_has_forced_row_level_security');
+select is((select relrowsecurity and relforcerowsecurity from pg_class where oid = :'last'::regclass), true,
+  'T17_a_partition_that_was_made_anew_has_forced_row_level_security');
 select throws_ok('truncate ' || :'last', 'WR003', null, 'T12_a_partition_that_was_made_anew_is_not_truncated');
 select * from finish();
 rollback;

@@ -16,15 +16,18 @@ select is(pg_temp.as_user('owner',
   '5', 'T13_each_admitted_call_has_its_row_in_the_audit_log');
 
 -- Denied: what
-select is(pg_temp.admit_call('read_file', '{"path": "/etc/passwd"}'), 'argument_rule', 'V9_a_granted_tool_with_forbidden_arguments_is_denied');
+select is(pg_temp.admit_call('read_file', '{"path": "/etc/passwd"}'), 'argument_rule',
+  'V9_a_granted_tool_with_forbidden_arguments_is_denied');
 select is(pg_temp.admit_call('delete_file'), 'item_not_granted', 'V9_a_tool_that_is_not_granted_is_denied');
 select is(pg_temp.admit_call('nope', '{}', null), 'unknown', 'a call without a server is denied as unknown');
 select is(pg_temp.admit_call('write_file'), 'definition_not_approved', 'A26_a_tool_that_waits_for_an_admin_is_denied');
 select is(pg_temp.admit_call('list_ghosts'), 'definition_not_approved', 'a granted tool that was never announced is denied');
 select is(pg_temp.admit_call('read_file', '{}', 'spy'), 'instance_unknown', 'T3_a_server_of_another_organization_is_unknown_to_admission');
-select is(pg_temp.admit_call('file:///etc/passwd', null, 'files', 'resource_read'), 'item_not_granted', 'a resource outside the grant is denied');
+select is(pg_temp.admit_call('file:///etc/passwd', null, 'files', 'resource_read'), 'item_not_granted',
+  'a resource outside the grant is denied');
 select is(pg_temp.admit_call('other', null, 'files', 'prompt_get'), 'item_not_granted', 'a prompt outside the grant is denied');
-select is(pg_temp.admit_call('read_file', '{"path": "/data/a"}', 'files', 'prompt_get'), 'item_not_granted', 'a granted tool that is asked for as a prompt is denied');
+select is(pg_temp.admit_call('read_file', '{"path": "/data/a"}', 'files', 'prompt_get'), 'item_not_granted',
+  'a granted tool that is asked for as a prompt is denied');
 select is(pg_temp.as_user('owner',
   $$select count(*) from mcp_interaction_logs where phase = 'denied' and kind in ('tool_execution', 'prompt_get', 'resource_read')
   and reason is not null and agent_id = {robo}$$),
@@ -66,28 +69,42 @@ rollback to s;
 -- Denied: who, a person through an agent
 select is(pg_temp.admit_call_as('mia', 'list_directory'), 'admitted', 'V6_an_agent_s_owner_uses_it');
 select is(pg_temp.admit_call_as('ann', 'list_directory'), 'admitted', 'V6_a_person_who_shares_a_workspace_with_an_agent_uses_it');
-select is(pg_temp.admit_call_as('adam', 'list_directory'), 'user_forbidden', 'V6_an_admin_who_shares_no_workspace_with_an_agent_does_not_use_it');
-select is(pg_temp.admit_call_as('mel', 'list_directory'), 'user_forbidden', 'V8_a_member_of_two_organizations_who_shares_no_workspace_with_an_agent_does_not_use_it');
-select is(pg_temp.admit_call_as('bob', 'list_directory'), 'member_inactive', 'an owner of another organization is no active member to admission');
-select is(pg_temp.admit_call_as('ann', 'list_directory', 'bot', 'files'), 'member_inactive', 'V8_a_person_calls_nothing_through_an_agent_of_another_organization');
-select is(pg_temp.admit_call_as('mel', 'list_directory', 'bot', 'files'), 'user_forbidden', 'V8_a_member_of_both_calls_no_server_of_a_through_an_agent_of_b');
-insert into workspace_members (organization_id, workspace_id, user_id) values (pg_temp.id_of('a'), pg_temp.id_of('home'), pg_temp.id_of('vic')),
+select is(pg_temp.admit_call_as('adam', 'list_directory'), 'user_forbidden',
+  'V6_an_admin_who_shares_no_workspace_with_an_agent_does_not_use_it');
+select is(pg_temp.admit_call_as('mel', 'list_directory'), 'user_forbidden',
+  'V8_a_member_of_two_organizations_who_shares_no_workspace_with_an_agent_does_not_use_it');
+select is(pg_temp.admit_call_as('bob', 'list_directory'), 'member_inactive',
+  'an owner of another organization is no active member to admission');
+select is(pg_temp.admit_call_as('ann', 'list_directory', 'bot', 'files'), 'member_inactive',
+  'V8_a_person_calls_nothing_through_an_agent_of_another_organization');
+select is(pg_temp.admit_call_as('mel', 'list_directory', 'bot', 'files'), 'user_forbidden',
+  'V8_a_member_of_both_calls_no_server_of_a_through_an_agent_of_b');
+insert into workspace_members (organization_id, workspace_id, user_id)
+  values (pg_temp.id_of('a'), pg_temp.id_of('home'), pg_temp.id_of('vic')),
   (pg_temp.id_of('a'), pg_temp.id_of('home'), pg_temp.id_of('sam'));
-select is(pg_temp.admit_call_as('vic', 'list_directory'), 'user_forbidden', 'V12_a_viewer_who_shares_a_workspace_with_an_agent_executes_nothing');
-select is(pg_temp.admit_call_as('sam', 'list_directory'), 'member_inactive', 'V7_a_suspended_member_who_shares_a_workspace_with_an_agent_executes_nothing');
+select is(pg_temp.admit_call_as('vic', 'list_directory'), 'user_forbidden',
+  'V12_a_viewer_who_shares_a_workspace_with_an_agent_executes_nothing');
+select is(pg_temp.admit_call_as('sam', 'list_directory'), 'member_inactive',
+  'V7_a_suspended_member_who_shares_a_workspace_with_an_agent_executes_nothing');
 savepoint two;
-insert into organization_members (organization_id, user_id, role, status) values (pg_temp.id_of('b'), pg_temp.id_of('sam'), 'member', 'active'),
+insert into organization_members (organization_id, user_id, role, status)
+  values (pg_temp.id_of('b'), pg_temp.id_of('sam'), 'member', 'active'),
   (pg_temp.id_of('b'), pg_temp.id_of('mia'), 'member', 'active');
-select is(pg_temp.admit_call_as('sam', 'list_directory'), 'member_inactive', 'V7_a_member_suspended_in_a_and_active_in_b_executes_nothing_in_a');
+select is(pg_temp.admit_call_as('sam', 'list_directory'), 'member_inactive',
+  'V7_a_member_suspended_in_a_and_active_in_b_executes_nothing_in_a');
 update organization_members set status = 'suspended' where organization_id = pg_temp.id_of('a') and user_id = pg_temp.id_of('mia');
-select is(pg_temp.admit_call('list_directory'), 'member_inactive', 'V7_an_agent_whose_owner_is_suspended_in_a_and_active_in_b_executes_nothing');
+select is(pg_temp.admit_call('list_directory'), 'member_inactive',
+  'V7_an_agent_whose_owner_is_suspended_in_a_and_active_in_b_executes_nothing');
 rollback to two;
-select is((select a.failures[1] from unnest(weir.admit('01900000-0000-7000-8000-000000000001', array[weir.uuid_v7()], array[clock_timestamp()],
-  array['robokey000000001'], array[sha256(convert_to(repeat('r', 43), 'UTF8'))], array[null::uuid], array[null::uuid], array['tool_execution'],
+select is((select a.failures[1]
+  from unnest(weir.admit('01900000-0000-7000-8000-000000000001', array[weir.uuid_v7()], array[clock_timestamp()],
+  array['robokey000000001'], array[sha256(convert_to(repeat('r', 43), 'UTF8'))], array[null::uuid], array[null::uuid],
+    array['tool_execution'],
   array[pg_temp.id_of('files')], array['list_directory'], array['{}'], array['1'], array[1], array[100::bigint], array[sha256('request')],
   array['{}'], array[pg_temp.id_of('b')])) a), 'changing', 'A16_a_call_is_not_admitted_without_the_lock_of_its_own_organization');
 select is(pg_temp.admit_call('list_directory', p_key => null, p_user => 'mia'), 'key_unknown', 'V5_a_person_without_an_agent_is_denied');
-select is(pg_temp.admit_call('list_directory', p_key => null, p_agent => 'robo'), 'key_unknown', 'V5_an_agent_s_id_without_a_key_or_a_person_is_denied');
+select is(pg_temp.admit_call('list_directory', p_key => null, p_agent => 'robo'), 'key_unknown',
+  'V5_an_agent_s_id_without_a_key_or_a_person_is_denied');
 select is(pg_temp.admit_call('list_directory', p_user => 'bob'), 'member_inactive', 'a key with a person who is no member is denied');
 rollback to s;
 
@@ -109,7 +126,8 @@ select pg_temp.as_user('ann',
 select is(pg_temp.admit_call('list_directory'), 'no_grant', 'V3_a_grant_permits_no_call_before_it_starts');
 rollback to s;
 select weir.withdraw_catalog_server('test-files') \g /dev/null
-select is(pg_temp.admit_call('list_directory'), 'instance_unknown', 'V12_a_server_whose_catalog_entry_was_withdrawn_is_unknown_to_admission');
+select is(pg_temp.admit_call('list_directory'), 'instance_unknown',
+  'V12_a_server_whose_catalog_entry_was_withdrawn_is_unknown_to_admission');
 rollback to s;
 update mcp_server_tools set status = 'rejected' where name = 'list_directory' and instance_id = pg_temp.id_of('files');
 select is(pg_temp.admit_call('list_directory'), 'definition_not_approved', 'a tool whose definition an admin rejected is denied');
@@ -138,7 +156,8 @@ select is(pg_temp.admit_call('list_directory'), 'limit', 'S16_a_grant_without_an
 rollback to counters;
 -- A window that begins later than now is the current one, so none ends between two calls.
 update weir.grant_usage set window_start = 'infinity';
-select is(string_agg(pg_temp.admit_call('list_directory'), ' '), 'admitted admitted limit', 'S16_a_limit_per_minute_denies_the_call_above_it') from generate_series(1, 3);
+select is(string_agg(pg_temp.admit_call('list_directory'), ' '), 'admitted admitted limit',
+  'S16_a_limit_per_minute_denies_the_call_above_it') from generate_series(1, 3);
 update weir.grant_usage set window_start = clock_timestamp() - interval '1 minute' where period = 'per_minute';
 select is(pg_temp.admit_call('list_directory'), 'admitted', 'S16_a_limit_per_minute_admits_a_call_in_the_next_minute');
 update weir.grant_usage set window_start = 'infinity' where period = 'per_minute';
@@ -171,13 +190,17 @@ create function pg_temp.admit_calls_at_limit(p_items text[], p_at_limit boolean[
          array_fill(1::bigint, array[n]), array_fill(sha256('r'), array[n]), array_fill('{}'::text, array[n]),
          array_fill(null::uuid, array[n]), p_at_limit)) a;
 $$;
-select is(pg_temp.admit_calls_at_limit(array['list_directory', 'list_directory', 'delete_file', 'read_file'], array[true, false, true, null]),
+select is(pg_temp.admit_calls_at_limit(array['list_directory', 'list_directory', 'delete_file', 'read_file'],
+  array[true, false, true, null]),
   'limit connections, admitted, item_not_granted, argument_rule $.path',
   'M12_a_call_beyond_the_connections_is_denied_for_its_own_reason_where_it_has_one');
 select is((select reason || ' ' || detail || ' ' || instance_name || ' ' || (grant_id is not null)
-           from mcp_interaction_logs where detail = 'connections'), 'limit connections files true', 'M12_a_call_beyond_the_connections_is_in_the_audit_log_with_its_grant');
-select throws_ok($$select pg_temp.admit_calls_at_limit(array['list_directory'], array[true, false])$$, 'WR001', null, 'an array of another length that says which calls are too many is refused');
-select pg_temp.as_user('ann', $$select grant_mcp_access({robo}, {files}, '{"tools": {"*": {}}, "limits": {"per_minute": 1}}')$$) \g /dev/null
+           from mcp_interaction_logs where detail = 'connections'), 'limit connections files true',
+             'M12_a_call_beyond_the_connections_is_in_the_audit_log_with_its_grant');
+select throws_ok($$select pg_temp.admit_calls_at_limit(array['list_directory'], array[true, false])$$, 'WR001', null,
+  'an array of another length that says which calls are too many is refused');
+select pg_temp.as_user('ann', $$select grant_mcp_access({robo}, {files}, '{"tools": {"*": {}}, "limits": {"per_minute": 1}}')$$)
+  \g /dev/null
 select matches(pg_temp.admit_calls_at_limit(array['list_directory', 'list_directory', 'list_directory'], array[true, false, false]),
   '^limit connections, admitted, limit \d+$',
   'M12_a_call_beyond_the_connections_does_not_count_toward_a_grant_s_limit');
@@ -199,7 +222,8 @@ create function pg_temp.admit_batch(p_items text[], p_arguments text[], p_ids uu
          array_fill('1'::text, array[n]), array_fill(1, array[n]), array_fill(1::bigint, array[n]), array_fill(sha256('r'), array[n]),
          array_fill('{}'::text, array[n]), array_fill(null::uuid, array[n]))) a;
 $$;
-select is(pg_temp.admit_batch(array['list_directory', 'read_file', 'read_file', 'nope'], array['{}', '{"path": "/data/a"}', '{broken', null]),
+select is(pg_temp.admit_batch(array['list_directory', 'read_file', 'read_file', 'nope'],
+  array['{}', '{"path": "/data/a"}', '{broken', null]),
   'admitted admitted argument_rule item_not_granted', 'A20_bad_input_in_a_batch_denies_its_own_call_only');
 select is(pg_temp.admit_batch(array['list_directory', repeat('long name ', 1000), E'a\nb'], array['{}', repeat('[', 60000), '{}']),
   'admitted item_not_granted item_not_granted',
@@ -210,8 +234,10 @@ select throws_ok($$select pg_temp.admit_batch(array['list_directory', 'list_dire
   array_fill(weir.uuid_v7(), array[2]))$$, '23505', null, 'a batch that has one id twice is refused');
 select throws_ok($$select pg_temp.admit_batch(array['list_directory'], array['{}', '{}'])$$, 'WR001', null,
   'a batch whose arrays differ in length is refused');
-select throws_ok($$select pg_temp.admit_batch(array['list_directory'], array['{}'], array[null::uuid])$$, 'WR001', null, 'a batch with a null id is refused');
-select pg_temp.as_user('ann', $$select grant_mcp_access({robo}, {files}, '{"tools": {"*": {}}, "limits": {"per_minute": 2}}')$$) \g /dev/null
+select throws_ok($$select pg_temp.admit_batch(array['list_directory'], array['{}'], array[null::uuid])$$, 'WR001', null,
+  'a batch with a null id is refused');
+select pg_temp.as_user('ann', $$select grant_mcp_access({robo}, {files}, '{"tools": {"*": {}}, "limits": {"per_minute": 2}}')$$)
+  \g /dev/null
 select is(pg_temp.admit_batch(array['list_directory', 'list_directory', 'nope', 'list_directory'], array['{}', '{}', '{}', '{}']),
   'admitted admitted definition_not_approved limit',
   'S16_a_batch_counts_its_admitted_calls_toward_a_limit_in_order');

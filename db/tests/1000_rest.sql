@@ -7,14 +7,17 @@ create function pg_temp.published_columns_of(p_relation text) returns text langu
   select string_agg(column_name, ',') from weir.published_columns() where relation_name = p_relation;
 $$;
 
-select is(pg_temp.published_columns_of('agent_api_keys'), 'id,organization_id,agent_id,name,key_id,created_by,created_at,expires_at,revoked_at,revoked_by',
+select is(pg_temp.published_columns_of('agent_api_keys'),
+  'id,organization_id,agent_id,name,key_id,created_by,created_at,expires_at,revoked_at,revoked_by',
   'an agent''s key is published without its hash');
-select is_empty($$select * from weir.published_columns() where column_name ~ '(secret|token|key|password)_hash|secret|password'$$, 'no hash and no secret is published');
+select is_empty($$select * from weir.published_columns() where column_name ~ '(secret|token|key|password)_hash|secret|password'$$,
+  'no hash and no secret is published');
 select is_empty($$select * from weir.published_columns() c where not exists (
     select from pg_attribute a where a.attrelid = to_regclass('public.' || quote_ident(c.relation_name)) and a.attname = c.column_name)$$,
   'every published column is in the schema public');
 select is(pg_temp.published_columns_of('mcp_interaction_logs'), null, 'the audit log is not published');
-select is_empty($$select * from weir.published_columns() where relation_name in (select tablename from pg_tables where schemaname = 'weir')$$,
+select is_empty($$select * from weir.published_columns()
+  where relation_name in (select tablename from pg_tables where schemaname = 'weir')$$,
   'no table of the schema weir is published');
 
 -- Weir does not publish what somebody else puts into public
@@ -30,7 +33,8 @@ select is(pg_temp.published_columns_of('plain'), null, 'a table without row-leve
 select is(pg_temp.published_columns_of('half'), null, 'a table whose owner bypasses row-level security is not published');
 select is(pg_temp.published_columns_of('seen_by_its_owner'), null, 'a view with its owner''s rights is not published');
 select is(pg_temp.published_columns_of('seen_by_its_caller'), 'id,name', 'a view with its caller''s rights is published');
-select is_empty($$select * from weir.published_functions() where function_name = 'stranger'$$, 'a function that is not Weir''s is not published');
+select is_empty($$select * from weir.published_functions() where function_name = 'stranger'$$,
+  'a function that is not Weir''s is not published');
 
 select is_empty($$
   select p.proname from pg_proc p
@@ -38,9 +42,11 @@ select is_empty($$
     and has_function_privilege('authenticated', p.oid, 'EXECUTE')
     and not exists (select from weir.published_functions() f where f.function_name = p.proname)$$,
   'every wrapper that a person may execute is published');
-select is_empty($$select * from weir.published_functions() where function_name = 'audit_mcp_interactions'$$, 'a function that only the engine executes is not published');
+select is_empty($$select * from weir.published_functions() where function_name = 'audit_mcp_interactions'$$,
+  'a function that only the engine executes is not published');
 select is((select format('%s %s %s %s %s %s', argument_names, argument_types, required, returns_set, result_type, columns[1:2])
            from weir.published_functions() where function_name = 'get_organization_mcp_configs'),
-  '{org_id,agent_id} {uuid,uuid} 1 t record {instance_id,instance_name}', 'a function is published with its names, types, defaults and columns');
+  '{org_id,agent_id} {uuid,uuid} 1 t record {instance_id,instance_name}',
+    'a function is published with its names, types, defaults and columns');
 select * from finish();
 rollback;

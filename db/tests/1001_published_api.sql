@@ -14,7 +14,8 @@ select results_eq($$
            from unnest(p.proargnames[1:p.pronargs]) with ordinality a(name, n)), format_type(p.prorettype, null)) collate "C"
   from pg_proc p
   where p.pronamespace = 'public'::regnamespace and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
-  order by 1$$, $$select m[1] collate "C" from page, regexp_match(line, '^\| `([a-z_]+\(.*\) → \w+)` \|') m where m is not null order by 1$$,
+  order by 1$$, $$select m[1] collate "C" from page,
+    regexp_match(line, '^\| `([a-z_]+\(.*\) → \w+)` \|') m where m is not null order by 1$$,
   'M15_the_published_functions_are_those_in_docs_functions_md');
 
 -- A reading function may run where nothing may be written; a writing one may not be taken for a reading one (its GET would

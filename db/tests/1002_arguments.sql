@@ -8,7 +8,8 @@ set local statement_timeout = '60s';
 
 -- A call that would succeed: function, who calls, and its arguments in order.
 create temporary table calls (name text primary key, actor text, arguments text[]);
-select pg_temp.as_user('mia', $$select create_user_ssh_key('laptop', 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINb9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddw')$$) \g /dev/null
+select pg_temp.as_user('mia', $$select create_user_ssh_key('laptop',
+  'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINb9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddw')$$) \g /dev/null
 select pg_temp.keep_id('sshkey', (select id from user_ssh_keys)),
        pg_temp.create_as('invitation', 'ann', $$select invite_member({a}, 'x@example.org', 'member', repeat('z', 43))$$),
        pg_temp.as_user('ann', $$select create_organization_api_key({a}, 'k', 'orgkey0000000001', repeat('k', 43), '{audit.read}')$$),
@@ -18,7 +19,8 @@ select pg_temp.keep_id('sshkey', (select id from user_ssh_keys)),
        pg_temp.create_as('message', 'ann', $$select post_chat_message({chat}, 'hello')$$),
        pg_temp.create_as('docs', 'ann', $$select create_datastore({a}, 'Docs')$$),
        pg_temp.create_as('doc', 'ann', $$select ingest_document({docs}, 'Doc', '[{"text": "words"}]')$$) \g /dev/null
-select pg_temp.as_user('ann', format('select invite_member({a}, %L, ''member'', repeat(''o'', 43))', (select email from auth.users where id = pg_temp.id_of('otto')))) \g /dev/null
+select pg_temp.as_user('ann', format('select invite_member({a}, %L, ''member'', repeat(''o'', 43))',
+  (select email from auth.users where id = pg_temp.id_of('otto')))) \g /dev/null
 insert into calls values
   ('accept_invitation', 'otto', array['repeat(''o'', 43)']),
   ('add_workspace_member', 'ann', array['{home}', '{vic}', 'null']),
@@ -30,10 +32,12 @@ insert into calls values
   ('create_channel', 'ann', array['{home}', '''c2''']),
   ('create_datastore', 'ann', array['{a}', '''More docs''', '''postgres''', '''{}''']),
   ('create_organization', 'otto', array['''Mine''', '''mine-0''']),
-  ('create_organization_api_key', 'ann', array['{a}', '''k''', '''orgkey0000000002''', 'repeat(''s'', 43)', '''{audit.read}''', 'now() + interval ''1 day''']),
+  ('create_organization_api_key', 'ann',
+    array['{a}', '''k''', '''orgkey0000000002''', 'repeat(''s'', 43)', '''{audit.read}''', 'now() + interval ''1 day''']),
   ('create_user_ssh_key', 'ann', array['''k''', '''ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINb9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddw''']),
   ('create_workspace', 'ann', array['{a}', '''W''']),
-  ('decide_permission_request', 'ann', array['{request}', 'true', 'now() + interval ''2 day''', 'now() + interval ''1 day''', '''{"tools": {"*": {}}}''']),
+  ('decide_permission_request', 'ann',
+    array['{request}', 'true', 'now() + interval ''2 day''', 'now() + interval ''1 day''', '''{"tools": {"*": {}}}''']),
   ('delete_datastore', 'ann', array['{docs}']),
   ('delete_document', 'ann', array['{doc}']),
   ('delete_user_ssh_key', 'mia', array['{sshkey}']),
@@ -45,8 +49,10 @@ insert into calls values
   ('get_document_chunks', 'ann', array['{doc}', '-1', '10']),
   ('get_mcp_tool_changes', 'ann', array['{files}']),
   ('get_organization_mcp_configs', 'ann', array['{a}', '{robo}']),
-  ('grant_mcp_access', 'ann', array['{robo}', '{files}', '''{"tools": {"*": {}}}''', 'now() + interval ''2 day''', 'now() + interval ''1 day''']),
-  ('ingest_document', 'ann', array['{docs}', '''Another''', '''[{"text": "other words", "heading": "h"}]''', '''https://example.org''', '''text/markdown''']),
+  ('grant_mcp_access', 'ann', array['{robo}', '{files}', '''{"tools": {"*": {}}}''', 'now() + interval ''2 day''',
+    'now() + interval ''1 day''']),
+  ('ingest_document', 'ann', array['{docs}', '''Another''', '''[{"text": "other words", "heading": "h"}]''', '''https://example.org''',
+    '''text/markdown''']),
   ('invite_member', 'ann', array['{a}', '''y@example.org''', '''viewer''', 'repeat(''y'', 43)', 'now() + interval ''1 day''']),
   ('leave_organization', 'mia', array['{a}']),
   ('link_datastore', 'ann', array['{docs}', '{robo}']),
@@ -73,17 +79,23 @@ insert into calls values
   ('withdraw_permission_request', 'mia', array['{request}']);
 create temporary table hostile (type regtype, value text);
 insert into hostile
-select 'text'::regtype, v from unnest(array['null', '''''', '''   ''', 'repeat(''x'', 1000000)', 'e''\x01\x7f''', 'e''a\nb''', '''\''', '''${jndi:x}''',
+select 'text'::regtype, v from unnest(array['null', '''''', '''   ''', 'repeat(''x'', 1000000)', 'e''\x01\x7f''', 'e''a\nb''', '''\''',
+  '''${jndi:x}''',
   $$'''; drop table public.agents; --'$$, $$'ａｄｍｉｎ'$$, '''%s%n''', '''(a+)+$''']) v
-union all select 'uuid', v from unnest(array['null', '{nobody}', '''00000000-0000-0000-0000-000000000000''::uuid', '{b}', '{spy}', '{bot}', '{den}']) v
-union all select 'jsonb', v from unnest(array['null', '''null''', '''[]''', '''{}''', '''"x"''', '''0''', '''true''', '''{"": {"": null}}''', '''{"action": null}''',
+union all select 'uuid', v from unnest(array['null', '{nobody}', '''00000000-0000-0000-0000-000000000000''::uuid', '{b}', '{spy}', '{bot}',
+  '{den}']) v
+union all select 'jsonb', v from unnest(array['null', '''null''', '''[]''', '''{}''', '''"x"''', '''0''', '''true''',
+  '''{"": {"": null}}''', '''{"action": null}''',
   '(repeat(''['', 3000) || repeat('']'', 3000))::jsonb', '(repeat(''{"tools":'', 3000) || ''1'' || repeat(''}'', 3000))::jsonb',
-  'jsonb_build_object(''name'', repeat(''y'', 1000000))', 'jsonb_build_object(repeat(''k'', 100000), 1)', '''{"tools": {"*": {"args": {"x": {"matches": "(a+)+$"}}}}}''',
-  '(select jsonb_object_agg(n::text, n) from generate_series(1, 20000) n)', '''{"idempotency_key": {"x": 1}}''', '''{"priority": 1e400}''']) v
+  'jsonb_build_object(''name'', repeat(''y'', 1000000))', 'jsonb_build_object(repeat(''k'', 100000), 1)',
+    '''{"tools": {"*": {"args": {"x": {"matches": "(a+)+$"}}}}}''',
+  '(select jsonb_object_agg(n::text, n) from generate_series(1, 20000) n)', '''{"idempotency_key": {"x": 1}}''',
+    '''{"priority": 1e400}''']) v
 union all select 'timestamptz', v from unnest(array['null', '''infinity''', '''-infinity''', '''epoch''', '''294000-01-01''']) v
 union all select 'integer', v from unnest(array['null', '-1', '0', '2147483647', '-2147483648']) v
 union all select 'boolean', v from unnest(array['null', 'false']) v
-union all select 'text[]', v from unnest(array['null', '''{}''', '''{NULL}''', '''{{audit.read}}''', 'array_fill(''audit.read''::text, array[100000])', '''{audit.read,x}''']) v;
+union all select 'text[]', v from unnest(array['null', '''{}''', '''{NULL}''', '''{{audit.read}}''',
+  'array_fill(''audit.read''::text, array[100000])', '''{audit.read,x}''']) v;
 
 -- The contents of all tables but the audit log. Each trial is undone, so they are the same before each.
 create temporary table watched as select c.oid::regclass as name from pg_class c
@@ -105,7 +117,8 @@ $$;
 create temporary table before as select pg_temp.tables_fingerprint() as fingerprint;
 -- Counts this transaction's writes, those that were undone included: a fingerprint of all tables takes longer than the call itself.
 create function pg_temp.count_writes() returns numeric language sql as $$
-  select sum(pg_stat_get_xact_tuples_inserted(name) + pg_stat_get_xact_tuples_updated(name) + pg_stat_get_xact_tuples_deleted(name)) from watched;
+  select sum(pg_stat_get_xact_tuples_inserted(name) + pg_stat_get_xact_tuples_updated(name) + pg_stat_get_xact_tuples_deleted(name))
+    from watched;
 $$;
 -- Makes a call and undoes it. Returns the code (ok, WR… or a raw SQLSTATE), the message, and whether anything was written.
 create function pg_temp.try_call(p_actor text, p_sql text, out code text, out message text, out wrote boolean) language plpgsql as $$
@@ -156,10 +169,13 @@ cross join lateral pg_temp.try_call(c.actor, format('select %I(%s)', c.name,
 select cmp_ok((select count(*) from trials), '>', 400::bigint, 'more than 400 calls with a hostile argument were made');
 select is_empty($$select name, argument, left(value, 60), code, left(message, 100) from trials where code !~ '^(ok|WR00[1-6]|WR010)$'$$,
   'M20_each_call_with_a_hostile_argument_succeeds_or_refuses_with_a_code_of_weir_s');
-select is_empty($$select name, argument, left(value, 60), message from trials where code = 'WR001' and message !~ ('\m' || replace(argument, '_', '[_ ]') || '\M')$$,
+select is_empty($$select name, argument, left(value, 60),
+  message from trials where code = 'WR001' and message !~ ('\m' || replace(argument, '_', '[_ ]') || '\M')$$,
   'M11_a_refusal_for_an_argument_names_it');
-select is_empty($$select name, argument, left(value, 60), code from trials where code <> 'ok' and wrote$$, 'M14_a_call_that_refused_has_written_nothing');
-select is_empty($$select name, argument, left(value, 60), left(message, 200) from trials where length(message) > 300 or message ~* 'relation|column|constraint|syntax|plpgsql'$$,
+select is_empty($$select name, argument, left(value, 60), code from trials where code <> 'ok' and wrote$$,
+  'M14_a_call_that_refused_has_written_nothing');
+select is_empty($$select name, argument, left(value, 60),
+  left(message, 200) from trials where length(message) > 300 or message ~* 'relation|column|constraint|syntax|plpgsql'$$,
   'M20_no_refusal_speaks_of_the_inside_of_the_database');
 -- an id of another organization, in whatever argument
 select is_empty($$select name, argument, value from trials where value in ('{b}', '{spy}', '{bot}', '{den}') and code = 'ok' and wrote$$,
@@ -170,7 +186,8 @@ select is_empty($$select name, argument, value from trials where value in ('{b}'
 set local track_functions = 'all';
 create function pg_temp.count_steps() returns jsonb language sql as $$
   select coalesce(jsonb_object_agg(name, n), '{}') from (
-    select p.oid::regproc::text as name, pg_stat_get_xact_function_calls(p.oid) as n from pg_proc p where p.pronamespace = 'weir'::regnamespace
+    select p.oid::regproc::text as name,
+      pg_stat_get_xact_function_calls(p.oid) as n from pg_proc p where p.pronamespace = 'weir'::regnamespace
     union all
     select c.oid::regclass::text, pg_stat_get_xact_numscans(c.oid) from pg_class c
     where c.relkind in ('r', 'i') and c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace)) s
