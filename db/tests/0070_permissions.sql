@@ -8,7 +8,8 @@ select no_plan();
 set local statement_timeout = '60s';
 
 -- Everything that is acted on belongs to adam, an admin. All members are in home, so that they see its channel, message and datastore.
-insert into organization_members (organization_id, user_id, role, status) values (pg_temp.id_of('a'), pg_temp.create_user('olga'), 'owner', 'active');
+insert into organization_members (organization_id, user_id, role, status)
+values (pg_temp.id_of('a'), pg_temp.create_user('olga'), 'owner', 'active');
 insert into workspace_members (organization_id, workspace_id, user_id)
 select pg_temp.id_of('a'), pg_temp.id_of('home'), pg_temp.id_of(n) from unnest(array['adam', 'vic', 'mel', 'sam']) n;
 select pg_temp.as_user('adam', $$select create_user_ssh_key('k',
