@@ -81,8 +81,8 @@ exception
 end;
 $$;
 
--- Answers a request: granted, with a grant, refused, or withdrawn by whoever asked. Null permissions grant what was asked for. Admins and
--- whoever asked see a request. The lock is taken by who sees it, and not by who may: which of the two may is read with the request itself.
+-- Answers a request: granted, with a grant, refused, or withdrawn by whoever asked. Null permissions grant what was asked for. Only admins
+-- and whoever asked see a request, and both may take the lock: which of them may give this answer is read from the request, under the lock.
 create function weir.close_request(
   p_request_id uuid, p_status text, p_expires_at timestamptz, p_not_before timestamptz, p_permissions jsonb) returns jsonb
 language plpgsql volatile security definer
