@@ -207,7 +207,7 @@ begin
          else 'a person is brought in where agents are by an admin, or by a member who owns each of them' end,
     p_workspace_id => p_workspace_id);
   v_answer := jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
-  -- Nobody sees a workspace without being signed in, so these answers come after WR002 too.
+  -- A caller who is not signed in sees no workspace, so these answers do not come before WR002.
   select w.organization_id into v_act.organization_id from public.workspaces w where w.id = p_workspace_id;
   if v_act.organization_id is not null then
     if num_nonnulls(p_user_id, p_agent_id) <> 1 then
@@ -228,7 +228,7 @@ begin
       return v_answer;
     end if;
   end if;
-  -- While this waits for the lock an agent may enter the workspace, which the caller may not bring a person to then.
+  -- While this waits for the lock an agent may enter the workspace, and then the caller may not add a person to it any more.
   v_refusal := weir.authorize(v_act, 'there is no such workspace');
   if v_refusal is null then
     v_refusal := weir.lock_for(v_act);
