@@ -3,6 +3,9 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
+
+-- Each denial gets its row: equal ones would be counted from the eleventh of a minute on, and then a minute's end shows.
+select weir.set_setting('equal_denials', '1000') \g /dev/null
 select no_plan();
 set local statement_timeout = '60s';
 
