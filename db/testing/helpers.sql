@@ -109,9 +109,8 @@ end;
 $$;
 
 -- Simulates another session that commits while the function under test waits for an organization's lock: until the next rollback to a
--- savepoint, whoever takes the lock runs this statement. A statement that raises proves whether the lock is taken at all. Two real
--- sessions:
--- AdminRaceTests.
+-- savepoint, whoever takes the lock runs this statement. A statement that raises shows whether the lock is taken at all. AdminRaceTests
+-- uses two real sessions.
 create function pg_temp.when_lock_is_taken(p_sql text) returns void language plpgsql as $$
 begin
   execute format('create or replace function weir.lock_organization(p_organization_id uuid) returns void language plpgsql security definer

@@ -1,4 +1,4 @@
--- The walls that every table and function has: a sweep over the catalog, so that a new one cannot forget them.
+-- Rules that every table and function must keep, read from the catalog: a new one cannot forget them.
 begin;
 \ir ../testing/helpers.sql
 select plan(23);
@@ -66,7 +66,7 @@ select is_empty($$
   where schemaname in ('public', 'weir') and concat(qual, with_check) ~ 'auth\.(uid|jwt|role)\(|current_setting|current_user'$$,
   'T19_policies_ask_for_the_actor_once_and_not_per_row');
 
--- Names and ids: one convention, so that what one function gives another one takes
+-- Names and ids follow one convention, so one function accepts what another returns
 select is_empty($$
   select t.name, a.attname from our_tables t join pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
   where (a.attname = 'id' or a.attname like '%\_id') and a.atttypid <> 'uuid'::regtype
@@ -97,8 +97,8 @@ select is_empty($$
          or exists (select from aclexplode(proacl) a where a.grantee = 'authenticated'::regrole and nspname = 'weir'))
     and not coalesce(proconfig @> array['search_path=pg_catalog, pg_temp'], false)$$,
   'M4_every_definer_function_looks_in_pg_temp_last');
--- What has no path of its own has its caller's, and only functions that have one call it. PostgreSQL keeps a plpgsql function as it
--- was first compiled, so nobody may be able to compile it by a path of theirs.
+-- A function without a search_path has its caller's, so only functions that have one may call it: PostgreSQL keeps a plpgsql function as it
+-- was first compiled, and nobody may compile it with a search_path of their own.
 select is_empty($$
   select f.name from our_functions f join pg_proc p on p.oid = f.oid
   where p.prosqlbody is null and not exists (select from unnest(f.proconfig) c where c like 'search\_path=%')

@@ -1,12 +1,11 @@
--- The bounds of a jsonb value, and that nothing becomes text before they were asked. The sweep over all published functions, with the
--- memory of
--- the backend, is tests/Weir.Tests/Rest/ValueBoundsTests.cs.
+-- A jsonb value is checked against its bounds before anything turns it into text. ValueBoundsTests.cs tries all published functions and
+-- looks at the backend's memory.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
 select no_plan();
 
--- Each bound: one below, one above.
+-- Each bound, with a value just within it and one just beyond it.
 select is(weir.bounds_error(v, pg_column_size(v)), null, 'F02_a_value_of_exactly_the_maximum_size_is_within_the_bounds')
 from (select jsonb_build_object('x', repeat('y', 5000)) as v offset 0) t;
 select is(weir.bounds_error(v, pg_column_size(v) - 1), 'is larger than 4 KiB', 'F02_a_value_one_byte_above_the_maximum_size_is_too_large')

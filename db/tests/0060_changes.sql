@@ -1,6 +1,6 @@
--- What makes a revoke immediate: every change takes the organization's lock, is counted and announced. That two sessions
--- wait for each other is tested in C# (an admission beside an open revoke answers `changing`, a revoke waits for a running
--- admission, two admissions do not wait): pgTAP has one session.
+-- A revoke takes effect at once because every change takes the organization's lock, is counted and announced. pgTAP has one session, so
+-- C# tests what two sessions do: an admission beside an open revoke answers `changing`, a revoke waits for a running admission, and two
+-- admissions do not wait for each other.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql

@@ -119,7 +119,7 @@ select is(pg_temp.error_as('vic', $$select create_workspace({a}, 'x')$$), 'WR003
 select is(pg_temp.as_user('vic', 'select count(*) from workspace_members'), '0',
   'a viewer does not see who is in a workspace that they are not in');
 
--- What was used
+-- Usage
 insert into usage_hourly (organization_id, hour, agent_id, instance_id)
 values (pg_temp.id_of('a'), date_trunc('hour', now(), 'UTC'), pg_temp.id_of('robo'), pg_temp.id_of('files'));
 select is(pg_temp.as_user(w, 'select count(*) from usage_hourly'), n, format('%s sees %s hours of usage', w, n))
@@ -166,7 +166,7 @@ select is(pg_temp.error_as('adam', $$select revoke_agent_key('robokey000000001')
 select throws_ok($$update agent_api_keys set revoked_at = null, revoked_by = null where key_id = 'robokey000000001'$$, 'WR005', null,
   'T4_a_revoked_key_cannot_be_made_active_again_by_direct_sql');
 
--- Nobody, and a service token
+-- anon, and a service token
 select is(pg_temp.as_user('anon', $$select create_organization('x')$$), '42501', 'M5_anon_creates_no_organization');
 select is(pg_temp.as_user('service', $$select create_organization('x')$$), '42501', 'M17_a_service_token_creates_no_organization');
 update organizations set is_active = false where id = pg_temp.id_of('a');

@@ -1,11 +1,11 @@
--- Inside the writing functions: what row-level security allows weir_writer with a person's claims. The functions ask first and
--- answer kindly; these policies hold where a function forgets.
+-- What row-level security allows weir_writer with a person's claims, inside the writing functions. The functions check first and return
+-- typed errors. These policies hold where a function forgets to check.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
 select no_plan();
 
--- A statement as weir_writer for a person: how many rows it wrote, or the SQLSTATE.
+-- Runs a statement as weir_writer for a person. Returns its first value, or the SQLSTATE that it raised.
 create function pg_temp.as_writer(p_actor text, p_sql text) returns text language sql as $$
   select pg_temp.as_user('writer:' || p_actor, p_sql);
 $$;

@@ -1,4 +1,4 @@
--- One organization's servers, or one node, do not fill what a replica does at once.
+-- One organization's servers or one node do not take all that a replica does at once.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -46,7 +46,7 @@ select is((select count(*) from weir.dtma_operations where outcome = 'superseded
   'superseded operations are finished when others are claimed');
 rollback to s;
 
--- a node that hangs: its operations are bounded, whosever they are; those elsewhere are not
+-- the operations of a node that hangs are bounded over all organizations; operations elsewhere are not
 update public.mcp_server_instances set node_id = pg_temp.id_of('node') where name like 'far-%';
 select is(pg_temp.count_claimed_operations(128, array_fill(pg_temp.id_of('b'), array[14]), array_fill(pg_temp.id_of('node'), array[14])),
   'far 2, near 1',

@@ -1,4 +1,4 @@
--- What instances announce, and what agents are shown of it.
+-- Definitions that instances announce, and which of them agents are shown.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql

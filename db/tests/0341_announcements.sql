@@ -1,5 +1,4 @@
--- What instances announce beside pins that stay as they are: resources, lists that failed, what hides from people, and when
--- they are asked again.
+-- Announcements beside pins: resources, lists that failed, definitions that hide text from people, and when an instance is asked again.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -57,7 +56,7 @@ select lives_ok(pg_temp.with_ids($$insert into mcp_server_tools (organization_id
     'the name of a resource may have 2048 bytes');
 delete from mcp_server_tools where name = repeat('n', 2048);
 
--- What an agent is shown of them: resources by their URI, templates of which some URI is granted. robo has file:///data/*.
+-- An agent is shown resources by their URI, and templates that may make a granted URI. robo has file:///data/*.
 savepoint shown;
 update mcp_server_instances set first_running_at = clock_timestamp() where id = pg_temp.id_of('files');
 select pg_temp.announce_items(array['resource|file:///data/a|1', 'resource|file:///data/../etc/a|1', 'resource|file:///etc/a|1',
@@ -148,7 +147,7 @@ select is(pg_temp.announced_items('prompt'), 'new:quarantined', 'prompts that we
 select is(pg_temp.announced_items('resource'), 'file:///data/a', 'resources stay when only prompts were listed');
 select is(pg_temp.announce_items(array[]::text[], array[]::text[]), '0 0 0', 'an announcement in which nothing was listed changes nothing');
 
--- Quarantine is an event of the system's
+-- A quarantine is an event by the system
 select is(pg_temp.quarantine_events(), 'system tool new: write_file, system prompt new: new',
   'A26_a_quarantined_name_is_in_the_audit_log_as_an_event_of_the_system');
 select pg_temp.announce_items(array['tool|read_file|2'], array['tool']) \g /dev/null
@@ -164,7 +163,7 @@ select is((select count(*) from mcp_interaction_logs where instance_id = pg_temp
   and detail = '30 more'), 1::bigint,
   'the last row about fifty quarantined names counts the other thirty');
 
--- What hides from people waits from the start
+-- A definition that hides text from people is quarantined even at first
 savepoint trusting;
 update mcp_server_instances set first_running_at = clock_timestamp() where id = pg_temp.id_of('files');
 select is(pg_temp.announce_items(array['tool|plain|1', 'tool|odd|1', 'prompt|odd|1'], array['tool', 'prompt'],
@@ -184,7 +183,7 @@ select is(pg_temp.announce_items(array['prompt|late|1'], array['prompt'], null, 
   'A26_an_update_does_not_approve_what_a_later_announcement_adds');
 rollback to trusting;
 
--- History is bounded where nobody decided
+-- Undecided definitions that are announced no more are bounded
 select pg_temp.announce_items(array['tool|flood|' || n], array['tool']) from generate_series(1, 260) n \g /dev/null
 select is((select count(*) from mcp_server_tools where instance_id = pg_temp.id_of('files') and status = 'quarantined' and not announced
   and kind = 'tool'),
@@ -200,7 +199,7 @@ select is((select count(*) from mcp_server_tools where instance_id = pg_temp.id_
   and (announced or status = 'approved')), 3::bigint,
   'A26_the_owner_of_functions_deletes_no_definition_that_was_decided_or_is_announced');
 
--- When it is asked again
+-- When an instance is asked again
 create function pg_temp.claim_refresh() returns boolean language sql as $$
   select exists (select from weir.instances_to_refresh(pg_temp.id_of('node'), 100, '30 seconds', '5 minutes')
     where instance_id = pg_temp.id_of('files'));

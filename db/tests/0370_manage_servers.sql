@@ -59,14 +59,14 @@ select is(pg_temp.error_as('adam',
 select is(pg_temp.as_user('owner', $$select priority::text from mcp_server_instances where name = 'zero'$$), '0',
   'S6_a_server_that_was_created_with_the_priority_zero_has_it');
 
--- A deployment and a stop by the server's id alone find every function that they need
+-- Deploying and stopping by the server's id alone
 select pg_temp.keep_id('zero', (select id from mcp_server_instances where name = 'zero')) \g /dev/null
 select is(pg_temp.as_user('ann', $$select deploy_mcp_server_to_dtma({zero}) ->> 'status'$$), 'deploying',
   'M6_deploy_mcp_server_to_dtma_deploys_by_the_server_s_id_alone');
 select is(pg_temp.as_user('ann', $$select stop_mcp_server_instance({zero}) ->> 'status'$$), 'stopping',
   'M6_stop_mcp_server_instance_stops_by_the_server_s_id_alone');
 
--- What a tenant writes into a configuration names no secret, and goes nowhere but to the node
+-- A configuration names no secret, and is sent to the node only
 select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "test-files",
   "configuration": {"directory": "/d", "vault_api_key_id": "01900000-0000-7000-8000-00000000dead"}}')$$), 'WR001',
   'S4_a_catalog_server_s_configuration_names_no_secret');

@@ -1,4 +1,4 @@
--- What a grant's rules may cost each call is bounded when it is granted.
+-- The cost of a grant's rules for each call is bounded when the grant is made.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql

@@ -3,7 +3,7 @@ begin;
 \ir ../testing/helpers.sql
 select no_plan();
 
--- Written well
+-- Accepted permissions
 select is(weir.permissions_error(p::jsonb), null, 'the grammar accepts ' || p)
 from unnest(array[
   '{}', '{"tools": {}}', '{"tools": {"a": {}}}', '{"tools": {"a": {"args": {}, "other": "deny"}}}',
@@ -11,7 +11,7 @@ from unnest(array[
   '{"tools": {"a": {"args": {"n": {"type": "integer", "min": 0, "max": 10}}, "other": "allow"}}}',
   '{"tools": {"a": {"args": {"l": {"type": "array", "each": {"type": "string", "under": "file:///x"}}}}}}',
   '{"resources": ["file:///data/*", "*"], "prompts": []}', '{"limits": {"per_minute": 0, "per_hour": 1, "per_day": 1000000000}}']) p;
--- Written badly
+-- Refused permissions
 select isnt(weir.permissions_error(p::jsonb), null, 'the grammar refuses ' || left(p, 100))
 from unnest(array[
   'null', '[]', '"*"', '{"tool": {}}', '{"tools": []}', '{"tools": {"a": true}}', '{"tools": {"a": null}}', '{"tools": {"": {}}}',
@@ -29,7 +29,7 @@ from unnest(array[
 select isnt(weir.permissions_error(jsonb_build_object('prompts', (select jsonb_agg(repeat('x', 1000)) from generate_series(1, 70)))),
   null, 'the grammar refuses permissions of more than 64 KiB');
 
--- A pattern of a tenant neither runs away nor means more than it says
+-- Patterns are bounded in cost and anchored at both ends
 select is(weir.pattern_error(p), null, 'a pattern is accepted: ' || p)
 from unnest(array['[a-z]+', 'a|b', '(ab)+c?', '\d{1,4}', '[^/]{1,60}\.txt', '\w+@example\.org', '']) p where p <> '';
 select isnt(weir.pattern_error(p), null, 'A32_a_pattern_is_refused: ' || left(p, 60))
@@ -38,7 +38,7 @@ from unnest(array['', repeat('a', 201), '(', 'a)|(b', '[', '*', '(a)\1', '(?=a)'
                   '\mword', '\x41', 'a\', '[[.a.]]', '[[=a=]]', 'a{2}{2}', 'a+{2}', repeat('a{9}', 9), 'a{', 'a{x}']) p;
 select ok(not 'xb' ~ ('^(?:' || 'a|b' || ')$'), 'a pattern is anchored at both ends of all its alternatives');
 
--- Places
+-- Paths and URIs under a base
 select is(weir.is_under(v, '/data'), true, 'this path is under /data: ' || v)
   from unnest(array['/data', '/data/', '/data/a', '/data/a/b.txt',
   '/data/a/', '/data/a b', '/data/..a', '/data/a..']) v;

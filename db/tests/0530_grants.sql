@@ -71,7 +71,7 @@ select is(pg_temp.error_as('bob', $$select revoke_mcp_access({robo}, {files})$$)
 select is(pg_temp.error_as('sam', $$select grant_mcp_access({robo}, {files}, '{}')$$), 'WR004', 'V7_a_suspended_admin_makes_no_grant');
 select is(pg_temp.as_user('anon', $$select grant_mcp_access({robo}, {files}, '{}')$$), '42501', 'anon makes no grant');
 
--- The table, for whoever writes it
+-- What the table refuses to whoever writes it
 select throws_ok(pg_temp.with_ids($$update agent_mcp_permissions set revoked_at = null, revoked_by = null where id = {grant}$$), 'WR005',
   null, 'T4_a_revoked_grant_is_not_reactivated_by_direct_sql');
 select throws_ok(pg_temp.with_ids($$update agent_mcp_permissions set expires_at = 'infinity' where id = {grant}$$), 'WR005', null,

@@ -1,4 +1,4 @@
--- The record: append-only, complete, by nobody but the engine.
+-- The audit log is append-only and complete, and only the engine writes it.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -34,7 +34,7 @@ select is(pg_temp.admit_call('nope'), 'item_not_granted', 'a call to a tool that
 select is((select weir.complete('01900000-0000-7000-8000-000000000001', array[id], array[created_at], array['ok'], array[null],
   array[1], array[1], array[null::bytea], array[null]) from mcp_interaction_logs where item = 'nope'), 0, 'a denied call is not completed');
 
--- Nobody changes it: the triggers refuse a superuser, row-level security hides the rows from the migrator
+-- Nobody changes it. Triggers refuse a superuser; row-level security hides the rows from the migrator.
 create function pg_temp.try_change(p_sql text) returns text language plpgsql as $$
 declare
   v_rows integer;
@@ -67,7 +67,7 @@ select is(pg_temp.as_user(who, $$select public.audit_mcp_interactions('[{"kind":
 select is(pg_temp.as_user('ann', $$select weir.record_event('grant', {a})$$), '42501',
   'T13_the_writer_s_function_for_events_is_not_executed_by_a_person');
 
--- The engine's own events and the functions' name an organization, and nothing of another stands in its rows
+-- Events of the engine and of functions name an organization; their rows have nothing of another organization
 select is(pg_temp.as_user('engine', format('select public.audit_mcp_interactions(%L) ->> ''written''', jsonb_build_array(
   jsonb_build_object('kind', 'error', 'organization_id', pg_temp.id_of('a'), 'agent_id', pg_temp.id_of('bot'), 'instance_id',
     pg_temp.id_of('spy')),
@@ -84,7 +84,7 @@ select is(pg_temp.error_as('bob', $$select create_agent({a}, 'x')$$) || (select 
   where l.organization_id = pg_temp.id_of('a') and l.user_id = pg_temp.id_of('bob')), 'WR0040',
     'T16_an_outsider_s_denied_call_is_not_in_the_audit_log_of_the_organization_that_they_named');
 
--- What may stand in it
+-- Which values a row may have
 create function pg_temp.insert_row_sql(p_columns text, p_values text) returns text language sql as $$
   select format('insert into mcp_interaction_logs (created_at, id, organization_id, epoch, actor_kind, phase, kind, decision%s)
   values (now(), weir.uuid_v7(), %L, 1, ''system'', %s)', p_columns, pg_temp.id_of('a'), p_values);
@@ -138,7 +138,7 @@ select throws_ok($$select weir.record_denials(null, array[weir.uuid_v7()], array
   array[null::bytea])$$,
   'WR001', null, 'a denial without a decision cannot have a reason that admission decides');
 
--- Callers that nobody knows
+-- Unknown callers
 -- counted_5 and counted_6 are what is counted after the first requests and after all of them.
 delete from weir.security_events;
 select pg_temp.within_one_minute($$

@@ -1,4 +1,4 @@
--- What a key of an organization reads: by scope, by organization, by nobody else, and what of it is recorded.
+-- What a key of an organization may read by its scopes, that nobody else may, and that reading is in the audit log.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -41,7 +41,7 @@ select is((select count(*) from mcp_interaction_logs where actor_kind = 'key' an
   and key_id like 'key%0'), 6::bigint,
   'each refused reading with a key is in the audit log');
 
--- Whose
+-- A key reads its own organization only
 select is((select string_agg(r ->> 'calls', ' ')
   from jsonb_array_elements(weir.read_with_key('keyofall00000001', sha256(convert_to(repeat('k', 43), 'UTF8')), 'read_usage',
   '{"since": "2026-01-02T00:00:00Z", "until": "2026-01-03T00:00:00Z"}') -> 'rows') r), '7',
@@ -59,7 +59,7 @@ select is(pg_temp.read_with_key('keyofall00000001', f, jsonb_build_object('organ
 from unnest(array['read_audit', 'read_servers', 'read_usage']) f, (values (pg_temp.id_of('b'), 'another organization', 'WR004'),
   ('01900000-0000-7000-8000-00000000dead'::uuid, 'an organization that does not exist', 'WR004')) t(o, n, r);
 
--- Not good
+-- Keys that do not authenticate
 select is(pg_temp.read_with_key('keyofall00000001', 'read_servers', p_letter => 'x'), 'WR002',
   'A16_an_organization_key_with_a_wrong_secret_reads_nothing');
 select is(pg_temp.read_with_key('nosuchkey0000001', 'read_servers'), 'WR002', 'A16_an_organization_key_that_does_not_exist_reads_nothing');

@@ -15,7 +15,7 @@ select is(pg_temp.as_user('owner',
   and agent_name = 'Robo'$$),
   '5', 'T13_each_admitted_call_has_its_row_in_the_audit_log');
 
--- Denied: what
+-- Denied for the tool, prompt or resource
 select is(pg_temp.admit_call('read_file', '{"path": "/etc/passwd"}'), 'argument_rule',
   'V9_a_granted_tool_with_forbidden_arguments_is_denied');
 select is(pg_temp.admit_call('delete_file'), 'item_not_granted', 'V9_a_tool_that_is_not_granted_is_denied');
@@ -33,7 +33,7 @@ select is(pg_temp.as_user('owner',
   and reason is not null and agent_id = {robo}$$),
   '9', 'T13_each_denial_has_its_row_and_reason_in_the_audit_log');
 
--- Denied: who, by key
+-- Denied for the key
 select is(pg_temp.admit_call('read_file', p_secret => repeat('x', 43)), 'key_unknown', 'a key with a wrong secret is an unknown key');
 select is(pg_temp.admit_call('read_file', p_key => 'nokey00000000000'), 'key_unknown', 'a key that does not exist is an unknown key');
 select is(pg_temp.admit_call('read_file', p_key => null), 'key_unknown', 'a call without a key or a person is denied as an unknown key');
@@ -66,7 +66,7 @@ delete from auth.users where id = pg_temp.id_of('mia');
 select is(pg_temp.admit_call('list_directory'), 'member_inactive', 'an agent whose owner was deleted executes nothing');
 rollback to s;
 
--- Denied: who, a person through an agent
+-- Denied for the person who calls through an agent
 select is(pg_temp.admit_call_as('mia', 'list_directory'), 'admitted', 'V6_an_agent_s_owner_uses_it');
 select is(pg_temp.admit_call_as('ann', 'list_directory'), 'admitted', 'V6_a_person_who_shares_a_workspace_with_an_agent_uses_it');
 select is(pg_temp.admit_call_as('adam', 'list_directory'), 'user_forbidden',
@@ -108,7 +108,7 @@ select is(pg_temp.admit_call('list_directory', p_key => null, p_agent => 'robo')
 select is(pg_temp.admit_call('list_directory', p_user => 'bob'), 'member_inactive', 'a key with a person who is no member is denied');
 rollback to s;
 
--- Denied: by which grant, and when
+-- Denied for the grant
 select pg_temp.as_user('ann', $$select revoke_mcp_access({robo}, {files})$$) \g /dev/null
 select is(pg_temp.admit_call('list_directory'), 'no_grant', 'V11_the_next_call_after_a_revoked_grant_is_denied');
 rollback to s;

@@ -16,7 +16,7 @@ create function pg_temp.denial_counters(p_reason text default 'item_not_granted'
 $$;
 delete from weir.denial_counts;
 
--- An agent that asks for what it may not: whatever names it makes up
+-- Denied calls of an agent, each with another name
 select pg_temp.within_one_minute($$
   create temporary table answers as select pg_temp.admit_call('made-up-' || n) as reason from generate_series(1, 25) n;
   create temporary table closed as select weir.close_denial_counts(100) as number$$) \g /dev/null
@@ -36,20 +36,20 @@ select is((select concat_ws(' ', agent_name, instance_name, key_id, kind, decisi
 select is(pg_temp.denial_counters(), '0', 'a closed counter is deleted');
 select is(weir.close_denial_counts(100), 0, 'a closed counter is not closed again');
 
--- What is allowed
+-- Admitted calls
 select is((select count(*) filter (where pg_temp.admit_call('list_directory') = 'admitted') from generate_series(1, 15)), 15::bigint,
   'fifteen equal permitted calls are admitted');
 select is((select count(*) from mcp_interaction_logs where phase = 'requested' and item = 'list_directory'), 15::bigint,
   'T16_each_of_fifteen_equal_admitted_calls_is_a_row');
 select is((select count(*) from weir.denial_counts), 0::bigint, 'admitted calls are not counted');
 
--- Unequal ones are counted apart
+-- Unequal denials are counted apart
 select pg_temp.within_one_minute($$
   select pg_temp.admit_call('x'), pg_temp.admit_call_as('mia', 'x'), pg_temp.admit_call_as('mia', 'x')$$) \g /dev/null
 select is((select string_agg(occurrences::text, ',' order by occurrences) from weir.denial_counts), '1,2',
   'equal denials of a key and of a person are counted apart');
 
--- A person, a suspended one too, whose functions refuse, whatever ids they think of
+-- Refused functions of a suspended person, each with another id
 select pg_temp.age_counters(), weir.close_denial_counts(100) \g /dev/null
 select pg_temp.within_one_minute($$
   create temporary table refusals as
@@ -70,7 +70,7 @@ select set_eq($$select agent_id, instance_id from weir.denial_counts where reaso
   format($$values (null, null), (%L::uuid, %L::uuid)$$, pg_temp.id_of('robo'), pg_temp.id_of('files')),
     'A33_denials_that_name_ids_of_another_organization_are_not_counted_apart');
 
--- Requests that nobody understands
+-- Malformed requests
 select weir.record_denials('01900000-0000-7000-8000-000000000001', array(select weir.uuid_v7() from generate_series(1, 40)),
   array_fill(now(), array[40]), array_fill('robokey000000001'::text, array[40]),
   array_fill(sha256(convert_to(repeat('r', 43), 'UTF8')), array[40]), array_fill(null::uuid, array[40]), array_fill(null::uuid, array[40]),

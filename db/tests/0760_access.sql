@@ -103,9 +103,8 @@ select is(pg_temp.as_user('mia', $$select validate_mcp_access({robo}, {files})$$
 select pg_temp.as_user('ann', $$select revoke_mcp_access({robo}, {files})$$) \g /dev/null
 select is(pg_temp.admit_call_as('mia', 'list_directory'), 'no_grant', 'S9_an_answer_of_validate_does_not_admit_a_call_after_a_revoke');
 rollback to s;
--- Only weir.decide decides. The catalog and a turn's settings only choose what is worth showing or asking for; the writing functions make
--- and revoke grants, and
--- the list adds a grant's expiry. may_read asks of subscriptions. authorities and revoke_again are a restore's.
+-- Only weir.decide decides. The catalog and a turn's settings only choose what is worth showing; the writing functions make and revoke
+-- grants; the list adds a grant's expiry. may_read decides about subscriptions. authorities and revoke_again belong to a restore.
 select results_eq($$
   select p.proname::text collate "C", p.prosrc ~ 'weir\.decide\(' from pg_proc p
   where p.pronamespace in ('weir'::regnamespace, 'public'::regnamespace) and p.prosrc ~ 'agent_mcp_permissions|weir\.decide\('
@@ -142,7 +141,7 @@ select is(pg_temp.as_user('bob', $$select explain_mcp_access({robo}, {files})$$)
 select is(pg_temp.as_user('mia', $$select explain_mcp_access({robo}, {spy})$$), 'WR004', 'explain finds no server of another organization');
 select pg_temp.as_user('ann', $$select grant_mcp_access({robo}, {files}, '{"tools": {"*": {}}, "limits": {"per_day": 1}}')$$) \g /dev/null
 select is(pg_temp.admit_call('list_directory'), 'admitted', 'a call within a limit of one per day is admitted');
--- So that the day of that call does not end before the next.
+-- The day of that call must not end before the next call.
 update weir.grant_usage set window_start = 'infinity';
 select is(pg_temp.as_user('mia', $$select explain_mcp_access({robo}, {files}, 'list_directory') ->> 'reason'$$), 'limit',
   'explain says that a limit is reached');
@@ -209,7 +208,7 @@ select is(pg_temp.as_user('mel', 'select count(*) from get_organization_mcp_conf
   'V8_an_admin_of_both_gets_no_servers_of_b_s_agent_in_a');
 rollback to s;
 
--- An organization that is closed, of somebody whose other one is open
+-- A member of an inactive organization and an active one
 update organizations set is_active = false where id = pg_temp.id_of('a');
 select is(pg_temp.as_user('mel', 'select count(*) from get_organization_mcp_configs({a})'), 'WR004',
   'M3_a_member_of_an_inactive_organization_and_another_gets_no_list_of_its_servers');

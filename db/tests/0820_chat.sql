@@ -149,7 +149,7 @@ from unnest(array['anon', 'service', 'gateway', 'engine']) who;
 select is(pg_temp.as_user('owner', $$select count(*) from chat_channels where user_id is not null$$), '2',
   'S1_refused_direct_channels_are_not_made');
 
--- Nobody else reads or writes there: neither the agent's owner, nor an admin, nor the organization's owner
+-- Nobody else reads or writes in a direct channel: neither the agent's owner, nor an admin, nor the organization's owner
 select pg_temp.create_as('secret', 'ann', $$select post_chat_message({direct}, 'a secret', 's1')$$) \g /dev/null
 select * from weir.record_chat_answer(pg_temp.id_of('ann'), pg_temp.id_of('robo'), pg_temp.id_of('direct'), pg_temp.id_of('secret'), 'kept',
   '[]', '{}',

@@ -1,4 +1,4 @@
--- How many messages of people an organization saves in a minute.
+-- An organization's limit of people's messages in a minute.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql

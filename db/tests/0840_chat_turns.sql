@@ -1,4 +1,4 @@
--- Who answers a message, which calls were made for it, and that nobody makes them twice.
+-- Which replica answers a message, and that no replica makes its calls twice.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -66,7 +66,7 @@ update weir.chat_turns set leased_until = clock_timestamp() - interval '1 second
 select is(pg_temp.record_call('one', 0, '{}', 'second'), 'WR005', 'S15_a_replica_whose_lease_is_over_records_no_call');
 select is(pg_temp.begin_turn('two', 'second'), 'begun[]', 'S15_a_turn_without_calls_whose_lease_is_over_is_begun_by_another_replica');
 
--- What does not belong together
+-- Messages, agents and people that do not belong together
 select is(pg_temp.begin_turn('one', a, u, m), 'WR004', format('S1_the_agent_%s_does_not_begin_a_turn for the message %s of %s', a, m, u))
 from (values ('robo', 'mia', 'hello'), ('private', 'ann', 'hello'), ('bot', 'ann', 'hello'), ('bot', 'bob', 'hello'),
              ('robo', 'bob', 'hello'), ('robo', 'ann', 'chat')) t(a, u, m);

@@ -9,7 +9,7 @@ create function pg_temp.choose_models(p_actor text, p_settings text, p_agent tex
   select pg_temp.error_as(p_actor, format('select set_model_settings({%s}, %L, %s)', p_organization, p_settings,
                                          case p_agent when 'null' then 'null' else format('{%s}', p_agent) end));
 $$;
--- What goes for a turn of that person with that agent.
+-- The settings of models for a turn of that person with that agent.
 create function pg_temp.effective_settings(p_user text default 'mia', p_agent text default 'robo') returns text language plpgsql as $$
 begin
   return (select concat_ws(' ', provider || '/' || model, fallback_provider || '/' || fallback_model, temperature, max_tokens, timeout_ms,
