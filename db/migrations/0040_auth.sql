@@ -1,5 +1,5 @@
 -- Users. On Supabase `auth.users` is there and stays as it is. Elsewhere Weir is the issuer and makes the part of it that Weir needs, with
--- the same names, so that no other file has to know which of the two it is.
+-- the same names, so that every other file reads users in the same way.
 
 -- One row, which a boolean primary key enforces.
 create table weir.installation (
