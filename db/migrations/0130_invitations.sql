@@ -1,16 +1,15 @@
--- Invitations: by e-mail address, with a token that is shown once to the one who invites and is good for one use. The token alone lets
--- nobody in: the issuer must have confirmed the invited address for the person who accepts.
+-- Invitations: by e-mail address, with a token that is shown once to the person who invites, and is good for one use.
 
--- Functions: weir.invite_member, revoke_invitation, accept_invitation. Only the token's hash is kept, so reading this table
--- lets nobody in; and the token alone does not either, because the address must be the invited person's confirmed one.
+-- Only the token's hash is kept, so reading this table lets nobody in. The token alone does not either: the issuer must have confirmed the
+-- invited address for the person who accepts.
 create table public.organization_invitations (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
   email text not null,
   role text not null,
   token_hash bytea not null,
-  -- Null after that member's row was deleted. Then the invitation cannot be accepted, because whoever invited must still be
-  -- one who may.
+  -- Null after that member's row was deleted. Then the invitation cannot be accepted, because the person who invited must still be allowed
+  -- to.
   invited_by uuid,
   created_at timestamptz not null default now(),
   expires_at timestamptz not null,
@@ -121,7 +120,7 @@ begin
   elsif p_role = 'owner' and not weir.may(v_act, 'owner') then
     return weir.refuse(v_act, 'WR003', 'owners are invited by an owner');
   end if;
-  -- an invitation that has expired makes room for the new one
+  -- An invitation that has expired makes room for the new one.
   update public.organization_invitations i set revoked_at = now()
   where i.organization_id = p_organization_id and i.email = v_email and i.accepted_at is null and i.revoked_at is null
     and i.expires_at <= now();
@@ -145,9 +144,9 @@ end;
 $$;
 grant execute on function weir.invite_member to authenticated;
 
--- An admin may; of an owner's invitation only an owner. Only admins see invitations (policy invitations_are_seen_by_admins), so everybody
--- else gets WR004. The lock keeps it apart from accept_invitation: one of the two comes first. A repeated call leaves no row in the audit
--- log.
+-- An admin may; for an invitation that makes an owner, only an owner. Only admins see invitations (policy invitations_are_seen_by_admins),
+-- so everybody else gets WR004. The lock keeps it apart from accept_invitation: one of the two comes first. A repeated call leaves no row
+-- in the audit log.
 create function weir.revoke_invitation(p_invitation_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -165,14 +164,14 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- again under the lock: the caller may not see it any more
+  -- Again under the lock: the caller may not see it any more.
   select i.organization_id into v_act.organization_id from public.organization_invitations i where i.id = p_invitation_id;
   if v_act.organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such invitation');
   elsif exists (select from public.organization_invitations i where i.id = p_invitation_id and i.accepted_at is not null) then
     return weir.refuse(v_act, 'WR005', 'the invitation was accepted');
   end if;
-  -- the policy leaves an invitation that makes an owner to owners
+  -- The policy lets only an owner revoke an invitation that makes an owner.
   update public.organization_invitations i set revoked_at = now() where i.id = p_invitation_id and i.revoked_at is null;
   if found then
     perform weir.record_act(v_act, p_invitation_id::text);
@@ -188,10 +187,10 @@ reset role;
 
 set local role weir_system;
 
--- The caller is no member yet and row-level security would show them nothing, hence a definer: token and confirmed address decide here.
--- Whoever invited must still be one who may. One error for all that does not hold, so that a token that somebody found tells nothing. The
--- organization's lock comes first: of two who bring the same token, the second finds it used. A member who was removed comes back in the
--- invitation's role; one who is suspended stays so.
+-- Anybody who is signed in may, with the token and the invited address, which their issuer must have confirmed. The person who invited must
+-- still be allowed to. There is one error for all that does not hold, so that a token that somebody found tells nothing. A member who was
+-- removed comes back in the invitation's role; one who is suspended stays suspended. Definer: the caller is no member yet, and row-level
+-- security would show them nothing.
 create function weir.accept_invitation(p_token text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -212,7 +211,7 @@ begin
     return weir.refuse(v_act, 'WR001', 'token must be 43 letters and digits');
   end if;
   v_hash := sha256(convert_to(p_token, 'UTF8'));
-  -- before the invitation is read: of two callers with one token, the second finds it used
+  -- Before the invitation is read: of two callers with one token, the second finds it used.
   perform weir.lock_organization(i.organization_id) from public.organization_invitations i where i.token_hash = v_hash;
   select i.* into v_invitation
   from public.organization_invitations i
@@ -233,7 +232,7 @@ begin
     return weir.refuse(v_act, 'WR005', 'you are a member already');
   elsif v_status = 'suspended' then
     return weir.refuse(v_act, 'WR003', 'your membership is suspended');
-  -- the invitation was counted when it was made; the maximum may be lower now
+  -- The invitation was counted when it was made; the maximum may be lower now.
   elsif weir.count_of('members', v_invitation.organization_id)
         > (select o.max_members from public.organizations o where o.id = v_invitation.organization_id) then
     return weir.refuse(v_act, 'WR006', 'the organization has its maximum of members');

@@ -1,7 +1,6 @@
 -- Keys of an organization for its own automation. They read and never act.
 
--- Keys for the organization's own automation. A key reads what its scopes name and never acts. Functions:
--- weir.create_organization_api_key, revoke_organization_api_key, read_with_key.
+-- A key reads what its scopes name (weir.read_with_key). It is no person, so no policy shows it anything.
 create table public.organization_api_keys (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -80,8 +79,8 @@ create trigger a_guard_organization_key before update on public.organization_api
 
 set local role weir_writer;
 
--- An admin may; other members get WR003, and outsiders WR004. As an agent's key, the caller generates key id and secret at random, and
--- only the secret's hash is kept. It always expires: null p_expires_at is 90 days, and a year is the most, so that automation that nobody
+-- An admin may; other members get WR003, and outsiders WR004. The caller generates key id and secret at random, and only the secret's
+-- hash is kept. It always expires: null p_expires_at is 90 days, and a year is the most, so that automation that nobody
 -- remembers loses its access. An organization has at most 100 keys that are valid, which its lock makes exact. The audit log gets the key
 -- id and never the secret.
 create function weir.create_organization_api_key(
@@ -148,7 +147,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- again under the lock: the caller may not see it any more
+  -- Again under the lock: the caller may not see it any more.
   select k.organization_id into v_act.organization_id from public.organization_api_keys k where k.key_id = p_key_id;
   if v_act.organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such key');
@@ -168,7 +167,7 @@ reset role;
 set local role weir_system;
 
 -- Finds the organization of a key and what the key may read. Definer, for the engine only: the organization is not known before. There is
--- no row for a key that is not good, whatever the reason. An error would be lines in PostgreSQL's log, and anybody can send a key.
+-- no row for a key that is not valid, whatever the reason. Anybody can send a key, and each error would be written to PostgreSQL's log.
 create function weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea)
 returns table (organization_id uuid, name text, scopes text[], key_expires_at timestamptz)
 language plpgsql stable security definer rows 1

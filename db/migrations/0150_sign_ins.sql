@@ -119,7 +119,7 @@ grant execute on function weir.sign_up to weir_engine;
 
 reset role;
 
--- The migrator calls these, and it is not their owner.
+-- The migrator calls it, and is not its owner.
 grant execute on function weir.create_user to current_user;
 
 -- Counts one attempt. Returns 0 within the limit, else the seconds until the window ends. The count stops one above the limit,

@@ -90,7 +90,7 @@ begin
     return weir.refuse(v_act, 'WR001', 'public_key must be an ed25519 key in OpenSSH''s form: ssh-ed25519 AAAA…');
   end if;
   v_fingerprint := 'SHA256:' || rtrim(encode(sha256(v_blob), 'base64'), '=');
-  -- one at a time for a person, so that the maximum holds
+  -- One at a time for a person, so that the maximum holds.
   perform pg_advisory_xact_lock(hashtextextended('weir.user_ssh_keys ' || v_actor, 0));
   if (select count(*) from public.user_ssh_keys k where k.user_id = v_actor) >= 50 then
     return weir.refuse(v_act, 'WR006', 'a person may have 50 SSH keys');
@@ -120,7 +120,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- row-level security leaves each person their own keys
+  -- Row-level security shows a person only their own keys.
   delete from public.user_ssh_keys k where k.id = p_ssh_key_id;
   if not found then
     return weir.refuse(v_act, 'WR004', 'there is no such key');
