@@ -1,8 +1,8 @@
 -- Operations: what a node is to do with an instance. A published function writes the intent and its row here in one transaction; a worker
 -- of any replica claims it and calls the node, with no transaction open.
 
--- The outbox. A row is committed with the change of the instance, and a worker of some replica carries it out afterwards:
--- no transaction is open while a node is called, and an intent is neither lost nor done before it is committed.
+-- The outbox. A row is committed together with the change of the instance, so an intent is neither lost nor carried out before it is
+-- committed.
 create table weir.dtma_operations (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -119,8 +119,8 @@ begin
 end;
 $$;
 
--- Ends a deletion. The row stays as a tombstone, because the audit log and usage name its id; what the tenant wrote into it is
--- removed. Only in the generation that asked for the deletion.
+-- Ends a deletion. The row stays, because the audit log and usage name its id; what the tenant wrote into it is removed. Only in the
+-- generation that asked for the deletion.
 create function weir.bury_instance(p_instance_id uuid, p_generation bigint) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -132,7 +132,7 @@ begin
 end;
 $$;
 
--- Has an instance's lists read as soon as possible. A lease is ended too: what is being read may be from before the change.
+-- Makes an instance's lists due to be read now. A lease is ended too, because its replica may get the lists from before the change.
 create function weir.refresh_now(p_instance_id uuid) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp

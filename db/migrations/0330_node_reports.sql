@@ -155,8 +155,8 @@ reset role;
 
 -- Compares what is placed on a node with what the node reports, and repairs the difference. Either the node has seen a later
 -- generation, or it does not have the instance. A missing instance that should run is degraded first; if the next report lacks it
--- too, it is started there anew. Two cases say nothing: an operation that ended less than 30 seconds ago may not be in a report
--- that was on its way, and a report that is not well-formed does not tell what it lacks.
+-- too, it is started there anew. A missing instance proves nothing in two cases: if its operation ended less than 30 seconds ago, because
+-- the report may be older, and if the report is not well-formed.
 create function weir.reconcile_node(p_node_id uuid, p_reported jsonb, p_until timestamptz) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -229,7 +229,8 @@ as $$
 $$;
 grant execute on function weir.not_placed to weir_engine;
 
--- Returns how many reports were applied; null where the key is no node's. A heartbeat holds its node's row, so it stops after
+-- A node's heartbeat: marks the node online and applies what it reports of its servers. Returns how many reports were applied; null where
+-- the key is no node's. A heartbeat holds its node's row, so it stops after
 -- half a second and one more instance. The next heartbeat continues where this one ended, because reports that were applied
 -- change nothing the second time. A node speaks only of instances that are placed on it.
 create function weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) returns integer

@@ -169,6 +169,7 @@ $$;
 
 revoke all on function weir.guard_pin from public;
 
+create trigger a_guard_pin before update on public.mcp_server_tools for each row execute function weir.guard_pin();
 -- Resources are no pins: no decision reads them, and their lists change often. record_resources counts those changes
 -- itself.
 create trigger b_pin_change before insert or update on public.mcp_server_tools
@@ -176,7 +177,6 @@ create trigger b_pin_change before insert or update on public.mcp_server_tools
 create trigger b_pin_removal before delete on public.mcp_server_tools
   for each row when (old.kind <> 'resource') execute function weir.on_permission_change();
 create trigger not_truncated before truncate on public.mcp_server_tools for each statement execute function weir.refuse_truncate();
-create trigger a_guard_pin before update on public.mcp_server_tools for each row execute function weir.guard_pin();
 
 -- One announced definition. eras: the protocol eras whose lists it fits into; needs: what a client must offer for the server to
 -- announce it; warning: what hides from people; fault, fault_path, fault_reason: why it is listed to nobody or not to all.

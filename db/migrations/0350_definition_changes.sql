@@ -59,7 +59,7 @@ begin
   end if;
   return query
   select t.kind, t.name, encode(t.definition_hash, 'hex'),
-         -- what waits for a decision is new or changed, whoever will see it then
+         -- What waits for a decision is new or changed, even if only some clients will be shown it.
          case when t.fault is not null and (t.eras = '{}' or t.status <> 'quarantined') then t.fault
               when old.definition is null then 'new' else 'changed' end,
          t.warning, t.announced, t.first_seen_at, t.definition, encode(old.definition_hash, 'hex'), old.definition,
@@ -79,7 +79,7 @@ grant execute on function weir.get_mcp_tool_changes to authenticated;
 -- Approves or rejects one definition. An owner or admin may (policy pins_are_decided_by_admins). It is named by its hash, so that nobody
 -- approves what the server has made of it meanwhile. It need not be announced any more, and may have been decided otherwise before. What
 -- fits into no client's list is not approved (WR005), because it could not be called. Effective with the next call: the organization's
--- lock waits for the admissions that run. The lock blocks calls, so permission is checked before it is taken, and again while holding it.
+-- lock waits for the admissions that run.
 -- A repeated call answers `changed: false` and leaves no row in the audit log.
 create function weir.decide_tool_change(p_server_id uuid, p_kind text, p_name text, p_definition_hash text, p_status text) returns jsonb
 language plpgsql volatile security definer
@@ -95,7 +95,7 @@ begin
   if p_definition_hash is null or octet_length(p_definition_hash) > 66 or p_definition_hash !~ '^(\\x)?[0-9a-fA-F]{64}$' then
     v_error := 'definition_hash must be 64 hexadecimal digits';
   end if;
-  -- everybody who sees the server hears of a wrong hash before the question who may
+  -- Everybody who sees the server is told of a wrong hash, whatever their role.
   v_act := weir.act('lifecycle', case p_status when 'approved' then 'approve_mcp_tool_change' else 'reject_mcp_tool_change' end,
     case when v_error is null then 'admin' else 'see' end, 'a definition is approved or rejected by an owner or admin',
     p_instance_id => p_server_id);

@@ -32,7 +32,7 @@ alter table public.agent_api_keys enable row level security, force row level sec
 revoke all on public.agent_api_keys from public, anon, authenticated, service_role;
 comment on table public.agent_api_keys is 'tenant: keys by which an agent presents itself; the secret''s hash, never the secret';
 create index agent_api_keys_agent_idx on public.agent_api_keys (organization_id, agent_id);
--- The policies below compare agent_id without the organization; the index above serves the foreign key.
+-- Policies compare agent_id without the organization; agent_api_keys_agent_idx serves the foreign key.
 create index agent_api_keys_agent_id_idx on public.agent_api_keys (agent_id);
 create index agent_api_keys_created_by_idx on public.agent_api_keys (created_by);
 create index agent_api_keys_revoked_by_idx on public.agent_api_keys (revoked_by);
@@ -76,16 +76,16 @@ $$;
 
 revoke all on function weir.guard_key from public;
 
+create trigger a_guard_key before update on public.agent_api_keys for each row execute function weir.guard_key();
 create trigger b_key_change before insert or update or delete on public.agent_api_keys
   for each row execute function weir.on_permission_change();
 create trigger not_truncated before truncate on public.agent_api_keys for each statement execute function weir.refuse_truncate();
-create trigger a_guard_key before update on public.agent_api_keys for each row execute function weir.guard_key();
 
 set local role weir_system;
 
 -- Finds the agent of a key before an organization is known; hence a definer, for the engine only. There is no row for a key that
 -- is unknown, revoked or expired, or whose agent, owner or organization is not active: one answer for all reasons, which tells a
--- guesser nothing. Neither this nor its callers raise: anybody can send a key, and each error would be lines in PostgreSQL's log.
+-- guesser nothing. Neither this nor its callers raise: anybody can send a key, and each error would be written to PostgreSQL's log.
 -- Secrets are compared by their SHA-256; the database never sees them.
 create function weir.authenticate_key(p_key_id text, p_secret_hash bytea)
 returns table (agent_id uuid, agent_name text, organization_id uuid, key_expires_at timestamptz)
@@ -173,7 +173,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- again under the lock: the caller may not see it any more
+  -- Again under the lock: the caller may not see it any more.
   select k.organization_id, k.agent_id into v_act.organization_id, v_act.agent_id from public.agent_api_keys k where k.key_id = p_key_id;
   if v_act.organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such key');
@@ -190,6 +190,7 @@ grant execute on function weir.revoke_agent_key to authenticated;
 
 reset role;
 
+-- The published names; parameter names are API.
 create function public.create_agent_key(agent_id uuid, name text, key_id text, secret text,
                                         expires_at timestamptz default null) returns jsonb
 language sql volatile begin atomic select weir.create_agent_key($1, $2, $3, $4, $5); end;

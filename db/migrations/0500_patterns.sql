@@ -1,11 +1,10 @@
 -- Regular expressions in grants. They come from tenants and run in every admission, so what a pattern may cost is computed before it is
--- accepted, by a grammar that knows no construct that backtracks without limit.
+-- accepted, by a grammar that knows no construct that backtracks without limit. All functions of the grammar are immutable, because check
+-- constraints of agent_mcp_permissions and permission_requests call it: it holds for direct SQL too.
 
 -- What the rules of a grant may cost one call, in steps of about 10 ns. It is checked when the grant is made, so that no
--- call has to be cut off: at this maximum the rules add about a millisecond to an admission (docs/performance.md). To find
--- the cost nothing of the tenant's is run; a pattern is read and not compiled.
--- All functions of this file are immutable, because a check constraint holds rows to the same grammar
--- (agent_mcp_permissions, permission_requests), also for who writes the table directly.
+-- call has to be cut off: at this maximum the rules add about a millisecond to an admission (docs/performance.md). The cost is found by
+-- reading a pattern, without compiling or running it.
 create function weir.max_cost() returns numeric
 language sql immutable parallel safe
   return 100000;

@@ -1,9 +1,10 @@
 -- How the rules of a grant are applied to the arguments of a call.
 
--- `*` stands for any text, all other characters for themselves; so % and _ of `like` are escaped.
--- Like all functions of this file, executable by weir_system and weir_writer only, which call them from functions that have
--- set their path. A plpgsql function keeps the types of its variables as it was first compiled, so one that a person could
--- call with a path of their own would stay misled for the session (decision 0008).
+-- Whether a text matches a glob. `*` stands for any text, all other characters for themselves; so % and _ of `like` are escaped.
+-- Only weir_system and weir_writer may execute the functions of this file, and they call them from functions that set their own
+-- search_path.
+-- A plpgsql function keeps the types of its variables as it was first compiled, so one that a person could call with a search_path of their
+-- own would stay misled for the session (decision 0008).
 create function weir.matches_glob(p_value text, p_glob text) returns boolean
 language sql immutable parallel safe
 begin atomic

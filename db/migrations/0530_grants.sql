@@ -135,14 +135,13 @@ $$;
 
 revoke all on function weir.guard_grant from public;
 
--- After the insert, and so after b_grant_change has taken the organization's lock.
-create trigger c_limited_grant after insert on public.agent_mcp_permissions
-  for each row when (new.permissions -> 'limits' <> '{}') execute function weir.make_counters();
+create trigger a_guard_grant before update on public.agent_mcp_permissions for each row execute function weir.guard_grant();
 create trigger b_grant_change before insert or update or delete on public.agent_mcp_permissions
   for each row execute function weir.on_permission_change();
+-- After the insert, so b_grant_change has taken the organization's lock.
+create trigger c_limited_grant after insert on public.agent_mcp_permissions
+  for each row when (new.permissions -> 'limits' <> '{}') execute function weir.make_counters();
 create trigger not_truncated before truncate on public.agent_mcp_permissions for each statement execute function weir.refuse_truncate();
-create trigger a_guard_grant before update on public.agent_mcp_permissions for each row execute function weir.guard_grant();
-
 create trigger not_truncated before truncate on weir.grant_usage for each statement execute function weir.refuse_truncate();
 
 set local role weir_writer;

@@ -1,8 +1,7 @@
 -- Requests for access. An agent's owner asks and an admin decides. What is granted is a grant like any other, and may be less than what was
 -- asked for.
 
--- An agent's owner asks for access, and an admin decides (weir.request_mcp_access). A decided request stays as it was
--- (weir.guard_request).
+-- A decided request stays as it is (weir.guard_request).
 create table public.permission_requests (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -25,14 +24,14 @@ create table public.permission_requests (
   constraint permission_requests_status_is_known check (status in ('open', 'granted', 'refused', 'withdrawn')),
   constraint permission_requests_decided_at_a_time check ((status = 'open') = (decided_at is null)),
   constraint permission_requests_message_is_short check (length(message) <= 1000),
+  constraint permission_requests_granted_by_a_grant check ((status = 'granted') = (grant_id is not null)),
   constraint permission_requests_agent_of_the_organization
     foreign key (organization_id, agent_id) references public.agents (organization_id, id) on delete cascade,
   constraint permission_requests_instance_of_the_organization
     foreign key (organization_id, mcp_server_instance_id)
     references public.mcp_server_instances (organization_id, id) on delete cascade,
   constraint permission_requests_requested_by foreign key (requested_by) references auth.users (id) on delete set null,
-  constraint permission_requests_decided_by foreign key (decided_by) references auth.users (id) on delete set null,
-  constraint permission_requests_granted_by_a_grant check ((status = 'granted') = (grant_id is not null))
+  constraint permission_requests_decided_by foreign key (decided_by) references auth.users (id) on delete set null
 );
 alter table public.permission_requests enable row level security, force row level security;
 revoke all on public.permission_requests from public, anon, authenticated, service_role;
@@ -161,7 +160,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- again under the lock: the caller may not see it any more
+  -- Again under the lock: the caller may not see it any more.
   select r.* into v_request from public.permission_requests r where r.id = p_request_id;
   v_act.organization_id := v_request.organization_id;
   v_act.agent_id := v_request.agent_id;
@@ -202,7 +201,6 @@ create function public.decide_permission_request(request_id uuid, "grant" boolea
 language sql volatile begin atomic
   select weir.close_request($1, case when $2 then 'granted' when not $2 then 'refused' end, $3, $4, $5);
 end;
-
 create function public.withdraw_permission_request(request_id uuid) returns jsonb
 language sql volatile begin atomic select weir.close_request($1, 'withdrawn', null, null, null); end;
 

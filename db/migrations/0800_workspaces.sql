@@ -1,6 +1,6 @@
 -- Workspaces: where people and agents of an organization meet. Whoever shares a workspace with an agent may use it.
 
--- The organization's row is deleted with everything in it; who created the workspace may leave, and it stays.
+-- A workspace is deleted with its organization. It stays when the person who created it leaves.
 create table public.workspaces (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -89,8 +89,8 @@ grant execute on function weir.may_manage_agents_of to weir_writer;
 
 reset role;
 
--- In every policy of a tenant's table the organization comes first: it becomes the index condition, and alternatives after
--- it do not. The creator sees the workspace before they are its member.
+-- The organization comes first, because it becomes the index condition; alternatives after it do not. The creator sees the workspace before
+-- they are its member.
 create policy workspaces_are_seen_by_their_members_and_admins on public.workspaces for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations()))
          and (id = any(array(select weir.my_workspaces()))
@@ -119,10 +119,10 @@ create policy workspace_members_are_added_inside on public.workspace_members for
                        or (user_id = (select weir.actor_id())
                            and workspace_id = any(array(select w.id from public.workspaces w
                                                         where w.created_by = (select weir.actor_id())))))));
--- For the functions above, and for admission, which asks whether a person shares a workspace with an agent.
+-- For weir.my_workspaces and weir.may_manage_agents_of, and for admission, which asks whether a person shares a workspace with an agent.
 create policy workspace_members_are_read_by_the_engine on public.workspace_members for all to weir_system
   using (true) with check (true);
--- Whoever is removed, or leaves the organization, leaves its workspaces.
+-- A person who is removed from the organization, or leaves it, leaves its workspaces too (weir.change_member).
 create policy workspace_members_leave_with_the_organization on public.workspace_members for delete to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin'))) or user_id = (select weir.actor_id()));
 grant select on public.workspace_members to authenticated;
@@ -207,7 +207,7 @@ begin
          else 'a person is brought in where agents are by an admin, or by a member who owns each of them' end,
     p_workspace_id => p_workspace_id);
   v_answer := jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
-  -- Nobody sees a workspace without being signed in, so these answers come after WR002 too.
+  -- The caller's policies show no workspace to somebody who is not signed in, so these answers do not come before WR002.
   select w.organization_id into v_act.organization_id from public.workspaces w where w.id = p_workspace_id;
   if v_act.organization_id is not null then
     if num_nonnulls(p_user_id, p_agent_id) <> 1 then
@@ -228,7 +228,7 @@ begin
       return v_answer;
     end if;
   end if;
-  -- While this waits for the lock an agent may enter the workspace, which the caller may not bring a person to then.
+  -- While this waits for the lock, somebody else's agent may enter the workspace. Then a member may not bring in a person any more.
   v_refusal := weir.authorize(v_act, 'there is no such workspace');
   if v_refusal is null then
     v_refusal := weir.lock_for(v_act);
@@ -252,6 +252,7 @@ grant execute on function weir.add_workspace_member to authenticated;
 
 reset role;
 
+-- The published names; parameter names are API.
 create function public.create_workspace(organization_id uuid, name text) returns jsonb
 language sql volatile begin atomic select weir.create_workspace($1, $2); end;
 create function public.add_workspace_member(workspace_id uuid, user_id uuid default null, agent_id uuid default null) returns jsonb

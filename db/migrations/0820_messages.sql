@@ -35,6 +35,7 @@ create table public.chat_messages (
     check ((sender = 'user' and agent_id is null) or (sender = 'agent' and client_message_id is null)),
   constraint chat_messages_content_is_at_most_64_kib check (octet_length(content) <= 65536),
   constraint chat_messages_client_message_id_is_short check (length(client_message_id) between 1 and 100),
+  constraint chat_messages_deleted_says_nothing check (deleted_at is null or content = ''),
   constraint chat_messages_channel_of_the_workspace
     foreign key (organization_id, workspace_id, channel_id)
     references public.chat_channels (organization_id, workspace_id, id) on delete cascade,
@@ -42,8 +43,7 @@ create table public.chat_messages (
   constraint chat_messages_agent_of_the_organization
     foreign key (organization_id, agent_id) references public.agents (organization_id, id) on delete set null (agent_id),
   constraint chat_messages_reply_in_the_channel
-    foreign key (channel_id, reply_to) references public.chat_messages (channel_id, id) on delete set null (reply_to),
-  constraint chat_messages_deleted_says_nothing check (deleted_at is null or content = '')
+    foreign key (channel_id, reply_to) references public.chat_messages (channel_id, id) on delete set null (reply_to)
 );
 alter table public.chat_messages enable row level security, force row level security;
 revoke all on public.chat_messages from public, anon, authenticated, service_role;
@@ -81,7 +81,7 @@ grant select on public.chat_messages to authenticated;
 grant select,
       insert (id, organization_id, workspace_id, channel_id, sender, user_id, content, client_message_id),
       update (content, deleted_at) on public.chat_messages to weir_writer;
--- A chat turn's age is its message's.
+-- created_at, because a chat turn's age is its message's.
 grant select (id, organization_id, workspace_id, channel_id, sender, user_id, agent_id, reply_to, created_at, deleted_at),
       insert (id, organization_id, workspace_id, channel_id, sender, user_id, agent_id, content, reply_to, tool_calls, usage, degraded)
   on public.chat_messages to weir_system;
@@ -235,8 +235,7 @@ begin
   end if;
   return query
   select m.id, m.channel_id, m.sender, m.user_id, m.agent_id, a.name, m.content, m.reply_to, m.tool_calls, m.usage, m.degraded,
-         m.created_at,
-         p.display_name, m.deleted_at
+         m.created_at, p.display_name, m.deleted_at
   from public.chat_messages m
   left join public.agents a on a.id = m.agent_id
   left join public.user_profiles p on p.user_id = m.user_id
@@ -273,8 +272,6 @@ reset role;
 -- The published names; parameter names are API.
 create function public.post_chat_message(channel_id uuid, content text, client_message_id text default null) returns jsonb
 language sql volatile begin atomic select weir.post_chat_message($1, $2, $3); end;
-
--- The published name; parameter names are API.
 create function public.delete_chat_message(message_id uuid) returns jsonb
 language sql volatile begin atomic select weir.delete_chat_message($1); end;
 create function public.get_chat_messages_with_details(p_channel_id uuid, before uuid default null, "limit" integer default 50)

@@ -284,7 +284,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- after the permission, because a large document takes long to check
+  -- After the permission, because a large document takes long to check.
   v_title := btrim(left(p_title, 1000));
   v_media_type := coalesce(p_media_type, 'text/plain');
   v_error := coalesce(case

@@ -264,7 +264,7 @@ grant execute on function weir.search_vectors to weir_engine;
 
 reset role;
 
--- On Supabase the extension's schema belongs to somebody else.
+-- weir_system needs the schema of pgvector, where that is installed. On Supabase another role owns it.
 do $$
 declare
   v_schema name := (select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector');
@@ -273,7 +273,7 @@ begin
     execute format('grant usage on schema %I to weir_system', v_schema);
   end if;
 exception
-  -- Then its owner grants it, or vectors are searched without the extension.
+  -- Its owner may grant it. Until then vectors are searched without the extension.
   when insufficient_privilege then
     null;
 end;

@@ -100,4 +100,5 @@ exception
 end;
 $$;
 
+-- Only their owner executes them: `weir restore` connects as the migrator.
 revoke all on function weir.begin_epoch, weir.revoke_again from public;
