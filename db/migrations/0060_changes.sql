@@ -94,8 +94,8 @@ grant execute on function weir.try_lock_organization, weir.count_change to weir_
 
 set local role weir_system;
 
--- Takes the organization's lock and counts the change. A security definer, because no person may write the counters; only
--- the functions of weir_writer and the triggers below may call it.
+-- Takes the organization's lock and counts the change. A security definer, because no person may write the counters; only the functions of
+-- weir_writer and the trigger functions may call it.
 create function weir.announce_change(p_organization_id uuid) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -108,7 +108,7 @@ $$;
 grant execute on function weir.announce_change to weir_writer;
 
 -- For tables with an organization_id. A function may hold the lock already; direct SQL takes it here, before its change. A row that moves
--- to another organization counts for both. The trigger functions are security definers, so that they work whoever writes.
+-- to another organization counts for both. The trigger functions are security definers, so that they work no matter who writes.
 create function weir.on_permission_change() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp

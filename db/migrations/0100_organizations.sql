@@ -80,10 +80,9 @@ create index organization_members_invited_by_idx on public.organization_members 
 set local role weir_system;
 
 -- The organizations in which the caller is active, with at least this role; none for an unknown role, for anon, and where the organization
--- is inactive. Policies compare with `= any(array(select weir.my_organizations()))`: that is asked once
--- for each statement and becomes an index condition, where `exists (...)` or `in (...)` would be asked for each row.
--- A security definer, because a policy on organization_members that reads organization_members would recurse. `rows 3` is
--- for the planner, which would expect a thousand.
+-- is inactive. Policies compare with `= any(array(select weir.my_organizations()))`: that is asked once for each statement and becomes an
+-- index condition, where `exists (...)` or `in (...)` would be asked for each row. A security definer, because a policy on
+-- organization_members that reads organization_members would recurse. `rows 3` is for the planner, which would expect a thousand.
 create function weir.my_organizations(p_role text default 'viewer') returns setof uuid
 language plpgsql stable security definer rows 3
 set search_path = pg_catalog, pg_temp
@@ -132,7 +131,7 @@ create policy organizations_are_seen_by_their_members on public.organizations fo
 create policy organizations_are_created_by_the_caller on public.organizations for insert to weir_writer
   with check (created_by = (select weir.actor_id()));
 create policy organizations_are_read_by_the_engine on public.organizations for all to weir_system using (true) with check (true);
--- For weir.set_chat_tools. Of an organization nothing but chat_tools is granted to be changed.
+-- For weir.set_chat_tools. chat_tools is the only column that is granted for update.
 create policy organizations_are_switched_by_admins on public.organizations for update to weir_writer
   using (id = any(array(select weir.my_organizations('admin')))) with check (id = any(array(select weir.my_organizations('admin'))));
 grant select on public.organizations to authenticated;
@@ -149,8 +148,8 @@ create policy members_begin_with_their_first_owner on public.organization_member
               and organization_id = any(array(select weir.my_new_organizations())));
 -- For my_organizations, and for admission, which asks for the roles of the agent's owner and of the person.
 create policy members_are_read_by_the_engine on public.organization_members for all to weir_system using (true) with check (true);
--- For weir.change_member. An admin changes members, and only an owner changes an owner or makes one. Everybody may leave, and no more:
--- the row that they write of themselves says `removed`.
+-- For weir.change_member. An admin changes members, and only an owner changes an owner or makes one. Everybody may leave:
+-- the row that they write about themselves must say `removed`.
 create policy members_are_changed_by_admins_and_leave_by_themselves on public.organization_members for update to weir_writer
   using ((organization_id = any(array(select weir.my_organizations('admin')))
           and (role <> 'owner' or organization_id = any(array(select weir.my_organizations('owner')))))
@@ -169,7 +168,7 @@ grant select (organization_id, user_id, role, status),
 
 set local role weir_system;
 
--- An organization keeps an active owner for as long as it exists, whoever writes, through a function or by direct SQL. The trigger
+-- An organization keeps an active owner for as long as it exists, no matter who writes, through a function or by direct SQL. The trigger
 -- b_member_change has taken the organization's lock by then. So of two owners who leave at once, the second looks after the first has
 -- left, and `for share` fails a transaction whose snapshot is older than that. Definer, because a person who has just left sees no members.
 create function weir.guard_last_owner() returns trigger
@@ -232,8 +231,8 @@ end;
 $$;
 grant execute on function weir.count_of to weir_writer;
 
--- How many organizations a person has created. Those that they have left count too: otherwise whoever hands them over could create more
--- without end. Definer, because the person does not see those any more.
+-- How many organizations a person has created. Those that they have left count too: otherwise a person who hands them over could create
+-- more without end. Definer, because the person does not see those any more.
 create function weir.organizations_made_by(p_user_id uuid) returns bigint
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp

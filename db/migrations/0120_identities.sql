@@ -33,7 +33,7 @@ grant select,
 set local role weir_system;
 
 -- The user of a verified token of another issuer. A person who is seen for the first time becomes a user only if the operator's setting
--- identity_issuers lists the issuer, and only where users are Weir's to make (the embedded issuer). Otherwise null, as for whoever is
+-- identity_issuers lists the issuer, and only where users are Weir's to make (the embedded issuer). Otherwise null, as for a person who is
 -- banned. The issuer's word about the address is kept with the identity. Definer, for the engine only: nobody is signed in yet.
 create function weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) returns uuid
 language plpgsql volatile security definer

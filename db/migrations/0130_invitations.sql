@@ -59,8 +59,8 @@ grant select (id, organization_id, email, role, invited_by, created_at, expires_
       update (revoked_at) on public.organization_invitations to weir_writer;
 grant select, update (accepted_at) on public.organization_invitations to weir_system;
 
--- An invitation is accepted or revoked once, and nothing else of it changes, whoever writes. Otherwise an address or a role could be put
--- under a token that somebody has already.
+-- An invitation is accepted or revoked once, and nothing else of it changes, no matter who writes. Otherwise an address or a role could be
+-- put under a token that somebody has already.
 create function weir.guard_invitation() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -87,9 +87,9 @@ set local role weir_writer;
 
 -- An admin may; only an owner invites an owner; other members get WR003, and outsiders WR004. The caller generates the token at random,
 -- and only its hash is kept. Null p_expires_at: 7 days. An address has one open invitation (WR005). An invited person takes a place of
--- max_members until the invitation expires, so that whoever accepts has one; the organization's lock makes that exact. An invitation that
--- has expired is revoked first, because the unique index of open ones does not know the time. The audit log gets the invitation's id and
--- role, and no address.
+-- max_members until the invitation expires, so that the person who accepts has one; the organization's lock makes that exact. An invitation
+-- that has expired is revoked first, because the unique index of open ones does not know the time. The audit log gets the invitation's id
+-- and role, and no address.
 create function weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamptz) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

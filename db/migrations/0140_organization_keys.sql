@@ -56,7 +56,7 @@ grant select (id, organization_id, name, key_id, scopes, created_by, created_at,
       update (revoked_at, revoked_by) on public.organization_api_keys to weir_writer;
 grant select (organization_id, key_id, secret_hash, name, scopes, expires_at, revoked_at) on public.organization_api_keys to weir_system;
 
--- A revoked key stays revoked and nothing else of a key changes, whoever writes: a key's scopes never grow.
+-- A revoked key stays revoked and nothing else of a key changes, no matter who writes: a key's scopes never grow.
 create function weir.guard_organization_key() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp

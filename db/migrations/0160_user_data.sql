@@ -16,7 +16,7 @@ alter table public.user_profiles enable row level security, force row level secu
 revoke all on public.user_profiles from public, anon, authenticated, service_role;
 comment on table public.user_profiles is 'user: what a person is called';
 
--- Seen by the person, and by whoever is active in an organization that the person belongs to, suspended or not.
+-- Seen by the person, and by active members of an organization that the person belongs to, suspended or not.
 create policy profiles_are_seen_by_the_person_and_fellow_members on public.user_profiles for select to authenticated, weir_writer
   using (user_id = (select weir.actor_id())
          -- That table's own policy shows the members of the caller's organizations only.

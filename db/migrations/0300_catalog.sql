@@ -52,8 +52,8 @@ create policy catalog_is_seen_where_published on public.mcp_server_catalog for s
 create policy catalog_is_read_by_the_writer on public.mcp_server_catalog for select to weir_writer using (true);
 -- For weir.publish_catalog_server and weir.withdraw_catalog_server, and for what nodes are asked to run.
 create policy catalog_is_kept_by_the_engine on public.mcp_server_catalog for all to weir_system using (true) with check (true);
--- API roles read what describes an entry and never what runs: package, bin, args and env are left out. Whoever creates a
--- server names the entry by its slug.
+-- API roles read what describes an entry and never what runs: package, bin, args and env are left out. A caller who creates a server names
+-- the entry by its slug.
 grant select (id, slug, version, name, description, transport, runtime, configuration_schema, default_share, calls_at_once, is_published,
         created_at, updated_at) on public.mcp_server_catalog to authenticated;
 grant select on public.mcp_server_catalog to weir_writer;
@@ -67,7 +67,7 @@ create trigger b_catalog_change before insert or update or delete on public.mcp_
   for each row execute function weir.on_catalog_change();
 create trigger not_truncated before truncate on public.mcp_server_catalog for each statement execute function weir.refuse_truncate();
 
--- Raises where a schema has a keyword that weir.schema_error does not check, so that the operator hears of it at publishing, and not a
+-- Raises where a schema has a keyword that weir.schema_error does not check, so that the operator gets the error at publishing, and not a
 -- tenant at the first configuration.
 create function weir.check_schema(p_schema jsonb, p_path text) returns void
 language plpgsql immutable

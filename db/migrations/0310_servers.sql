@@ -1,7 +1,7 @@
 -- Server instances of organizations, and the moves that their state may make.
 
--- The state machine as data, so that the guard, the worker and docs/nodes.md share one list. A move that is not here is
--- refused, whoever writes.
+-- The state machine as data, so that the guard, the worker and docs/nodes.md share one list. A move that is not here is refused, no matter
+-- who writes.
 create table weir.instance_moves (
   from_status text not null,
   to_status text not null,
@@ -179,7 +179,7 @@ grant select,
         refreshed_generation, refreshed_at, refresh_at, refresh_by, refresh_lease_until, generation, resets, reasserted_at)
   on public.mcp_server_instances to weir_system;
 
--- Whoever updates, by a function or by direct SQL: only a move of weir.instance_moves, and never to another organization.
+-- Permits only a move of weir.instance_moves, and never a change of the organization, by a function or by direct SQL.
 -- Not a security definer: the table of moves is readable by all who may update.
 create function weir.guard_instance() returns trigger
 language plpgsql

@@ -339,7 +339,7 @@ end;
 $$;
 grant execute on function weir.manage_mcp_servers to authenticated;
 
--- For whoever knows only the server's id. Its organization is found under the caller's policies, so a server that they do not see is
+-- For a caller who knows only the server's id. Its organization is found under the caller's policies, so a server that they do not see is
 -- WR004; weir.manage_mcp_servers decides the rest.
 create function weir.manage_server_by_id(p_action text, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer

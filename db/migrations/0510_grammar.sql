@@ -240,7 +240,7 @@ $$;
 --               URIs; a glob matches no URI that climbs out of it (weir.matches_uri_glob)
 --   prompts     {"prompts": ["summarize", "review_*"]}
 --   limits      {"limits": {"per_minute": 60, "per_day": 5000}}
---               calls of this grant, of whatever kind, in a minute, an hour or a day of the clock in UTC; 0 is no call
+--               calls of this grant, of any kind, in a minute, an hour or a day of the clock in UTC; 0 is no call
 -- At most 64 KiB in all. The error names the JSON path of what is wrong.
 create function weir.permissions_error(p_permissions jsonb) returns text
 language plpgsql immutable parallel safe

@@ -93,7 +93,7 @@ $$;
 -- condition that is not known: nothing is permitted by a rule that nobody evaluates.
 -- A number is compared and never printed: 1e131000 is a few bytes, and 131,001 digits as text.
 -- One small test for each condition and not a query over the rule: a query costs ten times as much, and each expression is
--- prepared anew in each transaction, so those for conditions that are absent should be short.
+-- prepared again in each transaction, so those for conditions that are absent should be short.
 create function weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) returns text
 language plpgsql immutable parallel safe
 as $$
@@ -144,7 +144,7 @@ end;
 $$;
 
 -- Where a call's arguments break the entries of its grant, as a JSON path of at most 200 characters, or null. Arguments
--- travel as text, exactly as they will be forwarded, and become jsonb only here; whatever cannot become a jsonb object of
+-- travel as text, exactly as they will be forwarded, and become jsonb only here; what cannot become a jsonb object of
 -- at most 64 KiB denies. A missing argument that has a rule denies.
 create function weir.argument_failure(p_entries jsonb[], p_arguments text) returns text
 language plpgsql immutable parallel safe

@@ -4,7 +4,7 @@
 -- it, and revoking is final (weir.guard_grant). So the rows are the history of who was allowed what, and by whom.
 create table public.agent_mcp_permissions (
   id uuid not null default weir.uuid_v7(),
-  -- On the row and in both foreign keys, so that no grant crosses organizations, whoever writes it.
+  -- On the row and in both foreign keys, so that no grant crosses organizations, no matter who writes it.
   organization_id uuid not null,
   agent_id uuid not null,
   mcp_server_instance_id uuid not null,
@@ -96,7 +96,7 @@ grant select, insert, update (window_start, used), delete on weir.grant_usage to
 set local role weir_system;
 
 -- Counters are created with their grant, so that admission only updates: a call of a limited grant without its counters is
--- over the limit (weir.over_limit). A security definer, because whoever grants may not see the counters.
+-- over the limit (weir.over_limit). A security definer, because an admin who grants may not see the counters.
 create function weir.make_counters() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -147,8 +147,8 @@ create trigger not_truncated before truncate on weir.grant_usage for each statem
 set local role weir_writer;
 
 -- An owner or admin may (policy grants_are_made_by_admins). Agent and server must be of one organization that the caller belongs to, and
--- the server not deleted; else WR004, whoever asks. The new grant replaces the active one, which is revoked and stays as history, in one
--- transaction under the organization's lock: no call is decided between the two. Null p_expires_at: it does not expire; null
+-- the server not deleted; else WR004, even for an admin. The new grant replaces the active one, which is revoked and stays as history, in
+-- one transaction under the organization's lock: no call is decided between the two. Null p_expires_at: it does not expire; null
 -- p_not_before: it holds at once. A repeated call is another grant; each has its row in the audit log, with the grant's id.
 create function weir.grant_mcp_access(
   p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_expires_at timestamptz, p_not_before timestamptz) returns jsonb

@@ -44,14 +44,14 @@ create index permission_requests_instance_idx on public.permission_requests (org
 create index permission_requests_requested_by_idx on public.permission_requests (requested_by);
 create index permission_requests_decided_by_idx on public.permission_requests (decided_by);
 
--- Whoever asked sees their own requests for as long as they are a member.
+-- A person who asked sees their own requests for as long as they are a member.
 create policy requests_are_seen_by_admins_and_who_asked on public.permission_requests for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin')))
          or (requested_by = (select weir.actor_id()) and organization_id = any(array(select weir.my_organizations()))));
--- For agents of the caller's own, in the caller's name. my_agents asks for an active member who is no viewer.
+-- For agents of the caller's own, in the caller's name. my_agents requires an active member who is not a viewer.
 create policy requests_are_made_by_the_agent_s_owner on public.permission_requests for insert to weir_writer
   with check (agent_id = any(array(select weir.my_agents())) and requested_by = (select weir.actor_id()) and status = 'open');
--- An open request is granted or refused by an admin, and withdrawn by whoever asked; an admin who did not ask withdraws nothing.
+-- An open request is granted or refused by an admin, and withdrawn by the person who asked; an admin who did not ask withdraws nothing.
 create policy requests_are_decided_by_admins_and_withdrawn_by_who_asked on public.permission_requests for update to weir_writer
   using (status = 'open' and (organization_id = any(array(select weir.my_organizations('admin')))
                               or requested_by = (select weir.actor_id())))
@@ -63,8 +63,7 @@ grant select,
       insert (id, organization_id, agent_id, mcp_server_instance_id, permissions, message, requested_by),
       update (status, decided_by, decided_at, grant_id) on public.permission_requests to weir_writer;
 
--- A decision is final and what was asked for is not rewritten, whoever writes. Otherwise an approval could come to stand under another
--- request.
+-- A decision is final and what was asked for is not rewritten, no matter who writes. Otherwise an approval could end up on another request.
 create function weir.guard_request() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -134,7 +133,7 @@ end;
 $$;
 grant execute on function weir.request_mcp_access to authenticated;
 
--- Ends a request. An admin grants or refuses it, whoever asked withdraws it. Everybody else does not see it and gets WR004 (policy
+-- Ends a request. An admin grants or refuses it, and the person who asked withdraws it. Nobody else sees it, and they get WR004 (policy
 -- requests_are_seen_by_admins_and_who_asked). Granting makes the grant in the same transaction, under the organization's lock, so of two
 -- admins who answer at once the second gets WR005. If weir.grant_mcp_access refuses, its refusal is the answer and the request stays open.
 -- The lock is taken by everybody who sees the request: which of them may end it is read with the request, under the lock. Null

@@ -127,7 +127,7 @@ create table public.mcp_interaction_logs (
   response_copy weir.log_copy,
   -- How many equal denials the row stands for (weir.close_denial_counts); else 1.
   occurrences integer not null default 1,
-  -- Generated, so that the hash is of this row, whoever inserts it.
+  -- Generated, so that the hash is of this row, no matter who inserts it.
   leaf bytea not null generated always as (weir.log_leaf(
     canon_version::integer, epoch, xid, organization_id, created_at, id, phase, kind, decision, recorded_at, replica_id,
     actor_kind, user_id, agent_id, agent_name, key_id, instance_id, instance_name, item, grant_id, request_id, attempt, reason,

@@ -1,7 +1,7 @@
 -- What an agent sees: the tools, prompts, templates and resources that it was granted, and how it searches them.
 
--- The agent behind a principal: by its key, or named by a person who may use it. Viewers may look; they may not call
--- (weir.decide). Null: the key is not good, or that person may use no such agent. p_agent_id beside a key must be the key's own
+-- The agent of a principal: by its key, or named by a person who may use it. A viewer may list what the agent has, and may not call
+-- (weir.decide). Null: the key is not valid, or that person may not use that agent. p_agent_id beside a key must be the key's own
 -- agent. Not a definer: it is called by weir_system's functions.
 create function weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) returns uuid
 language plpgsql stable
@@ -93,7 +93,7 @@ set local role weir_system;
 
 -- One agent's catalog in one statement: the agent with its organization's connection limit, its granted instances in any state,
 -- and each item that is permitted, announced and approved and that some era of client may be shown (eras and needs say which). No
--- row at all where the principal is not good. p_instance_name null: all instances; p_kinds null: items of all kinds. Definer: an
+-- row at all where the principal is not valid. p_instance_name null: all instances; p_kinds null: items of all kinds. Definer: an
 -- agent is no person, so no policy knows its rows; its verified key, or the person, names them.
 create function weir.agent_catalog(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[] default null)
@@ -111,7 +111,7 @@ begin
   from public.agents a
   join public.organizations o on o.id = a.organization_id
   where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
-  -- No row, and no reason: the principal is not good.
+  -- No row, and no reason: the principal is not valid.
   if not found then
     return;
   end if;
@@ -150,7 +150,7 @@ begin
                       else p.name like any(i.resources)
                            and (not weir.climbs(p.name) or weir.granted_entries(i.permissions, 'resource_read', p.name) is not null) end
   )
-  -- The agent's own row comes first, also where nothing is granted: so an empty catalog differs from a bad key.
+  -- The agent's own row comes first, even where nothing is granted, so an empty catalog differs from a bad key.
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
          v_agent.max_concurrent_connections, null, null, null
   union all

@@ -1,4 +1,4 @@
--- Workspaces: where people and agents of an organization meet. Whoever shares a workspace with an agent may use it.
+-- Workspaces: where people and agents of an organization meet. A person who shares a workspace with an agent may use it.
 
 -- A workspace is deleted with its organization. It stays when the person who created it leaves.
 create table public.workspaces (
@@ -71,8 +71,8 @@ end;
 $$;
 grant execute on function weir.my_workspaces to authenticated, weir_writer;
 
--- Whether the caller owns every agent of a workspace; true where it has none. Whoever enters a workspace may use all its
--- agents, so a member may bring in others only where no agent is somebody else's. An admin need not ask.
+-- Whether the caller owns every agent of a workspace; true where it has none. A person in a workspace may use all its agents, so a member
+-- may bring in others only where no agent is somebody else's. An admin may always.
 -- A security definer, because the creator of a workspace who is not in it (any more) does not see its members, and would
 -- find no agent there.
 create function weir.may_manage_agents_of(p_workspace_id uuid) returns boolean
@@ -133,9 +133,9 @@ create trigger b_workspace_member_change before insert or update or delete on pu
   for each row execute function weir.on_permission_change();
 create trigger not_truncated before truncate on public.workspace_members for each statement execute function weir.refuse_truncate();
 
--- Whether the caller may bring a person or an agent into a workspace. Whoever shares a workspace with an agent may use it, with all that
--- it was granted. So an agent is brought in by its owner, and a person by a member who may manage each agent that is there. An admin may
--- bring in both. The policy workspace_members_are_added_inside has the same rule; here it is asked first, so that the refusal says why.
+-- Whether the caller may bring a person or an agent into a workspace. A person who shares a workspace with an agent may use it, with all
+-- that it was granted. So an agent is brought in by its owner, and a person by a member who may manage each agent that is there. An admin
+-- may bring in both. The policy workspace_members_are_added_inside has the same rule; here it is asked first, so that the refusal says why.
 create function weir.may_add_to_workspace(p_organization_id uuid, p_workspace_id uuid, p_agent_id uuid) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp

@@ -8,7 +8,7 @@ create table weir.chat_turns (
   message_id uuid not null,
   agent_id uuid not null,
   replica_id uuid not null,
-  -- The replica's lease. When it has ended, another replica may begin the turn anew if it made no call.
+  -- The replica's lease. When it has ended, another replica may begin the turn again if it made no call.
   leased_until timestamptz not null,
   -- Keyed by the call's place among the turn's calls: they do not end in the order in which they begin.
   calls jsonb not null default '{}',
@@ -66,7 +66,7 @@ $$;
 grant execute on function weir.chat_turn_settings to weir_engine;
 
 -- Begins a turn for one replica. Returns `begun`, or `running` (another replica has it), `answered`, or `cut_off` (the lease
--- ended after calls, which are returned; they must not be made again). A turn without a call is begun anew: it has done nothing.
+-- ended after calls, which are returned; they must not be made again). A turn without a call is begun again: it has done nothing.
 -- Definer: replicas share turns of all organizations. The message must be that person's and still there, and the agent must be in
 -- its workspace and usable by the person; else WR004.
 create function weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval)

@@ -14,7 +14,7 @@ create table public.datastores (
   size_bytes bigint not null default 0,
   chunk_count bigint not null default 0,
   -- Rises with every change of what is found by meaning. removal_version is the version of the last removal. A replica that keeps
-  -- vectors compares them: it loads what was added since, and loads everything anew after a removal.
+  -- vectors compares them: it loads what was added since, and loads everything again after a removal.
   version bigint not null default 0,
   removal_version bigint not null default 0,
   -- Null: in use.
@@ -132,8 +132,8 @@ grant select (organization_id, agent_id, datastore_id) on public.agent_datastore
 set local role weir_writer;
 
 -- An admin may (policy datastores_are_created_by_admins); other members get WR003, and outsiders WR004. Null p_backend: `postgres`, which
--- has no settings. The settings are checked here too, so that the caller hears which member is wrong; the table's constraint holds them to
--- the same form. The organization's lock makes max_datastores exact. A deleted datastore counts until its documents are gone.
+-- has no settings. The settings are checked here too, so that the error names the member that is wrong; the table's constraint holds them
+-- to the same form. The organization's lock makes max_datastores exact. A deleted datastore counts until its documents are gone.
 create function weir.create_datastore(p_organization_id uuid, p_name text, p_backend text, p_settings jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

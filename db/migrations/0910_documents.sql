@@ -149,7 +149,7 @@ grant select, insert (organization_id, vector_index, chunk_id), update (remove_a
 set local role weir_system;
 
 -- Counts a datastore's documents, bytes and chunks. The update locks the datastore's row, so changes of what is found are ordered
--- by version. Definer: whoever ingests or deletes a document may write no datastore.
+-- by version. Definer: a person who ingests or deletes a document may not write a datastore.
 create function weir.count_document() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -170,7 +170,7 @@ begin
 end;
 $$;
 
--- A trigger, so that a vector elsewhere is removed whoever deletes its chunk, by a cascade too. Definer: whoever deletes a
+-- A trigger, so that a vector elsewhere is removed no matter who deletes its chunk, even by a cascade. Definer: a person who deletes a
 -- document may not write the outbox.
 create function weir.remember_removal() returns trigger
 language plpgsql security definer
@@ -358,7 +358,7 @@ end;
 $$;
 grant execute on function weir.delete_document to authenticated;
 
--- A document's text in its order, after the ordinal p_after, or from the beginning. Whoever sees the datastore may (policy
+-- A document's text in its order, after the ordinal p_after, or from the beginning. Everybody who sees the datastore may (policy
 -- documents_are_seen_with_their_datastore); else WR004. Chunks are not published as a table. Null p_limit: 50, at most 200. It writes
 -- nothing and raises its refusals.
 create function weir.get_document_chunks(p_document_id uuid, p_after integer, p_limit integer)

@@ -27,7 +27,7 @@ begin
 end
 $$;
 
--- The tables of a backup. columns: those that are loaded again (generated ones are computed anew). refers_to: the
+-- The tables of a backup. columns: those that are loaded again (generated ones are computed again). refers_to: the
 -- tables that must be loaded before. is_readable: whether weir_backup reads all rows; a backup ends with an error where it does
 -- not. The audit log is one table here, whatever its months. Migrations are not data: a restore runs them. Not a definer;
 -- weir_backup asks.
