@@ -107,7 +107,7 @@ grant execute on function weir.my_organizations to authenticated, weir_writer, w
 
 -- Organizations that the caller created and that have no member yet. This lets the creator, and nobody else, become the first member
 -- (policy members_begin_with_their_first_owner).
--- A security definer, because the creator is no member yet and so does not see the organization.
+-- A security definer, because the creator is not a member yet and so does not see the organization.
 create function weir.my_new_organizations() returns setof uuid
 language plpgsql stable security definer rows 1
 set search_path = pg_catalog, pg_temp

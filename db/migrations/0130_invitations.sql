@@ -49,7 +49,7 @@ create policy invitations_are_revoked_by_admins on public.organization_invitatio
   using (organization_id = any(array(select weir.my_organizations('admin')))
          and (role <> 'owner' or organization_id = any(array(select weir.my_organizations('owner')))))
   with check (revoked_at is not null);
--- For weir.accept_invitation: the invited person is no member yet and sees nothing.
+-- For weir.accept_invitation: the invited person is not a member yet and sees nothing.
 create policy invitations_are_accepted_by_the_engine on public.organization_invitations for all to weir_system
   using (true) with check (true);
 grant select (id, organization_id, email, role, invited_by, created_at, expires_at, accepted_at, revoked_at)
@@ -189,7 +189,7 @@ set local role weir_system;
 
 -- Anybody who is signed in may, with the token and the invited address, which their issuer must have confirmed. The person who invited must
 -- still be allowed to. There is one error for all that does not hold, so that a token that somebody found tells nothing. A member who was
--- removed comes back in the invitation's role; one who is suspended stays suspended. Definer: the caller is no member yet, and row-level
+-- removed comes back in the invitation's role; one who is suspended stays suspended. Definer: the caller is not a member yet, and row-level
 -- security would show them nothing.
 create function weir.accept_invitation(p_token text) returns jsonb
 language plpgsql volatile security definer

@@ -1,6 +1,6 @@
 -- Keys of an organization for its own automation. They read and never act.
 
--- A key reads what its scopes name (weir.read_with_key). It is no person, so no policy shows it anything.
+-- A key reads what its scopes name (weir.read_with_key). It is not a person, so no policy shows it anything.
 create table public.organization_api_keys (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,

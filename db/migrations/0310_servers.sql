@@ -76,7 +76,7 @@ create table public.mcp_server_instances (
   -- The generation in which an admin's update of the catalog version takes effect: what the new version announces first is
   -- approved with it.
   approved_generation bigint,
-  -- Null while all is well. Cleared when the instance runs or something new is wanted of it.
+  -- Null while there is no error. Cleared when the instance runs or something new is wanted of it.
   last_error_code text,
   last_error text,
   first_running_at timestamptz,

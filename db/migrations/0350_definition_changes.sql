@@ -43,7 +43,7 @@ set local role weir_writer;
 
 -- The definitions that wait for a decision, and those that are announced but not listed, or not to all clients. Every member sees them
 -- (policy pins_are_seen_by_members); a server that the caller does not see is WR004. `path` and `reason` say which member is wrong and
--- why. What is announced now comes first. Each stands beside the definition of its name that was approved last, so that a person sees what
+-- why. What is announced now comes first. Each is shown with the definition of its name that was approved last, so that a person sees what
 -- an approval changes. Resources have no such definition, because they are not approved. It writes nothing and raises its refusals.
 create function weir.get_mcp_tool_changes(p_server_id uuid)
 returns table (kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamptz,
@@ -77,8 +77,8 @@ $$;
 grant execute on function weir.get_mcp_tool_changes to authenticated;
 
 -- Approves or rejects one definition. An owner or admin may (policy pins_are_decided_by_admins). It is named by its hash, so that nobody
--- approves what the server has made of it meanwhile. It need not be announced any more, and may have been decided otherwise before. What
--- fits into no client's list is not approved (WR005), because it could not be called. Effective with the next call: the organization's
+-- approves a definition that the server has changed since. It need not be announced any more, and may have been decided otherwise before.
+-- What fits into no client's list is not approved (WR005), because it could not be called. Effective with the next call: the organization's
 -- lock waits for the admissions that run.
 -- A repeated call answers `changed: false` and leaves no row in the audit log.
 create function weir.decide_tool_change(p_server_id uuid, p_kind text, p_name text, p_definition_hash text, p_status text) returns jsonb

@@ -237,7 +237,7 @@ $$;
 --               names of the server's own; an exact name beats globs, and of several globs all must hold
 --               (weir.granted_entries, tool_grant_error, rule_error)
 --   resources   {"resources": ["file:///data/*", "https://example.org/a"]}
---               URIs; a glob matches no URI that climbs out of it (weir.matches_uri_glob)
+--               URIs; a glob matches no URI that leads out of it (weir.matches_uri_glob)
 --   prompts     {"prompts": ["summarize", "review_*"]}
 --   limits      {"limits": {"per_minute": 60, "per_day": 5000}}
 --               calls of this grant, of any kind, in a minute, an hour or a day of the clock in UTC; 0 is no call

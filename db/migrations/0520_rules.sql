@@ -21,15 +21,15 @@ begin
 end;
 $$;
 
--- Whether a URI could mean a place above what it is written under: a dot segment, plain or encoded, an encoded slash,
--- backslash or `%`, white space or a control character. A server may decode once more than Weir does, so encoded percent
+-- Whether a URI climbs, which means that it could name a place above the one it is written under: a dot segment, plain or encoded, an
+-- encoded slash, backslash or `%`, white space or a control character. A server may decode once more than Weir does, so encoded percent
 -- signs count too.
 create function weir.climbs(p_uri text) returns boolean
 language sql immutable parallel safe
   return p_uri ~ '(^|/)\.{1,2}([/?#]|$)|[\\\x01-\x20\x7f-\x9f]|%(2[eEfF5]|5[cC]|0|1|7[fF])';
 
--- An exact URI, or "*", is matched as it is. Under any other glob a URI may not climb, because the glob would promise a
--- place that the URI leaves.
+-- An exact URI, or "*", is matched as it is. Under any other glob a URI may not climb (weir.climbs), because it would leave the place that
+-- the glob names.
 create function weir.matches_uri_glob(p_uri text, p_glob text) returns boolean
 language sql immutable parallel safe
 begin atomic
@@ -72,7 +72,7 @@ begin
     end if;
   elsif p_kind = 'resource_read' or (p_kind = 'context_request' and weir.is_uri(p_item)) then
     v_entry := p_permissions -> 'resources';
-    -- As matches_uri_glob for each, but the URI is searched for climbing once.
+    -- As matches_uri_glob for each, but weir.climbs is asked once.
     if jsonb_typeof(v_entry) = 'array'
        and (v_entry ?| array[p_item, '*']
             or (not weir.climbs(p_item) and exists (select from jsonb_array_elements_text(v_entry) g

@@ -1,7 +1,7 @@
 -- How an organization reads its audit log.
 
 -- Whether a value is a time as JSON writes it. The pattern admits nothing that a cast reads in its own way (`now`, `infinity`); what the
--- cast refuses all the same is no time.
+-- cast still refuses is not a time.
 create function weir.is_time(p_value jsonb) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp

@@ -74,7 +74,7 @@ begin
   into v_decisions.calls, v_decisions.limited
   from (
     -- Rules are asked only where all else permits the call, so that nobody pays for the rules of a grant that would not
-    -- help. Whether the server is available is no permission, and does not matter.
+    -- help. Whether the server is available is not a permission, and does not matter.
     select d.*, case when (d.failures = '{}' or d.failures = '{unavailable}') and d.entries <> '{}' and weir.has_argument_rule(d.entries)
                      then weir.argument_failure(d.entries, p_arguments[d.ordinal]) end as path
     from (
@@ -106,7 +106,7 @@ begin
                and (c.kind in ('tool_execution', 'prompt_get') or c.kind = 'context_request' and not weir.is_uri(c.item))
              then 'definition_not_approved' end,
         -- 6. the argument rules: the middle level asks them, where 1 to 5 permit the call
-        -- 7. whether the server is available: no permission, so it comes last
+        -- 7. whether the server is available: not a permission, so it comes last
         case when i.status not in ('running', 'degraded') then 'unavailable' end], null) as failures
       from (select n as ordinal, p_key_ids[n] as key_id, p_secret_hashes[n] as secret_hash, p_user_ids[n] as user_id,
                    p_agent_ids[n] as agent_id, p_kinds[n] as kind, p_instance_ids[n] as instance_id, p_items[n] as item

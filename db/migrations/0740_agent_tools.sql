@@ -32,7 +32,7 @@ grant execute on function weir.principal_agent to weir_system;
 set local role weir_system;
 
 -- The organization whose bounds a principal's reads count for. A replica asks before it reads for that principal the first time.
--- Null where principal_agent is null. Definer: an agent is no person, and its verified key decides.
+-- Null where principal_agent is null. Definer: an agent is not a person, and its verified key decides.
 create function weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) returns uuid
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -94,7 +94,7 @@ set local role weir_system;
 -- One agent's catalog in one statement: the agent with its organization's connection limit, its granted instances in any state,
 -- and each item that is permitted, announced and approved and that some era of client may be shown (eras and needs say which). No
 -- row at all where the principal is not valid. p_instance_name null: all instances; p_kinds null: items of all kinds. Definer: an
--- agent is no person, so no policy knows its rows; its verified key, or the person, names them.
+-- agent is not a person, so no policy knows its rows; its verified key, or the person, names them.
 create function weir.agent_catalog(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[] default null)
 returns table (kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text,
@@ -187,7 +187,7 @@ grant execute on function weir.definitions to weir_engine;
 -- and nothing else decides. A tool matches by any word of the query, a name's word counting more than a parameter's and that more
 -- than a description's; and by a name that shares half of its trigrams with the query, or the query with it. A query without a
 -- word is answered with the first tools there are. Nothing in a query raises. p_limit is 1 to 50, 10 by default. p_era and
--- p_abilities: only what a client of this era that offers this may be shown; null: all. Definer: an agent is no person; its
+-- p_abilities: only what a client of this era that offers this may be shown; null: all. Definer: an agent is not a person; its
 -- verified key names the rows.
 create function weir.find_tools(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer,

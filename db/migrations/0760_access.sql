@@ -172,7 +172,7 @@ begin
   left join lateral (select x.slug, x.transport from public.mcp_server_catalog x where x.id = s.catalog_id offset 0) c on true
   left join lateral (select x.expires_at from public.agent_mcp_permissions x
                      where x.id = case when d.failures = '{}' then d.grant_id end offset 0) g on true
-  -- A person who is no admin sees only what the agent was granted.
+  -- A person who is not an admin sees only what the agent was granted.
   where p_agent_id is null or v_admin or d.failures = '{}'
   order by l.position;
 end;

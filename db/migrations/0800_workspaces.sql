@@ -21,7 +21,7 @@ create unique index workspaces_name_key on public.workspaces (organization_id, l
 create index workspaces_created_by_idx on public.workspaces (created_by);
 
 -- One table for people and agents, because both are members in the same sense. The foreign keys are composite, so neither
--- can come from another organization; each member goes with the membership or the agent that it is.
+-- can come from another organization; a row is deleted with the membership or the agent that it names.
 create table public.workspace_members (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,

@@ -1,5 +1,5 @@
 -- Chat turns: an agent's answer to one message. One replica at a time holds a turn, and what a turn has called is kept, so that another
--- replica goes on where one died and no call is made twice.
+-- replica knows it when one dies, and no call is made twice.
 
 -- Turns without an answer. Foreign keys are composite, so a turn cannot join a message and an agent of two organizations; both
 -- cascade, because without message or agent there is nothing to answer.
