@@ -14760,8 +14760,8 @@ GRANT USAGE ON SCHEMA auth TO weir_backup;
 -- Name: SCHEMA weir; Type: ACL; Schema: -; Owner: weir_owner
 --
 
-GRANT USAGE ON SCHEMA weir TO weir_writer;
 GRANT USAGE ON SCHEMA weir TO weir_system;
+GRANT USAGE ON SCHEMA weir TO weir_writer;
 GRANT USAGE ON SCHEMA weir TO weir_engine;
 GRANT USAGE ON SCHEMA weir TO weir_backup;
 
