@@ -4552,7 +4552,7 @@ begin
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '2 seconds' where o.id = v_operation.id;
         continue;
       end if;
-      -- The files stay there, so last_node_id remembers the node when the instance stops.
+      -- The files stay there, so last_node_id keeps the node when the instance stops.
       update public.mcp_server_instances i
       set node_id = v_node_id, last_node_id = v_node_id, last_error_code = null, last_error = null
       where i.id = v_operation.instance_id;
@@ -8098,7 +8098,7 @@ begin
   elsif v_resources then
     perform pg_advisory_xact_lock_shared(weir.lock_key(i.organization_id)) from public.mcp_server_instances i where i.id = p_instance_id;
   end if;
-  -- An answer of an older generation is of a server that is not wanted any more.
+  -- An answer of an older generation is from a server that is not wanted any more.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
   if not found or v_instance.generation <> p_generation then
     return query select 0, 0, 0;

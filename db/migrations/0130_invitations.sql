@@ -59,8 +59,8 @@ grant select (id, organization_id, email, role, invited_by, created_at, expires_
       update (revoked_at) on public.organization_invitations to weir_writer;
 grant select, update (accepted_at) on public.organization_invitations to weir_system;
 
--- An invitation is accepted or revoked once, and nothing else of it changes, no matter who writes. Otherwise an address or a role could be
--- put under a token that somebody has already.
+-- An invitation is accepted or revoked once, and nothing else in it changes, no matter who writes. Otherwise a token that somebody already
+-- has could get another address or role.
 create function weir.guard_invitation() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp

@@ -12,7 +12,7 @@ create table public.organization_api_keys (
   scopes text[] not null,
   created_by uuid,
   created_at timestamptz not null default now(),
-  -- Never null, unlike an agent's key: automation that nobody remembers loses its access.
+  -- Never null, unlike an agent's key: forgotten automation loses its access.
   expires_at timestamptz not null,
   revoked_at timestamptz,
   revoked_by uuid,
@@ -80,9 +80,8 @@ create trigger a_guard_organization_key before update on public.organization_api
 set local role weir_writer;
 
 -- An admin may; other members get WR003, and outsiders WR004. The caller generates key id and secret at random, and only the secret's
--- hash is kept. It always expires: null p_expires_at is 90 days, and a year is the most, so that automation that nobody
--- remembers loses its access. An organization has at most 100 keys that are valid, which its lock makes exact. The audit log gets the key
--- id and never the secret.
+-- hash is kept. It always expires: null p_expires_at is 90 days, and a year is the most, so that forgotten automation loses its access. An
+-- organization has at most 100 keys that are valid, which its lock makes exact. The audit log gets the key id and never the secret.
 create function weir.create_organization_api_key(
   p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamptz) returns jsonb
 language plpgsql volatile security definer

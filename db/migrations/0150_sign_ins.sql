@@ -1,8 +1,7 @@
 -- Sign-ins of the embedded issuer: passwords, refresh tokens, and limits on attempts.
 
--- One row is a family of refresh tokens. A token is sealed and holds only the sign-in's id and a count. The row knows the one
--- count that is good. So nothing in the database can be used as a token, and every used token is known as used without being
--- stored.
+-- One row is a family of refresh tokens. A token is sealed and holds only the sign-in's id and a count. The row has the one count that is
+-- valid. So nothing in the database can be used as a token, and every used token is known as used without being stored.
 create table weir.sign_ins (
   id uuid not null default weir.uuid_v7(),
   user_id uuid not null,

@@ -222,7 +222,7 @@ begin
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '2 seconds' where o.id = v_operation.id;
         continue;
       end if;
-      -- The files stay there, so last_node_id remembers the node when the instance stops.
+      -- The files stay there, so last_node_id keeps the node when the instance stops.
       update public.mcp_server_instances i
       set node_id = v_node_id, last_node_id = v_node_id, last_error_code = null, last_error = null
       where i.id = v_operation.instance_id;

@@ -277,10 +277,9 @@ begin
 end;
 $$;
 
--- Writes new and changed pins. A definition with a known hash keeps its status. A new name is approved where p_trusted, and
--- everything new where p_updated, but never what hides from people (warning) or is left out. A new hash of a known name, and
--- everything else, waits for an admin. A name that was only left out so far does not count as known. The caller holds the
--- organization's lock.
+-- Writes new and changed pins. A definition with a known hash keeps its status. With p_trusted a new name is approved, and with p_updated
+-- everything new, but never what hides from people (warning) or is left out. A new hash of a known name, and everything else, waits for an
+-- admin. A name that was only left out so far does not count as known. The caller holds the organization's lock.
 create function weir.record_pins(
   p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean,
   out new_pins integer, out changed_pins integer, out quarantined integer)
@@ -491,7 +490,7 @@ begin
   elsif v_resources then
     perform pg_advisory_xact_lock_shared(weir.lock_key(i.organization_id)) from public.mcp_server_instances i where i.id = p_instance_id;
   end if;
-  -- An answer of an older generation is of a server that is not wanted any more.
+  -- An answer of an older generation is from a server that is not wanted any more.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
   if not found or v_instance.generation <> p_generation then
     return query select 0, 0, 0;

@@ -1,7 +1,7 @@
 -- Keys of agents. Only the hash of a key's secret is kept.
 
--- A key is shown once, by the gateway that made it; only the SHA-256 of its secret is kept. Many keys of one agent may be
--- valid at once, so that a key can be replaced without a gap. Revoking is final (weir.guard_key).
+-- A key is shown once, when it is made; only the SHA-256 of its secret is kept. Several keys of one agent may be valid at once, so that a
+-- key can be replaced without a gap. Revoking is final (weir.guard_key).
 create table public.agent_api_keys (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -86,7 +86,7 @@ set local role weir_system;
 -- Finds the agent of a key before an organization is known; hence a definer, for the engine only. There is no row for a key that
 -- is unknown, revoked or expired, or whose agent, owner or organization is not active: one answer for all reasons, which tells a
 -- guesser nothing. Neither this nor its callers raise: anybody can send a key, and each error would be written to PostgreSQL's log.
--- Secrets are compared by their SHA-256; the database never sees them.
+-- Secrets are compared by their SHA-256.
 create function weir.authenticate_key(p_key_id text, p_secret_hash bytea)
 returns table (agent_id uuid, agent_name text, organization_id uuid, key_expires_at timestamptz)
 language plpgsql stable security definer rows 1

@@ -136,7 +136,7 @@ grant execute on function weir.request_mcp_access to authenticated;
 -- Ends a request. An admin grants or refuses it, and the person who asked withdraws it. Nobody else sees it, and they get WR004 (policy
 -- requests_are_seen_by_admins_and_who_asked). Granting makes the grant in the same transaction, under the organization's lock, so of two
 -- admins who answer at once the second gets WR005. If weir.grant_mcp_access refuses, its refusal is the answer and the request stays open.
--- The lock is taken by everybody who sees the request: which of them may end it is read with the request, under the lock. Null
+-- Everybody who sees the request may take the lock, because the request itself, which is read under it, says which of them may end it. Null
 -- p_permissions: as asked. The audit log's row names the request and the grant.
 create function weir.close_request(
   p_request_id uuid, p_status text, p_expires_at timestamptz, p_not_before timestamptz, p_permissions jsonb) returns jsonb

@@ -110,7 +110,7 @@ create policy workspace_members_are_seen_inside on public.workspace_members for 
          and (workspace_id = any(array(select weir.my_workspaces()))
               or organization_id = any(array(select weir.my_organizations('admin')))));
 -- An admin adds anybody. A member adds agents of their own, and people where they own each agent, and only in a workspace
--- that they belong to; the creator may enter it first. The same is asked by weir.may_add_to_workspace, under the lock.
+-- that they belong to; the creator may enter it first. weir.may_add_to_workspace asks for most of this under the lock.
 create policy workspace_members_are_added_inside on public.workspace_members for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin')))
               or (organization_id = any(array(select weir.my_organizations('member')))
@@ -135,7 +135,8 @@ create trigger not_truncated before truncate on public.workspace_members for eac
 
 -- Whether the caller may bring a person or an agent into a workspace. A person who shares a workspace with an agent may use it, with all
 -- that it was granted. So an agent is brought in by its owner, and a person by a member who may manage each agent that is there. An admin
--- may bring in both. The policy workspace_members_are_added_inside has the same rule; here it is asked first, so that the refusal says why.
+-- may bring in both. The policy workspace_members_are_added_inside has this rule too, and lets a member add only in a workspace that they
+-- belong to. Here it is asked first, so that the refusal says why.
 create function weir.may_add_to_workspace(p_organization_id uuid, p_workspace_id uuid, p_agent_id uuid) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp

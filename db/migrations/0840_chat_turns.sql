@@ -113,10 +113,9 @@ end;
 $$;
 grant execute on function weir.begin_chat_turn to weir_engine;
 
--- Records a call of a turn before it is made, and again when it has ended. A replica that has lost the turn gets WR005 and must
--- not call. Before a call it is refused too if tools are switched off (WR003), the message was deleted, or the agent has left the
--- workspace. So the switch stops a turn at its next call. Definer: it writes beside the turn that this replica has begun, and no
--- other.
+-- Records a call of a turn before it is made, and again when it has ended. A replica that has lost the turn gets WR005 and must not call.
+-- Before a call it is refused too if tools are switched off (WR003), the message was deleted, or the agent has left the workspace. So the
+-- switch stops a turn at its next call. Definer: it writes beside the turn that this replica has begun, and no other.
 create function weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
