@@ -10,7 +10,8 @@
 --   4. weir.refuse      for what is refused while the work is done; weir.refuse_violation turns an error that was caught into a refusal
 --   5. weir.record_act  writes the row of the audit log
 -- A caller who may not see an object gets WR004, as for one that does not exist, so that nobody learns what other organizations have. A
--- refusal is returned, not raised, because an exception would roll back its row in the audit log.
+-- refusal is returned, not raised, because an exception would roll back its row in the audit log. The comment of a published function
+-- begins with who may call it.
 
 -- What a published function does, who may do it, and on what. Its refusals and its success are recorded with it.
 --   kind, item        how the audit log names it: a weir.log_kind, and mostly the function's name

@@ -247,7 +247,7 @@ reset role;
 
 set local role weir_writer;
 
--- Anybody who is signed in may. The creator becomes the owner in the same transaction, so there is no organization without one. Null
+-- For everybody who is signed in. The creator becomes the owner in the same transaction, so there is no organization without one. Null
 -- p_slug: a readable slug is made that ends in random digits of the id, so that nobody learns from a conflict which names are taken.
 -- A person may create 50, including those that they have left (weir.organizations_made_by). The advisory lock is the person's and
 -- makes that count exact; there is no organization yet whose lock could.

@@ -85,7 +85,7 @@ create trigger a_guard_invitation before update on public.organization_invitatio
 
 set local role weir_writer;
 
--- An admin may; only an owner invites an owner; other members get WR003, and outsiders WR004. The caller generates the token at random,
+-- For admins; only an owner invites an owner; other members get WR003, and outsiders WR004. The caller generates the token at random,
 -- and only its hash is kept. Null p_expires_at: 7 days. An address has one open invitation (WR005). An invited person takes a place of
 -- max_members until the invitation expires, so that the person who accepts has one; the organization's lock makes that exact. An invitation
 -- that has expired is revoked first, because the unique index of open ones does not know the time. The audit log gets the invitation's id
@@ -144,7 +144,7 @@ end;
 $$;
 grant execute on function weir.invite_member to authenticated;
 
--- An admin may; for an invitation that makes an owner, only an owner. Only admins see invitations (policy invitations_are_seen_by_admins),
+-- For admins; for an invitation that makes an owner, only an owner. Only admins see invitations (policy invitations_are_seen_by_admins),
 -- so everybody else gets WR004. The lock keeps it apart from accept_invitation: one of the two comes first. A repeated call leaves no row
 -- in the audit log.
 create function weir.revoke_invitation(p_invitation_id uuid) returns jsonb
@@ -187,10 +187,10 @@ reset role;
 
 set local role weir_system;
 
--- Anybody who is signed in may, with the token and the invited address, which their issuer must have confirmed. The person who invited must
--- still be allowed to. There is one error for all that does not hold, so that a token that somebody found tells nothing. A member who was
--- removed comes back in the invitation's role; one who is suspended stays suspended. Definer: the caller is not a member yet, and row-level
--- security would show them nothing.
+-- For everybody who is signed in, with the token and the invited address, which their issuer must have confirmed. The person who invited
+-- must still be allowed to. There is one error for all that does not hold, so that a token that somebody found tells nothing. A member who
+-- was removed comes back in the invitation's role; one who is suspended stays suspended. Definer: the caller is not a member yet, and
+-- row-level security would show them nothing.
 create function weir.accept_invitation(p_token text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

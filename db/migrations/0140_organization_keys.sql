@@ -79,7 +79,7 @@ create trigger a_guard_organization_key before update on public.organization_api
 
 set local role weir_writer;
 
--- An admin may; other members get WR003, and outsiders WR004. The caller generates key id and secret at random, and only the secret's
+-- For admins; other members get WR003, and outsiders WR004. The caller generates key id and secret at random, and only the secret's
 -- hash is kept. It always expires: null p_expires_at is 90 days, and a year is the most, so that forgotten automation loses its access. An
 -- organization has at most 100 keys that are valid, which its lock makes exact. The audit log gets the key id and never the secret.
 create function weir.create_organization_api_key(
@@ -125,9 +125,8 @@ end;
 $$;
 grant execute on function weir.create_organization_api_key to authenticated;
 
--- An admin may. Only admins see keys (policy organization_keys_are_seen_by_admins), so everybody else gets WR004. The key is looked up
--- again under the organization's lock, because the caller may have lost the role while waiting. A repeated call leaves no row in the audit
--- log.
+-- For admins. Only admins see keys (policy organization_keys_are_seen_by_admins), so everybody else gets WR004. The key is looked up again
+-- under the organization's lock, because the caller may have lost the role while waiting. A repeated call leaves no row in the audit log.
 create function weir.revoke_organization_api_key(p_key_id text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

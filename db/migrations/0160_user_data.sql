@@ -80,7 +80,7 @@ end;
 $$;
 grant execute on function weir.user_data_key to weir_engine;
 
--- Stores the same key, wrapped anew by a newer key of the keyring. False if another process was faster: only the version that was read is
+-- Stores the same key, wrapped again by a newer key of the keyring. False if another process was faster: only the version that was read is
 -- replaced. Definer, for the engine only: the keyring is rotated for all people.
 create function weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) returns boolean
 language plpgsql volatile security definer

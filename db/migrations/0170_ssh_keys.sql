@@ -60,8 +60,9 @@ grant execute on function weir.ed25519_blob to weir_writer;
 
 set local role weir_writer;
 
--- Everybody who is signed in may, for themselves. Null p_public_key asks Weir to make the pair: WR010, because there is no vault yet for
--- the private key. A person has at most 50 keys, which an advisory lock of the person's makes exact. A name or key that is there is WR005.
+-- For everybody who is signed in; a person makes keys for themselves. Null p_public_key asks Weir to make the pair: WR010, because there is
+-- no vault yet for the private key. A person has at most 50 keys, which an advisory lock of the person's makes exact. A name or key that is
+-- there is WR005.
 -- No organization's audit log has a row of it.
 create function weir.create_user_ssh_key(p_name text, p_public_key text) returns jsonb
 language plpgsql volatile security definer
@@ -106,7 +107,8 @@ end;
 $$;
 grant execute on function weir.create_user_ssh_key to authenticated;
 
--- The person's own. Row-level security hides all others, so another person's key is WR004, as one that was deleted before.
+-- For everybody who is signed in. Row-level security shows them only their own keys, so another person's key is WR004, as one
+-- that was deleted before.
 create function weir.delete_user_ssh_key(p_ssh_key_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

@@ -76,7 +76,7 @@ end;
 $$;
 grant execute on function weir.get_mcp_tool_changes to authenticated;
 
--- Approves or rejects one definition. An owner or admin may (policy pins_are_decided_by_admins). It is named by its hash, so that nobody
+-- For owners and admins (policy pins_are_decided_by_admins). Approves or rejects one definition. It is named by its hash, so that nobody
 -- approves a definition that the server has changed since. It need not be announced any more, and may have been decided otherwise before.
 -- What fits into no client's list is not approved (WR005), because it could not be called. Effective with the next call: the organization's
 -- lock waits for the admissions that run.

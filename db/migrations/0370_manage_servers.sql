@@ -297,7 +297,7 @@ begin
 end;
 $$;
 
--- An owner or admin may; other members get WR003, and outsiders WR004. The configuration is looked at after that. With an idempotency key
+-- For owners and admins; other members get WR003, and outsiders WR004. The configuration is looked at after that. With an idempotency key
 -- in server_config a repeated request gets the first answer and does nothing. Refusals are not kept, so the key may be used again for the
 -- corrected request.
 create function weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) returns jsonb

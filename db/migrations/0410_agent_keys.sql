@@ -110,7 +110,7 @@ reset role;
 
 set local role weir_writer;
 
--- The agent's owner or an admin may (policy agent_keys_are_made_by_admins_and_the_owner). Every member sees the agent, so anybody else
+-- For the agent's owner and admins (policy agent_keys_are_made_by_admins_and_the_owner). Every member sees the agent, so anybody else
 -- of the organization gets WR003, and an outsider WR004. The caller generates key id and secret at random and shows the secret once;
 -- only its hash is kept, and only the key id is in the audit log. Null p_expires_at: the key does not expire. An agent has at most 100 keys
 -- that are valid, which the organization's lock makes exact.
@@ -152,7 +152,7 @@ end;
 $$;
 grant execute on function weir.create_agent_key to authenticated;
 
--- The agent's owner or an admin may. Nobody else sees the key (policy agent_keys_are_seen_by_admins_and_the_owner), so everybody else
+-- For the agent's owner and admins. Nobody else sees the key (policy agent_keys_are_seen_by_admins_and_the_owner), so everybody else
 -- gets WR004. Final, and effective with the next call: the organization's lock waits for the admissions that run. The key is looked up
 -- again under the lock, because the caller may have lost the role while waiting. A repeated call leaves no row in the audit log.
 create function weir.revoke_agent_key(p_key_id text) returns jsonb

@@ -24,8 +24,8 @@ create type weir.pattern_part as (
 revoke all on type weir.pattern_part from public;
 grant usage on type weir.pattern_part to weir_writer, weir_system;
 
--- a followed by b: each last position of a moves to each first position of b. If one side may be empty, the other side's
--- ends show through.
+-- The part a followed by b: each last position of a moves to each first position of b. If one side may be empty, the ends of the other side
+-- count too.
 create function weir.pattern_sequence(a weir.pattern_part, b weir.pattern_part) returns weir.pattern_part
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -37,7 +37,7 @@ begin
 end;
 $$;
 
--- a or b: no moves between them.
+-- The part a or b: no moves between them.
 create function weir.pattern_choice(a weir.pattern_part, b weir.pattern_part) returns weir.pattern_part
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -48,7 +48,7 @@ begin
 end;
 $$;
 
--- a with a quantifier: ? * + or braces, greedy or not (which costs the same). Braces follow one character only, so a is
+-- The part a with a quantifier: ? * + or braces, greedy or not (which costs the same). Braces follow one character only, so a is
 -- then a single position and the counts multiply; groups in braces could grow with each nesting.
 create function weir.pattern_repeat(a weir.pattern_part, p_quantifier text, p_group boolean) returns weir.pattern_part
 language plpgsql immutable parallel safe
@@ -207,8 +207,8 @@ begin
 end;
 $$;
 
--- A pattern on its own must not cost more than all rules of a call may. PostgreSQL is asked to compile it only after that,
--- so a costly pattern is refused before it has cost anything.
+-- What is wrong with a pattern, or null. On its own it must not cost more than all rules of a call may. PostgreSQL is asked to compile it
+-- only after that, so a costly pattern is refused before it has cost anything.
 create function weir.pattern_error(p_pattern text) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp

@@ -146,7 +146,7 @@ create trigger not_truncated before truncate on weir.grant_usage for each statem
 
 set local role weir_writer;
 
--- An owner or admin may (policy grants_are_made_by_admins). Agent and server must be of one organization that the caller belongs to, and
+-- For owners and admins (policy grants_are_made_by_admins). Agent and server must be of one organization that the caller belongs to, and
 -- the server not deleted; else WR004, even for an admin. The new grant replaces the active one, which is revoked and stays as history, in
 -- one transaction under the organization's lock: no call is decided between the two. Null p_expires_at: it does not expire; null
 -- p_not_before: it holds at once. A repeated call is another grant; each has its row in the audit log, with the grant's id.
@@ -192,9 +192,9 @@ end;
 $$;
 grant execute on function weir.grant_mcp_access to authenticated;
 
--- An owner or admin may, or the agent's owner, who relinquishes (policy grants_are_revoked_by_admins_and_the_agent_s_owner). Effective
--- with the next call: the organization's lock waits for the admissions that run. The lock blocks calls, so permission is checked before
--- it is taken, and again while holding it. Without an active grant the answer is `revoked: false`, and there is no row in the audit log.
+-- For owners and admins, and for the agent's owner, who relinquishes the grant (policy grants_are_revoked_by_admins_and_the_agent_s_owner).
+-- Effective with the next call: the organization's lock waits for the admissions that run. Without an active grant the answer is `revoked:
+-- false`, and there is no row in the audit log.
 create function weir.revoke_mcp_access(p_agent_id uuid, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

@@ -86,7 +86,7 @@ create trigger a_guard_request before update on public.permission_requests for e
 
 set local role weir_writer;
 
--- The agent's owner may (policy requests_are_made_by_the_agent_s_owner); other members get WR003. Agent and server must be of one
+-- For the agent's owner (policy requests_are_made_by_the_agent_s_owner); other members get WR003. Agent and server must be of one
 -- organization that the caller belongs to; else WR004. Asking gives nothing. There is one open request for an agent and a server (WR005),
 -- and a person has at most 100 open ones in an organization (WR006); the organization's lock makes both exact.
 create function weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) returns jsonb

@@ -32,8 +32,8 @@ create type weir.decisions as (
 revoke all on type weir.call_decision, weir.decisions from public;
 grant usage on type weir.call_decision, weir.decisions to weir_system;
 
--- A person may use an agent that they own, or that shares a workspace with them. An agent without an owner is owned by nobody.
--- Says nothing about roles or status; callers check those. No search_path of its own, as weir.matches_glob.
+-- Whether a person may use an agent: one that they own, or that shares a workspace with them. An agent without an owner is owned by nobody.
+-- Roles and status are not asked; callers check those. No search_path of its own, as weir.matches_glob.
 create function weir.may_use_agent(p_user_id uuid, p_agent_id uuid, p_owner_id uuid) returns boolean
 language plpgsql stable
 as $$

@@ -154,7 +154,7 @@ grant execute on function weir.may_add_to_workspace to weir_writer;
 
 set local role weir_writer;
 
--- A member may (policy workspaces_are_created_by_members); a viewer gets WR003. The creator belongs to the workspace from the start. The
+-- For members (policy workspaces_are_created_by_members); a viewer gets WR003. The creator belongs to the workspace from the start. The
 -- organization's lock makes max_workspaces exact: without it two transactions could both take the last place.
 create function weir.create_workspace(p_organization_id uuid, p_name text) returns jsonb
 language plpgsql volatile security definer

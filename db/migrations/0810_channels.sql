@@ -53,7 +53,7 @@ grant select, insert (id, organization_id, workspace_id, name, user_id, agent_id
 
 set local role weir_writer;
 
--- A member who belongs to the workspace may (policy channels_are_created_by_workspace_members). An admin who does not belong to it gets
+-- For members who belong to the workspace (policy channels_are_created_by_workspace_members). An admin who does not belong to it gets
 -- WR004 as everybody else, because a workspace's chat is its members' alone. A workspace has at most 1,000 channels besides direct
 -- conversations, because its members see all of them. The advisory lock is the workspace's, and no call waits for it.
 create function weir.create_channel(p_workspace_id uuid, p_name text) returns jsonb

@@ -182,7 +182,7 @@ end;
 $$;
 grant execute on function weir.post_chat_message to authenticated;
 
--- Only the author may, in a channel that they still see; another person who sees the message gets WR003, and everybody else WR004. What was
+-- For the author only, in a channel that they still see; another person who sees the message gets WR003, and everybody else WR004. What was
 -- answered to it stays, because the agent said that. A turn that is answering the message makes no further call (weir.record_chat_call).
 -- A repeated call gives the time of the first and leaves no row in the audit log; the first leaves one, with the message's id.
 create function weir.delete_chat_message(p_message_id uuid) returns jsonb

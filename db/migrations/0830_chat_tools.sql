@@ -16,7 +16,7 @@ grant execute on function weir.chat_has_tools to weir_system;
 
 set local role weir_writer;
 
--- An admin may (policy organizations_are_switched_by_admins); other members get WR003, and outsiders WR004. A repeated call updates
+-- For admins (policy organizations_are_switched_by_admins); other members get WR003, and outsiders WR004. A repeated call updates
 -- nothing, because an update of the organization's row takes its lock, which blocks calls; nor does it leave a row in the audit log.
 create function weir.set_chat_tools(p_organization_id uuid, p_enabled boolean) returns jsonb
 language plpgsql volatile security definer

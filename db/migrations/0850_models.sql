@@ -186,11 +186,11 @@ reset role;
 
 set local role weir_writer;
 
--- Replaces what is set for the organization, or for an agent of it if p_agent_id is not null. Who may: weir.may_choose_model; other members
--- get WR003, and outsiders WR004. A member that is null or absent is not set; `{}` or null settings remove the row. The settings are looked
--- at only if the caller may choose. The organization's lock makes removing and inserting one change; it blocks calls, so permission is
--- checked before it is taken, and again while holding it. Of a row that the caller may no longer remove, row-level security would remove
--- nothing and say nothing. Each call leaves a row in the audit log, with the settings.
+-- Replaces what is set for the organization, or for an agent of it if p_agent_id is not null. weir.may_choose_model says who may; other
+-- members get WR003, and outsiders WR004. A member that is null or absent is not set; `{}` or null settings remove the row. The settings
+-- are looked at only if the caller may choose. The organization's lock makes removing and inserting one change. Permission is checked again
+-- under it, because row-level security would remove nothing, and say nothing, if the caller had lost it. Each call leaves a row in the
+-- audit log, with the settings.
 create function weir.set_model_settings(p_organization_id uuid, p_settings jsonb, p_agent_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
