@@ -1,10 +1,10 @@
 -- What makes a revoke immediate. Admission takes a shared lock on each organization of its batch, and one on the platform, in a statement
--- before the one that reads. Whoever changes a row that admission decides by takes the same lock exclusively, in a row trigger, and so
--- commits only after the running admissions. What is admitted afterwards reads what was committed.
+-- before the one that reads. A transaction that changes a row that admission decides by takes the same lock exclusively, in a row trigger,
+-- and so commits only after the running admissions. What is admitted afterwards reads what was committed.
 -- Locks are held to the end of the transaction, and PostgreSQL shows a commit before it releases its locks.
 
 -- How often each organization's permissions changed. Rows and not a sequence, because a number must not be seen before the
--- change that it counts. Holders of the organization's exclusive lock come one after the other anyway, so the row adds no
+-- change that it counts. Transactions that hold the organization's exclusive lock come one after the other anyway, so the row adds no
 -- waiting.
 create table weir.change_versions (
   organization_id uuid not null,
@@ -30,9 +30,8 @@ begin atomic
   select uuid_hash_extended(p_organization_id, 774957746);
 end;
 
--- For functions that change several rows. The order is always the organization's lock first and rows after it, so that no
--- two transactions wait for each other in a circle. The lock blocks the organization's calls, so callers check permission
--- before taking it, and again while holding it.
+-- For functions that change several rows. The order is always the organization's lock first and rows after it, so that transactions do not
+-- deadlock. The lock blocks the organization's calls, so callers check permission before taking it, and again while holding it.
 create function weir.lock_organization(p_organization_id uuid) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp

@@ -1,7 +1,7 @@
 -- Messages. Only the members of a channel's workspace read and write them. An admin who is not a member of it does not.
 
--- A person's message, or an agent's answer to one. (channel_id, user_id, client_message_id) makes a person's retry
--- harmless, and (reply_to, agent_id) an agent's.
+-- A person's message, or an agent's answer to one. The unique index on (channel_id, user_id, client_message_id) makes a person's retry
+-- harmless, and the one on (reply_to, agent_id) an agent's.
 create table public.chat_messages (
   id uuid not null default weir.uuid_v7(),
   -- Copied from the channel, so that a policy and an index can begin with them; the composite foreign key keeps the copies
