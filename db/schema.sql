@@ -312,7 +312,7 @@ begin
     return weir.refuse(v_act, 'WR001', 'token must be 43 letters and digits');
   end if;
   v_hash := sha256(convert_to(p_token, 'UTF8'));
-  -- before the invitation is read: of two callers with one token, the second finds it used
+  -- Before the invitation is read: of two callers with one token, the second finds it used.
   perform weir.lock_organization(i.organization_id) from public.organization_invitations i where i.token_hash = v_hash;
   select i.* into v_invitation
   from public.organization_invitations i
@@ -333,7 +333,7 @@ begin
     return weir.refuse(v_act, 'WR005', 'you are a member already');
   elsif v_status = 'suspended' then
     return weir.refuse(v_act, 'WR003', 'your membership is suspended');
-  -- the invitation was counted when it was made; the maximum may be lower now
+  -- The invitation was counted when it was made; the maximum may be lower now.
   elsif weir.count_of('members', v_invitation.organization_id)
         > (select o.max_members from public.organizations o where o.id = v_invitation.organization_id) then
     return weir.refuse(v_act, 'WR006', 'the organization has its maximum of members');
@@ -383,7 +383,7 @@ begin
          else 'a person is brought in where agents are by an admin, or by a member who owns each of them' end,
     p_workspace_id => p_workspace_id);
   v_answer := jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
-  -- Nobody sees a workspace without being signed in, so these answers come after WR002 too.
+  -- The caller's policies show no workspace to somebody who is not signed in, so these answers do not come before WR002.
   select w.organization_id into v_act.organization_id from public.workspaces w where w.id = p_workspace_id;
   if v_act.organization_id is not null then
     if num_nonnulls(p_user_id, p_agent_id) <> 1 then
@@ -404,7 +404,7 @@ begin
       return v_answer;
     end if;
   end if;
-  -- While this waits for the lock an agent may enter the workspace, which the caller may not bring a person to then.
+  -- While this waits for the lock, somebody else's agent may enter the workspace. Then a member may not bring in a person any more.
   v_refusal := weir.authorize(v_act, 'there is no such workspace');
   if v_refusal is null then
     v_refusal := weir.lock_for(v_act);
@@ -459,7 +459,7 @@ begin
   if p_definition_hash is null or octet_length(p_definition_hash) > 66 or p_definition_hash !~ '^(\\x)?[0-9a-fA-F]{64}$' then
     v_error := 'definition_hash must be 64 hexadecimal digits';
   end if;
-  -- everybody who sees the server hears of a wrong hash before the question who may
+  -- Everybody who sees the server is told of a wrong hash, whatever their role.
   v_act := weir.act('lifecycle', case p_status when 'approved' then 'approve_mcp_tool_change' else 'reject_mcp_tool_change' end,
     case when v_error is null then 'admin' else 'see' end, 'a definition is approved or rejected by an owner or admin',
     p_instance_id => p_server_id);
@@ -631,7 +631,7 @@ begin
   perform weir.require_sign_in();
   v_workspace_id := p_workspace_id;
   if p_channel_id is not null then
-    -- who sees a channel belongs to its workspace
+    -- A caller who sees a channel belongs to its workspace.
     select c.workspace_id, c.organization_id into v_workspace_id, v_organization_id from public.chat_channels c
     where c.id = p_channel_id and (p_workspace_id is null or c.workspace_id = p_workspace_id)
       and (c.user_id is null or p_agent_id is null or c.agent_id = p_agent_id);
@@ -643,7 +643,7 @@ begin
     where w.id = v_workspace_id and w.id in (select weir.my_workspaces());
   end if;
   if p_agent_id is not null then
-    -- the agent is in that workspace, whoever owns it, and of the same organization
+    -- The agent must be in that workspace, whoever owns it, and of the same organization.
     select a.* into v_agent from public.agents a
     where a.id = p_agent_id and a.is_active
       and (v_workspace_id is null or a.organization_id = v_organization_id)
@@ -820,7 +820,7 @@ begin
   elsif weir.name_error('name', p_name) is not null then
     return weir.refuse(v_act, 'WR001', weir.name_error('name', p_name));
   end if;
-  -- One at a time in a workspace, so that the maximum holds; its members see all channels that have a name. No call waits for this lock.
+  -- One at a time in a workspace, so that the maximum holds. No call waits for this lock.
   perform pg_advisory_xact_lock(hashtextextended('weir.chat_channels ' || p_workspace_id, 0));
   if (select count(*) from public.chat_channels c where c.workspace_id = p_workspace_id and c.user_id is null) >= 1000 then
     return weir.refuse(v_act, 'WR006', 'a workspace may have 1000 channels');
@@ -940,14 +940,14 @@ begin
   elsif octet_length(p_slug) > 40 or p_slug !~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$' then
     return weir.refuse(v_act, 'WR001', 'slug must be 1 to 40 of a-z, 0-9 and -');
   end if;
-  -- one at a time for a person, so that the maximum holds
+  -- One at a time for a person, so that the maximum holds.
   perform pg_advisory_xact_lock(hashtextextended('weir.organizations ' || v_actor, 0));
   if weir.organizations_made_by(v_actor) >= 50 then
     return weir.refuse(v_act, 'WR006', 'a person may create 50 organizations');
   end if;
   v_slug := p_slug;
   if v_slug is null then
-    -- It ends in a part of the id, so that it is free: a conflict would tell the caller which names are taken.
+    -- It ends in digits of the id, so that it is free.
     v_slug := trim('-' from left(regexp_replace(lower(p_name), '[^a-z0-9]+', '-', 'g'), 24));
     v_slug := trim('-' from v_slug || '-' || right(v_id::text, 8));
   end if;
@@ -1070,7 +1070,7 @@ begin
     return weir.refuse(v_act, 'WR001', 'public_key must be an ed25519 key in OpenSSH''s form: ssh-ed25519 AAAA…');
   end if;
   v_fingerprint := 'SHA256:' || rtrim(encode(sha256(v_blob), 'base64'), '=');
-  -- one at a time for a person, so that the maximum holds
+  -- One at a time for a person, so that the maximum holds.
   perform pg_advisory_xact_lock(hashtextextended('weir.user_ssh_keys ' || v_actor, 0));
   if (select count(*) from public.user_ssh_keys k where k.user_id = v_actor) >= 50 then
     return weir.refuse(v_act, 'WR006', 'a person may have 50 SSH keys');
@@ -1177,7 +1177,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- again under the lock: the caller may not see it any more
+  -- Again under the lock: the caller may not see it any more.
   select r.* into v_request from public.permission_requests r where r.id = p_request_id;
   v_act.organization_id := v_request.organization_id;
   v_act.agent_id := v_request.agent_id;
@@ -1379,7 +1379,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- row-level security leaves each person their own keys
+  -- Row-level security shows a person only their own keys.
   delete from public.user_ssh_keys k where k.id = p_ssh_key_id;
   if not found then
     return weir.refuse(v_act, 'WR004', 'there is no such key');
@@ -1566,8 +1566,7 @@ begin
   end if;
   return query
   select m.id, m.channel_id, m.sender, m.user_id, m.agent_id, a.name, m.content, m.reply_to, m.tool_calls, m.usage, m.degraded,
-         m.created_at,
-         p.display_name, m.deleted_at
+         m.created_at, p.display_name, m.deleted_at
   from public.chat_messages m
   left join public.agents a on a.id = m.agent_id
   left join public.user_profiles p on p.user_id = m.user_id
@@ -1668,7 +1667,7 @@ begin
   end if;
   return query
   select t.kind, t.name, encode(t.definition_hash, 'hex'),
-         -- what waits for a decision is new or changed, whoever will see it then
+         -- What waits for a decision is new or changed, even if only some clients will be shown it.
          case when t.fault is not null and (t.eras = '{}' or t.status <> 'quarantined') then t.fault
               when old.definition is null then 'new' else 'changed' end,
          t.warning, t.announced, t.first_seen_at, t.definition, encode(old.definition_hash, 'hex'), old.definition,
@@ -1783,7 +1782,7 @@ begin
   left join lateral (select x.slug, x.transport from public.mcp_server_catalog x where x.id = s.catalog_id offset 0) c on true
   left join lateral (select x.expires_at from public.agent_mcp_permissions x
                      where x.id = case when d.failures = '{}' then d.grant_id end offset 0) g on true
-  -- A person who is no admin sees only what the agent was granted.
+  -- A person who is not an admin sees only what the agent was granted.
   where p_agent_id is null or v_admin or d.failures = '{}'
   order by l.position;
 end;
@@ -1906,7 +1905,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- after the permission, because a large document takes long to check
+  -- After the permission, because a large document takes long to check.
   v_title := btrim(left(p_title, 1000));
   v_media_type := coalesce(p_media_type, 'text/plain');
   v_error := coalesce(case
@@ -2004,7 +2003,7 @@ begin
   elsif p_role = 'owner' and not weir.may(v_act, 'owner') then
     return weir.refuse(v_act, 'WR003', 'owners are invited by an owner');
   end if;
-  -- an invitation that has expired makes room for the new one
+  -- An invitation that has expired makes room for the new one.
   update public.organization_invitations i set revoked_at = now()
   where i.organization_id = p_organization_id and i.email = v_email and i.accepted_at is null and i.revoked_at is null
     and i.expires_at <= now();
@@ -2092,7 +2091,7 @@ begin
       then 'status must be active, suspended or removed'
     when p_act = 'transfer_ownership' and p_role = 'owner' and p_user_id = v_actor then 'user_id must be another member'
   end;
-  -- Anybody may leave, and every member hears of a wrong argument before the question who may.
+  -- Every member may leave, and every member is told of a wrong argument, whatever their role.
   v_act := weir.act('lifecycle', p_act, case when v_leaves or v_error is not null then 'see' else 'admin' end,
                     'members are changed by an owner or admin', p_organization_id);
   v_refusal := weir.authorize(v_act, p_found => weir.may(v_act, 'viewer'));
@@ -2119,7 +2118,7 @@ begin
   end if;
   if (v_role, v_status) <> (v_member.role, v_member.status) then
     if v_status = 'removed' then
-      -- a member who comes back by an invitation has no access left from before
+      -- A member who comes back by an invitation has no access left from before.
       delete from public.workspace_members w where w.organization_id = p_organization_id and w.user_id = p_user_id;
       update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = v_actor
       where k.organization_id = p_organization_id and k.revoked_at is null
@@ -2280,7 +2279,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  -- without an agent there is nothing to see: everybody who is signed in hears that it is missing
+  -- Without an agent there is nothing to see: everybody who is signed in is told that it is missing.
   v_act := weir.act('chat', 'open_direct_channel', case when p_agent_id is null then 'signed_in' else 'see' end);
   select a.organization_id, a.name into v_act.organization_id, v_name from public.agents a where a.id = p_agent_id and a.is_active;
   select m.workspace_id, c.id as channel_id into v_place
@@ -2565,7 +2564,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- again under the lock: the caller may not see it any more
+  -- Again under the lock: the caller may not see it any more.
   select k.organization_id, k.agent_id into v_act.organization_id, v_act.agent_id from public.agent_api_keys k where k.key_id = p_key_id;
   if v_act.organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such key');
@@ -2616,14 +2615,14 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- again under the lock: the caller may not see it any more
+  -- Again under the lock: the caller may not see it any more.
   select i.organization_id into v_act.organization_id from public.organization_invitations i where i.id = p_invitation_id;
   if v_act.organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such invitation');
   elsif exists (select from public.organization_invitations i where i.id = p_invitation_id and i.accepted_at is not null) then
     return weir.refuse(v_act, 'WR005', 'the invitation was accepted');
   end if;
-  -- the policy leaves an invitation that makes an owner to owners
+  -- The policy lets only an owner revoke an invitation that makes an owner.
   update public.organization_invitations i set revoked_at = now() where i.id = p_invitation_id and i.revoked_at is null;
   if found then
     perform weir.record_act(v_act, p_invitation_id::text);
@@ -2724,7 +2723,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- again under the lock: the caller may not see it any more
+  -- Again under the lock: the caller may not see it any more.
   select k.organization_id into v_act.organization_id from public.organization_api_keys k where k.key_id = p_key_id;
   if v_act.organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such key');
@@ -3288,7 +3287,7 @@ begin
   from public.agents a
   join public.organizations o on o.id = a.organization_id
   where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
-  -- No row, and no reason: the principal is not good.
+  -- No row, and no reason: the principal is not valid.
   if not found then
     return;
   end if;
@@ -3327,7 +3326,7 @@ begin
                       else p.name like any(i.resources)
                            and (not weir.climbs(p.name) or weir.granted_entries(i.permissions, 'resource_read', p.name) is not null) end
   )
-  -- The agent's own row comes first, also where nothing is granted: so an empty catalog differs from a bad key.
+  -- The agent's own row comes first, even where nothing is granted, so an empty catalog differs from a bad key.
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
          v_agent.max_concurrent_connections, null, null, null
   union all
@@ -3511,7 +3510,7 @@ begin
   elsif v_status = 'degraded' then
     v_code := coalesce(v_code, case p_state when 'stopped' then 'not_running' else 'degraded' end);
   end if;
-  -- The state machine (weir.instance_moves) has the last word.
+  -- The state machine (weir.instance_moves) decides last.
   if v_status = v_instance.status and v_instance.last_error_code is not distinct from v_code then
     return false;
   elsif v_status <> v_instance.status and not exists (
@@ -3848,7 +3847,7 @@ begin
     return weir.refuse(p_act, 'WR002', 'sign in first');
   end if;
   v_may := weir.may(p_act, p_act.permission);
-  -- every permission on an organization includes that the caller sees it
+  -- Every permission on an organization includes that the caller sees it.
   if p_found is not true or not (v_may or weir.may(p_act, 'viewer')) then
     return weir.refuse(p_act, 'WR004', p_missing);
   elsif not v_may then
@@ -4133,7 +4132,7 @@ begin
   where o.finished_at is null;
   update public.mcp_server_instances i set refresh_by = null, refresh_lease_until = null, refresh_at = clock_timestamp()
   where i.status in ('running', 'degraded');
-  -- Turns end now: one without a call is begun anew by a retry, one with calls is cut off.
+  -- Turns end now: one without a call is begun again by a retry, one with calls is cut off.
   update weir.chat_turns t set leased_until = least(t.leased_until, clock_timestamp());
   -- A node that has not registered needs a new token (weir.issue_node_token).
   update weir.dtma_nodes n set is_online = false, api_url = null, token_hash = null, token_expires_at = null;
@@ -4553,7 +4552,7 @@ begin
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '2 seconds' where o.id = v_operation.id;
         continue;
       end if;
-      -- The files stay there, so last_node_id remembers the node when the instance stops.
+      -- The files stay there, so last_node_id keeps the node when the instance stops.
       update public.mcp_server_instances i
       set node_id = v_node_id, last_node_id = v_node_id, last_error_code = null, last_error = null
       where i.id = v_operation.instance_id;
@@ -4833,7 +4832,7 @@ begin
   insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
   values (p_kind, sha256(convert_to(p_subject, 'UTF8')), clock_timestamp() + p_window, 1)
   on conflict (kind, subject) do update
-    -- A window that is over begins anew with this attempt.
+    -- A window that is over begins again with this attempt.
     set attempts = case when a.window_ends <= clock_timestamp() then 1 else least(a.attempts + 1, p_limit + 1) end,
         window_ends = case when a.window_ends <= clock_timestamp() then excluded.window_ends else a.window_ends end
   returning a.attempts, a.window_ends into v_attempts, v_window_ends;
@@ -5058,7 +5057,7 @@ begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'the users of this database are Supabase''s: create them there';
   end if;
-  -- The operator vouches for the address, so it is confirmed.
+  -- The operator enters the address, so it counts as confirmed.
   insert into auth.users (id, email, email_confirmed_at, encrypted_password) values (v_id, lower(p_email), now(), p_password_hash);
   return v_id;
 exception
@@ -5117,7 +5116,7 @@ begin
   into v_decisions.calls, v_decisions.limited
   from (
     -- Rules are asked only where all else permits the call, so that nobody pays for the rules of a grant that would not
-    -- help. Whether the server is available is no permission, and does not matter.
+    -- help. Whether the server is available is not a permission, and does not matter.
     select d.*, case when (d.failures = '{}' or d.failures = '{unavailable}') and d.entries <> '{}' and weir.has_argument_rule(d.entries)
                      then weir.argument_failure(d.entries, p_arguments[d.ordinal]) end as path
     from (
@@ -5148,8 +5147,8 @@ begin
         case when pin.approved is null
                and (c.kind in ('tool_execution', 'prompt_get') or c.kind = 'context_request' and not weir.is_uri(c.item))
              then 'definition_not_approved' end,
-        -- 6. the argument rules, only if everything above holds: the middle level, below
-        -- 7. whether the server is available: no permission, so it comes last
+        -- 6. the argument rules: the middle level asks them, where 1 to 5 permit the call
+        -- 7. whether the server is available: not a permission, so it comes last
         case when i.status not in ('running', 'degraded') then 'unavailable' end], null) as failures
       from (select n as ordinal, p_key_ids[n] as key_id, p_secret_hashes[n] as secret_hash, p_user_ids[n] as user_id,
                    p_agent_ids[n] as agent_id, p_kinds[n] as kind, p_instance_ids[n] as instance_id, p_items[n] as item
@@ -5656,7 +5655,7 @@ begin
     end if;
   elsif p_kind = 'resource_read' or (p_kind = 'context_request' and weir.is_uri(p_item)) then
     v_entry := p_permissions -> 'resources';
-    -- As matches_uri_glob for each, but the URI is searched for climbing once.
+    -- As matches_uri_glob for each, but weir.climbs is asked once.
     if jsonb_typeof(v_entry) = 'array'
        and (v_entry ?| array[p_item, '*']
             or (not weir.climbs(p_item) and exists (select from jsonb_array_elements_text(v_entry) g
@@ -6326,10 +6325,10 @@ begin
   elsif p_act.organization_id is null then
     return false;
   elsif p_permission = 'see' then
-    -- the function has found the object by the caller's policies, and with it the organization
+    -- The function found the object, and with it the organization, under the caller's policies.
     return true;
   elsif p_permission in ('viewer', 'member', 'admin', 'owner') then
-    -- that role or a higher one
+    -- This role or a higher one.
     return exists (select from weir.my_organizations(p_permission) o where o = p_act.organization_id);
   elsif p_permission = 'own_agent' then
     return exists (select from weir.my_agents() a where a = p_act.agent_id);
@@ -7933,7 +7932,7 @@ begin
     -- The order in which everybody takes several organizations' locks.
     order by i.organization_id, i.id
   loop
-    -- The first report without it degrades; the second one starts it anew.
+    -- The first report without it degrades; the second one starts it again.
     if v_instance.known is null and v_instance.status in ('running', 'degraded')
        and v_instance.last_error_code is distinct from 'not_running' then
       perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'not_running', 'its node does not have it', p_until);
@@ -8092,14 +8091,14 @@ begin
         and not exists (select from unnest(v_items) a where a.kind = t.kind and a.name = t.name));
   end if;
   -- The organization's lock blocks calls, so it is taken only where pins differ, and before the row's. New resources take it
-  -- shared: no call waits, and they stay apart from whoever holds it exclusively.
+  -- shared: no call waits, and this does not run beside a transaction that holds it exclusively.
   v_resources := 'resource' = any(p_listed) and weir.announces_otherwise(p_instance_id, array['resource'], v_items);
   if weir.announces_otherwise(p_instance_id, v_pins, v_items) then
     perform weir.lock_organization(i.organization_id) from public.mcp_server_instances i where i.id = p_instance_id;
   elsif v_resources then
     perform pg_advisory_xact_lock_shared(weir.lock_key(i.organization_id)) from public.mcp_server_instances i where i.id = p_instance_id;
   end if;
-  -- An answer of an older generation is of a server that is not wanted any more.
+  -- An answer of an older generation is from a server that is not wanted any more.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
   if not found or v_instance.generation <> p_generation then
     return query select 0, 0, 0;
@@ -8376,7 +8375,7 @@ begin
     perform weir.refresh_now(v_operation.instance_id) where v_operation.action = 'restart';
   elsif p_outcome = 'failed' then
     update public.mcp_server_instances i
-    -- A deletion that failed goes on being one: an admin may ask once more.
+    -- After a failed deletion the instance stays `deleting`: an admin may ask for it again.
     set status = case when i.status = 'deleting' then i.status else 'failed' end,
         last_error_code = coalesce(weir.cut(p_error_code, 100), 'failed'), last_error = weir.cut(p_error, 2000)
     where i.id = v_operation.instance_id and i.generation = v_operation.generation
@@ -8468,7 +8467,7 @@ begin
 
   if v_items is not null then
     perform weir.record_quarantine(p_organization_id, p_instance_id, v_items, v_reasons);
-    -- A server that announces something else each time fills nobody's disk.
+    -- A server that announces something else each time must not fill the disk.
     delete from public.mcp_server_tools t
     using (select x.kind, x.name, x.definition_hash from public.mcp_server_tools x
            where x.instance_id = p_instance_id and x.kind = any(p_kinds) and x.status = 'quarantined' and not x.announced
@@ -8947,7 +8946,7 @@ begin
   elsif not (case
       when p_action = 'restart' then v_instance.status in ('running', 'degraded', 'failed') and not v_open
                                      and num_nonnulls(v_instance.url, v_instance.node_id) = 1
-      -- a deletion that its node refused may be asked for again
+      -- A deletion that its node refused may be asked for again.
       when v_instance.status = 'deleting' then p_action = 'delete' and not v_open
       else exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status)
     end) then
@@ -9930,7 +9929,7 @@ begin
       max_retries = coalesce((p_config ->> 'max_retries')::integer, i.max_retries),
       retry_backoff_ms = coalesce((p_config ->> 'retry_backoff_ms')::integer, i.retry_backoff_ms),
       resets = i.resets + 1,
-      -- an admin who chooses a version approves what it announces first
+      -- An admin who chooses a version approves what it announces first.
       approved_generation = case when v_new.catalog_id is distinct from i.catalog_id then i.generation + 1 else i.approved_generation end
   where i.id = p_instance_id and i.organization_id = p_organization_id;
   if v_instance.status in ('running', 'degraded', 'failed')

@@ -1,21 +1,6 @@
--- Roles. They belong to the cluster, not to the database, and several databases of one cluster may migrate at the same time. So every
--- statement here is skipped when it is already true, and the block is tried again when another migration won.
--- It runs as a role that is neither superuser nor bypasses row-level security, with CREATEROLE: the embedded cluster's migrator, or
--- Supabase's `postgres`.
---
---   anon, authenticated, service_role   Supabase's; made here only where they are missing
---   weir_writer    owns the published functions that write; row-level security decides inside them
---   weir_system    owns what works across tenants; it is a member of no role
---   weir_gateway   the login that may become authenticated or anon, and nothing else
---   weir_engine    the login that may execute functions of weir_system, and nothing else
---   weir_backup    reads every table of Weir and writes none; only the owner may become it
---
--- The logins are made without LOGIN: `weir migrate` gives them LOGIN and a password verifier.
-
--- Roles belong to the cluster, not to a database, and several databases of one cluster may migrate at the same time. So
--- every statement is skipped where it is already true, and the block is retried when another migration won the race.
--- The migrator has CREATEROLE and is neither a superuser nor BYPASSRLS (the embedded cluster's owner, or Supabase's
--- `postgres`).
+-- Roles belong to the cluster, not to a database, and several databases of one cluster may migrate at the same time. So every statement is
+-- skipped where it is already true, and the block is retried when another migration won the race. The migrator has CREATEROLE and is
+-- neither a superuser nor BYPASSRLS (the embedded cluster's owner, or Supabase's `postgres`).
 --
 --   anon, authenticated, service_role   Supabase's; created here only where they are missing
 --   weir_writer    owns the published functions that write; row-level security decides inside them
@@ -24,15 +9,15 @@
 --   weir_engine    the login that may execute the engine's functions, and nothing else
 --   weir_backup    reads every table of Weir's and writes none (weir.backup_tables); only the owner may become it
 --
--- Passwords never appear here: the logins are created without LOGIN, and `weir migrate` gives them LOGIN and a password
--- verifier.
+-- Passwords never appear here: the logins are created without LOGIN, and `weir migrate` gives them LOGIN and a password verifier.
+
 do $roles$
 declare
   v_role text;
 begin
   for v_attempt in 1..20 loop
     begin
-      -- noinherit everywhere: a login has no privilege until it becomes another role with `set role`.
+      -- noinherit everywhere: a login has no privilege of another role until it becomes that role with `set role`.
       foreach v_role in array array['anon', 'authenticated', 'service_role',
                                     'weir_writer', 'weir_system', 'weir_gateway', 'weir_engine', 'weir_backup'] loop
         if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
@@ -48,8 +33,8 @@ begin
         end if;
       end loop;
 
-      -- The migrator must be a member of these three, to give functions to two of them and to read as the third. A
-      -- superuser needs no membership.
+      -- The migrator must be a member of these three, to make functions as two of them and to read as the third. A superuser needs no
+      -- membership.
       if not (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
         foreach v_role in array array['weir_writer', 'weir_system', 'weir_backup'] loop
           execute format('grant %I to %I', v_role, current_user);

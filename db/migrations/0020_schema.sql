@@ -5,8 +5,10 @@
 -- long as a file runs. A function that is made without such a role belongs to the migrator and must not be a definer, because on Supabase
 -- the migrator bypasses row-level security; db/DEFINERS.md lists the exceptions.
 
--- Reserved for later releases, so that nothing else takes these names: public.oauth_providers, oauth_connections,
--- rotation_policies; weir.credentials, credential_versions, oauth_flows, data_keys.
+-- Reserved for later releases, so that nothing else takes these names: public.oauth_providers, oauth_connections, rotation_policies;
+-- weir.credentials, credential_versions, oauth_flows, data_keys.
+
+-- `weir migrate` has made the schema already, for its journal of migrations.
 create schema if not exists weir;
 
 revoke all on schema weir from public, anon, authenticated, service_role;
@@ -22,12 +24,12 @@ begin
 end
 $$;
 
--- Whoever makes a function lets everybody execute it: that is PostgreSQL's built-in grant to public. It is taken away for the two roles
--- that own functions, without `in schema`: a default of one schema adds privileges and cannot take the built-in one away.
+-- PostgreSQL lets everybody execute a new function, by a built-in grant to public. It is taken away for the two roles that own functions,
+-- without `in schema`: a default of one schema adds privileges and cannot take the built-in one away.
 alter default privileges for role weir_writer, weir_system revoke execute on functions from public;
 
--- UUIDv7, because PostgreSQL before 18 has none: 48 bits of milliseconds, then random bits. Ids that are made later sort
--- later, so indexes grow at their end. By clock_timestamp(), so ids of one transaction are in order too.
+-- UUIDv7, because PostgreSQL before 18 has none: 48 bits of milliseconds, then random bits. Ids of a later millisecond sort later, so
+-- indexes grow at their end. By clock_timestamp(), so this holds for the ids of one transaction too.
 -- A random UUID has version 4 (binary 0100); setting bits 52 and 53 makes it 7 (0111). Its variant is already right.
 create function weir.uuid_v7() returns uuid
 language sql volatile parallel safe
@@ -78,8 +80,8 @@ begin
 end;
 $$;
 
--- Cuts text from outside to the bytes that a column of the audit log holds, at a character's edge. A character has at most four
--- bytes, so a quarter as many characters always fit.
+-- Cuts text from outside to the bytes that a column of the audit log holds, without splitting a character. A character has at most
+-- four bytes, so a quarter as many characters always fit.
 create function weir.cut(p_text text, p_bytes integer) returns text
 language sql immutable parallel safe
   return case when octet_length(p_text) <= p_bytes then p_text

@@ -1,7 +1,7 @@
 -- Limits and checks for JSON that comes from outside.
 
--- What of the value is beyond the bounds, or null. Everything that /mcp and /rest/v1 accept (64 levels, numbers of 400
--- characters, exponents up to 400) is within them, also after Weir has wrapped it.
+-- Which bound a value exceeds, as the end of a sentence; null if it is within all of them. Everything that /mcp and /rest/v1 accept (64
+-- levels, numbers of 400 characters, exponents up to 400) is within them, also after Weir has wrapped it.
 -- The order of the checks matters: size first, because it costs nothing; then nesting; then numbers.
 --   pg_column_size   of the value as it is, which may be compressed if it comes from a table, and then of `#> '{}'`,
 --                    which is the value decompressed. Each member and element takes at least four bytes, so the size

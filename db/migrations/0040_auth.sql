@@ -1,5 +1,5 @@
 -- Users. On Supabase `auth.users` is there and stays as it is. Elsewhere Weir is the issuer and makes the part of it that Weir needs, with
--- the same names, so that no other file has to know which of the two it is.
+-- the same names, so that every other file reads users in the same way.
 
 -- One row, which a boolean primary key enforces.
 create table weir.installation (
@@ -22,7 +22,7 @@ revoke all on weir.installation from public, anon, authenticated, service_role;
 comment on table weir.installation is
   'platform: one row about this database. A restore starts a new epoch; the keyring''s fingerprint is the first replica''s.';
 
--- Updated by replica_heartbeat and begin_epoch. API roles and the writer have no business here.
+-- Updated by replica_heartbeat and begin_epoch. No other role has a privilege on it.
 create policy installation_is_read_by_the_engine on weir.installation for all to weir_system using (true) with check (true);
 grant select, update (epoch, keyring_fingerprint) on weir.installation to weir_system;
 

@@ -70,5 +70,5 @@ $$;
 
 reset role;
 
--- The migrator calls these, and it is not their owner.
+-- The migrator calls these, and is not their owner.
 grant execute on function weir.set_setting, weir.add_platform_admin to current_user;

@@ -1,7 +1,26 @@
 -- What makes a revoke immediate. Admission takes a shared lock on each organization of its batch, and one on the platform, in a statement
--- before the one that reads. Whoever changes a row that admission decides by takes the same lock exclusively, in a row trigger, and so
--- commits only after the running admissions. What is admitted afterwards reads what was committed.
+-- before the one that reads. A transaction that changes a row that admission decides by takes the same lock exclusively, in a row trigger,
+-- and so commits only after the running admissions. What is admitted afterwards reads what was committed.
 -- Locks are held to the end of the transaction, and PostgreSQL shows a commit before it releases its locks.
+
+-- How often each organization's permissions changed. Rows and not a sequence, because a number must not be seen before the
+-- change that it counts. Transactions that hold the organization's exclusive lock come one after the other anyway, so the row adds no
+-- waiting.
+create table weir.change_versions (
+  organization_id uuid not null,
+  version bigint not null default 1,
+  -- The transaction that counted last, so that a transaction counts once however many rows it changes.
+  changed_in xid8 not null default pg_current_xact_id(),
+  constraint change_versions_pkey primary key (organization_id)
+);
+alter table weir.change_versions enable row level security, force row level security;
+revoke all on weir.change_versions from public, anon, authenticated, service_role;
+comment on table weir.change_versions is
+  'tenant: change counters, a hint for replicas (no foreign key: the platform has a row, and a deleted organization still counts)';
+
+-- Replicas read only the sum (weir.change_version).
+create policy changes_are_counted_by_the_engine on weir.change_versions for all to weir_system using (true) with check (true);
+grant select, insert (organization_id), update (version, changed_in) on weir.change_versions to weir_system;
 
 -- The key of an organization's advisory lock. The seed keeps these keys apart from other advisory locks; should two
 -- organizations get the same key, they only wait for each other.
@@ -11,9 +30,8 @@ begin atomic
   select uuid_hash_extended(p_organization_id, 774957746);
 end;
 
--- For functions that change several rows. The order is always the organization's lock first and rows after it, so that no
--- two transactions wait for each other in a circle. The lock blocks the organization's calls, so callers check permission
--- before taking it, and again while holding it.
+-- For functions that change several rows. The order is always the organization's lock first and rows after it, so that transactions do not
+-- deadlock. The lock blocks the organization's calls, so callers check permission before taking it, and again while holding it.
 create function weir.lock_organization(p_organization_id uuid) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -24,9 +42,9 @@ end;
 $$;
 
 -- For work on several organizations in one transaction: an organization that keeps its own lock busy must hold up no other.
--- False if the lock is not to be had; then that organization is left for the next time.
--- A batch of calls holds the lock for some milliseconds, so it is worth a short wait (lock_timeout), up to p_until in all:
--- with a bare attempt, an organization that calls all the time would never get its turn.
+-- False if the lock could not be taken; the caller leaves that organization for the next time.
+-- A batch of calls holds the lock for some milliseconds, so it is worth a short wait (lock_timeout), up to p_until in all. Without a wait,
+-- an organization that calls all the time would never get its turn.
 create function weir.try_lock_organization(p_organization_id uuid, p_until timestamptz) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -52,33 +70,10 @@ create function weir.platform_id() returns uuid
 language sql immutable parallel safe
   return '00000000-0000-0000-0000-000000000000'::uuid;
 
-revoke all on function weir.lock_key, weir.lock_organization, weir.try_lock_organization, weir.platform_id from public;
-grant execute on function weir.lock_key, weir.lock_organization, weir.platform_id to weir_system, weir_writer;
-grant execute on function weir.try_lock_organization to weir_system;
-
--- How often each organization's permissions changed. Rows and not a sequence, because a number must not be seen before the
--- change that it counts. Holders of the organization's exclusive lock come one after the other anyway, so the row adds no
--- waiting.
-create table weir.change_versions (
-  organization_id uuid not null,
-  version bigint not null default 1,
-  -- The transaction that counted last, so that a transaction counts once however many rows it changes.
-  changed_in xid8 not null default pg_current_xact_id(),
-  constraint change_versions_pkey primary key (organization_id)
-);
-alter table weir.change_versions enable row level security, force row level security;
-revoke all on weir.change_versions from public, anon, authenticated, service_role;
-comment on table weir.change_versions is
-  'tenant: change counters, a hint for replicas (no foreign key: the platform has a row, and a deleted organization still counts)';
-
--- Replicas read only the sum (weir.change_version).
-create policy changes_are_counted_by_the_engine on weir.change_versions for all to weir_system using (true) with check (true);
-grant select, insert (organization_id), update (version, changed_in) on weir.change_versions to weir_system;
-
 -- Counts a change and notifies the listening replicas. A notification is a hint, delivered after the commit; the counter is
 -- what proves that something changed.
--- Called without announce_change for what no decision reads (resources): then under the shared lock, which does not block
--- admissions but excludes whoever holds the exclusive one.
+-- A change that no decision reads (resources) is counted without announce_change, under the shared lock, which does not block admissions
+-- but excludes whoever holds the exclusive one.
 create function weir.count_change(p_organization_id uuid) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -92,13 +87,14 @@ begin
 end;
 $$;
 
-revoke all on function weir.count_change from public;
-grant execute on function weir.count_change to weir_system;
+revoke all on function weir.lock_key, weir.lock_organization, weir.try_lock_organization, weir.platform_id, weir.count_change from public;
+grant execute on function weir.lock_key, weir.lock_organization, weir.platform_id to weir_system, weir_writer;
+grant execute on function weir.try_lock_organization, weir.count_change to weir_system;
 
 set local role weir_system;
 
--- Takes the organization's lock and counts the change. A security definer, because no person may write the counters; only
--- the functions of weir_writer and the triggers below may call it.
+-- Takes the organization's lock and counts the change. A security definer, because no person may write the counters; only the functions of
+-- weir_writer and the trigger functions may call it.
 create function weir.announce_change(p_organization_id uuid) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -110,9 +106,8 @@ end;
 $$;
 grant execute on function weir.announce_change to weir_writer;
 
--- For tables with an organization_id. Functions hold the lock already; direct SQL takes it here, before its change. A row
--- that moves to another organization counts for both. The trigger functions are security definers, so that they work
--- whoever writes.
+-- For tables with an organization_id. A function may hold the lock already; direct SQL takes it here, before its change. A row that moves
+-- to another organization counts for both. The trigger functions are security definers, so that they work no matter who writes.
 create function weir.on_permission_change() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp

@@ -1,12 +1,25 @@
 -- How a published function asks whether the caller may, and how it refuses.
 --
 -- A published function is a wrapper in `public` around a definer of weir_writer, because API roles may only select. Row-level security
--- still decides inside: the policies of weir_writer test the caller's claims as those of `authenticated` do. Whoever may not see a thing
--- gets WR004 for it, as for one that does not exist, so that nobody learns what other organizations have. A refusal is returned, not
--- raised, because an exception would roll back its row in the audit log.
+-- still decides inside: the policies of weir_writer test the caller's claims as those of `authenticated` do. A function that writes has
+-- these steps, of which 2 and 3 return null or the refusal that it must return:
+--   1. weir.act         names what it does and who may; the function looks up the organization under the caller's policies
+--   2. weir.authorize   refuses a caller who is not signed in, does not see the object, or may not do this
+--   3. weir.lock_for    refuses a wrong argument, takes the organization's lock, and asks for the permission again; only in functions
+--                       whose change must not run beside a call or another change
+--   4. weir.refuse      for what is refused while the work is done; weir.refuse_violation turns an error that was caught into a refusal
+--   5. weir.record_act  writes the row of the audit log
+-- A caller who may not see an object gets WR004, as for one that does not exist, so that nobody learns what other organizations have. A
+-- refusal is returned, not raised, because an exception would roll back its row in the audit log. The comment of a published function
+-- begins with who may call it.
 
--- An act is what a published function does, who may do it, and on what. Its refusals and its success record it. A function fills in the
--- ids as it finds them; without an organization a refusal is only counted. The workspace is not recorded: one permission needs it.
+-- What a published function does, who may do it, and on what. Its refusals and its success are recorded with it.
+--   kind, item        how the audit log names it: a weir.log_kind, and mostly the function's name
+--   permission        one of those that weir.may knows; null where weir.authorize is not asked
+--   denial            the message for a caller without the permission
+--   organization_id   whose audit log it is; null until the function has found it, and then a refusal is only counted
+--   agent_id, instance_id   what it is about, filled in as the function finds it
+--   workspace_id      for the permission add_to_workspace; not recorded
 create type weir.act as (
   kind text, item text, permission text, denial text, organization_id uuid, agent_id uuid, instance_id uuid, workspace_id uuid
 );
@@ -20,7 +33,85 @@ create function weir.act(
 language sql immutable parallel safe
   return row(p_kind, p_item, p_permission, p_denial, p_organization_id, p_agent_id, p_instance_id, p_workspace_id)::weir.act;
 
--- Records that an act was done, in the words in which its refusal would be recorded.
+-- Whether the caller has a permission on what the act is about. The permissions are a closed set, so that a misspelt one is an error.
+-- One `if` for each, because PostgreSQL checks the privileges of all functions in an expression, even of those that it does not call, and
+-- weir_system may not execute all of these.
+create function weir.may(p_act weir.act, p_permission text) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_permission = 'signed_in' then
+    return weir.actor_id() is not null;
+  elsif p_act.organization_id is null then
+    return false;
+  elsif p_permission = 'see' then
+    -- The function found the object, and with it the organization, under the caller's policies.
+    return true;
+  elsif p_permission in ('viewer', 'member', 'admin', 'owner') then
+    -- This role or a higher one.
+    return exists (select from weir.my_organizations(p_permission) o where o = p_act.organization_id);
+  elsif p_permission = 'own_agent' then
+    return exists (select from weir.my_agents() a where a = p_act.agent_id);
+  elsif p_permission = 'manage_agent' then
+    return weir.may_manage_agent(p_act.organization_id, p_act.agent_id);
+  elsif p_permission = 'add_to_workspace' then
+    return weir.may_add_to_workspace(p_act.organization_id, p_act.workspace_id, p_act.agent_id);
+  elsif p_permission = 'choose_model' then
+    return weir.may_choose_model(p_act.organization_id, p_act.agent_id);
+  end if;
+  raise exception 'there is no permission %', p_permission;
+end;
+$$;
+
+-- Returns null if the caller may do the act, else the refusal to return. Every published function that writes asks this before it looks at
+-- arguments that may be large. The order of the answers tells a caller nothing about what they do not see:
+--   WR002  nobody is signed in
+--   WR004  the caller does not see the organization, or p_found is false because they do not see an object; p_missing is the message
+--   WR003  the caller does not have the act's permission; its denial is the message
+create function weir.authorize(
+  p_act weir.act, p_missing text default 'there is no such organization', p_found boolean default true) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_may boolean;
+begin
+  if weir.actor_id() is null then
+    return weir.refuse(p_act, 'WR002', 'sign in first');
+  end if;
+  v_may := weir.may(p_act, p_act.permission);
+  -- Every permission on an organization includes that the caller sees it.
+  if p_found is not true or not (v_may or weir.may(p_act, 'viewer')) then
+    return weir.refuse(p_act, 'WR004', p_missing);
+  elsif not v_may then
+    return weir.refuse(p_act, 'WR003', p_act.denial);
+  end if;
+  return null;
+end;
+$$;
+
+-- Takes the organization's lock for an act that weir.authorize has permitted. Returns null, or the refusal to return. The lock blocks
+-- calls, so a caller without the permission, or with a wrong argument (p_error, WR001), does not take it. The caller may lose the
+-- permission while they wait for the lock, so it is checked again under it. For the permission `see` that check proves nothing: a
+-- function with it looks its object up again.
+create function weir.lock_for(p_act weir.act, p_error text default null) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_error is not null then
+    return weir.refuse(p_act, 'WR001', p_error);
+  end if;
+  perform weir.lock_organization(p_act.organization_id);
+  if not weir.may(p_act, p_act.permission) then
+    return weir.refuse(p_act, 'WR003', p_act.denial);
+  end if;
+  return null;
+end;
+$$;
+
+-- Records that an act was done, with the same kind, item and ids as its refusals.
 create function weir.record_act(p_act weir.act, p_detail text default null, p_grant_id uuid default null) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -31,12 +122,9 @@ begin
 end;
 $$;
 
-revoke all on function weir.act, weir.record_act from public;
-grant execute on function weir.act, weir.record_act to weir_writer, weir_system;
-
 set local role weir_system;
 
--- Records a denial and returns it as an error. A member's denial is a row in the audit log of the organization that they named, also
+-- Records a denial and returns it as an error. A member's denial is a row in the audit log of the organization that they named, even
 -- while the member is suspended. Anybody else's is only counted, so that an outsider cannot fill another organization's audit log.
 -- Definer: no person may write the audit log. The actor is the verified token's and never a parameter.
 create function weir.refuse(p_act weir.act, p_code text, p_message text, p_hint text default null) returns jsonb
@@ -63,8 +151,8 @@ grant execute on function weir.refuse to weir_writer;
 
 reset role;
 
--- Turns an error that a writing function has caught into a refusal. The names of constraints state their rule, so they can be shown
--- to the caller. All else that is caught is a refusal of row-level security, hence WR003.
+-- Turns an error that a writing function has caught into a refusal. The names of constraints state their rule, so they can be shown to the
+-- caller. Every other error that these functions catch is a refusal of row-level security, hence WR003.
 create function weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -80,83 +168,6 @@ begin
 end;
 $$;
 
--- Whether the caller has a permission on what the act is about. The permissions are a closed set, so that a misspelt one is an error.
--- One `if` for each, because PostgreSQL checks the privileges of all functions in an expression, also of those that it does not call, and
--- weir_system may not execute all of these.
-create function weir.may(p_act weir.act, p_permission text) returns boolean
-language plpgsql stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if p_permission = 'signed_in' then
-    return weir.actor_id() is not null;
-  elsif p_act.organization_id is null then
-    return false;
-  elsif p_permission = 'see' then
-    -- the function has found the object by the caller's policies, and with it the organization
-    return true;
-  elsif p_permission in ('viewer', 'member', 'admin', 'owner') then
-    -- that role or a higher one
-    return exists (select from weir.my_organizations(p_permission) o where o = p_act.organization_id);
-  elsif p_permission = 'own_agent' then
-    return exists (select from weir.my_agents() a where a = p_act.agent_id);
-  elsif p_permission = 'manage_agent' then
-    return weir.may_manage_agent(p_act.organization_id, p_act.agent_id);
-  elsif p_permission = 'add_to_workspace' then
-    return weir.may_add_to_workspace(p_act.organization_id, p_act.workspace_id, p_act.agent_id);
-  elsif p_permission = 'choose_model' then
-    return weir.may_choose_model(p_act.organization_id, p_act.agent_id);
-  end if;
-  raise exception 'there is no permission %', p_permission;
-end;
-$$;
-
--- Null if the caller may do the act, or the refusal to return. Every published function that writes asks this before it looks at arguments
--- that may be large. The order of the answers tells a caller nothing about what they do not see:
---   WR002  nobody is signed in
---   WR004  the caller does not see the organization, or p_found says that they do not see an object (p_missing)
---   WR003  the caller does not have the act's permission (its denial)
-create function weir.authorize(
-  p_act weir.act, p_missing text default 'there is no such organization', p_found boolean default true) returns jsonb
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_may boolean;
-begin
-  if weir.actor_id() is null then
-    return weir.refuse(p_act, 'WR002', 'sign in first');
-  end if;
-  v_may := weir.may(p_act, p_act.permission);
-  -- every permission on an organization includes that the caller sees it
-  if p_found is not true or not (v_may or weir.may(p_act, 'viewer')) then
-    return weir.refuse(p_act, 'WR004', p_missing);
-  elsif not v_may then
-    return weir.refuse(p_act, 'WR003', p_act.denial);
-  end if;
-  return null;
-end;
-$$;
-
--- Takes the organization's lock for an act that weir.authorize has permitted: null, or the refusal to return. The lock blocks calls, so
--- nobody takes it without the permission or with a wrong argument (p_error, WR001). The caller may have lost the permission while they
--- waited for the lock, so it is checked again under it. A function that asks for 'see' only looks its object up again itself.
-create function weir.lock_for(p_act weir.act, p_error text default null) returns jsonb
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if p_error is not null then
-    return weir.refuse(p_act, 'WR001', p_error);
-  end if;
-  perform weir.lock_organization(p_act.organization_id);
-  if not weir.may(p_act, p_act.permission) then
-    return weir.refuse(p_act, 'WR003', p_act.denial);
-  end if;
-  return null;
-end;
-$$;
-
 -- For published functions that only read. They are stable, so they cannot record a refusal, and raise it.
 create function weir.require_sign_in() returns void
 language plpgsql stable
@@ -169,6 +180,7 @@ begin
 end;
 $$;
 
-revoke all on function weir.refuse_violation, weir.may, weir.authorize, weir.lock_for, weir.require_sign_in from public;
-grant execute on function weir.refuse_violation, weir.lock_for to weir_writer;
-grant execute on function weir.may, weir.authorize, weir.require_sign_in to weir_writer, weir_system;
+revoke all on function weir.act, weir.may, weir.authorize, weir.lock_for, weir.record_act, weir.refuse_violation, weir.require_sign_in
+  from public;
+grant execute on function weir.act, weir.may, weir.authorize, weir.record_act, weir.require_sign_in to weir_writer, weir_system;
+grant execute on function weir.lock_for, weir.refuse_violation to weir_writer;

@@ -1,7 +1,7 @@
--- The processes that serve. A replica that has not reported for a while is taken for dead, and its leases are taken over.
+-- The processes that serve, and where they listen for each other.
 
--- So that a replica finds the one that holds a stream or a parked call. Rows of replicas that have been silent for an hour
--- are deleted (weir.replica_heartbeat); those of the last 30 seconds count as alive (weir.live_replicas).
+-- A replica finds here the one that holds a stream or a waiting call. Rows of replicas that have been silent for an hour are deleted
+-- (weir.replica_heartbeat); those of the last 30 seconds count as alive (weir.live_replicas).
 create table weir.replicas (
   id uuid not null,
   internal_url text not null,
@@ -22,7 +22,7 @@ grant select, insert (id, internal_url, version), update (internal_url, version,
 set local role weir_system;
 
 -- A replica reports where it listens. The first replica's keyring becomes the database's. A replica with another keyring could
--- not open what is stored, so it is refused and must not serve. Rows of replicas that were silent for an hour are deleted.
+-- not open what is stored, so it is refused and must not serve.
 create function weir.replica_heartbeat(p_replica_id uuid, p_internal_url text, p_keyring_fingerprint bytea, p_version text) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -59,8 +59,8 @@ end;
 $$;
 grant execute on function weir.live_replicas to weir_engine;
 
--- Whether this keyring is the database's; null where no replica has brought one yet. It answers without telling the fingerprint,
--- so that a command may ask before it starts.
+-- Whether this keyring is the database's; null where no replica has brought one yet. A command asks before it starts. It is not told the
+-- fingerprint.
 create function weir.is_keyring(p_fingerprint bytea) returns boolean
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp

@@ -1,6 +1,6 @@
 -- Organizations and their members: the tenant, and who belongs to it with which role.
 
--- Limits are columns so that the operator can set them for each organization; zero is a limit. The functions that create
+-- Limits are columns, so that the operator can set them for each organization; zero is a limit. The functions that create
 -- things count under the organization's lock, so two requests cannot both take the last place.
 create table public.organizations (
   id uuid not null default weir.uuid_v7(),
@@ -38,10 +38,10 @@ create table public.organizations (
   constraint organizations_slug_is_lower_case check (slug ~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$'),
   constraint organizations_limits_are_not_negative
     check (least(max_mcp_servers, max_agents, max_members, max_workspaces, max_concurrent_connections) >= 0),
-  constraint organizations_created_by_a_user foreign key (created_by) references auth.users (id) on delete set null,
   constraint organizations_chat_limit_is_0_to_a_million check (max_chat_messages_per_minute between 0 and 1000000),
   constraint organizations_knowledge_limits_are_not_negative
-    check (least(max_datastores, max_documents, max_document_bytes, max_document_chunks) >= 0)
+    check (least(max_datastores, max_documents, max_document_bytes, max_document_chunks) >= 0),
+  constraint organizations_created_by_a_user foreign key (created_by) references auth.users (id) on delete set null
 );
 alter table public.organizations enable row level security, force row level security;
 revoke all on public.organizations from public, anon, authenticated, service_role;
@@ -79,11 +79,10 @@ create index organization_members_invited_by_idx on public.organization_members 
 
 set local role weir_system;
 
--- The organizations in which the caller is active, with at least this role; none for an unknown role, for anon, and where
--- the organization is inactive. Policies compare with `= any(array(select weir.my_organizations()))`: that is asked once
--- for each statement and becomes an index condition, where `exists (...)` or `in (...)` would be asked for each row.
--- A security definer, because a policy on organization_members that reads organization_members would recurse. `rows 3` is
--- for the planner, which would expect a thousand.
+-- The organizations in which the caller is active, with at least this role; none for an unknown role, for anon, and where the organization
+-- is inactive. Policies compare with `= any(array(select weir.my_organizations()))`: that is asked once for each statement and becomes an
+-- index condition, where `exists (...)` or `in (...)` would be asked for each row. A security definer, because a policy on
+-- organization_members that reads organization_members would recurse. `rows 3` is for the planner, which would expect a thousand.
 create function weir.my_organizations(p_role text default 'viewer') returns setof uuid
 language plpgsql stable security definer rows 3
 set search_path = pg_catalog, pg_temp
@@ -106,9 +105,9 @@ end;
 $$;
 grant execute on function weir.my_organizations to authenticated, weir_writer, weir_system;
 
--- Organizations that the caller created and that have no member yet. It is what lets the creator, and nobody else, become
--- the first member (policy members_begin_with_their_first_owner).
--- A security definer, because the creator is no member yet and so does not see the organization.
+-- Organizations that the caller created and that have no member yet. This lets the creator, and nobody else, become the first member
+-- (policy members_begin_with_their_first_owner).
+-- A security definer, because the creator is not a member yet and so does not see the organization.
 create function weir.my_new_organizations() returns setof uuid
 language plpgsql stable security definer rows 1
 set search_path = pg_catalog, pg_temp
@@ -132,7 +131,7 @@ create policy organizations_are_seen_by_their_members on public.organizations fo
 create policy organizations_are_created_by_the_caller on public.organizations for insert to weir_writer
   with check (created_by = (select weir.actor_id()));
 create policy organizations_are_read_by_the_engine on public.organizations for all to weir_system using (true) with check (true);
--- For weir.set_chat_tools. Of an organization nothing but chat_tools is granted to be changed.
+-- For weir.set_chat_tools. chat_tools is the only column that is granted for update.
 create policy organizations_are_switched_by_admins on public.organizations for update to weir_writer
   using (id = any(array(select weir.my_organizations('admin')))) with check (id = any(array(select weir.my_organizations('admin'))));
 grant select on public.organizations to authenticated;
@@ -149,8 +148,8 @@ create policy members_begin_with_their_first_owner on public.organization_member
               and organization_id = any(array(select weir.my_new_organizations())));
 -- For my_organizations, and for admission, which asks for the roles of the agent's owner and of the person.
 create policy members_are_read_by_the_engine on public.organization_members for all to weir_system using (true) with check (true);
--- For weir.change_member. An admin changes members, and only an owner changes an owner or makes one. Everybody may leave, and no more:
--- the row that they write of themselves says `removed`.
+-- For weir.change_member. An admin changes members, and only an owner changes an owner or makes one. Everybody may leave:
+-- the row that they write about themselves must say `removed`.
 create policy members_are_changed_by_admins_and_leave_by_themselves on public.organization_members for update to weir_writer
   using ((organization_id = any(array(select weir.my_organizations('admin')))
           and (role <> 'owner' or organization_id = any(array(select weir.my_organizations('owner')))))
@@ -169,10 +168,9 @@ grant select (organization_id, user_id, role, status),
 
 set local role weir_system;
 
--- An organization keeps an active owner for as long as it exists, whoever writes, through a function or by direct SQL. The trigger
--- b_member_change has taken the organization's lock before. So of two owners who leave at once, the second looks after the first has
--- left, and `for share` fails a transaction whose snapshot is older than that. Definer, because whoever has just left sees no members any
--- more.
+-- An organization keeps an active owner for as long as it exists, no matter who writes, through a function or by direct SQL. The trigger
+-- b_member_change has taken the organization's lock by then. So of two owners who leave at once, the second looks after the first has
+-- left, and `for share` fails a transaction whose snapshot is older than that. Definer, because a person who has just left sees no members.
 create function weir.guard_last_owner() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -194,8 +192,8 @@ $$;
 
 reset role;
 
--- The b_ makes these fire after the guards (a_), so that a refused change takes no lock. A test requires triggers for
--- update and delete on every table that a permission depends on.
+-- Triggers fire in the order of their names. Guards begin with a_ and those that take the organization's lock with b_, so that a refused
+-- change takes no lock. A test requires triggers for update and delete on every table that a permission depends on.
 create trigger b_organization_change before delete or update on public.organizations
   for each row execute function weir.on_organization_change();
 -- TRUNCATE fires no row trigger, so it would change permissions without the lock.
@@ -210,8 +208,8 @@ create trigger c_guard_last_owner after update or delete on public.organization_
 
 set local role weir_system;
 
--- How many an organization has in all, which its quotas are compared with. Definer, because the caller does not see all of them. The
--- caller holds the organization's lock; without it two transactions could both take the last place.
+-- How many of something an organization has in all, to compare with its quota. Definer, because the caller does not see all of them. The
+-- calling function holds the organization's lock; without it two transactions could both take the last place.
 create function weir.count_of(p_what text, p_organization_id uuid) returns bigint
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -233,8 +231,8 @@ end;
 $$;
 grant execute on function weir.count_of to weir_writer;
 
--- How many organizations a person has created. Those that they have left count too: otherwise whoever hands them over could create more
--- without end. Definer, because the person does not see those any more.
+-- How many organizations a person has created. Those that they have left count too: otherwise a person who hands them over could create
+-- more without end. Definer, because the person does not see those any more.
 create function weir.organizations_made_by(p_user_id uuid) returns bigint
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -249,7 +247,7 @@ reset role;
 
 set local role weir_writer;
 
--- Any signed-in person may. The creator becomes the owner in the same transaction, so there is no organization without one. Null
+-- For everybody who is signed in. The creator becomes the owner in the same transaction, so there is no organization without one. Null
 -- p_slug: a readable slug is made that ends in random digits of the id, so that nobody learns from a conflict which names are taken.
 -- A person may create 50, including those that they have left (weir.organizations_made_by). The advisory lock is the person's and
 -- makes that count exact; there is no organization yet whose lock could.
@@ -274,14 +272,14 @@ begin
   elsif octet_length(p_slug) > 40 or p_slug !~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$' then
     return weir.refuse(v_act, 'WR001', 'slug must be 1 to 40 of a-z, 0-9 and -');
   end if;
-  -- one at a time for a person, so that the maximum holds
+  -- One at a time for a person, so that the maximum holds.
   perform pg_advisory_xact_lock(hashtextextended('weir.organizations ' || v_actor, 0));
   if weir.organizations_made_by(v_actor) >= 50 then
     return weir.refuse(v_act, 'WR006', 'a person may create 50 organizations');
   end if;
   v_slug := p_slug;
   if v_slug is null then
-    -- It ends in a part of the id, so that it is free: a conflict would tell the caller which names are taken.
+    -- It ends in digits of the id, so that it is free.
     v_slug := trim('-' from left(regexp_replace(lower(p_name), '[^a-z0-9]+', '-', 'g'), 24));
     v_slug := trim('-' from v_slug || '-' || right(v_id::text, 8));
   end if;
@@ -299,8 +297,8 @@ grant execute on function weir.create_organization to authenticated;
 
 reset role;
 
--- The published names. Their parameter names are API and do not change. A wrapper takes EXECUTE only, so API roles need no USAGE of the
--- schema weir. What it does and who may is said above, at the function of the same name in weir.
+-- The published name. Its parameter names are API and do not change. The body of a wrapper is bound when it is made, so API roles need
+-- EXECUTE, and no USAGE of the schema weir. The function of the same name in weir says what it does and who may call it.
 create function public.create_organization(name text, slug text default null) returns jsonb
 language sql volatile begin atomic select weir.create_organization($1, $2); end;
 

@@ -3,10 +3,9 @@
 set local role weir_writer;
 
 -- One change of one member; the published functions of this file all call it. Admins change members, owners change owners, and
--- everybody may leave. Null p_role or p_status: as it is. The lock blocks calls, so permission is checked before it is taken, and again
--- while holding it, with all that the answer depends on. The last active owner stays (WR005; weir.guard_last_owner holds it too). Whoever
--- is removed leaves the workspaces, and the keys of their agents are revoked, so that nothing of before works again when they come back;
--- they come back by an invitation, which is theirs to accept. A change that changes nothing leaves no row in the audit log.
+-- everybody may leave. Null p_role or p_status: it stays. The last active owner stays (WR005; weir.guard_last_owner refuses it too). A
+-- person who is removed leaves the workspaces, and the keys of their agents are revoked. So none of their old access works if they come
+-- back, by an invitation that they accept. A change that changes nothing leaves no row in the audit log.
 create function weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -30,7 +29,7 @@ begin
       then 'status must be active, suspended or removed'
     when p_act = 'transfer_ownership' and p_role = 'owner' and p_user_id = v_actor then 'user_id must be another member'
   end;
-  -- Anybody may leave, and every member hears of a wrong argument before the question who may.
+  -- Every member may leave, and every member is told of a wrong argument, whatever their role.
   v_act := weir.act('lifecycle', p_act, case when v_leaves or v_error is not null then 'see' else 'admin' end,
                     'members are changed by an owner or admin', p_organization_id);
   v_refusal := weir.authorize(v_act, p_found => weir.may(v_act, 'viewer'));
@@ -57,7 +56,7 @@ begin
   end if;
   if (v_role, v_status) <> (v_member.role, v_member.status) then
     if v_status = 'removed' then
-      -- a member who comes back by an invitation has no access left from before
+      -- A member who comes back by an invitation has no access left from before.
       delete from public.workspace_members w where w.organization_id = p_organization_id and w.user_id = p_user_id;
       update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = v_actor
       where k.organization_id = p_organization_id and k.revoked_at is null

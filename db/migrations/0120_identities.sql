@@ -1,7 +1,7 @@
 -- People of other issuers, and which e-mail addresses an issuer has confirmed.
 
--- Who a subject of another issuer is here. A subject means something only together with its issuer: the pair is the person. Neither an
--- equal subject nor an equal e-mail address of another issuer is ever the same person.
+-- Who a subject of another issuer is here. A subject means something only together with its issuer: the pair is the person. The same
+-- subject or e-mail address at another issuer is another person.
 create table weir.identities (
   issuer text not null,
   subject text not null,
@@ -33,7 +33,7 @@ grant select,
 set local role weir_system;
 
 -- The user of a verified token of another issuer. A person who is seen for the first time becomes a user only if the operator's setting
--- identity_issuers lists the issuer, and only where users are Weir's to make (the embedded issuer). Otherwise null, as for whoever is
+-- identity_issuers lists the issuer, and only where users are Weir's to make (the embedded issuer). Otherwise null, as for a person who is
 -- banned. The issuer's word about the address is kept with the identity. Definer, for the engine only: nobody is signed in yet.
 create function weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) returns uuid
 language plpgsql volatile security definer
@@ -88,7 +88,7 @@ grant execute on function weir.user_of_token to weir_engine;
 
 reset role;
 
--- Owned by the migrator, as weir.confirmed_email, because Supabase lets nobody else read auth.users.
+-- Whether a user is banned. Owned by the migrator, because on Supabase nobody else may read auth.users.
 create function weir.is_banned(p_user_id uuid) returns boolean
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -98,8 +98,8 @@ begin
 end;
 $$;
 
--- A user's e-mail address, if the project's own issuer has confirmed it and the user is not banned. Owned by the migrator, because
--- Supabase lets nobody else read auth.users.
+-- A user's e-mail address, if the project's own issuer has confirmed it and the user is not banned. Owned by the migrator, as
+-- weir.is_banned.
 create function weir.confirmed_email(p_user_id uuid) returns text
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp

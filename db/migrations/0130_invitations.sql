@@ -1,16 +1,15 @@
--- Invitations: by e-mail address, with a token that is shown once to the one who invites and is good for one use. The token alone lets
--- nobody in: the issuer must have confirmed the invited address for the person who accepts.
+-- Invitations: by e-mail address, with a token that is shown once to the person who invites, and is good for one use.
 
--- Functions: weir.invite_member, revoke_invitation, accept_invitation. Only the token's hash is kept, so reading this table
--- lets nobody in; and the token alone does not either, because the address must be the invited person's confirmed one.
+-- Only the token's hash is kept, so reading this table lets nobody in. The token alone does not either: the issuer must have confirmed the
+-- invited address for the person who accepts.
 create table public.organization_invitations (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
   email text not null,
   role text not null,
   token_hash bytea not null,
-  -- Null after that member's row was deleted. Then the invitation cannot be accepted, because whoever invited must still be
-  -- one who may.
+  -- Null after that member's row was deleted. Then the invitation cannot be accepted, because the person who invited must still be allowed
+  -- to.
   invited_by uuid,
   created_at timestamptz not null default now(),
   expires_at timestamptz not null,
@@ -50,7 +49,7 @@ create policy invitations_are_revoked_by_admins on public.organization_invitatio
   using (organization_id = any(array(select weir.my_organizations('admin')))
          and (role <> 'owner' or organization_id = any(array(select weir.my_organizations('owner')))))
   with check (revoked_at is not null);
--- For weir.accept_invitation: the invited person is no member yet and sees nothing.
+-- For weir.accept_invitation: the invited person is not a member yet and sees nothing.
 create policy invitations_are_accepted_by_the_engine on public.organization_invitations for all to weir_system
   using (true) with check (true);
 grant select (id, organization_id, email, role, invited_by, created_at, expires_at, accepted_at, revoked_at)
@@ -60,8 +59,8 @@ grant select (id, organization_id, email, role, invited_by, created_at, expires_
       update (revoked_at) on public.organization_invitations to weir_writer;
 grant select, update (accepted_at) on public.organization_invitations to weir_system;
 
--- An invitation is accepted or revoked once, and nothing else of it changes, whoever writes. Otherwise an address or a role could be put
--- under a token that somebody has already.
+-- An invitation is accepted or revoked once, and nothing else in it changes, no matter who writes. Otherwise a token that somebody already
+-- has could get another address or role.
 create function weir.guard_invitation() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -86,11 +85,11 @@ create trigger a_guard_invitation before update on public.organization_invitatio
 
 set local role weir_writer;
 
--- An admin may; only an owner invites an owner; other members get WR003, and outsiders WR004. The caller generates the token at random,
+-- For admins; only an owner invites an owner; other members get WR003, and outsiders WR004. The caller generates the token at random,
 -- and only its hash is kept. Null p_expires_at: 7 days. An address has one open invitation (WR005). An invited person takes a place of
--- max_members until the invitation expires, so that whoever accepts has one; the organization's lock makes that exact. An invitation that
--- has expired is revoked first, because the unique index of open ones does not know the time. The audit log gets the invitation's id and
--- role, and no address.
+-- max_members until the invitation expires, so that the person who accepts has one; the organization's lock makes that exact. An invitation
+-- that has expired is revoked first, because the unique index of open ones does not know the time. The audit log gets the invitation's id
+-- and role, and no address.
 create function weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamptz) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -121,7 +120,7 @@ begin
   elsif p_role = 'owner' and not weir.may(v_act, 'owner') then
     return weir.refuse(v_act, 'WR003', 'owners are invited by an owner');
   end if;
-  -- an invitation that has expired makes room for the new one
+  -- An invitation that has expired makes room for the new one.
   update public.organization_invitations i set revoked_at = now()
   where i.organization_id = p_organization_id and i.email = v_email and i.accepted_at is null and i.revoked_at is null
     and i.expires_at <= now();
@@ -145,9 +144,9 @@ end;
 $$;
 grant execute on function weir.invite_member to authenticated;
 
--- An admin may; of an owner's invitation only an owner. Only admins see invitations (policy invitations_are_seen_by_admins), so everybody
--- else gets WR004. The lock keeps it apart from accept_invitation: one of the two comes first. A repeated call leaves no row in the audit
--- log.
+-- For admins; for an invitation that makes an owner, only an owner. Only admins see invitations (policy invitations_are_seen_by_admins),
+-- so everybody else gets WR004. The lock keeps it apart from accept_invitation: one of the two comes first. A repeated call leaves no row
+-- in the audit log.
 create function weir.revoke_invitation(p_invitation_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -165,14 +164,14 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- again under the lock: the caller may not see it any more
+  -- Again under the lock: the caller may not see it any more.
   select i.organization_id into v_act.organization_id from public.organization_invitations i where i.id = p_invitation_id;
   if v_act.organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such invitation');
   elsif exists (select from public.organization_invitations i where i.id = p_invitation_id and i.accepted_at is not null) then
     return weir.refuse(v_act, 'WR005', 'the invitation was accepted');
   end if;
-  -- the policy leaves an invitation that makes an owner to owners
+  -- The policy lets only an owner revoke an invitation that makes an owner.
   update public.organization_invitations i set revoked_at = now() where i.id = p_invitation_id and i.revoked_at is null;
   if found then
     perform weir.record_act(v_act, p_invitation_id::text);
@@ -188,10 +187,10 @@ reset role;
 
 set local role weir_system;
 
--- The caller is no member yet and row-level security would show them nothing, hence a definer: token and confirmed address decide here.
--- Whoever invited must still be one who may. One error for all that does not hold, so that a token that somebody found tells nothing. The
--- organization's lock comes first: of two who bring the same token, the second finds it used. A member who was removed comes back in the
--- invitation's role; one who is suspended stays so.
+-- For everybody who is signed in, with the token and the invited address, which their issuer must have confirmed. The person who invited
+-- must still be allowed to. There is one error for all that does not hold, so that a token that somebody found tells nothing. A member who
+-- was removed comes back in the invitation's role; one who is suspended stays suspended. Definer: the caller is not a member yet, and
+-- row-level security would show them nothing.
 create function weir.accept_invitation(p_token text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -212,7 +211,7 @@ begin
     return weir.refuse(v_act, 'WR001', 'token must be 43 letters and digits');
   end if;
   v_hash := sha256(convert_to(p_token, 'UTF8'));
-  -- before the invitation is read: of two callers with one token, the second finds it used
+  -- Before the invitation is read: of two callers with one token, the second finds it used.
   perform weir.lock_organization(i.organization_id) from public.organization_invitations i where i.token_hash = v_hash;
   select i.* into v_invitation
   from public.organization_invitations i
@@ -233,7 +232,7 @@ begin
     return weir.refuse(v_act, 'WR005', 'you are a member already');
   elsif v_status = 'suspended' then
     return weir.refuse(v_act, 'WR003', 'your membership is suspended');
-  -- the invitation was counted when it was made; the maximum may be lower now
+  -- The invitation was counted when it was made; the maximum may be lower now.
   elsif weir.count_of('members', v_invitation.organization_id)
         > (select o.max_members from public.organizations o where o.id = v_invitation.organization_id) then
     return weir.refuse(v_act, 'WR006', 'the organization has its maximum of members');

@@ -1,7 +1,6 @@
 -- Keys of an organization for its own automation. They read and never act.
 
--- Keys for the organization's own automation. A key reads what its scopes name and never acts. Functions:
--- weir.create_organization_api_key, revoke_organization_api_key, read_with_key.
+-- A key reads what its scopes name (weir.read_with_key). It is not a person, so no policy shows it anything.
 create table public.organization_api_keys (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -13,7 +12,7 @@ create table public.organization_api_keys (
   scopes text[] not null,
   created_by uuid,
   created_at timestamptz not null default now(),
-  -- Never null, unlike an agent's key: automation that nobody remembers loses its access.
+  -- Never null, unlike an agent's key: forgotten automation loses its access.
   expires_at timestamptz not null,
   revoked_at timestamptz,
   revoked_by uuid,
@@ -57,7 +56,7 @@ grant select (id, organization_id, name, key_id, scopes, created_by, created_at,
       update (revoked_at, revoked_by) on public.organization_api_keys to weir_writer;
 grant select (organization_id, key_id, secret_hash, name, scopes, expires_at, revoked_at) on public.organization_api_keys to weir_system;
 
--- A revoked key stays revoked and nothing else of a key changes, whoever writes: a key's scopes never grow.
+-- A revoked key stays revoked and nothing else of a key changes, no matter who writes: a key's scopes never grow.
 create function weir.guard_organization_key() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -80,10 +79,9 @@ create trigger a_guard_organization_key before update on public.organization_api
 
 set local role weir_writer;
 
--- An admin may; other members get WR003, and outsiders WR004. As an agent's key, the caller generates key id and secret at random, and
--- only the secret's hash is kept. It always expires: null p_expires_at is 90 days, and a year is the most, so that automation that nobody
--- remembers loses its access. An organization has at most 100 keys that are valid, which its lock makes exact. The audit log gets the key
--- id and never the secret.
+-- For admins; other members get WR003, and outsiders WR004. The caller generates key id and secret at random, and only the secret's
+-- hash is kept. It always expires: null p_expires_at is 90 days, and a year is the most, so that forgotten automation loses its access. An
+-- organization has at most 100 keys that are valid, which its lock makes exact. The audit log gets the key id and never the secret.
 create function weir.create_organization_api_key(
   p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamptz) returns jsonb
 language plpgsql volatile security definer
@@ -127,9 +125,8 @@ end;
 $$;
 grant execute on function weir.create_organization_api_key to authenticated;
 
--- An admin may. Only admins see keys (policy organization_keys_are_seen_by_admins), so everybody else gets WR004. The key is looked up
--- again under the organization's lock, because the caller may have lost the role while waiting. A repeated call leaves no row in the audit
--- log.
+-- For admins. Only admins see keys (policy organization_keys_are_seen_by_admins), so everybody else gets WR004. The key is looked up again
+-- under the organization's lock, because the caller may have lost the role while waiting. A repeated call leaves no row in the audit log.
 create function weir.revoke_organization_api_key(p_key_id text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -148,7 +145,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- again under the lock: the caller may not see it any more
+  -- Again under the lock: the caller may not see it any more.
   select k.organization_id into v_act.organization_id from public.organization_api_keys k where k.key_id = p_key_id;
   if v_act.organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such key');
@@ -168,7 +165,7 @@ reset role;
 set local role weir_system;
 
 -- Finds the organization of a key and what the key may read. Definer, for the engine only: the organization is not known before. There is
--- no row for a key that is not good, whatever the reason. An error would be lines in PostgreSQL's log, and anybody can send a key.
+-- no row for a key that is not valid, whatever the reason. Anybody can send a key, and each error would be written to PostgreSQL's log.
 create function weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea)
 returns table (organization_id uuid, name text, scopes text[], key_expires_at timestamptz)
 language plpgsql stable security definer rows 1

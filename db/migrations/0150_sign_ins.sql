@@ -1,8 +1,7 @@
 -- Sign-ins of the embedded issuer: passwords, refresh tokens, and limits on attempts.
 
--- One row is a family of refresh tokens. A token is sealed and holds only the sign-in's id and a count. The row knows the one
--- count that is good. So nothing in the database can be used as a token, and every used token is known as used without being
--- stored.
+-- One row is a family of refresh tokens. A token is sealed and holds only the sign-in's id and a count. The row has the one count that is
+-- valid. So nothing in the database can be used as a token, and every used token is known as used without being stored.
 create table weir.sign_ins (
   id uuid not null default weir.uuid_v7(),
   user_id uuid not null,
@@ -34,7 +33,7 @@ grant select,
       delete on weir.sign_ins to weir_system;
 
 -- Attempts in the current window: by network address (`address`), by e-mail address from one network address (`pair`), and by
--- e-mail address from anywhere (`email`). `known` marks a pair that signed in successfully of late; its window is how long it
+-- e-mail address from anywhere (`email`). `known` marks a pair that signed in successfully not long ago; its window is how long it
 -- stays known. Subjects are hashed: a mistyped e-mail address may be a real person's. Rows of past windows are deleted when
 -- others sign in.
 create table weir.sign_in_attempts (
@@ -86,7 +85,7 @@ begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'the users of this database are Supabase''s: create them there';
   end if;
-  -- The operator vouches for the address, so it is confirmed.
+  -- The operator enters the address, so it counts as confirmed.
   insert into auth.users (id, email, email_confirmed_at, encrypted_password) values (v_id, lower(p_email), now(), p_password_hash);
   return v_id;
 exception
@@ -96,7 +95,7 @@ end;
 $$;
 
 -- Makes a login, where the operator lets people sign up. The address is unconfirmed, so it accepts no invitation. Null where the
--- address is taken: anybody can cause that, and an error would be lines in PostgreSQL's log. Definer: it writes auth.users before
+-- address is taken: anybody can cause that, and an error would be written to PostgreSQL's log. Definer: it writes auth.users before
 -- anybody is signed in.
 create function weir.sign_up(p_email text, p_password_hash text) returns uuid
 language plpgsql volatile security definer
@@ -119,7 +118,7 @@ grant execute on function weir.sign_up to weir_engine;
 
 reset role;
 
--- The migrator calls these, and it is not their owner.
+-- The migrator calls it, and is not its owner.
 grant execute on function weir.create_user to current_user;
 
 -- Counts one attempt. Returns 0 within the limit, else the seconds until the window ends. The count stops one above the limit,
@@ -135,7 +134,7 @@ begin
   insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
   values (p_kind, sha256(convert_to(p_subject, 'UTF8')), clock_timestamp() + p_window, 1)
   on conflict (kind, subject) do update
-    -- A window that is over begins anew with this attempt.
+    -- A window that is over begins again with this attempt.
     set attempts = case when a.window_ends <= clock_timestamp() then 1 else least(a.attempts + 1, p_limit + 1) end,
         window_ends = case when a.window_ends <= clock_timestamp() then excluded.window_ends else a.window_ends end
   returning a.attempts, a.window_ends into v_attempts, v_window_ends;
@@ -158,7 +157,7 @@ set local role weir_system;
 -- limits, each counted only where the one before let the attempt through:
 --   30 a minute from one network address, whomever it tries;
 --   10 in five minutes for one e-mail address from one network address, which locks out nobody anywhere else;
---   100 in five minutes for one e-mail address from all places where nobody signed in to it of late. This slows down guessing
+--   100 in five minutes for one e-mail address from all places where nobody has signed in to it recently. This slows down guessing
 --   from many addresses, and the person still signs in from where they usually do.
 -- Without an e-mail address (to sign up) only the network address counts. A refusal says which limit it was and for how many
 -- seconds, so that a replica need not ask again meanwhile. Definer: it reads a password hash before anybody is signed in.

@@ -16,7 +16,7 @@ alter table public.user_profiles enable row level security, force row level secu
 revoke all on public.user_profiles from public, anon, authenticated, service_role;
 comment on table public.user_profiles is 'user: what a person is called';
 
--- Seen by the person, and by whoever is active in an organization that the person belongs to, suspended or not.
+-- Seen by the person, and by active members of an organization that the person belongs to, suspended or not.
 create policy profiles_are_seen_by_the_person_and_fellow_members on public.user_profiles for select to authenticated, weir_writer
   using (user_id = (select weir.actor_id())
          -- That table's own policy shows the members of the caller's organizations only.
@@ -24,7 +24,7 @@ create policy profiles_are_seen_by_the_person_and_fellow_members on public.user_
 -- Nobody names another person.
 create policy profiles_are_made_by_the_person on public.user_profiles for insert to weir_writer
   with check (user_id = (select weir.actor_id()));
--- Nobody renames another person.
+-- Nobody changes another person's name.
 create policy profiles_are_changed_by_the_person on public.user_profiles for update to weir_writer
   using (user_id = (select weir.actor_id())) with check (user_id = (select weir.actor_id()));
 grant select on public.user_profiles to authenticated;
@@ -49,7 +49,7 @@ alter table public.user_secrets enable row level security, force row level secur
 revoke all on public.user_secrets from public, anon, authenticated, service_role;
 comment on table public.user_secrets is 'user: a person''s data key, wrapped by the keyring';
 
--- The columns that are granted leave the ciphertext out.
+-- The granted columns do not include the ciphertext.
 create policy secrets_are_known_to_the_person on public.user_secrets for select to authenticated
   using (user_id = (select weir.actor_id()));
 -- For weir.user_data_key and weir.rewrap_user_data_key.
@@ -80,7 +80,7 @@ end;
 $$;
 grant execute on function weir.user_data_key to weir_engine;
 
--- Stores the same key, wrapped anew by a newer key of the keyring. False if another process was faster: only the version that was read is
+-- Stores the same key, wrapped again by a newer key of the keyring. False if another process was faster: only the version that was read is
 -- replaced. Definer, for the engine only: the keyring is rotated for all people.
 create function weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) returns boolean
 language plpgsql volatile security definer

@@ -60,8 +60,9 @@ grant execute on function weir.ed25519_blob to weir_writer;
 
 set local role weir_writer;
 
--- Everybody who is signed in may, for themselves. Null p_public_key asks Weir to make the pair: WR010, because there is no vault yet for
--- the private key. A person has at most 50 keys, which an advisory lock of the person's makes exact. A name or key that is there is WR005.
+-- For everybody who is signed in; a person makes keys for themselves. Null p_public_key asks Weir to make the pair: WR010, because there is
+-- no vault yet for the private key. A person has at most 50 keys, which an advisory lock of the person's makes exact. A name or key that is
+-- there is WR005.
 -- No organization's audit log has a row of it.
 create function weir.create_user_ssh_key(p_name text, p_public_key text) returns jsonb
 language plpgsql volatile security definer
@@ -90,7 +91,7 @@ begin
     return weir.refuse(v_act, 'WR001', 'public_key must be an ed25519 key in OpenSSH''s form: ssh-ed25519 AAAA…');
   end if;
   v_fingerprint := 'SHA256:' || rtrim(encode(sha256(v_blob), 'base64'), '=');
-  -- one at a time for a person, so that the maximum holds
+  -- One at a time for a person, so that the maximum holds.
   perform pg_advisory_xact_lock(hashtextextended('weir.user_ssh_keys ' || v_actor, 0));
   if (select count(*) from public.user_ssh_keys k where k.user_id = v_actor) >= 50 then
     return weir.refuse(v_act, 'WR006', 'a person may have 50 SSH keys');
@@ -106,7 +107,8 @@ end;
 $$;
 grant execute on function weir.create_user_ssh_key to authenticated;
 
--- The person's own. Row-level security hides all others, so another person's key is WR004, as one that was deleted before.
+-- For everybody who is signed in. Row-level security shows them only their own keys, so another person's key is WR004, as one
+-- that was deleted before.
 create function weir.delete_user_ssh_key(p_ssh_key_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -120,7 +122,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- row-level security leaves each person their own keys
+  -- Row-level security shows a person only their own keys.
   delete from public.user_ssh_keys k where k.id = p_ssh_key_id;
   if not found then
     return weir.refuse(v_act, 'WR004', 'there is no such key');

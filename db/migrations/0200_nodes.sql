@@ -93,7 +93,7 @@ $$;
 grant execute on function weir.issue_node_token to weir_engine;
 
 -- Registers a node with its one-time token. The statement that finds the token also uses it up, so of two nodes with one token
--- one registers. Null where the token is not good: anybody can send one, and an error would be lines in PostgreSQL's log. The
+-- one registers. Null where the token is not valid: anybody can send one, and an error would be written to PostgreSQL's log. The
 -- address is what the node says; the API's key is sealed by the replica.
 create function weir.register_node(
   p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer,

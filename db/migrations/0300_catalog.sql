@@ -52,8 +52,8 @@ create policy catalog_is_seen_where_published on public.mcp_server_catalog for s
 create policy catalog_is_read_by_the_writer on public.mcp_server_catalog for select to weir_writer using (true);
 -- For weir.publish_catalog_server and weir.withdraw_catalog_server, and for what nodes are asked to run.
 create policy catalog_is_kept_by_the_engine on public.mcp_server_catalog for all to weir_system using (true) with check (true);
--- API roles read what describes an entry and never what runs: package, bin, args and env are left out. Whoever creates a
--- server names the entry by its slug.
+-- API roles read what describes an entry and never what runs: package, bin, args and env are left out. A caller who creates a server names
+-- the entry by its slug.
 grant select (id, slug, version, name, description, transport, runtime, configuration_schema, default_share, calls_at_once, is_published,
         created_at, updated_at) on public.mcp_server_catalog to authenticated;
 grant select on public.mcp_server_catalog to weir_writer;
@@ -66,6 +66,42 @@ grant select,
 create trigger b_catalog_change before insert or update or delete on public.mcp_server_catalog
   for each row execute function weir.on_catalog_change();
 create trigger not_truncated before truncate on public.mcp_server_catalog for each statement execute function weir.refuse_truncate();
+
+-- Raises where a schema has a keyword that weir.schema_error does not check, so that the operator gets the error at publishing, and not a
+-- tenant at the first configuration.
+create function weir.check_schema(p_schema jsonb, p_path text) returns void
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key text;
+  v_value jsonb;
+begin
+  if jsonb_typeof(p_schema) <> 'object' then
+    raise exception using errcode = 'WR001', message = p_path || ': must be an object';
+  end if;
+  for v_key, v_value in select e.key, e.value from jsonb_each(p_schema) e loop
+    if v_key not in ('title', 'description', 'default', 'examples', '$schema', 'additionalProperties', 'type', 'enum', 'const',
+                     'minLength', 'maxLength', 'pattern', 'minimum', 'maximum', 'minItems', 'maxItems', 'required', 'properties', 'items')
+       or (v_key = 'additionalProperties' and v_value <> 'false')
+       or (v_key in ('type', 'pattern') and jsonb_typeof(v_value) <> 'string')
+       or (v_key in ('enum', 'required') and jsonb_typeof(v_value) <> 'array')
+       or (v_key = 'properties' and jsonb_typeof(v_value) <> 'object')
+       or (v_key in ('minLength', 'maxLength', 'minItems', 'maxItems') and v_value::text !~ '^[0-9]{1,9}$')
+       or (v_key in ('minimum', 'maximum') and jsonb_typeof(v_value) <> 'number')
+       or (v_key = 'pattern' and weir.pattern_error(v_value #>> '{}') is not null) then
+      raise exception using errcode = 'WR001', message = format('%s.%s: is not supported', p_path, v_key);
+    elsif v_key = 'items' then
+      perform weir.check_schema(v_value, p_path || '.items');
+    elsif v_key = 'properties' then
+      perform weir.check_schema(p.value, p_path || '.properties.' || p.key) from jsonb_each(v_value) p;
+    end if;
+  end loop;
+end;
+$$;
+
+revoke all on function weir.check_schema from public;
+grant execute on function weir.check_schema to weir_system;
 
 set local role weir_system;
 
@@ -113,49 +149,6 @@ begin
 end;
 $$;
 
-reset role;
-
--- The migrator calls these, and it is not their owner.
-grant execute on function weir.publish_catalog_server to current_user;
-
--- Raises where a schema has a keyword that weir.schema_error does not check, so that the operator hears of it at publishing, and not a
--- tenant at the first configuration.
-create function weir.check_schema(p_schema jsonb, p_path text) returns void
-language plpgsql immutable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_key text;
-  v_value jsonb;
-begin
-  if jsonb_typeof(p_schema) <> 'object' then
-    raise exception using errcode = 'WR001', message = p_path || ': must be an object';
-  end if;
-  for v_key, v_value in select e.key, e.value from jsonb_each(p_schema) e loop
-    if v_key not in ('title', 'description', 'default', 'examples', '$schema', 'additionalProperties', 'type', 'enum', 'const',
-                     'minLength', 'maxLength', 'pattern', 'minimum', 'maximum', 'minItems', 'maxItems', 'required', 'properties', 'items')
-       or (v_key = 'additionalProperties' and v_value <> 'false')
-       or (v_key in ('type', 'pattern') and jsonb_typeof(v_value) <> 'string')
-       or (v_key in ('enum', 'required') and jsonb_typeof(v_value) <> 'array')
-       or (v_key = 'properties' and jsonb_typeof(v_value) <> 'object')
-       or (v_key in ('minLength', 'maxLength', 'minItems', 'maxItems') and v_value::text !~ '^[0-9]{1,9}$')
-       or (v_key in ('minimum', 'maximum') and jsonb_typeof(v_value) <> 'number')
-       or (v_key = 'pattern' and weir.pattern_error(v_value #>> '{}') is not null) then
-      raise exception using errcode = 'WR001', message = format('%s.%s: is not supported', p_path, v_key);
-    elsif v_key = 'items' then
-      perform weir.check_schema(v_value, p_path || '.items');
-    elsif v_key = 'properties' then
-      perform weir.check_schema(p.value, p_path || '.properties.' || p.key) from jsonb_each(v_value) p;
-    end if;
-  end loop;
-end;
-$$;
-
-revoke all on function weir.check_schema from public;
-grant execute on function weir.check_schema to weir_system;
-
-set local role weir_system;
-
 -- Withdraws one version, or all if p_version is null: no new instance is made of it, and the next call of an existing one is denied.
 -- Returns how many versions it has withdrawn.
 create function weir.withdraw_catalog_server(p_slug text, p_version text default null) returns integer
@@ -174,5 +167,5 @@ $$;
 
 reset role;
 
--- The migrator calls these, and it is not their owner.
-grant execute on function weir.withdraw_catalog_server to current_user;
+-- The migrator calls these, and is not their owner.
+grant execute on function weir.publish_catalog_server, weir.withdraw_catalog_server to current_user;

@@ -1,7 +1,7 @@
 -- Server instances of organizations, and the moves that their state may make.
 
--- The state machine as data, so that the guard, the worker and docs/nodes.md share one list. A move that is not here is
--- refused, whoever writes.
+-- The state machine as data, so that the guard, the worker and docs/nodes.md share one list. A move that is not here is refused, no matter
+-- who writes.
 create table weir.instance_moves (
   from_status text not null,
   to_status text not null,
@@ -15,7 +15,7 @@ comment on table weir.instance_moves is 'global: the allowed moves of an instanc
 create policy moves_are_read on weir.instance_moves for select to weir_writer, weir_system using (true);
 grant select on weir.instance_moves to weir_writer, weir_system;
 
--- Row-level security is forced on the migrator too. The policy lets it insert the moves, and is dropped again below.
+-- Row-level security is forced on the migrator too. The policy lets it insert the moves, and is dropped after that.
 create policy moves_are_written_once on weir.instance_moves for insert to current_user with check (true);
 insert into weir.instance_moves (from_status, to_status) values
   ('pending', 'deploying'), ('stopped', 'deploying'),
@@ -34,8 +34,8 @@ insert into weir.instance_moves (from_status, to_status) values
   ('deleting', 'deleted');
 drop policy moves_are_written_once on weir.instance_moves;
 
--- A node or a worker that reports on an older generation is ignored, so a late answer cannot undo what somebody has wanted
--- since. A deleted instance stays as a tombstone (weir.bury_instance), so that the audit log's ids still mean something.
+-- A report of a node or a worker on an older generation is ignored, so a late answer cannot undo what somebody has wanted since. A deleted
+-- instance stays as a row (weir.bury_instance), so that the ids in the audit log still refer to something.
 create table public.mcp_server_instances (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -51,7 +51,7 @@ create table public.mcp_server_instances (
   -- Who shares one process: all callers (`instance`), those with one credential (`credential`; this release has none), or
   -- one session. Never two organizations.
   share text not null default 'instance',
-  -- Of `share: session`, where each session is a process; null: as many as the node gives an instance.
+  -- With `share: session`, each session is a process: how many there may be. Null: as many as the node gives an instance.
   max_sessions integer,
   -- The lower number comes first: in lists, and where two servers offer chat the same tool or resource.
   priority integer not null default 100,
@@ -76,7 +76,7 @@ create table public.mcp_server_instances (
   -- The generation in which an admin's update of the catalog version takes effect: what the new version announces first is
   -- approved with it.
   approved_generation bigint,
-  -- Null while all is well. Cleared when the instance runs or something new is wanted of it.
+  -- Null while there is no error. Cleared when the instance runs or something new is wanted of it.
   last_error_code text,
   last_error text,
   first_running_at timestamptz,
@@ -123,6 +123,11 @@ create table public.mcp_server_instances (
   -- A failure without a cause would tell an admin nothing.
   constraint mcp_server_instances_failed_says_why check (status <> 'failed' or last_error_code is not null),
   constraint mcp_server_instances_errors_are_short check (length(last_error_code) <= 100 and length(last_error) <= 2000),
+  constraint mcp_server_instances_context_is_ten_of_each
+    check (cardinality(context_resources) <= 10 and cardinality(context_prompts) <= 10),
+  constraint mcp_server_instances_timeout_is_at_most_an_hour check (timeout_ms between 0 and 3600000),
+  constraint mcp_server_instances_retries_are_0_to_5 check (max_retries between 0 and 5),
+  constraint mcp_server_instances_backoff_is_at_most_ten_seconds check (retry_backoff_ms between 0 and 10000),
   constraint mcp_server_instances_organization
     foreign key (organization_id) references public.organizations (id) on delete cascade,
   -- These do not cascade: catalog entries and nodes are never deleted while an instance names them.
@@ -130,12 +135,7 @@ create table public.mcp_server_instances (
   constraint mcp_server_instances_node foreign key (node_id) references weir.dtma_nodes (id),
   constraint mcp_server_instances_last_node foreign key (last_node_id) references weir.dtma_nodes (id),
   constraint mcp_server_instances_created_by foreign key (created_by) references auth.users (id) on delete set null,
-  constraint mcp_server_instances_deployed_by foreign key (deployed_by) references auth.users (id) on delete set null,
-  constraint mcp_server_instances_context_is_ten_of_each
-    check (cardinality(context_resources) <= 10 and cardinality(context_prompts) <= 10),
-  constraint mcp_server_instances_timeout_is_at_most_an_hour check (timeout_ms between 0 and 3600000),
-  constraint mcp_server_instances_retries_are_0_to_5 check (max_retries between 0 and 5),
-  constraint mcp_server_instances_backoff_is_at_most_ten_seconds check (retry_backoff_ms between 0 and 10000)
+  constraint mcp_server_instances_deployed_by foreign key (deployed_by) references auth.users (id) on delete set null
 );
 alter table public.mcp_server_instances enable row level security, force row level security;
 revoke all on public.mcp_server_instances from public, anon, authenticated, service_role;
@@ -179,7 +179,7 @@ grant select,
         refreshed_generation, refreshed_at, refresh_at, refresh_by, refresh_lease_until, generation, resets, reasserted_at)
   on public.mcp_server_instances to weir_system;
 
--- Whoever updates, by a function or by direct SQL: only a move of weir.instance_moves, and never to another organization.
+-- Permits only a move of weir.instance_moves, and never a change of the organization, by a function or by direct SQL.
 -- Not a security definer: the table of moves is readable by all who may update.
 create function weir.guard_instance() returns trigger
 language plpgsql
@@ -199,8 +199,8 @@ begin
 end;
 $$;
 
--- After a restart or an update the server's lists are read again at once, also while they are being read: what is being
--- read may be from before.
+-- After a restart or an update the server's lists are read again at once, even while a replica is reading them, because that replica may
+-- get the lists from before.
 create function weir.on_instance_reset() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -212,10 +212,16 @@ begin
 end;
 $$;
 
-revoke all on function weir.guard_instance, weir.on_instance_reset from public;
+-- Where an instance is reached: derived, and never stored from an answer of a node. The id becomes text by a cast: `||`
+-- with a uuid is only stable, and then this function could not be inlined and would be planned for each call.
+create function weir.endpoint_url(p_url text, p_node_api_url text, p_instance_id uuid) returns text
+language sql immutable parallel safe
+  return coalesce(p_url, p_node_api_url || '/v1/servers/' || p_instance_id::text || '/mcp');
 
--- The a_ makes it fire first: triggers run in the order of their names, and a refused change must not take the
--- organization's lock (b_instance_update).
+revoke all on function weir.guard_instance, weir.on_instance_reset, weir.endpoint_url from public;
+grant execute on function weir.endpoint_url to weir_system;
+
+-- It fires first, because triggers fire in the order of their names: a refused change must not take the organization's lock (b_).
 create trigger a_guard_instance before update on public.mcp_server_instances
   for each row execute function weir.guard_instance();
 create trigger b_instance_change before insert or delete on public.mcp_server_instances
@@ -230,10 +236,9 @@ create trigger b_instance_update before update on public.mcp_server_instances
         (new.organization_id, new.name, new.catalog_id, new.url, new.status, new.share, new.priority, new.node_id, new.chat_offline,
          new.resets))
   execute function weir.on_permission_change();
+-- Replicas keep the timeout with an agent's catalog, so a change of it counts as a change of permissions.
+create trigger b_instance_timeout_update before update on public.mcp_server_instances
+  for each row when (old.timeout_ms is distinct from new.timeout_ms) execute function weir.on_permission_change();
 create trigger c_instance_reset before update on public.mcp_server_instances
   for each row when (new.resets is distinct from old.resets) execute function weir.on_instance_reset();
 create trigger not_truncated before truncate on public.mcp_server_instances for each statement execute function weir.refuse_truncate();
--- Replicas keep the timeout with an agent's catalog, so a change counts as a change of permissions. It is a trigger of its own,
--- because the others fire for other columns.
-create trigger b_instance_timeout_update before update on public.mcp_server_instances
-  for each row when (old.timeout_ms is distinct from new.timeout_ms) execute function weir.on_permission_change();

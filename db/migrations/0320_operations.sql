@@ -1,8 +1,8 @@
 -- Operations: what a node is to do with an instance. A published function writes the intent and its row here in one transaction; a worker
 -- of any replica claims it and calls the node, with no transaction open.
 
--- The outbox. A row is committed with the change of the instance, and a worker of some replica carries it out afterwards:
--- no transaction is open while a node is called, and an intent is neither lost nor done before it is committed.
+-- The outbox. A row is committed together with the change of the instance, so an intent is neither lost nor carried out before it is
+-- committed.
 create table weir.dtma_operations (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -119,8 +119,8 @@ begin
 end;
 $$;
 
--- Ends a deletion. The row stays as a tombstone, because the audit log and usage name its id; what the tenant wrote into it is
--- removed. Only in the generation that asked for the deletion.
+-- Ends a deletion. The row stays, because the audit log and usage name its id; what the tenant wrote into it is removed. Only in the
+-- generation that asked for the deletion.
 create function weir.bury_instance(p_instance_id uuid, p_generation bigint) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -132,7 +132,7 @@ begin
 end;
 $$;
 
--- Has an instance's lists read as soon as possible. A lease is ended too: what is being read may be from before the change.
+-- Makes an instance's lists due to be read now. A lease is ended too, because its replica may get the lists from before the change.
 create function weir.refresh_now(p_instance_id uuid) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -222,7 +222,7 @@ begin
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '2 seconds' where o.id = v_operation.id;
         continue;
       end if;
-      -- The files stay there, so last_node_id remembers the node when the instance stops.
+      -- The files stay there, so last_node_id keeps the node when the instance stops.
       update public.mcp_server_instances i
       set node_id = v_node_id, last_node_id = v_node_id, last_error_code = null, last_error = null
       where i.id = v_operation.instance_id;
@@ -285,7 +285,7 @@ begin
     perform weir.refresh_now(v_operation.instance_id) where v_operation.action = 'restart';
   elsif p_outcome = 'failed' then
     update public.mcp_server_instances i
-    -- A deletion that failed goes on being one: an admin may ask once more.
+    -- After a failed deletion the instance stays `deleting`: an admin may ask for it again.
     set status = case when i.status = 'deleting' then i.status else 'failed' end,
         last_error_code = coalesce(weir.cut(p_error_code, 100), 'failed'), last_error = weir.cut(p_error, 2000)
     where i.id = v_operation.instance_id and i.generation = v_operation.generation

@@ -50,7 +50,7 @@ begin
   elsif v_status = 'degraded' then
     v_code := coalesce(v_code, case p_state when 'stopped' then 'not_running' else 'degraded' end);
   end if;
-  -- The state machine (weir.instance_moves) has the last word.
+  -- The state machine (weir.instance_moves) decides last.
   if v_status = v_instance.status and v_instance.last_error_code is not distinct from v_code then
     return false;
   elsif v_status <> v_instance.status and not exists (
@@ -76,7 +76,7 @@ begin
 end;
 $$;
 
--- States anew what is wanted of an instance, in a generation that its node has not seen. Needed where the node is ahead of this
+-- States again what is wanted of an instance, in a generation that its node has not seen. Needed where the node is ahead of this
 -- database or has lost the instance: the database was restored, or the node's disk. Pending operations of the earlier generation
 -- are superseded by it. Locks: the organization's, then the row.
 -- It acts once a minute for each instance, so that a node that is confused or lies cannot fill the audit log. A node that is
@@ -155,8 +155,8 @@ reset role;
 
 -- Compares what is placed on a node with what the node reports, and repairs the difference. Either the node has seen a later
 -- generation, or it does not have the instance. A missing instance that should run is degraded first; if the next report lacks it
--- too, it is started there anew. Two cases say nothing: an operation that ended less than 30 seconds ago may not be in a report
--- that was on its way, and a report that is not well-formed does not tell what it lacks.
+-- too, it is started there again. A missing instance proves nothing in two cases: if its operation ended less than 30 seconds ago, because
+-- the report may be older, and if the report is not well-formed.
 create function weir.reconcile_node(p_node_id uuid, p_reported jsonb, p_until timestamptz) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -191,7 +191,7 @@ begin
     -- The order in which everybody takes several organizations' locks.
     order by i.organization_id, i.id
   loop
-    -- The first report without it degrades; the second one starts it anew.
+    -- The first report without it degrades; the second one starts it again.
     if v_instance.known is null and v_instance.status in ('running', 'degraded')
        and v_instance.last_error_code is distinct from 'not_running' then
       perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'not_running', 'its node does not have it', p_until);
@@ -210,7 +210,7 @@ grant execute on function weir.reconcile_node to weir_system;
 set local role weir_system;
 
 -- Servers that a node has although they are not placed there: instances that the database does not know, that are placed
--- elsewhere, or that should not run. The node ends them and keeps their files. An instance is placed before its node hears of it,
+-- elsewhere, or that should not run. The node ends them and keeps their files. An instance is placed before its node is asked to run it,
 -- so a new one is never among these. At most 100; the next heartbeat gets the others. A key that is no node's gets an empty list.
 -- Ids are compared as text, so that malformed ones are no error.
 create function weir.not_placed(p_node_key_hash bytea, p_servers jsonb) returns jsonb
@@ -229,9 +229,10 @@ as $$
 $$;
 grant execute on function weir.not_placed to weir_engine;
 
--- Returns how many reports were applied; null where the key is no node's. A heartbeat holds its node's row, so it stops after
--- half a second and one more instance. The next heartbeat continues where this one ended, because reports that were applied
--- change nothing the second time. A node speaks only of instances that are placed on it.
+-- A node's heartbeat: marks the node online and applies what it reports of its servers. Returns how many reports were applied; null where
+-- the key is no node's. A heartbeat holds its node's row, so it stops after half a second and one more instance. The next heartbeat
+-- continues where this one ended, because reports that were applied change nothing the second time. A node speaks only of instances that
+-- are placed on it.
 create function weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

@@ -12,7 +12,7 @@ begin
 end;
 $$;
 
--- The trigrams of each word, each once, with two blanks before the word and one behind it: a misspelled word keeps most of its
+-- The trigrams of each word, each once, with two blanks before the word and one after it: a misspelled word keeps most of its
 -- own. Loops, because the same as a query takes twenty times as long, and every recorded tool needs it. At most 500 characters of
 -- input.
 create function weir.trigrams(p_text text) returns text[]
@@ -67,8 +67,8 @@ end;
 $$;
 
 revoke all on function weir.search_words, weir.trigrams, weir.tool_terms from public;
--- To the writer too: an approval updates the row, and because the table has BEFORE triggers PostgreSQL computes its generated
--- columns anew, as the writer.
+-- To the writer too: an approval updates the row, and because the table has BEFORE triggers PostgreSQL computes its generated columns
+-- again, as the writer.
 grant execute on function weir.search_words, weir.trigrams, weir.tool_terms to weir_system, weir_writer;
 
 -- A pin: a definition of a tool, prompt or template that the server announced, by its hash. A name may have several
@@ -102,7 +102,7 @@ create table public.mcp_server_tools (
   approved_at timestamptz,
   -- Null where the policy approved it, and after that user was deleted.
   approved_by uuid,
-  -- Generated, so whoever pins a tool, its words are those of its definition.
+  -- Generated, so that its words are those of its definition, no matter who pins the tool.
   terms tsvector generated always as (weir.tool_terms(kind, name, definition)) stored,
   name_trigrams tsvector
     generated always as (case when kind = 'tool' then array_to_tsvector(weir.trigrams(name)) end) stored,
@@ -141,7 +141,7 @@ create policy pins_are_decided_by_admins on public.mcp_server_tools for update t
   with check ((status = 'approved' and approved_by = (select weir.actor_id())) or (status = 'rejected' and approved_by is null));
 -- weir_system writes what is announced. It may not update status: what was pinned is decided by admins only.
 create policy pins_are_kept_by_the_engine on public.mcp_server_tools for all to weir_system using (true) with check (true);
--- What somebody decided, and what is announced, is history. Restrictive, so that it holds beside the policy above.
+-- What somebody decided, and what is announced, is history. Restrictive, so that it holds beside pins_are_kept_by_the_engine.
 create policy only_what_nobody_decided_is_forgotten on public.mcp_server_tools as restrictive for delete to weir_system
   using (kind = 'resource' or (status = 'quarantined' and not announced));
 grant select (organization_id, instance_id, kind, name, definition_hash, definition, status, warning, announced, eras, needs, fault,
@@ -169,6 +169,7 @@ $$;
 
 revoke all on function weir.guard_pin from public;
 
+create trigger a_guard_pin before update on public.mcp_server_tools for each row execute function weir.guard_pin();
 -- Resources are no pins: no decision reads them, and their lists change often. record_resources counts those changes
 -- itself.
 create trigger b_pin_change before insert or update on public.mcp_server_tools
@@ -176,7 +177,6 @@ create trigger b_pin_change before insert or update on public.mcp_server_tools
 create trigger b_pin_removal before delete on public.mcp_server_tools
   for each row when (old.kind <> 'resource') execute function weir.on_permission_change();
 create trigger not_truncated before truncate on public.mcp_server_tools for each statement execute function weir.refuse_truncate();
-create trigger a_guard_pin before update on public.mcp_server_tools for each row execute function weir.guard_pin();
 
 -- One announced definition. eras: the protocol eras whose lists it fits into; needs: what a client must offer for the server to
 -- announce it; warning: what hides from people; fault, fault_path, fault_reason: why it is listed to nobody or not to all.
@@ -277,10 +277,9 @@ begin
 end;
 $$;
 
--- Writes new and changed pins. A definition with a known hash keeps its status. A new name is approved where p_trusted, and
--- everything new where p_updated, but never what hides from people (warning) or is left out. A new hash of a known name, and
--- everything else, waits for an admin. A name that was only left out so far does not count as known. The caller holds the
--- organization's lock.
+-- Writes new and changed pins. A definition with a known hash keeps its status. With p_trusted a new name is approved, and with p_updated
+-- everything new, but never what hides from people (warning) or is left out. A new hash of a known name, and everything else, waits for an
+-- admin. A name that was only left out so far does not count as known. The caller holds the organization's lock.
 create function weir.record_pins(
   p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean,
   out new_pins integer, out changed_pins integer, out quarantined integer)
@@ -346,7 +345,7 @@ begin
 
   if v_items is not null then
     perform weir.record_quarantine(p_organization_id, p_instance_id, v_items, v_reasons);
-    -- A server that announces something else each time fills nobody's disk.
+    -- A server that announces something else each time must not fill the disk.
     delete from public.mcp_server_tools t
     using (select x.kind, x.name, x.definition_hash from public.mcp_server_tools x
            where x.instance_id = p_instance_id and x.kind = any(p_kinds) and x.status = 'quarantined' and not x.announced
@@ -484,14 +483,14 @@ begin
         and not exists (select from unnest(v_items) a where a.kind = t.kind and a.name = t.name));
   end if;
   -- The organization's lock blocks calls, so it is taken only where pins differ, and before the row's. New resources take it
-  -- shared: no call waits, and they stay apart from whoever holds it exclusively.
+  -- shared: no call waits, and this does not run beside a transaction that holds it exclusively.
   v_resources := 'resource' = any(p_listed) and weir.announces_otherwise(p_instance_id, array['resource'], v_items);
   if weir.announces_otherwise(p_instance_id, v_pins, v_items) then
     perform weir.lock_organization(i.organization_id) from public.mcp_server_instances i where i.id = p_instance_id;
   elsif v_resources then
     perform pg_advisory_xact_lock_shared(weir.lock_key(i.organization_id)) from public.mcp_server_instances i where i.id = p_instance_id;
   end if;
-  -- An answer of an older generation is of a server that is not wanted any more.
+  -- An answer of an older generation is from a server that is not wanted any more.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
   if not found or v_instance.generation <> p_generation then
     return query select 0, 0, 0;

@@ -43,7 +43,7 @@ set local role weir_writer;
 
 -- The definitions that wait for a decision, and those that are announced but not listed, or not to all clients. Every member sees them
 -- (policy pins_are_seen_by_members); a server that the caller does not see is WR004. `path` and `reason` say which member is wrong and
--- why. What is announced now comes first. Each stands beside the definition of its name that was approved last, so that a person sees what
+-- why. What is announced now comes first. Each is shown with the definition of its name that was approved last, so that a person sees what
 -- an approval changes. Resources have no such definition, because they are not approved. It writes nothing and raises its refusals.
 create function weir.get_mcp_tool_changes(p_server_id uuid)
 returns table (kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamptz,
@@ -59,7 +59,7 @@ begin
   end if;
   return query
   select t.kind, t.name, encode(t.definition_hash, 'hex'),
-         -- what waits for a decision is new or changed, whoever will see it then
+         -- What waits for a decision is new or changed, even if only some clients will be shown it.
          case when t.fault is not null and (t.eras = '{}' or t.status <> 'quarantined') then t.fault
               when old.definition is null then 'new' else 'changed' end,
          t.warning, t.announced, t.first_seen_at, t.definition, encode(old.definition_hash, 'hex'), old.definition,
@@ -76,10 +76,10 @@ end;
 $$;
 grant execute on function weir.get_mcp_tool_changes to authenticated;
 
--- Approves or rejects one definition. An owner or admin may (policy pins_are_decided_by_admins). It is named by its hash, so that nobody
--- approves what the server has made of it meanwhile. It need not be announced any more, and may have been decided otherwise before. What
--- fits into no client's list is not approved (WR005), because it could not be called. Effective with the next call: the organization's
--- lock waits for the admissions that run. The lock blocks calls, so permission is checked before it is taken, and again while holding it.
+-- For owners and admins (policy pins_are_decided_by_admins). Approves or rejects one definition. It is named by its hash, so that nobody
+-- approves a definition that the server has changed since. It need not be announced any more, and may have been decided otherwise before.
+-- What fits into no client's list is not approved (WR005), because it could not be called. Effective with the next call: the organization's
+-- lock waits for the admissions that run.
 -- A repeated call answers `changed: false` and leaves no row in the audit log.
 create function weir.decide_tool_change(p_server_id uuid, p_kind text, p_name text, p_definition_hash text, p_status text) returns jsonb
 language plpgsql volatile security definer
@@ -95,7 +95,7 @@ begin
   if p_definition_hash is null or octet_length(p_definition_hash) > 66 or p_definition_hash !~ '^(\\x)?[0-9a-fA-F]{64}$' then
     v_error := 'definition_hash must be 64 hexadecimal digits';
   end if;
-  -- everybody who sees the server hears of a wrong hash before the question who may
+  -- Everybody who sees the server is told of a wrong hash, whatever their role.
   v_act := weir.act('lifecycle', case p_status when 'approved' then 'approve_mcp_tool_change' else 'reject_mcp_tool_change' end,
     case when v_error is null then 'admin' else 'see' end, 'a definition is approved or rejected by an owner or admin',
     p_instance_id => p_server_id);

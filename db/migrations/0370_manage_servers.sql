@@ -1,5 +1,6 @@
 -- manage_mcp_servers: the one function by which people change an organization's servers. Every statement names the organization beside the
--- id, so a server of another organization does not exist. Nothing here calls a node: the intent is committed, a worker carries it out.
+-- id, so a server of another organization is one that does not exist. Nothing here calls a node: what is wanted is committed, and a worker
+-- carries it out afterwards.
 
 -- What an idempotency key was used for, and what was answered. Written by manage_mcp_servers under the organization's lock, so that of
 -- two equal requests the second finds the answer of the first. Old keys are deleted (weir.purge).
@@ -21,7 +22,7 @@ comment on table weir.idempotency_keys is 'tenant: answers that a repeated reque
 -- For weir.purge, which deletes the oldest.
 create index idempotency_keys_created_at_idx on weir.idempotency_keys (created_at);
 
--- Whoever may manage the servers may know what was answered, to another admin too.
+-- Who may manage the servers may see what was answered, even to another admin.
 create policy idempotency_keys_are_read_by_admins on weir.idempotency_keys for select to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin'))));
 -- Insert only: what was answered does not change.
@@ -138,9 +139,9 @@ $$;
 
 -- The action `update`, for manage_mcp_servers only, which has checked who asks and holds the organization's lock. Only what server_config
 -- names changes; a catalog server stays of its entry, and a remote server stays remote. If the server runs and what it runs with changes,
--- its node restarts it with that, or a remote server is shaken hands with anew: running, updating, running. Otherwise only the row changes
--- and the next deployment uses it. Either way `resets` rises, and replicas drop what they hold of the server. WR005 while it is on its way
--- to another state.
+-- its node restarts it with that, or Weir makes a new handshake with a remote server; meanwhile it is `updating`. Otherwise only the row
+-- changes and the next deployment uses it. Either way `resets` rises, and replicas drop what they hold of the server. WR005 while it is on
+-- its way to another state.
 create function weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -205,7 +206,7 @@ begin
       max_retries = coalesce((p_config ->> 'max_retries')::integer, i.max_retries),
       retry_backoff_ms = coalesce((p_config ->> 'retry_backoff_ms')::integer, i.retry_backoff_ms),
       resets = i.resets + 1,
-      -- an admin who chooses a version approves what it announces first
+      -- An admin who chooses a version approves what it announces first.
       approved_generation = case when v_new.catalog_id is distinct from i.catalog_id then i.generation + 1 else i.approved_generation end
   where i.id = p_instance_id and i.organization_id = p_organization_id;
   if v_instance.status in ('running', 'degraded', 'failed')
@@ -224,8 +225,7 @@ end;
 $$;
 
 -- The action `delete`, for manage_mcp_servers only. From this commit on nobody may use the server: its grants are revoked, requests for it
--- refused, and its name is free. Its node then ends it and removes its files, and the row stays as a tombstone, so that the audit log's
--- ids still mean something.
+-- refused, and its name is free. Its node then ends it and removes its files. The row stays (weir.bury_instance).
 create function weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -271,7 +271,7 @@ begin
   elsif not (case
       when p_action = 'restart' then v_instance.status in ('running', 'degraded', 'failed') and not v_open
                                      and num_nonnulls(v_instance.url, v_instance.node_id) = 1
-      -- a deletion that its node refused may be asked for again
+      -- A deletion that its node refused may be asked for again.
       when v_instance.status = 'deleting' then p_action = 'delete' and not v_open
       else exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status)
     end) then
@@ -297,9 +297,9 @@ begin
 end;
 $$;
 
--- An owner or admin may; other members get WR003, and outsiders WR004. The lock blocks calls, so permission is checked before it is taken
--- and before the configuration is looked at, and again while holding it. With an idempotency key in server_config a repeated request
--- gets the first answer and does nothing. Refusals are not kept, so the key may be used again for the corrected request.
+-- For owners and admins; other members get WR003, and outsiders WR004. The configuration is looked at after that. With an idempotency key
+-- in server_config a repeated request gets the first answer and does nothing. Refusals are not kept, so the key may be used again for the
+-- corrected request.
 create function weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -339,7 +339,7 @@ end;
 $$;
 grant execute on function weir.manage_mcp_servers to authenticated;
 
--- For whoever knows only the server's id. Its organization is found under the caller's policies, so a server that they do not see is
+-- For a caller who knows only the server's id. Its organization is found under the caller's policies, so a server that they do not see is
 -- WR004; weir.manage_mcp_servers decides the rest.
 create function weir.manage_server_by_id(p_action text, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
@@ -357,8 +357,8 @@ end;
 $$;
 grant execute on function weir.manage_server_by_id to authenticated;
 
--- The same as one JSON value, of an action and a server's id. It takes neither an address nor a payload, so that nobody reaches a node
--- through it.
+-- The same, with the action and the server's id in one JSON value. It takes neither an address nor a payload, so that nobody can send a
+-- node anything else through it.
 create function weir.call_dtma_api(p_request jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

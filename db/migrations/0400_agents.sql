@@ -87,7 +87,7 @@ grant execute on function weir.may_manage_agent to weir_writer, weir_system;
 
 set local role weir_writer;
 
--- A member may; a viewer gets WR003. The creator owns the agent (policy agents_are_created_by_their_owner), and may therefore manage its
+-- For members; a viewer gets WR003. The creator owns the agent (policy agents_are_created_by_their_owner), and may therefore manage its
 -- keys. p_workspace_id brings the agent into a workspace in the same transaction, where the policies of workspace_members let the caller;
 -- null: into none. The organization's lock makes max_agents exact.
 create function weir.create_agent(p_organization_id uuid, p_name text, p_instructions text, p_workspace_id uuid) returns jsonb

@@ -1,7 +1,7 @@
 -- Keys of agents. Only the hash of a key's secret is kept.
 
--- A key is shown once, by the gateway that made it; only the SHA-256 of its secret is kept. Many keys of one agent may be
--- valid at once, so that a key can be replaced without a gap. Revoking is final (weir.guard_key).
+-- A key is shown once, when it is made; only the SHA-256 of its secret is kept. Several keys of one agent may be valid at once, so that a
+-- key can be replaced without a gap. Revoking is final (weir.guard_key).
 create table public.agent_api_keys (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -32,7 +32,7 @@ alter table public.agent_api_keys enable row level security, force row level sec
 revoke all on public.agent_api_keys from public, anon, authenticated, service_role;
 comment on table public.agent_api_keys is 'tenant: keys by which an agent presents itself; the secret''s hash, never the secret';
 create index agent_api_keys_agent_idx on public.agent_api_keys (organization_id, agent_id);
--- The policies below compare agent_id without the organization; the index above serves the foreign key.
+-- Policies compare agent_id without the organization; agent_api_keys_agent_idx serves the foreign key.
 create index agent_api_keys_agent_id_idx on public.agent_api_keys (agent_id);
 create index agent_api_keys_created_by_idx on public.agent_api_keys (created_by);
 create index agent_api_keys_revoked_by_idx on public.agent_api_keys (revoked_by);
@@ -76,17 +76,17 @@ $$;
 
 revoke all on function weir.guard_key from public;
 
+create trigger a_guard_key before update on public.agent_api_keys for each row execute function weir.guard_key();
 create trigger b_key_change before insert or update or delete on public.agent_api_keys
   for each row execute function weir.on_permission_change();
 create trigger not_truncated before truncate on public.agent_api_keys for each statement execute function weir.refuse_truncate();
-create trigger a_guard_key before update on public.agent_api_keys for each row execute function weir.guard_key();
 
 set local role weir_system;
 
 -- Finds the agent of a key before an organization is known; hence a definer, for the engine only. There is no row for a key that
 -- is unknown, revoked or expired, or whose agent, owner or organization is not active: one answer for all reasons, which tells a
--- guesser nothing. Neither this nor its callers raise: anybody can send a key, and each error would be lines in PostgreSQL's log.
--- Secrets are compared by their SHA-256; the database never sees them.
+-- guesser nothing. Neither this nor its callers raise: anybody can send a key, and each error would be written to PostgreSQL's log.
+-- Secrets are compared by their SHA-256.
 create function weir.authenticate_key(p_key_id text, p_secret_hash bytea)
 returns table (agent_id uuid, agent_name text, organization_id uuid, key_expires_at timestamptz)
 language plpgsql stable security definer rows 1
@@ -110,7 +110,7 @@ reset role;
 
 set local role weir_writer;
 
--- The agent's owner or an admin may (policy agent_keys_are_made_by_admins_and_the_owner). Every member sees the agent, so anybody else
+-- For the agent's owner and admins (policy agent_keys_are_made_by_admins_and_the_owner). Every member sees the agent, so anybody else
 -- of the organization gets WR003, and an outsider WR004. The caller generates key id and secret at random and shows the secret once;
 -- only its hash is kept, and only the key id is in the audit log. Null p_expires_at: the key does not expire. An agent has at most 100 keys
 -- that are valid, which the organization's lock makes exact.
@@ -152,7 +152,7 @@ end;
 $$;
 grant execute on function weir.create_agent_key to authenticated;
 
--- The agent's owner or an admin may. Nobody else sees the key (policy agent_keys_are_seen_by_admins_and_the_owner), so everybody else
+-- For the agent's owner and admins. Nobody else sees the key (policy agent_keys_are_seen_by_admins_and_the_owner), so everybody else
 -- gets WR004. Final, and effective with the next call: the organization's lock waits for the admissions that run. The key is looked up
 -- again under the lock, because the caller may have lost the role while waiting. A repeated call leaves no row in the audit log.
 create function weir.revoke_agent_key(p_key_id text) returns jsonb
@@ -173,7 +173,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- again under the lock: the caller may not see it any more
+  -- Again under the lock: the caller may not see it any more.
   select k.organization_id, k.agent_id into v_act.organization_id, v_act.agent_id from public.agent_api_keys k where k.key_id = p_key_id;
   if v_act.organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such key');
@@ -190,6 +190,7 @@ grant execute on function weir.revoke_agent_key to authenticated;
 
 reset role;
 
+-- The published names; parameter names are API.
 create function public.create_agent_key(agent_id uuid, name text, key_id text, secret text,
                                         expires_at timestamptz default null) returns jsonb
 language sql volatile begin atomic select weir.create_agent_key($1, $2, $3, $4, $5); end;

@@ -1,11 +1,10 @@
 -- Regular expressions in grants. They come from tenants and run in every admission, so what a pattern may cost is computed before it is
--- accepted, by a grammar that knows no construct that backtracks without limit.
+-- accepted, by a grammar that knows no construct that backtracks without limit. All functions of the grammar are immutable, because check
+-- constraints of agent_mcp_permissions and permission_requests call it: it holds for direct SQL too.
 
 -- What the rules of a grant may cost one call, in steps of about 10 ns. It is checked when the grant is made, so that no
--- call has to be cut off: at this maximum the rules add about a millisecond to an admission (docs/performance.md). To find
--- the cost nothing of the tenant's is run; a pattern is read and not compiled.
--- All functions of this file are immutable, because a check constraint holds rows to the same grammar
--- (agent_mcp_permissions, permission_requests), also for who writes the table directly.
+-- call has to be cut off: at this maximum the rules add about a millisecond to an admission (docs/performance.md). The cost is found by
+-- reading a pattern, without compiling or running it.
 create function weir.max_cost() returns numeric
 language sql immutable parallel safe
   return 100000;
@@ -25,8 +24,8 @@ create type weir.pattern_part as (
 revoke all on type weir.pattern_part from public;
 grant usage on type weir.pattern_part to weir_writer, weir_system;
 
--- a followed by b: each last position of a moves to each first position of b. If one side may be empty, the other side's
--- ends show through.
+-- The part a followed by b: each last position of a moves to each first position of b. If one side may be empty, the ends of the other side
+-- count too.
 create function weir.pattern_sequence(a weir.pattern_part, b weir.pattern_part) returns weir.pattern_part
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -38,7 +37,7 @@ begin
 end;
 $$;
 
--- a or b: no moves between them.
+-- The part a or b: no moves between them.
 create function weir.pattern_choice(a weir.pattern_part, b weir.pattern_part) returns weir.pattern_part
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -49,7 +48,7 @@ begin
 end;
 $$;
 
--- a with a quantifier: ? * + or braces, greedy or not (which costs the same). Braces follow one character only, so a is
+-- The part a with a quantifier: ? * + or braces, greedy or not (which costs the same). Braces follow one character only, so a is
 -- then a single position and the counts multiply; groups in braces could grow with each nesting.
 create function weir.pattern_repeat(a weir.pattern_part, p_quantifier text, p_group boolean) returns weir.pattern_part
 language plpgsql immutable parallel safe
@@ -208,8 +207,8 @@ begin
 end;
 $$;
 
--- A pattern on its own must not cost more than all rules of a call may. PostgreSQL is asked to compile it only after that,
--- so a costly pattern is refused before it has cost anything.
+-- What is wrong with a pattern, or null. On its own it must not cost more than all rules of a call may. PostgreSQL is asked to compile it
+-- only after that, so a costly pattern is refused before it has cost anything.
 create function weir.pattern_error(p_pattern text) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp

@@ -1,6 +1,6 @@
 -- The grammar of a grant's permissions: what is accepted, how much it may cost, and the error that names what was wrong.
 
--- One rule, for one value of an argument: an object of conditions that must all hold. {} accepts any value. A condition for
+-- The error in one rule, for one value of an argument: an object of conditions that must all hold. {} accepts any value. A condition for
 -- another type of value does not hold, so the argument is denied.
 --   type      {"type": "string"}                   also number, integer, boolean, array, object, null
 --   equals    {"equals": "main"}                   any JSON value; numbers by value, so 1 equals 1.0
@@ -98,7 +98,7 @@ begin
 end;
 $$;
 
--- A name or a URI in which `*` stands for any text, also an empty one: "read_*", "file:///data/*". At most four, because
+-- The error in a name or a URI in which `*` stands for any text, also an empty one: "read_*", "file:///data/*". At most four, because
 -- each adds to the work of matching.
 create function weir.glob_error(p_glob text, p_path text) returns text
 language sql immutable parallel safe
@@ -121,7 +121,7 @@ begin atomic
                                          + 0.14 * length(replace(substr(p_glob, strpos(p_glob, '*')), '*', ''))) end;
 end;
 
--- What is granted of one tool: an object with `args`, `other` or both.
+-- The error in what is granted of one tool: an object with `args`, `other` or both.
 --   {}                                                any arguments
 --   {"args": {"path": {"under": "/data"}}}            `path` must be there and hold its rule; no other argument
 --   {"args": {"path": {}}, "other": "allow"}          `path` must be there; other arguments as they come
@@ -166,7 +166,7 @@ language sql immutable parallel safe
   return case when p_cost > weir.max_cost()
     then format('%s: costs each call up to %s steps, of at most %s: %s', p_path, ceil(p_cost), weir.max_cost(), p_advice) end;
 
--- `tools`: an object of tool names, or globs of them, and what is granted of each.
+-- The error in `tools`: an object of tool names, or globs of them, and what is granted of each.
 -- An exact name has only its own rules, so each is bounded by itself. Of the names with `*` all that match must hold, and
 -- all of them may match one tool, so their costs are one sum.
 create function weir.tools_error(p_tools jsonb) returns text
@@ -207,7 +207,7 @@ begin
 end;
 $$;
 
--- `resources` and `prompts`: an array of names or URIs, exact or globs. All of them may have to be tried for one call, so
+-- The error in `resources` or `prompts`: an array of names or URIs, exact or globs. All of them may have to be tried for one call, so
 -- their costs are one sum.
 create function weir.globs_error(p_globs jsonb, p_path text) returns text
 language plpgsql immutable parallel safe
@@ -231,16 +231,16 @@ begin
 end;
 $$;
 
--- The whole grammar. A grant is an allow-list: a member that is absent grants nothing of its kind, {} grants no tool,
--- resource or prompt, and an unknown member is an error.
+-- The error in a grant's permissions, or null: the whole grammar. A grant is an allow-list: a member that is absent grants nothing of its
+-- kind, {} grants no tool, resource or prompt, and an unknown member is an error.
 --   tools       {"tools": {"read_file": {"args": {"path": {"under": "/data"}}, "other": "deny"}, "list_*": {}}}
 --               names of the server's own; an exact name beats globs, and of several globs all must hold
 --               (weir.granted_entries, tool_grant_error, rule_error)
 --   resources   {"resources": ["file:///data/*", "https://example.org/a"]}
---               URIs; a glob matches no URI that climbs out of it (weir.matches_uri_glob)
+--               URIs; a glob matches no URI that leads out of it (weir.matches_uri_glob)
 --   prompts     {"prompts": ["summarize", "review_*"]}
 --   limits      {"limits": {"per_minute": 60, "per_day": 5000}}
---               calls of this grant, of whatever kind, in a minute, an hour or a day of the clock in UTC; 0 is no call
+--               calls of this grant, of any kind, in a minute, an hour or a day of the clock in UTC; 0 is no call
 -- At most 64 KiB in all. The error names the JSON path of what is wrong.
 create function weir.permissions_error(p_permissions jsonb) returns text
 language plpgsql immutable parallel safe

@@ -1,9 +1,10 @@
 -- How the rules of a grant are applied to the arguments of a call.
 
--- `*` stands for any text, all other characters for themselves; so % and _ of `like` are escaped.
--- Like all functions of this file, executable by weir_system and weir_writer only, which call them from functions that have
--- set their path. A plpgsql function keeps the types of its variables as it was first compiled, so one that a person could
--- call with a path of their own would stay misled for the session (decision 0008).
+-- Whether a text matches a glob. `*` stands for any text, all other characters for themselves; so % and _ of `like` are escaped.
+-- Only weir_system and weir_writer may execute the functions of this file, and they call them from functions that set their own
+-- search_path.
+-- A plpgsql function keeps the types of its variables as it was first compiled, so one that a person could call with a search_path of their
+-- own would stay misled for the session (decision 0008).
 create function weir.matches_glob(p_value text, p_glob text) returns boolean
 language sql immutable parallel safe
 begin atomic
@@ -20,15 +21,15 @@ begin
 end;
 $$;
 
--- Whether a URI could mean a place above what it is written under: a dot segment, plain or encoded, an encoded slash,
--- backslash or `%`, white space or a control character. A server may decode once more than Weir does, so encoded percent
+-- Whether a URI climbs, which means that it could name a place above the one it is written under: a dot segment, plain or encoded, an
+-- encoded slash, backslash or `%`, white space or a control character. A server may decode once more than Weir does, so encoded percent
 -- signs count too.
 create function weir.climbs(p_uri text) returns boolean
 language sql immutable parallel safe
   return p_uri ~ '(^|/)\.{1,2}([/?#]|$)|[\\\x01-\x20\x7f-\x9f]|%(2[eEfF5]|5[cC]|0|1|7[fF])';
 
--- An exact URI, or "*", is matched as it is. Under any other glob a URI may not climb, because the glob would promise a
--- place that the URI leaves.
+-- An exact URI, or "*", is matched as it is. Under any other glob a URI may not climb (weir.climbs), because it would leave the place that
+-- the glob names.
 create function weir.matches_uri_glob(p_uri text, p_glob text) returns boolean
 language sql immutable parallel safe
 begin atomic
@@ -71,7 +72,7 @@ begin
     end if;
   elsif p_kind = 'resource_read' or (p_kind = 'context_request' and weir.is_uri(p_item)) then
     v_entry := p_permissions -> 'resources';
-    -- As matches_uri_glob for each, but the URI is searched for climbing once.
+    -- As matches_uri_glob for each, but weir.climbs is asked once.
     if jsonb_typeof(v_entry) = 'array'
        and (v_entry ?| array[p_item, '*']
             or (not weir.climbs(p_item) and exists (select from jsonb_array_elements_text(v_entry) g
@@ -92,7 +93,7 @@ $$;
 -- condition that is not known: nothing is permitted by a rule that nobody evaluates.
 -- A number is compared and never printed: 1e131000 is a few bytes, and 131,001 digits as text.
 -- One small test for each condition and not a query over the rule: a query costs ten times as much, and each expression is
--- prepared anew in each transaction, so those for conditions that are absent should be short.
+-- prepared again in each transaction, so those for conditions that are absent should be short.
 create function weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) returns text
 language plpgsql immutable parallel safe
 as $$
@@ -143,7 +144,7 @@ end;
 $$;
 
 -- Where a call's arguments break the entries of its grant, as a JSON path of at most 200 characters, or null. Arguments
--- travel as text, exactly as they will be forwarded, and become jsonb only here; whatever cannot become a jsonb object of
+-- travel as text, exactly as they will be forwarded, and become jsonb only here; what cannot become a jsonb object of
 -- at most 64 KiB denies. A missing argument that has a rule denies.
 create function weir.argument_failure(p_entries jsonb[], p_arguments text) returns text
 language plpgsql immutable parallel safe

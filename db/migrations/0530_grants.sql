@@ -4,7 +4,7 @@
 -- it, and revoking is final (weir.guard_grant). So the rows are the history of who was allowed what, and by whom.
 create table public.agent_mcp_permissions (
   id uuid not null default weir.uuid_v7(),
-  -- On the row and in both foreign keys, so that no grant crosses organizations, whoever writes it.
+  -- On the row and in both foreign keys, so that no grant crosses organizations, no matter who writes it.
   organization_id uuid not null,
   agent_id uuid not null,
   mcp_server_instance_id uuid not null,
@@ -96,7 +96,7 @@ grant select, insert, update (window_start, used), delete on weir.grant_usage to
 set local role weir_system;
 
 -- Counters are created with their grant, so that admission only updates: a call of a limited grant without its counters is
--- over the limit (weir.over_limit). A security definer, because whoever grants may not see the counters.
+-- over the limit (weir.over_limit). A security definer, because an admin who grants may not see the counters.
 create function weir.make_counters() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -135,21 +135,20 @@ $$;
 
 revoke all on function weir.guard_grant from public;
 
--- After the insert, and so after b_grant_change has taken the organization's lock.
-create trigger c_limited_grant after insert on public.agent_mcp_permissions
-  for each row when (new.permissions -> 'limits' <> '{}') execute function weir.make_counters();
+create trigger a_guard_grant before update on public.agent_mcp_permissions for each row execute function weir.guard_grant();
 create trigger b_grant_change before insert or update or delete on public.agent_mcp_permissions
   for each row execute function weir.on_permission_change();
+-- After the insert, so b_grant_change has taken the organization's lock.
+create trigger c_limited_grant after insert on public.agent_mcp_permissions
+  for each row when (new.permissions -> 'limits' <> '{}') execute function weir.make_counters();
 create trigger not_truncated before truncate on public.agent_mcp_permissions for each statement execute function weir.refuse_truncate();
-create trigger a_guard_grant before update on public.agent_mcp_permissions for each row execute function weir.guard_grant();
-
 create trigger not_truncated before truncate on weir.grant_usage for each statement execute function weir.refuse_truncate();
 
 set local role weir_writer;
 
--- An owner or admin may (policy grants_are_made_by_admins). Agent and server must be of one organization that the caller belongs to, and
--- the server not deleted; else WR004, whoever asks. The new grant replaces the active one, which is revoked and stays as history, in one
--- transaction under the organization's lock: no call is decided between the two. Null p_expires_at: it does not expire; null
+-- For owners and admins (policy grants_are_made_by_admins). Agent and server must be of one organization that the caller belongs to, and
+-- the server not deleted; else WR004, even for an admin. The new grant replaces the active one, which is revoked and stays as history, in
+-- one transaction under the organization's lock: no call is decided between the two. Null p_expires_at: it does not expire; null
 -- p_not_before: it holds at once. A repeated call is another grant; each has its row in the audit log, with the grant's id.
 create function weir.grant_mcp_access(
   p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_expires_at timestamptz, p_not_before timestamptz) returns jsonb
@@ -193,9 +192,9 @@ end;
 $$;
 grant execute on function weir.grant_mcp_access to authenticated;
 
--- An owner or admin may, or the agent's owner, who relinquishes (policy grants_are_revoked_by_admins_and_the_agent_s_owner). Effective
--- with the next call: the organization's lock waits for the admissions that run. The lock blocks calls, so permission is checked before
--- it is taken, and again while holding it. Without an active grant the answer is `revoked: false`, and there is no row in the audit log.
+-- For owners and admins, and for the agent's owner, who relinquishes the grant (policy grants_are_revoked_by_admins_and_the_agent_s_owner).
+-- Effective with the next call: the organization's lock waits for the admissions that run. Without an active grant the answer is `revoked:
+-- false`, and there is no row in the audit log.
 create function weir.revoke_mcp_access(p_agent_id uuid, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

@@ -1,8 +1,7 @@
 -- Requests for access. An agent's owner asks and an admin decides. What is granted is a grant like any other, and may be less than what was
 -- asked for.
 
--- An agent's owner asks for access, and an admin decides (weir.request_mcp_access). A decided request stays as it was
--- (weir.guard_request).
+-- A decided request stays as it is (weir.guard_request).
 create table public.permission_requests (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -25,14 +24,14 @@ create table public.permission_requests (
   constraint permission_requests_status_is_known check (status in ('open', 'granted', 'refused', 'withdrawn')),
   constraint permission_requests_decided_at_a_time check ((status = 'open') = (decided_at is null)),
   constraint permission_requests_message_is_short check (length(message) <= 1000),
+  constraint permission_requests_granted_by_a_grant check ((status = 'granted') = (grant_id is not null)),
   constraint permission_requests_agent_of_the_organization
     foreign key (organization_id, agent_id) references public.agents (organization_id, id) on delete cascade,
   constraint permission_requests_instance_of_the_organization
     foreign key (organization_id, mcp_server_instance_id)
     references public.mcp_server_instances (organization_id, id) on delete cascade,
   constraint permission_requests_requested_by foreign key (requested_by) references auth.users (id) on delete set null,
-  constraint permission_requests_decided_by foreign key (decided_by) references auth.users (id) on delete set null,
-  constraint permission_requests_granted_by_a_grant check ((status = 'granted') = (grant_id is not null))
+  constraint permission_requests_decided_by foreign key (decided_by) references auth.users (id) on delete set null
 );
 alter table public.permission_requests enable row level security, force row level security;
 revoke all on public.permission_requests from public, anon, authenticated, service_role;
@@ -45,14 +44,14 @@ create index permission_requests_instance_idx on public.permission_requests (org
 create index permission_requests_requested_by_idx on public.permission_requests (requested_by);
 create index permission_requests_decided_by_idx on public.permission_requests (decided_by);
 
--- Whoever asked sees their own requests for as long as they are a member.
+-- A person who asked sees their own requests for as long as they are a member.
 create policy requests_are_seen_by_admins_and_who_asked on public.permission_requests for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin')))
          or (requested_by = (select weir.actor_id()) and organization_id = any(array(select weir.my_organizations()))));
--- For agents of the caller's own, in the caller's name. my_agents asks for an active member who is no viewer.
+-- For agents of the caller's own, in the caller's name. my_agents requires an active member who is not a viewer.
 create policy requests_are_made_by_the_agent_s_owner on public.permission_requests for insert to weir_writer
   with check (agent_id = any(array(select weir.my_agents())) and requested_by = (select weir.actor_id()) and status = 'open');
--- An open request is granted or refused by an admin, and withdrawn by whoever asked; an admin who did not ask withdraws nothing.
+-- An open request is granted or refused by an admin, and withdrawn by the person who asked; an admin who did not ask withdraws nothing.
 create policy requests_are_decided_by_admins_and_withdrawn_by_who_asked on public.permission_requests for update to weir_writer
   using (status = 'open' and (organization_id = any(array(select weir.my_organizations('admin')))
                               or requested_by = (select weir.actor_id())))
@@ -64,8 +63,7 @@ grant select,
       insert (id, organization_id, agent_id, mcp_server_instance_id, permissions, message, requested_by),
       update (status, decided_by, decided_at, grant_id) on public.permission_requests to weir_writer;
 
--- A decision is final and what was asked for is not rewritten, whoever writes. Otherwise an approval could come to stand under another
--- request.
+-- A decision is final and what was asked for is not rewritten, no matter who writes. Otherwise an approval could end up on another request.
 create function weir.guard_request() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -88,7 +86,7 @@ create trigger a_guard_request before update on public.permission_requests for e
 
 set local role weir_writer;
 
--- The agent's owner may (policy requests_are_made_by_the_agent_s_owner); other members get WR003. Agent and server must be of one
+-- For the agent's owner (policy requests_are_made_by_the_agent_s_owner); other members get WR003. Agent and server must be of one
 -- organization that the caller belongs to; else WR004. Asking gives nothing. There is one open request for an agent and a server (WR005),
 -- and a person has at most 100 open ones in an organization (WR006); the organization's lock makes both exact.
 create function weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) returns jsonb
@@ -135,10 +133,10 @@ end;
 $$;
 grant execute on function weir.request_mcp_access to authenticated;
 
--- Ends a request. An admin grants or refuses it, whoever asked withdraws it. Everybody else does not see it and gets WR004 (policy
+-- Ends a request. An admin grants or refuses it, and the person who asked withdraws it. Nobody else sees it, and they get WR004 (policy
 -- requests_are_seen_by_admins_and_who_asked). Granting makes the grant in the same transaction, under the organization's lock, so of two
 -- admins who answer at once the second gets WR005. If weir.grant_mcp_access refuses, its refusal is the answer and the request stays open.
--- The lock is taken by everybody who sees the request: which of them may end it is read with the request, under the lock. Null
+-- Everybody who sees the request may take the lock, because the request itself, which is read under it, says which of them may end it. Null
 -- p_permissions: as asked. The audit log's row names the request and the grant.
 create function weir.close_request(
   p_request_id uuid, p_status text, p_expires_at timestamptz, p_not_before timestamptz, p_permissions jsonb) returns jsonb
@@ -161,7 +159,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- again under the lock: the caller may not see it any more
+  -- Again under the lock: the caller may not see it any more.
   select r.* into v_request from public.permission_requests r where r.id = p_request_id;
   v_act.organization_id := v_request.organization_id;
   v_act.agent_id := v_request.agent_id;
@@ -202,7 +200,6 @@ create function public.decide_permission_request(request_id uuid, "grant" boolea
 language sql volatile begin atomic
   select weir.close_request($1, case when $2 then 'granted' when not $2 then 'refused' end, $3, $4, $5);
 end;
-
 create function public.withdraw_permission_request(request_id uuid) returns jsonb
 language sql volatile begin atomic select weir.close_request($1, 'withdrawn', null, null, null); end;
 

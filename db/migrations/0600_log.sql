@@ -46,6 +46,7 @@ grant execute on function weir.log_leaf to weir_system;
 
 -- The closed lists and the sizes are domains: a check constraint of a table is parsed and planned again by every insert,
 -- which costs a single admission 0.15 ms; a domain's is cached with its type.
+
 -- `requested` and `completed` are the two rows of an admitted call; `denied` is alone. What happens outside admission
 -- (weir.record_event) is one row, `completed` or `denied`.
 create domain weir.log_phase as text constraint phase_is_known check (value in ('requested', 'denied', 'completed'));
@@ -58,11 +59,11 @@ create domain weir.log_actor as text constraint actor_is_known check (value in (
 
 -- The first check of admission that failed, or the class of a published function's error.
 create domain weir.log_reason as text constraint reason_is_known check (value in (
-  -- of admission, and of calls that were not decided
+  -- Of admission, and of calls that were not decided.
   'unknown', 'key_unknown', 'key_expired', 'key_revoked', 'agent_inactive', 'organization_inactive', 'member_inactive',
   'user_forbidden', 'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved',
   'argument_rule', 'limit', 'unavailable', 'changing', 'undecided', 'error', 'invalid_request',
-  -- of published functions: the names of the error classes
+  -- Of published functions: the names of the error classes.
   'invalid_argument', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'quota_exceeded', 'rate_limited', 'not_supported'));
 
 -- How an admitted call ended: the tool's own error, the protocol's, or that the server could not be reached.
@@ -126,7 +127,7 @@ create table public.mcp_interaction_logs (
   response_copy weir.log_copy,
   -- How many equal denials the row stands for (weir.close_denial_counts); else 1.
   occurrences integer not null default 1,
-  -- Generated, so that the hash is of this row, whoever inserts it.
+  -- Generated, so that the hash is of this row, no matter who inserts it.
   leaf bytea not null generated always as (weir.log_leaf(
     canon_version::integer, epoch, xid, organization_id, created_at, id, phase, kind, decision, recorded_at, replica_id,
     actor_kind, user_id, agent_id, agent_name, key_id, instance_id, instance_name, item, grant_id, request_id, attempt, reason,
@@ -172,7 +173,7 @@ create trigger log_is_not_truncated before truncate on public.mcp_interaction_lo
 
 -- Creates the partition of one month; false where it exists. Created apart and then attached, because attaching does not
 -- block the calls that run, and `create table ... partition of` would.
--- No security definer: only the table's owner may attach, so it is called by the migrator, or inside
+-- Not a security definer: only the table's owner may attach, so it is called by the migrator, or inside
 -- weir.ensure_log_partitions. Months are those of UTC, whatever the session's time zone.
 create function weir.make_log_partition(p_month timestamptz) returns boolean
 language plpgsql

@@ -27,7 +27,7 @@ revoke all on weir.audit_seals from public, anon, authenticated, service_role;
 comment on table weir.audit_seals is
   'tenant: links of each organization''s audit chain (no foreign keys: a seal outlives its organization)';
 
--- As for the log itself, for the owner too.
+-- By triggers, as for the log itself, so that it holds for the owner too.
 create trigger seals_are_append_only before update or delete on weir.audit_seals
   for each row execute function weir.refuse_change();
 create trigger seals_are_not_truncated before truncate on weir.audit_seals

@@ -1,4 +1,4 @@
--- Counts of what has no organization whose audit log it could be in: unknown keys, strangers, refused addresses.
+-- Counts of failures that belong in no organization's audit log: unknown keys, and refusals of people who are no members.
 
 -- Failures before an organization is known, such as unknown keys: counted for each minute, reason, beginning of the key's
 -- id and network (a /64 of IPv6). weir.record_security_events caps the rows of a minute, so that nobody fills the disk by

@@ -83,8 +83,7 @@ grant execute on function weir.audit_mcp_interactions to weir_engine;
 
 reset role;
 
--- The published name, as the requirement has it. Nobody but the engine may execute it, so that nobody forges a row of the audit
--- log.
+-- The published name. Only the engine may execute it, so that nobody forges a row of the audit log.
 create function public.audit_mcp_interactions(interactions jsonb) returns jsonb
 language sql volatile
 begin atomic

@@ -1,7 +1,7 @@
 -- How an organization reads its audit log.
 
 -- Whether a value is a time as JSON writes it. The pattern admits nothing that a cast reads in its own way (`now`, `infinity`); what the
--- cast refuses all the same is no time.
+-- cast still refuses is not a time.
 create function weir.is_time(p_value jsonb) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -48,7 +48,7 @@ begin
 end;
 $$;
 
--- What is wrong with p_before, or null. It is only a place in the order of rows: what is read from there on is decided anew.
+-- What is wrong with p_before, or null. It is only a place in the order of rows: what is read from there on is decided again.
 create function weir.audit_cursor_error(p_before jsonb) returns text
 language sql stable
 begin atomic
@@ -103,8 +103,8 @@ set local role weir_system;
 
 -- An admin reads the audit log of the organization, every other active member only their own rows of it, and an outsider gets WR004. Newest
 -- first; p_before is the last row of the page before ({"created_at", "id", "phase"}, as in `next`). Null p_limit: 100, at most 1,000. Null
--- p_filter: all. It records the reading, also a refused one, so it is a writing function and returns its refusals. Definer, because nobody
--- but the engine reads the table: its own predicate is the organization and, for whoever is no admin, the caller.
+-- p_filter: all. It records the reading, even a refused one, so it is a writing function and returns its refusals. Definer, because nobody
+-- but the engine reads the table: its own predicate is the organization and, for a caller who is not an admin, the caller.
 create function weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan

@@ -1,4 +1,4 @@
--- What is deleted after its time. The audit log is not.
+-- Deletes what is only kept for a time: idempotency keys, chat turns and security events. The audit log is not deleted.
 
 set local role weir_system;
 

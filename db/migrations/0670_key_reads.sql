@@ -1,4 +1,4 @@
--- What an organization's key reads. A key is no person: its scopes decide.
+-- What an organization's key reads. A key is not a person: its scopes decide.
 
 -- The closed list of what a key may read: a function and the scope that opens it. Null: no key reads that.
 create function weir.key_scope(p_function text) returns text
@@ -59,7 +59,7 @@ set local role weir_system;
 
 -- Reads p_function for a key. p_arguments are the function's named arguments; a null organization is the key's own. Refusals are
 -- answers ({"error": "WR…"}) and not errors, so that their rows in the audit log commit. A value of a wrong type raises, for the
--- caller to correct. Volatile, because it records. Definer, for the engine only: a key is no person, so no policy knows its rows.
+-- caller to correct. Volatile, because it records. Definer, for the engine only: a key is not a person, so no policy knows its rows.
 create function weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

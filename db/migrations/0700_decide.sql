@@ -1,5 +1,5 @@
--- The decision: whether this agent may make this call now. Admission, catalogs and explanations all ask weir.decide, and nothing else
--- decides.
+-- The decision: whether this agent may make this call now. Admission, subscriptions and explanations all ask weir.decide, and nothing else
+-- permits a call. A catalog (weir.agent_catalog) only lists.
 
 -- One call's decision. `failures` has every check that failed, in their order; the first is the reason, and empty means
 -- allowed. `detail` is the path of the argument that broke a rule, or the state of an instance that is unavailable;
@@ -32,14 +32,8 @@ create type weir.decisions as (
 revoke all on type weir.call_decision, weir.decisions from public;
 grant usage on type weir.call_decision, weir.decisions to weir_system;
 
--- Where an instance is reached: derived, and never stored from an answer of a node. The id becomes text by a cast: `||`
--- with a uuid is only stable, and then this function could not be inlined and would be planned for each call.
-create function weir.endpoint_url(p_url text, p_node_api_url text, p_instance_id uuid) returns text
-language sql immutable parallel safe
-  return coalesce(p_url, p_node_api_url || '/v1/servers/' || p_instance_id::text || '/mcp');
-
--- A person may use an agent that they own, or that shares a workspace with them. An agent without an owner is nobody's own.
--- Says nothing about roles or status; callers check those. No search_path of its own, as weir.matches_glob.
+-- Whether a person may use an agent: one that they own, or that shares a workspace with them. An agent without an owner is owned by nobody.
+-- Roles and status are not asked; callers check those. No search_path of its own, as weir.matches_glob.
 create function weir.may_use_agent(p_user_id uuid, p_agent_id uuid, p_owner_id uuid) returns boolean
 language plpgsql stable
 as $$
@@ -51,13 +45,13 @@ begin
 end;
 $$;
 
--- p_locked: the organizations whose shared lock this transaction holds; a call of any other is `changing`. Null if the
--- answer only informs.
+-- Decides a batch of calls. It only reads: recording and counting are admission's.
+-- p_locked: the organizations whose shared lock this transaction holds; a call of any other is `changing`. Null if the answer only informs.
 -- p_without_key: the agent is named by its id alone, which only explanations may do.
 -- Stable: it reads the snapshot of the statement that calls it, which must therefore come after the statement that took the
 -- locks.
--- One index look-up for each call and table: `offset 0` keeps the planner from turning the look-ups into joins of whole
--- tables. One value and not a set of rows, because starting statements is half of what a lone call costs. No search_path of
+-- One index look-up for each call and table: `offset 0` keeps the planner from turning the look-ups into joins of whole tables. It returns
+-- one value and not a set of rows, because starting statements is half of what a lone call costs. No search_path of
 -- its own, as weir.matches_glob; not a security definer either, because only functions of weir_system call it.
 create function weir.decide(
   p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[],
@@ -80,7 +74,7 @@ begin
   into v_decisions.calls, v_decisions.limited
   from (
     -- Rules are asked only where all else permits the call, so that nobody pays for the rules of a grant that would not
-    -- help. Whether the server is available is no permission, and does not matter.
+    -- help. Whether the server is available is not a permission, and does not matter.
     select d.*, case when (d.failures = '{}' or d.failures = '{unavailable}') and d.entries <> '{}' and weir.has_argument_rule(d.entries)
                      then weir.argument_failure(d.entries, p_arguments[d.ordinal]) end as path
     from (
@@ -111,8 +105,8 @@ begin
         case when pin.approved is null
                and (c.kind in ('tool_execution', 'prompt_get') or c.kind = 'context_request' and not weir.is_uri(c.item))
              then 'definition_not_approved' end,
-        -- 6. the argument rules, only if everything above holds: the middle level, below
-        -- 7. whether the server is available: no permission, so it comes last
+        -- 6. the argument rules: the middle level asks them, where 1 to 5 permit the call
+        -- 7. whether the server is available: not a permission, so it comes last
         case when i.status not in ('running', 'degraded') then 'unavailable' end], null) as failures
       from (select n as ordinal, p_key_ids[n] as key_id, p_secret_hashes[n] as secret_hash, p_user_ids[n] as user_id,
                    p_agent_ids[n] as agent_id, p_kinds[n] as kind, p_instance_ids[n] as instance_id, p_items[n] as item
@@ -155,6 +149,6 @@ begin
 end;
 $$;
 
-revoke all on function weir.endpoint_url, weir.may_use_agent, weir.decide from public;
-grant execute on function weir.endpoint_url, weir.decide to weir_system;
+revoke all on function weir.may_use_agent, weir.decide from public;
+grant execute on function weir.decide to weir_system;
 grant execute on function weir.may_use_agent to weir_system, weir_writer;

@@ -1,7 +1,7 @@
 -- What an agent sees: the tools, prompts, templates and resources that it was granted, and how it searches them.
 
--- The agent behind a principal: by its key, or named by a person who may use it. Viewers may look; they may not call
--- (weir.decide). Null: the key is not good, or that person may use no such agent. p_agent_id beside a key must be the key's own
+-- The agent of a principal: by its key, or named by a person who may use it. A viewer may list what the agent has, and may not call
+-- (weir.decide). Null: the key is not valid, or that person may not use that agent. p_agent_id beside a key must be the key's own
 -- agent. Not a definer: it is called by weir_system's functions.
 create function weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) returns uuid
 language plpgsql stable
@@ -32,7 +32,7 @@ grant execute on function weir.principal_agent to weir_system;
 set local role weir_system;
 
 -- The organization whose bounds a principal's reads count for. A replica asks before it reads for that principal the first time.
--- Null where principal_agent is null. Definer: an agent is no person, and its verified key decides.
+-- Null where principal_agent is null. Definer: an agent is not a person, and its verified key decides.
 create function weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) returns uuid
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -93,8 +93,8 @@ set local role weir_system;
 
 -- One agent's catalog in one statement: the agent with its organization's connection limit, its granted instances in any state,
 -- and each item that is permitted, announced and approved and that some era of client may be shown (eras and needs say which). No
--- row at all where the principal is not good. p_instance_name null: all instances; p_kinds null: items of all kinds. Definer: an
--- agent is no person, so no policy knows its rows; its verified key, or the person, names them.
+-- row at all where the principal is not valid. p_instance_name null: all instances; p_kinds null: items of all kinds. Definer: an
+-- agent is not a person, so no policy knows its rows; its verified key, or the person, names them.
 create function weir.agent_catalog(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[] default null)
 returns table (kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text,
@@ -111,7 +111,7 @@ begin
   from public.agents a
   join public.organizations o on o.id = a.organization_id
   where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
-  -- No row, and no reason: the principal is not good.
+  -- No row, and no reason: the principal is not valid.
   if not found then
     return;
   end if;
@@ -150,7 +150,7 @@ begin
                       else p.name like any(i.resources)
                            and (not weir.climbs(p.name) or weir.granted_entries(i.permissions, 'resource_read', p.name) is not null) end
   )
-  -- The agent's own row comes first, also where nothing is granted: so an empty catalog differs from a bad key.
+  -- The agent's own row comes first, even where nothing is granted, so an empty catalog differs from a bad key.
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
          v_agent.max_concurrent_connections, null, null, null
   union all
@@ -187,7 +187,7 @@ grant execute on function weir.definitions to weir_engine;
 -- and nothing else decides. A tool matches by any word of the query, a name's word counting more than a parameter's and that more
 -- than a description's; and by a name that shares half of its trigrams with the query, or the query with it. A query without a
 -- word is answered with the first tools there are. Nothing in a query raises. p_limit is 1 to 50, 10 by default. p_era and
--- p_abilities: only what a client of this era that offers this may be shown; null: all. Definer: an agent is no person; its
+-- p_abilities: only what a client of this era that offers this may be shown; null: all. Definer: an agent is not a person; its
 -- verified key names the rows.
 create function weir.find_tools(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer,

@@ -1,4 +1,4 @@
--- What replicas ask to keep open streams true: where servers are, and whether a subscriber may still read.
+-- What replicas ask about open streams: where servers are, and whether a subscriber may still read.
 
 set local role weir_system;
 

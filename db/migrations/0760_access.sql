@@ -102,9 +102,9 @@ $$;
 grant execute on function weir.validate_mcp_access to authenticated;
 
 -- The servers of an organization, by priority, at most 1,000. Null p_agent_id: all of them, for admins (WR003 for other members). With an
--- agent: what it may use and can reach now, for whoever may use the agent. It never shows a configuration, an address or a secret. `note`
--- says, in the list of all servers, why a server may have more than is listed. Definer, as explain_mcp_access; its own first query decides
--- who may ask.
+-- agent: what it may use and can reach now, for everybody who may use the agent. It never shows a configuration, an address or a secret.
+-- `note` says, in the list of all servers, why a server may have more than is listed. Definer, as explain_mcp_access; its own first query
+-- decides who may ask.
 create function weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid)
 returns table (instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text,
                priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text,
@@ -172,7 +172,7 @@ begin
   left join lateral (select x.slug, x.transport from public.mcp_server_catalog x where x.id = s.catalog_id offset 0) c on true
   left join lateral (select x.expires_at from public.agent_mcp_permissions x
                      where x.id = case when d.failures = '{}' then d.grant_id end offset 0) g on true
-  -- A person who is no admin sees only what the agent was granted.
+  -- A person who is not an admin sees only what the agent was granted.
   where p_agent_id is null or v_admin or d.failures = '{}'
   order by l.position;
 end;

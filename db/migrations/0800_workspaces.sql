@@ -1,6 +1,6 @@
--- Workspaces: where people and agents of an organization meet. Whoever shares a workspace with an agent may use it.
+-- Workspaces: where people and agents of an organization meet. A person who shares a workspace with an agent may use it.
 
--- The organization's row is deleted with everything in it; who created the workspace may leave, and it stays.
+-- A workspace is deleted with its organization. It stays when the person who created it leaves.
 create table public.workspaces (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -21,7 +21,7 @@ create unique index workspaces_name_key on public.workspaces (organization_id, l
 create index workspaces_created_by_idx on public.workspaces (created_by);
 
 -- One table for people and agents, because both are members in the same sense. The foreign keys are composite, so neither
--- can come from another organization; each member goes with the membership or the agent that it is.
+-- can come from another organization; a row is deleted with the membership or the agent that it names.
 create table public.workspace_members (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -71,8 +71,8 @@ end;
 $$;
 grant execute on function weir.my_workspaces to authenticated, weir_writer;
 
--- Whether the caller owns every agent of a workspace; true where it has none. Whoever enters a workspace may use all its
--- agents, so a member may bring in others only where no agent is somebody else's. An admin need not ask.
+-- Whether the caller owns every agent of a workspace; true where it has none. A person in a workspace may use all its agents, so a member
+-- may bring in others only where no agent is somebody else's. An admin may always.
 -- A security definer, because the creator of a workspace who is not in it (any more) does not see its members, and would
 -- find no agent there.
 create function weir.may_manage_agents_of(p_workspace_id uuid) returns boolean
@@ -89,8 +89,8 @@ grant execute on function weir.may_manage_agents_of to weir_writer;
 
 reset role;
 
--- In every policy of a tenant's table the organization comes first: it becomes the index condition, and alternatives after
--- it do not. The creator sees the workspace before they are its member.
+-- The organization comes first, because it becomes the index condition; alternatives after it do not. The creator sees the workspace before
+-- they are its member.
 create policy workspaces_are_seen_by_their_members_and_admins on public.workspaces for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations()))
          and (id = any(array(select weir.my_workspaces()))
@@ -110,7 +110,7 @@ create policy workspace_members_are_seen_inside on public.workspace_members for 
          and (workspace_id = any(array(select weir.my_workspaces()))
               or organization_id = any(array(select weir.my_organizations('admin')))));
 -- An admin adds anybody. A member adds agents of their own, and people where they own each agent, and only in a workspace
--- that they belong to; the creator may enter it first. The same is asked by weir.may_add_to_workspace, under the lock.
+-- that they belong to; the creator may enter it first. weir.may_add_to_workspace asks for most of this under the lock.
 create policy workspace_members_are_added_inside on public.workspace_members for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin')))
               or (organization_id = any(array(select weir.my_organizations('member')))
@@ -119,10 +119,10 @@ create policy workspace_members_are_added_inside on public.workspace_members for
                        or (user_id = (select weir.actor_id())
                            and workspace_id = any(array(select w.id from public.workspaces w
                                                         where w.created_by = (select weir.actor_id())))))));
--- For the functions above, and for admission, which asks whether a person shares a workspace with an agent.
+-- For weir.my_workspaces and weir.may_manage_agents_of, and for admission, which asks whether a person shares a workspace with an agent.
 create policy workspace_members_are_read_by_the_engine on public.workspace_members for all to weir_system
   using (true) with check (true);
--- Whoever is removed, or leaves the organization, leaves its workspaces.
+-- A person who is removed from the organization, or leaves it, leaves its workspaces too (weir.change_member).
 create policy workspace_members_leave_with_the_organization on public.workspace_members for delete to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin'))) or user_id = (select weir.actor_id()));
 grant select on public.workspace_members to authenticated;
@@ -133,9 +133,10 @@ create trigger b_workspace_member_change before insert or update or delete on pu
   for each row execute function weir.on_permission_change();
 create trigger not_truncated before truncate on public.workspace_members for each statement execute function weir.refuse_truncate();
 
--- Whether the caller may bring a person or an agent into a workspace. Whoever shares a workspace with an agent may use it, with all that
--- it was granted. So an agent is brought in by its owner, and a person by a member who may manage each agent that is there. An admin may
--- bring in both. The policy workspace_members_are_added_inside has the same rule; here it is asked first, so that the refusal says why.
+-- Whether the caller may bring a person or an agent into a workspace. A person who shares a workspace with an agent may use it, with all
+-- that it was granted. So an agent is brought in by its owner, and a person by a member who may manage each agent that is there. An admin
+-- may bring in both. The policy workspace_members_are_added_inside has this rule too, and lets a member add only in a workspace that they
+-- belong to. Here it is asked first, so that the refusal says why.
 create function weir.may_add_to_workspace(p_organization_id uuid, p_workspace_id uuid, p_agent_id uuid) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -153,7 +154,7 @@ grant execute on function weir.may_add_to_workspace to weir_writer;
 
 set local role weir_writer;
 
--- A member may (policy workspaces_are_created_by_members); a viewer gets WR003. The creator belongs to the workspace from the start. The
+-- For members (policy workspaces_are_created_by_members); a viewer gets WR003. The creator belongs to the workspace from the start. The
 -- organization's lock makes max_workspaces exact: without it two transactions could both take the last place.
 create function weir.create_workspace(p_organization_id uuid, p_name text) returns jsonb
 language plpgsql volatile security definer
@@ -207,7 +208,7 @@ begin
          else 'a person is brought in where agents are by an admin, or by a member who owns each of them' end,
     p_workspace_id => p_workspace_id);
   v_answer := jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
-  -- A caller who is not signed in sees no workspace, so these answers do not come before WR002.
+  -- The caller's policies show no workspace to somebody who is not signed in, so these answers do not come before WR002.
   select w.organization_id into v_act.organization_id from public.workspaces w where w.id = p_workspace_id;
   if v_act.organization_id is not null then
     if num_nonnulls(p_user_id, p_agent_id) <> 1 then
@@ -228,7 +229,7 @@ begin
       return v_answer;
     end if;
   end if;
-  -- While this waits for the lock an agent may enter the workspace, and then the caller may not add a person to it any more.
+  -- While this waits for the lock, somebody else's agent may enter the workspace. Then a member may not bring in a person any more.
   v_refusal := weir.authorize(v_act, 'there is no such workspace');
   if v_refusal is null then
     v_refusal := weir.lock_for(v_act);
@@ -252,6 +253,7 @@ grant execute on function weir.add_workspace_member to authenticated;
 
 reset role;
 
+-- The published names; parameter names are API.
 create function public.create_workspace(organization_id uuid, name text) returns jsonb
 language sql volatile begin atomic select weir.create_workspace($1, $2); end;
 create function public.add_workspace_member(workspace_id uuid, user_id uuid default null, agent_id uuid default null) returns jsonb

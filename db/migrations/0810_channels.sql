@@ -53,7 +53,7 @@ grant select, insert (id, organization_id, workspace_id, name, user_id, agent_id
 
 set local role weir_writer;
 
--- A member who belongs to the workspace may (policy channels_are_created_by_workspace_members). An admin who does not belong to it gets
+-- For members who belong to the workspace (policy channels_are_created_by_workspace_members). An admin who does not belong to it gets
 -- WR004 as everybody else, because a workspace's chat is its members' alone. A workspace has at most 1,000 channels besides direct
 -- conversations, because its members see all of them. The advisory lock is the workspace's, and no call waits for it.
 create function weir.create_channel(p_workspace_id uuid, p_name text) returns jsonb
@@ -75,7 +75,7 @@ begin
   elsif weir.name_error('name', p_name) is not null then
     return weir.refuse(v_act, 'WR001', weir.name_error('name', p_name));
   end if;
-  -- One at a time in a workspace, so that the maximum holds; its members see all channels that have a name. No call waits for this lock.
+  -- One at a time in a workspace, so that the maximum holds. No call waits for this lock.
   perform pg_advisory_xact_lock(hashtextextended('weir.chat_channels ' || p_workspace_id, 0));
   if (select count(*) from public.chat_channels c where c.workspace_id = p_workspace_id and c.user_id is null) >= 1000 then
     return weir.refuse(v_act, 'WR006', 'a workspace may have 1000 channels');
@@ -110,7 +110,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  -- without an agent there is nothing to see: everybody who is signed in hears that it is missing
+  -- Without an agent there is nothing to see: everybody who is signed in is told that it is missing.
   v_act := weir.act('chat', 'open_direct_channel', case when p_agent_id is null then 'signed_in' else 'see' end);
   select a.organization_id, a.name into v_act.organization_id, v_name from public.agents a where a.id = p_agent_id and a.is_active;
   select m.workspace_id, c.id as channel_id into v_place
@@ -148,6 +148,7 @@ grant execute on function weir.open_direct_channel to authenticated;
 
 reset role;
 
+-- The published names; parameter names are API.
 create function public.create_channel(workspace_id uuid, name text) returns jsonb
 language sql volatile begin atomic select weir.create_channel($1, $2); end;
 create function public.open_direct_channel(agent_id uuid, workspace_id uuid default null) returns jsonb

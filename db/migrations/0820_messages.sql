@@ -1,7 +1,7 @@
--- Messages. Only the members of a channel's workspace read and write them. Admins of the organization do not: they have the audit log.
+-- Messages. Only the members of a channel's workspace read and write them. An admin who is not a member of it does not.
 
--- A person's message, or an agent's answer to one. (channel_id, user_id, client_message_id) makes a person's retry
--- harmless, and (reply_to, agent_id) an agent's.
+-- A person's message, or an agent's answer to one. The unique index on (channel_id, user_id, client_message_id) makes a person's retry
+-- harmless, and the one on (reply_to, agent_id) an agent's.
 create table public.chat_messages (
   id uuid not null default weir.uuid_v7(),
   -- Copied from the channel, so that a policy and an index can begin with them; the composite foreign key keeps the copies
@@ -35,6 +35,7 @@ create table public.chat_messages (
     check ((sender = 'user' and agent_id is null) or (sender = 'agent' and client_message_id is null)),
   constraint chat_messages_content_is_at_most_64_kib check (octet_length(content) <= 65536),
   constraint chat_messages_client_message_id_is_short check (length(client_message_id) between 1 and 100),
+  constraint chat_messages_deleted_says_nothing check (deleted_at is null or content = ''),
   constraint chat_messages_channel_of_the_workspace
     foreign key (organization_id, workspace_id, channel_id)
     references public.chat_channels (organization_id, workspace_id, id) on delete cascade,
@@ -42,8 +43,7 @@ create table public.chat_messages (
   constraint chat_messages_agent_of_the_organization
     foreign key (organization_id, agent_id) references public.agents (organization_id, id) on delete set null (agent_id),
   constraint chat_messages_reply_in_the_channel
-    foreign key (channel_id, reply_to) references public.chat_messages (channel_id, id) on delete set null (reply_to),
-  constraint chat_messages_deleted_says_nothing check (deleted_at is null or content = '')
+    foreign key (channel_id, reply_to) references public.chat_messages (channel_id, id) on delete set null (reply_to)
 );
 alter table public.chat_messages enable row level security, force row level security;
 revoke all on public.chat_messages from public, anon, authenticated, service_role;
@@ -59,7 +59,7 @@ create unique index chat_messages_client_message_id_key on public.chat_messages 
 create unique index chat_messages_answer_key on public.chat_messages (reply_to, agent_id)
   where sender = 'agent' and reply_to is not null;
 
--- Whoever sees the channel sees its messages: the subquery runs under the channels' own policy. It can do without the
+-- A person who sees the channel sees its messages: the subquery runs under the channels' own policy. It can do without the
 -- organization, because chat_messages_channel_of_the_workspace binds a message to its channel's.
 create policy messages_are_seen_by_workspace_members on public.chat_messages for select to authenticated, weir_writer
   using (channel_id = any(array(select c.id from public.chat_channels c)));
@@ -81,7 +81,7 @@ grant select on public.chat_messages to authenticated;
 grant select,
       insert (id, organization_id, workspace_id, channel_id, sender, user_id, content, client_message_id),
       update (content, deleted_at) on public.chat_messages to weir_writer;
--- A chat turn's age is its message's.
+-- created_at, because a chat turn's age is its message's.
 grant select (id, organization_id, workspace_id, channel_id, sender, user_id, agent_id, reply_to, created_at, deleted_at),
       insert (id, organization_id, workspace_id, channel_id, sender, user_id, agent_id, content, reply_to, tool_calls, usage, degraded)
   on public.chat_messages to weir_system;
@@ -99,7 +99,7 @@ alter table weir.chat_rates enable row level security, force row level security;
 revoke all on weir.chat_rates from public, anon, authenticated, service_role;
 comment on table weir.chat_rates is 'tenant: how much of its chat messages a minute an organization has used';
 
--- For weir.post_chat_message, which takes the share under the claims of whoever writes: a viewer writes nothing and uses nothing.
+-- For weir.post_chat_message, which takes the share under the claims of the person who writes: a viewer writes nothing and uses nothing.
 create policy rates_are_used_by_who_may_write on weir.chat_rates for all to weir_writer
   using (organization_id = any(array(select weir.my_organizations('member'))))
   with check (organization_id = any(array(select weir.my_organizations('member'))));
@@ -110,7 +110,7 @@ set local role weir_writer;
 -- A member who sees the channel may write in it (policy messages_are_written_by_workspace_members); a viewer gets WR003. A channel that
 -- the caller does not see is WR004. The same client_message_id again is the same message: with the same content the answer is its id,
 -- with other content WR005. It does not count again against max_chat_messages_per_minute. A message too many is WR008 with the seconds to
--- wait. Neither a message nor WR008 leaves a row in the audit log: whoever floods a channel must not fill that too.
+-- wait. Neither a message nor WR008 leaves a row in the audit log: a person who floods a channel must not fill that too.
 create function weir.post_chat_message(p_channel_id uuid, p_content text, p_client_message_id text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -182,8 +182,8 @@ end;
 $$;
 grant execute on function weir.post_chat_message to authenticated;
 
--- Only the author may, in a channel that they still see; whoever else sees the message gets WR003, and everybody else WR004. What was
--- answered to it stays, because the agent said that. A turn that is at work on the message makes no further call (weir.record_chat_call).
+-- For the author only, in a channel that they still see; another person who sees the message gets WR003, and everybody else WR004. What was
+-- answered to it stays, because the agent said that. A turn that is answering the message makes no further call (weir.record_chat_call).
 -- A repeated call gives the time of the first and leaves no row in the audit log; the first leaves one, with the message's id.
 create function weir.delete_chat_message(p_message_id uuid) returns jsonb
 language plpgsql volatile security definer
@@ -218,9 +218,9 @@ $$;
 grant execute on function weir.delete_chat_message to authenticated;
 
 -- Messages of a channel that the caller sees (policy messages_are_seen_by_workspace_members), newest first. p_before: those before that
--- message; ids are in the order of time. A deleted message has an empty content. Whether the channel is there is asked only where no
--- message was found: whoever sees a message sees its channel. Definer, because API roles have no USAGE of weir; it writes nothing and
--- raises its refusals.
+-- message; ids are in the order of time, to the millisecond. A deleted message has an empty content. Whether the channel is there is asked
+-- only where no message was found: a person who sees a message sees its channel. Definer, because API roles have no USAGE of weir; it
+-- writes nothing and raises its refusals.
 create function weir.get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer)
 returns table (id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid,
                tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamptz, user_name text, deleted_at timestamptz)
@@ -235,8 +235,7 @@ begin
   end if;
   return query
   select m.id, m.channel_id, m.sender, m.user_id, m.agent_id, a.name, m.content, m.reply_to, m.tool_calls, m.usage, m.degraded,
-         m.created_at,
-         p.display_name, m.deleted_at
+         m.created_at, p.display_name, m.deleted_at
   from public.chat_messages m
   left join public.agents a on a.id = m.agent_id
   left join public.user_profiles p on p.user_id = m.user_id
@@ -273,8 +272,6 @@ reset role;
 -- The published names; parameter names are API.
 create function public.post_chat_message(channel_id uuid, content text, client_message_id text default null) returns jsonb
 language sql volatile begin atomic select weir.post_chat_message($1, $2, $3); end;
-
--- The published name; parameter names are API.
 create function public.delete_chat_message(message_id uuid) returns jsonb
 language sql volatile begin atomic select weir.delete_chat_message($1); end;
 create function public.get_chat_messages_with_details(p_channel_id uuid, before uuid default null, "limit" integer default 50)

@@ -1,5 +1,5 @@
 -- Chat turns: an agent's answer to one message. One replica at a time holds a turn, and what a turn has called is kept, so that another
--- replica goes on where one died and no call is made twice.
+-- replica knows it when one dies, and no call is made twice.
 
 -- Turns without an answer. Foreign keys are composite, so a turn cannot join a message and an agent of two organizations; both
 -- cascade, because without message or agent there is nothing to answer.
@@ -8,7 +8,7 @@ create table weir.chat_turns (
   message_id uuid not null,
   agent_id uuid not null,
   replica_id uuid not null,
-  -- The replica's lease. When it has ended, another replica may begin the turn anew if it made no call.
+  -- The replica's lease. When it has ended, another replica may begin the turn again if it made no call.
   leased_until timestamptz not null,
   -- Keyed by the call's place among the turn's calls: they do not end in the order in which they begin.
   calls jsonb not null default '{}',
@@ -66,7 +66,7 @@ $$;
 grant execute on function weir.chat_turn_settings to weir_engine;
 
 -- Begins a turn for one replica. Returns `begun`, or `running` (another replica has it), `answered`, or `cut_off` (the lease
--- ended after calls, which are returned; they must not be made again). A turn without a call is begun anew: it has done nothing.
+-- ended after calls, which are returned; they must not be made again). A turn without a call is begun again: it has done nothing.
 -- Definer: replicas share turns of all organizations. The message must be that person's and still there, and the agent must be in
 -- its workspace and usable by the person; else WR004.
 create function weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval)
@@ -113,10 +113,9 @@ end;
 $$;
 grant execute on function weir.begin_chat_turn to weir_engine;
 
--- Records a call of a turn before it is made, and again when it has ended. A replica that has lost the turn gets WR005 and must
--- not call. Before a call it is refused too if tools are switched off (WR003), the message was deleted, or the agent has left the
--- workspace. So the switch stops a turn at its next call. Definer: it writes beside the turn that this replica has begun, and no
--- other.
+-- Records a call of a turn before it is made, and again when it has ended. A replica that has lost the turn gets WR005 and must not call.
+-- Before a call it is refused too if tools are switched off (WR003), the message was deleted, or the agent has left the workspace. So the
+-- switch stops a turn at its next call. Definer: it writes beside the turn that this replica has begun, and no other.
 create function weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -213,3 +212,64 @@ $$;
 grant execute on function weir.record_chat_answer to weir_engine;
 
 reset role;
+
+set local role weir_writer;
+
+-- What a chat turn starts from. Agent, workspace and channel must be seen by the caller and belong together; one error for all that is
+-- missing, so that another tenant's id shows nothing. Null p_channel_id and p_workspace_id: the turn is of the agent's organization. Null
+-- p_agent_id: no agent is asked. In a direct conversation no other agent answers. It writes nothing and raises its refusals.
+create function weir.chat_context(p_agent_id uuid, p_workspace_id uuid, p_channel_id uuid) returns jsonb
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor constant uuid := weir.actor_id();
+  v_agent public.agents;
+  v_organization_id uuid;
+  v_workspace_id uuid;
+  v_role text;
+begin
+  perform weir.require_sign_in();
+  v_workspace_id := p_workspace_id;
+  if p_channel_id is not null then
+    -- A caller who sees a channel belongs to its workspace.
+    select c.workspace_id, c.organization_id into v_workspace_id, v_organization_id from public.chat_channels c
+    where c.id = p_channel_id and (p_workspace_id is null or c.workspace_id = p_workspace_id)
+      and (c.user_id is null or p_agent_id is null or c.agent_id = p_agent_id);
+    if v_workspace_id is null then
+      raise exception using errcode = 'WR004', message = 'there is no such agent, workspace or channel';
+    end if;
+  elsif v_workspace_id is not null then
+    select w.organization_id into v_organization_id from public.workspaces w
+    where w.id = v_workspace_id and w.id in (select weir.my_workspaces());
+  end if;
+  if p_agent_id is not null then
+    -- The agent must be in that workspace, whoever owns it, and of the same organization.
+    select a.* into v_agent from public.agents a
+    where a.id = p_agent_id and a.is_active
+      and (v_workspace_id is null or a.organization_id = v_organization_id)
+      and case when v_workspace_id is null then weir.may_use_agent(v_actor, a.id, a.owner_id)
+               else exists (select from public.workspace_members m where m.workspace_id = v_workspace_id and m.agent_id = a.id) end;
+    v_organization_id := coalesce(v_organization_id, v_agent.organization_id);
+  end if;
+  select m.role into v_role from public.organization_members m where m.organization_id = v_organization_id and m.user_id = v_actor;
+  if v_role is null or (p_agent_id is not null and v_agent.id is null) then
+    raise exception using errcode = 'WR004', message = 'there is no such agent, workspace or channel';
+  end if;
+  return jsonb_build_object(
+    'organization_id', v_organization_id,
+    'agent', case when v_agent.id is not null
+                  then jsonb_build_object('id', v_agent.id, 'name', v_agent.name, 'instructions', v_agent.instructions) end,
+    'workspace_id', v_workspace_id, 'channel_id', p_channel_id, 'role', v_role);
+end;
+$$;
+grant execute on function weir.chat_context to authenticated;
+
+reset role;
+
+-- The published name; parameter names are API.
+create function public.chat_context(agent_id uuid, workspace_id uuid default null, channel_id uuid default null) returns jsonb
+language sql stable begin atomic select weir.chat_context($1, $2, $3); end;
+
+revoke all on function public.chat_context from public, anon, authenticated, service_role;
+grant execute on function public.chat_context to authenticated;

@@ -46,8 +46,8 @@ create index model_settings_updated_by_idx on public.model_settings (updated_by)
 
 set local role weir_system;
 
--- Organizations of the caller that let members choose the models of their own agents. Definer, because the policies below ask it, and a
--- policy that read its own table would recurse.
+-- Organizations of the caller that let members choose the models of their own agents. Definer, because policies of model_settings ask it,
+-- and a policy that read its own table would recurse.
 create function weir.owners_may_choose_models() returns setof uuid
 language plpgsql stable security definer rows 3
 set search_path = pg_catalog, pg_temp
@@ -66,8 +66,8 @@ reset role;
 -- Every member may know which model answers.
 create policy model_settings_are_seen_by_members on public.model_settings for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations())));
--- An admin for the organization and each agent; a member for an agent that they own, where the organization lets them. The same rule for
--- changes and removals below, whose `using` decides by the row that is there.
+-- An admin for the organization and each agent; a member for an agent that they own, where the organization lets them. The policies for
+-- update and delete have the same rule, in a `using` that decides by the row that is there.
 create policy model_settings_are_made_by_admins_and_owners on public.model_settings for insert to weir_writer
   with check (updated_by = (select weir.actor_id())
               and (organization_id = any(array(select weir.my_organizations('admin')))
@@ -140,7 +140,7 @@ end;
 $$;
 
 -- Whether the caller may choose for the organization, or for that agent of it if p_agent_id is not null. Not a definer: it reads what the
--- caller may know. The policies above have the same rule.
+-- caller may know. The policies of model_settings have the same rule.
 create function weir.may_choose_model(p_organization_id uuid, p_agent_id uuid) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -159,7 +159,7 @@ set local role weir_system;
 
 -- The settings for a turn of that person with that agent: the agent's, else the organization's; null is left to the operator's
 -- configuration. WR004 if there is no such agent, or the person may not use it. Definer, for the engine only: a turn reads them at its
--- beginning, for whoever may use the agent.
+-- beginning, for everybody who may use the agent.
 create function weir.model_settings_for(p_user_id uuid, p_agent_id uuid)
 returns table (provider text, model text, fallback_provider text, fallback_model text, temperature double precision, max_tokens integer,
                timeout_ms integer, retries integer)
@@ -186,11 +186,11 @@ reset role;
 
 set local role weir_writer;
 
--- Replaces what is set for the organization, or for an agent of it if p_agent_id is not null. Who may: weir.may_choose_model; other members
--- get WR003, and outsiders WR004. A member that is null or absent is not set; `{}` or null settings remove the row. The settings are looked
--- at only if the caller may choose. The organization's lock makes removing and inserting one change; it blocks calls, so permission is
--- checked before it is taken, and again while holding it. Of a row that the caller may no longer remove, row-level security would remove
--- nothing and say nothing. Each call leaves a row in the audit log, with the settings.
+-- Replaces what is set for the organization, or for an agent of it if p_agent_id is not null. weir.may_choose_model says who may; other
+-- members get WR003, and outsiders WR004. A member that is null or absent is not set; `{}` or null settings remove the row. The settings
+-- are looked at only if the caller may choose. The organization's lock makes removing and inserting one change. Permission is checked again
+-- under it, because row-level security would remove nothing, and say nothing, if the caller had lost it. Each call leaves a row in the
+-- audit log, with the settings.
 create function weir.set_model_settings(p_organization_id uuid, p_settings jsonb, p_agent_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

@@ -14,7 +14,7 @@ create table public.datastores (
   size_bytes bigint not null default 0,
   chunk_count bigint not null default 0,
   -- Rises with every change of what is found by meaning. removal_version is the version of the last removal. A replica that keeps
-  -- vectors compares them: it loads what was added since, and loads everything anew after a removal.
+  -- vectors compares them: it loads what was added since, and loads everything again after a removal.
   version bigint not null default 0,
   removal_version bigint not null default 0,
   -- Null: in use.
@@ -131,9 +131,9 @@ grant select (organization_id, agent_id, datastore_id) on public.agent_datastore
 
 set local role weir_writer;
 
--- An admin may (policy datastores_are_created_by_admins); other members get WR003, and outsiders WR004. Null p_backend: `postgres`, which
--- has no settings. The settings are checked here too, so that the caller hears which member is wrong; the table's constraint holds them to
--- the same form. The organization's lock makes max_datastores exact. A deleted datastore counts until its documents are gone.
+-- For admins (policy datastores_are_created_by_admins); other members get WR003, and outsiders WR004. Null p_backend: `postgres`, which
+-- has no settings. The settings are checked here too, so that the error names the member that is wrong; the table's constraint holds them
+-- to the same form. The organization's lock makes max_datastores exact. A deleted datastore counts until its documents are gone.
 create function weir.create_datastore(p_organization_id uuid, p_name text, p_backend text, p_settings jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -178,7 +178,7 @@ end;
 $$;
 grant execute on function weir.create_datastore to authenticated;
 
--- An admin may. Members who see the datastore get WR003, everybody else WR004, as do all for one that was deleted before. Nothing finds it
+-- For admins. Members who see the datastore get WR003, everybody else WR004, as do all for one that was deleted before. Nothing finds it
 -- from this commit on. Its documents are deleted later in small statements (weir.purge_datastores), and count against the limits until
 -- then.
 create function weir.delete_datastore(p_datastore_id uuid) returns jsonb
@@ -204,7 +204,7 @@ end;
 $$;
 grant execute on function weir.delete_datastore to authenticated;
 
--- An admin may, because from the next search on the agent finds what is in the datastore for everybody who may use the agent. Datastore and
+-- For admins, because from the next search on the agent finds what is in the datastore for everybody who may use the agent. Datastore and
 -- agent must be of one organization and seen by the caller; else WR004. A repeated call leaves no row in the audit log, where a link is of
 -- the kind `grant`.
 create function weir.link_datastore(p_datastore_id uuid, p_agent_id uuid) returns jsonb
@@ -240,7 +240,7 @@ end;
 $$;
 grant execute on function weir.link_datastore to authenticated;
 
--- An admin may. The agent finds nothing of it from the next search on. A repeated call leaves no row in the audit log.
+-- For admins. The agent finds nothing of it from the next search on. A repeated call leaves no row in the audit log.
 create function weir.unlink_datastore(p_datastore_id uuid, p_agent_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

@@ -149,7 +149,7 @@ grant select, insert (organization_id, vector_index, chunk_id), update (remove_a
 set local role weir_system;
 
 -- Counts a datastore's documents, bytes and chunks. The update locks the datastore's row, so changes of what is found are ordered
--- by version. Definer: whoever ingests or deletes a document may write no datastore.
+-- by version. Definer: a person who ingests or deletes a document may not write a datastore.
 create function weir.count_document() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -170,7 +170,7 @@ begin
 end;
 $$;
 
--- A trigger, so that a vector elsewhere is removed whoever deletes its chunk, by a cascade too. Definer: whoever deletes a
+-- A trigger, so that a vector elsewhere is removed no matter who deletes its chunk, even by a cascade. Definer: a person who deletes a
 -- document may not write the outbox.
 create function weir.remember_removal() returns trigger
 language plpgsql security definer
@@ -257,7 +257,7 @@ grant execute on function weir.chunk_terms, weir.chunks_error to weir_writer;
 
 set local role weir_writer;
 
--- An admin may (policy documents_are_ingested_by_admins). Members who see the datastore get WR003, everybody else WR004. The same chunks
+-- For admins (policy documents_are_ingested_by_admins). Members who see the datastore get WR003, everybody else WR004. The same chunks
 -- again are the same document, whose title and source stay those of the first time; the answer is `created: false`, and there is no row in
 -- the audit log. Limits are max_documents, max_document_bytes and max_document_chunks of the organization (WR006). An advisory lock of the
 -- organization's documents makes them exact; it is not the organization's lock, which blocks calls. Words are found from this commit on,
@@ -284,7 +284,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- after the permission, because a large document takes long to check
+  -- After the permission, because a large document takes long to check.
   v_title := btrim(left(p_title, 1000));
   v_media_type := coalesce(p_media_type, 'text/plain');
   v_error := coalesce(case
@@ -333,7 +333,7 @@ end;
 $$;
 grant execute on function weir.ingest_document to authenticated;
 
--- An admin may (policy documents_are_deleted_by_admins). Members who see the document get WR003, everybody else WR004, as do all for one
+-- For admins (policy documents_are_deleted_by_admins). Members who see the document get WR003, everybody else WR004, as do all for one
 -- that was deleted before. Its chunks go with it; the vectors of another backend follow through the outbox (weir.remember_removal).
 create function weir.delete_document(p_document_id uuid) returns jsonb
 language plpgsql volatile security definer
@@ -358,9 +358,9 @@ end;
 $$;
 grant execute on function weir.delete_document to authenticated;
 
--- A document's text in its order, after the ordinal p_after, or from the beginning. Whoever sees the datastore may (policy
--- documents_are_seen_with_their_datastore); else WR004. Chunks are not published as a table. Null p_limit: 50, at most 200. It writes
--- nothing and raises its refusals.
+-- For everybody who sees the datastore (policy documents_are_seen_with_their_datastore); else WR004. A document's text in its order, after
+-- the ordinal p_after, or from the beginning. Chunks are not published as a table. Null p_limit: 50, at most 200. It writes nothing and
+-- raises its refusals.
 create function weir.get_document_chunks(p_document_id uuid, p_after integer, p_limit integer)
 returns table (ordinal integer, heading text, content text)
 language plpgsql stable security definer

@@ -3,8 +3,8 @@
 set local role weir_system;
 
 -- The datastores that this person may search through this agent. The rule is admission's (weir.decide): the organization, the
--- agent, its owner and the person are active, the owner is no viewer, and the person may use the agent. WR004: no such agent for
--- this person; WR003: the person is a viewer. Definer: an agent is no person; person and agent of the turn name the datastores.
+-- agent, its owner and the person are active, the owner is not a viewer, and the person may use the agent. WR004: no such agent for
+-- this person; WR003: the person is a viewer. Definer: an agent is not a person; person and agent of the turn name the datastores.
 create function weir.agent_knowledge(p_user_id uuid, p_agent_id uuid)
 returns table (datastore_id uuid, organization_id uuid, name text, backend text, settings jsonb, version bigint, removal_version bigint)
 language plpgsql stable security definer rows 5
@@ -86,7 +86,7 @@ set local role weir_system;
 -- The work is bounded: at most 300 chunks with all words, and 150 for each word. A word that is in more than a tenth of a sample
 -- is looked for in the texts themselves, because the index would return all chunks that have it before the first can be read
 -- (docs/performance.md).
--- Definer: an agent is no person; only the datastores of agent_knowledge are read. p_limit is 1 to 100.
+-- Definer: an agent is not a person; only the datastores of agent_knowledge are read. p_limit is 1 to 100.
 create function weir.search_documents(p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer)
 returns table (chunk_id uuid, document_id uuid, datastore text, title text, source text, heading text, content text,
                ordinal integer, score real)
@@ -264,7 +264,7 @@ grant execute on function weir.search_vectors to weir_engine;
 
 reset role;
 
--- On Supabase the extension's schema belongs to somebody else.
+-- weir_system needs the schema of pgvector, where that is installed. On Supabase another role owns it.
 do $$
 declare
   v_schema name := (select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector');
@@ -273,7 +273,7 @@ begin
     execute format('grant usage on schema %I to weir_system', v_schema);
   end if;
 exception
-  -- Then its owner grants it, or vectors are searched without the extension.
+  -- Its owner may grant it. Until then vectors are searched without the extension.
   when insufficient_privilege then
     null;
 end;

@@ -76,7 +76,7 @@ end;
 $$;
 grant execute on function weir.claim_embeddings to weir_engine;
 
--- Records vectors of one datastore's chunks, one behind the other in p_values; null where a foreign index (p_vector_index) holds
+-- Records vectors of one datastore's chunks, one after the other in p_values; null where a foreign index (p_vector_index) holds
 -- them. Documents that miss none any more are embedded; the others are due again at once. Locks: documents, then the datastore,
 -- the order of a deletion.
 create function weir.record_embeddings(

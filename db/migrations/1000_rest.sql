@@ -1,10 +1,10 @@
 -- What the REST endpoints publish, read from the catalog of the database: tables, columns and functions that a person may use.
 
 -- The columns that an API role may read: of tables in `public` whose row-level security is forced, so that it binds the owner
--- too, and of views with their caller's rights. What somebody else puts into `public` without these walls is not published. A
+-- too, and of views with their caller's rights. What somebody else puts into `public` without row-level security is not published. A
 -- column without a grant has no row here, so the answer for it is that of a column that does not exist. for_anon: whether `anon`
--- may read it. A caller without a token is then refused before a statement that PostgreSQL would refuse, since each of those is
--- lines in its log. Not a definer: the catalogs are readable by all.
+-- may read it. Where it may not, a caller without a token is refused before a statement that PostgreSQL would refuse and write to
+-- its log. Not a definer: the catalogs are readable by all.
 create function weir.published_columns() returns table (relation_name text, column_name text, column_type text, for_anon boolean)
 language sql stable
 set search_path = pg_catalog, pg_temp

@@ -1,9 +1,10 @@
--- What a backup reads. This file comes last, because it gives weir_backup a policy on every table before it. A later table brings its own.
+-- What a backup reads. It gives weir_backup a policy on every table, so it stands after all files that make one. A later table brings its
+-- own policy.
 
 grant usage on schema weir to weir_backup;
 
 -- Loops over the tables that are there, because all of them need the same policy. Tables in `public` and auth.users are Weir's
--- only if their comment names one of the four classes.
+-- only if their comment names one of the four classes (tenant, user, platform, global).
 do $$
 declare
   v_table regclass;
@@ -26,7 +27,7 @@ begin
 end
 $$;
 
--- Weir's tables as a backup has them. columns: those that are loaded again (generated ones are computed anew). refers_to: the
+-- The tables of a backup. columns: those that are loaded again (generated ones are computed again). refers_to: the
 -- tables that must be loaded before. is_readable: whether weir_backup reads all rows; a backup ends with an error where it does
 -- not. The audit log is one table here, whatever its months. Migrations are not data: a restore runs them. Not a definer;
 -- weir_backup asks.

@@ -25,7 +25,7 @@ begin
   where o.finished_at is null;
   update public.mcp_server_instances i set refresh_by = null, refresh_lease_until = null, refresh_at = clock_timestamp()
   where i.status in ('running', 'degraded');
-  -- Turns end now: one without a call is begun anew by a retry, one with calls is cut off.
+  -- Turns end now: one without a call is begun again by a retry, one with calls is cut off.
   update weir.chat_turns t set leased_until = least(t.leased_until, clock_timestamp());
   -- A node that has not registered needs a new token (weir.issue_node_token).
   update weir.dtma_nodes n set is_online = false, api_url = null, token_hash = null, token_expires_at = null;
@@ -100,4 +100,5 @@ exception
 end;
 $$;
 
+-- Only their owner executes them: `weir restore` connects as the migrator.
 revoke all on function weir.begin_epoch, weir.revoke_again from public;
