@@ -5,27 +5,12 @@
 --
 --   anon, authenticated, service_role   Supabase's; made here only where they are missing
 --   weir_writer    owns the published functions that write; row-level security decides inside them
---   weir_system    owns what works across tenants; it is a member of no role
---   weir_gateway   the login that may become authenticated or anon, and nothing else
---   weir_engine    the login that may execute functions of weir_system, and nothing else
---   weir_backup    reads every table of Weir and writes none; only the owner may become it
---
--- The logins are made without LOGIN: `weir migrate` gives them LOGIN and a password verifier.
-
--- Roles belong to the cluster, not to a database, and several databases of one cluster may migrate at the same time. So
--- every statement is skipped where it is already true, and the block is retried when another migration won the race.
--- The migrator has CREATEROLE and is neither a superuser nor BYPASSRLS (the embedded cluster's owner, or Supabase's
--- `postgres`).
---
---   anon, authenticated, service_role   Supabase's; created here only where they are missing
---   weir_writer    owns the published functions that write; row-level security decides inside them
 --   weir_system    owns the functions that work across tenants; a member of no role
 --   weir_gateway   the login that may become authenticated or anon, and nothing else
 --   weir_engine    the login that may execute the engine's functions, and nothing else
---   weir_backup    reads every table of Weir's and writes none (weir.backup_tables); only the owner may become it
+--   weir_backup    reads every table of Weir and writes none (weir.backup_tables); only the owner may become it
 --
--- Passwords never appear here: the logins are created without LOGIN, and `weir migrate` gives them LOGIN and a password
--- verifier.
+-- Passwords never appear here: the logins are made without LOGIN, and `weir migrate` gives them LOGIN and a password verifier.
 do $roles$
 declare
   v_role text;
