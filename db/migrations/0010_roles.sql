@@ -7,7 +7,7 @@
 --   weir_system    owns the functions that work across tenants; a member of no role
 --   weir_gateway   the login that may become authenticated or anon, and nothing else
 --   weir_engine    the login that may execute the engine's functions, and nothing else
---   weir_backup    reads every table of Weir's and writes none (weir.backup_tables); only the owner may become it
+--   weir_backup    reads every table of Weir and writes none (weir.backup_tables); only the owner may become it
 --
 -- Passwords never appear here: the logins are created without LOGIN, and `weir migrate` gives them LOGIN and a password verifier.
 

@@ -232,5 +232,27 @@ from (values
 select matches(pg_temp.as_user('bob', $$select deploy_mcp_server_to_dtma({remote}) ->> 'message'$$), 'server',
   'a server that the caller does not see is answered as a server that is not there, and not as an organization');
 
+-- The helper itself. Whatever it is not sure of it refuses: a permission that is misspelt or missing is an error, and an object of which
+-- nobody says whether it was found was not found.
+select is(pg_temp.as_user('writer:ann', $$select weir.may(weir.act('lifecycle', 'x', p_organization_id => {a}), 'admim')$$), 'P0001',
+  'a misspelt permission is an error, also for an owner');
+select is(pg_temp.as_user('writer:ann', $$select weir.authorize(weir.act('lifecycle', 'x', p_organization_id => {a}))$$), 'P0001',
+  'an act without a permission is an error, also for an owner');
+select is(pg_temp.error_as('writer:ann', $$select weir.authorize(null)$$), 'WR004', 'no act at all is permitted to nobody');
+select is(pg_temp.error_as('writer:ann', $$select weir.authorize(weir.act('lifecycle', 'x', 'see'))$$), 'WR004',
+  'what is seen is in an organization');
+select is(pg_temp.error_as('writer:ann', $$select weir.authorize(weir.act('lifecycle', 'x', 'admin', 'no', {a}), p_found => null)$$), 'WR004',
+  'an object of which nobody says that it was found is answered as one that is not there');
+select is(pg_temp.error_as('writer:ann', $$select coalesce(weir.lock_for(weir.act('lifecycle', 'x', 'admin', 'no')), '{}')$$), 'WR003',
+  'an act without an organization takes no lock and is refused');
+select results_eq($$
+  select p.permission, string_agg(a.actor, ' ' order by a.place) filter (where pg_temp.as_user('writer:' || a.actor,
+           format($q$select weir.may(weir.act('lifecycle', 'x', p_organization_id => {a}), %L)$q$, p.permission)) = 'true')
+  from (values (1, 'owner'), (2, 'admin'), (3, 'member'), (4, 'viewer')) p(place, permission),
+       unnest(array['ann', 'adam', 'mel', 'vic', 'sam', 'bob', 'otto']) with ordinality a(actor, place)
+  group by p.place, p.permission order by p.place$$,
+  $$values ('owner', 'ann'), ('admin', 'ann adam'), ('member', 'ann adam mel'), ('viewer', 'ann adam mel vic')$$,
+  'a role includes those below it and none above it, and only while the member is active');
+
 select * from finish();
 rollback;
