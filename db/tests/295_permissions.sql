@@ -9,6 +9,7 @@ set local statement_timeout = '60s';
 
 -- Everything that is acted on belongs to adam, an admin. All members are in home, so that they see its channel, message and datastore.
 insert into organization_members (organization_id, user_id, role, status) values (pg_temp.id('a'), pg_temp.user('olga'), 'owner', 'active');
+update auth.users set email_confirmed_at = now();
 insert into workspace_members (organization_id, workspace_id, user_id)
 select pg_temp.id('a'), pg_temp.id('home'), pg_temp.id(n) from unnest(array['adam', 'vic', 'mel', 'sam']) n;
 select pg_temp.be('adam', $$select create_user_ssh_key('k',
