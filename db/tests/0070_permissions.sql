@@ -10,6 +10,8 @@ set local statement_timeout = '60s';
 -- Everything that is acted on belongs to adam, an admin. All members are in home, so that they see its channel, message and datastore.
 insert into organization_members (organization_id, user_id, role, status)
 values (pg_temp.id_of('a'), pg_temp.create_user('olga'), 'owner', 'active');
+-- On Supabase an address is confirmed by its own issuer; accept_invitation asks for that.
+update auth.users set email_confirmed_at = now();
 insert into workspace_members (organization_id, workspace_id, user_id)
 select pg_temp.id_of('a'), pg_temp.id_of('home'), pg_temp.id_of(n) from unnest(array['adam', 'vic', 'mel', 'sam']) n;
 select pg_temp.as_user('adam', $$select create_user_ssh_key('k',
@@ -241,7 +243,8 @@ select is(pg_temp.as_user('writer:ann', $$select weir.authorize(weir.act('lifecy
 select is(pg_temp.error_as('writer:ann', $$select weir.authorize(null)$$), 'WR004', 'no act at all is permitted to nobody');
 select is(pg_temp.error_as('writer:ann', $$select weir.authorize(weir.act('lifecycle', 'x', 'see'))$$), 'WR004',
   'what is seen is in an organization');
-select is(pg_temp.error_as('writer:ann', $$select weir.authorize(weir.act('lifecycle', 'x', 'admin', 'no', {a}), p_found => null)$$), 'WR004',
+select is(pg_temp.error_as('writer:ann',
+  $$select weir.authorize(weir.act('lifecycle', 'x', 'admin', 'no', {a}), p_found => null)$$), 'WR004',
   'an object of which nobody says that it was found is answered as one that is not there');
 select is(pg_temp.error_as('writer:ann', $$select coalesce(weir.lock_for(weir.act('lifecycle', 'x', 'admin', 'no')), '{}')$$), 'WR003',
   'an act without an organization takes no lock and is refused');
