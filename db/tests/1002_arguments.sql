@@ -9,6 +9,8 @@ select weir.set_setting('equal_denials', '1000') \g /dev/null
 select no_plan();
 set local statement_timeout = '60s';
 
+-- On Supabase an address is confirmed by its own issuer; accept_invitation asks for that.
+update auth.users set email_confirmed_at = now();
 -- A call that would succeed: function, who calls, and its arguments in order.
 create temporary table calls (name text primary key, actor text, arguments text[]);
 select pg_temp.as_user('mia', $$select create_user_ssh_key('laptop',
@@ -136,7 +138,7 @@ begin
     execute v_expanded into v_answer;
     perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
     code := 'ok';
-    if left(v_answer, 10) = '{"error": ' then
+    if left(v_answer, 1) = '{' and v_answer::jsonb ? 'error' then
       code := v_answer::jsonb ->> 'error';
       message := v_answer::jsonb ->> 'message';
     end if;

@@ -83,7 +83,7 @@ public sealed partial class ReleasedMigrationsTests
     private static string Written(string changelog, string kept, IReadOnlyList<MigrationScript> scripts)
     {
         var known = Rows(kept).Select(r => r.Name).ToHashSet(StringComparer.Ordinal);
-        return Versions(changelog).FirstOrDefault() is { } version
+        return Versions(changelog) is [var version, ..]
             ? kept + string.Concat(scripts.Where(s => !known.Contains(s.Name)).Select(s => $"{version} {s.Name} {Convert.ToHexStringLower(s.Checksum)}\n"))
             : kept;
     }
