@@ -1,4 +1,4 @@
--- Datastores, links and documents: by actor. What is found: 555.
+-- Datastores, links and documents: by actor. 0920_document_search has what is found.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
