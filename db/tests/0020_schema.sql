@@ -104,28 +104,28 @@ select is_empty($$
   where p.prosqlbody is null and not exists (select from unnest(f.proconfig) c where c like 'search\_path=%')
     and exists (select from aclexplode(f.proacl) a where a.grantee not in (p.proowner, 'weir_system'::regrole, 'weir_writer'::regrole))$$,
   'M4_a_function_without_a_path_is_called_from_inside_only');
--- The published list of db/DEFINERS.md, found from wherever the tests are run. There `the migrator` is who owns Weir's tables: on Supabase
+-- The published list of db/DEFINERS.md, found from wherever the tests are run. There `the owner` is who owns Weir's tables: on Supabase
 -- that role steps over row-level security, so a function that falls to it must be no definer.
 create temporary table definers (line text);
 \set definers `cat db/DEFINERS.md 2>/dev/null || cat DEFINERS.md 2>/dev/null || cat ../DEFINERS.md`
 insert into definers select regexp_split_to_table(:'definers', '\n');
 create temporary view listed as
   select m[1] as name, m[2] as owner from definers,
-       regexp_match(line, '^\| `([a-z0-9_.]+)` \| (weir_system|weir_writer|the migrator) \|') m where m is not null;
+       regexp_match(line, '^\| `([a-z0-9_.]+)` \| (weir_system|weir_writer|the owner) \|') m where m is not null;
 create temporary view found as
   select f.short_name as name, f.prosecdef,
          case when f.owner in ('weir_system', 'weir_writer') then f.owner::text
               when f.owner = (select r.rolname from pg_class c join pg_roles r on r.oid = c.relowner
-                              where c.oid = 'weir.installation'::regclass) then 'the migrator'
+                              where c.oid = 'weir.installation'::regclass) then 'the owner'
               else 'somebody else: ' || f.owner end as owner
   from our_functions f;
 select results_eq(
   'select name collate "C", owner collate "C" from found where prosecdef order by 1',
   'select name collate "C", owner collate "C" from listed order by 1',
   'M4_every_definer_function_is_listed_with_its_owner_and_its_reason');
-select is_empty($$select name, owner from found where not prosecdef and owner <> 'the migrator'$$,
+select is_empty($$select name, owner from found where not prosecdef and owner <> 'the owner'$$,
   'M4_every_function_that_is_no_definer_belongs_to_the_migrator');
-select is_empty($$select name from listed where owner = 'the migrator'
+select is_empty($$select name from listed where owner = 'the owner'
                    and name not in ('weir.ensure_log_partitions', 'weir.confirmed_email', 'weir.is_banned')$$,
   'M4_no_other_definer_belongs_to_a_role_that_may_step_over_row_level_security');
 select is_empty($$

@@ -6,12 +6,9 @@ namespace Weir.Isolation;
 /// <summary>A function that runs with its owner's rights, as <c>db/DEFINERS.md</c> lists it.</summary>
 internal sealed record Definer(string Name, string Owner, IReadOnlyList<string> Executors);
 
-/// <summary>The list inside the executable. It has a table for each of Weir's own roles, and sentences for what the migrator owns.</summary>
+/// <summary>The list inside the executable: a table for each owner. <c>the owner</c> is who owns the schema, a role of another name in every database.</summary>
 internal static partial class Definers
 {
-    /// <summary>How the list calls who owns the schema: the role has another name in every database.</summary>
-    private const string Owner = "the owner";
-
     public static IReadOnlyList<Definer> Embedded { get; } = Parse(IsolationSql.Read("DEFINERS.md"));
 
     /// <summary>What the checks take as their one parameter.</summary>
@@ -20,14 +17,9 @@ internal static partial class Definers
     public static IReadOnlyList<Definer> Parse(string page) =>
     [
         .. Row().Matches(page).Select(row => new Definer(row.Groups["name"].Value, row.Groups["owner"].Value, row.Groups["executors"].Value.Split(", "))),
-        .. Sentence().Matches(page).SelectMany(s => s.Groups["name"].Captures.Select(name => new Definer(name.Value, Owner, [s.Groups["executor"].Value]))),
     ];
 
-    [GeneratedRegex(@"^\| `(?<name>[a-z_.]+)` \| (?<owner>weir_[a-z]+) \| (?<executors>[^|]+?) \|",
+    [GeneratedRegex(@"^\| `(?<name>[a-z0-9_.]+)` \| (?<owner>weir_[a-z]+|the owner) \| (?<executors>[^|]+?) \|",
         RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Row();
-
-    [GeneratedRegex(@"^`(?<name>[a-z_.]+)`((, | and )`(?<name>[a-z_.]+)`)*, executed by `(?<executor>\w+)`",
-        RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
-    private static partial Regex Sentence();
 }
