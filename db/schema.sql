@@ -1416,7 +1416,7 @@ declare
   v_act weir.act;
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', p_action, 'see');
+  v_act := weir.act('lifecycle', left(p_action, 1000), 'see');
   select i.organization_id into v_act.organization_id from public.mcp_server_instances i where i.id = p_instance_id;
   v_refusal := weir.authorize(v_act, 'there is no such server');
   return coalesce(v_refusal, weir.manage_mcp_servers(p_action, v_act.organization_id, null, p_instance_id));
@@ -2218,7 +2218,8 @@ declare
   v_answer jsonb;
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', p_action, 'admin', 'servers are managed by an owner or admin', p_organization_id,
+  -- Cut: the act is copied with each call, and an action may be as large as a request.
+  v_act := weir.act('lifecycle', left(p_action, 1000), 'admin', 'servers are managed by an owner or admin', p_organization_id,
                     p_instance_id => p_server_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is null then
