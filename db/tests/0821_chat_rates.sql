@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(14);
+select plan(18);
 
 update organizations set max_chat_messages_per_minute = 3 where id = pg_temp.id_of('a');
 
@@ -33,6 +33,14 @@ select is(pg_temp.error_as('bob', $$select post_chat_message({denchat}, 'hi')$$)
   'F11_a_message_of_another_organization_is_saved_when_the_limit_is_reached');
 select is(pg_temp.error_as('bob', $$select post_chat_message({chat}, 'hi')$$), 'WR004',
   'F11_an_outsider_is_refused_as_before_when_the_limit_is_reached');
+
+-- Row-level security under the function: a viewer and an outsider use nothing of an organization's limit.
+select is(pg_temp.as_user('writer:' || w, 'with used as (update weir.chat_rates set used_until = now() where organization_id = {a}
+  returning 1) select count(*) from used'), '0', format('F11_the_writer_changes_no_use_of_the_limit_for_%s', w))
+from unnest(array['vic', 'bob']) w;
+select is(pg_temp.as_user('writer:' || w, 'insert into weir.chat_rates (organization_id, used_until) values ({a}, now())'), '42501',
+  format('F11_the_writer_begins_no_use_of_the_limit_for_%s', w))
+from unnest(array['vic', 'bob']) w;
 
 -- Later, and never
 update weir.chat_rates set used_until = used_until - interval '21 seconds';
