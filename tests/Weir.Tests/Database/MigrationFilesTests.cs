@@ -10,6 +10,16 @@ public sealed partial class MigrationFilesTests
 
     public static TheoryData<string> Files => new(Names("db/migrations"));
 
+    /// <summary>What may still be edited where it stands, or was until the first release. A later file can only alter what was released.</summary>
+    public static TheoryData<string> FirstFiles
+    {
+        get
+        {
+            var released = Repository.PathOf("db/released.txt");
+            return new(OfFirstRelease(File.Exists(released) ? File.ReadAllText(released) : "", Names("db/migrations")));
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Files))]
     public void No_line_is_longer_than_140_characters(string file) =>
@@ -26,7 +36,7 @@ public sealed partial class MigrationFilesTests
     }
 
     [Theory]
-    [MemberData(nameof(Files))]
+    [MemberData(nameof(FirstFiles))]
     public void What_belongs_to_a_table_stands_in_the_file_that_makes_it(string file)
     {
         var text = string.Join('\n', Lines(file));
@@ -78,6 +88,23 @@ public sealed partial class MigrationFilesTests
 
         tests.Select(n => n[..4]).ShouldBeUnique();
         tests.Where(n => !migrations.Contains(n[..3])).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void After_the_first_release_a_new_file_may_alter_a_table_of_a_released_one()
+    {
+        string[] files = ["0010_roles.sql", "0020_things.sql", "0030_column.sql"];
+
+        OfFirstRelease("", files).ShouldBe(files);
+        OfFirstRelease("0.1.0 0010_roles.sql aa\n0.1.0 0020_things.sql bb\n", files).ShouldBe(files[..2]);
+        OfFirstRelease("0.1.0 0010_roles.sql aa\n0.1.0 0020_things.sql bb\n0.2.0 0030_column.sql cc\n", files).ShouldBe(files[..2]);
+    }
+
+    /// <summary>Of these files those that the first version of <c>db/released.txt</c> had; all of them before a release.</summary>
+    private static string[] OfFirstRelease(string released, string[] files)
+    {
+        var rows = released.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')).ToArray();
+        return [.. files.Where(f => rows.Length == 0 || rows.Any(r => r[0] == rows[0][0] && r.ElementAtOrDefault(1) == f))];
     }
 
     private static string[] Names(string folder) =>

@@ -69,29 +69,53 @@ public sealed partial class ReleasedMigrationsTests
     }
 
     [Fact]
+    public void A_release_without_a_new_migration_is_written_down_too_and_a_later_migration_is_still_free()
+    {
+        var later = Released.Replace("## [0.1.0]", "## [0.2.0] - 2027-03-01\n\n## [0.1.0]", StringComparison.Ordinal);
+        var first = Written(Released, "", Two);
+        Problems(later, first, Two).ShouldHaveSingleItem().ShouldContain("0.2.0 is not in db/released.txt");
+
+        var kept = Written(later, first, Two);
+
+        kept.ShouldEndWith("\n0.2.0\n");
+        Problems(later, kept, Two).ShouldBeEmpty();
+        MigrationScript[] three = [.. Two, new("0030_more.sql", "")];
+        Problems(later, kept, three).ShouldBeEmpty();
+    }
+
+    [Fact]
     public void Line_ends_of_a_checkout_change_nothing() =>
         Problems(Released, Written(Released, "", [new("0010_a.sql", "a\nb\n")]), [new("0010_a.sql", "a\r\nb\r\n")]).ShouldBeEmpty();
 
     private static string Kept(string file) => File.Exists(file) ? File.ReadAllText(file) : "";
 
+    private static IEnumerable<string[]> Lines(string kept) => kept.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' '));
+
     private static IEnumerable<(string Version, string Name, string Checksum)> Rows(string kept) =>
-        kept.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')).Select(parts => (parts[0], parts[1], parts[2]));
+        Lines(kept).Where(parts => parts.Length > 1).Select(parts => (parts[0], parts[1], parts[2]));
 
     private static IReadOnlyList<string> Versions(string changelog) => [.. VersionForm().Matches(changelog).Select(m => m.Groups["version"].Value)];
 
-    /// <summary>What is kept, and with the newest version each file that no version had before: "version name sha256" in each line.</summary>
+    /// <summary>
+    /// What is kept, and with the newest version each file that no version had before: "version name sha256" in each line, or the version alone
+    /// where it has no new file.
+    /// </summary>
     private static string Written(string changelog, string kept, IReadOnlyList<MigrationScript> scripts)
     {
+        if (Versions(changelog) is not [var version, ..])
+        {
+            return kept;
+        }
+
         var known = Rows(kept).Select(r => r.Name).ToHashSet(StringComparer.Ordinal);
-        return Versions(changelog) is [var version, ..]
-            ? kept + string.Concat(scripts.Where(s => !known.Contains(s.Name)).Select(s => $"{version} {s.Name} {Convert.ToHexStringLower(s.Checksum)}\n"))
-            : kept;
+        var added = string.Concat(scripts.Where(s => !known.Contains(s.Name)).Select(s => $"{version} {s.Name} {Convert.ToHexStringLower(s.Checksum)}\n"));
+        return kept + (added.Length == 0 && Lines(kept).All(parts => parts[0] != version) ? $"{version}\n" : added);
     }
 
     private static IReadOnlyList<string> Problems(string changelog, string kept, IReadOnlyList<MigrationScript> scripts)
     {
         var rows = Rows(kept).ToArray();
-        if (Versions(changelog) is [var version, ..] && rows.All(r => r.Version != version) && scripts.Any(s => rows.All(r => r.Name != s.Name)))
+        if (Versions(changelog) is [var version, ..] && Lines(kept).All(parts => parts[0] != version))
         {
             return [$"{version} is not in db/released.txt; the comment of this test says how to write it."];
         }
