@@ -6,7 +6,9 @@ namespace Weir.Isolation;
 /// <summary>A function that runs with its owner's rights, as <c>db/DEFINERS.md</c> lists it.</summary>
 internal sealed record Definer(string Name, string Owner, IReadOnlyList<string> Executors);
 
-/// <summary>The list inside the executable: a table for each owner. <c>the owner</c> is who owns the schema, a role of another name in every database.</summary>
+/// <summary>
+/// The list inside the executable: a table for each owner. <c>the owner</c> owns the schema; that role has another name in every database.
+/// </summary>
 internal static partial class Definers
 {
     public static IReadOnlyList<Definer> Embedded { get; } = Parse(IsolationSql.Read("DEFINERS.md"));

@@ -100,7 +100,8 @@ public sealed class BusyLockTests(TestDatabase database) : IClassFixture<TestDat
     [
         .. (await database.Pools.Engine.QueryAsync(
             "select organization_id from weir.claim_operations(gen_random_uuid(), 128, '1 minute')", [], r => r.GetGuid(0), Token)
-            .WaitAsync(AtOnce, TimeProvider.System, Token)).Select(o => $"'{o}'::uuid").Where(o => o == _busy.Expand("{org}") || o == _bystander.Expand("{org}")),
+            .WaitAsync(AtOnce, TimeProvider.System, Token)).Select(o => $"'{o}'::uuid")
+            .Where(o => o == _busy.Expand("{org}") || o == _bystander.Expand("{org}")),
     ];
 
     private Task<int> HeartbeatAsync()

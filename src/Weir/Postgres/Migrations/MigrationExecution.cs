@@ -38,7 +38,8 @@ internal static class MigrationExecution
     public static string AsOneStatement(string script)
     {
         var tag = "weir_" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
-        return $"do ${tag}_do$ begin {Owners("grant", "to")} execute ${tag}${script}${tag}$; reset role; {Owners("revoke", "from")} end ${tag}_do$";
+        return $"do ${tag}_do$ begin {Owners("grant", "to")} "
+            + $"execute ${tag}${script}${tag}$; reset role; {Owners("revoke", "from")} end ${tag}_do$";
     }
 
     /// <summary>The first script makes the roles, and the schema is there before it: the journal's.</summary>
