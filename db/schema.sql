@@ -7764,14 +7764,16 @@ CREATE FUNCTION weir.purge_datastores(p_limit integer) RETURNS integer
     SET enable_seqscan TO 'on'
     AS $$
 declare
+  -- Also the parameter of each statement: the plan of a statement without one is kept, whatever plan_cache_mode says.
+  v_now constant timestamptz := clock_timestamp();
   v_count integer;
 begin
   delete from public.documents d where d.id in (
     select x.id from public.documents x join public.datastores s on s.organization_id = x.organization_id and s.id = x.datastore_id
-    where s.deleted_at is not null limit greatest(p_limit, 0) for update of x skip locked);
+    where s.deleted_at <= v_now limit greatest(p_limit, 0) for update of x skip locked);
   get diagnostics v_count = row_count;
   delete from public.datastores s
-  where s.deleted_at is not null
+  where s.deleted_at <= v_now
     and not exists (select from public.documents d where d.organization_id = s.organization_id and d.datastore_id = s.id);
   return v_count;
 end;
