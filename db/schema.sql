@@ -7764,7 +7764,7 @@ CREATE FUNCTION weir.purge_datastores(p_limit integer) RETURNS integer
     SET enable_seqscan TO 'on'
     AS $$
 declare
-  -- Also the parameter of each statement: the plan of a statement without one is kept, whatever plan_cache_mode says.
+  -- A parameter for both statements: PostgreSQL keeps the plan of a statement that has none, whatever plan_cache_mode says.
   v_now constant timestamptz := clock_timestamp();
   v_count integer;
 begin

@@ -173,7 +173,7 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = on
 as $$
 declare
-  -- Also the parameter of each statement: the plan of a statement without one is kept, whatever plan_cache_mode says.
+  -- A parameter for both statements: PostgreSQL keeps the plan of a statement that has none, whatever plan_cache_mode says.
   v_now constant timestamptz := clock_timestamp();
   v_count integer;
 begin

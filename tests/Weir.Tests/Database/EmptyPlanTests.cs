@@ -123,13 +123,14 @@ public sealed class GrownDatabase(TestCluster cluster) : TestDatabase(cluster), 
         await InitializeAsync();
         await ExecuteAsync(await File.ReadAllTextAsync(Repository.PathOf("db/testing/bulk.sql")));
         await ExecuteAsync("create table bulk.requested (id uuid, created_at timestamptz); create table bulk.requested_later (like bulk.requested); grant select on bulk.requested, bulk.requested_later to public");
-        // Autovacuum would analyze what has grown, in the middle of a comparison too.
+        // Autovacuum would analyze the tables that have grown, and two plans of one comparison could see different statistics.
         await ExecuteAsync("""
             do $$
             declare
               t regclass;
             begin
-              for t in select c.oid from pg_class c where c.relkind = 'r' and c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace) loop
+              for t in select c.oid from pg_class c
+                       where c.relkind = 'r' and c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace) loop
                 execute format('alter table %s set (autovacuum_enabled = false)', t);
               end loop;
             end;

@@ -10,7 +10,9 @@ public sealed partial class MigrationFilesTests
 
     public static TheoryData<string> Files => new(Names("db/migrations"));
 
-    /// <summary>What may still be edited where it stands, or was until the first release. A later file can only alter what was released.</summary>
+    /// <summary>
+    /// The files that could be edited in place: all of them before a release, then those of the first one. A later file can only alter a table.
+    /// </summary>
     public static TheoryData<string> FirstFiles
     {
         get

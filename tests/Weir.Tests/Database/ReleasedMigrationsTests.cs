@@ -89,7 +89,8 @@ public sealed partial class ReleasedMigrationsTests
 
     private static string Kept(string file) => File.Exists(file) ? File.ReadAllText(file) : "";
 
-    private static IEnumerable<string[]> Lines(string kept) => kept.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' '));
+    private static IEnumerable<string[]> Lines(string kept) =>
+        kept.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' '));
 
     private static IEnumerable<(string Version, string Name, string Checksum)> Rows(string kept) =>
         Lines(kept).Where(parts => parts.Length > 1).Select(parts => (parts[0], parts[1], parts[2]));
@@ -97,8 +98,8 @@ public sealed partial class ReleasedMigrationsTests
     private static IReadOnlyList<string> Versions(string changelog) => [.. VersionForm().Matches(changelog).Select(m => m.Groups["version"].Value)];
 
     /// <summary>
-    /// What is kept, and with the newest version each file that no version had before: "version name sha256" in each line, or the version alone
-    /// where it has no new file.
+    /// What is kept, and the newest version with each file that no version had before: a line "version name sha256" for each, or the version
+    /// alone where it has no new file.
     /// </summary>
     private static string Written(string changelog, string kept, IReadOnlyList<MigrationScript> scripts)
     {
@@ -108,7 +109,8 @@ public sealed partial class ReleasedMigrationsTests
         }
 
         var known = Rows(kept).Select(r => r.Name).ToHashSet(StringComparer.Ordinal);
-        var added = string.Concat(scripts.Where(s => !known.Contains(s.Name)).Select(s => $"{version} {s.Name} {Convert.ToHexStringLower(s.Checksum)}\n"));
+        var added = string.Concat(scripts.Where(s => !known.Contains(s.Name))
+            .Select(s => $"{version} {s.Name} {Convert.ToHexStringLower(s.Checksum)}\n"));
         return kept + (added.Length == 0 && Lines(kept).All(parts => parts[0] != version) ? $"{version}\n" : added);
     }
 
