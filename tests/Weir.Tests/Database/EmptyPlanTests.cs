@@ -272,7 +272,7 @@ public sealed class EmptyPlanTests(GrownDatabase database) : IClassFixture<Grown
     {
         var plans = await database.PlansAsync(pool, statement);
         plans.ShouldNotBeEmpty("the plans must be there to be read");
-        plans.SelectMany(p => Scans(p.GetProperty("Plan"))).Where(s => s.Reads > Most).Select(s => s.Text).ShouldBeEmpty();
+        plans.SelectMany(p => Scans(p.GetProperty("Plan"))).Where(s => Math.Max(s.Blocks, s.Removed) > Most).Select(s => s.Text).ShouldBeEmpty();
     }
 
     [Fact]
@@ -286,18 +286,27 @@ public sealed class EmptyPlanTests(GrownDatabase database) : IClassFixture<Grown
         GrownDatabase.Exceptions.Keys.Except(functions, StringComparer.Ordinal).ShouldBeEmpty();
     }
 
+    /// <summary>
+    /// What is compared is how much is read. Two indexes that cost the same may change places: a session remembers how high an index was when
+    /// it last used it.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Rounds))]
-    public async Task What_looks_through_all_that_is_due_is_planned_by_an_old_session_as_by_a_new_one(string statement)
+    public async Task What_looks_through_all_that_is_due_reads_no_more_in_an_old_session_than_in_a_new_one(string statement)
     {
-        var old = Shape(await database.PlansAsync(GrownDatabase.Rounders, statement));
-        old.ShouldNotBeEmpty("the plans must be there to be compared");
-        old.ShouldBe(Shape(await database.PlansAsync(GrownDatabase.Rounders, statement, isNew: true)));
+        var old = await ReadsAsync(statement, isNew: false);
+        old.ShouldBeLessThanOrEqualTo((await ReadsAsync(statement, isNew: true) * 1.5) + Most);
     }
 
-    private static string Shape(IReadOnlyList<JsonElement> plans) => string.Join(", ", plans.SelectMany(p => Scans(p.GetProperty("Plan"))).Select(s => s.Text.Split(':')[0]));
+    /// <summary>Blocks that a round reads, and rows that it throws away, over all its statements.</summary>
+    private async Task<double> ReadsAsync(string statement, bool isNew)
+    {
+        var scans = (await database.PlansAsync(GrownDatabase.Rounders, statement, isNew)).SelectMany(p => Scans(p.GetProperty("Plan"))).ToList();
+        scans.ShouldNotBeEmpty("the plans must be there to be compared");
+        return scans.Sum(s => s.Loops * (s.Blocks + s.Removed));
+    }
 
-    private static IEnumerable<(string Text, double Reads)> Scans(JsonElement node)
+    private static IEnumerable<(string Text, double Blocks, double Removed, double Loops)> Scans(JsonElement node)
     {
         // What a node that writes reads is read by the nodes below it.
         if (node.GetProperty("Node Type").GetString() != "ModifyTable" && node.TryGetProperty("Relation Name", out var table) && node.TryGetProperty("Actual Loops", out var loops) && loops.GetDouble() > 0)
@@ -306,7 +315,7 @@ public sealed class EmptyPlanTests(GrownDatabase database) : IClassFixture<Grown
             var blocks = (Of("Shared Hit Blocks") + Of("Shared Read Blocks")) / loops.GetDouble();
             var removed = Of("Rows Removed by Filter") + Of("Rows Removed by Index Recheck");
             var cond = node.TryGetProperty("Index Cond", out var c) ? c.GetString() : "";
-            yield return ($"{node.GetProperty("Node Type").GetString()} of {table.GetString()} {(node.TryGetProperty("Index Name", out var i) ? i.GetString() : "")}: {blocks:0} blocks, {removed:0} rows removed, {cond}", Math.Max(blocks, removed));
+            yield return ($"{node.GetProperty("Node Type").GetString()} of {table.GetString()} {(node.TryGetProperty("Index Name", out var i) ? i.GetString() : "")}: {blocks:0} blocks, {removed:0} rows removed, {cond}", blocks, removed, loops.GetDouble());
         }
 
         if (node.TryGetProperty("Plans", out var children))
