@@ -8,16 +8,20 @@
 --   equal_denials      how many equal denials of a minute are rows of their own (1 to 1000); absent: 10
 --   identity_issuers   issuers whose people become users at their first sign-in, as URLs
 --   models             models that an organization may choose, {"provider": ["model"]}
+--   public_url         where clients reach Weir, without a slash at its end; absent: addresses in answers are null
 create table weir.settings (
   name text not null,
   value jsonb not null,
   updated_at timestamptz not null default now(),
   constraint settings_pkey primary key (name),
-  constraint settings_name_is_known check (name in ('chat_tools', 'egress_allow', 'equal_denials', 'identity_issuers', 'models')),
+  constraint settings_name_is_known check (name in ('chat_tools', 'egress_allow', 'equal_denials', 'identity_issuers', 'models', 'public_url')),
   constraint settings_chat_tools_is_true_or_false check (name <> 'chat_tools' or jsonb_typeof(value) = 'boolean'),
   -- `case` fixes the order: a value that is no number must not reach the cast.
   constraint settings_equal_denials_is_1_to_1000
-    check (name <> 'equal_denials' or case jsonb_typeof(value) when 'number' then value::numeric between 1 and 1000 else false end)
+    check (name <> 'equal_denials' or case jsonb_typeof(value) when 'number' then value::numeric between 1 and 1000 else false end),
+  constraint settings_public_url_is_http
+    check (name <> 'public_url' or jsonb_typeof(value) = 'string' and length(value #>> '{}') <= 2048
+             and value #>> '{}' ~ '^https?://[^/?#@\s]+(/[^/?#\s]+)*$')
 );
 alter table weir.settings enable row level security, force row level security;
 revoke all on weir.settings from public, anon, authenticated, service_role;
@@ -67,6 +71,20 @@ exception
     raise exception using errcode = 'WR004', message = 'there is no such user';
 end;
 $$;
+
+-- Where clients reach Weir; null: the setting is absent. Definer, because only weir_system reads settings, and the address is no secret.
+create function weir.public_url() returns text
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+begin atomic select s.value #>> '{}' from weir.settings s where s.name = 'public_url'; end;
+grant execute on function weir.public_url to authenticated, weir_writer, weir_engine;
+
+-- Whether the caller runs the platform. Definer, because nobody else reads who does; it answers for the caller only.
+create function weir.is_platform_admin() returns boolean
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+begin atomic select exists (select from weir.platform_admins p where p.user_id = weir.actor_id()); end;
+grant execute on function weir.is_platform_admin to authenticated, weir_writer;
 
 reset role;
 

@@ -43,6 +43,8 @@ as $$
 begin
   if p_permission = 'signed_in' then
     return weir.actor_id() is not null;
+  elsif p_permission = 'platform_admin' then
+    return weir.is_platform_admin();
   elsif p_act.organization_id is null then
     return false;
   elsif p_permission = 'see' then
@@ -68,7 +70,8 @@ $$;
 -- arguments that may be large. The order of the answers tells a caller nothing about what they do not see:
 --   WR002  nobody is signed in
 --   WR004  the caller does not see the organization, or p_found is false because they do not see an object; p_missing is the message
---   WR003  the caller does not have the act's permission; its denial is the message
+--   WR003  the caller does not have the act's permission; its denial is the message. For an act of the platform this comes before
+--          WR004, because what it is about may be of any organization
 create function weir.authorize(
   p_act weir.act, p_missing text default 'there is no such organization', p_found boolean default true) returns jsonb
 language plpgsql volatile
@@ -81,6 +84,9 @@ begin
     return weir.refuse(p_act, 'WR002', 'sign in first');
   end if;
   v_may := weir.may(p_act, p_act.permission);
+  if p_act.permission = 'platform_admin' and not v_may then
+    return weir.refuse(p_act, 'WR003', p_act.denial);
+  end if;
   -- Every permission on an organization includes that the caller sees it.
   if p_found is not true or not (v_may or weir.may(p_act, 'viewer')) then
     return weir.refuse(p_act, 'WR004', p_missing);

@@ -60,7 +60,7 @@ begin
       delete from public.workspace_members w where w.organization_id = p_organization_id and w.user_id = p_user_id;
       update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = v_actor
       where k.organization_id = p_organization_id and k.revoked_at is null
-        and k.agent_id in (select a.id from public.agents a where a.organization_id = p_organization_id and a.owner_id = p_user_id);
+        and k.agent_id in (select a.id from public.agents a where a.organization_id = p_organization_id and a.user_id = p_user_id);
     end if;
     update public.organization_members m set role = v_role, status = v_status, updated_at = now()
     where m.organization_id = p_organization_id and m.user_id = p_user_id;

@@ -6,7 +6,9 @@ create table public.mcp_server_catalog (
   id uuid not null default weir.uuid_v7(),
   slug text not null,
   version text not null,
+  -- The name in the registry that the publisher keeps, where there is one, else the slug.
   name text not null,
+  display_name text not null,
   description text not null default '',
   transport text not null,
   runtime text not null default 'process',
@@ -16,6 +18,11 @@ create table public.mcp_server_catalog (
   -- May hold the operator's tokens, as env may; API roles cannot read either.
   args jsonb not null default '[]',
   env jsonb not null default '{}',
+  -- What the publisher says that the server can do. What an instance announces is never written here: an entry is read by all
+  -- organizations, so that would be a channel between them.
+  capabilities jsonb not null default '{}',
+  -- Of an entry that runs as a container. Null: it is no image.
+  docker_image text,
   -- What an organization may configure, in the closed subset of JSON Schema that weir.schema_error checks. The default
   -- permits nothing.
   configuration_schema jsonb not null default '{"type": "object", "properties": {}}',
@@ -31,6 +38,9 @@ create table public.mcp_server_catalog (
   constraint mcp_server_catalog_slug_version_key unique (slug, version),
   constraint mcp_server_catalog_slug_is_lower_case check (slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
   constraint mcp_server_catalog_version_is_exact check (version ~ '^[0-9][0-9A-Za-z.+-]{0,63}$'),
+  constraint mcp_server_catalog_name_is_1_to_200_characters check (length(name) between 1 and 200),
+  constraint mcp_server_catalog_capabilities_is_an_object check (jsonb_typeof(capabilities) = 'object'),
+  constraint mcp_server_catalog_process_is_no_image check (runtime <> 'process' or docker_image is null),
   constraint mcp_server_catalog_transport_is_known check (transport in ('stdio', 'http')),
   constraint mcp_server_catalog_runtime_is_known check (runtime in ('process')),
   constraint mcp_server_catalog_share_is_known check (default_share in ('instance', 'credential', 'session')),
@@ -54,14 +64,14 @@ create policy catalog_is_read_by_the_writer on public.mcp_server_catalog for sel
 create policy catalog_is_kept_by_the_engine on public.mcp_server_catalog for all to weir_system using (true) with check (true);
 -- API roles read what describes an entry and never what runs: package, bin, args and env are left out. A caller who creates a server names
 -- the entry by its slug.
-grant select (id, slug, version, name, description, transport, runtime, configuration_schema, default_share, calls_at_once, is_published,
-        created_at, updated_at) on public.mcp_server_catalog to authenticated;
+grant select (id, slug, version, name, display_name, description, transport, runtime, capabilities, docker_image,
+        configuration_schema, default_share, calls_at_once, is_published, created_at, updated_at) on public.mcp_server_catalog to authenticated;
 grant select on public.mcp_server_catalog to weir_writer;
 grant select,
-      insert (id, slug, version, name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share,
-        calls_at_once),
-      update (name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share, calls_at_once,
-        is_published, updated_at) on public.mcp_server_catalog to weir_system;
+      insert (id, slug, version, name, display_name, description, transport, runtime, package, bin, args, env, capabilities, docker_image,
+        configuration_schema, default_share, calls_at_once),
+      update (name, display_name, description, transport, runtime, package, bin, args, env, capabilities, docker_image,
+        configuration_schema, default_share, calls_at_once, is_published, updated_at) on public.mcp_server_catalog to weir_system;
 
 create trigger b_catalog_change before insert or update or delete on public.mcp_server_catalog
   for each row execute function weir.on_catalog_change();
@@ -133,14 +143,14 @@ begin
   -- A schema that cannot be checked would let any configuration through.
   perform weir.check_schema(coalesce(p_entry -> 'configuration_schema', '{}'), 'entry.configuration_schema');
   insert into public.mcp_server_catalog as c
-    (slug, version, name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share, calls_at_once)
+    (slug, version, name, display_name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share, calls_at_once)
   values
-    (p_entry ->> 'slug', p_entry ->> 'version', p_entry ->> 'name', coalesce(p_entry ->> 'description', ''), p_entry ->> 'transport',
+    (p_entry ->> 'slug', p_entry ->> 'version', p_entry ->> 'slug', p_entry ->> 'name', coalesce(p_entry ->> 'description', ''), p_entry ->> 'transport',
      coalesce(p_entry ->> 'runtime', 'process'), p_entry ->> 'package', p_entry ->> 'bin', coalesce(p_entry -> 'args', '[]'),
      coalesce(p_entry -> 'env', '{}'), coalesce(p_entry -> 'configuration_schema', '{"type": "object", "properties": {}}'),
      coalesce(p_entry ->> 'default_share', 'instance'), (p_entry ->> 'calls_at_once')::integer)
   on conflict (slug, version) do update
-    set name = excluded.name, description = excluded.description, transport = excluded.transport, runtime = excluded.runtime,
+    set display_name = excluded.display_name, description = excluded.description, transport = excluded.transport, runtime = excluded.runtime,
         package = excluded.package, bin = excluded.bin, args = excluded.args, env = excluded.env,
         configuration_schema = excluded.configuration_schema, default_share = excluded.default_share,
         calls_at_once = excluded.calls_at_once, is_published = true, updated_at = now()

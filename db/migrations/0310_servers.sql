@@ -40,9 +40,9 @@ create table public.mcp_server_instances (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
   -- At most 20 characters, because it is the prefix of each tool name that a client sees, and clients limit those.
-  name text not null,
+  instance_name text not null,
   -- Either an entry of the catalog, run by a node, or the URL of a remote server.
-  catalog_id uuid,
+  catalog_server_id uuid,
   url text,
   -- Checked against the entry's configuration_schema; holds no secrets in this release. It goes to the node, and neither to
   -- the outbox nor to the audit log.
@@ -106,8 +106,8 @@ create table public.mcp_server_instances (
   constraint mcp_server_instances_pkey primary key (id),
   -- The target of composite foreign keys: a grant, a pin or an operation names the instance's organization with it.
   constraint mcp_server_instances_organization_id_id_key unique (organization_id, id),
-  constraint mcp_server_instances_name_is_1_to_20_of_a_z_0_9 check (name ~ '^[a-z0-9-]{1,20}$'),
-  constraint mcp_server_instances_catalog_or_url check (num_nonnulls(catalog_id, url) = 1),
+  constraint mcp_server_instances_name_is_1_to_20_of_a_z_0_9 check (instance_name ~ '^[a-z0-9-]{1,20}$'),
+  constraint mcp_server_instances_catalog_or_url check (num_nonnulls(catalog_server_id, url) = 1),
   -- Without a user, a password or a fragment. Where the host may be is checked by weir.is_allowed_url, and at the socket.
   constraint mcp_server_instances_url_is_http check (url ~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$' and length(url) <= 2048),
   constraint mcp_server_instances_configuration_is_an_object check (jsonb_typeof(configuration) = 'object'),
@@ -131,7 +131,7 @@ create table public.mcp_server_instances (
   constraint mcp_server_instances_organization
     foreign key (organization_id) references public.organizations (id) on delete cascade,
   -- These do not cascade: catalog entries and nodes are never deleted while an instance names them.
-  constraint mcp_server_instances_catalog foreign key (catalog_id) references public.mcp_server_catalog (id),
+  constraint mcp_server_instances_catalog foreign key (catalog_server_id) references public.mcp_server_catalog (id),
   constraint mcp_server_instances_node foreign key (node_id) references weir.dtma_nodes (id),
   constraint mcp_server_instances_last_node foreign key (last_node_id) references weir.dtma_nodes (id),
   constraint mcp_server_instances_created_by foreign key (created_by) references auth.users (id) on delete set null,
@@ -141,11 +141,11 @@ alter table public.mcp_server_instances enable row level security, force row lev
 revoke all on public.mcp_server_instances from public, anon, authenticated, service_role;
 comment on table public.mcp_server_instances is 'tenant: an organization''s MCP server, run by a node or remote by URL';
 -- A name is free again as soon as its instance is being deleted.
-create unique index mcp_server_instances_name_key on public.mcp_server_instances (organization_id, name)
+create unique index mcp_server_instances_name_key on public.mcp_server_instances (organization_id, instance_name)
   where status not in ('deleting', 'deleted');
 -- For the organization's lists and quotas, which leave out what is deleted.
 create index mcp_server_instances_status_idx on public.mcp_server_instances (organization_id, status);
-create index mcp_server_instances_catalog_idx on public.mcp_server_instances (catalog_id);
+create index mcp_server_instances_catalog_idx on public.mcp_server_instances (catalog_server_id);
 -- For heartbeats and placement, which ask what is on a node.
 create index mcp_server_instances_node_idx on public.mcp_server_instances (node_id);
 create index mcp_server_instances_last_node_idx on public.mcp_server_instances (last_node_id);
@@ -166,12 +166,12 @@ create policy instances_are_changed_by_admins on public.mcp_server_instances for
   with check (organization_id = any(array(select weir.my_organizations('admin'))));
 -- weir_system writes what was observed (status, placement, errors, lists). It never inserts or deletes an instance.
 create policy instances_are_kept_by_the_engine on public.mcp_server_instances for all to weir_system using (true) with check (true);
-grant select (id, organization_id, name, catalog_id, status, share, max_sessions, priority, region, pin_policy, last_error_code,
+grant select (id, organization_id, instance_name, catalog_server_id, status, share, max_sessions, priority, region, pin_policy, last_error_code,
         created_by, created_at, updated_at) on public.mcp_server_instances to authenticated;
 grant select,
-      insert (id, organization_id, name, catalog_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline,
+      insert (id, organization_id, instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline,
         created_by, context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms),
-      update (name, catalog_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline, approved_generation,
+      update (instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline, approved_generation,
         status, generation, resets, last_error_code, last_error, deployed_by, context_resources, context_prompts, timeout_ms, max_retries,
         retry_backoff_ms) on public.mcp_server_instances to weir_writer;
 grant select,
@@ -230,10 +230,10 @@ create trigger b_instance_change before insert or delete on public.mcp_server_in
 -- must not block calls.
 create trigger b_instance_update before update on public.mcp_server_instances
   for each row
-  when ((old.organization_id, old.name, old.catalog_id, old.url, old.status, old.share, old.priority, old.node_id, old.chat_offline,
+  when ((old.organization_id, old.instance_name, old.catalog_server_id, old.url, old.status, old.share, old.priority, old.node_id, old.chat_offline,
          old.resets)
         is distinct from
-        (new.organization_id, new.name, new.catalog_id, new.url, new.status, new.share, new.priority, new.node_id, new.chat_offline,
+        (new.organization_id, new.instance_name, new.catalog_server_id, new.url, new.status, new.share, new.priority, new.node_id, new.chat_offline,
          new.resets))
   execute function weir.on_permission_change();
 -- Replicas keep the timeout with an agent's catalog, so a change of it counts as a change of permissions.

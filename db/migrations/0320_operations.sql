@@ -176,11 +176,11 @@ begin
   -- everybody takes several organizations' locks.
   for v_operation in
     select * from (
-      select o.id, o.organization_id, o.instance_id, o.action, o.generation, i.generation as wanted, i.catalog_id, i.node_id,
+      select o.id, o.organization_id, o.instance_id, o.action, o.generation, i.generation as wanted, i.catalog_server_id, i.node_id,
              i.last_node_id, i.region, i.last_error_code, c.runtime
       from weir.dtma_operations o
       join public.mcp_server_instances i on i.id = o.instance_id
-      left join public.mcp_server_catalog c on c.id = i.catalog_id
+      left join public.mcp_server_catalog c on c.id = i.catalog_server_id
       join weir.operations_in_turn(p_share, p_running_organizations, p_running_nodes) t on t.operation_id = o.id
       -- Looked at again: another replica may have taken it since.
       where o.finished_at is null and (o.lease_until is null or o.lease_until < clock_timestamp())
@@ -194,7 +194,7 @@ begin
       update weir.dtma_operations o
       set finished_at = clock_timestamp(), outcome = 'superseded', claimed_by = null, lease_until = null where o.id = v_operation.id;
       continue;
-    elsif v_operation.catalog_id is not null and v_operation.node_id is null then
+    elsif v_operation.catalog_server_id is not null and v_operation.node_id is null then
       if not weir.try_lock_organization(v_operation.organization_id, v_until) then
         -- Behind those that are due by then, so that it takes none of their places.
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '500 milliseconds' where o.id = v_operation.id;
@@ -237,12 +237,12 @@ begin
 
   -- Everything that a replica needs to carry them out, in one answer. The node's API key comes sealed.
   return query
-  select o.id, o.action, o.organization_id, i.id, i.name, o.generation, o.attempt, n.id, n.api_url, n.sealed_api_key,
+  select o.id, o.action, o.organization_id, i.id, i.instance_name, o.generation, o.attempt, n.id, n.api_url, n.sealed_api_key,
          weir.endpoint_url(i.url, n.api_url, i.id), c.runtime, c.transport, c.package, c.version, c.bin, c.args, c.env,
          i.configuration, i.share, i.max_sessions, c.calls_at_once, o.created_at
   from weir.dtma_operations o
   join public.mcp_server_instances i on i.id = o.instance_id
-  left join public.mcp_server_catalog c on c.id = i.catalog_id
+  left join public.mcp_server_catalog c on c.id = i.catalog_server_id
   left join weir.dtma_nodes n on n.id = i.node_id
   where o.id = any(v_claimed)
   order by o.run_at, o.id;

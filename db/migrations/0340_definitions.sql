@@ -412,7 +412,7 @@ begin
     from due where i.id = due.id
     returning i.*
   )
-  select l.organization_id, l.id, l.name, weir.endpoint_url(l.url, n.api_url, l.id), l.node_id, l.share, l.generation
+  select l.organization_id, l.id, l.instance_name, weir.endpoint_url(l.url, n.api_url, l.id), l.node_id, l.share, l.generation
   from leased l left join weir.dtma_nodes n on n.id = l.node_id
   order by l.id;
 end;

@@ -115,7 +115,7 @@ begin
     return weir.refuse(v_act, 'WR006', 'the organization has its maximum of servers');
   end if;
   insert into public.mcp_server_instances
-    (id, organization_id, name, catalog_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline,
+    (id, organization_id, instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline,
      context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms, created_by)
   values
     (v_id, p_organization_id, p_config ->> 'name', v_catalog.id, p_config ->> 'url', coalesce(p_config -> 'configuration', '{}'),
@@ -164,7 +164,7 @@ begin
   elsif v_error is null and v_instance.url is not null and p_config ?| array['catalog', 'version', 'configuration', 'max_sessions'] then
     v_error := 'server_config: a remote server has no catalog, version, configuration or max_sessions';
   elsif v_error is null and v_instance.url is null then
-    select c.* into v_catalog from public.mcp_server_catalog c where c.id = v_instance.catalog_id;
+    select c.* into v_catalog from public.mcp_server_catalog c where c.id = v_instance.catalog_server_id;
     if p_config ? 'url' then
       v_error := 'server_config.url: a server of the catalog has none';
     elsif p_config ->> 'catalog' <> v_catalog.slug then
@@ -176,7 +176,7 @@ begin
         return weir.refuse(v_act, 'WR004', 'there is no such version in the catalog');
       end if;
     end if;
-    v_new.catalog_id := v_catalog.id;
+    v_new.catalog_server_id := v_catalog.id;
     v_new.configuration := coalesce(p_config -> 'configuration', v_instance.configuration);
     v_error := coalesce(v_error, weir.schema_error(v_catalog.configuration_schema, v_new.configuration, 'server_config.configuration'));
   elsif v_error is null and p_config ? 'url' and not weir.is_allowed_url(p_config ->> 'url') then
@@ -192,7 +192,7 @@ begin
   v_new.max_sessions := case when p_config ? 'max_sessions' then nullif((p_config ->> 'max_sessions')::integer, 0)
                              else v_instance.max_sessions end;
   update public.mcp_server_instances i
-  set name = coalesce(p_config ->> 'name', i.name), catalog_id = v_new.catalog_id, url = v_new.url, configuration = v_new.configuration,
+  set instance_name = coalesce(p_config ->> 'name', i.instance_name), catalog_server_id = v_new.catalog_server_id, url = v_new.url, configuration = v_new.configuration,
       share = v_new.share, max_sessions = v_new.max_sessions, priority = coalesce((p_config ->> 'priority')::integer, i.priority),
       region = coalesce(p_config ->> 'region', i.region), pin_policy = coalesce(p_config ->> 'pin_policy', i.pin_policy),
       chat_offline = case when p_config -> 'chat' ? 'offline'
@@ -207,11 +207,11 @@ begin
       retry_backoff_ms = coalesce((p_config ->> 'retry_backoff_ms')::integer, i.retry_backoff_ms),
       resets = i.resets + 1,
       -- An admin who chooses a version approves what it announces first.
-      approved_generation = case when v_new.catalog_id is distinct from i.catalog_id then i.generation + 1 else i.approved_generation end
+      approved_generation = case when v_new.catalog_server_id is distinct from i.catalog_server_id then i.generation + 1 else i.approved_generation end
   where i.id = p_instance_id and i.organization_id = p_organization_id;
   if v_instance.status in ('running', 'degraded', 'failed')
-     and (v_new.catalog_id, v_new.url, v_new.configuration, v_new.share, case when v_new.share = 'session' then v_new.max_sessions end)
-         is distinct from (v_instance.catalog_id, v_instance.url, v_instance.configuration, v_instance.share,
+     and (v_new.catalog_server_id, v_new.url, v_new.configuration, v_new.share, case when v_new.share = 'session' then v_new.max_sessions end)
+         is distinct from (v_instance.catalog_server_id, v_instance.url, v_instance.configuration, v_instance.share,
                            case when v_instance.share = 'session' then v_instance.max_sessions end) then
     return weir.request_operation(p_organization_id, p_instance_id, 'update');
   end if;
@@ -276,8 +276,8 @@ begin
       else exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status)
     end) then
     return weir.refuse(v_act, 'WR005', format('the server is %s', v_instance.status));
-  elsif p_action in ('deploy', 'update', 'restart') and v_instance.catalog_id is not null
-        and not exists (select from public.mcp_server_catalog c where c.id = v_instance.catalog_id and c.is_published) then
+  elsif p_action in ('deploy', 'update', 'restart') and v_instance.catalog_server_id is not null
+        and not exists (select from public.mcp_server_catalog c where c.id = v_instance.catalog_server_id and c.is_published) then
     return weir.refuse(v_act, 'WR005', 'the catalog server was withdrawn');
   end if;
   if p_action = 'restart' then

@@ -9,7 +9,7 @@ create table public.agents (
   instructions text,
   -- Null after the owner's membership row was deleted. Such an agent is denied everything (`member_inactive`) but stays,
   -- with its grants and history.
-  owner_id uuid,
+  user_id uuid,
   is_active boolean not null default true,
   created_by uuid,
   created_at timestamptz not null default now(),
@@ -22,8 +22,8 @@ create table public.agents (
   constraint agents_organization foreign key (organization_id) references public.organizations (id) on delete cascade,
   -- Composite, so that the owner is a member of this organization; only the person's column becomes null.
   constraint agents_owner_is_a_member
-    foreign key (organization_id, owner_id) references public.organization_members (organization_id, user_id)
-    on delete set null (owner_id),
+    foreign key (organization_id, user_id) references public.organization_members (organization_id, user_id)
+    on delete set null (user_id),
   constraint agents_created_by foreign key (created_by) references auth.users (id) on delete set null
 );
 alter table public.agents enable row level security, force row level security;
@@ -31,7 +31,7 @@ revoke all on public.agents from public, anon, authenticated, service_role;
 comment on table public.agents is 'tenant: an AI agent of an organization';
 -- Names that differ only by case would be taken for each other in a chat.
 create unique index agents_name_key on public.agents (organization_id, lower(name));
-create index agents_owner_idx on public.agents (organization_id, owner_id);
+create index agents_owner_idx on public.agents (organization_id, user_id);
 create index agents_created_by_idx on public.agents (created_by);
 
 set local role weir_system;
@@ -47,7 +47,7 @@ begin
     select a.id
     from public.agents a
     where a.organization_id = any(array(select weir.my_organizations('member')))
-      and a.owner_id = weir.actor_id();
+      and a.user_id = weir.actor_id();
 end;
 $$;
 grant execute on function weir.my_agents to authenticated, weir_writer;
@@ -60,11 +60,11 @@ create policy agents_are_seen_by_members on public.agents for select to authenti
   using (organization_id = any(array(select weir.my_organizations())));
 create policy agents_are_created_by_their_owner on public.agents for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('member')))
-              and owner_id = (select weir.actor_id()) and created_by = (select weir.actor_id()));
+              and user_id = (select weir.actor_id()) and created_by = (select weir.actor_id()));
 create policy agents_are_read_by_the_engine on public.agents for all to weir_system using (true) with check (true);
 grant select on public.agents to authenticated;
-grant select, insert (id, organization_id, name, instructions, owner_id, created_by) on public.agents to weir_writer;
-grant select (id, organization_id, name, owner_id, is_active) on public.agents to weir_system;
+grant select, insert (id, organization_id, name, instructions, user_id, created_by) on public.agents to weir_writer;
+grant select (id, organization_id, name, user_id, is_active) on public.agents to weir_system;
 
 create trigger b_agent_change before insert or update or delete on public.agents
   for each row execute function weir.on_permission_change();
@@ -116,7 +116,7 @@ begin
   elsif weir.count_of('agents', p_organization_id) >= (select o.max_agents from public.organizations o where o.id = p_organization_id) then
     return weir.refuse(v_act, 'WR006', 'the organization has its maximum of agents');
   end if;
-  insert into public.agents (id, organization_id, name, instructions, owner_id, created_by)
+  insert into public.agents (id, organization_id, name, instructions, user_id, created_by)
   values (v_id, p_organization_id, btrim(p_name), p_instructions, v_actor, v_actor);
   if p_workspace_id is not null then
     insert into public.workspace_members (organization_id, workspace_id, agent_id) values (p_organization_id, p_workspace_id, v_id);

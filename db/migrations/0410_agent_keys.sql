@@ -98,7 +98,7 @@ begin
     from public.agent_api_keys k
     join public.agents a on a.id = k.agent_id
     join public.organizations o on o.id = a.organization_id
-    join public.organization_members m on m.organization_id = a.organization_id and m.user_id = a.owner_id
+    join public.organization_members m on m.organization_id = a.organization_id and m.user_id = a.user_id
     where k.key_id = p_key_id and k.secret_hash = p_secret_hash
       and k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
       and a.is_active and o.is_active and m.status = 'active';

@@ -33,7 +33,7 @@ begin
          case when p_reason is null then 'allowed' else 'denied' end, i.epoch,
          v_actor_kind, v_actor, p_key_id, p_agent_id,
          (select a.name from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id), p_instance_id,
-         (select s.name from public.mcp_server_instances s where s.id = p_instance_id and s.organization_id = p_organization_id),
+         (select s.instance_name from public.mcp_server_instances s where s.id = p_instance_id and s.organization_id = p_organization_id),
          weir.cut(p_item, 4096), p_grant_id, p_reason, weir.cut(p_detail, 500), case when p_reason is null then p_outcome end
   from weir.installation i;
 end;
@@ -64,7 +64,7 @@ begin
          case when e.user_id is not null then 'user' when e.agent_id is not null then 'agent' else 'system' end,
          -- Names are copied where the id is one of the organization's; a foreign id gets no name.
          e.user_id, e.agent_id, (select a.name from public.agents a where a.id = e.agent_id and a.organization_id = o.id),
-         e.instance_id, (select s.name from public.mcp_server_instances s where s.id = e.instance_id and s.organization_id = o.id),
+         e.instance_id, (select s.instance_name from public.mcp_server_instances s where s.id = e.instance_id and s.organization_id = o.id),
          weir.cut(e.item, 4096), weir.cut(e.request_id, 256), e.reason, weir.cut(e.detail, 500),
          case when e.reason is null then coalesce(e.outcome, 'ok') end, weir.cut(e.error_code, 100), e.duration_us
   from jsonb_to_recordset(p_interactions) as e(

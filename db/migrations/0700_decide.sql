@@ -79,7 +79,7 @@ begin
                      then weir.argument_failure(d.entries, p_arguments[d.ordinal]) end as path
     from (
       select c.ordinal, a.organization_id, a.id as agent_id, a.name as agent_name, k.key_id, c.user_id,
-             i.id as instance_id, i.name as instance_name, i.status, i.share, i.node_id, i.resets,
+             i.id as instance_id, i.instance_name, i.status, i.share, i.node_id, i.resets,
              weir.endpoint_url(i.url, n.api_url, i.id) as endpoint_url,
              g.id as grant_id, g.permissions -> 'limits' as limits, e.entries,
              array_remove(array[
@@ -93,7 +93,7 @@ begin
         case when owner.status is distinct from 'active'
                or c.user_id is not null and person.status is distinct from 'active' then 'member_inactive' end,
         case when owner.role = 'viewer' or person.role = 'viewer'
-               or c.user_id is not null and not weir.may_use_agent(c.user_id, a.id, a.owner_id)
+               or c.user_id is not null and not weir.may_use_agent(c.user_id, a.id, a.user_id)
                or k.key_id is not null and c.agent_id <> a.id then 'user_forbidden' end,
         -- 3. what: an instance of the agent's organization, not withdrawn by the platform
         case when c.instance_id is null then 'unknown'
@@ -115,20 +115,20 @@ begin
       left join lateral (select x.key_id, x.agent_id, x.revoked_at, x.expires_at from public.agent_api_keys x
                          where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
       -- The agent is the key's, never the one that the caller names beside a key.
-      left join lateral (select x.id, x.organization_id, x.name, x.owner_id, x.is_active from public.agents x
+      left join lateral (select x.id, x.organization_id, x.name, x.user_id, x.is_active from public.agents x
                          where x.id = case when c.key_id is not null then k.agent_id
                                            when c.user_id is not null or p_without_key then c.agent_id end
                          offset 0) a on true
       left join lateral (select x.is_active from public.organizations x where x.id = a.organization_id offset 0) o on true
       left join lateral (select x.role, x.status from public.organization_members x
-                         where x.organization_id = a.organization_id and x.user_id = a.owner_id offset 0) owner on true
+                         where x.organization_id = a.organization_id and x.user_id = a.user_id offset 0) owner on true
       left join lateral (select x.role, x.status from public.organization_members x
                          where x.organization_id = a.organization_id and x.user_id = c.user_id offset 0) person on true
       -- Of the agent's organization only, so another tenant's instance is one that does not exist.
-      left join lateral (select x.id, x.name, x.status, x.share, x.node_id, x.url, x.catalog_id, x.resets from public.mcp_server_instances x
+      left join lateral (select x.id, x.instance_name, x.status, x.share, x.node_id, x.url, x.catalog_server_id, x.resets from public.mcp_server_instances x
                          where x.id = c.instance_id and x.organization_id = a.organization_id
                            and x.status not in ('deleting', 'deleted') offset 0) i on true
-      left join lateral (select x.is_published from public.mcp_server_catalog x where x.id = i.catalog_id offset 0) cat on true
+      left join lateral (select x.is_published from public.mcp_server_catalog x where x.id = i.catalog_server_id offset 0) cat on true
       left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true
       left join lateral (select x.id, x.permissions, x.not_before, x.expires_at from public.agent_mcp_permissions x
                          where x.agent_id = a.id and x.mcp_server_instance_id = i.id and x.revoked_at is null offset 0) g on true

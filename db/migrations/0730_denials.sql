@@ -139,7 +139,7 @@ begin
       instance_name, reason, detail, occurrences)
     select d.last_at, d.id, 'denied', d.organization_id, d.kind, 'denied', i.epoch, d.actor_kind, d.user_id, d.agent_id,
            (select a.name from public.agents a where a.id = d.agent_id and a.organization_id = d.organization_id), d.key_id, d.instance_id,
-           (select s.name from public.mcp_server_instances s where s.id = d.instance_id and s.organization_id = d.organization_id),
+           (select s.instance_name from public.mcp_server_instances s where s.id = d.instance_id and s.organization_id = d.organization_id),
            d.reason, 'more equal ones in this minute', d.occurrences - d.own_rows
     from closed d cross join weir.installation i
     -- Otherwise every denial of the minute has its own row already.
@@ -184,7 +184,7 @@ begin
     join lateral (select x.id, x.organization_id from public.agents x
                   where x.is_active
                     and (x.id = k.agent_id
-                         or (c.key_id is null and x.id = c.agent_id and weir.may_use_agent(c.user_id, x.id, x.owner_id)
+                         or (c.key_id is null and x.id = c.agent_id and weir.may_use_agent(c.user_id, x.id, x.user_id)
                              and exists (select from public.organization_members m
                                          where m.organization_id = x.organization_id and m.user_id = c.user_id and m.status = 'active')))
                   offset 0) a on true);

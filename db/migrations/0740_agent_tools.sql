@@ -18,10 +18,10 @@ begin
   select a.id into v_agent_id
   from public.agents a
   join public.organizations o on o.id = a.organization_id and o.is_active
-  join public.organization_members owner on owner.organization_id = a.organization_id and owner.user_id = a.owner_id
+  join public.organization_members owner on owner.organization_id = a.organization_id and owner.user_id = a.user_id
   join public.organization_members person on person.organization_id = a.organization_id and person.user_id = p_user_id
   where a.id = p_agent_id and a.is_active and owner.status = 'active' and person.status = 'active'
-    and weir.may_use_agent(p_user_id, a.id, a.owner_id);
+    and weir.may_use_agent(p_user_id, a.id, a.user_id);
   return v_agent_id;
 end;
 $$;
@@ -125,20 +125,20 @@ begin
            weir.granted_patterns(g.permissions, 'resources') as resources
     from public.agent_mcp_permissions g
     join public.mcp_server_instances i on i.id = g.mcp_server_instance_id and i.organization_id = g.organization_id
-    left join public.mcp_server_catalog c on c.id = i.catalog_id
+    left join public.mcp_server_catalog c on c.id = i.catalog_server_id
     where g.agent_id = v_agent.id and g.organization_id = v_agent.organization_id and g.revoked_at is null
       and (g.not_before is null or g.not_before <= clock_timestamp())
       and (g.expires_at is null or g.expires_at > clock_timestamp())
       and i.status not in ('deleting', 'deleted') and coalesce(c.is_published, true)
-      and (p_instance_name is null or i.name = p_instance_name)
+      and (p_instance_name is null or i.instance_name = p_instance_name)
   -- An instance is listed in any state, so that its names resolve and a caller is told that the server does not run.
   ), items as (
-    select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash,
+    select 'instance' as kind, i.id, i.instance_name, i.status, i.share, i.priority, null::text as item, null::bytea as hash,
       null::boolean as offline, null::text[] as eras, null::text[] as needs, i.timeout_ms
     from granted i
     union all
     -- chat_offline: the admin's marks for tools that the built-in `offline` model may call.
-    select p.kind, i.id, i.name, i.status, i.share, i.priority, p.name, p.definition_hash,
+    select p.kind, i.id, i.instance_name, i.status, i.share, i.priority, p.name, p.definition_hash,
            p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g)),
            p.eras, p.needs, null
     from granted i
@@ -154,7 +154,7 @@ begin
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
          v_agent.max_concurrent_connections, null, null, null
   union all
-  (select r.kind, v_agent.organization_id, v_agent.id, v_agent.name, r.id, r.name, r.status, r.share, r.priority, r.item, r.hash,
+  (select r.kind, v_agent.organization_id, v_agent.id, v_agent.name, r.id, r.instance_name, r.status, r.share, r.priority, r.item, r.hash,
           r.offline, null, r.eras, r.needs, r.timeout_ms
    from items r
    -- An order that does not depend on the database's collation: cursors of lists compare by it.

@@ -13,7 +13,7 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  select i.id, i.name, weir.endpoint_url(i.url, n.api_url, i.id), i.node_id, i.share, i.resets
+  select i.id, i.instance_name, weir.endpoint_url(i.url, n.api_url, i.id), i.node_id, i.share, i.resets
   from unnest(p_instance_ids) w(id)
   join lateral (select x.* from public.mcp_server_instances x where x.id = w.id and x.status in ('running', 'degraded') offset 0) i on true
   left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true;

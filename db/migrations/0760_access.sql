@@ -37,10 +37,10 @@ declare
       'unavailable', 'limit'];
 begin
   perform weir.require_sign_in();
-  select a.id, a.organization_id, a.owner_id into v_agent from public.agents a
+  select a.id, a.organization_id, a.user_id into v_agent from public.agents a
   where a.id = p_agent_id and a.organization_id = any(array(select weir.my_organizations()));
   v_admin := exists (select from weir.my_organizations('admin') o where o = v_agent.organization_id);
-  if v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.owner_id)) then
+  if v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.user_id)) then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
   end if;
   if p_instance_id is null or not exists (
@@ -122,7 +122,7 @@ declare
   v_decisions weir.decisions;
 begin
   -- One query for the caller's role and the agent.
-  select a.id, a.owner_id, m.role into v_agent
+  select a.id, a.user_id, m.role into v_agent
   from public.organization_members m
   join public.organizations o on o.id = m.organization_id
   left join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
@@ -134,7 +134,7 @@ begin
   elsif p_agent_id is null and not v_admin then
     raise exception using errcode = 'WR003', message = 'the list of all servers is for owners and admins';
   elsif p_agent_id is not null
-        and (v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.owner_id))) then
+        and (v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.user_id))) then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
   end if;
   -- One statement each for the ids, the decisions and the rows: a single statement would cost twice as much to start as to run.
@@ -155,7 +155,7 @@ begin
       array_fill(null::text, array[v_count]), null, true);
   end if;
   return query
-  select s.id, s.name, c.slug, case when s.url is not null then 'http' else c.transport end, s.status,
+  select s.id, s.instance_name, c.slug, case when s.url is not null then 'http' else c.transport end, s.status,
          s.status in ('running', 'degraded'), s.share, s.priority, s.region, case when v_admin then s.last_error_code end,
          d.failures = '{}', d.failures[1], case when d.failures = '{}' then d.grant_id end, g.expires_at,
          case when p_agent_id is not null then null
@@ -169,7 +169,7 @@ begin
   left join unnest(v_decisions.calls) d on d.ordinal = l.position
   join lateral (select i.* from public.mcp_server_instances i
                 where i.id = l.id and i.organization_id = p_organization_id offset 0) s on true
-  left join lateral (select x.slug, x.transport from public.mcp_server_catalog x where x.id = s.catalog_id offset 0) c on true
+  left join lateral (select x.slug, x.transport from public.mcp_server_catalog x where x.id = s.catalog_server_id offset 0) c on true
   left join lateral (select x.expires_at from public.agent_mcp_permissions x
                      where x.id = case when d.failures = '{}' then d.grant_id end offset 0) g on true
   -- A person who is not an admin sees only what the agent was granted.

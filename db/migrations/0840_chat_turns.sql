@@ -50,11 +50,11 @@ begin
   return (
     select jsonb_build_object('tools', weir.chat_has_tools(a.organization_id), 'servers', coalesce((
       select jsonb_agg(jsonb_build_object(
-               'id', i.id, 'name', i.name, 'priority', i.priority, 'resources', i.context_resources, 'prompts', i.context_prompts,
+               'id', i.id, 'name', i.instance_name, 'priority', i.priority, 'resources', i.context_resources, 'prompts', i.context_prompts,
                'timeoutMs', i.timeout_ms, 'maxRetries', i.max_retries, 'retryBackoffMs', i.retry_backoff_ms) order by i.priority, i.id)
       from public.agent_mcp_permissions g
       join public.mcp_server_instances i on i.id = g.mcp_server_instance_id and i.organization_id = g.organization_id
-      left join public.mcp_server_catalog c on c.id = i.catalog_id
+      left join public.mcp_server_catalog c on c.id = i.catalog_server_id
       where g.agent_id = a.id and g.organization_id = a.organization_id and g.revoked_at is null
         and (g.not_before is null or g.not_before <= clock_timestamp())
         and (g.expires_at is null or g.expires_at > clock_timestamp())
@@ -84,7 +84,7 @@ begin
   from public.chat_messages m
   join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
   where m.id = p_message_id and m.sender = 'user' and m.user_id = p_user_id and m.deleted_at is null
-    and weir.may_use_agent(p_user_id, a.id, a.owner_id)
+    and weir.may_use_agent(p_user_id, a.id, a.user_id)
     and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = a.id)
   on conflict (message_id, agent_id) do update set replica_id = excluded.replica_id, leased_until = excluded.leased_until
     where t.leased_until < clock_timestamp() and t.calls = '{}';
@@ -187,7 +187,7 @@ begin
   from public.chat_messages m
   join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
   where m.id = p_reply_to and m.channel_id = p_channel_id and m.sender = 'user' and m.user_id = p_user_id
-    and m.deleted_at is null and weir.may_use_agent(p_user_id, a.id, a.owner_id)
+    and m.deleted_at is null and weir.may_use_agent(p_user_id, a.id, a.user_id)
     and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = a.id)
   on conflict (reply_to, agent_id) where sender = 'agent' and reply_to is not null do nothing
   returning answer.organization_id into v_organization_id;
@@ -248,7 +248,7 @@ begin
     select a.* into v_agent from public.agents a
     where a.id = p_agent_id and a.is_active
       and (v_workspace_id is null or a.organization_id = v_organization_id)
-      and case when v_workspace_id is null then weir.may_use_agent(v_actor, a.id, a.owner_id)
+      and case when v_workspace_id is null then weir.may_use_agent(v_actor, a.id, a.user_id)
                else exists (select from public.workspace_members m where m.workspace_id = v_workspace_id and m.agent_id = a.id) end;
     v_organization_id := coalesce(v_organization_id, v_agent.organization_id);
   end if;

@@ -174,7 +174,7 @@ begin
     from public.agents g
     left join public.model_settings a on a.organization_id = g.organization_id and a.agent_id = g.id
     left join public.model_settings o on o.organization_id = g.organization_id and o.agent_id is null
-    where g.id = p_agent_id and weir.may_use_agent(p_user_id, g.id, g.owner_id);
+    where g.id = p_agent_id and weir.may_use_agent(p_user_id, g.id, g.user_id);
   if not found then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
   end if;

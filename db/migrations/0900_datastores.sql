@@ -90,7 +90,7 @@ begin
     join public.agent_datastores l on l.organization_id = d.organization_id and l.datastore_id = d.id
     join public.agents a on a.organization_id = l.organization_id and a.id = l.agent_id and a.is_active
     where d.deleted_at is null and d.organization_id = any(array(select weir.my_organizations()))
-      and weir.may_use_agent(weir.actor_id(), a.id, a.owner_id);
+      and weir.may_use_agent(weir.actor_id(), a.id, a.user_id);
 end;
 $$;
 grant execute on function weir.my_datastores to authenticated, weir_writer;

@@ -19,10 +19,10 @@ begin
   from public.agents a
   join public.organizations o on o.id = a.organization_id and o.is_active
   join public.organization_members owner
-    on owner.organization_id = a.organization_id and owner.user_id = a.owner_id and owner.status = 'active' and owner.role <> 'viewer'
+    on owner.organization_id = a.organization_id and owner.user_id = a.user_id and owner.status = 'active' and owner.role <> 'viewer'
   join public.organization_members person
     on person.organization_id = a.organization_id and person.user_id = p_user_id and person.status = 'active'
-  where a.id = p_agent_id and a.is_active and weir.may_use_agent(p_user_id, a.id, a.owner_id);
+  where a.id = p_agent_id and a.is_active and weir.may_use_agent(p_user_id, a.id, a.user_id);
   -- Only one who may use the agent is told that a viewer may not.
   if v_organization_id is null then
     raise exception using errcode = 'WR004', message = 'there is no such agent';

@@ -109,7 +109,7 @@ begin
     union all select 'organization key', k.id::text, k.organization_id, k.key_id || ' (' || k.name || ')', array_to_string(k.scopes, ' ')
       from public.organization_api_keys k where k.revoked_at is null and k.expires_at > now()
     union all select 'grant', g.id::text, g.organization_id,
-        format('agent %s, server %s', a.name, i.name), null
+        format('agent %s, server %s', a.name, i.instance_name), null
       from public.agent_mcp_permissions g join public.agents a on a.id = g.agent_id
       join public.mcp_server_instances i on i.id = g.mcp_server_instance_id
       where g.revoked_at is null and coalesce(g.expires_at > now(), true)
@@ -121,13 +121,13 @@ begin
     -- The name is a server's text of any length and form, so its hash stands in the key.
     union all select 'definition',
         concat_ws('/', t.instance_id, t.kind, encode(sha256(convert_to(t.name, 'UTF8')), 'hex'), encode(t.definition_hash, 'hex')),
-        t.organization_id, format('of the %s %s, server %s', t.kind, weir.printable(t.name), i.name), null
+        t.organization_id, format('of the %s %s, server %s', t.kind, weir.printable(t.name), i.instance_name), null
       from public.mcp_server_tools t join public.mcp_server_instances i on i.id = t.instance_id
       where t.status = 'approved' and t.kind <> 'resource' and i.status <> 'deleted'
     union all select 'catalog server', c.id::text, null, c.slug || ' ' || c.version, null
       from public.mcp_server_catalog c where c.is_published
     -- A server that was stopped would run again.
-    union all select 'running server', i.id::text, i.organization_id, i.name, null
+    union all select 'running server', i.id::text, i.organization_id, i.instance_name, null
       from public.mcp_server_instances i where i.status in ('deploying', 'running', 'degraded', 'updating', 'failed')
     union all select 'datastore', d.id::text, d.organization_id, weir.printable(d.name), null
       from public.datastores d where d.deleted_at is null

@@ -26,13 +26,13 @@ begin
   select bulk.id('organization', o), 'Organization ' || o, 'organization-' || o from generate_series(first, organizations - 1) o;
   insert into public.organization_members (organization_id, user_id, role)
   select bulk.id('organization', o), bulk.id('user', o), 'owner' from generate_series(first, organizations - 1) o;
-  insert into public.agents (id, organization_id, name, owner_id, created_by)
+  insert into public.agents (id, organization_id, name, user_id, created_by)
   select bulk.id('agent', n), bulk.id('organization', n / agents), 'Agent ' || n, bulk.id('user', n / agents), bulk.id('user', n / agents)
   from generate_series(first * agents, organizations * agents - 1) n;
   insert into public.agent_api_keys (organization_id, agent_id, name, key_id, secret_hash)
   select bulk.id('organization', n / agents), bulk.id('agent', n), 'key', bulk.key_id(n), bulk.secret_hash(n)
   from generate_series(first * agents, organizations * agents - 1) n;
-  insert into public.mcp_server_instances (id, organization_id, name, url, status, first_running_at)
+  insert into public.mcp_server_instances (id, organization_id, instance_name, url, status, first_running_at)
   select bulk.id('server', n), bulk.id('organization', n / servers), 'server-' || n % servers, 'https://mcp.example.org/' || n, 'running',
     now()
   from generate_series(first * servers, organizations * servers - 1) n;

@@ -14,17 +14,17 @@ begin
     o.active from jsonb_to_recordset(p_world -> 'organizations') o(id uuid, active boolean);
   insert into organization_members (organization_id, user_id, role, status)
   select * from jsonb_to_recordset(p_world -> 'members') m(organization uuid, "user" uuid, role text, status text);
-  insert into agents (id, organization_id, owner_id, is_active, name)
+  insert into agents (id, organization_id, user_id, is_active, name)
   select a.id, a.organization, a.owner, a.active, 'Agent ' || a.id
   from jsonb_to_recordset(p_world -> 'agents') a(id uuid, organization uuid, owner uuid, active boolean);
   insert into agent_api_keys (organization_id, agent_id, name, key_id, secret_hash, revoked_at, expires_at)
   select k.organization, k.agent, 'key', k.id, sha256(convert_to(k.id, 'UTF8')), case when k.revoked then now() end,
          now() + k.expires * interval '1 minute'
   from jsonb_to_recordset(p_world -> 'keys') k(organization uuid, agent uuid, id text, revoked boolean, expires integer);
-  insert into mcp_server_catalog (id, slug, version, name, transport, package, bin, is_published)
-  select c.id, 'c-' || md5(c.id::text), '1.0.0', 'Catalog', 'stdio', 'catalog', 'catalog', c.published
+  insert into mcp_server_catalog (id, slug, version, name, display_name, transport, package, bin, is_published)
+  select c.id, 'c-' || md5(c.id::text), '1.0.0', 'c-' || md5(c.id::text), 'Catalog', 'stdio', 'catalog', 'catalog', c.published
   from jsonb_to_recordset(p_world -> 'catalog') c(id uuid, published boolean);
-  insert into mcp_server_instances (id, organization_id, name, status, catalog_id, url, last_error_code)
+  insert into mcp_server_instances (id, organization_id, instance_name, status, catalog_server_id, url, last_error_code)
   select s.id, s.organization, left(md5(s.id::text), 20), s.status, s.catalog,
          case when s.catalog is null then 'https://mcp.example.org' end, 'none'
   from jsonb_to_recordset(p_world -> 'servers') s(id uuid, organization uuid, status text, catalog uuid);

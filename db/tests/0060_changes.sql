@@ -27,13 +27,13 @@ begin
     insert into organizations (id, name, slug) values (v_c, 'C', 'c-' || right(v_c::text, 12));
     insert into organization_members (organization_id, user_id, role) values (v_c, pg_temp.id_of('ann'), 'owner'), (v_c,
     pg_temp.id_of('otto'), 'member');
-    insert into agents (id, organization_id, name, owner_id) values (pg_temp.id_of('cagent'), v_c, 'C', pg_temp.id_of('ann')),
+    insert into agents (id, organization_id, name, user_id) values (pg_temp.id_of('cagent'), v_c, 'C', pg_temp.id_of('ann')),
     (pg_temp.id_of('cagent2'), v_c, 'C2', pg_temp.id_of('ann'));
     insert into agent_api_keys (organization_id, agent_id, name, key_id, secret_hash) values (v_c, pg_temp.id_of('cagent'), 'k',
     'ckey000000000001', sha256('c'));
     insert into workspaces (id, organization_id, name) values (pg_temp.id_of('cspace'), v_c, 'C');
     insert into workspace_members (organization_id, workspace_id, agent_id) values (v_c, pg_temp.id_of('cspace'), pg_temp.id_of('cagent'));
-    insert into mcp_server_instances (id, organization_id, name, url, status) values (pg_temp.id_of('cserver'), v_c, 'c',
+    insert into mcp_server_instances (id, organization_id, instance_name, url, status) values (pg_temp.id_of('cserver'), v_c, 'c',
     'https://c.example', 'running');
     insert into mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, announced,
     approved_at) values (v_c, pg_temp.id_of('cserver'), 'tool', 't', sha256('t'), '{}', 'approved', true, now());
@@ -61,7 +61,7 @@ from (values
   ('revoking-a-key', 'update agent_api_keys set revoked_at = now() where organization_id = {c}'),
   ('deleting-a-key', 'delete from agent_api_keys where organization_id = {c}'),
   ('deactivating-an-agent', 'update agents set is_active = false where id = {cagent}'),
-  ('giving-an-agent-to-another', 'update agents set owner_id = {otto} where id = {cagent}'),
+  ('giving-an-agent-to-another', 'update agents set user_id = {otto} where id = {cagent}'),
   ('deleting-an-agent', 'delete from agents where id = {cagent}'),
   ('suspending-a-member', $$update organization_members set status = 'suspended' where user_id = {otto} and organization_id = {c}$$),
   ('removing-a-member', 'delete from organization_members where organization_id = {c} and user_id = {otto}'),

@@ -151,13 +151,13 @@ rollback to s;
 
 -- Agents and keys
 select is(pg_temp.as_writer('vic',
-  $$insert into public.agents (id, organization_id, name, owner_id, created_by) values ({nobody}, {a}, 'x', {vic}, {vic})$$), '42501',
+  $$insert into public.agents (id, organization_id, name, user_id, created_by) values ({nobody}, {a}, 'x', {vic}, {vic})$$), '42501',
   'V12_the_writer_inserts_no_agent_for_a_viewer');
 select is(pg_temp.as_writer('mia',
-  $$insert into public.agents (id, organization_id, name, owner_id, created_by) values ({nobody}, {a}, 'x', {ann}, {mia})$$), '42501',
+  $$insert into public.agents (id, organization_id, name, user_id, created_by) values ({nobody}, {a}, 'x', {ann}, {mia})$$), '42501',
   'the writer inserts no agent that another person owns');
 select is(pg_temp.as_writer('bob',
-  $$insert into public.agents (id, organization_id, name, owner_id, created_by) values ({nobody}, {a}, 'x', {bob}, {bob})$$), '42501',
+  $$insert into public.agents (id, organization_id, name, user_id, created_by) values ({nobody}, {a}, 'x', {bob}, {bob})$$), '42501',
   'T3_the_writer_inserts_no_agent_into_another_organization');
 select is(pg_temp.as_writer('mel', $$insert into public.agent_api_keys (organization_id, agent_id, name, key_id, secret_hash, created_by)
   values ({a}, {robo}, 'k', 'melkey0000000001', sha256('x'), {mel})$$), '42501',
@@ -166,9 +166,9 @@ select is(pg_temp.as_writer('mia', $$select secret_hash from public.agent_api_ke
   'the writer cannot read the hash of a key''s secret');
 
 -- Servers
-select is(pg_temp.as_writer('mia', $$insert into public.mcp_server_instances (id, organization_id, name, url, created_by)
+select is(pg_temp.as_writer('mia', $$insert into public.mcp_server_instances (id, organization_id, instance_name, url, created_by)
   values ({nobody}, {a}, 'x', 'https://x.example', {mia})$$), '42501', 'the writer inserts no server for a member');
-select is(pg_temp.as_writer('ann', $$insert into public.mcp_server_instances (id, organization_id, name, url, created_by)
+select is(pg_temp.as_writer('ann', $$insert into public.mcp_server_instances (id, organization_id, instance_name, url, created_by)
   values ({nobody}, {b}, 'x', 'https://x.example', {ann})$$), '42501', 'M2_the_writer_inserts_no_server_into_another_organization');
 select is(pg_temp.as_writer('bob', $$update public.mcp_server_instances set status = 'stopping' where id = {files} returning 1$$), null,
   'M2_the_writer_stops_no_server_of_another_organization');

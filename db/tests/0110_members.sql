@@ -221,7 +221,7 @@ select is(pg_temp.error_as('adam', $$select set_member_status({a}, {mia}, 'remov
 select is(pg_temp.as_user('owner', $$select count(*) from workspace_members where user_id = {mia}$$), '0',
   'a removed member is in no workspace any more');
 select is(pg_temp.as_user('owner',
-  $$select count(*) from agent_api_keys k join agents a on a.id = k.agent_id where a.owner_id = {mia} and k.revoked_at is null$$),
+  $$select count(*) from agent_api_keys k join agents a on a.id = k.agent_id where a.user_id = {mia} and k.revoked_at is null$$),
   '0', 'A16_the_keys_of_a_removed_member_s_agents_are_revoked');
 select is(pg_temp.error_as('adam', $$select set_member_status({a}, {mia}, 'active')$$), 'WR004',
   'a removed member is not reactivated by an admin');

@@ -6,13 +6,13 @@ select plan(14);
 
 -- organization a has 40 remote servers, b one; all are to be asked
 update public.organizations set max_mcp_servers = 1000 where id = pg_temp.id_of('a');
-insert into public.mcp_server_instances (organization_id, name, url, status, first_running_at)
+insert into public.mcp_server_instances (organization_id, instance_name, url, status, first_running_at)
 select pg_temp.id_of('a'), 'far-' || n, 'https://far.example/mcp', 'running', now() from generate_series(1, 40) n;
-insert into public.mcp_server_instances (organization_id, name, url, status, first_running_at)
+insert into public.mcp_server_instances (organization_id, instance_name, url, status, first_running_at)
 values (pg_temp.id_of('b'), 'near', 'https://near.example/mcp', 'running', now());
 insert into weir.dtma_operations (organization_id, instance_id, action, generation, run_at)
-select i.organization_id, i.id, 'restart', i.generation, now() - case i.name when 'near' then interval '1 minute' else '1 hour' end
-from public.mcp_server_instances i where i.name like 'far-%' or i.name = 'near';
+select i.organization_id, i.id, 'restart', i.generation, now() - case i.instance_name when 'near' then interval '1 minute' else '1 hour' end
+from public.mcp_server_instances i where i.instance_name like 'far-%' or i.instance_name = 'near';
 
 create function pg_temp.count_claimed_operations(p_limit integer, p_organizations uuid[] default '{}',
   p_nodes uuid[] default '{}') returns text language sql as $$
@@ -39,7 +39,7 @@ rollback to s;
 select is(pg_temp.count_claimed_operations(128, array_fill(pg_temp.id_of('a'), array[8]), array_fill(null::uuid, array[8])), 'near 1',
   'F11_an_organization_with_its_share_of_operations_running_gets_no_more');
 rollback to s;
-update public.mcp_server_instances set generation = generation + 1 where name like 'far-%';
+update public.mcp_server_instances set generation = generation + 1 where instance_name like 'far-%';
 select is((select count(*) from weir.claim_operations(gen_random_uuid(), 128, '1 minute')), 1::bigint,
   'F11_superseded_operations_are_not_claimed');
 select is((select count(*) from weir.dtma_operations where outcome = 'superseded'), 40::bigint,
@@ -47,7 +47,7 @@ select is((select count(*) from weir.dtma_operations where outcome = 'superseded
 rollback to s;
 
 -- the operations of a node that hangs are bounded over all organizations; operations elsewhere are not
-update public.mcp_server_instances set node_id = pg_temp.id_of('node') where name like 'far-%';
+update public.mcp_server_instances set node_id = pg_temp.id_of('node') where instance_name like 'far-%';
 select is(pg_temp.count_claimed_operations(128, array_fill(pg_temp.id_of('b'), array[14]), array_fill(pg_temp.id_of('node'), array[14])),
   'far 2, near 1',
   'F11_a_node_that_hangs_holds_no_more_operations_than_twice_the_share');
@@ -65,7 +65,7 @@ select is(pg_temp.count_claimed_refreshes(128, array_fill(pg_temp.id_of('a'), ar
   'files 1, near 1',
   'F11_an_organization_s_servers_on_a_node_are_refreshed_while_its_remote_servers_hang');
 rollback to s;
-update public.mcp_server_instances set node_id = pg_temp.id_of('node') where name like 'far-%';
+update public.mcp_server_instances set node_id = pg_temp.id_of('node') where instance_name like 'far-%';
 select is(pg_temp.count_claimed_refreshes(128, array_fill(pg_temp.id_of('b'), array[16]), array_fill(pg_temp.id_of('node'), array[16])),
   'near 1',
   'F11_a_node_that_hangs_holds_no_more_refreshes_than_twice_the_share');
@@ -73,14 +73,14 @@ rollback to s;
 
 -- a heartbeat names 4096 instances at most
 update public.organizations set max_mcp_servers = 5000 where id = pg_temp.id_of('b');
-insert into public.mcp_server_instances (organization_id, name, url, status, first_running_at, node_id)
+insert into public.mcp_server_instances (organization_id, instance_name, url, status, first_running_at, node_id)
 select pg_temp.id_of('b'), 'many-' || n, 'https://many.example/mcp', 'running', now(), pg_temp.id_of('node')
 from generate_series(1, 4095 - (select count(*)::integer from public.mcp_server_instances i
                                 where i.node_id = pg_temp.id_of('node') and i.status not in ('stopped', 'deleted'))) n;
 select is(weir.choose_node(pg_temp.id_of('b'), null, (select runtimes[1] from weir.dtma_nodes where id = pg_temp.id_of('node')), null),
   pg_temp.id_of('node'),
   'a node with 4095 instances is chosen for another');
-insert into public.mcp_server_instances (organization_id, name, url, status, first_running_at, node_id)
+insert into public.mcp_server_instances (organization_id, instance_name, url, status, first_running_at, node_id)
 values (pg_temp.id_of('b'), 'last', 'https://many.example/mcp', 'running', now(), pg_temp.id_of('node'));
 select is(weir.choose_node(pg_temp.id_of('b'), null, (select runtimes[1] from weir.dtma_nodes where id = pg_temp.id_of('node')), null),
   null,

@@ -106,7 +106,7 @@ begin
     set local session_replication_role = replica;
     perform pg_temp.keep_id('a', weir.uuid_v7()), pg_temp.keep_id('files', weir.uuid_v7());
     insert into organizations (id, name, slug) values (pg_temp.id_of('a'), 'C', 'c-' || right(pg_temp.id_of('a')::text, 12));
-    insert into mcp_server_instances (id, organization_id, name, url, status, generation)
+    insert into mcp_server_instances (id, organization_id, instance_name, url, status, generation)
       values (pg_temp.id_of('files'), pg_temp.id_of('a'), 'c', 'https://c.example', 'running', 2);
     insert into mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, announced, approved_at)
     values (pg_temp.id_of('a'), pg_temp.id_of('files'), 'resource', 'file:///a', sha256('resource|file:///a|1'), '{}', 'approved', true,

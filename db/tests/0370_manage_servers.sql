@@ -7,7 +7,7 @@ select plan(69);
 -- An admin creates
 select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"name": "one", "url": "https://one.example/mcp"}')$$),
   'ok', 'an admin creates a remote server');
-select is(pg_temp.as_user('ann', $$select status from mcp_server_instances where name = 'one'$$), 'pending',
+select is(pg_temp.as_user('ann', $$select status from mcp_server_instances where instance_name = 'one'$$), 'pending',
   'a server that was only created is pending');
 select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"name": "one", "url": "https://two.example/mcp"}')$$),
   'WR005', 'M11_a_server_s_name_is_unique_in_the_organization');
@@ -56,11 +56,11 @@ select is(pg_temp.as_user('owner', $$select priority::text from mcp_server_insta
 select is(pg_temp.error_as('adam',
   $$select manage_mcp_servers('create', {a}, '{"name": "zero", "url": "https://x.example", "priority": 0}')$$), 'ok',
   'S6_a_server_may_be_created_with_the_priority_zero');
-select is(pg_temp.as_user('owner', $$select priority::text from mcp_server_instances where name = 'zero'$$), '0',
+select is(pg_temp.as_user('owner', $$select priority::text from mcp_server_instances where instance_name = 'zero'$$), '0',
   'S6_a_server_that_was_created_with_the_priority_zero_has_it');
 
 -- Deploying and stopping by the server's id alone
-select pg_temp.keep_id('zero', (select id from mcp_server_instances where name = 'zero')) \g /dev/null
+select pg_temp.keep_id('zero', (select id from mcp_server_instances where instance_name = 'zero')) \g /dev/null
 select is(pg_temp.as_user('ann', $$select deploy_mcp_server_to_dtma({zero}) ->> 'status'$$), 'deploying',
   'M6_deploy_mcp_server_to_dtma_deploys_by_the_server_s_id_alone');
 select is(pg_temp.as_user('ann', $$select stop_mcp_server_instance({zero}) ->> 'status'$$), 'stopping',

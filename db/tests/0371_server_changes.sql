@@ -82,7 +82,7 @@ select is(pg_temp.manage_server('ann', 'update', 'files', '{"version": "9.9.9"}'
   'M11_an_update_to_a_version_that_does_not_exist_is_refused');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"name": "remote"}'), 'WR005',
   'M11_an_update_to_a_name_of_another_server_is_a_conflict');
-select is((select row(name, priority, configuration, generation)::text from mcp_server_instances where id = pg_temp.id_of('files')),
+select is((select row(instance_name, priority, configuration, generation)::text from mcp_server_instances where id = pg_temp.id_of('files')),
   '(files,100,"{""directory"": ""/data""}",2)', 'M11_refused_updates_write_nothing');
 
 -- Changes that need no node
@@ -90,7 +90,7 @@ select is(pg_temp.as_user('adam',
   $$select manage_mcp_servers('update', {a}, '{"priority": 0, "name": "docs", "region": "north", "pin_policy": "manual",
   "chat": {"offline": ["read_*"]}}', {files})$$), format('{"id": "%s", "status": "running"}', pg_temp.id_of('files')),
   'M1_an_admin_updates_a_server');
-select is((select row(status, generation, name, priority, region, pin_policy, chat_offline)::text from mcp_server_instances
+select is((select row(status, generation, instance_name, priority, region, pin_policy, chat_offline)::text from mcp_server_instances
   where id = pg_temp.id_of('files')),
   '(running,2,docs,0,north,manual,{read_*})', 'S6_an_update_to_zero_stays_zero_and_does_not_restart_the_server');
 select is(pg_temp.manage_server('adam', 'update', 'files', '{"name": "files", "pin_policy": "trust_first"}'), 'ok',
@@ -130,7 +130,7 @@ select is((select row(status, generation, max_sessions)::text from mcp_server_in
   '(updating,4,1024)',
   'an update to a process for each session is for the node to carry out');
 savepoint s;
-update mcp_server_catalog set calls_at_once = 1 where id = (select catalog_id from mcp_server_instances where id = pg_temp.id_of('files'));
+update mcp_server_catalog set calls_at_once = 1 where id = (select catalog_server_id from mcp_server_instances where id = pg_temp.id_of('files'));
 select is((select row(c.max_sessions, c.calls_at_once)::text
            from weir.claim_operations('01900000-0000-7000-8000-000000000002', 100, '1 minute') c), '(1024,1)',
              'an operation has the number of sessions and of calls at once');

@@ -215,7 +215,7 @@ select is(pg_temp.as_user('mel', 'select count(*) from get_organization_mcp_conf
 rollback to s;
 
 -- A server of the organization's own, without a catalog entry
-insert into mcp_server_instances (id, organization_id, name, url, status)
+insert into mcp_server_instances (id, organization_id, instance_name, url, status)
 values (pg_temp.keep_id('custom', weir.uuid_v7()), pg_temp.id_of('a'), 'custom', 'https://x.example/custom', 'running');
 select pg_temp.as_user('ann', $$select grant_mcp_access({robo}, {custom}, '{"tools": {"*": {}}}')$$) \g /dev/null
 select is(pg_temp.as_user('mia', $$select concat_ws(' ', instance_name, transport, has_agent_access, coalesce(catalog, 'none'))
@@ -225,28 +225,28 @@ select is(pg_temp.as_user('ann', $$select count(*) from get_organization_mcp_con
   'G5_a_server_without_a_catalog_entry_is_in_the_list_for_an_owner');
 rollback to g;
 -- Rows whose order on disk is not the order of their ids
-insert into mcp_server_instances (id, organization_id, name, url, status, priority)
+insert into mcp_server_instances (id, organization_id, instance_name, url, status, priority)
 select md5('order ' || n)::uuid, pg_temp.id_of('a'), 'order-' || n, 'https://x.example/' || n, 'running',
   n % 3 from generate_series(1, 30) n;
 insert into agent_mcp_permissions (organization_id, agent_id, mcp_server_instance_id, permissions, granted_by_id)
-select organization_id, pg_temp.id_of('robo'), id, '{}', pg_temp.id_of('ann') from mcp_server_instances where name like 'order-%';
+select organization_id, pg_temp.id_of('robo'), id, '{}', pg_temp.id_of('ann') from mcp_server_instances where instance_name like 'order-%';
 select is(pg_temp.as_user('mia', $$select string_agg(instance_name, ' ') from get_organization_mcp_configs({a}, {robo})$$),
-  (select string_agg(name, ' ' order by priority, id) from mcp_server_instances where name like 'order-%'),
+  (select string_agg(instance_name, ' ' order by priority, id) from mcp_server_instances where instance_name like 'order-%'),
   'G6_an_agent_s_servers_are_ordered_by_priority_and_then_by_id');
 select is(pg_temp.as_user('ann', $$select string_agg(instance_name, ' ') from get_organization_mcp_configs({a})$$),
-  (select string_agg(name, ' ' order by priority, id) from mcp_server_instances where organization_id = pg_temp.id_of('a')),
+  (select string_agg(instance_name, ' ' order by priority, id) from mcp_server_instances where organization_id = pg_temp.id_of('a')),
   'G6_all_servers_are_ordered_by_priority_and_then_by_id');
-insert into mcp_server_instances (id, organization_id, name, url)
+insert into mcp_server_instances (id, organization_id, instance_name, url)
 select weir.uuid_v7(), pg_temp.id_of('a'), 'over-' || n, 'https://x.example/' || n from generate_series(1, 1000) n;
 select is(pg_temp.as_user('ann', $$select count(*) from get_organization_mcp_configs({a})$$), '1000',
   'G6_the_list_of_all_servers_has_at_most_a_thousand');
 rollback to g;
 
 -- Many servers, one question
-insert into mcp_server_instances (id, organization_id, name, url, status)
+insert into mcp_server_instances (id, organization_id, instance_name, url, status)
 select weir.uuid_v7(), pg_temp.id_of('a'), 'many-' || n, 'https://x.example/' || n, 'running' from generate_series(1, 500) n;
 insert into agent_mcp_permissions (organization_id, agent_id, mcp_server_instance_id, permissions, granted_by_id)
-select organization_id, pg_temp.id_of('robo'), id, '{}', pg_temp.id_of('ann') from mcp_server_instances where name like 'many-%';
+select organization_id, pg_temp.id_of('robo'), id, '{}', pg_temp.id_of('ann') from mcp_server_instances where instance_name like 'many-%';
 select is(pg_temp.as_user('mia', $$select count(*) from get_organization_mcp_configs({a}, {robo})$$), '500',
   'V13_an_agent_gets_its_five_hundred_servers');
 select performs_ok($$select pg_temp.as_user('mia', 'select count(*) from get_organization_mcp_configs({a}, {robo})')$$, 2000,

@@ -104,7 +104,7 @@ select is(pg_temp.error_as('mia', $$select add_workspace_member({home}, user_id 
   'F09_a_member_who_became_a_viewer_while_they_waited_adds_nobody');
 rollback to s;
 select pg_temp.create_as('lab', 'mia', $$select create_workspace({a}, 'Lab')$$),
-       pg_temp.when_lock_is_taken($$update public.agents set owner_id = {ann} where id = {robo}$$) \g /dev/null
+       pg_temp.when_lock_is_taken($$update public.agents set user_id = {ann} where id = {robo}$$) \g /dev/null
 select is(pg_temp.error_as('mia', $$select add_workspace_member({lab}, agent_id => {robo})$$), 'WR003',
   'F09_a_member_does_not_add_an_agent_that_was_given_to_another_while_they_waited');
 rollback to s;
@@ -116,7 +116,8 @@ from unnest(array['ann', 'otto', 'anon']) a, unnest(array['env', 'args', 'packag
 select is(pg_temp.as_user('otto', 'select * from mcp_server_catalog'), '42501', 'F10_an_api_role_cannot_read_all_columns_of_the_catalog');
 select is(pg_temp.as_user('otto', 'select to_jsonb(c) from mcp_server_catalog c'), '42501',
   'F10_an_api_role_cannot_read_a_row_of_the_catalog_as_a_whole');
-select is(pg_temp.as_user('otto', 'select slug || version || name || transport from mcp_server_catalog'), 'test-files1.0.0Filesstdio',
+select is(pg_temp.as_user('otto', $$select concat_ws(' ', slug, version, name, display_name, transport) from mcp_server_catalog$$),
+  'test-files 1.0.0 test-files Files stdio',
   'an API role reads the description of a catalog entry');
 -- The columns that API roles read and whose names could be those of a secret, an address or a command. A new such column fails this test.
 select results_eq($$

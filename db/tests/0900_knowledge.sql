@@ -75,7 +75,7 @@ select is(pg_temp.as_user('mia', 'select count(*) from datastores'), '0', 'V12_a
 rollback to s;
 delete from workspace_members where agent_id = pg_temp.id_of('robo');
 select is(pg_temp.as_user('mia', 'select count(*) from datastores'), '1', 'an agent''s owner sees its datastores');
-update agents set owner_id = pg_temp.id_of('ann') where id = pg_temp.id_of('robo');
+update agents set user_id = pg_temp.id_of('ann') where id = pg_temp.id_of('robo');
 select is(pg_temp.as_user('mia', 'select count(*) from datastores'), '0',
   'V6_a_member_who_shares_no_workspace_with_an_agent_sees_none_of_its_datastores');
 rollback to s;

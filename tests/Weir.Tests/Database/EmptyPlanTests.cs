@@ -102,6 +102,7 @@ public sealed class GrownDatabase(TestCluster cluster) : TestDatabase(cluster), 
             "select weir.find_login('user7@example.org')",
             "select weir.user_data_key(bulk.id('user', 7), null)",
             "select weir.change_version()",
+            "select weir.public_url()",
             "select * from weir.live_replicas()",
         ],
     };

@@ -165,7 +165,7 @@ public abstract class HostileSessionSuite(TestDatabase database) : IAsyncLifetim
             {
                 "create temporary table organizations as select {org} as id, true as is_active, 100 as max_agents, 100 as max_workspaces",
                 "create temporary table organization_members as select {org} as organization_id, auth.uid() as user_id, 'owner'::text as role, 'active'::text as status",
-                "create temporary table agents as select {agent} as id, {org} as organization_id, auth.uid() as owner_id, true as is_active, 'x'::text as name",
+                "create temporary table agents as select {agent} as id, {org} as organization_id, auth.uid() as user_id, true as is_active, 'x'::text as name",
                 "create temporary table mcp_server_instances as select {server} as id, {org} as organization_id, 'running'::text as status",
                 "create function pg_temp.my_organizations(p_role text default 'viewer') returns setof uuid language sql as $$select {org}$$",
                 "create function pg_temp.actor_id() returns uuid language sql as $$select {olga}$$",

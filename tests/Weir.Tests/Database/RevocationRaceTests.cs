@@ -47,7 +47,7 @@ public abstract class RevocationRaceSuite(TestDatabase database)
         ["sql: a key deleted"] = new("superuser", "delete from public.agent_api_keys where key_id = {key}", "key_unknown", Table: "agent_api_keys"),
         ["sql: an agent deactivated"] = new("superuser", "update public.agents set is_active = false where id = {agent}", "agent_inactive", Table: "agents"),
         ["sql: an agent deleted"] = new("superuser", "delete from public.agents where id = {agent}", "key_unknown"),
-        ["sql: an agent without its owner"] = new("superuser", "update public.agents set owner_id = null where id = {agent}", "member_inactive", Table: "agents"),
+        ["sql: an agent without its owner"] = new("superuser", "update public.agents set user_id = null where id = {agent}", "member_inactive", Table: "agents"),
         ["sql: a member suspended"] = new("superuser", "update public.organization_members set status = 'suspended' where user_id = {mia}", "member_inactive", Table: "organization_members"),
         ["sql: a member removed"] = new("superuser", "delete from public.organization_members where user_id = {mia}", "member_inactive"),
         ["sql: a member made a viewer"] = new("superuser", "update public.organization_members set role = 'viewer' where user_id = {mia}", "user_forbidden", Table: "organization_members"),

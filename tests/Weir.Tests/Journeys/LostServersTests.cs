@@ -66,7 +66,7 @@ public sealed class LostNodesTests(TestCluster cluster) : IAsyncLifetime
         "update weir.dtma_nodes set heartbeat_at = clock_timestamp() - $1::interval where name = 'stdio'", [Sql.Interval(time)], Cancelled);
 
     private async Task<string?> StateAsync() => await _weir.Database.Superuser.ScalarAsync<string>(
-        "select concat_ws(' ', status, last_error_code) from public.mcp_server_instances where name = 'victim'", [], Cancelled);
+        "select concat_ws(' ', status, last_error_code) from public.mcp_server_instances where instance_name = 'victim'", [], Cancelled);
 
     private Task<long> EventsAsync() => _weir.Database.Superuser.ScalarAsync<long>(
         "select count(*) from public.mcp_interaction_logs where organization_id = $1 and kind = 'lifecycle' and item = 'degraded'", [Sql.Uuid(_weir.World.OrganizationId)], Cancelled);

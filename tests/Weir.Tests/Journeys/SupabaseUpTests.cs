@@ -61,7 +61,7 @@ public sealed class UpOnSupabase : RunningUp
     {
         await using var superuser = Project.Superuser;
         return await superuser.QueryAsync(
-            "select concat_ws(' ', name, status, last_error) from public.mcp_server_instances order by name", [], r => r.GetString(0), CancellationToken.None);
+            "select concat_ws(' ', instance_name, status, last_error) from public.mcp_server_instances order by instance_name", [], r => r.GetString(0), CancellationToken.None);
     }
 
     internal RawClient Agent() => new(Client(this["agentKey"]));

@@ -145,7 +145,7 @@ public sealed class HangingServersTests(TestDatabase database) : IClassFixture<T
         }
 
         // As while they are asked.
-        await database.Superuser.ExecuteAsync("update public.mcp_server_instances set refresh_at = now() + interval '1 hour' where name = 'says'", [], Token);
+        await database.Superuser.ExecuteAsync("update public.mcp_server_instances set refresh_at = now() + interval '1 hour' where instance_name = 'says'", [], Token);
         using var refresh = new CatalogRefresh(
             new CatalogQueries(database.Pools), new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), TimeProvider.System), _ => null, Replica,
             TimeProvider.System, NullLogger<CatalogRefresh>.Instance);
