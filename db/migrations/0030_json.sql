@@ -45,7 +45,7 @@ begin
   end if;
   for v_key, v_rule in select e.key, e.value from jsonb_each(p_schema) e loop
     v_error := case
-      when v_key in ('title', 'description', 'default', 'examples', '$schema', 'additionalProperties') then null
+      when v_key in ('title', 'description', 'default', 'examples', '$schema', 'additionalProperties', 'writeOnly') then null
       when v_key = 'type' then
         case when v_rule #>> '{}' = v_type
                or (v_rule = '"integer"' and v_type = 'number' and (p_value #>> '{}')::numeric % 1 = 0) then null

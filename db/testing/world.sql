@@ -26,7 +26,7 @@ select pg_temp.create_as('home', 'ann', $$select create_workspace({a}, 'Home')$$
        pg_temp.as_user('ann', $$select add_workspace_member({home}, agent_id => {robo})$$) \g /dev/null
 
 select weir.publish_catalog_server(jsonb_build_object(
-  'slug', 'test-files', 'name', 'Files', 'transport', 'stdio', 'package', '@example/files', 'version', '1.0.0', 'bin', 'files',
+  'slug', 'test-files', 'display_name', 'Files', 'transport', 'stdio', 'package', '@example/files', 'version', '1.0.0', 'bin', 'files',
   'args', '["${config.directory}"]'::jsonb,
   'configuration_schema', '{"type": "object", "required": ["directory"],
      "properties": {"directory": {"type": "string", "pattern": "/[a-z/]{0,99}"}, "depth": {"type": "integer", "minimum": 1}}}'::jsonb))

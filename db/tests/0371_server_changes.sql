@@ -27,7 +27,7 @@ $$;
 select pg_temp.create_as('remote', 'ann',
   $$select manage_mcp_servers('create', {a}, '{"name": "remote", "url": "https://r.example/mcp"}')$$),
        weir.publish_catalog_server(jsonb_build_object(
-  'slug', 'test-files', 'name', 'Files', 'transport', 'stdio', 'package', '@example/files', 'version', '2.0.0', 'bin', 'files',
+  'slug', 'test-files', 'display_name', 'Files', 'transport', 'stdio', 'package', '@example/files', 'version', '2.0.0', 'bin', 'files',
   'args', '["${config.directory}"]'::jsonb,
   'configuration_schema', '{"type": "object", "required": ["directory"], "properties": {"directory": {"type": "string"}}}'::jsonb))
 \g /dev/null
@@ -146,7 +146,8 @@ select is(pg_temp.as_user('ann',
   $$select manage_mcp_servers('create', {a}, '{"name": "far", "url": "https://r.example/mcp", "max_sessions": 1}') ->> 'message'$$),
   'server_config.max_sessions: a remote server has none', 'a number of sessions is refused for a remote server');
 select throws_ok(format('select weir.publish_catalog_server(%L)',
-  jsonb_build_object('slug', 'x', 'version', '1.0.0', 'calls_at_once', c::jsonb)),
+  jsonb_build_object('slug', 'x', 'version', '1.0.0', 'display_name', 'X', 'transport', 'stdio', 'package', 'x', 'bin', 'x',
+                     'calls_at_once', c::jsonb)),
   'WR001', 'entry.calls_at_once: must be a number from 1 to 1024', 'a catalog entry is refused for calls_at_once of ' || c)
 from unnest(array['0', '-1', '1025', '1.5', '"one"', 'true', '[]']) c;
 

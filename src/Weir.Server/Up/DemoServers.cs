@@ -38,7 +38,7 @@ internal static class DemoServers
             new
             {
                 slug = "filesystem",
-                name = "Filesystem",
+                display_name = "Filesystem",
                 description = "Reads and writes files below one folder.",
                 transport = "stdio",
                 runtime = "process",
@@ -79,11 +79,11 @@ internal static class DemoServers
         Permissions: null);
 
     private static object Entry(
-        string slug, string name, string description, string package, string bin, string[] args,
+        string slug, string displayName, string description, string package, string bin, string[] args,
         string share, Dictionary<string, string>? env = null, int? callsAtOnce = null) => new
     {
         slug,
-        name,
+        display_name = displayName,
         description,
         transport = "stdio",
         runtime = "process",

@@ -43,7 +43,7 @@ public sealed class RestoreTests(TestCluster cluster) : IAsyncLifetime
         await StartWeirAsync(_database.Config, _data);
         _world = await World.CreateAsync(_database);
         await _database.Owner.ExecuteAsync("select weir.publish_catalog_server($1)", [Sql.Jsonb("""
-            {"slug":"fixture","name":"Fixture","transport":"stdio","runtime":"process","package":"weir-fixture","version":"1.0.0","bin":"weir-fixture",
+            {"slug":"fixture","display_name":"Fixture","transport":"stdio","runtime":"process","package":"weir-fixture","version":"1.0.0","bin":"weir-fixture",
              "args":["${config.vice}"],"env":{"VICE":"${config.vice}"},"configuration_schema":{"type":"object","properties":{"vice":{"type":"string"}}}}
             """)], Token);
         _node = await NodeHost.StartAsync(["--weir-url", _url.ToString()], environment: new() { ["WEIR_DTMA_TOKEN"] = await NodeTokenAsync() });

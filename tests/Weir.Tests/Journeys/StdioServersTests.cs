@@ -38,7 +38,7 @@ public class WeirWithNode(TestCluster cluster) : RunningWeir(cluster)
     /// <summary>A package as an instance that runs, is granted, and whose tools are listed.</summary>
     internal async Task AddAsync(string name, string package, string version, string bin, string[] args, string share = "instance")
     {
-        var entry = new { slug = name, name, transport = "stdio", runtime = "process", package, version, bin, args, default_share = share };
+        var entry = new { slug = name, display_name = name, transport = "stdio", runtime = "process", package, version, bin, args, default_share = share };
         await Database.Owner.ScalarAsync<Guid>("select weir.publish_catalog_server($1)", [Sql.Jsonb(JsonSerializer.Serialize(entry))], CancellationToken.None);
         var config = JsonSerializer.Serialize(new { name, catalog = name, share });
         var made = await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId), Sql.Jsonb(config));

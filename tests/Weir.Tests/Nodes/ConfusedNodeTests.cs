@@ -61,7 +61,7 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
 
         _world = await World.CreateAsync(database);
         await database.Owner.ExecuteAsync("select weir.publish_catalog_server($1)", [Sql.Jsonb("""
-            {"slug":"fixture","name":"Fixture","transport":"stdio","runtime":"process","package":"weir-fixture","version":"1.0.0","bin":"weir-fixture"}
+            {"slug":"fixture","display_name":"Fixture","transport":"stdio","runtime":"process","package":"weir-fixture","version":"1.0.0","bin":"weir-fixture"}
             """)], Token);
         _instance = (await _world.CallAsync(
             "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(_world.OrganizationId), Sql.Jsonb("""{"name":"fixture","catalog":"fixture"}""")))

@@ -52,7 +52,7 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         _user = await database.Owner.ScalarAsync<Guid>("select weir.create_user($1, 'none')", [Sql.Text($"{Guid.NewGuidForTests()}@example.org")], Token);
         _organization = (await PersonAsync("select to_jsonb(public.create_organization($1))", Sql.Text("Nodes"))).GetProperty("id").GetGuid();
         await database.Owner.ExecuteAsync("select weir.publish_catalog_server($1)", [Sql.Jsonb("""
-            {"slug":"fixture","name":"Fixture","transport":"stdio","runtime":"process","package":"weir-fixture","version":"1.0.0","bin":"weir-fixture",
+            {"slug":"fixture","display_name":"Fixture","transport":"stdio","runtime":"process","package":"weir-fixture","version":"1.0.0","bin":"weir-fixture",
              "args":["${config.vice}"],"env":{"FOLDER":"${instanceDir}","VICE":"${config.vice}"},"configuration_schema":{"type":"object","properties":{"vice":{"type":"string"}}}}
             """)], Token);
     }

@@ -182,7 +182,7 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         }
 
         await Database.Owner.ExecuteAsync("select weir.publish_catalog_server($1)", [Sql.Jsonb(
-            """{"slug":"withdrawn","name":"Withdrawn","transport":"stdio","runtime":"process","package":"withdrawn","version":"1.0.0","bin":"withdrawn"}""")], Token);
+            """{"slug":"withdrawn","display_name":"Withdrawn","transport":"stdio","runtime":"process","package":"withdrawn","version":"1.0.0","bin":"withdrawn"}""")], Token);
         var (file, _) = await BackUpAsync();
         foreach (var sql in new[]
         {

@@ -149,7 +149,7 @@ public abstract class ValueBoundsSuite(RestWorld weir) : IAsyncLifetime
     public async Task F10_the_catalog_has_no_env_args_package_or_bin()
     {
         await weir.Database.Owner.ExecuteAsync("""
-            select weir.publish_catalog_server('{"slug": "with-a-token", "version": "1.0.0", "name": "With a token", "transport": "stdio", "package": "tok", "bin": "tok",
+            select weir.publish_catalog_server('{"slug": "with-a-token", "version": "1.0.0", "display_name": "With a token", "transport": "stdio", "package": "tok", "bin": "tok",
               "args": ["--token=hunter2"], "env": {"TOKEN": "hunter2"}}')
             """, [], Cancelled);
         foreach (var column in new[] { "env", "args", "package", "bin" })
@@ -163,7 +163,7 @@ public abstract class ValueBoundsSuite(RestWorld weir) : IAsyncLifetime
 
         all.Body.ShouldNotContain("hunter2");
         all.Json[0].EnumerateObject().Select(p => p.Name).ShouldBe(
-            ["id", "slug", "version", "name", "description", "transport", "runtime", "configuration_schema", "default_share", "calls_at_once", "is_published", "created_at", "updated_at"]);
+            ["id", "slug", "version", "name", "display_name", "description", "transport", "runtime", "capabilities", "docker_image", "configuration_schema", "default_share", "calls_at_once", "is_published", "created_at", "updated_at"]);
     }
 
     private static string Repeated(string value, int times) => string.Join(',', Enumerable.Repeat(value, times));

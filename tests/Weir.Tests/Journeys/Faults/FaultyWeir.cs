@@ -195,7 +195,7 @@ public sealed class FaultyWeir : IAsyncLifetime
     private async Task AddServersAsync()
     {
         await Database.Owner.ExecuteAsync("select weir.publish_catalog_server($1)", [Sql.Jsonb($$"""
-            {"slug":"marks","name":"Marks","transport":"stdio","runtime":"process","package":"weir-fixture","version":"1.0.0","bin":"weir-fixture",
+            {"slug":"marks","display_name":"Marks","transport":"stdio","runtime":"process","package":"weir-fixture","version":"1.0.0","bin":"weir-fixture",
              "args":[],"env":{"MARKS":"{{MarksFile}}"},"configuration_schema":{"type":"object","properties":{},"additionalProperties":false} }
             """)], CancellationToken.None);
         foreach (var (name, share) in new[] { (Shared, "instance"), (Own, "session") })
