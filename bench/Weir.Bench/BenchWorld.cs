@@ -144,7 +144,7 @@ internal sealed class BenchWorld : IAsyncDisposable
     /// <param name="context">URIs of resources that it adds to chat turns.</param>
     public async Task<Guid> DeployAsync(BenchOrganization organization, string name, Uri url, params string[] context)
     {
-        var config = JsonSerializer.Serialize(new { name, url = url.ToString(), context = new { resources = context } });
+        var config = JsonSerializer.Serialize(new { instance_name = name, url = url.ToString(), context = new { resources = context } });
         var instance = await CallAsync(organization.User, "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(organization.Id), Sql.Jsonb(config));
         await CallAsync(organization.User, "select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(organization.Id), Sql.Uuid(instance));
         return instance;

@@ -88,7 +88,7 @@ internal sealed class WallBench(Databases databases)
         var agent = AnyAgent();
         await _users.QueryAsync(
             _owners[agent / Agents],
-            "select instance_id from get_organization_mcp_configs($1, $2)",
+            "select id from get_organization_mcp_configs($1, $2)",
             [Sql.Uuid(_organizations[agent / Agents]), Sql.Uuid(_agents[agent])],
             r => r.GetGuid(0),
             CancellationToken.None);

@@ -44,6 +44,9 @@ create table public.mcp_server_instances (
   -- Either an entry of the catalog, run by a node, or the URL of a remote server.
   catalog_server_id uuid,
   url text,
+  -- Where clients reach it: at Weir, never at the server itself. Kept by the triggers address_of_instance and
+  -- addresses_of_instances; null while the setting public_url is absent.
+  endpoint_url text,
   -- Checked against the entry's configuration_schema; holds no secrets in this release. It goes to the node, and neither to
   -- the outbox nor to the audit log.
   configuration jsonb not null default '{}',
@@ -82,6 +85,8 @@ create table public.mcp_server_instances (
   first_running_at timestamptz,
   -- What the server said of itself in its last handshake, for people.
   server_info jsonb,
+  -- What the server announced that it can do in its last handshake; null: it never answered one.
+  capabilities jsonb,
   -- In which generation, and when, its lists were read last; null: never.
   refreshed_generation bigint,
   refreshed_at timestamptz,
@@ -166,7 +171,7 @@ create policy instances_are_changed_by_admins on public.mcp_server_instances for
   with check (organization_id = any(array(select weir.my_organizations('admin'))));
 -- weir_system writes what was observed (status, placement, errors, lists). It never inserts or deletes an instance.
 create policy instances_are_kept_by_the_engine on public.mcp_server_instances for all to weir_system using (true) with check (true);
-grant select (id, organization_id, instance_name, catalog_server_id, status, share, max_sessions, priority, region, pin_policy, last_error_code,
+grant select (id, organization_id, instance_name, catalog_server_id, endpoint_url, status, share, max_sessions, priority, region, pin_policy, last_error_code,
         created_by, created_at, updated_at) on public.mcp_server_instances to authenticated;
 grant select,
       insert (id, organization_id, instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline,
@@ -175,8 +180,8 @@ grant select,
         status, generation, resets, last_error_code, last_error, deployed_by, context_resources, context_prompts, timeout_ms, max_retries,
         retry_backoff_ms) on public.mcp_server_instances to weir_writer;
 grant select,
-      update (status, node_id, last_node_id, configuration, last_error_code, last_error, first_running_at, server_info,
-        refreshed_generation, refreshed_at, refresh_at, refresh_by, refresh_lease_until, generation, resets, reasserted_at)
+      update (status, node_id, last_node_id, configuration, last_error_code, last_error, first_running_at, server_info, capabilities,
+        refreshed_generation, refreshed_at, refresh_at, refresh_by, refresh_lease_until, generation, resets, reasserted_at, endpoint_url)
   on public.mcp_server_instances to weir_system;
 
 -- Permits only a move of weir.instance_moves, and never a change of the organization, by a function or by direct SQL.
@@ -212,13 +217,37 @@ begin
 end;
 $$;
 
--- Where an instance is reached: derived, and never stored from an answer of a node. The id becomes text by a cast: `||`
+-- An instance's address follows its name.
+create function weir.set_endpoint_url() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.endpoint_url := weir.public_url() || '/mcp/' || new.instance_name;
+  return new;
+end;
+$$;
+
+-- The setting public_url has changed, or is there for the first time.
+create function weir.on_public_url_change() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update public.mcp_server_instances i set endpoint_url = (new.value #>> '{}') || '/mcp/' || i.instance_name
+  where i.endpoint_url is distinct from (new.value #>> '{}') || '/mcp/' || i.instance_name;
+  return null;
+end;
+$$;
+
+-- Where Weir reaches an instance: derived, and never stored from an answer of a node. The id becomes text by a cast: `||`
 -- with a uuid is only stable, and then this function could not be inlined and would be planned for each call.
 create function weir.endpoint_url(p_url text, p_node_api_url text, p_instance_id uuid) returns text
 language sql immutable parallel safe
   return coalesce(p_url, p_node_api_url || '/v1/servers/' || p_instance_id::text || '/mcp');
 
-revoke all on function weir.guard_instance, weir.on_instance_reset, weir.endpoint_url from public;
+revoke all on function weir.guard_instance, weir.on_instance_reset, weir.endpoint_url, weir.set_endpoint_url, weir.on_public_url_change
+  from public;
 grant execute on function weir.endpoint_url to weir_system;
 
 -- It fires first, because triggers fire in the order of their names: a refused change must not take the organization's lock (b_).
@@ -241,4 +270,8 @@ create trigger b_instance_timeout_update before update on public.mcp_server_inst
   for each row when (old.timeout_ms is distinct from new.timeout_ms) execute function weir.on_permission_change();
 create trigger c_instance_reset before update on public.mcp_server_instances
   for each row when (new.resets is distinct from old.resets) execute function weir.on_instance_reset();
+create trigger address_of_instance before insert or update of instance_name on public.mcp_server_instances
+  for each row execute function weir.set_endpoint_url();
+create trigger addresses_of_instances after insert or update on weir.settings
+  for each row when (new.name = 'public_url') execute function weir.on_public_url_change();
 create trigger not_truncated before truncate on public.mcp_server_instances for each statement execute function weir.refuse_truncate();

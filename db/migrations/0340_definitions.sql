@@ -449,7 +449,7 @@ create function weir.record_definitions(
   p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb,
   p_warnings text[] default null, p_listed text[] default array['tool', 'prompt', 'template', 'resource'], p_ttl interval default null,
   p_eras text[] default null, p_needs text[] default null, p_faults text[] default null, p_fault_paths text[] default null,
-  p_fault_reasons text[] default null, p_keeps_needing text[] default '{}')
+  p_fault_reasons text[] default null, p_keeps_needing text[] default '{}', p_capabilities jsonb default null)
 returns table (new_pins integer, changed_pins integer, quarantined integer)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -507,7 +507,8 @@ begin
   if v_resources then
     perform weir.record_resources(v_instance.organization_id, p_instance_id, v_items);
   end if;
-  -- The lease ends, and the next time to ask is set. A server_info that is too large is ignored, and the last good one stays.
+  -- The lease ends, and the next time to ask is set. A server_info or capabilities that are too large are ignored, and the last good
+  -- ones stay.
   update public.mcp_server_instances i
   set refreshed_generation = p_generation, refreshed_at = clock_timestamp(), refresh_by = null, refresh_lease_until = null,
       refresh_at = clock_timestamp() + case
@@ -515,7 +516,9 @@ begin
         when i.refresh_at < i.refresh_lease_until then interval '500 milliseconds'
         when p_ttl < interval '5 seconds' then interval '5 seconds'
         else p_ttl end,
-      server_info = coalesce(case when weir.bounds_error(p_server_info, 65536) is null then p_server_info end, i.server_info)
+      server_info = coalesce(case when weir.bounds_error(p_server_info, 65536) is null then p_server_info end, i.server_info),
+      capabilities = coalesce(case when jsonb_typeof(p_capabilities) = 'object' and weir.bounds_error(p_capabilities, 65536) is null
+                                   then p_capabilities end, i.capabilities)
   where i.id = p_instance_id;
 end;
 $$;

@@ -67,7 +67,89 @@ begin
 end;
 $$;
 
--- What is wrong with server_config, or null. p_is_whole: for a new server; otherwise it names only what is to change. An explicit null is
+-- The members of server_config.configuration that are Weir's own and not the catalog entry's.
+create function weir.own_settings() returns text[]
+language sql immutable parallel safe
+  return array['timeout_ms', 'max_retries', 'retry_backoff_ms', 'priority'];
+
+-- server_config with Weir's own settings beside `configuration`, from wherever they were given. A configuration that holds nothing else
+-- is left out, so that one of a remote server may have them.
+create function weir.with_own_settings(p_config jsonb) returns jsonb
+language sql immutable parallel safe
+  return case when jsonb_typeof(p_config -> 'configuration') = 'object' then
+    p_config - 'configuration'
+    || (select coalesce(jsonb_object_agg(e.key, e.value), '{}') from jsonb_each(p_config -> 'configuration') e
+        where e.key = any(weir.own_settings()))
+    || case when (p_config -> 'configuration') - weir.own_settings() = '{}' then '{}'
+            else jsonb_build_object('configuration', (p_config -> 'configuration') - weir.own_settings()) end
+    else p_config end;
+
+-- What to say of a member of a configuration that names a secret of a vault, with its path; null: there is none. A member that the
+-- entry's schema declares is the publisher's, whatever its name; a value that begins like a reference is one anywhere.
+create function weir.secret_reference_error(p_configuration jsonb, p_schema jsonb) returns text
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select format('server_config.configuration: %s refers to a secret of a vault, and a configuration holds neither secrets nor references '
+                'to them. Leave it out. This release binds no credential of an organization to a server; a token that every organization '
+                'may use stands in the catalog entry, in env', f.what)
+  from (
+    -- As one array: results of jsonb_path_query as a set take time quadratic in their number.
+    select left(m.member ->> 'key', 64) as what
+    from jsonb_array_elements(jsonb_path_query_array(p_configuration, 'strict $.** ? (@.type() == "object").keyvalue()')) m(member)
+    where m.member ->> 'key' ~* '(vault|secret)[a-z_-]*(id|ref|reference)s?$'
+      and not coalesce(p_schema -> 'properties' ? (m.member ->> 'key'), false)
+    union all
+    select 'a value'
+    where jsonb_path_exists(p_configuration, 'strict $.** ? (@.type() == "string" && @ like_regex "^(vault|secret)s?:" flag "i")')
+  ) f limit 1;
+end;
+
+-- A configuration without the values that its schema marks `writeOnly`, at any depth.
+create function weir.readable_configuration(p_schema jsonb, p_value jsonb) returns jsonb
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case
+    when jsonb_typeof(p_value) = 'object' then
+      (select coalesce(jsonb_object_agg(e.key, weir.readable_configuration(p_schema -> 'properties' -> e.key, e.value)), '{}')
+       from jsonb_each(p_value) e where p_schema -> 'properties' -> e.key -> 'writeOnly' is distinct from 'true')
+    when jsonb_typeof(p_value) = 'array' then
+      case when p_schema -> 'items' -> 'writeOnly' is distinct from 'true' then
+        (select coalesce(jsonb_agg(weir.readable_configuration(p_schema -> 'items', a.item) order by a.n), '[]')
+         from jsonb_array_elements(p_value) with ordinality a(item, n)) else '[]' end
+    else p_value end;
+end;
+$$;
+
+-- A name that fits, made of one that does not.
+create function weir.instance_name_like(p_name text) returns text
+language sql immutable parallel safe
+  return coalesce(nullif(btrim(left(btrim(regexp_replace(lower(left(p_name, 200)), '[^a-z0-9]+', '-', 'g'), '-'), 20), '-'), ''), 'server');
+
+-- What the value of a member of server_config must be; null: there is no such member.
+create function weir.server_config_rule(p_key text) returns text
+language sql immutable parallel safe
+  return case p_key
+    when 'instance_name' then 'must be 1 to 20 of a-z, 0-9 and -'
+    when 'catalog_server_id' then 'must be a uuid'
+    when 'version' then 'must be 1 to 64 characters'
+    when 'catalog' then 'must be 1 to 2048 characters'
+    when 'url' then 'must be 1 to 2048 characters'
+    when 'configuration' then 'must be an object'
+    when 'share' then 'must be instance, credential or session'
+    when 'max_sessions' then 'must be a number from 0 to 1024'
+    when 'priority' then 'must be a number from 0 to 1000'
+    when 'region' then 'must be 1 to 50 of a-z, 0-9 and -'
+    when 'pin_policy' then 'must be trust_first or manual'
+    when 'idempotency_key' then 'must be 1 to 100 characters'
+    when 'chat' then 'must be {"offline": [...]} with at most 100 patterns of tools'
+    when 'timeout_ms' then 'must be a number from 0 to 3600000'
+    when 'max_retries' then 'must be a number from 0 to 5'
+    when 'retry_backoff_ms' then 'must be a number from 0 to 10000' end;
+
+-- What is wrong with server_config, or null. Weir's own settings may also stand in `configuration`. p_is_whole: for a new server; otherwise it names only what is to change. An explicit null is
 -- an error and not a default. Values are checked as text before they are cast, so that no value raises.
 create function weir.server_config_error(p_config jsonb, p_is_whole boolean) returns text
 language plpgsql immutable parallel safe
@@ -80,19 +162,27 @@ declare
 begin
   if jsonb_typeof(p_config) is distinct from 'object' then
     return 'server_config: must be an object';
-  elsif p_is_whole and not p_config ? 'name' then
-    return 'server_config.name: is missing';
-  elsif p_is_whole and (p_config ? 'catalog') = (p_config ? 'url') then
-    return 'server_config: give catalog or url';
-  elsif p_config ? 'url' and (coalesce(p_config -> 'configuration', '{}') <> '{}' or p_config ?| array['version', 'max_sessions']) then
+  end if;
+  select k into v_key from unnest(weir.own_settings()) k
+  where p_config ? k and p_config -> 'configuration' ? k and p_config -> k <> p_config -> 'configuration' -> k limit 1;
+  if v_key is not null then
+    return format('server_config.%s and server_config.configuration.%s: are different; give one of them', v_key, v_key);
+  elsif p_is_whole and not p_config ? 'instance_name' then
+    return 'server_config.instance_name: is missing';
+  elsif p_is_whole and (p_config ? 'catalog')::integer + (p_config ? 'catalog_server_id')::integer + (p_config ? 'url')::integer <> 1 then
+    return 'server_config: give one of catalog_server_id, catalog and url';
+  elsif p_config ?& array['catalog_server_id', 'version'] then
+    return 'server_config.version: catalog_server_id names a version already';
+  elsif p_config ? 'url' and weir.with_own_settings(p_config) ?| array['configuration', 'version', 'max_sessions'] then
     return format('server_config.%s: a remote server has none',
                   case when p_config ? 'version' then 'version' when p_config ? 'max_sessions' then 'max_sessions'
                        else 'configuration' end);
   end if;
-  for v_key, v_value in select e.key, e.value from jsonb_each(p_config) e loop
+  for v_key, v_value in select e.key, e.value from jsonb_each(weir.with_own_settings(p_config)) e loop
     v_type := jsonb_typeof(v_value);
     if not (case
-      when v_key = 'name' then v_type = 'string' and v_value #>> '{}' ~ '^[a-z0-9-]{1,20}$'
+      when v_key = 'instance_name' then v_type = 'string' and v_value #>> '{}' ~ '^[a-z0-9-]{1,20}$'
+      when v_key = 'catalog_server_id' then v_type = 'string' and v_value #>> '{}' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
       when v_key = 'version' then v_type = 'string' and length(v_value #>> '{}') between 1 and 64
       when v_key in ('catalog', 'url') then v_type = 'string' and length(v_value #>> '{}') between 1 and 2048
       when v_key = 'configuration' then v_type = 'object'
@@ -114,12 +204,17 @@ begin
       when v_key = 'retry_backoff_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,5}$' and (v_value::text)::integer <= 10000
       else false
     end) then
-      return 'server_config.' || left(v_key, 64) || ': is not known or not valid';
+      return 'server_config.' || left(v_key, 64) || ': ' || coalesce(weir.server_config_rule(v_key), 'is not known')
+        || case when v_key = 'instance_name' and v_type = 'string' then '; ' || weir.instance_name_like(v_value #>> '{}') || ' would fit'
+                else '' end;
     end if;
   end loop;
   return weir.context_config_error(p_config -> 'context');
 end;
 $$;
 
-revoke all on function weir.context_config_error, weir.server_config_error from public;
-grant execute on function weir.context_config_error, weir.server_config_error to weir_writer;
+revoke all on function weir.context_config_error, weir.own_settings, weir.readable_configuration, weir.with_own_settings, weir.secret_reference_error,
+  weir.instance_name_like, weir.server_config_rule, weir.server_config_error from public;
+grant execute on function weir.context_config_error, weir.own_settings, weir.with_own_settings, weir.secret_reference_error,
+  weir.instance_name_like, weir.server_config_rule, weir.server_config_error to weir_writer;
+grant execute on function weir.own_settings, weir.readable_configuration to weir_system;

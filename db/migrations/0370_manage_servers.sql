@@ -75,14 +75,29 @@ language sql immutable parallel safe
       then 'server_config: this action takes an idempotency_key only'
   end;
 
-revoke all on function weir.request_hash, weir.answered, weir.action_error from public;
-grant execute on function weir.request_hash, weir.answered, weir.action_error to weir_writer;
+-- What an entry's schema, and the ban on references to secrets, have against a configuration; null: nothing.
+create function weir.configuration_error(p_configuration jsonb, p_schema jsonb) returns text
+language sql immutable parallel safe
+  return coalesce(weir.secret_reference_error(p_configuration, p_schema),
+                  weir.schema_error(p_schema, p_configuration, 'server_config.configuration'));
+
+-- What an acting function answers, refused or not: `success` says whether what is wanted was accepted, not that it was done.
+create function weir.acted(p_answer jsonb) returns jsonb
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+  return jsonb_build_object('success', not p_answer ? 'error') || p_answer;
+
+revoke all on function weir.request_hash, weir.answered, weir.action_error, weir.configuration_error from public;
+grant execute on function weir.request_hash, weir.answered, weir.action_error, weir.configuration_error to weir_writer;
+revoke all on function weir.acted from public;
+grant execute on function weir.acted to authenticated;
 
 set local role weir_writer;
 
 -- The action `create`. Only manage_mcp_servers calls it, which has checked who asks and holds the organization's lock; nobody else may
 -- execute it. The tenant chooses the configuration of a catalog entry, which must fit the entry's schema, and never what is executed.
--- Without `version` the newest that is published is taken. The new server is `pending` until somebody deploys it.
+-- catalog_server_id names one version; `catalog` is the slug, by which a person names an entry, and without `version` means the newest
+-- that is published. The new server is `pending` until somebody deploys it.
 create function weir.create_mcp_server(p_organization_id uuid, p_config jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -91,20 +106,27 @@ declare
   v_act weir.act;
   v_id constant uuid := weir.uuid_v7();
   v_catalog public.mcp_server_catalog;
+  v_config jsonb;
+  v_endpoint_url text;
   v_error text;
   v_constraint text;
 begin
   v_act := weir.act('lifecycle', 'create', p_organization_id => p_organization_id);
-  v_error := weir.server_config_error(p_config, true);
-  if v_error is null and p_config ? 'catalog' then
+  v_error := coalesce(weir.server_config_error(p_config, true), case when p_config ? 'url' then
+                        weir.secret_reference_error(p_config -> 'configuration', '{}') end);
+  if v_error is null then
+    v_config := weir.with_own_settings(p_config);
+  end if;
+  if v_error is null and not p_config ? 'url' then
     select c.* into v_catalog from public.mcp_server_catalog c
-    where c.slug = p_config ->> 'catalog' and c.is_published and c.version = coalesce(p_config ->> 'version', c.version)
+    where c.is_published
+      and (c.id = (p_config ->> 'catalog_server_id')::uuid
+           or (c.slug = p_config ->> 'catalog' and c.version = coalesce(p_config ->> 'version', c.version)))
     order by c.created_at desc, c.id desc limit 1;
     if v_catalog.id is null then
       return weir.refuse(v_act, 'WR004', 'there is no such catalog server');
     end if;
-    v_error := weir.schema_error(v_catalog.configuration_schema, coalesce(p_config -> 'configuration', '{}'),
-                                 'server_config.configuration');
+    v_error := weir.configuration_error(coalesce(v_config -> 'configuration', '{}'), v_catalog.configuration_schema);
   elsif v_error is null and not weir.is_allowed_url(p_config ->> 'url') then
     v_error := 'server_config.url: must be an https address';
   end if;
@@ -118,18 +140,19 @@ begin
     (id, organization_id, instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline,
      context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms, created_by)
   values
-    (v_id, p_organization_id, p_config ->> 'name', v_catalog.id, p_config ->> 'url', coalesce(p_config -> 'configuration', '{}'),
-     coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), nullif((p_config ->> 'max_sessions')::integer, 0),
-     coalesce((p_config ->> 'priority')::integer, 100),
-     p_config ->> 'region', coalesce(p_config ->> 'pin_policy', 'trust_first'),
-     coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'),
-     array(select jsonb_array_elements_text(p_config -> 'context' -> 'resources')),
-     array(select jsonb_array_elements_text(p_config -> 'context' -> 'prompts')),
-     (p_config ->> 'timeout_ms')::integer, coalesce((p_config ->> 'max_retries')::integer, 1),
-     coalesce((p_config ->> 'retry_backoff_ms')::integer, 100), weir.actor_id());
+    (v_id, p_organization_id, v_config ->> 'instance_name', v_catalog.id, v_config ->> 'url', coalesce(v_config -> 'configuration', '{}'),
+     coalesce(v_config ->> 'share', v_catalog.default_share, 'instance'), nullif((v_config ->> 'max_sessions')::integer, 0),
+     coalesce((v_config ->> 'priority')::integer, 100),
+     v_config ->> 'region', coalesce(v_config ->> 'pin_policy', 'trust_first'),
+     coalesce((select array_agg(g) from jsonb_array_elements_text(v_config -> 'chat' -> 'offline') g), '{}'),
+     array(select jsonb_array_elements_text(v_config -> 'context' -> 'resources')),
+     array(select jsonb_array_elements_text(v_config -> 'context' -> 'prompts')),
+     (v_config ->> 'timeout_ms')::integer, coalesce((v_config ->> 'max_retries')::integer, 1),
+     coalesce((v_config ->> 'retry_backoff_ms')::integer, 100), weir.actor_id())
+  returning endpoint_url into v_endpoint_url;
   v_act.instance_id := v_id;
   perform weir.record_act(v_act);
-  return jsonb_build_object('id', v_id, 'status', 'pending');
+  return jsonb_build_object('id', v_id, 'status', 'pending', 'operation_id', null, 'endpoint_url', v_endpoint_url);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
@@ -138,7 +161,8 @@ end;
 $$;
 
 -- The action `update`, for manage_mcp_servers only, which has checked who asks and holds the organization's lock. Only what server_config
--- names changes; a catalog server stays of its entry, and a remote server stays remote. If the server runs and what it runs with changes,
+-- names changes, also inside `configuration`, where null takes a member away; a catalog server stays of its entry, and a remote server
+-- stays remote. If the server runs and what it runs with changes,
 -- its node restarts it with that, or Weir makes a new handshake with a remote server; meanwhile it is `updating`. Otherwise only the row
 -- changes and the next deployment uses it. Either way `resets` rises, and replicas drop what they hold of the server. WR005 while it is on
 -- its way to another state.
@@ -151,6 +175,7 @@ declare
   v_instance public.mcp_server_instances;
   v_new public.mcp_server_instances;
   v_catalog public.mcp_server_catalog;
+  v_config jsonb;
   v_error text;
   v_constraint text;
 begin
@@ -159,27 +184,36 @@ begin
   where i.id = p_instance_id and i.organization_id = p_organization_id and i.status not in ('deleting', 'deleted') for no key update;
   v_new := v_instance;
   v_error := weir.server_config_error(p_config, false);
+  if v_error is null then
+    v_config := weir.with_own_settings(p_config);
+  end if;
   if v_instance.id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such server');
-  elsif v_error is null and v_instance.url is not null and p_config ?| array['catalog', 'version', 'configuration', 'max_sessions'] then
-    v_error := 'server_config: a remote server has no catalog, version, configuration or max_sessions';
+  elsif v_error is null and v_instance.url is not null
+        and v_config ?| array['catalog', 'catalog_server_id', 'version', 'configuration', 'max_sessions'] then
+    v_error := coalesce(weir.secret_reference_error(v_config -> 'configuration', '{}'), 'server_config: a remote server has no '
+                        'catalog_server_id, catalog, version, max_sessions or configuration of an entry');
   elsif v_error is null and v_instance.url is null then
     select c.* into v_catalog from public.mcp_server_catalog c where c.id = v_instance.catalog_server_id;
-    if p_config ? 'url' then
+    if v_config ? 'url' then
       v_error := 'server_config.url: a server of the catalog has none';
-    elsif p_config ->> 'catalog' <> v_catalog.slug then
+    elsif v_config ->> 'catalog' <> v_catalog.slug then
       v_error := 'server_config.catalog: a server stays of its catalog entry';
-    elsif p_config ? 'version' and v_catalog.version <> p_config ->> 'version' then
+    elsif v_catalog.version <> v_config ->> 'version' or v_catalog.id <> (v_config ->> 'catalog_server_id')::uuid then
+      -- A version of another entry is none of this one.
       select c.* into v_catalog from public.mcp_server_catalog c
-      where c.slug = v_catalog.slug and c.version = p_config ->> 'version' and c.is_published;
+      where c.slug = v_catalog.slug and c.is_published
+        and (c.version = v_config ->> 'version' or c.id = (v_config ->> 'catalog_server_id')::uuid);
       if v_catalog.id is null then
         return weir.refuse(v_act, 'WR004', 'there is no such version in the catalog');
       end if;
     end if;
     v_new.catalog_server_id := v_catalog.id;
-    v_new.configuration := coalesce(p_config -> 'configuration', v_instance.configuration);
-    v_error := coalesce(v_error, weir.schema_error(v_catalog.configuration_schema, v_new.configuration, 'server_config.configuration'));
-  elsif v_error is null and p_config ? 'url' and not weir.is_allowed_url(p_config ->> 'url') then
+    v_new.configuration := v_instance.configuration || coalesce(v_config -> 'configuration', '{}');
+    v_new.configuration := v_new.configuration - array(
+      select e.key from jsonb_each(v_config -> 'configuration') e where e.value = 'null');
+    v_error := coalesce(v_error, weir.configuration_error(v_new.configuration, v_catalog.configuration_schema));
+  elsif v_error is null and v_config ? 'url' and not weir.is_allowed_url(v_config ->> 'url') then
     v_error := 'server_config.url: must be an https address';
   end if;
   if v_error is not null then
@@ -187,28 +221,29 @@ begin
   elsif v_instance.status in ('deploying', 'updating', 'stopping') then
     return weir.refuse(v_act, 'WR005', format('the server is %s', v_instance.status));
   end if;
-  v_new.url := coalesce(p_config ->> 'url', v_instance.url);
-  v_new.share := coalesce(p_config ->> 'share', v_instance.share);
-  v_new.max_sessions := case when p_config ? 'max_sessions' then nullif((p_config ->> 'max_sessions')::integer, 0)
+  v_new.url := coalesce(v_config ->> 'url', v_instance.url);
+  v_new.share := coalesce(v_config ->> 'share', v_instance.share);
+  v_new.max_sessions := case when v_config ? 'max_sessions' then nullif((v_config ->> 'max_sessions')::integer, 0)
                              else v_instance.max_sessions end;
   update public.mcp_server_instances i
-  set instance_name = coalesce(p_config ->> 'name', i.instance_name), catalog_server_id = v_new.catalog_server_id, url = v_new.url, configuration = v_new.configuration,
-      share = v_new.share, max_sessions = v_new.max_sessions, priority = coalesce((p_config ->> 'priority')::integer, i.priority),
-      region = coalesce(p_config ->> 'region', i.region), pin_policy = coalesce(p_config ->> 'pin_policy', i.pin_policy),
-      chat_offline = case when p_config -> 'chat' ? 'offline'
-                          then array(select jsonb_array_elements_text(p_config -> 'chat' -> 'offline')) else i.chat_offline end,
-      context_resources = case when p_config -> 'context' ? 'resources'
-                               then array(select jsonb_array_elements_text(p_config -> 'context' -> 'resources'))
+  set instance_name = coalesce(v_config ->> 'instance_name', i.instance_name), catalog_server_id = v_new.catalog_server_id, url = v_new.url, configuration = v_new.configuration,
+      share = v_new.share, max_sessions = v_new.max_sessions, priority = coalesce((v_config ->> 'priority')::integer, i.priority),
+      region = coalesce(v_config ->> 'region', i.region), pin_policy = coalesce(v_config ->> 'pin_policy', i.pin_policy),
+      chat_offline = case when v_config -> 'chat' ? 'offline'
+                          then array(select jsonb_array_elements_text(v_config -> 'chat' -> 'offline')) else i.chat_offline end,
+      context_resources = case when v_config -> 'context' ? 'resources'
+                               then array(select jsonb_array_elements_text(v_config -> 'context' -> 'resources'))
                                else i.context_resources end,
-      context_prompts = case when p_config -> 'context' ? 'prompts'
-                             then array(select jsonb_array_elements_text(p_config -> 'context' -> 'prompts')) else i.context_prompts end,
-      timeout_ms = coalesce((p_config ->> 'timeout_ms')::integer, i.timeout_ms),
-      max_retries = coalesce((p_config ->> 'max_retries')::integer, i.max_retries),
-      retry_backoff_ms = coalesce((p_config ->> 'retry_backoff_ms')::integer, i.retry_backoff_ms),
+      context_prompts = case when v_config -> 'context' ? 'prompts'
+                             then array(select jsonb_array_elements_text(v_config -> 'context' -> 'prompts')) else i.context_prompts end,
+      timeout_ms = coalesce((v_config ->> 'timeout_ms')::integer, i.timeout_ms),
+      max_retries = coalesce((v_config ->> 'max_retries')::integer, i.max_retries),
+      retry_backoff_ms = coalesce((v_config ->> 'retry_backoff_ms')::integer, i.retry_backoff_ms),
       resets = i.resets + 1,
       -- An admin who chooses a version approves what it announces first.
       approved_generation = case when v_new.catalog_server_id is distinct from i.catalog_server_id then i.generation + 1 else i.approved_generation end
-  where i.id = p_instance_id and i.organization_id = p_organization_id;
+  where i.id = p_instance_id and i.organization_id = p_organization_id
+  returning i.endpoint_url into v_new.endpoint_url;
   if v_instance.status in ('running', 'degraded', 'failed')
      and (v_new.catalog_server_id, v_new.url, v_new.configuration, v_new.share, case when v_new.share = 'session' then v_new.max_sessions end)
          is distinct from (v_instance.catalog_server_id, v_instance.url, v_instance.configuration, v_instance.share,
@@ -216,7 +251,8 @@ begin
     return weir.request_operation(p_organization_id, p_instance_id, 'update');
   end if;
   perform weir.record_act(v_act);
-  return jsonb_build_object('id', p_instance_id, 'status', v_instance.status);
+  return jsonb_build_object('id', p_instance_id, 'status', v_instance.status, 'operation_id', null,
+                            'endpoint_url', v_new.endpoint_url);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
@@ -293,7 +329,8 @@ begin
   insert into weir.dtma_operations (id, organization_id, instance_id, action, generation, created_by)
   values (v_operation_id, p_organization_id, p_instance_id, p_action, v_instance.generation, weir.actor_id());
   perform weir.record_act(v_act, v_operation_id::text);
-  return jsonb_build_object('id', p_instance_id, 'status', v_status, 'operation_id', v_operation_id);
+  return jsonb_build_object('id', p_instance_id, 'status', v_status, 'operation_id', v_operation_id,
+                            'endpoint_url', v_instance.endpoint_url);
 end;
 $$;
 
@@ -374,14 +411,19 @@ begin
     return v_refusal;
   elsif weir.bounds_error(p_request, 4096) is not null then
     return weir.refuse(v_act, 'WR001', 'request ' || weir.bounds_error(p_request, 4096));
-  elsif jsonb_typeof(p_request) is distinct from 'object' or p_request - array['action', 'server_instance_id'] <> '{}' then
+  elsif jsonb_typeof(p_request) is distinct from 'object' then
     return weir.refuse(v_act, 'WR001', 'request must be {"action", "server_instance_id"}');
-  elsif coalesce(p_request ->> 'action', '') not in ('deploy', 'start', 'stop', 'restart', 'delete') then
-    return weir.refuse(v_act, 'WR001', 'request.action must be deploy, start, stop, restart or delete');
+  elsif p_request - array['action', 'server_instance_id'] <> '{}' then
+    return weir.refuse(v_act, 'WR001', format('request.%s: a node takes nothing from a caller; give action and server_instance_id only',
+      (select left(k, 64) from jsonb_object_keys(p_request - array['action', 'server_instance_id']) k limit 1)));
+  elsif coalesce(p_request ->> 'action', '') not in ('deploy', 'deploy_mcp_server', 'start', 'stop', 'stop_mcp_server', 'restart',
+                                                     'delete') then
+    return weir.refuse(v_act, 'WR001',
+                       'request.action must be deploy (or deploy_mcp_server), start, stop (or stop_mcp_server), restart or delete');
   elsif coalesce(p_request ->> 'server_instance_id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
     return weir.refuse(v_act, 'WR001', 'request.server_instance_id must be a uuid');
   end if;
-  return weir.manage_server_by_id(p_request ->> 'action', (p_request ->> 'server_instance_id')::uuid);
+  return weir.manage_server_by_id(replace(p_request ->> 'action', '_mcp_server', ''), (p_request ->> 'server_instance_id')::uuid);
 end;
 $$;
 grant execute on function weir.call_dtma_api to authenticated;
@@ -391,13 +433,13 @@ reset role;
 -- The published names; parameter names are API.
 create function public.manage_mcp_servers(
   action text, organization_id uuid, server_config jsonb default null, server_id uuid default null) returns jsonb
-language sql volatile begin atomic select weir.manage_mcp_servers($1, $2, $3, $4); end;
+language sql volatile begin atomic select weir.acted(weir.manage_mcp_servers($1, $2, $3, $4)); end;
 create function public.deploy_mcp_server_to_dtma(server_instance_id uuid) returns jsonb
-language sql volatile begin atomic select weir.manage_server_by_id('deploy', $1); end;
+language sql volatile begin atomic select weir.acted(weir.manage_server_by_id('deploy', $1)); end;
 create function public.stop_mcp_server_instance(server_instance_id uuid) returns jsonb
-language sql volatile begin atomic select weir.manage_server_by_id('stop', $1); end;
+language sql volatile begin atomic select weir.acted(weir.manage_server_by_id('stop', $1)); end;
 create function public.call_dtma_api(request jsonb) returns jsonb
-language sql volatile begin atomic select weir.call_dtma_api($1); end;
+language sql volatile begin atomic select weir.acted(weir.call_dtma_api($1)); end;
 
 revoke all on function public.manage_mcp_servers, public.deploy_mcp_server_to_dtma, public.stop_mcp_server_instance, public.call_dtma_api
   from public, anon, authenticated, service_role;

@@ -75,7 +75,7 @@ end;
 $$;
 grant execute on function weir.explain_mcp_access to authenticated;
 
--- Whether a person may use a server through an agent; whether the server runs is another question. Null p_user_id: the caller. Only an
+-- Whether a person may use a server through an agent; whether the server runs is another question. Null p_user_id is nobody. Only an
 -- admin may ask for another person. For all that the caller may not know the answer is false and not an error. Definer, as
 -- explain_mcp_access.
 create function weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid) returns boolean
@@ -88,13 +88,13 @@ declare
 begin
   select a.organization_id into v_organization_id from public.agents a
   where a.id = p_agent_id and a.organization_id = any(array(select weir.my_organizations()));
-  if v_actor is null or v_organization_id is null then
+  if v_actor is null or v_organization_id is null or p_user_id is null then
     return false;
   elsif p_user_id <> v_actor and not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
     return false;
   end if;
   return ((weir.decide(
-    array[null::text], array[null::bytea], array[coalesce(p_user_id, v_actor)], array[p_agent_id],
+    array[null::text], array[null::bytea], array[p_user_id], array[p_agent_id],
     array['context_request'], array[p_instance_id], array[null::text], array[null::text], null)).calls[1]).failures
     <@ array['unavailable'];
 end;
@@ -102,12 +102,13 @@ $$;
 grant execute on function weir.validate_mcp_access to authenticated;
 
 -- The servers of an organization, by priority, at most 1,000. Null p_agent_id: all of them, for admins (WR003 for other members). With an
--- agent: what it may use and can reach now, for everybody who may use the agent. It never shows a configuration, an address or a secret.
--- `note` says, in the list of all servers, why a server may have more than is listed. Definer, as explain_mcp_access; its own first query
+-- agent: what it may use and can reach now, for everybody who may use the agent. It shows Weir's own settings of a server to everybody, and
+-- what the catalog entry's schema does not mark `writeOnly` to admins; never the server's own address. endpoint_url is the gateway's, for
+-- the agent where there is one. capabilities are what this instance announced, not what its publisher wrote. `note` says, in the list of all servers, why a server may have more than is listed. Definer, as explain_mcp_access; its own first query
 -- decides who may ask.
 create function weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid)
-returns table (instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text,
-               priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text,
+returns table (id uuid, instance_name text, catalog_server jsonb, configuration jsonb, endpoint_url text, status text, available boolean,
+               share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text,
                grant_id uuid, expires_at timestamptz, note text)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
@@ -120,6 +121,7 @@ declare
   v_ids uuid[];
   v_count integer;
   v_decisions weir.decisions;
+  v_public_url constant text := weir.public_url();
 begin
   -- One query for the caller's role and the agent.
   select a.id, a.user_id, m.role into v_agent
@@ -155,9 +157,21 @@ begin
       array_fill(null::text, array[v_count]), null, true);
   end if;
   return query
-  select s.id, s.instance_name, c.slug, case when s.url is not null then 'http' else c.transport end, s.status,
-         s.status in ('running', 'degraded'), s.share, s.priority, s.region, case when v_admin then s.last_error_code end,
-         d.failures = '{}', d.failures[1], case when d.failures = '{}' then d.grant_id end, g.expires_at,
+  select s.id, s.instance_name,
+         case when s.url is not null then jsonb_build_object(
+                'id', null, 'slug', null, 'name', s.instance_name, 'display_name', s.instance_name, 'description', '', 'version', null,
+                'capabilities', s.capabilities, 'docker_image', null, 'transport', 'http')
+              else jsonb_build_object(
+                'id', c.id, 'slug', c.slug, 'name', c.name, 'display_name', c.display_name, 'description', c.description,
+                'version', c.version, 'capabilities', s.capabilities, 'docker_image', c.docker_image, 'transport', c.transport) end,
+         case when v_admin then weir.readable_configuration(c.configuration_schema, s.configuration) else '{}' end
+           || jsonb_build_object('timeout_ms', s.timeout_ms, 'max_retries', s.max_retries, 'retry_backoff_ms', s.retry_backoff_ms,
+                                 'priority', s.priority),
+         case when p_agent_id is null then s.endpoint_url
+              else v_public_url || '/mcp/agents/' || p_agent_id::text || '/' || s.instance_name end,
+         s.status, s.status in ('running', 'degraded'), s.share, s.priority, s.region, case when v_admin then s.last_error_code end,
+         case when p_agent_id is not null then coalesce(d.failures = '{}', false) end, d.failures[1],
+         case when d.failures = '{}' then d.grant_id end, g.expires_at,
          case when p_agent_id is not null then null
               when s.url is null and s.share <> 'session'
               then format(
@@ -169,7 +183,7 @@ begin
   left join unnest(v_decisions.calls) d on d.ordinal = l.position
   join lateral (select i.* from public.mcp_server_instances i
                 where i.id = l.id and i.organization_id = p_organization_id offset 0) s on true
-  left join lateral (select x.slug, x.transport from public.mcp_server_catalog x where x.id = s.catalog_server_id offset 0) c on true
+  left join lateral (select x.* from public.mcp_server_catalog x where x.id = s.catalog_server_id offset 0) c on true
   left join lateral (select x.expires_at from public.agent_mcp_permissions x
                      where x.id = case when d.failures = '{}' then d.grant_id end offset 0) g on true
   -- A person who is not an admin sees only what the agent was granted.
@@ -185,11 +199,11 @@ reset role;
 create function public.explain_mcp_access(agent_id uuid, mcp_server_instance_id uuid, tool text default null, arguments jsonb default null)
 returns jsonb
 language sql stable begin atomic select weir.explain_mcp_access($1, $2, $3, $4); end;
-create function public.validate_mcp_access(agent_id uuid, mcp_server_instance_id uuid, user_id uuid default null) returns boolean
+create function public.validate_mcp_access(agent_id uuid, mcp_server_instance_id uuid, user_id uuid default auth.uid()) returns boolean
 language sql stable begin atomic select weir.validate_mcp_access($1, $2, $3); end;
 create function public.get_organization_mcp_configs(org_id uuid, agent_id uuid default null)
-returns table (instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text,
-               priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text,
+returns table (id uuid, instance_name text, catalog_server jsonb, configuration jsonb, endpoint_url text, status text, available boolean,
+               share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text,
                grant_id uuid, expires_at timestamptz, note text)
 language sql stable begin atomic select * from weir.get_organization_mcp_configs($1, $2); end;
 

@@ -110,7 +110,7 @@ select is(weir.sweep_nodes('0 seconds'), 1, 'D7_a_silent_node_is_offline');
 -- the second node serves organization a now
 select weir.node_heartbeat(sha256('second key'), null, '{}', '[]') \g /dev/null
 select pg_temp.create_as('bfiles', 'bob',
-  $$select manage_mcp_servers('create', {b}, '{"name": "files", "catalog": "test-files", "configuration": {"directory": "/data"}}')$$),
+  $$select manage_mcp_servers('create', {b}, '{"instance_name": "files", "catalog": "test-files", "configuration": {"directory": "/data"}}')$$),
        pg_temp.as_user('bob', $$select manage_mcp_servers('deploy', {b}, null, {bfiles})$$) \g /dev/null
 select is((select count(*) from weir.claim_operations(gen_random_uuid(), 10, '1 minute')), 0::bigint,
   'a node without isolation serves one organization only');
@@ -134,7 +134,7 @@ select is(pg_temp.error_as('ann', $$select manage_mcp_servers('deploy', {a}, nul
 select is(pg_temp.as_user('ann', $$select count(*) from get_organization_mcp_configs({a})$$), '0',
   'M21_a_deleted_server_is_not_in_the_list_of_servers');
 select is(pg_temp.error_as('ann',
-  $$select manage_mcp_servers('create', {a}, '{"name": "files", "url": "https://x.example/mcp"}')$$), 'ok',
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "files", "url": "https://x.example/mcp"}')$$), 'ok',
     'M21_the_name_of_a_deleted_server_is_free');
 select isnt_empty(pg_temp.with_ids($$select * from mcp_interaction_logs where instance_id = {files} and item = 'stop'$$),
   'M21_the_audit_log_of_a_deleted_server_stays');

@@ -7,7 +7,7 @@ select plan(90);
 create function pg_temp.create_server_with(p_more text, p_actor text default 'adam') returns text language sql as $$
   -- {message} is the placeholder of a context, and not an id of these tests
   select pg_temp.as_user(p_actor, replace(format('select manage_mcp_servers(%L, {a}, %L)', 'create',
-    jsonb_build_object('name', 'n' || right(weir.uuid_v7()::text, 12), 'url', 'https://x.example') || p_more::jsonb), '{message}',
+    jsonb_build_object('instance_name', 'n' || right(weir.uuid_v7()::text, 12), 'url', 'https://x.example') || p_more::jsonb), '{message}',
       '\u007bmessage}'));
 $$;
 
@@ -33,13 +33,13 @@ from (values
   ('{"context": {"resources": ["ui://x"]}}', 'server_config.context.resources[0]: must be a URI of the server''s own'),
   ('{"context": {"resources": ["WEIR://spy/x"]}}', 'server_config.context.resources[0]: must be a URI of the server''s own'),
   ('{"context": {"resources": ["note:///\u007bID}"]}}', 'server_config.context.resources[0]: only {message} can be filled in'),
-  ('{"timeout_ms": -1}', 'server_config.timeout_ms: is not known or not valid'),
-  ('{"timeout_ms": 3600001}', 'server_config.timeout_ms: is not known or not valid'),
-  ('{"timeout_ms": "1"}', 'server_config.timeout_ms: is not known or not valid'),
-  ('{"timeout_ms": 1.5}', 'server_config.timeout_ms: is not known or not valid'),
-  ('{"max_retries": 6}', 'server_config.max_retries: is not known or not valid'),
-  ('{"max_retries": null}', 'server_config.max_retries: is not known or not valid'),
-  ('{"retry_backoff_ms": 10001}', 'server_config.retry_backoff_ms: is not known or not valid')) t(c, m);
+  ('{"timeout_ms": -1}', 'server_config.timeout_ms: must be a number from 0 to 3600000'),
+  ('{"timeout_ms": 3600001}', 'server_config.timeout_ms: must be a number from 0 to 3600000'),
+  ('{"timeout_ms": "1"}', 'server_config.timeout_ms: must be a number from 0 to 3600000'),
+  ('{"timeout_ms": 1.5}', 'server_config.timeout_ms: must be a number from 0 to 3600000'),
+  ('{"max_retries": 6}', 'server_config.max_retries: must be a number from 0 to 5'),
+  ('{"max_retries": null}', 'server_config.max_retries: must be a number from 0 to 5'),
+  ('{"retry_backoff_ms": 10001}', 'server_config.retry_backoff_ms: must be a number from 0 to 10000')) t(c, m);
 select is(pg_temp.error_as('mia', $$select manage_mcp_servers('update', {a}, '{"context": {}}', {files})$$), 'WR003',
   'a member does not configure a server''s context');
 select is(pg_temp.error_as('bob', $$select manage_mcp_servers('update', {b}, '{"context": {}}', {files})$$), 'WR004',

@@ -5,13 +5,13 @@ begin;
 select plan(69);
 
 -- An admin creates
-select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"name": "one", "url": "https://one.example/mcp"}')$$),
+select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"instance_name": "one", "url": "https://one.example/mcp"}')$$),
   'ok', 'an admin creates a remote server');
 select is(pg_temp.as_user('ann', $$select status from mcp_server_instances where instance_name = 'one'$$), 'pending',
   'a server that was only created is pending');
-select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"name": "one", "url": "https://two.example/mcp"}')$$),
+select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"instance_name": "one", "url": "https://two.example/mcp"}')$$),
   'WR005', 'M11_a_server_s_name_is_unique_in_the_organization');
-select is(pg_temp.error_as('bob', $$select manage_mcp_servers('create', {b}, '{"name": "one", "url": "https://one.example/mcp"}')$$),
+select is(pg_temp.error_as('bob', $$select manage_mcp_servers('create', {b}, '{"instance_name": "one", "url": "https://one.example/mcp"}')$$),
   'ok', 'S8_a_server_s_name_of_one_organization_is_free_in_another');
 select is(pg_temp.error_as('adam', c), 'WR001', 'M11_create_refuses ' || c)
 from unnest(array[
@@ -19,42 +19,42 @@ from unnest(array[
   $$select manage_mcp_servers('create', {a}, 'null')$$,
   $$select manage_mcp_servers('create', {a}, '[]')$$,
   $$select manage_mcp_servers('create', {a}, '{"url": "https://x.example"}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": null, "url": "https://x.example"}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": "Upper", "url": "https://x.example"}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": "a-name-of-21-letters-x", "url": "https://x.example"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": null, "url": "https://x.example"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "Upper", "url": "https://x.example"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "a-name-of-21-letters-x", "url": "https://x.example"}')$$,
   $$select manage_mcp_servers('create', {a}, '{"name": "x"}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": null}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example", "catalog": "test-files"}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example", "command": "sh"}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example", "priority": -1}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example", "priority": "1"}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example", "share": "everyone"}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example", "chat": {"offline": [1]}}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example", "chat": {"online": []}}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "test-files"}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "test-files", "configuration": {"directory": 1}}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "test-files", "configuration": {"directory": "--help"}}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "test-files", "configuration": {"directory": "/d", "depth": 0}}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "test-files", "configuration": {"directory": "/d", "more": 1}}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "test-files", "configuration": null}')$$
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "url": null}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "url": "https://x.example", "catalog": "test-files"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "url": "https://x.example", "command": "sh"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "url": "https://x.example", "priority": -1}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "url": "https://x.example", "priority": "1"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "url": "https://x.example", "share": "everyone"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "url": "https://x.example", "chat": {"offline": [1]}}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "url": "https://x.example", "chat": {"online": []}}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "test-files"}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "test-files", "configuration": {"directory": 1}}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "test-files", "configuration": {"directory": "--help"}}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "test-files", "configuration": {"directory": "/d", "depth": 0}}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "test-files", "configuration": {"directory": "/d", "more": 1}}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "test-files", "configuration": null}')$$
 ]) c;
-select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "$$ || u || $$"}')$$), 'WR001',
+select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "url": "$$ || u || $$"}')$$), 'WR001',
   'S13_a_remote_server_cannot_be_at ' || u)
 from unnest(array['http://x.example/mcp', 'file:///etc/passwd', 'https://user:pass@x.example/', 'https://', 'ftp://x.example',
   'https://x.example/#f']) u;
 select lives_ok($$select weir.set_setting('egress_allow', '["localhost:9000"]')$$, 'the operator allows a host for outgoing requests');
 select is(pg_temp.error_as('adam',
-  $$select manage_mcp_servers('create', {a}, '{"name": "local", "url": "http://localhost:9000/mcp"}')$$), 'ok',
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "local", "url": "http://localhost:9000/mcp"}')$$), 'ok',
   'a remote server at an allowed host needs no https');
 select is(pg_temp.error_as('adam',
-  $$select manage_mcp_servers('create', {a}, '{"name": "other", "url": "http://localhost:9001/mcp"}')$$), 'WR001',
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "other", "url": "http://localhost:9001/mcp"}')$$), 'WR001',
     'a remote server at another port of an allowed host needs https');
-select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "no-such"}')$$), 'WR004',
+select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "no-such"}')$$), 'WR004',
   'M11_a_catalog_server_that_is_not_published_is_not_found');
 select is(pg_temp.as_user('owner', $$select priority::text from mcp_server_instances where id = {files}$$), '100',
   'S6_the_default_priority_of_a_server_is_100');
 select is(pg_temp.error_as('adam',
-  $$select manage_mcp_servers('create', {a}, '{"name": "zero", "url": "https://x.example", "priority": 0}')$$), 'ok',
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "zero", "url": "https://x.example", "priority": 0}')$$), 'ok',
   'S6_a_server_may_be_created_with_the_priority_zero');
 select is(pg_temp.as_user('owner', $$select priority::text from mcp_server_instances where instance_name = 'zero'$$), '0',
   'S6_a_server_that_was_created_with_the_priority_zero_has_it');
@@ -67,14 +67,14 @@ select is(pg_temp.as_user('ann', $$select stop_mcp_server_instance({zero}) ->> '
   'M6_stop_mcp_server_instance_stops_by_the_server_s_id_alone');
 
 -- A configuration names no secret, and is sent to the node only
-select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"name": "x", "catalog": "test-files",
+select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "test-files",
   "configuration": {"directory": "/d", "vault_api_key_id": "01900000-0000-7000-8000-00000000dead"}}')$$), 'WR001',
   'S4_a_catalog_server_s_configuration_names_no_secret');
-select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example",
+select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "url": "https://x.example",
   "configuration": {"vault_api_key_id": "01900000-0000-7000-8000-00000000dead"}}')$$), 'WR001',
   'S4_a_remote_server_has_no_configuration_that_could_name_a_secret');
 select pg_temp.create_as('quiet', 'adam', $$select manage_mcp_servers('create', {a},
-         '{"name": "quiet", "catalog": "test-files", "configuration": {"directory": "/hush/hush"}}')$$),
+         '{"instance_name": "quiet", "catalog": "test-files", "configuration": {"directory": "/hush/hush"}}')$$),
        pg_temp.as_user('adam', $$select manage_mcp_servers('deploy', {a}, null, {quiet})$$) \g /dev/null
 select is((select configuration::text from weir.claim_operations(gen_random_uuid(), 100, '1 minute')
   where instance_id = pg_temp.id_of('quiet')), '{"directory": "/hush/hush"}', 'D4_the_operation_that_a_node_is_sent_has_the_configuration');
@@ -85,16 +85,16 @@ select is_empty($$select * from weir.dtma_operations o where to_jsonb(o)::text l
 
 -- Idempotency and quota
 select is(pg_temp.as_user('adam',
-  $$select manage_mcp_servers('create', {a}, '{"name": "idem", "url": "https://x.example", "idempotency_key": "k"}') ->> 'id'$$),
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "idem", "url": "https://x.example", "idempotency_key": "k"}') ->> 'id'$$),
           pg_temp.as_user('adam', $$select manage_mcp_servers('create', {a},
-            '{"name": "idem", "url": "https://x.example", "idempotency_key": "k"}') ->> 'id'$$),
+            '{"instance_name": "idem", "url": "https://x.example", "idempotency_key": "k"}') ->> 'id'$$),
           'M13_the_same_request_with_the_same_idempotency_key_returns_the_same_server');
 select is(pg_temp.error_as('adam',
-  $$select manage_mcp_servers('create', {a}, '{"name": "other", "url": "https://x.example", "idempotency_key": "k"}')$$), 'WR005',
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "other", "url": "https://x.example", "idempotency_key": "k"}')$$), 'WR005',
   'M13_an_idempotency_key_is_not_used_for_another_request');
 update organizations o set max_mcp_servers = (select count(*) from mcp_server_instances i where i.organization_id = o.id)
 where id = pg_temp.id_of('a');
-select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"name": "more", "url": "https://x.example"}')$$),
+select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"instance_name": "more", "url": "https://x.example"}')$$),
   'WR006', 'M12_a_server_beyond_the_organization_s_quota_is_refused');
 
 -- Actions and states
@@ -130,7 +130,7 @@ select is(pg_temp.error_as('ann', $$select deploy_mcp_server_to_dtma({nobody})$$
 select is(pg_temp.error_as('ann', $$select manage_mcp_servers('deploy', {a})$$), 'WR004', 'M10_null_is_not_deployed_as_a_server');
 select is(pg_temp.error_as('sam', $$select manage_mcp_servers('stop', {a}, null, {files})$$), 'WR004',
   'M3_a_suspended_admin_stops_no_server');
-select is(pg_temp.error_as('vic', $$select manage_mcp_servers('create', {a}, '{"name": "x", "url": "https://x.example"}')$$), 'WR003',
+select is(pg_temp.error_as('vic', $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "url": "https://x.example"}')$$), 'WR003',
   'a viewer creates no server');
 
 select is(pg_temp.as_user('owner', $$select count(*) from mcp_interaction_logs where organization_id = {a} and user_id = {bob}$$), '0',

@@ -25,7 +25,7 @@ create function pg_temp.record_operation(p_server text, p_action text, p_outcome
   from weir.dtma_operations o where o.instance_id = pg_temp.id_of(p_server) and o.action = p_action and o.finished_at is null;
 $$;
 select pg_temp.create_as('remote', 'ann',
-  $$select manage_mcp_servers('create', {a}, '{"name": "remote", "url": "https://r.example/mcp"}')$$),
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "remote", "url": "https://r.example/mcp"}')$$),
        weir.publish_catalog_server(jsonb_build_object(
   'slug', 'test-files', 'display_name', 'Files', 'transport', 'stdio', 'package', '@example/files', 'version', '2.0.0', 'bin', 'files',
   'args', '["${config.directory}"]'::jsonb,
@@ -65,11 +65,11 @@ select is(pg_temp.manage_server('ann', 'update', s, c) || ' '
   || (pg_temp.as_user('ann', format('select manage_mcp_servers(''update'', {a}, %L, {%s}) ->> ''message''',
   c, s)) like 'server_config%')::text, 'WR001 true',
     format('M11_update_refuses_for_the_server_%s: %s', s, left(coalesce(c, 'no configuration'), 80)))
-from (values ('files', null), ('files', 'null'), ('files', '[]'), ('files', '"x"'), ('files', '{"name": null}'),
-  ('files', '{"name": "Upper"}'),
+from (values ('files', null), ('files', 'null'), ('files', '[]'), ('files', '"x"'), ('files', '{"instance_name": null}'),
+  ('files', '{"instance_name": "Upper"}'),
   ('files', '{"command": "sh"}'), ('files', '{"priority": 1001}'), ('files', '{"priority": "1"}'), ('files', '{"share": "all"}'),
   ('files', '{"url": "https://x.example"}'), ('files', '{"catalog": "other"}'), ('files', '{"configuration": null}'),
-  ('files', '{"configuration": {}}'), ('files', '{"configuration": {"directory": "--help"}}'),
+  ('files', '{"configuration": {"directory": null}}'), ('files', '{"configuration": {"directory": "--help"}}'),
     ('files', '{"configuration": {"directory": "/d", "x": 1}}'),
   ('files', '{"version": 1}'), ('files', '{"idempotency_key": 1}'), ('files', '{"idempotency_key": ""}'),
     ('files', '{"chat": {"offline": "x"}}'),
@@ -80,20 +80,20 @@ from (values ('files', null), ('files', 'null'), ('files', '[]'), ('files', '"x"
     ('files', '{"max_sessions": "2"}')) t(s, c);
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"version": "9.9.9"}'), 'WR004',
   'M11_an_update_to_a_version_that_does_not_exist_is_refused');
-select is(pg_temp.manage_server('ann', 'update', 'files', '{"name": "remote"}'), 'WR005',
+select is(pg_temp.manage_server('ann', 'update', 'files', '{"instance_name": "remote"}'), 'WR005',
   'M11_an_update_to_a_name_of_another_server_is_a_conflict');
 select is((select row(instance_name, priority, configuration, generation)::text from mcp_server_instances where id = pg_temp.id_of('files')),
   '(files,100,"{""directory"": ""/data""}",2)', 'M11_refused_updates_write_nothing');
 
 -- Changes that need no node
 select is(pg_temp.as_user('adam',
-  $$select manage_mcp_servers('update', {a}, '{"priority": 0, "name": "docs", "region": "north", "pin_policy": "manual",
-  "chat": {"offline": ["read_*"]}}', {files})$$), format('{"id": "%s", "status": "running"}', pg_temp.id_of('files')),
+  $$select manage_mcp_servers('update', {a}, '{"priority": 0, "instance_name": "docs", "region": "north", "pin_policy": "manual",
+  "chat": {"offline": ["read_*"]}}', {files})$$), format('{"id": "%s", "status": "running", "success": true, "endpoint_url": null, "operation_id": null}', pg_temp.id_of('files')),
   'M1_an_admin_updates_a_server');
 select is((select row(status, generation, instance_name, priority, region, pin_policy, chat_offline)::text from mcp_server_instances
   where id = pg_temp.id_of('files')),
   '(running,2,docs,0,north,manual,{read_*})', 'S6_an_update_to_zero_stays_zero_and_does_not_restart_the_server');
-select is(pg_temp.manage_server('adam', 'update', 'files', '{"name": "files", "pin_policy": "trust_first"}'), 'ok',
+select is(pg_temp.manage_server('adam', 'update', 'files', '{"instance_name": "files", "pin_policy": "trust_first"}'), 'ok',
   'an admin updates a server''s name and policy again');
 select is((select row(priority, region, chat_offline)::text from mcp_server_instances where id = pg_temp.id_of('files')),
   '(0,north,{read_*})',
@@ -143,7 +143,7 @@ select is((select row(status, max_sessions)::text from mcp_server_instances wher
   'an update to zero sessions leaves the number to the node, which is told');
 rollback to s;
 select is(pg_temp.as_user('ann',
-  $$select manage_mcp_servers('create', {a}, '{"name": "far", "url": "https://r.example/mcp", "max_sessions": 1}') ->> 'message'$$),
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "far", "url": "https://r.example/mcp", "max_sessions": 1}') ->> 'message'$$),
   'server_config.max_sessions: a remote server has none', 'a number of sessions is refused for a remote server');
 select throws_ok(format('select weir.publish_catalog_server(%L)',
   jsonb_build_object('slug', 'x', 'version', '1.0.0', 'display_name', 'X', 'transport', 'stdio', 'package', 'x', 'bin', 'x',
@@ -235,7 +235,7 @@ select is(pg_temp.manage_server('bob', 'start', 'spy', '{"idempotency_key": "s"}
   'M13_an_idempotency_key_of_another_organization_is_free');
 savepoint s;
 update organization_members set role = 'admin' where user_id = pg_temp.id_of('mel');
-select is(pg_temp.manage_server('mel', 'create', null, '{"name": "other", "url": "https://o.example", "idempotency_key": "u"}', 'b'), 'ok',
+select is(pg_temp.manage_server('mel', 'create', null, '{"instance_name": "other", "url": "https://o.example", "idempotency_key": "u"}', 'b'), 'ok',
   'M13_an_admin_of_both_uses_one_organization_s_idempotency_key_in_the_other');
 rollback to s;
 select is(pg_temp.manage_server('ann', 'restart', 'files', '{"idempotency_key": "again"}'), 'WR005',
@@ -260,7 +260,7 @@ select is(pg_temp.as_user('owner',
   where mcp_server_instance_id = {files}$$), '1 t t', 'M21_the_grants_of_a_server_that_is_being_deleted_are_revoked');
 select is(pg_temp.as_user('owner', 'select status from permission_requests where id = {asked}'), 'refused',
   'M21_open_requests_for_a_server_that_is_being_deleted_are_refused');
-select is(pg_temp.manage_server('ann', 'create', null, '{"name": "files", "url": "https://n.example"}'), 'ok',
+select is(pg_temp.manage_server('ann', 'create', null, '{"instance_name": "files", "url": "https://n.example"}'), 'ok',
   'M21_the_name_of_a_server_that_is_being_deleted_is_free');
 select is(pg_temp.manage_server('ann', a, 'files', case a when 'update' then '{"priority": 1}' end),
   case a when 'update' then 'WR004' else 'WR005' end,
@@ -285,14 +285,14 @@ select is(pg_temp.as_user('owner',
 select isnt(pg_temp.as_user('owner', $$select count(*) from agent_mcp_permissions where mcp_server_instance_id = {files}$$), '0',
   'M21_the_grants_of_a_deleted_server_are_kept_as_history');
 select pg_temp.create_as('fresh', 'ann',
-  $$select manage_mcp_servers('create', {a}, '{"name": "fresh", "catalog": "test-files", "configuration": {"directory": "/d"}}')$$)
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "fresh", "catalog": "test-files", "configuration": {"directory": "/d"}}')$$)
 \g /dev/null
 select is(pg_temp.manage_server('ann', 'delete', 'fresh'), 'ok', 'M21_a_server_that_was_never_deployed_is_deleted');
 select pg_temp.claim_operations() \g /dev/null
 select is(pg_temp.server_status('fresh'), 'deleted 2', 'M21_a_deletion_of_a_server_that_was_never_deployed_asks_no_node');
 
 -- By the server's id alone
-select pg_temp.create_as('api', 'ann', $$select manage_mcp_servers('create', {a}, '{"name": "api", "url": "https://api.example"}')$$)
+select pg_temp.create_as('api', 'ann', $$select manage_mcp_servers('create', {a}, '{"instance_name": "api", "url": "https://api.example"}')$$)
   \g /dev/null
 select is(pg_temp.error_as('ann', format($$select call_dtma_api('%s')$$, r)), 'WR001', 'D2_call_dtma_api_refuses ' || left(r, 60))
 from unnest(array['null', '[]', '{}', '{"action": "deploy"}',

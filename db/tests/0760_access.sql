@@ -80,7 +80,7 @@ begin
       pg_temp.as_user('mia', 'select validate_mcp_access({robo}, {files})') = 'true',
       pg_temp.as_user('mia', 'select explain_mcp_access({robo}, {files}) ->> ''allowed''') = 'true',
       pg_temp.as_user('mia', 'select count(*) from get_organization_mcp_configs({a}, {robo})
-                         where instance_id = {files} and has_agent_access') = '1',
+                         where id = {files} and has_agent_access') = '1',
       pg_temp.admit_call(null, null, 'files', 'context_request', null, null, 'mia', 'robo') = 'admitted');
     raise exception 'undo' using errcode = 'ZZ000';
   exception when sqlstate 'ZZ000' then
@@ -173,7 +173,7 @@ select is(pg_temp.as_user('mel', $$select count(*) from get_organization_mcp_con
 select is(pg_temp.as_user('mel', $$select count(*) from get_organization_mcp_configs({a}, {bot})$$), 'WR004',
   'V8_a_member_of_both_gets_no_servers_of_b_s_agent_in_a');
 select pg_temp.create_as('remote', 'ann',
-  $$select manage_mcp_servers('create', {a}, '{"name": "remote", "url": "https://x.example/mcp", "priority": 5}')$$) \g /dev/null
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "remote", "url": "https://x.example/mcp", "priority": 5}')$$) \g /dev/null
 select is(pg_temp.as_user('ann', $$select string_agg(instance_name || ' ' || status, ', ') from get_organization_mcp_configs({a})$$),
   'remote pending, files running', 'G4_G5_G6_an_owner_gets_servers_in_all_states_and_custom_ones_by_priority');
 select is(pg_temp.as_user('ann', $$select note from get_organization_mcp_configs({a}) where instance_name = 'files'$$),
@@ -185,8 +185,8 @@ select is(pg_temp.as_user('ann', $$select note from get_organization_mcp_configs
 select is(pg_temp.as_user('ann', $$select string_agg(instance_name, ', ') from get_organization_mcp_configs({a}, {robo})$$), 'files',
   'G4_the_list_for_an_agent_has_only_servers_that_it_can_use');
 select is(pg_temp.as_user('ann',
-  $$select to_jsonb(c) ?| array['configuration', 'url', 'endpoint_url', 'env', 'args', 'package']
-  from get_organization_mcp_configs({a}) c limit 1$$), 'false', 'G2_the_list_of_servers_has_no_configuration_and_no_address');
+  $$select to_jsonb(c) ?| array['url', 'env', 'args', 'package', 'server_info', 'node_id']
+  from get_organization_mcp_configs({a}) c limit 1$$), 'false', 'G2_the_list_of_servers_has_no_address_of_the_server_itself');
 select pg_temp.as_user('ann', $$select revoke_mcp_access({robo}, {files})$$) \g /dev/null
 select is(pg_temp.as_user('mia', $$select count(*) from get_organization_mcp_configs({a}, {robo})$$), '0',
   'G7_a_server_that_is_not_granted_is_not_in_the_list_for_an_agent');
@@ -218,10 +218,11 @@ rollback to s;
 insert into mcp_server_instances (id, organization_id, instance_name, url, status)
 values (pg_temp.keep_id('custom', weir.uuid_v7()), pg_temp.id_of('a'), 'custom', 'https://x.example/custom', 'running');
 select pg_temp.as_user('ann', $$select grant_mcp_access({robo}, {custom}, '{"tools": {"*": {}}}')$$) \g /dev/null
-select is(pg_temp.as_user('mia', $$select concat_ws(' ', instance_name, transport, has_agent_access, coalesce(catalog, 'none'))
+select is(pg_temp.as_user('mia', $$select concat_ws(' ', instance_name, catalog_server ->> 'transport', has_agent_access,
+  coalesce(catalog_server ->> 'slug', 'none'))
   from get_organization_mcp_configs({a}, {robo})$$), 'custom http t none',
     'G5_a_server_without_a_catalog_entry_is_in_the_list_for_its_agent');
-select is(pg_temp.as_user('ann', $$select count(*) from get_organization_mcp_configs({a}) where instance_id = {custom}$$), '1',
+select is(pg_temp.as_user('ann', $$select count(*) from get_organization_mcp_configs({a}) where id = {custom}$$), '1',
   'G5_a_server_without_a_catalog_entry_is_in_the_list_for_an_owner');
 rollback to g;
 -- Rows whose order on disk is not the order of their ids

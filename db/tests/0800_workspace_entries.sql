@@ -128,7 +128,7 @@ select results_eq($$
     and a.attname ~ 'env|arg|package|bin|hash|secret|seal|wrapped|token|password|url|address|config|setting|node|error|private|leaf|copy'
   order by 1$$, $$values
   ('datastores.settings' collate "C"), ('documents.content_hash'), ('mcp_server_catalog.configuration_schema'),
-    ('mcp_server_instances.last_error_code'),
+    ('mcp_server_instances.endpoint_url'), ('mcp_server_instances.last_error_code'),
   ('mcp_server_tools.definition_hash'), ('model_settings.max_tokens'), ('model_usage_hourly.input_tokens'),
     ('model_usage_hourly.output_tokens')$$,
   'F10_no_column_with_a_secret_an_address_or_a_command_is_readable');

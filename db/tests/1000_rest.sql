@@ -46,7 +46,7 @@ select is_empty($$select * from weir.published_functions() where function_name =
   'a function that only the engine executes is not published');
 select is((select format('%s %s %s %s %s %s', argument_names, argument_types, required, returns_set, result_type, columns[1:2])
            from weir.published_functions() where function_name = 'get_organization_mcp_configs'),
-  '{org_id,agent_id} {uuid,uuid} 1 t record {instance_id,instance_name}',
+  '{org_id,agent_id} {uuid,uuid} 1 t record {id,instance_name}',
     'a function is published with its names, types, defaults and columns');
 select * from finish();
 rollback;

@@ -20,7 +20,7 @@ select pg_temp.keep_id('sshkey', (select id from user_ssh_keys)),
        pg_temp.as_user('ann', $$select create_organization_api_key({a}, 'k', 'orgkey0000000001', repeat('k', 43), '{audit.read}')$$),
        pg_temp.create_as('robo2', 'mia', $$select create_agent({a}, 'Robo 2')$$),
        pg_temp.create_as('request', 'mia', $$select request_mcp_access({robo2}, {files}, '{}')$$),
-       pg_temp.create_as('remote', 'ann', $$select manage_mcp_servers('create', {a}, '{"name": "remote", "url": "https://r.example"}')$$),
+       pg_temp.create_as('remote', 'ann', $$select manage_mcp_servers('create', {a}, '{"instance_name": "remote", "url": "https://r.example"}')$$),
        pg_temp.create_as('message', 'ann', $$select post_chat_message({chat}, 'hello')$$),
        pg_temp.create_as('docs', 'ann', $$select create_datastore({a}, 'Docs')$$),
        pg_temp.create_as('doc', 'ann', $$select ingest_document({docs}, 'Doc', '[{"text": "words"}]')$$) \g /dev/null

@@ -5,7 +5,7 @@ using Weir.Server.Http;
 
 namespace Weir.Server.Mcp;
 
-/// <summary><c>/mcp</c> and <c>/mcp/{instance}</c> with an agent's key, <c>/mcp/agents/{agent}</c> with a person's token.</summary>
+/// <summary><c>/mcp</c> and <c>/mcp/{instance}</c> with an agent's key, <c>/mcp/agents/{agent}</c> and <c>/mcp/agents/{agent}/{instance}</c> with a person's token.</summary>
 internal static class McpEndpoints
 {
     public static void MapMcp(this IEndpointRouteBuilder routes)
@@ -13,14 +13,11 @@ internal static class McpEndpoints
         routes.Map("/mcp", (HttpContext http, McpHandler handler) => RouteAsync(http, handler, Aggregate(http, "/mcp"), instance: null));
         routes.Map("/mcp/{instance:maxlength(20)}", (HttpContext http, McpHandler handler, string instance) =>
             RouteAsync(http, handler, "/mcp/" + instance, instance));
-        routes.Map("/mcp/agents/{agent:guid}", async (HttpContext http, McpHandler handler, PersonTokens tokens, Guid agent) =>
-        {
-            if (await PersonAsync(http, tokens) is { } user)
-            {
-                await RunAsync(http, handler, new McpScope(
-                    Aggregate(http, $"/mcp/agents/{agent}"), Principal.OfPerson(user, agent), InstanceName: null, WantsSearch(http)));
-            }
-        });
+        routes.Map("/mcp/agents/{agent:guid}", (HttpContext http, McpHandler handler, PersonTokens tokens, Guid agent) =>
+            RouteAsync(http, handler, tokens, Aggregate(http, $"/mcp/agents/{agent}"), agent, instance: null));
+        routes.Map("/mcp/agents/{agent:guid}/{instance:maxlength(20)}",
+            (HttpContext http, McpHandler handler, PersonTokens tokens, Guid agent, string instance) =>
+                RouteAsync(http, handler, tokens, $"/mcp/agents/{agent}/{instance}", agent, instance));
 
         // A client that probes for an authorization server must not take a page for one.
         foreach (var path in (string[])["/.well-known/{**rest}", "/register", "/authorize", "/token"])
@@ -50,6 +47,15 @@ internal static class McpEndpoints
         }
 
         return UnauthenticatedAsync(http, token is null ? "An agent's key is missing: Authorization: Bearer weir_…" : "This is not an agent's key.");
+    }
+
+    /// <summary>A person, who uses an agent.</summary>
+    private static async Task RouteAsync(HttpContext http, McpHandler handler, PersonTokens tokens, string path, Guid agent, string? instance)
+    {
+        if (await PersonAsync(http, tokens) is { } user)
+        {
+            await RunAsync(http, handler, new McpScope(path, Principal.OfPerson(user, agent), instance, instance is null && WantsSearch(http)));
+        }
     }
 
     /// <summary>The person behind the token; null after the request was refused.</summary>

@@ -16,7 +16,7 @@ internal sealed class DemoQueries(string ownerUrl, UserSession users)
     private const string CreateServer = "select public.manage_mcp_servers('create', $1, $2)";
     private const string DeployServer = "select public.manage_mcp_servers('deploy', $1, null, $2)";
     private const string Grant = "select public.grant_mcp_access($1, $2, $3)";
-    private const string Servers = "select instance_id, instance_name, status, last_error_code from public.get_organization_mcp_configs($1, null)";
+    private const string Servers = "select id, instance_name, status, last_error_code from public.get_organization_mcp_configs($1, null)";
 
     public sealed record Server(Guid Id, string Name, string Status, string? ErrorCode);
 

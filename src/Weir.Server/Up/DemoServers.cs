@@ -25,7 +25,7 @@ internal static class DemoServers
             "@modelcontextprotocol/server-everything", "mcp-server-everything", ["stdio"], "session",
             // One of its tools fetches URLs from wherever it runs; this domain does not exist.
             new Dictionary<string, string>(StringComparer.Ordinal) { ["GZIP_ALLOWED_DOMAINS"] = "nowhere.invalid" }),
-        new { name = "everything", catalog = "everything", share = "session", idempotency_key = "demo-everything" },
+        new { instance_name = "everything", catalog = "everything", share = "session", idempotency_key = "demo-everything" },
         new { tools = new Dictionary<string, object> { ["*"] = new { } }, limits = new { per_minute = 120 } });
 
     private static DemoServer Filesystem(string demoFolder)
@@ -58,7 +58,7 @@ internal static class DemoServers
             },
             new
             {
-                name = "filesystem",
+                instance_name = "filesystem",
                 catalog = "filesystem",
                 configuration = new { directory = demoFolder },
                 priority = 10,
@@ -75,7 +75,7 @@ internal static class DemoServers
             new Dictionary<string, string>(StringComparer.Ordinal) { ["MEMORY_FILE_PATH"] = "${instanceDir}/memory.jsonl" },
             // It reads its file, changes the graph and writes it: of two calls at once one would be lost.
             callsAtOnce: 1),
-        new { name = "memory", catalog = "memory", idempotency_key = "demo-memory" },
+        new { instance_name = "memory", catalog = "memory", idempotency_key = "demo-memory" },
         Permissions: null);
 
     private static object Entry(

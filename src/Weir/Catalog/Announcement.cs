@@ -9,11 +9,12 @@ namespace Weir.Catalog;
 /// <param name="Listed">The kinds of which this is all; of the others nothing is known.</param>
 /// <param name="Ttl">How long the server says that it is good, the shortest of its lists; null: it says nothing.</param>
 /// <param name="ServerInfo">The server's description of itself, JSON.</param>
+/// <param name="Capabilities">What it declares that it can do, JSON.</param>
 /// <param name="Skipped">Why items were left out, one reason each.</param>
 /// <param name="Failures">The lists that could not be had.</param>
 internal sealed record Announcement(
-    IReadOnlyList<AnnouncedItem> Items, IReadOnlyList<string> Listed, TimeSpan? Ttl, string ServerInfo, IReadOnlyList<string> Skipped,
-    IReadOnlyList<UpstreamException> Failures)
+    IReadOnlyList<AnnouncedItem> Items, IReadOnlyList<string> Listed, TimeSpan? Ttl, string ServerInfo, string Capabilities,
+    IReadOnlyList<string> Skipped, IReadOnlyList<UpstreamException> Failures)
 {
     /// <summary>The kinds of which the server could not be asked for what it has only for clients that offer something: that stays as it is.</summary>
     public IReadOnlyList<string> KeepsNeeding { get; init; } = [];
@@ -47,6 +48,7 @@ internal sealed record Announcement(
         skipped.AddRange(items.Where(i => i.IsLeftOut).Select(i => $"{i.Kind}: {i.Shape.Fault?.Reason}"));
         return new Announcement(
             // What is left out may share its name with another, or have none.
-            [.. items.DistinctBy(i => (i.Kind, i.Name, i.IsLeftOut ? Convert.ToHexString(i.Hash) : ""))], [.. listed.Select(k => k.Kind)], ttl, Encoding.UTF8.GetString(session.ServerInfo), skipped, failures);
+            [.. items.DistinctBy(i => (i.Kind, i.Name, i.IsLeftOut ? Convert.ToHexString(i.Hash) : ""))], [.. listed.Select(k => k.Kind)], ttl,
+            Encoding.UTF8.GetString(session.ServerInfo), Encoding.UTF8.GetString(session.Capabilities), skipped, failures);
     }
 }

@@ -11,7 +11,7 @@ internal sealed class CatalogQueries(Databases databases)
         + "from weir.instances_to_refresh($1, $2, $3, $4, $5, $6, $7)";
 
     private const string RecordDefinitions = "select new_pins, changed_pins, quarantined from "
-        + "weir.record_definitions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+        + "weir.record_definitions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 
     private const string RefreshSoon = "select weir.refresh_soon($1)";
     private const string RecordState = "select weir.record_instance_state($1, $2, $3, $4, $5)";
@@ -64,6 +64,7 @@ internal sealed class CatalogQueries(Databases databases)
                 Sql.Array(NpgsqlDbType.Text, items.Select(i => i.Shape.Fault?.Path).ToArray()),
                 Sql.Array(NpgsqlDbType.Text, items.Select(i => i.Shape.Fault?.Reason).ToArray()),
                 Sql.Array(NpgsqlDbType.Text, announced.KeepsNeeding.ToArray()),
+                Sql.Jsonb(announced.Capabilities),
             ],
             r => new Recorded(r.GetInt32(0), r.GetInt32(1), r.GetInt32(2)),
             ct);

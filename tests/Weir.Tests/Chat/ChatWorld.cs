@@ -47,7 +47,7 @@ public class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
             "select weir.set_setting('egress_allow', $1)",
             [Sql.Jsonb(JsonSerializer.Serialize(JsonSerializer.Deserialize<string[]>(egress!)!.Append(url.Authority).Distinct()))], CancellationToken.None);
         var config = JsonSerializer.SerializeToNode(more)!.AsObject();
-        config["name"] = name;
+        config["instance_name"] = name;
         config["url"] = url.ToString();
         var id = (await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId), Sql.Jsonb(config.ToJsonString()))).GetProperty("id").GetGuid();
         await World.CallAsync("select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(World.OrganizationId), Sql.Uuid(id));

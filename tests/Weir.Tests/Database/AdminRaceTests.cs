@@ -14,7 +14,7 @@ public sealed class AdminRaceTests(TestDatabase database) : IClassFixture<TestDa
 
     public static TheoryData<string, string> Quotas => new()
     {
-        { "max_mcp_servers", """select public.manage_mcp_servers('create', {org}, '{"name": "%", "url": "https://%.example.org/mcp"}')""" },
+        { "max_mcp_servers", """select public.manage_mcp_servers('create', {org}, '{"instance_name": "%", "url": "https://%.example.org/mcp"}')""" },
         { "max_agents", "select public.create_agent({org}, '%')" },
         { "max_workspaces", "select public.create_workspace({org}, '%')" },
         { "max_members", "select public.invite_member({org}, '%@example.org', 'member', repeat('%', 27) || {key})" },
@@ -32,7 +32,7 @@ public sealed class AdminRaceTests(TestDatabase database) : IClassFixture<TestDa
         "select public.revoke_invitation({invitation})",
         "select public.decide_permission_request({request}, true)",
         "select public.manage_mcp_servers('stop', {org}, null, {server})",
-        """select public.manage_mcp_servers('create', {org}, '{"name": "late", "url": "https://late.example.org/mcp"}')""",
+        """select public.manage_mcp_servers('create', {org}, '{"instance_name": "late", "url": "https://late.example.org/mcp"}')""",
         "select public.set_member_role({org}, {pat}, 'admin')",
         "select public.set_member_status({org}, {pat}, 'suspended')",
         "select public.invite_member({org}, 'late@example.org', 'admin', repeat('l', 43))",

@@ -73,7 +73,7 @@ public sealed class World
         try
         {
             await _database.Owner.ExecuteAsync("select weir.set_setting('egress_allow', $1)", [Sql.Jsonb($"[\"{url.Authority}\"]")], CancellationToken.None);
-            var config = JsonSerializer.Serialize(new { name, url = url.ToString(), share });
+            var config = JsonSerializer.Serialize(new { instance_name = name, url = url.ToString(), share });
             var id = await IdAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(OrganizationId), Sql.Jsonb(config));
             await CallAsync("select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(OrganizationId), Sql.Uuid(id));
             return id;

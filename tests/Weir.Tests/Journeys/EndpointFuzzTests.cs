@@ -104,7 +104,7 @@ public abstract class EndpointFuzzSuite(RunningWeir weir, ITestOutputHelper outp
             ("/nodes/v1/heartbeat", $$"""{"apiUrl":"http://127.0.0.1:1","status":{"capabilityVersion":1,"version":"0","isolation":"none","runtimes":["process"],"servers":0,"children":0,"uptimeSeconds":1,"problem":null},"servers":[{"id":"{{agent}}","generation":1,"state":"running","errorCode":"x","error":"y"}]}"""),
             ("/rest/v1/rpc/", $$"""{"org_id":"{{organization}}","agent_id":"{{agent}}"}"""),
             ("/rest/v1/rpc/", $$"""{"organization_id":"{{organization}}","name":"x"}"""),
-            ("/rest/v1/rpc/", $$"""{"action":"create","organization_id":"{{organization}}","server_config":{"name":"x","url":"https://x.example"} }"""),
+            ("/rest/v1/rpc/", $$"""{"action":"create","organization_id":"{{organization}}","server_config":{"instance_name":"x","url":"https://x.example"} }"""),
             ("/rest/v1/rpc/", """{"organization_id":null,"filter":{"kind":"tool_execution"},"before":null,"limit":5}"""),
             ("/mcp", $$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{instance}}__echo","arguments":{"a":1},{{Meta}} } }"""),
             ("/mcp", $$"""{"jsonrpc":"2.0","id":"x","method":"tools/list","params":{"cursor":"AAAA",{{Meta}} } }"""),

@@ -210,7 +210,7 @@ public sealed class RestoreTests(TestCluster cluster) : IAsyncLifetime
     private async Task<Guid> DeployAsync(string name)
     {
         var made = await PersonAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(_world.OrganizationId),
-            Sql.Jsonb($$"""{"name":"{{name}}","catalog":"fixture","configuration":{"vice":"none"} }"""));
+            Sql.Jsonb($$"""{"instance_name":"{{name}}","catalog":"fixture","configuration":{"vice":"none"} }"""));
         var id = made.GetProperty("id").GetGuid();
         await ManageAsync("deploy", id);
         await StatusAsync(id, "running");

@@ -40,7 +40,7 @@ public class WeirWithNode(TestCluster cluster) : RunningWeir(cluster)
     {
         var entry = new { slug = name, display_name = name, transport = "stdio", runtime = "process", package, version, bin, args, default_share = share };
         await Database.Owner.ScalarAsync<Guid>("select weir.publish_catalog_server($1)", [Sql.Jsonb(JsonSerializer.Serialize(entry))], CancellationToken.None);
-        var config = JsonSerializer.Serialize(new { name, catalog = name, share });
+        var config = JsonSerializer.Serialize(new { instance_name = name, catalog = name, share });
         var made = await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId), Sql.Jsonb(config));
         var id = made.GetProperty("id").GetGuid();
         await World.GrantAsync(id, """{"tools": {"*": {}}}""");

@@ -204,6 +204,32 @@ public sealed class TenantsTests(RunningWeir weir) : IClassFixture<RunningWeir>,
         _mine.Calls.ShouldBe(1);
     }
 
+    [Fact]
+    public async Task A_person_reaches_one_server_through_one_agent_and_is_governed_as_by_the_agents_whole_list()
+    {
+        var tokens = weir.Services.GetRequiredService<PersonTokens>();
+        var owner = weir.Client(tokens.Issue(weir.World.OwnerId, "owner@example.test"));
+        var one = new RawClient(owner, $"/mcp/agents/{weir.World.AgentId}/{_name}");
+
+        (await one.CallAsync("echo", """{"path":"/data/x"}""")).Body.ShouldContain("\"ok\"");
+        (await one.CallAsync("echo", """{"path":"/etc/x"}""")).ErrorCode.ShouldBe(1011);
+        (await one.CallAsync("book")).ErrorCode.ShouldBe(-32602);
+        _mine.Calls.ShouldBe(1);
+
+        // Another's agent, another's person, and an agent's key are nobody here.
+        var nobody = Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
+        var none = await new RawClient(owner, $"/mcp/agents/{nobody}/{_name}").ModernAsync("tools/list");
+        var foreign = await new RawClient(owner, $"/mcp/agents/{_other.AgentId}/{_name}").ModernAsync("tools/list");
+        (foreign.Status, foreign.Body).ShouldBe((none.Status, none.Body));
+        var stranger = weir.Client(tokens.Issue(_other.OwnerId, "other@example.test"));
+        (await new RawClient(stranger, $"/mcp/agents/{weir.World.AgentId}/{_name}").CallAsync("echo", """{"path":"/data/x"}""")).Body.ShouldNotContain("\"ok\"");
+        (await Own($"/mcp/agents/{weir.World.AgentId}/{_name}").ModernAsync("tools/list")).Status.ShouldBe(HttpStatusCode.Unauthorized);
+        (_mine.Calls, _theirs.Calls).ShouldBe((1, 0));
+
+        await weir.World.RevokeAsync(_instance);
+        (await one.CallAsync("echo", """{"path":"/data/x"}""")).ErrorCode.ShouldBe(-32602);
+    }
+
     private RawClient Own(string path = "/mcp") => new(weir.Client(weir.World.AgentKey), path);
 
     private RawClient Other(string path = "/mcp") => new(weir.Client(_other.AgentKey), path);

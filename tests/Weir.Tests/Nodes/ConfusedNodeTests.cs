@@ -64,7 +64,7 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
             {"slug":"fixture","display_name":"Fixture","transport":"stdio","runtime":"process","package":"weir-fixture","version":"1.0.0","bin":"weir-fixture"}
             """)], Token);
         _instance = (await _world.CallAsync(
-            "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(_world.OrganizationId), Sql.Jsonb("""{"name":"fixture","catalog":"fixture"}""")))
+            "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(_world.OrganizationId), Sql.Jsonb("""{"instance_name":"fixture","catalog":"fixture"}""")))
             .GetProperty("id").GetGuid();
     }
 

@@ -259,7 +259,7 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
     public async Task A_remote_server_is_updated_restarted_and_deleted_by_handshakes()
     {
         var instance = (await PersonAsync(
-            "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(_organization), Sql.Jsonb("""{"name":"far","url":"https://far.example.org/mcp"}"""))).GetProperty("id").GetGuid();
+            "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(_organization), Sql.Jsonb("""{"instance_name":"far","url":"https://far.example.org/mcp"}"""))).GetProperty("id").GetGuid();
         await DeployAsync(instance);
         await RunUntilAsync(instance, "running");
 
@@ -277,7 +277,7 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
     public async Task Remote_servers_are_shaken_hands_with_and_retried()
     {
         var instance = (await PersonAsync(
-            "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(_organization), Sql.Jsonb("""{"name":"remote","url":"https://mcp.example.org/mcp"}"""))).GetProperty("id").GetGuid();
+            "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(_organization), Sql.Jsonb("""{"instance_name":"remote","url":"https://mcp.example.org/mcp"}"""))).GetProperty("id").GetGuid();
         _remoteFailure = new WeirException(ErrorCode.UpstreamFailed, "It hung up.");
         await DeployAsync(instance);
         await _worker.RunOnceAsync(Token);
@@ -379,7 +379,7 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
     private async Task<Guid> CreateAsync(string name, string configuration) => (await PersonAsync(
         "select public.manage_mcp_servers('create', $1, $2)",
         Sql.Uuid(_organization),
-        Sql.Jsonb($$"""{"name":"{{name}}","catalog":"fixture","configuration":{{configuration}}}"""))).GetProperty("id").GetGuid();
+        Sql.Jsonb($$"""{"instance_name":"{{name}}","catalog":"fixture","configuration":{{configuration}}}"""))).GetProperty("id").GetGuid();
 
     private Task DeployAsync(Guid instance) => ManageAsync("deploy", instance);
 

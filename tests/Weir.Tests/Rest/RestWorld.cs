@@ -20,7 +20,7 @@ public class RestWorld(TestCluster cluster) : RunningWeir(cluster)
     internal const int MaxRows = 10;
     internal const string OtherSecret = "zebra-of-the-other-tenant";
 
-    private const string Server = """{"name": "one", "url": "https://one.example.org/mcp"}""";
+    private const string Server = """{"instance_name": "one", "url": "https://one.example.org/mcp"}""";
 
     internal Guid OtherOwnerId { get; private set; }
 

@@ -35,7 +35,7 @@ internal static class Arguments
     public static string? Plausible(Parameter parameter, string action) => parameter.Name switch
     {
         "action" => action,
-        "server_config" => """{"name":"probe","url":"https://probe.example/mcp"}""",
+        "server_config" => """{"instance_name":"probe","url":"https://probe.example/mcp"}""",
         "chunks" => """[{"text":"probe"}]""",
         "permissions" => """{"tools":{"*":{}}}""",
         _ when parameter.IsOptional => null,

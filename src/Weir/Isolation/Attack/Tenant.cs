@@ -66,7 +66,7 @@ internal sealed class TenantBuilder(Rehearsal database, Surface surface, Cancell
         _ids["key"] = Random(16);
         await CallAsync(member, "create_agent_key", null, ("agent_id", _ids["agent"]), ("name", _marker), ("key_id", _ids["key"]), ("secret", Random(43)));
         await CallAsync(owner, "manage_mcp_servers", "server", ("action", "create"), ("organization_id", _ids["organization"]),
-            ("server_config", $$"""{"name":"{{_marker}}","url":"https://{{_marker}}.example/mcp"}"""));
+            ("server_config", $$"""{"instance_name":"{{_marker}}","url":"https://{{_marker}}.example/mcp"}"""));
         await CallAsync(owner, "grant_mcp_access", "grant",
             ("agent_id", _ids["agent"]), ("mcp_server_instance_id", _ids["server"]), ("permissions", Permissions));
         await CallAsync(member, "request_mcp_access", "request",

@@ -201,7 +201,7 @@ public sealed class FaultyWeir : IAsyncLifetime
         foreach (var (name, share) in new[] { (Shared, "instance"), (Own, "session") })
         {
             var created = await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId),
-                Sql.Jsonb($$"""{"name":"{{name}}","catalog":"marks","share":"{{share}}"}"""));
+                Sql.Jsonb($$"""{"instance_name":"{{name}}","catalog":"marks","share":"{{share}}"}"""));
             Instances[name] = created.GetProperty("id").GetGuid();
             await World.CallAsync("select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(World.OrganizationId), Sql.Uuid(Instances[name]));
         }

@@ -1,0 +1,61 @@
+-- What get_organization_mcp_configs shows of a server, to whom.
+begin;
+\ir ../testing/helpers.sql
+\ir ../testing/world.sql
+select no_plan();
+
+select weir.set_setting('public_url', '"https://weir.example"'),
+       pg_temp.as_user('ann', $$select grant_mcp_access({robo}, {files}, '{"tools": {"*": {}}}')$$),
+       pg_temp.as_user('ann', $$select manage_mcp_servers('create', {a},
+         '{"instance_name": "far", "url": "https://u.example/secret/path", "timeout_ms": 9}')$$) \g /dev/null
+update mcp_server_instances set status = 'running', first_running_at = now() where id = pg_temp.id_of('files');
+update mcp_server_catalog set configuration_schema = '{"type": "object", "properties": {"directory": {"type": "string"},
+  "depth": {"type": "integer"}, "token": {"type": "string", "writeOnly": true}, "nested": {"type": "object", "properties":
+  {"open": {"type": "string"}, "shut": {"type": "string", "writeOnly": true}}}, "list": {"type": "array", "items": {"type": "object",
+  "properties": {"shut": {"type": "string", "writeOnly": true}}}}}}';
+update mcp_server_instances set configuration = '{"directory": "/data", "token": "hidden-1", "nested": {"open": "x", "shut": "hidden-2"},
+  "list": [{"shut": "hidden-3"}]}', capabilities = '{"tools": {"listChanged": true}}' where id = pg_temp.id_of('files');
+
+-- A row, by who asks for it and for which agent
+create function pg_temp.config_of(p_actor text, p_agent text, p_server text, p_member text) returns text language sql as $$
+  select pg_temp.as_user(p_actor, format('select to_jsonb(c) -> %L from get_organization_mcp_configs({a}, %s) c where instance_name = %L',
+    p_member, coalesce('{' || p_agent || '}', 'null'), p_server));
+$$;
+select is(pg_temp.config_of('mia', 'robo', 'files', 'configuration')::jsonb,
+  '{"timeout_ms": null, "max_retries": 1, "retry_backoff_ms": 100, "priority": 100}',
+  'G2_who_is_no_admin_sees_of_a_configuration_only_what_is_weir_s');
+select is(pg_temp.config_of(w, 'robo', 'files', 'configuration')::jsonb,
+  '{"timeout_ms": null, "max_retries": 1, "retry_backoff_ms": 100, "priority": 100, "directory": "/data", "nested": {"open": "x"},
+    "list": [{}]}', format('G2_%s_sees_no_value_that_the_schema_marks_write_only', w))
+from unnest(array['ann', 'adam']) w;
+select is(pg_temp.config_of('ann', null, 'far', 'configuration')::jsonb,
+  '{"timeout_ms": 9, "max_retries": 1, "retry_backoff_ms": 100, "priority": 100}', 'a remote server has Weir''s settings');
+select is(pg_temp.config_of('mia', 'robo', 'files', 'endpoint_url')::jsonb #>> '{}',
+  'https://weir.example/mcp/agents/' || pg_temp.id_of('robo') || '/files', 'with an agent the address is the agent''s');
+select is(pg_temp.config_of('ann', null, s, 'endpoint_url')::jsonb #>> '{}', 'https://weir.example/mcp/' || s,
+  'without an agent the address is the gateway''s for ' || s) from unnest(array['files', 'far']) s;
+select is(pg_temp.as_user('ann', $$select count(*) from get_organization_mcp_configs({a}) c where c::text like '%u.example%'
+  or c::text like '%hidden%'$$), '0', 'G2_no_row_holds_the_server_s_own_address_or_a_hidden_value');
+select is(pg_temp.config_of('mia', 'robo', 'files', 'catalog_server')::jsonb - 'id',
+  '{"slug": "test-files", "name": "test-files", "display_name": "Files", "description": "", "version": "1.0.0", "transport": "stdio",
+    "docker_image": null, "capabilities": {"tools": {"listChanged": true}}}', 'a catalog server says what it is and what the instance can do');
+select is(pg_temp.config_of('ann', null, 'far', 'catalog_server')::jsonb,
+  '{"id": null, "slug": null, "name": "far", "display_name": "far", "description": "", "version": null, "transport": "http",
+    "docker_image": null, "capabilities": null}', 'of a remote server the catalog server is the instance');
+select is(pg_temp.config_of(w, 'robo', 'files', 'has_agent_access'), 'true', format('%s sees that the agent has access', w))
+from unnest(array['mia', 'ann']) w;
+select is(pg_temp.config_of('ann', null, s, 'has_agent_access'), 'null', 'without an agent nothing is said of its access to ' || s)
+from unnest(array['files', 'far']) s;
+select is(pg_temp.as_user('bob', $$select capabilities::text from mcp_server_instances$$), '42501',
+  'what an instance announced is read through its organization''s function only');
+
+-- What an instance announces is never the catalog's
+select is((select string_agg(capabilities::text, ' ') from mcp_server_catalog), '{}', 'the catalog holds nothing that an instance announced');
+
+-- A person who is nobody has no access
+select is(pg_temp.as_user('mia', 'select validate_mcp_access({robo}, {files}, ' || u || ')'), r, 'validate_mcp_access says ' || r || ' for ' || u)
+from (values ('null', 'false'), ('auth.uid()', 'true'), ('{mia}', 'true'), ('{bob}', 'false')) t(u, r);
+select is(pg_temp.as_user('mia', 'select validate_mcp_access({robo}, {files})'), 'true', 'without a user the caller is asked about');
+
+select * from finish();
+rollback;
