@@ -14,7 +14,8 @@ create table weir.settings (
   value jsonb not null,
   updated_at timestamptz not null default now(),
   constraint settings_pkey primary key (name),
-  constraint settings_name_is_known check (name in ('chat_tools', 'egress_allow', 'equal_denials', 'identity_issuers', 'models', 'public_url')),
+  constraint settings_name_is_known
+    check (name in ('chat_tools', 'egress_allow', 'equal_denials', 'identity_issuers', 'models', 'public_url')),
   constraint settings_chat_tools_is_true_or_false check (name <> 'chat_tools' or jsonb_typeof(value) = 'boolean'),
   -- `case` fixes the order: a value that is no number must not reach the cast.
   constraint settings_equal_denials_is_1_to_1000

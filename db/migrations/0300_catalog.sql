@@ -65,7 +65,8 @@ create policy catalog_is_kept_by_the_engine on public.mcp_server_catalog for all
 -- API roles read what describes an entry and never what runs: package, bin, args and env are left out. A caller who creates a server names
 -- the entry by its slug.
 grant select (id, slug, version, name, display_name, description, transport, runtime, capabilities, docker_image,
-        configuration_schema, default_share, calls_at_once, is_published, created_at, updated_at) on public.mcp_server_catalog to authenticated;
+        configuration_schema, default_share, calls_at_once, is_published, created_at, updated_at)
+  on public.mcp_server_catalog to authenticated;
 grant select on public.mcp_server_catalog to weir_writer;
 grant select,
       insert (id, slug, version, name, display_name, description, transport, runtime, package, bin, args, env, capabilities, docker_image,

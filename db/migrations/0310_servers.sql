@@ -171,14 +171,14 @@ create policy instances_are_changed_by_admins on public.mcp_server_instances for
   with check (organization_id = any(array(select weir.my_organizations('admin'))));
 -- weir_system writes what was observed (status, placement, errors, lists). It never inserts or deletes an instance.
 create policy instances_are_kept_by_the_engine on public.mcp_server_instances for all to weir_system using (true) with check (true);
-grant select (id, organization_id, instance_name, catalog_server_id, endpoint_url, status, share, max_sessions, priority, region, pin_policy, last_error_code,
-        created_by, created_at, updated_at) on public.mcp_server_instances to authenticated;
+grant select (id, organization_id, instance_name, catalog_server_id, endpoint_url, status, share, max_sessions, priority, region,
+        pin_policy, last_error_code, created_by, created_at, updated_at) on public.mcp_server_instances to authenticated;
 grant select,
-      insert (id, organization_id, instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline,
-        created_by, context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms),
-      update (instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline, approved_generation,
-        status, generation, resets, last_error_code, last_error, deployed_by, context_resources, context_prompts, timeout_ms, max_retries,
-        retry_backoff_ms) on public.mcp_server_instances to weir_writer;
+      insert (id, organization_id, instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy,
+        chat_offline, created_by, context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms),
+      update (instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline,
+        approved_generation, status, generation, resets, last_error_code, last_error, deployed_by, context_resources, context_prompts,
+        timeout_ms, max_retries, retry_backoff_ms) on public.mcp_server_instances to weir_writer;
 grant select,
       update (status, node_id, last_node_id, configuration, last_error_code, last_error, first_running_at, server_info, capabilities,
         refreshed_generation, refreshed_at, refresh_at, refresh_by, refresh_lease_until, generation, resets, reasserted_at, endpoint_url)
@@ -259,11 +259,11 @@ create trigger b_instance_change before insert or delete on public.mcp_server_in
 -- must not block calls.
 create trigger b_instance_update before update on public.mcp_server_instances
   for each row
-  when ((old.organization_id, old.instance_name, old.catalog_server_id, old.url, old.status, old.share, old.priority, old.node_id, old.chat_offline,
-         old.resets)
+  when ((old.organization_id, old.instance_name, old.catalog_server_id, old.url, old.status, old.share, old.priority, old.node_id,
+         old.chat_offline, old.resets)
         is distinct from
-        (new.organization_id, new.instance_name, new.catalog_server_id, new.url, new.status, new.share, new.priority, new.node_id, new.chat_offline,
-         new.resets))
+        (new.organization_id, new.instance_name, new.catalog_server_id, new.url, new.status, new.share, new.priority, new.node_id,
+         new.chat_offline, new.resets))
   execute function weir.on_permission_change();
 -- Replicas keep the timeout with an agent's catalog, so a change of it counts as a change of permissions.
 create trigger b_instance_timeout_update before update on public.mcp_server_instances

@@ -149,8 +149,9 @@ language sql immutable parallel safe
     when 'max_retries' then 'must be a number from 0 to 5'
     when 'retry_backoff_ms' then 'must be a number from 0 to 10000' end;
 
--- What is wrong with server_config, or null. Weir's own settings may also stand in `configuration`. p_is_whole: for a new server; otherwise it names only what is to change. An explicit null is
--- an error and not a default. Values are checked as text before they are cast, so that no value raises.
+-- What is wrong with server_config, or null. Weir's own settings may also stand in `configuration`. p_is_whole: for a new server;
+-- otherwise it names only what is to change. An explicit null is an error and not a default. Values are checked as text before they are
+-- cast, so that no value raises.
 create function weir.server_config_error(p_config jsonb, p_is_whole boolean) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -213,7 +214,8 @@ begin
 end;
 $$;
 
-revoke all on function weir.context_config_error, weir.own_settings, weir.readable_configuration, weir.with_own_settings, weir.secret_reference_error,
+revoke all on function weir.context_config_error, weir.own_settings, weir.readable_configuration, weir.with_own_settings,
+  weir.secret_reference_error,
   weir.instance_name_like, weir.server_config_rule, weir.server_config_error from public;
 grant execute on function weir.context_config_error, weir.own_settings, weir.with_own_settings, weir.secret_reference_error,
   weir.instance_name_like, weir.server_config_rule, weir.server_config_error to weir_writer;

@@ -137,8 +137,8 @@ begin
     return weir.refuse(v_act, 'WR006', 'the organization has its maximum of servers');
   end if;
   insert into public.mcp_server_instances
-    (id, organization_id, instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline,
-     context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms, created_by)
+    (id, organization_id, instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy,
+     chat_offline, context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms, created_by)
   values
     (v_id, p_organization_id, v_config ->> 'instance_name', v_catalog.id, v_config ->> 'url', coalesce(v_config -> 'configuration', '{}'),
      coalesce(v_config ->> 'share', v_catalog.default_share, 'instance'), nullif((v_config ->> 'max_sessions')::integer, 0),
@@ -226,7 +226,8 @@ begin
   v_new.max_sessions := case when v_config ? 'max_sessions' then nullif((v_config ->> 'max_sessions')::integer, 0)
                              else v_instance.max_sessions end;
   update public.mcp_server_instances i
-  set instance_name = coalesce(v_config ->> 'instance_name', i.instance_name), catalog_server_id = v_new.catalog_server_id, url = v_new.url, configuration = v_new.configuration,
+  set instance_name = coalesce(v_config ->> 'instance_name', i.instance_name), catalog_server_id = v_new.catalog_server_id,
+      url = v_new.url, configuration = v_new.configuration,
       share = v_new.share, max_sessions = v_new.max_sessions, priority = coalesce((v_config ->> 'priority')::integer, i.priority),
       region = coalesce(v_config ->> 'region', i.region), pin_policy = coalesce(v_config ->> 'pin_policy', i.pin_policy),
       chat_offline = case when v_config -> 'chat' ? 'offline'
@@ -241,11 +242,13 @@ begin
       retry_backoff_ms = coalesce((v_config ->> 'retry_backoff_ms')::integer, i.retry_backoff_ms),
       resets = i.resets + 1,
       -- An admin who chooses a version approves what it announces first.
-      approved_generation = case when v_new.catalog_server_id is distinct from i.catalog_server_id then i.generation + 1 else i.approved_generation end
+      approved_generation = case when v_new.catalog_server_id is distinct from i.catalog_server_id then i.generation + 1
+                                 else i.approved_generation end
   where i.id = p_instance_id and i.organization_id = p_organization_id
   returning i.endpoint_url into v_new.endpoint_url;
   if v_instance.status in ('running', 'degraded', 'failed')
-     and (v_new.catalog_server_id, v_new.url, v_new.configuration, v_new.share, case when v_new.share = 'session' then v_new.max_sessions end)
+     and (v_new.catalog_server_id, v_new.url, v_new.configuration, v_new.share,
+          case when v_new.share = 'session' then v_new.max_sessions end)
          is distinct from (v_instance.catalog_server_id, v_instance.url, v_instance.configuration, v_instance.share,
                            case when v_instance.share = 'session' then v_instance.max_sessions end) then
     return weir.request_operation(p_organization_id, p_instance_id, 'update');

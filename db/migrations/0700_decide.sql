@@ -125,7 +125,8 @@ begin
       left join lateral (select x.role, x.status from public.organization_members x
                          where x.organization_id = a.organization_id and x.user_id = c.user_id offset 0) person on true
       -- Of the agent's organization only, so another tenant's instance is one that does not exist.
-      left join lateral (select x.id, x.instance_name, x.status, x.share, x.node_id, x.url, x.catalog_server_id, x.resets from public.mcp_server_instances x
+      left join lateral (select x.id, x.instance_name, x.status, x.share, x.node_id, x.url, x.catalog_server_id, x.resets
+                         from public.mcp_server_instances x
                          where x.id = c.instance_id and x.organization_id = a.organization_id
                            and x.status not in ('deleting', 'deleted') offset 0) i on true
       left join lateral (select x.is_published from public.mcp_server_catalog x where x.id = i.catalog_server_id offset 0) cat on true

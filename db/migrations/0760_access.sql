@@ -104,8 +104,9 @@ grant execute on function weir.validate_mcp_access to authenticated;
 -- The servers of an organization, by priority, at most 1,000. Null p_agent_id: all of them, for admins (WR003 for other members). With an
 -- agent: what it may use and can reach now, for everybody who may use the agent. It shows Weir's own settings of a server to everybody, and
 -- what the catalog entry's schema does not mark `writeOnly` to admins; never the server's own address. endpoint_url is the gateway's, for
--- the agent where there is one. capabilities are what this instance announced, not what its publisher wrote. `note` says, in the list of all servers, why a server may have more than is listed. Definer, as explain_mcp_access; its own first query
--- decides who may ask.
+-- the agent where there is one. capabilities are what this instance announced, not what its publisher wrote. `note` says, in
+-- the list of all servers, why a server may have more than is listed. Definer, as explain_mcp_access; its own first query decides who may
+-- ask.
 create function weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid)
 returns table (id uuid, instance_name text, catalog_server jsonb, configuration jsonb, endpoint_url text, status text, available boolean,
                share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text,
