@@ -40,9 +40,10 @@ end;
 $$;
 grant execute on function weir.record_event to weir_writer;
 
--- Writes the engine's own events (lifecycle, chat, errors): [{kind, organization_id, ...}]. An organization that does not exist
--- gets no row. Returns {written}; malformed input is answered with {"error": "WR001"}. An id that is recorded already changes
--- nothing, so a batch may be sent again. Definer, for the engine only.
+-- Writes the engine's own events (lifecycle, chat, errors) by the names of read_audit: [{interaction_type, organization_id, ...}]. With a
+-- reason in its error_details an event is a denial. An organization that does not exist gets no row. Returns {written}; malformed input is
+-- answered with {"error": "WR001"}. An id that is recorded already changes nothing, so a batch may be sent again. Definer, for the engine
+-- only.
 create function weir.audit_mcp_interactions(p_interactions jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -59,21 +60,24 @@ begin
     created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, agent_id, agent_name, instance_id,
     instance_name, item, request_id, reason, detail, outcome, error_code, duration_us)
   select coalesce(e.created_at, clock_timestamp()), coalesce(e.id, weir.uuid_v7()),
-         case when e.reason is null then 'completed' else 'denied' end, o.id, e.kind,
-         case when e.reason is null then 'allowed' else 'denied' end, i.epoch,
+         case when d.reason is null then 'completed' else 'denied' end, o.id, e.interaction_type,
+         case when d.reason is null then 'allowed' else 'denied' end, i.epoch,
          case when e.user_id is not null then 'user' when e.agent_id is not null then 'agent' else 'system' end,
          -- Names are copied where the id is one of the organization's; a foreign id gets no name.
          e.user_id, e.agent_id, (select a.name from public.agents a where a.id = e.agent_id and a.organization_id = o.id),
-         e.instance_id, (select s.instance_name from public.mcp_server_instances s where s.id = e.instance_id and s.organization_id = o.id),
-         weir.cut(e.item, 4096), weir.cut(e.request_id, 256), e.reason, weir.cut(e.detail, 500),
-         case when e.reason is null then coalesce(e.outcome, 'ok') end, weir.cut(e.error_code, 100), e.duration_us
+         e.mcp_server_instance_id,
+         (select s.instance_name from public.mcp_server_instances s where s.id = e.mcp_server_instance_id and s.organization_id = o.id),
+         weir.cut(e.item, 4096), weir.cut(e.request_id, 256), d.reason, weir.cut(coalesce(d.detail, e.detail), 500),
+         case when d.reason is null then coalesce(e.outcome, 'ok') end, weir.cut(d.code, 100), round(e.duration_ms * 1000)::bigint
   from jsonb_to_recordset(p_interactions) as e(
-         id uuid, created_at timestamptz, kind text, organization_id uuid, user_id uuid, agent_id uuid, instance_id uuid, item text,
-         request_id text, reason text, detail text, outcome text, error_code text, duration_us bigint)
+         id uuid, created_at timestamptz, interaction_type text, organization_id uuid, user_id uuid, agent_id uuid,
+         mcp_server_instance_id uuid, item text, request_id text, detail text, outcome text, error_details jsonb, duration_ms numeric)
+  cross join lateral (select e.error_details ->> 'reason' as reason, e.error_details ->> 'code' as code,
+                             e.error_details ->> 'detail' as detail) d
   join public.organizations o on o.id = e.organization_id
   cross join weir.installation i
   -- Admission and the published functions record the decided kinds. Here they would be forgeries.
-  where e.kind in ('lifecycle', 'credential', 'oauth', 'chat', 'error')
+  where e.interaction_type in ('lifecycle', 'credential', 'oauth', 'chat', 'error')
   on conflict do nothing;
   get diagnostics v_written = row_count;
   return jsonb_build_object('written', v_written);

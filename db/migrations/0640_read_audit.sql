@@ -17,7 +17,13 @@ exception
 end;
 $$;
 
--- What is wrong with a filter, or null. An unknown member is an error: a filter that was ignored would show more than was asked for.
+-- The members of a filter, as its errors name them.
+create function weir.audit_filter_names() returns text
+language sql immutable parallel safe
+  return 'since, until, agent_id, mcp_server_instance_id, user_id, interaction_type, phase, tool, reason, outcome, merged';
+
+-- What is wrong with a filter, or null. An unknown member is an error: a filter that was ignored would show more than was asked for. So is
+-- a value that no row can have, because a misspelt one would look like an audit log without such rows.
 create function weir.audit_filter_error(p_filter jsonb) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -25,6 +31,8 @@ as $$
 declare
   v_key text;
   v_value jsonb;
+  v_text text;
+  v_valid boolean;
 begin
   if p_filter is null then
     return null;
@@ -34,14 +42,26 @@ begin
     return 'filter must be an object';
   end if;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_filter) e limit 100 loop
-    if not (case
-      when v_key in ('since', 'until') then weir.is_time(v_value)
-      when v_key in ('agent_id', 'instance_id', 'user_id') then
-        jsonb_typeof(v_value) = 'string' and v_value #>> '{}' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
-      when v_key in ('kind', 'phase') then jsonb_typeof(v_value) = 'string' and length(v_value #>> '{}') <= 64
-      else false
-    end) then
-      return 'filter.' || left(v_key, 64) || ' is not known or not valid';
+    v_text := case when jsonb_typeof(v_value) = 'string' then v_value #>> '{}' end;
+    begin
+      v_valid := case
+        when v_key in ('since', 'until') then weir.is_time(v_value)
+        when v_key in ('agent_id', 'mcp_server_instance_id', 'user_id') then
+          v_text ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+        when v_key = 'interaction_type' then v_text::weir.log_kind is not null
+        when v_key = 'phase' then v_text::weir.log_phase is not null
+        when v_key = 'reason' then v_text::weir.log_reason is not null
+        when v_key = 'outcome' then v_text::weir.log_outcome is not null
+        when v_key = 'tool' then octet_length(v_text) between 1 and 4096
+        when v_key = 'merged' then jsonb_typeof(v_value) = 'boolean'
+      end;
+    exception
+      when check_violation then v_valid := false;
+    end;
+    if v_valid is null and not v_key = any(string_to_array(weir.audit_filter_names(), ', ')) then
+      return format('filter.%s is not known: a filter has %s', left(v_key, 64), weir.audit_filter_names());
+    elsif v_valid is not true then
+      return format('filter.%s is not valid', v_key);
     end if;
   end loop;
   return null;
@@ -61,43 +81,134 @@ begin atomic
               then 'before must be the next of the page before' end;
 end;
 
--- One page of an organization's audit log, of that person's rows only if p_user_id is not null. Not a definer, and no check of who asks:
--- its callers (weir.read_audit, weir.read_with_key) have checked the caller, the filter and the cursor, so no cast raises.
-create function weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) returns jsonb
-language plpgsql stable
+-- The code that a caller hears for the reason of a denial; null for none. Denials.cs and weir.refuse have the same pairs, and a test
+-- compares them.
+create function weir.reason_code(p_reason text) returns text
+language sql immutable parallel safe
+  return case
+    when p_reason in ('invalid_argument', 'invalid_request') then 'WR001'
+    when p_reason in ('key_unknown', 'key_expired', 'key_revoked', 'agent_inactive', 'organization_inactive', 'member_inactive',
+                      'unauthenticated') then 'WR002'
+    when p_reason in ('user_forbidden', 'forbidden') then 'WR003'
+    when p_reason in ('unknown', 'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved',
+                      'not_found') then 'WR004'
+    when p_reason = 'conflict' then 'WR005' when p_reason = 'quota_exceeded' then 'WR006' when p_reason = 'changing' then 'WR007'
+    when p_reason in ('limit', 'rate_limited') then 'WR008' when p_reason = 'undecided' then 'WR009'
+    when p_reason = 'not_supported' then 'WR010' when p_reason = 'argument_rule' then 'WR011' when p_reason = 'unavailable' then 'WR015'
+    when p_reason = 'error' then 'WR500' end;
+
+-- The copy of a body as JSON, or as a string where it was cut or is no JSON. It stays a string also where it has a number of more than 40
+-- digits, because jsonb prints `1e100000` with all its zeros: a page of a thousand copies of 4 KiB could become gigabytes.
+create function weir.copy_data(p_copy text) returns jsonb
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_rows jsonb;
+  v_data jsonb;
 begin
-  select coalesce(jsonb_agg(to_jsonb(r) order by r.created_at desc, r.id desc, r.phase desc), '[]') into v_rows
-  from (
-    select l.created_at, l.id, l.phase::text, l.kind::text, l.decision::text, l.actor_kind::text, l.user_id, l.agent_id, l.agent_name::text,
-           l.key_id, l.instance_id, l.instance_name::text, l.item::text, l.grant_id, l.request_id::text, l.attempt, l.reason::text,
-           l.detail::text, l.outcome::text, l.error_code::text, l.duration_us::bigint, l.request_bytes::bigint, l.response_bytes::bigint,
-           l.request_copy::text, l.response_copy::text, l.occurrences
-    from public.mcp_interaction_logs l
-    where l.organization_id = p_organization_id and (p_user_id is null or l.user_id = p_user_id)
-      and l.created_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
-      and l.created_at < coalesce((p_filter ->> 'until')::timestamptz, 'infinity')
-      and (p_filter ->> 'agent_id' is null or l.agent_id = (p_filter ->> 'agent_id')::uuid)
-      and (p_filter ->> 'instance_id' is null or l.instance_id = (p_filter ->> 'instance_id')::uuid)
-      and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
-      and (p_filter ->> 'kind' is null or l.kind::text = p_filter ->> 'kind')
-      and (p_filter ->> 'phase' is null or l.phase::text = p_filter ->> 'phase')
-      -- Bounds the walk of the index. The page begins inside this moment; the comparison of rows below says where.
-      and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
-      and (p_before is null or (l.created_at, l.id, l.phase::text)
-           < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid, p_before ->> 'phase'))
-    order by l.created_at desc, l.id desc, l.phase::text desc
-    limit p_limit) r;
-  return jsonb_build_object('rows', v_rows, 'next', case when jsonb_array_length(v_rows) = p_limit
-    then jsonb_build_object('created_at', v_rows -> -1 -> 'created_at', 'id', v_rows -> -1 -> 'id', 'phase', v_rows -> -1 -> 'phase') end);
+  v_data := p_copy::jsonb;
+  -- Digits that are written out were counted with the copy's own bytes.
+  if p_copy ~ '[0-9.][eE][+-]?[0-9]{2}'
+     and exists (select from jsonb_path_query(v_data, 'strict $.** ? (@.type() == "number")') n
+                 where abs(n::numeric) >= 1e40 or scale(n::numeric) > 40) then
+    return to_jsonb(p_copy);
+  end if;
+  return v_data;
+exception
+  when data_exception or program_limit_exceeded then
+    return to_jsonb(p_copy);
 end;
 $$;
 
-revoke all on function weir.is_time, weir.audit_filter_error, weir.audit_cursor_error, weir.audit_page from public;
-grant execute on function weir.is_time, weir.audit_filter_error, weir.audit_cursor_error, weir.audit_page to weir_system;
+-- One page of an organization's audit log, of that person's rows only if p_user_id is not null. Not a definer, and no check of who asks:
+-- its callers (weir.read_audit, weir.read_with_key) have checked the caller, the filter and the cursor, so no cast raises.
+--
+-- Time, agent, server and person are found in the index (decision 0010). For the other filters the rows themselves are looked at, 20,000
+-- for a page at most: where few of them match, the page is shorter, or empty, and `next` goes on behind the last one that was looked at.
+-- With `merged`, the row of an outcome is read together with that of its request, which is the row before it, and is not a row of its own.
+--
+-- force_custom_plan: only a plan for the given filter compares agent, server and person in the index.
+create function weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
+as $$
+declare
+  v_merged constant boolean := coalesce((p_filter ->> 'merged')::boolean, false);
+  v_rows jsonb;
+  v_next jsonb;
+begin
+  select coalesce(jsonb_agg(to_jsonb(r) - '{row_phase,place,matches}'::text[] order by r.created_at desc, r.id desc, r.row_phase desc)
+                  filter (where r.matches), '[]'),
+         case when count(*) = p_limit or bool_or(r.place = 20000)
+              then (array_agg(jsonb_build_object('created_at', r.created_at, 'id', r.id, 'phase', r.row_phase)
+                              order by r.created_at, r.id, r.row_phase))[1] end
+  into v_rows, v_next
+  from (
+    select l.created_at, l.id, o.phase, l.organization_id, l.interaction_type, l.decision, l.actor_kind, l.user_id, l.agent_id,
+           l.agent_name, l.key_id, l.mcp_server_instance_id, l.instance_name, l.item, l.grant_id, l.request_id, l.attempt, o.outcome,
+           -- What is said of an error is in its details only.
+           case when l.reason is not null or o.outcome <> 'ok'
+                then jsonb_build_object('reason', coalesce(l.reason, o.outcome),
+                                        'code', coalesce(o.error_code, weir.reason_code(l.reason)), 'detail', l.detail)
+           end as error_details,
+           case when l.reason is null and o.outcome is not distinct from 'ok' then l.detail end as detail,
+           trim_scale(round(o.duration_us / 1000.0, 3)) as duration_ms, l.request_bytes, o.response_bytes,
+           weir.copy_data(l.request_copy) as request_data, weir.copy_data(o.response_copy) as response_data, l.occurrences,
+           l.row_phase, l.place, l.matches
+    from (
+      select w.*, not (v_merged and w.is_second)
+          and (p_filter ->> 'interaction_type' is null or w.interaction_type = p_filter ->> 'interaction_type')
+          and (p_filter ->> 'tool' is null or w.interaction_type = 'tool_execution' and w.item = p_filter ->> 'tool')
+          and (p_filter ->> 'reason' is null or w.reason is not distinct from p_filter ->> 'reason')
+          and (p_filter ->> 'phase' is null or case when w.is_joined then 'completed' else w.row_phase end = p_filter ->> 'phase')
+          and (p_filter ->> 'outcome' is null
+               or case when w.is_joined then w.next_outcome else w.outcome end is not distinct from p_filter ->> 'outcome') as matches
+      from (
+        select l.created_at, l.id, l.phase::text as row_phase, l.organization_id, l.kind::text as interaction_type, l.decision::text,
+               l.actor_kind::text, l.user_id, l.agent_id, l.agent_name::text, l.key_id, l.instance_id as mcp_server_instance_id,
+               l.instance_name::text, l.item::text, l.grant_id, l.request_id::text, l.attempt, l.reason::text, l.detail::text,
+               l.outcome::text, l.error_code::text, l.duration_us::bigint, l.request_bytes::bigint, l.response_bytes::bigint,
+               l.request_copy::text, l.response_copy::text, l.occurrences, row_number() over walk as place,
+               coalesce(lag(l.id) over walk = l.id, false) as is_second,
+               v_merged and coalesce(lead(l.id) over walk = l.id, false) as is_joined,
+               lead(l.outcome::text) over walk as next_outcome, lead(l.error_code::text) over walk as next_error_code,
+               lead(l.duration_us::bigint) over walk as next_duration_us, lead(l.response_bytes::bigint) over walk as next_response_bytes,
+               lead(l.response_copy::text) over walk as next_response_copy
+        from public.mcp_interaction_logs l
+        where l.organization_id = p_organization_id and (p_user_id is null or l.user_id = p_user_id)
+          and l.created_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
+          and l.created_at < coalesce((p_filter ->> 'until')::timestamptz, 'infinity')
+          and (p_filter ->> 'agent_id' is null or l.agent_id = (p_filter ->> 'agent_id')::uuid)
+          and (p_filter ->> 'mcp_server_instance_id' is null or l.instance_id = (p_filter ->> 'mcp_server_instance_id')::uuid)
+          and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
+          -- Bounds the walk of the index. The page begins inside this moment; the comparison of rows below says where. Merged, it begins
+          -- behind all rows of the last interaction.
+          and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
+          and (p_before is null or (l.created_at, l.id, l.phase::text)
+               < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid,
+                  case when v_merged then '' else p_before ->> 'phase' end))
+        window walk as (order by l.created_at desc, l.id desc, l.phase::text desc)
+        order by l.created_at desc, l.id desc, l.phase::text desc
+        limit 20000) w
+      ) l
+    cross join lateral (
+      select case when l.is_joined then 'completed' else l.row_phase end as phase,
+             case when l.is_joined then l.next_outcome else l.outcome end as outcome,
+             case when l.is_joined then l.next_error_code else l.error_code end as error_code,
+             case when l.is_joined then l.next_duration_us else l.duration_us end as duration_us,
+             case when l.is_joined then l.next_response_bytes else l.response_bytes end as response_bytes,
+             case when l.is_joined then l.next_response_copy else l.response_copy end as response_copy) o
+    where l.matches or l.place = 20000
+    order by l.created_at desc, l.id desc, l.row_phase desc
+    limit p_limit) r;
+  return jsonb_build_object('rows', v_rows, 'next', v_next);
+end;
+$$;
+
+revoke all on function weir.is_time, weir.audit_filter_names, weir.audit_filter_error, weir.audit_cursor_error, weir.reason_code,
+  weir.copy_data, weir.audit_page from public;
+grant execute on function weir.is_time, weir.audit_filter_names, weir.audit_filter_error, weir.audit_cursor_error, weir.reason_code,
+  weir.copy_data, weir.audit_page to weir_system;
 
 set local role weir_system;
 
@@ -107,7 +218,7 @@ set local role weir_system;
 -- but the engine reads the table: its own predicate is the organization and, for a caller who is not an admin, the caller.
 create function weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) returns jsonb
 language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_act weir.act;

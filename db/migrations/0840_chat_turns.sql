@@ -160,7 +160,7 @@ grant execute on function weir.release_chat_turn to weir_engine;
 
 -- Saves the agent's answer to a person's message. The message must be that person's, in that channel and still there, and the
 -- agent must be in its workspace and usable by the person; else WR004. There is one answer: asked again, the id of the first is
--- returned with is_new false. p_end ({outcome, detail, duration_us}) becomes the turn's row in the audit log, in the same
+-- returned with is_new false. p_end ({outcome, detail, duration_ms}) becomes the turn's row in the audit log, in the same
 -- transaction. With its answer a turn is over. Definer: an agent answers, and no agent is a person who could write.
 create function weir.record_chat_answer(
   p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb,
@@ -194,7 +194,7 @@ begin
   v_is_new := found;
   if v_is_new then
     perform weir.audit_mcp_interactions(jsonb_build_array(p_end || jsonb_build_object(
-      'kind', 'chat', 'organization_id', v_organization_id, 'user_id', p_user_id, 'agent_id', p_agent_id, 'item', p_channel_id,
+      'interaction_type', 'chat', 'organization_id', v_organization_id, 'user_id', p_user_id, 'agent_id', p_agent_id, 'item', p_channel_id,
       'request_id', p_reply_to, 'detail', format('answer %s, %s', v_id, p_end ->> 'detail'))));
   else
     select m.id into v_id

@@ -79,7 +79,7 @@ insert into calls values
     true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
   ('open_direct_channel', 'adam', array['{adjutant}', '{home}'], false, 'WR004', 'WR003', 'ok', null, null),
   ('post_chat_message', 'adam', array['{chat}', '''hi''', '''c9'''], false, 'WR004', 'WR003', 'ok', null, null),
-  ('read_audit', 'adam', array['{a}', '''{"kind": "grant"}''',
+  ('read_audit', 'adam', array['{a}', '''{"interaction_type": "grant"}''',
     '''{"created_at": "2026-01-01T00:00:00Z", "id": "01900000-0000-7000-8000-00000000dead", "phase": "denied"}''', '10'],
     false, 'WR004', 'ok', 'ok', null, null),
   ('reject_mcp_tool_change', 'adam', array['{files}', '''tool''', '''write_file''', 'encode(sha256(''write 1''), ''hex'')'],

@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(68);
+select plan(71);
 
 -- One call from its request to its outcome
 create temporary table call as select weir.uuid_v7() as id, clock_timestamp() as at;
@@ -62,19 +62,28 @@ select is(pg_temp.as_user(who, $$select count(*) from mcp_interaction_logs$$), '
   'T11_the_audit_log_is_not_read_directly_by ' || who) from unnest(array['ann', 'mia', 'bob', 'anon', 'service', 'gateway', 'engine']) who;
 select is(pg_temp.as_user('service', format('%s mcp_interaction_logs', c)), '42501',
   'T12_a_service_token_cannot ' || c) from unnest(array['truncate', 'delete from']) c;
-select is(pg_temp.as_user(who, $$select public.audit_mcp_interactions('[{"kind": "chat", "organization_id": "x"}]')$$), '42501',
+select is(pg_temp.as_user(who, $$select public.audit_mcp_interactions('[{"interaction_type": "chat", "organization_id": "x"}]')$$), '42501',
   'T13_the_engine_s_function_for_events_is_not_executed_by ' || who) from unnest(array['ann', 'anon', 'service', 'gateway']) who;
 select is(pg_temp.as_user('ann', $$select weir.record_event('grant', {a})$$), '42501',
   'T13_the_writer_s_function_for_events_is_not_executed_by_a_person');
 
 -- Events of the engine and of functions name an organization; their rows have nothing of another organization
 select is(pg_temp.as_user('engine', format('select public.audit_mcp_interactions(%L) ->> ''written''', jsonb_build_array(
-  jsonb_build_object('kind', 'error', 'organization_id', pg_temp.id_of('a'), 'agent_id', pg_temp.id_of('bot'), 'instance_id',
-    pg_temp.id_of('spy')),
-  jsonb_build_object('kind', 'error', 'organization_id', weir.uuid_v7(), 'agent_id', pg_temp.id_of('bot'))))), '1',
+  jsonb_build_object('interaction_type', 'error', 'organization_id', pg_temp.id_of('a'), 'agent_id', pg_temp.id_of('bot'),
+    'mcp_server_instance_id', pg_temp.id_of('spy'), 'duration_ms', 1.5, 'outcome', 'failed', 'error_details',
+    '{"code": "WR012", "detail": "late"}'::jsonb),
+  jsonb_build_object('interaction_type', 'error', 'organization_id', weir.uuid_v7(), 'agent_id', pg_temp.id_of('bot'))))), '1',
   'T16_of_two_events_the_one_for_an_organization_that_does_not_exist_is_not_written');
 select is((select concat_ws(' ', l.organization_id = pg_temp.id_of('a'), l.agent_name, l.instance_name) from mcp_interaction_logs l
   where l.kind = 'error' and l.agent_id = pg_temp.id_of('bot')), 't', 'T16_an_event_of_the_engine_has_no_names_of_another_organization');
+select is((select concat_ws(' ', l.instance_id = pg_temp.id_of('spy'), l.duration_us, l.outcome, l.error_code, l.detail)
+  from mcp_interaction_logs l where l.kind = 'error' and l.agent_id = pg_temp.id_of('bot')), 't 1500 failed WR012 late',
+  'an event of the engine is written by the names that read_audit has');
+select is(pg_temp.as_user('engine', format('select public.audit_mcp_interactions(%L) ->> ''written''', jsonb_build_array(
+  jsonb_build_object('interaction_type', 'oauth', 'organization_id', pg_temp.id_of('a'), 'error_details',
+    '{"reason": "forbidden"}'::jsonb)))), '1', 'an event with a reason is written');
+select is((select concat_ws(' ', l.phase, l.decision, l.reason, l.outcome) from mcp_interaction_logs l where l.kind = 'oauth'
+  and l.organization_id = pg_temp.id_of('a')), 'denied denied forbidden', 'an event with a reason is a denial');
 select is(pg_temp.as_user('writer:ann',
   $$select weir.record_event('lifecycle', {a}, p_agent_id => {bot}, p_instance_id => {spy}, p_item => 'foreign')$$),
   '', 'the writer records an event that names ids of another organization');

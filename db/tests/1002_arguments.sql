@@ -64,7 +64,7 @@ insert into calls values
   ('manage_mcp_servers', 'ann', array['''update''', '{a}', '''{"priority": 1}''', '{files}']),
   ('open_direct_channel', 'ann', array['{robo}', '{home}']),
   ('post_chat_message', 'ann', array['{chat}', '''hi''', '''c9''']),
-  ('read_audit', 'ann', array['{a}', '''{"kind": "grant"}''',
+  ('read_audit', 'ann', array['{a}', '''{"interaction_type": "grant"}''',
     '''{"created_at": "2026-01-01T00:00:00Z", "id": "01900000-0000-7000-8000-00000000dead", "phase": "denied"}''', '10']),
   ('reject_mcp_tool_change', 'ann', array['{files}', '''tool''', '''write_file''', 'encode(sha256(''write 1''), ''hex'')']),
   ('request_mcp_access', 'mia', array['{robo}', '{files}', '''{"tools": {"*": {}}}''', '''please''']),

@@ -142,7 +142,7 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
                 Sql.Jsonb(JsonSerializer.Serialize(answer.ToolCalls, ChatAnswer.Json)),
                 Sql.Jsonb(JsonSerializer.Serialize(answer.Usage, ChatAnswer.Json)),
                 Sql.Jsonb(JsonSerializer.Serialize(answer.Degraded, ChatAnswer.Json)),
-                Sql.Jsonb(JsonSerializer.Serialize(new { outcome, detail, duration_us = (long)duration.TotalMicroseconds })),
+                Sql.Jsonb(JsonSerializer.Serialize(new { outcome, detail, duration_ms = duration.TotalMilliseconds })),
             ],
             r => (r.GetGuid(0), r.GetBoolean(1)),
             ct)).Single();
@@ -157,16 +157,15 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
                 {
                     new
                     {
-                        kind = "chat",
+                        interaction_type = "chat",
                         organization_id = organizationId,
                         user_id = userId,
                         agent_id = agentId,
                         item = channelId.ToString(),
                         request_id = messageId.ToString(),
                         outcome = Failed,
-                        error_code = errorCode,
-                        detail = "no answer",
-                        duration_us = (long)duration.TotalMicroseconds,
+                        error_details = new { code = errorCode, detail = "no answer" },
+                        duration_ms = duration.TotalMilliseconds,
                     },
                 })),
             ],

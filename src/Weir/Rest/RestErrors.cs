@@ -10,6 +10,9 @@ internal static class RestErrors
 {
     private const int MaxQuoted = 64;
 
+    /// <summary>A table that no role of the API may read.</summary>
+    private const string AuditLog = "mcp_interaction_logs";
+
     public static RestException Parse(string what, string text, string expected) =>
         new(400, "PGRST100", $"\"failed to parse {what} ({Clip(text)})\"", expected, Docs("filters"));
 
@@ -62,8 +65,11 @@ internal static class RestErrors
     public static RestException Service(string name) =>
         new(ErrorCode.NotSupported.HttpStatus(), ErrorCode.NotSupported.Sqlstate(), $"Weir has no {name}.", hint: Docs(name));
 
-    public static RestException Table(string name) =>
-        new(404, "PGRST205", $"Could not find the table 'public.{Clip(name)}' in the schema cache", hint: Docs("served"));
+    public static RestException Table(string name) => new(
+        404,
+        "PGRST205",
+        $"Could not find the table 'public.{Clip(name)}' in the schema cache",
+        hint: name == AuditLog ? $"The audit log is read by the function read_audit, which records who read it. {Docs("functions")}" : Docs("served"));
 
     public static RestException Column(string relation, string name) => new(400, "42703", $"column {relation}.{Clip(name)} does not exist");
 

@@ -87,8 +87,19 @@ public sealed partial class PlanTests(TestDatabase database) : IClassFixture<Tes
     [Fact]
     public async Task Whose_rows_of_the_record_are_asked_for_is_told_from_its_index()
     {
-        var plans = await PlansAsync(Owner, "select read_audit(bulk.id('organization', 7), jsonb_build_object('agent_id', bulk.id('agent', 14), 'instance_id', bulk.id('server', 14)))");
+        var plans = await PlansAsync(Owner, "select read_audit(bulk.id('organization', 7), jsonb_build_object('agent_id', bulk.id('agent', 14), 'mcp_server_instance_id', bulk.id('server', 14)))");
         plans.ShouldContain(p => OfOneAgent().IsMatch(p));
+    }
+
+    [Theory]
+    [InlineData("""{"tool": "tool_1", "reason": "no_grant"}""")]
+    [InlineData("""{"merged": true, "outcome": "timeout"}""")]
+    public async Task What_no_index_tells_of_the_record_is_read_in_its_order_and_never_sorted_as_a_whole(string filter)
+    {
+        var page = (await PlansAsync(Owner, $"select read_audit(bulk.id('organization', 7), '{filter}')")).Where(p => p.Contains("WindowAgg", StringComparison.Ordinal)).ShouldHaveSingleItem();
+        page.ShouldContain("Index Scan Backward");
+        page.ShouldNotContain("Seq Scan on mcp_interaction_logs");
+        page.ShouldNotMatch(@"->\s+Sort ");
     }
 
     /// <summary>How each table is read by a statement and by all that its functions run: "Seq agents", "Index agents".</summary>

@@ -19,9 +19,9 @@ public sealed class OrganizationKeyTests(RestWorld weir) : IClassFixture<RestWor
         reply.Status.ShouldBe(HttpStatusCode.OK, reply.Body);
         var rows = reply.Json.GetProperty("rows").EnumerateArray().ToArray();
         rows.Length.ShouldBeGreaterThan(5);
-        (Text(rows[0], "kind"), Text(rows[0], "actor_kind"), Text(rows[0], "key_id"), Text(rows[0], "item")).ShouldBe(("admin_read", "key", id, "read_audit"));
+        (Text(rows[0], "interaction_type"), Text(rows[0], "actor_kind"), Text(rows[0], "key_id"), Text(rows[0], "item")).ShouldBe(("admin_read", "key", id, "read_audit"));
         reply.Body.ShouldNotContain(RestWorld.OtherSecret);
-        var page = await weir.RpcAsync("read_audit", $$"""{"organization_id": "{{weir.World.OrganizationId}}", "filter": {"kind": "admin_read"}, "limit": 1}""", key);
+        var page = await weir.RpcAsync("read_audit", $$"""{"organization_id": "{{weir.World.OrganizationId}}", "filter": {"interaction_type": "admin_read"}, "limit": 1}""", key);
         page.Json.GetProperty("rows").GetArrayLength().ShouldBe(1);
         page.Json.GetProperty("next").ValueKind.ShouldBe(JsonValueKind.Object);
     }

@@ -99,6 +99,14 @@ public abstract class RestHostileSuite(RestWorld weir)
     [InlineData("AGENTS")]
     public async Task A_table_that_is_not_published_is_not_there(string name) => (await weir.GetAsync(name)).ShouldBeError(HttpStatusCode.NotFound, "PGRST205");
 
+    [Fact]
+    public async Task The_audit_logs_table_is_refused_with_the_name_of_the_function_that_reads_it()
+    {
+        var reply = await weir.GetAsync("mcp_interaction_logs?select=*");
+        reply.ShouldBeError(HttpStatusCode.NotFound, "PGRST205");
+        reply.Hint!.ShouldContain("read_audit");
+    }
+
     [Theory]
     [InlineData("pg_sleep")]
     [InlineData("pg_read_file")]
