@@ -241,7 +241,8 @@ $$;
 --   prompts     {"prompts": ["summarize", "review_*"]}
 --   limits      {"limits": {"per_minute": 60, "per_day": 5000}}
 --               calls of this grant, of any kind, in a minute, an hour or a day of the clock in UTC; 0 is no call
--- At most 64 KiB in all. The error names the JSON path of what is wrong.
+-- At most 64 KiB in all. The error names the JSON path of what is wrong. A list is not stored: weir.permissions_of has made an object of
+-- it, or left what is no list of names to be refused here.
 create function weir.permissions_error(p_permissions jsonb) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -251,11 +252,12 @@ declare
   v_key text;
   v_value jsonb;
 begin
-  if jsonb_typeof(p_permissions) is distinct from 'object' then
-    return '$: must be an object with tools, resources, prompts or limits';
   -- Bounds come before the value becomes text.
-  elsif weir.bounds_error(p_permissions, 131072) is not null then
+  if weir.bounds_error(p_permissions, 131072) is not null then
     return '$: ' || weir.bounds_error(p_permissions, 131072);
+  elsif jsonb_typeof(p_permissions) is distinct from 'object' then
+    return coalesce(case when jsonb_typeof(p_permissions) = 'array' then weir.globs_error(p_permissions, '$') end,
+                    '$: must be an object with tools, resources, prompts or limits, or a list of tool names');
   elsif octet_length(p_permissions::text) > 65536 then
     return '$: must be at most 64 KiB';
   end if;
@@ -279,7 +281,25 @@ begin
 end;
 $$;
 
+-- Permissions as they are stored. A list of tool names and patterns is the object that grants these tools with any arguments, and nothing
+-- else. Absent or empty, they permit nothing. What is wrong is returned as it is, for weir.permissions_error.
+create function weir.permissions_of(p_permissions jsonb) returns jsonb
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_permissions is null or p_permissions = '[]' then
+    return '{}'::jsonb;
+  elsif jsonb_typeof(p_permissions) <> 'array' or weir.bounds_error(p_permissions, 131072) is not null
+        or weir.globs_error(p_permissions, '$') is not null then
+    return p_permissions;
+  end if;
+  return jsonb_build_object('tools', (select jsonb_object_agg(n, '{}'::jsonb) from jsonb_array_elements_text(p_permissions) n));
+end;
+$$;
+
 revoke all on function weir.rule_error, weir.rule_cost, weir.is_clean_path, weir.glob_error, weir.glob_cost, weir.tool_grant_error,
-  weir.entry_cost, weir.cost_error, weir.tools_error, weir.globs_error, weir.permissions_error from public;
+  weir.entry_cost, weir.cost_error, weir.tools_error, weir.globs_error, weir.permissions_error, weir.permissions_of from public;
 grant execute on function weir.rule_error, weir.rule_cost, weir.is_clean_path, weir.glob_error, weir.glob_cost, weir.tool_grant_error,
-  weir.entry_cost, weir.cost_error, weir.tools_error, weir.globs_error, weir.permissions_error to weir_writer, weir_system;
+  weir.entry_cost, weir.cost_error, weir.tools_error, weir.globs_error, weir.permissions_error, weir.permissions_of
+  to weir_writer, weir_system;

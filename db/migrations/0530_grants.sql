@@ -144,11 +144,47 @@ create trigger c_limited_grant after insert on public.agent_mcp_permissions
 create trigger not_truncated before truncate on public.agent_mcp_permissions for each statement execute function weir.refuse_truncate();
 create trigger not_truncated before truncate on weir.grant_usage for each statement execute function weir.refuse_truncate();
 
+-- What an admin should know of permissions that are granted: which of their tools the server does not announce. A server may announce them
+-- later, so it is no error. Of an organization's own server, for the caller who sees its tools. At most ten sentences; the first 100 names
+-- are looked at, because a pattern is compared with every tool.
+create function weir.grant_warnings(p_instance_id uuid, p_permissions jsonb) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name text;
+  v_warnings jsonb := '[]'::jsonb;
+begin
+  if coalesce(p_permissions -> 'tools', '{}') in ('{}', '{"*": {}}') then
+    return v_warnings;
+  elsif not exists (select from public.mcp_server_tools t where t.instance_id = p_instance_id and t.kind = 'tool' and t.announced) then
+    return jsonb_build_array('the server has announced no tools yet, so the names of the granted tools were not compared');
+  end if;
+  for v_name in select t.key from jsonb_object_keys(p_permissions -> 'tools') t(key) order by 1 limit 100 loop
+    continue when exists (
+      select from public.mcp_server_tools t
+      where t.instance_id = p_instance_id and t.kind = 'tool' and t.announced
+        and case when strpos(v_name, '*') > 0 then weir.matches_glob(t.name, v_name) else t.name = v_name end);
+    if jsonb_array_length(v_warnings) = 10 then
+      return v_warnings - 9 || '"and more: the server does not announce all of the other tools"'::jsonb;
+    end if;
+    v_warnings := v_warnings || to_jsonb(format(
+      case when strpos(v_name, '*') > 0 then 'the server announces no tool that matches %s'
+           else 'the server does not announce the tool %s' end, left(v_name, 100)));
+  end loop;
+  return v_warnings;
+end;
+$$;
+
+revoke all on function weir.grant_warnings from public;
+grant execute on function weir.grant_warnings to weir_writer;
+
 set local role weir_writer;
 
 -- For owners and admins (policy grants_are_made_by_admins). Agent and server must be of one organization that the caller belongs to, and
 -- the server not deleted; else WR004, even for an admin. The new grant replaces the active one, which is revoked and stays as history, in
--- one transaction under the organization's lock: no call is decided between the two. Null p_expires_at: it does not expire; null
+-- one transaction under the organization's lock: no call is decided between the two. p_permissions as weir.permissions_of takes them. A
+-- tool that the server does not announce is granted, with a warning. Null p_expires_at: it does not expire; null
 -- p_not_before: it holds at once. A repeated call is another grant; each has its row in the audit log, with the grant's id.
 create function weir.grant_mcp_access(
   p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_expires_at timestamptz, p_not_before timestamptz) returns jsonb
@@ -159,6 +195,7 @@ declare
   v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
+  v_permissions jsonb;
   v_refusal jsonb;
   v_constraint text;
 begin
@@ -170,7 +207,8 @@ begin
     select from public.mcp_server_instances i
     where i.id = p_instance_id and i.organization_id = v_act.organization_id and i.status not in ('deleting', 'deleted')));
   if v_refusal is null then
-    v_refusal := weir.lock_for(v_act, coalesce('permissions ' || weir.permissions_error(p_permissions), case
+    v_permissions := weir.permissions_of(p_permissions);
+    v_refusal := weir.lock_for(v_act, coalesce('permissions ' || weir.permissions_error(v_permissions), case
       when p_not_before >= p_expires_at then 'not_before must be before expires_at'
       when p_expires_at <= clock_timestamp() then 'expires_at must be in the future' end));
   end if;
@@ -181,9 +219,10 @@ begin
   where g.agent_id = p_agent_id and g.mcp_server_instance_id = p_instance_id and g.revoked_at is null;
   insert into public.agent_mcp_permissions
     (id, organization_id, agent_id, mcp_server_instance_id, permissions, not_before, expires_at, granted_by, granted_by_id)
-  values (v_id, v_act.organization_id, p_agent_id, p_instance_id, p_permissions, p_not_before, p_expires_at, v_actor, v_actor);
+  values (v_id, v_act.organization_id, p_agent_id, p_instance_id, v_permissions, p_not_before, p_expires_at, v_actor, v_actor);
   perform weir.record_act(v_act, p_grant_id => v_id);
-  return jsonb_build_object('id', v_id, 'agent_id', p_agent_id, 'mcp_server_instance_id', p_instance_id);
+  return jsonb_build_object('id', v_id, 'agent_id', p_agent_id, 'mcp_server_instance_id', p_instance_id,
+                            'warnings', weir.grant_warnings(p_instance_id, v_permissions));
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
@@ -232,7 +271,8 @@ reset role;
 
 -- The published names; parameter names are API.
 create function public.grant_mcp_access(
-  agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, expires_at timestamptz default null, not_before timestamptz default null)
+  agent_id uuid, mcp_server_instance_id uuid, permissions jsonb default null, expires_at timestamptz default null,
+  not_before timestamptz default null)
 returns jsonb
 language sql volatile begin atomic select weir.grant_mcp_access($1, $2, $3, $4, $5); end;
 create function public.revoke_mcp_access(agent_id uuid, mcp_server_instance_id uuid) returns jsonb

@@ -97,6 +97,7 @@ declare
   v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
+  v_permissions jsonb;
   v_refusal jsonb;
   v_constraint text;
 begin
@@ -109,7 +110,8 @@ begin
   where a.id = p_agent_id;
   v_refusal := weir.authorize(v_act, 'there is no such agent or server');
   if v_refusal is null then
-    v_refusal := weir.lock_for(v_act, coalesce('permissions ' || weir.permissions_error(p_permissions),
+    v_permissions := weir.permissions_of(p_permissions);
+    v_refusal := weir.lock_for(v_act, coalesce('permissions ' || weir.permissions_error(v_permissions),
       case when length(p_message) > 1000 then 'message must be at most 1000 characters' end));
   end if;
   if v_refusal is not null then
@@ -122,7 +124,7 @@ begin
     return weir.refuse(v_act, 'WR006', 'a person may have 100 open requests');
   end if;
   insert into public.permission_requests (id, organization_id, agent_id, mcp_server_instance_id, permissions, message, requested_by)
-  values (v_id, v_act.organization_id, p_agent_id, p_instance_id, p_permissions, p_message, v_actor);
+  values (v_id, v_act.organization_id, p_agent_id, p_instance_id, v_permissions, p_message, v_actor);
   perform weir.record_act(v_act, v_id::text);
   return jsonb_build_object('id', v_id, 'status', 'open');
 exception
@@ -137,7 +139,7 @@ grant execute on function weir.request_mcp_access to authenticated;
 -- requests_are_seen_by_admins_and_who_asked). Granting makes the grant in the same transaction, under the organization's lock, so of two
 -- admins who answer at once the second gets WR005. If weir.grant_mcp_access refuses, its refusal is the answer and the request stays open.
 -- Everybody who sees the request may take the lock, because the request itself, which is read under it, says which of them may end it. Null
--- p_permissions: as asked. The audit log's row names the request and the grant.
+-- p_permissions: as asked; an empty list grants nothing. The audit log's row names the request and the grant.
 create function weir.close_request(
   p_request_id uuid, p_status text, p_expires_at timestamptz, p_not_before timestamptz, p_permissions jsonb) returns jsonb
 language plpgsql volatile security definer
@@ -184,7 +186,8 @@ begin
   set status = p_status, decided_by = v_actor, decided_at = clock_timestamp(), grant_id = (v_grant ->> 'id')::uuid
   where r.id = p_request_id;
   perform weir.record_act(v_act, p_request_id || ' ' || p_status, (v_grant ->> 'id')::uuid);
-  return jsonb_strip_nulls(jsonb_build_object('id', p_request_id, 'status', p_status, 'grant_id', v_grant -> 'id'));
+  return jsonb_strip_nulls(jsonb_build_object('id', p_request_id, 'status', p_status, 'grant_id', v_grant -> 'id',
+                                              'warnings', v_grant -> 'warnings'));
 end;
 $$;
 grant execute on function weir.close_request to authenticated;
@@ -192,7 +195,8 @@ grant execute on function weir.close_request to authenticated;
 reset role;
 
 -- The published names; parameter names are API. A null `grant` is WR001, so that nothing is refused by an oversight.
-create function public.request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text default null)
+create function public.request_mcp_access(
+  agent_id uuid, mcp_server_instance_id uuid, permissions jsonb default null, message text default null)
 returns jsonb
 language sql volatile begin atomic select weir.request_mcp_access($1, $2, $3, $4); end;
 create function public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamptz default null,

@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(51);
+select no_plan();
 
 -- Admin
 select is(pg_temp.error_as('adam', $$select grant_mcp_access({robo}, {files}, '{"tools": {"read_file": {}}}')$$), 'ok',
@@ -115,7 +115,44 @@ select pg_temp.create_as('robo2', 'ann', $$select create_agent({a}, 'Robo 2')$$)
 select matches(pg_temp.as_user('ann',
   $$select grant_mcp_access({robo2}, {files}, '{"tools": {"x": {"args": {"p": {"beneath": "/"}}}}}') ->> 'message'$$),
   '\$\.tools\.x\.args\.p\.beneath', 'a refusal of permissions says at which path');
-select is(pg_temp.error_as('ann', $$select grant_mcp_access({robo2}, {files}, null)$$), 'WR001', 'V9_null_permissions_are_refused');
+
+-- Permissions as a list, empty, or left out
+create function pg_temp.stored_as(p_permissions text) returns jsonb language plpgsql as $$
+declare
+  v_error text := pg_temp.error_as('ann', format('select grant_mcp_access({robo2}, {files}%s)', ', ' || p_permissions));
+begin
+  return case when v_error = 'ok' then (select permissions from agent_mcp_permissions g
+    where g.agent_id = pg_temp.id_of('robo2') and g.revoked_at is null) else to_jsonb(v_error) end;
+end;
+$$;
+select is(pg_temp.stored_as(g), p::jsonb, format('permissions given as %s are stored as %s', coalesce(g, 'nothing'), p))
+from (values ($$'["read_file", "list_*"]'$$, '{"tools": {"read_file": {}, "list_*": {}}}'), ($$'["*", "*"]'$$, '{"tools": {"*": {}}}'),
+  ($$'[]'$$, '{}'), ('null', '{}'), (null, '{}'), ($$'{}'$$, '{}'), ($$'null'$$, '"WR001"'), ($$'[1]'$$, '"WR001"'),
+  ($$'[""]'$$, '"WR001"'),
+  ($$'["a", null]'$$, '"WR001"'), ($$'[["a"]]'$$, '"WR001"'), ($$'["a*b*c*d*e*"]'$$, '"WR001"'), ($$'"*"'$$, '"WR001"'),
+  ($$(select jsonb_agg('a' || n) from generate_series(1, 20000) n)$$, '"WR001"'), ($$(repeat('[', 3000) || repeat(']', 3000))::jsonb$$,
+  '"WR001"')) t(g, p);
+select is(pg_temp.as_user('ann', $$select grant_mcp_access({robo2}, {files}, '["a", {"tools": {}}]') ->> 'message'$$),
+  'permissions $[1]: must be a text of 1 to 1024 characters', 'a refusal of a list says which of its elements is wrong');
+select is(weir.granted_entries(pg_temp.stored_as('null'), k, i) is null, true, 'permissions that were left out permit no ' || k)
+from (values ('tool_execution', 'read_file'), ('resource_read', 'file:///data/x'), ('prompt_get', 'greet')) t(k, i);
+select is(weir.granted_entries(pg_temp.stored_as($$'["*"]'$$), 'resource_read', '*') is null, true, 'a list of tools permits no resource');
+
+-- What the server does not announce is granted, with a warning
+select is(pg_temp.as_user('ann', format('select grant_mcp_access({robo2}, {files}, %L) -> ''warnings''', p))::jsonb, w::jsonb,
+  'granting this is answered with the right warnings: ' || p)
+from (values ('["read_file", "list_*"]', '[]'), ('["*"]', '[]'), ('[]', '[]'), ('{"resources": ["x"]}', '[]'),
+  ('["drop_all", "get_*", "read_file"]',
+   '["the server does not announce the tool drop_all", "the server announces no tool that matches get_*"]')) t(p, w);
+select is(pg_temp.as_user('ann', $$select grant_mcp_access({robo2}, {files},
+  (select jsonb_agg(repeat('x', 200) || n) from generate_series(1, 90) n)) -> 'warnings'$$)::jsonb,
+  (select jsonb_agg('the server does not announce the tool ' || repeat('x', 100)) from generate_series(1, 9))
+  || '["and more: the server does not announce all of the other tools"]', 'the warnings of a grant are bounded');
+select pg_temp.create_as('unknown', 'ann', $$select manage_mcp_servers('create', {a}, '{"name": "unknown", "url": "https://u.example"}')$$)
+\g /dev/null
+select is(pg_temp.as_user('ann', $$select grant_mcp_access({robo2}, {unknown}, '["x"]') -> 'warnings'$$)::jsonb,
+  '["the server has announced no tools yet, so the names of the granted tools were not compared"]',
+  'a grant for a server that has announced nothing says so');
 select is(weir.granted_entries(null, 'tool_execution', 'x') is null and weir.granted_entries('null', 'tool_execution', 'x') is null,
   true, 'V9_null_permissions_permit_nothing');
 select is(weir.granted_entries('["*"]', 'tool_execution', 'x') is null, true, 'V9_permissions_written_as_a_list_permit_nothing');

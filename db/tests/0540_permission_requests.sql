@@ -22,8 +22,8 @@ select is(pg_temp.request_access('mia', s, t), 'WR004', format('T3_a_request_acr
 from (values ('robo', 'spy'), ('bot', 'files'), ('bot', 'spy'), ('robo', 'robo')) t(s, t);
 select is(pg_temp.error_as('mia', format('select request_mcp_access(%s)', a)), r,
   format('a request with bad arguments is refused: %s', left(a, 50)))
-from (values ('null, {files}, ''{}''', 'WR004'), ('{robo}, null, ''{}''', 'WR004'), ('{robo}, {files}, null', 'WR001'),
-  ('{robo}, {files}, ''["*"]''', 'WR001'),
+from (values ('null, {files}, ''{}''', 'WR004'), ('{robo}, null, ''{}''', 'WR004'), ('{robo}, {files}, ''null''', 'WR001'),
+  ('{robo}, {files}, ''[1]''', 'WR001'),
              ('{robo}, {files}, ''{"tools": 1}''', 'WR001'), ('{robo}, {files}, ''{}'', repeat(''x'', 1001)', 'WR001')) t(a, r);
 select matches(pg_temp.as_user('mia', $$select request_mcp_access({robo}, {files}, '{"tools": {"x": {"args": 1}}}') ->> 'message'$$),
   '^permissions \$\.tools\.x\.args',
@@ -47,7 +47,7 @@ select is(pg_temp.error_as('adam', format('select decide_permission_request(%s)'
   format('a decision with bad arguments is refused: %s', a))
 from (values ('null, true', 'WR004'), ('{nobody}, true', 'WR004'), ('{request}, null', 'WR001'),
   ('{request}, true, now() - interval ''1 second''', 'WR001'),
-  ('{request}, true, permissions => ''["*"]''', 'WR001'),
+  ('{request}, true, permissions => ''[1]''', 'WR001'),
     ('{request}, true, now() + interval ''1 hour'', now() + interval ''2 hours''', 'WR001')) t(a, r);
 select is(pg_temp.as_user('owner', 'select status from permission_requests where id = {request}'), 'open',
   'refused decisions leave the request open');
@@ -141,5 +141,25 @@ from (values (16, 'ok'), (17, 'WR001')) t(k, r);
 select is(weir.argument_failure(array['{"args": {"x": {"each": {"each": {"type": "number"}}}}}'::jsonb],
   '{"x": [[' || array_to_string(array_fill(0, array[k]), ',') || ']]}'), r, format('an argument with %s values is bounded', k))
 from (values (250, null), (1100, '$')) t(k, r);
+
+-- A list, and permissions that are left out
+select pg_temp.create_as('robo9', 'adam', $$select create_agent({a}, 'Robo 9')$$),
+       pg_temp.create_as('listed', 'adam', $$select request_mcp_access({robo9}, {files}, '["read_file", "drop_all"]')$$) \g /dev/null
+select is(pg_temp.as_user('owner', 'select permissions from permission_requests where id = {listed}')::jsonb,
+  '{"tools": {"read_file": {}, "drop_all": {}}}', 'a list of tools that is asked for is kept as an object');
+select is(pg_temp.as_user('adam', 'select decide_permission_request({listed}, true) -> ''warnings''')::jsonb,
+  '["the server does not announce the tool drop_all"]', 'a decision answers the warnings of its grant');
+select pg_temp.create_as('listed', 'adam', $$select request_mcp_access({robo9}, {files}, message => 'later')$$) \g /dev/null
+select is(pg_temp.as_user('owner', 'select permissions from permission_requests where id = {listed}'), '{}',
+  'a request without permissions asks for nothing');
+select is(pg_temp.error_as('adam', $$select decide_permission_request({listed}, true, permissions => '["list_*"]')$$), 'ok',
+  'a request is granted with a list of tools');
+select is(pg_temp.as_user('owner', 'select permissions from agent_mcp_permissions where agent_id = {robo9} and revoked_at is null')::jsonb,
+  '{"tools": {"list_*": {}}}', 'the list of a decision is kept as an object');
+select pg_temp.create_as('listed', 'adam', $$select request_mcp_access({robo9}, {files}, '["*"]')$$) \g /dev/null
+select is(pg_temp.error_as('adam', $$select decide_permission_request({listed}, true, permissions => '[]')$$), 'ok',
+  'a request is granted with an empty list');
+select is(pg_temp.as_user('owner', 'select permissions from agent_mcp_permissions where agent_id = {robo9} and revoked_at is null'), '{}',
+  'an empty list of a decision grants nothing, and not what was asked for');
 select * from finish();
 rollback;
