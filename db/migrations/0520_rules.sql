@@ -207,6 +207,59 @@ begin
 end;
 $$;
 
+-- What a rule permits, in words: `be of type string and be under /data`. The values of `in`, `equals`, `matches` and `prefix` are said with
+-- p_full only: they may be secrets of whoever wrote the grant, and an agent could guess its way along them.
+create function weir.rule_words(p_rule jsonb, p_full boolean) returns text
+language sql immutable parallel safe
+  return coalesce(concat_ws(' and ',
+    'be of type ' || (p_rule ->> 'type'),
+    'be at least ' || left(p_rule ->> 'min', 40),
+    'be at most ' || left(p_rule ->> 'max', 40),
+    'be under ' || left(p_rule ->> 'under', 200),
+    case when p_rule ? 'prefix' then case when p_full then 'begin with ' || left(p_rule ->> 'prefix', 100)
+                                          else 'begin as the grant says' end end,
+    case when p_rule ? 'equals' then case when p_full then 'be ' || left(p_rule ->> 'equals', 100)
+                                          else 'be the value that the grant says' end end,
+    case when p_rule ? 'in' then case when p_full then 'be one of ' || left(p_rule ->> 'in', 200)
+                                      else 'be one of the values that the grant says' end end,
+    case when p_rule ? 'matches' then case when p_full then 'match ' || left(p_rule ->> 'matches', 200)
+                                           else 'match the pattern that the grant says' end end,
+    case when p_rule ? 'each' then 'be an array of at most 256 values' end), '');
+
+-- A path of weir.argument_failure with what is permitted there, at most 500 characters. Asked for denied calls only.
+create function weir.argument_detail(p_entries jsonb[], p_path text, p_full boolean) returns text
+language plpgsql immutable parallel safe
+as $$
+declare
+  v_entry jsonb;
+  v_name text;
+  v_rule jsonb;
+  v_steps text;
+  v_words text;
+begin
+  if p_path = '$' then
+    return '$: the arguments must be a JSON object of at most 64 KiB, with as many values as the grant can check';
+  end if;
+  foreach v_entry in array p_entries loop
+    for v_name, v_rule in select a.key, a.value from jsonb_each(v_entry -> 'args') a loop
+      v_steps := substr(p_path, length('$.' || v_name) + 1);
+      -- The rest of the path are places in arrays. A path that was cut has no rule that could be told apart.
+      if not starts_with(p_path, '$.' || v_name) or v_steps !~ '^(\[[0-9]+\])*$' or length(p_path) >= 200 then
+        continue;
+      end if;
+      for v_n in 1 .. length(v_steps) - length(replace(v_steps, '[', '')) loop
+        v_rule := v_rule -> 'each';
+      end loop;
+      v_words := nullif(concat_ws(' and ', v_words, nullif(weir.rule_words(v_rule, p_full), '')), '');
+    end loop;
+    if not coalesce(v_entry -> 'args' ? substr(p_path, 3), false) and v_words is null and v_entry ->> 'other' is distinct from 'allow' then
+      v_words := 'not be given: the grant has no rule for it';
+    end if;
+  end loop;
+  return left(p_path || coalesce(': must ' || v_words, ': must be given'), 500);
+end;
+$$;
+
 -- Whether any entry has rules for arguments at all. Only then are arguments parsed (argument_failure).
 create function weir.has_argument_rule(p_entries jsonb[]) returns boolean
 language plpgsql immutable parallel safe
@@ -224,6 +277,6 @@ end;
 $$;
 
 revoke all on function weir.matches_glob, weir.is_under, weir.climbs, weir.matches_uri_glob, weir.is_uri, weir.granted_entries,
-  weir.rule_failure, weir.argument_failure, weir.has_argument_rule from public;
+  weir.rule_failure, weir.argument_failure, weir.rule_words, weir.argument_detail, weir.has_argument_rule from public;
 grant execute on function weir.matches_glob, weir.is_under, weir.climbs, weir.matches_uri_glob, weir.is_uri, weir.granted_entries,
-  weir.rule_failure, weir.argument_failure, weir.has_argument_rule to weir_writer, weir_system;
+  weir.rule_failure, weir.argument_failure, weir.rule_words, weir.argument_detail, weir.has_argument_rule to weir_writer, weir_system;

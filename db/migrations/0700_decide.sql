@@ -2,7 +2,8 @@
 -- permits a call. A catalog (weir.agent_catalog) only lists.
 
 -- One call's decision. `failures` has every check that failed, in their order; the first is the reason, and empty means
--- allowed. `detail` is the path of the argument that broke a rule, or the state of an instance that is unavailable;
+-- allowed. `detail` is the path of the argument that broke a rule with what is permitted there (weir.argument_detail; nothing that only
+-- readers of the grant may know), or the state of an instance that is unavailable;
 -- weir.admit adds `limit` and its detail. endpoint_url is set for an allowed call only. ordinal is the call's place in the
 -- arrays that were passed.
 create type weir.call_decision as (
@@ -66,7 +67,8 @@ begin
   -- else failed, and this one builds the answer.
   select array_agg(row(
            r.ordinal, case when r.path is null then r.failures else array_prepend('argument_rule', r.failures) end,
-           case when r.path is not null then r.path when r.failures[1] = 'unavailable' then r.status end,
+           case when r.path is not null then weir.argument_detail(r.entries, r.path, false)
+                when r.failures[1] = 'unavailable' then r.status end,
            r.organization_id, r.agent_id, r.agent_name, r.key_id, r.user_id, r.instance_id, r.instance_name,
            case when r.path is null and r.failures = '{}' then r.endpoint_url end, r.node_id, r.share, r.grant_id,
            r.limits, r.resets)::weir.call_decision),

@@ -1,5 +1,89 @@
 -- Admission: a batch of calls is decided and recorded in one statement.
 
+-- A call of a name that its agent does not have, where the organization has it: the decision about what it meant.
+create type weir.known_denial as (place integer, item text, decision weir.call_decision);
+revoke all on type weir.known_denial from public;
+grant usage on type weir.known_denial to weir_system;
+
+-- What a name that an agent does not have means to its organization: the server, and its own name of the item. p_item is a name as the
+-- gateway makes it (ExposedNames.cs, ResourceUris.cs), or the server's own where the endpoint is that server's (p_instance_name). No row
+-- where there is no such server, or it never announced such an item. A shortened name ends in a hash, for which at most 1,000 of the
+-- server's items are tried.
+create function weir.named_item(p_organization_id uuid, p_kind text, p_item text, p_instance_name text)
+returns table (instance_id uuid, item text)
+language plpgsql stable rows 1
+as $$
+declare
+  v_name constant text := coalesce(p_instance_name, case when p_kind = 'resource_read' then split_part(split_part(p_item, '://', 2), '/', 1)
+                                                         else split_part(p_item, '__', 1) end);
+  v_id constant uuid := (select i.id from public.mcp_server_instances i
+                         where i.organization_id = p_organization_id and i.instance_name = left(v_name, 100)
+                           and i.status not in ('deleting', 'deleted'));
+  v_pin constant text := case p_kind when 'tool_execution' then 'tool' when 'prompt_get' then 'prompt' end;
+  v_own text := p_item;
+begin
+  if v_id is null or octet_length(p_item) > 4096 then
+    return;
+  elsif p_kind = 'resource_read' then
+    -- weir://{instance}/{uri}; an address of a user interface keeps its scheme in front. Null for any other.
+    if p_instance_name is null then
+      v_own := case when p_item ~* '^ui://' then left(p_item, 5) when p_item ~ '^weir://' then '' end
+               || substr(p_item, strpos(p_item, '://') + 4 + length(v_name));
+    end if;
+  elsif p_instance_name is null and p_item ~ '_[0-9a-f]{8}$' then
+    v_own := (select t.name from (select x.name from public.mcp_server_tools x where x.instance_id = v_id and x.kind = v_pin limit 1000) t
+              where left(encode(sha256(uuid_send(v_id) || '\x00' || convert_to(t.name, 'UTF8')), 'hex'), 8) = right(p_item, 8) limit 1);
+  else
+    v_own := case when p_instance_name is null then substr(p_item, length(v_name) + 3) else p_item end;
+    v_own := (select t.name from public.mcp_server_tools t where t.instance_id = v_id and t.kind = v_pin and t.name = v_own limit 1);
+  end if;
+  if v_own is not null then
+    return query select v_id, v_own;
+  end if;
+end;
+$$;
+
+-- The decisions about calls whose name was unknown to their agent only, so that the audit log has the server and the true reason. Their
+-- callers still hear that the name is unknown: only reasons that say this of all names are taken, and nothing becomes allowed. p_calls is
+-- what weir.decide has answered; the key and the person were checked there.
+create function weir.known_denials(
+  p_calls weir.call_decision[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[],
+  p_items text[], p_instance_names text[], p_locked uuid[]) returns setof weir.known_denial
+language plpgsql stable
+as $$
+declare
+  v_places integer[];
+  v_ordinals integer[];
+  v_instance_ids uuid[];
+  v_items text[];
+begin
+  select array_agg(n), array_agg(c.ordinal), array_agg(t.instance_id), array_agg(t.item)
+  into v_places, v_ordinals, v_instance_ids, v_items
+  from generate_subscripts(p_calls, 1) n
+  cross join lateral (select p_calls[n].ordinal as ordinal, p_calls[n].organization_id as organization_id) c
+  cross join lateral weir.named_item(c.organization_id, p_kinds[c.ordinal], p_items[c.ordinal], p_instance_names[c.ordinal]) t
+  where p_calls[n].failures[1] = 'unknown' and p_kinds[c.ordinal] in ('tool_execution', 'prompt_get', 'resource_read');
+  if v_places is null then
+    return;
+  end if;
+  return query
+  select v_places[d.ordinal], v_items[d.ordinal],
+         row(v_ordinals[d.ordinal], d.failures, d.detail, d.organization_id, d.agent_id, d.agent_name, d.key_id, d.user_id, d.instance_id,
+             d.instance_name, d.endpoint_url, d.node_id, d.share, d.grant_id, d.limits, d.resets)::weir.call_decision
+  from unnest((weir.decide(
+    array(select p_key_ids[o] from unnest(v_ordinals) with ordinality u(o, n) order by n),
+    array(select p_secret_hashes[o] from unnest(v_ordinals) with ordinality u(o, n) order by n),
+    array(select p_user_ids[o] from unnest(v_ordinals) with ordinality u(o, n) order by n),
+    array(select p_agent_ids[o] from unnest(v_ordinals) with ordinality u(o, n) order by n),
+    array(select p_kinds[o] from unnest(v_ordinals) with ordinality u(o, n) order by n),
+    v_instance_ids, v_items, array_fill(null::text, array[cardinality(v_ordinals)]), p_locked)).calls) d
+  where d.failures[1] in ('instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved');
+end;
+$$;
+
+revoke all on function weir.named_item, weir.known_denials from public;
+grant execute on function weir.named_item, weir.known_denials to weir_system;
+
 set local role weir_system;
 
 -- Decides a batch of calls and records each call, in one transaction. Definer: it decides for all organizations, and no client
@@ -8,17 +92,18 @@ set local role weir_system;
 -- (looking for it first would cost every call an index search).
 --   1. Check the shape of the batch.
 --   2. Try the shared locks, in a statement before the one that reads.
---   3. Read and decide.
+--   3. Read and decide. For names that the agent does not have, find out what they mean to its organization.
 --   4. Apply the limits: open connections, which the replica counts, then calls, where a grant has a limit.
 --   5. Record every call that has an organization, and return the decisions with the calls' ordinals.
 -- p_organization_ids is a hint which locks to take. Null: it is looked up. A wrong hint makes its call `changing`, never allowed.
 -- p_at_limit says which calls found their organization's max_concurrent_connections open at this replica (decision 0007); null:
 -- none. It can only deny, and only what all else allows, so a caller who is denied anyway learns nothing about the load.
+-- p_instance_names: for a call without an instance, the server of the endpoint that it came to; null: the endpoint is of all servers.
 create function weir.admit(
   p_replica_id uuid, p_ids uuid[], p_created_at timestamptz[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[],
   p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[],
   p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[],
-  p_at_limit boolean[] default null)
+  p_at_limit boolean[] default null, p_instance_names text[] default null)
 returns weir.call_decision[]
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -31,6 +116,7 @@ declare
   v_calls weir.call_decision[];
   v_over jsonb;
   v_call weir.call_decision;
+  v_known weir.known_denial;
   v_counted integer[] := '{}'::integer[];
   v_time timestamptz;
   v_now constant timestamptz := clock_timestamp();
@@ -42,7 +128,7 @@ begin
           cardinality(p_user_ids), cardinality(p_agent_ids), cardinality(p_kinds), cardinality(p_instance_ids), cardinality(p_items),
           cardinality(p_arguments), cardinality(p_request_ids), cardinality(p_attempts), cardinality(p_request_bytes),
           cardinality(p_request_hashes), cardinality(p_request_copies), cardinality(p_organization_ids),
-          coalesce(cardinality(p_at_limit), cardinality(p_ids))]), false) then
+          coalesce(cardinality(p_at_limit), cardinality(p_ids)), coalesce(cardinality(p_instance_names), cardinality(p_ids))]), false) then
     raise exception using errcode = 'WR001', message = 'arrays must have one element for each call, and ids, times and attempts no null';
   elsif not p_kinds <@ array['tool_execution', 'resource_read', 'prompt_get', 'context_request']
         or array_position(p_kinds, null) is not null then
@@ -83,6 +169,13 @@ begin
   v_decisions := weir.decide(
     p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids, p_items, p_arguments, v_locked);
   v_calls := v_decisions.calls;
+  if array_position(p_instance_ids, null) is not null then
+    for v_known in select * from weir.known_denials(v_calls, p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_items,
+                                                    p_instance_names, v_locked) loop
+      v_calls[v_known.place] := v_known.decision;
+      p_items[(v_known.decision).ordinal] := v_known.item;
+    end loop;
+  end if;
 
   -- 4. The limits.
   if p_at_limit is not null then

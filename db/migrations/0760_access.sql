@@ -55,6 +55,13 @@ begin
     array[null::text], array[null::bytea], array[case when not v_admin then v_actor end], array[p_agent_id],
     array[case when p_tool is null then 'context_request' else 'tool_execution' end], array[p_instance_id],
     array[p_tool], array[p_arguments::text], null, true)).calls[1];
+  -- Who may read the grant is told its values too.
+  if v_decision.failures[1] = 'argument_rule' and (v_admin or p_agent_id = any(array(select weir.my_agents()))) then
+    select weir.argument_detail(e.entries, weir.argument_failure(e.entries, p_arguments::text), true) into v_decision.detail
+    from public.agent_mcp_permissions g
+    cross join lateral (select weir.granted_entries(g.permissions, 'tool_execution', p_tool) as entries offset 0) e
+    where g.id = v_decision.grant_id;
+  end if;
   if v_decision.failures = '{}' and weir.limit_reached(v_decision.grant_id, v_decision.limits) then
     v_decision.failures := array['limit'];
   end if;

@@ -133,5 +133,37 @@ select is(weir.granted_entries('{"tools": {"read_*": {}}}', 'tool_execution', 'w
   'V9_a_tool_that_no_entry_names_is_denied');
 select is(weir.granted_entries('{"prompts": ["a"]}', 'prompt_get', 'b'), null, 'V9_a_prompt_that_no_entry_names_is_denied');
 
+-- What a denied argument is told
+create function pg_temp.detail_of(p_rules text, p_arguments text, p_full boolean) returns text language sql as $$
+  select weir.argument_detail(array[p_rules::jsonb], weir.argument_failure(array[p_rules::jsonb], p_arguments), p_full);
+$$;
+select is(pg_temp.detail_of(r, a, f), d, format('a denied argument is told: %s', d))
+from (values
+  ('{"args": {"path": {"type": "string", "under": "/data"}}}', '{"path": "/etc"}', false,
+   '$.path: must be of type string and be under /data'),
+  ('{"args": {"path": {"under": "/data"}}}', '{}', false, '$.path: must be under /data'),
+  ('{"args": {"n": {"min": 1, "max": 5}}}', '{"n": 9}', false, '$.n: must be at least 1 and be at most 5'),
+  ('{"args": {"n": {}}}', '{}', false, '$.n: must be given'),
+  ('{"args": {"n": {}}}', '{"n": 1, "m": 2}', false, '$.m: must not be given: the grant has no rule for it'),
+  ('{"other": "deny"}', '{"m": 2}', false, '$.m: must not be given: the grant has no rule for it'),
+  ('{"args": {"p": {"each": {"under": "/data"}}}}', '{"p": ["/data/x", "/etc"]}', false, '$.p[1]: must be under /data'),
+  ('{"args": {"c": {"in": ["red-1"]}}}', '{"c": "x"}', false, '$.c: must be one of the values that the grant says'),
+  ('{"args": {"c": {"in": ["red-1"]}}}', '{"c": "x"}', true, '$.c: must be one of ["red-1"]'),
+  ('{"args": {"c": {"equals": "red-1"}}}', '{"c": "x"}', false, '$.c: must be the value that the grant says'),
+  ('{"args": {"c": {"equals": "red-1"}}}', '{"c": "x"}', true, '$.c: must be red-1'),
+  ('{"args": {"c": {"matches": "red-[0-9]"}}}', '{"c": "x"}', false, '$.c: must match the pattern that the grant says'),
+  ('{"args": {"c": {"matches": "red-[0-9]"}}}', '{"c": "x"}', true, '$.c: must match red-[0-9]'),
+  ('{"args": {"c": {"prefix": "red-1"}}}', '{"c": "x"}', false, '$.c: must begin as the grant says'),
+  ('{"args": {"c": {"prefix": "red-1"}}}', '{"c": "x"}', true, '$.c: must begin with red-1'),
+  ('{"args": {"a.b": {"type": "string"}}}', '{"a.b": 1}', false, '$.a.b: must be of type string')) t(r, a, f, d);
+select ok(pg_temp.detail_of('{"args": {"n": {}}}', '[]', false) like '$: the arguments must be a JSON object%',
+  'arguments that are no object are told so');
+select is_empty($$select r from (values ('{"in": ["red-1"]}'), ('{"equals": "red-1"}'), ('{"matches": "red-1"}'), ('{"prefix": "red-1"}'),
+  ('{"each": {"in": ["red-1"]}}'), ('{"each": {"each": {"equals": "red-1"}}}')) t(r), unnest(array['"x"', '["x"]', '[["x"]]', '1']) v
+  where pg_temp.detail_of(format('{"args": {"c": %s}}', r), format('{"c": %s}', v), false) like '%red-1%'$$,
+  'V9_values_that_only_readers_of_the_grant_may_know_are_told_to_nobody_else');
+select is(length(pg_temp.detail_of(jsonb_build_object('args', jsonb_build_object(repeat('k', 150), jsonb_build_object('in',
+  (select jsonb_agg(repeat('v', 50) || n) from generate_series(1, 90) n), 'under', '/' || repeat('u', 1000), 'matches', repeat('m', 200),
+  'prefix', repeat('p', 900))))::text, '{}', true)) <= 500, true, 'what a denied argument is told is at most 500 characters');
 select * from finish();
 rollback;

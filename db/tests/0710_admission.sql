@@ -192,7 +192,7 @@ create function pg_temp.admit_calls_at_limit(p_items text[], p_at_limit boolean[
 $$;
 select is(pg_temp.admit_calls_at_limit(array['list_directory', 'list_directory', 'delete_file', 'read_file'],
   array[true, false, true, null]),
-  'limit connections, admitted, item_not_granted, argument_rule $.path',
+  'limit connections, admitted, item_not_granted, argument_rule $.path: must be of type string and be under /data',
   'M12_a_call_beyond_the_connections_is_denied_for_its_own_reason_where_it_has_one');
 select is((select reason || ' ' || detail || ' ' || instance_name || ' ' || (grant_id is not null)
            from mcp_interaction_logs where detail = 'connections'), 'limit connections files true',

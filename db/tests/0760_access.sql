@@ -104,14 +104,15 @@ select pg_temp.as_user('ann', $$select revoke_mcp_access({robo}, {files})$$) \g 
 select is(pg_temp.admit_call_as('mia', 'list_directory'), 'no_grant', 'S9_an_answer_of_validate_does_not_admit_a_call_after_a_revoke');
 rollback to s;
 -- Only weir.decide decides. The catalog and a turn's settings only choose what is worth showing; the writing functions make and revoke
--- grants; the list adds a grant's expiry. may_read decides about subscriptions. authorities and revoke_again belong to a restore.
+-- grants; the list adds a grant's expiry. may_read decides about subscriptions, known_denials about denied calls again. authorities and
+-- revoke_again belong to a restore.
 select results_eq($$
   select p.proname::text collate "C", p.prosrc ~ 'weir\.decide\(' from pg_proc p
   where p.pronamespace in ('weir'::regnamespace, 'public'::regnamespace) and p.prosrc ~ 'agent_mcp_permissions|weir\.decide\('
     and p.proname <> 'decide' and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
   order by 1$$, $$values ('admit' collate "C", true), ('agent_catalog', false), ('authorities', false), ('chat_turn_settings', false),
     ('delete_mcp_server', false), ('explain_mcp_access', true),
-  ('get_organization_mcp_configs', true), ('grant_mcp_access', false), ('may_read', true), ('revoke_again', false),
+  ('get_organization_mcp_configs', true), ('grant_mcp_access', false), ('known_denials', true), ('may_read', true), ('revoke_again', false),
     ('revoke_mcp_access', false), ('validate_mcp_access', true)$$,
   'S9_every_function_that_decides_calls_weir_decide');
 
@@ -123,7 +124,8 @@ select is(pg_temp.as_user('mia', $$select explain_mcp_access({robo}, {files}, 'r
 select is(pg_temp.as_user('mia', format('select explain_mcp_access({robo}, {files}, %L, %L) ->> ''reason''', t.tool, t.arguments)),
   pg_temp.admit_call(t.tool, t.arguments), 'V9_explain_and_admission_agree: ' || t.tool)
 from (values ('read_file', '{"path": "/etc"}'), ('delete_file', '{}'), ('write_file', '{}'), ('list_ghosts', '{}')) t(tool, arguments);
-select is(pg_temp.as_user('mia', $$select explain_mcp_access({robo}, {files}, 'read_file', '{"path": "/etc"}') ->> 'detail'$$), '$.path',
+select is(pg_temp.as_user('mia', $$select explain_mcp_access({robo}, {files}, 'read_file', '{"path": "/etc"}') ->> 'detail'$$),
+  '$.path: must be of type string and be under /data',
   'explain says at which path an argument breaks a rule');
 select is(pg_temp.as_user('mia',
   $$select string_agg(c ->> 'check', ' ')

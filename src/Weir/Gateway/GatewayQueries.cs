@@ -12,7 +12,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
 {
     private const string Admit =
         "select ordinal, failures = '{}', failures[1], organization_id, agent_id, instance_id, instance_name, endpoint_url, node_id, share, detail, resets "
-        + "from unnest(weir.admit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18))";
+        + "from unnest(weir.admit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19))";
 
     private const string RecordDenials = "select weir.record_denials($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     private const string Complete = "select weir.complete($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -62,6 +62,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
                 Column(NpgsqlDbType.Text, calls, c => c.RequestCopy),
                 Column(NpgsqlDbType.Uuid, calls, c => c.OrganizationId),
                 Sql.Array(NpgsqlDbType.Boolean, Array.Exists(calls, c => c.IsAtLimit) ? Array.ConvertAll(calls, c => c.IsAtLimit) : null),
+                Sql.Array(NpgsqlDbType.Text, Array.Exists(calls, c => c.InstanceName is not null) ? Array.ConvertAll(calls, c => c.InstanceName) : null),
             ],
             ReadDecision,
             CancellationToken.None);

@@ -174,6 +174,7 @@ internal sealed class GovernedCaller(
                 copy)
             {
                 IsAtLimit = isAtLimit || isOverBytes,
+                InstanceName = target is null ? call.InstanceName : null,
             };
             var decision = await admissions.DecideAsync(request);
             if (decision.Reason != "changing" || attempt > ChangingRetries.Length)
