@@ -157,15 +157,56 @@ grant execute on function weir.refuse to weir_writer;
 
 reset role;
 
+-- What is there already where a unique constraint refuses a row: the kind of thing, and the member whose value is taken, or null where that
+-- is not named by a value. A test compares this list with the constraints that a published function can meet.
+create function weir.conflict(p_constraint text) returns text[]
+language sql immutable parallel safe
+  return case p_constraint
+    when 'organizations_slug_key' then '{an organization,slug}'
+    when 'organization_members_pkey' then '{a membership of this person,null}'
+    when 'organization_invitations_open_key' then '{an open invitation,e-mail address}'
+    when 'organization_invitations_token_hash_key' then '{an invitation with this token,null}'
+    when 'organization_api_keys_key_id_key' then '{a key,key_id}'
+    when 'user_ssh_keys_name_key' then '{an SSH key,name}'
+    when 'user_ssh_keys_fingerprint_key' then '{an SSH key of yours with this public key,null}'
+    when 'mcp_server_instances_name_key' then '{a server,name}'
+    when 'idempotency_keys_pkey' then '{a request,idempotency key}'
+    when 'dtma_operations_generation_key' then '{an operation for this change of the server,null}'
+    when 'dtma_operations_restart_key' then '{a restart of the server that has not ended,null}'
+    when 'agents_name_key' then '{an agent,name}'
+    when 'agent_api_keys_key_id_key' then '{a key,key_id}'
+    when 'agent_mcp_permissions_active_key' then '{an active grant of the agent for this server,null}'
+    when 'permission_requests_open_key' then '{an open request of the agent for this server,null}'
+    when 'workspaces_name_key' then '{a workspace,name}'
+    when 'workspace_members_user_key' then '{this person in the workspace,null}'
+    when 'workspace_members_agent_key' then '{this agent in the workspace,null}'
+    when 'chat_channels_name_key' then '{a channel,name}'
+    when 'chat_channels_workspace_id_user_id_agent_id_key' then '{a conversation of yours with the agent in this workspace,null}'
+    when 'chat_messages_client_message_id_key' then '{a message,client_message_id}'
+    when 'chat_messages_answer_key' then '{an answer of the agent to this message,null}'
+    when 'model_settings_are_set_once' then '{settings of this organization or agent,null}'
+    when 'datastores_name_key' then '{a datastore,name}'
+    when 'agent_datastores_pkey' then '{a link of the datastore to this agent,null}'
+    when 'documents_content_is_there_once' then '{a document with this content in the datastore,null}'
+    when 'document_chunks_ordinal_key' then '{a passage at this place of the document,null}' end::text[];
+
 -- Turns an error that a writing function has caught into a refusal. The names of constraints state their rule, so they can be shown to the
--- caller. Every other error that these functions catch is a refusal of row-level security, hence WR003.
-create function weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text) returns jsonb
+-- caller. Every other error that these functions catch is a refusal of row-level security, hence WR003. p_name: the value that may be taken
+-- already, for the message; the caller gave it, so it tells nothing new.
+create function weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text, p_name text default null) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_conflict constant text[] := coalesce(weir.conflict(p_constraint), '{one like this,null}');
+  v_member constant text := v_conflict[2];
 begin
   return case p_sqlstate
-    when '23505' then weir.refuse(p_act, 'WR005', 'this is already there', p_constraint)
+    when '23505' then weir.refuse(
+      p_act, 'WR005',
+      'there is already ' || v_conflict[1] || case when v_member is null then '' when p_name is null then ' with this ' || v_member
+                                                   else format(' with the %s %s', v_member, left(p_name, 100)) end,
+      'Choose another ' || v_member || '.')
     when '23503' then weir.refuse(p_act, 'WR004', 'what this refers to does not exist')
     when '23514' then weir.refuse(p_act, 'WR001', replace(p_constraint, '_', ' '))
     when '23502' then weir.refuse(p_act, 'WR001', 'a required value is missing')
@@ -186,7 +227,7 @@ begin
 end;
 $$;
 
-revoke all on function weir.act, weir.may, weir.authorize, weir.lock_for, weir.record_act, weir.refuse_violation, weir.require_sign_in
-  from public;
+revoke all on function weir.act, weir.may, weir.authorize, weir.lock_for, weir.record_act, weir.conflict, weir.refuse_violation,
+  weir.require_sign_in from public;
 grant execute on function weir.act, weir.may, weir.authorize, weir.record_act, weir.require_sign_in to weir_writer, weir_system;
-grant execute on function weir.lock_for, weir.refuse_violation to weir_writer;
+grant execute on function weir.lock_for, weir.conflict, weir.refuse_violation to weir_writer;

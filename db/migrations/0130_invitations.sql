@@ -139,7 +139,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_email);
 end;
 $$;
 grant execute on function weir.invite_member to authenticated;

@@ -156,7 +156,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, coalesce(p_config ->> 'instance_name', p_config ->> 'name'));
 end;
 $$;
 
@@ -259,7 +259,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, coalesce(p_config ->> 'instance_name', p_config ->> 'name'));
 end;
 $$;
 

@@ -76,7 +76,7 @@ begin
   -- The key first: a caller without a good one learns nothing of what there is.
   select k.organization_id, k.scopes into v_organization_id, v_scopes from weir.authenticate_organization_key(p_key_id, p_secret_hash) k;
   if not found then
-    return weir.error('WR002', 'the key is not valid');
+    return weir.error('WR002', 'The key is unknown, expired or revoked.');
   elsif v_scope is null then
     return weir.error('WR010', 'a key of an organization reads read_audit, read_servers and read_usage');
   elsif weir.bounds_error(p_arguments, 65536) is not null then

@@ -177,7 +177,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_client_message_id);
 end;
 $$;
 grant execute on function weir.post_chat_message to authenticated;

@@ -257,5 +257,40 @@ select results_eq($$
   $$values ('owner', 'ann'), ('admin', 'ann adam'), ('member', 'ann adam mel'), ('viewer', 'ann adam mel vic')$$,
   'a role includes those below it and none above it, and only while the member is active');
 
+
+-- A conflict names what is there already. Keys that are made at random, that foreign keys point to, or whose rows are changed where they
+-- are there (profiles, rates) are never met.
+select is_empty($$
+  select c.relname, i.relname from pg_index x
+  join pg_class c on c.oid = x.indrelid join pg_class i on i.oid = x.indexrelid
+  where x.indisunique and c.relkind = 'r' and c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace)
+    and has_any_column_privilege('weir_writer', c.oid, 'insert')
+    and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'id' and a.attnum = any(x.indkey::smallint[]))
+    and i.relname not in ('user_profiles_pkey', 'chat_rates_pkey') and weir.conflict(i.relname) is null$$, 'every unique key that a published function can meet has words for what is there already');
+select is_empty($$
+  select m[1] from pg_proc p, regexp_matches(p.prosrc, 'when ''([a-z_]+)'' then', 'g') m
+  where p.oid = 'weir.conflict(text)'::regprocedure and to_regclass('public.' || m[1]) is null and to_regclass('weir.' || m[1]) is null$$,
+  'there are words for keys only that there are');
+select is(pg_temp.as_user(w, format('select (%s) -> ''message''', c)), to_jsonb(m)::text, m)
+from (values
+  ('ann', $$select create_agent({a}, 'AIDE')$$, 'there is already an agent with the name AIDE'),
+  ('ann', $$select create_workspace({a}, 'home')$$, 'there is already a workspace with the name home'),
+  ('ann', $$select create_channel({home}, 'chat')$$, 'there is already a channel with the name chat'),
+  ('ann', $$select create_datastore({a}, 'docs')$$, 'there is already a datastore with the name docs'),
+  ('ann', $$select manage_mcp_servers('create', {a}, '{"name": "files", "url": "https://f.example"}')$$,
+   'there is already a server with the name files'),
+  ('ann', $$select manage_mcp_servers('update', {a}, '{"name": "files"}', {remote})$$, 'there is already a server with the name files'),
+  ('ann', $$select create_agent_key({aide}, 'k', 'aidekey000000001', repeat('s', 43))$$,
+   'there is already a key with the key_id aidekey000000001'),
+  ('ann', $$select create_organization_api_key({a}, 'k', 'orgkey0000000001', repeat('s', 43), '{audit.read}')$$,
+   'there is already a key with the key_id orgkey0000000001'),
+  ('adam', $$select create_user_ssh_key('K',
+    'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddwA')$$, 'there is already an SSH key with the name K'),
+  ('adam', $$select create_user_ssh_key('l',
+    'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINb9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddw')$$,
+   'there is already an SSH key of yours with this public key')) t(w, c, m);
+select is(pg_temp.as_user('bob', format($$select create_organization('X', %L) ->> 'message'$$, o.slug)),
+  'there is already an organization with the slug ' || o.slug, 'a slug that is taken is named')
+from organizations o where o.id = pg_temp.id_of('a');
 select * from finish();
 rollback;

@@ -66,6 +66,7 @@ internal static class WeirHost
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
         // For what is in flight (LastCalls); open streams end at once.
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownPatience);
+        builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.Encoder = PlainJson.Encoder);
         AddServices(builder.Services, config, time ?? TimeProvider.System);
 
         var app = builder.Build();

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using Weir.Configuration;
 
 namespace Weir.Dtma.Bridge;
 
@@ -26,7 +27,7 @@ internal static class JsonRpc
     public static byte[] Error(ReadOnlySpan<byte> id, int code, string message, string? weir = null)
     {
         var buffer = new ArrayBufferWriter<byte>(256);
-        using (var writer = new Utf8JsonWriter(buffer))
+        using (var writer = new Utf8JsonWriter(buffer, PlainJson.Writing))
         {
             writer.WriteStartObject();
             writer.WriteString("jsonrpc"u8, "2.0"u8);

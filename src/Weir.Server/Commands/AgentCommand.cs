@@ -46,7 +46,7 @@ internal static class AgentCommand
                     agent_id = parsed.GetValue(agent), name = parsed.GetValue(name), key_id = keyId, secret, expires_at = expiresAt,
                 }, stop);
             await Console.Out.WriteLineAsync(parsed.GetValue(Json)
-                ? JsonSerializer.Serialize(new { key = text, key_id = keyId, expires_at = expiresAt })
+                ? JsonSerializer.Serialize(new { key = text, key_id = keyId, expires_at = expiresAt }, PlainJson.Line)
                 : text);
             return ExitCode.Done;
         });
@@ -65,7 +65,7 @@ internal static class AgentCommand
             var keyId = AgentKey.Parse(parsed.GetValue(key)!)?.Id ?? parsed.GetValue(key)!;
             using var weir = new WeirClient(PersonOptions.Resolve(parsed), Patience);
             await weir.PostAsync("/rest/v1/rpc/revoke_agent_key", new { key_id = keyId }, stop);
-            await Console.Out.WriteLineAsync(parsed.GetValue(Json) ? JsonSerializer.Serialize(new { key_id = keyId, revoked = true }) : $"{keyId} is revoked.");
+            await Console.Out.WriteLineAsync(parsed.GetValue(Json) ? JsonSerializer.Serialize(new { key_id = keyId, revoked = true }, PlainJson.Line) : $"{keyId} is revoked.");
             return ExitCode.Done;
         });
         return command;

@@ -38,7 +38,7 @@ internal static class BackupCommand
     {
         file = path, bytes = new FileInfo(path).Length, at = manifest.Facts.At, rows = manifest.Rows, logRows = manifest.Facts.Log.Rows,
         tables = manifest.Tables.Length, epoch = manifest.Facts.Epoch, schema = manifest.Migrations[^1].Name, keyring = manifest.Facts.Keyring,
-    });
+    }, PlainJson.Line);
 
     private static string AsText(string path, BackupManifest manifest) => string.Join(
         Environment.NewLine,

@@ -73,6 +73,7 @@ internal sealed class DatabaseWait(WeirConfig config, ILogger logger, TimeProvid
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
         builder.Logging.ToStandardError();
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
+        builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.Encoder = PlainJson.Encoder);
         var app = builder.Build();
         app.Urls.Add(config.Http.Listen.GetLeftPart(UriPartial.Authority));
         app.MapGet("/healthz", static () => Results.Json(new { status = "ok" }));

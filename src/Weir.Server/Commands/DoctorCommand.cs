@@ -49,7 +49,7 @@ internal static class DoctorCommand
         {
             healthy = found.All(d => d.Fix is null),
             checks = found.Select(d => new { check = d.Check, found = d.Found, fix = d.Fix }),
-        });
+        }, PlainJson.Line);
 
     private static string AsText(IReadOnlyList<Diagnosis> found) => string.Join(
         Environment.NewLine, found.Select(d => d.Fix is null

@@ -34,7 +34,7 @@ internal static class MigrateCommand
     }
 
     private static string AsJson(MigrationReport report) =>
-        JsonSerializer.Serialize(new { applied = report.Applied, total = report.Total, logins = report.Logins });
+        JsonSerializer.Serialize(new { applied = report.Applied, total = report.Total, logins = report.Logins }, PlainJson.Line);
 
     private static string AsText(MigrationReport report) => string.Join(Environment.NewLine,
     [

@@ -94,7 +94,7 @@ internal static class RestoreCommand
         {
             kind = b.Authority.Kind, id = b.Authority.Id, organizationId = b.Authority.OrganizationId, text = b.AsText(), problem = b.Problem,
         }),
-    });
+    }, PlainJson.Line);
 
     private static string AsText(RestoreReport report) => string.Join(Environment.NewLine, Lines(report));
 

@@ -14,7 +14,7 @@ namespace Weir.Server.Knowledge;
 /// </summary>
 internal static class KnowledgeEndpoints
 {
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { Encoder = PlainJson.Encoder };
 
     public static void MapKnowledge(this IEndpointRouteBuilder routes)
     {

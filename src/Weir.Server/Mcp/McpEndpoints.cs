@@ -46,7 +46,12 @@ internal static class McpEndpoints
             return Errors(http).FailAsync(http, OrganizationKey.Misplaced());
         }
 
-        return UnauthenticatedAsync(http, token is null ? "An agent's key is missing: Authorization: Bearer weir_…" : "This is not an agent's key.");
+        return UnauthenticatedAsync(http, token switch
+        {
+            null => "An agent's key is missing: Authorization: Bearer weir_…",
+            _ when token.StartsWith(AgentKey.Prefix, StringComparison.Ordinal) => KeyText.Refused,
+            _ => "This is not an agent's key.",
+        });
     }
 
     /// <summary>A person, who uses an agent.</summary>

@@ -83,6 +83,7 @@ internal static class RestEndpoints
             TokenKind.Anon => null,
             TokenKind.ServiceRole => throw RestErrors.ServiceRole(),
             TokenKind.Expired => throw RestErrors.ExpiredToken(),
+            _ when token.StartsWith(AgentKey.Prefix, StringComparison.Ordinal) => throw RestErrors.InvalidKey(),
             _ => throw RestErrors.InvalidToken(),
         };
     }

@@ -20,7 +20,7 @@ internal sealed record ChatAnswer(
     IReadOnlyList<Degradation> Degraded,
     ChatUsage? Usage)
 {
-    public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { MaxDepth = JsonDepth.Wrapped };
+    public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { MaxDepth = JsonDepth.Wrapped, Encoder = PlainJson.Encoder };
 
     public static ChatAnswer Saved(Guid messageId) => new(null, null, messageId, null, [], ChatContext.None, [], null);
 }

@@ -1,5 +1,6 @@
 using Weir.Errors;
 using Weir.Gateway.Admission;
+using Weir.Identity;
 
 namespace Weir.Gateway;
 
@@ -12,7 +13,7 @@ internal static class Denials
     public static WeirException ToException(Decision decision, GovernedCall call) => decision.Reason switch
     {
         "key_unknown" or "key_expired" or "key_revoked" or "agent_inactive" or "organization_inactive" or "member_inactive" =>
-            new(ErrorCode.Unauthenticated, "The key is unknown, expired or revoked."),
+            new(ErrorCode.Unauthenticated, KeyText.Refused),
         "user_forbidden" => new(ErrorCode.Forbidden, "This person may not execute tools through this agent."),
         "argument_rule" => new(
             ErrorCode.ArgumentsDenied,

@@ -11,7 +11,7 @@ internal sealed record AgentKey(string Id, byte[] SecretHash)
     public static (string Text, string Id, string Secret) Create() => KeyText.Create(Prefix);
 
     /// <summary>One text for all reasons: unknown, revoked, expired, or of an agent that may not act.</summary>
-    public static WeirException Refused() => new(ErrorCode.Unauthenticated, "the key is not valid");
+    public static WeirException Refused() => new(ErrorCode.Unauthenticated, KeyText.Refused);
 
     /// <summary>Null for what was never an agent's key.</summary>
     public static AgentKey? Parse(string text) => KeyText.Parse(Prefix, text) is var (id, hash) ? new AgentKey(id, hash) : null;

@@ -9,6 +9,9 @@ namespace Weir.Identity;
 /// </summary>
 internal static class KeyText
 {
+    /// <summary>What is answered to every key that opens nothing, on every endpoint: a key of either kind, whatever is wrong with it.</summary>
+    public const string Refused = "The key is unknown, expired or revoked.";
+
     private const int IdLength = 16;
     private const int SecretLength = 43;
     private const int CheckLength = 6;

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Weir.Configuration;
 
 namespace Weir.Mcp;
 
@@ -12,7 +13,7 @@ internal static class RpcWriter
     /// <summary><c>{"jsonrpc":"2.0","id":…,"error":{"code","message","data"?}}</c></summary>
     public static void WriteError(IBufferWriter<byte> output, ReadOnlySpan<byte> id, int code, string message, Action<Utf8JsonWriter>? data = null)
     {
-        using var json = new Utf8JsonWriter(output);
+        using var json = new Utf8JsonWriter(output, PlainJson.Writing);
         json.WriteStartObject();
         WriteHead(json, id);
         json.WriteStartObject("error"u8);
@@ -31,7 +32,7 @@ internal static class RpcWriter
     /// <summary><c>{"jsonrpc":"2.0","id":…,"result":…}</c>; <paramref name="result"/> writes one value.</summary>
     public static void WriteResult(IBufferWriter<byte> output, ReadOnlySpan<byte> id, Action<Utf8JsonWriter> result)
     {
-        using var json = new Utf8JsonWriter(output);
+        using var json = new Utf8JsonWriter(output, PlainJson.Writing);
         json.WriteStartObject();
         WriteHead(json, id);
         json.WritePropertyName("result"u8);

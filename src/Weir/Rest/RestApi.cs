@@ -94,7 +94,7 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
         return await queries.OrganizationOfAsync(key, isSeen: false) ?? throw Refused();
     }
 
-    private static RestException Refused() => RestErrors.Refusal(ErrorCode.Unauthenticated, "the key is not valid", hint: null);
+    private static RestException Refused() => RestErrors.Refusal(ErrorCode.Unauthenticated, KeyText.Refused, hint: null);
 
     private async Task<IDisposable> EnterAsync(string caller, CancellationToken ct) =>
         await share.EnterAsync(caller, ct) ?? throw RestErrors.TooManyAtOnce(config.MaxConcurrent);

@@ -95,6 +95,9 @@ internal static class RestErrors
     /// <summary>The token cannot be read, or is not signed by who signs them here.</summary>
     public static RestException InvalidToken() => new(401, "PGRST301", "The token is not valid here.", hint: "Sign in again.");
 
+    /// <summary>A key that cannot be one of an organization's: misspelt, or an agent's, which opens nothing here.</summary>
+    public static RestException InvalidKey() => new(401, "PGRST301", KeyText.Refused, hint: "An organization's key reads here; an agent's key is for /mcp.");
+
     public static RestException ExpiredToken() => new(401, "PGRST303", "JWT expired", hint: "Refresh the session.");
 
     /// <summary>What PostgreSQL says to <c>anon</c> of what it may not use.</summary>

@@ -180,7 +180,7 @@ internal sealed class HttpCallResponder(
 
     private void WriteProgress(IBufferWriter<byte> output, UpstreamMessage message)
     {
-        using var json = new Utf8JsonWriter(output);
+        using var json = new Utf8JsonWriter(output, PlainJson.Writing);
         json.WriteStartObject();
         json.WriteString("jsonrpc"u8, "2.0"u8);
         json.WriteString("method"u8, Methods.Progress);
@@ -199,7 +199,7 @@ internal sealed class HttpCallResponder(
 
     private static void WriteRequest(IBufferWriter<byte> output, string id, string method, ReadOnlyMemory<byte> parameters)
     {
-        using var json = new Utf8JsonWriter(output);
+        using var json = new Utf8JsonWriter(output, PlainJson.Writing);
         json.WriteStartObject();
         json.WriteString("jsonrpc"u8, "2.0"u8);
         json.WritePropertyName("id"u8);

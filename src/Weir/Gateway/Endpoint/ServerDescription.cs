@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Weir.Configuration;
 using Weir.Gateway.Names;
 using Weir.Mcp;
 
@@ -44,7 +45,7 @@ internal static class ServerDescription
     private static byte[] MakeHints()
     {
         var output = new ArrayBufferWriter<byte>(256);
-        using (var json = new Utf8JsonWriter(output))
+        using (var json = new Utf8JsonWriter(output, PlainJson.Writing))
         {
             json.WriteStartObject();
             WriteCacheHints(json);

@@ -96,7 +96,7 @@ internal sealed class ToolSearch(GatewayQueries queries, CatalogTurns turns, Def
     private static ReadOnlyMemory<byte> Rebuild(McpExchange exchange, JsonElement name, JsonElement arguments)
     {
         var output = new ArrayBufferWriter<byte>(exchange.Body.Length);
-        using (var json = new Utf8JsonWriter(output))
+        using (var json = new Utf8JsonWriter(output, PlainJson.Writing))
         {
             json.WriteStartObject();
             json.WriteString("jsonrpc"u8, "2.0"u8);
@@ -155,7 +155,7 @@ internal sealed class ToolSearch(GatewayQueries queries, CatalogTurns turns, Def
             }
 
             output.Write(first ? "{\"status\":"u8 : ",{\"status\":"u8);
-            output.Write(JsonSerializer.SerializeToUtf8Bytes(found[i].Status, GatewayJson.Default.String));
+            output.Write(PlainJson.Quote(found[i].Status));
             output.Write(",\"tool\":"u8);
             definition.WriteTo(output, items[i].ExposedName, exchange.UiHost(items[i].InstanceName), exchange.Modern);
             output.Write("}"u8);

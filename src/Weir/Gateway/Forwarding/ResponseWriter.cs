@@ -49,7 +49,7 @@ internal sealed class ResponseWriter(ReadOnlyMemory<byte> id, string method, boo
     private void WriteError(IBufferWriter<byte> output, UpstreamMessage message, UpstreamSession session)
     {
         using var document = JsonDocument.Parse(message.Outline.Error.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
-        using var json = new Utf8JsonWriter(output);
+        using var json = new Utf8JsonWriter(output, PlainJson.Writing);
         json.WriteStartObject();
         json.WriteNumber("code"u8, Code(message, session));
         foreach (var name in (ReadOnlySpan<string>)["message", "data"])
@@ -70,7 +70,7 @@ internal sealed class ResponseWriter(ReadOnlyMemory<byte> id, string method, boo
         if (mapUris && ResourceUris.MayHold(result.Span, method))
         {
             var mapped = new ArrayBufferWriter<byte>(result.Length + 256);
-            using (var json = new Utf8JsonWriter(mapped))
+            using (var json = new Utf8JsonWriter(mapped, PlainJson.Writing))
             {
                 ResourceUris.WriteMapped(json, result, session.Target.InstanceName, method);
             }

@@ -35,7 +35,7 @@ internal static class ResultEnvelope
     public static void WriteCacheable(IBufferWriter<byte> output, ReadOnlyMemory<byte> result)
     {
         using var document = JsonDocument.Parse(result, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
-        using var json = new Utf8JsonWriter(output);
+        using var json = new Utf8JsonWriter(output, PlainJson.Writing);
         var ttl = 0L;
         json.WriteStartObject();
         json.WriteString("resultType"u8, "complete"u8);
@@ -61,7 +61,7 @@ internal static class ResultEnvelope
     public static void WriteLegacy(IBufferWriter<byte> output, ReadOnlyMemory<byte> result)
     {
         using var document = JsonDocument.Parse(result, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
-        using var json = new Utf8JsonWriter(output);
+        using var json = new Utf8JsonWriter(output, PlainJson.Writing);
         json.WriteStartObject();
         foreach (var member in document.RootElement.EnumerateObject())
         {

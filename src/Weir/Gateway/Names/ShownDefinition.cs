@@ -55,7 +55,7 @@ internal sealed class ShownDefinition
             if ((slot.Uri is null ? exposedName : uiHost is null ? null : ResourceUris.Map(uiHost, slot.Uri)) is { } value)
             {
                 output.Write(_json.AsSpan(at..slot.Start));
-                output.Write(JsonSerializer.SerializeToUtf8Bytes(value, GatewayJson.Default.String));
+                output.Write(PlainJson.Quote(value));
                 at = slot.End;
             }
         }

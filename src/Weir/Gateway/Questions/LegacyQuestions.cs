@@ -26,7 +26,7 @@ internal static class LegacyQuestions
         }
 
         var output = new ArrayBufferWriter<byte>(parameters.Length + 64);
-        using (var json = new Utf8JsonWriter(output))
+        using (var json = new Utf8JsonWriter(output, PlainJson.Writing))
         {
             json.WriteStartObject();
             foreach (var member in root.EnumerateObject())

@@ -142,7 +142,7 @@ internal sealed class ServerRequests(
     private static ClientAnswer Error(int code, string message)
     {
         var output = new ArrayBufferWriter<byte>(64);
-        using (var json = new Utf8JsonWriter(output))
+        using (var json = new Utf8JsonWriter(output, PlainJson.Writing))
         {
             json.WriteStartObject();
             json.WriteNumber("code"u8, code);

@@ -27,7 +27,7 @@ internal static class UrlQuestions
 
     public static void WriteInputRequired(IBufferWriter<byte> output, IReadOnlyList<JsonElement> questions, string state)
     {
-        using var json = new Utf8JsonWriter(output);
+        using var json = new Utf8JsonWriter(output, PlainJson.Writing);
         json.WriteStartObject();
         json.WriteString("resultType"u8, "input_required"u8);
         json.WriteStartObject("inputRequests"u8);

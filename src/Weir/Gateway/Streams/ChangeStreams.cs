@@ -5,6 +5,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Weir.Catalog;
+using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway.Admission;
 using Weir.Gateway.Forwarding;
@@ -223,7 +224,7 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
 
     private static void WriteNotification(IBufferWriter<byte> output, string method, ChangeFilter filter, Action<Utf8JsonWriter> parameters)
     {
-        using var json = new Utf8JsonWriter(output);
+        using var json = new Utf8JsonWriter(output, PlainJson.Writing);
         json.WriteStartObject();
         json.WriteString("jsonrpc"u8, "2.0"u8);
         json.WriteString("method"u8, method);
