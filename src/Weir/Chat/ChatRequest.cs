@@ -13,6 +13,9 @@ internal sealed record ChatRequest(Guid? AgentId, string Message, Guid? Workspac
 
     private const int MaxClientIdLength = 100;
 
+    /// <summary>The priorities of servers in this turn.</summary>
+    public PriorityRules Priorities { get; init; } = PriorityRules.None;
+
     /// <exception cref="WeirException">WR001: which member is wrong, and how.</exception>
     public static ChatRequest Parse(ReadOnlyMemory<byte> body)
     {
@@ -25,7 +28,10 @@ internal sealed record ChatRequest(Guid? AgentId, string Message, Guid? Workspac
 
         return new ChatRequest(
             RequestJson.OptionalId(root, "agentId"), ReadMessage(root), RequestJson.OptionalId(root, "workspaceId"),
-            RequestJson.OptionalId(root, "channelId"), ClientId(root));
+            RequestJson.OptionalId(root, "channelId"), ClientId(root))
+        {
+            Priorities = PriorityRules.Parse(root),
+        };
     }
 
     private static string ReadMessage(JsonElement root)

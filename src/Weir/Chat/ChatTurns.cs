@@ -16,6 +16,9 @@ internal sealed record OpenTurn(
     /// <summary>Whoever asked hears the model's words as they come.</summary>
     public bool WantsDeltas { get; init; }
 
+    /// <summary>The priorities of servers in this turn.</summary>
+    public PriorityRules Priorities { get; init; } = PriorityRules.None;
+
     /// <summary>Its place among the turns that are open at once; given back when it is answered.</summary>
     public IDisposable? Place { get; init; }
 }
@@ -65,7 +68,10 @@ internal sealed class ChatTurns(
 
             // 2. Save.
             var id = await queries.PostAsync(userId, place.ChannelId, request.Message, request.ClientMessageId, isTurn: place.Agent is not null, ct);
-            return new OpenTurn(userId, place.OrganizationId, place.ChannelId, place.Agent, place.Instructions, id, request.Message, started) { Place = taken };
+            return new OpenTurn(userId, place.OrganizationId, place.ChannelId, place.Agent, place.Instructions, id, request.Message, started)
+            {
+                Priorities = request.Priorities, Place = taken,
+            };
         }
         catch
         {

@@ -38,7 +38,7 @@ internal sealed class TurnSources(
         using var inside = await _door.EnterAsync(TimeSpan.FromSeconds(config.DeadlineSeconds) / 4, ct);
         using var share = new Share(config, time, journal, ct);
         // The catalog first: servers are asked when it is there.
-        var finding = share.RunAsync("catalog", token => CatalogAsync(principal, call, journal, token));
+        var finding = share.RunAsync("catalog", token => CatalogAsync(principal, turn.Priorities, call, journal, token));
         var history = share.RunAsync("history", token => HistoryAsync(principal, turn, token));
         var documents = share.RunAsync("documents", token => PassagesAsync(principal, turn.Message, journal, token));
         var found = await finding;
@@ -99,12 +99,12 @@ internal sealed class TurnSources(
         new ContextSource("datastore", passage.Datastore), "document", $"{passage.Title} ({passage.Source ?? "no source"}, part {passage.Ordinal + 1})",
         passage.Heading.Length > 0 ? $"{passage.Heading}\n{passage.Text}" : passage.Text, Relevance: passage.Score);
 
-    private async Task<Found?> CatalogAsync(Principal principal, CallTool call, TurnJournal journal, CancellationToken ct)
+    private async Task<Found?> CatalogAsync(Principal principal, PriorityRules priorities, CallTool call, TurnJournal journal, CancellationToken ct)
     {
         var loading = catalogs.LoadAsync(principal, instanceName: null, ct);
         var asking = queries.SettingsAsync(principal.UserId!.Value, principal.AgentId!.Value, ct);
         await Task.WhenAll(loading, asking);
-        var (catalog, settings) = (await loading, await asking);
+        var (catalog, settings) = (priorities.Apply(await loading), priorities.Apply(await asking));
         if (config.Tools && settings.Tools)
         {
             return new Found(catalog, settings, await ToolsAsync(catalog, settings, call, journal, ct));

@@ -32,7 +32,11 @@ internal sealed record CatalogItem(Guid InstanceId, string InstanceName, string 
 /// <summary>One server that the agent is granted, whatever its state.</summary>
 /// <param name="Share">Who shares what runs there: <c>instance</c>, <c>credential</c> or <c>session</c>.</param>
 /// <param name="TimeoutMs">How long it may take for a call. Null, or 0, which only keeps it out of chat: as long as any. Milliseconds.</param>
-internal sealed record CatalogInstance(Guid Id, string Name, string Status, string Share, int? TimeoutMs = null);
+internal sealed record CatalogInstance(Guid Id, string Name, string Status, string Share, int? TimeoutMs = null)
+{
+    /// <summary>The lower number is the better one.</summary>
+    public int Priority { get; init; }
+}
 
 /// <summary>
 /// What an agent may use, as one statement said it. Used as a hint to find the server behind a name and the bytes of a list;
@@ -144,7 +148,7 @@ internal sealed class AgentCatalogs(GatewayQueries queries, CatalogTurns turns, 
     {
         var agent = rows[0];
         var instances = rows.Where(r => r.Kind == "instance")
-            .Select(r => new CatalogInstance(r.InstanceId!.Value, r.InstanceName!, r.Status!, r.Share!, r.TimeoutMs));
+            .Select(r => new CatalogInstance(r.InstanceId!.Value, r.InstanceName!, r.Status!, r.Share!, r.TimeoutMs) { Priority = r.Priority!.Value });
         var items = rows.Where(r => r.Item is not null).Select(r => new CatalogItem(
             r.InstanceId!.Value,
             r.InstanceName!,
