@@ -315,4 +315,42 @@ end;
 $$;
 grant execute on function weir.close_sign_ins to weir_engine;
 
+-- Whether the person who asks signed in within the last 15 minutes, by the claims of the verified token. Functions that change what cannot
+-- be undone, or what all organizations depend on, ask it, so that a token that was stolen later is of no use there. Weir's process writes
+-- `auth_time`; a Supabase project's own API shows the token as it is, whose `amr` lists methods with timestamps. Without either the answer
+-- is false. Of the embedded issuer the claims name the sign-in (`session_id`), and one that has ended counts no more. Definer: nobody else
+-- reads sign-ins; the sign-in is the verified token's.
+create function weir.signed_in_recently() returns boolean
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_claims constant jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+  v_seconds numeric;
+  v_sign_in constant uuid := case when v_claims ->> 'session_id' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+                                  then (v_claims ->> 'session_id')::uuid end;
+begin
+  if weir.actor_id() is null then
+    return false;
+  elsif v_claims ? 'auth_time' then
+    v_seconds := case jsonb_typeof(v_claims -> 'auth_time') when 'number' then (v_claims ->> 'auth_time')::numeric end;
+  else
+    -- A refresh is no sign-in.
+    select max((m.value ->> 'timestamp')::numeric) into v_seconds
+    from jsonb_array_elements(case jsonb_typeof(v_claims -> 'amr') when 'array' then v_claims -> 'amr' else '[]' end) m
+    where jsonb_typeof(m.value -> 'timestamp') = 'number' and m.value ->> 'method' is distinct from 'token_refresh';
+  end if;
+  -- A minute of the future, for clocks that differ. A time farther away is no time of a sign-in.
+  if v_seconds is null or v_seconds not between extract(epoch from now()) - 900 and extract(epoch from now()) + 60 then
+    return false;
+  end if;
+  return not v_claims ? 'session_id'
+    or not exists (select from weir.installation i where i.embedded_issuer)
+    or exists (select from weir.sign_ins s
+               where s.id = v_sign_in and s.user_id = weir.actor_id() and s.revoked_at is null
+                 and s.expires_at > clock_timestamp());
+end;
+$$;
+grant execute on function weir.signed_in_recently to weir_writer;
+
 reset role;

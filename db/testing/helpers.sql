@@ -11,7 +11,7 @@
 --
 -- In these statements {x} stands for the quoted id that is kept under x.
 --
--- Actors: the name of a kept user (signed in as `authenticated`), writer:name (weir_writer with that person's claims: what row-level
+-- Actors: the name of a kept user (signed in as `authenticated`), recent:name (the same, who signed in just now), writer:name (weir_writer with that person's claims: what row-level
 -- security allows inside the writing functions), anon, service (a service_role token), gateway (the login without a person), engine, and
 -- owner (the role that runs the test).
 \set QUIET on
@@ -81,8 +81,9 @@ begin
               when p_actor in ('owner', 'engine', 'gateway') then ''
               when p_actor = 'anon' then '{"role": "anon"}'
               when p_actor = 'service' then '{"role": "service_role"}'
-              else jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id_of(regexp_replace(p_actor, '^writer:', '')))::text end,
-                true);
+              else jsonb_strip_nulls(jsonb_build_object('role', 'authenticated', 'sub',
+                     pg_temp.id_of(regexp_replace(p_actor, '^(writer|recent):', '')),
+                     'auth_time', case when p_actor like 'recent:%' then floor(extract(epoch from now())) end))::text end, true);
     perform set_config('role', case p_actor when 'owner' then 'none' when 'engine' then 'weir_engine' when 'gateway' then 'weir_gateway'
                                             when 'anon' then 'anon' when 'service' then 'service_role'
                                             else case when p_actor like 'writer:%' then 'weir_writer' else 'authenticated' end end, true);

@@ -148,7 +148,9 @@ begin
     perform set_config('test.locked', '', true),
             pg_temp.when_lock_is_taken('perform set_config(''test.locked'', ''yes'', true); ' || coalesce(p_meanwhile, 'null'));
     perform set_config('request.jwt.claims', jsonb_strip_nulls(jsonb_build_object('role', 'authenticated', 'sub',
-              case when p_actor <> 'nobody' then pg_temp.id_of(p_actor) end))::text, true),
+              case when p_actor <> 'nobody' then pg_temp.id_of(p_actor) end,
+              -- Some functions want a recent sign-in.
+              'auth_time', floor(extract(epoch from now()))))::text, true),
             set_config('role', 'authenticated', true);
     execute v_sql into v_answer;
     perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);

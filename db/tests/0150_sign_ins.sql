@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 select embedded_issuer as ours from weir.installation \gset
-select plan(case when :'ours' then 51 else 20 end);
+select plan(case when :'ours' then 78 else 41 end);
 select pg_temp.create_user('ann'), pg_temp.create_user('bob') \g /dev/null
 create function pg_temp.email_of(p_name text) returns text language sql as $$ select email from auth.users
   where id = pg_temp.id_of(p_name); $$;
@@ -96,6 +96,25 @@ select is((select count(*) from weir.signed_in_user(pg_temp.id_of('ann'), pg_tem
 select is(weir.close_sign_ins(pg_temp.id_of('ann'), pg_temp.id_of('x'), 'local'), 1, 'a person signs out of one sign-in');
 select is((select count(*) from weir.signed_in_user(pg_temp.id_of('ann'), pg_temp.id_of('x'))), 0::bigint,
   'a sign-in that was ended has no user');
+-- The sign-in behind a recent time
+select pg_temp.keep_id('fresh', weir.open_sign_in(pg_temp.id_of('ann'), '203.0.113.8')) \g /dev/null
+create function pg_temp.is_recent_of(p_who text, p_session text) returns text language plpgsql as $$
+declare
+  v_answer text;
+begin
+  perform set_config('request.jwt.claims', jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id_of(p_who),
+            'auth_time', floor(extract(epoch from now())), 'session_id', p_session)::text, true),
+          set_config('role', 'weir_writer', true);
+  v_answer := weir.signed_in_recently();
+  perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
+  return v_answer;
+end;
+$$;
+select is(pg_temp.is_recent_of('ann', pg_temp.id_of('fresh')::text), 'true', 'a sign-in that stands is recent');
+select is(pg_temp.is_recent_of('bob', pg_temp.id_of('fresh')::text), 'false', 'the sign-in of another person is not the caller''s');
+select is(pg_temp.is_recent_of('ann', s), 'false', format('no sign-in is named by %L', s)) from unnest(array['', 'x', gen_random_uuid()::text]) s;
+select weir.close_sign_ins(pg_temp.id_of('ann'), pg_temp.id_of('fresh'), 'local') \g /dev/null
+select is(pg_temp.is_recent_of('ann', pg_temp.id_of('fresh')::text), 'false', 'a sign-in that was ended is not recent');
 -- Signing up
 select pg_temp.keep_id('newcomer', weir.sign_up('New@Example.org', 'hash')) \g /dev/null
 select is((select u.email_confirmed_at from auth.users u where u.id = pg_temp.id_of('newcomer')), null,
@@ -112,5 +131,46 @@ select is(pg_temp.as_user('engine', $$select weir.sign_up('new@example.org', 'ha
 select is(pg_temp.try_sign_in(pg_temp.email_of('ann')), 't', 'an address has no user and no password where people sign in at a project');
 select is((select count(*) from weir.sign_ins), 0::bigint, 'no sign-in is kept where people sign in at a project');
 \endif
+-- A recent sign-in
+create function pg_temp.is_recent(p_claims jsonb, p_who text default 'ann') returns text language plpgsql as $$
+declare
+  v_answer text;
+begin
+  perform set_config('request.jwt.claims', (jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id_of(p_who)) || p_claims)::text, true),
+          set_config('role', 'weir_writer', true);
+  v_answer := weir.signed_in_recently();
+  perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
+  return v_answer;
+end;
+$$;
+create function pg_temp.seconds(p_ago interval) returns numeric language sql stable as $$
+  select floor(extract(epoch from now() - p_ago));
+$$;
+select is(pg_temp.is_recent(claims), expected, format('a sign-in is recent or not by the claims: %s', name))
+from (values
+  ('nothing', '{}'::jsonb, 'false'),
+  ('now', jsonb_build_object('auth_time', pg_temp.seconds('0')), 'true'),
+  ('14 minutes ago', jsonb_build_object('auth_time', pg_temp.seconds('14 minutes')), 'true'),
+  ('16 minutes ago', jsonb_build_object('auth_time', pg_temp.seconds('16 minutes')), 'false'),
+  ('a clock that is half a minute fast', jsonb_build_object('auth_time', pg_temp.seconds('-30 seconds')), 'true'),
+  ('tomorrow', jsonb_build_object('auth_time', pg_temp.seconds('-1 day')), 'false'),
+  ('a text', jsonb_build_object('auth_time', pg_temp.seconds('0')::text), 'false'),
+  ('null', '{"auth_time": null}', 'false'),
+  ('a huge number', '{"auth_time": 1e300}', 'false'),
+  ('the time of issue only', jsonb_build_object('iat', pg_temp.seconds('0')), 'false'),
+  ('amr of names', '{"amr": ["pwd", "otp"]}', 'false'),
+  ('amr that is no array', '{"amr": {"timestamp": 1}}', 'false'),
+  ('amr with an old and a new method', jsonb_build_object('amr', jsonb_build_array(
+     jsonb_build_object('method', 'password', 'timestamp', pg_temp.seconds('1 hour')),
+     jsonb_build_object('method', 'totp', 'timestamp', pg_temp.seconds('1 minute')))), 'true'),
+  ('amr with an old method', jsonb_build_object('amr', jsonb_build_array(
+     jsonb_build_object('method', 'password', 'timestamp', pg_temp.seconds('1 hour')))), 'false'),
+  ('amr with a refresh', jsonb_build_object('amr', jsonb_build_array(
+     jsonb_build_object('method', 'token_refresh', 'timestamp', pg_temp.seconds('0')))), 'false'),
+  ('an old auth_time beside a new amr', jsonb_build_object('auth_time', pg_temp.seconds('1 hour'), 'amr', jsonb_build_array(
+     jsonb_build_object('method', 'password', 'timestamp', pg_temp.seconds('0')))), 'false'))
+  t(name, claims, expected);
+select is(pg_temp.as_user(w, 'select weir.signed_in_recently()'), '42501', format('%s does not ask for a recent sign-in', w))
+from unnest(array['anon', 'service', 'gateway', 'engine', 'ann']) w;
 select * from finish();
 rollback;

@@ -59,16 +59,17 @@ internal static class RestEndpoints
         var count = RestHeaders.Count(http.Request);
         var range = http.Request.Headers["Range-Unit"].ToString() is "" or "items" ? http.Request.Headers.Range.ToString() : "";
         var key = Bearer.Of(http.Request) is { } token ? OrganizationKey.Parse(token) : null;
+        var person = key is null ? await PersonAsync(http) : null;
         return new RestCall(
-            key is null ? await UserAsync(http) : null, RestHeaders.Query(http.Request), range.Length == 0 ? null : range, format, count, IsRead(http.Request),
-            key, ClientAddress.Network(http).ToString());
+            person?.UserId, RestHeaders.Query(http.Request), range.Length == 0 ? null : range, format, count, IsRead(http.Request),
+            key, ClientAddress.Network(http).ToString(), person?.SignIn);
     }
 
     /// <summary>
     /// The person behind the token; null for the anon key, and where there is no token. The <c>apikey</c> header says which application
     /// calls, and gives nothing; it is not looked at.
     /// </summary>
-    private static async Task<Guid?> UserAsync(HttpContext http)
+    private static async Task<ReadToken?> PersonAsync(HttpContext http)
     {
         if (http.Request.Headers.Authorization.Count == 0)
         {
@@ -79,7 +80,7 @@ internal static class RestEndpoints
         var read = await http.RequestServices.GetRequiredService<PersonTokens>().ReadAsync(token, http.RequestAborted);
         return read.Kind switch
         {
-            TokenKind.Person => read.UserId,
+            TokenKind.Person => read,
             TokenKind.Anon => null,
             TokenKind.ServiceRole => throw RestErrors.ServiceRole(),
             TokenKind.Expired => throw RestErrors.ExpiredToken(),

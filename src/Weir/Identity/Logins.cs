@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Identity;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Keys;
+using Weir.Postgres;
 
 namespace Weir.Identity;
 
@@ -169,6 +170,6 @@ internal sealed class Logins(
     private async Task<Login> IssueAsync(Guid userId, RefreshToken refresh, CancellationToken ct)
     {
         var user = await queries.UserAsync(userId, refresh.SignInId, ct) ?? throw AuthException.NoSession();
-        return new Login(user, tokens.Issue(userId, user.Email, refresh.SignInId), refresh.Seal(keyring));
+        return new Login(user, tokens.Issue(userId, user.Email, user.SignedInAt is { } at ? new SignIn(at, refresh.SignInId) : null), refresh.Seal(keyring));
     }
 }

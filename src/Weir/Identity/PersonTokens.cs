@@ -6,6 +6,7 @@ using Weir.Configuration;
 using Weir.Errors;
 using Weir.Input;
 using Weir.Keys;
+using Weir.Postgres;
 
 namespace Weir.Identity;
 
@@ -34,12 +35,13 @@ internal enum TokenKind
 /// <param name="UserId">Of a person; empty for any other kind.</param>
 /// <param name="SessionId">The sign-in that the token came from, where the issuer says so.</param>
 /// <param name="Email">As the issuer says.</param>
-internal sealed record ReadToken(TokenKind Kind, Guid UserId = default, Guid? SessionId = null, string? Email = null);
+/// <param name="SignIn">When the person signed in; null: the token does not say it.</param>
+internal sealed record ReadToken(TokenKind Kind, Guid UserId = default, Guid? SessionId = null, string? Email = null, SignIn? SignIn = null);
 
 /// <summary>
 /// Verifies people's tokens and, with the embedded issuer, makes them. HS256 with the project's secret (or one derived from the
 /// keyring), or RS256 and ES256 with the issuer's published keys; the algorithm follows from the configuration, never from the
-/// token. Of the claims only the subject is used: what a person may do is looked up, not believed.
+/// token. Of the claims only the subject and the time of the sign-in are used: what a person may do is looked up, not believed.
 /// </summary>
 internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKeys? signingKeys, UserOfToken? userOf, TimeProvider time)
 {
@@ -88,8 +90,9 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
         var person = await ValidateAsync(token, keys, isPerson: true);
         if (person is { IsValid: true, Claims: var claims } && await UserAsync(claims, ct) is { } userId)
         {
-            return new ReadToken(TokenKind.Person, userId,
-                Guid.TryParse(Claim(claims, "session_id"), out var session) ? session : null, Claim(claims, "email"));
+            Guid? session = Guid.TryParse(Claim(claims, "session_id"), out var id) ? id : null;
+            return new ReadToken(TokenKind.Person, userId, session, Claim(claims, "email"),
+                SignInTime.Of(claims) is not { } at ? null : IsEmbedded ? session is null ? null : new SignIn(at, session) : new SignIn(at));
         }
 
         return new ReadToken(await ValidateAsync(token, keys, isPerson: false) switch
@@ -159,11 +162,13 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
     private static string? Claim(ClaimsIdentity claims, string name) => claims.FindFirst(name)?.Value;
 
     /// <summary>An access token of the embedded issuer.</summary>
-    /// <param name="sessionId">The sign-in that it belongs to; null: none, and so nothing can refresh it.</param>
-    public string Issue(Guid userId, string email, Guid? sessionId = null)
+    /// <param name="signIn">The sign-in that it belongs to; null: none, and so nothing can refresh it.</param>
+    public string Issue(Guid userId, string email, SignIn? signIn = null)
     {
         RequireEmbedded();
-        Claim[] session = sessionId is { } id ? [new Claim("session_id", id.ToString())] : [];
+        Claim[] session = signIn is { Id: { } id, At: var at }
+            ? [new Claim("session_id", id.ToString()), new Claim(SignInTime.Name, $"{at.ToUnixTimeSeconds()}", ClaimValueTypes.Integer64)]
+            : [];
         return Create(Lifetime, [
             new Claim(JwtRegisteredClaimNames.Sub, userId.ToString()), new Claim("email", email),
             new Claim("role", "authenticated"), .. session]);

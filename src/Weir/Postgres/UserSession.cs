@@ -6,8 +6,8 @@ namespace Weir.Postgres;
 
 /// <summary>
 /// Runs one statement as a person, or as nobody (<c>anon</c>). Identity and statement travel in one batch, which is one
-/// round trip and one implicit transaction: the identity ends with it, also when it fails. Only the mapped uuid and the
-/// role enter; row-level security does the rest.
+/// round trip and one implicit transaction: the identity ends with it, also when it fails. Only the mapped uuid, the
+/// role and the time of the sign-in enter; row-level security does the rest.
 /// </summary>
 /// <param name="errors">Bounds what one person's failing statements write into PostgreSQL's log; null: nothing does.</param>
 internal sealed class UserSession(NpgsqlDataSource gateway, CallerErrors? errors = null)
@@ -44,10 +44,11 @@ internal sealed class UserSession(NpgsqlDataSource gateway, CallerErrors? errors
     /// <summary>The same, read row by row, each column once and in order; where reading stops, the database stops too.</summary>
     /// <param name="bounds">Bind the statement too, in the same round trip.</param>
     /// <param name="sql">Text with positional parameters, without anything of the caller's in it.</param>
+    /// <param name="signIn">When the person signed in. Null: not known, so what wants a recent sign-in is refused.</param>
     public Task<T> ReadAsync<T>(
         Guid? userId, StatementBounds bounds, string sql, NpgsqlParameter[] parameters,
-        Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken) =>
-        BoundAsync(userId, () => gateway.ReadAsync(Bind(userId, bounds), sql, parameters, read, cancellationToken));
+        Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken, SignIn? signIn = null) =>
+        BoundAsync(userId, () => gateway.ReadAsync(Bind(userId, bounds, signIn), sql, parameters, read, cancellationToken));
 
     /// <summary>
     /// Calls a published function that answers with one json value. A writing function returns its refusal instead of raising
@@ -72,9 +73,9 @@ internal sealed class UserSession(NpgsqlDataSource gateway, CallerErrors? errors
 
     private Task<T> BoundAsync<T>(Guid? userId, Func<Task<T>> work) => errors is null ? work() : errors.RunAsync(userId is { } id ? $"user {id}" : null, work);
 
-    private static NpgsqlBatchCommand Bind(Guid? userId, StatementBounds? bounds)
+    private static NpgsqlBatchCommand Bind(Guid? userId, StatementBounds? bounds, SignIn? signIn = null)
     {
-        var claims = userId is { } id ? $$"""{"sub":"{{id}}","role":"authenticated"}""" : """{"role":"anon"}""";
+        var claims = userId is { } id ? $$"""{"sub":"{{id}}","role":"authenticated"{{signIn?.Claims}}}""" : """{"role":"anon"}""";
         var command = new NpgsqlBatchCommand(bounds is null ? BindIdentity : BindBounds)
         {
             Parameters = { Sql.Text(userId is null ? "anon" : "authenticated"), Sql.Text(claims) },

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Identity;
+using Weir.Postgres;
 
 namespace Weir.Rest;
 
@@ -12,9 +13,10 @@ namespace Weir.Rest;
 /// <param name="ReadOnly">Nothing may be written on the way: GET and HEAD.</param>
 /// <param name="Key">A key of an organization, not verified yet: the database does that before it reads anything, and in the statement that reads.</param>
 /// <param name="Address">Where it comes from, which is who asks where nobody is known.</param>
+/// <param name="SignIn">When the person signed in, where their token says so.</param>
 internal sealed record RestCall(
     Guid? UserId, IReadOnlyList<KeyValuePair<string, string>> Query, string? Range, RestFormat Format, bool Count, bool ReadOnly,
-    OrganizationKey? Key = null, string Address = "")
+    OrganizationKey? Key = null, string Address = "", SignIn? SignIn = null)
 {
     /// <summary>Whose share it takes. A key counts by its network address until it was found good.</summary>
     public string Caller => UserId is { } user ? $"user {user}" : $"address {Address}";
@@ -123,7 +125,7 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
         };
 
     private Task<RestRows> RunAsync(RestCall call, RestStatement statement, CancellationToken ct, Func<string?>? misfits = null) =>
-        RunAsync(call, call.Caller, () => queries.RunAsync(call.UserId, call.ReadOnly, statement, ct), ct, misfits);
+        RunAsync(call, call.Caller, () => queries.RunAsync(call.UserId, call.SignIn, call.ReadOnly, statement, ct), ct, misfits);
 
     /// <param name="misfits">What of the arguments a value that PostgreSQL cannot use is about, where that can be told.</param>
     private async Task<RestRows> RunAsync(RestCall call, string caller, Func<Task<RestRows>> work, CancellationToken ct, Func<string?>? misfits = null)

@@ -29,9 +29,9 @@ internal sealed class RestQueries(Databases databases, UserSession users, RestCo
 
     /// <summary>Identity, bounds and statement: one round trip, one transaction.</summary>
     /// <exception cref="RestException">The rows are larger than <c>rest.maxBytes</c>.</exception>
-    public Task<RestRows> RunAsync(Guid? userId, bool readOnly, RestStatement statement, CancellationToken ct) => users.ReadAsync(
+    public Task<RestRows> RunAsync(Guid? userId, SignIn? signIn, bool readOnly, RestStatement statement, CancellationToken ct) => users.ReadAsync(
         userId, Bounds(readOnly), statement.Text, statement.Parameters,
-        (reader, token) => RestRows.ReadAsync(reader, statement.Shape, config.MaxBytes, token), ct);
+        (reader, token) => RestRows.ReadAsync(reader, statement.Shape, config.MaxBytes, token), ct, signIn);
 
     /// <summary>
     /// What a key of an organization reads, on connections that nothing else needs; whether it may is decided in that same statement, though the key was
