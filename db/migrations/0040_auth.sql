@@ -55,13 +55,14 @@ begin
     comment on table auth.users is 'user: logins of the embedded issuer; columns have the names of Supabase''s auth.users';
     -- Finds a login by its address (weir.find_login); one account for each address.
     create unique index users_email_key on auth.users (email);
-    -- weir_system signs people in and up. It may not change a user, only the restore may (weir.revoke_again, run by the
-    -- owner).
+    -- weir_system signs people in and up, sets passwords, and confirms addresses for the operator. Bans are the restore's
+    -- (weir.revoke_again, run by the owner).
     create policy users_are_read_by_the_issuer on auth.users for all to weir_system using (true) with check (true);
     grant select (id, email, email_confirmed_at, encrypted_password, banned_until, created_at, updated_at),
-          insert (id, email, email_confirmed_at, encrypted_password)
+          insert (id, email, email_confirmed_at, encrypted_password),
+          update (email_confirmed_at, encrypted_password, updated_at)
       on auth.users to weir_system;
-    -- For weir.confirmed_email and weir.is_banned, which the migrator owns because on Supabase only the migrator may read
+    -- For weir.confirmed_email, weir.email_of and weir.is_banned, which the migrator owns because on Supabase only the migrator may read
     -- users. The policy is needed because row-level security is forced on the owner too.
     execute format('create policy users_are_read_by_their_owner on auth.users for select to %I using (true)', current_user);
 

@@ -87,8 +87,8 @@ begin
   if p_act.permission = 'platform_admin' and not v_may then
     return weir.refuse(p_act, 'WR003', p_act.denial);
   end if;
-  -- Every permission on an organization includes that the caller sees it.
-  if p_found is not true or not (v_may or weir.may(p_act, 'viewer')) then
+  -- Every permission on an organization includes that the caller sees it. That there is a platform is no secret.
+  if p_found is not true or not (v_may or p_act.permission is not distinct from 'platform_admin' or weir.may(p_act, 'viewer')) then
     return weir.refuse(p_act, 'WR004', p_missing);
   elsif not v_may then
     return weir.refuse(p_act, 'WR003', p_act.denial);
@@ -131,8 +131,9 @@ $$;
 set local role weir_system;
 
 -- Records a denial and returns it as an error. A member's denial is a row in the audit log of the organization that they named, even
--- while the member is suspended. Anybody else's is only counted, so that an outsider cannot fill another organization's audit log.
--- Definer: no person may write the audit log. The actor is the verified token's and never a parameter.
+-- while the member is suspended, and a platform admin's is one of the platform's. Anybody else's is only counted, so that an outsider
+-- cannot fill another organization's audit log. Definer: no person may write the audit log. The actor is the verified token's and never a
+-- parameter.
 create function weir.refuse(p_act weir.act, p_code text, p_message text, p_hint text default null) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -145,7 +146,8 @@ declare
 begin
   if exists (select from public.organization_members m
              where m.organization_id = p_act.organization_id and m.user_id = weir.actor_id()
-               and m.status in ('active', 'suspended')) then
+               and m.status in ('active', 'suspended'))
+     or p_act.organization_id = weir.platform_id() and weir.is_platform_admin() then
     perform weir.record_event(p_act.kind, p_act.organization_id, v_reason, p_act.agent_id, p_act.instance_id, p_act.item, p_message);
   else
     perform weir.record_security_events(array[v_reason], array[''], array[null::inet], array[1]);

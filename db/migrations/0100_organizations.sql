@@ -161,8 +161,8 @@ grant select on public.organization_members to authenticated;
 grant select,
       insert (organization_id, user_id, role, status),
       update (role, status, updated_at) on public.organization_members to weir_writer;
--- For weir.accept_invitation; and weir.guard_last_owner, whose `for share` needs a privilege to update.
-grant select (organization_id, user_id, role, status),
+-- For weir.accept_invitation and weir.list_members; and weir.guard_last_owner, whose `for share` needs a privilege to update.
+grant select (organization_id, user_id, role, status, created_at),
       insert (organization_id, user_id, role, status, invited_by),
       update (role, status, invited_by, updated_at) on public.organization_members to weir_system;
 

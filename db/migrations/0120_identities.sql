@@ -110,5 +110,16 @@ begin
 end;
 $$;
 
-revoke all on function weir.is_banned, weir.confirmed_email from public;
-grant execute on function weir.is_banned, weir.confirmed_email to weir_system;
+-- A user's e-mail address, confirmed or not. Owned by the migrator, as weir.is_banned. Its callers show it to admins of an organization
+-- that the user belongs to (weir.list_members).
+create function weir.email_of(p_user_id uuid) returns text
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select lower(u.email::text) from auth.users u where u.id = p_user_id);
+end;
+$$;
+
+revoke all on function weir.is_banned, weir.confirmed_email, weir.email_of from public;
+grant execute on function weir.is_banned, weir.confirmed_email, weir.email_of to weir_system;

@@ -1,7 +1,8 @@
 -- Invitations: by e-mail address, with a token that is shown once to the person who invites, and is good for one use.
 
--- Only the token's hash is kept, so reading this table lets nobody in. The token alone does not either: the issuer must have confirmed the
--- invited address for the person who accepts.
+-- Only the token's hash is kept, so reading this table lets nobody in. Where the invited address has an account, the token alone does not
+-- either: the issuer must have confirmed the address for the person who accepts. Where it has none, the token makes one
+-- (weir.verify_invitation).
 create table public.organization_invitations (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -135,7 +136,7 @@ begin
   values (v_id, p_organization_id, v_email, p_role, sha256(convert_to(p_token, 'UTF8')), weir.actor_id(), v_expires_at);
   perform weir.record_act(v_act, v_id || ' ' || p_role);
   return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'email', v_email, 'role', p_role,
-                            'expires_at', v_expires_at);
+                            'expires_at', v_expires_at, 'link', weir.public_url() || '/#invitation=' || p_token);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
@@ -185,12 +186,72 @@ grant execute on function weir.revoke_invitation to authenticated;
 
 reset role;
 
+-- The invitation of a token, if it can be accepted now: it is open, the organization is active, and the person who invited may still invite
+-- to that role. Whoever takes it locks the organization first, so that of two callers with one token the second finds it used.
+create function weir.open_invitation(p_token_hash bytea) returns public.organization_invitations
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_invitation public.organization_invitations;
+begin
+  select i.* into v_invitation
+  from public.organization_invitations i
+  join public.organizations o on o.id = i.organization_id and o.is_active
+  join public.organization_members inviter on inviter.organization_id = i.organization_id and inviter.user_id = i.invited_by
+   and inviter.status = 'active' and (inviter.role = 'owner' or inviter.role = 'admin' and i.role <> 'owner')
+  where i.token_hash = p_token_hash and i.accepted_at is null and i.revoked_at is null and i.expires_at > clock_timestamp();
+  return v_invitation;
+end;
+$$;
+
+-- Whether the organization of an invitation has no place left for who accepts it. The invitation was counted when it was made; the maximum
+-- may be lower now.
+create function weir.is_full_for(p_invitation public.organization_invitations) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+  return weir.count_of('members', (p_invitation).organization_id)
+         > (select o.max_members from public.organizations o where o.id = (p_invitation).organization_id);
+
+-- Uses an invitation up for the person who asks, and records it. A member who was removed comes back in the invitation's role.
+create function weir.join_by_invitation(p_act weir.act, p_invitation public.organization_invitations) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update public.organization_invitations i set accepted_at = clock_timestamp() where i.id = p_invitation.id;
+  insert into public.organization_members as m (organization_id, user_id, role, status, invited_by)
+  values (p_invitation.organization_id, weir.actor_id(), p_invitation.role, 'active', p_invitation.invited_by)
+  on conflict (organization_id, user_id) do update
+    set role = p_invitation.role, status = 'active', invited_by = p_invitation.invited_by, updated_at = now();
+  perform weir.record_act(p_act, p_invitation.id || ' ' || p_invitation.role);
+end;
+$$;
+
+revoke all on function weir.open_invitation, weir.is_full_for, weir.join_by_invitation from public;
+grant execute on function weir.open_invitation, weir.is_full_for, weir.join_by_invitation to weir_system;
+
 set local role weir_system;
 
+-- Whether an account of the embedded issuer has this address and the issuer has not confirmed it. Definer: nobody but the issuer's
+-- functions reads auth.users. On Supabase false: its users are not read.
+create function weir.is_unconfirmed(p_user_id uuid, p_email text) returns boolean
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    return false;
+  end if;
+  return exists (select from auth.users u where u.id = p_user_id and u.email = p_email and u.email_confirmed_at is null);
+end;
+$$;
+
 -- For everybody who is signed in, with the token and the invited address, which their issuer must have confirmed. The person who invited
--- must still be allowed to. There is one error for all that does not hold, so that a token that somebody found tells nothing. A member who
--- was removed comes back in the invitation's role; one who is suspended stays suspended. Definer: the caller is not a member yet, and
--- row-level security would show them nothing.
+-- must still be allowed to. There is one error for all that does not hold, so that a token that somebody found tells nothing; only a person
+-- with the invited address itself, unconfirmed, is told that it is unconfirmed and who confirms it. A member who was removed comes back in
+-- the invitation's role; one who is suspended stays suspended. Definer: the caller is not a member yet, and row-level security would show
+-- them nothing.
 create function weir.accept_invitation(p_token text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -213,15 +274,12 @@ begin
   v_hash := sha256(convert_to(p_token, 'UTF8'));
   -- Before the invitation is read: of two callers with one token, the second finds it used.
   perform weir.lock_organization(i.organization_id) from public.organization_invitations i where i.token_hash = v_hash;
-  select i.* into v_invitation
-  from public.organization_invitations i
-  join public.organizations o on o.id = i.organization_id and o.is_active
-  join public.organization_members inviter on inviter.organization_id = i.organization_id and inviter.user_id = i.invited_by
-   and inviter.status = 'active' and (inviter.role = 'owner' or inviter.role = 'admin' and i.role <> 'owner')
-  where i.token_hash = v_hash and i.accepted_at is null and i.revoked_at is null and i.expires_at > clock_timestamp()
-    and (i.email = weir.confirmed_email(v_actor)
-         or exists (select from weir.identities d where d.user_id = v_actor and d.email = i.email and d.email_verified));
-  if v_invitation.id is null then
+  v_invitation := weir.open_invitation(v_hash);
+  if weir.is_unconfirmed(v_actor, v_invitation.email) then
+    return weir.refuse(v_act, 'WR004', 'the invitation is not valid, because your e-mail address is not confirmed',
+                       'Ask the operator to confirm it (confirm_user_email), and accept again.');
+  elsif v_invitation.id is null or not (coalesce(v_invitation.email = weir.confirmed_email(v_actor), false)
+         or exists (select from weir.identities d where d.user_id = v_actor and d.email = v_invitation.email and d.email_verified)) then
     return weir.refuse(v_act, 'WR004', 'the invitation is not valid',
                        'Sign in with the confirmed e-mail address that was invited, or ask for a new invitation.');
   end if;
@@ -232,17 +290,10 @@ begin
     return weir.refuse(v_act, 'WR005', 'you are a member already');
   elsif v_status = 'suspended' then
     return weir.refuse(v_act, 'WR003', 'your membership is suspended');
-  -- The invitation was counted when it was made; the maximum may be lower now.
-  elsif weir.count_of('members', v_invitation.organization_id)
-        > (select o.max_members from public.organizations o where o.id = v_invitation.organization_id) then
+  elsif weir.is_full_for(v_invitation) then
     return weir.refuse(v_act, 'WR006', 'the organization has its maximum of members');
   end if;
-  update public.organization_invitations i set accepted_at = clock_timestamp() where i.id = v_invitation.id;
-  insert into public.organization_members as m (organization_id, user_id, role, status, invited_by)
-  values (v_invitation.organization_id, v_actor, v_invitation.role, 'active', v_invitation.invited_by)
-  on conflict (organization_id, user_id) do update
-    set role = v_invitation.role, status = 'active', invited_by = v_invitation.invited_by, updated_at = now();
-  perform weir.record_act(v_act, v_invitation.id || ' ' || v_invitation.role);
+  perform weir.join_by_invitation(v_act, v_invitation);
   return jsonb_build_object('organization_id', v_invitation.organization_id, 'role', v_invitation.role);
 end;
 $$;

@@ -11,10 +11,12 @@ create table weir.sign_ins (
   expires_at timestamptz not null,
   revoked_at timestamptz,
   revoked_by text,
+  -- Opened by the token of an invitation or of a recovery, and no password was set in it yet: it may set one, whenever that is.
+  may_set_password boolean not null default false,
   constraint sign_ins_pkey primary key (id),
   constraint sign_ins_counter_is_not_negative check (counter >= 0),
   constraint sign_ins_are_revoked_for_a_reason
-    check ((revoked_at is null) = (revoked_by is null) and revoked_by in ('logout', 'reuse', 'restore')),
+    check ((revoked_at is null) = (revoked_by is null) and revoked_by in ('logout', 'password', 'reuse', 'restore')),
   constraint sign_ins_user foreign key (user_id) references auth.users (id) on delete cascade
 );
 alter table weir.sign_ins enable row level security, force row level security;
@@ -28,8 +30,8 @@ create index sign_ins_expires_at_idx on weir.sign_ins (expires_at);
 -- Only the issuer's functions see sign-ins, each for the sign-in or person of a verified token.
 create policy sign_ins_are_kept_by_the_issuer on weir.sign_ins for all to weir_system using (true) with check (true);
 grant select,
-      insert (id, user_id, expires_at),
-      update (counter, used_at, expires_at, revoked_at, revoked_by),
+      insert (id, user_id, expires_at, may_set_password),
+      update (counter, used_at, expires_at, revoked_at, revoked_by, may_set_password),
       delete on weir.sign_ins to weir_system;
 
 -- Attempts in the current window: by network address (`address`), by e-mail address from one network address (`pair`), and by
@@ -203,21 +205,29 @@ end;
 $$;
 grant execute on function weir.begin_sign_in to weir_engine;
 
--- Begins a family after the password was verified; its first token has count 0. The attempts from that place are forgotten, and
--- the place is known for thirty days. Of a person's sign-ins only the newest fifty stay. Definer: it is the issuer's; the caller
--- has verified who it is.
-create function weir.open_sign_in(p_user_id uuid, p_address inet) returns uuid
+-- Begins a family after the password or a token was verified; its first token has count 0. p_password_hash: the hash that the password was
+-- verified against, if it was a password. Null is returned if the user has another hash by now, since whoever changes a password ends all
+-- other sign-ins. The attempts from that place are forgotten, and the place is known for thirty days. Of a person's sign-ins only the
+-- newest fifty stay. Definer: it is the issuer's; the caller has verified who it is.
+create function weir.open_sign_in(
+  p_user_id uuid, p_address inet, p_password_hash text default null, p_may_set_password boolean default false) returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id constant uuid := weir.uuid_v7();
+  v_hash text;
   v_pair bytea;
 begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
   end if;
-  v_pair := (select sha256(convert_to(u.email || ' ' || weir.network_of(p_address), 'UTF8')) from auth.users u where u.id = p_user_id);
+  -- The lock waits for a change of the password that has not committed yet.
+  select u.encrypted_password, sha256(convert_to(u.email || ' ' || weir.network_of(p_address), 'UTF8')) into v_hash, v_pair
+  from auth.users u where u.id = p_user_id for share;
+  if p_password_hash is not null and v_hash is distinct from p_password_hash then
+    return null;
+  end if;
   delete from weir.sign_in_attempts a where a.kind = 'pair' and a.subject = v_pair;
   insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
   select 'known', v_pair, clock_timestamp() + interval '30 days', 1 where v_pair is not null
@@ -226,7 +236,8 @@ begin
   delete from weir.sign_ins s
   where s.id in (select o.id from weir.sign_ins o where o.expires_at < clock_timestamp() - interval '1 day' limit 20 for update skip locked)
      or s.id in (select o.id from weir.sign_ins o where o.user_id = p_user_id order by o.created_at desc offset 49);
-  insert into weir.sign_ins (id, user_id, expires_at) values (v_id, p_user_id, clock_timestamp() + interval '7 days');
+  insert into weir.sign_ins (id, user_id, expires_at, may_set_password)
+  values (v_id, p_user_id, clock_timestamp() + interval '7 days', p_may_set_password);
   return v_id;
 end;
 $$;

@@ -27,7 +27,9 @@ create policy profiles_are_made_by_the_person on public.user_profiles for insert
 -- Nobody changes another person's name.
 create policy profiles_are_changed_by_the_person on public.user_profiles for update to weir_writer
   using (user_id = (select weir.actor_id())) with check (user_id = (select weir.actor_id()));
-grant select on public.user_profiles to authenticated;
+-- For lists of people with their addresses (weir.list_members, weir.list_users).
+create policy profiles_are_read_by_the_engine on public.user_profiles for select to weir_system using (true);
+grant select on public.user_profiles to authenticated, weir_system;
 grant select, insert (user_id, display_name), update (display_name, updated_at) on public.user_profiles to weir_writer;
 
 -- A person's data key: 32 random bytes that the process seals with its keyring, so that the database never has the key in clear. The

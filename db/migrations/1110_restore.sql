@@ -2,8 +2,8 @@
 
 -- Begins a new epoch and returns it. Rows of the audit log that are written from now on cannot be confused with those that were
 -- written after the backup and are lost. What a process of the past held is released: replicas, leases, turns. What may have been
--- used since the backup ends: sign-ins, whose refresh tokens may have been used, and the tokens of nodes that have not registered
--- yet.
+-- used since the backup ends: sign-ins, whose refresh tokens may have been used, recoveries, and the tokens of nodes that have not
+-- registered yet.
 -- No node's address is known until the node itself has sent a heartbeat to a replica of this database. So a copy that is served
 -- beside the original, for a drill, asks nothing of the original's nodes.
 -- p_keyring_is_lost: the next replica brings another keyring. No node's key can be opened then, so each node must register again.
@@ -20,6 +20,7 @@ begin
   -- Released: what processes held that are no more.
   delete from weir.replicas;
   update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'restore' where s.revoked_at is null;
+  delete from weir.recoveries;
   -- Pending operations are due at once, for whichever replica claims them.
   update weir.dtma_operations o set claimed_by = null, lease_until = null, run_at = least(o.run_at, clock_timestamp())
   where o.finished_at is null;

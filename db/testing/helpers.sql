@@ -11,9 +11,9 @@
 --
 -- In these statements {x} stands for the quoted id that is kept under x.
 --
--- Actors: the name of a kept user (signed in as `authenticated`), recent:name (the same, who signed in just now), writer:name (weir_writer with that person's claims: what row-level
--- security allows inside the writing functions), anon, service (a service_role token), gateway (the login without a person), engine, and
--- owner (the role that runs the test).
+-- Actors: the name of a kept user (signed in as `authenticated`), recent:name (the same, who signed in just now), writer:name (weir_writer
+-- with that person's claims: what row-level security allows inside the writing functions), anon, service (a service_role token), gateway
+-- (the login without a person), engine, and owner (the role that runs the test).
 \set QUIET on
 \set ON_ERROR_STOP on
 \pset format unaligned

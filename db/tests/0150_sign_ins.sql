@@ -112,7 +112,8 @@ end;
 $$;
 select is(pg_temp.is_recent_of('ann', pg_temp.id_of('fresh')::text), 'true', 'a sign-in that stands is recent');
 select is(pg_temp.is_recent_of('bob', pg_temp.id_of('fresh')::text), 'false', 'the sign-in of another person is not the caller''s');
-select is(pg_temp.is_recent_of('ann', s), 'false', format('no sign-in is named by %L', s)) from unnest(array['', 'x', gen_random_uuid()::text]) s;
+select is(pg_temp.is_recent_of('ann', s), 'false', format('no sign-in is named by %L', s)) from unnest(array['', 'x',
+  gen_random_uuid()::text]) s;
 select weir.close_sign_ins(pg_temp.id_of('ann'), pg_temp.id_of('fresh'), 'local') \g /dev/null
 select is(pg_temp.is_recent_of('ann', pg_temp.id_of('fresh')::text), 'false', 'a sign-in that was ended is not recent');
 -- Signing up
@@ -136,7 +137,8 @@ create function pg_temp.is_recent(p_claims jsonb, p_who text default 'ann') retu
 declare
   v_answer text;
 begin
-  perform set_config('request.jwt.claims', (jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id_of(p_who)) || p_claims)::text, true),
+  perform set_config('request.jwt.claims', (jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id_of(p_who)) || p_claims)::text,
+  true),
           set_config('role', 'weir_writer', true);
   v_answer := weir.signed_in_recently();
   perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);

@@ -26,12 +26,14 @@ select pg_temp.keep_id('sshkey', (select id from user_ssh_keys)),
        pg_temp.create_as('doc', 'ann', $$select ingest_document({docs}, 'Doc', '[{"text": "words"}]')$$) \g /dev/null
 select pg_temp.as_user('ann', format('select invite_member({a}, %L, ''member'', repeat(''o'', 43))',
   (select email from auth.users where id = pg_temp.id_of('otto')))) \g /dev/null
+select weir.add_platform_admin(pg_temp.create_user('pia')) \g /dev/null
 insert into calls values
   ('accept_invitation', 'otto', array['repeat(''o'', 43)']),
   ('add_workspace_member', 'ann', array['{home}', '{vic}', 'null']),
   ('approve_mcp_tool_change', 'ann', array['{files}', '''tool''', '''write_file''', 'encode(sha256(''write 1''), ''hex'')']),
   ('call_dtma_api', 'ann', array[format('''{"action": "deploy", "server_instance_id": "%s"}''', pg_temp.id_of('remote'))]),
   ('chat_context', 'ann', array['{robo}', '{home}', '{chat}']),
+  ('confirm_user_email', 'pia', array['{otto}']),
   ('create_agent', 'mia', array['{a}', '''Agent''', '''be kind''', '{home}']),
   ('create_agent_key', 'mia', array['{robo}', '''k''', '''robokey000000009''', 'repeat(''s'', 43)', 'now() + interval ''1 day''']),
   ('create_channel', 'ann', array['{home}', '''c2''']),
@@ -39,6 +41,8 @@ insert into calls values
   ('create_organization', 'otto', array['''Mine''', '''mine-0''']),
   ('create_organization_api_key', 'ann',
     array['{a}', '''k''', '''orgkey0000000002''', 'repeat(''s'', 43)', '''{audit.read}''', 'now() + interval ''1 day''']),
+  ('create_recovery', 'pia', array['{otto}', 'repeat(''r'', 43)']),
+  ('create_user', 'pia', array['''new@example.org''', 'repeat(''u'', 43)']),
   ('create_user_ssh_key', 'ann', array['''k''', '''ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINb9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddw''']),
   ('create_workspace', 'ann', array['{a}', '''W''']),
   ('decide_permission_request', 'ann',
@@ -61,6 +65,8 @@ insert into calls values
   ('invite_member', 'ann', array['{a}', '''y@example.org''', '''viewer''', 'repeat(''y'', 43)', 'now() + interval ''1 day''']),
   ('leave_organization', 'mia', array['{a}']),
   ('link_datastore', 'ann', array['{docs}', '{robo}']),
+  ('list_members', 'ann', array['{a}', '{ann}', '10']),
+  ('list_users', 'pia', array['''x@example.org''', '{otto}', '10']),
   ('manage_mcp_servers', 'ann', array['''update''', '{a}', '''{"priority": 1}''', '{files}']),
   ('open_direct_channel', 'ann', array['{robo}', '{home}']),
   ('post_chat_message', 'ann', array['{chat}', '''hi''', '''c9''']),
@@ -133,7 +139,9 @@ declare
   v_expanded constant text := pg_temp.with_ids(p_sql);
 begin
   begin
-    perform set_config('request.jwt.claims', jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id_of(p_actor))::text, true),
+    perform set_config('request.jwt.claims', jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id_of(p_actor),
+              -- Some functions want a recent sign-in.
+              'auth_time', floor(extract(epoch from now())))::text, true),
             set_config('role', 'authenticated', true);
     execute v_expanded into v_answer;
     perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
@@ -160,7 +168,9 @@ select is((pg_temp.try_call('ann', $$select create_workspace({a}, 'W')$$)).wrote
 select set_eq($$select name from calls$$, $$select p.proname::text from pg_proc p where p.pronamespace = 'public'::regnamespace
   and p.proname <> 'audit_mcp_interactions' and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')$$,
   'every published function that a person may call is tried');
-select is(t.code, 'ok', format('%s succeeds with good arguments', c.name))
+-- Where the users are Supabase's, a platform admin does nothing for them here.
+select is(t.code, case when c.actor = 'pia' and not (select embedded_issuer from weir.installation) then 'WR010' else 'ok' end,
+  format('%s succeeds with good arguments', c.name))
 from calls c, pg_temp.try_call(c.actor, format('select %I(%s)', c.name, array_to_string(c.arguments, ', '))) t order by c.name;
 
 create temporary table trials as

@@ -31,6 +31,7 @@ using Weir.Server.Auth;
 using Weir.Server.Chat;
 using Weir.Server.Commands;
 using Weir.Server.Health;
+using Weir.Server.Home;
 using Weir.Server.Http;
 using Weir.Server.Knowledge;
 using Weir.Server.Mcp;
@@ -76,6 +77,7 @@ internal static class WeirHost
         app.UseMiddleware<ErrorResponses>();
         app.UseCors();
         app.MapHealth();
+        app.MapHome();
         app.MapAuth();
         app.MapMcp();
         app.MapNodes();

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
+using Weir.Audit;
 using Weir.Errors;
 using Weir.Identity;
 using Weir.Input;
@@ -15,14 +16,16 @@ internal static class AuthEndpoints
     {
         routes.MapPost("/auth/v1/token", Answered(TokenAsync));
         routes.MapPost("/auth/v1/signup", Answered(SignUpAsync));
-        routes.MapGet("/auth/v1/user", Answered(UserAsync));
+        routes.MapPost("/auth/v1/verify", Answered(VerifyAsync));
+        routes.MapMethods("/auth/v1/user", [HttpMethods.Put, HttpMethods.Get], Answered(static http =>
+            HttpMethods.IsPut(http.Request.Method) ? UpdateUserAsync(http) : UserAsync(http)));
         routes.MapPost("/auth/v1/logout", Answered(LogoutAsync));
         routes.MapGet("/auth/v1/settings", Answered(static http =>
             http.Response.WriteAsJsonAsync(AuthSettings.Of(Logins(http).SignUpIsOn), http.RequestAborted)));
         routes.MapGet("/auth/v1/health", Answered(static http =>
             http.Response.WriteAsJsonAsync(new { name = "Weir", description = "Weir's embedded issuer" }, http.RequestAborted)));
         routes.Map("/auth/v1/{**path}", Answered(static _ =>
-            throw AuthException.NotServed("Weir's embedded issuer has sign-in with a password, refresh, user and logout only.")));
+            throw AuthException.NotServed("Weir's embedded issuer has sign-in with a password, refresh, verify, user and logout only.")));
     }
 
     private static async Task TokenAsync(HttpContext http)
@@ -41,6 +44,44 @@ internal static class AuthEndpoints
     {
         var body = await BodyAsync(http);
         await AnswerAsync(http, await Logins(http).SignUpAsync(Text(body, "email"), Text(body, "password"), ClientAddress.Of(http), http.RequestAborted));
+    }
+
+    /// <summary>supabase-js' <c>verifyOtp({token_hash, type})</c>, where the "hash" is the link's token as it is.</summary>
+    private static async Task VerifyAsync(HttpContext http)
+    {
+        var body = await BodyAsync(http);
+        var kind = Text(body, "type") switch
+        {
+            "invite" => LinkTokenKind.Invitation,
+            "recovery" => LinkTokenKind.Recovery,
+            _ => throw AuthException.Invalid("type must be invite or recovery, and token_hash the token of the link."),
+        };
+        try
+        {
+            await AnswerAsync(http, await Logins(http).VerifyAsync(kind, Text(body, "token_hash"), ClientAddress.Of(http), http.RequestAborted));
+        }
+        catch (AuthException e) when (e.Code == "otp_expired")
+        {
+            http.RequestServices.GetRequiredService<SecurityEvents>().Count("token_refused", keyId: null, http.Connection.RemoteIpAddress);
+            throw;
+        }
+    }
+
+    /// <summary>supabase-js' <c>updateUser({password})</c>.</summary>
+    private static async Task UpdateUserAsync(HttpContext http)
+    {
+        var person = await PersonAsync(http);
+        var body = await BodyAsync(http);
+        foreach (var other in (string[])["email", "phone", "data"])
+        {
+            if (body.TryGetProperty(other, out var value) && value.ValueKind != JsonValueKind.Null)
+            {
+                throw AuthException.Invalid($"{other} is not changed here: only password is.");
+            }
+        }
+
+        var user = await Logins(http).SetPasswordAsync(person, Text(body, "password"), ClientAddress.Of(http), http.RequestAborted);
+        await http.Response.WriteAsJsonAsync(AuthUser.Of(user), http.RequestAborted);
     }
 
     private static async Task UserAsync(HttpContext http) =>

@@ -103,7 +103,10 @@ internal sealed class Demo(DemoContext context)
         return new DemoFile(user, email, password, organization, workspace, channel, agent, key);
     }
 
-    /// <summary>On a Supabase database the person exists, and their login is none of ours.</summary>
+    /// <summary>
+    /// Who starts Weir here runs the platform, so the login that is made for them is a platform admin. On a Supabase database the person exists, and
+    /// their login is none of ours: whom --owner-user names gets the demo and not the platform.
+    /// </summary>
     private async Task<(Guid User, string? Email, string? Password)> LoginAsync(CancellationToken ct)
     {
         if (context.Options.OwnerUser is { } owner)
@@ -114,7 +117,9 @@ internal sealed class Demo(DemoContext context)
         // One database may have seen several data directories, each with a demo of its own.
         var email = $"demo-{RandomNumberGenerator.GetHexString(6, lowercase: true)}@weir.example";
         var password = RandomNumberGenerator.GetString("abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789", 20);
-        return (await _queries.CreateUserAsync(email, Logins.Hash(password), ct), email, password);
+        var user = await _queries.CreateUserAsync(email, Logins.Hash(password), ct);
+        await _queries.AddPlatformAdminAsync(user, ct);
+        return (user, email, password);
     }
 
     /// <summary>The servers' accounts may look, and nobody may write: the demo agent only reads.</summary>

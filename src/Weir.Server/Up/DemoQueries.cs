@@ -23,6 +23,8 @@ internal sealed class DemoQueries(string ownerUrl, UserSession users)
     public Task<Guid> CreateUserAsync(string email, string passwordHash, CancellationToken ct) =>
         new PlatformQueries(ownerUrl).CreateUserAsync(email, passwordHash, ct);
 
+    public Task AddPlatformAdminAsync(Guid user, CancellationToken ct) => new PlatformQueries(ownerUrl).AddAdminAsync(user, ct);
+
     public async Task PublishAsync(IEnumerable<string> entries, CancellationToken ct)
     {
         await using var owner = NpgsqlDataSource.Create(Configuration.DatabaseUrl.Parse(ownerUrl).ConnectionString);

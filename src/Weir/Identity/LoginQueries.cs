@@ -13,6 +13,10 @@ internal sealed record SignInAttempt(bool Allowed, Guid? UserId, string? Passwor
 /// <param name="Problem">GoTrue's code, or null.</param>
 internal sealed record RefreshOutcome(string? Problem, int Counter, Guid UserId);
 
+/// <summary>What became of a token of a link.</summary>
+/// <param name="Problem">Why it opened no sign-in, or null.</param>
+internal sealed record VerifiedToken(string? Problem, Guid UserId, Guid SignInId);
+
 /// <summary>A person as the embedded issuer knows them.</summary>
 internal sealed record LoginUser(
     Guid Id, string Email, DateTimeOffset? EmailConfirmedAt,
@@ -25,7 +29,10 @@ internal sealed record LoginUser(
 internal sealed class LoginQueries(Databases databases)
 {
     private const string BeginSignIn = "select allowed, user_id, password_hash, disabled, limited_by, retry_after from weir.begin_sign_in($1, $2)";
-    private const string OpenSignIn = "select weir.open_sign_in($1, $2)";
+    private const string OpenSignIn = "select weir.open_sign_in($1, $2, $3)";
+    private const string VerifyInvitation = "select problem, user_id, sign_in_id from weir.verify_invitation($1, $2)";
+    private const string VerifyRecovery = "select problem, user_id, sign_in_id from weir.verify_recovery($1, $2)";
+    private const string SetPassword = "select weir.set_password($1, $2, $3)";
     private const string RefreshSignIn = "select problem, counter, user_id from weir.refresh_sign_in($1, $2)";
     private const string SignedInUser = "select email, email_confirmed_at, created_at, updated_at, signed_in_at from weir.signed_in_user($1, $2)";
     private const string CloseSignIns = "select weir.close_sign_ins($1, $2, $3)";
@@ -39,8 +46,20 @@ internal sealed class LoginQueries(Databases databases)
             r.GetNullableString(4), TimeSpan.FromSeconds(r.GetNullable<int>(5) ?? 0)),
         CancellationToken.None))[0];
 
-    public Task<Guid> OpenAsync(Guid userId, IPAddress address, CancellationToken ct) =>
-        databases.Engine.ScalarAsync<Guid>(OpenSignIn, [Sql.Uuid(userId), Inet(address)], ct);
+    /// <param name="passwordHash">What the password was verified against; null: there was none.</param>
+    /// <returns>Null: the user has another password by now.</returns>
+    public Task<Guid?> OpenAsync(Guid userId, IPAddress address, string? passwordHash, CancellationToken ct) =>
+        databases.Engine.ScalarAsync<Guid?>(OpenSignIn, [Sql.Uuid(userId), Inet(address), Sql.Text(passwordHash)], ct);
+
+    public async Task<VerifiedToken> VerifyAsync(LinkToken token, IPAddress address) => (await databases.Unverified.QueryAsync(
+        token.Kind == LinkTokenKind.Invitation ? VerifyInvitation : VerifyRecovery, [Sql.Bytea(token.Hash), Inet(address)],
+        r => new VerifiedToken(r.GetNullableString(0), r.GetNullable<Guid>(1) ?? Guid.Empty, r.GetNullable<Guid>(2) ?? Guid.Empty),
+        CancellationToken.None))[0];
+
+    /// <param name="passwordHash">Null: only asks.</param>
+    /// <returns>GoTrue's code of why it cannot be, or null.</returns>
+    public Task<string?> SetPasswordAsync(Guid userId, Guid signInId, string? passwordHash) =>
+        databases.Engine.ScalarAsync<string?>(SetPassword, [Sql.Uuid(userId), Sql.Uuid(signInId), Sql.Text(passwordHash)], CancellationToken.None);
 
     public async Task<RefreshOutcome> RefreshAsync(RefreshToken token) => (await databases.Unverified.QueryAsync(
         RefreshSignIn, [Sql.Uuid(token.SignInId), Sql.Integer(token.Counter)],

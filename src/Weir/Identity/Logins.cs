@@ -44,7 +44,48 @@ internal sealed class Logins(
             != PasswordVerificationResult.Failed;
         return !verified || attempt.PasswordHash is null ? throw AuthException.InvalidCredentials()
             : attempt.Disabled ? throw AuthException.Banned()
-            : await OpenAsync(attempt.UserId!.Value, address, ct);
+            : await OpenAsync(attempt.UserId!.Value, address, attempt.PasswordHash, ct);
+    }
+
+    /// <summary>
+    /// Signs in by the token of a link: joins an organization with a new account, also where sign-up is off, or recovers an account. Attempts
+    /// are counted by the caller's network address, as those to sign up.
+    /// </summary>
+    /// <exception cref="AuthException">The token opens nothing (one text), the invited address has an account, or the organization is full.</exception>
+    public async Task<Login> VerifyAsync(LinkTokenKind kind, string text, IPAddress address, CancellationToken ct)
+    {
+        using var turn = await EnterAsync(email: "", address, ct);
+        await BeginAsync(email: null, address);
+        var verified = await queries.VerifyAsync(LinkToken.Parse(kind, text) ?? throw AuthException.TokenExpired(), address);
+        return verified.Problem switch
+        {
+            null => await IssueAsync(verified.UserId, new RefreshToken(verified.SignInId, 0), ct),
+            "user_exists" => throw AuthException.InvitedUserExists(),
+            "quota_exceeded" => throw AuthException.OrganizationIsFull(),
+            _ => throw AuthException.TokenExpired(),
+        };
+    }
+
+    /// <summary>Sets the password of who is signed in, and ends their other sign-ins. Counted as an attempt, because a password is slow to hash.</summary>
+    /// <exception cref="AuthException">The password has not the form, the sign-in is too old for it, or it has ended.</exception>
+    public async Task<LoginUser> SetPasswordAsync(ReadToken token, string password, IPAddress address, CancellationToken ct)
+    {
+        RefusePassword(password);
+        var signIn = token.SessionId ?? throw AuthException.NoSession();
+        using var turn = await EnterAsync(email: "", address, ct);
+        await BeginAsync(email: null, address);
+        // Asked before, so that nobody makes Weir hash a password that is not taken.
+        Refuse(await queries.SetPasswordAsync(token.UserId, signIn, passwordHash: null));
+        Refuse(await queries.SetPasswordAsync(token.UserId, signIn, await HashingAsync(() => Hash(password), ct)));
+        return await UserAsync(token, ct);
+
+        static void Refuse(string? problem)
+        {
+            if (problem is not null)
+            {
+                throw problem == "reauthentication_needed" ? AuthException.ReauthenticationNeeded() : AuthException.NoSession();
+            }
+        }
     }
 
     /// <exception cref="AuthException">Not a refresh token of this issuer; used, revoked, expired; or the login is disabled.</exception>
@@ -74,7 +115,7 @@ internal sealed class Logins(
         using var turn = await EnterAsync(email: "", address, ct);
         await BeginAsync(email: null, address);
         return await queries.SignUpAsync(email, await HashingAsync(() => Hash(password), ct)) is { } user
-            ? await OpenAsync(user, address, ct)
+            ? await OpenAsync(user, address, passwordHash: null, ct)
             : throw AuthException.UserExists();
     }
 
@@ -131,9 +172,23 @@ internal sealed class Logins(
     public static void RefuseNew(string email, string password)
     {
         RefuseForm(email, password);
+        RefusePassword(password);
+    }
+
+    private static void RefusePassword(string password)
+    {
+        RefuseLength(password);
         if (password.Length < MinPassword)
         {
             throw AuthException.WeakPassword(MinPassword);
+        }
+    }
+
+    private static void RefuseLength(string password)
+    {
+        if (password.Length is 0 or > MaxPassword)
+        {
+            throw AuthException.Invalid($"A password of 1 to {MaxPassword} characters is required.");
         }
     }
 
@@ -145,10 +200,7 @@ internal sealed class Logins(
             throw AuthException.Invalid("Unable to validate email address: invalid format");
         }
 
-        if (password.Length is 0 or > MaxPassword)
-        {
-            throw AuthException.Invalid($"A password of 1 to {MaxPassword} characters is required.");
-        }
+        RefuseLength(password);
     }
 
     private static async Task<T> HashingAsync<T>(Func<T> work, CancellationToken ct)
@@ -164,8 +216,11 @@ internal sealed class Logins(
         }
     }
 
-    private async Task<Login> OpenAsync(Guid userId, IPAddress address, CancellationToken ct) =>
-        await IssueAsync(userId, new RefreshToken(await queries.OpenAsync(userId, address, ct), 0), ct);
+    private async Task<Login> OpenAsync(Guid userId, IPAddress address, string? passwordHash, CancellationToken ct) =>
+        // A password that was changed while it was verified.
+        await queries.OpenAsync(userId, address, passwordHash, ct) is { } signIn
+            ? await IssueAsync(userId, new RefreshToken(signIn, 0), ct)
+            : throw AuthException.InvalidCredentials();
 
     private async Task<Login> IssueAsync(Guid userId, RefreshToken refresh, CancellationToken ct)
     {

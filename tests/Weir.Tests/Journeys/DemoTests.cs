@@ -34,6 +34,10 @@ public sealed class DemoTests(RunningUp up) : IClassFixture<RunningUp>
     }
 
     [Fact]
+    public async Task The_login_that_up_made_is_a_platform_admin() =>
+        (await up.LookAsync("select u.email from weir.platform_admins p join auth.users u on u.id = p.user_id", r => r.GetString(0))).ShouldBe([up["email"]]);
+
+    [Fact]
     public async Task What_was_begun_with_up_is_backed_up_by_its_directory_alone()
     {
         var file = Path.Combine(up.Directory, "backup-" + Path.GetRandomFileName());

@@ -105,6 +105,7 @@ public sealed class SupabaseUpTests(UpOnSupabase up) : IClassFixture<UpOnSupabas
         (await superuser.QueryAsync("select id from auth.users", [], r => r.GetGuid(0), CancellationToken.None)).ShouldBe([up.Owner]);
         (await superuser.QueryAsync("select user_id, role from public.organization_members", [], r => (r.GetGuid(0), r.GetString(1)), CancellationToken.None))
             .ShouldBe([(up.Owner, "owner")]);
+        (await superuser.QueryAsync("select user_id from weir.platform_admins", [], r => r.GetGuid(0), CancellationToken.None)).ShouldBeEmpty();
         (await up.Project.DumpOfSupabasesOwnAsync()).ShouldBe(up.Untouched);
 
         using var client = up.Client("");
