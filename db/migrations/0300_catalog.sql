@@ -30,8 +30,14 @@ create table public.mcp_server_catalog (
   default_share text not null default 'instance',
   -- How many calls an instance takes at one time, over all its processes; null: as many as come.
   calls_at_once integer,
-  -- False: withdrawn. No new instance is made of it, and calls of existing ones are denied (weir.decide).
-  is_published boolean not null default true,
+  -- Withdrawn: nobody makes a new instance of it or moves one to it; instances that there are work as before. Publishing it again ends it.
+  withdrawn_at timestamptz,
+  -- Blocked: no call of an instance is admitted (weir.decide), and none is started. Only weir.unblock_catalog_server ends it. The reason is
+  -- for admins.
+  blocked_at timestamptz,
+  block_reason text,
+  state text not null generated always as (
+    case when blocked_at is not null then 'blocked' when withdrawn_at is not null then 'withdrawn' else 'published' end) stored,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint mcp_server_catalog_pkey primary key (id),
@@ -50,30 +56,63 @@ create table public.mcp_server_catalog (
   constraint mcp_server_catalog_bin_is_a_name check (bin ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'),
   constraint mcp_server_catalog_args_is_an_array check (jsonb_typeof(args) = 'array'),
   constraint mcp_server_catalog_env_is_an_object check (jsonb_typeof(env) = 'object'),
-  constraint mcp_server_catalog_schema_is_an_object check (jsonb_typeof(configuration_schema) = 'object')
+  constraint mcp_server_catalog_schema_is_an_object check (jsonb_typeof(configuration_schema) = 'object'),
+  constraint mcp_server_catalog_blocked_with_a_reason check ((blocked_at is null) = (block_reason is null)),
+  constraint mcp_server_catalog_block_reason_is_1_to_500_characters check (length(block_reason) between 1 and 500)
 );
 alter table public.mcp_server_catalog enable row level security, force row level security;
 revoke all on public.mcp_server_catalog from public, anon, authenticated, service_role;
 comment on table public.mcp_server_catalog is 'global: servers that an organization may instantiate; written by the platform only';
 
--- Everybody who is signed in sees what is published, whatever their organization.
-create policy catalog_is_seen_where_published on public.mcp_server_catalog for select to authenticated using (is_published);
+-- Everybody who is signed in sees what is published, whatever their organization. What was withdrawn or blocked is seen by who has to do
+-- with it: admins, because their servers may be of it, and platform admins.
+create policy catalog_is_seen_where_published on public.mcp_server_catalog for select to authenticated
+  using (state = 'published' or (select weir.is_platform_admin())
+         or cardinality(array(select weir.my_organizations('admin'))) > 0);
 -- Withdrawn entries too: a server of one may be updated to a version that is still published.
 create policy catalog_is_read_by_the_writer on public.mcp_server_catalog for select to weir_writer using (true);
--- For weir.publish_catalog_server and weir.withdraw_catalog_server, and for what nodes are asked to run.
+-- What is published runs in all organizations, so who publishes it must have signed in recently.
+create policy catalog_is_published_by_platform_admins on public.mcp_server_catalog for insert to weir_writer
+  with check ((select weir.is_platform_admin()) and (select weir.signed_in_recently()));
+create policy catalog_is_changed_by_platform_admins on public.mcp_server_catalog for update to weir_writer
+  using ((select weir.is_platform_admin()) and (select weir.signed_in_recently()))
+  with check ((select weir.is_platform_admin()) and (select weir.signed_in_recently()));
+-- For the owner's functions (weir.publish_catalog_server and its like), and for what nodes are asked to run.
 create policy catalog_is_kept_by_the_engine on public.mcp_server_catalog for all to weir_system using (true) with check (true);
 -- API roles read what describes an entry and never what runs: package, bin, args and env are left out. A caller who creates a server names
 -- the entry by its slug.
 grant select (id, slug, version, name, display_name, description, transport, runtime, capabilities, docker_image,
-        configuration_schema, default_share, calls_at_once, is_published, created_at, updated_at)
+        configuration_schema, default_share, calls_at_once, state, block_reason, created_at, updated_at)
   on public.mcp_server_catalog to authenticated;
-grant select on public.mcp_server_catalog to weir_writer;
+-- A published version does not change: of what it is, only the description may be updated.
 grant select,
       insert (id, slug, version, name, display_name, description, transport, runtime, package, bin, args, env, capabilities, docker_image,
         configuration_schema, default_share, calls_at_once),
-      update (name, display_name, description, transport, runtime, package, bin, args, env, capabilities, docker_image,
-        configuration_schema, default_share, calls_at_once, is_published, updated_at) on public.mcp_server_catalog to weir_system;
+      update (description, withdrawn_at, blocked_at, block_reason, updated_at) on public.mcp_server_catalog to weir_writer, weir_system;
 
+-- Keeps a version what it was published as, no matter who writes. Entries are never deleted: one that was published anew under the same
+-- version could be something else.
+create function weir.guard_catalog_entry() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_may_change constant text[] := array['description', 'withdrawn_at', 'blocked_at', 'block_reason', 'state', 'updated_at'];
+begin
+  if tg_op = 'DELETE' then
+    raise exception using errcode = 'WR005', message = 'a catalog entry is withdrawn and never deleted';
+  elsif to_jsonb(new) - v_may_change <> to_jsonb(old) - v_may_change then
+    raise exception using errcode = 'WR005', message = 'a published version does not change but for its description';
+  end if;
+  return new;
+end;
+$$;
+
+revoke all on function weir.guard_catalog_entry from public;
+
+-- It fires first, as a_guard_instance: a refused change must not take the platform's lock (b_).
+create trigger a_guard_entry before update or delete on public.mcp_server_catalog
+  for each row execute function weir.guard_catalog_entry();
 create trigger b_catalog_change before insert or update or delete on public.mcp_server_catalog
   for each row execute function weir.on_catalog_change();
 create trigger not_truncated before truncate on public.mcp_server_catalog for each statement execute function weir.refuse_truncate();

@@ -177,7 +177,8 @@ begin
   for v_operation in
     select * from (
       select o.id, o.organization_id, o.instance_id, o.action, o.generation, i.generation as wanted, i.catalog_server_id, i.node_id,
-             i.last_node_id, i.region, i.last_error_code, c.runtime
+             i.last_node_id, i.region, i.last_error_code, c.runtime,
+             c.state = 'blocked' and o.action in ('deploy', 'update', 'restart') as is_blocked
       from weir.dtma_operations o
       join public.mcp_server_instances i on i.id = o.instance_id
       left join public.mcp_server_catalog c on c.id = i.catalog_server_id
@@ -193,6 +194,19 @@ begin
       -- Somebody has wanted something else since.
       update weir.dtma_operations o
       set finished_at = clock_timestamp(), outcome = 'superseded', claimed_by = null, lease_until = null where o.id = v_operation.id;
+      continue;
+    elsif v_operation.is_blocked then
+      -- The platform has blocked what it runs since it was asked for. A restart leaves the server as it is.
+      if weir.try_lock_organization(v_operation.organization_id, v_until) then
+        perform weir.apply_report(v_operation.instance_id, v_operation.generation, 'failed', 'catalog_blocked',
+                                  'The platform has blocked this version of the catalog server.')
+        where v_operation.action <> 'restart';
+        update weir.dtma_operations o
+        set finished_at = clock_timestamp(), outcome = 'failed', error_code = 'catalog_blocked', claimed_by = null, lease_until = null
+        where o.id = v_operation.id;
+      else
+        update weir.dtma_operations o set run_at = clock_timestamp() + interval '500 milliseconds' where o.id = v_operation.id;
+      end if;
       continue;
     elsif v_operation.catalog_server_id is not null and v_operation.node_id is null then
       if not weir.try_lock_organization(v_operation.organization_id, v_until) then

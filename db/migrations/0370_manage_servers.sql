@@ -119,7 +119,7 @@ begin
   end if;
   if v_error is null and not p_config ? 'url' then
     select c.* into v_catalog from public.mcp_server_catalog c
-    where c.is_published
+    where c.state = 'published'
       and (c.id = (p_config ->> 'catalog_server_id')::uuid
            or (c.slug = p_config ->> 'catalog' and c.version = coalesce(p_config ->> 'version', c.version)))
     order by c.created_at desc, c.id desc limit 1;
@@ -202,7 +202,7 @@ begin
     elsif v_catalog.version <> v_config ->> 'version' or v_catalog.id <> (v_config ->> 'catalog_server_id')::uuid then
       -- A version of another entry is none of this one.
       select c.* into v_catalog from public.mcp_server_catalog c
-      where c.slug = v_catalog.slug and c.is_published
+      where c.slug = v_catalog.slug and c.state = 'published'
         and (c.version = v_config ->> 'version' or c.id = (v_config ->> 'catalog_server_id')::uuid);
       if v_catalog.id is null then
         return weir.refuse(v_act, 'WR004', 'there is no such version in the catalog');
@@ -284,7 +284,7 @@ $$;
 
 -- Commits what is wanted of a server: its next state, a new generation and the row of the outbox, in one transaction. So nothing is
 -- carried out that was not committed, and nothing committed is forgotten; weir.claim_operations takes it from there. Only moves of
--- weir.instance_moves are possible, and a catalog entry that was withdrawn is not run. A restart keeps state and generation,
+-- weir.instance_moves are possible, and what the platform has blocked is not run. A restart keeps state and generation,
 -- because the node says what becomes of the server, and there is one at a time. A deletion that its node refused may be asked for again.
 -- Only weir_writer's own functions may execute it; they have checked who asks.
 create function weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) returns jsonb
@@ -298,6 +298,7 @@ declare
                                  when 'delete' then 'deleting' end;
   v_instance public.mcp_server_instances;
   v_open boolean;
+  v_reason text;
 begin
   v_act := weir.act('lifecycle', p_action, p_organization_id => p_organization_id, p_instance_id => p_instance_id);
   select i.* into v_instance from public.mcp_server_instances i
@@ -305,6 +306,7 @@ begin
   v_status := coalesce(v_status, v_instance.status);
   v_open := exists (select from weir.dtma_operations o where o.organization_id = p_organization_id and o.instance_id = p_instance_id
                       and o.action = p_action and o.finished_at is null);
+  select c.block_reason into v_reason from public.mcp_server_catalog c where c.id = v_instance.catalog_server_id;
   if v_instance.id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such server');
   elsif not (case
@@ -315,9 +317,8 @@ begin
       else exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status)
     end) then
     return weir.refuse(v_act, 'WR005', format('the server is %s', v_instance.status));
-  elsif p_action in ('deploy', 'update', 'restart') and v_instance.catalog_server_id is not null
-        and not exists (select from public.mcp_server_catalog c where c.id = v_instance.catalog_server_id and c.is_published) then
-    return weir.refuse(v_act, 'WR005', 'the catalog server was withdrawn');
+  elsif p_action in ('deploy', 'update', 'restart') and v_reason is not null then
+    return weir.refuse(v_act, 'WR005', 'the platform has blocked this version of the catalog server: ' || v_reason);
   end if;
   if p_action = 'restart' then
     update public.mcp_server_instances i set resets = i.resets + 1

@@ -191,64 +191,202 @@ begin atomic
          || (select jsonb_object_agg(e.key, e.value) from jsonb_each(p_entry) e where e.value <> 'null');
 end;
 
-revoke all on function weir.configuration_schema_error, weir.process_texts_error, weir.env_error, weir.entry_member_error,
-  weir.catalog_entry_error, weir.whole_entry from public;
-grant execute on function weir.configuration_schema_error, weir.process_texts_error, weir.env_error, weir.entry_member_error,
-  weir.catalog_entry_error, weir.whole_entry to weir_system;
-
 set local role weir_system;
 
--- Publishes a catalog entry. It says what is executed, which no tenant may choose. The same slug and version again replaces that row, also
--- one that was withdrawn. A new version is another row, and instances stay on theirs until they are updated.
-create function weir.publish_catalog_server(p_entry jsonb) returns uuid
+-- Records what was done to versions of the catalog: each under the platform's id, and, where it ends or permits calls, in the audit log of
+-- the organizations that have servers of it. Definer: no person may write the audit log, and a platform admin sees no organization's
+-- servers.
+create function weir.record_catalog_change(p_item text, p_ids uuid[], p_reason text default null) returns void
 language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform weir.record_event('lifecycle', weir.platform_id(), p_item => p_item,
+                            p_detail => concat_ws(': ', c.slug || ' ' || c.version, p_reason))
+  from public.mcp_server_catalog c where c.id = any(p_ids) order by c.id;
+  if p_item in ('block_catalog_server', 'unblock_catalog_server') then
+    perform weir.record_event('lifecycle', i.organization_id, p_instance_id => i.id, p_item => p_item,
+                              p_detail => concat_ws(': ', c.slug || ' ' || c.version, p_reason))
+    from public.mcp_server_instances i
+    join public.mcp_server_catalog c on c.id = i.catalog_server_id
+    where c.id = any(p_ids) and i.status <> 'deleted'
+    order by i.organization_id, i.id;
+  end if;
+end;
+$$;
+grant execute on function weir.record_catalog_change to weir_writer;
+
+reset role;
+
+-- Publishes an entry as its caller may: the table's policies for weir_writer and weir_system decide. A published version does not change
+-- but for its description, so that a server that an organization has approved stays what it was. The same entry again changes nothing,
+-- but ends `withdrawn`. Answers {id, slug, version, state}, or the error.
+create function weir.store_entry(p_entry jsonb) returns jsonb
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_error text;
-  v_entry public.mcp_server_catalog;
-  v_id uuid;
+  v_whole jsonb;
+  v_new public.mcp_server_catalog;
+  v_row public.mcp_server_catalog;
+  v_different text;
 begin
   v_error := weir.catalog_entry_error(p_entry);
   if v_error is not null then
-    raise exception using errcode = 'WR001', message = v_error;
+    return weir.error('WR001', v_error);
   end if;
-  v_entry := jsonb_populate_record(null::public.mcp_server_catalog, weir.whole_entry(p_entry));
-  insert into public.mcp_server_catalog as c
-    (slug, version, name, display_name, description, transport, runtime, package, bin, args, env, capabilities, docker_image,
-     configuration_schema, default_share, calls_at_once)
-  values
-    (v_entry.slug, v_entry.version, v_entry.name, v_entry.display_name, v_entry.description, v_entry.transport, v_entry.runtime,
-     v_entry.package, v_entry.bin, v_entry.args, v_entry.env, v_entry.capabilities, v_entry.docker_image, v_entry.configuration_schema,
-     v_entry.default_share, v_entry.calls_at_once)
-  on conflict (slug, version) do update
-    set name = excluded.name, display_name = excluded.display_name, description = excluded.description, transport = excluded.transport,
-        runtime = excluded.runtime, package = excluded.package, bin = excluded.bin, args = excluded.args, env = excluded.env,
-        capabilities = excluded.capabilities, docker_image = excluded.docker_image,
-        configuration_schema = excluded.configuration_schema, default_share = excluded.default_share,
-        calls_at_once = excluded.calls_at_once, is_published = true, updated_at = now()
-  returning c.id into v_id;
-  return v_id;
+  v_whole := weir.whole_entry(p_entry);
+  v_new := jsonb_populate_record(null::public.mcp_server_catalog, v_whole);
+  -- Looked for first: an insert takes the platform's lock, which makes all calls wait.
+  select c.* into v_row from public.mcp_server_catalog c where c.slug = v_new.slug and c.version = v_new.version;
+  if v_row.id is null then
+    insert into public.mcp_server_catalog as c
+      (slug, version, name, display_name, description, transport, runtime, package, bin, args, env, capabilities, docker_image,
+       configuration_schema, default_share, calls_at_once)
+    values
+      (v_new.slug, v_new.version, v_new.name, v_new.display_name, v_new.description, v_new.transport, v_new.runtime, v_new.package,
+       v_new.bin, v_new.args, v_new.env, v_new.capabilities, v_new.docker_image, v_new.configuration_schema, v_new.default_share,
+       v_new.calls_at_once)
+    on conflict (slug, version) do nothing
+    returning c.* into v_row;
+    if v_row.id is not null then
+      perform weir.record_catalog_change('publish_catalog_server', array[v_row.id]);
+      return jsonb_build_object('id', v_row.id, 'slug', v_row.slug, 'version', v_row.version, 'state', v_row.state);
+    end if;
+    -- Somebody else has published it meanwhile.
+    select c.* into v_row from public.mcp_server_catalog c where c.slug = v_new.slug and c.version = v_new.version;
+  end if;
+  v_different := (select string_agg('entry.' || k, ', ' order by k) from jsonb_object_keys(v_whole) k
+                  where k <> 'description' and v_whole -> k is distinct from to_jsonb(v_row) -> k);
+  if v_different is not null then
+    return weir.error('WR005', format('%s: a published version does not change, and %s %s was published with something else; '
+                                      'publish another version', v_different, v_row.slug, v_row.version));
+  elsif v_row.description <> v_new.description or v_row.withdrawn_at is not null then
+    perform weir.record_catalog_change('publish_catalog_server', array[v_row.id]);
+    update public.mcp_server_catalog c set description = v_new.description, withdrawn_at = null, updated_at = now()
+    where c.id = v_row.id
+    returning c.* into v_row;
+    -- Row-level security leaves rows out without an error.
+    if v_row.id is null then
+      raise insufficient_privilege;
+    end if;
+  end if;
+  return jsonb_build_object('id', v_row.id, 'slug', v_row.slug, 'version', v_row.version, 'state', v_row.state);
 end;
 $$;
 
--- Withdraws one version, or all if p_version is null: no new instance is made of it, and the next call of an existing one is denied.
--- Returns how many versions it has withdrawn.
+-- Withdraws, blocks or unblocks one version, or all versions if p_version is null, as its caller may (see weir.store_entry). p_item is
+-- the published function. Answers {slug, versions}, with the versions that it has changed, or the error.
+create function weir.change_catalog_state(p_item text, p_slug text, p_version text, p_reason text default null) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_ids uuid[];
+  v_versions text[];
+  v_count integer;
+begin
+  if p_item = 'block_catalog_server' and (coalesce(length(p_reason), 0) not between 1 and 500 or p_reason ~ '[\x01-\x1f\x7f]') then
+    return weir.error('WR001', 'reason must be 1 to 500 characters in one line');
+  elsif not exists (select from public.mcp_server_catalog c where c.slug = p_slug and (p_version is null or c.version = p_version)) then
+    return weir.error('WR004', 'there is no such catalog server');
+  end if;
+  -- Only what changes: a repeated call takes no lock and leaves no row in the audit log.
+  select coalesce(array_agg(c.id order by c.id), '{}'), coalesce(array_agg(c.version order by c.id), '{}') into v_ids, v_versions
+  from public.mcp_server_catalog c
+  where c.slug = p_slug and (p_version is null or c.version = p_version)
+    and case p_item when 'withdraw_catalog_server' then c.withdrawn_at is null
+                    when 'block_catalog_server' then c.block_reason is distinct from p_reason
+                    when 'unblock_catalog_server' then c.blocked_at is not null end;
+  if v_ids <> '{}' then
+    -- Recorded first: the update takes the platform's lock, which makes all calls wait.
+    perform weir.record_catalog_change(p_item, v_ids, p_reason);
+    update public.mcp_server_catalog c
+    set withdrawn_at = case when p_item = 'withdraw_catalog_server' then now() else c.withdrawn_at end,
+        blocked_at = case p_item when 'block_catalog_server' then coalesce(c.blocked_at, now())
+                                 when 'unblock_catalog_server' then null else c.blocked_at end,
+        block_reason = case p_item when 'block_catalog_server' then p_reason when 'unblock_catalog_server' then null
+                                   else c.block_reason end,
+        updated_at = now()
+    where c.id = any(v_ids);
+    get diagnostics v_count = row_count;
+    if v_count <> cardinality(v_ids) then
+      raise insufficient_privilege;
+    end if;
+  end if;
+  return jsonb_build_object('slug', p_slug, 'versions', to_jsonb(v_versions));
+end;
+$$;
+
+-- For the owner's connection: an error is raised, any other answer passed on.
+create function weir.raise_error(p_answer jsonb) returns jsonb
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_answer ? 'error' then
+    raise exception using errcode = p_answer ->> 'error', message = p_answer ->> 'message';
+  end if;
+  return p_answer;
+end;
+$$;
+
+revoke all on function weir.configuration_schema_error, weir.process_texts_error, weir.env_error, weir.entry_member_error,
+  weir.catalog_entry_error, weir.whole_entry, weir.store_entry, weir.change_catalog_state, weir.raise_error from public;
+grant execute on function weir.configuration_schema_error, weir.process_texts_error, weir.env_error, weir.entry_member_error,
+  weir.catalog_entry_error, weir.whole_entry, weir.store_entry, weir.change_catalog_state to weir_writer, weir_system;
+grant execute on function weir.raise_error to weir_system;
+
+set local role weir_system;
+
+-- The four acts for the owner's connection, which has no person. They raise what the published ones (0390_publish_catalog.sql) answer.
+-- Definer: forced row-level security binds the owner too. Publishes an entry and returns its id.
+create function weir.publish_catalog_server(p_entry jsonb) returns uuid
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (weir.raise_error(weir.store_entry(p_entry)) ->> 'id')::uuid;
+end;
+$$;
+
+-- Withdraws one version, or all: nobody makes a new instance of it or moves one to it, and instances that are there work as before.
+-- Returns how many versions it has changed, as the next two.
 create function weir.withdraw_catalog_server(p_slug text, p_version text default null) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_count integer;
 begin
-  update public.mcp_server_catalog c set is_published = false, updated_at = now()
-  where c.slug = p_slug and (p_version is null or c.version = p_version) and c.is_published;
-  get diagnostics v_count = row_count;
-  return v_count;
+  return jsonb_array_length(
+    weir.raise_error(weir.change_catalog_state('withdraw_catalog_server', p_slug, p_version)) -> 'versions');
+end;
+$$;
+
+-- Blocks one version, or all if p_version is null: no call of its instances is admitted, and none is started.
+create function weir.block_catalog_server(p_slug text, p_version text, p_reason text) returns integer
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return jsonb_array_length(
+    weir.raise_error(weir.change_catalog_state('block_catalog_server', p_slug, p_version, p_reason)) -> 'versions');
+end;
+$$;
+
+-- Ends a block. What was withdrawn stays withdrawn.
+create function weir.unblock_catalog_server(p_slug text, p_version text default null) returns integer
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return jsonb_array_length(
+    weir.raise_error(weir.change_catalog_state('unblock_catalog_server', p_slug, p_version)) -> 'versions');
 end;
 $$;
 
 reset role;
 
 -- The migrator calls these, and is not their owner.
-grant execute on function weir.publish_catalog_server, weir.withdraw_catalog_server to current_user;
+grant execute on function weir.publish_catalog_server, weir.withdraw_catalog_server, weir.block_catalog_server,
+  weir.unblock_catalog_server to current_user;

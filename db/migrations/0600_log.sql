@@ -62,7 +62,7 @@ create domain weir.log_reason as text constraint reason_is_known check (value in
   -- Of admission, and of calls that were not decided.
   'unknown', 'key_unknown', 'key_expired', 'key_revoked', 'agent_inactive', 'organization_inactive', 'member_inactive',
   'user_forbidden', 'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved',
-  'argument_rule', 'limit', 'unavailable', 'changing', 'undecided', 'error', 'invalid_request',
+  'argument_rule', 'catalog_blocked', 'limit', 'unavailable', 'changing', 'undecided', 'error', 'invalid_request',
   -- Of published functions: the names of the error classes.
   'invalid_argument', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'quota_exceeded', 'rate_limited', 'not_supported'));
 

@@ -97,9 +97,9 @@ begin
         case when owner.role = 'viewer' or person.role = 'viewer'
                or c.user_id is not null and not weir.may_use_agent(c.user_id, a.id, a.user_id)
                or k.key_id is not null and c.agent_id <> a.id then 'user_forbidden' end,
-        -- 3. what: an instance of the agent's organization, not withdrawn by the platform
+        -- 3. what: an instance of the agent's organization
         case when c.instance_id is null then 'unknown'
-             when i.id is null or not coalesce(cat.is_published, true) then 'instance_unknown' end,
+             when i.id is null then 'instance_unknown' end,
         -- 4. by which grant
         case when g.id is null or g.not_before > v_now then 'no_grant' when g.expires_at <= v_now then 'grant_expired' end,
         case when e.entries is null then 'item_not_granted' end,
@@ -108,7 +108,9 @@ begin
                and (c.kind in ('tool_execution', 'prompt_get') or c.kind = 'context_request' and not weir.is_uri(c.item))
              then 'definition_not_approved' end,
         -- 6. the argument rules: the middle level asks them, where 1 to 5 permit the call
-        -- 7. whether the server is available: not a permission, so it comes last
+        -- 7. whether the platform has blocked what the server runs: after the grant, so that nobody else learns that it is there
+        case when cat.state = 'blocked' then 'catalog_blocked' end,
+        -- 8. whether the server is available: not a permission, so it comes last
         case when i.status not in ('running', 'degraded') then 'unavailable' end], null) as failures
       from (select n as ordinal, p_key_ids[n] as key_id, p_secret_hashes[n] as secret_hash, p_user_ids[n] as user_id,
                    p_agent_ids[n] as agent_id, p_kinds[n] as kind, p_instance_ids[n] as instance_id, p_items[n] as item
@@ -131,7 +133,7 @@ begin
                          from public.mcp_server_instances x
                          where x.id = c.instance_id and x.organization_id = a.organization_id
                            and x.status not in ('deleting', 'deleted') offset 0) i on true
-      left join lateral (select x.is_published from public.mcp_server_catalog x where x.id = i.catalog_server_id offset 0) cat on true
+      left join lateral (select x.state from public.mcp_server_catalog x where x.id = i.catalog_server_id offset 0) cat on true
       left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true
       left join lateral (select x.id, x.permissions, x.not_before, x.expires_at from public.agent_mcp_permissions x
                          where x.agent_id = a.id and x.mcp_server_instance_id = i.id and x.revoked_at is null offset 0) g on true

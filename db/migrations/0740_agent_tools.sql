@@ -120,7 +120,7 @@ begin
   -- The conditions of a grant, except for those that weir.decide alone checks. The organization is compared too, though the
   -- foreign keys make it equal.
   with granted as materialized (
-    select i.*, g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools,
+    select i.*, c.blocked_at, g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools,
            weir.granted_patterns(g.permissions, 'prompts') as prompts,
            weir.granted_patterns(g.permissions, 'resources') as resources
     from public.agent_mcp_permissions g
@@ -129,18 +129,22 @@ begin
     where g.agent_id = v_agent.id and g.organization_id = v_agent.organization_id and g.revoked_at is null
       and (g.not_before is null or g.not_before <= clock_timestamp())
       and (g.expires_at is null or g.expires_at > clock_timestamp())
-      and i.status not in ('deleting', 'deleted') and coalesce(c.is_published, true)
+      and i.status not in ('deleting', 'deleted')
       and (p_instance_name is null or i.instance_name = p_instance_name)
-  -- An instance is listed in any state, so that its names resolve and a caller is told that the server does not run.
+  -- An instance is listed in any state, so that its names resolve and a caller is told that the server does not run. What a blocked one
+  -- announces is not to be trusted: its items are for no era, so that they are in nobody's lists, and resolve all the same.
   ), items as (
-    select 'instance' as kind, i.id, i.instance_name, i.status, i.share, i.priority, null::text as item, null::bytea as hash,
+    select 'instance' as kind, i.id, i.instance_name,
+      case when i.blocked_at is not null then 'blocked' else i.status end as status, i.share, i.priority, null::text as item,
+      null::bytea as hash,
       null::boolean as offline, null::text[] as eras, null::text[] as needs, i.timeout_ms
     from granted i
     union all
     -- chat_offline: the admin's marks for tools that the built-in `offline` model may call.
-    select p.kind, i.id, i.instance_name, i.status, i.share, i.priority, p.name, p.definition_hash,
+    select p.kind, i.id, i.instance_name, case when i.blocked_at is not null then 'blocked' else i.status end, i.share, i.priority, p.name,
+           p.definition_hash,
            p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g)),
-           p.eras, p.needs, null
+           case when i.blocked_at is not null then '{}' else p.eras end, p.needs, null
     from granted i
     join public.mcp_server_tools p on p.instance_id = i.id and p.organization_id = i.organization_id
     -- A resource that climbs is permitted by its exact name only, which the pattern does not tell.
@@ -222,7 +226,7 @@ begin
   -- Likeness adds at most a tenth: a word that is there beats a name that looks like it.
   cross join lateral (select (coalesce(ts_rank('{0.05, 0.1, 0.4, 1}', t.terms, v_words), 0)
                               + coalesce(l.likeness, 0) * 0.1)::real as rank) s
-  where c.kind = 'tool' and (p_era is null or p_era = any(c.eras)) and (p_abilities is null or c.needs <@ p_abilities)
+  where c.kind = 'tool' and c.eras <> '{}' and (p_era is null or p_era = any(c.eras)) and (p_abilities is null or c.needs <@ p_abilities)
     and (v_trigrams = '{}' or t.terms @@ v_words or l.likeness >= 0.5)
   -- Equal ranks keep the catalog's order.
   order by s.rank desc, c.ordinality

@@ -33,7 +33,7 @@ declare
   v_admin boolean;
   v_decision weir.call_decision;
   v_checks constant text[] := array['agent_inactive', 'organization_inactive', 'member_inactive', 'user_forbidden',
-    'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule',
+    'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule', 'catalog_blocked',
       'unavailable', 'limit'];
 begin
   perform weir.require_sign_in();

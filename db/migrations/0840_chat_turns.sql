@@ -58,7 +58,7 @@ begin
       where g.agent_id = a.id and g.organization_id = a.organization_id and g.revoked_at is null
         and (g.not_before is null or g.not_before <= clock_timestamp())
         and (g.expires_at is null or g.expires_at > clock_timestamp())
-        and i.status in ('running', 'degraded') and coalesce(c.is_published, true)), '[]'))
+        and i.status in ('running', 'degraded') and c.blocked_at is null), '[]'))
     from public.agents a
     where a.id = v_agent_id);
 end;

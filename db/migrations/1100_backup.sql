@@ -124,8 +124,9 @@ begin
         t.organization_id, format('of the %s %s, server %s', t.kind, weir.printable(t.name), i.instance_name), null
       from public.mcp_server_tools t join public.mcp_server_instances i on i.id = t.instance_id
       where t.status = 'approved' and t.kind <> 'resource' and i.status <> 'deleted'
-    union all select 'catalog server', c.id::text, null, c.slug || ' ' || c.version, null
-      from public.mcp_server_catalog c where c.is_published
+    -- Withdrawn is less than published, and blocked is nothing.
+    union all select 'catalog server', c.id::text, null, c.slug || ' ' || c.version, c.state
+      from public.mcp_server_catalog c where c.state <> 'blocked'
     -- A server that was stopped would run again.
     union all select 'running server', i.id::text, i.organization_id, i.instance_name, null
       from public.mcp_server_instances i where i.status in ('deploying', 'running', 'degraded', 'updating', 'failed')

@@ -75,7 +75,12 @@ begin
       where t.instance_id::text = split_part(p_key, '/', 1) and t.kind = split_part(p_key, '/', 2)
         and encode(sha256(convert_to(t.name, 'UTF8')), 'hex') = split_part(p_key, '/', 3)
         and encode(t.definition_hash, 'hex') = split_part(p_key, '/', 4);
-    when 'catalog server' then update public.mcp_server_catalog c set is_published = false where c.id::text = p_key;
+    when 'catalog server' then
+      update public.mcp_server_catalog c
+      set withdrawn_at = case when p_state = 'withdrawn' then now() else c.withdrawn_at end,
+          blocked_at = case when p_state is null then now() end,
+          block_reason = case when p_state is null then 'It was blocked after the backup from which this database was restored.' end
+      where c.id::text = p_key;
     -- Stopped as by an admin: a new generation, and an operation that asks the node.
     when 'running server' then
       with stopped as (

@@ -21,9 +21,10 @@ begin
   select k.organization, k.agent, 'key', k.id, sha256(convert_to(k.id, 'UTF8')), case when k.revoked then now() end,
          now() + k.expires * interval '1 minute'
   from jsonb_to_recordset(p_world -> 'keys') k(organization uuid, agent uuid, id text, revoked boolean, expires integer);
-  insert into mcp_server_catalog (id, slug, version, name, display_name, transport, package, bin, is_published)
-  select c.id, 'c-' || md5(c.id::text), '1.0.0', 'c-' || md5(c.id::text), 'Catalog', 'stdio', 'catalog', 'catalog', c.published
-  from jsonb_to_recordset(p_world -> 'catalog') c(id uuid, published boolean);
+  insert into mcp_server_catalog (id, slug, version, name, display_name, transport, package, bin, withdrawn_at, blocked_at, block_reason)
+  select c.id, 'c-' || md5(c.id::text), '1.0.0', 'c-' || md5(c.id::text), 'Catalog', 'stdio', 'catalog', 'catalog',
+         case c.state when 'withdrawn' then now() end, case c.state when 'blocked' then now() end, case c.state when 'blocked' then 'x' end
+  from jsonb_to_recordset(p_world -> 'catalog') c(id uuid, state text);
   insert into mcp_server_instances (id, organization_id, instance_name, status, catalog_server_id, url, last_error_code)
   select s.id, s.organization, left(md5(s.id::text), 20), s.status, s.catalog,
          case when s.catalog is null then 'https://mcp.example.org' end, 'none'

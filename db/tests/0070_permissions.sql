@@ -32,18 +32,22 @@ select pg_temp.keep_id('sshkey', (select id from user_ssh_keys)),
        pg_temp.create_as('doc', 'adam', $$select ingest_document({docs}, 'Doc', '[{"text": "words"}]')$$),
        pg_temp.as_user('adam', $$select link_datastore({docs}, {adjutant})$$) \g /dev/null
 
+-- pia runs the platform, and belongs to no organization.
+select pg_temp.create_user('pia') \g /dev/null
+select weir.add_platform_admin(pg_temp.id_of('pia')) \g /dev/null
+
 -- A call that succeeds, who makes it, and whether it takes the lock; then what others hear: somebody of another organization or suspended
 -- (outsider), a viewer, a plain member, and the caller who becomes a viewer or is suspended while they wait. An invitation's caller is no
 -- member yet, so it is who invited them that changes.
 create temporary table calls (
   name text primary key, actor text, arguments text[],
   locks boolean, outsider text, viewer text, member text, demoted text, suspended text);
-select weir.add_platform_admin(pg_temp.create_user('pia')) \g /dev/null
 insert into calls values
   ('accept_invitation', 'otto', array['repeat(''o'', 43)'], true, 'WR004', 'WR004', 'WR004', 'WR004', 'WR004'),
   ('add_workspace_member', 'adam', array['{home}', 'null', '{aide}'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
   ('approve_mcp_tool_change', 'adam', array['{files}', '''tool''', '''write_file''', 'encode(sha256(''write 1''), ''hex'')'],
     true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('block_catalog_server', 'pia', array['''test-files''', 'null', '''It leaks.'''], false, 'WR003', 'WR003', 'WR003', null, null),
   ('call_dtma_api', 'adam', array[format('''{"action": "deploy", "server_instance_id": "%s"}''', pg_temp.id_of('remote'))],
     true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
   ('confirm_user_email', 'pia', array['{otto}'], false, 'WR003', 'WR003', 'WR003', null, null),
@@ -84,6 +88,9 @@ insert into calls values
     true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
   ('open_direct_channel', 'adam', array['{adjutant}', '{home}'], false, 'WR004', 'WR003', 'ok', null, null),
   ('post_chat_message', 'adam', array['{chat}', '''hi''', '''c9'''], false, 'WR004', 'WR003', 'ok', null, null),
+  ('publish_catalog_server', 'pia', array['''{"slug": "new", "version": "1.0.0", "display_name": "New",
+    "transport": "stdio", "package": "new", "bin": "new"}'''],
+    false, 'WR003', 'WR003', 'WR003', null, null),
   ('read_audit', 'adam', array['{a}', '''{"interaction_type": "grant"}''',
     '''{"created_at": "2026-01-01T00:00:00Z", "id": "01900000-0000-7000-8000-00000000dead", "phase": "denied"}''', '10'],
     false, 'WR004', 'ok', 'ok', null, null),
@@ -103,7 +110,9 @@ insert into calls values
   ('set_user_profile', 'adam', array['''Adam'''], false, 'ok', 'ok', 'ok', null, null),
   ('stop_mcp_server_instance', 'adam', array['{files}'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
   ('transfer_ownership', 'ann', array['{a}', '{adam}'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('unblock_catalog_server', 'pia', array['''test-files'''], false, 'WR003', 'WR003', 'WR003', null, null),
   ('unlink_datastore', 'adam', array['{docs}', '{adjutant}'], false, 'WR004', 'WR003', 'WR003', null, null),
+  ('withdraw_catalog_server', 'pia', array['''test-files'''], false, 'WR003', 'WR003', 'WR003', null, null),
   ('withdraw_permission_request', 'adam', array['{request}'], true, 'WR004', 'WR004', 'WR004', 'ok', 'WR004');
 
 -- What is stable cannot write, and PostgreSQL keeps it so. audit_mcp_interactions is the engine's own.

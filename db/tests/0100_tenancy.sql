@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(75);
+select plan(84);
 
 -- Quotas without a column
 savepoint quotas;
@@ -109,6 +109,15 @@ savepoint s;
 select is(pg_temp.as_user('mia', 'select count(*) from mcp_server_catalog'), '1', 'a member sees a published catalog entry');
 select weir.withdraw_catalog_server('test-files') \g /dev/null
 select is(pg_temp.as_user('mia', 'select count(*) from mcp_server_catalog'), '0', 'V12_a_member_does_not_see_a_withdrawn_catalog_entry');
+select is(pg_temp.as_user(w, 'select state from mcp_server_catalog'), 'withdrawn', format('%s, an admin, sees a withdrawn catalog entry', w))
+from unnest(array['ann', 'adam', 'bob']) w;
+select weir.block_catalog_server('test-files', null, 'It leaks.') \g /dev/null
+select is(pg_temp.as_user(w, 'select count(*) from mcp_server_catalog'), '0', format('%s, no admin, does not see a blocked catalog entry', w))
+from unnest(array['mia', 'vic', 'sam', 'otto']) w;
+select is(pg_temp.as_user('adam', 'select concat(state, block_reason) from mcp_server_catalog'), 'blockedIt leaks.',
+  'an admin sees that a catalog entry is blocked, and why');
+select weir.add_platform_admin(pg_temp.id_of('otto')) \g /dev/null
+select is(pg_temp.as_user('otto', 'select state from mcp_server_catalog'), 'blocked', 'a platform admin sees a blocked catalog entry');
 rollback to s;
 
 -- Viewer

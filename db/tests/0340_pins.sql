@@ -102,8 +102,16 @@ select is((select string_agg(definition, ',') from weir.definitions(array[pg_tem
   'tool'], array['read_file', 'read_file'], array[sha256('read 1'), sha256('read 1')])),
   '{"name":"read_file"}', 'definitions are read by the name and hash that a catalog has');
 savepoint s;
+create temporary table listed as select pg_temp.catalog_items() as items;
 select weir.withdraw_catalog_server('test-files') \g /dev/null
-select is(pg_temp.catalog_items(), 'agent', 'V12_a_withdrawn_server_leaves_the_catalog');
+select is(pg_temp.catalog_items(), (select items from listed), 'a withdrawn server stays in the catalog');
+select weir.block_catalog_server('test-files', null, 'It leaks.') \g /dev/null
+select results_eq($$select c.kind, c.status, c.eras from weir.agent_catalog('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')),
+    null, null, null) c where c.kind <> 'agent' and c.item is distinct from 'read_file' and c.kind <> 'prompt'$$,
+  $$values ('instance', 'blocked', null::text[]), ('tool', 'blocked', '{}'::text[])$$,
+  'V12_a_blocked_server_is_in_nobody_s_lists_and_its_names_resolve');
+select is_empty($$select * from weir.find_tools('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')), null, null, 'list', 10)$$,
+  'V12_a_search_finds_no_tool_of_a_blocked_server');
 rollback to s;
 select pg_temp.as_user('ann', $$select revoke_mcp_access({robo}, {files})$$) \g /dev/null
 select is(pg_temp.catalog_items(), 'agent', 'V11_a_revoked_grant_leaves_the_catalog');

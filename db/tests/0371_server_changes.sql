@@ -130,7 +130,10 @@ select is((select row(status, generation, max_sessions)::text from mcp_server_in
   '(updating,4,1024)',
   'an update to a process for each session is for the node to carry out');
 savepoint s;
+-- As if it had been published so: nobody changes a published version.
+set local session_replication_role = replica;
 update mcp_server_catalog set calls_at_once = 1 where id = (select catalog_server_id from mcp_server_instances where id = pg_temp.id_of('files'));
+set local session_replication_role = origin;
 select is((select row(c.max_sessions, c.calls_at_once)::text
            from weir.claim_operations('01900000-0000-7000-8000-000000000002', 100, '1 minute') c), '(1024,1)',
              'an operation has the number of sessions and of calls at once');
@@ -165,10 +168,35 @@ select is(weir.record_instance_state(pg_temp.id_of('files'), 5, 'running', null,
 select is(pg_temp.record_operation('files', 'update', 'done'), true, 'the operation of an update of the version is done');
 select is(pg_temp.announce_tools(5, 'new'), '(1,1,0)', 'an update of the version approves what the new version announces first');
 select is(pg_temp.announce_tools(5, 'later'), '(1,1,2)', 'an update of the version does not approve what the new version announces later');
-select weir.withdraw_catalog_server('test-files', '2.0.0') \g /dev/null
-select is(pg_temp.manage_server('ann', 'restart', 'files'), 'WR005', 'V12_a_server_with_a_withdrawn_version_is_not_restarted');
+savepoint withdrawn;
+select weir.withdraw_catalog_server('test-files') \g /dev/null
+select is(pg_temp.manage_server('ann', 'restart', 'files'), 'ok', 'a server with a withdrawn version is restarted');
+select is(pg_temp.manage_server('ann', 'update', 'files', '{"configuration": {"directory": "/other"}}'), 'ok',
+  'a server with a withdrawn version is configured anew');
+select is(pg_temp.claim_operations(), 'update files 6 2.0.0 /other',
+  'an operation of a server with a withdrawn version is carried out');
+update mcp_server_instances set status = 'running' where id = pg_temp.id_of('files');
+select is(pg_temp.manage_server('ann', 'update', 'files', '{"version": "1.0.0"}'), 'WR004', 'no server is moved to a withdrawn version');
+select is(pg_temp.manage_server('ann', 'create', null,
+         format('{"name": "new", "catalog": "test-files", %s "configuration": {"directory": "/d"}}', v)),
+  'WR004', 'no server is made of a withdrawn version: ' || v) from unnest(array['', '"version": "2.0.0",']) v;
+rollback to withdrawn;
+select is(pg_temp.manage_server('ann', 'restart', 'files'), 'ok', 'a restart is asked for before the version is blocked');
+select weir.block_catalog_server('test-files', '2.0.0', 'It leaks.') \g /dev/null
+select is(pg_temp.claim_operations(), null, 'V12_what_was_asked_for_before_the_version_was_blocked_is_not_carried_out');
+select is((select concat(o.outcome, ' ', o.error_code) from weir.dtma_operations o
+           where o.instance_id = pg_temp.id_of('files') and o.action = 'restart' order by o.id desc limit 1), 'failed catalog_blocked',
+  'an operation that came too late for a blocked version has failed, and says why');
+select is(pg_temp.server_status('files'), 'running 5', 'a restart that is refused leaves the server as it is');
+select is(pg_temp.manage_server('ann', 'restart', 'files'), 'WR005', 'V12_a_server_with_a_blocked_version_is_not_restarted');
+select matches(pg_temp.as_user('ann', $$select manage_mcp_servers('restart', {a}, null, {files}) ->> 'message'$$), 'It leaks\.$',
+  'an admin who restarts a blocked server hears the reason');
+select is(pg_temp.manage_server('ann', 'update', 'files', '{"configuration": {"directory": "/other"}}'), 'WR005',
+  'V12_a_running_server_with_a_blocked_version_is_not_configured_anew');
+select is(pg_temp.manage_server('ann', 'create', null, '{"name": "new", "catalog": "test-files", "version": "2.0.0"}'), 'WR004',
+  'V12_no_server_is_made_of_a_blocked_version');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"version": "1.0.0", "configuration": {"directory": "/data"}}'), 'ok',
-  'V12_a_server_with_a_withdrawn_version_is_updated_to_another');
+  'V12_a_server_with_a_blocked_version_is_updated_to_another');
 select is(pg_temp.claim_operations(), 'update files 6 1.0.0 /data', 'M7_the_operation_of_an_update_has_the_version_and_the_configuration');
 select is(pg_temp.record_operation('files', 'update', 'failed', 'start_failed'), true, 'D5_a_worker_records_that_an_update_failed');
 select is(pg_temp.server_status('files'), 'failed 6 start_failed', 'M16_a_server_whose_update_failed_has_the_code_of_the_error');

@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(79);
+select plan(84);
 
 -- Admitted
 select is(pg_temp.admit_call('read_file', '{"path": "/data/a"}'), 'admitted', 'a granted tool with permitted arguments is admitted');
@@ -126,8 +126,19 @@ select pg_temp.as_user('ann',
 select is(pg_temp.admit_call('list_directory'), 'no_grant', 'V3_a_grant_permits_no_call_before_it_starts');
 rollback to s;
 select weir.withdraw_catalog_server('test-files') \g /dev/null
-select is(pg_temp.admit_call('list_directory'), 'instance_unknown',
-  'V12_a_server_whose_catalog_entry_was_withdrawn_is_unknown_to_admission');
+select is(pg_temp.admit_call('list_directory'), 'admitted', 'a server whose catalog entry was withdrawn goes on and is called');
+rollback to s;
+select weir.block_catalog_server('test-files', null, 'It leaks.') \g /dev/null
+select is(pg_temp.admit_call('list_directory'), 'catalog_blocked', 'V12_a_server_whose_catalog_entry_was_blocked_is_not_called');
+select is(pg_temp.admit_call('read_file', '{"path": "/etc"}'), 'catalog_blocked',
+  'the rules of a grant are not asked for a server whose catalog entry was blocked');
+select is(pg_temp.admit_call('delete_file'), 'item_not_granted',
+  'a caller without a grant does not learn that a catalog entry was blocked');
+select results_eq($$select reason::text, detail::text, instance_id = pg_temp.id_of('files') from mcp_interaction_logs
+    where reason = 'catalog_blocked' order by created_at, id limit 1$$, $$values ('catalog_blocked', null::text, true)$$,
+  'the denial of a call to a blocked server has its own reason in the record');
+select weir.unblock_catalog_server('test-files') \g /dev/null
+select is(pg_temp.admit_call('list_directory'), 'admitted', 'a server whose catalog entry is not blocked any more is called again');
 rollback to s;
 update mcp_server_tools set status = 'rejected' where name = 'list_directory' and instance_id = pg_temp.id_of('files');
 select is(pg_temp.admit_call('list_directory'), 'definition_not_approved', 'a tool whose definition an admin rejected is denied');

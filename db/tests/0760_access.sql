@@ -2,7 +2,7 @@
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
-select plan(82);
+select plan(84);
 
 -- validate
 savepoint s;
@@ -56,8 +56,14 @@ update agents set is_active = false where id = pg_temp.id_of('robo');
 select is(pg_temp.as_user('mia', $$select validate_mcp_access({robo}, {files})$$), 'false', 'V12_an_inactive_agent_has_no_access');
 rollback to s;
 select weir.withdraw_catalog_server('test-files') \g /dev/null
+select is(pg_temp.as_user('mia', $$select validate_mcp_access({robo}, {files})$$), 'true',
+  'a server whose catalog entry was withdrawn is still accessible');
+rollback to s;
+select weir.block_catalog_server('test-files', null, 'It leaks.') \g /dev/null
 select is(pg_temp.as_user('mia', $$select validate_mcp_access({robo}, {files})$$), 'false',
-  'V12_a_server_whose_catalog_entry_was_withdrawn_is_not_accessible');
+  'V12_a_server_whose_catalog_entry_was_blocked_is_not_accessible');
+select is(pg_temp.as_user('mia', $$select explain_mcp_access({robo}, {files}, 'list_directory') ->> 'reason'$$), 'catalog_blocked',
+  'explain names the block of a catalog entry as the reason');
 rollback to s;
 select pg_temp.as_user('ann', $$select manage_mcp_servers('stop', {a}, null, {files})$$) \g /dev/null
 select is(pg_temp.as_user('mia', $$select validate_mcp_access({robo}, {files})$$), 'true',
@@ -98,7 +104,7 @@ from (values
   ('owner', $$update organizations set is_active = false where id = {a} returning 1$$),
   ('owner', $$update agents set is_active = false where id = {robo} returning 1$$),
   ('owner', $$update mcp_server_instances set status = 'deleting' where id = {files} returning 1$$),
-  ('owner', $$select weir.withdraw_catalog_server('test-files')$$)) s(actor, situation);
+  ('owner', $$select weir.block_catalog_server('test-files', null, 'It leaks.')$$)) s(actor, situation);
 select is(pg_temp.as_user('mia', $$select validate_mcp_access({robo}, {files})$$), 'true', 'S9_validate_permits_what_is_revoked_next');
 select pg_temp.as_user('ann', $$select revoke_mcp_access({robo}, {files})$$) \g /dev/null
 select is(pg_temp.admit_call_as('mia', 'list_directory'), 'no_grant', 'S9_an_answer_of_validate_does_not_admit_a_call_after_a_revoke');

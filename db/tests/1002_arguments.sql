@@ -31,6 +31,7 @@ insert into calls values
   ('accept_invitation', 'otto', array['repeat(''o'', 43)']),
   ('add_workspace_member', 'ann', array['{home}', '{vic}', 'null']),
   ('approve_mcp_tool_change', 'ann', array['{files}', '''tool''', '''write_file''', 'encode(sha256(''write 1''), ''hex'')']),
+  ('block_catalog_server', 'pia', array['''test-files''', '''1.0.0''', '''It leaks.''']),
   ('call_dtma_api', 'ann', array[format('''{"action": "deploy", "server_instance_id": "%s"}''', pg_temp.id_of('remote'))]),
   ('chat_context', 'ann', array['{robo}', '{home}', '{chat}']),
   ('confirm_user_email', 'pia', array['{otto}']),
@@ -70,6 +71,8 @@ insert into calls values
   ('manage_mcp_servers', 'ann', array['''update''', '{a}', '''{"priority": 1}''', '{files}']),
   ('open_direct_channel', 'ann', array['{robo}', '{home}']),
   ('post_chat_message', 'ann', array['{chat}', '''hi''', '''c9''']),
+  ('publish_catalog_server', 'pia', array['''{"slug": "new", "version": "1.0.0", "display_name": "New", "transport": "stdio",
+    "package": "new", "bin": "new"}''']),
   ('read_audit', 'ann', array['{a}', '''{"interaction_type": "grant"}''',
     '''{"created_at": "2026-01-01T00:00:00Z", "id": "01900000-0000-7000-8000-00000000dead", "phase": "denied"}''', '10']),
   ('reject_mcp_tool_change', 'ann', array['{files}', '''tool''', '''write_file''', 'encode(sha256(''write 1''), ''hex'')']),
@@ -85,8 +88,10 @@ insert into calls values
   ('set_user_profile', 'ann', array['''Ann''']),
   ('stop_mcp_server_instance', 'ann', array['{files}']),
   ('transfer_ownership', 'ann', array['{a}', '{adam}']),
+  ('unblock_catalog_server', 'pia', array['''test-files''', '''1.0.0''']),
   ('unlink_datastore', 'ann', array['{docs}', '{robo}']),
   ('validate_mcp_access', 'ann', array['{robo}', '{files}', '{mia}']),
+  ('withdraw_catalog_server', 'pia', array['''test-files''', '''1.0.0''']),
   ('withdraw_permission_request', 'mia', array['{request}']);
 create temporary table hostile (type regtype, value text);
 insert into hostile

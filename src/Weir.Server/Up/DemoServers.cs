@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 
 namespace Weir.Server.Up;
@@ -31,13 +33,15 @@ internal static class DemoServers
     private static DemoServer Filesystem(string demoFolder)
     {
         var rule = new { args = new { path = new { type = "string", under = demoFolder } }, other = "allow" };
+        // A published version does not change, and the entry names the folder, which another data directory has elsewhere.
+        var slug = $"filesystem-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(demoFolder)))[..8]}";
         var tools = ReadingTools.ToDictionary(t => t, object (_) => rule, StringComparer.Ordinal);
         tools["list_allowed_directories"] = new { };
         return new DemoServer(
             "filesystem",
             new
             {
-                slug = "filesystem",
+                slug,
                 display_name = "Filesystem",
                 description = "Reads and writes files below one folder.",
                 transport = "stdio",
@@ -59,7 +63,7 @@ internal static class DemoServers
             new
             {
                 instance_name = "filesystem",
-                catalog = "filesystem",
+                catalog = slug,
                 configuration = new { directory = demoFolder },
                 priority = 10,
                 chat = new { offline = new[] { "list_allowed_directories", "list_directory", "read_text_file", "search_files", "get_file_info" } },

@@ -24,6 +24,8 @@ internal static class Denials
             decision.Detail is null ? "Retry later." : $"Retry after {decision.Detail} s."),
         "unavailable" => new(ErrorCode.InstanceUnavailable,
             $"The server '{decision.InstanceName}' is {decision.Detail ?? "not running"}.", "Retry when it runs."),
+        "catalog_blocked" => new(ErrorCode.Forbidden, "The operator has blocked this server.",
+            "Do not repeat the call. An admin of the organization sees the reason in the catalog."),
         "changing" => new(ErrorCode.Changing, "A permission is being changed at this moment.", "Retry."),
         "undecided" => new(ErrorCode.Unavailable, "The database did not decide this call in time, so it was denied.", "Try again in a moment."),
         "error" => new(ErrorCode.Internal, "This call could not be decided, so it was denied."),

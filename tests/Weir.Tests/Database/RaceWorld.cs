@@ -24,8 +24,8 @@ internal sealed partial class RaceWorld
         insert into public.workspaces (id, organization_id, name) values ({workspace}, {org}, 'Home');
         insert into public.workspace_members (organization_id, workspace_id, user_id, agent_id)
         values ({org}, {workspace}, {pat}, null), ({org}, {workspace}, null, {agent});
-        insert into public.mcp_server_catalog (id, slug, version, name, display_name, transport, package, bin, is_published)
-        values ({catalog}, {slug}, '1.0.0', {slug}, 'Race', 'stdio', 'race', 'race', true);
+        insert into public.mcp_server_catalog (id, slug, version, name, display_name, transport, package, bin)
+        values ({catalog}, {slug}, '1.0.0', {slug}, 'Race', 'stdio', 'race', 'race');
         insert into public.mcp_server_instances (id, organization_id, instance_name, catalog_server_id, status, generation, node_id, first_running_at)
         values ({server}, {org}, 'race', {catalog}, 'running', 2, {node}, now() - interval '1 day');
         insert into public.mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, announced, approved_at)

@@ -38,7 +38,7 @@ public abstract class RevocationRaceSuite(TestDatabase database)
         ["a report of failure"] = new("engine", "select weir.record_instance_state({server}, 2, 'failed', 'exited', 'It ended.')", "unavailable"),
         ["a changed definition"] = new("engine", """select weir.record_definitions({server}, 2, array['tool'], array['echo'], array[sha256('changed')], array['{"name":"echo"}'], '{}')""", "definition_not_approved"),
         ["a definition that is gone"] = new("engine", """select weir.record_definitions({server}, 2, array['tool'], array['other'], array[sha256('other')], array['{"name":"other"}'], '{}')""", "definition_not_approved"),
-        ["withdrawn from the catalog"] = new("migrator", "select weir.withdraw_catalog_server({slug})", "instance_unknown"),
+        ["blocked in the catalog"] = new("migrator", "select weir.block_catalog_server({slug}, null, 'It leaks.')", "catalog_blocked"),
 
         // By direct SQL
         ["sql: a grant revoked"] = new("superuser", "update public.agent_mcp_permissions set revoked_at = now() where agent_id = {agent}", "no_grant", Table: "agent_mcp_permissions"),
@@ -60,7 +60,7 @@ public abstract class RevocationRaceSuite(TestDatabase database)
         ["sql: a definition quarantined"] = new("superuser", "update public.mcp_server_tools set status = 'quarantined' where instance_id = {server}", "definition_not_approved", Table: "mcp_server_tools"),
         ["sql: a definition not announced"] = new("superuser", "update public.mcp_server_tools set announced = false where instance_id = {server}", "definition_not_approved", Table: "mcp_server_tools"),
         ["sql: a definition deleted"] = new("superuser", "delete from public.mcp_server_tools where instance_id = {server}", "definition_not_approved", Table: "mcp_server_tools"),
-        ["sql: withdrawn from the catalog"] = new("superuser", "update public.mcp_server_catalog set is_published = false where id = {catalog}", "instance_unknown", Table: "mcp_server_catalog"),
+        ["sql: blocked in the catalog"] = new("superuser", "update public.mcp_server_catalog set blocked_at = now(), block_reason = 'x' where id = {catalog}", "catalog_blocked", Table: "mcp_server_catalog"),
     };
 
     // Kept for all tests of the class: a new connection plans the whole of admission anew.

@@ -181,8 +181,12 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
             await Database.Superuser.ExecuteAsync(sql, [], Token);
         }
 
-        await Database.Owner.ExecuteAsync("select weir.publish_catalog_server($1)", [Sql.Jsonb(
-            """{"slug":"withdrawn","display_name":"Withdrawn","transport":"stdio","runtime":"process","package":"withdrawn","version":"1.0.0","bin":"withdrawn"}""")], Token);
+        foreach (var slug in new[] { "withdrawn", "blocked" })
+        {
+            await Database.Owner.ExecuteAsync("select weir.publish_catalog_server($1)", [Sql.Jsonb(
+                $$"""{"slug":"{{slug}}","display_name":"Server","transport":"stdio","runtime":"process","package":"package","version":"1.0.0","bin":"bin"}""")], Token);
+        }
+
         var (file, _) = await BackUpAsync();
         foreach (var sql in new[]
         {
@@ -191,7 +195,8 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
             $"delete from public.agent_datastores where agent_id = '{World.AgentId}'",
             "update public.datastores set deleted_at = now() where name = 'deleted'",
             "delete from public.documents where title = 'paper'",
-            "update public.mcp_server_catalog set is_published = false where slug = 'withdrawn'",
+            "select weir.withdraw_catalog_server('withdrawn')",
+            "select weir.block_catalog_server('blocked', null, 'It leaks.')",
         })
         {
             await Database.Superuser.ExecuteAsync(sql, [], Token);
@@ -201,14 +206,15 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         var back = (await RestoreAsync(file, name, Options with { Newer = Database.OwnerUrl, RevokeAgain = true })).BroughtBack!;
 
         back.ShouldAllBe(b => b.Problem == null);
-        back.Select(b => b.Authority.Kind).Order().ShouldBe(["catalog server", "datastore", "datastore link", "definition", "document", "running server"]);
+        back.Select(b => b.Authority.Kind).Order().ShouldBe(["catalog server", "catalog server", "datastore", "datastore link", "definition", "document", "running server"]);
         back.Single(b => b.Authority.Kind == "definition").AsText().ShouldBe("definition of the tool pay?, server stopped (revoked, stopped or gone since)");
         (await LookAsync(name, $"select status || ' ' || (select string_agg(action, ',') from weir.dtma_operations where instance_id = i.id and finished_at is null) from public.mcp_server_instances i where id = '{instance}'"))
             .ShouldBe("stopping stop");
         (await LookAsync(name, $"select status from public.mcp_server_tools where instance_id = '{instance}'")).ShouldBe("quarantined");
         (await LookAsync(name, "select (select count(*) from public.agent_datastores) + (select count(*) from public.documents)")).ShouldBe("0");
         (await LookAsync(name, "select string_agg(name, ',') from public.datastores where deleted_at is null")).ShouldBe("linked");
-        (await LookAsync(name, "select is_published from public.mcp_server_catalog where slug = 'withdrawn'")).ShouldBe("False");
+        (await LookAsync(name, "select string_agg(slug || ' is ' || state, ', ' order by slug) from public.mcp_server_catalog where slug in ('withdrawn', 'blocked')"))
+            .ShouldBe("blocked is blocked, withdrawn is withdrawn");
         (await LookAsync(name, "select string_agg(detail, ', ' order by detail collate \"C\") from public.mcp_interaction_logs where item = 'revoke_again' and epoch = 1 and organization_id is not null"))!
             .ShouldContain("running server stopped");
     }

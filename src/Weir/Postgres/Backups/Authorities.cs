@@ -14,7 +14,7 @@ internal sealed record BroughtBack(Authority Authority, string? NewState, string
 {
     public string AsText()
     {
-        var change = NewState is null ? "revoked, stopped or gone" : Authority.Kind == "member" ? $"now {NewState}" : "changed";
+        var change = NewState is null ? "revoked, stopped or gone" : Authority.Kind is "member" or "catalog server" ? $"now {NewState}" : "changed";
         return $"{Authority.Kind} {Authority.Label} ({change} since){(Problem is null ? "" : $": NOT taken away: {Problem}")}";
     }
 }
@@ -27,10 +27,15 @@ internal static class Authorities
 
     /// <summary>The kinds of <c>weir.authorities</c>, for whoever reads what a restore found.</summary>
     public const string Compared = "organizations, members and their roles, workspace members, agents, keys of agents and of organizations, grants,"
-        + " invitations, nodes' keys, platform admins, people and their passwords, approved definitions, published catalog servers, running servers,"
+        + " invitations, nodes' keys, platform admins, people and their passwords, approved definitions, catalog servers and their states, running servers,"
         + " datastores, agents' links to them, documents";
 
-    private static readonly string[] Roles = ["viewer", "member", "admin", "owner"];
+    /// <summary>Kinds whose states have an order, from the least.</summary>
+    private static readonly Dictionary<string, string[]> Orders = new(StringComparer.Ordinal)
+    {
+        ["member"] = ["viewer", "member", "admin", "owner"],
+        ["catalog server"] = ["withdrawn", "published"],
+    };
 
     public static Task<IReadOnlyList<Authority>> OfAsync(OwnerSession session, CancellationToken ct) => session.QueryAsync(
         All,
@@ -78,7 +83,7 @@ internal static class Authorities
         return done;
     }
 
-    private static bool IsLess(Authority restored, string? state) => restored.Kind == "member"
-        ? Array.IndexOf(Roles, state) < Array.IndexOf(Roles, restored.State)
+    private static bool IsLess(Authority restored, string? state) => Orders.TryGetValue(restored.Kind, out var order)
+        ? Array.IndexOf(order, state) < Array.IndexOf(order, restored.State)
         : restored.State != state;
 }

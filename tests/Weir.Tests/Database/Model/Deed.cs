@@ -30,8 +30,12 @@ public sealed record Deed(string Name, Func<World, World> Model, string Statemen
         "update organizations set is_active = false where id = $1", o.Id);
 
     public static Deed Withdraw(Published p) => new(
-        "withdraw a catalog server", w => w with { Catalog = Change(w.Catalog, x => x.Id == p.Id, x => x with { IsPublished = false }) },
-        "update mcp_server_catalog set is_published = false where id = $1", p.Id);
+        "withdraw a catalog server", w => w with { Catalog = Change(w.Catalog, x => x.Id == p.Id, x => x with { State = x.State == "blocked" ? x.State : "withdrawn" }) },
+        "update mcp_server_catalog set withdrawn_at = now() where id = $1", p.Id);
+
+    public static Deed Block(Published p) => new(
+        "block a catalog server", w => w with { Catalog = Change(w.Catalog, x => x.Id == p.Id, x => x with { State = "blocked" }) },
+        "update mcp_server_catalog set blocked_at = now(), block_reason = 'x' where id = $1", p.Id);
 
     public static Deed Quarantine(Pin p) => new(
         "quarantine a definition", w => w with { Pins = Change(w.Pins, x => x.Server == p.Server && x.Name == p.Name, x => x with { Status = "quarantined" }) },

@@ -37,7 +37,7 @@ public static class Reference
     {
         server = w.Servers.FirstOrDefault(s => s.Id == id && s.Organization == agent.Organization && s.Status is not ("deleting" or "deleted"))!;
         grant = w.Grants.FirstOrDefault(g => g.Agent == agent.Id && g.Server == id && !g.Revoked && !(g.Starts > 0) && !(g.Expires <= 0))!;
-        return server is not null && grant is not null && (server.Catalog is not { } catalog || w.Catalog.Single(c => c.Id == catalog).IsPublished);
+        return server is not null && grant is not null && (server.Catalog is not { } catalog || w.Catalog.Single(c => c.Id == catalog).State != "blocked");
     }
 
     private static bool IsPinned(World w, Probe p) => w.Pins.Any(t => t.Server == p.Server && t.Name == p.Tool && t.Status == "approved" && t.Announced);

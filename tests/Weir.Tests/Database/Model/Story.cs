@@ -38,7 +38,7 @@ public sealed record Story(World World, ImmutableArray<Deed> Deeds, ImmutableArr
             from revoked in Mostly(false, true)
             from expires in Mostly<int?>(null, 5, -5)
             select new Key($"key{i:0000000000000}", agents[i].Organization, agents[i].Id, revoked, expires))
-        from catalog in Each(1, i => from published in Mostly(true, false) select new Published(Id(4, i), published))
+        from catalog in Each(1, i => from state in Mostly("published", "withdrawn", "blocked") select new Published(Id(4, i), state))
         from servers in Each(4, i =>
             from status in Mostly("running", "degraded", "stopped", "failed", "deleting", "deleted")
             from url in Mostly(true, false)
@@ -70,6 +70,7 @@ public sealed record Story(World World, ImmutableArray<Deed> Deeds, ImmutableArr
         from x in Gen.Elements(w.Members.Where(m => m.User != Admin)) select Deed.MakeViewer(x),
         from x in Gen.Elements(w.Agents.AsEnumerable()) select Deed.StopAgent(x),
         from x in Gen.Elements(w.Organizations.AsEnumerable()) select Deed.StopOrganization(x),
+        from x in Gen.Elements(w.Catalog.AsEnumerable()) select Deed.Block(x),
         from x in Gen.Elements(w.Catalog.AsEnumerable()) select Deed.Withdraw(x),
         from x in Gen.Elements(w.Pins.AsEnumerable()) select Deed.Quarantine(x),
         from x in Gen.Elements(w.Rooms.AsEnumerable()) select Deed.LeaveRoom(x));

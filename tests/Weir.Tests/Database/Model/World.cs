@@ -32,11 +32,8 @@ public sealed record Agent(Guid Id, Guid Organization, Guid Owner, bool Active);
 /// <param name="Expires">Minutes from now; null is never.</param>
 public sealed record Key(string Id, Guid Organization, Guid Agent, bool Revoked, int? Expires);
 
-public sealed record Published(Guid Id, bool IsPublished)
-{
-    [System.Text.Json.Serialization.JsonPropertyName("published")]
-    public bool IsPublished { get; init; } = IsPublished;
-}
+/// <param name="State"><c>published</c>, <c>withdrawn</c> or <c>blocked</c>.</param>
+public sealed record Published(Guid Id, string State);
 
 public sealed record Server(Guid Id, Guid Organization, string Status, Guid? Catalog);
 
