@@ -192,6 +192,19 @@ language sql immutable parallel safe
     when 'documents_content_is_there_once' then '{a document with this content in the datastore,null}'
     when 'document_chunks_ordinal_key' then '{a passage at this place of the document,null}' end::text[];
 
+-- Returns null if the caller signed in recently, else the refusal to return. Asked after weir.authorize, so that nobody else hears of it.
+create function weir.refuse_old_sign_in(p_act weir.act) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if weir.signed_in_recently() then
+    return null;
+  end if;
+  return weir.refuse(p_act, 'WR003', 'this needs a sign-in younger than 15 minutes', 'Sign in again, then repeat the request.');
+end;
+$$;
+
 -- Turns an error that a writing function has caught into a refusal. The names of constraints state their rule, so they can be shown to the
 -- caller. Every other error that these functions catch is a refusal of row-level security, hence WR003. p_name: the value that may be taken
 -- already, for the message; the caller gave it, so it tells nothing new.
@@ -230,6 +243,7 @@ end;
 $$;
 
 revoke all on function weir.act, weir.may, weir.authorize, weir.lock_for, weir.record_act, weir.conflict, weir.refuse_violation,
-  weir.require_sign_in from public;
-grant execute on function weir.act, weir.may, weir.authorize, weir.record_act, weir.require_sign_in to weir_writer, weir_system;
+  weir.require_sign_in, weir.refuse_old_sign_in from public;
+grant execute on function weir.act, weir.may, weir.authorize, weir.record_act, weir.require_sign_in, weir.refuse_old_sign_in
+  to weir_writer, weir_system;
 grant execute on function weir.lock_for, weir.conflict, weir.refuse_violation to weir_writer;

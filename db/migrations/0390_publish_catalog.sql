@@ -2,22 +2,6 @@
 -- published runs on nodes in all organizations, so an old sign-in, or a token that was stolen, is not enough. weir.authorize asks who
 -- calls, and row-level security asks both questions again where the row is written.
 
--- Returns null if the caller signed in recently, else the refusal to return. Asked after weir.authorize, so that nobody else hears of it.
-create function weir.refuse_old_sign_in(p_act weir.act) returns jsonb
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if weir.signed_in_recently() then
-    return null;
-  end if;
-  return weir.refuse(p_act, 'WR003', 'this needs a sign-in younger than 15 minutes', 'Sign in again, then repeat the request.');
-end;
-$$;
-
-revoke all on function weir.refuse_old_sign_in from public;
-grant execute on function weir.refuse_old_sign_in to weir_writer;
-
 set local role weir_writer;
 
 -- Publishes an entry (weir.store_entry) for a platform admin.

@@ -32,17 +32,6 @@ begin
 end;
 $$;
 
--- Refuses what needs a recent sign-in of a platform admin; null: it may be done. It comes after weir.authorize.
-create function weir.refuse_old_sign_in(p_act weir.act) returns jsonb
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return case when not weir.signed_in_recently()
-    then weir.refuse(p_act, 'WR003', 'this needs a sign-in of the last 15 minutes', 'Sign in again, and repeat it.') end;
-end;
-$$;
-
 -- What is wrong with the token of a recovery, or null.
 create function weir.recovery_token_error(p_token text) returns text
 language sql immutable parallel safe
@@ -66,9 +55,8 @@ begin
 end;
 $$;
 
-revoke all on function weir.act_as, weir.refuse_old_sign_in, weir.recovery_token_error, weir.keep_recovery from public;
+revoke all on function weir.act_as, weir.recovery_token_error, weir.keep_recovery from public;
 grant execute on function weir.act_as, weir.recovery_token_error, weir.keep_recovery to weir_system;
-grant execute on function weir.refuse_old_sign_in to weir_system, weir_writer;
 
 set local role weir_system;
 
