@@ -210,7 +210,6 @@ internal sealed class BenchWorld : IAsyncDisposable
 
     private async Task PopulateAsync()
     {
-        await _owner.ExecuteAsync("select weir.set_setting('egress_allow', $1)", [Sql.Jsonb($"[\"{Upstream.Authority}\"]")], CancellationToken.None);
         var organization = await CreateOrganizationAsync("bench");
         var instance = await DeployAsync(organization, "bench", Upstream);
         // A grant with an argument rule, as a careful admin would make it: admission reads the arguments.

@@ -4,7 +4,6 @@
 -- Settings that are in the database because SQL decides by them, written by the operator (weir.set_setting). A closed list,
 -- so a misspelled name is an error and not a setting without effect.
 --   chat_tools         whether chat turns may use tools; absent: true
---   egress_allow       hosts that a remote server may have without https, ["localhost:8080"]
 --   equal_denials      how many equal denials of a minute are rows of their own (1 to 1000); absent: 10
 --   identity_issuers   issuers whose people become users at their first sign-in, as URLs
 --   models             models that an organization may choose, {"provider": ["model"]}
@@ -14,8 +13,7 @@ create table weir.settings (
   value jsonb not null,
   updated_at timestamptz not null default now(),
   constraint settings_pkey primary key (name),
-  constraint settings_name_is_known
-    check (name in ('chat_tools', 'egress_allow', 'equal_denials', 'identity_issuers', 'models', 'public_url')),
+  constraint settings_name_is_known check (name in ('chat_tools', 'equal_denials', 'identity_issuers', 'models', 'public_url')),
   constraint settings_chat_tools_is_true_or_false check (name <> 'chat_tools' or jsonb_typeof(value) = 'boolean'),
   -- `case` fixes the order: a value that is no number must not reach the cast.
   constraint settings_equal_denials_is_1_to_1000

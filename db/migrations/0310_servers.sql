@@ -79,9 +79,14 @@ create table public.mcp_server_instances (
   -- The generation in which an admin's update of the catalog version takes effect: what the new version announces first is
   -- approved with it.
   approved_generation bigint,
-  -- Null while there is no error. Cleared when the instance runs or something new is wanted of it.
+  -- Null while there is no error. Cleared when the instance runs or something new is wanted of it. The code is one of
+  -- weir.failure_codes; last_error is Weir's own sentence, for admins, and holds nothing that a server or a program printed.
   last_error_code text,
   last_error text,
+  -- How far it has come while it is deployed or updated, and since when; null before a node or a worker has begun, and in every
+  -- other state (weir.guard_instance).
+  phase text,
+  phase_since timestamptz,
   first_running_at timestamptz,
   -- What the server said of itself in its last handshake, for people.
   server_info jsonb,
@@ -113,7 +118,7 @@ create table public.mcp_server_instances (
   constraint mcp_server_instances_organization_id_id_key unique (organization_id, id),
   constraint mcp_server_instances_name_is_1_to_20_of_a_z_0_9 check (instance_name ~ '^[a-z0-9-]{1,20}$'),
   constraint mcp_server_instances_catalog_or_url check (num_nonnulls(catalog_server_id, url) = 1),
-  -- Without a user, a password or a fragment. Where the host may be is checked by weir.is_allowed_url, and at the socket.
+  -- Without a user, a password or a fragment. Where the host may be is checked by the gateway, when it connects.
   constraint mcp_server_instances_url_is_http check (url ~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$' and length(url) <= 2048),
   constraint mcp_server_instances_configuration_is_an_object check (jsonb_typeof(configuration) = 'object'),
   -- `case` fixes the order: only a value within bounds may become text (weir.bounds_error).
@@ -128,6 +133,8 @@ create table public.mcp_server_instances (
   -- A failure without a cause would tell an admin nothing.
   constraint mcp_server_instances_failed_says_why check (status <> 'failed' or last_error_code is not null),
   constraint mcp_server_instances_errors_are_short check (length(last_error_code) <= 100 and length(last_error) <= 2000),
+  constraint mcp_server_instances_phase_is_known check (phase in ('installing', 'starting', 'handshake', 'listing')),
+  constraint mcp_server_instances_phase_has_begun check ((phase is null) = (phase_since is null)),
   constraint mcp_server_instances_context_is_ten_of_each
     check (cardinality(context_resources) <= 10 and cardinality(context_prompts) <= 10),
   constraint mcp_server_instances_timeout_is_at_most_an_hour check (timeout_ms between 0 and 3600000),
@@ -172,7 +179,7 @@ create policy instances_are_changed_by_admins on public.mcp_server_instances for
 -- weir_system writes what was observed (status, placement, errors, lists). It never inserts or deletes an instance.
 create policy instances_are_kept_by_the_engine on public.mcp_server_instances for all to weir_system using (true) with check (true);
 grant select (id, organization_id, instance_name, catalog_server_id, endpoint_url, status, share, max_sessions, priority, region,
-        pin_policy, last_error_code, created_by, created_at, updated_at) on public.mcp_server_instances to authenticated;
+        pin_policy, last_error_code, phase, phase_since, created_by, created_at, updated_at) on public.mcp_server_instances to authenticated;
 grant select,
       insert (id, organization_id, instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy,
         chat_offline, created_by, context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms),
@@ -180,11 +187,13 @@ grant select,
         approved_generation, status, generation, resets, last_error_code, last_error, deployed_by, context_resources, context_prompts,
         timeout_ms, max_retries, retry_backoff_ms) on public.mcp_server_instances to weir_writer;
 grant select,
-      update (status, node_id, last_node_id, configuration, last_error_code, last_error, first_running_at, server_info, capabilities,
-        refreshed_generation, refreshed_at, refresh_at, refresh_by, refresh_lease_until, generation, resets, reasserted_at, endpoint_url)
+      update (status, node_id, last_node_id, configuration, last_error_code, last_error, phase, phase_since, first_running_at, server_info,
+        capabilities, refreshed_generation, refreshed_at, refresh_at, refresh_by, refresh_lease_until, generation, resets, reasserted_at,
+        endpoint_url)
   on public.mcp_server_instances to weir_system;
 
--- Permits only a move of weir.instance_moves, and never a change of the organization, by a function or by direct SQL.
+-- Permits only a move of weir.instance_moves, and never a change of the organization, by a function or by direct SQL. Forgets the phase
+-- where there is none any more.
 -- Not a security definer: the table of moves is readable by all who may update.
 create function weir.guard_instance() returns trigger
 language plpgsql
@@ -198,6 +207,11 @@ begin
      and not exists (select from weir.instance_moves m where m.from_status = old.status and m.to_status = new.status) then
     raise exception using errcode = 'WR005',
       message = format('an instance cannot go from %s to %s', old.status, new.status);
+  end if;
+  -- Also where it is deployed anew: the phase of the generation before says nothing.
+  if new.status not in ('deploying', 'updating') or new.generation <> old.generation then
+    new.phase := null;
+    new.phase_since := null;
   end if;
   new.updated_at := now();
   return new;

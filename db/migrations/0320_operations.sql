@@ -231,7 +231,9 @@ begin
       elsif v_node_id is null then
         -- Written once, so that a wait for a node does not change the row every two seconds.
         update public.mcp_server_instances i
-        set last_error_code = 'no_node', last_error = 'no node that is online may run this server'
+        set last_error_code = 'no_node',
+            last_error = format('No node that is online may run it. It needs the runtime %s, and a node without isolation serves one '
+                                'organization. `weir node register` adds a node.', v_operation.runtime)
         where i.id = v_operation.instance_id and i.last_error_code is distinct from 'no_node';
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '2 seconds' where o.id = v_operation.id;
         continue;
@@ -274,6 +276,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_operation weir.dtma_operations;
+  v_code constant text := weir.failure_code(p_error_code);
+  v_error constant text := coalesce(weir.cut(p_error, 2000), weir.failure_sentence(v_code));
 begin
   if p_outcome is null or p_outcome not in ('done', 'failed', 'retry') then
     raise exception using errcode = 'WR001', message = 'p_outcome: must be done, failed or retry';
@@ -283,7 +287,7 @@ begin
   where o.id = p_operation_id and (p_outcome = 'failed' or o.action = 'delete');
   -- The condition on claimed_by refuses a replica that has lost its lease.
   update weir.dtma_operations o
-  set claimed_by = null, lease_until = null, error_code = weir.cut(p_error_code, 100), error = weir.cut(p_error, 2000),
+  set claimed_by = null, lease_until = null, error_code = v_code, error = v_error,
       finished_at = case when p_outcome <> 'retry' then clock_timestamp() end,
       outcome = nullif(p_outcome, 'retry'),
       run_at = case when p_outcome = 'retry' then coalesce(p_retry_at, clock_timestamp() + interval '5 seconds') else o.run_at end
@@ -297,25 +301,31 @@ begin
   elsif p_outcome = 'done' then
     -- A restarted server may announce other lists. For a deployment its first running does the same.
     perform weir.refresh_now(v_operation.instance_id) where v_operation.action = 'restart';
+    -- Its node has taken it on: why an earlier attempt did not reach it says nothing any more.
+    update public.mcp_server_instances i set last_error_code = null, last_error = null
+    where i.id = v_operation.instance_id and i.generation = v_operation.generation
+      and i.status in ('deploying', 'updating', 'stopping') and i.last_error_code is not null;
   elsif p_outcome = 'failed' then
     update public.mcp_server_instances i
-    -- After a failed deletion the instance stays `deleting`: an admin may ask for it again.
-    set status = case when i.status = 'deleting' then i.status else 'failed' end,
-        last_error_code = coalesce(weir.cut(p_error_code, 100), 'failed'), last_error = weir.cut(p_error, 2000)
+    -- After a failed deletion the instance stays `deleting`: an admin may ask for it again. A remote server that ran is looked at again
+    -- and again, so a restart that fails leaves it `degraded`.
+    set status = case when i.status = 'deleting' then i.status
+                      when i.url is not null and v_operation.action = 'restart' and i.status in ('running', 'degraded') then 'degraded'
+                      else 'failed' end,
+        last_error_code = coalesce(v_code, 'failed'), last_error = coalesce(v_error, weir.failure_sentence('failed'))
     where i.id = v_operation.instance_id and i.generation = v_operation.generation
       and (i.status = 'deleting'
            or exists (select from weir.instance_moves m where m.from_status = i.status and m.to_status = 'failed'))
       -- A node that could not be reached for a restart has reported nothing about the server.
-      and not (v_operation.action = 'restart' and p_error_code is not distinct from 'node_unreachable');
+      and not (v_operation.action = 'restart' and coalesce(v_code, '') in ('node_unreachable', 'node_key_lost'));
   else
-    -- While a remote server is tried again, its instance says why. That is cleared when it runs.
-    update public.mcp_server_instances i
-    set last_error_code = weir.cut(p_error_code, 100), last_error = weir.cut(p_error, 2000)
+    -- While it is tried again, its instance says why. That is cleared when it runs.
+    update public.mcp_server_instances i set last_error_code = v_code, last_error = v_error
     where p_outcome = 'retry' and i.id = v_operation.instance_id and i.generation = v_operation.generation
-      and i.status in ('deploying', 'updating') and i.url is not null;
+      and i.status in ('deploying', 'updating', 'stopping', 'deleting');
   end if;
   perform weir.record_event('lifecycle', v_operation.organization_id, p_instance_id => v_operation.instance_id,
-                            p_item => v_operation.action, p_detail => coalesce(p_error_code, p_outcome),
+                            p_item => v_operation.action, p_detail => coalesce(nullif(weir.failure_detail(v_code, v_error), ''), p_outcome),
                             p_outcome => case p_outcome when 'done' then 'ok' else 'failed' end);
   return true;
 end;

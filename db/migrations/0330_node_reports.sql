@@ -14,7 +14,8 @@ as $$
 declare
   v_instance public.mcp_server_instances;
   v_status text;
-  v_code text := weir.cut(p_error_code, 100);
+  v_code text := weir.failure_code(p_error_code);
+  v_error text := weir.cut(p_error, 2000);
 begin
   -- Every heartbeat comes here and mostly reports nothing new. Then nothing is locked.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
@@ -57,10 +58,11 @@ begin
       select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status) then
     return false;
   end if;
+  v_error := coalesce(v_error, weir.failure_sentence(v_code));
   update public.mcp_server_instances i
   set status = v_status,
       last_error_code = case when v_status in ('running', 'stopped') then null else v_code end,
-      last_error = case when v_status in ('running', 'stopped') then null else weir.cut(p_error, 2000) end,
+      last_error = case when v_status in ('running', 'stopped') then null else v_error end,
       -- A stopped instance has no node: it may start on another one.
       node_id = case when v_status = 'stopped' then null else i.node_id end,
       -- A server that runs again may announce other lists.
@@ -70,8 +72,39 @@ begin
   -- Only moves are recorded, not every repeated error.
   if v_status <> v_instance.status then
     perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => v_status,
-                              p_detail => v_code, p_outcome => case v_status when 'failed' then 'failed' else 'ok' end);
+                              p_detail => nullif(weir.failure_detail(v_code, v_error), ''),
+                              p_outcome => case v_status when 'failed' then 'failed' else 'ok' end);
   end if;
+  return true;
+end;
+$$;
+
+-- Notes how far an instance has come that is deployed or updated, and why its last attempt failed while it is tried again. It is for
+-- people, and nothing is decided by it, so it waits for no lock: what somebody else holds is noted by the next report. Returns whether
+-- anything changed.
+create function weir.note_start(p_instance_id uuid, p_generation bigint, p_phase text, p_error_code text, p_error text) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_code constant text := weir.failure_code(p_error_code);
+begin
+  if v_code is null and (p_phase is null or p_phase not in ('installing', 'starting', 'handshake', 'listing')) then
+    return false;
+  end if;
+  perform from public.mcp_server_instances i
+  where i.id = p_instance_id and i.generation = p_generation and i.status in ('deploying', 'updating')
+    and (coalesce(p_phase, i.phase) is distinct from i.phase or coalesce(v_code, i.last_error_code) is distinct from i.last_error_code)
+  for no key update skip locked;
+  if not found then
+    return false;
+  end if;
+  update public.mcp_server_instances i
+  set phase = coalesce(p_phase, i.phase),
+      phase_since = case when coalesce(p_phase, i.phase) is distinct from i.phase then clock_timestamp() else i.phase_since end,
+      last_error_code = coalesce(v_code, i.last_error_code),
+      last_error = case when v_code is not null then coalesce(weir.cut(p_error, 2000), weir.failure_sentence(v_code)) else i.last_error end
+  where i.id = p_instance_id;
   return true;
 end;
 $$;
@@ -108,12 +141,12 @@ begin
   elsif v_is_too_far then
     update public.mcp_server_instances i
     set status = case i.status when 'running' then 'degraded' else i.status end, last_error_code = 'generation_refused',
-        last_error = format('its node says that it knows generation %s, the database has %s: more than 1000000 ahead is not believed; '
-                            'delete the instance at the node', p_known, p_generation)
+        last_error = format('Its node says that it knows generation %s, the database has %s. More than 1000000 ahead is not believed: '
+                            'delete the instance at the node.', p_known, p_generation)
     where i.id = p_instance_id;
     if v_instance.status = 'running' then
       perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => 'degraded',
-                                p_detail => 'generation_refused');
+                                p_detail => weir.failure_detail('generation_refused', weir.failure_sentence('generation_refused')));
     end if;
     return false;
   end if;
@@ -133,8 +166,8 @@ begin
 end;
 $$;
 
-revoke all on function weir.apply_report, weir.reassert_instance from public;
-grant execute on function weir.apply_report, weir.reassert_instance to weir_system;
+revoke all on function weir.apply_report, weir.note_start, weir.reassert_instance from public;
+grant execute on function weir.apply_report, weir.note_start, weir.reassert_instance to weir_system;
 
 set local role weir_system;
 
@@ -194,7 +227,7 @@ begin
     -- The first report without it degrades; the second one starts it again.
     if v_instance.known is null and v_instance.status in ('running', 'degraded')
        and v_instance.last_error_code is distinct from 'not_running' then
-      perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'not_running', 'its node does not have it', p_until);
+      perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'not_running', null, p_until);
     else
       perform weir.reassert_instance(v_instance.id, v_instance.generation, coalesce(v_instance.known, v_instance.generation), p_until);
     end if;
@@ -258,14 +291,17 @@ begin
   -- Reports of the current generation only; reconcile_node handles the others. Ids and generations are compared as text, so that
   -- malformed ones are no error.
   for v_server in
-    select i.id, i.generation, s.value ->> 'state' as state, s.value ->> 'errorCode' as error_code, s.value ->> 'error' as error
+    select i.id, i.generation, s.value ->> 'state' as state, s.value ->> 'errorCode' as error_code, s.value ->> 'error' as error,
+           left(s.value ->> 'phase', 20) as phase
     from jsonb_array_elements(case when jsonb_typeof(p_servers) = 'array' then p_servers else '[]' end) s
     join public.mcp_server_instances i on i.node_id = v_node_id and i.id::text = lower(s.value ->> 'id')
     where i.generation::text = s.value ->> 'generation'
     -- The order in which everybody takes several organizations' locks.
     order by i.organization_id, i.id
   loop
-    if weir.apply_report(v_server.id, v_server.generation, v_server.state, v_server.error_code, v_server.error, v_until) then
+    if v_server.state = 'starting' then
+      perform weir.note_start(v_server.id, v_server.generation, v_server.phase, v_server.error_code, v_server.error);
+    elsif weir.apply_report(v_server.id, v_server.generation, v_server.state, v_server.error_code, v_server.error, v_until) then
       v_applied := v_applied + 1;
     end if;
     exit when clock_timestamp() > v_until;
@@ -289,5 +325,16 @@ begin
 end;
 $$;
 grant execute on function weir.record_instance_state to weir_engine;
+
+-- How far the worker has come with a remote server. Definer: workers serve all organizations.
+create function weir.record_phase(p_instance_id uuid, p_generation bigint, p_phase text) returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return weir.note_start(p_instance_id, p_generation, p_phase, null, null);
+end;
+$$;
+grant execute on function weir.record_phase to weir_engine;
 
 reset role;

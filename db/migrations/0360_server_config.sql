@@ -1,24 +1,13 @@
 -- The shape of `server_config`, which describes a server that is made or changed.
 
-set local role weir_system;
+-- Whether a remote server may have this address. Where Weir connects to is decided by the gateway alone, when it connects (the operator's
+-- egress.allow): plain http and private addresses are refused there, unless the operator excepts the host.
+create function weir.is_server_url(p_url text) returns boolean
+language sql immutable parallel safe
+  return p_url ~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$' and length(p_url) <= 2048;
 
--- Whether a remote server may have this address: https, or http to a host that the operator has allowed (setting egress_allow). What the
--- name resolves to is checked by the gateway, where the socket connects. Definer, because only weir_system reads settings; it answers
--- yes or no.
-create function weir.is_allowed_url(p_url text) returns boolean
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return p_url ~ '^https://[^/?#@\s]+([/?][^#\s]*)?$'
-      or (p_url ~ '^http://[^/?#@\s]+([/?][^#\s]*)?$'
-          and exists (select from weir.settings s
-                      where s.name = 'egress_allow' and s.value ? lower(substring(p_url from '^http://([^/?#]+)'))));
-end;
-$$;
-grant execute on function weir.is_allowed_url to weir_writer;
-
-reset role;
+revoke all on function weir.is_server_url from public;
+grant execute on function weir.is_server_url to weir_writer;
 
 -- The error in server_config.context, with its path; null: none, or there is no such member. A closed grammar: unknown members
 -- are refused, so that a misspelled one does not go unnoticed.

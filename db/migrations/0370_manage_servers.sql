@@ -127,8 +127,8 @@ begin
       return weir.refuse(v_act, 'WR004', 'there is no such catalog server');
     end if;
     v_error := weir.configuration_error(coalesce(v_config -> 'configuration', '{}'), v_catalog.configuration_schema);
-  elsif v_error is null and not weir.is_allowed_url(p_config ->> 'url') then
-    v_error := 'server_config.url: must be an https address';
+  elsif v_error is null and not weir.is_server_url(p_config ->> 'url') then
+    v_error := 'server_config.url: must be an https address, without a user name or a fragment';
   end if;
   if v_error is not null then
     return weir.refuse(v_act, 'WR001', v_error);
@@ -213,8 +213,8 @@ begin
     v_new.configuration := v_new.configuration - array(
       select e.key from jsonb_each(v_config -> 'configuration') e where e.value = 'null');
     v_error := coalesce(v_error, weir.configuration_error(v_new.configuration, v_catalog.configuration_schema));
-  elsif v_error is null and v_config ? 'url' and not weir.is_allowed_url(v_config ->> 'url') then
-    v_error := 'server_config.url: must be an https address';
+  elsif v_error is null and v_config ? 'url' and not weir.is_server_url(v_config ->> 'url') then
+    v_error := 'server_config.url: must be an https address, without a user name or a fragment';
   end if;
   if v_error is not null then
     return weir.refuse(v_act, 'WR001', v_error);

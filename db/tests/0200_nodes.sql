@@ -41,8 +41,8 @@ select is(weir.node_heartbeat(sha256('node key'), null, '{}', '[{"id": "x", "gen
 select is(weir.node_heartbeat(sha256('node key'), null, '{}', '"x"'), 0, 'a heartbeat whose reports are no array is ignored');
 select is(pg_temp.report_state('files', 'stopped', 2), 1, 'D7_a_report_that_a_running_server_stopped_by_itself_is_applied');
 select is(pg_temp.server_status('files'), 'degraded not_running', 'D7_a_server_that_stopped_by_itself_is_degraded_and_not_stopped');
-select is(pg_temp.report_state('files', 'failed', 2, p_code => 'exit_1'), 1, 'D7_a_report_that_a_server_failed_is_applied');
-select is(pg_temp.server_status('files'), 'failed exit_1', 'M16_a_failed_server_has_the_code_of_its_error');
+select is(pg_temp.report_state('files', 'failed', 2, p_code => 'child_exited'), 1, 'D7_a_report_that_a_server_failed_is_applied');
+select is(pg_temp.server_status('files'), 'failed child_exited', 'M16_a_failed_server_has_the_code_of_its_error');
 select is(pg_temp.report_state('files', 'running', 2), 1, 'a report that a failed server runs again is applied');
 select is((select endpoint_url from weir.instances_to_refresh(gen_random_uuid(), 10, '1 minute', '0 seconds')),
   format('http://127.0.0.1:9/v1/servers/%s/mcp', pg_temp.id_of('files')), 'M8_an_endpoint_is_derived_from_the_node_s_address');
@@ -50,7 +50,7 @@ select is((select endpoint_url from weir.instances_to_refresh(gen_random_uuid(),
 -- The worker that carries out operations reports a state by the same rules
 create function pg_temp.record_state(p_generation bigint, p_state text, p_instance text default 'files') returns boolean language sql as $$
   select weir.record_instance_state(case when p_instance is not null then pg_temp.id_of(p_instance) end, p_generation, p_state,
-    case when p_state = 'failed' then 'exit_1' end, 'because');
+    case when p_state = 'failed' then 'child_exited' end, 'because');
 $$;
 select is(pg_temp.record_state(g, s), false,
   format('M13_a_worker_s_state_of_another_generation_is_refused: %s of %s', s, coalesce(g::text, 'none')))
@@ -102,10 +102,10 @@ select pg_temp.as_user('ann', $$select manage_mcp_servers('deploy', {a}, null, {
 select is((select node_api_url || ' ' || package_version || ' ' || bin || ' ' || (configuration ->> 'directory')
   from weir.claim_operations('01900000-0000-7000-8000-000000000002', 10, '1 minute')),
   'http://127.0.0.1:8 1.0.0 files /data', 'M19_D2_a_deployment_is_placed_and_has_all_that_the_node_needs');
-select is(weir.record_operation(o.id, '01900000-0000-7000-8000-000000000002', 'failed', 'install_failed', 'no such package', null),
+select is(weir.record_operation(o.id, '01900000-0000-7000-8000-000000000002', 'failed', 'package_install_failed', 'no such package', null),
   true, 'D5_a_worker_records_that_a_deployment_failed')
 from weir.dtma_operations o where o.generation = 4 and o.instance_id = pg_temp.id_of('files');
-select is(pg_temp.server_status('files'), 'failed install_failed', 'M16_an_instance_whose_deployment_failed_has_the_code_of_the_error');
+select is(pg_temp.server_status('files'), 'failed package_install_failed', 'M16_an_instance_whose_deployment_failed_has_the_code_of_the_error');
 select is(weir.sweep_nodes('0 seconds'), 1, 'D7_a_silent_node_is_offline');
 -- the second node serves organization a now
 select weir.node_heartbeat(sha256('second key'), null, '{}', '[]') \g /dev/null
@@ -124,7 +124,7 @@ select is((select string_agg(outcome, ',' order by generation) from weir.dtma_op
 
 -- Deleted: a tombstone that nothing finds, and whose history stays
 savepoint s;
-update mcp_server_instances set status = 'failed', last_error_code = 'x' where id = pg_temp.id_of('files') and status <> 'failed';
+update mcp_server_instances set status = 'failed', last_error_code = 'failed' where id = pg_temp.id_of('files') and status <> 'failed';
 update mcp_server_instances set status = 'deleting' where id = pg_temp.id_of('files');
 select is(pg_temp.admit_call('list_directory'), 'instance_unknown', 'M21_a_call_to_a_server_that_is_being_deleted_is_denied');
 select is(pg_temp.report_state('files', 'running', 4, 'second key'), 0, 'M21_a_report_that_a_server_runs_that_is_being_deleted_is_ignored');

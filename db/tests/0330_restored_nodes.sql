@@ -45,7 +45,7 @@ select pg_temp.send_heartbeat(pg_temp.server_report(7)) \g /dev/null
 select is(pg_temp.server_status() || ': ' || pg_temp.open_operations(), 'stopping 8: stop 8',
   'a stopping server whose node is ahead is still to stop');
 rollback to s;
-update mcp_server_instances set status = 'failed', last_error_code = 'x' where id = pg_temp.id_of('files');
+update mcp_server_instances set status = 'failed', last_error_code = 'failed' where id = pg_temp.id_of('files');
 select pg_temp.send_heartbeat(pg_temp.server_report(7)) \g /dev/null
 select is(pg_temp.server_status(), 'updating 8', 'a failed server whose node is ahead is updated');
 rollback to s;
@@ -106,8 +106,8 @@ rollback to s;
 select is(pg_temp.send_heartbeat(pg_temp.server_report(1000003)), 0, 'a report of more than a million generations ahead changes no state');
 select is(pg_temp.server_status(), 'degraded 2 generation_refused',
   'a server whose node is more than a million generations ahead is degraded with its error');
-select is(last_error, 'its node says that it knows generation 1000003, the database has 2: '
-  'more than 1000000 ahead is not believed; delete the instance at the node',
+select is(last_error, 'Its node says that it knows generation 1000003, the database has 2. '
+  'More than 1000000 ahead is not believed: delete the instance at the node.',
   'the error of such a server says what to do') from mcp_server_instances where id = pg_temp.id_of('files');
 create temporary table row_of_before on commit drop as select i.ctid::text as place,
   i.updated_at from mcp_server_instances i where id = pg_temp.id_of('files');
@@ -115,7 +115,7 @@ select pg_temp.send_heartbeat(pg_temp.server_report(n)) from unnest(array[100000
   \g /dev/null
 select is((select row(i.ctid::text, i.updated_at)::text from mcp_server_instances i where id = pg_temp.id_of('files')),
   (select row(b.*)::text from row_of_before b), 'more such reports do not write the server''s row again');
-select is((select count(*) from mcp_interaction_logs where instance_id = pg_temp.id_of('files') and detail = 'generation_refused'),
+select is((select count(*) from mcp_interaction_logs where instance_id = pg_temp.id_of('files') and detail like 'generation_refused: %'),
   1::bigint, 'such reports are in the audit log once');
 select is(pg_temp.open_operations(), null, 'such reports lead to no operation');
 savepoint refused;

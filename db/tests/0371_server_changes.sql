@@ -74,7 +74,7 @@ from (values ('files', null), ('files', 'null'), ('files', '[]'), ('files', '"x"
   ('files', '{"version": 1}'), ('files', '{"idempotency_key": 1}'), ('files', '{"idempotency_key": ""}'),
     ('files', '{"chat": {"offline": "x"}}'),
   ('files', '{"configuration": {"directory": "' || repeat('x', 200000) || '"}}'),
-  ('remote', '{"url": "http://x.example"}'), ('remote', '{"url": "https://user@x.example"}'), ('remote', '{"configuration": {"a": 1}}'),
+  ('remote', '{"url": "ftp://x.example"}'), ('remote', '{"url": "https://user@x.example"}'), ('remote', '{"configuration": {"a": 1}}'),
   ('remote', '{"catalog": "test-files"}'), ('remote', '{"version": "1.0.0"}'), ('remote', '{"max_sessions": 2}'),
   ('files', '{"max_sessions": -1}'), ('files', '{"max_sessions": 1025}'), ('files', '{"max_sessions": 1.5}'),
     ('files', '{"max_sessions": "2"}')) t(s, c);

@@ -167,9 +167,9 @@ internal static class WeirHost
     }
 
     /// <summary>A remote server runs when it opens a session and lists what it has.</summary>
-    private static RemoteHandshake HandshakeOf(IServiceProvider services) => (server, ct) =>
+    private static RemoteHandshake HandshakeOf(IServiceProvider services) => (server, listing, ct) =>
         services.GetRequiredService<CatalogRefresh>().ProveAsync(
-            new UpstreamTarget(server.InstanceId, server.Name, server.Endpoint, NodeKey: null) { ChargedTo = server.OrganizationId }, ct);
+            new UpstreamTarget(server.InstanceId, server.Name, server.Endpoint, NodeKey: null) { ChargedTo = server.OrganizationId }, listing, ct);
 
     private static void AddGateway(IServiceCollection services, WeirConfig config, Guid replicaId, TimeProvider time)
     {

@@ -49,12 +49,13 @@ internal sealed class ChildPerSession : ISessionHost
     public int Count => _sessions.Count;
 
     /// <summary>Starts a child for nobody, shakes hands with it and ends it.</summary>
-    public async Task ProbeAsync(CancellationToken cancellation)
+    /// <param name="phase">Told how far it has come.</param>
+    public async Task ProbeAsync(Action<string> phase, CancellationToken cancellation)
     {
         var child = _start((_, _, _) => { });
         try
         {
-            await Handshake.RunAsync(child, _options.HandshakeTimeout, cancellation);
+            await Handshake.RunAsync(child, _options.HandshakeTimeout, phase, _time, cancellation);
         }
         finally
         {
@@ -82,7 +83,8 @@ internal sealed class ChildPerSession : ISessionHost
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            NoteFailure(Weir.Nodes.NodeErrors.StartFailed, $"A session's server could not be started: {e.Message}");
+            _log.Write("node", e.Message);
+            NoteFailure(Weir.Nodes.NodeErrors.StartFailed, "A session's server could not be started; the server's log says why.");
             return Opened.Refuse(envelope, message, "The session's server could not be started.", "start_failed");
         }
 
@@ -195,7 +197,7 @@ internal sealed class ChildPerSession : ISessionHost
         {
             End(child);
             cancellation.ThrowIfCancellationRequested();
-            NoteFailure(Weir.Nodes.NodeErrors.HandshakeFailed, $"A session's server did not answer initialize within {_options.HandshakeTimeout.TotalSeconds:0} s.");
+            NoteFailure(Weir.Nodes.NodeErrors.HandshakeTimedOut, $"A session's server did not answer initialize within {_options.HandshakeTimeout.TotalSeconds:0} s.");
             return Opened.Refuse(envelope, message, "The server did not answer initialize in time.", "timeout");
         }
 

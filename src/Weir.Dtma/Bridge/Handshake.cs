@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Weir.Configuration;
 using Weir.Dtma.State;
 using Weir.Nodes;
@@ -7,7 +8,7 @@ using Weir.Nodes;
 namespace Weir.Dtma.Bridge;
 
 /// <summary>The proof that a server runs: it initializes, and lists its tools if it says that it has some.</summary>
-internal static class Handshake
+internal static partial class Handshake
 {
     private const string Newest = "2025-11-25";
     private const string Oldest = "2024-11-05";
@@ -15,7 +16,15 @@ internal static class Handshake
 
     /// <summary>The longest answer to <c>initialize</c>, which is kept for as long as the child runs.</summary>
     public const int ResultLimit = 256 * 1024;
-    private const int QuotedError = 500;
+
+    /// <summary>How much of an answer with an error the instance's log gets. Bytes.</summary>
+    private const int LoggedError = 2000;
+
+    /// <summary>From here on an exit code is the launcher's or a signal's, and not the server's own.</summary>
+    private const int FirstForeignExitCode = 125;
+
+    /// <summary>What the end of the child's output is to its exit.</summary>
+    private static readonly TimeSpan ExitPatience = TimeSpan.FromSeconds(1);
 
     /// <summary>The protocol versions that the bridge speaks, newest first. It uses nothing that the oldest lacks.</summary>
     public static readonly string[] Versions = [Newest, "2025-06-18", "2025-03-26", Oldest];
@@ -24,9 +33,28 @@ internal static class Handshake
         .InformationalVersion.Split('+')[0] ?? "0";
 
     /// <summary>The child's initialize result, as it said it. The bridge declares no capabilities: what many share can ask nobody.</summary>
+    /// <param name="phase">Told how far it has come, one of <see cref="ServerPhases"/>.</param>
     /// <exception cref="InstanceFailure">The child does not speak MCP, or not in time.</exception>
-    public static async Task<byte[]> RunAsync(ChildConnection child, TimeSpan timeout, CancellationToken cancellation)
+    public static async Task<byte[]> RunAsync(
+        ChildConnection child, TimeSpan timeout, Action<string> phase, TimeProvider time, CancellationToken cancellation)
     {
+        try
+        {
+            return await RunAsync(child, timeout, phase, cancellation);
+        }
+        catch (ChildEndedException e)
+        {
+            throw await EndedAsync(child, e.Message, time);
+        }
+        catch (JsonException e)
+        {
+            throw Failed(NodeErrors.ProtocolError, "The server's answer to initialize is not JSON, or nested too deep.", ("node", e.Message));
+        }
+    }
+
+    private static async Task<byte[]> RunAsync(ChildConnection child, TimeSpan timeout, Action<string> phase, CancellationToken cancellation)
+    {
+        phase(ServerPhases.Handshake);
         var reply = await InitializeAsync(child, Newest, timeout, cancellation);
         if (VersionToTryNext(reply) is { } version)
         {
@@ -35,15 +63,16 @@ internal static class Handshake
 
         var (result, hasTools) = ReadResult(reply);
         child.Send(JsonRpc.Notification("notifications/initialized", ""));
+        phase(ServerPhases.Listing);
         var method = hasTools ? "tools/list" : "ping";
-        var second = await AskAsync(child, method, "", timeout, cancellation);
-        return Envelope.TryParse(second, out var answer, out _) && !answer.IsError ? result : throw Refused(method, second);
+        var second = await AskAsync(child, method, "", NodeErrors.ListingTimedOut, timeout, cancellation);
+        return Envelope.TryParse(second, out var answer, out _) && !answer.IsError ? result : throw Refused(NodeErrors.ListingRefused, method, second);
     }
 
     private static Task<byte[]> InitializeAsync(ChildConnection child, string version, TimeSpan timeout, CancellationToken cancellation)
     {
         var parameters = $$$"""{"protocolVersion":"{{{version}}}","capabilities":{},"clientInfo":{"name":"weir-dtma","version":"{{{OwnVersion}}}"}}""";
-        return AskAsync(child, "initialize", parameters, timeout, cancellation);
+        return AskAsync(child, "initialize", parameters, NodeErrors.HandshakeTimedOut, timeout, cancellation);
     }
 
     /// <summary>
@@ -74,18 +103,20 @@ internal static class Handshake
         using var document = Parse(reply);
         if (!document.RootElement.TryGetProperty("result", out var result))
         {
-            throw Refused("initialize", reply);
+            throw Refused(NodeErrors.RequestRefused, "initialize", reply);
         }
 
         if (result.ValueKind != JsonValueKind.Object)
         {
-            throw Failed("The server's result of initialize is not an object.");
+            throw Failed(NodeErrors.ProtocolError, "The server's result of initialize is not an object.");
         }
 
-        var version = result.TryGetProperty("protocolVersion", out var v) ? v.ToString() : "none";
+        var version = result.TryGetProperty("protocolVersion", out var v) && v.ValueKind == JsonValueKind.String ? v.GetString()! : "";
         if (!Versions.Contains(version))
         {
-            throw Failed($"The server speaks protocol version {version}; the bridge speaks {string.Join(", ", Versions)}.");
+            // The server's own text, unless it has the form of a version.
+            var named = VersionPattern().IsMatch(version) ? $"protocol version {version}" : "no protocol version of MCP";
+            throw Failed(NodeErrors.VersionNotSupported, $"The server speaks {named}; the bridge speaks {string.Join(", ", Versions)}.");
         }
 
         var hasTools = result.TryGetProperty("capabilities", out var capabilities) && capabilities.ValueKind == JsonValueKind.Object
@@ -95,18 +126,39 @@ internal static class Handshake
 
     private static JsonDocument Parse(byte[] reply) => reply.Length <= ResultLimit
         ? JsonDocument.Parse(reply, new JsonDocumentOptions { MaxDepth = JsonDepth.Message })
-        : throw Failed($"The server's answer to initialize is longer than {ResultLimit >> 10} KiB.");
+        : throw Failed(NodeErrors.TooLarge, $"The server's answer to initialize is longer than {ResultLimit >> 10} KiB.");
 
+    /// <param name="late">The code for no answer in time, which another attempt may get.</param>
     private static async Task<byte[]> AskAsync(
-        ChildConnection child, string method, string parameters, TimeSpan timeout, CancellationToken cancellation)
+        ChildConnection child, string method, string parameters, string late, TimeSpan timeout, CancellationToken cancellation)
     {
         var reply = await child.AskAsync(method, parameters, timeout, cancellation)
-            ?? throw Failed($"The server did not answer {method} within {timeout.TotalSeconds:0} s.");
-        return child.IsOpen ? reply : throw new InstanceFailure(NodeErrors.ChildExited, $"The server ended before it answered {method}.");
+            ?? throw new InstanceFailure(late, $"The server did not answer {method} within {timeout.TotalSeconds:0} s (handshake-timeout).");
+        return child.IsOpen ? reply : throw new ChildEndedException(method);
     }
 
-    private static InstanceFailure Refused(string method, byte[] reply) => Failed(
-        $"The server answered {method} with an error: {System.Text.Encoding.UTF8.GetString(reply.AsSpan(0, Math.Min(reply.Length, QuotedError)))}");
+    /// <summary>
+    /// A server that ends by itself before it has answered does so the next time too. Where a signal or the launcher ended it, the host may have
+    /// been out of memory or processes, which passes.
+    /// </summary>
+    private static async Task<InstanceFailure> EndedAsync(ChildConnection child, string method, TimeProvider time)
+    {
+        await Task.WhenAny(child.Exited, Task.Delay(ExitPatience, time, CancellationToken.None));
+        var code = child.Exited.IsCompletedSuccessfully ? await child.Exited : (int?)null;
+        var words = code is { } number ? $"The server ended with exit code {number} before it answered {method}." : $"The server closed its output before it answered {method}.";
+        return new InstanceFailure(NodeErrors.ExitedAtStart, words + " Its log has what it printed.") { IsFinalAtFirst = code is < FirstForeignExitCode };
+    }
 
-    private static InstanceFailure Failed(string message) => new(NodeErrors.HandshakeFailed, message);
+    private static InstanceFailure Refused(string code, string method, byte[] reply) => Failed(
+        code, $"The server answered {method} with an error, which its log has.",
+        ("stdout", System.Text.Encoding.UTF8.GetString(reply.AsSpan(0, Math.Min(reply.Length, LoggedError)))));
+
+    private static InstanceFailure Failed(string code, string message, (string Source, string Text)? printed = null) =>
+        new(code, message) { IsFinalAtFirst = true, Printed = printed };
+
+    [GeneratedRegex(@"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex VersionPattern();
+
+    /// <param name="method">What it was asked.</param>
+    private sealed class ChildEndedException(string method) : Exception(method);
 }

@@ -39,8 +39,9 @@ internal sealed class SharedChild : ISessionHost
 
     public ChildConnection Child { get; }
 
-    public async Task InitializeAsync(CancellationToken cancellation) =>
-        _initializeResult = await Handshake.RunAsync(Child, _options.HandshakeTimeout, cancellation);
+    /// <param name="phase">Told how far it has come.</param>
+    public async Task InitializeAsync(Action<string> phase, CancellationToken cancellation) =>
+        _initializeResult = await Handshake.RunAsync(Child, _options.HandshakeTimeout, phase, _time, cancellation);
 
     public Task<Opened> OpenAsync(Envelope envelope, byte[] message, CancellationToken cancellation)
     {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using Weir.Dtma.State;
 using Weir.Nodes;
 
@@ -9,7 +10,7 @@ namespace Weir.Dtma.Packages;
 /// Packages, each installed once per name and version. An install happens beside its place and is renamed when it is complete: a
 /// directory that exists is whole. Scripts of packages never run. The files belong to the node, so no child can change them.
 /// </summary>
-internal sealed class PackageStore
+internal sealed partial class PackageStore
 {
     private const int ReasonLines = 8;
     private static readonly UnixFileMode ReadableByAll = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
@@ -37,7 +38,7 @@ internal sealed class PackageStore
     }
 
     /// <summary>The directory of the package itself, after installing it if it is not there.</summary>
-    /// <exception cref="InstanceFailure">npm failed; the message ends with its last lines.</exception>
+    /// <exception cref="InstanceFailure">npm failed; what it printed last is for the instance's log.</exception>
     public async Task<string> EnsureAsync(PackageSpec package, CancellationToken cancellation)
     {
         var root = Path.Combine(_root, package.DirectoryName);
@@ -60,6 +61,11 @@ internal sealed class PackageStore
             Directory.CreateDirectory(staging);
             await File.WriteAllTextAsync(Path.Combine(staging, "package.json"), """{"private":true}""");
             var (exitCode, output) = await RunNpmAsync(staging, package);
+            if (exitCode is null)
+            {
+                throw Failed(NodeErrors.InstallTimedOut, $"{package} was not installed within {_timeout.TotalSeconds:0} s (install-timeout).", output);
+            }
+
             if (exitCode != 0)
             {
                 throw Failed(package, output);
@@ -67,7 +73,7 @@ internal sealed class PackageStore
 
             if (!File.Exists(Path.Combine(staging, "node_modules", package.Name, "package.json")))
             {
-                throw Failed(package, "npm said that it succeeded, but the package is not there.");
+                throw Failed(NodeErrors.PackageInstallFailed, $"npm said that it installed {package}, but the package is not there.", output);
             }
 
             File.SetUnixFileMode(staging, ReadableByAll);
@@ -86,7 +92,8 @@ internal sealed class PackageStore
         }
     }
 
-    private async Task<(int ExitCode, string Output)> RunNpmAsync(string staging, PackageSpec package)
+    /// <summary>No exit code: it did not end in time.</summary>
+    private async Task<(int? ExitCode, string Output)> RunNpmAsync(string staging, PackageSpec package)
     {
         // The umask of the service may hide files from others; the children are others.
         var info = new ProcessStartInfo("sh")
@@ -126,15 +133,23 @@ internal sealed class PackageStore
         {
             process.Kill(entireProcessTree: true);
             await process.WaitForExitAsync(CancellationToken.None);
-            return (-1, $"npm did not end within {_timeout.TotalSeconds:0} s.");
+            return (null, string.Concat(await output));
         }
     }
 
-    private static InstanceFailure Failed(PackageSpec package, string output)
+    /// <summary>npm names the reason by a code, which is stable; its sentences are not.</summary>
+    private static InstanceFailure Failed(PackageSpec package, string output) => ErrorCode().Match(output).Groups["code"].Value switch
     {
-        var reason = string.Join('\n', output.Split('\n').Select(Reason).OfType<string>().TakeLast(ReasonLines));
-        return new InstanceFailure(NodeErrors.PackageInstallFailed, $"{package} could not be installed:\n{reason}", isFinal: true);
-    }
+        "E404" or "ETARGET" => Failed(NodeErrors.PackageNotFound, $"The package registry has no {package}.", output),
+        "ENOTFOUND" or "EAI_AGAIN" or "ECONNREFUSED" or "ECONNRESET" or "ETIMEDOUT" or "ENETUNREACH" or "EHOSTUNREACH" or "ERR_SOCKET_TIMEOUT" =>
+            Failed(NodeErrors.RegistryUnreachable, $"The node does not reach the package registry, so {package} could not be installed.", output),
+        _ => Failed(NodeErrors.PackageInstallFailed, $"npm could not install {package}; the server's log has its last lines.", output),
+    };
+
+    private static InstanceFailure Failed(string code, string message, string output) => new(code, message, isFinal: true)
+    {
+        Printed = ("npm", string.Join('\n', output.Split('\n').Select(Reason).OfType<string>().TakeLast(ReasonLines))),
+    };
 
     /// <summary>What a line of npm's says to a reader: not its stack, nor the fields of its error, nor the log file that he cannot open.</summary>
     private static string? Reason(string line)
@@ -145,4 +160,8 @@ internal sealed class PackageStore
             || text.Contains("A complete log of this run", StringComparison.Ordinal) || text.Trim() is "" or "{" or "}";
         return isNoise ? null : text.Trim();
     }
+
+    [GeneratedRegex(@"^npm (error|ERR!) code (?<code>[A-Z0-9_]{1,40})\r?$",
+        RegexOptions.Multiline | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex ErrorCode();
 }

@@ -10,6 +10,9 @@ internal sealed class ServerEntry(StoredServer stored, StateStore store, Instanc
     private StoredServer _stored = stored;
     private int _epoch;
 
+    /// <summary>Of a start that is under way. Not on disk: a node that is restarted starts anew.</summary>
+    private string? _phase;
+
     public bool IsNew { get; set; } = true;
 
     public SemaphoreSlim Turn { get; } = new(1);
@@ -38,8 +41,12 @@ internal sealed class ServerEntry(StoredServer stored, StateStore store, Instanc
     {
         get
         {
-            var now = Stored;
-            return new(now.Id, now.Spec.Generation, now.State, now.ErrorCode, now.Error);
+            lock (_lock)
+            {
+                return new(
+                    _stored.Id, _stored.Spec.Generation, _stored.State, _stored.ErrorCode, _stored.Error,
+                    _stored.State == ServerStates.Starting ? _phase : null);
+            }
         }
     }
 
@@ -49,8 +56,24 @@ internal sealed class ServerEntry(StoredServer stored, StateStore store, Instanc
         {
             store.Save(stored);
             _stored = stored;
+            _phase = null;
             _epoch++;
             IsNew = false;
+        }
+    }
+
+    /// <summary>False where it tells nobody anything: of an older epoch, of an instance that has run, or said already.</summary>
+    public bool TryEnter(int epoch, string phase)
+    {
+        lock (_lock)
+        {
+            if (epoch != _epoch || _stored.State != ServerStates.Starting || _phase == phase)
+            {
+                return false;
+            }
+
+            _phase = phase;
+            return true;
         }
     }
 

@@ -20,6 +20,7 @@ internal sealed class ServerInstance
     private readonly ServerContext _context;
     private readonly InstanceLog _log;
     private readonly Action<string, string?, string?> _report;
+    private readonly Action<string> _phase;
     private readonly Backoff _backoff;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _supervision;
@@ -30,10 +31,12 @@ internal sealed class ServerInstance
 
     /// <param name="trouble">Why it does not run although it ran before: then it is degraded until it runs again, and not starting.</param>
     /// <param name="report">Told each state with its error.</param>
+    /// <param name="phase">Told each of <see cref="ServerPhases"/> on the way to <c>running</c>.</param>
     public ServerInstance(
-        Guid id, ServerSpec spec, InstanceFailure? trouble, ServerContext context, InstanceLog log, Action<string, string?, string?> report)
+        Guid id, ServerSpec spec, InstanceFailure? trouble, ServerContext context, InstanceLog log, Action<string, string?, string?> report,
+        Action<string> phase)
     {
-        (_id, _spec, _context, _log, _report) = (id, spec, context, log, report);
+        (_id, _spec, _context, _log, _report, _phase) = (id, spec, context, log, report, phase);
         (_trouble, _hasRun) = (trouble, trouble is not null);
         _backoff = new Backoff(context.Supervision.FirstWait, context.Supervision.LongestWait, context.Chance);
         _supervision = Task.Run(SuperviseAsync);
@@ -72,7 +75,10 @@ internal sealed class ServerInstance
             catch (Exception e)
             {
                 _context.Log.LogError(e, "Instance {Id} could not be started.", _id);
-                _trouble = new InstanceFailure(NodeErrors.StartFailed, e.Message);
+                _trouble = new InstanceFailure(NodeErrors.StartFailed, "The node could not start the server's process; the server's log says why.")
+                {
+                    Printed = ("node", e.Message),
+                };
             }
 
             if (_stop.IsCancellationRequested)
@@ -80,9 +86,14 @@ internal sealed class ServerInstance
                 return;
             }
 
+            foreach (var line in _trouble.Printed?.Text.Split('\n') ?? [])
+            {
+                _log.Write(_trouble.Printed!.Value.Source, line);
+            }
+
             _log.Write("node", $"{_trouble.Code}: {_trouble.Message}");
             attempt = _context.Time.GetElapsedTime(started) > _context.Supervision.Stable ? 1 : attempt + 1;
-            if (_trouble.IsFinal || attempt >= _context.Supervision.Attempts)
+            if (_trouble.IsFinal || (_trouble.IsFinalAtFirst && !_hasRun) || attempt >= _context.Supervision.Attempts)
             {
                 _report(ServerStates.Failed, _trouble.Code, _trouble.Message);
                 return;
@@ -116,7 +127,9 @@ internal sealed class ServerInstance
             throw new InstanceFailure(NodeErrors.PackageInvalid, "A package by name and exact version is wanted.", isFinal: true);
         }
 
+        _phase(ServerPhases.Installing);
         var directory = await _context.Packages.EnsureAsync(package!, _stop.Token);
+        _phase(ServerPhases.Starting);
         var script = PackageBin.Resolve(directory, package!, _spec.Bin);
         var uid = _context.Uids?.For(_spec.OrganizationId);
         var home = await PrepareDirectoryAsync(uid);
@@ -145,7 +158,10 @@ internal sealed class ServerInstance
         }
         catch (IOException e)
         {
-            throw new InstanceFailure(NodeErrors.StartFailed, $"The instance's directory could not be prepared: {e.Message}");
+            throw new InstanceFailure(NodeErrors.DirectoryFailed, "The node could not prepare the server's directory; the server's log says why.")
+            {
+                Printed = ("node", e.Message),
+            };
         }
     }
 
@@ -154,7 +170,7 @@ internal sealed class ServerInstance
         var shared = new SharedChild(start, _context.Bridge, budget, _log, _context.Time);
         try
         {
-            await shared.InitializeAsync(_stop.Token);
+            await shared.InitializeAsync(_phase, _stop.Token);
             _host = shared;
             SayRunning();
             var ended = await WatchAsync(shared.Child);
@@ -227,7 +243,7 @@ internal sealed class ServerInstance
         });
         try
         {
-            await sessions.ProbeAsync(_stop.Token);
+            await sessions.ProbeAsync(_phase, _stop.Token);
             _host = sessions;
             SayRunning();
             var ended = await broken.Task.WaitAsync(_stop.Token);

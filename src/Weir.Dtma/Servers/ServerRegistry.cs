@@ -202,7 +202,8 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
         }
         catch (IOException e)
         {
-            throw new NodeException(500, NodeErrors.RemovalIncomplete, $"The instance's directory is not removed yet: {e.Message}");
+            context.Log.LogWarning(e, "The directory of instance {Id} is not removed yet.", id);
+            throw new NodeException(500, NodeErrors.RemovalIncomplete, "The instance's directory is not removed yet; the node's log says why.");
         }
     }
 
@@ -310,7 +311,16 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
     {
         var epoch = entry.Epoch;
         entry.Instance = new ServerInstance(
-            entry.Stored.Id, entry.Stored.Spec, trouble, context, entry.Log, (state, code, error) => Report(entry, epoch, state, code, error));
+            entry.Stored.Id, entry.Stored.Spec, trouble, context, entry.Log, (state, code, error) => Report(entry, epoch, state, code, error),
+            phase => ReportPhase(entry, epoch, phase));
+    }
+
+    private void ReportPhase(ServerEntry entry, int epoch, string phase)
+    {
+        if (!_draining && entry.TryEnter(epoch, phase))
+        {
+            Changed?.Invoke();
+        }
     }
 
     private void Report(ServerEntry entry, int epoch, string state, string? code, string? error)

@@ -85,17 +85,19 @@ internal sealed class CatalogRefresh(
     }
 
     /// <summary>Asks for each kind of things that the server announces. A list that fails costs no other.</summary>
+    /// <param name="listing">Called when the server has opened a session, and its lists are next.</param>
     /// <exception cref="UpstreamException">The server does not answer as the protocol wants, or every list that it declares failed.</exception>
-    public async Task ProveAsync(UpstreamTarget target, CancellationToken ct)
+    public async Task ProveAsync(UpstreamTarget target, Func<Task> listing, CancellationToken ct)
     {
         using var room = Room(target);
-        await ListAsync(target, ClientCapabilities.None, room, ct);
+        await ListAsync(target, ClientCapabilities.None, room, ct, listing);
     }
 
     private ListRoom Room(UpstreamTarget target) => new(upstream.Account(target, ListRoom.MostHeld));
 
     /// <param name="offered">As a client that offers this: some servers have more for it.</param>
-    private async Task<Announcement> ListAsync(UpstreamTarget target, ClientCapabilities offered, ListRoom room, CancellationToken ct)
+    private async Task<Announcement> ListAsync(
+        UpstreamTarget target, ClientCapabilities offered, ListRoom room, CancellationToken ct, Func<Task>? listing = null)
     {
         using var timeout = new CancellationTokenSource(Deadline, time);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
@@ -105,6 +107,7 @@ internal sealed class CatalogRefresh(
             var session = await upstream.OpenAsync(target, offered, deadline.Token);
             try
             {
+                await (listing?.Invoke() ?? Task.CompletedTask);
                 return await ListAllAsync(session, room, deadline.Token, ct);
             }
             finally
@@ -199,9 +202,9 @@ internal sealed class CatalogRefresh(
             Log(instance, announced, recorded);
             await RecordStateAsync(instance, failure: null, ct);
         }
-        catch (UpstreamException e) when (e.Cause.MeansNobodyThere())
+        catch (UpstreamException e) when (e.Cause.MeansNobodyThere() || e.Cause.IsRefusedByWeir())
         {
-            logger.LogWarning("Nobody is there for server {Instance} ({InstanceId}): {Message}", instance.Name, instance.Id, e.Message);
+            logger.LogWarning("There is no connection to server {Instance} ({InstanceId}): {Message}", instance.Name, instance.Id, e.Message);
             using var turn = await _recording.EnterAsync(instance.OrganizationId, ct);
             await RecordStateAsync(instance, e, ct);
         }

@@ -3,7 +3,7 @@ using Weir.Upstream;
 
 namespace Weir.Gateway;
 
-/// <summary>An admitted call that got no answer from its server. Names the instance; quotes nothing of the server.</summary>
+/// <summary>An admitted call that got no answer from its server. Names the instance and the cause's sentence; quotes nothing of the server.</summary>
 internal sealed class CallFailedException(ErrorCode code, string outcome, string message, Exception? inner = null) : Exception(message, inner)
 {
     public ErrorCode Code { get; } = code;
@@ -49,21 +49,21 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
         var (code, words) = e.Failure switch
         {
             UpstreamFailure.Unreachable =>
-                (ErrorCode.InstanceUnavailable, $"The server '{instance}' could not be reached, or broke the connection. {e.Message}"),
+                (ErrorCode.InstanceUnavailable, $"The server '{instance}' could not be reached, or broke the connection. {e.Cause.Sentence()}"),
             UpstreamFailure.SessionLost when e.IsNotCarriedOut =>
-                (ErrorCode.InstanceUnavailable, $"The server '{instance}' has lost its session. {e.Message}"),
+                (ErrorCode.InstanceUnavailable, $"The server '{instance}' has lost its session. {e.Cause.Sentence()}"),
             UpstreamFailure.SessionLost =>
                 (ErrorCode.UpstreamFailed, $"The session of the server '{instance}' ended before it answered. It may still have done what was asked."),
             UpstreamFailure.TooLarge => (ErrorCode.UpstreamFailed, $"The answer of the server '{instance}' is larger than mcp.maxResponseBytes. Ask for less."),
             UpstreamFailure.OverBudget =>
                 (ErrorCode.UpstreamFailed, $"The server '{instance}' sends more than the call (twice mcp.maxResponseBytes) or its organization "
                     + "(limits.heldMegabytesPerOrganization) may hold at this replica at once. Ask for less, or make fewer calls at once."),
-            UpstreamFailure.Full => (ErrorCode.InstanceUnavailable, $"The server '{instance}' is full. {e.Message}"),
-            UpstreamFailure.Late => (ErrorCode.UpstreamTimeout, $"The server '{instance}' did not answer in time. {e.Message}"),
-            UpstreamFailure.Refused => (ErrorCode.UpstreamFailed, $"Weir does not connect to the address of the server '{instance}'."),
+            UpstreamFailure.Full => (ErrorCode.InstanceUnavailable, $"The server '{instance}' is full. {e.Cause.Sentence()}"),
+            UpstreamFailure.Late => (ErrorCode.UpstreamTimeout, $"The server '{instance}' did not answer in time. {e.Cause.Sentence()}"),
+            UpstreamFailure.Refused => (ErrorCode.UpstreamFailed, $"The server '{instance}' is not called. {e.Cause.Sentence()}"),
             _ when e.Cause is FailureCause.ProtocolError or FailureCause.MalformedError =>
-                (ErrorCode.UpstreamFailed, $"The server '{instance}' broke the protocol: {e.Message}"),
-            _ => (ErrorCode.UpstreamFailed, $"The server '{instance}' did not answer the call: {e.Message}"),
+                (ErrorCode.UpstreamFailed, $"The server '{instance}' broke the protocol: {e.Cause.Sentence()}"),
+            _ => (ErrorCode.UpstreamFailed, $"The server '{instance}' did not answer the call: {e.Cause.Sentence()}"),
         };
         return new CallFailedException(code, code == ErrorCode.UpstreamTimeout ? Outcomes.Timeout : Outcomes.UpstreamError, words, e) { Cause = e.Cause, RetryAfter = e.RetryAfter };
     }

@@ -210,14 +210,17 @@ internal sealed class GovernedCaller(
         }
     }
 
-    /// <summary>The call met a closed port, or a connection that broke: its server's state may not be true any more, and is looked at.</summary>
+    /// <summary>
+    /// The call met a closed port, a connection that broke, or an address that Weir refuses by now: its server's state may not be true any more, and
+    /// is looked at.
+    /// </summary>
     private void NoteUnreachable(Decision decision, UpstreamException e)
     {
         if (e.Failure == UpstreamFailure.Unreachable && decision.NodeId is { } node)
         {
             nodeSuspected(node);
         }
-        else if (e.Cause.MeansNobodyThere())
+        else if (e.Cause.MeansNobodyThere() || e.Cause.IsRefusedByWeir())
         {
             _ = LookSoonAsync(decision.InstanceId!.Value);
         }

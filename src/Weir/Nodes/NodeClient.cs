@@ -6,11 +6,12 @@ using Weir.Input;
 namespace Weir.Nodes;
 
 /// <summary>A node refused, or could not be asked.</summary>
-/// <param name="code">The node's own code of <see cref="NodeErrors"/>, or <see cref="NodeUnreachable"/>.</param>
+/// <param name="code">One of <c>FailureCodes</c>: the node's own code, or why it could not be asked.</param>
 /// <param name="isRetryable">The same request may succeed later.</param>
 internal sealed class NodeCallException(string code, string message, bool isRetryable, Exception? inner = null) : Exception(message, inner)
 {
     public const string NodeUnreachable = "node_unreachable";
+    public const string NodeKeyLost = "node_key_lost";
 
     public string Code { get; } = code;
 
@@ -24,8 +25,8 @@ internal sealed class NodeCallException(string code, string message, bool isRetr
 /// <param name="http">The operator's connections of <c>Weir.Egress</c>: a node's address is the operator's, never a tenant's.</param>
 internal sealed class NodeClient(HttpMessageInvoker http, TimeProvider time)
 {
-    /// <summary>The logs of a server are about 2 MiB, escaped.</summary>
-    private const int MaxAnswerBytes = 16 * 1024 * 1024;
+    /// <summary>The logs of a server are about 2 MiB.</summary>
+    private const int MaxAnswerBytes = 4 * 1024 * 1024;
 
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 

@@ -14,8 +14,9 @@ internal static class NodeContract
     /// 2: 2026-11-30: removal_incomplete.
     /// 3: 2026-11-30: maxSessions and callsAtOnce of a server, Retry-After with session_limit, and the answer to a heartbeat names what is not
     /// placed on the node.
+    /// 4: 2026-11-30: phase of a server that starts, and one code for each cause: handshake_failed is no longer sent.
     /// </summary>
-    public const int CapabilityVersion = 3;
+    public const int CapabilityVersion = 4;
 
     /// <summary>The oldest version of the other side that this one still serves.</summary>
     public const int OldestCapability = 1;
@@ -64,12 +65,16 @@ internal sealed record ServerSpec(
 /// <summary>What is true of one instance.</summary>
 /// <param name="State">One of <see cref="ServerStates"/>.</param>
 /// <param name="ErrorCode">Why it is not <c>running</c>, one of <see cref="NodeErrors"/>, or null.</param>
-internal sealed record ServerStatus(Guid Id, long Generation, string State, string? ErrorCode, string? Error);
+/// <param name="Error">The node's own sentence, without anything that a server or npm printed: that is in the instance's log.</param>
+/// <param name="Phase">How far a server has come that is <c>starting</c>, one of <see cref="ServerPhases"/>; else null.</param>
+internal sealed record ServerStatus(Guid Id, long Generation, string State, string? ErrorCode, string? Error, string? Phase = null);
 
 internal sealed record ServerList(ServerStatus[] Servers);
 
 /// <param name="At">When the node read the line.</param>
-/// <param name="Source"><c>stderr</c>, <c>stdout</c> (what is not a message), <c>mcp</c> (log notifications) or <c>node</c>.</param>
+/// <param name="Source">
+/// <c>stderr</c>, <c>stdout</c> (what is not a message, or answers the handshake with an error), <c>mcp</c> (log notifications), <c>npm</c> or <c>node</c>.
+/// </param>
 internal sealed record LogLine(DateTimeOffset At, string Source, string Text);
 
 internal sealed record LogLines(LogLine[] Lines);
@@ -116,7 +121,18 @@ internal static class ServerStates
     public const string Failed = "failed";
 }
 
-/// <summary>The closed list of codes, of the API's errors and of an instance's <c>errorCode</c>. A code is never reused.</summary>
+/// <summary>What happens to a server until it runs.</summary>
+internal static class ServerPhases
+{
+    public const string Installing = "installing";
+    public const string Starting = "starting";
+    public const string Handshake = "handshake";
+    public const string Listing = "listing";
+}
+
+/// <summary>
+/// The closed list of codes, of the API's errors and of an instance's <c>errorCode</c>; all are among <c>FailureCodes</c>. A code is never reused.
+/// </summary>
 internal static class NodeErrors
 {
     public const string InvalidArgument = "invalid_argument";
@@ -131,10 +147,23 @@ internal static class NodeErrors
     public const string Internal = "internal";
 
     public const string RuntimeUnavailable = "runtime_unavailable";
-    public const string PackageInstallFailed = "package_install_failed";
     public const string PackageInvalid = "package_invalid";
+    public const string PackageNotFound = "package_not_found";
+    public const string RegistryUnreachable = "registry_unreachable";
+    public const string InstallTimedOut = "install_timed_out";
+    public const string PackageInstallFailed = "package_install_failed";
+    public const string ExecutableMissing = "executable_missing";
+    public const string ExecutableAmbiguous = "executable_ambiguous";
+    public const string DirectoryFailed = "directory_failed";
     public const string StartFailed = "start_failed";
-    public const string HandshakeFailed = "handshake_failed";
+    public const string ExitedAtStart = "exited_at_start";
+    public const string HandshakeTimedOut = "handshake_timed_out";
+    public const string RequestRefused = "request_refused";
+    public const string ProtocolError = "protocol_error";
+    public const string VersionNotSupported = "version_not_supported";
+    public const string TooLarge = "too_large";
+    public const string ListingTimedOut = "listing_timed_out";
+    public const string ListingRefused = "listing_refused";
     public const string ChildExited = "child_exited";
     public const string Unresponsive = "unresponsive";
     public const string Restarting = "restarting";

@@ -11,6 +11,7 @@ internal sealed class NodesQueries(Databases databases)
     private const string Find = "select weir.node_of_key($1)";
     private const string Heartbeat = "select weir.node_heartbeat($1, $2, $3, $4), weir.not_placed($1, $4)";
     private const string RecordState = "select weir.record_instance_state($1, $2, $3, $4, $5)";
+    private const string RecordPhase = "select weir.record_phase($1, $2, $3)";
     private const string Overtake = "select weir.overtake_generation($1, $2, $3)";
     private const string Connections = "select node_id, name, api_url, sealed_api_key, online from weir.node_connections()";
     private const string Sweep = "select weir.sweep_nodes($1)";
@@ -59,6 +60,10 @@ internal sealed class NodesQueries(Databases databases)
         RecordState,
         [Sql.Uuid(status.Id), Sql.Bigint(status.Generation), Sql.Text(status.State), Sql.Text(status.ErrorCode), Sql.Text(status.Error)],
         ct);
+
+    /// <summary>How far a deployment has come.</summary>
+    public Task<bool> RecordPhaseAsync(Guid instanceId, long generation, string phase, CancellationToken ct) =>
+        databases.Engine.ScalarAsync<bool>(RecordPhase, [Sql.Uuid(instanceId), Sql.Bigint(generation), Sql.Text(phase)], ct);
 
     /// <summary>What is wanted of an instance is said anew, in a generation above the one that its node knows.</summary>
     public Task<bool> OvertakeAsync(Guid instanceId, long generation, long known, CancellationToken ct) =>

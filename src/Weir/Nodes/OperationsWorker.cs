@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Weir.Errors;
@@ -11,9 +12,10 @@ namespace Weir.Nodes;
 internal sealed record RemoteServer(Guid OrganizationId, Guid InstanceId, string Name, Uri Endpoint);
 
 /// <summary>
-/// Proves that a remote server answers MCP. Throws when it does not: the cause and message of an <see cref="UpstreamException"/> are shown.
+/// Proves that a remote server answers MCP. Throws when it does not: an admin is shown the cause and message of an <see cref="UpstreamException"/>.
 /// </summary>
-internal delegate Task RemoteHandshake(RemoteServer server, CancellationToken ct);
+/// <param name="listing">Called when the server has opened a session, and its lists are next.</param>
+internal delegate Task RemoteHandshake(RemoteServer server, Func<Task> listing, CancellationToken ct);
 
 /// <summary>
 /// Carries out what the outbox wants of nodes. The database hands out operations by lease, so replicas share them and a replica that dies
@@ -38,7 +40,6 @@ internal sealed class OperationsWorker(
     /// <summary>So many are recorded at once, of one organization one: this waits for the organization's lock, on a connection that others need.</summary>
     private const int MaxRecording = 2;
     private const int Attempts = 6;
-    private const string HandshakeFailed = "handshake_failed";
     private static readonly TimeSpan Every = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan FirstWait = TimeSpan.FromSeconds(1);
@@ -162,7 +163,7 @@ internal sealed class OperationsWorker(
     private NodeConnection Connection(Guid nodeId, ClaimedOperation operation) =>
         operation.NodeApiUrl is { } url && operation.NodeSealedApiKey is { } sealedKey && NodeKeys.Open(keyring, nodeId, sealedKey) is { } key
             ? new NodeConnection(nodeId, nodeId.ToString(), new Uri(url), key, IsOnline: true)
-            : throw new NodeCallException(NodeCallException.NodeUnreachable,
+            : throw new NodeCallException(NodeCallException.NodeKeyLost,
                 "The node's key cannot be opened with this keyring, or was lost with it: register the node again.", isRetryable: true);
 
     /// <summary>The node's answer; null where nothing is left that it could speak of.</summary>
@@ -228,17 +229,38 @@ internal sealed class OperationsWorker(
 
         try
         {
-            await handshake(new RemoteServer(operation.OrganizationId, operation.InstanceId, operation.InstanceName, endpoint), ct);
+            await RecordPhaseAsync(operation, ServerPhases.Handshake, ct);
+            await handshake(
+                new RemoteServer(operation.OrganizationId, operation.InstanceId, operation.InstanceName, endpoint),
+                () => RecordPhaseAsync(operation, ServerPhases.Listing, ct), ct);
             return new ServerStatus(operation.InstanceId, operation.Generation, ServerStates.Running, null, null);
         }
         catch (UpstreamException e)
         {
-            throw new NodeCallException(e.Cause.Name(), e.Message, isRetryable: e.Cause != FailureCause.AddressNotAllowed, e) { RetryAfter = e.RetryAfter };
+            throw new NodeCallException(e.Cause.Name(), e.Message, isRetryable: !e.Cause.IsLasting(), e) { RetryAfter = e.RetryAfter };
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // Something inside an answer is not what it must be, and was only met while it was read.
+            throw new NodeCallException(FailureCause.ProtocolError.Name(), FailureCause.ProtocolError.Sentence(), isRetryable: true, e);
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
-            var message = e is WeirException ? e.Message : "The server does not answer as MCP wants.";
-            throw new NodeCallException(HandshakeFailed, message, isRetryable: e is not WeirException { Code: ErrorCode.Forbidden }, e);
+            logger.LogError(e, "The handshake of operation {Operation} failed in a way that Weir did not foresee.", operation.Id);
+            throw new NodeCallException(NodeErrors.Internal, FailureCodes.Sentence(NodeErrors.Internal), isRetryable: true, e);
+        }
+    }
+
+    /// <summary>Only people read it, so what cannot be written now is not tried again.</summary>
+    private async Task RecordPhaseAsync(ClaimedOperation operation, string phase, CancellationToken ct)
+    {
+        try
+        {
+            await queries.RecordPhaseAsync(operation.InstanceId, operation.Generation, phase, ct);
+        }
+        catch (WeirException e)
+        {
+            logger.LogDebug(e, "The phase of operation {Operation} could not be recorded.", operation.Id);
         }
     }
 

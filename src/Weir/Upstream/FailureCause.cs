@@ -1,8 +1,10 @@
+using Weir.Errors;
+
 namespace Weir.Upstream;
 
 /// <summary>
-/// Why a server could not be deployed or called: the closed list behind <c>last_error_code</c> of a remote server and <c>data.cause</c> of a
-/// call's error. <c>docs/errors.md</c> has a row for each; a test compares the two. A published cause is never reused.
+/// Why a server could not be deployed or called, as the gateway finds out: the part of <see cref="FailureCodes"/> that may be the
+/// <c>last_error_code</c> of a remote server and <c>data.cause</c> of a call's error.
 /// </summary>
 internal enum FailureCause
 {
@@ -23,6 +25,9 @@ internal enum FailureCause
 
     /// <summary>Weir does not connect to the address.</summary>
     AddressNotAllowed,
+
+    /// <summary>Weir does not connect by plain http, or with a user name in the URL.</summary>
+    SchemeNotAllowed,
 
     /// <summary>HTTP 401.</summary>
     Unauthorized,
@@ -89,6 +94,18 @@ internal static class FailureCauses
     public static bool MeansNobodyThere(this FailureCause cause) =>
         cause is FailureCause.ConnectionRefused or FailureCause.NameNotResolved or FailureCause.TlsFailed;
 
+    /// <summary>Weir itself does not connect there.</summary>
+    public static bool IsRefusedByWeir(this FailureCause cause) => cause is FailureCause.AddressNotAllowed or FailureCause.SchemeNotAllowed;
+
+    /// <summary>The same a minute later, unless somebody changes the server, its URL or Weir's settings: another attempt is of no use.</summary>
+    public static bool IsLasting(this FailureCause cause) => cause.IsRefusedByWeir() || cause
+        is FailureCause.TlsFailed or FailureCause.Unauthorized or FailureCause.AccessDenied or FailureCause.EndpointNotFound or FailureCause.Redirected
+        or FailureCause.HttpError or FailureCause.NotMcp or FailureCause.MalformedError or FailureCause.VersionNotSupported or FailureCause.TooLarge
+        or FailureCause.NoEndpoint;
+
+    /// <summary>What clients read of it.</summary>
+    public static string Sentence(this FailureCause cause) => FailureCodes.Sentence(cause.Name());
+
     public static string Name(this FailureCause cause) => cause switch
     {
         FailureCause.ConnectionRefused => "connection_refused",
@@ -97,6 +114,7 @@ internal static class FailureCauses
         FailureCause.ConnectionFailed => "connection_failed",
         FailureCause.TimedOut => "timed_out",
         FailureCause.AddressNotAllowed => "address_not_allowed",
+        FailureCause.SchemeNotAllowed => "scheme_not_allowed",
         FailureCause.Unauthorized => "unauthorized",
         FailureCause.AccessDenied => "access_denied",
         FailureCause.EndpointNotFound => "endpoint_not_found",

@@ -27,7 +27,10 @@ internal enum UpstreamFailure
     Late,
 }
 
-/// <summary>What went wrong on the way to a server. The message is Weir's own and may be shown; it quotes nothing of the server.</summary>
+/// <summary>
+/// What went wrong on the way to a server. The message is Weir's own and for admins; it quotes nothing of the server. Clients get the cause and its
+/// sentence.
+/// </summary>
 internal sealed class UpstreamException(UpstreamFailure failure, string message, Exception? inner = null) : Exception(message, inner)
 {
     public UpstreamFailure Failure { get; } = failure;
@@ -48,6 +51,10 @@ internal sealed class UpstreamException(UpstreamFailure failure, string message,
 
     /// <summary>Whether the request was certainly not carried out: it was not sent, or refused before. Only of a session that is lost.</summary>
     public bool IsNotCarriedOut { get; init; }
+
+    /// <summary>Weir does not connect there.</summary>
+    public static UpstreamException Refused(Errors.WeirException refusal, FailureCause cause, Exception? inner = null) =>
+        new(UpstreamFailure.Refused, $"{refusal.Message} {refusal.Hint}".TrimEnd(), inner ?? refusal) { Cause = cause, NothingSent = true };
 
     /// <summary>An HTTP status that is no success.</summary>
     public static UpstreamException OfStatus(int status, TimeSpan? retryAfter)

@@ -85,11 +85,11 @@ internal sealed class UpstreamExchange : IDisposable
         }
         catch (HttpRequestException e) when (e.InnerException is WeirException refused)
         {
-            throw new UpstreamException(UpstreamFailure.Refused, refused.Message, e) { NothingSent = true };
+            throw UpstreamException.Refused(refused, FailureCause.AddressNotAllowed, e);
         }
         catch (WeirException e)
         {
-            throw new UpstreamException(UpstreamFailure.Refused, e.Message, e) { NothingSent = true };
+            throw UpstreamException.Refused(e, FailureCause.AddressNotAllowed);
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {

@@ -196,7 +196,7 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes,
         }
         catch (WeirException e)
         {
-            throw new UpstreamException(UpstreamFailure.Refused, e.Message, e) { NothingSent = true };
+            throw UpstreamException.Refused(e, FailureCause.SchemeNotAllowed);
         }
 
         return egress.Guarded;

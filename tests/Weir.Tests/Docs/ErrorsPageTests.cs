@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Weir.Errors;
+using Weir.Nodes;
 using Weir.Tests.Infrastructure;
 using Weir.Upstream;
 
@@ -17,9 +18,21 @@ public sealed partial class ErrorsPageTests
     }
 
     [Fact]
-    public void R13_the_page_lists_every_cause_and_nothing_else() =>
-        Cause().Matches(File.ReadAllText(Repository.PathOf("docs/errors.md"))).Select(m => m.Groups["cause"].Value)
-            .ShouldBe(Enum.GetValues<FailureCause>().Select(c => c.Name()));
+    public void R13_the_page_lists_every_reason_with_its_sentence_and_nothing_else() =>
+        Cause().Matches(File.ReadAllText(Repository.PathOf("docs/errors.md"))).Select(m => KeyValuePair.Create(m.Groups["cause"].Value, m.Groups["sentence"].Value))
+            .ShouldBe(FailureCodes.All);
+
+    [Fact]
+    public void What_the_gateway_and_a_node_may_say_is_in_the_one_list_of_reasons()
+    {
+        var known = FailureCodes.All.Select(c => c.Key).ToArray();
+        known.Distinct().Count().ShouldBe(known.Length);
+        Enum.GetValues<FailureCause>().Select(c => c.Name()).Except(known).ShouldBeEmpty();
+        var ofNode = typeof(NodeErrors).GetFields().Select(f => (string)f.GetRawConstantValue()!).ToArray();
+        ofNode.Length.ShouldBeGreaterThan(20);
+        ofNode.Except(known).ShouldBeEmpty();
+        new[] { NodeCallException.NodeUnreachable, NodeCallException.NodeKeyLost, ServerTemplates.TemplateInvalid }.Except(known).ShouldBeEmpty();
+    }
 
     [Theory]
     [InlineData("WR002", true)]
@@ -32,6 +45,6 @@ public sealed partial class ErrorsPageTests
     [GeneratedRegex(@"^\| (?<code>WR\d{3}) \| \w+ \| (?<status>\d{3}) \| (?<retry>yes|no|unless sent) \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Row();
 
-    [GeneratedRegex(@"^\| `(?<cause>[a-z_]+)` \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^\| `(?<cause>[a-z_]+)` \| (?<sentence>[^|]+) \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Cause();
 }

@@ -100,7 +100,7 @@ public sealed class FloodTests
         await using var bridge = new Bridge(new() { SubscriptionBytes = 64 * 1024 });
         var host = new SharedChild(bridge.Start, bridge.Options, bridge.Instance, bridge.Log, TimeProvider.System);
         bridge.Host = host;
-        await host.InitializeAsync(Token);
+        await host.InitializeAsync(_ => { }, Token);
         var opened = await host.OpenAsync(Parse(InitializeBody, out var body), body, Token);
         var refusals = 0;
         for (var i = 0; i < 100; i++)

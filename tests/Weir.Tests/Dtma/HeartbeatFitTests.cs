@@ -20,7 +20,7 @@ public sealed class HeartbeatFitTests
     [InlineData("x", 5000)]
     public void F11_a_heartbeat_fits_whatever_failing_servers_say(string character, int servers)
     {
-        var error = new InstanceFailure(NodeErrors.HandshakeFailed, string.Concat(Enumerable.Repeat(character, 500)));
+        var error = new InstanceFailure(NodeErrors.HandshakeTimedOut, string.Concat(Enumerable.Repeat(character, 500)));
         var sent = new HeartbeatRequest("http://127.0.0.1:1", Status, [.. Enumerable.Range(0, servers).Select(i => new ServerStatus(
             new Guid(i, 0, 0, new byte[8]), long.MaxValue, i < servers - 4096 ? ServerStates.Stopped : ServerStates.Failed, error.Code, error.Message))]);
 

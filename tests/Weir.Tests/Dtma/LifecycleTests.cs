@@ -58,7 +58,7 @@ public sealed class LifecycleTests(OneNode shared) : IClassFixture<OneNode>
     public async Task M8_running_means_that_the_handshake_passed()
     {
         await using var node = await NodeHost.StartAsync(["--restart-attempts", "2", "--handshake-timeout", "2"]);
-        foreach (var (vice, code) in new[] { ("silent", NodeErrors.HandshakeFailed), ("old", NodeErrors.HandshakeFailed), ("crash", NodeErrors.ChildExited) })
+        foreach (var (vice, code) in new[] { ("silent", NodeErrors.HandshakeTimedOut), ("old", NodeErrors.VersionNotSupported), ("crash", NodeErrors.ExitedAtStart) })
         {
             foreach (var share in (string[])["instance", "session"])
             {
@@ -75,11 +75,27 @@ public sealed class LifecycleTests(OneNode shared) : IClassFixture<OneNode>
         (await node.NodeStatusAsync()).Children.ShouldBe(0);
     }
 
+    [Theory]
+    [InlineData("instance")]
+    [InlineData("session")]
+    public async Task A_server_that_ends_before_it_answers_is_failed_at_once_and_a_restart_is_another_chance(string share)
+    {
+        var node = shared.Node;
+        var id = Guid.NewGuidForTests();
+        // It ends at its first start only: the node, which would make six attempts, made one.
+        (await node.PutAsync(id, NodeHost.Fixture(share, args: ["crash-once"]))).EnsureSuccessStatusCode();
+        var status = await node.StateAsync(id, "running", "failed");
+        (status.State, status.ErrorCode).ShouldBe(("failed", NodeErrors.ExitedAtStart));
+        status.Error!.ShouldContain("exit code 4");
+        (await node.Http.PostAsync($"v1/servers/{id}/restart", null, Token)).EnsureSuccessStatusCode();
+        await node.StateAsync(id, "running");
+    }
+
     [Fact]
     public async Task D7_a_crashed_child_is_started_again_and_sessions_begin_anew()
     {
         var node = shared.Node;
-        var id = await node.DeployAsync(NodeHost.Fixture(args: ["crash-once"]));
+        var id = await node.DeployAsync(NodeHost.Fixture());
         var raw = new RawMcp(node, id);
         await raw.InitializeAsync();
         (await raw.CallAsync("exit")).ShouldContain("upstream_closed");

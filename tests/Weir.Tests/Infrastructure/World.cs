@@ -7,7 +7,6 @@ namespace Weir.Tests.Infrastructure;
 /// <summary>One organization with all that a call needs, made through the published functions as its owner.</summary>
 public sealed class World
 {
-    private static readonly SemaphoreSlim Adding = new(1);
 
     private readonly TestDatabase _database;
 
@@ -68,20 +67,10 @@ public sealed class World
     /// <summary>A remote instance at a fixture server, deployed and recorded as running, its catalog refreshed by the replica itself.</summary>
     public async Task<Guid> AddRemoteAsync(string name, Uri url, string share = "instance")
     {
-        // One setting for all: who comes at the same time would replace it before it was looked at.
-        await Adding.WaitAsync();
-        try
-        {
-            await _database.Owner.ExecuteAsync("select weir.set_setting('egress_allow', $1)", [Sql.Jsonb($"[\"{url.Authority}\"]")], CancellationToken.None);
-            var config = JsonSerializer.Serialize(new { instance_name = name, url = url.ToString(), share });
-            var id = await IdAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(OrganizationId), Sql.Jsonb(config));
-            await CallAsync("select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(OrganizationId), Sql.Uuid(id));
-            return id;
-        }
-        finally
-        {
-            Adding.Release();
-        }
+        var config = JsonSerializer.Serialize(new { instance_name = name, url = url.ToString(), share });
+        var id = await IdAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(OrganizationId), Sql.Jsonb(config));
+        await CallAsync("select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(OrganizationId), Sql.Uuid(id));
+        return id;
     }
 
     public Task GrantAsync(Guid instanceId, string permissions, Guid? agentId = null) => CallAsync(

@@ -95,8 +95,8 @@ public sealed class HeldBytesTests(NarrowWeir weir) : IClassFixture<NarrowWeir>
             $$"""{"name":"t{{i}}","description":"{{new string('d', 150_000)}}","inputSchema":{"type":"object"} }"""))}}]}""";
         var target = new UpstreamTarget(weir.World.AgentId, "wide", server.Url, NodeKey: null);
         var refresh = weir.Services.GetRequiredService<CatalogRefresh>();
-        await refresh.ProveAsync(target with { ChargedTo = Guid.CreateVersion7(TimeProvider.System.GetUtcNow()) }, CancellationToken.None).ShouldThrowAsync<UpstreamException>();
-        var refusal = await refresh.ProveAsync(target with { ChargedTo = weir.World.OrganizationId }, CancellationToken.None).ShouldThrowAsync<UpstreamException>();
+        await refresh.ProveAsync(target with { ChargedTo = Guid.CreateVersion7(TimeProvider.System.GetUtcNow()) }, () => Task.CompletedTask, CancellationToken.None).ShouldThrowAsync<UpstreamException>();
+        var refusal = await refresh.ProveAsync(target with { ChargedTo = weir.World.OrganizationId }, () => Task.CompletedTask, CancellationToken.None).ShouldThrowAsync<UpstreamException>();
         refusal.Failure.ShouldBe(UpstreamFailure.OverBudget);
         Budget.Peak.ShouldBeLessThanOrEqualTo(Most);
         await NothingIsHeldAsync();

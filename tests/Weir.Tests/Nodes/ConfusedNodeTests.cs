@@ -41,7 +41,7 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
         _registry = new NodeRegistry(
             _queries, _keyring, _directory, new SeenKeys(TimeProvider.System), new UnverifiedCallers(TimeProvider.System), TimeProvider.System);
         _worker = new OperationsWorker(
-            _queries, new NodeClient(_egress.Operator, TimeProvider.System), _keyring, (_, _) => Task.CompletedTask, Replica, () => 0, TimeProvider.System,
+            _queries, new NodeClient(_egress.Operator, TimeProvider.System), _keyring, (_, _, _) => Task.CompletedTask, Replica, () => 0, TimeProvider.System,
             NullLogger<OperationsWorker>.Instance);
         _node = await ScriptedServer.StartAsync(async (http, request) =>
         {

@@ -52,7 +52,7 @@ public sealed class HangingServersTests(TestDatabase database) : IClassFixture<T
         var hang = (await ManyAsync("o")).ToHashSet();
         using var worker = new OperationsWorker(
             new NodesQueries(database.Pools), new NodeClient(_egress.Operator, TimeProvider.System), Keyring.Parse([Convert.ToBase64String(new byte[32])]),
-            async (server, ct) =>
+            async (server, _, ct) =>
             {
                 if (hang.Contains(server.InstanceId))
                 {

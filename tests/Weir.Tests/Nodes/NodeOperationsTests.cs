@@ -116,7 +116,7 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         await DeployAsync(crashing);
         await DeployAsync(unfilled);
         await _worker.RunOnceAsync(Token);
-        (await StatusAsync(crashing, "failed")).ShouldBe(NodeErrors.ChildExited);
+        (await StatusAsync(crashing, "failed")).ShouldBe(NodeErrors.ExitedAtStart);
         (await StatusAsync(unfilled, "failed")).ShouldBe(ServerTemplates.TemplateInvalid);
     }
 
@@ -128,7 +128,7 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         await DeployAsync(instance);
         await node.KillAsync();
         await _worker.RunOnceAsync(Token);
-        (await StatusAsync(instance, "deploying")).ShouldBeNull();
+        (await StatusAsync(instance, "deploying")).ShouldBe(NodeCallException.NodeUnreachable);
 
         await using var again = await NodeHost.StartAsync(["--weir-url", _weir.Urls.Single()], data: node.Data);
         again.NodeId.ShouldBe(node.NodeId);
@@ -243,7 +243,8 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         var instance = await CreateAsync("behind", """{"vice":"none"}""");
         await DeployAsync(instance);
         await RunUntilAsync(instance, "running");
-        var stranger = await node.DeployAsync(NodeHost.Fixture(organization: _organization));
+        var stranger = Guid.NewGuidForTests();
+        (await node.PutAsync(stranger, NodeHost.Fixture(organization: _organization))).EnsureSuccessStatusCode();
         (await node.StateAsync(stranger, "stopped")).Generation.ShouldBe(1);
         node.Errors.ShouldContain($"Weir does not place instance {stranger} on this node: it is stopped, and its files stay.");
         Directory.Exists(Path.Combine(node.Data, "instances", stranger.ToString())).ShouldBeTrue();
@@ -281,6 +282,7 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         _remoteFailure = new WeirException(ErrorCode.UpstreamFailed, "It hung up.");
         await DeployAsync(instance);
         await _worker.RunOnceAsync(Token);
+        (await StatusAsync(instance, "deploying")).ShouldBe(NodeErrors.Internal);
         _remoteFailure = null;
         await Until.AsyncTrue(async () => await _worker.RunOnceAsync(Token) > 0, "the operation is due again");
         await StatusAsync(instance, "running");
@@ -368,7 +370,7 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         return node;
     }
 
-    private Task HandshakeAsync(RemoteServer server, CancellationToken ct)
+    private Task HandshakeAsync(RemoteServer server, Func<Task> listing, CancellationToken ct)
     {
         _shaken.Add(server);
         return _remoteFailure is { } failure ? Task.FromException(failure) : Task.CompletedTask;

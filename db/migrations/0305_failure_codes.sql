@@ -1,0 +1,114 @@
+-- Why a server could not be deployed, does not run or could not be called.
+
+-- The closed list of reasons, with the one sentence per code that members read; an admin reads the instance's last_error. The program
+-- has the same list (FailureCodes), and docs/errors.md says what to do; a test compares the three.
+create table weir.failure_codes (
+  code text not null,
+  sentence text not null,
+  constraint failure_codes_pkey primary key (code),
+  constraint failure_codes_code_is_plain check (code ~ '^[a-z_]{1,40}$')
+);
+alter table weir.failure_codes enable row level security, force row level security;
+revoke all on weir.failure_codes from public, anon, authenticated, service_role;
+comment on table weir.failure_codes is 'global: the reasons that Weir gives for a server that fails';
+
+-- Read by the functions that record or show a reason, written by nobody after this migration.
+create policy failure_codes_are_read on weir.failure_codes for select to weir_writer, weir_system using (true);
+grant select on weir.failure_codes to weir_writer, weir_system;
+
+-- Row-level security is forced on the migrator too. The policy lets it insert the codes, and is dropped after that.
+create policy failure_codes_are_written_once on weir.failure_codes for insert to current_user with check (true);
+insert into weir.failure_codes (code, sentence) values
+  ('connection_refused', 'Nobody listens at the server''s address.'),
+  ('name_not_resolved', 'The server''s host name has no address.'),
+  ('tls_failed', 'There is no TLS connection: the server''s certificate is not valid for its address, or it does not speak TLS.'),
+  ('connection_failed', 'There is no connection to the server, or it broke.'),
+  ('timed_out', 'The server did not answer in time.'),
+  ('address_not_allowed', 'Weir does not connect to the server''s address.'),
+  ('scheme_not_allowed', 'Weir connects to servers by https only.'),
+  ('unauthorized', 'The server wants a credential, and Weir has none for it.'),
+  ('access_denied', 'The server does not allow the request.'),
+  ('endpoint_not_found', 'There is no MCP endpoint at the server''s URL.'),
+  ('rate_limited', 'The server gets too many requests.'),
+  ('server_unavailable', 'The server is not available at the moment.'),
+  ('server_error', 'The server failed.'),
+  ('redirected', 'The server redirects, and Weir follows no redirect.'),
+  ('http_error', 'The server answered with an HTTP status that is no success.'),
+  ('not_mcp', 'The server''s answer is neither JSON nor an event stream.'),
+  ('malformed_error', 'The server''s error has no integer as its code, or no text as its message.'),
+  ('protocol_error', 'The server''s answer is not MCP.'),
+  ('request_refused', 'The server answered a request of Weir''s own with an error.'),
+  ('version_not_supported', 'The server speaks no protocol version that Weir knows.'),
+  ('too_large', 'The server''s answer is larger than Weir takes.'),
+  ('session_lost', 'The server does not know its session any more.'),
+  ('full', 'The server has no room for more at the moment.'),
+  ('too_many_calls', 'As many calls are in flight at the server as it may have.'),
+  ('circuit_open', 'The server has failed repeatedly and is left alone for a few seconds.'),
+  ('no_endpoint', 'The server has no address.'),
+  ('package_invalid', 'The package is not one that a node can run.'),
+  ('package_not_found', 'The package registry has no such package or version.'),
+  ('registry_unreachable', 'The node does not reach the package registry.'),
+  ('install_timed_out', 'The package was not installed in time.'),
+  ('package_install_failed', 'The package could not be installed.'),
+  ('executable_missing', 'The package does not have the executable.'),
+  ('executable_ambiguous', 'The package has several executables, and the catalog does not say which one to run.'),
+  ('template_invalid', 'The configuration does not fit the catalog entry.'),
+  ('runtime_unavailable', 'The node has no runtime for the server.'),
+  ('directory_failed', 'The node could not prepare the server''s directory.'),
+  ('start_failed', 'The node could not start the server''s process.'),
+  ('exited_at_start', 'The server ended before it answered.'),
+  ('handshake_timed_out', 'The server did not answer initialize in time.'),
+  ('listing_timed_out', 'The server did not list its tools in time.'),
+  ('listing_refused', 'The server answered the list of its tools with an error.'),
+  ('child_exited', 'The server ended.'),
+  ('unresponsive', 'The server does not answer pings.'),
+  ('restarting', 'The server is being restarted.'),
+  ('stop_failed', 'The server''s processes could not be ended.'),
+  ('removal_incomplete', 'The server''s directory is not removed yet.'),
+  ('not_running', 'The node does not run the server.'),
+  ('no_node', 'No node that is online may run the server.'),
+  ('node_unreachable', 'The node does not answer.'),
+  ('node_key_lost', 'The node''s key cannot be opened.'),
+  ('node_lost', 'The node was not heard of.'),
+  ('node_restarted', 'The node was restarted.'),
+  ('node_stopped', 'The node was stopped.'),
+  ('second_organization', 'The node serves one organization, and this is another one.'),
+  ('generation_refused', 'The node knows a generation that Weir does not believe.'),
+  ('stale_generation', 'The node knows a later generation.'),
+  ('operation_reused', 'The node has seen the operation with another content.'),
+  ('invalid_argument', 'The node does not take what it was asked for.'),
+  ('not_supported', 'The node does not have what it was asked for.'),
+  ('capability_too_old', 'Weir is too old for the node.'),
+  ('unauthenticated', 'The node does not take Weir''s key.'),
+  ('forbidden', 'The node does not take requests by this address.'),
+  ('not_found', 'The node does not have the server.'),
+  ('failed', 'The server failed, and its node gave no reason that Weir knows.'),
+  ('degraded', 'The server does not work as it should, and its node gave no reason that Weir knows.'),
+  ('internal', 'Weir or its node failed; the log says why.');
+drop policy failure_codes_are_written_once on weir.failure_codes;
+
+-- A node may be of another version than this database, or say what it likes: a code that is not of the list becomes `failed`. Null stays
+-- null.
+create function weir.failure_code(p_code text) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select case when p_code is not null
+    then coalesce((select c.code from weir.failure_codes c where c.code = p_code), 'failed') end;
+end;
+
+-- What a member reads of a code of the list. Null of any other.
+create function weir.failure_sentence(p_code text) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select c.sentence from weir.failure_codes c where c.code = p_code;
+end;
+
+-- What the audit log says of a failure: the code, and the words that fit into a row.
+create function weir.failure_detail(p_code text, p_error text) returns text
+language sql immutable parallel safe
+  return weir.cut(concat_ws(': ', p_code, p_error), 500);
+
+revoke all on function weir.failure_code, weir.failure_sentence, weir.failure_detail from public;
+grant execute on function weir.failure_code, weir.failure_sentence, weir.failure_detail to weir_writer, weir_system;
