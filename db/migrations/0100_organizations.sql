@@ -8,9 +8,17 @@ create table public.organizations (
   -- Unique in the whole installation. Where the caller gives none, create_organization makes one that is free, so that a
   -- conflict does not reveal a name that is taken.
   slug text not null,
+  -- Stopped by the platform (weir.set_organization_active), and by whom; ids are copies without foreign keys, as in the audit log.
+  platform_stopped_at timestamptz,
+  platform_stopped_by uuid,
+  -- Deleted by its owner, who may restore it for 30 days (weir.restore_organization). Then what it held is deleted
+  -- (weir.purge_organizations), and the row stays, because the audit log names its id.
+  deleted_at timestamptz,
+  deleted_by uuid,
+  purged_at timestamptz,
   -- False closes the organization to everybody, its owners included: my_organizations leaves it out and admission denies
   -- its calls.
-  is_active boolean not null default true,
+  is_active boolean not null generated always as (platform_stopped_at is null and deleted_at is null) stored,
   max_mcp_servers integer not null default 25,
   max_agents integer not null default 200,
   max_members integer not null default 500,
@@ -136,7 +144,8 @@ create policy organizations_are_switched_by_admins on public.organizations for u
   using (id = any(array(select weir.my_organizations('admin')))) with check (id = any(array(select weir.my_organizations('admin'))));
 grant select on public.organizations to authenticated;
 grant select, insert (id, name, slug, created_by), update (chat_tools) on public.organizations to weir_writer;
-grant select (id, is_active, created_by, max_concurrent_connections, max_members, chat_tools) on public.organizations to weir_system;
+grant select (id, is_active, platform_stopped_at, deleted_at, created_by, max_concurrent_connections, max_members, chat_tools),
+      update (platform_stopped_at, platform_stopped_by) on public.organizations to weir_system;
 
 -- Every member sees who else belongs to the organization, and in which role.
 create policy members_are_seen_by_members on public.organization_members for select to authenticated, weir_writer
@@ -217,7 +226,8 @@ as $$
 begin
   return case p_what
     when 'workspaces' then (select count(*) from public.workspaces w where w.organization_id = p_organization_id)
-    when 'agents' then (select count(*) from public.agents a where a.organization_id = p_organization_id)
+    when 'agents' then (select count(*) from public.agents a
+                        where a.organization_id = p_organization_id and a.deleted_at is null)
     -- An invited person has a place until the invitation expires.
     when 'members' then (select count(*) from public.organization_members m
                          where m.organization_id = p_organization_id and m.status <> 'removed')

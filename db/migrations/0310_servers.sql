@@ -27,6 +27,7 @@ insert into weir.instance_moves (from_status, to_status) values
   ('running', 'stopping'), ('degraded', 'stopping'), ('failed', 'stopping'),
   ('deploying', 'stopping'), ('updating', 'stopping'),  -- also an instance that finds no node can be stopped
   ('stopping', 'stopped'),
+  ('stopping', 'deploying'),                            -- switched on again before it had stopped
   ('pending', 'failed'), ('deploying', 'failed'), ('running', 'failed'), ('degraded', 'failed'), ('updating', 'failed'),
   ('stopping', 'failed'), ('stopped', 'failed'),
   ('pending', 'deleting'), ('stopped', 'deleting'), ('failed', 'deleting'), ('running', 'deleting'), ('degraded', 'deleting'),
@@ -87,6 +88,15 @@ create table public.mcp_server_instances (
   -- other state (weir.guard_instance).
   phase text,
   phase_since timestamptz,
+  -- Switched off by an admin, or by the platform, and by whom (weir.set_mcp_server_active): two switches, as agents have. Not the same
+  -- as the status `stopped`, which a deployment ends.
+  stopped_at timestamptz,
+  stopped_by uuid,
+  platform_stopped_at timestamptz,
+  platform_stopped_by uuid,
+  is_active boolean not null generated always as (stopped_at is null and platform_stopped_at is null) stored,
+  -- It was stopped by a switch while it ran, so the switch starts it again.
+  resumes boolean not null default false,
   first_running_at timestamptz,
   -- What the server said of itself in its last handshake, for people.
   server_info jsonb,
@@ -179,17 +189,18 @@ create policy instances_are_changed_by_admins on public.mcp_server_instances for
 -- weir_system writes what was observed (status, placement, errors, lists). It never inserts or deletes an instance.
 create policy instances_are_kept_by_the_engine on public.mcp_server_instances for all to weir_system using (true) with check (true);
 grant select (id, organization_id, instance_name, catalog_server_id, endpoint_url, status, share, max_sessions, priority, region,
-        pin_policy, last_error_code, phase, phase_since, created_by, created_at, updated_at) on public.mcp_server_instances to authenticated;
+        pin_policy, last_error_code, phase, phase_since, created_by, created_at, updated_at, stopped_at, stopped_by, platform_stopped_at,
+        is_active) on public.mcp_server_instances to authenticated;
 grant select,
       insert (id, organization_id, instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy,
         chat_offline, created_by, context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms),
       update (instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline,
         approved_generation, status, generation, resets, last_error_code, last_error, deployed_by, context_resources, context_prompts,
-        timeout_ms, max_retries, retry_backoff_ms) on public.mcp_server_instances to weir_writer;
+        timeout_ms, max_retries, retry_backoff_ms, stopped_at, stopped_by, resumes) on public.mcp_server_instances to weir_writer;
 grant select,
       update (status, node_id, last_node_id, configuration, last_error_code, last_error, phase, phase_since, first_running_at, server_info,
         capabilities, refreshed_generation, refreshed_at, refresh_at, refresh_by, refresh_lease_until, generation, resets, reasserted_at,
-        endpoint_url)
+        endpoint_url, platform_stopped_at, platform_stopped_by, resumes)
   on public.mcp_server_instances to weir_system;
 
 -- Permits only a move of weir.instance_moves, and never a change of the organization, by a function or by direct SQL. Forgets the phase
@@ -274,10 +285,10 @@ create trigger b_instance_change before insert or delete on public.mcp_server_in
 create trigger b_instance_update before update on public.mcp_server_instances
   for each row
   when ((old.organization_id, old.instance_name, old.catalog_server_id, old.url, old.status, old.share, old.priority, old.node_id,
-         old.chat_offline, old.resets)
+         old.chat_offline, old.resets, old.stopped_at, old.platform_stopped_at)
         is distinct from
         (new.organization_id, new.instance_name, new.catalog_server_id, new.url, new.status, new.share, new.priority, new.node_id,
-         new.chat_offline, new.resets))
+         new.chat_offline, new.resets, new.stopped_at, new.platform_stopped_at))
   execute function weir.on_permission_change();
 -- Replicas keep the timeout with an agent's catalog, so a change of it counts as a change of permissions.
 create trigger b_instance_timeout_update before update on public.mcp_server_instances

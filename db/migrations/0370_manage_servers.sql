@@ -246,7 +246,7 @@ begin
                                  else i.approved_generation end
   where i.id = p_instance_id and i.organization_id = p_organization_id
   returning i.endpoint_url into v_new.endpoint_url;
-  if v_instance.status in ('running', 'degraded', 'failed')
+  if v_instance.status in ('running', 'degraded', 'failed') and v_instance.is_active
      and (v_new.catalog_server_id, v_new.url, v_new.configuration, v_new.share,
           case when v_new.share = 'session' then v_new.max_sessions end)
          is distinct from (v_instance.catalog_server_id, v_instance.url, v_instance.configuration, v_instance.share,
@@ -317,6 +317,9 @@ begin
       else exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status)
     end) then
     return weir.refuse(v_act, 'WR005', format('the server is %s', v_instance.status));
+  elsif p_action in ('deploy', 'update', 'restart') and not v_instance.is_active then
+    return weir.refuse(v_act, 'WR005', case when v_instance.platform_stopped_at is not null then 'the platform has stopped this server'
+                                            else 'the server is switched off: switch it on by set_mcp_server_active' end);
   elsif p_action in ('deploy', 'update', 'restart') and v_reason is not null then
     return weir.refuse(v_act, 'WR005', 'the platform has blocked this version of the catalog server: ' || v_reason);
   end if;

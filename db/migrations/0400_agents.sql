@@ -10,7 +10,17 @@ create table public.agents (
   -- Null after the owner's membership row was deleted. Such an agent is denied everything (`member_inactive`) but stays,
   -- with its grants and history.
   user_id uuid,
-  is_active boolean not null default true,
+  -- Switched off by the organization, or by the platform, and by whom: two switches, because no tenant undoes a platform's stop. The ids
+  -- are copies without foreign keys, as in the audit log.
+  stopped_at timestamptz,
+  stopped_by uuid,
+  platform_stopped_at timestamptz,
+  platform_stopped_by uuid,
+  -- A deleted agent stays as a row, so that the ids in the audit log and in chat still refer to something. Its name is free.
+  deleted_at timestamptz,
+  deleted_by uuid,
+  is_active boolean not null
+    generated always as (stopped_at is null and platform_stopped_at is null and deleted_at is null) stored,
   created_by uuid,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -30,7 +40,7 @@ alter table public.agents enable row level security, force row level security;
 revoke all on public.agents from public, anon, authenticated, service_role;
 comment on table public.agents is 'tenant: an AI agent of an organization';
 -- Names that differ only by case would be taken for each other in a chat.
-create unique index agents_name_key on public.agents (organization_id, lower(name));
+create unique index agents_name_key on public.agents (organization_id, lower(name)) where deleted_at is null;
 create index agents_owner_idx on public.agents (organization_id, user_id);
 create index agents_created_by_idx on public.agents (created_by);
 
@@ -47,7 +57,7 @@ begin
     select a.id
     from public.agents a
     where a.organization_id = any(array(select weir.my_organizations('member')))
-      and a.user_id = weir.actor_id();
+      and a.user_id = weir.actor_id() and a.deleted_at is null;
 end;
 $$;
 grant execute on function weir.my_agents to authenticated, weir_writer;
@@ -56,15 +66,24 @@ reset role;
 
 -- Every member sees the organization's agents; what an agent was granted is seen by its owner and admins only. Members
 -- create agents of their own. weir_system reads all agents, because a key names an agent before any person is known.
-create policy agents_are_seen_by_members on public.agents for select to authenticated, weir_writer
+create policy agents_are_seen_by_members on public.agents for select to authenticated
+  using (organization_id = any(array(select weir.my_organizations())) and deleted_at is null);
+-- Deleted ones too: what they said in chat keeps their name, and the row that a deletion writes must be seen by who writes it. Functions
+-- that look for an agent to act on leave them out.
+create policy agents_are_found_by_members on public.agents for select to weir_writer
   using (organization_id = any(array(select weir.my_organizations())));
 create policy agents_are_created_by_their_owner on public.agents for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('member')))
               and user_id = (select weir.actor_id()) and created_by = (select weir.actor_id()));
+create policy agents_are_changed_by_their_owner_and_admins on public.agents for update to weir_writer
+  using (organization_id = any(array(select weir.my_organizations('admin'))) or id = any(array(select weir.my_agents())))
+  with check (organization_id = any(array(select weir.my_organizations('admin'))) or id = any(array(select weir.my_agents())));
 create policy agents_are_read_by_the_engine on public.agents for all to weir_system using (true) with check (true);
 grant select on public.agents to authenticated;
-grant select, insert (id, organization_id, name, instructions, user_id, created_by) on public.agents to weir_writer;
-grant select (id, organization_id, name, user_id, is_active) on public.agents to weir_system;
+grant select, insert (id, organization_id, name, instructions, user_id, created_by),
+      update (name, instructions, stopped_at, stopped_by, deleted_at, deleted_by, updated_at) on public.agents to weir_writer;
+grant select (id, organization_id, name, user_id, is_active, platform_stopped_at, platform_stopped_by, deleted_at),
+      update (platform_stopped_at, platform_stopped_by) on public.agents to weir_system;
 
 create trigger b_agent_change before insert or update or delete on public.agents
   for each row execute function weir.on_permission_change();

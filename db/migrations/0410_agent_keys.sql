@@ -84,24 +84,26 @@ create trigger not_truncated before truncate on public.agent_api_keys for each s
 set local role weir_system;
 
 -- Finds the agent of a key before an organization is known; hence a definer, for the engine only. There is no row for a key that
--- is unknown, revoked or expired, or whose agent, owner or organization is not active: one answer for all reasons, which tells a
--- guesser nothing. Neither this nor its callers raise: anybody can send a key, and each error would be written to PostgreSQL's log.
--- Secrets are compared by their SHA-256.
+-- is unknown, revoked or expired, or whose agent or organization is deleted, or whose owner is not active: one answer for all reasons,
+-- which tells a guesser nothing. A key whose agent, organization or platform is switched off is good, and is_stopped says so: its calls
+-- come as far as admission, which denies them and records why. Neither this nor its callers raise: anybody can send a key, and each error
+-- would be written to PostgreSQL's log. Secrets are compared by their SHA-256.
 create function weir.authenticate_key(p_key_id text, p_secret_hash bytea)
-returns table (agent_id uuid, agent_name text, organization_id uuid, key_expires_at timestamptz)
+returns table (agent_id uuid, agent_name text, organization_id uuid, key_expires_at timestamptz, is_stopped boolean)
 language plpgsql stable security definer rows 1
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-    select a.id, a.name, a.organization_id, k.expires_at
+    select a.id, a.name, a.organization_id, k.expires_at,
+           not a.is_active or not o.is_active or exists (select from weir.platform_stop p where p.only_row)
     from public.agent_api_keys k
     join public.agents a on a.id = k.agent_id
     join public.organizations o on o.id = a.organization_id
     join public.organization_members m on m.organization_id = a.organization_id and m.user_id = a.user_id
     where k.key_id = p_key_id and k.secret_hash = p_secret_hash
       and k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
-      and a.is_active and o.is_active and m.status = 'active';
+      and a.deleted_at is null and o.deleted_at is null and m.status = 'active';
 end;
 $$;
 grant execute on function weir.authenticate_key to weir_engine;
@@ -125,7 +127,7 @@ declare
 begin
   v_act := weir.act('credential', 'create_agent_key', 'manage_agent', 'keys are made by the agent''s owner or an admin',
                     p_agent_id => p_agent_id);
-  select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id;
+  select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such agent');
   if v_refusal is null then
     v_refusal := weir.lock_for(v_act, coalesce(weir.name_error('name', p_name), case

@@ -201,7 +201,7 @@ declare
 begin
   v_act := weir.act('grant', 'grant_mcp_access', 'admin', 'access is granted by an owner or admin',
                     p_agent_id => p_agent_id, p_instance_id => p_instance_id);
-  select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id;
+  select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   -- The server is looked for in the agent's organization: one of another organization does not exist, even for an admin of both.
   v_refusal := weir.authorize(v_act, 'there is no such agent or server', exists (
     select from public.mcp_server_instances i

@@ -107,7 +107,7 @@ begin
   from public.agents a
   join public.mcp_server_instances i on i.organization_id = a.organization_id and i.id = p_instance_id
    and i.status not in ('deleting', 'deleted')
-  where a.id = p_agent_id;
+  where a.id = p_agent_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such agent or server');
   if v_refusal is null then
     v_permissions := weir.permissions_of(p_permissions);

@@ -60,7 +60,8 @@ create domain weir.log_actor as text constraint actor_is_known check (value in (
 -- The first check of admission that failed, or the class of a published function's error.
 create domain weir.log_reason as text constraint reason_is_known check (value in (
   -- Of admission, and of calls that were not decided.
-  'unknown', 'key_unknown', 'key_expired', 'key_revoked', 'agent_inactive', 'organization_inactive', 'member_inactive',
+  'unknown', 'key_unknown', 'key_expired', 'key_revoked', 'agent_inactive', 'agent_stopped',
+  'organization_inactive', 'organization_stopped', 'platform_stopped', 'server_stopped', 'member_inactive',
   'user_forbidden', 'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved',
   'argument_rule', 'catalog_blocked', 'limit', 'unavailable', 'changing', 'undecided', 'error', 'invalid_request',
   -- Of published functions: the names of the error classes.

@@ -3,7 +3,8 @@
 
 -- One call's decision. `failures` has every check that failed, in their order; the first is the reason, and empty means
 -- allowed. `detail` is the path of the argument that broke a rule with what is permitted there (weir.argument_detail; nothing that only
--- readers of the grant may know), or the state of an instance that is unavailable;
+-- readers of the grant may know), the state of an instance that is unavailable, or who has switched off the agent or the server
+-- (`organization` or `platform`);
 -- weir.admit adds `limit` and its detail. endpoint_url is set for an allowed call only. ordinal is the call's place in the
 -- arrays that were passed.
 create type weir.call_decision as (
@@ -68,7 +69,9 @@ begin
   select array_agg(row(
            r.ordinal, case when r.path is null then r.failures else array_prepend('argument_rule', r.failures) end,
            case when r.path is not null then weir.argument_detail(r.entries, r.path, false)
-                when r.failures[1] = 'unavailable' then r.status end,
+                when r.failures[1] = 'unavailable' then r.status
+                when r.failures[1] = 'agent_stopped' then r.agent_stopped_by
+                when r.failures[1] = 'server_stopped' then r.server_stopped_by end,
            r.organization_id, r.agent_id, r.agent_name, r.key_id, r.user_id, r.instance_id, r.instance_name,
            case when r.path is null and r.failures = '{}' then r.endpoint_url end, r.node_id, r.share, r.grant_id,
            r.limits, r.resets)::weir.call_decision),
@@ -82,6 +85,8 @@ begin
     from (
       select c.ordinal, a.organization_id, a.id as agent_id, a.name as agent_name, k.key_id, c.user_id,
              i.id as instance_id, i.instance_name, i.status, i.share, i.node_id, i.resets,
+             case when a.platform_stopped_at is not null then 'platform' else 'organization' end as agent_stopped_by,
+             case when i.platform_stopped_at is not null then 'platform' else 'organization' end as server_stopped_by,
              weir.endpoint_url(i.url, n.api_url, i.id) as endpoint_url,
              g.id as grant_id, g.permissions -> 'limits' as limits, e.entries,
              array_remove(array[
@@ -89,8 +94,10 @@ begin
         case when a.id is null then 'key_unknown' end,
         case when not a.organization_id = any(p_locked) then 'changing' end,
         case when k.revoked_at is not null then 'key_revoked' when k.expires_at <= v_now then 'key_expired' end,
-        case when not a.is_active then 'agent_inactive' end,
-        case when not o.is_active then 'organization_inactive' end,
+        -- What is switched off, the whole first. What is deleted has another reason.
+        case when a.id is not null and exists (select from weir.platform_stop p where p.only_row) then 'platform_stopped' end,
+        case when o.deleted_at is not null then 'organization_inactive' when not o.is_active then 'organization_stopped' end,
+        case when a.deleted_at is not null then 'agent_inactive' when not a.is_active then 'agent_stopped' end,
         -- 2. for whom: the agent's owner answers for it; a person who acts through it must be active too
         case when owner.status is distinct from 'active'
                or c.user_id is not null and person.status is distinct from 'active' then 'member_inactive' end,
@@ -108,7 +115,9 @@ begin
                and (c.kind in ('tool_execution', 'prompt_get') or c.kind = 'context_request' and not weir.is_uri(c.item))
              then 'definition_not_approved' end,
         -- 6. the argument rules: the middle level asks them, where 1 to 5 permit the call
-        -- 7. whether the platform has blocked what the server runs: after the grant, so that nobody else learns that it is there
+        -- 7. whether the server is switched off, or the platform has blocked what it runs: after the grant, so that nobody else learns
+        -- that it is there
+        case when not i.is_active then 'server_stopped' end,
         case when cat.state = 'blocked' then 'catalog_blocked' end,
         -- 8. whether the server is available: not a permission, so it comes last
         case when i.status not in ('running', 'degraded') then 'unavailable' end], null) as failures
@@ -119,17 +128,19 @@ begin
       left join lateral (select x.key_id, x.agent_id, x.revoked_at, x.expires_at from public.agent_api_keys x
                          where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
       -- The agent is the key's, never the one that the caller names beside a key.
-      left join lateral (select x.id, x.organization_id, x.name, x.user_id, x.is_active from public.agents x
+      left join lateral (select x.id, x.organization_id, x.name, x.user_id, x.is_active, x.platform_stopped_at, x.deleted_at
+                         from public.agents x
                          where x.id = case when c.key_id is not null then k.agent_id
                                            when c.user_id is not null or p_without_key then c.agent_id end
                          offset 0) a on true
-      left join lateral (select x.is_active from public.organizations x where x.id = a.organization_id offset 0) o on true
+      left join lateral (select x.is_active, x.deleted_at from public.organizations x where x.id = a.organization_id offset 0) o on true
       left join lateral (select x.role, x.status from public.organization_members x
                          where x.organization_id = a.organization_id and x.user_id = a.user_id offset 0) owner on true
       left join lateral (select x.role, x.status from public.organization_members x
                          where x.organization_id = a.organization_id and x.user_id = c.user_id offset 0) person on true
       -- Of the agent's organization only, so another tenant's instance is one that does not exist.
-      left join lateral (select x.id, x.instance_name, x.status, x.share, x.node_id, x.url, x.catalog_server_id, x.resets
+      left join lateral (select x.id, x.instance_name, x.status, x.share, x.node_id, x.url, x.catalog_server_id, x.resets,
+                                x.is_active, x.platform_stopped_at
                          from public.mcp_server_instances x
                          where x.id = c.instance_id and x.organization_id = a.organization_id
                            and x.status not in ('deleting', 'deleted') offset 0) i on true

@@ -2,8 +2,10 @@
 
 -- The agent of a principal: by its key, or named by a person who may use it. A viewer may list what the agent has, and may not call
 -- (weir.decide). Null: the key is not valid, or that person may not use that agent. p_agent_id beside a key must be the key's own
--- agent. Not a definer: it is called by weir_system's functions.
-create function weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) returns uuid
+-- agent. p_stopped asks for an agent that is switched off, with its organization or the platform or alone; everything else is as for one
+-- that is not. Not a definer: it is called by weir_system's functions.
+create function weir.principal_agent(
+  p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_stopped boolean default false) returns uuid
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
@@ -12,15 +14,16 @@ declare
 begin
   if p_key_id is not null then
     select k.agent_id into v_agent_id from weir.authenticate_key(p_key_id, p_secret_hash) k
-    where p_agent_id is null or k.agent_id = p_agent_id;
+    where (p_agent_id is null or k.agent_id = p_agent_id) and k.is_stopped = p_stopped;
     return v_agent_id;
   end if;
   select a.id into v_agent_id
   from public.agents a
-  join public.organizations o on o.id = a.organization_id and o.is_active
+  join public.organizations o on o.id = a.organization_id and o.deleted_at is null
   join public.organization_members owner on owner.organization_id = a.organization_id and owner.user_id = a.user_id
   join public.organization_members person on person.organization_id = a.organization_id and person.user_id = p_user_id
-  where a.id = p_agent_id and a.is_active and owner.status = 'active' and person.status = 'active'
+  where a.id = p_agent_id and a.deleted_at is null and owner.status = 'active' and person.status = 'active'
+    and (not a.is_active or not o.is_active or exists (select from weir.platform_stop p where p.only_row)) = p_stopped
     and weir.may_use_agent(p_user_id, a.id, a.user_id);
   return v_agent_id;
 end;
@@ -32,14 +35,16 @@ grant execute on function weir.principal_agent to weir_system;
 set local role weir_system;
 
 -- The organization whose bounds a principal's reads count for. A replica asks before it reads for that principal the first time.
--- Null where principal_agent is null. Definer: an agent is not a person, and its verified key decides.
+-- Null where there is no such principal; one that is switched off has its organization. Definer: an agent is not a person, and its verified
+-- key decides.
 create function weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) returns uuid
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (select a.organization_id from public.agents a
-          where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id));
+          where a.id = coalesce(weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id),
+                                weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id, true)));
 end;
 $$;
 grant execute on function weir.principal_organization to weir_engine;
@@ -93,8 +98,9 @@ set local role weir_system;
 
 -- One agent's catalog in one statement: the agent with its organization's connection limit, its granted instances in any state,
 -- and each item that is permitted, announced and approved and that some era of client may be shown (eras and needs say which). No
--- row at all where the principal is not valid. p_instance_name null: all instances; p_kinds null: items of all kinds. Definer: an
--- agent is not a person, so no policy knows its rows; its verified key, or the person, names them.
+-- row at all where the principal is not valid, and one row of the kind `stopped` where it is switched off. p_instance_name null: all
+-- instances; p_kinds null: items of all kinds. Definer: an agent is not a person, so no policy knows its rows; its verified key, or the
+-- person, names them.
 create function weir.agent_catalog(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[] default null)
 returns table (kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text,
@@ -113,6 +119,11 @@ begin
   where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
   -- No row, and no reason: the principal is not valid.
   if not found then
+    return query
+    select 'stopped', a.organization_id, a.id, a.name, null::uuid, null::text, null::text, null::text, null::integer, null::text,
+           null::bytea, null::boolean, o.max_concurrent_connections, null::text[], null::text[], null::integer
+    from public.agents a join public.organizations o on o.id = a.organization_id
+    where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id, true);
     return;
   end if;
 
@@ -120,7 +131,9 @@ begin
   -- The conditions of a grant, except for those that weir.decide alone checks. The organization is compared too, though the
   -- foreign keys make it equal.
   with granted as materialized (
-    select i.*, c.blocked_at, g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools,
+    select i.*, c.blocked_at,
+           case when not i.is_active then 'switched_off' when c.blocked_at is not null then 'blocked' else i.status end as state,
+           g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools,
            weir.granted_patterns(g.permissions, 'prompts') as prompts,
            weir.granted_patterns(g.permissions, 'resources') as resources
     from public.agent_mcp_permissions g
@@ -134,15 +147,12 @@ begin
   -- An instance is listed in any state, so that its names resolve and a caller is told that the server does not run. What a blocked one
   -- announces is not to be trusted: its items are for no era, so that they are in nobody's lists, and resolve all the same.
   ), items as (
-    select 'instance' as kind, i.id, i.instance_name,
-      case when i.blocked_at is not null then 'blocked' else i.status end as status, i.share, i.priority, null::text as item,
-      null::bytea as hash,
+    select 'instance' as kind, i.id, i.instance_name, i.state as status, i.share, i.priority, null::text as item, null::bytea as hash,
       null::boolean as offline, null::text[] as eras, null::text[] as needs, i.timeout_ms
     from granted i
     union all
     -- chat_offline: the admin's marks for tools that the built-in `offline` model may call.
-    select p.kind, i.id, i.instance_name, case when i.blocked_at is not null then 'blocked' else i.status end, i.share, i.priority, p.name,
-           p.definition_hash,
+    select p.kind, i.id, i.instance_name, i.state, i.share, i.priority, p.name, p.definition_hash,
            p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g)),
            case when i.blocked_at is not null then '{}' else p.eras end, p.needs, null
     from granted i

@@ -32,13 +32,14 @@ declare
   v_agent record;
   v_admin boolean;
   v_decision weir.call_decision;
-  v_checks constant text[] := array['agent_inactive', 'organization_inactive', 'member_inactive', 'user_forbidden',
-    'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule', 'catalog_blocked',
-      'unavailable', 'limit'];
+  v_checks constant text[] := array['platform_stopped', 'organization_inactive', 'organization_stopped', 'agent_inactive',
+    'agent_stopped', 'member_inactive', 'user_forbidden',
+    'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule',
+    'server_stopped', 'catalog_blocked', 'unavailable', 'limit'];
 begin
   perform weir.require_sign_in();
   select a.id, a.organization_id, a.user_id into v_agent from public.agents a
-  where a.id = p_agent_id and a.organization_id = any(array(select weir.my_organizations()));
+  where a.id = p_agent_id and a.deleted_at is null and a.organization_id = any(array(select weir.my_organizations()));
   v_admin := exists (select from weir.my_organizations('admin') o where o = v_agent.organization_id);
   if v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.user_id)) then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
@@ -94,7 +95,7 @@ declare
   v_organization_id uuid;
 begin
   select a.organization_id into v_organization_id from public.agents a
-  where a.id = p_agent_id and a.organization_id = any(array(select weir.my_organizations()));
+  where a.id = p_agent_id and a.deleted_at is null and a.organization_id = any(array(select weir.my_organizations()));
   if v_actor is null or v_organization_id is null or p_user_id is null then
     return false;
   elsif p_user_id <> v_actor and not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
@@ -135,7 +136,7 @@ begin
   select a.id, a.user_id, m.role into v_agent
   from public.organization_members m
   join public.organizations o on o.id = m.organization_id
-  left join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
+  left join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id and a.deleted_at is null
   where m.organization_id = p_organization_id and m.user_id = v_actor and m.status = 'active' and o.is_active;
   v_admin := v_agent.role in ('admin', 'owner');
   perform weir.require_sign_in();

@@ -217,7 +217,8 @@ begin
             select from public.organization_members m
             where m.organization_id = v_act.organization_id and m.user_id = p_user_id and m.status = 'active'))
        or (p_agent_id is not null and not exists (
-            select from public.agents a where a.organization_id = v_act.organization_id and a.id = p_agent_id)) then
+            select from public.agents a
+            where a.organization_id = v_act.organization_id and a.id = p_agent_id and a.deleted_at is null)) then
       return weir.refuse(v_act, 'WR004', 'there is no such person or agent in the organization');
     end if;
     v_act.agent_id := p_agent_id;

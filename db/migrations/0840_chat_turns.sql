@@ -58,17 +58,17 @@ begin
       where g.agent_id = a.id and g.organization_id = a.organization_id and g.revoked_at is null
         and (g.not_before is null or g.not_before <= clock_timestamp())
         and (g.expires_at is null or g.expires_at > clock_timestamp())
-        and i.status in ('running', 'degraded') and c.blocked_at is null), '[]'))
+        and i.status in ('running', 'degraded') and i.is_active and c.blocked_at is null), '[]'))
     from public.agents a
     where a.id = v_agent_id);
 end;
 $$;
 grant execute on function weir.chat_turn_settings to weir_engine;
 
--- Begins a turn for one replica. Returns `begun`, or `running` (another replica has it), `answered`, or `cut_off` (the lease
--- ended after calls, which are returned; they must not be made again). A turn without a call is begun again: it has done nothing.
--- Definer: replicas share turns of all organizations. The message must be that person's and still there, and the agent must be in
--- its workspace and usable by the person; else WR004.
+-- Begins a turn for one replica. Returns `begun`, or `stopped` (the agent, its organization or the platform is switched off), `running`
+-- (another replica has it), `answered`, or `cut_off` (the lease ended after calls, which are returned; they must not be made again). A turn
+-- without a call is begun again: it has done nothing. Definer: replicas share turns of all organizations. The message must be that person's
+-- and still there, and the agent must be in its workspace and usable by the person; else WR004.
 create function weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval)
 returns table (state text, calls jsonb)
 language plpgsql volatile security definer rows 1
@@ -78,6 +78,12 @@ as $$
 declare
   v_begun boolean;
 begin
+  if exists (select from public.agents a
+             where a.id = p_agent_id and a.deleted_at is null and weir.may_use_agent(p_user_id, a.id, a.user_id)
+               and (weir.switched_off(array[a.id], array[null::uuid]))[1]) then
+    return query select 'stopped', '[]'::jsonb;
+    return;
+  end if;
   -- The insert decides the race: of two replicas one inserts, the other waits for it and finds the row.
   insert into weir.chat_turns as t (organization_id, message_id, agent_id, replica_id, leased_until)
   select m.organization_id, m.id, a.id, p_replica_id, clock_timestamp() + p_lease

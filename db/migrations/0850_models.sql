@@ -204,7 +204,8 @@ declare
 begin
   v_act := weir.act('lifecycle', 'set_model_settings', 'choose_model',
     'models are chosen by an owner or admin, and for an agent by its owner where the organization allows it', p_organization_id);
-  select a.id into v_act.agent_id from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id;
+  select a.id into v_act.agent_id from public.agents a
+  where a.id = p_agent_id and a.organization_id = p_organization_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such organization or agent', v_act.agent_id is not distinct from p_agent_id);
   if v_refusal is not null then
     return v_refusal;

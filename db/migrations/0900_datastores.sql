@@ -219,7 +219,7 @@ begin
   v_act := weir.act('grant', 'link_datastore', 'admin', 'datastores are linked by an owner or admin',
                     p_agent_id => p_agent_id);
   select d.organization_id into v_act.organization_id
-  from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id
+  from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id and a.deleted_at is null
   where d.id = p_datastore_id and d.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such datastore or agent');
   if v_refusal is not null then
@@ -252,7 +252,7 @@ begin
   v_act := weir.act('grant', 'unlink_datastore', 'admin', 'datastores are unlinked by an owner or admin',
                     p_agent_id => p_agent_id);
   select d.organization_id into v_act.organization_id
-  from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id
+  from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id and a.deleted_at is null
   where d.id = p_datastore_id;
   v_refusal := weir.authorize(v_act, 'there is no such datastore or agent');
   if v_refusal is not null then

@@ -130,6 +130,10 @@ begin
     -- A server that was stopped would run again.
     union all select 'running server', i.id::text, i.organization_id, i.instance_name, null
       from public.mcp_server_instances i where i.status in ('deploying', 'running', 'degraded', 'updating', 'failed')
+    -- What the platform has stopped since. An organization or agent that it has stopped is not active, and so missing above.
+    union all select 'server switch', i.id::text, i.organization_id, i.instance_name, null
+      from public.mcp_server_instances i where i.platform_stopped_at is null and i.status <> 'deleted'
+    union all select 'calls', 'all', null, 'of all organizations', null where not exists (select from weir.platform_stop p where p.only_row)
     union all select 'datastore', d.id::text, d.organization_id, weir.printable(d.name), null
       from public.datastores d where d.deleted_at is null
     union all select 'datastore link', l.agent_id || '/' || l.datastore_id, l.organization_id,

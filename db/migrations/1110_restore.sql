@@ -51,13 +51,18 @@ as $$
 begin
   -- An ordinary update of each, so that the triggers fire: locks are taken, replicas are told, and the guards hold.
   case p_kind
-    when 'organization' then update public.organizations o set is_active = false where o.id::text = p_key;
+    when 'organization' then update public.organizations o set platform_stopped_at = clock_timestamp() where o.id::text = p_key;
     when 'member' then
       update public.organization_members m
       set role = coalesce(p_state, m.role), status = case when p_state is null then 'removed' else m.status end
       where m.organization_id || '/' || m.user_id = p_key;
     when 'workspace member' then delete from public.workspace_members w where w.id::text = p_key;
-    when 'agent' then update public.agents a set is_active = false where a.id::text = p_key;
+    -- Which of the two had stopped it is not known here, so both have.
+    when 'agent' then
+      update public.agents a set stopped_at = clock_timestamp(), platform_stopped_at = clock_timestamp() where a.id::text = p_key;
+    when 'server switch' then
+      update public.mcp_server_instances i set platform_stopped_at = clock_timestamp() where i.id::text = p_key;
+    when 'calls' then insert into weir.platform_stop default values on conflict do nothing;
     when 'agent key' then update public.agent_api_keys k set revoked_at = clock_timestamp() where k.id::text = p_key;
     when 'organization key' then update public.organization_api_keys k set revoked_at = clock_timestamp() where k.id::text = p_key;
     when 'grant' then update public.agent_mcp_permissions g set revoked_at = clock_timestamp() where g.id::text = p_key;

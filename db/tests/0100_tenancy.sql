@@ -178,7 +178,7 @@ select throws_ok($$update agent_api_keys set revoked_at = null, revoked_by = nul
 -- anon, and a service token
 select is(pg_temp.as_user('anon', $$select create_organization('x')$$), '42501', 'M5_anon_creates_no_organization');
 select is(pg_temp.as_user('service', $$select create_organization('x')$$), '42501', 'M17_a_service_token_creates_no_organization');
-update organizations set is_active = false where id = pg_temp.id_of('a');
+update organizations set platform_stopped_at = now() where id = pg_temp.id_of('a');
 select is(pg_temp.as_user('ann', $$select count(*) from organizations where id = {a}$$), '0',
   'M3_an_inactive_organization_is_closed_to_its_owner_too');
 

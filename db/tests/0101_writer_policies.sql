@@ -48,7 +48,7 @@ select is(pg_temp.as_writer(w,
 select is(pg_temp.as_writer('otto',
   $$insert into public.organizations (id, name, slug, created_by) values ({nobody}, 'x', 'x-x', {ann})$$), '42501',
   'the writer creates no organization in another''s name');
-select is(pg_temp.as_writer('ann', $$update public.organizations set is_active = true where id = {a}$$), '42501',
+select is(pg_temp.as_writer('ann', $$update public.organizations set platform_stopped_at = null where id = {a}$$), '42501',
   'an owner does not switch an organization on');
 select is(pg_temp.as_writer('ann', $$insert into public.organization_members (organization_id, user_id, role, status)
   values ({a}, {otto}, 'member', 'active')$$), '42501', 'an owner inserts no membership of another person');

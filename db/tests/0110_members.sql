@@ -70,7 +70,7 @@ rollback to s;
 update auth.users set banned_until = now() + interval '1 day' where id = pg_temp.id_of('otto');
 select is(pg_temp.accept_invitation('otto'), 'WR004', 'a banned user does not join');
 rollback to s;
-update organizations set is_active = false where id = pg_temp.id_of('a');
+update organizations set platform_stopped_at = now() where id = pg_temp.id_of('a');
 select is(pg_temp.accept_invitation('otto'), 'WR004', 'nobody joins an inactive organization');
 rollback to s;
 update organization_members set status = 'suspended' where user_id = pg_temp.id_of('adam');

@@ -74,7 +74,7 @@ select is(pg_temp.organization_key(),
   case when (select rolsuper from pg_roles where rolname = current_user) then 'none' else pg_temp.organization_key() end,
   'V11_an_expired_organization_key_does_not_authenticate');
 rollback to s;
-update organizations set is_active = false where id = pg_temp.id_of('a');
+update organizations set platform_stopped_at = now() where id = pg_temp.id_of('a');
 select is(pg_temp.organization_key(), 'none', 'M3_a_key_of_an_inactive_organization_does_not_authenticate');
 rollback to s;
 select is(pg_temp.as_user('writer:' || w,

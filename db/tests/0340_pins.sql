@@ -95,8 +95,8 @@ select is(pg_temp.catalog_items(null, null, 'vic', 'robo'), pg_temp.catalog_item
   'V12_a_viewer_who_shares_a_workspace_with_an_agent_gets_its_catalog');
 select is(pg_temp.catalog_items(null, null, 'sam', 'robo'), null, 'V7_a_suspended_member_gets_no_catalog');
 savepoint inactive;
-update organizations set is_active = false where id = pg_temp.id_of('a');
-select is(pg_temp.catalog_items(null, null, 'mia', 'robo'), null, 'M3_a_member_of_an_inactive_organization_gets_no_catalog');
+update organizations set platform_stopped_at = now() where id = pg_temp.id_of('a');
+select is(pg_temp.catalog_items(null, null, 'mia', 'robo'), 'stopped', 'M3_a_member_of_an_inactive_organization_gets_no_catalog');
 rollback to inactive;
 select is((select string_agg(definition, ',') from weir.definitions(array[pg_temp.id_of('files'), pg_temp.id_of('spy')], array['tool',
   'tool'], array['read_file', 'read_file'], array[sha256('read 1'), sha256('read 1')])),
@@ -132,9 +132,12 @@ select is_empty($$select weir.authenticate_key('robokey000000001', sha256(conver
   'V7_a_key_of_an_agent_whose_owner_is_suspended_in_a_and_active_in_b_does_not_authenticate');
 select is(pg_temp.catalog_items(null, null, 'ann', 'robo'), null, 'V7_nobody_gets_a_catalog_of_an_agent_whose_owner_is_suspended');
 rollback to s;
-update agents set is_active = false where id = pg_temp.id_of('robo');
+update agents set stopped_at = now() where id = pg_temp.id_of('robo');
+select is((select is_stopped from weir.authenticate_key('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')))), true,
+  'V12_a_key_of_an_inactive_agent_is_good_and_stopped');
+update agents set deleted_at = now() where id = pg_temp.id_of('robo');
 select is_empty($$select weir.authenticate_key('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')))$$,
-  'V12_a_key_of_an_inactive_agent_does_not_authenticate');
+  'V12_a_key_of_a_deleted_agent_does_not_authenticate');
 select is_empty($$select weir.authenticate_key(null, null)$$, 'F08_a_null_key_does_not_authenticate_and_nothing_raises');
 select is_empty($$select weir.agent_catalog('robokey000000001', sha256('x'), null, null, null)$$,
   'F08_a_wrong_secret_has_an_empty_catalog_and_nothing_raises');

@@ -18,7 +18,8 @@ create function pg_temp.add_log_row(p_minutes integer, p_phase text, p_agent tex
   from hour h, agents a where a.id = pg_temp.id_of(p_agent);
 $$;
 create function pg_temp.usage_of_hour(p_hours integer) returns text language sql as $$
-  select string_agg(concat_ws(' ', coalesce((select i.instance_name from mcp_server_instances i where i.id = u.instance_id), '-'), u.calls, u.denied,
+  select string_agg(concat_ws(' ', coalesce((select i.instance_name from mcp_server_instances i where i.id = u.instance_id), '-'), u.calls,
+    u.denied,
     u.failed, u.duration_us), ', ' order by u.instance_id, u.agent_id)
   from usage_hourly u, hour h where u.hour = h.at + make_interval(hours => p_hours);
 $$;

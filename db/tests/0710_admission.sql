@@ -50,11 +50,11 @@ select is(pg_temp.admit_call('list_directory', p_key => 'oldkey0000000001', p_se
 select pg_temp.as_user('ann', $$select revoke_agent_key('robokey000000001')$$) \g /dev/null
 select is(pg_temp.admit_call('list_directory'), 'key_revoked', 'A16_the_next_call_with_a_revoked_key_is_denied');
 rollback to s;
-update agents set is_active = false where id = pg_temp.id_of('robo');
-select is(pg_temp.admit_call('list_directory'), 'agent_inactive', 'V12_an_inactive_agent_executes_nothing');
+update agents set stopped_at = now() where id = pg_temp.id_of('robo');
+select is(pg_temp.admit_call('list_directory'), 'agent_stopped', 'V12_an_inactive_agent_executes_nothing');
 rollback to s;
-update organizations set is_active = false where id = pg_temp.id_of('a');
-select is(pg_temp.admit_call('list_directory'), 'organization_inactive', 'V7_an_inactive_organization_executes_nothing');
+update organizations set platform_stopped_at = now() where id = pg_temp.id_of('a');
+select is(pg_temp.admit_call('list_directory'), 'organization_stopped', 'V7_an_inactive_organization_executes_nothing');
 rollback to s;
 update organization_members set status = 'suspended' where user_id = pg_temp.id_of('mia');
 select is(pg_temp.admit_call('list_directory'), 'member_inactive', 'V7_an_agent_whose_owner_is_suspended_executes_nothing');

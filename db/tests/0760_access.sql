@@ -44,7 +44,7 @@ rollback to s;
 update organization_members set status = 'suspended' where user_id = pg_temp.id_of('mia');
 select is(pg_temp.as_user('mia', $$select validate_mcp_access({robo}, {files})$$), 'false', 'V7_a_suspended_member_has_no_access');
 rollback to s;
-update organizations set is_active = false where id = pg_temp.id_of('a');
+update organizations set platform_stopped_at = now() where id = pg_temp.id_of('a');
 select is(pg_temp.as_user('ann', $$select validate_mcp_access({robo}, {files})$$), 'false',
   'V7_a_member_of_an_inactive_organization_has_no_access');
 rollback to s;
@@ -52,7 +52,7 @@ insert into workspace_members (organization_id, workspace_id, user_id)
   values (pg_temp.id_of('a'), pg_temp.id_of('home'), pg_temp.id_of('vic'));
 select is(pg_temp.as_user('vic', $$select validate_mcp_access({robo}, {files})$$), 'false', 'V12_a_viewer_has_no_access');
 rollback to s;
-update agents set is_active = false where id = pg_temp.id_of('robo');
+update agents set stopped_at = now() where id = pg_temp.id_of('robo');
 select is(pg_temp.as_user('mia', $$select validate_mcp_access({robo}, {files})$$), 'false', 'V12_an_inactive_agent_has_no_access');
 rollback to s;
 select weir.withdraw_catalog_server('test-files') \g /dev/null
@@ -101,8 +101,8 @@ from (values
   ('ann', $$select grant_mcp_access({robo}, {files}, '{}', not_before => now() + interval '1 day')$$),
   ('owner', $$update organization_members set status = 'suspended' where user_id = {mia} returning 1$$),
   ('owner', $$update organization_members set role = 'viewer' where user_id = {mia} returning 1$$),
-  ('owner', $$update organizations set is_active = false where id = {a} returning 1$$),
-  ('owner', $$update agents set is_active = false where id = {robo} returning 1$$),
+  ('owner', $$update organizations set platform_stopped_at = now() where id = {a} returning 1$$),
+  ('owner', $$update agents set stopped_at = now() where id = {robo} returning 1$$),
   ('owner', $$update mcp_server_instances set status = 'deleting' where id = {files} returning 1$$),
   ('owner', $$select weir.block_catalog_server('test-files', null, 'It leaks.')$$)) s(actor, situation);
 select is(pg_temp.as_user('mia', $$select validate_mcp_access({robo}, {files})$$), 'true', 'S9_validate_permits_what_is_revoked_next');
@@ -217,7 +217,7 @@ select is(pg_temp.as_user('mel', 'select count(*) from get_organization_mcp_conf
 rollback to s;
 
 -- A member of an inactive organization and an active one
-update organizations set is_active = false where id = pg_temp.id_of('a');
+update organizations set platform_stopped_at = now() where id = pg_temp.id_of('a');
 select is(pg_temp.as_user('mel', 'select count(*) from get_organization_mcp_configs({a})'), 'WR004',
   'M3_a_member_of_an_inactive_organization_and_another_gets_no_list_of_its_servers');
 rollback to s;

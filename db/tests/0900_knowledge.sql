@@ -70,7 +70,7 @@ from unnest(array['anon', 'service', 'gateway', 'engine']) w, unnest(array['data
 select is(pg_temp.as_user(w, 'select count(*) from weir.document_chunks'), '42501', format('T17_%s_cannot_read_chunks', w))
   from unnest(array['ann', 'anon', 'service', 'gateway', 'engine']) w;
 savepoint s;
-update agents set is_active = false where id = pg_temp.id_of('robo');
+update agents set stopped_at = now() where id = pg_temp.id_of('robo');
 select is(pg_temp.as_user('mia', 'select count(*) from datastores'), '0', 'V12_a_member_sees_no_datastore_through_an_inactive_agent');
 rollback to s;
 delete from workspace_members where agent_id = pg_temp.id_of('robo');
@@ -79,7 +79,7 @@ update agents set user_id = pg_temp.id_of('ann') where id = pg_temp.id_of('robo'
 select is(pg_temp.as_user('mia', 'select count(*) from datastores'), '0',
   'V6_a_member_who_shares_no_workspace_with_an_agent_sees_none_of_its_datastores');
 rollback to s;
-update organizations set is_active = false where id = pg_temp.id_of('a');
+update organizations set platform_stopped_at = now() where id = pg_temp.id_of('a');
 select is(pg_temp.as_user('ann', 'select count(*) from datastores'), '0', 'M3_an_owner_of_an_inactive_organization_sees_no_datastore');
 rollback to s;
 

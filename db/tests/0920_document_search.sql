@@ -98,10 +98,10 @@ select is(pg_temp.find_documents('holiday', 'mel'), 'leave travel', 'a member wh
 update organization_members set status = 'suspended' where organization_id = pg_temp.id_of('a') and user_id = pg_temp.id_of('mel');
 select is(pg_temp.find_documents('holiday', 'mel'), 'WR004', 'V7_a_member_suspended_in_a_and_active_in_b_finds_no_documents_of_a');
 rollback to s;
-update agents set is_active = false where id = pg_temp.id_of('robo');
+update agents set stopped_at = now() where id = pg_temp.id_of('robo');
 select is(pg_temp.find_documents('holiday'), 'WR004', 'V12_no_documents_are_found_through_an_inactive_agent');
 rollback to s;
-update organizations set is_active = false where id = pg_temp.id_of('a');
+update organizations set platform_stopped_at = now() where id = pg_temp.id_of('a');
 select is(pg_temp.find_documents('holiday'), 'WR004', 'M3_no_documents_are_found_in_an_inactive_organization');
 rollback to s;
 select pg_temp.as_user('ann', 'select unlink_datastore({docs}, {robo})') \g /dev/null

@@ -81,6 +81,10 @@ insert into calls values
   ('revoke_invitation', 'ann', array['{invitation}']),
   ('revoke_mcp_access', 'ann', array['{robo}', '{files}']),
   ('revoke_organization_api_key', 'ann', array['''orgkey0000000001''']),
+  ('set_agent_active', 'ann', array['{robo}', 'false', 'false']),
+  ('set_mcp_server_active', 'ann', array['{files}', 'false', 'false']),
+  ('set_organization_active', 'pia', array['{a}', 'false']),
+  ('set_platform_active', 'pia', array['false']),
   ('set_chat_tools', 'ann', array['{a}', 'false']),
   ('set_member_role', 'ann', array['{a}', '{vic}', '''member''']),
   ('set_member_status', 'ann', array['{a}', '{vic}', '''suspended''']),
@@ -198,7 +202,9 @@ select is_empty($$select name, argument, left(value, 60),
   left(message, 200) from trials where length(message) > 300 or message ~* 'relation|column|constraint|syntax|plpgsql'$$,
   'M20_no_refusal_speaks_of_the_inside_of_the_database');
 -- an id of another organization, in whatever argument
-select is_empty($$select name, argument, value from trials where value in ('{b}', '{spy}', '{bot}', '{den}') and code = 'ok' and wrote$$,
+select is_empty($$select name, argument, value from trials where value in ('{b}', '{spy}', '{bot}', '{den}') and code = 'ok' and wrote
+    -- a platform admin's, of any organization
+    and name <> 'set_organization_active'$$,
   'T3_no_call_with_an_id_of_another_organization_writes_anything');
 
 -- A refusal takes as long for an id of another organization as for one that nobody has. Time is not measured but counted, in calls of

@@ -204,11 +204,13 @@ internal static class WeirHost
             call => s.GetRequiredService<CompletionQueue>().Add(new Completion(call.Key, Outcomes.Cancelled, ErrorCode.Unavailable.Sqlstate(), 0, 0, null, null))));
         services.AddSingleton(s => new CompletionQueue(
             s.GetRequiredService<GatewayQueries>().CompleteAsync, config.Completion.MaxWaiting, time, s.GetRequiredService<ILogger<CompletionQueue>>()));
+        services.AddSingleton(s => new Switches(s.GetRequiredService<GatewayQueries>().SwitchedOffAsync, time, s.GetRequiredService<ILogger<Switches>>()));
+        services.AddHostedService(s => s.GetRequiredService<Switches>());
         services.AddSingleton(_ => new CallRates(config.Limits));
         services.AddSingleton(_ => new ServerGuards(config.Mcp.MaxCallsPerServer, time));
         services.AddSingleton(s => new GovernedCaller(
             s.GetRequiredService<CallTargets>(), s.GetRequiredService<OpenConnections>(), s.GetRequiredService<CallRates>(),
-            s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(),
+            s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(), s.GetRequiredService<Switches>(),
             s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ServerGuards>(),
             s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<NodeDirectory>().KeyOf, s.GetRequiredService<ClosedNodes>().Suspect,
             RefreshSoon(s), new CallLimits(
@@ -317,6 +319,7 @@ internal static class WeirHost
             // Asked for only now: some of them read the keyring, which nothing may make or read before the host starts.
             services.GetRequiredService<AgentCatalogs>().Drop(organization);
             services.GetRequiredService<ChangeStreams>().Announce(organization);
+            services.GetRequiredService<Switches>().Announce(organization);
             if (organization is null)
             {
                 services.GetRequiredService<PublishedApis>().Drop();

@@ -21,6 +21,8 @@ internal static class CommandLine
         AgentCommand.Create(),
         UserCommand.Create(),
         PlatformAdminCommand.Create(),
+        StopAllCommand.CreateStop(),
+        StopAllCommand.CreateStart(),
         IsolationCommand.Create(),
     };
 

@@ -18,6 +18,9 @@ internal enum TurnState
 
     /// <summary>Whoever was at it is gone, and has called servers.</summary>
     CutOff,
+
+    /// <summary>The agent, its organization or the platform is switched off.</summary>
+    Stopped,
 }
 
 /// <summary>What a turn asks of the database: as the person what a person sees and says, as the engine what an agent answers.</summary>
@@ -176,6 +179,7 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
         "begun" => TurnState.Begun,
         "answered" => TurnState.Answered,
         "cut_off" => TurnState.CutOff,
+        "stopped" => TurnState.Stopped,
         _ => TurnState.Running,
     };
 }

@@ -26,7 +26,7 @@ internal sealed record OpenTurn(
 /// <summary>The life of one chat turn.</summary>
 internal sealed class ChatTurns(
     ChatQueries queries, TurnLimits limits, TurnSources sources, TurnPrompt prompts, TurnAnswers answers, GovernedCaller caller,
-    ModelLoop models, ChatConfig config, DatabaseConfig database, TimeProvider time)
+    ModelLoop models, Switches switches, ChatConfig config, DatabaseConfig database, TimeProvider time)
 {
     /// <summary>Kept for saving and recording the answer.</summary>
     private static readonly TimeSpan Reserve = TimeSpan.FromSeconds(1);
@@ -113,6 +113,8 @@ internal sealed class ChatTurns(
 
     private async Task<ChatAnswer> AnswerOnceAsync(OpenTurn turn, ChatAgent agent, Func<ChatEvent, ValueTask> tell)
     {
+        // Held before it begins, so that no stop is missed in between.
+        using var work = switches.Hold(turn.OrganizationId, agent.Id, instanceId: null);
         while (true)
         {
             var (state, calls) = await queries.BeginTurnAsync(
@@ -120,7 +122,9 @@ internal sealed class ChatTurns(
             switch (state)
             {
                 case TurnState.Begun:
-                    return await RunAsync(turn, agent, tell);
+                    return await RunAsync(turn, agent, work, tell);
+                case TurnState.Stopped:
+                    throw Denials.SwitchedOff();
                 case TurnState.Answered:
                     return await TellAsync(await answers.AgainAsync(turn, agent), tell);
                 case TurnState.CutOff:
@@ -140,11 +144,18 @@ internal sealed class ChatTurns(
         return answer;
     }
 
-    private async Task<ChatAnswer> RunAsync(OpenTurn turn, ChatAgent agent, Func<ChatEvent, ValueTask> tell)
+    /// <exception cref="WeirException">WR003: the agent, its organization or the platform was switched off. Nothing is saved then.</exception>
+    private async Task<ChatAnswer> RunAsync(OpenTurn turn, ChatAgent agent, SwitchedWork work, Func<ChatEvent, ValueTask> tell)
     {
         try
         {
-            return await RunAsync(turn, agent, new TurnJournal(tell));
+            return await RunAsync(turn, agent, work, new TurnJournal(tell));
+        }
+        catch (OperationCanceledException) when (work.IsOff)
+        {
+            var switchedOff = Denials.SwitchedOff();
+            await answers.FailAsync(turn, agent, switchedOff);
+            throw switchedOff;
         }
         catch (Exception e)
         {
@@ -157,9 +168,10 @@ internal sealed class ChatTurns(
     /// (3, 4) discover and gather what the turn can use, each source within its budget; (5) aggregate: history, what comes from outside,
     /// and the message, with the agent's instructions alone as the system's words; (6) the model and its calls; (7) save, record, answer.
     /// </summary>
-    private async Task<ChatAnswer> RunAsync(OpenTurn turn, ChatAgent agent, TurnJournal journal)
+    private async Task<ChatAnswer> RunAsync(OpenTurn turn, ChatAgent agent, SwitchedWork work, TurnJournal journal)
     {
-        using var deadline = new CancellationTokenSource(Left(turn), time);
+        using var over = new CancellationTokenSource(Left(turn), time);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(over.Token, work.Off);
         var principal = Principal.OfPerson(turn.UserId, agent.Id);
         var calls = new TurnCalls(caller, queries, principal, turn.MessageId, journal, () => Left(turn), time);
 
@@ -167,6 +179,7 @@ internal sealed class ChatTurns(
         var gathering = sources.GatherAsync(principal, turn, calls.CallAsync, journal, deadline.Token);
         var asked = models.OpenAsync(turn.UserId, agent, journal, () => Left(turn), deadline.Token);
         var start = await gathering;
+        work.Off.ThrowIfCancellationRequested();
         await journal.TellAsync("context", start.Context);
 
         // 5. Aggregate.
@@ -175,6 +188,7 @@ internal sealed class ChatTurns(
         // 6. The model and its calls.
         var model = await asked;
         var answer = await models.AskAsync(model, messages, start.Tools, calls.CallAsync, journal, turn.WantsDeltas, deadline.Token);
+        work.Off.ThrowIfCancellationRequested();
 
         // 7. Save, record, answer.
         var usage = models.Usage(answer, time.GetElapsedTime(turn.Started));

@@ -14,7 +14,7 @@ internal sealed record DatabaseConfig
 
     /// <summary>
     /// URL of the migrator, who owns the tables. Read by <c>up</c>, <c>migrate</c>, <c>isolation check</c>, <c>doctor</c>,
-    /// <c>platform-admin</c> and <c>chat-tools</c> only.
+    /// <c>platform-admin</c>, <c>chat-tools</c>, <c>stop-all</c> and <c>start-all</c> only.
     /// </summary>
     public string? OwnerUrl { get; init; }
 

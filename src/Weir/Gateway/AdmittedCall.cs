@@ -7,9 +7,11 @@ namespace Weir.Gateway;
 /// <param name="Open">Its place among what its agent and organization have open.</param>
 /// <param name="Request">What the request holds of the organization's bytes.</param>
 /// <param name="Messages">What its server makes it hold.</param>
+/// <param name="Switch">Says when its agent, server, organization or the platform is switched off.</param>
 /// <param name="Timeout">How long its server may take; null: as long as any.</param>
 internal sealed record AdmittedCall(
-    Decision Decision, CallTarget Target, CallRun Run, IDisposable? Open, ByteAccount Request, ByteAccount Messages, TimeSpan? Timeout) : IDisposable
+    Decision Decision, CallTarget Target, CallRun Run, IDisposable? Open, ByteAccount Request, ByteAccount Messages, SwitchedWork Switch,
+    TimeSpan? Timeout) : IDisposable
 {
     /// <summary>The server's own name for what is asked.</summary>
     public string Item => Target.Item;
@@ -19,5 +21,6 @@ internal sealed record AdmittedCall(
         Open?.Dispose();
         Request.Dispose();
         Messages.Dispose();
+        Switch.Dispose();
     }
 }

@@ -36,6 +36,10 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
             RetryAfter = pause,
         };
 
+    public static CallFailedException SwitchedOff(bool mayHaveArrived) =>
+        new(ErrorCode.Forbidden, Outcomes.Cancelled,
+            $"{Denials.SwitchedOffText} This one was ended while it ran.{(mayHaveArrived ? " The server may still have done what was asked." : "")}");
+
     /// <param name="missed">What it did not do in time.</param>
     public static CallFailedException TimedOut(string instance, string missed, bool mayHaveArrived) =>
         new(ErrorCode.UpstreamTimeout, Outcomes.Timeout,

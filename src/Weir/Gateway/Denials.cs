@@ -14,6 +14,7 @@ internal static class Denials
     {
         "key_unknown" or "key_expired" or "key_revoked" or "agent_inactive" or "organization_inactive" or "member_inactive" =>
             new(ErrorCode.Unauthenticated, KeyText.Refused),
+        "agent_stopped" or "server_stopped" or "organization_stopped" or "platform_stopped" => SwitchedOff(),
         "user_forbidden" => new(ErrorCode.Forbidden, "This person may not execute tools through this agent."),
         "argument_rule" => new(
             ErrorCode.ArgumentsDenied,
@@ -31,6 +32,11 @@ internal static class Denials
         "error" => new(ErrorCode.Internal, "This call could not be decided, so it was denied."),
         _ => new(ErrorCode.NotFound, Unknown(call)),
     };
+
+    /// <summary>One text whatever is switched off, and whoever has done it: the record says which.</summary>
+    public static WeirException SwitchedOff() => new(ErrorCode.Forbidden, SwitchedOffText, "Ask an admin of the organization.");
+
+    public const string SwitchedOffText = "This is switched off: no call is made.";
 
     private static string Unknown(GovernedCall call) => call.Kind switch
     {

@@ -24,6 +24,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
     private const string Definitions = "select instance_id, kind, name, definition_hash, definition from weir.definitions($1, $2, $3, $4)";
     private const string Endpoints = "select instance_id, instance_name, endpoint_url, node_id, share, resets from weir.instance_endpoints($1)";
     private const string MayRead = "select weir.may_read($1, $2, $3, $4, $5, $6)";
+    private const string SwitchedOff = "select weir.switched_off($1, $2)";
     private const string FindTools =
         "select instance_id, instance_name, status, name, definition_hash from weir.find_tools($1, $2, $3, $4, $5, $6, $7, $8)";
     private const string OrganizationOf = "select weir.principal_organization($1, $2, $3, $4)";
@@ -169,6 +170,11 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
             Column(NpgsqlDbType.Text, resources, r => r.Item),
         ],
         ct) ?? [];
+
+    /// <summary>Whether an agent, or what it has open at a server, is switched off, for each of them.</summary>
+    public async Task<bool[]> SwitchedOffAsync(IReadOnlyList<(Guid AgentId, Guid? InstanceId)> open, CancellationToken ct) =>
+        await databases.Engine.ScalarAsync<bool[]>(
+            SwitchedOff, [Column(NpgsqlDbType.Uuid, open, o => o.AgentId), Column(NpgsqlDbType.Uuid, open, o => o.InstanceId)], ct) ?? [];
 
     public sealed record FoundTool(Guid InstanceId, string InstanceName, string Status, string Name, byte[] Hash);
 

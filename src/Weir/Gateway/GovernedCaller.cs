@@ -22,6 +22,7 @@ internal sealed class GovernedCaller(
     CallRates rates,
     AdmissionQueue admissions,
     CompletionQueue completions,
+    Switches switches,
     UpstreamSessions sessions,
     UpstreamClient upstream,
     ServerGuards guards,
@@ -72,7 +73,9 @@ internal sealed class GovernedCaller(
         // 3. Resolve.
         var (catalog, target) = await targets.ResolveAsync(call, ct);
 
-        // 4. Admit. A call that waits to be decided counts among the open ones, with its bytes; one too many is denied there, and recorded.
+        // 4. Admit. Held before it is decided, so that no stop is missed in between. A call that waits to be decided counts among the open ones,
+        // with its bytes; one too many is denied there, and recorded.
+        var work = switches.Hold(catalog.OrganizationId, catalog.AgentId, target?.InstanceId);
         var open = rates.TryTake(catalog) ? connections.TryOpen(catalog) : null;
         var held = budget.Open(catalog.OrganizationId, long.MaxValue);
         try
@@ -81,13 +84,15 @@ internal sealed class GovernedCaller(
             var (request, decision) = await DecideAsync(call, target, catalog, isAtLimit: open is null, isOverBytes);
             return decision.Admitted
                 ? new AdmittedCall(
-                    decision, target!, new CallRun(request, completions, time), open, held, budget.Open(catalog.OrganizationId), catalog.TimeoutOf(target!.InstanceId))
+                    decision, target!, new CallRun(request, completions, time), open, held, budget.Open(catalog.OrganizationId), work,
+                    catalog.TimeoutOf(target!.InstanceId))
                 : throw Denials.ToException(decision, call);
         }
         catch
         {
             open?.Dispose();
             held.Dispose();
+            work.Dispose();
             throw;
         }
     }
@@ -191,7 +196,7 @@ internal sealed class GovernedCaller(
         var target = TargetOf(admitted);
         var most = call.Deadline is { } shorter && shorter < limits.Most ? shorter : limits.Most;
         using var patience = new Patience(admitted.Timeout ?? limits.Usual, most, time);
-        using var linked = CancellationTokenSource.CreateLinkedTokenSource(ct, patience.Over, limits.Stopped);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource([ct, patience.Over, limits.Stopped, admitted.Switch.Off]);
         try
         {
             var (message, session) = await guards.RunAsync(target, () => AskInTimeAsync(call, admitted, target, responder, patience, linked.Token, ct));
@@ -245,6 +250,10 @@ internal sealed class GovernedCaller(
                 admitted.Messages.Clear();
                 return await AskUntilAnsweredAsync(call, admitted, target, responder, patience, either);
             }
+        }
+        catch (OperationCanceledException) when (admitted.Switch.IsOff && !ct.IsCancellationRequested)
+        {
+            throw CallFailedException.SwitchedOff(admitted.Run.MayHaveArrived);
         }
         catch (OperationCanceledException) when (patience.IsOver && !ct.IsCancellationRequested)
         {

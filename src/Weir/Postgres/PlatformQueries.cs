@@ -12,6 +12,7 @@ internal sealed class PlatformQueries(string ownerUrl)
 {
     private const string Set = "select weir.set_setting($1, $2)";
     private const string AddAdmin = "select weir.add_platform_admin($1)";
+    private const string Switch = "select weir.switch_platform($1)";
     private const string CreateUser = "select weir.create_user($1, $2)";
 
     /// <summary>
@@ -36,6 +37,14 @@ internal sealed class PlatformQueries(string ownerUrl)
     {
         await using var owner = Open();
         await SetAsync(owner, "chat_tools", on, ct);
+    }
+
+    /// <summary>Whether calls of all organizations are admitted, at every replica.</summary>
+    /// <returns>Whether that is new.</returns>
+    public async Task<bool> SwitchAsync(bool active, CancellationToken ct)
+    {
+        await using var owner = Open();
+        return await owner.ScalarAsync<bool>(Switch, [Sql.Boolean(active)], ct);
     }
 
     /// <exception cref="Errors.WeirException">WR004: there is no such user.</exception>

@@ -107,6 +107,7 @@ public sealed class GrownDatabase(TestCluster cluster) : TestDatabase(cluster), 
             "select weir.user_data_key(bulk.id('user', 7), null)",
             "select weir.change_version()",
             "select weir.public_url()",
+            "select weir.switched_off(array[bulk.id('agent', 14)], array[bulk.id('server', 14)])",
             "select * from weir.live_replicas()",
         ],
     };

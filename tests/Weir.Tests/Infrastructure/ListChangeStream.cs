@@ -23,10 +23,10 @@ internal sealed class ListChangeStream : IDisposable
     public bool HasEnded => Volatile.Read(ref _hasEnded);
 
     /// <summary>Returns when the stream is heard: no later change is missed.</summary>
-    public static async Task<ListChangeStream> OpenAsync(HttpClient http)
+    public static async Task<ListChangeStream> OpenAsync(HttpClient http, string path = "/mcp")
     {
-        var session = await new RawClient(http).InitializeAsync();
-        using var request = new HttpRequestMessage(HttpMethod.Get, "/mcp");
+        var session = await new RawClient(http, path).InitializeAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
         request.Headers.TryAddWithoutValidation("Accept", "text/event-stream");
         request.Headers.TryAddWithoutValidation(session.Name, session.Value);
         var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);

@@ -135,7 +135,7 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         var (file, _) = await BackUpAsync();
         await World.CallAsync("select public.revoke_mcp_access($1, $2)", Sql.Uuid(agent), Sql.Uuid(instance));
         await Database.Superuser.ExecuteAsync("update public.agent_api_keys set revoked_at = now() where agent_id = $1", [Sql.Uuid(agent)], Token);
-        await Database.Superuser.ExecuteAsync("update public.agents set is_active = false where id = $1", [Sql.Uuid(agent)], Token);
+        await Database.Superuser.ExecuteAsync("update public.agents set stopped_at = now() where id = $1", [Sql.Uuid(agent)], Token);
         await Database.Superuser.ExecuteAsync("update public.organization_members set role = 'viewer' where user_id = $1", [Sql.Uuid(member)], Token);
         await Database.Superuser.ExecuteAsync("update auth.users set encrypted_password = 'another' where id = $1", [Sql.Uuid(member)], Token);
 

@@ -124,7 +124,7 @@ public sealed class OrganizationKeyTests(RestWorld weir) : IClassFixture<RestWor
             weir.OtherOwnerId, "select public.create_organization_api_key($1, 'k', $2, $3, array['servers.read'])",
             [Sql.Uuid(weir.OtherOrganizationId), Sql.Text(otherId), Sql.Text(secret)], CancellationToken.None);
         (await weir.RpcAsync("read_servers", "{}", inactive)).Status.ShouldBe(HttpStatusCode.OK);
-        await ExecuteAsync("update public.organizations set is_active = false where id = $1", Sql.Uuid(weir.OtherOrganizationId));
+        await ExecuteAsync("update public.organizations set platform_stopped_at = now() where id = $1", Sql.Uuid(weir.OtherOrganizationId));
         var refused = await weir.RpcAsync("read_servers", "{}", OrganizationKey.Create().Text);
 
         foreach (var key in new[] { revoked, expired, inactive })
@@ -134,7 +134,7 @@ public sealed class OrganizationKeyTests(RestWorld weir) : IClassFixture<RestWor
             reply.Body.ShouldBe(refused.Body);
         }
 
-        await ExecuteAsync("update public.organizations set is_active = true where id = $1", Sql.Uuid(weir.OtherOrganizationId));
+        await ExecuteAsync("update public.organizations set platform_stopped_at = null where id = $1", Sql.Uuid(weir.OtherOrganizationId));
     }
 
     [Fact]

@@ -57,15 +57,20 @@ internal sealed class McpMethods(AgentCatalogs catalogs, SessionTokens sessions,
     }
 
     /// <summary>The live catalog of the endpoint, which proves the key. An instance that is not there and one that is not granted are the same.</summary>
-    /// <exception cref="WeirException">WR002: the principal is not good; WR004: it has no such server.</exception>
+    /// <exception cref="WeirException">WR002: the principal is not good; WR003: it is switched off; WR004: it has no such server.</exception>
     public static async Task<AgentCatalog> LoadAsync(AgentCatalogs catalogs, McpExchange exchange)
     {
         var scope = exchange.Scope;
         var catalog = await catalogs.LoadAsync(scope.Principal, scope.InstanceName, exchange.Aborted);
         return scope.InstanceName is { } name && !catalog.Instances.Any(i => string.Equals(i.Name, name, StringComparison.Ordinal))
             ? throw new WeirException(ErrorCode.NotFound, $"Unknown server: {name}")
-            : catalog;
+            : RequireOn(catalog, scope);
     }
+
+    /// <summary>The catalog, unless the endpoint is one server and that is switched off.</summary>
+    /// <exception cref="WeirException">WR003: it is.</exception>
+    public static AgentCatalog RequireOn(AgentCatalog catalog, McpScope scope) =>
+        scope.InstanceName is not null && catalog.Instances is [{ IsSwitchedOff: true }] ? throw Denials.SwitchedOff() : catalog;
 
     public static async Task AnswerAsync(McpExchange exchange, Action<Utf8JsonWriter> result)
     {

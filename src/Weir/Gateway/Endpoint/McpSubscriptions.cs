@@ -28,7 +28,7 @@ internal sealed class McpSubscriptions(
             http,
             scope.Principal.Name,
             ChangeFilter.Legacy,
-            ct => catalogs.LoadAsync(scope.Principal, scope.InstanceName, ct),
+            async ct => McpMethods.RequireOn(await catalogs.LoadAsync(scope.Principal, scope.InstanceName, ct), scope),
             (updated, _) =>
             {
                 state.Updated += updated;

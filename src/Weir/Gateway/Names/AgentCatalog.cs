@@ -36,6 +36,8 @@ internal sealed record CatalogInstance(Guid Id, string Name, string Status, stri
 {
     /// <summary>The lower number is the better one.</summary>
     public int Priority { get; init; }
+
+    public bool IsSwitchedOff => Status == "switched_off";
 }
 
 /// <summary>
@@ -46,6 +48,9 @@ internal sealed record CatalogInstance(Guid Id, string Name, string Status, stri
 internal sealed record AgentCatalog(
     Guid OrganizationId, Guid AgentId, string AgentName, int MaxConnections, IReadOnlyList<CatalogInstance> Instances, IReadOnlyList<CatalogItem> Items)
 {
+    /// <summary>The agent, its organization or the platform is switched off: it has nothing, and admission says why.</summary>
+    public bool IsStopped { get; init; }
+
     /// <summary>Made when it is first asked for: a list needs none, and it is much of what one costs.</summary>
     private FrozenDictionary<(string, string), CatalogItem> Named => field ??= Items
         .Where(i => i.Kind is ItemKinds.Tool or ItemKinds.Prompt)
@@ -83,8 +88,16 @@ internal sealed class AgentCatalogs(GatewayQueries queries, CatalogTurns turns, 
     public AgentCatalog? Find(Principal principal, string? instanceName) => _kept.GetValueOrDefault(Key(principal, instanceName)).Catalog;
 
     /// <summary>The live catalog, which also proves the principal.</summary>
-    /// <exception cref="WeirException">WR002, WR004: the principal is not good. WR008: its organization waits for too many.</exception>
+    /// <exception cref="WeirException">WR002, WR004: the principal is not good. WR003: it is switched off. WR008: its organization waits for too
+    /// many.</exception>
     public async Task<AgentCatalog> LoadAsync(Principal principal, string? instanceName, CancellationToken ct)
+    {
+        var catalog = await LoadEvenStoppedAsync(principal, instanceName, ct);
+        return catalog.IsStopped ? throw Denials.SwitchedOff() : catalog;
+    }
+
+    /// <summary>The same for a call, which admission denies and records where the agent is switched off.</summary>
+    public async Task<AgentCatalog> LoadEvenStoppedAsync(Principal principal, string? instanceName, CancellationToken ct)
     {
         using var turn = await turns.EnterAsync(principal, ct);
         var rows = await queries.AgentCatalogAsync(principal, instanceName, ct);
@@ -95,7 +108,11 @@ internal sealed class AgentCatalogs(GatewayQueries queries, CatalogTurns turns, 
         }
 
         var catalog = Build(rows, exposeAll: instanceName is null);
-        Keep(Key(principal, instanceName), catalog);
+        if (!catalog.IsStopped)
+        {
+            Keep(Key(principal, instanceName), catalog);
+        }
+
         return catalog;
     }
 
@@ -162,7 +179,10 @@ internal sealed class AgentCatalogs(GatewayQueries queries, CatalogTurns turns, 
             Needs = r.Needs ?? [],
             Priority = r.Priority!.Value,
         });
-        return new AgentCatalog(agent.OrganizationId, agent.AgentId, agent.AgentName, agent.MaxConnections!.Value, [.. instances], [.. items]);
+        return new AgentCatalog(agent.OrganizationId, agent.AgentId, agent.AgentName, agent.MaxConnections!.Value, [.. instances], [.. items])
+        {
+            IsStopped = agent.Kind == "stopped",
+        };
     }
 
     private string Expose(GatewayQueries.CatalogRow row) => row.Kind is ItemKinds.Tool or ItemKinds.Prompt

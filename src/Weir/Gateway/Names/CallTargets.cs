@@ -24,7 +24,7 @@ internal sealed class CallTargets(AgentCatalogs catalogs, Definitions definition
             return (catalog, known);
         }
 
-        catalog = await catalogs.LoadAsync(call.Principal, call.InstanceName, ct);
+        catalog = await catalogs.LoadEvenStoppedAsync(call.Principal, call.InstanceName, ct);
         return (catalog, Find(catalog, call));
     }
 

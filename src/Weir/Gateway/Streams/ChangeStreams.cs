@@ -95,7 +95,7 @@ internal sealed class ChangeStreams(OpenConnections connections, ServerWatch ser
         }
         catch (WeirException) when (http.Response.HasStarted)
         {
-            // The key is revoked, or the database is away: the client reconnects and is told.
+            // The key is revoked, what it is for is switched off, or the database is away: the client reconnects and is told.
         }
         finally
         {

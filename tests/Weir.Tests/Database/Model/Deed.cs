@@ -23,11 +23,11 @@ public sealed record Deed(string Name, Func<World, World> Model, string Statemen
 
     public static Deed StopAgent(Agent a) => new(
         "deactivate an agent", w => w with { Agents = Change(w.Agents, x => x.Id == a.Id, x => x with { Active = false }) },
-        "update agents set is_active = false where id = $1", a.Id);
+        "update agents set stopped_at = now() where id = $1", a.Id);
 
     public static Deed StopOrganization(Organization o) => new(
         "deactivate an organization", w => w with { Organizations = Change(w.Organizations, x => x.Id == o.Id, x => x with { Active = false }) },
-        "update organizations set is_active = false where id = $1", o.Id);
+        "update organizations set platform_stopped_at = now() where id = $1", o.Id);
 
     public static Deed Withdraw(Published p) => new(
         "withdraw a catalog server", w => w with { Catalog = Change(w.Catalog, x => x.Id == p.Id, x => x with { State = x.State == "blocked" ? x.State : "withdrawn" }) },
