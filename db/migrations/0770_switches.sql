@@ -25,7 +25,7 @@ begin
                then i.resumes and i.is_active and i.status in ('stopping', 'stopped', 'failed')
                     and exists (select from public.organizations o where o.id = p_organization_id and o.is_active)
                     and (i.catalog_server_id is null
-                         or exists (select from public.mcp_server_catalog c where c.id = i.catalog_server_id and c.is_published))
+                         or exists (select from public.mcp_server_catalog c where c.id = i.catalog_server_id and c.blocked_at is null))
                else i.status in ('deploying', 'running', 'degraded', 'updating', 'failed') end
     returning i.organization_id, i.id, i.generation)
   insert into weir.dtma_operations (organization_id, instance_id, action, generation)
