@@ -7,7 +7,7 @@
 --   equal_denials      how many equal denials of a minute are rows of their own (1 to 1000); absent: 10
 --   identity_issuers   issuers whose people become users at their first sign-in, as URLs
 --   models             models that an organization may choose, {"provider": ["model"]}
---   public_url         where clients reach Weir, without a slash at its end; absent: addresses in answers are null
+--   public_url         where clients reach Weir, without a slash at its end; absent or null: addresses in answers are null
 create table weir.settings (
   name text not null,
   value jsonb not null,
@@ -19,7 +19,7 @@ create table weir.settings (
   constraint settings_equal_denials_is_1_to_1000
     check (name <> 'equal_denials' or case jsonb_typeof(value) when 'number' then value::numeric between 1 and 1000 else false end),
   constraint settings_public_url_is_http
-    check (name <> 'public_url' or jsonb_typeof(value) = 'string' and length(value #>> '{}') <= 2048
+    check (name <> 'public_url' or value = 'null' or jsonb_typeof(value) = 'string' and length(value #>> '{}') <= 2048
              and value #>> '{}' ~ '^https?://[^/?#@\s]+(/[^/?#\s]+)*$')
 );
 alter table weir.settings enable row level security, force row level security;
@@ -71,7 +71,7 @@ exception
 end;
 $$;
 
--- Where clients reach Weir; null: the setting is absent. Definer, because only weir_system reads settings, and the address is no secret.
+-- Where clients reach Weir; null: no address is set. Definer, because only weir_system reads settings, and the address is no secret.
 create function weir.public_url() returns text
 language sql stable security definer
 set search_path = pg_catalog, pg_temp

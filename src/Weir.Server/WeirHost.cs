@@ -30,6 +30,7 @@ using Weir.Rest;
 using Weir.Server.Auth;
 using Weir.Server.Chat;
 using Weir.Server.Commands;
+using Weir.Server.Docs;
 using Weir.Server.Health;
 using Weir.Server.Home;
 using Weir.Server.Http;
@@ -78,6 +79,7 @@ internal static class WeirHost
         app.UseCors();
         app.MapHealth();
         app.MapHome();
+        app.MapDocs();
         app.MapAuth();
         app.MapMcp();
         app.MapNodes();
@@ -93,6 +95,7 @@ internal static class WeirHost
         var replicaId = Guid.CreateVersion7(time.GetUtcNow());
         services.AddSingleton(config);
         services.AddSingleton(config.Http);
+        services.AddSingleton(new DocsLinks(config.Http.PublicAddress));
         services.AddSingleton(time);
         services.AddSingleton(_ => Keyring.LoadOrCreate(config.KeyringPath));
         services.AddSingleton(_ => Databases.Open(config.Database));
@@ -115,6 +118,8 @@ internal static class WeirHost
 
         services.AddSingleton<Readiness>();
         services.AddSingleton<UnknownBodies>();
+        services.AddSingleton<DocsPages>();
+        services.AddSingleton<DocsReaders>();
         services.AddSingleton(_ => CallerBytesOf(config));
         services.AddSingleton<Identities>();
         services.AddSingleton(s => new PersonTokens(

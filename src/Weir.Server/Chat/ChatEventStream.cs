@@ -42,7 +42,7 @@ internal sealed class ChatEventStream(HttpContext http)
     {
         if (e is WeirException known)
         {
-            return new ErrorBody(known.Code.Sqlstate(), known.Message, Details: null, known.Hint);
+            return new ErrorBody(known.Code.Sqlstate(), known.Message, Details: null, JsonErrors.HintOf(http, known.Hint, known.Page));
         }
 
         http.RequestServices.GetRequiredService<ILogger<ChatEventStream>>().LogError(e, "A turn failed after its stream began.");

@@ -8,7 +8,7 @@ using Weir.Postgres;
 
 namespace Weir.Server.Commands;
 
-/// <summary><c>weir doctor</c>: what is wrong with the database's URLs, logins, migrations and statistics, the keyring and the nodes' addresses, and how to mend it.</summary>
+/// <summary><c>weir doctor</c>: what is wrong with the database's URLs, logins, migrations and statistics, the keyring, the public URL and the nodes' addresses, and how to mend it.</summary>
 internal static class DoctorCommand
 {
     public static Command Create()
@@ -16,7 +16,7 @@ internal static class DoctorCommand
         var json = new Option<bool>("--json") { Description = "Print one JSON line." };
         var command = new Command("doctor", """
             Look at the database behind each URL that is set (host and port, version, login, a pooler's mode), at its migrations, statistics
-            and autovacuum, at the keyring, and at each node's address, and print what is not as it should be with its fix. Changes nothing.
+            and autovacuum, at the keyring and http.publicUrl, and at each node's address, and print what is not as it should be with its fix. Changes nothing.
             Exit code 0: all is well; 1: something is not.
             """)
         {
@@ -35,7 +35,7 @@ internal static class DoctorCommand
             using var egress = new EgressHttp(new EgressPolicy(config.Egress.Allow));
             IReadOnlyList<Diagnosis> found =
             [
-                .. await DatabaseDoctor.ExamineAsync(config.Database, keyring?.Fingerprint, stop),
+                .. await DatabaseDoctor.ExamineAsync(config.Database, config.Http.PublicAddress, keyring?.Fingerprint, stop),
                 .. await NodeDoctor.ExamineAsync(config.Database, keyring, egress.Operator, stop),
             ];
             await Console.Out.WriteLineAsync(parsed.GetValue(json) ? AsJson(found) : AsText(found));

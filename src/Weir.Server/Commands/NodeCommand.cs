@@ -14,7 +14,7 @@ internal static class NodeCommand
     private const string Capacity = """
         A server with share session needs a process for each agent and replica: 32 unless its max_sessions says otherwise, 128 at most.
         A node that runs as root gives an organization 1024 processes and threads (limit-processes), which is about 93 such processes.
-        Raise them before you need them: docs/nodes.md, "Capacity".
+        Raise them before you need them: the page "nodes" of the documentation, "Capacity".
         """;
 
     public static Command Create() => new("node", "Hosts that run servers.") { Register() };

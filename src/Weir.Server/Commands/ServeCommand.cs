@@ -35,6 +35,7 @@ internal static class ServeCommand
             var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Weir.Serve");
             var databases = host.Services.GetRequiredService<Databases>();
             await new DatabaseWait(config, logger, TimeProvider.System).UntilAsync(ct => StartChecks.RunAsync(databases, config, ct), stop);
+            await WarnOfOtherUrlAsync(databases, config, logger, stop);
             await host.WhileItRunsAsync(
                 async ending =>
                 {
@@ -48,5 +49,14 @@ internal static class ServeCommand
             return ExitCode.Done;
         });
         return command;
+    }
+
+    /// <summary>A warning and no refusal: calls are decided as ever, and a replica that restarts between two changes must come up.</summary>
+    private static async Task WarnOfOtherUrlAsync(Databases databases, WeirConfig config, ILogger logger, CancellationToken stop)
+    {
+        if (await PublicUrlProbe.ExamineAsync(databases.Engine, config.Http.PublicAddress, stop) is { Fix: { } fix } difference)
+        {
+            logger.LogWarning("{Check}: {Found}. {Fix}", difference.Check, difference.Found, fix);
+        }
     }
 }

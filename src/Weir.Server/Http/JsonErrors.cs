@@ -28,8 +28,11 @@ internal static class JsonErrors
             http.Response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(e.RetryAfter?.TotalSeconds ?? 1)).ToString(CultureInfo.InvariantCulture);
         }
 
-        return WriteAsync(http, e.Code.HttpStatus(), e.Code.Sqlstate(), e.Message, e.Hint);
+        return WriteAsync(http, e.Code.HttpStatus(), e.Code.Sqlstate(), e.Message, HintOf(http, e.Hint, e.Page));
     }
+
+    /// <summary>The hint with the address of the page that says more.</summary>
+    public static string? HintOf(HttpContext http, string? hint, string? page) => http.RequestServices.GetRequiredService<DocsLinks>().Hint(hint, page);
 }
 
 /// <summary>The last resort of every request: a typed error as its body, anything else as an internal one whose text stays in the log.</summary>

@@ -137,11 +137,7 @@ internal static class RestEndpoints
         response.ContentLength = body.Length;
         if (!HttpMethods.IsHead(http.Request.Method))
         {
-            // In parts, because Kestrel copies all of what it is given before it waits for the client.
-            for (var rest = body; !rest.IsEmpty; rest = rest[Math.Min(rest.Length, CallerBytes.Uncounted)..])
-            {
-                await response.Body.WriteAsync(rest[..Math.Min(rest.Length, CallerBytes.Uncounted)], http.RequestAborted);
-            }
+            await LargeBody.WriteAsync(http, body);
         }
     }
 
@@ -169,7 +165,7 @@ internal static class RestEndpoints
             }
 
             http.Response.StatusCode = e.Status;
-            await http.Response.WriteAsJsonAsync(new ErrorBody(e.Code, e.Message, e.Details, e.Hint), http.RequestAborted);
+            await http.Response.WriteAsJsonAsync(new ErrorBody(e.Code, e.Message, e.Details, JsonErrors.HintOf(http, e.Hint, e.Page)), http.RequestAborted);
         }
     };
 

@@ -53,10 +53,11 @@ internal static class UpRun
         await RefuseHalfASupabaseAsync(options, owner, stop);
         options.Say("Migrating the database …");
         await new Migrator(owner, MigrationScript.Embedded()).MigrateAsync(config.Database.Url, config.Database.EngineUrl, stop); // 3
-        await new PlatformQueries(owner).TellAsync(config, stop);
 
         await using var host = await StartHostAsync(options, config, time, stop); // 4
         config = host.Services.GetRequiredService<WeirConfig>();
+        // Only now is the port known that begins every link.
+        await new PlatformQueries(owner).TellAsync(config, stop);
 
         await host.WhileItRunsAsync(ending => ServeAsync(new DemoContext(options, config, host.Services, shared, time), host, logger, ending), stop);
         return ExitCode.Done;
@@ -105,7 +106,7 @@ internal static class UpRun
     {
         while (true)
         {
-            var host = WeirHost.Build(config with { Http = Ports.Choose(config.Http, options.Port) }, time);
+            var host = WeirHost.Build(config with { Http = Ports.Choose(config.Http, options.Port).WithUrl() }, time);
             try
             {
                 await StartChecks.RunAsync(host.Services.GetRequiredService<Databases>(), config, stop);

@@ -5,11 +5,16 @@ namespace Weir.Configuration;
 /// <summary>Where Weir listens, and under which names it is reached.</summary>
 internal sealed record HttpConfig
 {
+    private const int MaxUrl = 2048;
+
     /// <summary>Address and port of the listener. Without TLS it must be a loopback address, unless <see cref="Insecure"/>.</summary>
     public Uri Listen { get; init; } = new("http://127.0.0.1:8080");
 
-    /// <summary>The URL that callers use: it gives the expected Host, the tokens' audience and every link. Default: the listener's.</summary>
+    /// <summary>The URL that callers use: it gives the expected Host, and begins every link in answers. Default: none, and such links are left out.</summary>
     public Uri? PublicUrl { get; init; }
+
+    /// <summary>The same as the text that links begin with, without a slash at its end.</summary>
+    public string? PublicAddress => PublicUrl?.AbsoluteUri.TrimEnd('/');
 
     /// <summary>Origins of browsers that may call besides the public URL's own, e.g. <c>https://app.example.com</c>.</summary>
     public IReadOnlyList<string> AllowedOrigins { get; init; } = [];
@@ -28,6 +33,9 @@ internal sealed record HttpConfig
 
     /// <summary>Listen without TLS beyond loopback: something in front of Weir ends TLS.</summary>
     public bool Insecure { get; init; }
+
+    /// <summary>Where nothing else is said, and only this machine can call, the listener is where callers reach Weir.</summary>
+    public HttpConfig WithUrl() => PublicUrl is null && IsLoopback(Listen) ? this with { PublicUrl = Listen } : this;
 
     public HttpConfig OnPort(int port) => this with { Listen = new UriBuilder(Listen) { Port = port }.Uri };
 
@@ -48,6 +56,13 @@ internal sealed record HttpConfig
         {
             reader.AddError("http.listen",
                 $"{config.Listen.Host} is not a loopback address, and there is no TLS. Set http.insecure if a proxy in front ends TLS.");
+        }
+
+        if (config.PublicUrl is { } url && (url.UserInfo.Length > 0 || url.Query.Length > 0 || url.Fragment.Length > 0
+            || url.AbsolutePath.Contains("//", StringComparison.Ordinal) || url.AbsoluteUri.Length > MaxUrl))
+        {
+            reader.AddError("http.publicUrl",
+                $"Paths are added to it: give scheme, host, port and path only, without an empty segment, at most {MaxUrl} characters.");
         }
 
         foreach (var origin in config.AllowedOrigins.Where(o => !Uri.TryCreate(o, UriKind.Absolute, out var url) || url.GetLeftPart(UriPartial.Authority) != o))

@@ -17,6 +17,9 @@ internal sealed class WeirException : Exception
     /// <summary>What the caller can do, or null.</summary>
     public string? Hint { get; }
 
+    /// <summary>The page of the documentation that says more, such as <c>rest#limits</c>, or null. <see cref="DocsLinks"/> makes an address of it.</summary>
+    public string? Page { get; init; }
+
     /// <summary>What was asked may have been done all the same, so that a tool call is not to be repeated.</summary>
     public bool MayHaveActed { get; init; }
 

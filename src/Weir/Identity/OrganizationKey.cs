@@ -20,5 +20,8 @@ internal sealed record OrganizationKey(string Id, byte[] SecretHash)
     public static WeirException Misplaced() => new(
         ErrorCode.Forbidden,
         "This is an organization's key: it reads the record, the servers and the usage, and does nothing else.",
-        "POST /rest/v1/rpc/read_audit, read_servers or read_usage. See docs/rest.md#keys-of-an-organization");
+        "POST /rest/v1/rpc/read_audit, read_servers or read_usage.")
+    {
+        Page = "rest#keys-of-an-organization",
+    };
 }

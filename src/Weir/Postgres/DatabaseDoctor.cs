@@ -30,8 +30,10 @@ internal static class DatabaseDoctor
           and pg_relation_size(c.oid) / current_setting('block_size')::integer > 100 + 10::bigint * c.relpages
         """;
 
+    /// <param name="publicUrl">Where callers reach Weir by this configuration; null: it does not say.</param>
     /// <param name="keyringFingerprint">Null where there is no keyring yet.</param>
-    public static async Task<IReadOnlyList<Diagnosis>> ExamineAsync(DatabaseConfig config, byte[]? keyringFingerprint, CancellationToken ct)
+    public static async Task<IReadOnlyList<Diagnosis>> ExamineAsync(
+        DatabaseConfig config, string? publicUrl, byte[]? keyringFingerprint, CancellationToken ct)
     {
         var found = new List<Diagnosis>();
         await AtAsync(found, "database.ownerUrl", "WEIR_OWNER_DATABASE_URL", config.OwnerUrl, async (source, connection) =>
@@ -46,7 +48,7 @@ internal static class DatabaseDoctor
         await AtAsync(found, "database.engineUrl", "WEIR_ENGINE_DATABASE_URL", config.EngineUrl, async (source, _) =>
         {
             found.Add(await LoginAsync(source, "database.engineUrl", "weir_engine", ct));
-            found.Add(await KeyringAsync(source, keyringFingerprint, ct));
+            found.AddRange(await EngineAsync(source, publicUrl, keyringFingerprint, ct));
         }, ct);
         return found;
     }
@@ -155,14 +157,16 @@ internal static class DatabaseDoctor
             ? new Diagnosis($"{key} login", $"it {problem}", $"Put the login {expected} into the URL, and run weir migrate, which makes it.")
             : new Diagnosis($"{key} login", $"{expected} can do no more than it may");
 
-    private static async Task<Diagnosis> KeyringAsync(NpgsqlDataSource engine, byte[]? fingerprint, CancellationToken ct)
+    private static async Task<IReadOnlyList<Diagnosis>> EngineAsync(NpgsqlDataSource engine, string? publicUrl, byte[]? fingerprint, CancellationToken ct)
     {
         await using var connection = await engine.OpenConnectionAsync(ct);
-        if (!await ValueAsync<bool>(connection, KeyringProbe.IsMigrated, ct))
-        {
-            return new Diagnosis("keyring", "the database is not migrated, and knows none");
-        }
+        return await ValueAsync<bool>(connection, KeyringProbe.IsMigrated, ct)
+            ? [await KeyringAsync(connection, fingerprint, ct), await PublicUrlProbe.ExamineAsync(engine, publicUrl, ct)]
+            : [new Diagnosis("keyring", "the database is not migrated, and knows none")];
+    }
 
+    private static async Task<Diagnosis> KeyringAsync(NpgsqlConnection connection, byte[]? fingerprint, CancellationToken ct)
+    {
         await using var command = new NpgsqlCommand(KeyringProbe.IsKeyring, connection) { Parameters = { Sql.Bytea(fingerprint ?? []) } };
         return await command.ExecuteScalarAsync(ct) switch
         {

@@ -17,7 +17,7 @@ internal sealed class PlatformQueries(string ownerUrl)
 
     /// <summary>
     /// The part of the configuration that SQL decides by: whose unknown people become users, which models may be chosen, how many
-    /// denials are written one by one.
+    /// denials are written one by one, and where callers reach Weir.
     /// </summary>
     public async Task TellAsync(WeirConfig config, CancellationToken ct)
     {
@@ -30,6 +30,7 @@ internal sealed class PlatformQueries(string ownerUrl)
 
         await SetAsync(owner, "models", config.Models.Providers.ToDictionary(p => p.Key, p => p.Value.Models.Keys), ct);
         await SetAsync(owner, "equal_denials", config.Maintenance.EqualDenials, ct);
+        await SetAsync(owner, "public_url", config.Http.PublicAddress, ct);
     }
 
     /// <summary>Whether chat turns may use tools anywhere: at every replica from the next call on.</summary>

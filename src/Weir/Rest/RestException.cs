@@ -3,7 +3,7 @@ using Weir.Errors;
 namespace Weir.Rest;
 
 /// <summary>A refusal in PostgREST's form. Its texts are ours and hold nothing of any row.</summary>
-internal sealed class RestException(int status, string code, string message, string? details = null, string? hint = null) : Exception(message)
+internal sealed class RestException(int status, string code, string message, string? details = null, string? hint = null, string? page = null) : Exception(message)
 {
     /// <summary>HTTP.</summary>
     public int Status => status;
@@ -15,8 +15,11 @@ internal sealed class RestException(int status, string code, string message, str
 
     public string? Hint => hint;
 
+    /// <summary>The page of the documentation that says more, such as <c>rest#limits</c>, or null.</summary>
+    public string? Page => page;
+
     /// <summary>The same, with what it is about.</summary>
-    public RestException About(string? details) => new(status, code, Message, details, hint);
+    public RestException About(string? details) => new(status, code, Message, details, hint, page);
 
     public bool IsRetryable => ErrorCodes.TryParse(code, out var known) && known.IsRetryable();
 }

@@ -102,6 +102,34 @@ public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatab
     }
 
     [Fact]
+    public async Task A_public_url_that_migrate_has_not_written_is_found()
+    {
+        var urls = Urls();
+        (await RunAsync(urls)).Output.ShouldContain("ok    http.publicUrl: not set: answers hold no addresses of Weir");
+        urls["WEIR_HTTP_PUBLIC_URL"] = "https://weir.example/below/";
+        (await RunAsync(urls)).Output.ShouldContain("WRONG http.publicUrl: it is https://weir.example/below, and the database has none: links in answers differ");
+
+        (await RunningUp.RunAsync(urls, "migrate")).ExitCode.ShouldBe(0);
+        (await RunAsync(urls)).Output.ShouldContain("ok    http.publicUrl: https://weir.example/below");
+        var (code, output, _) = await RunAsync(Urls());
+        code.ShouldBe(1);
+        output.ShouldContain("WRONG http.publicUrl: it is not set, and the database has https://weir.example/below");
+
+        (await RunningUp.RunAsync(Urls(), "migrate")).ExitCode.ShouldBe(0);
+        (await RunAsync(Urls())).Output.ShouldContain("ok    http.publicUrl: not set");
+    }
+
+    [Fact]
+    public async Task The_loopback_address_that_up_has_written_is_well_where_nothing_is_configured()
+    {
+        await database.Owner.ExecuteAsync("""select weir.set_setting('public_url', '"http://127.0.0.1:8080"')""", [], Token);
+
+        (await RunAsync(Urls())).Output.ShouldContain("ok    http.publicUrl: not set; the database has http://127.0.0.1:8080, where weir up listens");
+
+        await database.Owner.ExecuteAsync("select weir.set_setting('public_url', 'null')", [], Token);
+    }
+
+    [Fact]
     public async Task Statistics_of_a_table_that_was_empty_are_found()
     {
         (await RunAsync(Urls())).Output.ShouldContain("ok    statistics: they fit the tables' sizes");

@@ -82,6 +82,19 @@ public sealed class ServeStartTests(TestDatabase database) : IClassFixture<TestD
         line.ShouldContain(problem);
     }
 
+    [Fact]
+    public async Task It_serves_with_a_public_url_that_the_database_does_not_have_and_warns()
+    {
+        await using var serve = Start(database.Cluster.Postgres.Port, ("WEIR_HTTP_PUBLIC_URL", "https://weir.example"));
+        await serve.StatusesUntilReadyAsync();
+
+        var (code, errors) = await serve.StopAsync();
+
+        code.ShouldBe(0);
+        errors.Split('\n').Count(l => l.Contains("http.publicUrl: it is https://weir.example, and the database has none", StringComparison.Ordinal)
+            && l.Contains("run weir migrate", StringComparison.Ordinal)).ShouldBe(1, errors);
+    }
+
     private Serving Start(int databasePort, params (string Name, string Value)[] more)
     {
         var port = ServingReplica.FreePort();

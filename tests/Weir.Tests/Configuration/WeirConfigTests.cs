@@ -73,6 +73,33 @@ public sealed class WeirConfigTests
         ], ignoreOrder: true);
     }
 
+    [Theory]
+    [InlineData("https://weir.example/", "https://weir.example")]
+    [InlineData("https://weir.example:8443/below/", "https://weir.example:8443/below")]
+    [InlineData("https://user@weir.example", null)]
+    [InlineData("https://weir.example/?x", null)]
+    [InlineData("https://weir.example/#x", null)]
+    [InlineData("https://weir.example/a//b", null)]
+    [InlineData("ftp://weir.example", null)]
+    public void Links_begin_with_the_public_url_which_has_a_path_at_most(string url, string? expected)
+    {
+        WeirConfig Parse() => WeirConfig.Parse(System.Text.Json.JsonSerializer.Serialize(new { http = new { publicUrl = url } }), NoVariables);
+        if (expected is null)
+        {
+            Should.Throw<ConfigException>(Parse).Errors.ShouldHaveSingleItem().ShouldStartWith("http.publicUrl (WEIR_HTTP_PUBLIC_URL): ");
+            return;
+        }
+
+        Parse().Http.PublicAddress.ShouldBe(expected);
+    }
+
+    [Theory]
+    [InlineData("http://127.0.0.1:8080", "http://127.0.0.1:8080")]
+    [InlineData("http://localhost:9000", "http://localhost:9000")]
+    [InlineData("http://0.0.0.0:8080", null)]
+    public void Without_a_public_url_up_takes_its_listener_where_only_this_machine_reaches_it(string listen, string? expected) =>
+        new HttpConfig { Listen = new Uri(listen) }.WithUrl().PublicAddress.ShouldBe(expected);
+
     [Fact]
     public void A_bad_database_url_is_named_but_not_repeated()
     {

@@ -38,6 +38,40 @@ public sealed class DemoTests(RunningUp up) : IClassFixture<RunningUp>
         (await up.LookAsync("select u.email from weir.platform_admins p join auth.users u on u.id = p.user_id", r => r.GetString(0))).ShouldBe([up["email"]]);
 
     [Fact]
+    public async Task The_demo_agent_reads_resources_and_gets_prompts_of_everything()
+    {
+#pragma warning disable RS0030 // The tests speak to Weir from outside; the product's egress is not theirs.
+        using var http = new HttpClient { BaseAddress = new Uri(up["url"]) };
+#pragma warning restore RS0030
+        http.DefaultRequestHeaders.Authorization = new("Bearer", up["agentKey"]);
+        var raw = new RawClient(http);
+        var resources = (await raw.ModernAsync("resources/list")).Json.GetProperty("result").GetProperty("resources").EnumerateArray().ToArray();
+        var prompts = (await raw.ModernAsync("prompts/list")).Json.GetProperty("result").GetProperty("prompts").EnumerateArray().Select(p => p.GetProperty("name").GetString()!).ToArray();
+
+        resources.Select(r => r.GetProperty("uri").GetString()!).ShouldContain(uri => uri.StartsWith("weir://everything/", StringComparison.Ordinal));
+        prompts.ShouldContain("everything__simple-prompt");
+        var uri = resources[0].GetProperty("uri").GetString()!;
+        var session = await raw.InitializeAsync();
+        var read = await raw.PostAsync($$"""{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"{{uri}}"} }""", [session]);
+        read.Body.ShouldContain("\"contents\"");
+        var got = await raw.PostAsync("""{"jsonrpc":"2.0","id":2,"method":"prompts/get","params":{"name":"everything__simple-prompt"} }""", [session]);
+        got.Body.ShouldContain("\"messages\"");
+    }
+
+    [Fact]
+    public async Task A_hint_of_an_error_is_an_address_at_which_a_newcomer_finds_the_page()
+    {
+        (await up.LookAsync("select weir.public_url()", r => r.GetString(0))).ShouldBe([up["url"]]);
+#pragma warning disable RS0030 // The tests speak to Weir from outside; the product's egress is not theirs.
+        using var http = new HttpClient();
+#pragma warning restore RS0030
+        using var refused = await http.GetAsync(up["url"] + "/rest/v1/");
+        var hint = JsonElement.Parse(await refused.Content.ReadAsStringAsync()).GetProperty("hint").GetString()!;
+        hint.ShouldBe($"See {up["url"]}/docs/rest#served");
+        (await http.GetStringAsync(hint["See ".Length..])).ShouldContain("id=\"served\"");
+    }
+
+    [Fact]
     public async Task What_was_begun_with_up_is_backed_up_by_its_directory_alone()
     {
         var file = Path.Combine(up.Directory, "backup-" + Path.GetRandomFileName());

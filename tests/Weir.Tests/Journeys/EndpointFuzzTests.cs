@@ -81,7 +81,7 @@ public abstract class EndpointFuzzSuite(RunningWeir weir, ITestOutputHelper outp
                 ["agent"] = [weir.World.AgentId.ToString(), Guid.Empty.ToString()],
                 ["table"] = ["agents", "organizations", "chat_messages", "mcp_server_catalog", "rpc", "missing"],
                 ["function"] = ["get_organization_mcp_configs", "create_agent", "manage_mcp_servers", "grant_mcp_access", "read_audit", "read_usage", "get_mcp_tool_changes", "missing"],
-                ["path"] = ["x", "a/b"],
+                ["path"] = ["x", "a/b", "errors", "decisions/0002-dbup-executes-we-guard", "style.css"],
                 ["rest"] = ["oauth-authorization-server", "a/b/c"],
                 ["next"] = ["x"],
             },

@@ -79,7 +79,7 @@ public sealed class OrganizationKeyTests(RestWorld weir) : IClassFixture<RestWor
         var reply = await weir.SendAsync(new HttpMethod(method), path, method == "POST" ? "{}" : null, key);
 
         reply.ShouldBeError(HttpStatusCode.Forbidden, "WR003");
-        reply.Hint!.ShouldContain("docs/rest.md#keys-of-an-organization");
+        reply.Hint!.ShouldEndWith($"See {RestWorld.PublicUrl}/docs/rest#keys-of-an-organization");
     }
 
     [Fact]
@@ -92,6 +92,7 @@ public sealed class OrganizationKeyTests(RestWorld weir) : IClassFixture<RestWor
             var error = reply.Json.GetProperty("error");
             error.GetProperty("message").GetString()!.ShouldStartWith("This is an organization's key");
             error.GetProperty("data").GetProperty("weir").GetString().ShouldBe("WR003");
+            error.GetProperty("data").GetProperty("hint").GetString()!.ShouldEndWith($"See {RestWorld.PublicUrl}/docs/rest#keys-of-an-organization");
         }
     }
 

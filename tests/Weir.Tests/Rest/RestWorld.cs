@@ -18,6 +18,7 @@ namespace Weir.Tests.Rest;
 public class RestWorld(TestCluster cluster) : RunningWeir(cluster)
 {
     internal const int MaxRows = 10;
+    internal const string PublicUrl = "https://weir.example/below";
     internal const string OtherSecret = "zebra-of-the-other-tenant";
 
     private const string Server = """{"instance_name": "one", "url": "https://one.example.org/mcp"}""";
@@ -98,6 +99,13 @@ public class RestWorld(TestCluster cluster) : RunningWeir(cluster)
     internal Task<RestReply> SendAsync(HttpMethod method, string path, string? body, string token, params (string Name, string Value)[] headers) =>
         RestRequests.SendAsync(this, method, path, body, token, headers);
 
+    /// <summary>A page of the documentation, as anybody gets it.</summary>
+    internal async Task<string> GetDocsAsync(string page)
+    {
+        using var client = Client();
+        return await client.GetStringAsync("/docs/" + page);
+    }
+
     /// <summary>A value that goes with what this world has.</summary>
     internal object? Good(PublishedColumn argument) => argument switch
     {
@@ -127,7 +135,11 @@ public class RestWorld(TestCluster cluster) : RunningWeir(cluster)
         _ => null,
     };
 
-    private protected override WeirConfig Configure(WeirConfig config) => config with { Rest = new RestConfig { MaxRows = MaxRows, TimeoutSeconds = 1, MaxConcurrent = 200 } };
+    private protected override WeirConfig Configure(WeirConfig config) => config with
+    {
+        Rest = new RestConfig { MaxRows = MaxRows, TimeoutSeconds = 1, MaxConcurrent = 200 },
+        Http = config.Http with { PublicUrl = new Uri(PublicUrl) },
+    };
 
     private async Task<Guid> AsOtherAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) => (await CallAsOtherAsync(sql, parameters)).GetProperty("id").GetGuid();
 

@@ -55,7 +55,7 @@ public sealed class SupabaseJsTests(RestWorld weir) : IClassFixture<RestWorld>
         foreach (var write in new[] { "insert", "update", "upsert", "delete" })
         {
             Error(seen, write).ShouldBe("405 PGRST117");
-            seen.GetProperty(write).GetProperty("error").GetProperty("hint").GetString()!.ShouldContain("docs/rest.md#writes");
+            seen.GetProperty(write).GetProperty("error").GetProperty("hint").GetString()!.ShouldBe($"See {RestWorld.PublicUrl}/docs/rest#writes");
         }
 
         seen.GetProperty("storage").GetProperty("message").GetString().ShouldBe("Weir has no storage.");

@@ -11,7 +11,7 @@ using Weir.Upstream;
 namespace Weir.Gateway.Endpoint;
 
 /// <summary>What an MCP endpoint says when it does not do what was asked: a JSON-RPC error, whatever the HTTP status.</summary>
-internal sealed class McpErrors(SecurityEvents securityEvents, ILogger<McpErrors> logger)
+internal sealed class McpErrors(SecurityEvents securityEvents, DocsLinks docs, ILogger<McpErrors> logger)
 {
     /// <summary>A refusal of the protocol itself.</summary>
     public static Task RefuseAsync(HttpContext http, Refusal refusal, byte[]? id) => WriteAsync(
@@ -100,7 +100,7 @@ internal sealed class McpErrors(SecurityEvents securityEvents, ILogger<McpErrors
             http.Response.Headers.RetryAfter = "1";
         }
 
-        await FailAsync(http, id, status, code, e.Message, e.Code == ErrorCode.NotFound ? null : Data(e.Code, e.Hint, mayHaveActed), responder);
+        await FailAsync(http, id, status, code, e.Message, e.Code == ErrorCode.NotFound ? null : Data(e.Code, docs.Hint(e.Hint, e.Page), mayHaveActed), responder);
     }
 
     private static async Task FailAsync(

@@ -188,7 +188,7 @@ where (f.is_definer or s.path is not null
 -- promise: The functions that run with their owner's rights are those of db/DEFINERS.md, with the owners that it names.
 -- fix: {remedy}
 select f.object,
-       case when d.name is null then format('it runs with the rights of %s, and db/DEFINERS.md does not know it', f.owner_name)
+       case when d.name is null then format('it runs with the rights of %s, and DEFINERS.md does not know it', f.owner_name)
             else format('it runs with the rights of %s, and not of %s', f.owner_name, d.owner) end as found,
        case when d.name is null then format('alter %s %s security invoker;', f.kind, f.object)
             else format('alter %s %s owner to %I;', f.kind, f.object, case d.owner when 'the owner' then pg_get_userbyid(h.owner) else d.owner end) end as remedy

@@ -1,0 +1,15 @@
+using Weir.Identity;
+
+namespace Weir.Server.Http;
+
+/// <summary>An answer that is in memory as a whole, sent in parts, because Kestrel copies all of what it is given before it waits for the client.</summary>
+internal static class LargeBody
+{
+    public static async Task WriteAsync(HttpContext http, ReadOnlyMemory<byte> body)
+    {
+        for (var rest = body; !rest.IsEmpty; rest = rest[Math.Min(rest.Length, CallerBytes.Uncounted)..])
+        {
+            await http.Response.Body.WriteAsync(rest[..Math.Min(rest.Length, CallerBytes.Uncounted)], http.RequestAborted);
+        }
+    }
+}
