@@ -89,6 +89,7 @@ internal sealed class Demo(DemoContext context)
         var (key, keyId, secret) = AgentKey.Create();
         await _queries.CreateAgentKeyAsync(user, agent, "demo", keyId, secret, ct);
 
+        var serverIds = new List<Guid>();
         foreach (var server in servers)
         {
             var id = await _queries.CreateServerAsync(user, organization, DemoServers.Json(server.Config), ct);
@@ -98,9 +99,10 @@ internal sealed class Demo(DemoContext context)
             }
 
             await _queries.DeployServerAsync(user, organization, id, ct);
+            serverIds.Add(id);
         }
 
-        return new DemoFile(user, email, password, organization, workspace, channel, agent, key);
+        return new DemoFile(user, email, password, organization, workspace, channel, agent, key, serverIds);
     }
 
     /// <summary>
@@ -147,42 +149,58 @@ internal sealed class Demo(DemoContext context)
         ("rivers.csv", "river,length_km\nDanube,2850\nElbe,1094\nRhine,1233\n"),
     ];
 
-    /// <summary>Ready: each server runs or has failed, and the agent's list holds the tools of those that run.</summary>
+    /// <summary>
+    /// Until each of the demo's own servers has reached the state that it was told to reach, or has failed, and the agent's list holds what those that run
+    /// have. Other servers of the organization are their owner's, who may leave them as long as they like.
+    /// </summary>
     private async Task WaitAsync(DemoFile kept, CancellationToken ct)
     {
-        var started = context.Time.GetTimestamp();
-        while (!await IsReadyAsync(kept, ct) && context.Time.GetElapsedTime(started) < ReadyPatience)
+        var (started, said) = (context.Time.GetTimestamp(), "");
+        while (await AwaitedAsync(kept, ct) is { Length: > 0 } awaited && context.Time.GetElapsedTime(started) < ReadyPatience)
         {
+            if (awaited != said)
+            {
+                context.Options.Say($"Waiting for {awaited}, at most {ReadyPatience.TotalSeconds:0} s …");
+                said = awaited;
+            }
+
             await Task.Delay(PollInterval, context.Time, ct);
         }
 
-        foreach (var server in await _queries.ServersAsync(kept.UserId, kept.OrganizationId, ct))
+        foreach (var server in await OwnServersAsync(kept, ct))
         {
             context.Options.Say($"  {server.Name,-12} {server.Status}{(server.ErrorCode is null ? "" : $" ({server.ErrorCode})")}");
         }
     }
 
-    private async Task<bool> IsReadyAsync(DemoFile kept, CancellationToken ct)
+    private async Task<IReadOnlyList<DemoQueries.Server>> OwnServersAsync(DemoFile kept, CancellationToken ct) =>
+        [.. (await _queries.ServersAsync(kept.UserId, kept.OrganizationId, ct)).Where(s => kept.ServerIds.Contains(s.Id))];
+
+    /// <summary>What is not ready yet, in words; empty: nothing.</summary>
+    private async Task<string> AwaitedAsync(DemoFile kept, CancellationToken ct)
     {
-        var servers = await _queries.ServersAsync(kept.UserId, kept.OrganizationId, ct);
-        if (!servers.All(s => s.Status is "running" or "failed" or "stopped"))
+        var servers = await OwnServersAsync(kept, ct);
+        string[] moving = [.. servers.Where(s => s.Status is "deploying" or "updating" or "degraded" or "stopping").Select(s => $"{s.Name} ({s.Status})")];
+        if (moving.Length > 0)
         {
-            return false;
+            return string.Join(", ", moving);
         }
 
         try
         {
             var catalogs = context.Services.GetRequiredService<AgentCatalogs>();
             var catalog = await catalogs.LoadAsync(Principal.OfKey(AgentKey.Parse(kept.AgentKey)!), instanceName: null, ct);
-            return catalog.Instances.All(i => i.Status != "running" || catalog.Items.Any(t => t.InstanceId == i.Id));
+            return string.Join(", ", servers.Where(s => catalog.Instances.Any(i => i.Id == s.Id && i.Status == "running") && !catalog.Items.Any(t => t.InstanceId == s.Id))
+                .Select(s => $"the tools of {s.Name}"));
         }
         catch (WeirException e) when (e.Code == ErrorCode.Unauthenticated)
         {
             // The demo's key was revoked since, which is its owner's right.
-            return true;
+            return "";
         }
     }
 
     private sealed record DemoFile(
-        Guid UserId, string? Email, string? Password, Guid OrganizationId, Guid WorkspaceId, Guid ChannelId, Guid AgentId, string AgentKey);
+        Guid UserId, string? Email, string? Password, Guid OrganizationId, Guid WorkspaceId, Guid ChannelId, Guid AgentId, string AgentKey,
+        IReadOnlyList<Guid> ServerIds);
 }

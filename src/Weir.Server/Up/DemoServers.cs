@@ -28,7 +28,13 @@ internal static class DemoServers
             // One of its tools fetches URLs from wherever it runs; this domain does not exist.
             new Dictionary<string, string>(StringComparer.Ordinal) { ["GZIP_ALLOWED_DOMAINS"] = "nowhere.invalid" }),
         new { instance_name = "everything", catalog = "everything", share = "session", idempotency_key = "demo-everything" },
-        new { tools = new Dictionary<string, object> { ["*"] = new { } }, limits = new { per_minute = 120 } });
+        new
+        {
+            tools = new Dictionary<string, object>(StringComparer.Ordinal) { ["*"] = new { } },
+            resources = new[] { "*" },
+            prompts = new[] { "*" },
+            limits = new { per_minute = 120 },
+        });
 
     private static DemoServer Filesystem(string demoFolder)
     {

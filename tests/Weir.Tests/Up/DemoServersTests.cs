@@ -20,6 +20,21 @@ public sealed class DemoServersTests
             JsonElement.Parse(DemoServers.Json(DemoServers.All(folder)[1].Entry)).GetProperty("slug").GetString()!;
     }
 
+    [Fact]
+    public void The_demo_agent_may_use_all_of_everything_and_of_the_files_only_what_reads()
+    {
+        var grants = DemoServers.All("/tmp/demo").ToDictionary(s => s.Name, s => s.Permissions is null ? default : JsonElement.Parse(DemoServers.Json(s.Permissions)));
+
+        foreach (var part in new[] { "resources", "prompts" })
+        {
+            grants["everything"].GetProperty(part).EnumerateArray().Select(p => p.GetString()).ShouldBe(["*"]);
+            grants["filesystem"].TryGetProperty(part, out _).ShouldBeFalse();
+        }
+
+        grants["everything"].GetProperty("tools").GetProperty("*").ValueKind.ShouldBe(JsonValueKind.Object);
+        grants["memory"].ValueKind.ShouldBe(JsonValueKind.Undefined);
+    }
+
     private static int? CallsAtOnce(DemoServer server) =>
         JsonElement.Parse(DemoServers.Json(server.Entry)).TryGetProperty("calls_at_once", out var calls) && calls.ValueKind == JsonValueKind.Number ? calls.GetInt32() : null;
 }
