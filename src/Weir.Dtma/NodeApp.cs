@@ -29,6 +29,7 @@ internal sealed class NodeApp
     private readonly Launcher _launcher;
     private readonly ServerRegistry _servers;
     private readonly Reaper _reaper;
+    private readonly TempLinks _tempLinks;
     private readonly string? _problem;
     private readonly long _started;
 
@@ -71,9 +72,11 @@ internal sealed class NodeApp
         EndLeftovers(groups, uids, log);
         _reaper = new Reaper(options.DataDirectory, groups, uids, log);
         _launcher = new Launcher(groups, options.Limits, time);
+        _tempLinks = TempLinks.Make(uids);
         var context = new ServerContext(
             options.DataDirectory,
             new InstanceDirectories(options.DataDirectory, time),
+            _tempLinks,
             problem,
             options.NodeProgram,
             new PackageStore(options.DataDirectory, options.NpmProgram, options.InstallTimeout, time),
@@ -133,6 +136,7 @@ internal sealed class NodeApp
         }
 
         _reaper.Dispose();
+        _tempLinks.Dispose();
     }
 
     private static ServerStatus Ended(ServerStatus server) => server.State is ServerStates.Running or ServerStates.Degraded

@@ -30,6 +30,7 @@ internal sealed record SupervisionOptions
 internal sealed record ServerContext(
     string DataDirectory,
     InstanceDirectories Directories,
+    TempLinks TempLinks,
     string? Problem,
     string NodeProgram,
     PackageStore Packages,

@@ -132,7 +132,7 @@ internal sealed class ServerInstance
         _phase(ServerPhases.Starting);
         var script = PackageBin.Resolve(directory, package!, _spec.Bin);
         var uid = _context.Uids?.For(_spec.OrganizationId);
-        var home = await PrepareDirectoryAsync(uid);
+        var (home, temp) = await PrepareDirectoryAsync(uid);
         string Fill(string text) => text.Replace(NodeContract.InstanceDirPlaceholder, home, StringComparison.Ordinal);
 
         var environment = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -144,19 +144,21 @@ internal sealed class ServerInstance
         // After the declared ones: where the home is, is not for a catalog to say.
         environment["PATH"] = $"{Path.GetDirectoryName(_context.NodeProgram)}:{Launcher.SystemPath}";
         environment["HOME"] = home;
-        environment["TMPDIR"] = home;
+        environment["TMPDIR"] = temp;
         environment["LANG"] = "C.UTF-8";
         environment.TryAdd("NODE_ENV", "production");
         return new LaunchSpec(_context.NodeProgram, [script, .. _spec.Args.Select(Fill)], home, environment, uid);
     }
 
-    private async Task<string> PrepareDirectoryAsync(uint? uid)
+    /// <summary>The instance's directory, and the short path to it.</summary>
+    private async Task<(string Home, string Temp)> PrepareDirectoryAsync(uint? uid)
     {
         try
         {
-            return await _context.Directories.PrepareAsync(_id, uid);
+            var home = await _context.Directories.PrepareAsync(_id, uid);
+            return (home, _context.TempLinks.To(_id, home));
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new InstanceFailure(NodeErrors.DirectoryFailed, "The node could not prepare the server's directory; the server's log says why.")
             {

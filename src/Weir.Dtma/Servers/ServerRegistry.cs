@@ -199,6 +199,7 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
         try
         {
             await context.Directories.DeleteAsync(id, organization);
+            context.TempLinks.Remove(id);
         }
         catch (IOException e)
         {

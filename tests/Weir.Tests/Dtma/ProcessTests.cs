@@ -50,6 +50,32 @@ public sealed class ProcessTests(OneNode shared) : IClassFixture<OneNode>
     }
 
     [Fact]
+    public async Task Its_temporary_directory_has_room_for_a_unix_sockets_name_and_is_the_instances_own()
+    {
+        // 107 characters are the most that the path of a socket has; the data directory alone has more.
+        var data = Directory.CreateDirectory(Path.Combine(NodeHost.NewDataDirectory(), new string('d', 100))).FullName;
+        string temp;
+        await using (var node = await NodeHost.StartAsync(data: data))
+        {
+            var id = await node.DeployAsync(NodeHost.Fixture());
+            var raw = new RawMcp(node, id);
+            await raw.InitializeAsync();
+            temp = JsonNode.Parse(await raw.CallAsync("environment"))!["TMPDIR"]!.GetValue<string>();
+            temp.Length.ShouldBeLessThan(40);
+            var name = new string('s', 60);
+
+            (await raw.CallAsync("listen", $$"""{"name":"{{name}}"}""")).ShouldBe("listening");
+
+            File.Exists(Path.Combine(data, "instances", id.ToString(), name)).ShouldBeTrue();
+            (await node.Http.DeleteAsync($"v1/servers/{id}", Token)).EnsureSuccessStatusCode();
+            await Until.True(() => !File.Exists(temp) && new FileInfo(temp).LinkTarget is null, "the short path goes with its instance");
+            (await node.StopAsync()).ShouldBe(0);
+        }
+
+        Directory.Exists(Path.GetDirectoryName(temp)).ShouldBeFalse("the short paths go with their node");
+    }
+
+    [Fact]
     public async Task A_node_tries_its_runtime_as_a_user_of_its_own_range_which_no_other_node_clears()
     {
         Assert.SkipUnless(Environment.IsPrivilegedProcess, "Only root can give children a user of their own.");

@@ -1,5 +1,12 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Weir.Configuration;
 using Weir.Nodes;
 using Weir.Postgres;
@@ -54,6 +61,8 @@ public class WeirWithNode(TestCluster cluster) : RunningWeir(cluster)
 /// <summary>Servers over stdio, unmodified, through a node.</summary>
 public sealed class StdioServersTests(WeirWithNode weir) : IClassFixture<WeirWithNode>
 {
+    private const string Chromium = "/usr/bin/chromium";
+
     [Theory]
     [InlineData("everything", "@modelcontextprotocol/server-everything", "mcp-server-everything", "stdio", "echo", """{"message":"hello"}""", "Echo: hello")]
     [InlineData("filesystem", "@modelcontextprotocol/server-filesystem", "mcp-server-filesystem", "${folder}", "list_allowed_directories", "{}", "weir-stdio-")]
@@ -91,5 +100,74 @@ public sealed class StdioServersTests(WeirWithNode weir) : IClassFixture<WeirWit
         var listed = await new RawClient(weir.Client(weir.World.AgentKey)).ModernAsync("tools/list");
         listed.Body.ShouldContain("\"browser__browser_navigate\"");
         listed.Body.ShouldContain("\"browser__browser_snapshot\"");
+    }
+
+    [Fact]
+    public async Task The_browsers_server_clicks_a_button_of_a_page_with_debians_chromium()
+    {
+        Assert.SkipUnless(File.Exists(Chromium), $"There is no {Chromium}: apt could not install Debian's package chromium, or the tests do not run as root.");
+        await using var page = await ClickedPage.StartAsync();
+        await weir.AddAsync("clicker", "@playwright/mcp", "0.0.83", "playwright-mcp", ["--headless", "--isolated", "--no-sandbox", "--executable-path", Chromium], share: "session");
+        var raw = new RawClient(weir.Client(weir.World.AgentKey));
+        var session = await raw.InitializeAsync();
+
+        var opened = await CallAsync("browser_navigate", new { url = page.Url });
+        opened.ShouldContain("Page Title: Page");
+        var shown = await CallAsync("browser_snapshot", new { });
+        var button = Regex.Match(shown, @"button .{0,4}Press me.{0,60}?\[ref=(?<ref>[a-z0-9]+)\]", RegexOptions.None, TimeSpan.FromSeconds(1));
+        button.Success.ShouldBeTrue(shown);
+        await CallAsync("browser_click", new { element = "the button", target = button.Groups["ref"].Value });
+
+        await Until.True(() => page.Clicks == 1, "the page's own script has told its server of the click");
+
+        async Task<string> CallAsync(string tool, object arguments)
+        {
+            var answer = await raw.PostAsync(
+                $$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"clicker__{{tool}}","arguments":{{JsonSerializer.Serialize(arguments)}} } }""", [session]);
+            answer.Body.ShouldNotContain("\"isError\":true");
+            answer.Body.ShouldNotContain("\"error\":");
+            return answer.Body;
+        }
+    }
+}
+
+/// <summary>A page with one button, whose script tells the page's server when it is pressed by a person or by whatever acts as one.</summary>
+internal sealed class ClickedPage : IAsyncDisposable
+{
+    private const string Html = """
+        <!doctype html><title>Page</title>
+        <button onclick="if (event.isTrusted) fetch('/clicked', { method: 'POST' })">Press me</button>
+        """;
+
+    private readonly WebApplication _app;
+    private int _clicks;
+
+    private ClickedPage(WebApplication app) => _app = app;
+
+    public int Clicks => Volatile.Read(ref _clicks);
+
+    public string Url => _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
+
+    public static async Task<ClickedPage> StartAsync()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.ClearProviders();
+        var page = new ClickedPage(builder.Build());
+        page._app.MapGet("/", () => Results.Content(Html, "text/html"));
+        page._app.MapPost("/clicked", () =>
+        {
+            Interlocked.Increment(ref page._clicks);
+            return Results.NoContent();
+        });
+        await page._app.StartAsync();
+        return page;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        using var now = new CancellationTokenSource(TimeSpan.Zero);
+        await _app.StopAsync(now.Token);
+        await _app.DisposeAsync();
     }
 }
