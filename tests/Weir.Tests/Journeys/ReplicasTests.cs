@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -8,6 +9,7 @@ using Weir.Errors;
 using Weir.Identity;
 using Weir.Postgres;
 using Weir.Server;
+using Weir.Tests.Chat;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Journeys;
@@ -172,6 +174,65 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
         (await weir.LogAsync()).Where(r => r.Instance == name && r is { Item: "hang", Phase: "completed" }).Select(r => r.Outcome).ShouldBe(["timeout"]);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_call_whose_stream_has_begun_when_its_replica_stops_ends_with_an_error_in_that_stream(bool isModern)
+    {
+        await using var server = await ToolCallServer.StartAsync("2025-11-25", ProgressAndHangAsync);
+        var (name, _) = await weir.AddReadyAsync(server.Url, """{"tools": {"go": {}}}""");
+        var config = weir.Services.GetRequiredService<WeirConfig>();
+        await using var stopping = WeirHost.Build(config with { Mcp = config.Mcp with { CallTimeoutSeconds = 120 } });
+        await stopping.StartAsync(TestContext.Current.CancellationToken);
+        using var client = weir.Client(weir.World.AgentKey);
+        client.BaseAddress = AddressOf(stopping);
+        var session = isModern ? default : await new RawClient(client).InitializeAsync();
+        using var response = await BeginAsync(client, name, session);
+
+        await stopping.StopAsync(TestContext.Current.CancellationToken);
+
+        var error = LastEvent(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).GetProperty("error");
+        error.GetProperty("code").GetInt32().ShouldBe(1012);
+        error.GetProperty("message").GetString()!.ShouldContain("did not answer before this replica of Weir stopped");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_call_that_is_passed_on_to_a_replica_that_is_killed_ends_with_an_error_at_the_one_that_lives(bool hasBegun)
+    {
+        await using var server = await ToolCallServer.StartAsync("2025-11-25", hasBegun ? ProgressAndHangAsync : HangAsync);
+        var (name, _) = await weir.AddReadyAsync(server.Url, """{"tools": {"go": {}}}""", share: "session");
+        var config = weir.Services.GetRequiredService<WeirConfig>();
+        var port = ServingReplica.FreePort();
+        using var way = new TcpGate(port);
+        await using var first = WeirHost.Build(config with
+        {
+            Http = config.Http with { Listen = new Uri($"http://127.0.0.1:{port}"), InternalUrl = new Uri($"http://127.0.0.1:{way.Port}") },
+        });
+        await first.StartAsync(TestContext.Current.CancellationToken);
+        using var client = weir.Client(weir.World.AgentKey);
+        client.BaseAddress = AddressOf(first);
+        var session = await new RawClient(client).InitializeAsync();
+        using var other = weir.Client(weir.World.AgentKey);
+        var call = BeginAsync(other, name, session);
+        await Until.True(() => server.Calls == 1, "the call is at its server");
+        if (hasBegun)
+        {
+            await call;
+        }
+
+        // What is left of a replica that was killed: its connections break.
+        way.Close();
+
+        using var response = await call;
+        var body = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        var error = (hasBegun ? LastEvent(body) : JsonElement.Parse(body)).GetProperty("error");
+        error.GetProperty("code").GetInt32().ShouldBe(1013);
+        error.GetProperty("data").GetProperty("retryable").GetBoolean().ShouldBeFalse();
+        error.GetProperty("data").GetProperty("hint").GetString().ShouldBe("It may have been done; look before you retry.");
+    }
+
     [Fact]
     public async Task A_replica_with_another_keyring_does_not_start()
     {
@@ -243,4 +304,40 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
     }
     private Task SetMaxConnectionsAsync(Guid organization, int most) => weir.Database.Superuser.ExecuteAsync(
         "update public.organizations set max_concurrent_connections = $2 where id = $1", [Sql.Uuid(organization), Sql.Integer(most)], CancellationToken.None);
+
+    /// <summary>One tool call that wants progress; returns when its answer has begun.</summary>
+    /// <param name="session">Without a name the call is modern.</param>
+    private static async Task<HttpResponseMessage> BeginAsync(HttpClient client, string name, (string Name, string Value) session)
+    {
+        var (isModern, tool) = (session.Name is null, name + "__go");
+        var meta = isModern
+            ? """ "io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"raw","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}, """
+            : "";
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/mcp")
+        {
+            Content = new StringContent(
+                $$$"""{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"{{{tool}}}","arguments":{},"_meta":{{{{meta}}}"progressToken":"p"} } }""",
+                System.Text.Encoding.UTF8, "application/json"),
+        };
+        foreach (var (header, value) in isModern ? RawClient.ModernHeaders("tools/call", tool) : [session])
+        {
+            request.Headers.TryAddWithoutValidation(header, value);
+        }
+
+        request.Headers.TryAddWithoutValidation("Accept", "application/json, text/event-stream");
+        return await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+    }
+
+    private static async Task ProgressAndHangAsync(ScriptedCall call)
+    {
+        await call.SendAsync(call.Progress(1));
+        await HangAsync(call);
+    }
+
+    private static async Task HangAsync(ScriptedCall call) =>
+        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, call.Aborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+    private static JsonElement LastEvent(string stream) => JsonElement.Parse(stream.TrimEnd().Split("data: ")[^1]);
+
+    private static Uri AddressOf(WebApplication app) => new(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
 }

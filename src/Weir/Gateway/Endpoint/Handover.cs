@@ -83,18 +83,23 @@ internal sealed class Handover(
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            // It may have arrived, and whoever asks must not do it once more here.
-            throw new WeirException(ErrorCode.UpstreamFailed, "The replica that this was passed on to was lost in the middle.",
-                "It may have been done; look before you retry.", e) { MayHaveActed = true };
+            throw Lost(e);
         }
 
         using (response)
         {
-            await CopyAsync(response, http, ct);
+            await CopyAsync(response, http, isEndless: ending is not null, ct);
         }
 
         return true;
     }
+
+    /// <summary>It may have arrived, and whoever asks must not do it once more here.</summary>
+    private static WeirException Lost(Exception e) => new(
+        ErrorCode.UpstreamFailed, "The replica that this was passed on to was lost in the middle.", "It may have been done; look before you retry.", e)
+    {
+        MayHaveActed = true,
+    };
 
     private static bool IsEndless(HttpRequest request) => HttpMethods.IsGet(request.Method) || request.Headers["Mcp-Method"] == Methods.Listen;
 
@@ -148,7 +153,8 @@ internal sealed class Handover(
     }
 
     /// <summary>The answer as it comes: an event must not wait for the next one.</summary>
-    private static async Task CopyAsync(HttpResponseMessage from, HttpContext http, CancellationToken ct)
+    /// <exception cref="WeirException">WR013: the other replica is gone, and the caller can still be told, if need be by the stream's last event.</exception>
+    private static async Task CopyAsync(HttpResponseMessage from, HttpContext http, bool isEndless, CancellationToken ct)
     {
         http.Response.StatusCode = (int)from.StatusCode;
         foreach (var name in Returned)
@@ -161,6 +167,7 @@ internal sealed class Handover(
 
         await using var stream = await from.Content.ReadAsStreamAsync(ct);
         var buffer = new byte[16 * 1024];
+        var isStream = from.Content.Headers.ContentType?.MediaType == EventStream.ContentType;
         var isBetweenEvents = false;
         try
         {
@@ -168,7 +175,7 @@ internal sealed class Handover(
             {
                 await http.Response.Body.WriteAsync(buffer.AsMemory(0, read), http.RequestAborted);
                 await http.Response.Body.FlushAsync(http.RequestAborted);
-                isBetweenEvents = buffer.AsSpan(0, read).EndsWith("\n\n"u8);
+                isBetweenEvents = isStream && buffer.AsSpan(0, read).EndsWith("\n\n"u8);
             }
         }
         catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested && isBetweenEvents)
@@ -176,9 +183,25 @@ internal sealed class Handover(
             // This replica stops, and with it a stream that another holds.
             await http.Response.Body.WriteAsync(EventStream.ComeAgain.ToArray(), http.RequestAborted);
         }
+        catch (Exception e) when (e is IOException or HttpRequestException && !http.RequestAborted.IsCancellationRequested)
+        {
+            if (isEndless && isBetweenEvents)
+            {
+                await http.Response.Body.WriteAsync(EventStream.ComeAgain.ToArray(), http.RequestAborted);
+            }
+            else if (!http.Response.HasStarted || isBetweenEvents)
+            {
+                throw Lost(e);
+            }
+            else
+            {
+                // In the middle of a message: nothing that is added to it would be understood.
+                http.Abort();
+            }
+        }
         catch (Exception e) when (e is OperationCanceledException or IOException or HttpRequestException)
         {
-            // One of the two sides is gone; the other sees its stream end.
+            // The client is gone, or this replica stops in the middle of an event: the other side sees its stream end.
         }
     }
 }

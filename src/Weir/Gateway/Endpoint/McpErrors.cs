@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Weir.Audit;
 using Weir.Errors;
+using Weir.Gateway.Forwarding;
 using Weir.Mcp;
 using Weir.Postgres;
 using Weir.Upstream;
@@ -143,6 +144,14 @@ internal sealed class McpErrors(SecurityEvents securityEvents, DocsLinks docs, I
 
     private static async Task WriteAsync(HttpContext http, int status, byte[] id, int code, string message, Action<Utf8JsonWriter>? data)
     {
+        if (http.Response.HasStarted)
+        {
+            // A stream that another replica had begun to answer, and does not go on with: the error is its last event.
+            EventStream.WriteMessage(http.Response.BodyWriter, output => RpcWriter.WriteError(output, id, code, message, data));
+            await http.Response.BodyWriter.FlushAsync();
+            return;
+        }
+
         http.Response.StatusCode = status;
         http.Response.ContentType = "application/json";
         RpcWriter.WriteError(http.Response.BodyWriter, id, code, message, data);
