@@ -89,7 +89,8 @@ language sql immutable parallel safe
     when p_reason in ('invalid_argument', 'invalid_request') then 'WR001'
     when p_reason in ('key_unknown', 'key_expired', 'key_revoked', 'agent_inactive', 'organization_inactive', 'member_inactive',
                       'unauthenticated') then 'WR002'
-    when p_reason in ('user_forbidden', 'forbidden') then 'WR003'
+    when p_reason in ('user_forbidden', 'forbidden', 'catalog_blocked', 'agent_stopped', 'server_stopped', 'organization_stopped',
+                      'platform_stopped') then 'WR003'
     when p_reason in ('unknown', 'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved',
                       'not_found') then 'WR004'
     when p_reason = 'conflict' then 'WR005' when p_reason = 'quota_exceeded' then 'WR006' when p_reason = 'changing' then 'WR007'

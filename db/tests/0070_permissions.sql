@@ -291,7 +291,8 @@ select is_empty($$
   where x.indisunique and c.relkind = 'r' and c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace)
     and has_any_column_privilege('weir_writer', c.oid, 'insert')
     and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'id' and a.attnum = any(x.indkey::smallint[]))
-    and i.relname not in ('user_profiles_pkey', 'chat_rates_pkey') and weir.conflict(i.relname) is null$$, 'every unique key that a published function can meet has words for what is there already');
+    and i.relname not in ('user_profiles_pkey', 'chat_rates_pkey') and weir.conflict(i.relname) is null$$,
+  'every unique key that a published function can meet has words for what is there already');
 select is_empty($$
   select m[1] from pg_proc p, regexp_matches(p.prosrc, 'when ''([a-z_]+)'' then', 'g') m
   where p.oid = 'weir.conflict(text)'::regprocedure and to_regclass('public.' || m[1]) is null and to_regclass('weir.' || m[1]) is null$$,
@@ -302,9 +303,9 @@ from (values
   ('ann', $$select create_workspace({a}, 'home')$$, 'there is already a workspace with the name home'),
   ('ann', $$select create_channel({home}, 'chat')$$, 'there is already a channel with the name chat'),
   ('ann', $$select create_datastore({a}, 'docs')$$, 'there is already a datastore with the name docs'),
-  ('ann', $$select manage_mcp_servers('create', {a}, '{"name": "files", "url": "https://f.example"}')$$,
+  ('ann', $$select manage_mcp_servers('create', {a}, '{"instance_name": "files", "url": "https://f.example"}')$$,
    'there is already a server with the name files'),
-  ('ann', $$select manage_mcp_servers('update', {a}, '{"name": "files"}', {remote})$$, 'there is already a server with the name files'),
+  ('ann', $$select manage_mcp_servers('update', {a}, '{"instance_name": "files"}', {remote})$$, 'there is already a server with the name files'),
   ('ann', $$select create_agent_key({aide}, 'k', 'aidekey000000001', repeat('s', 43))$$,
    'there is already a key with the key_id aidekey000000001'),
   ('ann', $$select create_organization_api_key({a}, 'k', 'orgkey0000000001', repeat('s', 43), '{audit.read}')$$,

@@ -92,7 +92,7 @@ select is(pg_temp.invite('new@example.org', 'new'), 'ok', 'an address without an
 select is(pg_temp.verify('invitation', 'another'), 'otp_expired', 'an unknown token opens nothing');
 select is(pg_temp.verify('recovery', 'new'), 'otp_expired', 'the token of an invitation is not that of a recovery');
 savepoint s;
-update organizations set is_active = false where id = pg_temp.id_of('a');
+update organizations set platform_stopped_at = now() where id = pg_temp.id_of('a');
 select is(pg_temp.verify('invitation', 'new'), 'otp_expired', 'nobody joins an inactive organization by a token');
 rollback to s;
 select pg_temp.invite('of-adam@example.org', 'of adam', 'adam') \g /dev/null

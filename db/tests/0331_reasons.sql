@@ -92,7 +92,7 @@ select is(pg_temp.as_user('ann', $$select weir.record_phase({files}, 2, 'handsha
 
 -- A remote server
 select pg_temp.create_as('remote', 'ann',
-  $$select manage_mcp_servers('create', {a}, '{"name": "remote", "url": "https://r.example/mcp"}')$$),
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "remote", "url": "https://r.example/mcp"}')$$),
        pg_temp.as_user('ann', $$select manage_mcp_servers('deploy', {a}, null, {remote})$$) \g /dev/null
 select is(weir.record_phase(id, generation - 1, 'handshake'), false, 'M13_a_worker_s_phase_of_another_generation_is_ignored')
 from mcp_server_instances where id = pg_temp.id_of('remote');

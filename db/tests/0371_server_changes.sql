@@ -178,7 +178,7 @@ select is(pg_temp.claim_operations(), 'update files 6 2.0.0 /other',
 update mcp_server_instances set status = 'running' where id = pg_temp.id_of('files');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"version": "1.0.0"}'), 'WR004', 'no server is moved to a withdrawn version');
 select is(pg_temp.manage_server('ann', 'create', null,
-         format('{"name": "new", "catalog": "test-files", %s "configuration": {"directory": "/d"}}', v)),
+         format('{"instance_name": "new", "catalog": "test-files", %s "configuration": {"directory": "/d"}}', v)),
   'WR004', 'no server is made of a withdrawn version: ' || v) from unnest(array['', '"version": "2.0.0",']) v;
 rollback to withdrawn;
 select is(pg_temp.manage_server('ann', 'restart', 'files'), 'ok', 'a restart is asked for before the version is blocked');
@@ -193,7 +193,7 @@ select matches(pg_temp.as_user('ann', $$select manage_mcp_servers('restart', {a}
   'an admin who restarts a blocked server hears the reason');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"configuration": {"directory": "/other"}}'), 'WR005',
   'V12_a_running_server_with_a_blocked_version_is_not_configured_anew');
-select is(pg_temp.manage_server('ann', 'create', null, '{"name": "new", "catalog": "test-files", "version": "2.0.0"}'), 'WR004',
+select is(pg_temp.manage_server('ann', 'create', null, '{"instance_name": "new", "catalog": "test-files", "version": "2.0.0"}'), 'WR004',
   'V12_no_server_is_made_of_a_blocked_version');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"version": "1.0.0", "configuration": {"directory": "/data"}}'), 'ok',
   'V12_a_server_with_a_blocked_version_is_updated_to_another');

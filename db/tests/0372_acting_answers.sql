@@ -18,7 +18,7 @@ from (values
   ($$select deploy_mcp_server_to_dtma({files})$$, 'error=WR005 message success=false'),
   ($$select stop_mcp_server_instance({files})$$, 'endpoint_url id operation_id status=stopping success=true'),
   ($$select call_dtma_api('{"action": "deploy_mcp_server", "server_instance_id": "$$ || pg_temp.id_of('files') || $$"}')$$,
-   'error=WR005 message success=false'),
+   'endpoint_url id operation_id status=deploying success=true'),
   ($$select manage_mcp_servers('delete', {a}, null, {files})$$, 'endpoint_url id operation_id status=deleting success=true')) t(s, w);
 select pg_temp.keep_id('far', (select id from mcp_server_instances where instance_name = 'far')) \g /dev/null
 select is(pg_temp.answer_shape('ann', $$select call_dtma_api(jsonb_build_object('action', 'deploy_mcp_server', 'server_instance_id', {far}))$$),

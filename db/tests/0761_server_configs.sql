@@ -9,6 +9,7 @@ select weir.set_setting('public_url', '"https://weir.example"'),
        pg_temp.as_user('ann', $$select manage_mcp_servers('create', {a},
          '{"instance_name": "far", "url": "https://u.example/secret/path", "timeout_ms": 9}')$$) \g /dev/null
 update mcp_server_instances set status = 'running', first_running_at = now() where id = pg_temp.id_of('files');
+alter table mcp_server_catalog disable trigger user;
 update mcp_server_catalog set configuration_schema = '{"type": "object", "properties": {"directory": {"type": "string"},
   "depth": {"type": "integer"}, "token": {"type": "string", "writeOnly": true}, "nested": {"type": "object", "properties":
   {"open": {"type": "string"}, "shut": {"type": "string", "writeOnly": true}}}, "list": {"type": "array", "items": {"type": "object",
