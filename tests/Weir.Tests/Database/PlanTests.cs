@@ -63,6 +63,14 @@ public sealed partial class PlanTests(TestDatabase database) : IClassFixture<Tes
 
         await database.Superuser.ExecuteAsync(await File.ReadAllTextAsync(Repository.PathOf("db/testing/bulk.sql"), Cancelled), [], Cancelled);
         await database.Superuser.ExecuteAsync("select bulk.populate(2000, 2, 2, 5000); select bulk.add_texts(2000, 2, 20)", [], Cancelled);
+        // The record of one organization is long enough that no plan sorts it.
+        await database.Superuser.ExecuteAsync(
+            """
+            insert into public.mcp_interaction_logs (created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, agent_id, outcome)
+            select now() - n * interval '1 millisecond', weir.uuid_v7(), 'completed', bulk.id('organization', 7), 'lifecycle', 'allowed', 1, 'agent', bulk.id('agent', 15), 'ok'
+            from generate_series(1, 30000) n
+            """,
+            [], Cancelled);
         await database.Superuser.ExecuteAsync("analyze", [], Cancelled);
     }
 

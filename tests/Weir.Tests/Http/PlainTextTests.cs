@@ -49,10 +49,11 @@ public sealed partial class PlainTextTests(RunningWeir weir) : IClassFixture<Run
     }
 
     [Fact]
-    public async Task An_unknown_tool_and_an_error_of_a_server_are_plain_text()
+    public async Task The_name_of_an_unknown_tool_is_plain_text()
     {
         var raw = new RawClient(weir.Client(weir.World.AgentKey));
-        var unknown = await raw.PostAsync($$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{Odd}}"} }""");
+        var session = await raw.InitializeAsync();
+        var unknown = await raw.PostAsync($$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{Odd}}"} }""", [session]);
         unknown.Body.ShouldContain($"Unknown tool: {Odd}");
     }
 

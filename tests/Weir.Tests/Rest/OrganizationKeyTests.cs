@@ -40,7 +40,7 @@ public sealed class OrganizationKeyTests(RestWorld weir) : IClassFixture<RestWor
         var servers = await weir.GetAsync("rpc/read_servers", key);
         servers.Status.ShouldBe(HttpStatusCode.OK, servers.Body);
         var server = servers.Json.GetProperty("rows").EnumerateArray().Single();
-        (Text(server, "id"), Text(server, "name"), Text(server, "status")).ShouldBe(($"{weir.ServerId}", "one", "pending"));
+        (Text(server, "id"), Text(server, "instance_name"), Text(server, "status")).ShouldBe(($"{weir.ServerId}", "one", "pending"));
         servers.Body.ShouldNotContain("example.org");
         servers.Body.ShouldNotContain("configuration");
 
