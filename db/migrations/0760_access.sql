@@ -169,10 +169,11 @@ begin
   select s.id, s.instance_name,
          case when s.url is not null then jsonb_build_object(
                 'id', null, 'slug', null, 'name', s.instance_name, 'display_name', s.instance_name, 'description', '', 'version', null,
-                'capabilities', s.capabilities, 'docker_image', null, 'transport', 'http')
+                'capabilities', s.capabilities, 'docker_image', null, 'transport', 'http', 'state', null, 'block_reason', null)
               else jsonb_build_object(
                 'id', c.id, 'slug', c.slug, 'name', c.name, 'display_name', c.display_name, 'description', c.description,
-                'version', c.version, 'capabilities', s.capabilities, 'docker_image', c.docker_image, 'transport', c.transport) end,
+                'version', c.version, 'capabilities', s.capabilities, 'docker_image', c.docker_image, 'transport', c.transport,
+                'state', c.state, 'block_reason', case when v_admin then c.block_reason end) end,
          case when v_admin then weir.readable_configuration(c.configuration_schema, s.configuration) else '{}' end
            || jsonb_build_object('timeout_ms', s.timeout_ms, 'max_retries', s.max_retries, 'retry_backoff_ms', s.retry_backoff_ms,
                                  'priority', s.priority),

@@ -155,6 +155,7 @@ from unnest(array[null, '', E'two\nlines', repeat('x', 501)]) r;
 select is(pg_temp.as_user('recent:pat', $$select block_catalog_server('test-files', '1.0.0', 'It leaks.')$$)::jsonb,
   '{"slug": "test-files", "versions": ["1.0.0"]}'::jsonb, 'a platform admin blocks');
 select is(pg_temp.admit_call('list_directory'), 'catalog_blocked', 'V12_a_call_after_the_block_is_denied');
+select is(weir.switched_off(array[pg_temp.id_of('robo')], array[pg_temp.id_of('files')]), '{t}', 'V12_a_block_ends_what_is_in_flight');
 select is(pg_temp.as_user('recent:pat', $$select block_catalog_server('test-files', '1.0.0', 'It leaks.') -> 'versions'$$), '[]',
   'blocking again for the same reason changes nothing');
 select is(pg_temp.as_user('recent:pat', $$select block_catalog_server('test-files', '1.0.0', 'It steals.') -> 'versions'$$), '["1.0.0"]',
@@ -167,6 +168,7 @@ select is(pg_temp.admit_call('list_directory'), 'catalog_blocked', 'V12_publishi
 select pg_temp.as_user('recent:pat', $$select withdraw_catalog_server('test-files')$$) \g /dev/null
 select is(pg_temp.states(), 'test-files 1.0.0 blocked, tried 1.0.0 published', 'V12_withdrawing_does_not_end_a_block');
 select is(pg_temp.error_as('recent:pat', $$select unblock_catalog_server('test-files')$$), 'ok', 'a platform admin unblocks');
+select is(weir.switched_off(array[pg_temp.id_of('robo')], array[pg_temp.id_of('files')]), '{f}', 'an unblocked server ends nothing');
 select is(pg_temp.states(), 'test-files 1.0.0 withdrawn, tried 1.0.0 published', 'what was withdrawn while it was blocked stays withdrawn');
 select is(pg_temp.admit_call('list_directory'), 'admitted', 'a version that is not blocked any more is called again');
 select is(weir.withdraw_catalog_server('tried') + weir.block_catalog_server('tried', '1.0.0', 'x') + weir.unblock_catalog_server('tried', '1.0.0'),

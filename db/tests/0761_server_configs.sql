@@ -9,11 +9,13 @@ select weir.set_setting('public_url', '"https://weir.example"'),
        pg_temp.as_user('ann', $$select manage_mcp_servers('create', {a},
          '{"instance_name": "far", "url": "https://u.example/secret/path", "timeout_ms": 9}')$$) \g /dev/null
 update mcp_server_instances set status = 'running', first_running_at = now() where id = pg_temp.id_of('files');
-alter table mcp_server_catalog disable trigger user;
+-- As if it had been published so: nobody changes a published version.
+set local session_replication_role = replica;
 update mcp_server_catalog set configuration_schema = '{"type": "object", "properties": {"directory": {"type": "string"},
   "depth": {"type": "integer"}, "token": {"type": "string", "writeOnly": true}, "nested": {"type": "object", "properties":
   {"open": {"type": "string"}, "shut": {"type": "string", "writeOnly": true}}}, "list": {"type": "array", "items": {"type": "object",
   "properties": {"shut": {"type": "string", "writeOnly": true}}}}}}';
+set local session_replication_role = origin;
 update mcp_server_instances set configuration = '{"directory": "/data", "token": "hidden-1", "nested": {"open": "x", "shut": "hidden-2"},
   "list": [{"shut": "hidden-3"}]}', capabilities = '{"tools": {"listChanged": true}}' where id = pg_temp.id_of('files');
 
@@ -39,10 +41,10 @@ select is(pg_temp.as_user('ann', $$select count(*) from get_organization_mcp_con
   or c::text like '%hidden%'$$), '0', 'G2_no_row_holds_the_server_s_own_address_or_a_hidden_value');
 select is(pg_temp.config_of('mia', 'robo', 'files', 'catalog_server')::jsonb - 'id',
   '{"slug": "test-files", "name": "test-files", "display_name": "Files", "description": "", "version": "1.0.0", "transport": "stdio",
-    "docker_image": null, "capabilities": {"tools": {"listChanged": true}}}', 'a catalog server says what it is and what the instance can do');
+    "docker_image": null, "capabilities": {"tools": {"listChanged": true}}, "state": "published", "block_reason": null}', 'a catalog server says what it is and what the instance can do');
 select is(pg_temp.config_of('ann', null, 'far', 'catalog_server')::jsonb,
   '{"id": null, "slug": null, "name": "far", "display_name": "far", "description": "", "version": null, "transport": "http",
-    "docker_image": null, "capabilities": null}', 'of a remote server the catalog server is the instance');
+    "docker_image": null, "capabilities": null, "state": null, "block_reason": null}', 'of a remote server the catalog server is the instance');
 select is(pg_temp.config_of(w, 'robo', 'files', 'has_agent_access'), 'true', format('%s sees that the agent has access', w))
 from unnest(array['mia', 'ann']) w;
 select is(pg_temp.config_of('ann', null, s, 'has_agent_access'), 'null', 'without an agent nothing is said of its access to ' || s)

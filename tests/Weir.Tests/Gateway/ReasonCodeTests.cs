@@ -15,7 +15,7 @@ public sealed class ReasonCodeTests(TestDatabase database) : IClassFixture<TestD
         var codes = await database.Superuser.QueryAsync(
             """
             select reason, weir.reason_code(reason) from unnest(array['unknown', 'key_unknown', 'key_expired', 'key_revoked', 'agent_inactive', 'organization_inactive',
-              'member_inactive', 'user_forbidden', 'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule', 'limit',
+              'member_inactive', 'user_forbidden', 'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule', 'catalog_blocked', 'limit',
               'unavailable', 'changing', 'undecided', 'error']) reason
             """,
             [], r => (Reason: r.GetString(0), Code: r.GetString(1)), TestContext.Current.CancellationToken);
