@@ -171,7 +171,6 @@ language sql immutable parallel safe
     when 'organization_api_keys_key_id_key' then '{a key,key_id}'
     when 'user_ssh_keys_name_key' then '{an SSH key,name}'
     when 'user_ssh_keys_fingerprint_key' then '{an SSH key of yours with this public key,null}'
-    when 'mcp_server_catalog_slug_version_key' then '{this version of the catalog server,version}'
     when 'mcp_server_instances_name_key' then '{a server,name}'
     when 'idempotency_keys_pkey' then '{a request,idempotency key}'
     when 'dtma_operations_generation_key' then '{an operation for this change of the server,null}'

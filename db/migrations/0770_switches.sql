@@ -303,8 +303,8 @@ $$;
 grant execute on function weir.set_platform_active to authenticated;
 
 -- For a replica, when something has changed: of what it has open, what must end. A boolean for each agent and server, in the order asked; a
--- null server asks for the agent alone. What is deleted must end too. Definer, for the engine only: a replica has calls of all
--- organizations open.
+-- null server asks for the agent alone. What is deleted must end too, and what the platform has blocked. Definer, for the engine only: a
+-- replica has calls of all organizations open.
 create function weir.switched_off(p_agent_ids uuid[], p_instance_ids uuid[]) returns boolean[]
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
