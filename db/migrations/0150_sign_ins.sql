@@ -223,7 +223,7 @@ begin
     raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
   end if;
   -- The lock waits for a change of the password that has not committed yet.
-  select u.encrypted_password, sha256(convert_to(u.email || ' ' || weir.network_of(p_address), 'UTF8')) into v_hash, v_pair
+  select u.encrypted_password::text, sha256(convert_to(u.email || ' ' || weir.network_of(p_address), 'UTF8')) into v_hash, v_pair
   from auth.users u where u.id = p_user_id for share;
   if p_password_hash is not null and v_hash is distinct from p_password_hash then
     return null;

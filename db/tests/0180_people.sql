@@ -52,7 +52,7 @@ from (values ('ann', '6 6'), ('adam', '6 6'), ('mia', '0 0'), ('vic', '0 0')) t(
 select is(pg_temp.as_user(w, $$select count(*) from list_members({a})$$), r, format('%s of nowhere near hears %s', w, r))
 from (values ('bob', 'WR004'), ('otto', 'WR004'), ('sam', 'WR004'), ('pia', 'WR004'), ('anon', '42501')) t(w, r);
 select is(pg_temp.as_user('adam', $$select email from list_members({a}) where user_id = {mia}$$),
-  (select email from auth.users where id = pg_temp.id_of('mia')), 'an admin reads the address of a member');
+  (select email::text from auth.users where id = pg_temp.id_of('mia')), 'an admin reads the address of a member');
 select pg_temp.as_user('mia', $$select set_user_profile('Mia')$$) \g /dev/null
 select is(pg_temp.as_user('vic', $$select display_name from list_members({a}) where user_id = {mia}$$), 'Mia', 'a viewer reads names');
 select is(pg_temp.as_user('vic', $$select string_agg(p.user_id::text, ',') from (select * from list_members({a}, null, 2)
