@@ -39,6 +39,8 @@ select weir.add_platform_admin(pg_temp.id_of('pia')) \g /dev/null
 -- A call that succeeds, who makes it, and whether it takes the lock; then what others hear: somebody of another organization or suspended
 -- (outsider), a viewer, a plain member, and the caller who becomes a viewer or is suspended while they wait. An invitation's caller is no
 -- member yet, so it is who invited them that changes.
+-- As Weir's process calls get_mcp_server_logs.
+select set_config('weir.log_reader', 'on', true) \g /dev/null
 create temporary table calls (
   name text primary key, actor text, arguments text[],
   locks boolean, outsider text, viewer text, member text, demoted text, suspended text);
@@ -73,6 +75,7 @@ insert into calls values
   ('delete_document', 'adam', array['{doc}'], false, 'WR004', 'WR003', 'WR003', null, null),
   ('delete_user_ssh_key', 'adam', array['{sshkey}'], false, 'WR004', 'WR004', 'WR004', null, null),
   ('deploy_mcp_server_to_dtma', 'adam', array['{remote}'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('get_mcp_server_logs', 'adam', array['{files}', '10', 'now()'], false, 'WR004', 'WR003', 'WR003', null, null),
   ('grant_mcp_access', 'adam', array['{aide}', '{files}', '''{"tools": {"*": {}}}''', 'now() + interval ''2 day''',
     'now() + interval ''1 day'''],
     true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),

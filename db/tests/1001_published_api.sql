@@ -19,11 +19,11 @@ select results_eq($$
   'M15_the_published_functions_are_those_in_docs_functions_md');
 
 -- A reading function may run where nothing may be written; a writing one may not be taken for a reading one (its GET would
--- write).
+-- write). get_mcp_server_logs writes: it records the reading.
 select is_empty($$
   select p.proname from pg_proc p
   where p.pronamespace = 'public'::regnamespace and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
-    and p.provolatile <> case when p.proname ~ '^(explain|validate|get|list_members|chat_context)' then 's' else 'v' end$$,
+    and p.provolatile <> case when p.proname ~ '^(explain|validate|get_(?!mcp_server_logs)|list_members|chat_context)' then 's' else 'v' end$$,
   'each published function that reads is stable and each that writes is volatile');
 select is_empty($$
   select p.proname from pg_proc p

@@ -12,6 +12,8 @@ set local statement_timeout = '60s';
 -- On Supabase an address is confirmed by its own issuer; accept_invitation asks for that.
 update auth.users set email_confirmed_at = now();
 -- A call that would succeed: function, who calls, and its arguments in order.
+-- As Weir's process calls get_mcp_server_logs.
+select set_config('weir.log_reader', 'on', true) \g /dev/null
 create temporary table calls (name text primary key, actor text, arguments text[]);
 select pg_temp.as_user('mia', $$select create_user_ssh_key('laptop',
   'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINb9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddw')$$) \g /dev/null
@@ -57,6 +59,7 @@ insert into calls values
   ('get_chat_answer', 'ann', array['{message}', '{robo}']),
   ('get_chat_messages_with_details', 'ann', array['{chat}', '{message}', '10']),
   ('get_document_chunks', 'ann', array['{doc}', '-1', '10']),
+  ('get_mcp_server_logs', 'ann', array['{files}', '10', 'now()']),
   ('get_mcp_tool_changes', 'ann', array['{files}']),
   ('get_organization_mcp_configs', 'ann', array['{a}', '{robo}']),
   ('grant_mcp_access', 'ann', array['{robo}', '{files}', '''{"tools": {"*": {}}}''', 'now() + interval ''2 day''',

@@ -313,6 +313,7 @@ internal static class WeirHost
             s.GetRequiredService<SeenKeys>()));
         services.AddSingleton<PublishedApis>();
         services.AddSingleton(s => RestLimits.ShareOf(config.Rest, s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<ServerLogs>();
         services.AddSingleton<RestApi>();
     }
 

@@ -23,6 +23,7 @@ internal sealed class NodesQueries(Databases databases)
         from weir.claim_operations($1, $2, $3, $4, $5, $6)
         """;
 
+    private const string LogSource = "select organization_id, node_id, env, configuration, write_only from weir.server_log_source($1)";
     private const string Record = "select weir.record_operation($1, $2, $3, $4, $5, $6)";
 
     public Task<Guid> IssueTokenAsync(string name, string? region, byte[] tokenHash, DateTimeOffset expiresAt, CancellationToken ct) =>
@@ -119,6 +120,15 @@ internal sealed class NodesQueries(Databases databases)
             CallsAtOnce = r.GetNullable<int>(21),
         },
         ct);
+
+    /// <summary>Null where there is no such server.</summary>
+    public async Task<ServerLogSource?> LogSourceAsync(Guid instanceId, CancellationToken ct)
+    {
+        var found = await databases.Engine.QueryAsync(
+            LogSource, [Sql.Uuid(instanceId)],
+            r => new ServerLogSource(r.GetGuid(0), r.GetNullable<Guid>(1), r.GetJson(2), r.GetJson(3), r.GetFieldValue<string[]>(4)), ct);
+        return found.Count > 0 ? found[0] : null;
+    }
 
     /// <summary>False when another replica holds the operation by now, or it has ended.</summary>
     public Task<bool> RecordAsync(

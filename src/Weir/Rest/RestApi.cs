@@ -2,6 +2,7 @@ using System.Text.Json;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Identity;
+using Weir.Nodes;
 using Weir.Postgres;
 
 namespace Weir.Rest;
@@ -29,8 +30,14 @@ internal sealed record RestCall(
 internal sealed record RestAnswer(int Status, string ContentRange, ReadOnlyMemory<byte>? Body);
 
 /// <summary>Reads of published tables and calls of published functions. Who may is PostgreSQL's answer to the statement itself.</summary>
-internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare share, RestConfig config)
+internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare share, RestConfig config, ServerLogs? logs = null)
 {
+    /// <summary>The function whose answer is a node's: the database decides and records, and says whose lines they are.</summary>
+    private const string Logs = "get_mcp_server_logs";
+
+    /// <summary>By this the database knows that the call comes from here, and goes on.</summary>
+    private const string LogReader = "weir.log_reader";
+
     /// <exception cref="RestException">It cannot be answered.</exception>
     public async Task<RestAnswer> ReadAsync(string table, RestCall call, CancellationToken ct)
     {
@@ -62,7 +69,7 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
         RefuseAnon(call, function.ForAnon);
         var request = QueryParser.Parse(function.Rows ?? new PublishedRelation(name, []), query, call.Range, config.MaxRows);
         var statement = function.Rows is null
-            ? RestStatement.CallValue(function, arguments, config.MaxRows, config.MaxBytes)
+            ? RestStatement.CallValue(function, arguments, config.MaxRows, config.MaxBytes, IsOfNode(name) ? LogReader : null)
             : RestStatement.CallRows(function, arguments, request, call.Format, call.Count);
         var rows = await RunAsync(call, statement, ct, () => arguments.Misfits(function) ?? request.Misfits());
         if (function.Rows is not null)
@@ -71,7 +78,26 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
         }
 
         ThrowRefusal(function, rows.Body);
-        return new RestAnswer(rows.Body is null ? 204 : 200, request.Range.Header(rows.Rows, total: null), rows.Body);
+        var value = IsOfNode(name) ? await ReadLogsAsync(call, rows.Body!.Value, ct) : rows.Body;
+        return new RestAnswer(value is null ? 204 : 200, request.Range.Header(rows.Rows, total: null), value);
+    }
+
+    private bool IsOfNode(string name) => logs is not null && string.Equals(name, Logs, StringComparison.Ordinal);
+
+    /// <summary>After the statement's transaction, which has recorded the reading.</summary>
+    private async Task<ReadOnlyMemory<byte>?> ReadLogsAsync(RestCall call, ReadOnlyMemory<byte> granted, CancellationToken ct)
+    {
+        var asked = JsonElement.Parse(granted.Span, new JsonDocumentOptions { MaxDepth = JsonDepth.Wrapped });
+        var since = asked.GetProperty("since") is { ValueKind: JsonValueKind.String } time ? time.GetDateTimeOffset() : (DateTimeOffset?)null;
+        using var turn = await EnterAsync(call.Caller, ct);
+        try
+        {
+            return await logs!.ReadAsync(asked.GetProperty("server_instance_id").GetGuid(), asked.GetProperty("tail").GetInt32(), since, ct);
+        }
+        catch (WeirException e)
+        {
+            throw RestErrors.Refusal(e.Code, e.Message, e.Hint);
+        }
     }
 
     private async Task<RestAnswer> CallWithKeyAsync(string name, ReadOnlyMemory<byte>? body, RestCall call, OrganizationKey key, CancellationToken ct)

@@ -25,6 +25,7 @@ internal sealed class RestStatement
     // With a space, which no column and no alias can have.
     private const string Page = "\"the page\"";
     private const string IsThere = "\"is there\"";
+    private const string Setting = "\"the setting\"";
 
     private readonly StringBuilder _text = new();
     private readonly List<NpgsqlParameter> _parameters = [];
@@ -61,24 +62,33 @@ internal sealed class RestStatement
     /// <summary>
     /// The value of any other function, or its values. One that is too large is measured and not sent: what the function did is committed.
     /// </summary>
-    public static RestStatement CallValue(PublishedFunction function, CallArguments arguments, long maxRows, long maxBytes)
+    /// <param name="setting">A setting that is on in the transaction before the function is called, which has an argument; null: none.</param>
+    public static RestStatement CallValue(PublishedFunction function, CallArguments arguments, long maxRows, long maxBytes, string? setting = null)
     {
         var statement = new RestStatement(function.ReturnsSet ? RestShape.Array : RestShape.Object);
         var value = function.ResultType == "void" ? "null" : "coalesce(to_json(r.value)::text, 'null')";
-        statement._text.Append(CultureInfo.InvariantCulture, $"with \"the call\" as materialized (select {value} as value from ");
-        statement.Call(function, arguments, "r(value)");
+        statement._text.Append("with ");
+        if (setting is not null)
+        {
+            statement._text.Append(CultureInfo.InvariantCulture, $"{Setting} as materialized (select set_config({statement.Bind(Sql.Text(setting))}, 'on', true) as value), ");
+        }
+
+        statement._text.Append(CultureInfo.InvariantCulture, $"\"the call\" as materialized (select {value} as value from ");
+        statement.Call(function, arguments, "r(value)", afterSetting: setting is not null);
         statement._text.Append(CultureInfo.InvariantCulture, $" limit {statement.Bind(Sql.Bigint(maxRows))}), ")
             .Append(CultureInfo.InvariantCulture, $"\"the size\" as (select value, coalesce(octet_length(value) > {statement.Bind(Sql.Bigint(maxBytes))}, false) as is_too_large from \"the call\") ")
             .Append("select null::bigint, is_too_large, case when not is_too_large then value end from \"the size\"");
         return statement;
     }
 
-    private void Call(PublishedFunction function, CallArguments arguments, string alias)
+    /// <param name="afterSetting">The arguments depend on the setting, so that PostgreSQL cannot call the function before.</param>
+    private void Call(PublishedFunction function, CallArguments arguments, string alias, bool afterSetting = false)
     {
         if (arguments.Names.Count > 0)
         {
             var types = function.Arguments.ToDictionary(a => a.Name, a => a.Type, StringComparer.Ordinal);
-            _text.Append("json_to_record(").Append(Bind(Sql.Json(arguments.Json))).Append(") as a(");
+            var json = Bind(Sql.Json(arguments.Json));
+            _text.Append(afterSetting ? $"{Setting} s, json_to_record(case when s.value is not null then {json} end) as a(" : $"json_to_record({json}) as a(");
             _text.AppendJoin(", ", arguments.Names.Select(n => $"{Quote(n)} {types[n]}")).Append("), ");
         }
 

@@ -73,6 +73,16 @@ public sealed class World
         return id;
     }
 
+    /// <summary>An instance of a catalog entry, deployed.</summary>
+    /// <param name="configuration">JSON.</param>
+    public async Task<Guid> AddCatalogAsync(string name, string slug, string configuration)
+    {
+        var config = $$"""{"name": "{{name}}", "catalog": "{{slug}}", "configuration": {{configuration}}}""";
+        var id = await IdAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(OrganizationId), Sql.Jsonb(config));
+        await CallAsync("select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(OrganizationId), Sql.Uuid(id));
+        return id;
+    }
+
     public Task GrantAsync(Guid instanceId, string permissions, Guid? agentId = null) => CallAsync(
         "select public.grant_mcp_access($1, $2, $3)", Sql.Uuid(agentId ?? AgentId), Sql.Uuid(instanceId), Sql.Jsonb(permissions));
 

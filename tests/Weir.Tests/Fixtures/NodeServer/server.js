@@ -45,6 +45,11 @@ const tools = {
   unnamed: () => process.stdout.write('{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"odd"}}\n'),
   seen: (id, args, params) => text(id, { id, token: params._meta?.progressToken ?? null, noted, initialized, clientCapabilities }),
   hang: () => {},
+  // Into its log.
+  shout: (id, args) => {
+    for (let i = 0; i < (args.times ?? 1); i++) process.stderr.write(`${args.text}${args.times ? ` ${i}` : ''}\n`);
+    text(id, 'shouted');
+  },
   // No child starts in this directory from now on.
   'no-more': (id) => { writeFileSync('no-more', ''); text(id, 'none'); },
   // As a server that keeps its state in one file: two at once lose one.
@@ -137,6 +142,8 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     asked.delete(id);
   } else if (method === 'initialize') {
     if (vices.has('silent')) return;
+    if (vices.has('refuses')) return say({ id, error: { code: -32000, message: 'secret-that-was-printed' } });
+    if (vices.has('no-object')) return say({ id, result: ['secret-that-was-printed'] });
     if (vices.has('refuses-versions') && params.protocolVersion !== '2024-11-05') {
       return say({ id, error: { code: -32602, message: 'Unsupported protocol version', data: { supported: ['2024-11-05', '2024-10-07'], requested: params.protocolVersion } } });
     }
@@ -146,13 +153,15 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     initialized++;
     clientCapabilities = params.capabilities;
     say({ id, result: {
-      protocolVersion: vices.has('old') ? '2024-10-07' : vices.has('future') ? '2099-01-01' : vices.has('strict-2024') ? '2024-11-05' : params.protocolVersion,
+      protocolVersion: vices.has('old') ? '2024-10-07' : vices.has('future') ? '2099-01-01' : vices.has('odd-version') ? 'secret-that-was-printed' : vices.has('strict-2024') ? '2024-11-05' : params.protocolVersion,
       capabilities: { tools: { listChanged: true }, resources: { subscribe: true }, logging: {} },
       serverInfo: { name: 'weir-fixture', version: '1.0.0' }, instructions: `for ${params.clientInfo.name}`,
     } });
   } else if (method === 'ping') {
     if (!vices.has('no-ping')) say({ id, result: {} });
   } else if (method === 'tools/list') {
+    if (vices.has('slow-list')) return;
+    if (vices.has('no-list')) return say({ id, error: { code: -32000, message: 'secret-that-was-printed' } });
     say({ id, result: { tools: Object.keys(tools).map((name) => ({ name, inputSchema: { type: 'object' } })) } });
   } else if (method === 'tools/call' && tools[params.name]) {
     tools[params.name](id, params.arguments ?? {}, params);

@@ -1,0 +1,110 @@
+using System.Buffers;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Weir.Errors;
+using Weir.Postgres;
+
+namespace Weir.Nodes;
+
+/// <summary>Where the lines of a server's log are, and what must not be read in them.</summary>
+internal sealed record ServerLogSource(Guid OrganizationId, Guid? NodeId, JsonElement Env, JsonElement Configuration, string[] WriteOnly);
+
+/// <summary>
+/// The lines that a server on a node has printed. Who may read them was decided and recorded before, by the database; no transaction is open while
+/// the node is asked.
+/// </summary>
+internal sealed class ServerLogs(NodesQueries queries, NodeDirectory nodes, NodeClient client)
+{
+    /// <summary>The most that an answer has of lines. Bytes of JSON.</summary>
+    public const int MostBytes = 256 * 1024;
+
+    /// <summary>So many nodes are asked at once, for one organization one: an answer is held as a whole.</summary>
+    private const int AtOnce = 4;
+
+    private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private readonly FairTurns<Guid> _turns = new(AtOnce);
+
+    /// <returns>The last lines, oldest first, as JSON: <c>{server_instance_id, lines: [{at, source, text}], truncated}</c>.</returns>
+    /// <exception cref="WeirException">WR004: the server is gone. WR015: its node does not answer.</exception>
+    public async Task<ReadOnlyMemory<byte>> ReadAsync(Guid instanceId, int tail, DateTimeOffset? since, CancellationToken ct)
+    {
+        var source = await queries.LogSourceAsync(instanceId, ct) ?? throw new WeirException(ErrorCode.NotFound, "there is no such server");
+        using var turn = await _turns.EnterAsync(source.OrganizationId, ct);
+        var lines = source.NodeId is { } node ? await LinesAsync(node, instanceId, tail, since, ct) : [];
+        return Write(instanceId, lines, LogMask.Of(source.Env, source.Configuration, source.WriteOnly));
+    }
+
+    private async Task<LogLine[]> LinesAsync(Guid nodeId, Guid instanceId, int tail, DateTimeOffset? since, CancellationToken ct)
+    {
+        if (nodes.Nodes.GetValueOrDefault(nodeId) is not { } node)
+        {
+            throw Unavailable(NodeCallException.NodeUnreachable);
+        }
+
+        try
+        {
+            var lines = (await client.LogsAsync(node, instanceId, tail, since, ct)).Lines;
+            // A node may send more than it was asked for.
+            return lines.Length > tail ? lines[^tail..] : lines;
+        }
+        catch (NodeCallException e) when (e.Code == NodeErrors.NotFound)
+        {
+            return [];
+        }
+        catch (NodeCallException e)
+        {
+            throw Unavailable(e.Code);
+        }
+    }
+
+    /// <summary>The newest lines that fit. Each is masked as a whole before anything is cut.</summary>
+    private static ReadOnlyMemory<byte> Write(Guid instanceId, LogLine[] lines, LogMask mask)
+    {
+        var (written, bytes) = (new List<byte[]>(), 0);
+        foreach (var line in lines.Reverse())
+        {
+            var json = Json(writer =>
+            {
+                writer.WriteStartObject();
+                writer.WriteString("at", line.At);
+                writer.WriteString("source", line.Source);
+                writer.WriteString("text", mask.Apply(line.Text));
+                writer.WriteEndObject();
+            });
+            bytes += json.Length + 1;
+            if (bytes > MostBytes)
+            {
+                break;
+            }
+
+            written.Add(json);
+        }
+
+        written.Reverse();
+        return Json(writer =>
+        {
+            writer.WriteStartObject();
+            writer.WriteString("server_instance_id", instanceId);
+            writer.WriteStartArray("lines");
+            written.ForEach(json => writer.WriteRawValue(json, skipInputValidation: true));
+            writer.WriteEndArray();
+            writer.WriteBoolean("truncated", written.Count < lines.Length);
+            writer.WriteEndObject();
+        });
+    }
+
+    private static byte[] Json(Action<Utf8JsonWriter> write)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(buffer, Plain))
+        {
+            write(writer);
+        }
+
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    private static WeirException Unavailable(string code) => new(
+        ErrorCode.InstanceUnavailable, $"The log cannot be read: {code}.", FailureCodes.All.FirstOrDefault(c => c.Key == code).Value);
+}
