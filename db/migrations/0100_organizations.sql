@@ -130,6 +130,23 @@ end;
 $$;
 grant execute on function weir.my_new_organizations to weir_writer;
 
+-- Organizations that the caller owns and that were deleted less than 30 days ago: their owners may restore them and read their audit logs.
+-- Definer, as my_organizations, which leaves them out.
+create function weir.my_deleted_organizations() returns setof uuid
+language plpgsql stable security definer rows 1
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+    select m.organization_id
+    from public.organization_members m
+    join public.organizations o on o.id = m.organization_id
+    where m.user_id = weir.actor_id() and m.status = 'active' and m.role = 'owner'
+      and o.deleted_at > clock_timestamp() - interval '30 days' and o.purged_at is null and o.platform_stopped_at is null;
+end;
+$$;
+grant execute on function weir.my_deleted_organizations to authenticated, weir_writer;
+
 reset role;
 
 -- API roles see their organizations and change none. The writer creates one in the caller's own name. weir_system reads the
@@ -139,13 +156,14 @@ create policy organizations_are_seen_by_their_members on public.organizations fo
 create policy organizations_are_created_by_the_caller on public.organizations for insert to weir_writer
   with check (created_by = (select weir.actor_id()));
 create policy organizations_are_read_by_the_engine on public.organizations for all to weir_system using (true) with check (true);
--- For weir.set_chat_tools. chat_tools is the only column that is granted for update.
+-- For weir.set_chat_tools; and for weir.update_organization and weir.delete_organization, which ask for an owner.
 create policy organizations_are_switched_by_admins on public.organizations for update to weir_writer
   using (id = any(array(select weir.my_organizations('admin')))) with check (id = any(array(select weir.my_organizations('admin'))));
 grant select on public.organizations to authenticated;
-grant select, insert (id, name, slug, created_by), update (chat_tools) on public.organizations to weir_writer;
-grant select (id, is_active, platform_stopped_at, deleted_at, created_by, max_concurrent_connections, max_members, chat_tools),
-      update (platform_stopped_at, platform_stopped_by) on public.organizations to weir_system;
+grant select, insert (id, name, slug, created_by), update (chat_tools, name, slug, deleted_at, deleted_by, updated_at)
+  on public.organizations to weir_writer;
+grant select (id, is_active, platform_stopped_at, deleted_at, purged_at, created_by, max_concurrent_connections, max_members, chat_tools),
+      update (platform_stopped_at, platform_stopped_by, deleted_at, deleted_by, purged_at) on public.organizations to weir_system;
 
 -- Every member sees who else belongs to the organization, and in which role.
 create policy members_are_seen_by_members on public.organization_members for select to authenticated, weir_writer
@@ -225,7 +243,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return case p_what
-    when 'workspaces' then (select count(*) from public.workspaces w where w.organization_id = p_organization_id)
+    when 'workspaces' then (select count(*) from public.workspaces w
+                            where w.organization_id = p_organization_id and w.deleted_at is null)
     when 'agents' then (select count(*) from public.agents a
                         where a.organization_id = p_organization_id and a.deleted_at is null)
     -- An invited person has a place until the invitation expires.

@@ -87,6 +87,7 @@ create function weir.reason_code(p_reason text) returns text
 language sql immutable parallel safe
   return case
     when p_reason in ('invalid_argument', 'invalid_request') then 'WR001'
+    when p_reason in ('agent_stopped', 'server_stopped', 'organization_stopped', 'platform_stopped') then 'WR003'
     when p_reason in ('key_unknown', 'key_expired', 'key_revoked', 'agent_inactive', 'organization_inactive', 'member_inactive',
                       'unauthenticated') then 'WR002'
     when p_reason in ('user_forbidden', 'forbidden', 'catalog_blocked', 'agent_stopped', 'server_stopped', 'organization_stopped',
@@ -223,11 +224,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_act weir.act;
+  v_is_deleted boolean;
   v_error text;
   v_refusal jsonb;
 begin
   v_act := weir.act('admin_read', 'read_audit', 'viewer', p_organization_id => p_organization_id);
-  v_refusal := weir.authorize(v_act);
+  -- The owner of an organization that was deleted goes on to read what happened in it.
+  v_is_deleted := exists (select from weir.my_deleted_organizations() o where o = p_organization_id);
+  v_refusal := case when not v_is_deleted then weir.authorize(v_act) end;
   if v_refusal is not null then
     return v_refusal;
   end if;
@@ -237,7 +241,8 @@ begin
     return weir.refuse(v_act, 'WR001', v_error);
   end if;
   perform weir.record_act(v_act, weir.cut(p_filter::text, 500));
-  return weir.audit_page(p_organization_id, case when not weir.may(v_act, 'admin') then weir.actor_id() end, p_filter, p_before,
+  return weir.audit_page(p_organization_id,
+                         case when not v_is_deleted and not weir.may(v_act, 'admin') then weir.actor_id() end, p_filter, p_before,
                          coalesce(p_limit, 100));
 end;
 $$;

@@ -24,8 +24,8 @@ begin
 end;
 $$;
 
--- Usage by the hour, oldest first. At most 31 days and 10,000 rows; more is an error, so that nothing is cut off silently. Null
--- p_until: now; null p_since: one day before p_until.
+-- Usage by the hour, oldest first, with the hours that are not rolled up yet, the one that runs too. At most 31 days and 10,000 rows; more
+-- is an error, so that nothing is cut off silently. Null p_until: now; null p_since: one day before p_until.
 create function weir.usage_of(p_organization_id uuid, p_since timestamptz, p_until timestamptz) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -43,6 +43,17 @@ begin
     select u.hour, u.agent_id, u.instance_id, u.calls, u.denied, u.failed, u.duration_us
     from public.usage_hourly u
     where u.organization_id = p_organization_id and u.hour >= v_since and u.hour < v_until
+    union all
+    -- Counted as weir.roll_up_usage does. Denials that are only counted are in the log a minute later.
+    select date_trunc('hour', l.created_at, 'UTC'), l.agent_id, coalesce(l.instance_id, weir.platform_id()),
+           count(*) filter (where l.phase = 'requested'), coalesce(sum(l.occurrences) filter (where l.phase = 'denied'), 0),
+           count(*) filter (where l.phase = 'completed' and l.outcome <> 'ok'), coalesce(sum(l.duration_us), 0)
+    from public.mcp_interaction_logs l
+    where l.organization_id = p_organization_id and l.agent_id is not null
+      and l.created_at >= greatest(v_since, coalesce((select p.rolled_up_to from weir.usage_progress p), v_since))
+      and l.created_at < v_until and date_trunc('hour', l.created_at, 'UTC') >= v_since
+      and l.kind in ('tool_execution', 'resource_read', 'prompt_get', 'context_request', 'error')
+    group by 1, 2, 3
     -- One more than is allowed tells that there are more.
     limit 10001) r;
   if jsonb_array_length(v_rows) > 10000 then

@@ -7,6 +7,8 @@ create table public.workspaces (
   name text not null,
   created_by uuid,
   created_at timestamptz not null default now(),
+  -- A deleted workspace is seen by nobody; what was said in it is deleted in small statements (weir.purge_deleted).
+  deleted_at timestamptz,
   constraint workspaces_pkey primary key (id),
   -- The target of composite foreign keys, so that nothing in a workspace is of another organization.
   constraint workspaces_organization_id_id_key unique (organization_id, id),
@@ -17,7 +19,8 @@ create table public.workspaces (
 alter table public.workspaces enable row level security, force row level security;
 revoke all on public.workspaces from public, anon, authenticated, service_role;
 comment on table public.workspaces is 'tenant: a place where people and agents of one organization talk';
-create unique index workspaces_name_key on public.workspaces (organization_id, lower(name));
+create unique index workspaces_name_key on public.workspaces (organization_id, lower(name)) where deleted_at is null;
+create index workspaces_deleted_idx on public.workspaces (deleted_at) where deleted_at is not null;
 create index workspaces_created_by_idx on public.workspaces (created_by);
 
 -- One table for people and agents, because both are members in the same sense. The foreign keys are composite, so neither
@@ -92,17 +95,20 @@ reset role;
 -- The organization comes first, because it becomes the index condition; alternatives after it do not. The creator sees the workspace before
 -- they are its member.
 create policy workspaces_are_seen_by_their_members_and_admins on public.workspaces for select to authenticated, weir_writer
-  using (organization_id = any(array(select weir.my_organizations()))
+  using (organization_id = any(array(select weir.my_organizations())) and deleted_at is null
          and (id = any(array(select weir.my_workspaces()))
               or organization_id = any(array(select weir.my_organizations('admin')))
               or created_by = (select weir.actor_id())));
 create policy workspaces_are_created_by_members on public.workspaces for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('member')))
               and created_by = (select weir.actor_id()));
+create policy workspaces_are_renamed_by_admins on public.workspaces for update to weir_writer
+  using (organization_id = any(array(select weir.my_organizations('admin'))))
+  with check (organization_id = any(array(select weir.my_organizations('admin'))));
 create policy workspaces_are_read_by_the_engine on public.workspaces for all to weir_system using (true) with check (true);
 grant select on public.workspaces to authenticated;
-grant select, insert (id, organization_id, name, created_by) on public.workspaces to weir_writer;
-grant select (id, organization_id) on public.workspaces to weir_system;
+grant select, insert (id, organization_id, name, created_by), update (name) on public.workspaces to weir_writer;
+grant select (id, organization_id, deleted_at), update (deleted_at), delete on public.workspaces to weir_system;
 
 -- Seen from inside, and by admins; to others a workspace and its members do not exist.
 create policy workspace_members_are_seen_inside on public.workspace_members for select to authenticated, weir_writer
@@ -122,12 +128,14 @@ create policy workspace_members_are_added_inside on public.workspace_members for
 -- For weir.my_workspaces and weir.may_manage_agents_of, and for admission, which asks whether a person shares a workspace with an agent.
 create policy workspace_members_are_read_by_the_engine on public.workspace_members for all to weir_system
   using (true) with check (true);
--- A person who is removed from the organization, or leaves it, leaves its workspaces too (weir.change_member).
+-- A person who is removed from the organization, or leaves it, leaves its workspaces too (weir.change_member). An agent is removed by its
+-- owner too (weir.remove_workspace_member, weir.delete_agent).
 create policy workspace_members_leave_with_the_organization on public.workspace_members for delete to weir_writer
-  using (organization_id = any(array(select weir.my_organizations('admin'))) or user_id = (select weir.actor_id()));
+  using (organization_id = any(array(select weir.my_organizations('admin'))) or user_id = (select weir.actor_id())
+         or agent_id = any(array(select weir.my_agents())));
 grant select on public.workspace_members to authenticated;
 grant select, insert (organization_id, workspace_id, user_id, agent_id), delete on public.workspace_members to weir_writer;
-grant select (organization_id, workspace_id, user_id, agent_id) on public.workspace_members to weir_system;
+grant select (organization_id, workspace_id, user_id, agent_id), delete on public.workspace_members to weir_system;
 
 create trigger b_workspace_member_change before insert or update or delete on public.workspace_members
   for each row execute function weir.on_permission_change();
@@ -252,6 +260,109 @@ end;
 $$;
 grant execute on function weir.add_workspace_member to authenticated;
 
+-- For admins, and for everybody who leaves; an agent is removed by its owner too. A repeated call leaves no row in the audit log.
+create function weir.remove_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid) returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
+begin
+  v_act := weir.act('lifecycle', 'remove_workspace_member',
+    case when p_agent_id is not null then 'manage_agent' when p_user_id = weir.actor_id() then 'see' else 'admin' end,
+    case when p_agent_id is not null then 'an agent is removed by its owner or an admin' else 'a person is removed by an admin' end,
+    p_agent_id => p_agent_id, p_workspace_id => p_workspace_id);
+  select w.organization_id into v_act.organization_id from public.workspaces w where w.id = p_workspace_id;
+  v_refusal := weir.authorize(v_act, 'there is no such workspace');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, case when num_nonnulls(p_user_id, p_agent_id) <> 1 then 'give user_id or agent_id' end);
+  end if;
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  delete from public.workspace_members m
+  where m.workspace_id = p_workspace_id and m.organization_id = v_act.organization_id
+    and (m.user_id = p_user_id or m.agent_id = p_agent_id);
+  if found then
+    perform weir.record_act(v_act, coalesce(p_user_id, p_agent_id)::text);
+  end if;
+  return jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
+end;
+$$;
+grant execute on function weir.remove_workspace_member to authenticated;
+
+-- For admins. No call depends on a name, so no lock is taken.
+create function weir.rename_workspace(p_workspace_id uuid, p_name text) returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
+  v_constraint text;
+begin
+  v_act := weir.act('lifecycle', 'rename_workspace', 'admin', 'a workspace is renamed by an owner or admin');
+  select w.organization_id into v_act.organization_id from public.workspaces w where w.id = p_workspace_id;
+  v_refusal := weir.authorize(v_act, 'there is no such workspace');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse(v_act, 'WR001', weir.name_error('name', p_name));
+  end if;
+  update public.workspaces w set name = btrim(p_name) where w.id = p_workspace_id;
+  perform weir.record_act(v_act, p_workspace_id::text);
+  return jsonb_build_object('id', p_workspace_id, 'name', btrim(p_name));
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+end;
+$$;
+grant execute on function weir.rename_workspace to authenticated;
+
+-- For admins. From this commit on nobody sees the workspace or its channels, and who met an agent only there may not use it any more.
+create function weir.delete_workspace(p_workspace_id uuid) returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
+begin
+  v_act := weir.act('lifecycle', 'delete_workspace', 'admin', 'a workspace is deleted by an owner or admin');
+  select w.organization_id into v_act.organization_id from public.workspaces w where w.id = p_workspace_id;
+  v_refusal := weir.authorize(v_act, 'there is no such workspace');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act);
+  end if;
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  perform weir.bury_workspace(p_workspace_id);
+  perform weir.record_act(v_act, p_workspace_id::text);
+  return jsonb_build_object('id', p_workspace_id, 'deleted', true);
+end;
+$$;
+grant execute on function weir.delete_workspace to authenticated;
+
+reset role;
+
+set local role weir_system;
+
+-- Its caller, weir.delete_workspace, has asked who may. Definer: the row that it leaves is seen by nobody, so a policy of a person's would
+-- refuse to write it.
+create function weir.bury_workspace(p_workspace_id uuid) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  delete from public.workspace_members m where m.workspace_id = p_workspace_id;
+  update public.workspaces w set deleted_at = clock_timestamp() where w.id = p_workspace_id and w.deleted_at is null;
+end;
+$$;
+grant execute on function weir.bury_workspace to weir_writer;
+
 reset role;
 
 -- The published names; parameter names are API.
@@ -259,6 +370,14 @@ create function public.create_workspace(organization_id uuid, name text) returns
 language sql volatile begin atomic select weir.create_workspace($1, $2); end;
 create function public.add_workspace_member(workspace_id uuid, user_id uuid default null, agent_id uuid default null) returns jsonb
 language sql volatile begin atomic select weir.add_workspace_member($1, $2, $3); end;
+create function public.remove_workspace_member(workspace_id uuid, user_id uuid default null, agent_id uuid default null) returns jsonb
+language sql volatile begin atomic select weir.remove_workspace_member($1, $2, $3); end;
+create function public.rename_workspace(workspace_id uuid, name text) returns jsonb
+language sql volatile begin atomic select weir.rename_workspace($1, $2); end;
+create function public.delete_workspace(workspace_id uuid) returns jsonb
+language sql volatile begin atomic select weir.delete_workspace($1); end;
 
-revoke all on function public.create_workspace, public.add_workspace_member from public, anon, authenticated, service_role;
-grant execute on function public.create_workspace, public.add_workspace_member to authenticated;
+revoke all on function public.create_workspace, public.add_workspace_member, public.remove_workspace_member, public.rename_workspace,
+  public.delete_workspace from public, anon, authenticated, service_role;
+grant execute on function public.create_workspace, public.add_workspace_member, public.remove_workspace_member, public.rename_workspace,
+  public.delete_workspace to authenticated;

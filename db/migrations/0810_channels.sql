@@ -12,6 +12,8 @@ create table public.chat_channels (
   agent_id uuid,
   created_by uuid,
   created_at timestamptz not null default now(),
+  -- A deleted channel is seen by nobody; what was said in it is deleted in small statements (weir.purge_deleted).
+  deleted_at timestamptz,
   constraint chat_channels_pkey primary key (id),
   -- The target of the messages' composite foreign key: a message's organization and workspace are its channel's.
   constraint chat_channels_organization_workspace_id_key unique (organization_id, workspace_id, id),
@@ -33,21 +35,25 @@ revoke all on public.chat_channels from public, anon, authenticated, service_rol
 comment on table public.chat_channels is 'tenant: a channel of a workspace, or the direct conversation of a person with an agent';
 -- Names are unique among the channels that a workspace shares. A direct conversation is named after its agent, for each
 -- person.
-create unique index chat_channels_name_key on public.chat_channels (workspace_id, lower(name)) where user_id is null;
+create unique index chat_channels_name_key on public.chat_channels (workspace_id, lower(name))
+  where user_id is null and deleted_at is null;
+create index chat_channels_deleted_idx on public.chat_channels (deleted_at) where deleted_at is not null;
 create index chat_channels_user_idx on public.chat_channels (user_id);
 create index chat_channels_agent_idx on public.chat_channels (organization_id, agent_id);
 create index chat_channels_created_by_idx on public.chat_channels (created_by);
 
 -- A direct conversation is seen, and made, by its person only. Viewers read and do not create.
 create policy channels_are_seen_by_workspace_members on public.chat_channels for select to authenticated, weir_writer
-  using (workspace_id = any(array(select weir.my_workspaces()))
+  using (workspace_id = any(array(select weir.my_workspaces())) and deleted_at is null
          and (user_id is null or user_id = (select weir.actor_id())));
 create policy channels_are_created_by_workspace_members on public.chat_channels for insert to weir_writer
   with check (workspace_id = any(array(select weir.my_workspaces()))
               and organization_id = any(array(select weir.my_organizations('member')))
               and created_by = (select weir.actor_id())
               and (user_id is null or user_id = (select weir.actor_id())));
--- weir_system gets no privilege: an answer finds its channel by the message that it answers.
+-- For weir.bury_channel and weir.purge_deleted. An answer finds its channel by the message that it answers.
+create policy channels_are_deleted_by_the_engine on public.chat_channels for all to weir_system using (true) with check (true);
+grant select (id, organization_id, workspace_id, deleted_at), update (deleted_at), delete on public.chat_channels to weir_system;
 grant select on public.chat_channels to authenticated;
 grant select, insert (id, organization_id, workspace_id, name, user_id, agent_id, created_by) on public.chat_channels to weir_writer;
 
@@ -77,7 +83,8 @@ begin
   end if;
   -- One at a time in a workspace, so that the maximum holds. No call waits for this lock.
   perform pg_advisory_xact_lock(hashtextextended('weir.chat_channels ' || p_workspace_id, 0));
-  if (select count(*) from public.chat_channels c where c.workspace_id = p_workspace_id and c.user_id is null) >= 1000 then
+  if (select count(*) from public.chat_channels c where c.workspace_id = p_workspace_id and c.user_id is null
+        and c.deleted_at is null) >= 1000 then
     return weir.refuse(v_act, 'WR006', 'a workspace may have 1000 channels');
   end if;
   insert into public.chat_channels (id, organization_id, workspace_id, name, created_by)
@@ -146,6 +153,47 @@ end;
 $$;
 grant execute on function weir.open_direct_channel to authenticated;
 
+-- For who made the channel, and for admins who belong to its workspace; nobody else sees it. A direct conversation stays (WR005).
+create function weir.delete_channel(p_channel_id uuid) returns jsonb
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_act weir.act;
+  v_channel public.chat_channels;
+  v_refusal jsonb;
+begin
+  select c.* into v_channel from public.chat_channels c where c.id = p_channel_id;
+  v_act := weir.act('lifecycle', 'delete_channel', case when v_channel.created_by = weir.actor_id() then 'member' else 'admin' end,
+                    'a channel is deleted by who made it, or by an admin', v_channel.organization_id);
+  v_refusal := weir.authorize(v_act, 'there is no such channel', v_channel.id is not null);
+  if v_refusal is not null then
+    return v_refusal;
+  elsif v_channel.user_id is not null then
+    return weir.refuse(v_act, 'WR005', 'a direct conversation is not deleted: delete its messages');
+  end if;
+  perform weir.bury_channel(p_channel_id);
+  perform weir.record_act(v_act, p_channel_id::text);
+  return jsonb_build_object('id', p_channel_id, 'deleted', true);
+end;
+$$;
+grant execute on function weir.delete_channel to authenticated;
+
+reset role;
+
+set local role weir_system;
+
+-- As weir.bury_workspace, for weir.delete_channel.
+create function weir.bury_channel(p_channel_id uuid) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update public.chat_channels c set deleted_at = clock_timestamp() where c.id = p_channel_id and c.deleted_at is null;
+end;
+$$;
+grant execute on function weir.bury_channel to weir_writer;
+
 reset role;
 
 -- The published names; parameter names are API.
@@ -153,6 +201,9 @@ create function public.create_channel(workspace_id uuid, name text) returns json
 language sql volatile begin atomic select weir.create_channel($1, $2); end;
 create function public.open_direct_channel(agent_id uuid, workspace_id uuid default null) returns jsonb
 language sql volatile begin atomic select weir.open_direct_channel($1, $2); end;
+create function public.delete_channel(channel_id uuid) returns jsonb
+language sql volatile begin atomic select weir.delete_channel($1); end;
 
-revoke all on function public.create_channel, public.open_direct_channel from public, anon, authenticated, service_role;
-grant execute on function public.create_channel, public.open_direct_channel to authenticated;
+revoke all on function public.create_channel, public.open_direct_channel, public.delete_channel
+  from public, anon, authenticated, service_role;
+grant execute on function public.create_channel, public.open_direct_channel, public.delete_channel to authenticated;

@@ -85,6 +85,8 @@ grant select,
 grant select (id, organization_id, workspace_id, channel_id, sender, user_id, agent_id, reply_to, created_at, deleted_at),
       insert (id, organization_id, workspace_id, channel_id, sender, user_id, agent_id, content, reply_to, tool_calls, usage, degraded)
   on public.chat_messages to weir_system;
+-- For weir.purge_deleted.
+grant delete on public.chat_messages to weir_system;
 
 -- How much of its minute an organization has used. A table of its own, because an update of the organization's row takes the
 -- organization's lock, which blocks its calls. There is no row before the first message.

@@ -113,6 +113,8 @@ create policy datastores_are_deleted_by_admins on public.datastores for update t
 create policy datastores_are_kept_by_the_engine on public.datastores for all to weir_system using (true) with check (true);
 grant select on public.datastores to authenticated;
 grant select, insert (id, organization_id, name, backend, settings, created_by), update (deleted_at) on public.datastores to weir_writer;
+-- For weir.purge_deleted.
+grant update (deleted_at) on public.datastores to weir_system;
 grant select, update (document_count, size_bytes, chunk_count, version, removal_version), delete on public.datastores to weir_system;
 
 -- A link is seen with its datastore.

@@ -32,6 +32,8 @@ select pg_temp.keep_id('sshkey', (select id from user_ssh_keys)),
        pg_temp.create_as('doc', 'adam', $$select ingest_document({docs}, 'Doc', '[{"text": "words"}]')$$),
        pg_temp.as_user('adam', $$select link_datastore({docs}, {adjutant})$$) \g /dev/null
 
+select pg_temp.create_as('gone', 'olga', $$select create_organization('Gone')$$),
+       pg_temp.as_user('olga', $$select delete_organization({gone})$$) \g /dev/null
 -- pia runs the platform, and belongs to no organization.
 select pg_temp.create_user('pia') \g /dev/null
 select weir.add_platform_admin(pg_temp.id_of('pia')) \g /dev/null
@@ -105,6 +107,15 @@ insert into calls values
   ('revoke_invitation', 'adam', array['{invitation}'], true, 'WR004', 'WR004', 'WR004', 'WR004', 'WR004'),
   ('revoke_mcp_access', 'adam', array['{aide}', '{files}'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
   ('revoke_organization_api_key', 'adam', array['''orgkey0000000001'''], true, 'WR004', 'WR004', 'WR004', 'WR004', 'WR004'),
+  ('delete_agent', 'adam', array['{aide}'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('delete_channel', 'adam', array['{chat}'], false, 'WR004', 'WR003', 'WR003', null, null),
+  ('delete_organization', 'olga', array['{a}'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('delete_workspace', 'adam', array['{home}'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('remove_workspace_member', 'adam', array['{home}', 'null', '{adjutant}'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('rename_workspace', 'adam', array['{home}', '''House'''], false, 'WR004', 'WR003', 'WR003', null, null),
+  ('restore_organization', 'olga', array['{gone}'], true, 'WR004', 'WR004', 'WR004', null, null),
+  ('update_agent', 'adam', array['{aide}', '''Aider''', '''be kind'''], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('update_organization', 'olga', array['{a}', '''Other''', '''other-0'''], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
   ('set_agent_active', 'adam', array['{aide}', 'false', 'false'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
   ('set_chat_tools', 'adam', array['{a}', 'false'], false, 'WR004', 'WR003', 'WR003', null, null),
   ('set_mcp_server_active', 'adam', array['{files}', 'false', 'false'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),

@@ -117,6 +117,7 @@ select results_eq($$
   where p.pronamespace in ('weir'::regnamespace, 'public'::regnamespace) and p.prosrc ~ 'agent_mcp_permissions|weir\.decide\('
     and p.proname <> 'decide' and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
   order by 1$$, $$values ('admit' collate "C", true), ('agent_catalog', false), ('authorities', false), ('chat_turn_settings', false),
+    ('delete_agent', false),
     ('delete_mcp_server', false), ('explain_mcp_access', true),
   ('get_organization_mcp_configs', true), ('grant_mcp_access', false), ('known_denials', true), ('may_read', true), ('revoke_again', false),
     ('revoke_mcp_access', false), ('validate_mcp_access', true)$$,

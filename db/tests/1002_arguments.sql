@@ -29,6 +29,8 @@ select pg_temp.keep_id('sshkey', (select id from user_ssh_keys)),
 select pg_temp.as_user('ann', format('select invite_member({a}, %L, ''member'', repeat(''o'', 43))',
   (select email from auth.users where id = pg_temp.id_of('otto')))) \g /dev/null
 select weir.add_platform_admin(pg_temp.create_user('pia')) \g /dev/null
+select pg_temp.create_as('gone', 'ann', $$select create_organization('Gone')$$),
+       pg_temp.as_user('ann', $$select delete_organization({gone})$$) \g /dev/null
 insert into calls values
   ('accept_invitation', 'otto', array['repeat(''o'', 43)']),
   ('add_workspace_member', 'ann', array['{home}', '{vic}', 'null']),
@@ -84,6 +86,15 @@ insert into calls values
   ('revoke_invitation', 'ann', array['{invitation}']),
   ('revoke_mcp_access', 'ann', array['{robo}', '{files}']),
   ('revoke_organization_api_key', 'ann', array['''orgkey0000000001''']),
+  ('delete_agent', 'ann', array['{robo}']),
+  ('delete_channel', 'ann', array['{chat}']),
+  ('delete_organization', 'ann', array['{a}']),
+  ('delete_workspace', 'ann', array['{home}']),
+  ('remove_workspace_member', 'ann', array['{home}', 'null', '{robo}']),
+  ('rename_workspace', 'ann', array['{home}', '''House''']),
+  ('restore_organization', 'ann', array['{gone}']),
+  ('update_agent', 'ann', array['{robo}', '''Aider''', '''be kind''']),
+  ('update_organization', 'ann', array['{a}', '''Other''', '''other-0''']),
   ('set_agent_active', 'ann', array['{robo}', 'false', 'false']),
   ('set_mcp_server_active', 'ann', array['{files}', 'false', 'false']),
   ('set_organization_active', 'pia', array['{a}', 'false']),

@@ -16,6 +16,7 @@ internal sealed class Maintenance(Databases databases, WeirConfig config, TimePr
     private const string RollUpUsage = "select weir.roll_up_usage($1)";
     private const string EnsureLogPartitions = "select weir.ensure_log_partitions()";
     private const string Purge = "select weir.purge($1, $2, $3, $4)";
+    private const string PurgeDeleted = "select weir.purge_deleted($1)";
 
     /// <summary>Rows of one statement.</summary>
     private const int Batch = 1000;
@@ -39,6 +40,7 @@ internal sealed class Maintenance(Databases databases, WeirConfig config, TimePr
         var kept = config.Maintenance;
         await RepeatAsync(async () => await databases.Engine.ScalarAsync<int>(
             Purge, [Days(kept.IdempotencyKeyDays), Days(kept.ChatTurnDays), Days(kept.SecurityEventDays), Sql.Integer(Batch)], ct) >= Batch);
+        await RepeatAsync(async () => await databases.Engine.ScalarAsync<int>(PurgeDeleted, [Sql.Integer(Batch)], ct) >= Batch);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

@@ -1,0 +1,120 @@
+-- Changes and ends of agents, workspaces, channels and organizations: what goes, what stays, and who may come back.
+begin;
+\ir ../testing/helpers.sql
+\ir ../testing/world.sql
+select no_plan();
+
+-- The hour that runs
+select pg_temp.as_user('ann', $$select create_organization_api_key({a}, 'k', 'orgkey0000000001', repeat('k', 43), '{usage.read}')$$),
+       pg_temp.admit_call('list_directory') \g /dev/null
+select is(pg_temp.as_user('engine', $$select r -> 'rows' -> 0 ->> 'calls' || ' ' || jsonb_array_length(r -> 'rows')
+  from weir.read_with_key('orgkey0000000001', sha256(repeat('k', 43)::bytea), 'read_usage', '{}') r$$), '1 1',
+  'usage includes the hour that runs');
+
+-- An agent
+select is(pg_temp.as_user('mia', $$select update_agent({robo}, 'Robo 2', 'be brief') ->> 'name'$$), 'Robo 2', 'its owner renames an agent');
+select is(pg_temp.as_user('ann', $$select name || ' ' || instructions from agents where id = {robo}$$), 'Robo 2 be brief',
+  'members see the name and the instructions');
+select is(pg_temp.error_as('adam', $$select update_agent({robo}, instructions => '')$$), 'ok', 'an admin removes its instructions');
+select is(pg_temp.as_user('ann', $$select name || coalesce(instructions, ' none') from agents where id = {robo}$$), 'Robo 2 none',
+  'what is not named stays');
+savepoint s;
+select is(pg_temp.error_as(w, $$select delete_agent({robo})$$), r, format('%s who asks to delete an agent hears %s', w, r))
+from (values ('vic', 'WR003'), ('mel', 'WR003'), ('bob', 'WR004'), ('otto', 'WR004')) t(w, r);
+select is(pg_temp.error_as('mia', $$select delete_agent({robo})$$), 'ok', 'its owner deletes an agent');
+select is(pg_temp.admit_call('list_directory'), 'key_revoked', 'the key of a deleted agent is revoked');
+select is(pg_temp.admit_call_as('ann', 'list_directory'), 'agent_inactive', 'nobody acts through a deleted agent');
+select is(pg_temp.as_user('owner', $$select concat(
+    (select count(*) from agent_api_keys where agent_id = {robo} and revoked_at is null),
+    (select count(*) from agent_mcp_permissions where agent_id = {robo} and revoked_at is null),
+    (select count(*) from workspace_members where agent_id = {robo}))$$), '000', 'its keys, grants and workspaces are gone');
+select is(pg_temp.as_user('mia', $$select count(*) from agents where id = {robo}$$), '0', 'nobody sees a deleted agent');
+select is(pg_temp.error_as('mia', $$select create_agent({a}, 'Robo 2')$$), 'ok', 'its name is free');
+select is(pg_temp.as_user('owner', $$select string_agg(agent_name, ' ') from mcp_interaction_logs where item = 'delete_agent'
+  and decision = 'allowed'$$), 'Robo 2', 'the audit log keeps its name');
+select is(pg_temp.error_as(w, q), 'WR004', format('for %s a deleted agent is not there: %s', w, q))
+from unnest(array['ann', 'mia']) w, unnest(array['select delete_agent({robo})', 'select set_agent_active({robo}, true)',
+  $$select update_agent({robo}, 'x')$$, $$select create_agent_key({robo}, 'k', 'robokey000000002', repeat('s', 43))$$,
+  $$select grant_mcp_access({robo}, {files}, '{}')$$, 'select add_workspace_member({home}, agent_id => {robo})']) q;
+rollback to s;
+
+-- A workspace
+select is(pg_temp.error_as('mia', $$select rename_workspace({home}, 'x')$$), 'WR003', 'a member renames no workspace');
+select is(pg_temp.error_as('adam', $$select rename_workspace({home}, 'House')$$), 'ok', 'an admin renames a workspace');
+select is(pg_temp.error_as('mia', $$select remove_workspace_member({home}, {ann})$$), 'WR003', 'a member removes nobody else');
+select is(pg_temp.error_as('ann', $$select remove_workspace_member({home})$$), 'WR001', 'who is removed has to be said');
+savepoint s;
+select is(pg_temp.error_as('mia', $$select remove_workspace_member({home}, agent_id => {robo})$$), 'ok', 'its owner takes an agent out');
+select is(pg_temp.admit_call_as('ann', 'list_directory'), 'user_forbidden', 'who met an agent only there does not use it any more');
+rollback to s;
+select is(pg_temp.error_as('mia', $$select remove_workspace_member({home}, {mia})$$), 'ok', 'a member leaves');
+select is(pg_temp.as_user('mia', 'select count(*) from chat_channels'), '0', 'who left sees none of its channels');
+rollback to s;
+select pg_temp.as_user('ann', $$select post_chat_message({chat}, 'hello')$$) \g /dev/null
+select is(pg_temp.error_as('mia', $$select delete_channel({chat})$$), 'WR003', 'a member deletes no channel of another');
+savepoint s2;
+select is(pg_temp.error_as('ann', $$select delete_channel({chat})$$), 'ok', 'who made a channel deletes it');
+select is(pg_temp.as_user('ann', 'select (select count(*) from chat_channels) + (select count(*) from chat_messages)'), '0',
+  'nobody sees a deleted channel or what was said in it');
+select is(pg_temp.error_as('ann', $$select post_chat_message({chat}, 'again')$$), 'WR004', 'nobody writes into a deleted channel');
+select is(pg_temp.error_as('ann', $$select create_channel({home}, 'chat')$$), 'ok', 'the name of a deleted channel is free');
+select is(weir.purge_deleted(1000), 1, 'what was said in it is deleted afterwards');
+select is(pg_temp.as_user('owner', $$select count(*) from chat_channels where id = {chat}$$), '0', 'and then the channel');
+rollback to s2;
+select is(pg_temp.error_as('mia', $$select delete_workspace({home})$$), 'WR003', 'a member deletes no workspace');
+select is(pg_temp.error_as('adam', $$select delete_workspace({home})$$), 'ok', 'an admin deletes a workspace');
+select is(pg_temp.as_user(w, 'select (select count(*) from workspaces) + (select count(*) from chat_messages)'), '0',
+  format('%s sees nothing of a deleted workspace', w)) from unnest(array['ann', 'adam', 'mia']) w;
+select is(pg_temp.admit_call_as('ann', 'list_directory'), 'user_forbidden', 'a deleted workspace lets nobody use its agents');
+select is(pg_temp.error_as('ann', $$select create_workspace({a}, 'House')$$), 'ok', 'the name of a deleted workspace is free');
+select is(weir.purge_deleted(1000), 1, 'what was said in a deleted workspace is deleted afterwards');
+select is(pg_temp.as_user('owner', $$select count(*) from workspaces where id = {home}$$), '0', 'and then the workspace');
+rollback to s;
+
+-- An organization
+select is(pg_temp.error_as('adam', $$select update_organization({a}, 'x')$$), 'WR003', 'an admin does not rename the organization');
+select is(pg_temp.as_user('ann', $$select update_organization({a}, 'New name', 'new-slug')$$)::jsonb - 'id',
+  '{"name": "New name", "slug": "new-slug"}'::jsonb, 'an owner renames the organization');
+select is(pg_temp.error_as('bob', $$select update_organization({b}, slug => 'new-slug')$$), 'WR005', 'a slug is one organization''s');
+select is(pg_temp.error_as(w, $$select delete_organization({a})$$), r, format('%s who asks to delete the organization hears %s', w, r))
+from (values ('adam', 'WR003'), ('mia', 'WR003'), ('bob', 'WR004')) t(w, r);
+select is(pg_temp.error_as('ann', $$select restore_organization({a})$$), 'WR004', 'what is not deleted is not restored');
+select is(pg_temp.error_as('ann', $$select delete_organization({a})$$), 'ok', 'an owner deletes the organization');
+select is(pg_temp.admit_call('list_directory'), 'organization_inactive', 'a deleted organization executes nothing');
+select is(pg_temp.as_user(w, 'select count(*) from organizations'), '0', format('%s sees nothing of a deleted organization', w))
+from unnest(array['ann', 'adam']) w;
+select is(pg_temp.as_user('owner', $$select count(*) from weir.dtma_operations where instance_id = {files} and action = 'stop'$$), '1',
+  'its servers are stopped');
+select is(pg_temp.error_as('ann', $$select read_audit({a})$$), 'ok', 'its owner reads the audit log');
+select is(pg_temp.error_as(w, q), 'WR004', format('for %s a deleted organization is not there: %s', w, q))
+from (values ('adam', 'select read_audit({a})'), ('adam', 'select restore_organization({a})'), ('bob', 'select restore_organization({a})'),
+  ('ann', $$select create_agent({a}, 'x')$$), ('ann', $$select create_workspace({a}, 'x')$$), ('ann', $$select delete_organization({a})$$),
+  ('ann', $$select manage_mcp_servers('deploy', {a}, null, {files})$$), ('ann', $$select set_member_role({a}, {vic}, 'admin')$$)) t(w, q);
+savepoint s;
+select is(pg_temp.error_as('ann', $$select restore_organization({a})$$), 'ok', 'its owner restores it');
+select is(pg_temp.as_user('ann', $$select status from mcp_server_instances where id = {files}$$), 'deploying', 'its servers start again');
+select is(pg_temp.admit_call('list_directory'), 'unavailable', 'its agents are permitted again what they were');
+rollback to s;
+update organizations set platform_stopped_at = now() where id = pg_temp.id_of('a');
+select is(pg_temp.error_as('ann', $$select restore_organization({a})$$), 'WR004', 'what the platform has stopped too is not restored');
+rollback to s;
+update organizations set deleted_at = now() - interval '30 days' where id = pg_temp.id_of('a');
+select is(pg_temp.error_as('ann', $$select restore_organization({a})$$) || pg_temp.error_as('ann', $$select read_audit({a})$$),
+  'WR004WR004',
+  'after 30 days its owner neither restores it nor reads it');
+select lives_ok($$select weir.purge_deleted(1000)$$, 'then what it held is deleted');
+select is(pg_temp.as_user('owner', $$select concat_ws(' ', (select status from mcp_server_instances where id = {files}),
+    (select count(*) from weir.dtma_operations where instance_id = {files} and action = 'delete'),
+    (select count(*) from workspaces where organization_id = {a}), (select purged_at is not null from organizations where id = {a}))$$),
+  'deleting 1 0 t', 'its node removes the files, its workspaces are gone, and its row stays');
+select ok(pg_temp.as_user('owner', $$select count(*) from mcp_interaction_logs where organization_id = {a}$$)::integer > 5,
+  'its audit log stays');
+select is(pg_temp.as_user('owner', $$select count(*) from agents where organization_id = {b}$$), '1',
+  'another organization keeps all it has');
+rollback to s;
+select weir.purge_deleted(1000) \g /dev/null
+select is(pg_temp.as_user('owner', $$select purged_at is null from organizations where id = {a}$$), 'true',
+  'before the 30 days are over nothing is purged');
+
+select * from finish();
+rollback;
