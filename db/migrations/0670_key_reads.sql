@@ -16,8 +16,8 @@ begin
   return (
     select jsonb_build_object('rows', coalesce(jsonb_agg(to_jsonb(r) order by r.priority, r.id), '[]'))
     from (
-      select i.id, i.instance_name, i.status, c.slug as catalog_slug, c.version as catalog_version, c.state as catalog_state, i.priority, i.region, i.share,
-             i.last_error_code, i.created_at, i.updated_at
+      select i.id, i.instance_name, i.status, c.slug as catalog_slug, c.version as catalog_version, c.state as catalog_state,
+             i.priority, i.region, i.share, i.last_error_code, i.created_at, i.updated_at
       from public.mcp_server_instances i
       left join public.mcp_server_catalog c on c.id = i.catalog_server_id
       where i.organization_id = p_organization_id and i.status <> 'deleted') r);

@@ -8,7 +8,7 @@ create function pg_temp.count_readings() returns bigint language sql as $$
   select count(*) from mcp_interaction_logs where item = 'get_mcp_server_logs' and kind = 'admin_read' and decision = 'allowed';
 $$;
 select pg_temp.create_as('remote', 'ann',
-  $$select manage_mcp_servers('create', {a}, '{"name": "remote", "url": "https://r.example/mcp"}')$$) \g /dev/null
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "remote", "url": "https://r.example/mcp"}')$$) \g /dev/null
 
 -- In plain SQL
 select is(pg_temp.error_as(w, $$select get_mcp_server_logs({files})$$), r, format('M1_a_log_in_plain_SQL_is_%s_to_%s', r, w))
