@@ -38,17 +38,16 @@ grant execute on function weir.get_mcp_server_logs to authenticated;
 
 set local role weir_system;
 
--- Where the lines of a server's log are, and what must not be read in them: the templates of its environment with its configuration, and
--- the properties that are written only. Definer, for the engine, after weir.get_mcp_server_logs has let the person pass.
+-- Where the lines of a server's log are, and by what the process finds the values that must not be read in them: the templates of its
+-- environment, its configuration, and the schema that says what of it is written only. Definer, for the engine, after
+-- weir.get_mcp_server_logs has let the person pass.
 create function weir.server_log_source(p_instance_id uuid)
-returns table (organization_id uuid, node_id uuid, env jsonb, configuration jsonb, write_only text[])
+returns table (organization_id uuid, node_id uuid, env jsonb, configuration jsonb, configuration_schema jsonb)
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select i.organization_id, coalesce(i.node_id, i.last_node_id), coalesce(c.env, '{}'), i.configuration,
-         array(select p.key from jsonb_each(case jsonb_typeof(c.configuration_schema -> 'properties') when 'object'
-                                              then c.configuration_schema -> 'properties' else '{}' end) p
-               where p.value -> 'writeOnly' = 'true')
+         coalesce(c.configuration_schema, '{}')
   from public.mcp_server_instances i
   left join public.mcp_server_catalog c on c.id = i.catalog_server_id
   where i.id = p_instance_id and i.status <> 'deleted'

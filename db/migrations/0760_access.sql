@@ -117,7 +117,8 @@ grant execute on function weir.validate_mcp_access to authenticated;
 -- ask.
 create function weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid)
 returns table (id uuid, instance_name text, catalog_server jsonb, configuration jsonb, endpoint_url text, status text, available boolean,
-               share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text,
+               share text, priority integer, region text, last_error_code text, last_error text, phase text,
+               phase_since timestamptz, has_agent_access boolean, access_reason text,
                grant_id uuid, expires_at timestamptz, note text)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
@@ -179,7 +180,8 @@ begin
                                  'priority', s.priority),
          case when p_agent_id is null then s.endpoint_url
               else v_public_url || '/mcp/agents/' || p_agent_id::text || '/' || s.instance_name end,
-         s.status, s.status in ('running', 'degraded'), s.share, s.priority, s.region, case when v_admin then s.last_error_code end,
+         s.status, s.status in ('running', 'degraded'), s.share, s.priority, s.region, s.last_error_code,
+         case when v_admin then s.last_error else weir.failure_sentence(s.last_error_code) end, s.phase, s.phase_since,
          case when p_agent_id is not null then coalesce(d.failures = '{}', false) end, d.failures[1],
          case when d.failures = '{}' then d.grant_id end, g.expires_at,
          case when p_agent_id is not null then null
@@ -213,7 +215,8 @@ create function public.validate_mcp_access(agent_id uuid, mcp_server_instance_id
 language sql stable begin atomic select weir.validate_mcp_access($1, $2, $3); end;
 create function public.get_organization_mcp_configs(org_id uuid, agent_id uuid default null)
 returns table (id uuid, instance_name text, catalog_server jsonb, configuration jsonb, endpoint_url text, status text, available boolean,
-               share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text,
+               share text, priority integer, region text, last_error_code text, last_error text, phase text,
+               phase_since timestamptz, has_agent_access boolean, access_reason text,
                grant_id uuid, expires_at timestamptz, note text)
 language sql stable begin atomic select * from weir.get_organization_mcp_configs($1, $2); end;
 

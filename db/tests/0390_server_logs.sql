@@ -34,17 +34,17 @@ from (values ('null', 'WR004'), ('{nobody}', 'WR004'), ('{spy}', 'WR004'), ('{fi
 
 -- What is masked
 select weir.publish_catalog_server(jsonb_build_object(
-  'slug', 'masked', 'name', 'Masked', 'transport', 'stdio', 'package', '@example/masked', 'version', '1.0.0', 'bin', 'masked',
+  'slug', 'masked', 'display_name', 'Masked', 'transport', 'stdio', 'package', '@example/masked', 'version', '1.0.0', 'bin', 'masked',
   'env', '{"TOKEN": "${config.token}"}'::jsonb,
-  'configuration_schema', '{"type": "object", "properties": {"token": {"type": "string"}, "open": {"type": "string"}}}'::jsonb))
+  'configuration_schema', '{"type": "object", "properties": {"token": {"type": "string", "writeOnly": true},
+                            "open": {"type": "string"}}}'::jsonb))
 \g /dev/null
 select pg_temp.create_as('masked', 'ann', $$select manage_mcp_servers('create', {a},
-  '{"name": "masked", "catalog": "masked", "configuration": {"token": "t0ken", "open": "o"}}')$$) \g /dev/null
-update mcp_server_catalog set configuration_schema = jsonb_set(configuration_schema, '{properties,token,writeOnly}', 'true')
-where slug = 'masked';
-select is((select row(organization_id, node_id, env ->> 'TOKEN', configuration ->> 'token', write_only)::text
+  '{"instance_name": "masked", "catalog": "masked", "configuration": {"token": "t0ken", "open": "o"}}')$$) \g /dev/null
+select is((select row(organization_id, node_id, env ->> 'TOKEN', configuration ->> 'token',
+                      configuration_schema #> '{properties,token,writeOnly}')::text
            from weir.server_log_source(pg_temp.id_of('masked'))),
-  row(pg_temp.id_of('a'), null::uuid, '${config.token}', 't0ken', '{token}'::text[])::text,
+  row(pg_temp.id_of('a'), null::uuid, '${config.token}', 't0ken', 'true'::jsonb)::text,
   'the process hears what must not be read in the lines');
 select is((select node_id from weir.server_log_source(pg_temp.id_of('files'))),
   (select node_id from mcp_server_instances where id = pg_temp.id_of('files')), 'the process hears which node has the lines');

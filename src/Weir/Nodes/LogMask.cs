@@ -23,18 +23,11 @@ internal sealed class LogMask
         [.. values.SelectMany(Forms).Where(v => v.Length >= ShortestValue).Distinct(StringComparer.Ordinal).OrderByDescending(v => v.Length)];
 
     /// <param name="env">The templates of the catalog entry.</param>
-    /// <param name="writeOnly">Names of the configuration whose values are read by nobody.</param>
-    public static LogMask Of(JsonElement env, JsonElement configuration, IReadOnlyCollection<string> writeOnly)
+    /// <param name="schema">Of the configuration; it says what of it is written only.</param>
+    public static LogMask Of(JsonElement env, JsonElement configuration, JsonElement schema)
     {
         var values = new List<string>();
-        if (configuration.ValueKind == JsonValueKind.Object)
-        {
-            foreach (var member in configuration.EnumerateObject().Where(m => writeOnly.Contains(m.Name, StringComparer.Ordinal)))
-            {
-                Collect(member.Value, values);
-            }
-        }
-
+        CollectWriteOnly(configuration, schema, values);
         try
         {
             // What the node fills in is a path of its own, and no value of anybody's.
@@ -75,6 +68,37 @@ internal sealed class LogMask
         }
 
         return text;
+    }
+
+    /// <summary>At any depth, as the schema is checked and shown.</summary>
+    private static void CollectWriteOnly(JsonElement value, JsonElement schema, List<string> values)
+    {
+        if (schema.ValueKind != JsonValueKind.Object)
+        {
+            return;
+        }
+
+        if (schema.TryGetProperty("writeOnly", out var writeOnly) && writeOnly.ValueKind == JsonValueKind.True)
+        {
+            Collect(value, values);
+        }
+        else if (value.ValueKind == JsonValueKind.Array && schema.TryGetProperty("items", out var items))
+        {
+            foreach (var item in value.EnumerateArray())
+            {
+                CollectWriteOnly(item, items, values);
+            }
+        }
+        else if (value.ValueKind == JsonValueKind.Object && schema.TryGetProperty("properties", out var properties) && properties.ValueKind == JsonValueKind.Object)
+        {
+            foreach (var member in value.EnumerateObject())
+            {
+                if (properties.TryGetProperty(member.Name, out var property))
+                {
+                    CollectWriteOnly(member.Value, property, values);
+                }
+            }
+        }
     }
 
     private static void Collect(JsonElement value, List<string> values)

@@ -23,7 +23,7 @@ internal sealed class NodesQueries(Databases databases)
         from weir.claim_operations($1, $2, $3, $4, $5, $6)
         """;
 
-    private const string LogSource = "select organization_id, node_id, env, configuration, write_only from weir.server_log_source($1)";
+    private const string LogSource = "select organization_id, node_id, env, configuration, configuration_schema from weir.server_log_source($1)";
     private const string Record = "select weir.record_operation($1, $2, $3, $4, $5, $6)";
 
     public Task<Guid> IssueTokenAsync(string name, string? region, byte[] tokenHash, DateTimeOffset expiresAt, CancellationToken ct) =>
@@ -126,7 +126,7 @@ internal sealed class NodesQueries(Databases databases)
     {
         var found = await databases.Engine.QueryAsync(
             LogSource, [Sql.Uuid(instanceId)],
-            r => new ServerLogSource(r.GetGuid(0), r.GetNullable<Guid>(1), r.GetJson(2), r.GetJson(3), r.GetFieldValue<string[]>(4)), ct);
+            r => new ServerLogSource(r.GetGuid(0), r.GetNullable<Guid>(1), r.GetJson(2), r.GetJson(3), r.GetJson(4)), ct);
         return found.Count > 0 ? found[0] : null;
     }
 

@@ -7,7 +7,7 @@ using Weir.Postgres;
 namespace Weir.Nodes;
 
 /// <summary>Where the lines of a server's log are, and what must not be read in them.</summary>
-internal sealed record ServerLogSource(Guid OrganizationId, Guid? NodeId, JsonElement Env, JsonElement Configuration, string[] WriteOnly);
+internal sealed record ServerLogSource(Guid OrganizationId, Guid? NodeId, JsonElement Env, JsonElement Configuration, JsonElement Schema);
 
 /// <summary>
 /// The lines that a server on a node has printed. Who may read them was decided and recorded before, by the database; no transaction is open while
@@ -32,7 +32,7 @@ internal sealed class ServerLogs(NodesQueries queries, NodeDirectory nodes, Node
         var source = await queries.LogSourceAsync(instanceId, ct) ?? throw new WeirException(ErrorCode.NotFound, "there is no such server");
         using var turn = await _turns.EnterAsync(source.OrganizationId, ct);
         var lines = source.NodeId is { } node ? await LinesAsync(node, instanceId, tail, since, ct) : [];
-        return Write(instanceId, lines, LogMask.Of(source.Env, source.Configuration, source.WriteOnly));
+        return Write(instanceId, lines, LogMask.Of(source.Env, source.Configuration, source.Schema));
     }
 
     private async Task<LogLine[]> LinesAsync(Guid nodeId, Guid instanceId, int tail, DateTimeOffset? since, CancellationToken ct)

@@ -206,7 +206,7 @@ public sealed class FailureTableTests(FailingWeir weir) : IClassFixture<FailingW
     {
         var entry = new
         {
-            slug = name, name, transport = "stdio", runtime = "process", package, version = "1.0.0", bin, args = new[] { "${config.vice}" },
+            slug = name, display_name = name, transport = "stdio", runtime = "process", package, version = "1.0.0", bin, args = new[] { "${config.vice}" },
             configuration_schema = new { type = "object", properties = new { vice = new { type = "string" } } },
         };
         await weir.Database.Owner.ScalarAsync<Guid>("select weir.publish_catalog_server($1)", [Sql.Jsonb(JsonSerializer.Serialize(entry))], Token);

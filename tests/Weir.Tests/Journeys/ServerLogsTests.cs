@@ -82,7 +82,7 @@ public sealed class ServerLogsTests(WeirWithNode weir) : IClassFixture<WeirWithN
     {
         var entry = new
         {
-            slug = name, name, transport = "stdio", runtime = "process", package = "weir-fixture", version = "1.0.0", bin = "weir-fixture",
+            slug = name, display_name = name, transport = "stdio", runtime = "process", package = "weir-fixture", version = "1.0.0", bin = "weir-fixture",
             env = new Dictionary<string, string> { ["TOKEN"] = "${config.token}" },
             configuration_schema = new { type = "object", properties = new { token = new { type = "string" } } },
         };

@@ -8,11 +8,17 @@ public sealed class LogMaskTests
     private static readonly JsonElement Configuration = JsonSerializer.SerializeToElement(new
     {
         token = "s3cret-token", password = "pa\"ss\\wörd", key = "line one\nline two", pin = 271828, open = "shown", list = new[] { "first-item" },
+        nested = new { deep = "deep-value", open = "seen" },
     });
+
+    private static readonly JsonElement Schema = JsonElement.Parse("""
+        {"type": "object", "properties": {"key": {"writeOnly": true}, "pin": {"writeOnly": true}, "open": {}, "list": {"items": {"writeOnly": true}},
+         "nested": {"properties": {"deep": {"writeOnly": true}, "open": {}}}}}
+        """);
 
     private static readonly LogMask Mask = LogMask.Of(
         JsonSerializer.SerializeToElement(new { TOKEN = "${config.token}", PASSWORD = "${config.password}", FILES = "${instanceDir}/data", MODE = "on" }),
-        Configuration, ["key", "pin", "list"]);
+        Configuration, Schema);
 
     public static TheoryData<string, string> Lines => new()
     {
@@ -25,6 +31,7 @@ public sealed class LogMaskTests
         { "line two", "***" },
         { "pin 271828", "pin ***" },
         { "first-item", "***" },
+        { "deep-value and seen", "*** and seen" },
         { "/var/lib/x/data", "/var/lib/x***" },
         { "shown", "shown" },
         { "on and on", "on and on" },
@@ -46,5 +53,5 @@ public sealed class LogMaskTests
 
     [Fact]
     public void Where_the_environment_cannot_be_made_every_value_of_the_configuration_is_masked() =>
-        LogMask.Of(JsonSerializer.SerializeToElement(new { A = "${config.absent}" }), Configuration, []).Apply("s3cret-token shown").ShouldBe("*** ***");
+        LogMask.Of(JsonSerializer.SerializeToElement(new { A = "${config.absent}" }), Configuration, JsonElement.Parse("{}")).Apply("s3cret-token shown").ShouldBe("*** ***");
 }
