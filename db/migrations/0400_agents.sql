@@ -40,7 +40,9 @@ alter table public.agents enable row level security, force row level security;
 revoke all on public.agents from public, anon, authenticated, service_role;
 comment on table public.agents is 'tenant: an AI agent of an organization';
 -- Names that differ only by case would be taken for each other in a chat.
-create unique index agents_name_key on public.agents (organization_id, lower(name)) where deleted_at is null;
+-- Of those that are not deleted. Not a partial index: a session that knew the table as empty would read all of one where it is asked for
+-- `deleted_at is null`.
+create unique index agents_name_key on public.agents (organization_id, lower(name), coalesce(deleted_at, '-infinity'));
 create index agents_owner_idx on public.agents (organization_id, user_id);
 create index agents_created_by_idx on public.agents (created_by);
 

@@ -85,6 +85,8 @@ internal sealed partial class RaceWorld
     public static async Task<RaceWorld> CreateAsync(NpgsqlDataSource superuser)
     {
         var world = new RaceWorld();
+        // The platform's stop of the test before would be this one's too.
+        await superuser.ExecuteAsync("delete from weir.platform_stop", [], TestContext.Current.CancellationToken);
         await superuser.ExecuteAsync(world.Expand(Rows), [], TestContext.Current.CancellationToken);
         return world;
     }

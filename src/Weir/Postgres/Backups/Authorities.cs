@@ -27,8 +27,8 @@ internal static class Authorities
 
     /// <summary>The kinds of <c>weir.authorities</c>, for whoever reads what a restore found.</summary>
     public const string Compared = "organizations, members and their roles, workspace members, agents, keys of agents and of organizations, grants,"
-        + " invitations, nodes' keys, platform admins, people and their passwords, approved definitions, catalog servers and their states, running servers, the platform's stops,"
-        + " datastores, agents' links to them, documents";
+        + " invitations, nodes' keys, platform admins, people and their passwords, approved definitions, catalog servers and their states, running servers,"
+        + " the platform's server switches and its stop of all calls, datastores, agents' links to them, documents";
 
     /// <summary>Kinds whose states have an order, from the least.</summary>
     private static readonly Dictionary<string, string[]> Orders = new(StringComparer.Ordinal)
