@@ -19,7 +19,7 @@ create table public.workspaces (
 alter table public.workspaces enable row level security, force row level security;
 revoke all on public.workspaces from public, anon, authenticated, service_role;
 comment on table public.workspaces is 'tenant: a place where people and agents of one organization talk';
-create unique index workspaces_name_key on public.workspaces (organization_id, lower(name)) where deleted_at is null;
+create unique index workspaces_name_key on public.workspaces (organization_id, lower(name), coalesce(deleted_at, '-infinity'));
 create index workspaces_deleted_idx on public.workspaces (deleted_at) where deleted_at is not null;
 create index workspaces_created_by_idx on public.workspaces (created_by);
 
