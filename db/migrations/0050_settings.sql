@@ -89,3 +89,20 @@ reset role;
 
 -- The migrator calls these, and is not their owner.
 grant execute on function weir.set_setting, weir.add_platform_admin to current_user;
+
+-- The setting public_url has changed, or is there for the first time.
+create function weir.on_public_url_change() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update public.mcp_server_instances i set endpoint_url = (new.value #>> '{}') || '/mcp/' || i.instance_name
+  where i.endpoint_url is distinct from (new.value #>> '{}') || '/mcp/' || i.instance_name;
+  return null;
+end;
+$$;
+
+revoke all on function weir.on_public_url_change from public;
+
+create trigger addresses_of_instances after insert or update on weir.settings
+  for each row when (new.name = 'public_url') execute function weir.on_public_url_change();

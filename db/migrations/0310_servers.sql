@@ -253,26 +253,13 @@ begin
 end;
 $$;
 
--- The setting public_url has changed, or is there for the first time.
-create function weir.on_public_url_change() returns trigger
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  update public.mcp_server_instances i set endpoint_url = (new.value #>> '{}') || '/mcp/' || i.instance_name
-  where i.endpoint_url is distinct from (new.value #>> '{}') || '/mcp/' || i.instance_name;
-  return null;
-end;
-$$;
-
 -- Where Weir reaches an instance: derived, and never stored from an answer of a node. The id becomes text by a cast: `||`
 -- with a uuid is only stable, and then this function could not be inlined and would be planned for each call.
 create function weir.endpoint_url(p_url text, p_node_api_url text, p_instance_id uuid) returns text
 language sql immutable parallel safe
   return coalesce(p_url, p_node_api_url || '/v1/servers/' || p_instance_id::text || '/mcp');
 
-revoke all on function weir.guard_instance, weir.on_instance_reset, weir.endpoint_url, weir.set_endpoint_url, weir.on_public_url_change
-  from public;
+revoke all on function weir.guard_instance, weir.on_instance_reset, weir.endpoint_url, weir.set_endpoint_url from public;
 grant execute on function weir.endpoint_url to weir_system;
 
 -- It fires first, because triggers fire in the order of their names: a refused change must not take the organization's lock (b_).
@@ -297,6 +284,4 @@ create trigger c_instance_reset before update on public.mcp_server_instances
   for each row when (new.resets is distinct from old.resets) execute function weir.on_instance_reset();
 create trigger address_of_instance before insert or update of instance_name on public.mcp_server_instances
   for each row execute function weir.set_endpoint_url();
-create trigger addresses_of_instances after insert or update on weir.settings
-  for each row when (new.name = 'public_url') execute function weir.on_public_url_change();
 create trigger not_truncated before truncate on public.mcp_server_instances for each statement execute function weir.refuse_truncate();

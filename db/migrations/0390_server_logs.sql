@@ -36,6 +36,8 @@ end;
 $$;
 grant execute on function weir.get_mcp_server_logs to authenticated;
 
+reset role;
+
 set local role weir_system;
 
 -- Where the lines of a server's log are, and by what the process finds the values that must not be read in them: the templates of its

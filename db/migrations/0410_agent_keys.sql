@@ -98,9 +98,12 @@ begin
     select a.id, a.name, a.organization_id, k.expires_at,
            not a.is_active or not o.is_active or exists (select from weir.platform_stop p where p.only_row)
     from public.agent_api_keys k
-    join public.agents a on a.id = k.agent_id
-    join public.organizations o on o.id = a.organization_id
-    join public.organization_members m on m.organization_id = a.organization_id and m.user_id = a.user_id
+    -- One after the other, each by its key: a plan that was made of empty tables would read one of them whole.
+    join lateral (select x.id, x.name, x.organization_id, x.user_id, x.is_active, x.deleted_at from public.agents x
+                  where x.id = k.agent_id offset 0) a on true
+    join lateral (select x.is_active, x.deleted_at from public.organizations x where x.id = a.organization_id offset 0) o on true
+    join lateral (select x.status from public.organization_members x
+                  where x.organization_id = a.organization_id and x.user_id = a.user_id offset 0) m on true
     where k.key_id = p_key_id and k.secret_hash = p_secret_hash
       and k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
       and a.deleted_at is null and o.deleted_at is null and m.status = 'active';

@@ -19,10 +19,13 @@ begin
   end if;
   select a.id into v_agent_id
   from public.agents a
-  join public.organizations o on o.id = a.organization_id and o.deleted_at is null
-  join public.organization_members owner on owner.organization_id = a.organization_id and owner.user_id = a.user_id
-  join public.organization_members person on person.organization_id = a.organization_id and person.user_id = p_user_id
+  join lateral (select x.is_active, x.deleted_at from public.organizations x where x.id = a.organization_id offset 0) o on true
+  join lateral (select x.status from public.organization_members x
+                where x.organization_id = a.organization_id and x.user_id = a.user_id offset 0) owner on true
+  join lateral (select x.status from public.organization_members x
+                where x.organization_id = a.organization_id and x.user_id = p_user_id offset 0) person on true
   where a.id = p_agent_id and a.deleted_at is null and owner.status = 'active' and person.status = 'active'
+    and o.deleted_at is null
     and (not a.is_active or not o.is_active or exists (select from weir.platform_stop p where p.only_row)) = p_stopped
     and weir.may_use_agent(p_user_id, a.id, a.user_id);
   return v_agent_id;

@@ -238,5 +238,6 @@ select is(pg_temp.admit_call('list_directory'), 'organization_stopped',
   'after every writing function was called the organization is stopped');
 rollback to s;
 
+select is(pg_temp.admit_call('list_directory'), 'admitted', 'where nothing is switched off the call is admitted');
 select * from finish();
 rollback;

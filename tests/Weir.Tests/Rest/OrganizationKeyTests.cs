@@ -169,7 +169,7 @@ public sealed class OrganizationKeyTests(RestWorld weir) : IClassFixture<RestWor
         var seen = await NodeScript.RunAsync("organization-key.mjs", [weir.Url.ToString(), key], node22: true);
 
         seen.GetProperty("audit").GetProperty("data").GetProperty("rows").GetArrayLength().ShouldBe(3);
-        seen.GetProperty("servers").GetProperty("data").GetProperty("rows")[0].GetProperty("name").GetString().ShouldBe("one");
+        seen.GetProperty("servers").GetProperty("data").GetProperty("rows")[0].GetProperty("instance_name").GetString().ShouldBe("one");
         seen.GetProperty("usage").GetProperty("error").GetProperty("code").GetString().ShouldBe("WR003");
         seen.GetProperty("table").GetProperty("error").GetProperty("code").GetString().ShouldBe("WR003");
     }

@@ -163,7 +163,7 @@ public abstract class ValueBoundsSuite(RestWorld weir) : IAsyncLifetime
 
         all.Body.ShouldNotContain("hunter2");
         all.Json[0].EnumerateObject().Select(p => p.Name).ShouldBe(
-            ["id", "slug", "version", "name", "display_name", "description", "transport", "runtime", "capabilities", "docker_image", "configuration_schema", "default_share", "calls_at_once", "state", "block_reason", "created_at", "updated_at"]);
+            ["id", "slug", "version", "name", "display_name", "description", "transport", "runtime", "capabilities", "docker_image", "configuration_schema", "default_share", "calls_at_once", "block_reason", "state", "created_at", "updated_at"]);
     }
 
     private static string Repeated(string value, int times) => string.Join(',', Enumerable.Repeat(value, times));

@@ -53,12 +53,14 @@ internal sealed partial class InsiderAttack(Rehearsal database, Tenant attacker,
             p => p.Name, p => p == parameter ? Expanding : Arguments.IsId(p) ? Arguments.IdFor(p, attacker.Ids) : Arguments.Plausible(p, "create"), StringComparer.Ordinal);
         // The agent is the member's, all else the owner's.
         Attempt[] attempts = [await TryAsync(attacker.Owner, function, values), await TryAsync(attacker.Member, function, values)];
-        // Not executable: the engine's.
-        if (!attempts.All(a => a.IsRefused) && !attempts.Any(a => Bounded().IsMatch(string.Join('\n', a.Rows.Append(a.Text)))))
+        // Not executable: the engine's. Forbidden to an owner too: the platform's, and asked before the value is looked at.
+        if (!attempts.All(a => a.IsRefused || IsForbidden(a)) && !attempts.Any(a => Bounded().IsMatch(string.Join('\n', a.Rows.Append(a.Text)))))
         {
             ledger.Find("attack-value", function.Object, $"{parameter.Name} may hold numbers that are {Expanding.Length} bytes here and megabytes as text");
         }
     }
+
+    private static bool IsForbidden(Attempt attempt) => attempt.Rows.Any(r => r.Contains("\"WR003\"", StringComparison.Ordinal));
 
     private async Task GrantAsync(Function grant)
     {
