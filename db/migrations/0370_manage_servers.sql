@@ -112,8 +112,9 @@ declare
   v_constraint text;
 begin
   v_act := weir.act('lifecycle', 'create', p_organization_id => p_organization_id);
-  v_error := coalesce(weir.server_config_error(p_config, true), case when p_config ? 'url' then
-                        weir.secret_reference_error(p_config -> 'configuration', '{}') end);
+  -- Before the error that a remote server has no configuration, because this one says what to do.
+  v_error := coalesce(case when p_config ? 'url' then weir.secret_reference_error(p_config -> 'configuration', '{}') end,
+                      weir.server_config_error(p_config, true));
   if v_error is null then
     v_config := weir.with_own_settings(p_config);
   end if;

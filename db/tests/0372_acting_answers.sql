@@ -91,6 +91,9 @@ select matches(pg_temp.as_user('ann', format($$select manage_mcp_servers('update
     jsonb_build_object('configuration', c::jsonb))),
   'refers to a secret of a vault', 'a reference to a vault is refused: ' || c)
 from unnest(array['{"api_key_vault_id": "x"}', '{"secretId": "x"}', '{"directory": "vault:key"}']) c;
+select matches(pg_temp.as_user('ann', $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "url": "https://x.example",
+  "configuration": {"vault_id": "x"}}') ->> 'message'$$), 'refers to a secret of a vault',
+  'a remote server''s reference to a vault is refused with the same words');
 
 select * from finish();
 rollback;
