@@ -9,13 +9,13 @@ begin
   set local session_replication_role = replica;
   insert into auth.users (id, email)
   select u.id, u.id || '@example.org' from jsonb_to_recordset(p_world -> 'users') u(id uuid);
-  insert into organizations (id, name, slug, is_active)
+  insert into organizations (id, name, slug, platform_stopped_at)
   select o.id, 'Organization', 'o-' || left(md5(o.id::text), 20),
-    o.active from jsonb_to_recordset(p_world -> 'organizations') o(id uuid, active boolean);
+    case when not o.active then now() end from jsonb_to_recordset(p_world -> 'organizations') o(id uuid, active boolean);
   insert into organization_members (organization_id, user_id, role, status)
   select * from jsonb_to_recordset(p_world -> 'members') m(organization uuid, "user" uuid, role text, status text);
-  insert into agents (id, organization_id, user_id, is_active, name)
-  select a.id, a.organization, a.owner, a.active, 'Agent ' || a.id
+  insert into agents (id, organization_id, user_id, stopped_at, name)
+  select a.id, a.organization, a.owner, case when not a.active then now() end, 'Agent ' || a.id
   from jsonb_to_recordset(p_world -> 'agents') a(id uuid, organization uuid, owner uuid, active boolean);
   insert into agent_api_keys (organization_id, agent_id, name, key_id, secret_hash, revoked_at, expires_at)
   select k.organization, k.agent, 'key', k.id, sha256(convert_to(k.id, 'UTF8')), case when k.revoked then now() end,
