@@ -214,7 +214,9 @@ from calls c
 cross join lateral (values
   -- Where the users are Supabase's, a platform admin does nothing for them here.
   ('its caller', c.actor,
-    case when c.actor = 'pia' and not (select embedded_issuer from weir.installation) then 'WR010' else 'ok' end, null),
+    -- What only Weir's own issuer can do.
+    case when c.name in ('confirm_user_email', 'create_recovery', 'create_user', 'list_users')
+              and not (select embedded_issuer from weir.installation) then 'WR010' else 'ok' end, null),
   ('a token without a person', 'nobody', 'WR002', null),
   ('somebody of another organization', 'bob', c.outsider, null), ('a suspended admin', 'sam', c.outsider, null),
   ('a viewer', 'vic', c.viewer, null), ('a member', 'mel', c.member, null),

@@ -192,7 +192,8 @@ select set_eq($$select name from calls$$, $$select p.proname::text from pg_proc 
   and p.proname <> 'audit_mcp_interactions' and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')$$,
   'every published function that a person may call is tried');
 -- Where the users are Supabase's, a platform admin does nothing for them here.
-select is(t.code, case when c.actor = 'pia' and not (select embedded_issuer from weir.installation) then 'WR010' else 'ok' end,
+select is(t.code, case when c.name in ('confirm_user_email', 'create_recovery', 'create_user', 'list_users')
+                            and not (select embedded_issuer from weir.installation) then 'WR010' else 'ok' end,
   format('%s succeeds with good arguments', c.name))
 from calls c, pg_temp.try_call(c.actor, format('select %I(%s)', c.name, array_to_string(c.arguments, ', '))) t order by c.name;
 

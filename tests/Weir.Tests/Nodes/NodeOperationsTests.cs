@@ -352,6 +352,7 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls($"http://127.0.0.1:{port}");
         builder.Services.AddSingleton(_registry);
+        builder.Services.AddSingleton(new DocsLinks(null));
         builder.Services.AddSingleton(new UnknownBodies(TimeProvider.System));
         builder.Services.AddSingleton(new CallerBytes(16L * 1024 * 1024, 64L * 1024 * 1024));
         _weir = builder.Build();
