@@ -55,13 +55,13 @@ public sealed class BusyLockTests(TestDatabase database) : IClassFixture<TestDat
         await using (var held = await HoldAsync())
         {
             (await HeartbeatAsync()).ShouldBe(1);
-            (await StatusAsync(_bystander)).ShouldBe("degraded because");
+            (await StatusAsync(_bystander)).ShouldBe("degraded timed_out");
             (await StatusAsync(_busy)).ShouldBe("running");
             (await database.Superuser.ScalarAsync<bool>($"select is_online and status = '{{}}' from weir.dtma_nodes where id = {Node}", [], Token)).ShouldBeTrue();
         }
 
         (await HeartbeatAsync()).ShouldBe(1);
-        (await StatusAsync(_busy)).ShouldBe("degraded because");
+        (await StatusAsync(_busy)).ShouldBe("degraded timed_out");
     }
 
     [Fact]
@@ -85,7 +85,7 @@ public sealed class BusyLockTests(TestDatabase database) : IClassFixture<TestDat
         await held.RunAsync(_busy.Expand("select 1 from public.mcp_server_instances where id = {server} for update"));
 
         (await HeartbeatAsync()).ShouldBe(1);
-        (await StatusAsync(_bystander)).ShouldBe("degraded because");
+        (await StatusAsync(_bystander)).ShouldBe("degraded timed_out");
     }
 
     private async Task<HeldTransaction> HoldAsync()
@@ -106,8 +106,8 @@ public sealed class BusyLockTests(TestDatabase database) : IClassFixture<TestDat
 
     private Task<int> HeartbeatAsync()
     {
-        var reports = _busy.Expand("jsonb_build_object('id', {server}, 'generation', 2, 'state', 'degraded', 'errorCode', 'because')")
-            + "," + _bystander.Expand("jsonb_build_object('id', {server}, 'generation', 2, 'state', 'degraded', 'errorCode', 'because')");
+        var reports = _busy.Expand("jsonb_build_object('id', {server}, 'generation', 2, 'state', 'degraded', 'errorCode', 'timed_out')")
+            + "," + _bystander.Expand("jsonb_build_object('id', {server}, 'generation', 2, 'state', 'degraded', 'errorCode', 'timed_out')");
         return database.Pools.Engine.ScalarAsync<int>($"select weir.node_heartbeat(sha256('busy'), null, '{{}}', jsonb_build_array({reports}))", [], Token)
             .WaitAsync(AtOnce, TimeProvider.System, Token);
     }

@@ -86,6 +86,11 @@ const tools = {
     execFileSync('mkfifo', ['pipe']);
     createServer().listen('socket', () => { if (args.close) chmodSync(home, 0); text(id, 'done'); });
   },
+  // As a browser does: a Unix socket in the directory for temporary files.
+  listen: (id, args) => {
+    const server = createServer().on('error', (e) => text(id, e.message));
+    server.listen(`${process.env.TMPDIR}/${args.name}`, () => text(id, 'listening'));
+  },
   flood: (id, args, params) => {
     const padding = 'x'.repeat(args.bytes);
     if (args.after) text(id, 'flooded');
