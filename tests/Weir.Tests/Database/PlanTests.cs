@@ -20,7 +20,7 @@ public sealed partial class PlanTests(TestDatabase database) : IClassFixture<Tes
         """;
 
     /// <summary>Tables of a few rows, which belong to no tenant.</summary>
-    private static readonly HashSet<string> Small = ["installation", "settings", "mcp_server_catalog", "dtma_nodes", "instance_moves", "replicas"];
+    private static readonly HashSet<string> Small = ["installation", "settings", "mcp_server_catalog", "dtma_nodes", "instance_moves", "replicas", "platform_stop", "failure_codes"];
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
