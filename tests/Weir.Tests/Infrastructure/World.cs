@@ -77,7 +77,7 @@ public sealed class World
     /// <param name="configuration">JSON.</param>
     public async Task<Guid> AddCatalogAsync(string name, string slug, string configuration)
     {
-        var config = $$"""{"name": "{{name}}", "catalog": "{{slug}}", "configuration": {{configuration}}}""";
+        var config = $$"""{"instance_name": "{{name}}", "catalog": "{{slug}}", "configuration": {{configuration}}}""";
         var id = await IdAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(OrganizationId), Sql.Jsonb(config));
         await CallAsync("select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(OrganizationId), Sql.Uuid(id));
         return id;
