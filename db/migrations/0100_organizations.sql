@@ -12,7 +12,7 @@ create table public.organizations (
   platform_stopped_at timestamptz,
   platform_stopped_by uuid,
   -- Deleted by its owner, who may restore it for 30 days (weir.restore_organization). Then what it held is deleted
-  -- (weir.purge_organizations), and the row stays, because the audit log names its id.
+  -- (weir.purge_deleted), and the row stays, because the audit log names its id.
   deleted_at timestamptz,
   deleted_by uuid,
   purged_at timestamptz,
@@ -130,7 +130,8 @@ end;
 $$;
 grant execute on function weir.my_new_organizations to weir_writer;
 
--- Organizations that the caller owns and that were deleted less than 30 days ago: their owners may restore them and read their audit logs.
+-- Organizations that the caller owns and that were deleted less than 30 days ago: their owners may restore them, export them
+-- and read their audit logs.
 -- Definer, as my_organizations, which leaves them out.
 create function weir.my_deleted_organizations() returns setof uuid
 language plpgsql stable security definer rows 1
@@ -162,7 +163,8 @@ create policy organizations_are_switched_by_admins on public.organizations for u
 grant select on public.organizations to authenticated;
 grant select, insert (id, name, slug, created_by), update (chat_tools, name, slug, deleted_at, deleted_by, updated_at)
   on public.organizations to weir_writer;
-grant select (id, is_active, platform_stopped_at, deleted_at, purged_at, created_by, max_concurrent_connections, max_members, chat_tools),
+grant select (id, name, slug, is_active, platform_stopped_at, deleted_at, purged_at, created_by, created_at, max_concurrent_connections,
+              max_members, chat_tools),
       update (platform_stopped_at, platform_stopped_by, deleted_at, deleted_by, purged_at) on public.organizations to weir_system;
 
 -- Every member sees who else belongs to the organization, and in which role.

@@ -84,7 +84,8 @@ create policy agents_are_read_by_the_engine on public.agents for all to weir_sys
 grant select on public.agents to authenticated;
 grant select, insert (id, organization_id, name, instructions, user_id, created_by),
       update (name, instructions, stopped_at, stopped_by, deleted_at, deleted_by, updated_at) on public.agents to weir_writer;
-grant select (id, organization_id, name, user_id, is_active, platform_stopped_at, platform_stopped_by, deleted_at),
+grant select (id, organization_id, name, instructions, user_id, is_active, platform_stopped_at, platform_stopped_by, deleted_at,
+              created_at),
       update (platform_stopped_at, platform_stopped_by) on public.agents to weir_system;
 
 create trigger b_agent_change before insert or update or delete on public.agents

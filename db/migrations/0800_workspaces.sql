@@ -108,7 +108,7 @@ create policy workspaces_are_renamed_by_admins on public.workspaces for update t
 create policy workspaces_are_read_by_the_engine on public.workspaces for all to weir_system using (true) with check (true);
 grant select on public.workspaces to authenticated;
 grant select, insert (id, organization_id, name, created_by), update (name) on public.workspaces to weir_writer;
-grant select (id, organization_id, deleted_at), update (deleted_at), delete on public.workspaces to weir_system;
+grant select (id, organization_id, name, created_at, deleted_at), update (deleted_at), delete on public.workspaces to weir_system;
 
 -- Seen from inside, and by admins; to others a workspace and its members do not exist.
 create policy workspace_members_are_seen_inside on public.workspace_members for select to authenticated, weir_writer

@@ -112,7 +112,7 @@ $$;
 grant execute on function weir.update_organization to authenticated;
 
 -- For owners. From this commit on nobody sees the organization or acts in it; its calls are denied and its servers end. For 30 days its
--- owners may restore it and read its audit log (weir.my_deleted_organizations); then weir.purge_deleted deletes what it held.
+-- owners may restore it, export it and read its audit log (weir.my_deleted_organizations); then weir.purge_deleted deletes what it held.
 create function weir.delete_organization(p_organization_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

@@ -77,6 +77,7 @@ insert into calls values
   ('delete_document', 'adam', array['{doc}'], false, 'WR004', 'WR003', 'WR003', null, null),
   ('delete_user_ssh_key', 'adam', array['{sshkey}'], false, 'WR004', 'WR004', 'WR004', null, null),
   ('deploy_mcp_server_to_dtma', 'adam', array['{remote}'], true, 'WR004', 'WR003', 'WR003', 'WR003', 'WR003'),
+  ('export_organization', 'olga', array['{a}', '''agents''', '{robo}', '10'], false, 'WR004', 'WR003', 'WR003', null, null),
   ('get_mcp_server_logs', 'adam', array['{files}', '10', 'now()'], false, 'WR004', 'WR003', 'WR003', null, null),
   ('grant_mcp_access', 'adam', array['{aide}', '{files}', '''{"tools": {"*": {}}}''', 'now() + interval ''2 day''',
     'now() + interval ''1 day'''],

@@ -58,6 +58,7 @@ insert into calls values
   ('delete_chat_message', 'ann', array['{message}']),
   ('deploy_mcp_server_to_dtma', 'ann', array['{remote}']),
   ('explain_mcp_access', 'ann', array['{robo}', '{files}', '''read_file''', '''{"path": "/data/x"}''']),
+  ('export_organization', 'ann', array['{a}', '''agents''', '{robo}', '10']),
   ('get_chat_answer', 'ann', array['{message}', '{robo}']),
   ('get_chat_messages_with_details', 'ann', array['{chat}', '{message}', '10']),
   ('get_document_chunks', 'ann', array['{doc}', '-1', '10']),

@@ -1,0 +1,62 @@
+-- What an owner takes out of an organization, while it is there and while it is deleted.
+begin;
+\ir ../testing/helpers.sql
+\ir ../testing/world.sql
+select no_plan();
+select pg_temp.create_as('docs', 'ann', $$select create_datastore({a}, 'Docs')$$),
+       pg_temp.create_as('doc', 'ann', $$select ingest_document({docs}, 'Paper', '[{"text": "one"}, {"text": "two", "heading": "h"}]')$$),
+       pg_temp.as_user('ann', $$select link_datastore({docs}, {robo})$$) \g /dev/null
+set local session_replication_role = replica;
+update mcp_server_catalog set configuration_schema =
+  jsonb_set(configuration_schema, '{properties,password}', '{"type": "string", "writeOnly": true}') where slug = 'test-files';
+update mcp_server_instances set configuration = configuration || '{"password": "hush"}' where id = pg_temp.id_of('files');
+set local session_replication_role = origin;
+
+create function pg_temp.exported(p_part text, p_rest text default '') returns text language sql as $$
+  select pg_temp.as_user('ann', format('select export_organization({a}, %L%s) -> ''rows''', p_part, p_rest)) $$;
+
+select is(pg_temp.error_as(w, $$select export_organization({a}, 'agents')$$), r, format('%s who asks for an export hears %s', w, r))
+from (values ('adam', 'WR003'), ('vic', 'WR003'), ('sam', 'WR004'), ('bob', 'WR004'), ('otto', 'WR004')) t(w, r);
+select is(pg_temp.error_as('ann', q), 'WR001', q) from unnest(array[$$select export_organization({a}, 'secrets')$$,
+  'select export_organization({a}, null)', $$select export_organization({a}, 'agents', "limit" => 0)$$,
+  $$select export_organization({a}, 'agents', "limit" => 1001)$$]) q;
+
+select is(pg_temp.exported('organization')::jsonb -> 0 ->> 'name', 'Organization A', 'the organization itself');
+select is((select string_agg(m ->> 'role', ' ' order by m ->> 'role') from jsonb_array_elements(pg_temp.exported('members')::jsonb) m),
+  'admin admin member member owner viewer', 'its members');
+select is(pg_temp.exported('agents')::jsonb #>> '{0,name}', 'Robo', 'its agents');
+select is((pg_temp.exported('servers')::jsonb -> 0) - array['id', 'created_at'], '{"instance_name": "files", "catalog": "test-files",
+  "version": "1.0.0", "url": null, "configuration": {"directory": "/data"}, "timeout_ms": null, "max_retries": 1, "retry_backoff_ms": 100,
+  "priority": 100, "share": "instance", "max_sessions": null, "region": null, "pin_policy": "trust_first", "chat_offline": ["list_*"]}'::jsonb,
+  'its servers, without what is writeOnly');
+select is(pg_temp.exported('grants')::jsonb #> '{0,permissions,prompts}', '["gr*"]'::jsonb, 'its grants');
+select is(jsonb_array_length(pg_temp.exported('workspaces')::jsonb #> '{0,members}'), 3, 'its workspaces and who belongs to them');
+select is(pg_temp.exported('datastores')::jsonb #>> '{0,agents,0}', pg_temp.id_of('robo')::text, 'its datastores and who searches them');
+select is(pg_temp.exported('documents')::jsonb #> '{0,chunks}', '[{"heading": "", "text": "one"}, {"heading": "h", "text": "two"}]'::jsonb,
+  'its documents');
+select is(pg_temp.as_user('owner', $$select string_agg(distinct detail, ' ' order by detail) from mcp_interaction_logs
+  where item = 'export_organization' and decision = 'allowed' and organization_id = {a}$$),
+  'agents datastores documents grants members organization servers workspaces', 'the audit log says what was exported');
+
+-- Pages
+select is((select count(distinct p -> 'rows' -> 0 ->> 'user_id') from (
+    with recursive pages as (
+      select pg_temp.as_user('ann', $$select export_organization({a}, 'members', "limit" => 1)$$)::jsonb as p
+      union all
+      select pg_temp.as_user('ann', format($$select export_organization({a}, 'members', %L, 1)$$, p ->> 'next'))::jsonb
+      from pages where p ->> 'next' is not null)
+    select p from pages) t), 6::bigint, 'every row is on one page');
+select is(pg_temp.exported('documents', ', {doc}'), '[]', 'nothing comes after the last row');
+
+-- Another organization's rows, and a deleted organization
+select is(pg_temp.as_user('bob', $$select jsonb_array_length(export_organization({b}, 'agents') -> 'rows')$$), '1',
+  'an export has rows of its organization only');
+select pg_temp.as_user('ann', 'select delete_organization({a})') \g /dev/null
+select is(pg_temp.exported('agents')::jsonb #>> '{0,name}', 'Robo', 'its owner exports an organization that is deleted');
+select is(pg_temp.error_as(w, $$select export_organization({a}, 'agents')$$), 'WR004', format('%s does not', w))
+from unnest(array['adam', 'bob']) w;
+update organizations set deleted_at = now() - interval '30 days' where id = pg_temp.id_of('a');
+select is(pg_temp.error_as('ann', $$select export_organization({a}, 'agents')$$), 'WR004', 'after 30 days nobody does');
+
+select * from finish();
+rollback;
