@@ -113,13 +113,15 @@ declare
   v_actor constant uuid := weir.actor_id();
   v_id uuid := weir.uuid_v7();
   v_name text;
+  v_is_active boolean;
   v_place record;
   v_refusal jsonb;
   v_constraint text;
 begin
   -- Without an agent there is nothing to see: everybody who is signed in is told that it is missing.
   v_act := weir.act('chat', 'open_direct_channel', case when p_agent_id is null then 'signed_in' else 'see' end);
-  select a.organization_id, a.name into v_act.organization_id, v_name from public.agents a where a.id = p_agent_id and a.is_active;
+  select a.organization_id, a.name, a.is_active into v_act.organization_id, v_name, v_is_active
+  from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   select m.workspace_id, c.id as channel_id into v_place
   from public.workspace_members m
   left join public.chat_channels c on c.workspace_id = m.workspace_id and c.user_id = v_actor and c.agent_id = m.agent_id
@@ -133,6 +135,8 @@ begin
     return v_refusal;
   elsif p_agent_id is null then
     return weir.refuse(v_act, 'WR001', 'agent_id is missing: a direct conversation is with an agent');
+  elsif not v_is_active then
+    return weir.refuse(v_act, 'WR003', 'This is switched off: no call is made.');
   elsif v_place.channel_id is null then
     insert into public.chat_channels (id, organization_id, workspace_id, name, user_id, agent_id, created_by)
     values (v_id, v_act.organization_id, v_place.workspace_id, v_name, v_actor, p_agent_id, v_actor)

@@ -252,7 +252,7 @@ begin
   if p_agent_id is not null then
     -- The agent must be in that workspace, whoever owns it, and of the same organization.
     select a.* into v_agent from public.agents a
-    where a.id = p_agent_id and a.is_active
+    where a.id = p_agent_id and a.deleted_at is null
       and (v_workspace_id is null or a.organization_id = v_organization_id)
       and case when v_workspace_id is null then weir.may_use_agent(v_actor, a.id, a.user_id)
                else exists (select from public.workspace_members m where m.workspace_id = v_workspace_id and m.agent_id = a.id) end;
@@ -261,6 +261,9 @@ begin
   select m.role into v_role from public.organization_members m where m.organization_id = v_organization_id and m.user_id = v_actor;
   if v_role is null or (p_agent_id is not null and v_agent.id is null) then
     raise exception using errcode = 'WR004', message = 'there is no such agent, workspace or channel';
+  elsif not v_agent.is_active then
+    -- As Weir says it to everybody for whom something is switched off (Denials.SwitchedOffText).
+    raise exception using errcode = 'WR003', message = 'This is switched off: no call is made.';
   end if;
   return jsonb_build_object(
     'organization_id', v_organization_id,

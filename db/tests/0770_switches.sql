@@ -62,6 +62,11 @@ select is(pg_temp.admit_call('list_directory'), 'admitted', 'who may not switch 
 select is(pg_temp.error_as('mia', $$select set_agent_active({robo}, null)$$), 'WR001', 'a switch has to be told on or off');
 savepoint s;
 select is(pg_temp.as_user('mia', $$select set_agent_active({robo}, false) ->> 'active'$$), 'false', 'its owner switches an agent off');
+select is(pg_temp.error_as('ann', q), r, format('while it is off, a person hears %s: %s', r, q))
+from (values ('select chat_context({robo}, {home}, {chat})', 'WR003'), ('select open_direct_channel({robo})', 'WR003'),
+  ('select chat_context(null, null, {chat})', 'ok')) t(q, r);
+select is(pg_temp.error_as('bob', q), 'WR004', format('an outsider does not learn that it is off: %s', q))
+from unnest(array['select chat_context({robo})', 'select open_direct_channel({robo})']) q;
 select is(pg_temp.admit_call('list_directory'), 'agent_stopped', 'an agent that is switched off executes nothing');
 select is(pg_temp.last_denial(), 'agent_stopped organization', 'the audit log says that the organization has switched the agent off');
 select is(pg_temp.admit_call_as('ann', 'list_directory'), 'agent_stopped', 'nobody acts through an agent that is switched off');

@@ -172,9 +172,18 @@ internal static class NodeScript
             UseShellExecute = false,
         })!;
         using var patience = new CancellationTokenSource(Patience);
-        var output = process.StandardOutput.ReadToEndAsync(patience.Token);
-        var errors = process.StandardError.ReadToEndAsync(patience.Token);
-        await process.WaitForExitAsync(patience.Token);
+        var output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
+        var errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
+        try
+        {
+            await process.WaitForExitAsync(patience.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw new TimeoutException($"{script} has not ended within {Patience.TotalSeconds:0} s: {await errors}");
+        }
+
         var text = await output;
         return process.ExitCode == 0 ? JsonElement.Parse(text) : throw new InvalidOperationException($"{script} ended with {process.ExitCode}: {await errors}");
     }
