@@ -99,8 +99,8 @@ $$;
 
 -- Takes the organization's lock for an act that weir.authorize has permitted. Returns null, or the refusal to return. The lock blocks
 -- calls, so a caller without the permission, or with a wrong argument (p_error, WR001), does not take it. The caller may lose the
--- permission while they wait for the lock, so it is checked again under it. For the permission `see` that check proves nothing: a
--- function with it looks its object up again.
+-- permission while they wait for the lock, and somebody may delete the act's agent or workspace, so both are checked again under it. For
+-- the permission `see` that check proves nothing: a function with it looks its object up again, as does one that is about a server.
 create function weir.lock_for(p_act weir.act, p_error text default null) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -112,6 +112,14 @@ begin
   perform weir.lock_organization(p_act.organization_id);
   if not weir.may(p_act, p_act.permission) then
     return weir.refuse(p_act, 'WR003', p_act.denial);
+  elsif p_act.agent_id is not null and not exists (
+      select from public.agents a
+      where a.organization_id = p_act.organization_id and a.id = p_act.agent_id and a.deleted_at is null) then
+    return weir.refuse(p_act, 'WR004', 'there is no such agent');
+  elsif p_act.workspace_id is not null and not exists (
+      select from public.workspaces w
+      where w.organization_id = p_act.organization_id and w.id = p_act.workspace_id and w.deleted_at is null) then
+    return weir.refuse(p_act, 'WR004', 'there is no such workspace');
   end if;
   return null;
 end;
@@ -171,7 +179,7 @@ language sql immutable parallel safe
     when 'organization_api_keys_key_id_key' then '{a key,key_id}'
     when 'user_ssh_keys_name_key' then '{an SSH key,name}'
     when 'user_ssh_keys_fingerprint_key' then '{an SSH key of yours with this public key,null}'
-    when 'mcp_server_instances_name_key' then '{a server,name}'
+    when 'mcp_server_instances_name_key' then '{a server,instance_name}'
     when 'idempotency_keys_pkey' then '{a request,idempotency key}'
     when 'dtma_operations_generation_key' then '{an operation for this change of the server,null}'
     when 'dtma_operations_restart_key' then '{a restart of the server that has not ended,null}'

@@ -58,7 +58,7 @@ grant select (id, organization_id, email, role, invited_by, created_at, expires_
 grant select (id, organization_id, email, role, invited_by, created_at, expires_at, accepted_at, revoked_at),
       insert (id, organization_id, email, role, token_hash, invited_by, expires_at),
       update (revoked_at) on public.organization_invitations to weir_writer;
-grant select, update (accepted_at) on public.organization_invitations to weir_system;
+grant select, update (accepted_at), delete on public.organization_invitations to weir_system;
 
 -- An invitation is accepted or revoked once, and nothing else in it changes, no matter who writes. Otherwise a token that somebody already
 -- has could get another address or role.

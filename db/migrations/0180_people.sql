@@ -108,7 +108,8 @@ end;
 $$;
 grant execute on function weir.verify_invitation to weir_engine;
 
--- Uses a recovery up and opens a sign-in of its person, who may set a password in it. problem: otp_expired, one answer for a token that is
+-- Uses a recovery up and opens a sign-in of its person, who may set a password in it. The password and all other sign-ins end: they may be
+-- somebody else's, who has made an account for an address that was not theirs. problem: otp_expired, one answer for a token that is
 -- unknown, used or expired, and for a user who is banned. Deleting the row uses the token once: of two requests at once, the second finds
 -- it gone. Definer, for the engine only: nobody is signed in yet.
 create function weir.verify_recovery(p_token_hash bytea, p_address inet) returns table (problem text, user_id uuid, sign_in_id uuid)
@@ -120,6 +121,8 @@ begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
   end if;
+  -- The user first, as weir.set_password does: both at once would wait for each other.
+  perform from auth.users u where u.id = (select r.user_id from weir.recoveries r where r.token_hash = p_token_hash) for update;
   delete from weir.recoveries r
   where r.token_hash = p_token_hash and r.expires_at > clock_timestamp() and not weir.is_banned(r.user_id)
   returning r.user_id into user_id;
@@ -127,6 +130,9 @@ begin
     problem := 'otp_expired';
   else
     perform weir.act_as(user_id);
+    update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'password'
+    where s.user_id = verify_recovery.user_id and s.revoked_at is null;
+    update auth.users u set encrypted_password = null, updated_at = now() where u.id = verify_recovery.user_id;
     sign_in_id := weir.open_sign_in(user_id, p_address, p_may_set_password => true);
     perform weir.record_act(weir.act('credential', 'use_recovery', p_organization_id => weir.platform_id()), user_id::text);
   end if;

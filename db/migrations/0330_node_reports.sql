@@ -150,8 +150,13 @@ begin
     end if;
     return false;
   end if;
-  -- A server that ran is updated; an operation that is under way is requested again.
-  v_status := case when v_instance.status in ('running', 'degraded', 'failed') then 'updating' else v_instance.status end;
+  -- A server that is switched off is stopped; one that ran is updated; an operation that is under way is requested again.
+  v_status := case when v_instance.status = 'deleting' then 'deleting'
+                   when not v_instance.is_active
+                        or not exists (select from public.organizations o where o.id = v_instance.organization_id and o.is_active)
+                   then 'stopping'
+                   when v_instance.status in ('running', 'degraded', 'failed') then 'updating'
+                   else v_instance.status end;
   update public.mcp_server_instances i
   set generation = p_known + 1, resets = i.resets + 1, status = v_status, last_error_code = null, last_error = null,
       reasserted_at = clock_timestamp()

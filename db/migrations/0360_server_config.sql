@@ -112,6 +112,13 @@ begin
 end;
 $$;
 
+-- The members of a configuration that a change of its schema does not show: what the old one hides, the new one hides too.
+create function weir.still_hidden(p_value jsonb, p_old_schema jsonb, p_new_schema jsonb) returns jsonb
+language sql immutable parallel safe
+  return (select coalesce(jsonb_object_agg(e.key, e.value), '{}') from jsonb_each(p_value) e
+          where weir.readable_configuration(p_new_schema, jsonb_build_object(e.key, e.value))
+                <@ weir.readable_configuration(p_old_schema, jsonb_build_object(e.key, e.value)));
+
 -- A name that fits, made of one that does not.
 create function weir.instance_name_like(p_name text) returns text
 language sql immutable parallel safe
@@ -203,9 +210,10 @@ begin
 end;
 $$;
 
-revoke all on function weir.context_config_error, weir.own_settings, weir.readable_configuration, weir.with_own_settings,
-  weir.secret_reference_error,
-  weir.instance_name_like, weir.server_config_rule, weir.server_config_error from public;
-grant execute on function weir.context_config_error, weir.own_settings, weir.with_own_settings, weir.secret_reference_error,
-  weir.instance_name_like, weir.server_config_rule, weir.server_config_error to weir_writer;
+revoke all on function weir.context_config_error, weir.own_settings, weir.readable_configuration, weir.still_hidden,
+  weir.with_own_settings, weir.secret_reference_error, weir.instance_name_like, weir.server_config_rule, weir.server_config_error
+  from public;
+grant execute on function weir.context_config_error, weir.own_settings, weir.readable_configuration, weir.still_hidden,
+  weir.with_own_settings, weir.secret_reference_error, weir.instance_name_like, weir.server_config_rule, weir.server_config_error
+  to weir_writer;
 grant execute on function weir.own_settings, weir.readable_configuration to weir_system;

@@ -92,6 +92,22 @@ grant execute on function weir.request_hash, weir.answered, weir.action_error, w
 revoke all on function weir.acted from public;
 grant execute on function weir.acted to authenticated;
 
+-- The refusal of what would run a blocked version of a catalog server; null where it is not blocked.
+create function weir.refuse_blocked(p_act weir.act, p_catalog_server_id uuid) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_reason constant text := (select c.block_reason from public.mcp_server_catalog c where c.id = p_catalog_server_id);
+begin
+  return case when v_reason is not null
+    then weir.refuse(p_act, 'WR005', 'the platform has blocked this version of the catalog server: ' || v_reason) end;
+end;
+$$;
+
+revoke all on function weir.refuse_blocked from public;
+grant execute on function weir.refuse_blocked to weir_writer;
+
 set local role weir_writer;
 
 -- The action `create`. Only manage_mcp_servers calls it, which has checked who asks and holds the organization's lock; nobody else may
@@ -129,7 +145,7 @@ begin
     end if;
     v_error := weir.configuration_error(coalesce(v_config -> 'configuration', '{}'), v_catalog.configuration_schema);
   elsif v_error is null and not weir.is_server_url(p_config ->> 'url') then
-    v_error := 'server_config.url: must be an https address, without a user name or a fragment';
+    v_error := 'server_config.url: must be an http or https address of at most 2048 characters, without a user name or a fragment';
   end if;
   if v_error is not null then
     return weir.refuse(v_act, 'WR001', v_error);
@@ -157,16 +173,16 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint, coalesce(p_config ->> 'instance_name', p_config ->> 'name'));
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_config ->> 'instance_name');
 end;
 $$;
 
 -- The action `update`, for manage_mcp_servers only, which has checked who asks and holds the organization's lock. Only what server_config
 -- names changes, also inside `configuration`, where null takes a member away; a catalog server stays of its entry, and a remote server
--- stays remote. If the server runs and what it runs with changes,
--- its node restarts it with that, or Weir makes a new handshake with a remote server; meanwhile it is `updating`. Otherwise only the row
--- changes and the next deployment uses it. Either way `resets` rises, and replicas drop what they hold of the server. WR005 while it is on
--- its way to another state.
+-- stays remote. A value that the version before marks `writeOnly` and the new one does not is given again or lost. If the server runs and
+-- what it runs with changes, its node restarts it with that, or Weir makes a new handshake with a remote server; meanwhile it is
+-- `updating`. Otherwise only the row changes and the next deployment uses it. Either way `resets` rises, and replicas drop what they hold
+-- of the server. WR005 while it is on its way to another state.
 create function weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -176,8 +192,11 @@ declare
   v_instance public.mcp_server_instances;
   v_new public.mcp_server_instances;
   v_catalog public.mcp_server_catalog;
+  v_schema jsonb;
   v_config jsonb;
+  v_restarts boolean;
   v_error text;
+  v_refusal jsonb;
   v_constraint text;
 begin
   v_act := weir.act('lifecycle', 'update', p_organization_id => p_organization_id, p_instance_id => p_instance_id);
@@ -196,6 +215,7 @@ begin
                         'catalog_server_id, catalog, version, max_sessions or configuration of an entry');
   elsif v_error is null and v_instance.url is null then
     select c.* into v_catalog from public.mcp_server_catalog c where c.id = v_instance.catalog_server_id;
+    v_schema := v_catalog.configuration_schema;
     if v_config ? 'url' then
       v_error := 'server_config.url: a server of the catalog has none';
     elsif v_config ->> 'catalog' <> v_catalog.slug then
@@ -210,12 +230,13 @@ begin
       end if;
     end if;
     v_new.catalog_server_id := v_catalog.id;
-    v_new.configuration := v_instance.configuration || coalesce(v_config -> 'configuration', '{}');
+    v_new.configuration := weir.still_hidden(v_instance.configuration, v_schema, v_catalog.configuration_schema)
+                           || coalesce(v_config -> 'configuration', '{}');
     v_new.configuration := v_new.configuration - array(
       select e.key from jsonb_each(v_config -> 'configuration') e where e.value = 'null');
     v_error := coalesce(v_error, weir.configuration_error(v_new.configuration, v_catalog.configuration_schema));
   elsif v_error is null and v_config ? 'url' and not weir.is_server_url(v_config ->> 'url') then
-    v_error := 'server_config.url: must be an https address, without a user name or a fragment';
+    v_error := 'server_config.url: must be an http or https address of at most 2048 characters, without a user name or a fragment';
   end if;
   if v_error is not null then
     return weir.refuse(v_act, 'WR001', v_error);
@@ -226,6 +247,16 @@ begin
   v_new.share := coalesce(v_config ->> 'share', v_instance.share);
   v_new.max_sessions := case when v_config ? 'max_sessions' then nullif((v_config ->> 'max_sessions')::integer, 0)
                              else v_instance.max_sessions end;
+  v_restarts := v_instance.status in ('running', 'degraded', 'failed') and v_instance.is_active
+    and (v_new.catalog_server_id, v_new.url, v_new.configuration, v_new.share,
+         case when v_new.share = 'session' then v_new.max_sessions end)
+        is distinct from (v_instance.catalog_server_id, v_instance.url, v_instance.configuration, v_instance.share,
+                          case when v_instance.share = 'session' then v_instance.max_sessions end);
+  -- Before anything is changed: a refusal is returned, so it undoes nothing.
+  v_refusal := case when v_restarts then weir.refuse_blocked(v_act, v_new.catalog_server_id) end;
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
   update public.mcp_server_instances i
   set instance_name = coalesce(v_config ->> 'instance_name', i.instance_name), catalog_server_id = v_new.catalog_server_id,
       url = v_new.url, configuration = v_new.configuration,
@@ -247,11 +278,7 @@ begin
                                  else i.approved_generation end
   where i.id = p_instance_id and i.organization_id = p_organization_id
   returning i.endpoint_url into v_new.endpoint_url;
-  if v_instance.status in ('running', 'degraded', 'failed') and v_instance.is_active
-     and (v_new.catalog_server_id, v_new.url, v_new.configuration, v_new.share,
-          case when v_new.share = 'session' then v_new.max_sessions end)
-         is distinct from (v_instance.catalog_server_id, v_instance.url, v_instance.configuration, v_instance.share,
-                           case when v_instance.share = 'session' then v_instance.max_sessions end) then
+  if v_restarts then
     return weir.request_operation(p_organization_id, p_instance_id, 'update');
   end if;
   perform weir.record_act(v_act);
@@ -260,7 +287,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint, coalesce(p_config ->> 'instance_name', p_config ->> 'name'));
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_config ->> 'instance_name');
 end;
 $$;
 
@@ -299,7 +326,7 @@ declare
                                  when 'delete' then 'deleting' end;
   v_instance public.mcp_server_instances;
   v_open boolean;
-  v_reason text;
+  v_refusal jsonb;
 begin
   v_act := weir.act('lifecycle', p_action, p_organization_id => p_organization_id, p_instance_id => p_instance_id);
   select i.* into v_instance from public.mcp_server_instances i
@@ -307,7 +334,6 @@ begin
   v_status := coalesce(v_status, v_instance.status);
   v_open := exists (select from weir.dtma_operations o where o.organization_id = p_organization_id and o.instance_id = p_instance_id
                       and o.action = p_action and o.finished_at is null);
-  select c.block_reason into v_reason from public.mcp_server_catalog c where c.id = v_instance.catalog_server_id;
   if v_instance.id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such server');
   elsif not (case
@@ -321,8 +347,10 @@ begin
   elsif p_action in ('deploy', 'update', 'restart') and not v_instance.is_active then
     return weir.refuse(v_act, 'WR005', case when v_instance.platform_stopped_at is not null then 'the platform has stopped this server'
                                             else 'the server is switched off: switch it on by set_mcp_server_active' end);
-  elsif p_action in ('deploy', 'update', 'restart') and v_reason is not null then
-    return weir.refuse(v_act, 'WR005', 'the platform has blocked this version of the catalog server: ' || v_reason);
+  end if;
+  v_refusal := case when p_action in ('deploy', 'update', 'restart') then weir.refuse_blocked(v_act, v_instance.catalog_server_id) end;
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   if p_action = 'restart' then
     update public.mcp_server_instances i set resets = i.resets + 1
@@ -330,6 +358,8 @@ begin
   else
     update public.mcp_server_instances i
     set status = v_status, generation = i.generation + 1, resets = i.resets + 1, last_error_code = null, last_error = null,
+        -- What is wanted now counts, and not whether it ran when it was switched off.
+        resumes = false,
         deployed_by = case when p_action in ('deploy', 'update') then weir.actor_id() else i.deployed_by end
     where i.id = p_instance_id and i.organization_id = p_organization_id
     returning i.generation into v_instance.generation;

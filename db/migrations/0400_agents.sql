@@ -86,7 +86,7 @@ grant select, insert (id, organization_id, name, instructions, user_id, created_
       update (name, instructions, stopped_at, stopped_by, deleted_at, deleted_by, updated_at) on public.agents to weir_writer;
 grant select (id, organization_id, name, instructions, user_id, is_active, platform_stopped_at, platform_stopped_by, deleted_at,
               created_at),
-      update (platform_stopped_at, platform_stopped_by) on public.agents to weir_system;
+      update (instructions, platform_stopped_at, platform_stopped_by, deleted_at) on public.agents to weir_system;
 
 create trigger b_agent_change before insert or update or delete on public.agents
   for each row execute function weir.on_permission_change();
@@ -123,7 +123,8 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('lifecycle', 'create_agent', 'member', 'a viewer creates nothing', p_organization_id);
+  v_act := weir.act('lifecycle', 'create_agent', 'member', 'a viewer creates nothing', p_organization_id,
+                    p_workspace_id => p_workspace_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is not null then
     return v_refusal;

@@ -214,6 +214,9 @@ begin
   end if;
   if v_refusal is not null then
     return v_refusal;
+  -- Again, under the lock.
+  elsif not exists (select from public.mcp_server_instances i where i.id = p_instance_id and i.status not in ('deleting', 'deleted')) then
+    return weir.refuse(v_act, 'WR004', 'there is no such agent or server');
   end if;
   update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = v_actor
   where g.agent_id = p_agent_id and g.mcp_server_instance_id = p_instance_id and g.revoked_at is null;

@@ -116,6 +116,9 @@ begin
   end if;
   if v_refusal is not null then
     return v_refusal;
+  -- Again, under the lock.
+  elsif not exists (select from public.mcp_server_instances i where i.id = p_instance_id and i.status not in ('deleting', 'deleted')) then
+    return weir.refuse(v_act, 'WR004', 'there is no such agent or server');
   elsif exists (select from public.permission_requests r
                 where r.agent_id = p_agent_id and r.mcp_server_instance_id = p_instance_id and r.status = 'open') then
     return weir.refuse(v_act, 'WR005', 'there is an open request: withdraw it first');

@@ -45,7 +45,8 @@ $$;
 
 -- The decisions about calls whose name was unknown to their agent only, so that the audit log has the server and the true reason. Their
 -- callers still hear that the name is unknown: only reasons that say this of all names are taken, and nothing becomes allowed. p_calls is
--- what weir.decide has answered; the key and the person were checked there.
+-- what weir.decide has answered; the key and the person were checked there. Of shortened names four are looked up in a batch; the others
+-- stay unknown.
 create function weir.known_denials(
   p_calls weir.call_decision[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[],
   p_items text[], p_instance_names text[], p_locked uuid[]) returns setof weir.known_denial
@@ -57,12 +58,18 @@ declare
   v_instance_ids uuid[];
   v_items text[];
 begin
-  select array_agg(n), array_agg(c.ordinal), array_agg(t.instance_id), array_agg(t.item)
+  select array_agg(c.n), array_agg(c.ordinal), array_agg(t.instance_id), array_agg(t.item)
   into v_places, v_ordinals, v_instance_ids, v_items
-  from generate_subscripts(p_calls, 1) n
-  cross join lateral (select p_calls[n].ordinal as ordinal, p_calls[n].organization_id as organization_id) c
+  from (
+    select n, c.ordinal, c.organization_id, c.is_shortened, count(*) filter (where c.is_shortened) over (order by n) as shortened
+    from generate_subscripts(p_calls, 1) n
+    cross join lateral (select p_calls[n].ordinal as ordinal, p_calls[n].organization_id as organization_id,
+                               p_instance_names[p_calls[n].ordinal] is null and p_items[p_calls[n].ordinal] ~ '_[0-9a-f]{8}$'
+                                 as is_shortened) c
+    where p_calls[n].failures[1] = 'unknown' and p_kinds[c.ordinal] in ('tool_execution', 'prompt_get', 'resource_read')) c
   cross join lateral weir.named_item(c.organization_id, p_kinds[c.ordinal], p_items[c.ordinal], p_instance_names[c.ordinal]) t
-  where p_calls[n].failures[1] = 'unknown' and p_kinds[c.ordinal] in ('tool_execution', 'prompt_get', 'resource_read');
+  -- Each of these costs a thousand hashes, and the batch holds the calls of others.
+  where not c.is_shortened or c.shortened <= 4;
   if v_places is null then
     return;
   end if;

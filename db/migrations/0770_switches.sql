@@ -315,12 +315,13 @@ begin
   end if;
   return array(
     select exists (select from weir.platform_stop p where p.only_row)
-        or a.is_active is not true or o.is_active is not true or w.instance_id is not null and i.is_active is not true
+        or a.is_active is not true or o.is_active is not true
+        or w.instance_id is not null and (i.is_active is not true or i.status in ('deleting', 'deleted'))
         or c.blocked_at is not null
     from unnest(p_agent_ids, p_instance_ids) with ordinality w(agent_id, instance_id, n)
     left join lateral (select x.organization_id, x.is_active from public.agents x where x.id = w.agent_id offset 0) a on true
     left join lateral (select x.is_active from public.organizations x where x.id = a.organization_id offset 0) o on true
-    left join lateral (select x.is_active, x.catalog_server_id from public.mcp_server_instances x
+    left join lateral (select x.is_active, x.status, x.catalog_server_id from public.mcp_server_instances x
                        where x.id = w.instance_id offset 0) i on true
     left join lateral (select x.blocked_at from public.mcp_server_catalog x where x.id = i.catalog_server_id offset 0) c on true
     order by w.n);

@@ -316,7 +316,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_name);
 end;
 $$;
 grant execute on function weir.rename_workspace to authenticated;

@@ -88,7 +88,7 @@ begin
   insert into weir.chat_turns as t (organization_id, message_id, agent_id, replica_id, leased_until)
   select m.organization_id, m.id, a.id, p_replica_id, clock_timestamp() + p_lease
   from public.chat_messages m
-  join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
+  join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id and a.deleted_at is null
   where m.id = p_message_id and m.sender = 'user' and m.user_id = p_user_id and m.deleted_at is null
     and weir.may_use_agent(p_user_id, a.id, a.user_id)
     and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = a.id)
@@ -191,7 +191,7 @@ begin
                                     tool_calls, usage, degraded)
   select v_id, m.organization_id, m.workspace_id, m.channel_id, 'agent', a.id, p_content, m.id, p_tool_calls, p_usage, p_degraded
   from public.chat_messages m
-  join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
+  join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id and a.deleted_at is null
   where m.id = p_reply_to and m.channel_id = p_channel_id and m.sender = 'user' and m.user_id = p_user_id
     and m.deleted_at is null and weir.may_use_agent(p_user_id, a.id, a.user_id)
     and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = a.id)

@@ -129,7 +129,7 @@ create policy links_are_undone_by_admins on public.agent_datastores for delete t
 create policy links_are_read_by_the_engine on public.agent_datastores for all to weir_system using (true) with check (true);
 grant select on public.agent_datastores to authenticated;
 grant select, insert (organization_id, agent_id, datastore_id, linked_by), delete on public.agent_datastores to weir_writer;
-grant select (organization_id, agent_id, datastore_id) on public.agent_datastores to weir_system;
+grant select (organization_id, agent_id, datastore_id), delete on public.agent_datastores to weir_system;
 
 set local role weir_writer;
 

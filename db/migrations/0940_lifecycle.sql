@@ -1,5 +1,22 @@
 -- Changes and ends of agents and organizations, and what is deleted for good when its time has come.
 
+set local role weir_system;
+
+-- Takes an agent out of all workspaces and datastores. Its caller, weir.delete_agent, has asked who may. Definer: the agent's owner may not
+-- see them all.
+create function weir.take_out_agent(p_organization_id uuid, p_agent_id uuid) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  delete from public.workspace_members m where m.organization_id = p_organization_id and m.agent_id = p_agent_id;
+  delete from public.agent_datastores l where l.organization_id = p_organization_id and l.agent_id = p_agent_id;
+end;
+$$;
+grant execute on function weir.take_out_agent to weir_writer;
+
+reset role;
+
 set local role weir_writer;
 
 -- For the agent's owner and admins. What is null stays; empty instructions are removed.
@@ -36,12 +53,13 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_name);
 end;
 $$;
 grant execute on function weir.update_agent to authenticated;
 
--- For the agent's owner and admins, for good. Its keys and grants are revoked, it leaves its workspaces, and its name is free. The row
+-- For the agent's owner and admins, for good. Its keys and grants are revoked, it leaves its workspaces and datastores, and its name is
+-- free. The row
 -- stays, so that the audit log and the chat still say who it was; only weir_writer sees it.
 create function weir.delete_agent(p_agent_id uuid) returns jsonb
 language plpgsql volatile security definer
@@ -65,7 +83,7 @@ begin
   where k.organization_id = v_act.organization_id and k.agent_id = p_agent_id and k.revoked_at is null;
   update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = v_actor
   where g.organization_id = v_act.organization_id and g.agent_id = p_agent_id and g.revoked_at is null;
-  delete from public.workspace_members m where m.organization_id = v_act.organization_id and m.agent_id = p_agent_id;
+  perform weir.take_out_agent(v_act.organization_id, p_agent_id);
   -- Last: what its owner may do follows from the agent.
   update public.agents a set deleted_at = clock_timestamp(), deleted_by = v_actor where a.id = p_agent_id and a.deleted_at is null;
   if not found then
@@ -106,7 +124,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_slug);
 end;
 $$;
 grant execute on function weir.update_organization to authenticated;
@@ -174,8 +192,9 @@ $$;
 grant execute on function weir.restore_organization to authenticated;
 
 -- Deletes what was deleted by people: at most p_limit messages of deleted channels and workspaces, those channels and workspaces, and what
--- an organization held that was deleted 30 days ago, one organization at a time: its servers, whose nodes remove the files, its documents
--- and its chat. Its row, members and audit log stay. Returns how many rows; the caller repeats. Definer: of all organizations.
+-- an organization held that was deleted 30 days ago, one organization at a time: its servers, whose nodes remove the files, its documents,
+-- its chat, the instructions of its agents and its invitations. Its row, members, the history of grants and keys, and the audit log stay,
+-- and say who could do what. Returns how many rows; the caller repeats. Definer: of all organizations.
 -- force_custom_plan and seqscan (decision 0061): what is due may be nothing or most of a table.
 create function weir.purge_deleted(p_limit integer) returns integer
 language plpgsql volatile security definer
@@ -200,6 +219,8 @@ begin
     select g.organization_id, g.id, 'delete', g.generation from gone g;
     update public.workspaces w set deleted_at = v_now where w.organization_id = v_organization_id and w.deleted_at is null;
     update public.datastores d set deleted_at = v_now where d.organization_id = v_organization_id and d.deleted_at is null;
+    update public.agents a set instructions = null, deleted_at = coalesce(a.deleted_at, v_now) where a.organization_id = v_organization_id;
+    delete from public.organization_invitations i where i.organization_id = v_organization_id;
     update public.organizations o set purged_at = v_now where o.id = v_organization_id;
     perform weir.record_event('lifecycle', v_organization_id, p_item => 'purge_organization');
   end if;

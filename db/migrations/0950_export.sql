@@ -17,10 +17,11 @@ begin
                                    'deleted_at', o.deleted_at)
    from public.organizations o where p_part = 'organization' and o.id = p_organization_id and (p_after is null or o.id > p_after))
   union all
-  (select m.user_id, jsonb_build_object('user_id', m.user_id, 'email', u.email, 'role', m.role, 'status', m.status,
+  (select m.user_id, jsonb_build_object('user_id', m.user_id, 'email', weir.email_of(m.user_id), 'role', m.role, 'status', m.status,
                                         'created_at', m.created_at)
-   from public.organization_members m join auth.users u on u.id = m.user_id
-   where p_part = 'members' and m.organization_id = p_organization_id and (p_after is null or m.user_id > p_after)
+   from public.organization_members m
+   where p_part = 'members' and m.organization_id = p_organization_id and m.status <> 'removed'
+     and (p_after is null or m.user_id > p_after)
    order by m.user_id limit p_limit)
   union all
   (select a.id, jsonb_build_object('id', a.id, 'name', a.name, 'instructions', a.instructions, 'user_id', a.user_id,
@@ -29,7 +30,8 @@ begin
    where p_part = 'agents' and a.organization_id = p_organization_id and a.deleted_at is null and (p_after is null or a.id > p_after)
    order by a.id limit p_limit)
   union all
-  (select i.id, jsonb_build_object('id', i.id, 'instance_name', i.instance_name, 'catalog', c.slug, 'version', c.version, 'url', i.url,
+  (select i.id, jsonb_build_object('id', i.id, 'instance_name', i.instance_name, 'catalog', c.slug, 'version', c.version,
+                                   'url', split_part(i.url, '?', 1),
                                    'configuration', weir.readable_configuration(c.configuration_schema, i.configuration),
                                    'timeout_ms', i.timeout_ms, 'max_retries', i.max_retries, 'retry_backoff_ms', i.retry_backoff_ms,
                                    'priority', i.priority, 'share', i.share, 'max_sessions', i.max_sessions, 'region', i.region,
@@ -81,28 +83,27 @@ grant execute on function weir.export_parts, weir.export_page to weir_system;
 set local role weir_system;
 
 -- For owners, also of an organization that was deleted less than 30 days ago. One page of one part; `next` is the last row's id, or null
--- where nothing follows. Left out are secrets, which are `writeOnly` in a server's configuration, keys, the chat, which is its
--- workspace's alone, and the audit log, which read_audit has. Null p_limit: 100, at most 1,000. It records the reading, so it is a writing
--- function and returns its refusals. Definer: nobody sees an organization that is deleted.
+-- after the last page. Left out are removed members; secrets, which are `writeOnly` in a server's configuration or in the query of its
+-- address; keys; the chat, which is its workspace's alone; and the audit log, which read_audit has. Null p_limit: 100, at most 1,000. It
+-- records the reading, so it is a writing function and returns its refusals. Definer: nobody sees an organization that is deleted.
 create function weir.export_organization(p_organization_id uuid, p_part text, p_after uuid, p_limit integer) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_act constant weir.act := weir.act('admin_read', 'export_organization', 'owner', 'an organization is exported by an owner',
-                                      p_organization_id);
+  v_act weir.act;
   v_rows jsonb;
   v_refusal jsonb;
 begin
-  if not exists (select from weir.my_deleted_organizations() o where o = p_organization_id) then
-    v_refusal := weir.authorize(v_act);
-  end if;
-  v_refusal := coalesce(v_refusal, case
-    when p_part is null or p_part <> all(weir.export_parts())
-      then weir.refuse(v_act, 'WR001', 'part must be one of ' || array_to_string(weir.export_parts(), ', '))
-    when coalesce(p_limit, 100) not between 1 and 1000 then weir.refuse(v_act, 'WR001', 'limit must be 1 to 1000') end);
+  v_act := weir.act('admin_read', 'export_organization', 'owner', 'an organization is exported by an owner', p_organization_id);
+  v_refusal := case when not exists (select from weir.my_deleted_organizations() o where o = p_organization_id)
+                    then weir.authorize(v_act) end;
   if v_refusal is not null then
     return v_refusal;
+  elsif p_part is null or p_part <> all(weir.export_parts()) then
+    return weir.refuse(v_act, 'WR001', 'part must be one of ' || array_to_string(weir.export_parts(), ', '));
+  elsif coalesce(p_limit, 100) not between 1 and 1000 then
+    return weir.refuse(v_act, 'WR001', 'limit must be 1 to 1000');
   end if;
   perform weir.record_act(v_act, p_part);
   v_rows := (select coalesce(jsonb_agg(r.content order by r.id), '[]')

@@ -205,7 +205,13 @@ select is(pg_temp.verify('recovery', 'forgot'), 'otp_expired', 'a recovery ends 
 rollback to s;
 select throws_ok($$update weir.recoveries set expires_at = created_at + interval '31 minutes'$$, '23514', null,
   'no recovery is longer than 30 minutes, whoever writes');
+select weir.open_sign_in(pg_temp.id_of('bob'), null) \g /dev/null
+update auth.users set encrypted_password = 'of somebody else' where id = pg_temp.id_of('bob');
 select is(pg_temp.verify('recovery', 'forgot', 'bob'), 'ok', 'a recovery signs its person in');
+select is((select concat_ws(' ', count(*), bool_and(s.id = pg_temp.id_of('bob_sign_in'))) from weir.sign_ins s
+           where s.user_id = pg_temp.id_of('bob') and s.revoked_at is null), '1 t', 'a recovery ends all other sign-ins');
+select is((select u.encrypted_password from auth.users u where u.id = pg_temp.id_of('bob')), null,
+  'and the password, which somebody else may have set');
 select is(pg_temp.verify('recovery', 'forgot'), 'otp_expired', 'a recovery signs in once');
 select pg_temp.error_as('recent:pia', format('select create_recovery({bob}, %L)', pg_temp.token('open'))) \g /dev/null
 select is(pg_temp.set_password('bob', 'bob_sign_in'), 'ok', 'a sign-in by a recovery sets a password');

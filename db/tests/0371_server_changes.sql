@@ -193,6 +193,10 @@ select matches(pg_temp.as_user('ann', $$select manage_mcp_servers('restart', {a}
   'an admin who restarts a blocked server hears the reason');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"configuration": {"directory": "/other"}}'), 'WR005',
   'V12_a_running_server_with_a_blocked_version_is_not_configured_anew');
+select is(pg_temp.manage_server('ann', 'update', 'files', '{"instance_name": "renamed", "configuration": {"directory": "/other"}}'), 'WR005',
+  'V12_nor_renamed_in_the_same_request');
+select is((select concat_ws(' ', i.instance_name, i.configuration ->> 'directory') from mcp_server_instances i
+           where i.id = pg_temp.id_of('files')), 'files /more', 'a refused update has changed nothing');
 select is(pg_temp.manage_server('ann', 'create', null, '{"instance_name": "new", "catalog": "test-files", "version": "2.0.0"}'), 'WR004',
   'V12_no_server_is_made_of_a_blocked_version');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"version": "1.0.0", "configuration": {"directory": "/data"}}'), 'ok',

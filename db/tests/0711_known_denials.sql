@@ -87,5 +87,13 @@ select is((select string_agg(a.failures[1] || coalesce(' ' || a.instance_name, '
   array_fill('1'::text, array[3]), array_fill(1, array[3]), array_fill(1::bigint, array[3]), array_fill(sha256('x'), array[3]),
   array_fill('{}'::text, array[3]), array_fill(null::uuid, array[3]))) a), 'unknown, key_unknown, item_not_granted files',
   'in a batch each call keeps its own reason');
+select is((select string_agg(coalesce(a.instance_name, '-'), ' ' order by a.ordinal) from unnest(weir.admit(
+  '01900000-0000-7000-8000-000000000001', array(select weir.uuid_v7() from generate_series(1, 7)), array_fill(clock_timestamp(), array[7]),
+  array_fill('robokey000000001'::text, array[7]), array_fill(sha256(convert_to(repeat('r', 43), 'UTF8')), array[7]),
+  array_fill(null::uuid, array[7]), array_fill(null::uuid, array[7]), array_fill('tool_execution'::text, array[7]),
+  array_fill(null::uuid, array[7]), array_fill(pg_temp.made_name('files', 'an odd näme'), array[6]) || 'files__write_file'::text,
+  array_fill('{}'::text, array[7]), array_fill('1'::text, array[7]), array_fill(1, array[7]), array_fill(1::bigint, array[7]),
+  array_fill(sha256('x'), array[7]), array_fill('{}'::text, array[7]), array_fill(null::uuid, array[7]))) a),
+  'files files files files - - files', 'of names that cost a search four are looked up in a batch');
 select * from finish();
 rollback;

@@ -110,7 +110,7 @@ select pg_temp.as_user('ann', $$select revoke_mcp_access({robo}, {files})$$) \g 
 select is(pg_temp.admit_call_as('mia', 'list_directory'), 'no_grant', 'S9_an_answer_of_validate_does_not_admit_a_call_after_a_revoke');
 rollback to s;
 -- Only weir.decide decides. The catalog and a turn's settings only choose what is worth showing; the writing functions make and revoke
--- grants; the list adds a grant's expiry. may_read decides about subscriptions, known_denials about denied calls again. authorities and
+-- grants; the list adds a grant's expiry, and the export shows grants. may_read decides about subscriptions, known_denials about denied calls again. authorities and
 -- revoke_again belong to a restore.
 select results_eq($$
   select p.proname::text collate "C", p.prosrc ~ 'weir\.decide\(' from pg_proc p
@@ -118,7 +118,7 @@ select results_eq($$
     and p.proname <> 'decide' and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
   order by 1$$, $$values ('admit' collate "C", true), ('agent_catalog', false), ('authorities', false), ('chat_turn_settings', false),
     ('delete_agent', false),
-    ('delete_mcp_server', false), ('explain_mcp_access', true),
+    ('delete_mcp_server', false), ('explain_mcp_access', true), ('export_page', false),
   ('get_organization_mcp_configs', true), ('grant_mcp_access', false), ('known_denials', true), ('may_read', true), ('revoke_again', false),
     ('revoke_mcp_access', false), ('validate_mcp_access', true)$$,
   'S9_every_function_that_decides_calls_weir_decide');

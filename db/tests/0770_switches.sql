@@ -81,6 +81,8 @@ select is(pg_temp.as_user('engine', $$select weir.principal_organization('roboke
   pg_temp.id_of('a')::text, 'an agent that is switched off still counts for its organization');
 select is(pg_temp.switched_off(), 'true', 'what an agent has open ends when it is switched off');
 select is(pg_temp.switched_off('bot', 'spy'), 'false', 'what another agent has open goes on');
+update mcp_server_instances set status = 'deleting' where id = pg_temp.id_of('spy');
+select is(pg_temp.switched_off('bot', 'spy'), 'true', 'what is open at a server that is deleted ends');
 select is(pg_temp.as_user('ann', $$select stopped_by from agents where id = {robo}$$), pg_temp.id_of('mia')::text,
   'members see who has switched an agent off');
 select is(pg_temp.error_as('adam', $$select set_agent_active({robo}, true)$$), 'ok',

@@ -4,6 +4,19 @@ begin;
 \ir ../testing/world.sql
 select no_plan();
 
+-- What an actor hears if another session does something while the actor waits for the lock. Undone afterwards.
+create function pg_temp.error_while(p_meanwhile text, p_actor text, p_sql text) returns text language plpgsql as $$
+declare
+  v_error text;
+begin
+  perform pg_temp.when_lock_is_taken(p_meanwhile);
+  v_error := pg_temp.error_as(p_actor, p_sql);
+  raise exception '%', v_error using errcode = 'P0999';
+exception
+  when sqlstate 'P0999' then return sqlerrm;
+end;
+$$;
+
 -- The hour that runs
 select pg_temp.as_user('ann', $$select create_organization_api_key({a}, 'k', 'orgkey0000000001', repeat('k', 43), '{usage.read}')$$),
        pg_temp.admit_call('list_directory') \g /dev/null
@@ -37,6 +50,34 @@ from unnest(array['ann', 'mia']) w, unnest(array['select delete_agent({robo})', 
   $$select update_agent({robo}, 'x')$$, $$select create_agent_key({robo}, 'k', 'robokey000000002', repeat('s', 43))$$,
   $$select grant_mcp_access({robo}, {files}, '{}')$$, 'select add_workspace_member({home}, agent_id => {robo})']) q;
 rollback to s;
+
+select pg_temp.as_user('mia', 'select remove_workspace_member({home}, {mia})'),
+       pg_temp.as_user('mia', 'select delete_agent({robo})') \g /dev/null
+select is(pg_temp.as_user('owner', 'select count(*) from workspace_members where agent_id = {robo}'), '0',
+  'a deleted agent leaves workspaces that its owner does not see');
+rollback to s;
+
+-- Somebody deletes what an act is about while the act waits for the lock
+select is(pg_temp.error_while('update public.agents set deleted_at = now() where id = {robo}', w, q), r,
+          format('with an agent that is deleted meanwhile nothing is done: %s', q))
+from (values ('ann', $$select grant_mcp_access({robo}, {files}, '{}')$$, 'WR004'), ('adam', $$select update_agent({robo}, 'x')$$, 'WR004'),
+  ('adam', $$select create_agent_key({robo}, 'k', 'robokey000000002', repeat('s', 43))$$, 'WR004'),
+  ('adam', 'select set_agent_active({robo}, false)', 'WR004'),
+  -- Who owned it owns it no more.
+  ('mia', $$select request_mcp_access({robo}, {files}, '{}', 'please')$$, 'WR003'),
+  ('mia', 'select revoke_mcp_access({robo}, {files})', 'WR003')) t(w, q, r);
+select pg_temp.as_user('ann', 'select remove_workspace_member({home}, agent_id => {robo})') \g /dev/null
+select is(pg_temp.error_while('update public.agents set deleted_at = now() where id = {robo}', 'adam',
+  'select add_workspace_member({home}, agent_id => {robo})'), 'WR004', 'nor brought into a workspace');
+rollback to s;
+select is(pg_temp.error_while('update public.workspaces set deleted_at = now() where id = {home}', w, q), 'WR004',
+          format('a workspace that is deleted meanwhile is not there: %s', q))
+from (values ('ann', 'select add_workspace_member({home}, {adam})'), ('mia', $$select create_agent({a}, 'x', workspace_id => {home})$$),
+  ('adam', 'select remove_workspace_member({home}, {mia})')) t(w, q);
+select is(pg_temp.error_while($$update public.mcp_server_instances set status = 'deleting' where id = {files}$$, w, q), 'WR004',
+          format('a server that is deleted meanwhile is not there: %s', q))
+from (values ('ann', $$select grant_mcp_access({robo}, {files}, '{}')$$),
+  ('mia', $$select request_mcp_access({robo}, {files}, '{}', 'please')$$)) t(w, q);
 
 -- A workspace
 select is(pg_temp.error_as('mia', $$select rename_workspace({home}, 'x')$$), 'WR003', 'a member renames no workspace');
@@ -102,7 +143,11 @@ update organizations set deleted_at = now() - interval '30 days' where id = pg_t
 select is(pg_temp.error_as('ann', $$select restore_organization({a})$$) || pg_temp.error_as('ann', $$select read_audit({a})$$),
   'WR004WR004',
   'after 30 days its owner neither restores it nor reads it');
+select pg_temp.as_user('owner', $$update agents set instructions = 'be brief' where id = {robo}$$) \g /dev/null
 select lives_ok($$select weir.purge_deleted(1000)$$, 'then what it held is deleted');
+select is(pg_temp.as_user('owner', $$select concat_ws(' ', (select count(*) from organization_invitations where organization_id = {a}),
+    (select count(*) from agents where organization_id = {a} and (instructions is not null or deleted_at is null)))$$), '0 0',
+  'its invitations are gone, and what its agents were told');
 select is(pg_temp.as_user('owner', $$select concat_ws(' ', (select status from mcp_server_instances where id = {files}),
     (select count(*) from weir.dtma_operations where instance_id = {files} and action = 'delete'),
     (select count(*) from workspaces where organization_id = {a}), (select purged_at is not null from organizations where id = {a}))$$),

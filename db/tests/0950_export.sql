@@ -38,6 +38,13 @@ select is(pg_temp.as_user('owner', $$select string_agg(distinct detail, ' ' orde
   where item = 'export_organization' and decision = 'allowed' and organization_id = {a}$$),
   'agents datastores documents grants members organization servers workspaces', 'the audit log says what was exported');
 
+update organization_members set status = 'removed' where user_id = pg_temp.id_of('mel') and organization_id = pg_temp.id_of('a');
+select is(position(pg_temp.id_of('mel')::text in pg_temp.exported('members')), 0, 'who was removed is not exported');
+update organization_members set status = 'active' where user_id = pg_temp.id_of('mel') and organization_id = pg_temp.id_of('a');
+select pg_temp.create_as('remote', 'ann', $$select manage_mcp_servers('create', {a},
+  '{"instance_name": "remote", "url": "https://remote.example/mcp?key=hush"}')$$) \g /dev/null
+select is(position('hush' in pg_temp.exported('servers')), 0, 'no secret in the query of an address is exported');
+
 -- Pages
 select is((select count(distinct p -> 'rows' -> 0 ->> 'user_id') from (
     with recursive pages as (
