@@ -52,8 +52,18 @@ from unnest(array['files', 'far']) s;
 select is(pg_temp.as_user('bob', $$select capabilities::text from mcp_server_instances$$), '42501',
   'what an instance announced is read through its organization''s function only');
 
+-- A version that no longer marks a value does not show it
+select weir.publish_catalog_server(jsonb_build_object('slug', 'test-files', 'display_name', 'Files', 'transport', 'stdio',
+  'package', '@example/files', 'version', '2.0.0', 'bin', 'files', 'configuration_schema', '{"type": "object", "properties": {
+    "directory": {"type": "string"}, "token": {"type": "string"}, "nested": {"type": "object", "properties": {"open": {"type": "string"},
+    "shut": {"type": "string"}}}, "list": {"type": "array", "items": {"type": "object", "properties": {"shut": {"type": "string"}}}}}}'::jsonb)) \g /dev/null
+select is(pg_temp.error_as('adam', $$select manage_mcp_servers('update', {a}, '{"version": "2.0.0", "configuration": {"directory": "/x"}}',
+  {files})$$), 'ok', 'a server is moved to a version with another schema');
+select is((select i.configuration from mcp_server_instances i where i.id = pg_temp.id_of('files')),
+  '{"directory": "/x"}'::jsonb, 'G2_a_value_that_the_new_version_would_show_is_lost');
+
 -- What an instance announces is never the catalog's
-select is((select string_agg(capabilities::text, ' ') from mcp_server_catalog), '{}', 'the catalog holds nothing that an instance announced');
+select is((select string_agg(distinct capabilities::text, ' ') from mcp_server_catalog), '{}', 'the catalog holds nothing that an instance announced');
 
 -- A person who is nobody has no access
 select is(pg_temp.as_user('mia', 'select validate_mcp_access({robo}, {files}, ' || u || ')'), r, 'validate_mcp_access says ' || r || ' for ' || u)

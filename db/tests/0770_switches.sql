@@ -156,6 +156,20 @@ select pg_temp.as_user('ann', $$select manage_mcp_servers('stop', {a}, null, {fi
 select is(pg_temp.as_user('ann', $$select set_mcp_server_active({files}, true) ->> 'status'$$), 'stopped',
   'a server that did not run when it was switched off does not start when it is switched on');
 rollback to s;
+-- What a switch remembers ends with what an admin wants of the server afterwards
+select weir.block_catalog_server('test-files', null, 'x'),
+       pg_temp.as_user('ann', 'select set_mcp_server_active({files}, false)'),
+       pg_temp.as_user('ann', 'select set_mcp_server_active({files}, true)'),
+       weir.unblock_catalog_server('test-files', null),
+       weir.apply_report(pg_temp.id_of('files'), 3, 'stopped', null, null),
+       pg_temp.as_user('ann', $$select manage_mcp_servers('deploy', {a}, null, {files})$$),
+       pg_temp.as_user('ann', $$select manage_mcp_servers('stop', {a}, null, {files})$$),
+       weir.apply_report(pg_temp.id_of('files'), 5, 'stopped', null, null),
+       pg_temp.as_user('pia', 'select set_organization_active({a}, false)'),
+       pg_temp.as_user('pia', 'select set_organization_active({a}, true)') \g /dev/null
+select is((select i.status || ' ' || i.generation from mcp_server_instances i where i.id = pg_temp.id_of('files')), 'stopped 5',
+  'a server that an admin has stopped is not started by a switch');
+rollback to s;
 
 -- The platform's switch of a server
 select is(pg_temp.error_as('ann', $$select set_mcp_server_active({files}, false, true)$$), 'WR003',
