@@ -1,3 +1,4 @@
+using System.Net.Http.Json;
 using System.Text.Json;
 using Weir.Tests.Infrastructure;
 
@@ -142,6 +143,44 @@ public sealed class DemoTests(RunningUp up) : IClassFixture<RunningUp>
         exitCode.ShouldBe(1);
         errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length.ShouldBe(1);
         errors.ShouldContain("already runs");
+    }
+
+    [Fact]
+    public async Task A_call_in_flight_ends_when_the_platform_blocks_what_its_server_runs()
+    {
+#pragma warning disable RS0030 // The tests speak to Weir from outside; the product's egress is not theirs.
+        using var agent = new HttpClient { BaseAddress = new Uri(up["url"]) };
+        using var admin = new HttpClient { BaseAddress = new Uri(up["url"]) };
+#pragma warning restore RS0030
+        agent.DefaultRequestHeaders.Authorization = new("Bearer", up["agentKey"]);
+        admin.DefaultRequestHeaders.Add("apikey", up["anonKey"]);
+        var session = await PostAsync(admin, "/auth/v1/token?grant_type=password", new { email = up["email"], password = up["password"] });
+        admin.DefaultRequestHeaders.Authorization = new("Bearer", session.GetProperty("access_token").GetString());
+        var entry = (await up.LookAsync(
+            "select c.slug from public.mcp_server_instances i join public.mcp_server_catalog c on c.id = i.catalog_server_id where i.instance_name = 'everything'",
+            r => r.GetString(0))).Single();
+
+        var before = (await up.LogAsync()).Count;
+        var call = new RawClient(agent).CallAsync("everything__trigger-long-running-operation", """{"duration": 600, "steps": 2}""");
+        await Until.AsyncTrue(async () => (await up.LogAsync()).Count > before, "the call is recorded");
+        (await PostAsync(admin, "/rest/v1/rpc/block_catalog_server", new { slug = entry, reason = "It leaks." })).TryGetProperty("error", out _).ShouldBeFalse();
+        try
+        {
+            var answer = await call.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System);
+            answer.ErrorCode.ShouldBe(1003, answer.Body);
+            answer.ErrorMessage.ShouldNotContain("It leaks.");
+            (await new RawClient(agent).CallAsync("everything__echo", """{"message": "hello"}""")).ErrorCode.ShouldBe(1003);
+        }
+        finally
+        {
+            await PostAsync(admin, "/rest/v1/rpc/unblock_catalog_server", new { slug = entry });
+        }
+    }
+
+    private static async Task<JsonElement> PostAsync(HttpClient http, string path, object body)
+    {
+        using var response = await http.PostAsJsonAsync(path, body);
+        return JsonElement.Parse(await response.Content.ReadAsStringAsync());
     }
 
     internal static string Text(JsonElement result) => result.GetProperty("content")[0].GetProperty("text").GetString()!;
