@@ -8,6 +8,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Weir.Errors;
 using Weir.Nodes;
 using Weir.Postgres;
+using Weir.Tests.Chat;
 using Weir.Tests.Fixtures;
 using Weir.Tests.Infrastructure;
 
@@ -178,6 +179,21 @@ public sealed class FailureTableTests(FailingWeir weir) : IClassFixture<FailingW
 
     private static double LoadOfEachProcessor() =>
         double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0], CultureInfo.InvariantCulture) / Environment.ProcessorCount;
+
+    [Fact]
+    public async Task A_server_that_ran_and_that_Weir_refuses_now_is_degraded_with_the_reason()
+    {
+        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("look", () => "x"));
+        var (_, id) = await weir.AddReadyAsync(server.Url, """{"tools": {"*": {}}}""");
+
+        // As if its name had another address now.
+        await weir.Database.Superuser.ExecuteAsync(
+            "update public.mcp_server_instances set url = 'https://10.0.0.1/mcp' where id = $1", [Sql.Uuid(id)], Token);
+        await weir.Database.Superuser.ExecuteAsync("select weir.refresh_soon($1)", [Sql.Uuid(id)], Token);
+
+        await Until.AsyncTrue(async () => await TextAsync("status", id) == "degraded", "it is degraded");
+        (await TextAsync("last_error_code", id)).ShouldBe("address_not_allowed");
+    }
 
     /// <summary>From the intent to the row of the audit log that says that it failed.</summary>
     private Task<TimeSpan> TookAsync(Guid id) => weir.Database.Superuser.ScalarAsync<TimeSpan>(
