@@ -87,6 +87,7 @@ public sealed class SwitchTests(SwitchWorld weir) : IClassFixture<SwitchWorld>, 
         Parked().ShouldBe([1, 1]);
 
         await SwitchAsync(what, active: false, agent, serverId, askingId);
+        var switched = TimeProvider.System.GetTimestamp();
         foreach (var call in calls)
         {
             var answer = await call.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System);
@@ -116,6 +117,8 @@ public sealed class SwitchTests(SwitchWorld weir) : IClassFixture<SwitchWorld>, 
         {
             await Until.True(() => replica.GetRequiredService<Switches>().Count == 0, "nothing is open");
         }
+
+        TestContext.Current.TestOutputHelper!.WriteLine($"{what}: all had ended {TimeProvider.System.GetElapsedTime(switched).TotalMilliseconds:0} ms after the switch");
 
         // One text for all of them, and the record knows which it was.
         foreach (var client in clients)
