@@ -105,7 +105,7 @@ public abstract class EndpointFuzzSuite(RunningWeir weir, ITestOutputHelper outp
             ("/rest/v1/rpc/", $$"""{"org_id":"{{organization}}","agent_id":"{{agent}}"}"""),
             ("/rest/v1/rpc/", $$"""{"organization_id":"{{organization}}","name":"x"}"""),
             ("/rest/v1/rpc/", $$"""{"action":"create","organization_id":"{{organization}}","server_config":{"instance_name":"x","url":"https://x.example"} }"""),
-            ("/rest/v1/rpc/", """{"organization_id":null,"filter":{"kind":"tool_execution"},"before":null,"limit":5}"""),
+            ("/rest/v1/rpc/", """{"organization_id":null,"filter":{"interaction_type":"tool_execution"},"before":null,"limit":5}"""),
             ("/mcp", $$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{instance}}__echo","arguments":{"a":1},{{Meta}} } }"""),
             ("/mcp", $$"""{"jsonrpc":"2.0","id":"x","method":"tools/list","params":{"cursor":"AAAA",{{Meta}} } }"""),
             ("/mcp", """{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"roots":{},"extensions":{"a":1} },"clientInfo":{"name":"f","version":"1"} } }"""),

@@ -81,7 +81,7 @@ public sealed class UpWaitTests : IAsyncLifetime
         {
             action = "create",
             organization_id = organizations[0].GetProperty("id").GetString(),
-            server_config = new { name = "idle-one", catalog = "memory" },
+            server_config = new { instance_name = "idle-one", catalog = "memory" },
         });
         var answer = await made.Content.ReadAsStringAsync();
         JsonElement.Parse(answer).TryGetProperty("id", out _).ShouldBeTrue(answer);
