@@ -181,6 +181,12 @@ select is(pg_temp.manage_server('ann', 'create', null,
          format('{"instance_name": "new", "catalog": "test-files", %s "configuration": {"directory": "/d"}}', v)),
   'WR004', 'no server is made of a withdrawn version: ' || v) from unnest(array['', '"version": "2.0.0",']) v;
 rollback to withdrawn;
+select is(pg_temp.manage_server('ann', 'update', 'files', '{"configuration": {"directory": "/other"}}'), 'ok',
+  'an update is asked for before the version is blocked');
+select weir.block_catalog_server('test-files', '2.0.0', 'It leaks.') \g /dev/null
+select is(pg_temp.claim_operations(), null, 'V12_an_update_is_not_carried_out_after_its_version_was_blocked');
+select is(pg_temp.server_status('files'), 'failed 6 catalog_blocked', 'an update that came too late for a blocked version has its own code');
+rollback to withdrawn;
 select is(pg_temp.manage_server('ann', 'restart', 'files'), 'ok', 'a restart is asked for before the version is blocked');
 select weir.block_catalog_server('test-files', '2.0.0', 'It leaks.') \g /dev/null
 select is(pg_temp.claim_operations(), null, 'V12_what_was_asked_for_before_the_version_was_blocked_is_not_carried_out');

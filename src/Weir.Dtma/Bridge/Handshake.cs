@@ -17,13 +17,13 @@ internal static partial class Handshake
     /// <summary>The longest answer to <c>initialize</c>, which is kept for as long as the child runs.</summary>
     public const int ResultLimit = 256 * 1024;
 
-    /// <summary>How much of an answer with an error the instance's log gets. Bytes.</summary>
+    /// <summary>How many bytes of an error answer are written to the instance's log.</summary>
     private const int LoggedError = 2000;
 
-    /// <summary>From here on an exit code is the launcher's or a signal's, and not the server's own.</summary>
+    /// <summary>Exit codes from here on come from the launcher or a signal.</summary>
     private const int FirstForeignExitCode = 125;
 
-    /// <summary>What the end of the child's output is to its exit.</summary>
+    /// <summary>How long to wait for the exit code after the output has closed.</summary>
     private static readonly TimeSpan ExitPatience = TimeSpan.FromSeconds(1);
 
     /// <summary>The protocol versions that the bridge speaks, newest first. It uses nothing that the oldest lacks.</summary>
@@ -48,11 +48,13 @@ internal static partial class Handshake
         }
         catch (JsonException e)
         {
-            throw Failed(NodeErrors.ProtocolError, "The server's answer to initialize is not JSON, or nested too deep.", ("node", e.Message));
+            throw Failed(
+                NodeErrors.ProtocolError, "The server's answer to initialize is not JSON, or nested too deep.", ("node", e.Message));
         }
     }
 
-    private static async Task<byte[]> RunAsync(ChildConnection child, TimeSpan timeout, Action<string> phase, CancellationToken cancellation)
+    private static async Task<byte[]> RunAsync(
+        ChildConnection child, TimeSpan timeout, Action<string> phase, CancellationToken cancellation)
     {
         phase(ServerPhases.Handshake);
         var reply = await InitializeAsync(child, Newest, timeout, cancellation);
@@ -66,7 +68,8 @@ internal static partial class Handshake
         phase(ServerPhases.Listing);
         var method = hasTools ? "tools/list" : "ping";
         var second = await AskAsync(child, method, "", NodeErrors.ListingTimedOut, timeout, cancellation);
-        return Envelope.TryParse(second, out var answer, out _) && !answer.IsError ? result : throw Refused(NodeErrors.ListingRefused, method, second);
+        return Envelope.TryParse(second, out var answer, out _) && !answer.IsError
+            ? result : throw Refused(NodeErrors.ListingRefused, method, second);
     }
 
     private static Task<byte[]> InitializeAsync(ChildConnection child, string version, TimeSpan timeout, CancellationToken cancellation)
@@ -114,7 +117,7 @@ internal static partial class Handshake
         var version = result.TryGetProperty("protocolVersion", out var v) && v.ValueKind == JsonValueKind.String ? v.GetString()! : "";
         if (!Versions.Contains(version))
         {
-            // The server's own text, unless it has the form of a version.
+            // Shown only if it has the form of a version: it is the server's own text.
             var named = VersionPattern().IsMatch(version) ? $"protocol version {version}" : "no protocol version of MCP";
             throw Failed(NodeErrors.VersionNotSupported, $"The server speaks {named}; the bridge speaks {string.Join(", ", Versions)}.");
         }
@@ -128,25 +131,31 @@ internal static partial class Handshake
         ? JsonDocument.Parse(reply, new JsonDocumentOptions { MaxDepth = JsonDepth.Message })
         : throw Failed(NodeErrors.TooLarge, $"The server's answer to initialize is longer than {ResultLimit >> 10} KiB.");
 
-    /// <param name="late">The code for no answer in time, which another attempt may get.</param>
+    /// <param name="late">The code if no answer comes in time. Another attempt may succeed.</param>
     private static async Task<byte[]> AskAsync(
         ChildConnection child, string method, string parameters, string late, TimeSpan timeout, CancellationToken cancellation)
     {
         var reply = await child.AskAsync(method, parameters, timeout, cancellation)
-            ?? throw new InstanceFailure(late, $"The server did not answer {method} within {timeout.TotalSeconds:0} s (handshake-timeout).");
+            ?? throw new InstanceFailure(
+                late, $"The server did not answer {method} within {timeout.TotalSeconds:0} s (handshake-timeout).");
         return child.IsOpen ? reply : throw new ChildEndedException(method);
     }
 
     /// <summary>
-    /// A server that ends by itself before it has answered does so the next time too. Where a signal or the launcher ended it, the host may have
-    /// been out of memory or processes, which passes.
+    /// A server that exits before it has answered will do so again. If a signal or the launcher ended it, the host may only have been
+    /// out of memory or processes for a while.
     /// </summary>
     private static async Task<InstanceFailure> EndedAsync(ChildConnection child, string method, TimeProvider time)
     {
         await Task.WhenAny(child.Exited, Task.Delay(ExitPatience, time, CancellationToken.None));
         var code = child.Exited.IsCompletedSuccessfully ? await child.Exited : (int?)null;
-        var words = code is { } number ? $"The server ended with exit code {number} before it answered {method}." : $"The server closed its output before it answered {method}.";
-        return new InstanceFailure(NodeErrors.ExitedAtStart, words + " Its log has what it printed.") { IsFinalAtFirst = code is < FirstForeignExitCode };
+        var words = code is { } number
+            ? $"The server ended with exit code {number} before it answered {method}."
+            : $"The server closed its output before it answered {method}.";
+        return new InstanceFailure(NodeErrors.ExitedAtStart, words + " Its log has what it printed.")
+        {
+            IsFinalAtFirst = code is < FirstForeignExitCode,
+        };
     }
 
     private static InstanceFailure Refused(string code, string method, byte[] reply) => Failed(
@@ -156,7 +165,8 @@ internal static partial class Handshake
     private static InstanceFailure Failed(string code, string message, (string Source, string Text)? printed = null) =>
         new(code, message) { IsFinalAtFirst = true, Printed = printed };
 
-    [GeneratedRegex(@"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\z",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex VersionPattern();
 
     /// <param name="method">What it was asked.</param>

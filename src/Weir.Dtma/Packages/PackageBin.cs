@@ -32,7 +32,7 @@ internal static partial class PackageBin
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or ArgumentException)
         {
-            throw Invalid($"The package.json of {package} is not as npm describes it.", e.Message);
+            throw Invalid($"The package.json of {package} is not in npm's format.", e.Message);
         }
     }
 
@@ -46,7 +46,7 @@ internal static partial class PackageBin
         var script = Script(manifest.RootElement, package, bin);
         var path = Path.GetFullPath(Path.Combine(packageDirectory, script));
         var inside = path.StartsWith(packageDirectory + Path.DirectorySeparatorChar, StringComparison.Ordinal);
-        return inside && File.Exists(path) ? path : throw Missing($"The file of the executable of {package} is not in the package.", script);
+        return inside && File.Exists(path) ? path : throw Missing($"The file of {package}'s executable is not in the package.", script);
     }
 
     private static string Script(JsonElement manifest, PackageSpec package, string? bin)
@@ -75,10 +75,13 @@ internal static partial class PackageBin
         throw all.Count == 0 || bin is not null
             ? Missing($"{package} has {has}{(bin is null ? "" : $", and not {bin}")}.")
             : new InstanceFailure(
-                NodeErrors.ExecutableAmbiguous, $"{package} has several executables ({has}): the catalog entry must name one in bin.", isFinal: true);
+                NodeErrors.ExecutableAmbiguous,
+                $"{package} has several executables ({has}): the catalog entry must name one in bin.",
+                isFinal: true);
     }
 
-    private static InstanceFailure Missing(string message, string? printed = null) => new(NodeErrors.ExecutableMissing, message, isFinal: true)
+    private static InstanceFailure Missing(string message, string? printed = null) =>
+        new(NodeErrors.ExecutableMissing, message, isFinal: true)
     {
         Printed = printed is null ? null : ("npm", printed),
     };
@@ -88,7 +91,7 @@ internal static partial class PackageBin
         Printed = printed is null ? null : ("npm", printed),
     };
 
-    /// <summary>A name of the package's own, and so a text of somebody else: only plain ones are repeated.</summary>
+    /// <summary>Names come from the package, so only plain ones are shown.</summary>
     [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\z",
         RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex PlainName();

@@ -63,7 +63,10 @@ internal sealed partial class PackageStore
             var (exitCode, output) = await RunNpmAsync(staging, package);
             if (exitCode is null)
             {
-                throw Failed(NodeErrors.InstallTimedOut, $"{package} was not installed within {_timeout.TotalSeconds:0} s (install-timeout).", output);
+                throw Failed(
+                    NodeErrors.InstallTimedOut,
+                    $"{package} was not installed within {_timeout.TotalSeconds:0} s (install-timeout).",
+                    output);
             }
 
             if (exitCode != 0)
@@ -73,7 +76,7 @@ internal sealed partial class PackageStore
 
             if (!File.Exists(Path.Combine(staging, "node_modules", package.Name, "package.json")))
             {
-                throw Failed(NodeErrors.PackageInstallFailed, $"npm said that it installed {package}, but the package is not there.", output);
+                throw Failed(NodeErrors.PackageInstallFailed, $"npm reported success, but {package} is not there.", output);
             }
 
             File.SetUnixFileMode(staging, ReadableByAll);
@@ -137,12 +140,13 @@ internal sealed partial class PackageStore
         }
     }
 
-    /// <summary>npm names the reason by a code, which is stable; its sentences are not.</summary>
+    /// <summary>npm's error codes are stable; its sentences are not.</summary>
     private static InstanceFailure Failed(PackageSpec package, string output) => ErrorCode().Match(output).Groups["code"].Value switch
     {
         "E404" or "ETARGET" => Failed(NodeErrors.PackageNotFound, $"The package registry has no {package}.", output),
-        "ENOTFOUND" or "EAI_AGAIN" or "ECONNREFUSED" or "ECONNRESET" or "ETIMEDOUT" or "ENETUNREACH" or "EHOSTUNREACH" or "ERR_SOCKET_TIMEOUT" =>
-            Failed(NodeErrors.RegistryUnreachable, $"The node does not reach the package registry, so {package} could not be installed.", output),
+        "ENOTFOUND" or "EAI_AGAIN" or "ECONNREFUSED" or "ECONNRESET" or "ETIMEDOUT" or "ENETUNREACH" or "EHOSTUNREACH"
+            or "ERR_SOCKET_TIMEOUT" =>
+            Failed(NodeErrors.RegistryUnreachable, $"The node cannot reach the package registry, so {package} was not installed.", output),
         _ => Failed(NodeErrors.PackageInstallFailed, $"npm could not install {package}; the server's log has its last lines.", output),
     };
 

@@ -62,7 +62,7 @@ internal sealed class ServerEntry(StoredServer stored, StateStore store, Instanc
         }
     }
 
-    /// <summary>False where it tells nobody anything: of an older epoch, of an instance that has run, or said already.</summary>
+    /// <summary>False if the report is redundant: an older epoch, an instance that already ran, or the same phase.</summary>
     public bool TryEnter(int epoch, string phase)
     {
         lock (_lock)

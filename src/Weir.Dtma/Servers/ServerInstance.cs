@@ -75,7 +75,8 @@ internal sealed class ServerInstance
             catch (Exception e)
             {
                 _context.Log.LogError(e, "Instance {Id} could not be started.", _id);
-                _trouble = new InstanceFailure(NodeErrors.StartFailed, "The node could not start the server's process; the server's log says why.")
+                _trouble = new InstanceFailure(
+                    NodeErrors.StartFailed, "The node could not start the server's process; the server's log says why.")
                 {
                     Printed = ("node", e.Message),
                 };
@@ -124,7 +125,10 @@ internal sealed class ServerInstance
 
         if (!PackageSpec.TryCreate(_spec.Package, _spec.Version, out var package))
         {
-            throw new InstanceFailure(NodeErrors.PackageInvalid, "A package by name and exact version is wanted.", isFinal: true);
+            throw new InstanceFailure(
+                NodeErrors.PackageInvalid,
+                "The entry's package or version is not valid: give an npm package name and an exact version.",
+                isFinal: true);
         }
 
         _phase(ServerPhases.Installing);
@@ -141,7 +145,7 @@ internal sealed class ServerInstance
             environment[name] = Fill(value);
         }
 
-        // After the declared ones: where the home is, is not for a catalog to say.
+        // Set last, so that the catalog cannot override them.
         environment["PATH"] = $"{Path.GetDirectoryName(_context.NodeProgram)}:{Launcher.SystemPath}";
         environment["HOME"] = home;
         environment["TMPDIR"] = temp;
@@ -160,7 +164,8 @@ internal sealed class ServerInstance
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new InstanceFailure(NodeErrors.DirectoryFailed, "The node could not prepare the server's directory; the server's log says why.")
+            throw new InstanceFailure(
+                NodeErrors.DirectoryFailed, "The node could not prepare the server's directory; the server's log says why.")
             {
                 Printed = ("node", e.Message),
             };

@@ -51,7 +51,7 @@ internal static class ServeCommand
         return command;
     }
 
-    /// <summary>A warning and no refusal: calls are decided as ever, and a replica that restarts between two changes must come up.</summary>
+    /// <summary>Only a warning: calls are decided as before, and a replica that restarts between two changes must come up.</summary>
     private static async Task WarnOfOtherUrlAsync(Databases databases, WeirConfig config, ILogger logger, CancellationToken stop)
     {
         if (await PublicUrlProbe.ExamineAsync(databases.Engine, config.Http.PublicAddress, stop) is { Fix: { } fix } difference)

@@ -8,12 +8,12 @@ namespace Weir.Server.Commands;
 internal static class StopAllCommand
 {
     public static Command CreateStop() => Create("stop-all", active: false, """
-        Stop the calls of all organizations, at all replicas: no call is admitted, and what is open ends within two seconds. Weir and the servers
-        go on, and so do sign-ins, reads and changes. Needs WEIR_OWNER_DATABASE_URL. Again is harmless.
+        Stop the calls of all organizations, at all replicas: no call is admitted, and what is open ends within two seconds.
+        Weir, the servers, sign-ins, reads and changes go on. Needs WEIR_OWNER_DATABASE_URL. Repeating it has no effect.
         """);
 
     public static Command CreateStart() => Create("start-all", active: true, """
-        Admit calls again after `weir stop-all`. Needs WEIR_OWNER_DATABASE_URL. Again is harmless.
+        Admit calls again after `weir stop-all`. Needs WEIR_OWNER_DATABASE_URL. Repeating it has no effect.
         """);
 
     private static Command Create(string name, bool active, string description)

@@ -85,7 +85,7 @@ internal sealed class CatalogRefresh(
     }
 
     /// <summary>Asks for each kind of things that the server announces. A list that fails costs no other.</summary>
-    /// <param name="listing">Called when the server has opened a session, and its lists are next.</param>
+    /// <param name="listing">Called when the session is open, before the lists are asked for.</param>
     /// <exception cref="UpstreamException">The server does not answer as the protocol wants, or every list that it declares failed.</exception>
     public async Task ProveAsync(UpstreamTarget target, Func<Task> listing, CancellationToken ct)
     {
@@ -204,7 +204,8 @@ internal sealed class CatalogRefresh(
         }
         catch (UpstreamException e) when (e.Cause.MeansNobodyThere() || e.Cause.IsRefusedByWeir())
         {
-            logger.LogWarning("There is no connection to server {Instance} ({InstanceId}): {Message}", instance.Name, instance.Id, e.Message);
+            logger.LogWarning(
+                "There is no connection to server {Instance} ({InstanceId}): {Message}", instance.Name, instance.Id, e.Message);
             using var turn = await _recording.EnterAsync(instance.OrganizationId, ct);
             await RecordStateAsync(instance, e, ct);
         }

@@ -10,7 +10,9 @@ internal sealed record HttpConfig
     /// <summary>Address and port of the listener. Without TLS it must be a loopback address, unless <see cref="Insecure"/>.</summary>
     public Uri Listen { get; init; } = new("http://127.0.0.1:8080");
 
-    /// <summary>The URL that callers use: it gives the expected Host, and begins every link in answers. Default: none, and such links are left out.</summary>
+    /// <summary>
+    /// The URL that callers use. It gives the expected Host and begins every link in answers. Default: none, and answers have no links.
+    /// </summary>
     public Uri? PublicUrl { get; init; }
 
     /// <summary>The same as the text that links begin with, without a slash at its end.</summary>
@@ -34,7 +36,7 @@ internal sealed record HttpConfig
     /// <summary>Listen without TLS beyond loopback: something in front of Weir ends TLS.</summary>
     public bool Insecure { get; init; }
 
-    /// <summary>Where nothing else is said, and only this machine can call, the listener is where callers reach Weir.</summary>
+    /// <summary>Without <c>publicUrl</c>, a loopback listener is taken as the public URL.</summary>
     public HttpConfig WithUrl() => PublicUrl is null && IsLoopback(Listen) ? this with { PublicUrl = Listen } : this;
 
     public HttpConfig OnPort(int port) => this with { Listen = new UriBuilder(Listen) { Port = port }.Uri };
@@ -62,7 +64,8 @@ internal sealed record HttpConfig
             || url.AbsolutePath.Contains("//", StringComparison.Ordinal) || url.AbsoluteUri.Length > MaxUrl))
         {
             reader.AddError("http.publicUrl",
-                $"Paths are added to it: give scheme, host, port and path only, without an empty segment, at most {MaxUrl} characters.");
+                $"\"{url.GetComponents(UriComponents.AbsoluteUri & ~UriComponents.UserInfo, UriFormat.UriEscaped)}\": "
+                + $"give scheme, host, port and path only, without an empty segment, at most {MaxUrl} characters.");
         }
 
         foreach (var origin in config.AllowedOrigins.Where(o => !Uri.TryCreate(o, UriKind.Absolute, out var url) || url.GetLeftPart(UriPartial.Authority) != o))

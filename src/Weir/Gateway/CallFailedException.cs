@@ -3,7 +3,9 @@ using Weir.Upstream;
 
 namespace Weir.Gateway;
 
-/// <summary>An admitted call that got no answer from its server. Names the instance and the cause's sentence; quotes nothing of the server.</summary>
+/// <summary>
+/// An admitted call that got no answer from its server. Names the instance and the cause's sentence; quotes nothing of the server.
+/// </summary>
 internal sealed class CallFailedException(ErrorCode code, string outcome, string message, Exception? inner = null) : Exception(message, inner)
 {
     public ErrorCode Code { get; } = code;
@@ -38,7 +40,8 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
 
     public static CallFailedException SwitchedOff(bool mayHaveArrived) =>
         new(ErrorCode.Forbidden, Outcomes.Cancelled,
-            $"{Denials.SwitchedOffText} This one was ended while it ran.{(mayHaveArrived ? " The server may still have done what was asked." : "")}");
+            $"{Denials.SwitchedOffText} This one was interrupted."
+                + (mayHaveArrived ? " The server may still have done what was asked." : ""));
 
     /// <param name="missed">What it did not do in time.</param>
     public static CallFailedException TimedOut(string instance, string missed, bool mayHaveArrived) =>
@@ -53,7 +56,8 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
         var (code, words) = e.Failure switch
         {
             UpstreamFailure.Unreachable =>
-                (ErrorCode.InstanceUnavailable, $"The server '{instance}' could not be reached, or broke the connection. {e.Cause.Sentence()}"),
+                (ErrorCode.InstanceUnavailable,
+                    $"The server '{instance}' could not be reached, or broke the connection. {e.Cause.Sentence()}"),
             UpstreamFailure.SessionLost when e.IsNotCarriedOut =>
                 (ErrorCode.InstanceUnavailable, $"The server '{instance}' has lost its session. {e.Cause.Sentence()}"),
             UpstreamFailure.SessionLost =>
@@ -64,7 +68,8 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
                     + "(limits.heldMegabytesPerOrganization) may hold at this replica at once. Ask for less, or make fewer calls at once."),
             UpstreamFailure.Full => (ErrorCode.InstanceUnavailable, $"The server '{instance}' is full. {e.Cause.Sentence()}"),
             UpstreamFailure.Late => (ErrorCode.UpstreamTimeout, $"The server '{instance}' did not answer in time. {e.Cause.Sentence()}"),
-            UpstreamFailure.Refused => (ErrorCode.UpstreamFailed, $"The server '{instance}' is not called. {e.Cause.Sentence()}"),
+            UpstreamFailure.Refused =>
+                (ErrorCode.UpstreamFailed, $"Weir refuses to connect to the server '{instance}'. {e.Cause.Sentence()}"),
             _ when e.Cause is FailureCause.ProtocolError or FailureCause.MalformedError =>
                 (ErrorCode.UpstreamFailed, $"The server '{instance}' broke the protocol: {e.Cause.Sentence()}"),
             _ => (ErrorCode.UpstreamFailed, $"The server '{instance}' did not answer the call: {e.Cause.Sentence()}"),

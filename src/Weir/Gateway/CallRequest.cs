@@ -46,7 +46,9 @@ internal sealed record CallRequest(
     /// <summary>Its organization has as much open at this replica as it may: admission denies it, if nothing else does.</summary>
     public bool IsAtLimit { get; init; }
 
-    /// <summary>The server of the endpoint that it came to, where it names none of the agent's: the record says what was meant. Null: of all servers.</summary>
+    /// <summary>
+    /// The instance in the endpoint's path, if the called name did not resolve. The audit log shows it. Null at <c>/mcp</c>.
+    /// </summary>
     public string? InstanceName { get; init; }
 
     /// <summary>Whose turn it takes in a batch: the organization where it is known, else the principal.</summary>

@@ -33,7 +33,7 @@ internal static class Denials
         _ => new(ErrorCode.NotFound, Unknown(call)),
     };
 
-    /// <summary>One text whatever is switched off, and whoever has done it: the record says which.</summary>
+    /// <summary>One text for every switch and whoever used it. The audit log says which one it was.</summary>
     public static WeirException SwitchedOff() => new(ErrorCode.Forbidden, SwitchedOffText, "Ask an admin of the organization.");
 
     public const string SwitchedOffText = "This is switched off: no call is made.";

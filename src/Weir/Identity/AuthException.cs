@@ -27,17 +27,21 @@ internal sealed class AuthException(int status, string code, string message) : E
 
     public static AuthException WeakPassword(int least) => new(422, "weak_password", $"Password should be at least {least} characters.");
 
-    /// <summary>One text for every token of a link that opens nothing.</summary>
+    /// <summary>One text for every refused link token.</summary>
     public static AuthException TokenExpired() => new(403, "otp_expired", "Token has expired or is invalid");
 
-    /// <summary>An invitation opens no sign-in of an account that exists: whoever invites an address knows the token.</summary>
+    /// <summary>An invitation never signs in to an existing account, because whoever made it knows the token.</summary>
     public static AuthException InvitedUserExists() =>
-        new(422, "user_already_exists", "The invited address has an account: sign in, and call accept_invitation with this token.");
+        new(422, "user_already_exists", "The invited address has an account. Sign in, and call accept_invitation with this token.");
 
-    public static AuthException OrganizationIsFull() => new(403, "quota_exceeded", "The organization has its maximum of members.");
+    public static AuthException OrganizationIsFull() =>
+        new(403, "quota_exceeded", "The organization has reached max_members. Ask an owner to remove a member.");
 
     public static AuthException ReauthenticationNeeded() => new(
-        400, "reauthentication_needed", "A password is changed within 15 minutes of a sign-in: sign in again. Who forgot the password asks the operator for a recovery.");
+        400,
+        "reauthentication_needed",
+        "A password can be changed only within 15 minutes of signing in. Sign in again. "
+            + "If you forgot it, ask the operator for a recovery link.");
 
     public static AuthException Invalid(string message) => new(400, "validation_failed", message);
 

@@ -9,7 +9,7 @@ namespace Weir.Identity;
 /// </summary>
 internal static class KeyText
 {
-    /// <summary>What is answered to every key that opens nothing, on every endpoint: a key of either kind, whatever is wrong with it.</summary>
+    /// <summary>The one text for a refused key, on every endpoint, whichever kind it is and whatever is wrong with it.</summary>
     public const string Refused = "The key is unknown, expired or revoked.";
 
     private const int IdLength = 16;

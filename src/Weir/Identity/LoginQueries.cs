@@ -13,8 +13,8 @@ internal sealed record SignInAttempt(bool Allowed, Guid? UserId, string? Passwor
 /// <param name="Problem">GoTrue's code, or null.</param>
 internal sealed record RefreshOutcome(string? Problem, int Counter, Guid UserId);
 
-/// <summary>What became of a token of a link.</summary>
-/// <param name="Problem">Why it opened no sign-in, or null.</param>
+/// <summary>The result of using a link token.</summary>
+/// <param name="Problem">Why it was refused, or null.</param>
 internal sealed record VerifiedToken(string? Problem, Guid UserId, Guid SignInId);
 
 /// <summary>A person as the embedded issuer knows them.</summary>

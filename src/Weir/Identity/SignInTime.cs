@@ -4,13 +4,15 @@ using System.Text.Json;
 
 namespace Weir.Identity;
 
-/// <summary>When the person behind a token signed in: <c>auth_time</c>, or where there is none the newest timestamp in <c>amr</c>, as Supabase's
-/// issuer writes it. Both stay as they are when the token is refreshed; the time of issue does not, so it says nothing.</summary>
+/// <summary>
+/// When the person behind a token signed in: <c>auth_time</c>, or else the newest timestamp in <c>amr</c>, which Supabase's issuer writes.
+/// A refresh keeps both. <c>iat</c> changes with each refresh, so it is not used.
+/// </summary>
 internal static class SignInTime
 {
     public const string Name = "auth_time";
 
-    /// <summary>Null where the token does not say it.</summary>
+    /// <summary>Null if the token does not say it.</summary>
     public static DateTimeOffset? Of(ClaimsIdentity claims) => claims.FindFirst(Name) is { } said
         ? Seconds(said.Value)
         : claims.FindAll("amr").Select(method => OfMethod(method.Value)).Max();
@@ -27,7 +29,8 @@ internal static class SignInTime
         {
             using var method = JsonDocument.Parse(text);
             return method.RootElement.TryGetProperty("timestamp", out var time) && time.ValueKind == JsonValueKind.Number
-                && !(method.RootElement.TryGetProperty("method", out var name) && name.ValueKind == JsonValueKind.String && name.ValueEquals("token_refresh"))
+                && !(method.RootElement.TryGetProperty("method", out var name) && name.ValueKind == JsonValueKind.String
+                    && name.ValueEquals("token_refresh"))
                     ? Seconds(time.GetRawText()) : null;
         }
         catch (JsonException)

@@ -5,8 +5,8 @@ using Weir.Configuration;
 namespace Weir.Postgres;
 
 /// <summary>
-/// What only the operator may say, and all organizations are decided by. With the owner's connection, opened for it: no login that
-/// serves requests may say it.
+/// Settings and acts of the operator that affect all organizations. They use the owner's connection: no login that serves requests
+/// may do this.
 /// </summary>
 internal sealed class PlatformQueries(string ownerUrl)
 {

@@ -3,8 +3,9 @@ using Npgsql;
 namespace Weir.Postgres;
 
 /// <summary>
-/// Whether this configuration's <c>http.publicUrl</c> is the one that <c>migrate</c> or <c>up</c> wrote into the database. SQL makes the addresses of
-/// servers with the one, and Weir the addresses of the documentation with the other. A difference makes links wrong and decides no call.
+/// Whether this configuration's <c>http.publicUrl</c> is the one that <c>migrate</c> or <c>up</c> wrote into the database. SQL builds the
+/// addresses of servers from the database's, and Weir builds the addresses of the documentation from its own. A difference makes links
+/// wrong and affects no call.
 /// </summary>
 internal static class PublicUrlProbe
 {

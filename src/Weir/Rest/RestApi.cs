@@ -14,7 +14,7 @@ namespace Weir.Rest;
 /// <param name="ReadOnly">Nothing may be written on the way: GET and HEAD.</param>
 /// <param name="Key">A key of an organization, not verified yet: the database does that before it reads anything, and in the statement that reads.</param>
 /// <param name="Address">Where it comes from, which is who asks where nobody is known.</param>
-/// <param name="SignIn">When the person signed in, where their token says so.</param>
+/// <param name="SignIn">When the person signed in; null if their token does not say it.</param>
 internal sealed record RestCall(
     Guid? UserId, IReadOnlyList<KeyValuePair<string, string>> Query, string? Range, RestFormat Format, bool Count, bool ReadOnly,
     OrganizationKey? Key = null, string Address = "", SignIn? SignIn = null)
@@ -32,10 +32,12 @@ internal sealed record RestAnswer(int Status, string ContentRange, ReadOnlyMemor
 /// <summary>Reads of published tables and calls of published functions. Who may is PostgreSQL's answer to the statement itself.</summary>
 internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare share, RestConfig config, ServerLogs? logs = null)
 {
-    /// <summary>The function whose answer is a node's: the database decides and records, and says whose lines they are.</summary>
+    /// <summary>
+    /// The function whose result comes from a node. The database authorizes and records the call and returns the instance to read.
+    /// </summary>
     private const string Logs = "get_mcp_server_logs";
 
-    /// <summary>By this the database knows that the call comes from here, and goes on.</summary>
+    /// <summary>Tells the database that Weir's process makes this call, so that it does not answer WR010.</summary>
     private const string LogReader = "weir.log_reader";
 
     /// <exception cref="RestException">It cannot be answered.</exception>
@@ -84,15 +86,17 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare
 
     private bool IsOfNode(string name) => logs is not null && string.Equals(name, Logs, StringComparison.Ordinal);
 
-    /// <summary>After the statement's transaction, which has recorded the reading.</summary>
+    /// <summary>Runs after the transaction that authorized and recorded the reading.</summary>
     private async Task<ReadOnlyMemory<byte>?> ReadLogsAsync(RestCall call, ReadOnlyMemory<byte> granted, CancellationToken ct)
     {
         var asked = JsonElement.Parse(granted.Span, new JsonDocumentOptions { MaxDepth = JsonDepth.Wrapped });
-        var since = asked.GetProperty("since") is { ValueKind: JsonValueKind.String } time ? time.GetDateTimeOffset() : (DateTimeOffset?)null;
+        var since = asked.GetProperty("since") is { ValueKind: JsonValueKind.String } time
+            ? time.GetDateTimeOffset() : (DateTimeOffset?)null;
         using var turn = await EnterAsync(call.Caller, ct);
         try
         {
-            return await logs!.ReadAsync(asked.GetProperty("server_instance_id").GetGuid(), asked.GetProperty("tail").GetInt32(), since, ct);
+            return await logs!.ReadAsync(
+                asked.GetProperty("server_instance_id").GetGuid(), asked.GetProperty("tail").GetInt32(), since, ct);
         }
         catch (WeirException e)
         {

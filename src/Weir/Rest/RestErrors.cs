@@ -10,13 +10,14 @@ internal static class RestErrors
 {
     private const int MaxQuoted = 64;
 
-    /// <summary>A table that no role of the API may read.</summary>
+    /// <summary>The audit log's table, which no API role may read.</summary>
     private const string AuditLog = "mcp_interaction_logs";
 
     public static RestException Parse(string what, string text, string expected) =>
         new(400, "PGRST100", $"\"failed to parse {what} ({Clip(text)})\"", expected, page: Page("filters"));
 
-    public static RestException TooMuch(string what) => new(400, "PGRST100", "The query is larger than Weir reads.", what, page: Page("limits"));
+    public static RestException TooMuch(string what) =>
+        new(400, "PGRST100", "The query is larger than Weir reads.", what, page: Page("limits"));
 
     public static RestException TooLarge(int maxBytes) => new(
         ErrorCode.TooLarge.HttpStatus(), ErrorCode.TooLarge.Sqlstate(),
@@ -46,9 +47,11 @@ internal static class RestErrors
     public static RestException NotOneRow(long rows) =>
         new(406, "PGRST116", "Cannot coerce the result to a single JSON object", $"The result contains {rows} rows");
 
-    public static RestException Method(string method) => new(405, "PGRST117", $"Unsupported HTTP method: {Clip(method)}", page: Page("writes"));
+    public static RestException Method(string method) =>
+        new(405, "PGRST117", $"Unsupported HTTP method: {Clip(method)}", page: Page("writes"));
 
-    public static RestException RpcMethod(string method) => new(405, "PGRST101", $"Cannot use the {Clip(method)} method on RPC", page: Page("functions"));
+    public static RestException RpcMethod(string method) =>
+        new(405, "PGRST101", $"Cannot use the {Clip(method)} method on RPC", page: Page("functions"));
 
     public static RestException Preferences(string invalid) =>
         new(400, "PGRST122", "Invalid preferences given with handling=strict", $"Invalid preferences: {Clip(invalid)}");
@@ -59,7 +62,8 @@ internal static class RestErrors
 
     public static RestException Root() => new(404, "PGRST126", "Root endpoint metadata is disabled", page: Page("served"));
 
-    public static RestException Embedding() => new(400, "PGRST127", "Feature not implemented", "Weir does not embed one table in another.", page: Page("embedding"));
+    public static RestException Embedding() =>
+        new(400, "PGRST127", "Feature not implemented", "Weir does not embed one table in another.", page: Page("embedding"));
 
     /// <summary>What a Supabase project has and Weir has not: <c>realtime</c>, <c>storage</c>.</summary>
     public static RestException Service(string name) =>
@@ -97,15 +101,17 @@ internal static class RestErrors
     /// <summary>The token cannot be read, or is not signed by who signs them here.</summary>
     public static RestException InvalidToken() => new(401, "PGRST301", "The token is not valid here.", hint: "Sign in again.");
 
-    /// <summary>A key that cannot be one of an organization's: misspelt, or an agent's, which opens nothing here.</summary>
-    public static RestException InvalidKey() => new(401, "PGRST301", KeyText.Refused, hint: "An organization's key reads here; an agent's key is for /mcp.");
+    /// <summary>A key that is not an organization's: misspelt, or an agent's key, which does not work here.</summary>
+    public static RestException InvalidKey() =>
+        new(401, "PGRST301", KeyText.Refused, hint: "An organization's key reads here; an agent's key is for /mcp.");
 
     public static RestException ExpiredToken() => new(401, "PGRST303", "JWT expired", hint: "Refresh the session.");
 
     /// <summary>What PostgreSQL says to <c>anon</c> of what it may not use.</summary>
     public static RestException SignIn() => new(401, "42501", "permission denied", hint: "Sign in.");
 
-    public static RestException ServiceRole() => new(403, "42501", "permission denied to set role \"service_role\"", page: Page("identity"));
+    public static RestException ServiceRole() =>
+        new(403, "42501", "permission denied to set role \"service_role\"", page: Page("identity"));
 
     /// <summary>What a key of an organization is not for.</summary>
     public static RestException KeyMisplaced()
@@ -123,7 +129,8 @@ internal static class RestErrors
     {
         _ when DatabaseErrors.IsLibraryTrouble(error) => null,
         ['2', '2', ..] and { } state when Problem(state) is var (status, text) => new RestException(status, state, text),
-        _ when error.Code is not (ErrorCode.Internal or ErrorCode.Forbidden or ErrorCode.Unavailable) => Refusal(error.Code, error.Message, error.Hint, error.Page),
+        _ when error.Code is not (ErrorCode.Internal or ErrorCode.Forbidden or ErrorCode.Unavailable) =>
+            Refusal(error.Code, error.Message, error.Hint, error.Page),
         "25006" when readOnly => new RestException(405, "25006", "This function may write, and GET may not.", hint: "Call it with POST."),
         "42501" => isAnon ? SignIn() : new RestException(403, "42501", "permission denied"),
         "57014" => new RestException(504, "57014", "The statement took too long and was cancelled.", page: Page("limits")),

@@ -22,15 +22,16 @@ internal static class ConnectionFailures
     private static (FailureCause Cause, string Words) Of(Exception e) => e switch
     {
         AuthenticationException or HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } =>
-            (FailureCause.TlsFailed, "There is no TLS connection to the server: its certificate is not valid for the address, or it does not speak TLS."),
+            (FailureCause.TlsFailed,
+                "The TLS connection failed: the server's certificate is not valid for its address, or the server does not speak TLS."),
         SocketException { SocketErrorCode: SocketError.ConnectionRefused } =>
-            (FailureCause.ConnectionRefused, "Nobody listens at the server's address."),
+            (FailureCause.ConnectionRefused, "Nothing listens at the server's address."),
         SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain }
             or HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } =>
-            (FailureCause.NameNotResolved, "The server's host name has no address."),
+            (FailureCause.NameNotResolved, "The server's host name does not resolve to an address."),
         SocketException { SocketErrorCode: SocketError.TimedOut } or TimeoutException =>
             (FailureCause.TimedOut, "No connection to the server was made in time."),
         { InnerException: { } inner } => Of(inner),
-        _ => (FailureCause.ConnectionFailed, "There is no connection to the server, or it broke."),
+        _ => (FailureCause.ConnectionFailed, "The connection to the server failed or broke."),
     };
 }

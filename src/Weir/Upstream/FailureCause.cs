@@ -8,7 +8,7 @@ namespace Weir.Upstream;
 /// </summary>
 internal enum FailureCause
 {
-    /// <summary>Nobody listens at the address.</summary>
+    /// <summary>Nothing listens at the address.</summary>
     ConnectionRefused,
 
     /// <summary>The host has no address.</summary>
@@ -50,13 +50,13 @@ internal enum FailureCause
     /// <summary>A 3xx, which Weir does not follow.</summary>
     Redirected,
 
-    /// <summary>Another HTTP status that is no success.</summary>
+    /// <summary>Another HTTP status that is not a success.</summary>
     HttpError,
 
     /// <summary>A success that is neither JSON nor an event stream, e.g. a web page.</summary>
     NotMcp,
 
-    /// <summary>An error object whose code is no integer, or that has no message.</summary>
+    /// <summary>An error object whose code is not an integer, or that has no message.</summary>
     MalformedError,
 
     /// <summary>Any other answer that is not the protocol.</summary>
@@ -71,13 +71,13 @@ internal enum FailureCause
     /// <summary>An answer, or a list, that is larger than Weir takes.</summary>
     TooLarge,
 
-    /// <summary>The server does not know its session any more.</summary>
+    /// <summary>The server no longer knows its session.</summary>
     SessionLost,
 
     /// <summary>A server on a node has no room for another session, or for more that waits for it.</summary>
     Full,
 
-    /// <summary>As many calls are in flight at the server as it may have.</summary>
+    /// <summary>The server already has its maximum of concurrent calls.</summary>
     TooManyCalls,
 
     /// <summary>The server has failed repeatedly and is not called for a while.</summary>
@@ -90,18 +90,18 @@ internal enum FailureCause
 /// <summary>The causes as the database and the protocol spell them, and those that an answer's status tells.</summary>
 internal static class FailureCauses
 {
-    /// <summary>Known at once and not by waiting: no server is at the address, or none that Weir may trust to be it.</summary>
+    /// <summary>Certain at once: no trustworthy server is at the address.</summary>
     public static bool MeansNobodyThere(this FailureCause cause) =>
         cause is FailureCause.ConnectionRefused or FailureCause.NameNotResolved or FailureCause.TlsFailed;
 
     /// <summary>Weir itself does not connect there.</summary>
     public static bool IsRefusedByWeir(this FailureCause cause) => cause is FailureCause.AddressNotAllowed or FailureCause.SchemeNotAllowed;
 
-    /// <summary>The same a minute later, unless somebody changes the server, its URL or Weir's settings: another attempt is of no use.</summary>
+    /// <summary>Waiting does not change it: only a change of the server, its URL or Weir's settings does. So it is not retried.</summary>
     public static bool IsLasting(this FailureCause cause) => cause.IsRefusedByWeir() || cause
-        is FailureCause.TlsFailed or FailureCause.Unauthorized or FailureCause.AccessDenied or FailureCause.EndpointNotFound or FailureCause.Redirected
-        or FailureCause.HttpError or FailureCause.NotMcp or FailureCause.MalformedError or FailureCause.VersionNotSupported or FailureCause.TooLarge
-        or FailureCause.NoEndpoint;
+        is FailureCause.TlsFailed or FailureCause.Unauthorized or FailureCause.AccessDenied or FailureCause.EndpointNotFound
+        or FailureCause.Redirected or FailureCause.HttpError or FailureCause.NotMcp or FailureCause.MalformedError
+        or FailureCause.VersionNotSupported or FailureCause.TooLarge or FailureCause.NoEndpoint;
 
     /// <summary>What clients read of it.</summary>
     public static string Sentence(this FailureCause cause) => FailureCodes.Sentence(cause.Name());
@@ -137,15 +137,15 @@ internal static class FailureCauses
         _ => throw new ArgumentOutOfRangeException(nameof(cause), cause, "Not a cause of the list."),
     };
 
-    /// <summary>What an HTTP status that is no success says, in words of ours.</summary>
+    /// <summary>What an HTTP status other than a success means, in Weir's own words.</summary>
     public static (FailureCause Cause, string Words) OfStatus(int status) => status switch
     {
-        401 => (FailureCause.Unauthorized, "The server answered 401: it wants a credential, and Weir has none for it."),
+        401 => (FailureCause.Unauthorized, "The server answered 401: it requires a credential, and Weir has none for it."),
         403 => (FailureCause.AccessDenied, "The server answered 403: it does not allow the request."),
         404 or 405 or 410 => (FailureCause.EndpointNotFound, $"The server answered {status}: there is no MCP endpoint at this address."),
-        429 => (FailureCause.RateLimited, "The server answered 429: it gets too many requests."),
-        503 => (FailureCause.ServerUnavailable, "The server answered 503: it is not available at the moment."),
-        >= 500 => (FailureCause.ServerError, $"The server answered {status}: it failed."),
+        429 => (FailureCause.RateLimited, "The server answered 429: it received too many requests."),
+        503 => (FailureCause.ServerUnavailable, "The server answered 503: it is temporarily unavailable."),
+        >= 500 => (FailureCause.ServerError, $"The server answered {status}: an internal error."),
         >= 300 and < 400 => (FailureCause.Redirected, $"The server answered {status}: a redirect, which Weir does not follow. Set the address that it leads to."),
         _ => (FailureCause.HttpError, $"The server answered {status}."),
     };

@@ -328,7 +328,8 @@ internal sealed class UpstreamExchange : IDisposable
             && !outline.Id.Of(bytes.Span).SequenceEqual("null"u8);
         if (outline.IsMalformedError)
         {
-            throw new UpstreamException(UpstreamFailure.Nonsense, "The server's error has no integer as its code, or no text as its message.")
+            throw new UpstreamException(
+                UpstreamFailure.Nonsense, "The server's error is malformed: its code is not an integer, or its message is not a string.")
             {
                 Cause = FailureCause.MalformedError,
             };

@@ -261,7 +261,7 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         var version = result.TryGetProperty("protocolVersion", out var v) && v.ValueKind == JsonValueKind.String ? v.GetString() : null;
         if (version is null || !Protocol.ServerVersions.Contains(version, StringComparer.Ordinal))
         {
-            throw new UpstreamException(UpstreamFailure.Nonsense, "The server speaks no protocol version that Weir knows.")
+            throw new UpstreamException(UpstreamFailure.Nonsense, "The server speaks no protocol version that Weir supports.")
             {
                 Cause = FailureCause.VersionNotSupported,
             };

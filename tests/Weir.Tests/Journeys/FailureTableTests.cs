@@ -83,7 +83,7 @@ public sealed class FailureTableTests(FailingWeir weir) : IClassFixture<FailingW
         // Connecting to a remote server.
         { "url http://refused.example.org/mcp", "scheme_not_allowed", "https", false },
         { "url https://10.0.0.1/mcp", "address_not_allowed", "not on the public internet", false },
-        { "closed port", "connection_refused", "Nobody listens", true },
+        { "closed port", "connection_refused", "Nothing listens", true },
         { "no tls", "tls_failed", "certificate", false },
         { "status drop", "connection_failed", "broke", true },
 

@@ -25,7 +25,7 @@ public sealed class WithoutRegistryTests(UpWithoutRegistry up) : IClassFixture<U
             [Sql.Uuid(up.Report.GetProperty("organizationId").GetGuid())], r => (r.GetString(0), r.GetString(1), r.GetNullableString(2)), CancellationToken.None);
         instances.ShouldBe([("everything", "failed", "registry_unreachable"), ("filesystem", "failed", "registry_unreachable"), ("memory", "failed", "registry_unreachable")]);
         var reasons = await up.LookAsync("select last_error from public.mcp_server_instances", r => r.GetString(0));
-        reasons.ShouldAllBe(reason => reason.StartsWith("The node does not reach the package registry"));
+        reasons.ShouldAllBe(reason => reason.StartsWith("The node cannot reach the package registry"));
         up.StartedWithin.ShouldBeLessThan(TimeSpan.FromSeconds(120));
     }
 

@@ -34,7 +34,7 @@ internal sealed record CatalogItem(Guid InstanceId, string InstanceName, string 
 /// <param name="TimeoutMs">How long it may take for a call. Null, or 0, which only keeps it out of chat: as long as any. Milliseconds.</param>
 internal sealed record CatalogInstance(Guid Id, string Name, string Status, string Share, int? TimeoutMs = null)
 {
-    /// <summary>The lower number is the better one.</summary>
+    /// <summary>A lower number comes first.</summary>
     public int Priority { get; init; }
 
     public bool IsSwitchedOff => Status == "switched_off";
@@ -48,7 +48,7 @@ internal sealed record CatalogInstance(Guid Id, string Name, string Status, stri
 internal sealed record AgentCatalog(
     Guid OrganizationId, Guid AgentId, string AgentName, int MaxConnections, IReadOnlyList<CatalogInstance> Instances, IReadOnlyList<CatalogItem> Items)
 {
-    /// <summary>The agent, its organization or the platform is switched off: it has nothing, and admission says why.</summary>
+    /// <summary>The agent, its organization or the platform is switched off. The catalog is empty, and admission records why.</summary>
     public bool IsStopped { get; init; }
 
     /// <summary>Made when it is first asked for: a list needs none, and it is much of what one costs.</summary>
@@ -88,8 +88,8 @@ internal sealed class AgentCatalogs(GatewayQueries queries, CatalogTurns turns, 
     public AgentCatalog? Find(Principal principal, string? instanceName) => _kept.GetValueOrDefault(Key(principal, instanceName)).Catalog;
 
     /// <summary>The live catalog, which also proves the principal.</summary>
-    /// <exception cref="WeirException">WR002, WR004: the principal is not good. WR003: it is switched off. WR008: its organization waits for too
-    /// many.</exception>
+    /// <exception cref="WeirException">WR002, WR004: the principal is not valid. WR003: it is switched off. WR008: its organization already
+    /// waits for too many.</exception>
     public async Task<AgentCatalog> LoadAsync(Principal principal, string? instanceName, CancellationToken ct)
     {
         var catalog = await LoadEvenStoppedAsync(principal, instanceName, ct);
@@ -165,7 +165,10 @@ internal sealed class AgentCatalogs(GatewayQueries queries, CatalogTurns turns, 
     {
         var agent = rows[0];
         var instances = rows.Where(r => r.Kind == "instance")
-            .Select(r => new CatalogInstance(r.InstanceId!.Value, r.InstanceName!, r.Status!, r.Share!, r.TimeoutMs) { Priority = r.Priority!.Value });
+            .Select(r => new CatalogInstance(r.InstanceId!.Value, r.InstanceName!, r.Status!, r.Share!, r.TimeoutMs)
+            {
+                Priority = r.Priority!.Value,
+            });
         var items = rows.Where(r => r.Item is not null).Select(r => new CatalogItem(
             r.InstanceId!.Value,
             r.InstanceName!,
@@ -179,7 +182,8 @@ internal sealed class AgentCatalogs(GatewayQueries queries, CatalogTurns turns, 
             Needs = r.Needs ?? [],
             Priority = r.Priority!.Value,
         });
-        return new AgentCatalog(agent.OrganizationId, agent.AgentId, agent.AgentName, agent.MaxConnections!.Value, [.. instances], [.. items])
+        return new AgentCatalog(
+            agent.OrganizationId, agent.AgentId, agent.AgentName, agent.MaxConnections!.Value, [.. instances], [.. items])
         {
             IsStopped = agent.Kind == "stopped",
         };

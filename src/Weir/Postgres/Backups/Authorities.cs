@@ -30,7 +30,7 @@ internal static class Authorities
         + " invitations, nodes' keys, platform admins, people and their passwords, approved definitions, catalog servers and their states, running servers,"
         + " the platform's server switches and its stop of all calls, datastores, agents' links to them, documents";
 
-    /// <summary>Kinds whose states have an order, from the least.</summary>
+    /// <summary>Kinds whose states are ordered, the weakest first.</summary>
     private static readonly Dictionary<string, string[]> Orders = new(StringComparer.Ordinal)
     {
         ["member"] = ["viewer", "member", "admin", "owner"],
