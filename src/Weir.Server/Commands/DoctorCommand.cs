@@ -8,7 +8,10 @@ using Weir.Postgres;
 
 namespace Weir.Server.Commands;
 
-/// <summary><c>weir doctor</c>: what is wrong with the database's URLs, logins, migrations and statistics, the keyring, the public URL and the nodes' addresses, and how to mend it.</summary>
+/// <summary>
+/// <c>weir doctor</c>: what is wrong with the database's URLs, logins, migrations and statistics, the keyring, the public URL and the nodes'
+/// addresses, and how to fix it.
+/// </summary>
 internal static class DoctorCommand
 {
     public static Command Create()

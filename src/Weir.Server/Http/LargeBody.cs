@@ -2,7 +2,9 @@ using Weir.Identity;
 
 namespace Weir.Server.Http;
 
-/// <summary>An answer that is in memory as a whole, sent in parts, because Kestrel copies all of what it is given before it waits for the client.</summary>
+/// <summary>
+/// An answer that is in memory as a whole. It is sent in parts, because Kestrel copies all that it is given before it waits for the client.
+/// </summary>
 internal static class LargeBody
 {
     public static async Task WriteAsync(HttpContext http, ReadOnlyMemory<byte> body)

@@ -171,7 +171,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         ],
         ct) ?? [];
 
-    /// <summary>Whether an agent, or what it has open at a server, is switched off, for each of them.</summary>
+    /// <summary>For each agent (and server, if given): whether it is switched off.</summary>
     public async Task<bool[]> SwitchedOffAsync(IReadOnlyList<(Guid AgentId, Guid? InstanceId)> open, CancellationToken ct) =>
         await databases.Engine.ScalarAsync<bool[]>(
             SwitchedOff, [Column(NpgsqlDbType.Uuid, open, o => o.AgentId), Column(NpgsqlDbType.Uuid, open, o => o.InstanceId)], ct) ?? [];

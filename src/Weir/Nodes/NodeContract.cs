@@ -14,7 +14,7 @@ internal static class NodeContract
     /// 2: 2026-11-30: removal_incomplete.
     /// 3: 2026-11-30: maxSessions and callsAtOnce of a server, Retry-After with session_limit, and the answer to a heartbeat names what is not
     /// placed on the node.
-    /// 4: 2026-11-30: phase of a server that starts, and one code for each cause: handshake_failed is no longer sent.
+    /// 4: 2026-11-30: the phase of a server that starts, and one code for each cause: handshake_failed is no longer sent.
     /// </summary>
     public const int CapabilityVersion = 4;
 
@@ -66,14 +66,15 @@ internal sealed record ServerSpec(
 /// <param name="State">One of <see cref="ServerStates"/>.</param>
 /// <param name="ErrorCode">Why it is not <c>running</c>, one of <see cref="NodeErrors"/>, or null.</param>
 /// <param name="Error">The node's own sentence, without anything that a server or npm printed: that is in the instance's log.</param>
-/// <param name="Phase">How far a server has come that is <c>starting</c>, one of <see cref="ServerPhases"/>; else null.</param>
+/// <param name="Phase">One of <see cref="ServerPhases"/> while the server is <c>starting</c>, else null.</param>
 internal sealed record ServerStatus(Guid Id, long Generation, string State, string? ErrorCode, string? Error, string? Phase = null);
 
 internal sealed record ServerList(ServerStatus[] Servers);
 
 /// <param name="At">When the node read the line.</param>
 /// <param name="Source">
-/// <c>stderr</c>, <c>stdout</c> (what is not a message, or answers the handshake with an error), <c>mcp</c> (log notifications), <c>npm</c> or <c>node</c>.
+/// <c>stderr</c>, <c>stdout</c> (what is not a message, or is an error in the handshake), <c>mcp</c> (log notifications), <c>npm</c> or
+/// <c>node</c>.
 /// </param>
 internal sealed record LogLine(DateTimeOffset At, string Source, string Text);
 
@@ -121,7 +122,7 @@ internal static class ServerStates
     public const string Failed = "failed";
 }
 
-/// <summary>What happens to a server until it runs.</summary>
+/// <summary>The steps until a server runs.</summary>
 internal static class ServerPhases
 {
     public const string Installing = "installing";
@@ -131,7 +132,8 @@ internal static class ServerPhases
 }
 
 /// <summary>
-/// The closed list of codes, of the API's errors and of an instance's <c>errorCode</c>; all are among <c>FailureCodes</c>. A code is never reused.
+/// The closed list of codes, of the API's errors and of an instance's <c>errorCode</c>; all are among <c>FailureCodes</c>. A code is never
+/// reused.
 /// </summary>
 internal static class NodeErrors
 {

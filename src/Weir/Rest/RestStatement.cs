@@ -62,7 +62,9 @@ internal sealed class RestStatement
     /// <summary>
     /// The value of any other function, or its values. One that is too large is measured and not sent: what the function did is committed.
     /// </summary>
-    /// <param name="setting">A setting that is on in the transaction before the function is called, which has an argument; null: none.</param>
+    /// <param name="setting">
+    /// A setting that is switched on in the transaction before the function is called. The function must have an argument. Null: none.
+    /// </param>
     public static RestStatement CallValue(PublishedFunction function, CallArguments arguments, long maxRows, long maxBytes, string? setting = null)
     {
         var statement = new RestStatement(function.ReturnsSet ? RestShape.Array : RestShape.Object);
@@ -81,7 +83,7 @@ internal sealed class RestStatement
         return statement;
     }
 
-    /// <param name="afterSetting">The arguments depend on the setting, so that PostgreSQL cannot call the function before.</param>
+    /// <param name="afterSetting">Makes the arguments depend on the setting, so that PostgreSQL cannot call the function before it.</param>
     private void Call(PublishedFunction function, CallArguments arguments, string alias, bool afterSetting = false)
     {
         if (arguments.Names.Count > 0)

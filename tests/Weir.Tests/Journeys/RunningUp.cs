@@ -178,10 +178,10 @@ internal static class NodeScript
         {
             await process.WaitForExitAsync(patience.Token);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException e)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"{script} has not ended within {Patience.TotalSeconds:0} s: {await errors}");
+            throw new TimeoutException($"{script} has not ended within {Patience.TotalSeconds:0} s: {await errors}", e);
         }
 
         var text = await output;

@@ -57,7 +57,7 @@ internal sealed class McpMethods(AgentCatalogs catalogs, SessionTokens sessions,
     }
 
     /// <summary>The live catalog of the endpoint, which proves the key. An instance that is not there and one that is not granted are the same.</summary>
-    /// <exception cref="WeirException">WR002: the principal is not good; WR003: it is switched off; WR004: it has no such server.</exception>
+    /// <exception cref="WeirException">WR002: the principal is not valid; WR003: it is switched off; WR004: it has no such server.</exception>
     public static async Task<AgentCatalog> LoadAsync(AgentCatalogs catalogs, McpExchange exchange)
     {
         var scope = exchange.Scope;
@@ -67,8 +67,8 @@ internal sealed class McpMethods(AgentCatalogs catalogs, SessionTokens sessions,
             : RequireOn(catalog, scope);
     }
 
-    /// <summary>The catalog, unless the endpoint is one server and that is switched off.</summary>
-    /// <exception cref="WeirException">WR003: it is.</exception>
+    /// <summary>The catalog.</summary>
+    /// <exception cref="WeirException">WR003: the endpoint is one server, and it is switched off.</exception>
     public static AgentCatalog RequireOn(AgentCatalog catalog, McpScope scope) =>
         scope.InstanceName is not null && catalog.Instances is [{ IsSwitchedOff: true }] ? throw Denials.SwitchedOff() : catalog;
 
