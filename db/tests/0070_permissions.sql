@@ -272,7 +272,7 @@ select is((pg_temp.trial('nobody', format('select %I(%s)', c.name, c.arguments))
 from (values
   ('chat_context', '{robo}, {home}'), ('explain_mcp_access', '{robo}, {files}'), ('get_chat_answer', '{message}, {robo}'),
   ('get_chat_messages_with_details', '{chat}'), ('get_document_chunks', '{doc}'), ('get_mcp_tool_changes', '{files}'),
-  ('get_organization_mcp_configs', '{a}')) c(name, arguments);
+  ('get_organization_mcp_configs', '{a}'), ('list_members', '{a}')) c(name, arguments);
 select matches(pg_temp.as_user('bob', $$select deploy_mcp_server_to_dtma({remote}) ->> 'message'$$), 'server',
   'a server that the caller does not see is answered as a server that is not there, and not as an organization');
 

@@ -49,6 +49,9 @@ select set_eq(pg_temp.with_ids($$select unnest(array[{ann}, {adam}, {mia}, {vic}
 select is(pg_temp.as_user(w, $$select count(email)::text || ' ' || count(email_confirmed) from list_members({a})$$), n,
   format('%s sees so many addresses of members: %s', w, n))
 from (values ('ann', '6 6'), ('adam', '6 6'), ('mia', '0 0'), ('vic', '0 0')) t(w, n);
+update organization_members set role = 'admin' where organization_id = pg_temp.id_of('b') and user_id = pg_temp.id_of('mel');
+select is(pg_temp.as_user('mel', 'select count(email) from list_members({a})'), '0', 'an admin of another organization sees none in this one');
+update organization_members set role = 'member' where organization_id = pg_temp.id_of('b') and user_id = pg_temp.id_of('mel');
 select is(pg_temp.as_user(w, $$select count(*) from list_members({a})$$), r, format('%s of nowhere near hears %s', w, r))
 from (values ('bob', 'WR004'), ('otto', 'WR004'), ('sam', 'WR004'), ('pia', 'WR004'), ('anon', '42501')) t(w, r);
 select is(pg_temp.as_user('adam', $$select email from list_members({a}) where user_id = {mia}$$),

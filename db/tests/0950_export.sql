@@ -55,9 +55,22 @@ select is((select count(distinct p -> 'rows' -> 0 ->> 'user_id') from (
     select p from pages) t), 6::bigint, 'every row is on one page');
 select is(pg_temp.exported('documents', ', {doc}'), '[]', 'nothing comes after the last row');
 
--- Another organization's rows, and a deleted organization
-select is(pg_temp.as_user('bob', $$select jsonb_array_length(export_organization({b}, 'agents') -> 'rows')$$), '1',
-  'an export has rows of its organization only');
+-- Another organization's rows, where it has one for each part, and a deleted organization
+select pg_temp.create_as('bdocs', 'bob', $$select create_datastore({b}, 'Docs')$$),
+       pg_temp.create_as('bdoc', 'bob', $$select ingest_document({bdocs}, 'Theirs', '[{"text": "theirs"}]')$$),
+       pg_temp.as_user('bob', $$select link_datastore({bdocs}, {bot})$$),
+       pg_temp.as_user('bob', $$select add_workspace_member({den}, agent_id => {bot})$$),
+       pg_temp.as_user('bob', $$select grant_mcp_access({bot}, {spy}, '{}')$$) \g /dev/null
+select is((select count(*) from jsonb_array_elements(pg_temp.as_user(w, format('select export_organization({%s}, %L) -> ''rows''', o, p))::jsonb)),
+          n::bigint, format('an export has rows of its organization only: %s of %s', p, o))
+from (values ('ann', 'a', '{1,6,1,2,1,1,1,1}'::integer[]), ('bob', 'b', '{1,2,1,1,1,1,1,1}')) t(w, o, counts),
+  unnest(weir.export_parts(), counts) u(p, n);
+select is(pg_temp.as_user('bob', format('select export_organization({b}, %L) #> ''{rows,0,%s}''', p, m))::jsonb, e,
+          format('nor does what is inside a row: %s of %s', m, p))
+from (values ('datastores', 'agents', jsonb_build_array(pg_temp.id_of('bot'))),
+             ('workspaces', 'members', jsonb_build_array(jsonb_build_object('user_id', pg_temp.id_of('bob'), 'agent_id', null),
+                                                         jsonb_build_object('user_id', null, 'agent_id', pg_temp.id_of('bot')))),
+             ('documents', 'chunks', '[{"heading": "", "text": "theirs"}]')) t(p, m, e);
 select pg_temp.as_user('ann', 'select delete_organization({a})') \g /dev/null
 select is(pg_temp.exported('agents')::jsonb #>> '{0,name}', 'Robo', 'its owner exports an organization that is deleted');
 select is(pg_temp.error_as(w, $$select export_organization({a}, 'agents')$$), 'WR004', format('%s does not', w))
