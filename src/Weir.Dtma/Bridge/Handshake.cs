@@ -17,8 +17,8 @@ internal static partial class Handshake
     /// <summary>The longest answer to <c>initialize</c>, which is kept for as long as the child runs.</summary>
     public const int ResultLimit = 256 * 1024;
 
-    /// <summary>How many bytes of an error answer are written to the instance's log.</summary>
-    private const int LoggedError = 2000;
+    /// <summary>How much of an answer with an error the instance's log gets, as of every other line. Bytes.</summary>
+    private const int LoggedError = InstanceLog.LineLimit;
 
     /// <summary>Exit codes from here on come from the launcher or a signal.</summary>
     private const int FirstForeignExitCode = 125;

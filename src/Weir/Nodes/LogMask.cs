@@ -1,74 +1,92 @@
-using System.Text.Encodings.Web;
+using System.Text;
 using System.Text.Json;
+using Weir.Errors;
 
 namespace Weir.Nodes;
 
 /// <summary>
-/// Takes the values of an instance's environment, and those of its configuration that are written only, out of the lines that it printed: whole, as
-/// JSON and as a URL write them, and the beginning of one where a long line was cut.
+/// Replaces the values of the environment and of the <c>writeOnly</c> configuration by <c>***</c>: each as it is and line by line, as JSON, JSON
+/// in JSON and a URL write it, and whole in Base64; and the beginning of one at the end of a line that was cut.
 /// </summary>
 internal sealed class LogMask
 {
-    private const string Mask = "***";
-
-    /// <summary>Shorter values are no secrets, and to mask each <c>1</c> would leave nothing to read.</summary>
+    /// <summary>Values of fewer than 4 characters are not masked: masking every <c>1</c> would make a log unreadable.</summary>
     public const int ShortestValue = 4;
+
+    /// <summary>
+    /// The most that the values have in all their spellings: a plain one about twice its length, one of quotes and spaces twenty times. A
+    /// configuration may have 64 KiB.
+    /// </summary>
+    public const int MostCharacters = 512 * 1024;
+
+    private const string Mask = "***";
 
     /// <summary>A node cuts a line at 8 KiB, and may then leave part of a character away.</summary>
     private const int CutAt = (8 * 1024) - 4;
 
-    private readonly string[] _values;
+    private readonly TextSet _texts = new(MostCharacters);
 
-    private LogMask(IEnumerable<string> values) => _values =
-        [.. values.SelectMany(Forms).Where(v => v.Length >= ShortestValue).Distinct(StringComparer.Ordinal).OrderByDescending(v => v.Length)];
+    private LogMask(HashSet<string> values, CancellationToken ct)
+    {
+        try
+        {
+            foreach (var text in values.SelectMany(SpelledValue.Forms).Concat(Lines(values).SelectMany(SpelledValue.Line)))
+            {
+                ct.ThrowIfCancellationRequested();
+                _texts.Add(text);
+            }
+        }
+        catch (WeirException e) when (e.Code == ErrorCode.TooLarge)
+        {
+            throw new WeirException(
+                ErrorCode.TooLarge,
+                "The log is not shown: its server's configuration has more values to mask than Weir looks for, "
+                + $"{MostCharacters} characters in all their spellings.",
+                "Make the configuration shorter.", e);
+        }
+
+        _texts.Link();
+    }
 
     /// <param name="env">The templates of the catalog entry.</param>
     /// <param name="schema">Of the configuration; it says what of it is written only.</param>
-    public static LogMask Of(JsonElement env, JsonElement configuration, JsonElement schema)
+    /// <exception cref="WeirException">WR014: the values have more than <see cref="MostCharacters"/>.</exception>
+    public static LogMask Of(JsonElement env, JsonElement configuration, JsonElement schema, CancellationToken ct = default)
     {
         var values = new List<string>();
         CollectWriteOnly(configuration, schema, values);
-        try
-        {
-            // What the node fills in is a path of its own, and no value of anybody's.
-            values.AddRange(ServerTemplates.Env(env, configuration).Values.SelectMany(v => v.Split(NodeContract.InstanceDirPlaceholder)));
-        }
-        catch (TemplateException)
+        if (!ServerTemplates.TryReadEnv(env, configuration, values))
         {
             // It cannot be started with this configuration; an earlier one may have had any of these values.
             Collect(configuration, values);
         }
 
-        return new LogMask(values);
+        return new LogMask([.. values.Where(v => v.Length >= ShortestValue)], ct);
     }
 
     public string Apply(string text)
     {
-        foreach (var value in _values)
+        // Measured before anything is masked.
+        var isCut = Encoding.UTF8.GetByteCount(text) >= CutAt;
+        var searched = isCut ? text.AsSpan().TrimEnd("…\uFFFD") : text;
+        var spans = _texts.Find(searched, out var begun);
+        var end = isCut && begun >= ShortestValue ? searched.Length - begun : text.Length;
+        var masked = new StringBuilder(text.Length);
+        var shown = 0;
+        foreach (var span in spans.TakeWhile(s => s.Start < end))
         {
-            text = text.Replace(value, Mask, StringComparison.Ordinal);
+            masked.Append(text, shown, span.Start - shown).Append(Mask);
+            shown = span.End;
         }
 
-        return System.Text.Encoding.UTF8.GetByteCount(text) < CutAt ? text : WithoutBeginning(text);
+        return end < text.Length
+            ? masked.Append(text, shown, Math.Max(0, end - shown)).Append(shown > end ? "" : Mask).ToString()
+            : masked.Append(text, shown, text.Length - shown).ToString();
     }
 
-    /// <summary>Where the line was cut inside of a value, its beginning is left at the end.</summary>
-    private string WithoutBeginning(string text)
-    {
-        var end = text.TrimEnd('…', '\uFFFD');
-        foreach (var value in _values)
-        {
-            for (var length = Math.Min(value.Length - 1, end.Length); length >= ShortestValue; length--)
-            {
-                if (end.AsSpan(end.Length - length).SequenceEqual(value.AsSpan(0, length)))
-                {
-                    return end[..^length] + Mask;
-                }
-            }
-        }
-
-        return text;
-    }
+    /// <summary>The log has lines, so a value of several is looked for line by line.</summary>
+    private static HashSet<string> Lines(HashSet<string> values) =>
+        [.. values.SelectMany(v => v.Split('\n')).Select(l => l.TrimEnd('\r')).Where(l => l.Length >= ShortestValue && !values.Contains(l))];
 
     /// <summary>At any depth, as the schema is checked and shown.</summary>
     private static void CollectWriteOnly(JsonElement value, JsonElement schema, List<string> values)
@@ -89,7 +107,8 @@ internal sealed class LogMask
                 CollectWriteOnly(item, items, values);
             }
         }
-        else if (value.ValueKind == JsonValueKind.Object && schema.TryGetProperty("properties", out var properties) && properties.ValueKind == JsonValueKind.Object)
+        else if (value.ValueKind == JsonValueKind.Object
+            && schema.TryGetProperty("properties", out var properties) && properties.ValueKind == JsonValueKind.Object)
         {
             foreach (var member in value.EnumerateObject())
             {
@@ -127,13 +146,4 @@ internal sealed class LogMask
                 break;
         }
     }
-
-    /// <summary>The log has lines, so a value of several is looked for line by line.</summary>
-    private static IEnumerable<string> Forms(string value) => value.Split('\n').Select(line => line.TrimEnd('\r')).Prepend(value).SelectMany(part => (string[])
-    [
-        part,
-        JsonEncodedText.Encode(part, JavaScriptEncoder.Default).ToString(),
-        JsonEncodedText.Encode(part, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).ToString(),
-        Uri.EscapeDataString(part),
-    ]);
 }

@@ -1,6 +1,6 @@
 using System.Buffers;
-using System.Text.Encodings.Web;
 using System.Text.Json;
+using Weir.Configuration;
 using Weir.Errors;
 using Weir.Postgres;
 
@@ -10,8 +10,8 @@ namespace Weir.Nodes;
 internal sealed record ServerLogSource(Guid OrganizationId, Guid? NodeId, JsonElement Env, JsonElement Configuration, JsonElement Schema);
 
 /// <summary>
-/// The lines that a server on a node has printed. Who may read them was decided and recorded before, by the database; no transaction is open while
-/// the node is asked.
+/// The lines that a server on a node has printed. Who may read them was decided and recorded before, by the database; no transaction is open
+/// while the node is asked.
 /// </summary>
 internal sealed class ServerLogs(NodesQueries queries, NodeDirectory nodes, NodeClient client)
 {
@@ -21,18 +21,22 @@ internal sealed class ServerLogs(NodesQueries queries, NodeDirectory nodes, Node
     /// <summary>So many nodes are asked at once, for one organization one: an answer is held as a whole.</summary>
     private const int AtOnce = 4;
 
-    private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    /// <summary>What the contract has as sources; a node is not trusted to keep to it.</summary>
+    private static readonly string[] Sources = ["stderr", "stdout", "mcp", "npm", "node"];
 
     private readonly FairTurns<Guid> _turns = new(AtOnce);
 
     /// <returns>The last lines, oldest first, as JSON: <c>{server_instance_id, lines: [{at, source, text}], truncated}</c>.</returns>
-    /// <exception cref="WeirException">WR004: the server is gone. WR015: its node does not answer.</exception>
+    /// <exception cref="WeirException">
+    /// WR004: the server is gone. WR014: it has too many values to mask. WR015: its node does not answer.
+    /// </exception>
     public async Task<ReadOnlyMemory<byte>> ReadAsync(Guid instanceId, int tail, DateTimeOffset? since, CancellationToken ct)
     {
         var source = await queries.LogSourceAsync(instanceId, ct) ?? throw new WeirException(ErrorCode.NotFound, "there is no such server");
         using var turn = await _turns.EnterAsync(source.OrganizationId, ct);
+        var mask = LogMask.Of(source.Env, source.Configuration, source.Schema, ct);
         var lines = source.NodeId is { } node ? await LinesAsync(node, instanceId, tail, since, ct) : [];
-        return Write(instanceId, lines, LogMask.Of(source.Env, source.Configuration, source.Schema));
+        return Write(instanceId, lines, mask, ct);
     }
 
     private async Task<LogLine[]> LinesAsync(Guid nodeId, Guid instanceId, int tail, DateTimeOffset? since, CancellationToken ct)
@@ -59,16 +63,17 @@ internal sealed class ServerLogs(NodesQueries queries, NodeDirectory nodes, Node
     }
 
     /// <summary>The newest lines that fit. Each is masked as a whole before anything is cut.</summary>
-    private static ReadOnlyMemory<byte> Write(Guid instanceId, LogLine[] lines, LogMask mask)
+    private static ReadOnlyMemory<byte> Write(Guid instanceId, LogLine[] lines, LogMask mask, CancellationToken ct)
     {
         var (written, bytes) = (new List<byte[]>(), 0);
         foreach (var line in lines.Reverse())
         {
+            ct.ThrowIfCancellationRequested();
             var json = Json(writer =>
             {
                 writer.WriteStartObject();
                 writer.WriteString("at", line.At);
-                writer.WriteString("source", line.Source);
+                writer.WriteString("source", Sources.Contains(line.Source, StringComparer.Ordinal) ? line.Source : "node");
                 writer.WriteString("text", mask.Apply(line.Text));
                 writer.WriteEndObject();
             });
@@ -97,7 +102,7 @@ internal sealed class ServerLogs(NodesQueries queries, NodeDirectory nodes, Node
     private static byte[] Json(Action<Utf8JsonWriter> write)
     {
         var buffer = new ArrayBufferWriter<byte>();
-        using (var writer = new Utf8JsonWriter(buffer, Plain))
+        using (var writer = new Utf8JsonWriter(buffer, PlainJson.Writing))
         {
             write(writer);
         }
@@ -105,6 +110,10 @@ internal sealed class ServerLogs(NodesQueries queries, NodeDirectory nodes, Node
         return buffer.WrittenSpan.ToArray();
     }
 
-    private static WeirException Unavailable(string code) => new(
-        ErrorCode.InstanceUnavailable, $"The log cannot be read: {code}.", FailureCodes.All.FirstOrDefault(c => c.Key == code).Value);
+    /// <param name="code">A node's is any text; only a code of the closed list is shown.</param>
+    private static WeirException Unavailable(string code)
+    {
+        var known = FailureCodes.All.Any(c => c.Key == code) ? code : NodeErrors.Internal;
+        return new WeirException(ErrorCode.InstanceUnavailable, $"The log cannot be read: {known}.", FailureCodes.Sentence(known));
+    }
 }

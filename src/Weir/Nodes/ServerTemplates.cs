@@ -54,6 +54,44 @@ internal static partial class ServerTemplates
         return env;
     }
 
+    /// <summary>
+    /// The values of the environment, without what the node fills in. Of one that cannot be made, the parts of the entry itself: they are the
+    /// operator's, and an admin who leaves a value out must not learn them.
+    /// </summary>
+    /// <returns>False where one could not be made.</returns>
+    public static bool TryReadEnv(JsonElement templates, JsonElement configuration, ICollection<string> values)
+    {
+        if (templates.ValueKind != JsonValueKind.Object)
+        {
+            return true;
+        }
+
+        var isWhole = true;
+        foreach (var variable in templates.EnumerateObject())
+        {
+            var isText = variable.Value.ValueKind == JsonValueKind.String;
+            var template = isText ? variable.Value.GetString()! : variable.Value.GetRawText();
+            try
+            {
+                isWhole &= isText;
+                foreach (var part in Fill(template, configuration, isArgument: false).Split(NodeContract.InstanceDirPlaceholder))
+                {
+                    values.Add(part);
+                }
+            }
+            catch (TemplateException)
+            {
+                isWhole = false;
+                foreach (var part in Placeholder().EnumerateSplits(template))
+                {
+                    values.Add(template[part]);
+                }
+            }
+        }
+
+        return isWhole;
+    }
+
     private static IEnumerable<string> Texts(JsonElement templates) => templates.ValueKind != JsonValueKind.Array
         ? []
         : templates.EnumerateArray().Select(t => t.ValueKind == JsonValueKind.String

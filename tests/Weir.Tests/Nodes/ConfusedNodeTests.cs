@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.Net;
+using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Weir.Egress;
+using Weir.Errors;
 using Weir.Identity;
 using Weir.Keys;
 using Weir.Nodes;
@@ -30,6 +32,9 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
     /// <summary>So far ahead of the database is what the node says that it knows; null: it does what it is asked.</summary>
     private long? _ahead;
 
+    /// <summary>What the node answers when it is asked for a log.</summary>
+    private (string Body, int Status) _log;
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     private string ApiUrl => _node.Url.GetLeftPart(UriPartial.Authority);
@@ -45,6 +50,12 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
             NullLogger<OperationsWorker>.Instance);
         _node = await ScriptedServer.StartAsync(async (http, request) =>
         {
+            if (request.Path.EndsWith("/logs", StringComparison.Ordinal))
+            {
+                await ScriptedServer.WriteAsync(http, _log.Body, _log.Status);
+                return;
+            }
+
             var generation = await LookAsync("select generation from public.mcp_server_instances where id = $1");
             var known = (long.Parse(generation, CultureInfo.InvariantCulture) + (_ahead ?? 0)).ToString(CultureInfo.InvariantCulture);
             await (_ahead is null || request.Verb == "GET"
@@ -85,11 +96,7 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
     {
         _ahead = ahead;
         await ManageAsync("deploy");
-        for (var i = 0; i < 20; i++)
-        {
-            await _worker.RunOnceAsync(Token);
-            await database.Superuser.ExecuteAsync("update weir.dtma_operations set run_at = now() where finished_at is null", [], Token);
-        }
+        await TryAsync(20);
 
         _node.Requests.Count(r => r.Verb == "PUT").ShouldBe(asked);
         (await LookAsync("select count(*) from public.mcp_interaction_logs where instance_id = $1 and detail like 'its node knows%'"))
@@ -143,6 +150,34 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
         (await _worker.RunOnceAsync(Token)).ShouldBe(1);
         _node.Requests.Count(r => r.Verb == "DELETE").ShouldBe(1);
         (await LookAsync("select status from public.mcp_server_instances where id = $1")).ShouldBe("deleted");
+    }
+
+    [Fact]
+    public async Task Of_what_a_node_says_about_a_log_only_a_known_code_and_a_known_source_are_shown()
+    {
+        await ManageAsync("deploy");
+        await _worker.RunOnceAsync(Token);
+        await _directory.RefreshAsync(Token);
+        var logs = new ServerLogs(_queries, _directory, new NodeClient(_egress.Operator, TimeProvider.System));
+
+        _log = ("""{"lines":[{"at":"2026-01-01T00:00:00Z","source":"stdout","text":"a"},{"at":"2026-01-01T00:00:00Z","source":"the admin","text":"b"}]}""", 200);
+        JsonElement.Parse((await logs.ReadAsync(_instance, 10, since: null, Token)).Span).GetProperty("lines").EnumerateArray()
+            .Select(l => l.GetProperty("source").GetString()).ShouldBe(["stdout", "node"]);
+
+        _log = ("""{"error":{"code":"call this number","message":"x"}}""", 500);
+        (await Should.ThrowAsync<WeirException>(logs.ReadAsync(_instance, 10, since: null, Token))).Message.ShouldBe("The log cannot be read: internal.");
+        _log = ("""{"error":{"code":"not_supported","message":"x"}}""", 500);
+        (await Should.ThrowAsync<WeirException>(logs.ReadAsync(_instance, 10, since: null, Token))).Message.ShouldBe("The log cannot be read: not_supported.");
+    }
+
+    /// <summary>So many rounds of the worker, without the waits between attempts.</summary>
+    private async Task TryAsync(int rounds)
+    {
+        for (var i = 0; i < rounds; i++)
+        {
+            await _worker.RunOnceAsync(Token);
+            await database.Superuser.ExecuteAsync("update weir.dtma_operations set run_at = now() where finished_at is null", [], Token);
+        }
     }
 
     private Task BeatAsync(params ServerStatus[] servers) => _registry.HeartbeatAsync(
