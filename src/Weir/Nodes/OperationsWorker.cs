@@ -267,8 +267,9 @@ internal sealed class OperationsWorker(
     private async Task RecordFailureAsync(
         ClaimedOperation operation, string code, string message, bool isRetryable, TimeSpan? retryAfter, CancellationToken ct)
     {
-        // A deletion is never given up: what a node has of it stays there until the node is back.
-        var again = isRetryable && (operation.Attempt < Attempts || operation.Action == "delete");
+        // A deletion and a stop are never given up: until the node is back, the server's files stay there, or it runs on. What is wanted later
+        // takes their place.
+        var again = isRetryable && (operation.Attempt < Attempts || operation.Action is "delete" or "stop");
         logger.LogWarning(
             "Operation {Operation} ({Action} of {Instance}), attempt {Attempt}: {Code}: {Message}",
             operation.Id, operation.Action, operation.InstanceName, operation.Attempt, code, message);

@@ -35,6 +35,8 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
     /// <summary>What the node answers when it is asked for a log.</summary>
     private (string Body, int Status) _log;
 
+    private bool _isBroken;
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     private string ApiUrl => _node.Url.GetLeftPart(UriPartial.Authority);
@@ -53,6 +55,12 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
             if (request.Path.EndsWith("/logs", StringComparison.Ordinal))
             {
                 await ScriptedServer.WriteAsync(http, _log.Body, _log.Status);
+                return;
+            }
+
+            if (_isBroken)
+            {
+                await ScriptedServer.WriteAsync(http, """{"error":{"code":"internal","message":"It cannot now."}}""", 500);
                 return;
             }
 
@@ -150,6 +158,35 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
         (await _worker.RunOnceAsync(Token)).ShouldBe(1);
         _node.Requests.Count(r => r.Verb == "DELETE").ShouldBe(1);
         (await LookAsync("select status from public.mcp_server_instances where id = $1")).ShouldBe("deleted");
+    }
+
+    [Fact]
+    public async Task A_stop_is_tried_until_the_node_carries_it_out_unless_something_else_is_wanted_meanwhile()
+    {
+        await ManageAsync("deploy");
+        await _worker.RunOnceAsync(Token);
+        _isBroken = true;
+        await ManageAsync("stop");
+        await TryAsync(20);
+        (await LookAsync("select concat_ws(' ', status, last_error_code) from public.mcp_server_instances where id = $1")).ShouldBe("stopping internal");
+        _node.Requests.Count(r => r.Verb == "PUT").ShouldBe(21);
+
+        _isBroken = false;
+        await TryAsync(1);
+        (await LookAsync("select outcome from weir.dtma_operations where instance_id = $1 and action = 'stop'")).ShouldBe("done");
+        _node.Requests.Count.ShouldBe(22);
+
+        // A deployment takes the place of a stop that is still tried.
+        await ManageAsync("deploy");
+        await TryAsync(1);
+        _isBroken = true;
+        await ManageAsync("stop");
+        await TryAsync(10);
+        await ManageAsync("deploy");
+        _isBroken = false;
+        await TryAsync(3);
+        (await LookAsync("select count(*) from weir.dtma_operations where instance_id = $1 and finished_at is null")).ShouldBe("0");
+        (await LookAsync("select concat_ws(' ', status, last_error_code) from public.mcp_server_instances where id = $1")).ShouldBe("running");
     }
 
     [Fact]
