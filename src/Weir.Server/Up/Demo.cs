@@ -41,38 +41,51 @@ internal sealed class Demo(DemoContext context)
             kept = await CreateAsync(ct);
             DataDirectory.WritePrivate(file, JsonSerializer.Serialize(kept, Readable));
         }
+        else if (!await IsThereAsync(kept, ct))
+        {
+            context.Options.Say(
+                "The demo's organization was deleted or is switched off, so there is no demo. "
+                + $"For a new one, with a login of its own, remove {file}.");
+            return LoginOf(kept);
+        }
 
         await WaitAsync(kept, ct);
-        return new DemoReport
+        return LoginOf(kept) with
         {
             AgentId = kept.AgentId,
             AgentKey = kept.AgentKey,
             OrganizationId = kept.OrganizationId,
             WorkspaceId = kept.WorkspaceId,
             ChannelId = kept.ChannelId,
-            Email = kept.Email,
-            Password = kept.Password,
-            AnonKey = _tokens.IsEmbedded ? _tokens.IssueAnonKey() : null,
-            UserToken = kept.Email is { } email ? _tokens.Issue(kept.UserId, email) : null,
         };
     }
 
-    /// <summary>Null where there is none, or where the file is of another database.</summary>
-    private async Task<DemoFile?> FindAsync(string file, CancellationToken ct)
+    private DemoReport LoginOf(DemoFile kept) => new()
     {
-        if (!File.Exists(file) || JsonSerializer.Deserialize<DemoFile>(await File.ReadAllTextAsync(file, ct), Readable) is not { } kept)
-        {
-            return null;
-        }
+        Email = kept.Email,
+        Password = kept.Password,
+        AnonKey = _tokens.IsEmbedded ? _tokens.IssueAnonKey() : null,
+        UserToken = kept.Email is { } email ? _tokens.Issue(kept.UserId, email) : null,
+    };
 
+    /// <summary>Null where there is none, or where the file is of another database: its person is not in this one.</summary>
+    private async Task<DemoFile?> FindAsync(string file, CancellationToken ct) =>
+        File.Exists(file) && JsonSerializer.Deserialize<DemoFile>(await File.ReadAllTextAsync(file, ct), Readable) is { } kept
+            && await DatabaseKind.HasUserAsync(context.Config.Database.OwnerUrl!, kept.UserId, ct)
+                ? kept
+                : null;
+
+    /// <summary>False for an organization that is deleted: a second demo would make a second platform admin.</summary>
+    private async Task<bool> IsThereAsync(DemoFile kept, CancellationToken ct)
+    {
         try
         {
             await _queries.ServersAsync(kept.UserId, kept.OrganizationId, ct);
-            return kept;
+            return true;
         }
-        catch (WeirException e) when (e.Code is ErrorCode.NotFound or ErrorCode.Forbidden or ErrorCode.Unauthenticated)
+        catch (WeirException e) when (e.Code is ErrorCode.NotFound or ErrorCode.Forbidden)
         {
-            return null;
+            return false;
         }
     }
 
@@ -106,8 +119,7 @@ internal sealed class Demo(DemoContext context)
     }
 
     /// <summary>
-    /// Who starts Weir here runs the platform, so the login that is made for them is a platform admin. On a Supabase database the person exists, and
-    /// their login is none of ours: whom --owner-user names gets the demo and not the platform.
+    /// The login that <c>up</c> creates becomes a platform admin. <c>--owner-user</c> names an existing person, who does not.
     /// </summary>
     private async Task<(Guid User, string? Email, string? Password)> LoginAsync(CancellationToken ct)
     {
@@ -150,8 +162,8 @@ internal sealed class Demo(DemoContext context)
     ];
 
     /// <summary>
-    /// Until each of the demo's own servers has reached the state that it was told to reach, or has failed, and the agent's list holds what those that run
-    /// have. Other servers of the organization are their owner's, who may leave them as long as they like.
+    /// Waits until each of the demo's own servers has reached the state that it was told to reach, or has failed, and the agent's list
+    /// holds what those that run have. Nothing waits for other servers of the organization.
     /// </summary>
     private async Task WaitAsync(DemoFile kept, CancellationToken ct)
     {
@@ -173,14 +185,22 @@ internal sealed class Demo(DemoContext context)
         }
     }
 
-    private async Task<IReadOnlyList<DemoQueries.Server>> OwnServersAsync(DemoFile kept, CancellationToken ct) =>
-        [.. (await _queries.ServersAsync(kept.UserId, kept.OrganizationId, ct)).Where(s => kept.ServerIds.Contains(s.Id))];
+    /// <summary>By their names where an earlier release has kept no ids.</summary>
+    private async Task<IReadOnlyList<DemoQueries.Server>> OwnServersAsync(DemoFile kept, CancellationToken ct)
+    {
+        var names = DemoServers.All(demoFolder: "").Select(s => s.Name);
+        var servers = await _queries.ServersAsync(kept.UserId, kept.OrganizationId, ct);
+        return [.. servers.Where(s => kept.ServerIds?.Contains(s.Id) ?? names.Contains(s.Name))];
+    }
 
     /// <summary>What is not ready yet, in words; empty: nothing.</summary>
     private async Task<string> AwaitedAsync(DemoFile kept, CancellationToken ct)
     {
         var servers = await OwnServersAsync(kept, ct);
-        string[] moving = [.. servers.Where(s => s.Status is "deploying" or "updating" or "degraded" or "stopping").Select(s => $"{s.Name} ({s.Status})")];
+        string[] moving =
+        [
+            .. servers.Where(s => s.Status is "deploying" or "updating" or "degraded" or "stopping").Select(s => $"{s.Name} ({s.Status})"),
+        ];
         if (moving.Length > 0)
         {
             return string.Join(", ", moving);
@@ -190,8 +210,17 @@ internal sealed class Demo(DemoContext context)
         {
             var catalogs = context.Services.GetRequiredService<AgentCatalogs>();
             var catalog = await catalogs.LoadAsync(Principal.OfKey(AgentKey.Parse(kept.AgentKey)!), instanceName: null, ct);
-            return string.Join(", ", servers.Where(s => catalog.Instances.Any(i => i.Id == s.Id && i.Status == "running") && !catalog.Items.Any(t => t.InstanceId == s.Id))
+            return string.Join(", ", servers
+                .Where(s => catalog.Instances.Any(i => i.Id == s.Id && i.Status == "running"))
+                .Where(s => !catalog.Items.Any(t => t.InstanceId == s.Id))
                 .Select(s => $"the tools of {s.Name}"));
+        }
+        catch (WeirException e) when (e.Code == ErrorCode.Forbidden)
+        {
+            context.Options.Say(
+                "Calls of the demo agent are switched off. `weir start-all` starts them again after `weir stop-all`; "
+                + "else switch the agent on with set_agent_active.");
+            return "";
         }
         catch (WeirException e) when (e.Code == ErrorCode.Unauthenticated)
         {
@@ -202,5 +231,5 @@ internal sealed class Demo(DemoContext context)
 
     private sealed record DemoFile(
         Guid UserId, string? Email, string? Password, Guid OrganizationId, Guid WorkspaceId, Guid ChannelId, Guid AgentId, string AgentKey,
-        IReadOnlyList<Guid> ServerIds);
+        IReadOnlyList<Guid>? ServerIds);
 }
