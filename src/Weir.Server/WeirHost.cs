@@ -119,7 +119,7 @@ internal static class WeirHost
         services.AddSingleton<Readiness>();
         services.AddSingleton<UnknownBodies>();
         services.AddSingleton<DocsPages>();
-        services.AddSingleton<DocsReaders>();
+        services.AddSingleton<DocsConcurrencyLimit>();
         services.AddSingleton(_ => CallerBytesOf(config));
         services.AddSingleton<Identities>();
         services.AddSingleton(s => new PersonTokens(
@@ -174,7 +174,8 @@ internal static class WeirHost
     /// <summary>A remote server runs when it opens a session and lists what it has.</summary>
     private static RemoteHandshake HandshakeOf(IServiceProvider services) => (server, listing, ct) =>
         services.GetRequiredService<CatalogRefresh>().ProveAsync(
-            new UpstreamTarget(server.InstanceId, server.Name, server.Endpoint, NodeKey: null) { ChargedTo = server.OrganizationId }, listing, ct);
+            new UpstreamTarget(server.InstanceId, server.Name, server.Endpoint, NodeKey: null) { ChargedTo = server.OrganizationId },
+            listing, ct);
 
     private static void AddGateway(IServiceCollection services, WeirConfig config, Guid replicaId, TimeProvider time)
     {
@@ -209,7 +210,8 @@ internal static class WeirHost
             call => s.GetRequiredService<CompletionQueue>().Add(new Completion(call.Key, Outcomes.Cancelled, ErrorCode.Unavailable.Sqlstate(), 0, 0, null, null))));
         services.AddSingleton(s => new CompletionQueue(
             s.GetRequiredService<GatewayQueries>().CompleteAsync, config.Completion.MaxWaiting, time, s.GetRequiredService<ILogger<CompletionQueue>>()));
-        services.AddSingleton(s => new Switches(s.GetRequiredService<GatewayQueries>().SwitchedOffAsync, time, s.GetRequiredService<ILogger<Switches>>()));
+        services.AddSingleton(s =>
+            new Switches(s.GetRequiredService<GatewayQueries>().SwitchedOffAsync, time, s.GetRequiredService<ILogger<Switches>>()));
         services.AddHostedService(s => s.GetRequiredService<Switches>());
         services.AddSingleton(_ => new CallRates(config.Limits));
         services.AddSingleton(_ => new ServerGuards(config.Mcp.MaxCallsPerServer, time));

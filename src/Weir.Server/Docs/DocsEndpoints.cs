@@ -5,8 +5,14 @@ using Weir.Server.Http;
 
 namespace Weir.Server.Docs;
 
-/// <summary>Who reads at the same time. Apart from <see cref="UnknownBodies"/>: readers take no place from those who sign in.</summary>
-internal sealed class DocsReaders() : UnknownPlaces(UnknownBodies.MostOfOneAddress, UnknownBodies.MostOfOneSite, UnknownBodies.Most);
+/// <summary>Apart from <see cref="UnknownBodies"/>: readers take no place from those who sign in.</summary>
+internal sealed class DocsConcurrencyLimit
+{
+    private readonly UnknownPlaces _places = new(UnknownBodies.MostOfOneAddress, UnknownBodies.MostOfOneSite, UnknownBodies.Most);
+
+    /// <exception cref="WeirException">WR008: too many are open already.</exception>
+    public void Enter(HttpContext http) => _places.Enter(http);
+}
 
 /// <summary><c>/docs/</c>: the documentation of this release, for anybody. Errors point there.</summary>
 internal static class DocsEndpoints
@@ -21,9 +27,9 @@ internal static class DocsEndpoints
 
     public static void MapDocs(this IEndpointRouteBuilder routes) => routes.MapMethods("/docs/{**path}", Methods, AnswerAsync);
 
-    private static async Task AnswerAsync(HttpContext http, DocsReaders readers, DocsPages pages, string? path)
+    private static async Task AnswerAsync(HttpContext http, DocsConcurrencyLimit limit, DocsPages pages, string? path)
     {
-        readers.Enter(http);
+        limit.Enter(http);
         if (http.Request.Path == "/docs")
         {
             // The pages' relative links lead below the slash.

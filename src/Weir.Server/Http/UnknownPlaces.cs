@@ -3,20 +3,28 @@ using Weir.Identity;
 
 namespace Weir.Server.Http;
 
-/// <summary>
-/// Places for requests of callers who are not known: few at once of one network address and of one site, few of all together. A place is free again when its
-/// request has been answered.
-/// </summary>
-internal class UnknownPlaces(int perAddress, int perSite, int most)
+/// <summary>Limits concurrent requests of unauthenticated callers: by address, by site and in total.</summary>
+internal sealed class UnknownPlaces(int perAddress, int perSite, int most)
 {
     private readonly Places _places = new(perAddress, perSite, most);
 
+    /// <summary>Counts the request until it is answered.</summary>
     /// <exception cref="WeirException">WR008: too many are open already.</exception>
-    public void Enter(HttpContext http) =>
-        http.Response.RegisterForDispose(_places.TryEnter(ClientAddress.Of(http), out var full) ?? throw new WeirException(ErrorCode.RateLimited, full switch
+    public void Enter(HttpContext http)
+    {
+        if (_places.TryEnter(ClientAddress.Of(http), out var full) is not { } place)
         {
-            Places.Full.Address => $"{perAddress} requests of callers who are not signed in are open from this address, the most that there may be.",
-            Places.Full.Site => $"{perSite} requests of callers who are not signed in are open from addresses like this one, the most that there may be.",
-            _ => $"{most} requests of callers who are not signed in are open, the most that there may be.",
-        }, "Retry in a moment."));
+            var (open, from) = full switch
+            {
+                Places.Full.Address => (perAddress, " from this address"),
+                Places.Full.Site => (perSite, " from addresses like this one"),
+                _ => (most, ""),
+            };
+            throw new WeirException(
+                ErrorCode.RateLimited,
+                $"{open} requests of callers who are not signed in are open{from}, the most that there may be.", "Retry in a moment.");
+        }
+
+        http.Response.RegisterForDispose(place);
+    }
 }

@@ -68,7 +68,8 @@ internal sealed class ChatTurns(
 
             // 2. Save.
             var id = await queries.PostAsync(userId, place.ChannelId, request.Message, request.ClientMessageId, isTurn: place.Agent is not null, ct);
-            return new OpenTurn(userId, place.OrganizationId, place.ChannelId, place.Agent, place.Instructions, id, request.Message, started)
+            return new OpenTurn(
+                userId, place.OrganizationId, place.ChannelId, place.Agent, place.Instructions, id, request.Message, started)
             {
                 Priorities = request.Priorities, Place = taken,
             };
@@ -114,7 +115,7 @@ internal sealed class ChatTurns(
     private async Task<ChatAnswer> AnswerOnceAsync(OpenTurn turn, ChatAgent agent, Func<ChatEvent, ValueTask> tell)
     {
         // Held before it begins, so that no stop is missed in between.
-        using var work = switches.Hold(turn.OrganizationId, agent.Id, instanceId: null);
+        using var work = switches.Register(turn.OrganizationId, agent.Id, instanceId: null);
         while (true)
         {
             var (state, calls) = await queries.BeginTurnAsync(
@@ -144,7 +145,9 @@ internal sealed class ChatTurns(
         return answer;
     }
 
-    /// <exception cref="WeirException">WR003: the agent, its organization or the platform was switched off. Nothing is saved then.</exception>
+    /// <exception cref="WeirException">
+    /// WR003: the agent, its organization or the platform was switched off. Nothing is saved then.
+    /// </exception>
     private async Task<ChatAnswer> RunAsync(OpenTurn turn, ChatAgent agent, SwitchedWork work, Func<ChatEvent, ValueTask> tell)
     {
         try

@@ -63,7 +63,9 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
                 Column(NpgsqlDbType.Text, calls, c => c.RequestCopy),
                 Column(NpgsqlDbType.Uuid, calls, c => c.OrganizationId),
                 Sql.Array(NpgsqlDbType.Boolean, Array.Exists(calls, c => c.IsAtLimit) ? Array.ConvertAll(calls, c => c.IsAtLimit) : null),
-                Sql.Array(NpgsqlDbType.Text, Array.Exists(calls, c => c.InstanceName is not null) ? Array.ConvertAll(calls, c => c.InstanceName) : null),
+                Sql.Array(
+                    NpgsqlDbType.Text,
+                    Array.Exists(calls, c => c.InstanceName is not null) ? Array.ConvertAll(calls, c => c.InstanceName) : null),
             ],
             ReadDecision,
             CancellationToken.None);
@@ -173,7 +175,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
 
     /// <summary>For each agent (and server, if given): whether it is switched off.</summary>
     public async Task<bool[]> SwitchedOffAsync(IReadOnlyList<(Guid AgentId, Guid? InstanceId)> open, CancellationToken ct) =>
-        await databases.Engine.ScalarAsync<bool[]>(
+        await databases.Switches.ScalarAsync<bool[]>(
             SwitchedOff, [Column(NpgsqlDbType.Uuid, open, o => o.AgentId), Column(NpgsqlDbType.Uuid, open, o => o.InstanceId)], ct) ?? [];
 
     public sealed record FoundTool(Guid InstanceId, string InstanceName, string Status, string Name, byte[] Hash);

@@ -73,13 +73,15 @@ internal sealed class GovernedCaller(
         // 3. Resolve.
         var (catalog, target) = await targets.ResolveAsync(call, ct);
 
-        // 4. Admit. Held before it is decided, so that no stop is missed in between. A call that waits to be decided counts among the open ones,
-        // with its bytes; one too many is denied there, and recorded.
-        var work = switches.Hold(catalog.OrganizationId, catalog.AgentId, target?.InstanceId);
-        var open = rates.TryTake(catalog) ? connections.TryOpen(catalog) : null;
-        var held = budget.Open(catalog.OrganizationId, long.MaxValue);
+        // 4. Admit. Registered before it is decided, so that no stop is missed in between. A call that waits to be decided counts among the
+        // open ones, with its bytes; one too many is denied there, and recorded.
+        var work = switches.Register(catalog.OrganizationId, catalog.AgentId, target?.InstanceId);
+        IDisposable? open = null;
+        ByteAccount? held = null;
         try
         {
+            open = rates.TryTake(catalog) ? connections.TryOpen(catalog) : null;
+            held = budget.Open(catalog.OrganizationId, long.MaxValue);
             var isOverBytes = held.TryTake(call.Body.Length * CopiesOfRequest) is null;
             var (request, decision) = await DecideAsync(call, target, catalog, isAtLimit: open is null, isOverBytes);
             return decision.Admitted
@@ -91,7 +93,7 @@ internal sealed class GovernedCaller(
         catch
         {
             open?.Dispose();
-            held.Dispose();
+            held?.Dispose();
             work.Dispose();
             throw;
         }
@@ -216,8 +218,8 @@ internal sealed class GovernedCaller(
     }
 
     /// <summary>
-    /// The call met a closed port, a connection that broke, or an address that Weir refuses by now: its server's state may not be true any more, and
-    /// is looked at.
+    /// The call met a closed port, a connection that broke, or an address that Weir refuses by now: its server's state may not be true any
+    /// more, and is looked at.
     /// </summary>
     private void NoteUnreachable(Decision decision, UpstreamException e)
     {

@@ -19,8 +19,8 @@ internal sealed class SwitchedWork(Guid organizationId, Guid agentId, Guid? inst
 
     public Guid? InstanceId => instanceId;
 
-    /// <summary>Something has changed since the database was asked about it.</summary>
-    public bool IsInDoubt { get; set; }
+    /// <summary>Something has changed since the database was asked about it, or its answer was none.</summary>
+    public bool NeedsCheck { get; set; }
 
     /// <summary>Cancelled when its agent, server, organization or the platform is switched off.</summary>
     public CancellationToken Off => _off.Token;
@@ -33,12 +33,13 @@ internal sealed class SwitchedWork(Guid organizationId, Guid agentId, Guid? inst
 }
 
 /// <summary>
-/// Ends what this replica has open when it is switched off. It is held from before it is decided: a stop that was committed before that denies
-/// it, and one that is committed later is announced, and then the database is asked about what is held. Whether a new call may begin is admission's.
+/// Ends what this replica has open when it is switched off. Work is registered before admission. A stop committed earlier makes admission
+/// deny it. A later one is announced, and this service then asks the database about all registered work.
 /// </summary>
 /// <param name="ask">Whether each of these is switched off, in this order.</param>
 internal sealed class Switches(
-    Func<IReadOnlyList<(Guid AgentId, Guid? InstanceId)>, CancellationToken, Task<bool[]>> ask, TimeProvider time, ILogger<Switches> logger) : BackgroundService
+    Func<IReadOnlyList<(Guid AgentId, Guid? InstanceId)>, CancellationToken, Task<bool[]>> ask, TimeProvider time, ILogger<Switches> logger)
+    : BackgroundService
 {
     /// <summary>Announcements are not lost (see <see cref="ChangeListener"/>); this is for an answer that was.</summary>
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
@@ -46,11 +47,11 @@ internal sealed class Switches(
     private readonly ConcurrentDictionary<SwitchedWork, bool> _open = new();
     private readonly PollPause _pause = new(Interval, time);
 
-    /// <summary>How much is held.</summary>
+    /// <summary>How much is registered.</summary>
     public int Count => _open.Count;
 
-    /// <summary>Held until it is disposed.</summary>
-    public SwitchedWork Hold(Guid organizationId, Guid agentId, Guid? instanceId)
+    /// <summary>Registered until it is disposed.</summary>
+    public SwitchedWork Register(Guid organizationId, Guid agentId, Guid? instanceId)
     {
         var work = new SwitchedWork(organizationId, agentId, instanceId, ended => _open.TryRemove(ended, out _));
         _open[work] = true;
@@ -64,7 +65,7 @@ internal sealed class Switches(
         {
             if (organizationId is null || work.OrganizationId == organizationId)
             {
-                work.IsInDoubt = true;
+                work.NeedsCheck = true;
             }
         }
 
@@ -89,32 +90,52 @@ internal sealed class Switches(
 
     private async Task LookAsync(CancellationToken ct)
     {
-        var doubted = _open.Keys.Where(w => w.IsInDoubt).ToLookup(w => (w.AgentId, w.InstanceId));
-        if (doubted.Count == 0)
+        var changed = _open.Keys.Where(w => w.NeedsCheck).ToLookup(w => (w.AgentId, w.InstanceId));
+        if (changed.Count == 0)
         {
             return;
         }
 
-        // Before the question: what changes while it is answered is a doubt of its own.
-        foreach (var work in doubted.SelectMany(w => w))
+        // Before the question: what changes while it is answered needs another check.
+        foreach (var work in changed.SelectMany(w => w))
         {
-            work.IsInDoubt = false;
+            work.NeedsCheck = false;
         }
 
-        var asked = doubted.Select(w => w.Key).ToArray();
+        var asked = changed.Select(w => w.Key).ToArray();
         try
         {
             var off = await ask(asked, ct);
-            await Task.WhenAll(asked.Zip(off).Where(a => a.Second).SelectMany(a => doubted[a.First]).Select(w => w.SwitchOffAsync()));
-        }
-        catch (WeirException e)
-        {
-            // The database is away: asked again after the pause.
-            logger.LogDebug(e, "Could not ask what is switched off.");
-            foreach (var work in doubted.SelectMany(w => w))
+            if (off.Length != asked.Length)
             {
-                work.IsInDoubt = true;
+                throw new WeirException(
+                    ErrorCode.Internal, $"{asked.Length} answers what is switched off were expected, and {off.Length} came.");
             }
+
+            await Task.WhenAll(asked.Zip(off).Where(a => a.Second).SelectMany(a => changed[a.First]).Select(SwitchOffAsync));
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            // Asked again after the pause. No failure may end this service: nothing would be stopped any more.
+            var level = e is WeirException { Code: ErrorCode.Unavailable } ? LogLevel.Debug : LogLevel.Error;
+            logger.Log(level, e, "Could not ask what is switched off.");
+            foreach (var work in changed.SelectMany(w => w))
+            {
+                work.NeedsCheck = true;
+            }
+        }
+    }
+
+    /// <summary>What reacts to a stop may fail, which must not keep other work open.</summary>
+    private async Task SwitchOffAsync(SwitchedWork work)
+    {
+        try
+        {
+            await work.SwitchOffAsync();
+        }
+        catch (AggregateException e)
+        {
+            logger.LogError(e, "A call of agent {Agent} failed while it was switched off.", work.AgentId);
         }
     }
 }

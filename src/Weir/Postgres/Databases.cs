@@ -19,9 +19,9 @@ internal sealed class Databases : IAsyncDisposable
     private const int KeyReadsPoolSize = 8;
 
     private Databases(NpgsqlDataSource gateway, NpgsqlDataSource engine, NpgsqlDataSource unverified, NpgsqlDataSource keyReads, NpgsqlDataSource admission,
-        NpgsqlDataSource aloneAdmission, NpgsqlDataSource completion, NpgsqlDataSource newSessions) =>
-        (Gateway, Engine, Unverified, KeyReads, Admission, AloneAdmission, Completion, NewSessions) =
-        (gateway, engine, unverified, keyReads, admission, aloneAdmission, completion, newSessions);
+        NpgsqlDataSource aloneAdmission, NpgsqlDataSource completion, NpgsqlDataSource switches, NpgsqlDataSource newSessions) =>
+        (Gateway, Engine, Unverified, KeyReads, Admission, AloneAdmission, Completion, Switches, NewSessions) =
+        (gateway, engine, unverified, keyReads, admission, aloneAdmission, completion, switches, newSessions);
 
     /// <summary>The login <c>weir_gateway</c>: people's requests, through <see cref="UserSession"/> only.</summary>
     public NpgsqlDataSource Gateway { get; }
@@ -46,6 +46,9 @@ internal sealed class Databases : IAsyncDisposable
 
     /// <summary>The login <c>weir_engine</c> with <c>synchronous_commit=off</c>: outcomes, whose loss a crash may cost but nothing else.</summary>
     public NpgsqlDataSource Completion { get; }
+
+    /// <summary>The login <c>weir_engine</c>: asks what is switched off, on a connection that no flood of other work can use up.</summary>
+    public NpgsqlDataSource Switches { get; }
 
     /// <summary>The login <c>weir_engine</c>, a new session for each statement: what a pool's old sessions have may be gone for new ones.</summary>
     public NpgsqlDataSource NewSessions { get; }
@@ -78,6 +81,7 @@ internal sealed class Databases : IAsyncDisposable
             Build("weir-admission", config.EngineUrl!, config, 2, EngineOptions + " -c statement_timeout=1s", prepared: 10),
             Build("weir-admission-alone", config.EngineUrl!, config, 1, EngineOptions + " -c statement_timeout=2s", prepared: 10),
             Build("weir-completion", config.EngineUrl!, config, 1, EngineOptions + " -c synchronous_commit=off", prepared: 10),
+            Build("weir-switches", config.EngineUrl!, config, 1, EngineOptions),
             Build("weir-new-session", config.EngineUrl!, config, poolSize: 0, EngineOptions));
     }
 
@@ -90,6 +94,7 @@ internal sealed class Databases : IAsyncDisposable
         await Admission.DisposeAsync();
         await AloneAdmission.DisposeAsync();
         await Completion.DisposeAsync();
+        await Switches.DisposeAsync();
         await NewSessions.DisposeAsync();
     }
 

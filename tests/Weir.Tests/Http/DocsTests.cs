@@ -90,8 +90,8 @@ public sealed class DocsTests(RunningWeir weir) : IClassFixture<RunningWeir>
     [Fact]
     public async Task F03_one_address_has_few_pages_open_at_once()
     {
-        var readers = weir.Services.GetRequiredService<DocsReaders>();
-        var ends = Enumerable.Range(0, UnknownBodies.MostOfOneAddress).Select(_ => Enter(readers)).ToArray();
+        var limit = weir.Services.GetRequiredService<DocsConcurrencyLimit>();
+        var ends = Enumerable.Range(0, UnknownBodies.MostOfOneAddress).Select(_ => Enter(limit)).ToArray();
 
         using (var refused = await SendAsync(HttpMethod.Get, "/docs/errors"))
         {
@@ -109,12 +109,12 @@ public sealed class DocsTests(RunningWeir weir) : IClassFixture<RunningWeir>
     }
 
     /// <returns>Ends the request.</returns>
-    private static Func<Task> Enter(DocsReaders readers)
+    private static Func<Task> Enter(DocsConcurrencyLimit limit)
     {
         var response = new Ending();
         var http = new DefaultHttpContext { Connection = { RemoteIpAddress = IPAddress.Loopback } };
         http.Features.Set<IHttpResponseFeature>(response);
-        readers.Enter(http);
+        limit.Enter(http);
         return response.EndAsync;
     }
 
