@@ -230,7 +230,7 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
         var error = (hasBegun ? LastEvent(body) : JsonElement.Parse(body)).GetProperty("error");
         error.GetProperty("code").GetInt32().ShouldBe(1013);
         error.GetProperty("data").GetProperty("retryable").GetBoolean().ShouldBeFalse();
-        error.GetProperty("data").GetProperty("hint").GetString().ShouldBe("It may have been done; look before you retry.");
+        error.GetProperty("data").GetProperty("hint").GetString().ShouldBe("Check whether it took effect before you retry.");
     }
 
     [Fact]

@@ -94,9 +94,10 @@ internal sealed class Handover(
         return true;
     }
 
-    /// <summary>It may have arrived, and whoever asks must not do it once more here.</summary>
+    /// <summary>The request may have arrived, so it must not be repeated here.</summary>
     private static WeirException Lost(Exception e) => new(
-        ErrorCode.UpstreamFailed, "The replica that this was passed on to was lost in the middle.", "It may have been done; look before you retry.", e)
+        ErrorCode.UpstreamFailed, "The replica that handled this request stopped before it had answered.",
+        "Check whether it took effect before you retry.", e)
     {
         MayHaveActed = true,
     };
@@ -153,7 +154,9 @@ internal sealed class Handover(
     }
 
     /// <summary>The answer as it comes: an event must not wait for the next one.</summary>
-    /// <exception cref="WeirException">WR013: the other replica is gone, and the caller can still be told, if need be by the stream's last event.</exception>
+    /// <exception cref="WeirException">
+    /// WR013: the other replica is gone, and the caller can still be told, if need be by the stream's last event.
+    /// </exception>
     private static async Task CopyAsync(HttpResponseMessage from, HttpContext http, bool isEndless, CancellationToken ct)
     {
         http.Response.StatusCode = (int)from.StatusCode;
@@ -168,34 +171,34 @@ internal sealed class Handover(
         await using var stream = await from.Content.ReadAsStreamAsync(ct);
         var buffer = new byte[16 * 1024];
         var isStream = from.Content.Headers.ContentType?.MediaType == EventStream.ContentType;
-        var isBetweenEvents = false;
+        var events = new EventEnd();
         try
         {
             for (int read; (read = await stream.ReadAsync(buffer, ct)) > 0;)
             {
                 await http.Response.Body.WriteAsync(buffer.AsMemory(0, read), http.RequestAborted);
                 await http.Response.Body.FlushAsync(http.RequestAborted);
-                isBetweenEvents = isStream && buffer.AsSpan(0, read).EndsWith("\n\n"u8);
+                events.Read(buffer.AsSpan(0, read));
             }
         }
-        catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested && isBetweenEvents)
+        catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested && isStream && events.IsEnd)
         {
             // This replica stops, and with it a stream that another holds.
             await http.Response.Body.WriteAsync(EventStream.ComeAgain.ToArray(), http.RequestAborted);
         }
         catch (Exception e) when (e is IOException or HttpRequestException && !http.RequestAborted.IsCancellationRequested)
         {
-            if (isEndless && isBetweenEvents)
+            if (isEndless && isStream && events.IsEnd)
             {
                 await http.Response.Body.WriteAsync(EventStream.ComeAgain.ToArray(), http.RequestAborted);
             }
-            else if (!http.Response.HasStarted || isBetweenEvents)
+            else if (!http.Response.HasStarted || (isStream && events.IsEnd))
             {
                 throw Lost(e);
             }
             else
             {
-                // In the middle of a message: nothing that is added to it would be understood.
+                // In the middle of an event: the client could not parse anything added now.
                 http.Abort();
             }
         }
