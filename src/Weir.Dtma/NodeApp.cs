@@ -72,7 +72,7 @@ internal sealed class NodeApp
         EndLeftovers(groups, uids, log);
         _reaper = new Reaper(options.DataDirectory, groups, uids, log);
         _launcher = new Launcher(groups, options.Limits, time);
-        _tempLinks = TempLinks.Make(uids);
+        _tempLinks = TempLinks.Make(uids?.First, TempLinks.HostDirectory, TempLinks.NewName);
         var context = new ServerContext(
             options.DataDirectory,
             new InstanceDirectories(options.DataDirectory, time),

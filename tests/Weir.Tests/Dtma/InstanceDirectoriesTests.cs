@@ -237,7 +237,9 @@ public sealed class InstanceDirectoriesTests
 
     /// <summary>What instances that never run need.</summary>
     private static ServerContext Context(string data, InstanceDirectories directories) =>
-        new(data, directories, new TempLinks(Path.Combine(data, "temp")), null, "", null!, null!, null, new(), new(1, long.MaxValue), new(), () => 0, TimeProvider.System, NullLogger.Instance);
+        new(
+            data, directories, new TempLinks(Path.Combine(data, "temp"), TempLinks.NewName), null, "", null!, null!, null, new(),
+            new(1, long.MaxValue), new(), () => 0, TimeProvider.System, NullLogger.Instance);
 
     private static async Task<uint> UidOfAsync(NodeHost node, Guid organization)
     {
