@@ -13,12 +13,14 @@ internal enum LinkTokenKind
     Recovery,
 }
 
-/// <summary>The token of a link, <c>#invitation=…</c> or <c>#recovery=…</c>: 43 random letters and digits. The database knows its hash only.</summary>
+/// <summary>
+/// The token of a link, <c>#invitation=…</c> or <c>#recovery=…</c>: 43 random letters and digits. The database knows its hash only.
+/// </summary>
 internal sealed record LinkToken(LinkTokenKind Kind, byte[] Hash)
 {
     private const int Length = 43;
 
-    /// <summary>Null for what has not the form of a token: garbage costs no statement.</summary>
+    /// <summary>Null if the text is not 43 letters and digits.</summary>
     public static LinkToken? Parse(LinkTokenKind kind, string text) => text.Length == Length && text.All(char.IsAsciiLetterOrDigit)
         ? new LinkToken(kind, SHA256.HashData(Encoding.ASCII.GetBytes(text)))
         : null;

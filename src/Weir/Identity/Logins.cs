@@ -48,15 +48,18 @@ internal sealed class Logins(
     }
 
     /// <summary>
-    /// Signs in by the token of a link: joins an organization with a new account, also where sign-up is off, or recovers an account. Attempts
-    /// are counted by the caller's network address, as those to sign up.
+    /// Signs in by the token of a link: joins an organization with a new account, also where sign-up is off, or recovers an account.
+    /// Attempts are counted by the caller's network address, as those to sign up; what has not the form of a token costs no statement.
     /// </summary>
-    /// <exception cref="AuthException">The token opens nothing (one text), the invited address has an account, or the organization is full.</exception>
+    /// <exception cref="AuthException">
+    /// The token opens nothing (one text), the invited address has an account, or the organization is full.
+    /// </exception>
     public async Task<Login> VerifyAsync(LinkTokenKind kind, string text, IPAddress address, CancellationToken ct)
     {
+        var token = LinkToken.Parse(kind, text) ?? throw AuthException.TokenExpired();
         using var turn = await EnterAsync(email: "", address, ct);
         await BeginAsync(email: null, address);
-        var verified = await queries.VerifyAsync(LinkToken.Parse(kind, text) ?? throw AuthException.TokenExpired(), address);
+        var verified = await queries.VerifyAsync(token, address);
         return verified.Problem switch
         {
             null => await IssueAsync(verified.UserId, new RefreshToken(verified.SignInId, 0), ct),
@@ -66,7 +69,10 @@ internal sealed class Logins(
         };
     }
 
-    /// <summary>Sets the password of who is signed in, and ends their other sign-ins. Counted as an attempt, because a password is slow to hash.</summary>
+    /// <summary>
+    /// Sets the password of who is signed in, and ends their other sign-ins; access tokens already issued live on. Counted as an attempt,
+    /// because a password is slow to hash.
+    /// </summary>
     /// <exception cref="AuthException">The password has not the form, the sign-in is too old for it, or it has ended.</exception>
     public async Task<LoginUser> SetPasswordAsync(ReadToken token, string password, IPAddress address, CancellationToken ct)
     {
@@ -225,6 +231,7 @@ internal sealed class Logins(
     private async Task<Login> IssueAsync(Guid userId, RefreshToken refresh, CancellationToken ct)
     {
         var user = await queries.UserAsync(userId, refresh.SignInId, ct) ?? throw AuthException.NoSession();
-        return new Login(user, tokens.Issue(userId, user.Email, user.SignedInAt is { } at ? new SignIn(at, refresh.SignInId) : null), refresh.Seal(keyring));
+        var signIn = user.SignedInAt is { } at ? new SignIn(at, refresh.SignInId) : null;
+        return new Login(user, tokens.Issue(userId, user.Email, signIn), refresh.Seal(keyring));
     }
 }

@@ -52,6 +52,22 @@ public sealed class LinkTokenTests(OpenWeir weir) : IClassFixture<OpenWeir>
             "select count(*) from public.organization_members m join auth.users u on u.id = m.user_id where u.email = $1", [Sql.Text(email)], Cancelled)).ShouldBe(1);
     }
 
+    [Fact]
+    public async Task What_has_not_the_form_of_a_token_is_refused_without_a_statement()
+    {
+        var address = IPAddress.Parse("203.0.113.77");
+        for (var i = 0; i < 200; i++)
+        {
+            (await RefusedAsync($"garbage {i}")).ShouldBe("otp_expired");
+        }
+
+        // Counted, those would have used up what the address has.
+        (await RefusedAsync(new string('a', 43))).ShouldBe("otp_expired");
+
+        async Task<string> RefusedAsync(string text) =>
+            (await Should.ThrowAsync<AuthException>(Logins.VerifyAsync(LinkTokenKind.Recovery, text, address, Cancelled))).Code;
+    }
+
     [Theory]
     [InlineData("invite")]
     [InlineData("recovery")]
