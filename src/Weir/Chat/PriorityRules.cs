@@ -1,5 +1,4 @@
 using System.Collections.Frozen;
-using System.Globalization;
 using System.Text.Json;
 using Weir.Chat.Gathering;
 using Weir.Errors;
@@ -9,8 +8,8 @@ using Weir.Gateway.Names;
 namespace Weir.Chat;
 
 /// <summary>
-/// The priorities that a request gives to servers for its one turn, by their names or ids. A rule for a server that the agent was not granted does nothing,
-/// as one for a server that does not exist: rules only reorder what the turn has anyway.
+/// The priorities that a request gives to servers for its one turn, by their names or ids. Rules for servers that are not granted or do not
+/// exist have no effect.
 /// </summary>
 internal sealed class PriorityRules
 {
@@ -25,14 +24,31 @@ internal sealed class PriorityRules
 
     private readonly FrozenDictionary<string, int> _rules;
 
-    private PriorityRules(FrozenDictionary<string, int> rules) => _rules = rules;
+    /// <summary>Those whose name is an id, in whichever letters it is written.</summary>
+    private readonly FrozenDictionary<Guid, int> _byId;
+
+    private PriorityRules(FrozenDictionary<string, int> rules)
+    {
+        _rules = rules;
+        var byId = new Dictionary<Guid, int>();
+        foreach (var (name, priority) in rules)
+        {
+            if (Guid.TryParseExact(name, "D", out var id))
+            {
+                byId[id] = priority;
+            }
+        }
+
+        _byId = byId.ToFrozenDictionary();
+    }
 
     public static PriorityRules None { get; } = new(FrozenDictionary<string, int>.Empty);
 
     /// <exception cref="WeirException">WR001: which member is wrong, and how.</exception>
     public static PriorityRules Parse(JsonElement root)
     {
-        if (Member(root, "contextSettings", "contextSettings") is not { } settings || Member(settings, "mcpPriorityRules", Path) is not { } rules)
+        if (Member(root, "contextSettings", "contextSettings") is not { } settings
+            || Member(settings, "mcpPriorityRules", Path) is not { } rules)
         {
             return None;
         }
@@ -47,7 +63,7 @@ internal sealed class PriorityRules
 
     /// <summary>A server's priority in this turn; its id goes before its name.</summary>
     public int Of(Guid id, string name, int priority) =>
-        _rules.TryGetValue(id.ToString("D", CultureInfo.InvariantCulture), out var byId) ? byId
+        _byId.TryGetValue(id, out var byId) ? byId
         : _rules.TryGetValue(name, out var byName) ? byName
         : priority;
 
@@ -73,5 +89,7 @@ internal sealed class PriorityRules
     private static int Priority(JsonProperty rule) =>
         rule.Value.ValueKind == JsonValueKind.Number && rule.Value.TryGetInt32(out var priority) && priority is >= 0 and <= Worst
             ? priority
-            : throw RequestJson.Invalid($"{Path}.{(rule.Name.Length <= MaxQuoted ? rule.Name : rule.Name[..MaxQuoted] + "…")} must be a whole number from 0 to {Worst}.");
+            : throw RequestJson.Invalid($"{Path}.{Quoted(rule.Name)} must be a whole number from 0 to {Worst}.");
+
+    private static string Quoted(string name) => name.Length <= MaxQuoted ? name : name[..MaxQuoted] + "…";
 }

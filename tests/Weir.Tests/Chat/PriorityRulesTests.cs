@@ -41,6 +41,8 @@ public sealed class PriorityRulesTests(ChatWorld weir) : IClassFixture<ChatWorld
         var id = new Guid("01900000-0000-7000-8000-00000000dead");
         var rules = PriorityRules.Parse(JsonElement.Parse($$$"""{"contextSettings": {"mcpPriorityRules": {"files": 3, "{{{id}}}": 2} } }"""));
         (rules.Of(id, "files", 9), rules.Of(Guid.Empty, "files", 9), rules.Of(Guid.Empty, "other", 9)).ShouldBe((2, 3, 9));
+        var spelled = id.ToString().ToUpperInvariant();
+        PriorityRules.Parse(JsonElement.Parse($$$"""{"contextSettings": {"mcpPriorityRules": {"{{{spelled}}}": 2} } }""")).Of(id, "files", 9).ShouldBe(2);
         PriorityRules.Parse(JsonElement.Parse("""{"contextSettings": {"other": 1}}""")).ShouldBeSameAs(PriorityRules.None);
         PriorityRules.Parse(JsonElement.Parse("""{"contextSettings": null}""")).ShouldBeSameAs(PriorityRules.None);
     }
