@@ -8,8 +8,9 @@ using Weir.Identity;
 namespace Weir.Server.Home;
 
 /// <summary>
-/// <c>GET /</c>: what this is and where to go; as HTML where a browser asks. The links of invitations and recoveries lead here, with the token
-/// behind the <c>#</c>, which a browser sends to nobody. The page has no script, so the token stays in the address bar: it says what uses it.
+/// <c>GET /</c>: what this is and where to go; as HTML where a browser asks. The links of invitations and recoveries lead here, with the
+/// token behind the <c>#</c>, which a browser sends to nobody. The page has no script, so the token stays in the address bar: it says what
+/// uses it.
 /// </summary>
 internal static class HomeEndpoints
 {
@@ -23,9 +24,11 @@ internal static class HomeEndpoints
 
     /// <summary>No script, no frame, nothing from elsewhere: the page is text and its own style, named by its hash.</summary>
     private static readonly string Policy =
-        $"default-src 'none'; style-src 'sha256-{Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(Style)))}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+        $"default-src 'none'; style-src 'sha256-{Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(Style)))}'; "
+        + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-    public static void MapHome(this IEndpointRouteBuilder routes) => routes.MapGet("/", AnswerAsync);
+    public static void MapHome(this IEndpointRouteBuilder routes) =>
+        routes.MapMethods("/", [HttpMethods.Get, HttpMethods.Head], AnswerAsync);
 
     private static Task AnswerAsync(HttpContext http, HttpConfig config, PersonTokens tokens)
     {
@@ -35,7 +38,15 @@ internal static class HomeEndpoints
         if (!http.Request.Headers.Accept.ToString().Contains(MediaTypeNames.Text.Html, StringComparison.OrdinalIgnoreCase))
         {
             return http.Response.WriteAsJsonAsync(
-                new { name = "Weir", description = Description, docs = url + "/docs/", mcp = url + "/mcp", rest = url + "/rest/v1", auth = tokens.IsEmbedded ? url + "/auth/v1" : null },
+                new
+                {
+                    name = "Weir",
+                    description = Description,
+                    docs = url + "/docs/",
+                    mcp = url + "/mcp",
+                    rest = url + "/rest/v1",
+                    auth = tokens.IsEmbedded ? url + "/auth/v1" : null,
+                },
                 http.RequestAborted);
         }
 
@@ -63,30 +74,36 @@ internal static class HomeEndpoints
         <li>MCP clients connect to <code>{{url}}/mcp</code> with an agent's key.</li>
         <li>Applications use <code>{{url}}</code> as the URL of <code>createClient</code> of supabase-js.</li>
         </ul>
-        {{(isEmbedded ? Links(url) : "")}}
+        <h2>If a link led you here</h2>
+        <p>The token is what follows <code>#invitation=</code> or <code>#recovery=</code> in this page's address. This page does not read
+        the token. The token works once. Give it to your application, or use it yourself in place of <code>TOKEN</code>.</p>
+        {{(isEmbedded ? NewAccount(url) : "")}}
+        <h3>An invitation, if you have an account here</h3>
+        <p>Sign in, and accept it.</p>
+        <pre>await weir.rpc('accept_invitation', { token: 'TOKEN' });</pre>
+        {{(isEmbedded ? Recovery(url) : "")}}
         </body>
         </html>
 
         """;
 
-    private static string Links(string url) => $$"""
-        <h2>If a link led you here</h2>
-        <p>The token is what follows <code>#invitation=</code> or <code>#recovery=</code> in this page's address. This page does not read it, and
-        it works once. Give it to your application, or use it yourself in place of <code>TOKEN</code>.</p>
+    /// <summary>Only where Weir is the issuer; elsewhere accounts are made where people sign in.</summary>
+    private static string NewAccount(string url) => $$"""
         <h3>An invitation, if you have no account here</h3>
         <p>It makes your account, signs you in, and makes you a member. Then set a password.</p>
         <pre>await weir.auth.verifyOtp({ type: 'invite', token_hash: 'TOKEN' });
         await weir.auth.updateUser({ password: 'a new password' });</pre>
         <pre>curl {{url}}/auth/v1/verify -H 'Content-Type: application/json' -d '{"type": "invite", "token_hash": "TOKEN"}'</pre>
-        <h3>An invitation, if you have an account here</h3>
-        <p>Sign in, and accept it.</p>
-        <pre>await weir.auth.signInWithPassword({ email, password });
-        await weir.rpc('accept_invitation', { token: 'TOKEN' });</pre>
+        """;
+
+    private static string Recovery(string url) => $$"""
         <h3>A recovery</h3>
-        <p>It signs you in once, within 30 minutes of when it was made. Then set a new password, which ends all your other sign-ins.</p>
+        <p>It signs you in once, within 30 minutes of when it was made. Then set a new password, which ends all your other sign-ins within
+        an hour.</p>
         <pre>await weir.auth.verifyOtp({ type: 'recovery', token_hash: 'TOKEN' });
         await weir.auth.updateUser({ password: 'a new password' });</pre>
         <pre>curl {{url}}/auth/v1/verify -H 'Content-Type: application/json' -d '{"type": "recovery", "token_hash": "TOKEN"}'
-        curl -X PUT {{url}}/auth/v1/user -H 'Authorization: Bearer ACCESS_TOKEN' -H 'Content-Type: application/json' -d '{"password": "a new password"}'</pre>
+        curl -X PUT {{url}}/auth/v1/user -H 'Authorization: Bearer ACCESS_TOKEN' -H 'Content-Type: application/json' \
+          -d '{"password": "a new password"}'</pre>
         """;
 }

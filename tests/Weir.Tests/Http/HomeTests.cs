@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using Weir.Configuration;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Http;
@@ -16,6 +17,19 @@ public sealed class HomeTests(RunningWeir weir) : IClassFixture<RunningWeir>
         var body = JsonElement.Parse(await response.Content.ReadAsStringAsync());
         body.GetProperty("name").GetString().ShouldBe("Weir");
         body.GetProperty("docs").GetString().ShouldBe(weir.Url + "docs/");
+    }
+
+    [Fact]
+    public async Task HEAD_is_answered_like_GET_without_the_body()
+    {
+        using var client = weir.Client();
+        using var request = new HttpRequestMessage(HttpMethod.Head, "/");
+        request.Headers.Add("Accept", "text/html");
+        using var response = await client.SendAsync(request);
+        response.StatusCode.ShouldBe(HttpStatusCode.OK);
+        response.Content.Headers.ContentType!.ToString().ShouldBe("text/html; charset=utf-8");
+        response.Headers.Contains("Content-Security-Policy").ShouldBeTrue();
+        (await response.Content.ReadAsStringAsync()).ShouldBeEmpty();
     }
 
     [Fact]
@@ -43,4 +57,25 @@ public sealed class HomeTests(RunningWeir weir) : IClassFixture<RunningWeir>
         var style = page[(page.IndexOf("<style>", StringComparison.Ordinal) + 7)..page.IndexOf("</style>", StringComparison.Ordinal)];
         policy.ShouldContain(Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(style))));
     }
+}
+
+/// <summary>Where people sign in elsewhere, invitations are accepted here all the same.</summary>
+public sealed class HomeOfAnotherIssuerTests(HomeOfAnotherIssuer weir) : IClassFixture<HomeOfAnotherIssuer>
+{
+    [Fact]
+    public async Task It_says_what_accepts_an_invitation_and_nothing_of_an_issuer_that_is_not_there()
+    {
+        using var client = weir.Client();
+        client.DefaultRequestHeaders.Add("Accept", "text/html");
+        var page = await client.GetStringAsync("/");
+        page.ShouldContain("rpc('accept_invitation', { token: 'TOKEN' })");
+        page.ShouldNotContain("verifyOtp");
+        page.ShouldNotContain("/auth/v1");
+    }
+}
+
+public sealed class HomeOfAnotherIssuer(TestCluster cluster) : RunningWeir(cluster)
+{
+    private protected override WeirConfig Configure(WeirConfig config) =>
+        config with { Auth = new AuthConfig { JwtSecret = SupabaseProject.JwtSecret, Issuer = SupabaseProject.Issuer } };
 }
