@@ -5,8 +5,8 @@ using Weir.Errors;
 namespace Weir.Nodes;
 
 /// <summary>
-/// Replaces the values of the environment and of the <c>writeOnly</c> configuration by <c>***</c>: each as it is and line by line, as JSON, JSON
-/// in JSON and a URL write it, and whole in Base64; and the beginning of one at the end of a line that was cut.
+/// Replaces the values of the environment and of the <c>writeOnly</c> configuration by <c>***</c>: each as it is and line by line, as JSON,
+/// JSON in JSON, <c>console.log</c> and a URL write it, and whole in Base64; and the beginning of one at the end of a line that was cut.
 /// </summary>
 internal sealed class LogMask
 {
@@ -86,7 +86,9 @@ internal sealed class LogMask
 
     /// <summary>The log has lines, so a value of several is looked for line by line.</summary>
     private static HashSet<string> Lines(HashSet<string> values) =>
-        [.. values.SelectMany(v => v.Split('\n')).Select(l => l.TrimEnd('\r')).Where(l => l.Length >= ShortestValue && !values.Contains(l))];
+    [
+        .. values.SelectMany(v => v.Split('\n')).Select(l => l.TrimEnd('\r')).Where(l => l.Length >= ShortestValue && !values.Contains(l)),
+    ];
 
     /// <summary>At any depth, as the schema is checked and shown.</summary>
     private static void CollectWriteOnly(JsonElement value, JsonElement schema, List<string> values)

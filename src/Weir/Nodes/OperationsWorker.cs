@@ -12,7 +12,8 @@ namespace Weir.Nodes;
 internal sealed record RemoteServer(Guid OrganizationId, Guid InstanceId, string Name, Uri Endpoint);
 
 /// <summary>
-/// Proves that a remote server answers MCP. Throws when it does not: an admin is shown the cause and message of an <see cref="UpstreamException"/>.
+/// Proves that a remote server answers MCP. Throws when it does not: an admin is shown the cause and message of an
+/// <see cref="UpstreamException"/>.
 /// </summary>
 /// <param name="listing">Called when the server has opened a session, and its lists are next.</param>
 internal delegate Task RemoteHandshake(RemoteServer server, Func<Task> listing, CancellationToken ct);
@@ -267,8 +268,8 @@ internal sealed class OperationsWorker(
     private async Task RecordFailureAsync(
         ClaimedOperation operation, string code, string message, bool isRetryable, TimeSpan? retryAfter, CancellationToken ct)
     {
-        // A deletion and a stop are never given up: until the node is back, the server's files stay there, or it runs on. What is wanted later
-        // takes their place.
+        // A deletion and a stop are never given up: until the node is back, the server's files stay there, or it runs on. What is wanted
+        // later takes their place.
         var again = isRetryable && (operation.Attempt < Attempts || operation.Action is "delete" or "stop");
         logger.LogWarning(
             "Operation {Operation} ({Action} of {Instance}), attempt {Attempt}: {Code}: {Message}",

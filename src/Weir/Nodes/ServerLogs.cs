@@ -10,8 +10,8 @@ namespace Weir.Nodes;
 internal sealed record ServerLogSource(Guid OrganizationId, Guid? NodeId, JsonElement Env, JsonElement Configuration, JsonElement Schema);
 
 /// <summary>
-/// The lines that a server on a node has printed. Who may read them was decided and recorded before, by the database; no transaction is open
-/// while the node is asked.
+/// The lines that a server on a node has printed. Who may read them was decided and recorded before, by the database; no transaction is
+/// open while the node is asked.
 /// </summary>
 internal sealed class ServerLogs(NodesQueries queries, NodeDirectory nodes, NodeClient client)
 {

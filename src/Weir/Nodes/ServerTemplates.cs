@@ -55,8 +55,8 @@ internal static partial class ServerTemplates
     }
 
     /// <summary>
-    /// The values of the environment, without what the node fills in. Of one that cannot be made, the parts of the entry itself: they are the
-    /// operator's, and an admin who leaves a value out must not learn them.
+    /// The values of the environment, without what the node fills in. Of one that cannot be made, the parts of the entry itself: they are
+    /// the operator's, and an admin who leaves a value out must not learn them.
     /// </summary>
     /// <returns>False where one could not be made.</returns>
     public static bool TryReadEnv(JsonElement templates, JsonElement configuration, ICollection<string> values)

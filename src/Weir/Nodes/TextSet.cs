@@ -3,8 +3,8 @@ using Weir.Errors;
 namespace Weir.Nodes;
 
 /// <summary>
-/// Many texts that are looked for in one pass (Aho-Corasick): the time depends on the length of what is searched, not on how many texts there
-/// are.
+/// Many texts that are looked for in one pass (Aho-Corasick): the time depends on the length of what is searched, not on how many texts
+/// there are.
 /// </summary>
 /// <param name="mostCharacters">Of all texts together; each takes about 40 bytes.</param>
 internal sealed class TextSet(int mostCharacters)
