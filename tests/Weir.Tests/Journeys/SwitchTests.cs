@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using Weir.Configuration;
 using Weir.Gateway;
 using Weir.Gateway.Questions;
@@ -144,6 +145,51 @@ public sealed class SwitchTests(SwitchWorld weir) : IClassFixture<SwitchWorld>, 
             },
             "a call is made again");
         await leave.CancelAsync();
+    }
+
+    [Fact]
+    public async Task A_call_ends_in_time_also_while_a_flood_holds_every_connection_of_the_engines_pool()
+    {
+        var (agent, key) = await weir.World.CreateAgentAsync(ChatWorld.NewName("agent"));
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", async (CancellationToken ct) =>
+        {
+            begun.TrySetResult();
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, ct);
+            return "";
+        }));
+        var (_, name) = await weir.AddServerAsync(server, agent);
+        var call = new RawClient(weir.Client(key)).CallAsync($"{name}__get_weather");
+        await begun.Task.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System);
+
+        var held = 0;
+        using var over = new CancellationTokenSource();
+        var most = weir.Services.GetRequiredService<WeirConfig>().Database.PoolSize;
+        var flood = Enumerable.Range(0, most).Select(_ => HoldAsync()).ToArray();
+        // The one that hears of changes has the last.
+        await Until.True(() => Volatile.Read(ref held) >= most - 1, "the pool is used up");
+
+        await SwitchAsync("agent", active: false, agent);
+        (await call.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System)).ErrorCode.ShouldBe(1003);
+        await over.CancelAsync();
+        await Task.WhenAll(flood);
+
+        async Task HoldAsync()
+        {
+            while (!over.IsCancellationRequested)
+            {
+                try
+                {
+                    await using var connection = await weir.Services.GetRequiredService<Databases>().Engine.OpenConnectionAsync(over.Token);
+                    Interlocked.Increment(ref held);
+                    await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, over.Token);
+                }
+                catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+                {
+                    // It waited too long for a connection, or the flood is over.
+                }
+            }
+        }
     }
 
     private int[] Parked() => [weir.Services.GetRequiredService<ParkedCalls>().Count, _second.Services.GetRequiredService<ParkedCalls>().Count];
