@@ -129,6 +129,19 @@ CREATE TYPE weir.denial AS (
 ALTER TYPE weir.denial OWNER TO weir_owner;
 
 --
+-- Name: known_denial; Type: TYPE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TYPE weir.known_denial AS (
+	place integer,
+	item text,
+	decision weir.call_decision
+);
+
+
+ALTER TYPE weir.known_denial OWNER TO weir_owner;
+
+--
 -- Name: log_actor; Type: DOMAIN; Schema: weir; Owner: weir_owner
 --
 
@@ -223,7 +236,7 @@ ALTER DOMAIN weir.log_phase OWNER TO weir_owner;
 --
 
 CREATE DOMAIN weir.log_reason AS text
-	CONSTRAINT reason_is_known CHECK ((VALUE = ANY (ARRAY['unknown'::text, 'key_unknown'::text, 'key_expired'::text, 'key_revoked'::text, 'agent_inactive'::text, 'organization_inactive'::text, 'member_inactive'::text, 'user_forbidden'::text, 'instance_unknown'::text, 'no_grant'::text, 'grant_expired'::text, 'item_not_granted'::text, 'definition_not_approved'::text, 'argument_rule'::text, 'limit'::text, 'unavailable'::text, 'changing'::text, 'undecided'::text, 'error'::text, 'invalid_request'::text, 'invalid_argument'::text, 'unauthenticated'::text, 'forbidden'::text, 'not_found'::text, 'conflict'::text, 'quota_exceeded'::text, 'rate_limited'::text, 'not_supported'::text])));
+	CONSTRAINT reason_is_known CHECK ((VALUE = ANY (ARRAY['unknown'::text, 'key_unknown'::text, 'key_expired'::text, 'key_revoked'::text, 'agent_inactive'::text, 'agent_stopped'::text, 'organization_inactive'::text, 'organization_stopped'::text, 'platform_stopped'::text, 'server_stopped'::text, 'member_inactive'::text, 'user_forbidden'::text, 'instance_unknown'::text, 'no_grant'::text, 'grant_expired'::text, 'item_not_granted'::text, 'definition_not_approved'::text, 'argument_rule'::text, 'catalog_blocked'::text, 'limit'::text, 'unavailable'::text, 'changing'::text, 'undecided'::text, 'error'::text, 'invalid_request'::text, 'invalid_argument'::text, 'unauthenticated'::text, 'forbidden'::text, 'not_found'::text, 'conflict'::text, 'quota_exceeded'::text, 'rate_limited'::text, 'not_supported'::text])));
 
 
 ALTER DOMAIN weir.log_reason OWNER TO weir_owner;
@@ -314,15 +327,12 @@ begin
   v_hash := sha256(convert_to(p_token, 'UTF8'));
   -- Before the invitation is read: of two callers with one token, the second finds it used.
   perform weir.lock_organization(i.organization_id) from public.organization_invitations i where i.token_hash = v_hash;
-  select i.* into v_invitation
-  from public.organization_invitations i
-  join public.organizations o on o.id = i.organization_id and o.is_active
-  join public.organization_members inviter on inviter.organization_id = i.organization_id and inviter.user_id = i.invited_by
-   and inviter.status = 'active' and (inviter.role = 'owner' or inviter.role = 'admin' and i.role <> 'owner')
-  where i.token_hash = v_hash and i.accepted_at is null and i.revoked_at is null and i.expires_at > clock_timestamp()
-    and (i.email = weir.confirmed_email(v_actor)
-         or exists (select from weir.identities d where d.user_id = v_actor and d.email = i.email and d.email_verified));
-  if v_invitation.id is null then
+  v_invitation := weir.open_invitation(v_hash);
+  if weir.is_unconfirmed(v_actor, v_invitation.email) then
+    return weir.refuse(v_act, 'WR004', 'the invitation is not valid, because your e-mail address is not confirmed',
+                       'Ask the operator to confirm it (confirm_user_email), and accept again.');
+  elsif v_invitation.id is null or not (coalesce(v_invitation.email = weir.confirmed_email(v_actor), false)
+         or exists (select from weir.identities d where d.user_id = v_actor and d.email = v_invitation.email and d.email_verified)) then
     return weir.refuse(v_act, 'WR004', 'the invitation is not valid',
                        'Sign in with the confirmed e-mail address that was invited, or ask for a new invitation.');
   end if;
@@ -333,17 +343,10 @@ begin
     return weir.refuse(v_act, 'WR005', 'you are a member already');
   elsif v_status = 'suspended' then
     return weir.refuse(v_act, 'WR003', 'your membership is suspended');
-  -- The invitation was counted when it was made; the maximum may be lower now.
-  elsif weir.count_of('members', v_invitation.organization_id)
-        > (select o.max_members from public.organizations o where o.id = v_invitation.organization_id) then
+  elsif weir.is_full_for(v_invitation) then
     return weir.refuse(v_act, 'WR006', 'the organization has its maximum of members');
   end if;
-  update public.organization_invitations i set accepted_at = clock_timestamp() where i.id = v_invitation.id;
-  insert into public.organization_members as m (organization_id, user_id, role, status, invited_by)
-  values (v_invitation.organization_id, v_actor, v_invitation.role, 'active', v_invitation.invited_by)
-  on conflict (organization_id, user_id) do update
-    set role = v_invitation.role, status = 'active', invited_by = v_invitation.invited_by, updated_at = now();
-  perform weir.record_act(v_act, v_invitation.id || ' ' || v_invitation.role);
+  perform weir.join_by_invitation(v_act, v_invitation);
   return jsonb_build_object('organization_id', v_invitation.organization_id, 'role', v_invitation.role);
 end;
 $_$;
@@ -392,7 +395,8 @@ begin
             select from public.organization_members m
             where m.organization_id = v_act.organization_id and m.user_id = p_user_id and m.status = 'active'))
        or (p_agent_id is not null and not exists (
-            select from public.agents a where a.organization_id = v_act.organization_id and a.id = p_agent_id)) then
+            select from public.agents a
+            where a.organization_id = v_act.organization_id and a.id = p_agent_id and a.deleted_at is null)) then
       return weir.refuse(v_act, 'WR004', 'there is no such person or agent in the organization');
     end if;
     v_act.agent_id := p_agent_id;
@@ -531,21 +535,24 @@ begin
     created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, agent_id, agent_name, instance_id,
     instance_name, item, request_id, reason, detail, outcome, error_code, duration_us)
   select coalesce(e.created_at, clock_timestamp()), coalesce(e.id, weir.uuid_v7()),
-         case when e.reason is null then 'completed' else 'denied' end, o.id, e.kind,
-         case when e.reason is null then 'allowed' else 'denied' end, i.epoch,
+         case when d.reason is null then 'completed' else 'denied' end, o.id, e.interaction_type,
+         case when d.reason is null then 'allowed' else 'denied' end, i.epoch,
          case when e.user_id is not null then 'user' when e.agent_id is not null then 'agent' else 'system' end,
          -- Names are copied where the id is one of the organization's; a foreign id gets no name.
          e.user_id, e.agent_id, (select a.name from public.agents a where a.id = e.agent_id and a.organization_id = o.id),
-         e.instance_id, (select s.name from public.mcp_server_instances s where s.id = e.instance_id and s.organization_id = o.id),
-         weir.cut(e.item, 4096), weir.cut(e.request_id, 256), e.reason, weir.cut(e.detail, 500),
-         case when e.reason is null then coalesce(e.outcome, 'ok') end, weir.cut(e.error_code, 100), e.duration_us
+         e.mcp_server_instance_id,
+         (select s.instance_name from public.mcp_server_instances s where s.id = e.mcp_server_instance_id and s.organization_id = o.id),
+         weir.cut(e.item, 4096), weir.cut(e.request_id, 256), d.reason, weir.cut(coalesce(d.detail, e.detail), 500),
+         case when d.reason is null then coalesce(e.outcome, 'ok') end, weir.cut(d.code, 100), round(e.duration_ms * 1000)::bigint
   from jsonb_to_recordset(p_interactions) as e(
-         id uuid, created_at timestamptz, kind text, organization_id uuid, user_id uuid, agent_id uuid, instance_id uuid, item text,
-         request_id text, reason text, detail text, outcome text, error_code text, duration_us bigint)
+         id uuid, created_at timestamptz, interaction_type text, organization_id uuid, user_id uuid, agent_id uuid,
+         mcp_server_instance_id uuid, item text, request_id text, detail text, outcome text, error_details jsonb, duration_ms numeric)
+  cross join lateral (select e.error_details ->> 'reason' as reason, e.error_details ->> 'code' as code,
+                             e.error_details ->> 'detail' as detail) d
   join public.organizations o on o.id = e.organization_id
   cross join weir.installation i
   -- Admission and the published functions record the decided kinds. Here they would be forgeries.
-  where e.kind in ('lifecycle', 'credential', 'oauth', 'chat', 'error')
+  where e.interaction_type in ('lifecycle', 'credential', 'oauth', 'chat', 'error')
   on conflict do nothing;
   get diagnostics v_written = row_count;
   return jsonb_build_object('written', v_written);
@@ -569,6 +576,63 @@ END;
 ALTER FUNCTION public.audit_mcp_interactions(interactions jsonb) OWNER TO weir_owner;
 
 --
+-- Name: change_catalog_by_login(text, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.change_catalog_by_login(p_item text, p_slug text, p_version text, p_reason text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_answer jsonb;
+begin
+  v_act := weir.act('lifecycle', p_item, 'platform_admin', 'the catalog is changed by a platform admin', weir.platform_id());
+  v_answer := weir.authorize(v_act);
+  v_answer := coalesce(v_answer, weir.refuse_old_sign_in(v_act));
+  if v_answer is not null then
+    return v_answer;
+  end if;
+  v_answer := weir.change_catalog_state(p_item, p_slug, p_version, p_reason);
+  if v_answer ? 'error' then
+    return weir.refuse(v_act, v_answer ->> 'error', v_answer ->> 'message');
+  end if;
+  return v_answer;
+exception
+  when insufficient_privilege then
+    return weir.refuse_violation(v_act, sqlstate, null);
+end;
+$$;
+
+
+ALTER FUNCTION weir.change_catalog_by_login(p_item text, p_slug text, p_version text, p_reason text) OWNER TO weir_writer;
+
+--
+-- Name: block_catalog_server(text, text, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.block_catalog_server(slug text, version text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.change_catalog_by_login('block_catalog_server'::text, slug, version, reason) AS change_catalog_by_login;
+END;
+
+
+ALTER FUNCTION public.block_catalog_server(slug text, version text, reason text) OWNER TO weir_owner;
+
+--
+-- Name: acted(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.acted(p_answer jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (jsonb_build_object('success', (NOT (p_answer ? 'error'::text))) || p_answer);
+
+
+ALTER FUNCTION weir.acted(p_answer jsonb) OWNER TO weir_owner;
+
+--
 -- Name: call_dtma_api(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -586,14 +650,19 @@ begin
     return v_refusal;
   elsif weir.bounds_error(p_request, 4096) is not null then
     return weir.refuse(v_act, 'WR001', 'request ' || weir.bounds_error(p_request, 4096));
-  elsif jsonb_typeof(p_request) is distinct from 'object' or p_request - array['action', 'server_instance_id'] <> '{}' then
+  elsif jsonb_typeof(p_request) is distinct from 'object' then
     return weir.refuse(v_act, 'WR001', 'request must be {"action", "server_instance_id"}');
-  elsif coalesce(p_request ->> 'action', '') not in ('deploy', 'start', 'stop', 'restart', 'delete') then
-    return weir.refuse(v_act, 'WR001', 'request.action must be deploy, start, stop, restart or delete');
+  elsif p_request - array['action', 'server_instance_id'] <> '{}' then
+    return weir.refuse(v_act, 'WR001', format('request.%s: a node takes nothing from a caller; give action and server_instance_id only',
+      (select left(k, 64) from jsonb_object_keys(p_request - array['action', 'server_instance_id']) k limit 1)));
+  elsif coalesce(p_request ->> 'action', '') not in ('deploy', 'deploy_mcp_server', 'start', 'stop', 'stop_mcp_server', 'restart',
+                                                     'delete') then
+    return weir.refuse(v_act, 'WR001',
+                       'request.action must be deploy (or deploy_mcp_server), start, stop (or stop_mcp_server), restart or delete');
   elsif coalesce(p_request ->> 'server_instance_id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
     return weir.refuse(v_act, 'WR001', 'request.server_instance_id must be a uuid');
   end if;
-  return weir.manage_server_by_id(p_request ->> 'action', (p_request ->> 'server_instance_id')::uuid);
+  return weir.manage_server_by_id(replace(p_request ->> 'action', '_mcp_server', ''), (p_request ->> 'server_instance_id')::uuid);
 end;
 $_$;
 
@@ -607,7 +676,7 @@ ALTER FUNCTION weir.call_dtma_api(p_request jsonb) OWNER TO weir_writer;
 CREATE FUNCTION public.call_dtma_api(request jsonb) RETURNS jsonb
     LANGUAGE sql
     BEGIN ATOMIC
- SELECT weir.call_dtma_api(request) AS call_dtma_api;
+ SELECT weir.acted(weir.call_dtma_api(request)) AS acted;
 END;
 
 
@@ -645,15 +714,19 @@ begin
   if p_agent_id is not null then
     -- The agent must be in that workspace, whoever owns it, and of the same organization.
     select a.* into v_agent from public.agents a
-    where a.id = p_agent_id and a.is_active
+    where a.id = p_agent_id and a.deleted_at is null
       and (v_workspace_id is null or a.organization_id = v_organization_id)
-      and case when v_workspace_id is null then weir.may_use_agent(v_actor, a.id, a.owner_id)
+      and case when v_workspace_id is null then weir.may_use_agent(v_actor, a.id, a.user_id)
                else exists (select from public.workspace_members m where m.workspace_id = v_workspace_id and m.agent_id = a.id) end;
     v_organization_id := coalesce(v_organization_id, v_agent.organization_id);
   end if;
   select m.role into v_role from public.organization_members m where m.organization_id = v_organization_id and m.user_id = v_actor;
   if v_role is null or (p_agent_id is not null and v_agent.id is null) then
     raise exception using errcode = 'WR004', message = 'there is no such agent, workspace or channel';
+  elsif not v_agent.is_active then
+    -- As Weir says it to everybody for whom something is switched off (Denials.SwitchedOffText).
+    raise exception using errcode = 'WR003',
+      message = 'The agent, the server, the organization or all of Weir is switched off, so no call is made.';
   end if;
   return jsonb_build_object(
     'organization_id', v_organization_id,
@@ -680,6 +753,52 @@ END;
 ALTER FUNCTION public.chat_context(agent_id uuid, workspace_id uuid, channel_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: confirm_user_email(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.confirm_user_email(p_user_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act constant weir.act := weir.act('credential', 'confirm_user_email', 'platform_admin', 'addresses are confirmed by a platform admin',
+                                      weir.platform_id());
+  v_refusal jsonb;
+begin
+  v_refusal := coalesce(weir.authorize(v_act), weir.refuse_old_sign_in(v_act));
+  if v_refusal is not null then
+    return v_refusal;
+  elsif not exists (select from weir.installation i where i.embedded_issuer) then
+    return weir.refuse(v_act, 'WR010', 'the users of this database are Supabase''s: confirm them there');
+  elsif not exists (select from auth.users u where u.id = p_user_id and u.email is not null) then
+    return weir.refuse(v_act, 'WR004', 'there is no such user');
+  end if;
+  update auth.users u set email_confirmed_at = now(), updated_at = now() where u.id = p_user_id and u.email_confirmed_at is null;
+  if found then
+    perform weir.record_act(v_act, p_user_id::text);
+  end if;
+  return (select jsonb_build_object('id', u.id, 'email', u.email, 'email_confirmed_at', u.email_confirmed_at)
+          from auth.users u where u.id = p_user_id);
+end;
+$$;
+
+
+ALTER FUNCTION weir.confirm_user_email(p_user_id uuid) OWNER TO weir_system;
+
+--
+-- Name: confirm_user_email(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.confirm_user_email(user_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.confirm_user_email(user_id) AS confirm_user_email;
+END;
+
+
+ALTER FUNCTION public.confirm_user_email(user_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: create_agent(uuid, text, text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -694,7 +813,8 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('lifecycle', 'create_agent', 'member', 'a viewer creates nothing', p_organization_id);
+  v_act := weir.act('lifecycle', 'create_agent', 'member', 'a viewer creates nothing', p_organization_id,
+                    p_workspace_id => p_workspace_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is not null then
     return v_refusal;
@@ -709,7 +829,7 @@ begin
   elsif weir.count_of('agents', p_organization_id) >= (select o.max_agents from public.organizations o where o.id = p_organization_id) then
     return weir.refuse(v_act, 'WR006', 'the organization has its maximum of agents');
   end if;
-  insert into public.agents (id, organization_id, name, instructions, owner_id, created_by)
+  insert into public.agents (id, organization_id, name, instructions, user_id, created_by)
   values (v_id, p_organization_id, btrim(p_name), p_instructions, v_actor, v_actor);
   if p_workspace_id is not null then
     insert into public.workspace_members (organization_id, workspace_id, agent_id) values (p_organization_id, p_workspace_id, v_id);
@@ -720,7 +840,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_name);
 end;
 $$;
 
@@ -755,7 +875,7 @@ declare
 begin
   v_act := weir.act('credential', 'create_agent_key', 'manage_agent', 'keys are made by the agent''s owner or an admin',
                     p_agent_id => p_agent_id);
-  select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id;
+  select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such agent');
   if v_refusal is null then
     v_refusal := weir.lock_for(v_act, coalesce(weir.name_error('name', p_name), case
@@ -777,7 +897,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_key_id);
 end;
 $_$;
 
@@ -822,7 +942,8 @@ begin
   end if;
   -- One at a time in a workspace, so that the maximum holds. No call waits for this lock.
   perform pg_advisory_xact_lock(hashtextextended('weir.chat_channels ' || p_workspace_id, 0));
-  if (select count(*) from public.chat_channels c where c.workspace_id = p_workspace_id and c.user_id is null) >= 1000 then
+  if (select count(*) from public.chat_channels c where c.workspace_id = p_workspace_id and c.user_id is null
+        and c.deleted_at is null) >= 1000 then
     return weir.refuse(v_act, 'WR006', 'a workspace may have 1000 channels');
   end if;
   insert into public.chat_channels (id, organization_id, workspace_id, name, created_by)
@@ -832,7 +953,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_name);
 end;
 $$;
 
@@ -895,7 +1016,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_name);
 end;
 $_$;
 
@@ -958,7 +1079,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, v_slug);
 end;
 $_$;
 
@@ -1019,7 +1140,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_key_id);
 end;
 $_$;
 
@@ -1038,6 +1159,111 @@ END;
 
 
 ALTER FUNCTION public.create_organization_api_key(organization_id uuid, name text, key_id text, secret text, scopes text[], expires_at timestamp with time zone) OWNER TO weir_owner;
+
+--
+-- Name: create_recovery(uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.create_recovery(p_user_id uuid, p_token text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act constant weir.act := weir.act('credential', 'create_recovery', 'platform_admin', 'recoveries are made by a platform admin',
+                                      weir.platform_id());
+  v_refusal jsonb;
+begin
+  v_refusal := coalesce(weir.authorize(v_act), weir.refuse_old_sign_in(v_act));
+  if v_refusal is not null then
+    return v_refusal;
+  elsif not exists (select from weir.installation i where i.embedded_issuer) then
+    return weir.refuse(v_act, 'WR010', 'the users of this database are Supabase''s: recover them there');
+  elsif weir.recovery_token_error(p_token) is not null then
+    return weir.refuse(v_act, 'WR001', weir.recovery_token_error(p_token));
+  -- A person of another issuer has no address here and no password.
+  elsif not exists (select from auth.users u where u.id = p_user_id and u.email is not null) then
+    return weir.refuse(v_act, 'WR004', 'there is no such user');
+  end if;
+  perform weir.record_act(v_act, p_user_id::text);
+  return jsonb_build_object('id', p_user_id) || weir.keep_recovery(p_user_id, p_token);
+exception
+  when unique_violation then
+    return weir.refuse(v_act, 'WR005', 'token is in use: generate another one');
+end;
+$$;
+
+
+ALTER FUNCTION weir.create_recovery(p_user_id uuid, p_token text) OWNER TO weir_system;
+
+--
+-- Name: create_recovery(uuid, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.create_recovery(user_id uuid, token text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.create_recovery(user_id, token) AS create_recovery;
+END;
+
+
+ALTER FUNCTION public.create_recovery(user_id uuid, token text) OWNER TO weir_owner;
+
+--
+-- Name: create_user_by_recovery(text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.create_user_by_recovery(p_email text, p_token text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_act constant weir.act := weir.act('credential', 'create_user', 'platform_admin', 'users are made by a platform admin',
+                                      weir.platform_id());
+  v_email text;
+  v_id uuid;
+  v_refusal jsonb;
+begin
+  v_refusal := coalesce(weir.authorize(v_act), weir.refuse_old_sign_in(v_act));
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  v_email := lower(btrim(left(p_email, 1000)));
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    return weir.refuse(v_act, 'WR010', 'the users of this database are Supabase''s: create them there');
+  elsif v_email is null or length(v_email) > 320 or v_email !~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$' then
+    return weir.refuse(v_act, 'WR001', 'email must be an e-mail address');
+  elsif weir.recovery_token_error(p_token) is not null then
+    return weir.refuse(v_act, 'WR001', weir.recovery_token_error(p_token));
+  end if;
+  v_id := weir.uuid_v7();
+  insert into auth.users (id, email, email_confirmed_at) values (v_id, v_email, now()) on conflict do nothing;
+  if not found then
+    return weir.refuse(v_act, 'WR005', 'a user with this e-mail address exists',
+                       'Find it with list_users, and make a recovery (create_recovery).');
+  end if;
+  perform weir.record_act(v_act, v_id::text);
+  return jsonb_build_object('id', v_id, 'email', v_email) || weir.keep_recovery(v_id, p_token);
+exception
+  when unique_violation then
+    return weir.refuse(v_act, 'WR005', 'token is in use: generate another one');
+end;
+$_$;
+
+
+ALTER FUNCTION weir.create_user_by_recovery(p_email text, p_token text) OWNER TO weir_system;
+
+--
+-- Name: create_user(text, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.create_user(email text, token text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.create_user_by_recovery(email, token) AS create_user_by_recovery;
+END;
+
+
+ALTER FUNCTION public.create_user(email text, token text) OWNER TO weir_owner;
 
 --
 -- Name: create_user_ssh_key(text, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -1081,7 +1307,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_name);
 end;
 $$;
 
@@ -1133,7 +1359,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_name);
 end;
 $$;
 
@@ -1202,7 +1428,8 @@ begin
   set status = p_status, decided_by = v_actor, decided_at = clock_timestamp(), grant_id = (v_grant ->> 'id')::uuid
   where r.id = p_request_id;
   perform weir.record_act(v_act, p_request_id || ' ' || p_status, (v_grant ->> 'id')::uuid);
-  return jsonb_strip_nulls(jsonb_build_object('id', p_request_id, 'status', p_status, 'grant_id', v_grant -> 'id'));
+  return jsonb_strip_nulls(jsonb_build_object('id', p_request_id, 'status', p_status, 'grant_id', v_grant -> 'id',
+                                              'warnings', v_grant -> 'warnings'));
 end;
 $$;
 
@@ -1226,6 +1453,103 @@ END;
 
 
 ALTER FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone, not_before timestamp with time zone, permissions jsonb) OWNER TO weir_owner;
+
+--
+-- Name: delete_agent(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.delete_agent(p_agent_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_actor constant uuid := weir.actor_id();
+  v_refusal jsonb;
+begin
+  v_act := weir.act('lifecycle', 'delete_agent', 'manage_agent', 'an agent is deleted by its owner or an admin', p_agent_id => p_agent_id);
+  select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
+  v_refusal := weir.authorize(v_act, 'there is no such agent');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act);
+  end if;
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = v_actor
+  where k.organization_id = v_act.organization_id and k.agent_id = p_agent_id and k.revoked_at is null;
+  update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = v_actor
+  where g.organization_id = v_act.organization_id and g.agent_id = p_agent_id and g.revoked_at is null;
+  perform weir.take_out_agent(v_act.organization_id, p_agent_id);
+  -- Last: what its owner may do follows from the agent.
+  update public.agents a set deleted_at = clock_timestamp(), deleted_by = v_actor where a.id = p_agent_id and a.deleted_at is null;
+  if not found then
+    return weir.refuse(v_act, 'WR004', 'there is no such agent');
+  end if;
+  perform weir.record_act(v_act);
+  return jsonb_build_object('id', p_agent_id, 'deleted', true);
+end;
+$$;
+
+
+ALTER FUNCTION weir.delete_agent(p_agent_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: delete_agent(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.delete_agent(agent_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.delete_agent(agent_id) AS delete_agent;
+END;
+
+
+ALTER FUNCTION public.delete_agent(agent_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: delete_channel(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.delete_channel(p_channel_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_channel public.chat_channels;
+  v_refusal jsonb;
+begin
+  select c.* into v_channel from public.chat_channels c where c.id = p_channel_id;
+  v_act := weir.act('lifecycle', 'delete_channel', case when v_channel.created_by = weir.actor_id() then 'member' else 'admin' end,
+                    'a channel is deleted by who made it, or by an admin', v_channel.organization_id);
+  v_refusal := weir.authorize(v_act, 'there is no such channel', v_channel.id is not null);
+  if v_refusal is not null then
+    return v_refusal;
+  elsif v_channel.user_id is not null then
+    return weir.refuse(v_act, 'WR005', 'a direct conversation is not deleted: delete its messages');
+  end if;
+  perform weir.bury_channel(p_channel_id);
+  perform weir.record_act(v_act, p_channel_id::text);
+  return jsonb_build_object('id', p_channel_id, 'deleted', true);
+end;
+$$;
+
+
+ALTER FUNCTION weir.delete_channel(p_channel_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: delete_channel(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.delete_channel(channel_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.delete_channel(channel_id) AS delete_channel;
+END;
+
+
+ALTER FUNCTION public.delete_channel(channel_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: delete_chat_message(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -1363,6 +1687,50 @@ END;
 ALTER FUNCTION public.delete_document(document_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: delete_organization(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.delete_organization(p_organization_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_deleted_at constant timestamptz := clock_timestamp();
+  v_refusal jsonb;
+begin
+  v_act := weir.act('lifecycle', 'delete_organization', 'owner', 'an organization is deleted by an owner', p_organization_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act);
+  end if;
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  perform weir.switch_servers(p_organization_id, null, false);
+  update public.organizations o set deleted_at = v_deleted_at, deleted_by = weir.actor_id() where o.id = p_organization_id;
+  perform weir.record_act(v_act);
+  return jsonb_build_object('id', p_organization_id, 'deleted', true, 'restorable_until', v_deleted_at + interval '30 days');
+end;
+$$;
+
+
+ALTER FUNCTION weir.delete_organization(p_organization_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: delete_organization(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.delete_organization(organization_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.delete_organization(organization_id) AS delete_organization;
+END;
+
+
+ALTER FUNCTION public.delete_organization(organization_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: delete_user_ssh_key(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -1405,6 +1773,49 @@ END;
 ALTER FUNCTION public.delete_user_ssh_key(ssh_key_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: delete_workspace(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.delete_workspace(p_workspace_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
+begin
+  v_act := weir.act('lifecycle', 'delete_workspace', 'admin', 'a workspace is deleted by an owner or admin');
+  select w.organization_id into v_act.organization_id from public.workspaces w where w.id = p_workspace_id;
+  v_refusal := weir.authorize(v_act, 'there is no such workspace');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act);
+  end if;
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  perform weir.bury_workspace(p_workspace_id);
+  perform weir.record_act(v_act, p_workspace_id::text);
+  return jsonb_build_object('id', p_workspace_id, 'deleted', true);
+end;
+$$;
+
+
+ALTER FUNCTION weir.delete_workspace(p_workspace_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: delete_workspace(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.delete_workspace(workspace_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.delete_workspace(workspace_id) AS delete_workspace;
+END;
+
+
+ALTER FUNCTION public.delete_workspace(workspace_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: manage_server_by_id(text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -1433,7 +1844,7 @@ ALTER FUNCTION weir.manage_server_by_id(p_action text, p_instance_id uuid) OWNER
 CREATE FUNCTION public.deploy_mcp_server_to_dtma(server_instance_id uuid) RETURNS jsonb
     LANGUAGE sql
     BEGIN ATOMIC
- SELECT weir.manage_server_by_id('deploy'::text, server_instance_id) AS manage_server_by_id;
+ SELECT weir.acted(weir.manage_server_by_id('deploy'::text, server_instance_id)) AS acted;
 END;
 
 
@@ -1453,15 +1864,16 @@ declare
   v_agent record;
   v_admin boolean;
   v_decision weir.call_decision;
-  v_checks constant text[] := array['agent_inactive', 'organization_inactive', 'member_inactive', 'user_forbidden',
+  v_checks constant text[] := array['platform_stopped', 'organization_inactive', 'organization_stopped', 'agent_inactive',
+    'agent_stopped', 'member_inactive', 'user_forbidden',
     'instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved', 'argument_rule',
-      'unavailable', 'limit'];
+    'server_stopped', 'catalog_blocked', 'unavailable', 'limit'];
 begin
   perform weir.require_sign_in();
-  select a.id, a.organization_id, a.owner_id into v_agent from public.agents a
-  where a.id = p_agent_id and a.organization_id = any(array(select weir.my_organizations()));
+  select a.id, a.organization_id, a.user_id into v_agent from public.agents a
+  where a.id = p_agent_id and a.deleted_at is null and a.organization_id = any(array(select weir.my_organizations()));
   v_admin := exists (select from weir.my_organizations('admin') o where o = v_agent.organization_id);
-  if v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.owner_id)) then
+  if v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.user_id)) then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
   end if;
   if p_instance_id is null or not exists (
@@ -1476,6 +1888,13 @@ begin
     array[null::text], array[null::bytea], array[case when not v_admin then v_actor end], array[p_agent_id],
     array[case when p_tool is null then 'context_request' else 'tool_execution' end], array[p_instance_id],
     array[p_tool], array[p_arguments::text], null, true)).calls[1];
+  -- Who may read the grant is told its values too.
+  if v_decision.failures[1] = 'argument_rule' and (v_admin or p_agent_id = any(array(select weir.my_agents()))) then
+    select weir.argument_detail(e.entries, weir.argument_failure(e.entries, p_arguments::text), true) into v_decision.detail
+    from public.agent_mcp_permissions g
+    cross join lateral (select weir.granted_entries(g.permissions, 'tool_execution', p_tool) as entries offset 0) e
+    where g.id = v_decision.grant_id;
+  end if;
   if v_decision.failures = '{}' and weir.limit_reached(v_decision.grant_id, v_decision.limits) then
     v_decision.failures := array['limit'];
   end if;
@@ -1510,6 +1929,52 @@ END;
 
 
 ALTER FUNCTION public.explain_mcp_access(agent_id uuid, mcp_server_instance_id uuid, tool text, arguments jsonb) OWNER TO weir_owner;
+
+--
+-- Name: export_organization(uuid, text, uuid, integer); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.export_organization(p_organization_id uuid, p_part text, p_after uuid, p_limit integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_rows jsonb;
+  v_refusal jsonb;
+begin
+  v_act := weir.act('admin_read', 'export_organization', 'owner', 'an organization is exported by an owner', p_organization_id);
+  v_refusal := case when not exists (select from weir.my_deleted_organizations() o where o = p_organization_id)
+                    then weir.authorize(v_act) end;
+  if v_refusal is not null then
+    return v_refusal;
+  elsif p_part is null or p_part <> all(weir.export_parts()) then
+    return weir.refuse(v_act, 'WR001', 'part must be one of ' || array_to_string(weir.export_parts(), ', '));
+  elsif coalesce(p_limit, 100) not between 1 and 1000 then
+    return weir.refuse(v_act, 'WR001', 'limit must be 1 to 1000');
+  end if;
+  perform weir.record_act(v_act, p_part);
+  v_rows := (select coalesce(jsonb_agg(r.content order by r.id), '[]')
+             from weir.export_page(p_organization_id, p_part, p_after, coalesce(p_limit, 100)) r);
+  return jsonb_build_object('rows', v_rows, 'next', coalesce(v_rows -> -1 -> 'id', v_rows -> -1 -> 'user_id'));
+end;
+$$;
+
+
+ALTER FUNCTION weir.export_organization(p_organization_id uuid, p_part text, p_after uuid, p_limit integer) OWNER TO weir_system;
+
+--
+-- Name: export_organization(uuid, text, uuid, integer); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.export_organization(organization_id uuid, part text, after uuid DEFAULT NULL::uuid, "limit" integer DEFAULT NULL::integer) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.export_organization(organization_id, part, after, "limit") AS export_organization;
+END;
+
+
+ALTER FUNCTION public.export_organization(organization_id uuid, part text, after uuid, "limit" integer) OWNER TO weir_owner;
 
 --
 -- Name: get_chat_answer(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -1652,6 +2117,56 @@ END;
 ALTER FUNCTION public.get_document_chunks(document_id uuid, after integer, "limit" integer) OWNER TO weir_owner;
 
 --
+-- Name: get_mcp_server_logs(uuid, integer, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.get_mcp_server_logs(p_instance_id uuid, p_tail integer, p_since timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
+  v_url text;
+begin
+  v_act := weir.act('admin_read', 'get_mcp_server_logs', 'admin', 'a server''s log is for owners and admins');
+  select i.organization_id, i.id, i.url into v_act.organization_id, v_act.instance_id, v_url
+  from public.mcp_server_instances i where i.id = p_instance_id and i.status <> 'deleted';
+  v_refusal := weir.authorize(v_act, 'there is no such server');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif p_tail is null or p_tail not between 1 and 1000 then
+    return weir.refuse(v_act, 'WR001', 'tail must be 1 to 1000');
+  elsif not isfinite(p_since) then
+    return weir.refuse(v_act, 'WR001', 'since must be a time');
+  elsif v_url is not null then
+    return weir.refuse(v_act, 'WR010', 'the log of a remote server is with the server', 'Only what a node runs has a log here.');
+  elsif current_setting('weir.log_reader', true) is distinct from 'on' then
+    return weir.refuse(v_act, 'WR010', 'the log is with the server''s node, which no transaction calls',
+                       'Call get_mcp_server_logs by /rest/v1/rpc of Weir.');
+  end if;
+  perform weir.record_act(v_act);
+  return jsonb_build_object('server_instance_id', v_act.instance_id, 'tail', p_tail, 'since', p_since);
+end;
+$$;
+
+
+ALTER FUNCTION weir.get_mcp_server_logs(p_instance_id uuid, p_tail integer, p_since timestamp with time zone) OWNER TO weir_writer;
+
+--
+-- Name: get_mcp_server_logs(uuid, integer, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.get_mcp_server_logs(server_instance_id uuid, tail integer DEFAULT 200, since timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.get_mcp_server_logs(server_instance_id, tail, since) AS get_mcp_server_logs;
+END;
+
+
+ALTER FUNCTION public.get_mcp_server_logs(server_instance_id uuid, tail integer, since timestamp with time zone) OWNER TO weir_owner;
+
+--
 -- Name: get_mcp_tool_changes(uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -1717,7 +2232,7 @@ ALTER FUNCTION public.get_mcp_tool_changes(server_id uuid) OWNER TO weir_owner;
 -- Name: get_organization_mcp_configs(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid) RETURNS TABLE(instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text, grant_id uuid, expires_at timestamp with time zone, note text)
+CREATE FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid) RETURNS TABLE(id uuid, instance_name text, catalog_server jsonb, configuration jsonb, endpoint_url text, status text, available boolean, share text, priority integer, region text, last_error_code text, last_error text, phase text, phase_since timestamp with time zone, has_agent_access boolean, access_reason text, grant_id uuid, expires_at timestamp with time zone, note text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1730,12 +2245,13 @@ declare
   v_ids uuid[];
   v_count integer;
   v_decisions weir.decisions;
+  v_public_url constant text := weir.public_url();
 begin
   -- One query for the caller's role and the agent.
-  select a.id, a.owner_id, m.role into v_agent
+  select a.id, a.user_id, m.role into v_agent
   from public.organization_members m
   join public.organizations o on o.id = m.organization_id
-  left join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
+  left join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id and a.deleted_at is null
   where m.organization_id = p_organization_id and m.user_id = v_actor and m.status = 'active' and o.is_active;
   v_admin := v_agent.role in ('admin', 'owner');
   perform weir.require_sign_in();
@@ -1744,7 +2260,7 @@ begin
   elsif p_agent_id is null and not v_admin then
     raise exception using errcode = 'WR003', message = 'the list of all servers is for owners and admins';
   elsif p_agent_id is not null
-        and (v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.owner_id))) then
+        and (v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.user_id))) then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
   end if;
   -- One statement each for the ids, the decisions and the rows: a single statement would cost twice as much to start as to run.
@@ -1765,9 +2281,23 @@ begin
       array_fill(null::text, array[v_count]), null, true);
   end if;
   return query
-  select s.id, s.name, c.slug, case when s.url is not null then 'http' else c.transport end, s.status,
-         s.status in ('running', 'degraded'), s.share, s.priority, s.region, case when v_admin then s.last_error_code end,
-         d.failures = '{}', d.failures[1], case when d.failures = '{}' then d.grant_id end, g.expires_at,
+  select s.id, s.instance_name,
+         case when s.url is not null then jsonb_build_object(
+                'id', null, 'slug', null, 'name', s.instance_name, 'display_name', s.instance_name, 'description', '', 'version', null,
+                'capabilities', s.capabilities, 'docker_image', null, 'transport', 'http', 'state', null, 'block_reason', null)
+              else jsonb_build_object(
+                'id', c.id, 'slug', c.slug, 'name', c.name, 'display_name', c.display_name, 'description', c.description,
+                'version', c.version, 'capabilities', s.capabilities, 'docker_image', c.docker_image, 'transport', c.transport,
+                'state', c.state, 'block_reason', case when v_admin then c.block_reason end) end,
+         case when v_admin then weir.readable_configuration(c.configuration_schema, s.configuration) else '{}' end
+           || jsonb_build_object('timeout_ms', s.timeout_ms, 'max_retries', s.max_retries, 'retry_backoff_ms', s.retry_backoff_ms,
+                                 'priority', s.priority),
+         case when p_agent_id is null then s.endpoint_url
+              else v_public_url || '/mcp/agents/' || p_agent_id::text || '/' || s.instance_name end,
+         s.status, s.status in ('running', 'degraded'), s.share, s.priority, s.region, s.last_error_code,
+         case when v_admin then s.last_error else weir.failure_sentence(s.last_error_code) end, s.phase, s.phase_since,
+         case when p_agent_id is not null then coalesce(d.failures = '{}', false) end, d.failures[1],
+         case when d.failures = '{}' then d.grant_id end, g.expires_at,
          case when p_agent_id is not null then null
               when s.url is null and s.share <> 'session'
               then format(
@@ -1779,7 +2309,7 @@ begin
   left join unnest(v_decisions.calls) d on d.ordinal = l.position
   join lateral (select i.* from public.mcp_server_instances i
                 where i.id = l.id and i.organization_id = p_organization_id offset 0) s on true
-  left join lateral (select x.slug, x.transport from public.mcp_server_catalog x where x.id = s.catalog_id offset 0) c on true
+  left join lateral (select x.* from public.mcp_server_catalog x where x.id = s.catalog_server_id offset 0) c on true
   left join lateral (select x.expires_at from public.agent_mcp_permissions x
                      where x.id = case when d.failures = '{}' then d.grant_id end offset 0) g on true
   -- A person who is not an admin sees only what the agent was granted.
@@ -1795,25 +2325,29 @@ ALTER FUNCTION weir.get_organization_mcp_configs(p_organization_id uuid, p_agent
 -- Name: get_organization_mcp_configs(uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
 --
 
-CREATE FUNCTION public.get_organization_mcp_configs(org_id uuid, agent_id uuid DEFAULT NULL::uuid) RETURNS TABLE(instance_id uuid, instance_name text, catalog text, transport text, status text, available boolean, share text, priority integer, region text, last_error_code text, has_agent_access boolean, access_reason text, grant_id uuid, expires_at timestamp with time zone, note text)
+CREATE FUNCTION public.get_organization_mcp_configs(org_id uuid, agent_id uuid DEFAULT NULL::uuid) RETURNS TABLE(id uuid, instance_name text, catalog_server jsonb, configuration jsonb, endpoint_url text, status text, available boolean, share text, priority integer, region text, last_error_code text, last_error text, phase text, phase_since timestamp with time zone, has_agent_access boolean, access_reason text, grant_id uuid, expires_at timestamp with time zone, note text)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
- SELECT get_organization_mcp_configs.instance_id,
+ SELECT get_organization_mcp_configs.id,
      get_organization_mcp_configs.instance_name,
-     get_organization_mcp_configs.catalog,
-     get_organization_mcp_configs.transport,
+     get_organization_mcp_configs.catalog_server,
+     get_organization_mcp_configs.configuration,
+     get_organization_mcp_configs.endpoint_url,
      get_organization_mcp_configs.status,
      get_organization_mcp_configs.available,
      get_organization_mcp_configs.share,
      get_organization_mcp_configs.priority,
      get_organization_mcp_configs.region,
      get_organization_mcp_configs.last_error_code,
+     get_organization_mcp_configs.last_error,
+     get_organization_mcp_configs.phase,
+     get_organization_mcp_configs.phase_since,
      get_organization_mcp_configs.has_agent_access,
      get_organization_mcp_configs.access_reason,
      get_organization_mcp_configs.grant_id,
      get_organization_mcp_configs.expires_at,
      get_organization_mcp_configs.note
-    FROM weir.get_organization_mcp_configs(get_organization_mcp_configs.org_id, get_organization_mcp_configs.agent_id) get_organization_mcp_configs(instance_id, instance_name, catalog, transport, status, available, share, priority, region, last_error_code, has_agent_access, access_reason, grant_id, expires_at, note);
+    FROM weir.get_organization_mcp_configs(get_organization_mcp_configs.org_id, get_organization_mcp_configs.agent_id) get_organization_mcp_configs(id, instance_name, catalog_server, configuration, endpoint_url, status, available, share, priority, region, last_error_code, last_error, phase, phase_since, has_agent_access, access_reason, grant_id, expires_at, note);
 END;
 
 
@@ -1831,31 +2365,37 @@ declare
   v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
+  v_permissions jsonb;
   v_refusal jsonb;
   v_constraint text;
 begin
   v_act := weir.act('grant', 'grant_mcp_access', 'admin', 'access is granted by an owner or admin',
                     p_agent_id => p_agent_id, p_instance_id => p_instance_id);
-  select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id;
+  select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   -- The server is looked for in the agent's organization: one of another organization does not exist, even for an admin of both.
   v_refusal := weir.authorize(v_act, 'there is no such agent or server', exists (
     select from public.mcp_server_instances i
     where i.id = p_instance_id and i.organization_id = v_act.organization_id and i.status not in ('deleting', 'deleted')));
   if v_refusal is null then
-    v_refusal := weir.lock_for(v_act, coalesce('permissions ' || weir.permissions_error(p_permissions), case
+    v_permissions := weir.permissions_of(p_permissions);
+    v_refusal := weir.lock_for(v_act, coalesce('permissions ' || weir.permissions_error(v_permissions), case
       when p_not_before >= p_expires_at then 'not_before must be before expires_at'
       when p_expires_at <= clock_timestamp() then 'expires_at must be in the future' end));
   end if;
   if v_refusal is not null then
     return v_refusal;
+  -- Again, under the lock.
+  elsif not exists (select from public.mcp_server_instances i where i.id = p_instance_id and i.status not in ('deleting', 'deleted')) then
+    return weir.refuse(v_act, 'WR004', 'there is no such agent or server');
   end if;
   update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = v_actor
   where g.agent_id = p_agent_id and g.mcp_server_instance_id = p_instance_id and g.revoked_at is null;
   insert into public.agent_mcp_permissions
     (id, organization_id, agent_id, mcp_server_instance_id, permissions, not_before, expires_at, granted_by, granted_by_id)
-  values (v_id, v_act.organization_id, p_agent_id, p_instance_id, p_permissions, p_not_before, p_expires_at, v_actor, v_actor);
+  values (v_id, v_act.organization_id, p_agent_id, p_instance_id, v_permissions, p_not_before, p_expires_at, v_actor, v_actor);
   perform weir.record_act(v_act, p_grant_id => v_id);
-  return jsonb_build_object('id', v_id, 'agent_id', p_agent_id, 'mcp_server_instance_id', p_instance_id);
+  return jsonb_build_object('id', v_id, 'agent_id', p_agent_id, 'mcp_server_instance_id', p_instance_id,
+                            'warnings', weir.grant_warnings(p_instance_id, v_permissions));
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
@@ -1870,7 +2410,7 @@ ALTER FUNCTION weir.grant_mcp_access(p_agent_id uuid, p_instance_id uuid, p_perm
 -- Name: grant_mcp_access(uuid, uuid, jsonb, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: weir_owner
 --
 
-CREATE FUNCTION public.grant_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, not_before timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+CREATE FUNCTION public.grant_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb DEFAULT NULL::jsonb, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, not_before timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE sql
     BEGIN ATOMIC
  SELECT weir.grant_mcp_access(agent_id, mcp_server_instance_id, permissions, expires_at, not_before) AS grant_mcp_access;
@@ -2018,11 +2558,11 @@ begin
   values (v_id, p_organization_id, v_email, p_role, sha256(convert_to(p_token, 'UTF8')), weir.actor_id(), v_expires_at);
   perform weir.record_act(v_act, v_id || ' ' || p_role);
   return jsonb_build_object('id', v_id, 'organization_id', p_organization_id, 'email', v_email, 'role', p_role,
-                            'expires_at', v_expires_at);
+                            'expires_at', v_expires_at, 'link', weir.public_url() || '/#invitation=' || p_token);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_email);
 end;
 $_$;
 
@@ -2122,7 +2662,7 @@ begin
       delete from public.workspace_members w where w.organization_id = p_organization_id and w.user_id = p_user_id;
       update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = v_actor
       where k.organization_id = p_organization_id and k.revoked_at is null
-        and k.agent_id in (select a.id from public.agents a where a.organization_id = p_organization_id and a.owner_id = p_user_id);
+        and k.agent_id in (select a.id from public.agents a where a.organization_id = p_organization_id and a.user_id = p_user_id);
     end if;
     update public.organization_members m set role = v_role, status = v_status, updated_at = now()
     where m.organization_id = p_organization_id and m.user_id = p_user_id;
@@ -2168,7 +2708,7 @@ begin
   v_act := weir.act('grant', 'link_datastore', 'admin', 'datastores are linked by an owner or admin',
                     p_agent_id => p_agent_id);
   select d.organization_id into v_act.organization_id
-  from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id
+  from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id and a.deleted_at is null
   where d.id = p_datastore_id and d.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such datastore or agent');
   if v_refusal is not null then
@@ -2203,6 +2743,123 @@ END;
 
 
 ALTER FUNCTION public.link_datastore(datastore_id uuid, agent_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: list_members(uuid, uuid, integer); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.list_members(p_organization_id uuid, p_after uuid, p_limit integer) RETURNS TABLE(user_id uuid, display_name text, email text, email_confirmed boolean, role text, status text, joined_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_is_admin boolean;
+begin
+  perform weir.require_sign_in();
+  if not exists (select from weir.my_organizations() o where o = p_organization_id) then
+    raise exception using errcode = 'WR004', message = 'there is no such organization';
+  elsif coalesce(p_limit, 100) not between 1 and 500 then
+    raise exception using errcode = 'WR001', message = 'limit must be 1 to 500';
+  end if;
+  v_is_admin := exists (select from weir.my_organizations('admin') o where o = p_organization_id);
+  return query
+    select m.user_id, p.display_name, case when v_is_admin then coalesce(a.email, d.email) end,
+           case when v_is_admin then coalesce(a.email = weir.confirmed_email(m.user_id), d.email_verified, false) end,
+           m.role, m.status, m.created_at
+    from (
+      select o.user_id, o.role, o.status, o.created_at from public.organization_members o
+      where o.organization_id = p_organization_id and o.status <> 'removed' and (p_after is null or o.user_id > p_after)
+      order by o.user_id limit coalesce(p_limit, 100)) m
+    left join public.user_profiles p on p.user_id = m.user_id
+    -- A person of another issuer has the address that the issuer said last.
+    left join lateral (
+      select i.email, i.email_verified from weir.identities i
+      where i.user_id = m.user_id and i.email is not null order by i.email_verified desc, i.updated_at desc limit 1) d on true
+    cross join lateral (select case when v_is_admin then weir.email_of(m.user_id) end as email) a
+    order by m.user_id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.list_members(p_organization_id uuid, p_after uuid, p_limit integer) OWNER TO weir_system;
+
+--
+-- Name: list_members(uuid, uuid, integer); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.list_members(organization_id uuid, after uuid DEFAULT NULL::uuid, "limit" integer DEFAULT NULL::integer) RETURNS TABLE(user_id uuid, display_name text, email text, email_confirmed boolean, role text, status text, joined_at timestamp with time zone)
+    LANGUAGE sql STABLE ROWS 100
+    BEGIN ATOMIC
+ SELECT list_members.user_id,
+     list_members.display_name,
+     list_members.email,
+     list_members.email_confirmed,
+     list_members.role,
+     list_members.status,
+     list_members.joined_at
+    FROM weir.list_members(list_members.organization_id, list_members.after, list_members."limit") list_members(user_id, display_name, email, email_confirmed, role, status, joined_at);
+END;
+
+
+ALTER FUNCTION public.list_members(organization_id uuid, after uuid, "limit" integer) OWNER TO weir_owner;
+
+--
+-- Name: list_users(text, uuid, integer); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.list_users(p_email text, p_before uuid, p_limit integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act constant weir.act := weir.act('admin_read', 'list_users', 'platform_admin', 'users are listed for a platform admin',
+                                      weir.platform_id());
+  v_limit integer;
+  v_rows jsonb;
+  v_refusal jsonb;
+begin
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
+  elsif not exists (select from weir.installation i where i.embedded_issuer) then
+    return weir.refuse(v_act, 'WR010', 'the users of this database are Supabase''s: list them there');
+  elsif coalesce(p_limit, 50) not between 1 and 200 then
+    return weir.refuse(v_act, 'WR001', 'limit must be 1 to 200');
+  elsif length(p_email) > 320 then
+    return weir.refuse(v_act, 'WR001', 'email must be at most 320 characters');
+  end if;
+  v_limit := coalesce(p_limit, 50);
+  perform weir.record_act(v_act, concat_ws(' ', p_email, p_before));
+  select coalesce(jsonb_agg(to_jsonb(r) order by r.id desc), '[]') into v_rows
+  from (
+    select u.id, u.email, u.email_confirmed_at, u.created_at, u.banned_until, u.encrypted_password is not null as has_password,
+           (select p.display_name from public.user_profiles p where p.user_id = u.id) as display_name,
+           (select max(s.created_at) from weir.sign_ins s where s.user_id = u.id) as last_sign_in_at
+    from auth.users u
+    where u.email is not null and (p_email is null or u.email = lower(btrim(p_email))) and (p_before is null or u.id < p_before)
+    order by u.id desc
+    limit v_limit) r;
+  return jsonb_build_object('rows', v_rows,
+                            'next', case when jsonb_array_length(v_rows) = v_limit then v_rows -> -1 -> 'id' end);
+end;
+$$;
+
+
+ALTER FUNCTION weir.list_users(p_email text, p_before uuid, p_limit integer) OWNER TO weir_system;
+
+--
+-- Name: list_users(text, uuid, integer); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.list_users(email text DEFAULT NULL::text, before uuid DEFAULT NULL::uuid, "limit" integer DEFAULT NULL::integer) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.list_users(email, before, "limit") AS list_users;
+END;
+
+
+ALTER FUNCTION public.list_users(email text, before uuid, "limit" integer) OWNER TO weir_owner;
 
 --
 -- Name: manage_mcp_servers(text, uuid, jsonb, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -2257,7 +2914,7 @@ ALTER FUNCTION weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_
 CREATE FUNCTION public.manage_mcp_servers(action text, organization_id uuid, server_config jsonb DEFAULT NULL::jsonb, server_id uuid DEFAULT NULL::uuid) RETURNS jsonb
     LANGUAGE sql
     BEGIN ATOMIC
- SELECT weir.manage_mcp_servers(action, organization_id, server_config, server_id) AS manage_mcp_servers;
+ SELECT weir.acted(weir.manage_mcp_servers(action, organization_id, server_config, server_id)) AS acted;
 END;
 
 
@@ -2276,13 +2933,15 @@ declare
   v_actor constant uuid := weir.actor_id();
   v_id uuid := weir.uuid_v7();
   v_name text;
+  v_is_active boolean;
   v_place record;
   v_refusal jsonb;
   v_constraint text;
 begin
   -- Without an agent there is nothing to see: everybody who is signed in is told that it is missing.
   v_act := weir.act('chat', 'open_direct_channel', case when p_agent_id is null then 'signed_in' else 'see' end);
-  select a.organization_id, a.name into v_act.organization_id, v_name from public.agents a where a.id = p_agent_id and a.is_active;
+  select a.organization_id, a.name, a.is_active into v_act.organization_id, v_name, v_is_active
+  from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   select m.workspace_id, c.id as channel_id into v_place
   from public.workspace_members m
   left join public.chat_channels c on c.workspace_id = m.workspace_id and c.user_id = v_actor and c.agent_id = m.agent_id
@@ -2296,6 +2955,8 @@ begin
     return v_refusal;
   elsif p_agent_id is null then
     return weir.refuse(v_act, 'WR001', 'agent_id is missing: a direct conversation is with an agent');
+  elsif not v_is_active then
+    return weir.refuse(v_act, 'WR003', 'The agent, the server, the organization or all of Weir is switched off, so no call is made.');
   elsif v_place.channel_id is null then
     insert into public.chat_channels (id, organization_id, workspace_id, name, user_id, agent_id, created_by)
     values (v_id, v_act.organization_id, v_place.workspace_id, v_name, v_actor, p_agent_id, v_actor)
@@ -2401,7 +3062,7 @@ begin
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_client_message_id);
 end;
 $$;
 
@@ -2422,21 +3083,71 @@ END;
 ALTER FUNCTION public.post_chat_message(channel_id uuid, content text, client_message_id text) OWNER TO weir_owner;
 
 --
+-- Name: publish_by_login(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.publish_by_login(p_entry jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_answer jsonb;
+  v_constraint text;
+begin
+  v_act := weir.act('lifecycle', 'publish_catalog_server', 'platform_admin', 'the catalog is published by a platform admin',
+                    weir.platform_id());
+  v_answer := weir.authorize(v_act);
+  v_answer := coalesce(v_answer, weir.refuse_old_sign_in(v_act));
+  if v_answer is not null then
+    return v_answer;
+  end if;
+  v_answer := weir.store_entry(p_entry);
+  if v_answer ? 'error' then
+    return weir.refuse(v_act, v_answer ->> 'error', v_answer ->> 'message');
+  end if;
+  return v_answer;
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+end;
+$$;
+
+
+ALTER FUNCTION weir.publish_by_login(p_entry jsonb) OWNER TO weir_writer;
+
+--
+-- Name: publish_catalog_server(jsonb); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.publish_catalog_server(entry jsonb) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.publish_by_login(entry) AS publish_by_login;
+END;
+
+
+ALTER FUNCTION public.publish_catalog_server(entry jsonb) OWNER TO weir_owner;
+
+--
 -- Name: read_audit(uuid, jsonb, jsonb, integer); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
 CREATE FUNCTION weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 declare
   v_act weir.act;
+  v_is_deleted boolean;
   v_error text;
   v_refusal jsonb;
 begin
   v_act := weir.act('admin_read', 'read_audit', 'viewer', p_organization_id => p_organization_id);
-  v_refusal := weir.authorize(v_act);
+  -- The owner of an organization that was deleted goes on to read what happened in it.
+  v_is_deleted := exists (select from weir.my_deleted_organizations() o where o = p_organization_id);
+  v_refusal := case when not v_is_deleted then weir.authorize(v_act) end;
   if v_refusal is not null then
     return v_refusal;
   end if;
@@ -2446,7 +3157,8 @@ begin
     return weir.refuse(v_act, 'WR001', v_error);
   end if;
   perform weir.record_act(v_act, weir.cut(p_filter::text, 500));
-  return weir.audit_page(p_organization_id, case when not weir.may(v_act, 'admin') then weir.actor_id() end, p_filter, p_before,
+  return weir.audit_page(p_organization_id,
+                         case when not v_is_deleted and not weir.may(v_act, 'admin') then weir.actor_id() end, p_filter, p_before,
                          coalesce(p_limit, 100));
 end;
 $$;
@@ -2481,6 +3193,103 @@ END;
 ALTER FUNCTION public.reject_mcp_tool_change(server_id uuid, kind text, name text, definition_hash text) OWNER TO weir_owner;
 
 --
+-- Name: remove_workspace_member(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.remove_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
+begin
+  v_act := weir.act('lifecycle', 'remove_workspace_member',
+    case when p_agent_id is not null then 'manage_agent' when p_user_id = weir.actor_id() then 'see' else 'admin' end,
+    case when p_agent_id is not null then 'an agent is removed by its owner or an admin' else 'a person is removed by an admin' end,
+    p_agent_id => p_agent_id, p_workspace_id => p_workspace_id);
+  select w.organization_id into v_act.organization_id from public.workspaces w where w.id = p_workspace_id;
+  v_refusal := weir.authorize(v_act, 'there is no such workspace');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, case when num_nonnulls(p_user_id, p_agent_id) <> 1 then 'give user_id or agent_id' end);
+  end if;
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  delete from public.workspace_members m
+  where m.workspace_id = p_workspace_id and m.organization_id = v_act.organization_id
+    and (m.user_id = p_user_id or m.agent_id = p_agent_id);
+  if found then
+    perform weir.record_act(v_act, coalesce(p_user_id, p_agent_id)::text);
+  end if;
+  return jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
+end;
+$$;
+
+
+ALTER FUNCTION weir.remove_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid) OWNER TO weir_writer;
+
+--
+-- Name: remove_workspace_member(uuid, uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.remove_workspace_member(workspace_id uuid, user_id uuid DEFAULT NULL::uuid, agent_id uuid DEFAULT NULL::uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.remove_workspace_member(workspace_id, user_id, agent_id) AS remove_workspace_member;
+END;
+
+
+ALTER FUNCTION public.remove_workspace_member(workspace_id uuid, user_id uuid, agent_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: rename_workspace(uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.rename_workspace(p_workspace_id uuid, p_name text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
+  v_constraint text;
+begin
+  v_act := weir.act('lifecycle', 'rename_workspace', 'admin', 'a workspace is renamed by an owner or admin');
+  select w.organization_id into v_act.organization_id from public.workspaces w where w.id = p_workspace_id;
+  v_refusal := weir.authorize(v_act, 'there is no such workspace');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif weir.name_error('name', p_name) is not null then
+    return weir.refuse(v_act, 'WR001', weir.name_error('name', p_name));
+  end if;
+  update public.workspaces w set name = btrim(p_name) where w.id = p_workspace_id;
+  perform weir.record_act(v_act, p_workspace_id::text);
+  return jsonb_build_object('id', p_workspace_id, 'name', btrim(p_name));
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_name);
+end;
+$$;
+
+
+ALTER FUNCTION weir.rename_workspace(p_workspace_id uuid, p_name text) OWNER TO weir_writer;
+
+--
+-- Name: rename_workspace(uuid, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.rename_workspace(workspace_id uuid, name text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.rename_workspace(workspace_id, name) AS rename_workspace;
+END;
+
+
+ALTER FUNCTION public.rename_workspace(workspace_id uuid, name text) OWNER TO weir_owner;
+
+--
 -- Name: request_mcp_access(uuid, uuid, jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -2492,6 +3301,7 @@ declare
   v_act weir.act;
   v_actor constant uuid := weir.actor_id();
   v_id constant uuid := weir.uuid_v7();
+  v_permissions jsonb;
   v_refusal jsonb;
   v_constraint text;
 begin
@@ -2501,14 +3311,18 @@ begin
   from public.agents a
   join public.mcp_server_instances i on i.organization_id = a.organization_id and i.id = p_instance_id
    and i.status not in ('deleting', 'deleted')
-  where a.id = p_agent_id;
+  where a.id = p_agent_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such agent or server');
   if v_refusal is null then
-    v_refusal := weir.lock_for(v_act, coalesce('permissions ' || weir.permissions_error(p_permissions),
+    v_permissions := weir.permissions_of(p_permissions);
+    v_refusal := weir.lock_for(v_act, coalesce('permissions ' || weir.permissions_error(v_permissions),
       case when length(p_message) > 1000 then 'message must be at most 1000 characters' end));
   end if;
   if v_refusal is not null then
     return v_refusal;
+  -- Again, under the lock.
+  elsif not exists (select from public.mcp_server_instances i where i.id = p_instance_id and i.status not in ('deleting', 'deleted')) then
+    return weir.refuse(v_act, 'WR004', 'there is no such agent or server');
   elsif exists (select from public.permission_requests r
                 where r.agent_id = p_agent_id and r.mcp_server_instance_id = p_instance_id and r.status = 'open') then
     return weir.refuse(v_act, 'WR005', 'there is an open request: withdraw it first');
@@ -2517,7 +3331,7 @@ begin
     return weir.refuse(v_act, 'WR006', 'a person may have 100 open requests');
   end if;
   insert into public.permission_requests (id, organization_id, agent_id, mcp_server_instance_id, permissions, message, requested_by)
-  values (v_id, v_act.organization_id, p_agent_id, p_instance_id, p_permissions, p_message, v_actor);
+  values (v_id, v_act.organization_id, p_agent_id, p_instance_id, v_permissions, p_message, v_actor);
   perform weir.record_act(v_act, v_id::text);
   return jsonb_build_object('id', v_id, 'status', 'open');
 exception
@@ -2534,7 +3348,7 @@ ALTER FUNCTION weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_pe
 -- Name: request_mcp_access(uuid, uuid, jsonb, text); Type: FUNCTION; Schema: public; Owner: weir_owner
 --
 
-CREATE FUNCTION public.request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text DEFAULT NULL::text) RETURNS jsonb
+CREATE FUNCTION public.request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb DEFAULT NULL::jsonb, message text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE sql
     BEGIN ATOMIC
  SELECT weir.request_mcp_access(agent_id, mcp_server_instance_id, permissions, message) AS request_mcp_access;
@@ -2542,6 +3356,54 @@ END;
 
 
 ALTER FUNCTION public.request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text) OWNER TO weir_owner;
+
+--
+-- Name: restore_organization(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.restore_organization(p_organization_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
+begin
+  v_act := weir.act('lifecycle', 'restore_organization', 'signed_in');
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
+  elsif not exists (select from weir.my_deleted_organizations() o where o = p_organization_id) then
+    return weir.refuse(v_act, 'WR004', 'there is no such organization');
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  update public.organizations o set deleted_at = null, deleted_by = null
+  where o.id = p_organization_id and o.id = any(array(select weir.my_deleted_organizations()));
+  if not found then
+    return weir.refuse(v_act, 'WR004', 'there is no such organization');
+  end if;
+  perform weir.switch_servers(p_organization_id, null, true);
+  v_act.organization_id := p_organization_id;
+  perform weir.record_act(v_act);
+  return jsonb_build_object('id', p_organization_id, 'restored', true);
+end;
+$$;
+
+
+ALTER FUNCTION weir.restore_organization(p_organization_id uuid) OWNER TO weir_system;
+
+--
+-- Name: restore_organization(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.restore_organization(organization_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.restore_organization(organization_id) AS restore_organization;
+END;
+
+
+ALTER FUNCTION public.restore_organization(organization_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: revoke_agent_key(text); Type: FUNCTION; Schema: weir; Owner: weir_writer
@@ -2755,6 +3617,105 @@ END;
 ALTER FUNCTION public.revoke_organization_api_key(key_id text) OWNER TO weir_owner;
 
 --
+-- Name: set_agent_active(uuid, boolean); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.set_agent_active(p_agent_id uuid, p_active boolean) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_agent public.agents;
+  v_refusal jsonb;
+begin
+  v_act := weir.act('lifecycle', 'set_agent_active', 'manage_agent', 'an agent is switched by its owner or an admin',
+                    p_agent_id => p_agent_id);
+  select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
+  v_refusal := weir.authorize(v_act, 'there is no such agent');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, case when p_active is null then 'active and as_platform must be true or false' end);
+  end if;
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  -- Under the lock: the platform may have stopped it, or somebody deleted it, while this waited.
+  select a.* into v_agent from public.agents a where a.id = p_agent_id and a.deleted_at is null;
+  if v_agent.id is null then
+    return weir.refuse(v_act, 'WR004', 'there is no such agent');
+  elsif p_active and v_agent.platform_stopped_at is not null then
+    return weir.refuse(v_act, 'WR003', 'the platform has stopped this agent, and only the platform starts it again');
+  elsif p_active <> (v_agent.stopped_at is null) then
+    update public.agents a
+    set stopped_at = case when not p_active then clock_timestamp() end, stopped_by = case when not p_active then weir.actor_id() end,
+        updated_at = now()
+    where a.id = p_agent_id;
+    perform weir.record_act(v_act, case when p_active then 'on' else 'off' end);
+  end if;
+  return jsonb_build_object('id', p_agent_id, 'active', p_active);
+end;
+$$;
+
+
+ALTER FUNCTION weir.set_agent_active(p_agent_id uuid, p_active boolean) OWNER TO weir_writer;
+
+--
+-- Name: set_agent_active_as_platform(uuid, boolean); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.set_agent_active_as_platform(p_agent_id uuid, p_active boolean) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_organization_id uuid;
+  v_refusal jsonb;
+begin
+  v_act := weir.act('lifecycle', 'set_agent_active', 'platform_admin', 'only a platform admin acts as the platform', weir.platform_id(),
+                    p_agent_id => p_agent_id);
+  v_refusal := weir.authorize(v_act, 'there is no such agent');
+  select a.organization_id into v_organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
+  if v_refusal is not null then
+    return v_refusal;
+  elsif p_active is null then
+    return weir.refuse(v_act, 'WR001', 'active and as_platform must be true or false');
+  elsif v_organization_id is null then
+    return weir.refuse(v_act, 'WR004', 'there is no such agent');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  update public.agents a
+  set platform_stopped_at = case when not p_active then clock_timestamp() end,
+      platform_stopped_by = case when not p_active then weir.actor_id() end
+  where a.id = p_agent_id and p_active <> (a.platform_stopped_at is null);
+  if found then
+    perform weir.record_platform_act(v_act, v_organization_id, case when p_active then 'on' else 'off' end);
+  end if;
+  return jsonb_build_object('id', p_agent_id, 'active', p_active);
+end;
+$$;
+
+
+ALTER FUNCTION weir.set_agent_active_as_platform(p_agent_id uuid, p_active boolean) OWNER TO weir_system;
+
+--
+-- Name: set_agent_active(uuid, boolean, boolean); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.set_agent_active(agent_id uuid, active boolean, as_platform boolean DEFAULT false) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN as_platform THEN weir.set_agent_active_as_platform(agent_id, active)
+             ELSE weir.set_agent_active(agent_id, active)
+         END AS set_agent_active;
+END;
+
+
+ALTER FUNCTION public.set_agent_active(agent_id uuid, active boolean, as_platform boolean) OWNER TO weir_owner;
+
+--
 -- Name: set_chat_tools(uuid, boolean); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -2796,6 +3757,110 @@ END;
 
 
 ALTER FUNCTION public.set_chat_tools(organization_id uuid, enabled boolean) OWNER TO weir_owner;
+
+--
+-- Name: set_mcp_server_active(uuid, boolean); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.set_mcp_server_active(p_instance_id uuid, p_active boolean) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_instance public.mcp_server_instances;
+  v_refusal jsonb;
+begin
+  v_act := weir.act('lifecycle', 'set_mcp_server_active', 'admin', 'a server is switched by an owner or admin',
+                    p_instance_id => p_instance_id);
+  select i.organization_id into v_act.organization_id from public.mcp_server_instances i
+  where i.id = p_instance_id and i.status not in ('deleting', 'deleted');
+  v_refusal := weir.authorize(v_act, 'there is no such server');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, case when p_active is null then 'active and as_platform must be true or false' end);
+  end if;
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  select i.* into v_instance from public.mcp_server_instances i
+  where i.id = p_instance_id and i.status not in ('deleting', 'deleted') for no key update;
+  if v_instance.id is null then
+    return weir.refuse(v_act, 'WR004', 'there is no such server');
+  elsif p_active and v_instance.platform_stopped_at is not null then
+    return weir.refuse(v_act, 'WR003', 'the platform has stopped this server, and only the platform starts it again');
+  elsif p_active <> (v_instance.stopped_at is null) then
+    update public.mcp_server_instances i
+    set stopped_at = case when not p_active then clock_timestamp() end, stopped_by = case when not p_active then weir.actor_id() end
+    where i.id = p_instance_id;
+    perform weir.switch_servers(v_act.organization_id, p_instance_id, p_active);
+    perform weir.record_act(v_act, case when p_active then 'on' else 'off' end);
+  end if;
+  return jsonb_build_object('id', p_instance_id, 'active', p_active,
+                            'status', (select i.status from public.mcp_server_instances i where i.id = p_instance_id));
+end;
+$$;
+
+
+ALTER FUNCTION weir.set_mcp_server_active(p_instance_id uuid, p_active boolean) OWNER TO weir_writer;
+
+--
+-- Name: set_mcp_server_active_as_platform(uuid, boolean); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.set_mcp_server_active_as_platform(p_instance_id uuid, p_active boolean) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_organization_id uuid;
+  v_refusal jsonb;
+begin
+  v_act := weir.act('lifecycle', 'set_mcp_server_active', 'platform_admin', 'only a platform admin acts as the platform',
+                    weir.platform_id(), p_instance_id => p_instance_id);
+  v_refusal := weir.authorize(v_act, 'there is no such server');
+  select i.organization_id into v_organization_id from public.mcp_server_instances i
+  where i.id = p_instance_id and i.status not in ('deleting', 'deleted');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif p_active is null then
+    return weir.refuse(v_act, 'WR001', 'active and as_platform must be true or false');
+  elsif v_organization_id is null then
+    return weir.refuse(v_act, 'WR004', 'there is no such server');
+  end if;
+  perform weir.lock_organization(v_organization_id);
+  update public.mcp_server_instances i
+  set platform_stopped_at = case when not p_active then clock_timestamp() end,
+      platform_stopped_by = case when not p_active then weir.actor_id() end
+  where i.id = p_instance_id and p_active <> (i.platform_stopped_at is null);
+  if found then
+    perform weir.switch_servers(v_organization_id, p_instance_id, p_active);
+    perform weir.record_platform_act(v_act, v_organization_id, case when p_active then 'on' else 'off' end);
+  end if;
+  return jsonb_build_object('id', p_instance_id, 'active', p_active,
+                            'status', (select i.status from public.mcp_server_instances i where i.id = p_instance_id));
+end;
+$$;
+
+
+ALTER FUNCTION weir.set_mcp_server_active_as_platform(p_instance_id uuid, p_active boolean) OWNER TO weir_system;
+
+--
+-- Name: set_mcp_server_active(uuid, boolean, boolean); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.set_mcp_server_active(server_instance_id uuid, active boolean, as_platform boolean DEFAULT false) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN as_platform THEN weir.set_mcp_server_active_as_platform(server_instance_id, active)
+             ELSE weir.set_mcp_server_active(server_instance_id, active)
+         END AS set_mcp_server_active;
+END;
+
+
+ALTER FUNCTION public.set_mcp_server_active(server_instance_id uuid, active boolean, as_platform boolean) OWNER TO weir_owner;
 
 --
 -- Name: set_member_role(uuid, uuid, text); Type: FUNCTION; Schema: public; Owner: weir_owner
@@ -2840,7 +3905,8 @@ declare
 begin
   v_act := weir.act('lifecycle', 'set_model_settings', 'choose_model',
     'models are chosen by an owner or admin, and for an agent by its owner where the organization allows it', p_organization_id);
-  select a.id into v_act.agent_id from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id;
+  select a.id into v_act.agent_id from public.agents a
+  where a.id = p_agent_id and a.organization_id = p_organization_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such organization or agent', v_act.agent_id is not distinct from p_agent_id);
   if v_refusal is not null then
     return v_refusal;
@@ -2891,6 +3957,98 @@ END;
 ALTER FUNCTION public.set_model_settings(organization_id uuid, settings jsonb, agent_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: set_organization_active(uuid, boolean); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.set_organization_active(p_organization_id uuid, p_active boolean) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
+begin
+  v_act := weir.act('lifecycle', 'set_organization_active', 'platform_admin', 'only a platform admin switches an organization',
+                    weir.platform_id());
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is not null then
+    return v_refusal;
+  elsif p_active is null then
+    return weir.refuse(v_act, 'WR001', 'active must be true or false');
+  elsif not exists (select from public.organizations o where o.id = p_organization_id) then
+    return weir.refuse(v_act, 'WR004', 'there is no such organization');
+  end if;
+  perform weir.lock_organization(p_organization_id);
+  update public.organizations o
+  set platform_stopped_at = case when not p_active then clock_timestamp() end,
+      platform_stopped_by = case when not p_active then weir.actor_id() end
+  where o.id = p_organization_id and p_active <> (o.platform_stopped_at is null);
+  if found then
+    perform weir.switch_servers(p_organization_id, null, p_active);
+    perform weir.record_platform_act(v_act, p_organization_id, case when p_active then 'on' else 'off' end);
+  end if;
+  return jsonb_build_object('id', p_organization_id, 'active', p_active);
+end;
+$$;
+
+
+ALTER FUNCTION weir.set_organization_active(p_organization_id uuid, p_active boolean) OWNER TO weir_system;
+
+--
+-- Name: set_organization_active(uuid, boolean); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.set_organization_active(organization_id uuid, active boolean) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.set_organization_active(organization_id, active) AS set_organization_active;
+END;
+
+
+ALTER FUNCTION public.set_organization_active(organization_id uuid, active boolean) OWNER TO weir_owner;
+
+--
+-- Name: set_platform_active(boolean); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.set_platform_active(p_active boolean) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_refusal jsonb;
+begin
+  v_act := weir.act('lifecycle', 'set_platform_active', 'platform_admin', 'only a platform admin switches the platform',
+                    weir.platform_id());
+  v_refusal := weir.authorize(v_act, 'there is no such platform');
+  if v_refusal is not null then
+    return v_refusal;
+  elsif p_active is null then
+    return weir.refuse(v_act, 'WR001', 'active must be true or false');
+  end if;
+  perform weir.switch_platform(p_active);
+  return jsonb_build_object('active', p_active);
+end;
+$$;
+
+
+ALTER FUNCTION weir.set_platform_active(p_active boolean) OWNER TO weir_system;
+
+--
+-- Name: set_platform_active(boolean); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.set_platform_active(active boolean) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.set_platform_active(active) AS set_platform_active;
+END;
+
+
+ALTER FUNCTION public.set_platform_active(active boolean) OWNER TO weir_owner;
+
+--
 -- Name: set_user_profile(text); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -2938,7 +4096,7 @@ ALTER FUNCTION public.set_user_profile(display_name text) OWNER TO weir_owner;
 CREATE FUNCTION public.stop_mcp_server_instance(server_instance_id uuid) RETURNS jsonb
     LANGUAGE sql
     BEGIN ATOMIC
- SELECT weir.manage_server_by_id('stop'::text, server_instance_id) AS manage_server_by_id;
+ SELECT weir.acted(weir.manage_server_by_id('stop'::text, server_instance_id)) AS acted;
 END;
 
 
@@ -2980,6 +4138,19 @@ END;
 ALTER FUNCTION public.transfer_ownership(organization_id uuid, user_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: unblock_catalog_server(text, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.unblock_catalog_server(slug text, version text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.change_catalog_by_login('unblock_catalog_server'::text, slug, version, NULL::text) AS change_catalog_by_login;
+END;
+
+
+ALTER FUNCTION public.unblock_catalog_server(slug text, version text) OWNER TO weir_owner;
+
+--
 -- Name: unlink_datastore(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -2994,7 +4165,7 @@ begin
   v_act := weir.act('grant', 'unlink_datastore', 'admin', 'datastores are unlinked by an owner or admin',
                     p_agent_id => p_agent_id);
   select d.organization_id into v_act.organization_id
-  from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id
+  from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id and a.deleted_at is null
   where d.id = p_datastore_id;
   v_refusal := weir.authorize(v_act, 'there is no such datastore or agent');
   if v_refusal is not null then
@@ -3025,6 +4196,115 @@ END;
 ALTER FUNCTION public.unlink_datastore(datastore_id uuid, agent_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: update_agent(uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.update_agent(p_agent_id uuid, p_name text, p_instructions text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_act weir.act;
+  v_name text;
+  v_refusal jsonb;
+  v_constraint text;
+begin
+  v_act := weir.act('lifecycle', 'update_agent', 'manage_agent', 'an agent is changed by its owner or an admin', p_agent_id => p_agent_id);
+  select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
+  v_refusal := weir.authorize(v_act, 'there is no such agent');
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, coalesce(case when p_name is not null then weir.name_error('name', p_name) end,
+      case when octet_length(p_instructions) > 32768 then 'instructions must be at most 32 KiB' end));
+  end if;
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  update public.agents a
+  set name = coalesce(btrim(p_name), a.name), updated_at = now(),
+      instructions = case when p_instructions is null then a.instructions else nullif(p_instructions, '') end
+  where a.id = p_agent_id and a.deleted_at is null
+  returning a.name into v_name;
+  if v_name is null then
+    return weir.refuse(v_act, 'WR004', 'there is no such agent');
+  end if;
+  perform weir.record_act(v_act);
+  return jsonb_build_object('id', p_agent_id, 'name', v_name);
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_name);
+end;
+$$;
+
+
+ALTER FUNCTION weir.update_agent(p_agent_id uuid, p_name text, p_instructions text) OWNER TO weir_writer;
+
+--
+-- Name: update_agent(uuid, text, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.update_agent(agent_id uuid, name text DEFAULT NULL::text, instructions text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.update_agent(agent_id, name, instructions) AS update_agent;
+END;
+
+
+ALTER FUNCTION public.update_agent(agent_id uuid, name text, instructions text) OWNER TO weir_owner;
+
+--
+-- Name: update_organization(uuid, text, text); Type: FUNCTION; Schema: weir; Owner: weir_writer
+--
+
+CREATE FUNCTION weir.update_organization(p_organization_id uuid, p_name text, p_slug text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_act weir.act;
+  v_answer jsonb;
+  v_refusal jsonb;
+  v_constraint text;
+begin
+  v_act := weir.act('lifecycle', 'update_organization', 'owner', 'an organization is changed by an owner', p_organization_id);
+  v_refusal := weir.authorize(v_act);
+  if v_refusal is null then
+    v_refusal := weir.lock_for(v_act, coalesce(case when p_name is not null then weir.name_error('name', p_name) end,
+      case when octet_length(p_slug) > 40 or p_slug !~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$'
+           then 'slug must be 1 to 40 of a-z, 0-9 and -' end));
+  end if;
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  update public.organizations o set name = coalesce(btrim(p_name), o.name), slug = coalesce(p_slug, o.slug), updated_at = now()
+  where o.id = p_organization_id
+  returning jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug) into v_answer;
+  perform weir.record_act(v_act);
+  return v_answer;
+exception
+  when integrity_constraint_violation or insufficient_privilege then
+    get stacked diagnostics v_constraint = constraint_name;
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_slug);
+end;
+$_$;
+
+
+ALTER FUNCTION weir.update_organization(p_organization_id uuid, p_name text, p_slug text) OWNER TO weir_writer;
+
+--
+-- Name: update_organization(uuid, text, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.update_organization(organization_id uuid, name text DEFAULT NULL::text, slug text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.update_organization(organization_id, name, slug) AS update_organization;
+END;
+
+
+ALTER FUNCTION public.update_organization(organization_id uuid, name text, slug text) OWNER TO weir_owner;
+
+--
 -- Name: validate_mcp_access(uuid, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -3038,14 +4318,14 @@ declare
   v_organization_id uuid;
 begin
   select a.organization_id into v_organization_id from public.agents a
-  where a.id = p_agent_id and a.organization_id = any(array(select weir.my_organizations()));
-  if v_actor is null or v_organization_id is null then
+  where a.id = p_agent_id and a.deleted_at is null and a.organization_id = any(array(select weir.my_organizations()));
+  if v_actor is null or v_organization_id is null or p_user_id is null then
     return false;
   elsif p_user_id <> v_actor and not exists (select from weir.my_organizations('admin') o where o = v_organization_id) then
     return false;
   end if;
   return ((weir.decide(
-    array[null::text], array[null::bytea], array[coalesce(p_user_id, v_actor)], array[p_agent_id],
+    array[null::text], array[null::bytea], array[p_user_id], array[p_agent_id],
     array['context_request'], array[p_instance_id], array[null::text], array[null::text], null)).calls[1]).failures
     <@ array['unavailable'];
 end;
@@ -3058,7 +4338,7 @@ ALTER FUNCTION weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_u
 -- Name: validate_mcp_access(uuid, uuid, uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
 --
 
-CREATE FUNCTION public.validate_mcp_access(agent_id uuid, mcp_server_instance_id uuid, user_id uuid DEFAULT NULL::uuid) RETURNS boolean
+CREATE FUNCTION public.validate_mcp_access(agent_id uuid, mcp_server_instance_id uuid, user_id uuid DEFAULT auth.uid()) RETURNS boolean
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT weir.validate_mcp_access(agent_id, mcp_server_instance_id, user_id) AS validate_mcp_access;
@@ -3066,6 +4346,19 @@ END;
 
 
 ALTER FUNCTION public.validate_mcp_access(agent_id uuid, mcp_server_instance_id uuid, user_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: withdraw_catalog_server(text, text); Type: FUNCTION; Schema: public; Owner: weir_owner
+--
+
+CREATE FUNCTION public.withdraw_catalog_server(slug text, version text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT weir.change_catalog_by_login('withdraw_catalog_server'::text, slug, version, NULL::text) AS change_catalog_by_login;
+END;
+
+
+ALTER FUNCTION public.withdraw_catalog_server(slug text, version text) OWNER TO weir_owner;
 
 --
 -- Name: withdraw_permission_request(uuid); Type: FUNCTION; Schema: public; Owner: weir_owner
@@ -3090,6 +4383,22 @@ CREATE FUNCTION weir.act(p_kind text, p_item text, p_permission text DEFAULT NUL
 
 
 ALTER FUNCTION weir.act(p_kind text, p_item text, p_permission text, p_denial text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_workspace_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: act_as(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.act_as(p_user_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform set_config('request.jwt.claims', jsonb_build_object('sub', p_user_id, 'role', 'authenticated')::text, true);
+end;
+$$;
+
+
+ALTER FUNCTION weir.act_as(p_user_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: bounds_error(jsonb, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -3148,10 +4457,10 @@ $$;
 ALTER FUNCTION weir.add_platform_admin(p_user_id uuid) OWNER TO weir_system;
 
 --
--- Name: admit(uuid, uuid[], timestamp with time zone[], text[], bytea[], uuid[], uuid[], text[], uuid[], text[], text[], text[], integer[], bigint[], bytea[], text[], uuid[], boolean[]); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: admit(uuid, uuid[], timestamp with time zone[], text[], bytea[], uuid[], uuid[], text[], uuid[], text[], text[], text[], integer[], bigint[], bytea[], text[], uuid[], boolean[], text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[] DEFAULT NULL::boolean[]) RETURNS weir.call_decision[]
+CREATE FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[] DEFAULT NULL::boolean[], p_instance_names text[] DEFAULT NULL::text[]) RETURNS weir.call_decision[]
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3163,6 +4472,7 @@ declare
   v_calls weir.call_decision[];
   v_over jsonb;
   v_call weir.call_decision;
+  v_known weir.known_denial;
   v_counted integer[] := '{}'::integer[];
   v_time timestamptz;
   v_now constant timestamptz := clock_timestamp();
@@ -3174,7 +4484,7 @@ begin
           cardinality(p_user_ids), cardinality(p_agent_ids), cardinality(p_kinds), cardinality(p_instance_ids), cardinality(p_items),
           cardinality(p_arguments), cardinality(p_request_ids), cardinality(p_attempts), cardinality(p_request_bytes),
           cardinality(p_request_hashes), cardinality(p_request_copies), cardinality(p_organization_ids),
-          coalesce(cardinality(p_at_limit), cardinality(p_ids))]), false) then
+          coalesce(cardinality(p_at_limit), cardinality(p_ids)), coalesce(cardinality(p_instance_names), cardinality(p_ids))]), false) then
     raise exception using errcode = 'WR001', message = 'arrays must have one element for each call, and ids, times and attempts no null';
   elsif not p_kinds <@ array['tool_execution', 'resource_read', 'prompt_get', 'context_request']
         or array_position(p_kinds, null) is not null then
@@ -3215,6 +4525,13 @@ begin
   v_decisions := weir.decide(
     p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_instance_ids, p_items, p_arguments, v_locked);
   v_calls := v_decisions.calls;
+  if array_position(p_instance_ids, null) is not null then
+    for v_known in select * from weir.known_denials(v_calls, p_key_ids, p_secret_hashes, p_user_ids, p_agent_ids, p_kinds, p_items,
+                                                    p_instance_names, v_locked) loop
+      v_calls[v_known.place] := v_known.decision;
+      p_items[(v_known.decision).ordinal] := v_known.item;
+    end loop;
+  end if;
 
   -- 4. The limits.
   if p_at_limit is not null then
@@ -3270,7 +4587,7 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[]) OWNER TO weir_system;
+ALTER FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[], p_instance_names text[]) OWNER TO weir_system;
 
 --
 -- Name: agent_catalog(text, bytea, uuid, uuid, text, text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -3290,6 +4607,11 @@ begin
   where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id);
   -- No row, and no reason: the principal is not valid.
   if not found then
+    return query
+    select 'stopped', a.organization_id, a.id, a.name, null::uuid, null::text, null::text, null::text, null::integer, null::text,
+           null::bytea, null::boolean, o.max_concurrent_connections, null::text[], null::text[], null::integer
+    from public.agents a join public.organizations o on o.id = a.organization_id
+    where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id, true);
     return;
   end if;
 
@@ -3297,27 +4619,30 @@ begin
   -- The conditions of a grant, except for those that weir.decide alone checks. The organization is compared too, though the
   -- foreign keys make it equal.
   with granted as materialized (
-    select i.*, g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools,
+    select i.*, c.blocked_at,
+           case when not i.is_active then 'switched_off' when c.blocked_at is not null then 'blocked' else i.status end as state,
+           g.permissions, weir.granted_patterns(g.permissions, 'tools') as tools,
            weir.granted_patterns(g.permissions, 'prompts') as prompts,
            weir.granted_patterns(g.permissions, 'resources') as resources
     from public.agent_mcp_permissions g
     join public.mcp_server_instances i on i.id = g.mcp_server_instance_id and i.organization_id = g.organization_id
-    left join public.mcp_server_catalog c on c.id = i.catalog_id
+    left join public.mcp_server_catalog c on c.id = i.catalog_server_id
     where g.agent_id = v_agent.id and g.organization_id = v_agent.organization_id and g.revoked_at is null
       and (g.not_before is null or g.not_before <= clock_timestamp())
       and (g.expires_at is null or g.expires_at > clock_timestamp())
-      and i.status not in ('deleting', 'deleted') and coalesce(c.is_published, true)
-      and (p_instance_name is null or i.name = p_instance_name)
-  -- An instance is listed in any state, so that its names resolve and a caller is told that the server does not run.
+      and i.status not in ('deleting', 'deleted')
+      and (p_instance_name is null or i.instance_name = p_instance_name)
+  -- An instance is listed in any state, so that its names resolve and a caller is told that the server does not run. What a blocked one
+  -- announces is not to be trusted: its items are for no era, so that they are in nobody's lists, and resolve all the same.
   ), items as (
-    select 'instance' as kind, i.id, i.name, i.status, i.share, i.priority, null::text as item, null::bytea as hash,
+    select 'instance' as kind, i.id, i.instance_name, i.state as status, i.share, i.priority, null::text as item, null::bytea as hash,
       null::boolean as offline, null::text[] as eras, null::text[] as needs, i.timeout_ms
     from granted i
     union all
     -- chat_offline: the admin's marks for tools that the built-in `offline` model may call.
-    select p.kind, i.id, i.name, i.status, i.share, i.priority, p.name, p.definition_hash,
+    select p.kind, i.id, i.instance_name, i.state, i.share, i.priority, p.name, p.definition_hash,
            p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g)),
-           p.eras, p.needs, null
+           case when i.blocked_at is not null then '{}' else p.eras end, p.needs, null
     from granted i
     join public.mcp_server_tools p on p.instance_id = i.id and p.organization_id = i.organization_id
     -- A resource that climbs is permitted by its exact name only, which the pattern does not tell.
@@ -3331,7 +4656,7 @@ begin
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
          v_agent.max_concurrent_connections, null, null, null
   union all
-  (select r.kind, v_agent.organization_id, v_agent.id, v_agent.name, r.id, r.name, r.status, r.share, r.priority, r.item, r.hash,
+  (select r.kind, v_agent.organization_id, v_agent.id, v_agent.name, r.id, r.instance_name, r.status, r.share, r.priority, r.item, r.hash,
           r.offline, null, r.eras, r.needs, r.timeout_ms
    from items r
    -- An order that does not depend on the database's collation: cursors of lists compare by it.
@@ -3359,10 +4684,10 @@ begin
   from public.agents a
   join public.organizations o on o.id = a.organization_id and o.is_active
   join public.organization_members owner
-    on owner.organization_id = a.organization_id and owner.user_id = a.owner_id and owner.status = 'active' and owner.role <> 'viewer'
+    on owner.organization_id = a.organization_id and owner.user_id = a.user_id and owner.status = 'active' and owner.role <> 'viewer'
   join public.organization_members person
     on person.organization_id = a.organization_id and person.user_id = p_user_id and person.status = 'active'
-  where a.id = p_agent_id and a.is_active and weir.may_use_agent(p_user_id, a.id, a.owner_id);
+  where a.id = p_agent_id and a.is_active and weir.may_use_agent(p_user_id, a.id, a.user_id);
   -- Only one who may use the agent is told that a viewer may not.
   if v_organization_id is null then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
@@ -3475,7 +4800,8 @@ CREATE FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_sta
 declare
   v_instance public.mcp_server_instances;
   v_status text;
-  v_code text := weir.cut(p_error_code, 100);
+  v_code text := weir.failure_code(p_error_code);
+  v_error text := weir.cut(p_error, 2000);
 begin
   -- Every heartbeat comes here and mostly reports nothing new. Then nothing is locked.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
@@ -3518,10 +4844,11 @@ begin
       select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status) then
     return false;
   end if;
+  v_error := coalesce(v_error, weir.failure_sentence(v_code));
   update public.mcp_server_instances i
   set status = v_status,
       last_error_code = case when v_status in ('running', 'stopped') then null else v_code end,
-      last_error = case when v_status in ('running', 'stopped') then null else weir.cut(p_error, 2000) end,
+      last_error = case when v_status in ('running', 'stopped') then null else v_error end,
       -- A stopped instance has no node: it may start on another one.
       node_id = case when v_status = 'stopped' then null else i.node_id end,
       -- A server that runs again may announce other lists.
@@ -3531,7 +4858,8 @@ begin
   -- Only moves are recorded, not every repeated error.
   if v_status <> v_instance.status then
     perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => v_status,
-                              p_detail => v_code, p_outcome => case v_status when 'failed' then 'failed' else 'ok' end);
+                              p_detail => nullif(weir.failure_detail(v_code, v_error), ''),
+                              p_outcome => case v_status when 'failed' then 'failed' else 'ok' end);
   end if;
   return true;
 end;
@@ -3539,6 +4867,46 @@ $$;
 
 
 ALTER FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text, p_until timestamp with time zone) OWNER TO weir_owner;
+
+--
+-- Name: argument_detail(jsonb[], text, boolean); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.argument_detail(p_entries jsonb[], p_path text, p_full boolean) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $_$
+declare
+  v_entry jsonb;
+  v_name text;
+  v_rule jsonb;
+  v_steps text;
+  v_words text;
+begin
+  if p_path = '$' then
+    return '$: the arguments must be a JSON object of at most 64 KiB, with as many values as the grant can check';
+  end if;
+  foreach v_entry in array p_entries loop
+    for v_name, v_rule in select a.key, a.value from jsonb_each(v_entry -> 'args') a loop
+      v_steps := substr(p_path, length('$.' || v_name) + 1);
+      -- The rest of the path are places in arrays. A path that was cut has no rule that could be told apart.
+      if not starts_with(p_path, '$.' || v_name) or v_steps !~ '^(\[[0-9]+\])*$' or length(p_path) >= 200 then
+        continue;
+      end if;
+      for v_n in 1 .. length(v_steps) - length(replace(v_steps, '[', '')) loop
+        v_rule := v_rule -> 'each';
+      end loop;
+      v_words := nullif(concat_ws(' and ', v_words, nullif(weir.rule_words(v_rule, p_full), '')), '');
+    end loop;
+    if not coalesce(v_entry -> 'args' ? substr(p_path, 3), false) and v_words is null and v_entry ->> 'other' is distinct from 'allow' then
+      v_words := 'not be given: the grant has no rule for it';
+    end if;
+  end loop;
+  return left(p_path || coalesce(': must ' || v_words, ': must be given'), 500);
+end;
+$_$;
+
+
+ALTER FUNCTION weir.argument_detail(p_entries jsonb[], p_path text, p_full boolean) OWNER TO weir_owner;
 
 --
 -- Name: argument_failure(jsonb[], text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -3659,6 +5027,8 @@ CREATE FUNCTION weir.audit_filter_error(p_filter jsonb) RETURNS text
 declare
   v_key text;
   v_value jsonb;
+  v_text text;
+  v_valid boolean;
 begin
   if p_filter is null then
     return null;
@@ -3668,14 +5038,26 @@ begin
     return 'filter must be an object';
   end if;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_filter) e limit 100 loop
-    if not (case
-      when v_key in ('since', 'until') then weir.is_time(v_value)
-      when v_key in ('agent_id', 'instance_id', 'user_id') then
-        jsonb_typeof(v_value) = 'string' and v_value #>> '{}' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
-      when v_key in ('kind', 'phase') then jsonb_typeof(v_value) = 'string' and length(v_value #>> '{}') <= 64
-      else false
-    end) then
-      return 'filter.' || left(v_key, 64) || ' is not known or not valid';
+    v_text := case when jsonb_typeof(v_value) = 'string' then v_value #>> '{}' end;
+    begin
+      v_valid := case
+        when v_key in ('since', 'until') then weir.is_time(v_value)
+        when v_key in ('agent_id', 'mcp_server_instance_id', 'user_id') then
+          v_text ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+        when v_key = 'interaction_type' then v_text::weir.log_kind is not null
+        when v_key = 'phase' then v_text::weir.log_phase is not null
+        when v_key = 'reason' then v_text::weir.log_reason is not null
+        when v_key = 'outcome' then v_text::weir.log_outcome is not null
+        when v_key = 'tool' then octet_length(v_text) between 1 and 4096
+        when v_key = 'merged' then jsonb_typeof(v_value) = 'boolean'
+      end;
+    exception
+      when check_violation then v_valid := false;
+    end;
+    if v_valid is null and not v_key = any(string_to_array(weir.audit_filter_names(), ', ')) then
+      return format('filter.%s is not known: a filter has %s', left(v_key, 64), weir.audit_filter_names());
+    elsif v_valid is not true then
+      return format('filter.%s is not valid', v_key);
     end if;
   end loop;
   return null;
@@ -3686,39 +5068,95 @@ $_$;
 ALTER FUNCTION weir.audit_filter_error(p_filter jsonb) OWNER TO weir_owner;
 
 --
+-- Name: audit_filter_names(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.audit_filter_names() RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN 'since, until, agent_id, mcp_server_instance_id, user_id, interaction_type, phase, tool, reason, outcome, merged'::text;
+
+
+ALTER FUNCTION weir.audit_filter_names() OWNER TO weir_owner;
+
+--
 -- Name: audit_page(uuid, uuid, jsonb, jsonb, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
 CREATE FUNCTION weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 declare
+  v_merged constant boolean := coalesce((p_filter ->> 'merged')::boolean, false);
   v_rows jsonb;
+  v_next jsonb;
 begin
-  select coalesce(jsonb_agg(to_jsonb(r) order by r.created_at desc, r.id desc, r.phase desc), '[]') into v_rows
+  select coalesce(jsonb_agg(to_jsonb(r) - '{row_phase,place,matches}'::text[] order by r.created_at desc, r.id desc, r.row_phase desc)
+                  filter (where r.matches), '[]'),
+         case when count(*) = p_limit or bool_or(r.place = 20000)
+              then (array_agg(jsonb_build_object('created_at', r.created_at, 'id', r.id, 'phase', r.row_phase)
+                              order by r.created_at, r.id, r.row_phase))[1] end
+  into v_rows, v_next
   from (
-    select l.created_at, l.id, l.phase::text, l.kind::text, l.decision::text, l.actor_kind::text, l.user_id, l.agent_id, l.agent_name::text,
-           l.key_id, l.instance_id, l.instance_name::text, l.item::text, l.grant_id, l.request_id::text, l.attempt, l.reason::text,
-           l.detail::text, l.outcome::text, l.error_code::text, l.duration_us::bigint, l.request_bytes::bigint, l.response_bytes::bigint,
-           l.request_copy::text, l.response_copy::text, l.occurrences
-    from public.mcp_interaction_logs l
-    where l.organization_id = p_organization_id and (p_user_id is null or l.user_id = p_user_id)
-      and l.created_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
-      and l.created_at < coalesce((p_filter ->> 'until')::timestamptz, 'infinity')
-      and (p_filter ->> 'agent_id' is null or l.agent_id = (p_filter ->> 'agent_id')::uuid)
-      and (p_filter ->> 'instance_id' is null or l.instance_id = (p_filter ->> 'instance_id')::uuid)
-      and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
-      and (p_filter ->> 'kind' is null or l.kind::text = p_filter ->> 'kind')
-      and (p_filter ->> 'phase' is null or l.phase::text = p_filter ->> 'phase')
-      -- Bounds the walk of the index. The page begins inside this moment; the comparison of rows below says where.
-      and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
-      and (p_before is null or (l.created_at, l.id, l.phase::text)
-           < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid, p_before ->> 'phase'))
-    order by l.created_at desc, l.id desc, l.phase::text desc
+    select l.created_at, l.id, o.phase, l.organization_id, l.interaction_type, l.decision, l.actor_kind, l.user_id, l.agent_id,
+           l.agent_name, l.key_id, l.mcp_server_instance_id, l.instance_name, l.item, l.grant_id, l.request_id, l.attempt, o.outcome,
+           -- What is said of an error is in its details only.
+           case when l.reason is not null or o.outcome <> 'ok'
+                then jsonb_build_object('reason', coalesce(l.reason, o.outcome),
+                                        'code', coalesce(o.error_code, weir.reason_code(l.reason)), 'detail', l.detail)
+           end as error_details,
+           case when l.reason is null and o.outcome is not distinct from 'ok' then l.detail end as detail,
+           trim_scale(round(o.duration_us / 1000.0, 3)) as duration_ms, l.request_bytes, o.response_bytes,
+           weir.copy_data(l.request_copy) as request_data, weir.copy_data(o.response_copy) as response_data, l.occurrences,
+           l.row_phase, l.place, l.matches
+    from (
+      select w.*, not (v_merged and w.is_second)
+          and (p_filter ->> 'interaction_type' is null or w.interaction_type = p_filter ->> 'interaction_type')
+          and (p_filter ->> 'tool' is null or w.interaction_type = 'tool_execution' and w.item = p_filter ->> 'tool')
+          and (p_filter ->> 'reason' is null or w.reason is not distinct from p_filter ->> 'reason')
+          and (p_filter ->> 'phase' is null or case when w.is_joined then 'completed' else w.row_phase end = p_filter ->> 'phase')
+          and (p_filter ->> 'outcome' is null
+               or case when w.is_joined then w.next_outcome else w.outcome end is not distinct from p_filter ->> 'outcome') as matches
+      from (
+        select l.created_at, l.id, l.phase::text as row_phase, l.organization_id, l.kind::text as interaction_type, l.decision::text,
+               l.actor_kind::text, l.user_id, l.agent_id, l.agent_name::text, l.key_id, l.instance_id as mcp_server_instance_id,
+               l.instance_name::text, l.item::text, l.grant_id, l.request_id::text, l.attempt, l.reason::text, l.detail::text,
+               l.outcome::text, l.error_code::text, l.duration_us::bigint, l.request_bytes::bigint, l.response_bytes::bigint,
+               l.request_copy::text, l.response_copy::text, l.occurrences, row_number() over walk as place,
+               coalesce(lag(l.id) over walk = l.id, false) as is_second,
+               v_merged and coalesce(lead(l.id) over walk = l.id, false) as is_joined,
+               lead(l.outcome::text) over walk as next_outcome, lead(l.error_code::text) over walk as next_error_code,
+               lead(l.duration_us::bigint) over walk as next_duration_us, lead(l.response_bytes::bigint) over walk as next_response_bytes,
+               lead(l.response_copy::text) over walk as next_response_copy
+        from public.mcp_interaction_logs l
+        where l.organization_id = p_organization_id and (p_user_id is null or l.user_id = p_user_id)
+          and l.created_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
+          and l.created_at < coalesce((p_filter ->> 'until')::timestamptz, 'infinity')
+          and (p_filter ->> 'agent_id' is null or l.agent_id = (p_filter ->> 'agent_id')::uuid)
+          and (p_filter ->> 'mcp_server_instance_id' is null or l.instance_id = (p_filter ->> 'mcp_server_instance_id')::uuid)
+          and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
+          -- Bounds the walk of the index. The page begins inside this moment; the comparison of rows below says where. Merged, it begins
+          -- behind all rows of the last interaction.
+          and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
+          and (p_before is null or (l.created_at, l.id, l.phase::text)
+               < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid,
+                  case when v_merged then '' else p_before ->> 'phase' end))
+        window walk as (order by l.created_at desc, l.id desc, l.phase::text desc)
+        order by l.created_at desc, l.id desc, l.phase::text desc
+        limit 20000) w
+      ) l
+    cross join lateral (
+      select case when l.is_joined then 'completed' else l.row_phase end as phase,
+             case when l.is_joined then l.next_outcome else l.outcome end as outcome,
+             case when l.is_joined then l.next_error_code else l.error_code end as error_code,
+             case when l.is_joined then l.next_duration_us else l.duration_us end as duration_us,
+             case when l.is_joined then l.next_response_bytes else l.response_bytes end as response_bytes,
+             case when l.is_joined then l.next_response_copy else l.response_copy end as response_copy) o
+    where l.matches or l.place = 20000
+    order by l.created_at desc, l.id desc, l.row_phase desc
     limit p_limit) r;
-  return jsonb_build_object('rows', v_rows, 'next', case when jsonb_array_length(v_rows) = p_limit
-    then jsonb_build_object('created_at', v_rows -> -1 -> 'created_at', 'id', v_rows -> -1 -> 'id', 'phase', v_rows -> -1 -> 'phase') end);
+  return jsonb_build_object('rows', v_rows, 'next', v_next);
 end;
 $$;
 
@@ -3729,20 +5167,24 @@ ALTER FUNCTION weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter 
 -- Name: authenticate_key(text, bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) RETURNS TABLE(agent_id uuid, agent_name text, organization_id uuid, key_expires_at timestamp with time zone)
+CREATE FUNCTION weir.authenticate_key(p_key_id text, p_secret_hash bytea) RETURNS TABLE(agent_id uuid, agent_name text, organization_id uuid, key_expires_at timestamp with time zone, is_stopped boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return query
-    select a.id, a.name, a.organization_id, k.expires_at
+    select a.id, a.name, a.organization_id, k.expires_at,
+           not a.is_active or not o.is_active or exists (select from weir.platform_stop p where p.only_row)
     from public.agent_api_keys k
-    join public.agents a on a.id = k.agent_id
-    join public.organizations o on o.id = a.organization_id
-    join public.organization_members m on m.organization_id = a.organization_id and m.user_id = a.owner_id
+    -- One after the other, each by its key: a plan that was made of empty tables would read one of them whole.
+    join lateral (select x.id, x.name, x.organization_id, x.user_id, x.is_active, x.deleted_at from public.agents x
+                  where x.id = k.agent_id offset 0) a on true
+    join lateral (select x.is_active, x.deleted_at from public.organizations x where x.id = a.organization_id offset 0) o on true
+    join lateral (select x.status from public.organization_members x
+                  where x.organization_id = a.organization_id and x.user_id = a.user_id offset 0) m on true
     where k.key_id = p_key_id and k.secret_hash = p_secret_hash
       and k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
-      and a.is_active and o.is_active and m.status = 'active';
+      and a.deleted_at is null and o.deleted_at is null and m.status = 'active';
 end;
 $$;
 
@@ -3793,7 +5235,7 @@ begin
     union all select 'organization key', k.id::text, k.organization_id, k.key_id || ' (' || k.name || ')', array_to_string(k.scopes, ' ')
       from public.organization_api_keys k where k.revoked_at is null and k.expires_at > now()
     union all select 'grant', g.id::text, g.organization_id,
-        format('agent %s, server %s', a.name, i.name), null
+        format('agent %s, server %s', a.name, i.instance_name), null
       from public.agent_mcp_permissions g join public.agents a on a.id = g.agent_id
       join public.mcp_server_instances i on i.id = g.mcp_server_instance_id
       where g.revoked_at is null and coalesce(g.expires_at > now(), true)
@@ -3805,14 +5247,19 @@ begin
     -- The name is a server's text of any length and form, so its hash stands in the key.
     union all select 'definition',
         concat_ws('/', t.instance_id, t.kind, encode(sha256(convert_to(t.name, 'UTF8')), 'hex'), encode(t.definition_hash, 'hex')),
-        t.organization_id, format('of the %s %s, server %s', t.kind, weir.printable(t.name), i.name), null
+        t.organization_id, format('of the %s %s, server %s', t.kind, weir.printable(t.name), i.instance_name), null
       from public.mcp_server_tools t join public.mcp_server_instances i on i.id = t.instance_id
       where t.status = 'approved' and t.kind <> 'resource' and i.status <> 'deleted'
-    union all select 'catalog server', c.id::text, null, c.slug || ' ' || c.version, null
-      from public.mcp_server_catalog c where c.is_published
+    -- Withdrawn is less than published, and blocked is nothing.
+    union all select 'catalog server', c.id::text, null, c.slug || ' ' || c.version, c.state
+      from public.mcp_server_catalog c where c.state <> 'blocked'
     -- A server that was stopped would run again.
-    union all select 'running server', i.id::text, i.organization_id, i.name, null
+    union all select 'running server', i.id::text, i.organization_id, i.instance_name, null
       from public.mcp_server_instances i where i.status in ('deploying', 'running', 'degraded', 'updating', 'failed')
+    -- What the platform has stopped since. An organization or agent that it has stopped is not active, and so missing above.
+    union all select 'server switch', i.id::text, i.organization_id, i.instance_name, null
+      from public.mcp_server_instances i where i.platform_stopped_at is null and i.status <> 'deleted'
+    union all select 'calls', 'all', null, 'of all organizations', null where not exists (select from weir.platform_stop p where p.only_row)
     union all select 'datastore', d.id::text, d.organization_id, weir.printable(d.name), null
       from public.datastores d where d.deleted_at is null
     union all select 'datastore link', l.agent_id || '/' || l.datastore_id, l.organization_id,
@@ -3848,8 +5295,11 @@ begin
     return weir.refuse(p_act, 'WR002', 'sign in first');
   end if;
   v_may := weir.may(p_act, p_act.permission);
-  -- Every permission on an organization includes that the caller sees it.
-  if p_found is not true or not (v_may or weir.may(p_act, 'viewer')) then
+  if p_act.permission = 'platform_admin' and not v_may then
+    return weir.refuse(p_act, 'WR003', p_act.denial);
+  end if;
+  -- Every permission on an organization includes that the caller sees it. That there is a platform is no secret.
+  if p_found is not true or not (v_may or p_act.permission is not distinct from 'platform_admin' or weir.may(p_act, 'viewer')) then
     return weir.refuse(p_act, 'WR004', p_missing);
   elsif not v_may then
     return weir.refuse(p_act, 'WR003', p_act.denial);
@@ -4074,13 +5524,19 @@ CREATE FUNCTION weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_
 declare
   v_begun boolean;
 begin
+  if exists (select from public.agents a
+             where a.id = p_agent_id and a.deleted_at is null and weir.may_use_agent(p_user_id, a.id, a.user_id)
+               and (weir.switched_off(array[a.id], array[null::uuid]))[1]) then
+    return query select 'stopped', '[]'::jsonb;
+    return;
+  end if;
   -- The insert decides the race: of two replicas one inserts, the other waits for it and finds the row.
   insert into weir.chat_turns as t (organization_id, message_id, agent_id, replica_id, leased_until)
   select m.organization_id, m.id, a.id, p_replica_id, clock_timestamp() + p_lease
   from public.chat_messages m
-  join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
+  join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id and a.deleted_at is null
   where m.id = p_message_id and m.sender = 'user' and m.user_id = p_user_id and m.deleted_at is null
-    and weir.may_use_agent(p_user_id, a.id, a.owner_id)
+    and weir.may_use_agent(p_user_id, a.id, a.user_id)
     and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = a.id)
   on conflict (message_id, agent_id) do update set replica_id = excluded.replica_id, leased_until = excluded.leased_until
     where t.leased_until < clock_timestamp() and t.calls = '{}';
@@ -4128,6 +5584,7 @@ begin
   -- Released: what processes held that are no more.
   delete from weir.replicas;
   update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'restore' where s.revoked_at is null;
+  delete from weir.recoveries;
   -- Pending operations are due at once, for whichever replica claims them.
   update weir.dtma_operations o set claimed_by = null, lease_until = null, run_at = least(o.run_at, clock_timestamp())
   where o.finished_at is null;
@@ -4197,6 +5654,39 @@ $$;
 ALTER FUNCTION weir.begin_sign_in(p_email text, p_address inet) OWNER TO weir_system;
 
 --
+-- Name: block_catalog_server(text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.block_catalog_server(p_slug text, p_version text, p_reason text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return jsonb_array_length(
+    weir.raise_error(weir.change_catalog_state('block_catalog_server', p_slug, p_version, p_reason)) -> 'versions');
+end;
+$$;
+
+
+ALTER FUNCTION weir.block_catalog_server(p_slug text, p_version text, p_reason text) OWNER TO weir_system;
+
+--
+-- Name: bury_channel(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.bury_channel(p_channel_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update public.chat_channels c set deleted_at = clock_timestamp() where c.id = p_channel_id and c.deleted_at is null;
+end;
+$$;
+
+
+ALTER FUNCTION weir.bury_channel(p_channel_id uuid) OWNER TO weir_system;
+
+--
 -- Name: bury_instance(uuid, bigint); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -4213,6 +5703,111 @@ $$;
 
 
 ALTER FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) OWNER TO weir_owner;
+
+--
+-- Name: bury_workspace(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.bury_workspace(p_workspace_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  delete from public.workspace_members m where m.workspace_id = p_workspace_id;
+  update public.workspaces w set deleted_at = clock_timestamp() where w.id = p_workspace_id and w.deleted_at is null;
+end;
+$$;
+
+
+ALTER FUNCTION weir.bury_workspace(p_workspace_id uuid) OWNER TO weir_system;
+
+--
+-- Name: catalog_entry_error(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.catalog_entry_error(p_entry jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_key text;
+  v_value jsonb;
+  v_error text;
+begin
+  if jsonb_typeof(p_entry) is distinct from 'object' then
+    return 'entry: must be an object';
+  elsif weir.bounds_error(p_entry, 1048576) is not null then
+    return 'entry: ' || weir.bounds_error(p_entry, 1048576);
+  end if;
+  -- The members that every entry has; null is no value for them.
+  foreach v_key in array array['slug', 'version', 'display_name', 'transport', 'package', 'bin'] loop
+    if coalesce(p_entry -> v_key, 'null') = 'null' then
+      return format('entry.%s: is missing', v_key);
+    end if;
+  end loop;
+  for v_key, v_value in select e.key, e.value from jsonb_each(p_entry) e loop
+    -- Null stands for a member that is left out, and only for one that exists.
+    v_error := case when v_value <> 'null' or weir.entry_member_error(v_key, v_value) = ': is not known'
+                    then weir.entry_member_error(v_key, v_value) end;
+    if v_error is not null then
+      return 'entry.' || left(v_key, 64) || v_error;
+    end if;
+  end loop;
+  return case when p_entry ->> 'name' not like '%/%' and p_entry ->> 'name' <> p_entry ->> 'slug'
+              then 'entry.name: must be a name of the registry, like io.github.owner/server, or the slug' end;
+end;
+$$;
+
+
+ALTER FUNCTION weir.catalog_entry_error(p_entry jsonb) OWNER TO weir_owner;
+
+--
+-- Name: change_catalog_state(text, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.change_catalog_state(p_item text, p_slug text, p_version text, p_reason text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_ids uuid[];
+  v_versions text[];
+  v_count integer;
+begin
+  if p_item = 'block_catalog_server' and (coalesce(length(p_reason), 0) not between 1 and 500 or p_reason ~ '[\x01-\x1f\x7f]') then
+    return weir.error('WR001', 'reason must be 1 to 500 characters in one line');
+  elsif not exists (select from public.mcp_server_catalog c where c.slug = p_slug and (p_version is null or c.version = p_version)) then
+    return weir.error('WR004', 'there is no such catalog server');
+  end if;
+  -- Only what changes: a repeated call takes no lock and leaves no row in the audit log.
+  select coalesce(array_agg(c.id order by c.id), '{}'), coalesce(array_agg(c.version order by c.id), '{}') into v_ids, v_versions
+  from public.mcp_server_catalog c
+  where c.slug = p_slug and (p_version is null or c.version = p_version)
+    and case p_item when 'withdraw_catalog_server' then c.withdrawn_at is null
+                    when 'block_catalog_server' then c.block_reason is distinct from p_reason
+                    when 'unblock_catalog_server' then c.blocked_at is not null end;
+  if v_ids <> '{}' then
+    -- Recorded first: the update takes the platform's lock, which makes all calls wait.
+    perform weir.record_catalog_change(p_item, v_ids, p_reason);
+    update public.mcp_server_catalog c
+    set withdrawn_at = case when p_item = 'withdraw_catalog_server' then now() else c.withdrawn_at end,
+        blocked_at = case p_item when 'block_catalog_server' then coalesce(c.blocked_at, now())
+                                 when 'unblock_catalog_server' then null else c.blocked_at end,
+        block_reason = case p_item when 'block_catalog_server' then p_reason when 'unblock_catalog_server' then null
+                                   else c.block_reason end,
+        updated_at = now()
+    where c.id = any(v_ids);
+    get diagnostics v_count = row_count;
+    if v_count <> cardinality(v_ids) then
+      raise insufficient_privilege;
+    end if;
+  end if;
+  return jsonb_build_object('slug', p_slug, 'versions', to_jsonb(v_versions));
+end;
+$$;
+
+
+ALTER FUNCTION weir.change_catalog_state(p_item text, p_slug text, p_version text, p_reason text) OWNER TO weir_owner;
 
 --
 -- Name: change_version(); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -4264,15 +5859,15 @@ begin
   return (
     select jsonb_build_object('tools', weir.chat_has_tools(a.organization_id), 'servers', coalesce((
       select jsonb_agg(jsonb_build_object(
-               'id', i.id, 'name', i.name, 'priority', i.priority, 'resources', i.context_resources, 'prompts', i.context_prompts,
+               'id', i.id, 'name', i.instance_name, 'priority', i.priority, 'resources', i.context_resources, 'prompts', i.context_prompts,
                'timeoutMs', i.timeout_ms, 'maxRetries', i.max_retries, 'retryBackoffMs', i.retry_backoff_ms) order by i.priority, i.id)
       from public.agent_mcp_permissions g
       join public.mcp_server_instances i on i.id = g.mcp_server_instance_id and i.organization_id = g.organization_id
-      left join public.mcp_server_catalog c on c.id = i.catalog_id
+      left join public.mcp_server_catalog c on c.id = i.catalog_server_id
       where g.agent_id = a.id and g.organization_id = a.organization_id and g.revoked_at is null
         and (g.not_before is null or g.not_before <= clock_timestamp())
         and (g.expires_at is null or g.expires_at > clock_timestamp())
-        and i.status in ('running', 'degraded') and coalesce(c.is_published, true)), '[]'))
+        and i.status in ('running', 'degraded') and i.is_active and c.blocked_at is null), '[]'))
     from public.agents a
     where a.id = v_agent_id);
 end;
@@ -4280,44 +5875,6 @@ $$;
 
 
 ALTER FUNCTION weir.chat_turn_settings(p_user_id uuid, p_agent_id uuid) OWNER TO weir_system;
-
---
--- Name: check_schema(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
---
-
-CREATE FUNCTION weir.check_schema(p_schema jsonb, p_path text) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-declare
-  v_key text;
-  v_value jsonb;
-begin
-  if jsonb_typeof(p_schema) <> 'object' then
-    raise exception using errcode = 'WR001', message = p_path || ': must be an object';
-  end if;
-  for v_key, v_value in select e.key, e.value from jsonb_each(p_schema) e loop
-    if v_key not in ('title', 'description', 'default', 'examples', '$schema', 'additionalProperties', 'type', 'enum', 'const',
-                     'minLength', 'maxLength', 'pattern', 'minimum', 'maximum', 'minItems', 'maxItems', 'required', 'properties', 'items')
-       or (v_key = 'additionalProperties' and v_value <> 'false')
-       or (v_key in ('type', 'pattern') and jsonb_typeof(v_value) <> 'string')
-       or (v_key in ('enum', 'required') and jsonb_typeof(v_value) <> 'array')
-       or (v_key = 'properties' and jsonb_typeof(v_value) <> 'object')
-       or (v_key in ('minLength', 'maxLength', 'minItems', 'maxItems') and v_value::text !~ '^[0-9]{1,9}$')
-       or (v_key in ('minimum', 'maximum') and jsonb_typeof(v_value) <> 'number')
-       or (v_key = 'pattern' and weir.pattern_error(v_value #>> '{}') is not null) then
-      raise exception using errcode = 'WR001', message = format('%s.%s: is not supported', p_path, v_key);
-    elsif v_key = 'items' then
-      perform weir.check_schema(v_value, p_path || '.items');
-    elsif v_key = 'properties' then
-      perform weir.check_schema(p.value, p_path || '.properties.' || p.key) from jsonb_each(v_value) p;
-    end if;
-  end loop;
-end;
-$_$;
-
-
-ALTER FUNCTION weir.check_schema(p_schema jsonb, p_path text) OWNER TO weir_owner;
 
 --
 -- Name: choose_node(uuid, text, text, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4507,11 +6064,12 @@ begin
   -- everybody takes several organizations' locks.
   for v_operation in
     select * from (
-      select o.id, o.organization_id, o.instance_id, o.action, o.generation, i.generation as wanted, i.catalog_id, i.node_id,
-             i.last_node_id, i.region, i.last_error_code, c.runtime
+      select o.id, o.organization_id, o.instance_id, o.action, o.generation, i.generation as wanted, i.catalog_server_id, i.node_id,
+             i.last_node_id, i.region, i.last_error_code, c.runtime,
+             c.state = 'blocked' and o.action in ('deploy', 'update', 'restart') as is_blocked
       from weir.dtma_operations o
       join public.mcp_server_instances i on i.id = o.instance_id
-      left join public.mcp_server_catalog c on c.id = i.catalog_id
+      left join public.mcp_server_catalog c on c.id = i.catalog_server_id
       join weir.operations_in_turn(p_share, p_running_organizations, p_running_nodes) t on t.operation_id = o.id
       -- Looked at again: another replica may have taken it since.
       where o.finished_at is null and (o.lease_until is null or o.lease_until < clock_timestamp())
@@ -4525,7 +6083,20 @@ begin
       update weir.dtma_operations o
       set finished_at = clock_timestamp(), outcome = 'superseded', claimed_by = null, lease_until = null where o.id = v_operation.id;
       continue;
-    elsif v_operation.catalog_id is not null and v_operation.node_id is null then
+    elsif v_operation.is_blocked then
+      -- The platform has blocked what it runs since it was asked for. A restart leaves the server as it is.
+      if weir.try_lock_organization(v_operation.organization_id, v_until) then
+        perform weir.apply_report(v_operation.instance_id, v_operation.generation, 'failed', 'catalog_blocked',
+                                  'The platform has blocked this version of the catalog server.')
+        where v_operation.action <> 'restart';
+        update weir.dtma_operations o
+        set finished_at = clock_timestamp(), outcome = 'failed', error_code = 'catalog_blocked', claimed_by = null, lease_until = null
+        where o.id = v_operation.id;
+      else
+        update weir.dtma_operations o set run_at = clock_timestamp() + interval '500 milliseconds' where o.id = v_operation.id;
+      end if;
+      continue;
+    elsif v_operation.catalog_server_id is not null and v_operation.node_id is null then
       if not weir.try_lock_organization(v_operation.organization_id, v_until) then
         -- Behind those that are due by then, so that it takes none of their places.
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '500 milliseconds' where o.id = v_operation.id;
@@ -4548,7 +6119,9 @@ begin
       elsif v_node_id is null then
         -- Written once, so that a wait for a node does not change the row every two seconds.
         update public.mcp_server_instances i
-        set last_error_code = 'no_node', last_error = 'no node that is online may run this server'
+        set last_error_code = 'no_node',
+            last_error = format('No node that is online may run it. It needs the runtime %s, and a node without isolation serves one '
+                                'organization. `weir node register` adds a node.', v_operation.runtime)
         where i.id = v_operation.instance_id and i.last_error_code is distinct from 'no_node';
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '2 seconds' where o.id = v_operation.id;
         continue;
@@ -4568,12 +6141,12 @@ begin
 
   -- Everything that a replica needs to carry them out, in one answer. The node's API key comes sealed.
   return query
-  select o.id, o.action, o.organization_id, i.id, i.name, o.generation, o.attempt, n.id, n.api_url, n.sealed_api_key,
+  select o.id, o.action, o.organization_id, i.id, i.instance_name, o.generation, o.attempt, n.id, n.api_url, n.sealed_api_key,
          weir.endpoint_url(i.url, n.api_url, i.id), c.runtime, c.transport, c.package, c.version, c.bin, c.args, c.env,
          i.configuration, i.share, i.max_sessions, c.calls_at_once, o.created_at
   from weir.dtma_operations o
   join public.mcp_server_instances i on i.id = o.instance_id
-  left join public.mcp_server_catalog c on c.id = i.catalog_id
+  left join public.mcp_server_catalog c on c.id = i.catalog_server_id
   left join weir.dtma_nodes n on n.id = i.node_id
   where o.id = any(v_claimed)
   order by o.run_at, o.id;
@@ -4643,7 +6216,7 @@ begin
       instance_name, reason, detail, occurrences)
     select d.last_at, d.id, 'denied', d.organization_id, d.kind, 'denied', i.epoch, d.actor_kind, d.user_id, d.agent_id,
            (select a.name from public.agents a where a.id = d.agent_id and a.organization_id = d.organization_id), d.key_id, d.instance_id,
-           (select s.name from public.mcp_server_instances s where s.id = d.instance_id and s.organization_id = d.organization_id),
+           (select s.instance_name from public.mcp_server_instances s where s.id = d.instance_id and s.organization_id = d.organization_id),
            d.reason, 'more equal ones in this minute', d.occurrences - d.own_rows
     from closed d cross join weir.installation i
     -- Otherwise every denial of the minute has its own row already.
@@ -4728,6 +6301,169 @@ $$;
 ALTER FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[], p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) OWNER TO weir_system;
 
 --
+-- Name: schema_error(jsonb, jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_type constant text := jsonb_typeof(p_value);
+  v_key text;
+  v_rule jsonb;
+  v_error text;
+begin
+  if jsonb_typeof(p_schema) is distinct from 'object' then
+    return p_path || ': the schema is not an object';
+  end if;
+  for v_key, v_rule in select e.key, e.value from jsonb_each(p_schema) e loop
+    v_error := case
+      when v_key in ('title', 'description', 'default', 'examples', '$schema', 'additionalProperties', 'writeOnly') then null
+      when v_key = 'type' then
+        case when v_rule #>> '{}' = v_type
+               or (v_rule = '"integer"' and v_type = 'number' and (p_value #>> '{}')::numeric % 1 = 0) then null
+             else 'must be of type ' || (v_rule #>> '{}') end
+      when v_key = 'enum' then
+        case when exists (select from jsonb_array_elements(v_rule) i where i = p_value) then null
+             else 'is not one of the allowed values' end
+      when v_key = 'const' then case when p_value = v_rule then null else 'is not the allowed value' end
+      when v_key = 'minLength' then
+        case when v_type <> 'string' or length(p_value #>> '{}') >= (v_rule #>> '{}')::integer then null else 'is too short' end
+      when v_key = 'maxLength' then
+        case when v_type <> 'string' or length(p_value #>> '{}') <= (v_rule #>> '{}')::integer then null else 'is too long' end
+      when v_key = 'pattern' then
+        case when v_type <> 'string' or (length(p_value #>> '{}') <= 4096 and weir.pattern_error(v_rule #>> '{}') is null
+                                         and (p_value #>> '{}') ~ ('^(?:' || (v_rule #>> '{}') || ')$')) then null
+             else 'does not have the required form' end
+      when v_key = 'minimum' then
+        case when v_type <> 'number' or (p_value #>> '{}')::numeric >= (v_rule #>> '{}')::numeric then null else 'is too small' end
+      when v_key = 'maximum' then
+        case when v_type <> 'number' or (p_value #>> '{}')::numeric <= (v_rule #>> '{}')::numeric then null else 'is too large' end
+      when v_key = 'minItems' then
+        case when v_type <> 'array' or jsonb_array_length(p_value) >= (v_rule #>> '{}')::integer then null else 'has too few items' end
+      when v_key = 'maxItems' then
+        case when v_type <> 'array' or jsonb_array_length(p_value) <= (v_rule #>> '{}')::integer then null else 'has too many items' end
+      when v_key = 'required' and v_type = 'object' then
+        (select 'is missing ' || r.name from jsonb_array_elements_text(v_rule) r(name) where not p_value ? r.name limit 1)
+      when v_key in ('properties', 'required', 'items') then null
+      else 'cannot be checked: the schema has the unknown keyword ' || left(v_key, 64)
+    end;
+    if v_error is not null then
+      return p_path || ': ' || v_error;
+    end if;
+  end loop;
+  if v_type = 'object' then
+    for v_key, v_rule in select e.key, e.value from jsonb_each(p_value) e loop
+      v_error := case when p_schema -> 'properties' ? v_key
+                      then weir.schema_error(p_schema -> 'properties' -> v_key, v_rule, p_path || '.' || v_key)
+                      else p_path || '.' || left(v_key, 64) || ': is not a known setting' end;
+      exit when v_error is not null;
+    end loop;
+  elsif v_type = 'array' and p_schema ? 'items' then
+    select e.error into v_error
+    from jsonb_array_elements(p_value) with ordinality a(item, n),
+         lateral (select weir.schema_error(p_schema -> 'items', a.item, p_path || '[' || (a.n - 1) || ']') as error) e
+    where e.error is not null limit 1;
+  end if;
+  return v_error;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) OWNER TO weir_owner;
+
+--
+-- Name: secret_reference_error(jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.secret_reference_error(p_configuration jsonb, p_schema jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT format('server_config.configuration: %s refers to a secret of a vault, and a configuration holds neither secrets nor references to them. Leave it out. This release binds no credential of an organization to a server; a token that every organization may use stands in the catalog entry, in env'::text, f.what) AS format
+    FROM ( SELECT "left"((m.member ->> 'key'::text), 64) AS what
+            FROM jsonb_array_elements(jsonb_path_query_array(secret_reference_error.p_configuration, 'strict $.**?(@.type() == "object").keyvalue()'::jsonpath)) m(member)
+           WHERE (((m.member ->> 'key'::text) ~* '(vault|secret)[a-z_-]*(id|ref|reference)s?$'::text) AND (NOT COALESCE(((secret_reference_error.p_schema -> 'properties'::text) ? (m.member ->> 'key'::text)), false)))
+         UNION ALL
+          SELECT 'a value'::text
+           WHERE jsonb_path_exists(secret_reference_error.p_configuration, 'strict $.**?(@.type() == "string" && @ like_regex "^(vault|secret)s?:" flag "i")'::jsonpath)) f
+  LIMIT 1;
+END;
+
+
+ALTER FUNCTION weir.secret_reference_error(p_configuration jsonb, p_schema jsonb) OWNER TO weir_owner;
+
+--
+-- Name: configuration_error(jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.configuration_error(p_configuration jsonb, p_schema jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE(weir.secret_reference_error(p_configuration, p_schema), weir.schema_error(p_schema, p_configuration, 'server_config.configuration'::text));
+
+
+ALTER FUNCTION weir.configuration_error(p_configuration jsonb, p_schema jsonb) OWNER TO weir_owner;
+
+--
+-- Name: configuration_schema_error(jsonb, text, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.configuration_schema_error(p_schema jsonb, p_path text, p_level integer DEFAULT 0) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_key text;
+  v_value jsonb;
+  v_path text;
+  v_name text;
+  v_error text;
+begin
+  if jsonb_typeof(p_schema) is distinct from 'object' then
+    return p_path || ': must be an object';
+  end if;
+  for v_key, v_value in select e.key, e.value from jsonb_each(p_schema) e loop
+    v_path := p_path || '.' || left(v_key, 64);
+    if v_key = 'writeOnly' then
+      if p_level <> 1 or jsonb_typeof(v_value) <> 'boolean' then
+        return v_path || ': must be true or false, on a property of the configuration itself';
+      end if;
+    elsif v_key not in ('title', 'description', 'default', 'examples', '$schema', 'additionalProperties', 'type', 'enum', 'const',
+                        'minLength', 'maxLength', 'pattern', 'minimum', 'maximum', 'minItems', 'maxItems', 'required', 'properties',
+                        'items')
+       or (v_key = 'additionalProperties' and v_value <> 'false')
+       or (v_key in ('type', 'pattern') and jsonb_typeof(v_value) <> 'string')
+       or (v_key in ('enum', 'required') and jsonb_typeof(v_value) <> 'array')
+       or (v_key = 'properties' and jsonb_typeof(v_value) <> 'object')
+       or (v_key in ('minLength', 'maxLength', 'minItems', 'maxItems') and v_value::text !~ '^[0-9]{1,9}$')
+       or (v_key in ('minimum', 'maximum') and jsonb_typeof(v_value) <> 'number')
+       or (v_key = 'pattern' and weir.pattern_error(v_value #>> '{}') is not null) then
+      return v_path || ': is not supported';
+    elsif v_key = 'items' then
+      -- Level 2: what is in a list is no property of the configuration.
+      v_error := weir.configuration_schema_error(v_value, v_path, 2);
+    elsif v_key = 'properties' then
+      v_error := (select format('%s.%s: is a setting that Weir has for every server; give the property another name', v_path, n)
+                  from unnest(array['timeout_ms', 'max_retries', 'retry_backoff_ms', 'priority']) n
+                  where p_level = 0 and v_value ? n limit 1);
+      for v_name in select k from jsonb_object_keys(v_value) k loop
+        exit when v_error is not null;
+        v_error := weir.configuration_schema_error(v_value -> v_name, v_path || '.' || left(v_name, 64), p_level + 1);
+      end loop;
+    end if;
+    if v_error is not null then
+      return v_error;
+    end if;
+  end loop;
+  return null;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.configuration_schema_error(p_schema jsonb, p_path text, p_level integer) OWNER TO weir_owner;
+
+--
 -- Name: confirmed_email(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -4743,6 +6479,17 @@ $$;
 
 
 ALTER FUNCTION weir.confirmed_email(p_user_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: conflict(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.conflict(p_constraint text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (CASE p_constraint WHEN 'organizations_slug_key'::text THEN '{an organization,slug}'::text WHEN 'organization_members_pkey'::text THEN '{a membership of this person,null}'::text WHEN 'organization_invitations_open_key'::text THEN '{an open invitation,e-mail address}'::text WHEN 'organization_invitations_token_hash_key'::text THEN '{an invitation with this token,null}'::text WHEN 'organization_api_keys_key_id_key'::text THEN '{a key,key_id}'::text WHEN 'user_ssh_keys_name_key'::text THEN '{an SSH key,name}'::text WHEN 'user_ssh_keys_fingerprint_key'::text THEN '{an SSH key of yours with this public key,null}'::text WHEN 'mcp_server_instances_name_key'::text THEN '{a server,instance_name}'::text WHEN 'idempotency_keys_pkey'::text THEN '{a request,idempotency key}'::text WHEN 'dtma_operations_generation_key'::text THEN '{an operation for this change of the server,null}'::text WHEN 'dtma_operations_restart_key'::text THEN '{a restart of the server that has not ended,null}'::text WHEN 'agents_name_key'::text THEN '{an agent,name}'::text WHEN 'agent_api_keys_key_id_key'::text THEN '{a key,key_id}'::text WHEN 'agent_mcp_permissions_active_key'::text THEN '{an active grant of the agent for this server,null}'::text WHEN 'permission_requests_open_key'::text THEN '{an open request of the agent for this server,null}'::text WHEN 'workspaces_name_key'::text THEN '{a workspace,name}'::text WHEN 'workspace_members_user_key'::text THEN '{this person in the workspace,null}'::text WHEN 'workspace_members_agent_key'::text THEN '{this agent in the workspace,null}'::text WHEN 'chat_channels_name_key'::text THEN '{a channel,name}'::text WHEN 'chat_channels_workspace_id_user_id_agent_id_key'::text THEN '{a conversation of yours with the agent in this workspace,null}'::text WHEN 'chat_messages_client_message_id_key'::text THEN '{a message,client_message_id}'::text WHEN 'chat_messages_answer_key'::text THEN '{an answer of the agent to this message,null}'::text WHEN 'model_settings_are_set_once'::text THEN '{settings of this organization or agent,null}'::text WHEN 'datastores_name_key'::text THEN '{a datastore,name}'::text WHEN 'agent_datastores_pkey'::text THEN '{a link of the datastore to this agent,null}'::text WHEN 'documents_content_is_there_once'::text THEN '{a document with this content in the datastore,null}'::text WHEN 'document_chunks_ordinal_key'::text THEN '{a passage at this place of the document,null}'::text ELSE NULL::text END)::text[];
+
+
+ALTER FUNCTION weir.conflict(p_constraint text) OWNER TO weir_owner;
 
 --
 -- Name: context_config_error(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4795,6 +6542,34 @@ $$;
 
 
 ALTER FUNCTION weir.context_config_error(p_context jsonb) OWNER TO weir_owner;
+
+--
+-- Name: copy_data(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.copy_data(p_copy text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_data jsonb;
+begin
+  v_data := p_copy::jsonb;
+  -- Digits that are written out were counted with the copy's own bytes.
+  if p_copy ~ '[0-9.][eE][+-]?[0-9]{2}'
+     and exists (select from jsonb_path_query(v_data, 'strict $.** ? (@.type() == "number")') n
+                 where abs(n::numeric) >= 1e40 or scale(n::numeric) > 40) then
+    return to_jsonb(p_copy);
+  end if;
+  return v_data;
+exception
+  when data_exception or program_limit_exceeded then
+    return to_jsonb(p_copy);
+end;
+$_$;
+
+
+ALTER FUNCTION weir.copy_data(p_copy text) OWNER TO weir_owner;
 
 --
 -- Name: max_cost(); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -4966,8 +6741,10 @@ CREATE FUNCTION weir.count_of(p_what text, p_organization_id uuid) RETURNS bigin
     AS $$
 begin
   return case p_what
-    when 'workspaces' then (select count(*) from public.workspaces w where w.organization_id = p_organization_id)
-    when 'agents' then (select count(*) from public.agents a where a.organization_id = p_organization_id)
+    when 'workspaces' then (select count(*) from public.workspaces w
+                            where w.organization_id = p_organization_id and w.deleted_at is null)
+    when 'agents' then (select count(*) from public.agents a
+                        where a.organization_id = p_organization_id and a.deleted_at is null)
     -- An invited person has a place until the invitation expires.
     when 'members' then (select count(*) from public.organization_members m
                          where m.organization_id = p_organization_id and m.status <> 'removed')
@@ -4995,22 +6772,30 @@ declare
   v_act weir.act;
   v_id constant uuid := weir.uuid_v7();
   v_catalog public.mcp_server_catalog;
+  v_config jsonb;
+  v_endpoint_url text;
   v_error text;
   v_constraint text;
 begin
   v_act := weir.act('lifecycle', 'create', p_organization_id => p_organization_id);
-  v_error := weir.server_config_error(p_config, true);
-  if v_error is null and p_config ? 'catalog' then
+  -- Before the error that a remote server has no configuration, because this one says what to do.
+  v_error := coalesce(case when p_config ? 'url' then weir.secret_reference_error(p_config -> 'configuration', '{}') end,
+                      weir.server_config_error(p_config, true));
+  if v_error is null then
+    v_config := weir.with_own_settings(p_config);
+  end if;
+  if v_error is null and not p_config ? 'url' then
     select c.* into v_catalog from public.mcp_server_catalog c
-    where c.slug = p_config ->> 'catalog' and c.is_published and c.version = coalesce(p_config ->> 'version', c.version)
+    where c.state = 'published'
+      and (c.id = (p_config ->> 'catalog_server_id')::uuid
+           or (c.slug = p_config ->> 'catalog' and c.version = coalesce(p_config ->> 'version', c.version)))
     order by c.created_at desc, c.id desc limit 1;
     if v_catalog.id is null then
       return weir.refuse(v_act, 'WR004', 'there is no such catalog server');
     end if;
-    v_error := weir.schema_error(v_catalog.configuration_schema, coalesce(p_config -> 'configuration', '{}'),
-                                 'server_config.configuration');
-  elsif v_error is null and not weir.is_allowed_url(p_config ->> 'url') then
-    v_error := 'server_config.url: must be an https address';
+    v_error := weir.configuration_error(coalesce(v_config -> 'configuration', '{}'), v_catalog.configuration_schema);
+  elsif v_error is null and not weir.is_server_url(p_config ->> 'url') then
+    v_error := 'server_config.url: must be an http or https address of at most 2048 characters, without a user name or a fragment';
   end if;
   if v_error is not null then
     return weir.refuse(v_act, 'WR001', v_error);
@@ -5019,25 +6804,26 @@ begin
     return weir.refuse(v_act, 'WR006', 'the organization has its maximum of servers');
   end if;
   insert into public.mcp_server_instances
-    (id, organization_id, name, catalog_id, url, configuration, share, max_sessions, priority, region, pin_policy, chat_offline,
-     context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms, created_by)
+    (id, organization_id, instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy,
+     chat_offline, context_resources, context_prompts, timeout_ms, max_retries, retry_backoff_ms, created_by)
   values
-    (v_id, p_organization_id, p_config ->> 'name', v_catalog.id, p_config ->> 'url', coalesce(p_config -> 'configuration', '{}'),
-     coalesce(p_config ->> 'share', v_catalog.default_share, 'instance'), nullif((p_config ->> 'max_sessions')::integer, 0),
-     coalesce((p_config ->> 'priority')::integer, 100),
-     p_config ->> 'region', coalesce(p_config ->> 'pin_policy', 'trust_first'),
-     coalesce((select array_agg(g) from jsonb_array_elements_text(p_config -> 'chat' -> 'offline') g), '{}'),
-     array(select jsonb_array_elements_text(p_config -> 'context' -> 'resources')),
-     array(select jsonb_array_elements_text(p_config -> 'context' -> 'prompts')),
-     (p_config ->> 'timeout_ms')::integer, coalesce((p_config ->> 'max_retries')::integer, 1),
-     coalesce((p_config ->> 'retry_backoff_ms')::integer, 100), weir.actor_id());
+    (v_id, p_organization_id, v_config ->> 'instance_name', v_catalog.id, v_config ->> 'url', coalesce(v_config -> 'configuration', '{}'),
+     coalesce(v_config ->> 'share', v_catalog.default_share, 'instance'), nullif((v_config ->> 'max_sessions')::integer, 0),
+     coalesce((v_config ->> 'priority')::integer, 100),
+     v_config ->> 'region', coalesce(v_config ->> 'pin_policy', 'trust_first'),
+     coalesce((select array_agg(g) from jsonb_array_elements_text(v_config -> 'chat' -> 'offline') g), '{}'),
+     array(select jsonb_array_elements_text(v_config -> 'context' -> 'resources')),
+     array(select jsonb_array_elements_text(v_config -> 'context' -> 'prompts')),
+     (v_config ->> 'timeout_ms')::integer, coalesce((v_config ->> 'max_retries')::integer, 1),
+     coalesce((v_config ->> 'retry_backoff_ms')::integer, 100), weir.actor_id())
+  returning endpoint_url into v_endpoint_url;
   v_act.instance_id := v_id;
   perform weir.record_act(v_act);
-  return jsonb_build_object('id', v_id, 'status', 'pending');
+  return jsonb_build_object('id', v_id, 'status', 'pending', 'operation_id', null, 'endpoint_url', v_endpoint_url);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_config ->> 'instance_name');
 end;
 $$;
 
@@ -5109,7 +6895,10 @@ begin
   -- else failed, and this one builds the answer.
   select array_agg(row(
            r.ordinal, case when r.path is null then r.failures else array_prepend('argument_rule', r.failures) end,
-           case when r.path is not null then r.path when r.failures[1] = 'unavailable' then r.status end,
+           case when r.path is not null then weir.argument_detail(r.entries, r.path, false)
+                when r.failures[1] = 'unavailable' then r.status
+                when r.failures[1] = 'agent_stopped' then r.agent_stopped_by
+                when r.failures[1] = 'server_stopped' then r.server_stopped_by end,
            r.organization_id, r.agent_id, r.agent_name, r.key_id, r.user_id, r.instance_id, r.instance_name,
            case when r.path is null and r.failures = '{}' then r.endpoint_url end, r.node_id, r.share, r.grant_id,
            r.limits, r.resets)::weir.call_decision),
@@ -5122,7 +6911,9 @@ begin
                      then weir.argument_failure(d.entries, p_arguments[d.ordinal]) end as path
     from (
       select c.ordinal, a.organization_id, a.id as agent_id, a.name as agent_name, k.key_id, c.user_id,
-             i.id as instance_id, i.name as instance_name, i.status, i.share, i.node_id, i.resets,
+             i.id as instance_id, i.instance_name, i.status, i.share, i.node_id, i.resets,
+             case when a.platform_stopped_at is not null then 'platform' else 'organization' end as agent_stopped_by,
+             case when i.platform_stopped_at is not null then 'platform' else 'organization' end as server_stopped_by,
              weir.endpoint_url(i.url, n.api_url, i.id) as endpoint_url,
              g.id as grant_id, g.permissions -> 'limits' as limits, e.entries,
              array_remove(array[
@@ -5130,17 +6921,19 @@ begin
         case when a.id is null then 'key_unknown' end,
         case when not a.organization_id = any(p_locked) then 'changing' end,
         case when k.revoked_at is not null then 'key_revoked' when k.expires_at <= v_now then 'key_expired' end,
-        case when not a.is_active then 'agent_inactive' end,
-        case when not o.is_active then 'organization_inactive' end,
+        -- What is switched off, the whole first. What is deleted has another reason.
+        case when a.id is not null and exists (select from weir.platform_stop p where p.only_row) then 'platform_stopped' end,
+        case when o.deleted_at is not null then 'organization_inactive' when not o.is_active then 'organization_stopped' end,
+        case when a.deleted_at is not null then 'agent_inactive' when not a.is_active then 'agent_stopped' end,
         -- 2. for whom: the agent's owner answers for it; a person who acts through it must be active too
         case when owner.status is distinct from 'active'
                or c.user_id is not null and person.status is distinct from 'active' then 'member_inactive' end,
         case when owner.role = 'viewer' or person.role = 'viewer'
-               or c.user_id is not null and not weir.may_use_agent(c.user_id, a.id, a.owner_id)
+               or c.user_id is not null and not weir.may_use_agent(c.user_id, a.id, a.user_id)
                or k.key_id is not null and c.agent_id <> a.id then 'user_forbidden' end,
-        -- 3. what: an instance of the agent's organization, not withdrawn by the platform
+        -- 3. what: an instance of the agent's organization
         case when c.instance_id is null then 'unknown'
-             when i.id is null or not coalesce(cat.is_published, true) then 'instance_unknown' end,
+             when i.id is null then 'instance_unknown' end,
         -- 4. by which grant
         case when g.id is null or g.not_before > v_now then 'no_grant' when g.expires_at <= v_now then 'grant_expired' end,
         case when e.entries is null then 'item_not_granted' end,
@@ -5149,7 +6942,11 @@ begin
                and (c.kind in ('tool_execution', 'prompt_get') or c.kind = 'context_request' and not weir.is_uri(c.item))
              then 'definition_not_approved' end,
         -- 6. the argument rules: the middle level asks them, where 1 to 5 permit the call
-        -- 7. whether the server is available: not a permission, so it comes last
+        -- 7. whether the server is switched off, or the platform has blocked what it runs: after the grant, so that nobody else learns
+        -- that it is there
+        case when not i.is_active then 'server_stopped' end,
+        case when cat.state = 'blocked' then 'catalog_blocked' end,
+        -- 8. whether the server is available: not a permission, so it comes last
         case when i.status not in ('running', 'degraded') then 'unavailable' end], null) as failures
       from (select n as ordinal, p_key_ids[n] as key_id, p_secret_hashes[n] as secret_hash, p_user_ids[n] as user_id,
                    p_agent_ids[n] as agent_id, p_kinds[n] as kind, p_instance_ids[n] as instance_id, p_items[n] as item
@@ -5158,20 +6955,23 @@ begin
       left join lateral (select x.key_id, x.agent_id, x.revoked_at, x.expires_at from public.agent_api_keys x
                          where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
       -- The agent is the key's, never the one that the caller names beside a key.
-      left join lateral (select x.id, x.organization_id, x.name, x.owner_id, x.is_active from public.agents x
+      left join lateral (select x.id, x.organization_id, x.name, x.user_id, x.is_active, x.platform_stopped_at, x.deleted_at
+                         from public.agents x
                          where x.id = case when c.key_id is not null then k.agent_id
                                            when c.user_id is not null or p_without_key then c.agent_id end
                          offset 0) a on true
-      left join lateral (select x.is_active from public.organizations x where x.id = a.organization_id offset 0) o on true
+      left join lateral (select x.is_active, x.deleted_at from public.organizations x where x.id = a.organization_id offset 0) o on true
       left join lateral (select x.role, x.status from public.organization_members x
-                         where x.organization_id = a.organization_id and x.user_id = a.owner_id offset 0) owner on true
+                         where x.organization_id = a.organization_id and x.user_id = a.user_id offset 0) owner on true
       left join lateral (select x.role, x.status from public.organization_members x
                          where x.organization_id = a.organization_id and x.user_id = c.user_id offset 0) person on true
       -- Of the agent's organization only, so another tenant's instance is one that does not exist.
-      left join lateral (select x.id, x.name, x.status, x.share, x.node_id, x.url, x.catalog_id, x.resets from public.mcp_server_instances x
+      left join lateral (select x.id, x.instance_name, x.status, x.share, x.node_id, x.url, x.catalog_server_id, x.resets,
+                                x.is_active, x.platform_stopped_at
+                         from public.mcp_server_instances x
                          where x.id = c.instance_id and x.organization_id = a.organization_id
                            and x.status not in ('deleting', 'deleted') offset 0) i on true
-      left join lateral (select x.is_published from public.mcp_server_catalog x where x.id = i.catalog_id offset 0) cat on true
+      left join lateral (select x.state from public.mcp_server_catalog x where x.id = i.catalog_server_id offset 0) cat on true
       left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true
       left join lateral (select x.id, x.permissions, x.not_before, x.expires_at from public.agent_mcp_permissions x
                          where x.agent_id = a.id and x.mcp_server_instance_id = i.id and x.revoked_at is null offset 0) g on true
@@ -5306,6 +7106,22 @@ $_$;
 ALTER FUNCTION weir.ed25519_blob(p_public_key text) OWNER TO weir_owner;
 
 --
+-- Name: email_of(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.email_of(p_user_id uuid) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (select lower(u.email::text) from auth.users u where u.id = p_user_id);
+end;
+$$;
+
+
+ALTER FUNCTION weir.email_of(p_user_id uuid) OWNER TO weir_owner;
+
+--
 -- Name: embedded_text(text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -5395,6 +7211,85 @@ END;
 ALTER FUNCTION weir.entry_cost(p_entry jsonb) OWNER TO weir_owner;
 
 --
+-- Name: entry_member_error(text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.entry_member_error(p_key text, p_value jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  -- Empty where it is no string, which no pattern below permits.
+  v_text constant text := case jsonb_typeof(p_value) when 'string' then p_value #>> '{}' else '' end;
+begin
+  return case p_key
+    when 'slug' then
+      case when v_text ~ '^[a-z0-9][a-z0-9-]{0,62}$' then null else ': must be 1 to 63 of a-z, 0-9 and -, not beginning with -' end
+    when 'version' then
+      case when v_text ~ '^[0-9][0-9A-Za-z.+-]{0,63}$' then null else ': must be an exact version, like 1.2.3' end
+    when 'name' then
+      case when v_text ~ '^[A-Za-z0-9-][A-Za-z0-9.-]{0,98}/[A-Za-z0-9._-]{1,99}$' or v_text ~ '^[a-z0-9][a-z0-9-]{0,62}$' then null
+           else ': must be a name of the registry, like io.github.owner/server, or the slug' end
+    when 'display_name' then
+      case when v_text ~ '^[^\x01-\x1f\x7f]{1,100}$' then null else ': must be 1 to 100 characters in one line' end
+    when 'description' then
+      case when jsonb_typeof(p_value) = 'string' and length(v_text) <= 4000 then null
+           else ': must be a string of at most 4000 characters' end
+    when 'transport' then case when v_text in ('stdio', 'http') then null else ': must be stdio or http' end
+    when 'runtime' then case when v_text = 'process' then null else ': must be process' end
+    when 'package' then
+      case when v_text ~ '^(@[a-z0-9][a-z0-9._-]{0,99}/)?[a-z0-9][a-z0-9._-]{0,99}$' then null else ': must be a name of an npm package' end
+    when 'bin' then
+      case when v_text ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$' then null else ': must be the name of an executable of the package' end
+    when 'args' then substr(weir.process_texts_error(p_value, 'array', 'args'), length('args') + 1)
+    when 'env' then substr(weir.env_error(p_value, 'env'), length('env') + 1)
+    when 'capabilities' then
+      case when jsonb_typeof(p_value) <> 'object' then ': must be an object' else ': ' || weir.bounds_error(p_value, 16384) end
+    -- The one runtime of this release runs a package.
+    when 'docker_image' then ': must be null, because the runtime process runs no image'
+    when 'configuration_schema' then
+      substr(weir.configuration_schema_error(p_value, 'configuration_schema'), length('configuration_schema') + 1)
+    when 'default_share' then
+      case when v_text in ('instance', 'credential', 'session') then null else ': must be instance, credential or session' end
+    -- `case` fixes the order: what is no number must not reach the cast.
+    when 'calls_at_once' then
+      case when case when p_value::text ~ '^[0-9]{1,4}$' then (p_value::text)::integer between 1 and 1024 else false end then null
+           else ': must be a number from 1 to 1024' end
+    else ': is not known'
+  end;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.entry_member_error(p_key text, p_value jsonb) OWNER TO weir_owner;
+
+--
+-- Name: env_error(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.env_error(p_env jsonb, p_path text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  return coalesce(
+    weir.process_texts_error(p_env, 'object', p_path),
+    (select p_path || '.' || left(k, 64) || case
+              when k !~ '^[A-Za-z_][A-Za-z0-9_]{0,127}$'
+                then ': is no name of a variable; use at most 128 letters, digits and _, not beginning with a digit'
+              else ': is refused, because it would change what is executed, or belongs to Weir' end
+     from jsonb_object_keys(case jsonb_typeof(p_env) when 'object' then p_env else '{}' end) k
+     where k !~ '^[A-Za-z_][A-Za-z0-9_]{0,127}$'
+        or k ~ '^(PATH|HOME|TMPDIR|LANG|NODE_OPTIONS|NODE_PATH|BASH_ENV|ENV|IFS|LD_.*|PYTHON.*|WEIR_.*|__weir.*)$'
+        or k ~* '^npm_config_'
+     limit 1));
+end;
+$_$;
+
+
+ALTER FUNCTION weir.env_error(p_env jsonb, p_path text) OWNER TO weir_owner;
+
+--
 -- Name: error(text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -5406,6 +7301,163 @@ END;
 
 
 ALTER FUNCTION weir.error(p_code text, p_message text, p_hint text) OWNER TO weir_owner;
+
+--
+-- Name: export_page(uuid, text, uuid, integer); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.export_page(p_organization_id uuid, p_part text, p_after uuid, p_limit integer) RETURNS TABLE(id uuid, content jsonb)
+    LANGUAGE plpgsql STABLE ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query
+  (select o.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'chat_tools', o.chat_tools, 'created_at', o.created_at,
+                                   'deleted_at', o.deleted_at)
+   from public.organizations o where p_part = 'organization' and o.id = p_organization_id and (p_after is null or o.id > p_after))
+  union all
+  (select m.user_id, jsonb_build_object('user_id', m.user_id, 'email', weir.email_of(m.user_id), 'role', m.role, 'status', m.status,
+                                        'created_at', m.created_at)
+   from public.organization_members m
+   where p_part = 'members' and m.organization_id = p_organization_id and m.status <> 'removed'
+     and (p_after is null or m.user_id > p_after)
+   order by m.user_id limit p_limit)
+  union all
+  (select a.id, jsonb_build_object('id', a.id, 'name', a.name, 'instructions', a.instructions, 'user_id', a.user_id,
+                                   'is_active', a.is_active, 'created_at', a.created_at)
+   from public.agents a
+   where p_part = 'agents' and a.organization_id = p_organization_id and a.deleted_at is null and (p_after is null or a.id > p_after)
+   order by a.id limit p_limit)
+  union all
+  (select i.id, jsonb_build_object('id', i.id, 'instance_name', i.instance_name, 'catalog', c.slug, 'version', c.version,
+                                   'url', split_part(i.url, '?', 1),
+                                   'configuration', weir.readable_configuration(c.configuration_schema, i.configuration),
+                                   'timeout_ms', i.timeout_ms, 'max_retries', i.max_retries, 'retry_backoff_ms', i.retry_backoff_ms,
+                                   'priority', i.priority, 'share', i.share, 'max_sessions', i.max_sessions, 'region', i.region,
+                                   'pin_policy', i.pin_policy, 'chat_offline', i.chat_offline, 'created_at', i.created_at)
+   from public.mcp_server_instances i left join public.mcp_server_catalog c on c.id = i.catalog_server_id
+   where p_part = 'servers' and i.organization_id = p_organization_id and i.status not in ('deleting', 'deleted')
+     and (p_after is null or i.id > p_after)
+   order by i.id limit p_limit)
+  union all
+  (select g.id, jsonb_build_object('id', g.id, 'agent_id', g.agent_id, 'mcp_server_instance_id', g.mcp_server_instance_id,
+                                   'permissions', g.permissions, 'not_before', g.not_before, 'expires_at', g.expires_at)
+   from public.agent_mcp_permissions g
+   where p_part = 'grants' and g.organization_id = p_organization_id and g.revoked_at is null and (p_after is null or g.id > p_after)
+   order by g.id limit p_limit)
+  union all
+  (select w.id, jsonb_build_object('id', w.id, 'name', w.name, 'created_at', w.created_at, 'members', (
+     select coalesce(jsonb_agg(jsonb_build_object('user_id', m.user_id, 'agent_id', m.agent_id)), '[]')
+     from public.workspace_members m where m.organization_id = p_organization_id and m.workspace_id = w.id))
+   from public.workspaces w
+   where p_part = 'workspaces' and w.organization_id = p_organization_id and w.deleted_at is null and (p_after is null or w.id > p_after)
+   order by w.id limit p_limit)
+  union all
+  (select d.id, jsonb_build_object('id', d.id, 'name', d.name, 'backend', d.backend, 'settings', d.settings, 'created_at', d.created_at,
+     'agents', (select coalesce(jsonb_agg(l.agent_id), '[]') from public.agent_datastores l
+                where l.organization_id = p_organization_id and l.datastore_id = d.id))
+   from public.datastores d
+   where p_part = 'datastores' and d.organization_id = p_organization_id and d.deleted_at is null and (p_after is null or d.id > p_after)
+   order by d.id limit p_limit)
+  union all
+  -- A document has up to 32 MiB: the page ends with the one that makes it 8 MiB.
+  (select d.id, jsonb_build_object('id', d.id, 'datastore_id', d.datastore_id, 'title', d.title, 'source', d.source,
+                                   'media_type', d.media_type, 'created_at', d.created_at, 'chunks', (
+     select jsonb_agg(jsonb_build_object('heading', k.heading, 'text', k.content) order by k.ordinal)
+     from weir.document_chunks k
+     where k.organization_id = p_organization_id and k.datastore_id = d.datastore_id and k.document_id = d.id))
+   from (select x.*, sum(x.size_bytes) over (order by x.id) - x.size_bytes as bytes_before
+         from public.documents x
+         join public.datastores s on s.organization_id = x.organization_id and s.id = x.datastore_id and s.deleted_at is null
+         where p_part = 'documents' and x.organization_id = p_organization_id and (p_after is null or x.id > p_after)
+         order by x.id limit p_limit) d
+   where d.bytes_before < 8388608)
+  order by 1;
+end;
+$$;
+
+
+ALTER FUNCTION weir.export_page(p_organization_id uuid, p_part text, p_after uuid, p_limit integer) OWNER TO weir_owner;
+
+--
+-- Name: export_parts(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.export_parts() RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ARRAY['organization'::text, 'members'::text, 'agents'::text, 'servers'::text, 'grants'::text, 'workspaces'::text, 'datastores'::text, 'documents'::text];
+
+
+ALTER FUNCTION weir.export_parts() OWNER TO weir_owner;
+
+--
+-- Name: failure_codes; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.failure_codes (
+    code text NOT NULL,
+    sentence text NOT NULL,
+    CONSTRAINT failure_codes_code_is_plain CHECK ((code ~ '^[a-z_]{1,40}$'::text))
+);
+
+ALTER TABLE ONLY weir.failure_codes FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.failure_codes OWNER TO weir_owner;
+
+--
+-- Name: TABLE failure_codes; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.failure_codes IS 'global: the reasons that Weir gives for a server that fails';
+
+
+--
+-- Name: failure_code(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.failure_code(p_code text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (p_code IS NOT NULL) THEN COALESCE(( SELECT c.code
+                FROM weir.failure_codes c
+               WHERE (c.code = failure_code.p_code)), 'failed'::text)
+             ELSE NULL::text
+         END AS "case";
+END;
+
+
+ALTER FUNCTION weir.failure_code(p_code text) OWNER TO weir_owner;
+
+--
+-- Name: failure_detail(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.failure_detail(p_code text, p_error text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN weir.cut(concat_ws(': '::text, p_code, p_error), 500);
+
+
+ALTER FUNCTION weir.failure_detail(p_code text, p_error text) OWNER TO weir_owner;
+
+--
+-- Name: failure_sentence(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.failure_sentence(p_code text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT c.sentence
+    FROM weir.failure_codes c
+   WHERE (c.code = failure_sentence.p_code);
+END;
+
+
+ALTER FUNCTION weir.failure_sentence(p_code text) OWNER TO weir_owner;
 
 --
 -- Name: find_login(text); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -5461,7 +7513,7 @@ begin
   -- Likeness adds at most a tenth: a word that is there beats a name that looks like it.
   cross join lateral (select (coalesce(ts_rank('{0.05, 0.1, 0.4, 1}', t.terms, v_words), 0)
                               + coalesce(l.likeness, 0) * 0.1)::real as rank) s
-  where c.kind = 'tool' and (p_era is null or p_era = any(c.eras)) and (p_abilities is null or c.needs <@ p_abilities)
+  where c.kind = 'tool' and c.eras <> '{}' and (p_era is null or p_era = any(c.eras)) and (p_abilities is null or c.needs <@ p_abilities)
     and (v_trigrams = '{}' or t.terms @@ v_words or l.likeness >= 0.5)
   -- Equal ranks keep the catalog's order.
   order by s.rank desc, c.ordinality
@@ -5630,6 +7682,42 @@ $$;
 ALTER FUNCTION weir.globs_error(p_globs jsonb, p_path text) OWNER TO weir_owner;
 
 --
+-- Name: grant_warnings(uuid, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.grant_warnings(p_instance_id uuid, p_permissions jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_name text;
+  v_warnings jsonb := '[]'::jsonb;
+begin
+  if coalesce(p_permissions -> 'tools', '{}') in ('{}', '{"*": {}}') then
+    return v_warnings;
+  elsif not exists (select from public.mcp_server_tools t where t.instance_id = p_instance_id and t.kind = 'tool' and t.announced) then
+    return jsonb_build_array('the server has announced no tools yet, so the names of the granted tools were not compared');
+  end if;
+  for v_name in select t.key from jsonb_object_keys(p_permissions -> 'tools') t(key) order by 1 limit 100 loop
+    continue when exists (
+      select from public.mcp_server_tools t
+      where t.instance_id = p_instance_id and t.kind = 'tool' and t.announced
+        and case when strpos(v_name, '*') > 0 then weir.matches_glob(t.name, v_name) else t.name = v_name end);
+    if jsonb_array_length(v_warnings) = 10 then
+      return v_warnings - 9 || '"and more: the server does not announce all of the other tools"'::jsonb;
+    end if;
+    v_warnings := v_warnings || to_jsonb(format(
+      case when strpos(v_name, '*') > 0 then 'the server announces no tool that matches %s'
+           else 'the server does not announce the tool %s' end, left(v_name, 100)));
+  end loop;
+  return v_warnings;
+end;
+$$;
+
+
+ALTER FUNCTION weir.grant_warnings(p_instance_id uuid, p_permissions jsonb) OWNER TO weir_owner;
+
+--
 -- Name: granted_entries(jsonb, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -5699,6 +7787,29 @@ $_$;
 ALTER FUNCTION weir.granted_patterns(p_permissions jsonb, p_member text) OWNER TO weir_owner;
 
 --
+-- Name: guard_catalog_entry(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.guard_catalog_entry() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_may_change constant text[] := array['description', 'withdrawn_at', 'blocked_at', 'block_reason', 'state', 'updated_at'];
+begin
+  if tg_op = 'DELETE' then
+    raise exception using errcode = 'WR005', message = 'a catalog entry is withdrawn and never deleted';
+  elsif to_jsonb(new) - v_may_change <> to_jsonb(old) - v_may_change then
+    raise exception using errcode = 'WR005', message = 'a published version does not change but for its description';
+  end if;
+  return new;
+end;
+$$;
+
+
+ALTER FUNCTION weir.guard_catalog_entry() OWNER TO weir_owner;
+
+--
 -- Name: guard_grant(); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -5741,6 +7852,11 @@ begin
      and not exists (select from weir.instance_moves m where m.from_status = old.status and m.to_status = new.status) then
     raise exception using errcode = 'WR005',
       message = format('an instance cannot go from %s to %s', old.status, new.status);
+  end if;
+  -- Also where it is deployed anew: the phase of the generation before says nothing.
+  if new.status not in ('deploying', 'updating') or new.generation <> old.generation then
+    new.phase := null;
+    new.phase_since := null;
   end if;
   new.updated_at := now();
   return new;
@@ -5920,7 +8036,7 @@ CREATE FUNCTION weir.instance_endpoints(p_instance_ids uuid[]) RETURNS TABLE(ins
 #variable_conflict use_column
 begin
   return query
-  select i.id, i.name, weir.endpoint_url(i.url, n.api_url, i.id), i.node_id, i.share, i.resets
+  select i.id, i.instance_name, weir.endpoint_url(i.url, n.api_url, i.id), i.node_id, i.share, i.resets
   from unnest(p_instance_ids) w(id)
   join lateral (select x.* from public.mcp_server_instances x where x.id = w.id and x.status in ('running', 'degraded') offset 0) i on true
   left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true;
@@ -5929,6 +8045,17 @@ $$;
 
 
 ALTER FUNCTION weir.instance_endpoints(p_instance_ids uuid[]) OWNER TO weir_system;
+
+--
+-- Name: instance_name_like(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.instance_name_like(p_name text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE(NULLIF(btrim("left"(btrim(regexp_replace(lower("left"(p_name, 200)), '[^a-z0-9]+'::text, '-'::text, 'g'::text), '-'::text), 20), '-'::text), ''::text), 'server'::text);
+
+
+ALTER FUNCTION weir.instance_name_like(p_name text) OWNER TO weir_owner;
 
 --
 -- Name: instances_to_refresh(uuid, integer, interval, interval, integer, uuid[], uuid[]); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -5979,7 +8106,7 @@ begin
     from due where i.id = due.id
     returning i.*
   )
-  select l.organization_id, l.id, l.name, weir.endpoint_url(l.url, n.api_url, l.id), l.node_id, l.share, l.generation
+  select l.organization_id, l.id, l.instance_name, weir.endpoint_url(l.url, n.api_url, l.id), l.node_id, l.share, l.generation
   from leased l left join weir.dtma_nodes n on n.id = l.node_id
   order by l.id;
 end;
@@ -5987,25 +8114,6 @@ $$;
 
 
 ALTER FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval, p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) OWNER TO weir_system;
-
---
--- Name: is_allowed_url(text); Type: FUNCTION; Schema: weir; Owner: weir_system
---
-
-CREATE FUNCTION weir.is_allowed_url(p_url text) RETURNS boolean
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-begin
-  return p_url ~ '^https://[^/?#@\s]+([/?][^#\s]*)?$'
-      or (p_url ~ '^http://[^/?#@\s]+([/?][^#\s]*)?$'
-          and exists (select from weir.settings s
-                      where s.name = 'egress_allow' and s.value ? lower(substring(p_url from '^http://([^/?#]+)'))));
-end;
-$_$;
-
-
-ALTER FUNCTION weir.is_allowed_url(p_url text) OWNER TO weir_system;
 
 --
 -- Name: is_banned(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -6041,6 +8149,98 @@ $_$;
 ALTER FUNCTION weir.is_clean_path(p_path text) OWNER TO weir_owner;
 
 --
+-- Name: organization_invitations; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.organization_invitations (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    organization_id uuid NOT NULL,
+    email text NOT NULL,
+    role text NOT NULL,
+    token_hash bytea NOT NULL,
+    invited_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    accepted_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT organization_invitations_accepted_or_revoked CHECK (((accepted_at IS NULL) OR (revoked_at IS NULL))),
+    CONSTRAINT organization_invitations_email_is_lower_case CHECK (((email = lower(email)) AND (length(email) <= 320))),
+    CONSTRAINT organization_invitations_role_is_known CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text, 'viewer'::text]))),
+    CONSTRAINT organization_invitations_token_is_sha256 CHECK ((octet_length(token_hash) = 32))
+);
+
+ALTER TABLE ONLY public.organization_invitations FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.organization_invitations OWNER TO weir_owner;
+
+--
+-- Name: TABLE organization_invitations; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.organization_invitations IS 'tenant: who was asked to join, by e-mail';
+
+
+--
+-- Name: organizations; Type: TABLE; Schema: public; Owner: weir_owner
+--
+
+CREATE TABLE public.organizations (
+    id uuid DEFAULT weir.uuid_v7() NOT NULL,
+    name text NOT NULL,
+    slug text NOT NULL,
+    platform_stopped_at timestamp with time zone,
+    platform_stopped_by uuid,
+    deleted_at timestamp with time zone,
+    deleted_by uuid,
+    purged_at timestamp with time zone,
+    is_active boolean GENERATED ALWAYS AS (((platform_stopped_at IS NULL) AND (deleted_at IS NULL))) STORED NOT NULL,
+    max_mcp_servers integer DEFAULT 25 NOT NULL,
+    max_agents integer DEFAULT 200 NOT NULL,
+    max_members integer DEFAULT 500 NOT NULL,
+    max_workspaces integer DEFAULT 200 NOT NULL,
+    max_concurrent_connections integer DEFAULT 200 NOT NULL,
+    max_chat_messages_per_minute integer DEFAULT 2400 NOT NULL,
+    max_datastores integer DEFAULT 50 NOT NULL,
+    max_documents integer DEFAULT 10000 NOT NULL,
+    max_document_bytes bigint DEFAULT 1073741824 NOT NULL,
+    max_document_chunks integer DEFAULT 250000 NOT NULL,
+    chat_tools boolean DEFAULT true NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT organizations_chat_limit_is_0_to_a_million CHECK (((max_chat_messages_per_minute >= 0) AND (max_chat_messages_per_minute <= 1000000))),
+    CONSTRAINT organizations_knowledge_limits_are_not_negative CHECK ((LEAST((max_datastores)::bigint, (max_documents)::bigint, max_document_bytes, (max_document_chunks)::bigint) >= 0)),
+    CONSTRAINT organizations_limits_are_not_negative CHECK ((LEAST(max_mcp_servers, max_agents, max_members, max_workspaces, max_concurrent_connections) >= 0)),
+    CONSTRAINT organizations_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name)))),
+    CONSTRAINT organizations_slug_is_lower_case CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$'::text))
+);
+
+ALTER TABLE ONLY public.organizations FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE public.organizations OWNER TO weir_owner;
+
+--
+-- Name: TABLE organizations; Type: COMMENT; Schema: public; Owner: weir_owner
+--
+
+COMMENT ON TABLE public.organizations IS 'tenant: the organization itself; its id is the organization_id of every tenant row';
+
+
+--
+-- Name: is_full_for(public.organization_invitations); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.is_full_for(p_invitation public.organization_invitations) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (weir.count_of('members'::text, (p_invitation).organization_id) > (SELECT o.max_members FROM public.organizations o WHERE (o.id = (is_full_for.p_invitation).organization_id)));
+
+
+ALTER FUNCTION weir.is_full_for(p_invitation public.organization_invitations) OWNER TO weir_owner;
+
+--
 -- Name: is_keyring(bytea); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -6055,6 +8255,73 @@ $$;
 
 
 ALTER FUNCTION weir.is_keyring(p_fingerprint bytea) OWNER TO weir_system;
+
+--
+-- Name: platform_admins; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.platform_admins (
+    user_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY weir.platform_admins FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.platform_admins OWNER TO weir_owner;
+
+--
+-- Name: TABLE platform_admins; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.platform_admins IS 'platform: who publishes the catalog and registers nodes';
+
+
+--
+-- Name: is_platform_admin(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.is_platform_admin() RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT (EXISTS ( SELECT
+            FROM weir.platform_admins p
+           WHERE (p.user_id = weir.actor_id()))) AS "exists";
+END;
+
+
+ALTER FUNCTION weir.is_platform_admin() OWNER TO weir_system;
+
+--
+-- Name: is_server_url(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.is_server_url(p_url text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((p_url ~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$'::text) AND (length(p_url) <= 2048));
+
+
+ALTER FUNCTION weir.is_server_url(p_url text) OWNER TO weir_owner;
+
+--
+-- Name: is_unconfirmed(uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.is_unconfirmed(p_user_id uuid, p_email text) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    return false;
+  end if;
+  return exists (select from auth.users u where u.id = p_user_id and u.email = p_email and u.email_confirmed_at is null);
+end;
+$$;
+
+
+ALTER FUNCTION weir.is_unconfirmed(p_user_id uuid, p_email text) OWNER TO weir_system;
 
 --
 -- Name: is_under(text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -6114,6 +8381,50 @@ $$;
 ALTER FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamp with time zone) OWNER TO weir_system;
 
 --
+-- Name: join_by_invitation(weir.act, public.organization_invitations); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.join_by_invitation(p_act weir.act, p_invitation public.organization_invitations) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update public.organization_invitations i set accepted_at = clock_timestamp() where i.id = p_invitation.id;
+  insert into public.organization_members as m (organization_id, user_id, role, status, invited_by)
+  values (p_invitation.organization_id, weir.actor_id(), p_invitation.role, 'active', p_invitation.invited_by)
+  on conflict (organization_id, user_id) do update
+    set role = p_invitation.role, status = 'active', invited_by = p_invitation.invited_by, updated_at = now();
+  perform weir.record_act(p_act, p_invitation.id || ' ' || p_invitation.role);
+end;
+$$;
+
+
+ALTER FUNCTION weir.join_by_invitation(p_act weir.act, p_invitation public.organization_invitations) OWNER TO weir_owner;
+
+--
+-- Name: keep_recovery(uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.keep_recovery(p_user_id uuid, p_token text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_expires_at timestamptz;
+begin
+  insert into weir.recoveries as r (user_id, token_hash, created_at, expires_at)
+  values (p_user_id, sha256(convert_to(p_token, 'UTF8')), now(), now() + interval '30 minutes')
+  on conflict (user_id) do update
+    set token_hash = excluded.token_hash, created_at = excluded.created_at, expires_at = excluded.expires_at
+  returning r.expires_at into v_expires_at;
+  return jsonb_build_object('recovery_token', p_token, 'expires_at', v_expires_at, 'link', weir.public_url() || '/#recovery=' || p_token);
+end;
+$$;
+
+
+ALTER FUNCTION weir.keep_recovery(p_user_id uuid, p_token text) OWNER TO weir_owner;
+
+--
 -- Name: key_scope(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -6123,6 +8434,52 @@ CREATE FUNCTION weir.key_scope(p_function text) RETURNS text
 
 
 ALTER FUNCTION weir.key_scope(p_function text) OWNER TO weir_owner;
+
+--
+-- Name: known_denials(weir.call_decision[], text[], bytea[], uuid[], uuid[], text[], text[], text[], uuid[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.known_denials(p_calls weir.call_decision[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_instance_names text[], p_locked uuid[]) RETURNS SETOF weir.known_denial
+    LANGUAGE plpgsql STABLE
+    AS $_$
+declare
+  v_places integer[];
+  v_ordinals integer[];
+  v_instance_ids uuid[];
+  v_items text[];
+begin
+  select array_agg(c.n), array_agg(c.ordinal), array_agg(t.instance_id), array_agg(t.item)
+  into v_places, v_ordinals, v_instance_ids, v_items
+  from (
+    select n, c.ordinal, c.organization_id, c.is_shortened, count(*) filter (where c.is_shortened) over (order by n) as shortened
+    from generate_subscripts(p_calls, 1) n
+    cross join lateral (select p_calls[n].ordinal as ordinal, p_calls[n].organization_id as organization_id,
+                               p_instance_names[p_calls[n].ordinal] is null and p_items[p_calls[n].ordinal] ~ '_[0-9a-f]{8}$'
+                                 as is_shortened) c
+    where p_calls[n].failures[1] = 'unknown' and p_kinds[c.ordinal] in ('tool_execution', 'prompt_get', 'resource_read')) c
+  cross join lateral weir.named_item(c.organization_id, p_kinds[c.ordinal], p_items[c.ordinal], p_instance_names[c.ordinal]) t
+  -- Each of these costs a thousand hashes, and the batch holds the calls of others.
+  where not c.is_shortened or c.shortened <= 4;
+  if v_places is null then
+    return;
+  end if;
+  return query
+  select v_places[d.ordinal], v_items[d.ordinal],
+         row(v_ordinals[d.ordinal], d.failures, d.detail, d.organization_id, d.agent_id, d.agent_name, d.key_id, d.user_id, d.instance_id,
+             d.instance_name, d.endpoint_url, d.node_id, d.share, d.grant_id, d.limits, d.resets)::weir.call_decision
+  from unnest((weir.decide(
+    array(select p_key_ids[o] from unnest(v_ordinals) with ordinality u(o, n) order by n),
+    array(select p_secret_hashes[o] from unnest(v_ordinals) with ordinality u(o, n) order by n),
+    array(select p_user_ids[o] from unnest(v_ordinals) with ordinality u(o, n) order by n),
+    array(select p_agent_ids[o] from unnest(v_ordinals) with ordinality u(o, n) order by n),
+    array(select p_kinds[o] from unnest(v_ordinals) with ordinality u(o, n) order by n),
+    v_instance_ids, v_items, array_fill(null::text, array[cardinality(v_ordinals)]), p_locked)).calls) d
+  where d.failures[1] in ('instance_unknown', 'no_grant', 'grant_expired', 'item_not_granted', 'definition_not_approved');
+end;
+$_$;
+
+
+ALTER FUNCTION weir.known_denials(p_calls weir.call_decision[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_instance_names text[], p_locked uuid[]) OWNER TO weir_owner;
 
 --
 -- Name: lexeme_query(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -6189,6 +8546,14 @@ begin
   perform weir.lock_organization(p_act.organization_id);
   if not weir.may(p_act, p_act.permission) then
     return weir.refuse(p_act, 'WR003', p_act.denial);
+  elsif p_act.agent_id is not null and not exists (
+      select from public.agents a
+      where a.organization_id = p_act.organization_id and a.id = p_act.agent_id and a.deleted_at is null) then
+    return weir.refuse(p_act, 'WR004', 'there is no such agent');
+  elsif p_act.workspace_id is not null and not exists (
+      select from public.workspaces w
+      where w.organization_id = p_act.organization_id and w.id = p_act.workspace_id and w.deleted_at is null) then
+    return weir.refuse(p_act, 'WR004', 'there is no such workspace');
   end if;
   return null;
 end;
@@ -6323,6 +8688,8 @@ CREATE FUNCTION weir.may(p_act weir.act, p_permission text) RETURNS boolean
 begin
   if p_permission = 'signed_in' then
     return weir.actor_id() is not null;
+  elsif p_permission = 'platform_admin' then
+    return weir.is_platform_admin();
   elsif p_act.organization_id is null then
     return false;
   elsif p_permission = 'see' then
@@ -6532,7 +8899,7 @@ begin
     from public.agents g
     left join public.model_settings a on a.organization_id = g.organization_id and a.agent_id = g.id
     left join public.model_settings o on o.organization_id = g.organization_id and o.agent_id is null
-    where g.id = p_agent_id and weir.may_use_agent(p_user_id, g.id, g.owner_id);
+    where g.id = p_agent_id and weir.may_use_agent(p_user_id, g.id, g.user_id);
   if not found then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
   end if;
@@ -6555,7 +8922,7 @@ begin
     select a.id
     from public.agents a
     where a.organization_id = any(array(select weir.my_organizations('member')))
-      and a.owner_id = weir.actor_id();
+      and a.user_id = weir.actor_id() and a.deleted_at is null;
 end;
 $$;
 
@@ -6580,12 +8947,33 @@ begin
     join public.agent_datastores l on l.organization_id = d.organization_id and l.datastore_id = d.id
     join public.agents a on a.organization_id = l.organization_id and a.id = l.agent_id and a.is_active
     where d.deleted_at is null and d.organization_id = any(array(select weir.my_organizations()))
-      and weir.may_use_agent(weir.actor_id(), a.id, a.owner_id);
+      and weir.may_use_agent(weir.actor_id(), a.id, a.user_id);
 end;
 $$;
 
 
 ALTER FUNCTION weir.my_datastores() OWNER TO weir_system;
+
+--
+-- Name: my_deleted_organizations(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.my_deleted_organizations() RETURNS SETOF uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query
+    select m.organization_id
+    from public.organization_members m
+    join public.organizations o on o.id = m.organization_id
+    where m.user_id = weir.actor_id() and m.status = 'active' and m.role = 'owner'
+      and o.deleted_at > clock_timestamp() - interval '30 days' and o.purged_at is null and o.platform_stopped_at is null;
+end;
+$$;
+
+
+ALTER FUNCTION weir.my_deleted_organizations() OWNER TO weir_system;
 
 --
 -- Name: my_new_organizations(); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -6667,6 +9055,46 @@ CREATE FUNCTION weir.name_error(p_argument text, p_value text) RETURNS text
 ALTER FUNCTION weir.name_error(p_argument text, p_value text) OWNER TO weir_owner;
 
 --
+-- Name: named_item(uuid, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.named_item(p_organization_id uuid, p_kind text, p_item text, p_instance_name text) RETURNS TABLE(instance_id uuid, item text)
+    LANGUAGE plpgsql STABLE ROWS 1
+    AS $_$
+declare
+  v_name constant text := coalesce(p_instance_name, case when p_kind = 'resource_read' then split_part(split_part(p_item, '://', 2), '/', 1)
+                                                         else split_part(p_item, '__', 1) end);
+  v_id constant uuid := (select i.id from public.mcp_server_instances i
+                         where i.organization_id = p_organization_id and i.instance_name = left(v_name, 100)
+                           and i.status not in ('deleting', 'deleted'));
+  v_pin constant text := case p_kind when 'tool_execution' then 'tool' when 'prompt_get' then 'prompt' end;
+  v_own text := p_item;
+begin
+  if v_id is null or octet_length(p_item) > 4096 then
+    return;
+  elsif p_kind = 'resource_read' then
+    -- weir://{instance}/{uri}; an address of a user interface keeps its scheme in front. Null for any other.
+    if p_instance_name is null then
+      v_own := case when p_item ~* '^ui://' then left(p_item, 5) when p_item ~ '^weir://' then '' end
+               || substr(p_item, strpos(p_item, '://') + 4 + length(v_name));
+    end if;
+  elsif p_instance_name is null and p_item ~ '_[0-9a-f]{8}$' then
+    v_own := (select t.name from (select x.name from public.mcp_server_tools x where x.instance_id = v_id and x.kind = v_pin limit 1000) t
+              where left(encode(sha256(uuid_send(v_id) || '\x00' || convert_to(t.name, 'UTF8')), 'hex'), 8) = right(p_item, 8) limit 1);
+  else
+    v_own := case when p_instance_name is null then substr(p_item, length(v_name) + 3) else p_item end;
+    v_own := (select t.name from public.mcp_server_tools t where t.instance_id = v_id and t.kind = v_pin and t.name = v_own limit 1);
+  end if;
+  if v_own is not null then
+    return query select v_id, v_own;
+  end if;
+end;
+$_$;
+
+
+ALTER FUNCTION weir.named_item(p_organization_id uuid, p_kind text, p_item text, p_instance_name text) OWNER TO weir_owner;
+
+--
 -- Name: network_of(inet); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -6723,14 +9151,17 @@ begin
   -- Reports of the current generation only; reconcile_node handles the others. Ids and generations are compared as text, so that
   -- malformed ones are no error.
   for v_server in
-    select i.id, i.generation, s.value ->> 'state' as state, s.value ->> 'errorCode' as error_code, s.value ->> 'error' as error
+    select i.id, i.generation, s.value ->> 'state' as state, s.value ->> 'errorCode' as error_code, s.value ->> 'error' as error,
+           left(s.value ->> 'phase', 20) as phase
     from jsonb_array_elements(case when jsonb_typeof(p_servers) = 'array' then p_servers else '[]' end) s
     join public.mcp_server_instances i on i.node_id = v_node_id and i.id::text = lower(s.value ->> 'id')
     where i.generation::text = s.value ->> 'generation'
     -- The order in which everybody takes several organizations' locks.
     order by i.organization_id, i.id
   loop
-    if weir.apply_report(v_server.id, v_server.generation, v_server.state, v_server.error_code, v_server.error, v_until) then
+    if v_server.state = 'starting' then
+      perform weir.note_start(v_server.id, v_server.generation, v_server.phase, v_server.error_code, v_server.error);
+    elsif weir.apply_report(v_server.id, v_server.generation, v_server.state, v_server.error_code, v_server.error, v_until) then
       v_applied := v_applied + 1;
     end if;
     exit when clock_timestamp() > v_until;
@@ -6780,6 +9211,40 @@ $$;
 
 
 ALTER FUNCTION weir.not_placed(p_node_key_hash bytea, p_servers jsonb) OWNER TO weir_system;
+
+--
+-- Name: note_start(uuid, bigint, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.note_start(p_instance_id uuid, p_generation bigint, p_phase text, p_error_code text, p_error text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_code constant text := weir.failure_code(p_error_code);
+begin
+  if v_code is null and (p_phase is null or p_phase not in ('installing', 'starting', 'handshake', 'listing')) then
+    return false;
+  end if;
+  perform from public.mcp_server_instances i
+  where i.id = p_instance_id and i.generation = p_generation and i.status in ('deploying', 'updating')
+    and (coalesce(p_phase, i.phase) is distinct from i.phase or coalesce(v_code, i.last_error_code) is distinct from i.last_error_code)
+  for no key update skip locked;
+  if not found then
+    return false;
+  end if;
+  update public.mcp_server_instances i
+  set phase = coalesce(p_phase, i.phase),
+      phase_since = case when coalesce(p_phase, i.phase) is distinct from i.phase then clock_timestamp() else i.phase_since end,
+      last_error_code = coalesce(v_code, i.last_error_code),
+      last_error = case when v_code is not null then coalesce(weir.cut(p_error, 2000), weir.failure_sentence(v_code)) else i.last_error end
+  where i.id = p_instance_id;
+  return true;
+end;
+$$;
+
+
+ALTER FUNCTION weir.note_start(p_instance_id uuid, p_generation bigint, p_phase text, p_error_code text, p_error text) OWNER TO weir_owner;
 
 --
 -- Name: on_catalog_change(); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -6863,21 +9328,69 @@ $$;
 ALTER FUNCTION weir.on_permission_change() OWNER TO weir_system;
 
 --
--- Name: open_sign_in(uuid, inet); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: on_public_url_change(); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) RETURNS uuid
+CREATE FUNCTION weir.on_public_url_change() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update public.mcp_server_instances i set endpoint_url = (new.value #>> '{}') || '/mcp/' || i.instance_name
+  where i.endpoint_url is distinct from (new.value #>> '{}') || '/mcp/' || i.instance_name;
+  return null;
+end;
+$$;
+
+
+ALTER FUNCTION weir.on_public_url_change() OWNER TO weir_owner;
+
+--
+-- Name: open_invitation(bytea); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.open_invitation(p_token_hash bytea) RETURNS public.organization_invitations
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_invitation public.organization_invitations;
+begin
+  select i.* into v_invitation
+  from public.organization_invitations i
+  join public.organizations o on o.id = i.organization_id and o.is_active
+  join public.organization_members inviter on inviter.organization_id = i.organization_id and inviter.user_id = i.invited_by
+   and inviter.status = 'active' and (inviter.role = 'owner' or inviter.role = 'admin' and i.role <> 'owner')
+  where i.token_hash = p_token_hash and i.accepted_at is null and i.revoked_at is null and i.expires_at > clock_timestamp();
+  return v_invitation;
+end;
+$$;
+
+
+ALTER FUNCTION weir.open_invitation(p_token_hash bytea) OWNER TO weir_owner;
+
+--
+-- Name: open_sign_in(uuid, inet, text, boolean); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet, p_password_hash text DEFAULT NULL::text, p_may_set_password boolean DEFAULT false) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_id constant uuid := weir.uuid_v7();
+  v_hash text;
   v_pair bytea;
 begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
   end if;
-  v_pair := (select sha256(convert_to(u.email || ' ' || weir.network_of(p_address), 'UTF8')) from auth.users u where u.id = p_user_id);
+  -- The lock waits for a change of the password that has not committed yet.
+  select u.encrypted_password::text, sha256(convert_to(u.email || ' ' || weir.network_of(p_address), 'UTF8')) into v_hash, v_pair
+  from auth.users u where u.id = p_user_id for share;
+  if p_password_hash is not null and v_hash is distinct from p_password_hash then
+    return null;
+  end if;
   delete from weir.sign_in_attempts a where a.kind = 'pair' and a.subject = v_pair;
   insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
   select 'known', v_pair, clock_timestamp() + interval '30 days', 1 where v_pair is not null
@@ -6886,13 +9399,14 @@ begin
   delete from weir.sign_ins s
   where s.id in (select o.id from weir.sign_ins o where o.expires_at < clock_timestamp() - interval '1 day' limit 20 for update skip locked)
      or s.id in (select o.id from weir.sign_ins o where o.user_id = p_user_id order by o.created_at desc offset 49);
-  insert into weir.sign_ins (id, user_id, expires_at) values (v_id, p_user_id, clock_timestamp() + interval '7 days');
+  insert into weir.sign_ins (id, user_id, expires_at, may_set_password)
+  values (v_id, p_user_id, clock_timestamp() + interval '7 days', p_may_set_password);
   return v_id;
 end;
 $$;
 
 
-ALTER FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) OWNER TO weir_system;
+ALTER FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet, p_password_hash text, p_may_set_password boolean) OWNER TO weir_system;
 
 --
 -- Name: mcp_server_instances; Type: TABLE; Schema: public; Owner: weir_owner
@@ -6901,9 +9415,10 @@ ALTER FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) OWNER TO weir_s
 CREATE TABLE public.mcp_server_instances (
     id uuid DEFAULT weir.uuid_v7() NOT NULL,
     organization_id uuid NOT NULL,
-    name text NOT NULL,
-    catalog_id uuid,
+    instance_name text NOT NULL,
+    catalog_server_id uuid,
     url text,
+    endpoint_url text,
     configuration jsonb DEFAULT '{}'::jsonb NOT NULL,
     status text DEFAULT 'pending'::text NOT NULL,
     share text DEFAULT 'instance'::text NOT NULL,
@@ -6920,8 +9435,17 @@ CREATE TABLE public.mcp_server_instances (
     approved_generation bigint,
     last_error_code text,
     last_error text,
+    phase text,
+    phase_since timestamp with time zone,
+    stopped_at timestamp with time zone,
+    stopped_by uuid,
+    platform_stopped_at timestamp with time zone,
+    platform_stopped_by uuid,
+    is_active boolean GENERATED ALWAYS AS (((stopped_at IS NULL) AND (platform_stopped_at IS NULL))) STORED NOT NULL,
+    resumes boolean DEFAULT false NOT NULL,
     first_running_at timestamp with time zone,
     server_info jsonb,
+    capabilities jsonb,
     refreshed_generation bigint,
     refreshed_at timestamp with time zone,
     refresh_at timestamp with time zone,
@@ -6937,7 +9461,7 @@ CREATE TABLE public.mcp_server_instances (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT mcp_server_instances_backoff_is_at_most_ten_seconds CHECK (((retry_backoff_ms >= 0) AND (retry_backoff_ms <= 10000))),
-    CONSTRAINT mcp_server_instances_catalog_or_url CHECK ((num_nonnulls(catalog_id, url) = 1)),
+    CONSTRAINT mcp_server_instances_catalog_or_url CHECK ((num_nonnulls(catalog_server_id, url) = 1)),
     CONSTRAINT mcp_server_instances_configuration_is_an_object CHECK ((jsonb_typeof(configuration) = 'object'::text)),
     CONSTRAINT mcp_server_instances_configuration_is_at_most_64_kib CHECK (
 CASE
@@ -6948,7 +9472,9 @@ END),
     CONSTRAINT mcp_server_instances_errors_are_short CHECK (((length(last_error_code) <= 100) AND (length(last_error) <= 2000))),
     CONSTRAINT mcp_server_instances_failed_says_why CHECK (((status <> 'failed'::text) OR (last_error_code IS NOT NULL))),
     CONSTRAINT mcp_server_instances_max_sessions_is_1_to_1024 CHECK (((max_sessions >= 1) AND (max_sessions <= 1024))),
-    CONSTRAINT mcp_server_instances_name_is_1_to_20_of_a_z_0_9 CHECK ((name ~ '^[a-z0-9-]{1,20}$'::text)),
+    CONSTRAINT mcp_server_instances_name_is_1_to_20_of_a_z_0_9 CHECK ((instance_name ~ '^[a-z0-9-]{1,20}$'::text)),
+    CONSTRAINT mcp_server_instances_phase_has_begun CHECK (((phase IS NULL) = (phase_since IS NULL))),
+    CONSTRAINT mcp_server_instances_phase_is_known CHECK ((phase = ANY (ARRAY['installing'::text, 'starting'::text, 'handshake'::text, 'listing'::text]))),
     CONSTRAINT mcp_server_instances_pin_policy_is_known CHECK ((pin_policy = ANY (ARRAY['trust_first'::text, 'manual'::text]))),
     CONSTRAINT mcp_server_instances_priority_is_0_to_1000 CHECK (((priority >= 0) AND (priority <= 1000))),
     CONSTRAINT mcp_server_instances_retries_are_0_to_5 CHECK (((max_retries >= 0) AND (max_retries <= 5))),
@@ -7197,6 +9723,17 @@ $$;
 
 
 ALTER FUNCTION weir.overtake_generation(p_instance_id uuid, p_generation bigint, p_known bigint) OWNER TO weir_system;
+
+--
+-- Name: own_settings(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.own_settings() RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ARRAY['timeout_ms'::text, 'max_retries'::text, 'retry_backoff_ms'::text, 'priority'::text];
+
+
+ALTER FUNCTION weir.own_settings() OWNER TO weir_owner;
 
 --
 -- Name: owners_may_choose_models(); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -7488,11 +10025,12 @@ declare
   v_key text;
   v_value jsonb;
 begin
-  if jsonb_typeof(p_permissions) is distinct from 'object' then
-    return '$: must be an object with tools, resources, prompts or limits';
   -- Bounds come before the value becomes text.
-  elsif weir.bounds_error(p_permissions, 131072) is not null then
+  if weir.bounds_error(p_permissions, 131072) is not null then
     return '$: ' || weir.bounds_error(p_permissions, 131072);
+  elsif jsonb_typeof(p_permissions) is distinct from 'object' then
+    return coalesce(case when jsonb_typeof(p_permissions) = 'array' then weir.globs_error(p_permissions, '$') end,
+                    '$: must be an object with tools, resources, prompts or limits, or a list of tool names');
   elsif octet_length(p_permissions::text) > 65536 then
     return '$: must be at most 64 KiB';
   end if;
@@ -7520,6 +10058,28 @@ $_$;
 ALTER FUNCTION weir.permissions_error(p_permissions jsonb) OWNER TO weir_owner;
 
 --
+-- Name: permissions_of(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.permissions_of(p_permissions jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  if p_permissions is null or p_permissions = '[]' then
+    return '{}'::jsonb;
+  elsif jsonb_typeof(p_permissions) <> 'array' or weir.bounds_error(p_permissions, 131072) is not null
+        or weir.globs_error(p_permissions, '$') is not null then
+    return p_permissions;
+  end if;
+  return jsonb_build_object('tools', (select jsonb_object_agg(n, '{}'::jsonb) from jsonb_array_elements_text(p_permissions) n));
+end;
+$_$;
+
+
+ALTER FUNCTION weir.permissions_of(p_permissions jsonb) OWNER TO weir_owner;
+
+--
 -- Name: platform_id(); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -7531,10 +10091,10 @@ CREATE FUNCTION weir.platform_id() RETURNS uuid
 ALTER FUNCTION weir.platform_id() OWNER TO weir_owner;
 
 --
--- Name: principal_agent(text, bytea, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+-- Name: principal_agent(text, bytea, uuid, uuid, boolean); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) RETURNS uuid
+CREATE FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_stopped boolean DEFAULT false) RETURNS uuid
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -7543,22 +10103,26 @@ declare
 begin
   if p_key_id is not null then
     select k.agent_id into v_agent_id from weir.authenticate_key(p_key_id, p_secret_hash) k
-    where p_agent_id is null or k.agent_id = p_agent_id;
+    where (p_agent_id is null or k.agent_id = p_agent_id) and k.is_stopped = p_stopped;
     return v_agent_id;
   end if;
   select a.id into v_agent_id
   from public.agents a
-  join public.organizations o on o.id = a.organization_id and o.is_active
-  join public.organization_members owner on owner.organization_id = a.organization_id and owner.user_id = a.owner_id
-  join public.organization_members person on person.organization_id = a.organization_id and person.user_id = p_user_id
-  where a.id = p_agent_id and a.is_active and owner.status = 'active' and person.status = 'active'
-    and weir.may_use_agent(p_user_id, a.id, a.owner_id);
+  join lateral (select x.is_active, x.deleted_at from public.organizations x where x.id = a.organization_id offset 0) o on true
+  join lateral (select x.status from public.organization_members x
+                where x.organization_id = a.organization_id and x.user_id = a.user_id offset 0) owner on true
+  join lateral (select x.status from public.organization_members x
+                where x.organization_id = a.organization_id and x.user_id = p_user_id offset 0) person on true
+  where a.id = p_agent_id and a.deleted_at is null and owner.status = 'active' and person.status = 'active'
+    and o.deleted_at is null
+    and (not a.is_active or not o.is_active or exists (select from weir.platform_stop p where p.only_row)) = p_stopped
+    and weir.may_use_agent(p_user_id, a.id, a.user_id);
   return v_agent_id;
 end;
 $$;
 
 
-ALTER FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) OWNER TO weir_owner;
+ALTER FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_stopped boolean) OWNER TO weir_owner;
 
 --
 -- Name: principal_organization(text, bytea, uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -7570,7 +10134,8 @@ CREATE FUNCTION weir.principal_organization(p_key_id text, p_secret_hash bytea, 
     AS $$
 begin
   return (select a.organization_id from public.agents a
-          where a.id = weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id));
+          where a.id = coalesce(weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id),
+                                weir.principal_agent(p_key_id, p_secret_hash, p_user_id, p_agent_id, true)));
 end;
 $$;
 
@@ -7590,50 +10155,91 @@ CREATE FUNCTION weir.printable(p_text text) RETURNS text
 ALTER FUNCTION weir.printable(p_text text) OWNER TO weir_owner;
 
 --
+-- Name: process_texts_error(jsonb, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.process_texts_error(p_texts jsonb, p_type text, p_path text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if jsonb_typeof(p_texts) <> p_type then
+    return format('%s: must be an %s of strings', p_path, p_type);
+  elsif (case p_type when 'array' then jsonb_array_length(p_texts) else (select count(*) from jsonb_object_keys(p_texts)) end) > 256 then
+    return p_path || ': may have 256';
+  end if;
+  return (
+    select e.path || case when jsonb_typeof(e.value) <> 'string' then ': must be a string' else ': may have 32 KiB' end
+    from (select format('%s[%s]', p_path, n - 1) as path, a.value
+          from jsonb_array_elements(case p_type when 'array' then p_texts else '[]' end) with ordinality a(value, n)
+          union all
+          select p_path || '.' || left(o.key, 64), o.value from jsonb_each(case p_type when 'object' then p_texts else '{}' end) o) e
+    where jsonb_typeof(e.value) <> 'string' or octet_length(e.value #>> '{}') > 32768
+    limit 1);
+end;
+$$;
+
+
+ALTER FUNCTION weir.process_texts_error(p_texts jsonb, p_type text, p_path text) OWNER TO weir_owner;
+
+--
+-- Name: settings; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.settings (
+    name text NOT NULL,
+    value jsonb NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT settings_chat_tools_is_true_or_false CHECK (((name <> 'chat_tools'::text) OR (jsonb_typeof(value) = 'boolean'::text))),
+    CONSTRAINT settings_equal_denials_is_1_to_1000 CHECK (((name <> 'equal_denials'::text) OR
+CASE jsonb_typeof(value)
+    WHEN 'number'::text THEN (((value)::numeric >= (1)::numeric) AND ((value)::numeric <= (1000)::numeric))
+    ELSE false
+END)),
+    CONSTRAINT settings_name_is_known CHECK ((name = ANY (ARRAY['chat_tools'::text, 'equal_denials'::text, 'identity_issuers'::text, 'models'::text, 'public_url'::text]))),
+    CONSTRAINT settings_public_url_is_http CHECK (((name <> 'public_url'::text) OR (value = 'null'::jsonb) OR ((jsonb_typeof(value) = 'string'::text) AND (length((value #>> '{}'::text[])) <= 2048) AND ((value #>> '{}'::text[]) ~ '^https?://[^/?#@\s]+(/[^/?#\s]+)*$'::text))))
+);
+
+ALTER TABLE ONLY weir.settings FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.settings OWNER TO weir_owner;
+
+--
+-- Name: TABLE settings; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.settings IS 'platform: the operator''s settings that SQL decides by; written by the owner only';
+
+
+--
+-- Name: public_url(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.public_url() RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT (s.value #>> '{}'::text[])
+    FROM weir.settings s
+   WHERE (s.name = 'public_url'::text);
+END;
+
+
+ALTER FUNCTION weir.public_url() OWNER TO weir_system;
+
+--
 -- Name: publish_catalog_server(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
 CREATE FUNCTION weir.publish_catalog_server(p_entry jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-declare
-  v_key text;
-  v_id uuid;
+    AS $$
 begin
-  if jsonb_typeof(p_entry) is distinct from 'object' then
-    raise exception using errcode = 'WR001', message = 'entry: must be an object';
-  elsif weir.bounds_error(p_entry, 1048576) is not null then
-    raise exception using errcode = 'WR001', message = 'entry: ' || weir.bounds_error(p_entry, 1048576);
-  end if;
-  select k into v_key from jsonb_object_keys(p_entry) k
-  where k not in ('slug', 'name', 'description', 'transport', 'runtime', 'package', 'version', 'bin', 'args', 'env',
-                  'configuration_schema', 'default_share', 'calls_at_once') limit 1;
-  if v_key is not null then
-    raise exception using errcode = 'WR001', message = format('entry.%s: is not known', v_key);
-  elsif p_entry ->> 'calls_at_once' is not null
-        and not (case when p_entry ->> 'calls_at_once' ~ '^[0-9]{1,4}$'
-                      then (p_entry ->> 'calls_at_once')::integer between 1 and 1024 else false end) then
-    raise exception using errcode = 'WR001', message = 'entry.calls_at_once: must be a number from 1 to 1024';
-  end if;
-  -- A schema that cannot be checked would let any configuration through.
-  perform weir.check_schema(coalesce(p_entry -> 'configuration_schema', '{}'), 'entry.configuration_schema');
-  insert into public.mcp_server_catalog as c
-    (slug, version, name, description, transport, runtime, package, bin, args, env, configuration_schema, default_share, calls_at_once)
-  values
-    (p_entry ->> 'slug', p_entry ->> 'version', p_entry ->> 'name', coalesce(p_entry ->> 'description', ''), p_entry ->> 'transport',
-     coalesce(p_entry ->> 'runtime', 'process'), p_entry ->> 'package', p_entry ->> 'bin', coalesce(p_entry -> 'args', '[]'),
-     coalesce(p_entry -> 'env', '{}'), coalesce(p_entry -> 'configuration_schema', '{"type": "object", "properties": {}}'),
-     coalesce(p_entry ->> 'default_share', 'instance'), (p_entry ->> 'calls_at_once')::integer)
-  on conflict (slug, version) do update
-    set name = excluded.name, description = excluded.description, transport = excluded.transport, runtime = excluded.runtime,
-        package = excluded.package, bin = excluded.bin, args = excluded.args, env = excluded.env,
-        configuration_schema = excluded.configuration_schema, default_share = excluded.default_share,
-        calls_at_once = excluded.calls_at_once, is_published = true, updated_at = now()
-  returning c.id into v_id;
-  return v_id;
+  return (weir.raise_error(weir.store_entry(p_entry)) ->> 'id')::uuid;
 end;
-$_$;
+$$;
 
 
 ALTER FUNCTION weir.publish_catalog_server(p_entry jsonb) OWNER TO weir_system;
@@ -7783,6 +10389,78 @@ $$;
 ALTER FUNCTION weir.purge_datastores(p_limit integer) OWNER TO weir_system;
 
 --
+-- Name: purge_deleted(integer); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.purge_deleted(p_limit integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'on'
+    AS $$
+declare
+  -- Also the parameter of each statement: the plan of a statement without one is kept, whatever plan_cache_mode says.
+  v_now constant timestamptz := clock_timestamp();
+  v_organization_id uuid;
+  v_count integer;
+begin
+  select o.id into v_organization_id from public.organizations o
+  where o.deleted_at <= v_now - interval '30 days' and o.purged_at is null
+  order by o.deleted_at limit 1 for update skip locked;
+  if v_organization_id is not null and weir.try_lock_organization(v_organization_id, v_now + interval '500 milliseconds') then
+    with gone as (
+      update public.mcp_server_instances i
+      set status = 'deleting', generation = i.generation + 1, resets = i.resets + 1, resumes = false
+      where i.organization_id = v_organization_id and i.status not in ('deleting', 'deleted')
+      returning i.organization_id, i.id, i.generation)
+    insert into weir.dtma_operations (organization_id, instance_id, action, generation)
+    select g.organization_id, g.id, 'delete', g.generation from gone g;
+    update public.workspaces w set deleted_at = v_now where w.organization_id = v_organization_id and w.deleted_at is null;
+    update public.datastores d set deleted_at = v_now where d.organization_id = v_organization_id and d.deleted_at is null;
+    update public.agents a set instructions = null, deleted_at = coalesce(a.deleted_at, v_now) where a.organization_id = v_organization_id;
+    delete from public.organization_invitations i where i.organization_id = v_organization_id;
+    update public.organizations o set purged_at = v_now where o.id = v_organization_id;
+    perform weir.record_event('lifecycle', v_organization_id, p_item => 'purge_organization');
+  end if;
+  delete from public.chat_messages m where m.id in (
+    select x.id from public.chat_channels c
+    join public.workspaces w on w.id = c.workspace_id
+    join public.chat_messages x on x.organization_id = c.organization_id and x.workspace_id = c.workspace_id and x.channel_id = c.id
+    where (c.deleted_at <= v_now or w.deleted_at <= v_now) limit greatest(p_limit, 0));
+  get diagnostics v_count = row_count;
+  delete from public.chat_channels c
+  where (c.deleted_at <= v_now or exists (select from public.workspaces w where w.id = c.workspace_id and w.deleted_at <= v_now))
+    and not exists (select from public.chat_messages m
+                    where m.organization_id = c.organization_id and m.workspace_id = c.workspace_id and m.channel_id = c.id);
+  delete from public.workspaces w
+  where w.deleted_at <= v_now and not exists (select from public.chat_channels c where c.workspace_id = w.id);
+  return v_count;
+end;
+$$;
+
+
+ALTER FUNCTION weir.purge_deleted(p_limit integer) OWNER TO weir_system;
+
+--
+-- Name: raise_error(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.raise_error(p_answer jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if p_answer ? 'error' then
+    raise exception using errcode = p_answer ->> 'error', message = p_answer ->> 'message';
+  end if;
+  return p_answer;
+end;
+$$;
+
+
+ALTER FUNCTION weir.raise_error(p_answer jsonb) OWNER TO weir_owner;
+
+--
 -- Name: read_with_key(text, bytea, text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -7802,7 +10480,7 @@ begin
   -- The key first: a caller without a good one learns nothing of what there is.
   select k.organization_id, k.scopes into v_organization_id, v_scopes from weir.authenticate_organization_key(p_key_id, p_secret_hash) k;
   if not found then
-    return weir.error('WR002', 'the key is not valid');
+    return weir.error('WR002', 'The key is unknown, expired or revoked.');
   elsif v_scope is null then
     return weir.error('WR010', 'a key of an organization reads read_audit, read_servers and read_usage');
   elsif weir.bounds_error(p_arguments, 65536) is not null then
@@ -7841,6 +10519,41 @@ $$;
 ALTER FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) OWNER TO weir_system;
 
 --
+-- Name: readable_configuration(jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.readable_configuration(p_schema jsonb, p_value jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return case
+    when jsonb_typeof(p_value) = 'object' then
+      (select coalesce(jsonb_object_agg(e.key, weir.readable_configuration(p_schema -> 'properties' -> e.key, e.value)), '{}')
+       from jsonb_each(p_value) e where p_schema -> 'properties' -> e.key -> 'writeOnly' is distinct from 'true')
+    when jsonb_typeof(p_value) = 'array' then
+      case when p_schema -> 'items' -> 'writeOnly' is distinct from 'true' then
+        (select coalesce(jsonb_agg(weir.readable_configuration(p_schema -> 'items', a.item) order by a.n), '[]')
+         from jsonb_array_elements(p_value) with ordinality a(item, n)) else '[]' end
+    else p_value end;
+end;
+$$;
+
+
+ALTER FUNCTION weir.readable_configuration(p_schema jsonb, p_value jsonb) OWNER TO weir_owner;
+
+--
+-- Name: reason_code(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.reason_code(p_reason text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (p_reason = ANY (ARRAY['invalid_argument'::text, 'invalid_request'::text])) THEN 'WR001'::text WHEN (p_reason = ANY (ARRAY['agent_stopped'::text, 'server_stopped'::text, 'organization_stopped'::text, 'platform_stopped'::text])) THEN 'WR003'::text WHEN (p_reason = ANY (ARRAY['key_unknown'::text, 'key_expired'::text, 'key_revoked'::text, 'agent_inactive'::text, 'organization_inactive'::text, 'member_inactive'::text, 'unauthenticated'::text])) THEN 'WR002'::text WHEN (p_reason = ANY (ARRAY['user_forbidden'::text, 'forbidden'::text, 'catalog_blocked'::text, 'agent_stopped'::text, 'server_stopped'::text, 'organization_stopped'::text, 'platform_stopped'::text])) THEN 'WR003'::text WHEN (p_reason = ANY (ARRAY['unknown'::text, 'instance_unknown'::text, 'no_grant'::text, 'grant_expired'::text, 'item_not_granted'::text, 'definition_not_approved'::text, 'not_found'::text])) THEN 'WR004'::text WHEN (p_reason = 'conflict'::text) THEN 'WR005'::text WHEN (p_reason = 'quota_exceeded'::text) THEN 'WR006'::text WHEN (p_reason = 'changing'::text) THEN 'WR007'::text WHEN (p_reason = ANY (ARRAY['limit'::text, 'rate_limited'::text])) THEN 'WR008'::text WHEN (p_reason = 'undecided'::text) THEN 'WR009'::text WHEN (p_reason = 'not_supported'::text) THEN 'WR010'::text WHEN (p_reason = 'argument_rule'::text) THEN 'WR011'::text WHEN (p_reason = 'unavailable'::text) THEN 'WR015'::text WHEN (p_reason = 'error'::text) THEN 'WR500'::text ELSE NULL::text END;
+
+
+ALTER FUNCTION weir.reason_code(p_reason text) OWNER TO weir_owner;
+
+--
 -- Name: reassert_instance(uuid, bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -7869,17 +10582,22 @@ begin
   elsif v_is_too_far then
     update public.mcp_server_instances i
     set status = case i.status when 'running' then 'degraded' else i.status end, last_error_code = 'generation_refused',
-        last_error = format('its node says that it knows generation %s, the database has %s: more than 1000000 ahead is not believed; '
-                            'delete the instance at the node', p_known, p_generation)
+        last_error = format('Its node says that it knows generation %s, the database has %s. More than 1000000 ahead is not believed: '
+                            'delete the instance at the node.', p_known, p_generation)
     where i.id = p_instance_id;
     if v_instance.status = 'running' then
       perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => 'degraded',
-                                p_detail => 'generation_refused');
+                                p_detail => weir.failure_detail('generation_refused', weir.failure_sentence('generation_refused')));
     end if;
     return false;
   end if;
-  -- A server that ran is updated; an operation that is under way is requested again.
-  v_status := case when v_instance.status in ('running', 'degraded', 'failed') then 'updating' else v_instance.status end;
+  -- A server that is switched off is stopped; one that ran is updated; an operation that is under way is requested again.
+  v_status := case when v_instance.status = 'deleting' then 'deleting'
+                   when not v_instance.is_active
+                        or not exists (select from public.organizations o where o.id = v_instance.organization_id and o.is_active)
+                   then 'stopping'
+                   when v_instance.status in ('running', 'degraded', 'failed') then 'updating'
+                   else v_instance.status end;
   update public.mcp_server_instances i
   set generation = p_known + 1, resets = i.resets + 1, status = v_status, last_error_code = null, last_error = null,
       reasserted_at = clock_timestamp()
@@ -7938,7 +10656,7 @@ begin
     -- The first report without it degrades; the second one starts it again.
     if v_instance.known is null and v_instance.status in ('running', 'degraded')
        and v_instance.last_error_code is distinct from 'not_running' then
-      perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'not_running', 'its node does not have it', p_until);
+      perform weir.apply_report(v_instance.id, v_instance.generation, 'degraded', 'not_running', null, p_until);
     else
       perform weir.reassert_instance(v_instance.id, v_instance.generation, coalesce(v_instance.known, v_instance.generation), p_until);
     end if;
@@ -7969,6 +10687,32 @@ $$;
 ALTER FUNCTION weir.record_act(p_act weir.act, p_detail text, p_grant_id uuid) OWNER TO weir_owner;
 
 --
+-- Name: record_catalog_change(text, uuid[], text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.record_catalog_change(p_item text, p_ids uuid[], p_reason text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform weir.record_event('lifecycle', weir.platform_id(), p_item => p_item,
+                            p_detail => concat_ws(': ', c.slug || ' ' || c.version, p_reason))
+  from public.mcp_server_catalog c where c.id = any(p_ids) order by c.id;
+  if p_item in ('block_catalog_server', 'unblock_catalog_server') then
+    perform weir.record_event('lifecycle', i.organization_id, p_instance_id => i.id, p_item => p_item,
+                              p_detail => concat_ws(': ', c.slug || ' ' || c.version, p_reason))
+    from public.mcp_server_instances i
+    join public.mcp_server_catalog c on c.id = i.catalog_server_id
+    where c.id = any(p_ids) and i.status <> 'deleted'
+    order by i.organization_id, i.id;
+  end if;
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_catalog_change(p_item text, p_ids uuid[], p_reason text) OWNER TO weir_system;
+
+--
 -- Name: record_chat_answer(uuid, uuid, uuid, uuid, text, jsonb, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -7993,16 +10737,16 @@ begin
                                     tool_calls, usage, degraded)
   select v_id, m.organization_id, m.workspace_id, m.channel_id, 'agent', a.id, p_content, m.id, p_tool_calls, p_usage, p_degraded
   from public.chat_messages m
-  join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id
+  join public.agents a on a.id = p_agent_id and a.organization_id = m.organization_id and a.deleted_at is null
   where m.id = p_reply_to and m.channel_id = p_channel_id and m.sender = 'user' and m.user_id = p_user_id
-    and m.deleted_at is null and weir.may_use_agent(p_user_id, a.id, a.owner_id)
+    and m.deleted_at is null and weir.may_use_agent(p_user_id, a.id, a.user_id)
     and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = a.id)
   on conflict (reply_to, agent_id) where sender = 'agent' and reply_to is not null do nothing
   returning answer.organization_id into v_organization_id;
   v_is_new := found;
   if v_is_new then
     perform weir.audit_mcp_interactions(jsonb_build_array(p_end || jsonb_build_object(
-      'kind', 'chat', 'organization_id', v_organization_id, 'user_id', p_user_id, 'agent_id', p_agent_id, 'item', p_channel_id,
+      'interaction_type', 'chat', 'organization_id', v_organization_id, 'user_id', p_user_id, 'agent_id', p_agent_id, 'item', p_channel_id,
       'request_id', p_reply_to, 'detail', format('answer %s, %s', v_id, p_end ->> 'detail'))));
   else
     select m.id into v_id
@@ -8058,10 +10802,10 @@ $$;
 ALTER FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) OWNER TO weir_system;
 
 --
--- Name: record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb, text[], text[], interval, text[], text[], text[], text[], text[], text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
+-- Name: record_definitions(uuid, bigint, text[], text[], bytea[], text[], jsonb, text[], text[], interval, text[], text[], text[], text[], text[], text[], jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
-CREATE FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[] DEFAULT NULL::text[], p_listed text[] DEFAULT ARRAY['tool'::text, 'prompt'::text, 'template'::text, 'resource'::text], p_ttl interval DEFAULT NULL::interval, p_eras text[] DEFAULT NULL::text[], p_needs text[] DEFAULT NULL::text[], p_faults text[] DEFAULT NULL::text[], p_fault_paths text[] DEFAULT NULL::text[], p_fault_reasons text[] DEFAULT NULL::text[], p_keeps_needing text[] DEFAULT '{}'::text[]) RETURNS TABLE(new_pins integer, changed_pins integer, quarantined integer)
+CREATE FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[] DEFAULT NULL::text[], p_listed text[] DEFAULT ARRAY['tool'::text, 'prompt'::text, 'template'::text, 'resource'::text], p_ttl interval DEFAULT NULL::interval, p_eras text[] DEFAULT NULL::text[], p_needs text[] DEFAULT NULL::text[], p_faults text[] DEFAULT NULL::text[], p_fault_paths text[] DEFAULT NULL::text[], p_fault_reasons text[] DEFAULT NULL::text[], p_keeps_needing text[] DEFAULT '{}'::text[], p_capabilities jsonb DEFAULT NULL::jsonb) RETURNS TABLE(new_pins integer, changed_pins integer, quarantined integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8118,7 +10862,8 @@ begin
   if v_resources then
     perform weir.record_resources(v_instance.organization_id, p_instance_id, v_items);
   end if;
-  -- The lease ends, and the next time to ask is set. A server_info that is too large is ignored, and the last good one stays.
+  -- The lease ends, and the next time to ask is set. A server_info or capabilities that are too large are ignored, and the last good
+  -- ones stay.
   update public.mcp_server_instances i
   set refreshed_generation = p_generation, refreshed_at = clock_timestamp(), refresh_by = null, refresh_lease_until = null,
       refresh_at = clock_timestamp() + case
@@ -8126,13 +10871,15 @@ begin
         when i.refresh_at < i.refresh_lease_until then interval '500 milliseconds'
         when p_ttl < interval '5 seconds' then interval '5 seconds'
         else p_ttl end,
-      server_info = coalesce(case when weir.bounds_error(p_server_info, 65536) is null then p_server_info end, i.server_info)
+      server_info = coalesce(case when weir.bounds_error(p_server_info, 65536) is null then p_server_info end, i.server_info),
+      capabilities = coalesce(case when jsonb_typeof(p_capabilities) = 'object' and weir.bounds_error(p_capabilities, 65536) is null
+                                   then p_capabilities end, i.capabilities)
   where i.id = p_instance_id;
 end;
 $$;
 
 
-ALTER FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval, p_eras text[], p_needs text[], p_faults text[], p_fault_paths text[], p_fault_reasons text[], p_keeps_needing text[]) OWNER TO weir_system;
+ALTER FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval, p_eras text[], p_needs text[], p_faults text[], p_fault_paths text[], p_fault_reasons text[], p_keeps_needing text[], p_capabilities jsonb) OWNER TO weir_system;
 
 --
 -- Name: record_denials(uuid, uuid[], timestamp with time zone[], text[], bytea[], uuid[], uuid[], text[], text[], text[], text[], bigint[], bytea[]); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -8164,7 +10911,7 @@ begin
     join lateral (select x.id, x.organization_id from public.agents x
                   where x.is_active
                     and (x.id = k.agent_id
-                         or (c.key_id is null and x.id = c.agent_id and weir.may_use_agent(c.user_id, x.id, x.owner_id)
+                         or (c.key_id is null and x.id = c.agent_id and weir.may_use_agent(c.user_id, x.id, x.user_id)
                              and exists (select from public.organization_members m
                                          where m.organization_id = x.organization_id and m.user_id = c.user_id and m.status = 'active')))
                   offset 0) a on true);
@@ -8282,7 +11029,7 @@ begin
          case when p_reason is null then 'allowed' else 'denied' end, i.epoch,
          v_actor_kind, v_actor, p_key_id, p_agent_id,
          (select a.name from public.agents a where a.id = p_agent_id and a.organization_id = p_organization_id), p_instance_id,
-         (select s.name from public.mcp_server_instances s where s.id = p_instance_id and s.organization_id = p_organization_id),
+         (select s.instance_name from public.mcp_server_instances s where s.id = p_instance_id and s.organization_id = p_organization_id),
          weir.cut(p_item, 4096), p_grant_id, p_reason, weir.cut(p_detail, 500), case when p_reason is null then p_outcome end
   from weir.installation i;
 end;
@@ -8353,6 +11100,8 @@ CREATE FUNCTION weir.record_operation(p_operation_id uuid, p_replica_id uuid, p_
     AS $$
 declare
   v_operation weir.dtma_operations;
+  v_code constant text := weir.failure_code(p_error_code);
+  v_error constant text := coalesce(weir.cut(p_error, 2000), weir.failure_sentence(v_code));
 begin
   if p_outcome is null or p_outcome not in ('done', 'failed', 'retry') then
     raise exception using errcode = 'WR001', message = 'p_outcome: must be done, failed or retry';
@@ -8362,7 +11111,7 @@ begin
   where o.id = p_operation_id and (p_outcome = 'failed' or o.action = 'delete');
   -- The condition on claimed_by refuses a replica that has lost its lease.
   update weir.dtma_operations o
-  set claimed_by = null, lease_until = null, error_code = weir.cut(p_error_code, 100), error = weir.cut(p_error, 2000),
+  set claimed_by = null, lease_until = null, error_code = v_code, error = v_error,
       finished_at = case when p_outcome <> 'retry' then clock_timestamp() end,
       outcome = nullif(p_outcome, 'retry'),
       run_at = case when p_outcome = 'retry' then coalesce(p_retry_at, clock_timestamp() + interval '5 seconds') else o.run_at end
@@ -8376,25 +11125,31 @@ begin
   elsif p_outcome = 'done' then
     -- A restarted server may announce other lists. For a deployment its first running does the same.
     perform weir.refresh_now(v_operation.instance_id) where v_operation.action = 'restart';
+    -- Its node has taken it on: why an earlier attempt did not reach it says nothing any more.
+    update public.mcp_server_instances i set last_error_code = null, last_error = null
+    where i.id = v_operation.instance_id and i.generation = v_operation.generation
+      and i.status in ('deploying', 'updating', 'stopping') and i.last_error_code is not null;
   elsif p_outcome = 'failed' then
     update public.mcp_server_instances i
-    -- After a failed deletion the instance stays `deleting`: an admin may ask for it again.
-    set status = case when i.status = 'deleting' then i.status else 'failed' end,
-        last_error_code = coalesce(weir.cut(p_error_code, 100), 'failed'), last_error = weir.cut(p_error, 2000)
+    -- After a failed deletion the instance stays `deleting`: an admin may ask for it again. A remote server that ran is looked at again
+    -- and again, so a restart that fails leaves it `degraded`.
+    set status = case when i.status = 'deleting' then i.status
+                      when i.url is not null and v_operation.action = 'restart' and i.status in ('running', 'degraded') then 'degraded'
+                      else 'failed' end,
+        last_error_code = coalesce(v_code, 'failed'), last_error = coalesce(v_error, weir.failure_sentence('failed'))
     where i.id = v_operation.instance_id and i.generation = v_operation.generation
       and (i.status = 'deleting'
            or exists (select from weir.instance_moves m where m.from_status = i.status and m.to_status = 'failed'))
       -- A node that could not be reached for a restart has reported nothing about the server.
-      and not (v_operation.action = 'restart' and p_error_code is not distinct from 'node_unreachable');
+      and not (v_operation.action = 'restart' and coalesce(v_code, '') in ('node_unreachable', 'node_key_lost'));
   else
-    -- While a remote server is tried again, its instance says why. That is cleared when it runs.
-    update public.mcp_server_instances i
-    set last_error_code = weir.cut(p_error_code, 100), last_error = weir.cut(p_error, 2000)
+    -- While it is tried again, its instance says why. That is cleared when it runs.
+    update public.mcp_server_instances i set last_error_code = v_code, last_error = v_error
     where p_outcome = 'retry' and i.id = v_operation.instance_id and i.generation = v_operation.generation
-      and i.status in ('deploying', 'updating') and i.url is not null;
+      and i.status in ('deploying', 'updating', 'stopping', 'deleting');
   end if;
   perform weir.record_event('lifecycle', v_operation.organization_id, p_instance_id => v_operation.instance_id,
-                            p_item => v_operation.action, p_detail => coalesce(p_error_code, p_outcome),
+                            p_item => v_operation.action, p_detail => coalesce(nullif(weir.failure_detail(v_code, v_error), ''), p_outcome),
                             p_outcome => case p_outcome when 'done' then 'ok' else 'failed' end);
   return true;
 end;
@@ -8402,6 +11157,22 @@ $$;
 
 
 ALTER FUNCTION weir.record_operation(p_operation_id uuid, p_replica_id uuid, p_outcome text, p_error_code text, p_error text, p_retry_at timestamp with time zone) OWNER TO weir_system;
+
+--
+-- Name: record_phase(uuid, bigint, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.record_phase(p_instance_id uuid, p_generation bigint, p_phase text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return weir.note_start(p_instance_id, p_generation, p_phase, null, null);
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_phase(p_instance_id uuid, p_generation bigint, p_phase text) OWNER TO weir_system;
 
 --
 -- Name: record_pins(uuid, uuid, text[], weir.announced_item[], boolean, boolean); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -8482,6 +11253,24 @@ $$;
 
 
 ALTER FUNCTION weir.record_pins(p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean, OUT new_pins integer, OUT changed_pins integer, OUT quarantined integer) OWNER TO weir_owner;
+
+--
+-- Name: record_platform_act(weir.act, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.record_platform_act(p_act weir.act, p_organization_id uuid, p_detail text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform weir.record_act(p_act, concat_ws(', ', p_detail, 'organization ' || p_organization_id));
+  p_act.organization_id := p_organization_id;
+  perform weir.record_act(p_act, p_detail || ', by the platform');
+end;
+$$;
+
+
+ALTER FUNCTION weir.record_platform_act(p_act weir.act, p_organization_id uuid, p_detail text) OWNER TO weir_owner;
 
 --
 -- Name: record_quarantine(uuid, uuid, weir.announced_item[], text[]); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -8613,6 +11402,17 @@ $$;
 ALTER FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]) OWNER TO weir_system;
 
 --
+-- Name: recovery_token_error(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.recovery_token_error(p_token text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((p_token IS NULL) OR (octet_length(p_token) <> 43) OR (p_token !~ '^[A-Za-z0-9]{43}$'::text)) THEN 'token must be 43 letters and digits'::text ELSE NULL::text END;
+
+
+ALTER FUNCTION weir.recovery_token_error(p_token text) OWNER TO weir_owner;
+
+--
 -- Name: refresh_now(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -8711,7 +11511,8 @@ declare
 begin
   if exists (select from public.organization_members m
              where m.organization_id = p_act.organization_id and m.user_id = weir.actor_id()
-               and m.status in ('active', 'suspended')) then
+               and m.status in ('active', 'suspended'))
+     or p_act.organization_id = weir.platform_id() and weir.is_platform_admin() then
     perform weir.record_event(p_act.kind, p_act.organization_id, v_reason, p_act.agent_id, p_act.instance_id, p_act.item, p_message);
   else
     perform weir.record_security_events(array[v_reason], array[''], array[null::inet], array[1]);
@@ -8722,6 +11523,25 @@ $$;
 
 
 ALTER FUNCTION weir.refuse(p_act weir.act, p_code text, p_message text, p_hint text) OWNER TO weir_system;
+
+--
+-- Name: refuse_blocked(weir.act, uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.refuse_blocked(p_act weir.act, p_catalog_server_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_reason constant text := (select c.block_reason from public.mcp_server_catalog c where c.id = p_catalog_server_id);
+begin
+  return case when v_reason is not null
+    then weir.refuse(p_act, 'WR005', 'the platform has blocked this version of the catalog server: ' || v_reason) end;
+end;
+$$;
+
+
+ALTER FUNCTION weir.refuse_blocked(p_act weir.act, p_catalog_server_id uuid) OWNER TO weir_owner;
 
 --
 -- Name: refuse_change(); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -8740,6 +11560,25 @@ $$;
 ALTER FUNCTION weir.refuse_change() OWNER TO weir_owner;
 
 --
+-- Name: refuse_old_sign_in(weir.act); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.refuse_old_sign_in(p_act weir.act) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if weir.signed_in_recently() then
+    return null;
+  end if;
+  return weir.refuse(p_act, 'WR003', 'this needs a sign-in younger than 15 minutes', 'Sign in again, then repeat the request.');
+end;
+$$;
+
+
+ALTER FUNCTION weir.refuse_old_sign_in(p_act weir.act) OWNER TO weir_owner;
+
+--
 -- Name: refuse_truncate(); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
@@ -8756,16 +11595,23 @@ $$;
 ALTER FUNCTION weir.refuse_truncate() OWNER TO weir_owner;
 
 --
--- Name: refuse_violation(weir.act, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+-- Name: refuse_violation(weir.act, text, text, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text) RETURNS jsonb
+CREATE FUNCTION weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text, p_name text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_conflict constant text[] := coalesce(weir.conflict(p_constraint), '{one like this,null}');
+  v_member constant text := v_conflict[2];
 begin
   return case p_sqlstate
-    when '23505' then weir.refuse(p_act, 'WR005', 'this is already there', p_constraint)
+    when '23505' then weir.refuse(
+      p_act, 'WR005',
+      'there is already ' || v_conflict[1] || case when v_member is null then '' when p_name is null then ' with this ' || v_member
+                                                   else format(' with the %s %s', v_member, left(p_name, 100)) end,
+      'Choose another ' || v_member || '.')
     when '23503' then weir.refuse(p_act, 'WR004', 'what this refers to does not exist')
     when '23514' then weir.refuse(p_act, 'WR001', replace(p_constraint, '_', ' '))
     when '23502' then weir.refuse(p_act, 'WR001', 'a required value is missing')
@@ -8775,7 +11621,7 @@ end;
 $$;
 
 
-ALTER FUNCTION weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text) OWNER TO weir_owner;
+ALTER FUNCTION weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text, p_name text) OWNER TO weir_owner;
 
 --
 -- Name: register_node(bytea, bytea, text, bytea, integer, text, text[]); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -8937,6 +11783,7 @@ declare
                                  when 'delete' then 'deleting' end;
   v_instance public.mcp_server_instances;
   v_open boolean;
+  v_refusal jsonb;
 begin
   v_act := weir.act('lifecycle', p_action, p_organization_id => p_organization_id, p_instance_id => p_instance_id);
   select i.* into v_instance from public.mcp_server_instances i
@@ -8954,9 +11801,13 @@ begin
       else exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status)
     end) then
     return weir.refuse(v_act, 'WR005', format('the server is %s', v_instance.status));
-  elsif p_action in ('deploy', 'update', 'restart') and v_instance.catalog_id is not null
-        and not exists (select from public.mcp_server_catalog c where c.id = v_instance.catalog_id and c.is_published) then
-    return weir.refuse(v_act, 'WR005', 'the catalog server was withdrawn');
+  elsif p_action in ('deploy', 'update', 'restart') and not v_instance.is_active then
+    return weir.refuse(v_act, 'WR005', case when v_instance.platform_stopped_at is not null then 'the platform has stopped this server'
+                                            else 'the server is switched off: switch it on by set_mcp_server_active' end);
+  end if;
+  v_refusal := case when p_action in ('deploy', 'update', 'restart') then weir.refuse_blocked(v_act, v_instance.catalog_server_id) end;
+  if v_refusal is not null then
+    return v_refusal;
   end if;
   if p_action = 'restart' then
     update public.mcp_server_instances i set resets = i.resets + 1
@@ -8964,6 +11815,8 @@ begin
   else
     update public.mcp_server_instances i
     set status = v_status, generation = i.generation + 1, resets = i.resets + 1, last_error_code = null, last_error = null,
+        -- What is wanted now counts, and not whether it ran when it was switched off.
+        resumes = false,
         deployed_by = case when p_action in ('deploy', 'update') then weir.actor_id() else i.deployed_by end
     where i.id = p_instance_id and i.organization_id = p_organization_id
     returning i.generation into v_instance.generation;
@@ -8971,7 +11824,8 @@ begin
   insert into weir.dtma_operations (id, organization_id, instance_id, action, generation, created_by)
   values (v_operation_id, p_organization_id, p_instance_id, p_action, v_instance.generation, weir.actor_id());
   perform weir.record_act(v_act, v_operation_id::text);
-  return jsonb_build_object('id', p_instance_id, 'status', v_status, 'operation_id', v_operation_id);
+  return jsonb_build_object('id', p_instance_id, 'status', v_status, 'operation_id', v_operation_id,
+                            'endpoint_url', v_instance.endpoint_url);
 end;
 $$;
 
@@ -9047,13 +11901,18 @@ CREATE FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text, p_organ
 begin
   -- An ordinary update of each, so that the triggers fire: locks are taken, replicas are told, and the guards hold.
   case p_kind
-    when 'organization' then update public.organizations o set is_active = false where o.id::text = p_key;
+    when 'organization' then update public.organizations o set platform_stopped_at = clock_timestamp() where o.id::text = p_key;
     when 'member' then
       update public.organization_members m
       set role = coalesce(p_state, m.role), status = case when p_state is null then 'removed' else m.status end
       where m.organization_id || '/' || m.user_id = p_key;
     when 'workspace member' then delete from public.workspace_members w where w.id::text = p_key;
-    when 'agent' then update public.agents a set is_active = false where a.id::text = p_key;
+    -- Which of the two had stopped it is not known here, so both have.
+    when 'agent' then
+      update public.agents a set stopped_at = clock_timestamp(), platform_stopped_at = clock_timestamp() where a.id::text = p_key;
+    when 'server switch' then
+      update public.mcp_server_instances i set platform_stopped_at = clock_timestamp() where i.id::text = p_key;
+    when 'calls' then insert into weir.platform_stop default values on conflict do nothing;
     when 'agent key' then update public.agent_api_keys k set revoked_at = clock_timestamp() where k.id::text = p_key;
     when 'organization key' then update public.organization_api_keys k set revoked_at = clock_timestamp() where k.id::text = p_key;
     when 'grant' then update public.agent_mcp_permissions g set revoked_at = clock_timestamp() where g.id::text = p_key;
@@ -9071,7 +11930,12 @@ begin
       where t.instance_id::text = split_part(p_key, '/', 1) and t.kind = split_part(p_key, '/', 2)
         and encode(sha256(convert_to(t.name, 'UTF8')), 'hex') = split_part(p_key, '/', 3)
         and encode(t.definition_hash, 'hex') = split_part(p_key, '/', 4);
-    when 'catalog server' then update public.mcp_server_catalog c set is_published = false where c.id::text = p_key;
+    when 'catalog server' then
+      update public.mcp_server_catalog c
+      set withdrawn_at = case when p_state = 'withdrawn' then now() else c.withdrawn_at end,
+          blocked_at = case when p_state is null then now() end,
+          block_reason = case when p_state is null then 'It was blocked after the backup from which this database was restored.' end
+      where c.id::text = p_key;
     -- Stopped as by an admin: a new generation, and an operation that asks the node.
     when 'running server' then
       with stopped as (
@@ -9279,77 +12143,15 @@ $_$;
 ALTER FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) OWNER TO weir_owner;
 
 --
--- Name: schema_error(jsonb, jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+-- Name: rule_words(jsonb, boolean); Type: FUNCTION; Schema: weir; Owner: weir_owner
 --
 
-CREATE FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-declare
-  v_type constant text := jsonb_typeof(p_value);
-  v_key text;
-  v_rule jsonb;
-  v_error text;
-begin
-  if jsonb_typeof(p_schema) is distinct from 'object' then
-    return p_path || ': the schema is not an object';
-  end if;
-  for v_key, v_rule in select e.key, e.value from jsonb_each(p_schema) e loop
-    v_error := case
-      when v_key in ('title', 'description', 'default', 'examples', '$schema', 'additionalProperties') then null
-      when v_key = 'type' then
-        case when v_rule #>> '{}' = v_type
-               or (v_rule = '"integer"' and v_type = 'number' and (p_value #>> '{}')::numeric % 1 = 0) then null
-             else 'must be of type ' || (v_rule #>> '{}') end
-      when v_key = 'enum' then
-        case when exists (select from jsonb_array_elements(v_rule) i where i = p_value) then null
-             else 'is not one of the allowed values' end
-      when v_key = 'const' then case when p_value = v_rule then null else 'is not the allowed value' end
-      when v_key = 'minLength' then
-        case when v_type <> 'string' or length(p_value #>> '{}') >= (v_rule #>> '{}')::integer then null else 'is too short' end
-      when v_key = 'maxLength' then
-        case when v_type <> 'string' or length(p_value #>> '{}') <= (v_rule #>> '{}')::integer then null else 'is too long' end
-      when v_key = 'pattern' then
-        case when v_type <> 'string' or (length(p_value #>> '{}') <= 4096 and weir.pattern_error(v_rule #>> '{}') is null
-                                         and (p_value #>> '{}') ~ ('^(?:' || (v_rule #>> '{}') || ')$')) then null
-             else 'does not have the required form' end
-      when v_key = 'minimum' then
-        case when v_type <> 'number' or (p_value #>> '{}')::numeric >= (v_rule #>> '{}')::numeric then null else 'is too small' end
-      when v_key = 'maximum' then
-        case when v_type <> 'number' or (p_value #>> '{}')::numeric <= (v_rule #>> '{}')::numeric then null else 'is too large' end
-      when v_key = 'minItems' then
-        case when v_type <> 'array' or jsonb_array_length(p_value) >= (v_rule #>> '{}')::integer then null else 'has too few items' end
-      when v_key = 'maxItems' then
-        case when v_type <> 'array' or jsonb_array_length(p_value) <= (v_rule #>> '{}')::integer then null else 'has too many items' end
-      when v_key = 'required' and v_type = 'object' then
-        (select 'is missing ' || r.name from jsonb_array_elements_text(v_rule) r(name) where not p_value ? r.name limit 1)
-      when v_key in ('properties', 'required', 'items') then null
-      else 'cannot be checked: the schema has the unknown keyword ' || left(v_key, 64)
-    end;
-    if v_error is not null then
-      return p_path || ': ' || v_error;
-    end if;
-  end loop;
-  if v_type = 'object' then
-    for v_key, v_rule in select e.key, e.value from jsonb_each(p_value) e loop
-      v_error := case when p_schema -> 'properties' ? v_key
-                      then weir.schema_error(p_schema -> 'properties' -> v_key, v_rule, p_path || '.' || v_key)
-                      else p_path || '.' || left(v_key, 64) || ': is not a known setting' end;
-      exit when v_error is not null;
-    end loop;
-  elsif v_type = 'array' and p_schema ? 'items' then
-    select e.error into v_error
-    from jsonb_array_elements(p_value) with ordinality a(item, n),
-         lateral (select weir.schema_error(p_schema -> 'items', a.item, p_path || '[' || (a.n - 1) || ']') as error) e
-    where e.error is not null limit 1;
-  end if;
-  return v_error;
-end;
-$_$;
+CREATE FUNCTION weir.rule_words(p_rule jsonb, p_full boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE(concat_ws(' and '::text, ('be of type '::text || (p_rule ->> 'type'::text)), ('be at least '::text || "left"((p_rule ->> 'min'::text), 40)), ('be at most '::text || "left"((p_rule ->> 'max'::text), 40)), ('be under '::text || "left"((p_rule ->> 'under'::text), 200)), CASE WHEN (p_rule ? 'prefix'::text) THEN CASE WHEN p_full THEN ('begin with '::text || "left"((p_rule ->> 'prefix'::text), 100)) ELSE 'begin as the grant says'::text END ELSE NULL::text END, CASE WHEN (p_rule ? 'equals'::text) THEN CASE WHEN p_full THEN ('be '::text || "left"((p_rule ->> 'equals'::text), 100)) ELSE 'be the value that the grant says'::text END ELSE NULL::text END, CASE WHEN (p_rule ? 'in'::text) THEN CASE WHEN p_full THEN ('be one of '::text || "left"((p_rule ->> 'in'::text), 200)) ELSE 'be one of the values that the grant says'::text END ELSE NULL::text END, CASE WHEN (p_rule ? 'matches'::text) THEN CASE WHEN p_full THEN ('match '::text || "left"((p_rule ->> 'matches'::text), 200)) ELSE 'match the pattern that the grant says'::text END ELSE NULL::text END, CASE WHEN (p_rule ? 'each'::text) THEN 'be an array of at most 256 values'::text ELSE NULL::text END), ''::text);
 
 
-ALTER FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) OWNER TO weir_owner;
+ALTER FUNCTION weir.rule_words(p_rule jsonb, p_full boolean) OWNER TO weir_owner;
 
 --
 -- Name: search_documents(uuid, uuid, text, integer); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -9508,19 +12310,27 @@ declare
 begin
   if jsonb_typeof(p_config) is distinct from 'object' then
     return 'server_config: must be an object';
-  elsif p_is_whole and not p_config ? 'name' then
-    return 'server_config.name: is missing';
-  elsif p_is_whole and (p_config ? 'catalog') = (p_config ? 'url') then
-    return 'server_config: give catalog or url';
-  elsif p_config ? 'url' and (coalesce(p_config -> 'configuration', '{}') <> '{}' or p_config ?| array['version', 'max_sessions']) then
+  end if;
+  select k into v_key from unnest(weir.own_settings()) k
+  where p_config ? k and p_config -> 'configuration' ? k and p_config -> k <> p_config -> 'configuration' -> k limit 1;
+  if v_key is not null then
+    return format('server_config.%s and server_config.configuration.%s: are different; give one of them', v_key, v_key);
+  elsif p_is_whole and not p_config ? 'instance_name' then
+    return 'server_config.instance_name: is missing';
+  elsif p_is_whole and (p_config ? 'catalog')::integer + (p_config ? 'catalog_server_id')::integer + (p_config ? 'url')::integer <> 1 then
+    return 'server_config: give one of catalog_server_id, catalog and url';
+  elsif p_config ?& array['catalog_server_id', 'version'] then
+    return 'server_config.version: catalog_server_id names a version already';
+  elsif p_config ? 'url' and weir.with_own_settings(p_config) ?| array['configuration', 'version', 'max_sessions'] then
     return format('server_config.%s: a remote server has none',
                   case when p_config ? 'version' then 'version' when p_config ? 'max_sessions' then 'max_sessions'
                        else 'configuration' end);
   end if;
-  for v_key, v_value in select e.key, e.value from jsonb_each(p_config) e loop
+  for v_key, v_value in select e.key, e.value from jsonb_each(weir.with_own_settings(p_config)) e loop
     v_type := jsonb_typeof(v_value);
     if not (case
-      when v_key = 'name' then v_type = 'string' and v_value #>> '{}' ~ '^[a-z0-9-]{1,20}$'
+      when v_key = 'instance_name' then v_type = 'string' and v_value #>> '{}' ~ '^[a-z0-9-]{1,20}$'
+      when v_key = 'catalog_server_id' then v_type = 'string' and v_value #>> '{}' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
       when v_key = 'version' then v_type = 'string' and length(v_value #>> '{}') between 1 and 64
       when v_key in ('catalog', 'url') then v_type = 'string' and length(v_value #>> '{}') between 1 and 2048
       when v_key = 'configuration' then v_type = 'object'
@@ -9542,7 +12352,9 @@ begin
       when v_key = 'retry_backoff_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,5}$' and (v_value::text)::integer <= 10000
       else false
     end) then
-      return 'server_config.' || left(v_key, 64) || ': is not known or not valid';
+      return 'server_config.' || left(v_key, 64) || ': ' || coalesce(weir.server_config_rule(v_key), 'is not known')
+        || case when v_key = 'instance_name' and v_type = 'string' then '; ' || weir.instance_name_like(v_value #>> '{}') || ' would fit'
+                else '' end;
     end if;
   end loop;
   return weir.context_config_error(p_config -> 'context');
@@ -9551,6 +12363,35 @@ $_$;
 
 
 ALTER FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolean) OWNER TO weir_owner;
+
+--
+-- Name: server_config_rule(text); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.server_config_rule(p_key text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE p_key WHEN 'instance_name'::text THEN 'must be 1 to 20 of a-z, 0-9 and -'::text WHEN 'catalog_server_id'::text THEN 'must be a uuid'::text WHEN 'version'::text THEN 'must be 1 to 64 characters'::text WHEN 'catalog'::text THEN 'must be 1 to 2048 characters'::text WHEN 'url'::text THEN 'must be 1 to 2048 characters'::text WHEN 'configuration'::text THEN 'must be an object'::text WHEN 'share'::text THEN 'must be instance, credential or session'::text WHEN 'max_sessions'::text THEN 'must be a number from 0 to 1024'::text WHEN 'priority'::text THEN 'must be a number from 0 to 1000'::text WHEN 'region'::text THEN 'must be 1 to 50 of a-z, 0-9 and -'::text WHEN 'pin_policy'::text THEN 'must be trust_first or manual'::text WHEN 'idempotency_key'::text THEN 'must be 1 to 100 characters'::text WHEN 'chat'::text THEN 'must be {"offline": [...]} with at most 100 patterns of tools'::text WHEN 'timeout_ms'::text THEN 'must be a number from 0 to 3600000'::text WHEN 'max_retries'::text THEN 'must be a number from 0 to 5'::text WHEN 'retry_backoff_ms'::text THEN 'must be a number from 0 to 10000'::text ELSE NULL::text END;
+
+
+ALTER FUNCTION weir.server_config_rule(p_key text) OWNER TO weir_owner;
+
+--
+-- Name: server_log_source(uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.server_log_source(p_instance_id uuid) RETURNS TABLE(organization_id uuid, node_id uuid, env jsonb, configuration jsonb, configuration_schema jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select i.organization_id, coalesce(i.node_id, i.last_node_id), coalesce(c.env, '{}'), i.configuration,
+         coalesce(c.configuration_schema, '{}')
+  from public.mcp_server_instances i
+  left join public.mcp_server_catalog c on c.id = i.catalog_server_id
+  where i.id = p_instance_id and i.status <> 'deleted'
+$$;
+
+
+ALTER FUNCTION weir.server_log_source(p_instance_id uuid) OWNER TO weir_system;
 
 --
 -- Name: servers_of(uuid); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -9564,16 +12405,72 @@ begin
   return (
     select jsonb_build_object('rows', coalesce(jsonb_agg(to_jsonb(r) order by r.priority, r.id), '[]'))
     from (
-      select i.id, i.name, i.status, c.slug as catalog_slug, c.version as catalog_version, i.priority, i.region, i.share,
-             i.last_error_code, i.created_at, i.updated_at
+      select i.id, i.instance_name, i.status, c.slug as catalog_slug, c.version as catalog_version, c.state as catalog_state,
+             i.priority, i.region, i.share, i.last_error_code, i.created_at, i.updated_at
       from public.mcp_server_instances i
-      left join public.mcp_server_catalog c on c.id = i.catalog_id
+      left join public.mcp_server_catalog c on c.id = i.catalog_server_id
       where i.organization_id = p_organization_id and i.status <> 'deleted') r);
 end;
 $$;
 
 
 ALTER FUNCTION weir.servers_of(p_organization_id uuid) OWNER TO weir_owner;
+
+--
+-- Name: set_endpoint_url(); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.set_endpoint_url() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  new.endpoint_url := weir.public_url() || '/mcp/' || new.instance_name;
+  return new;
+end;
+$$;
+
+
+ALTER FUNCTION weir.set_endpoint_url() OWNER TO weir_owner;
+
+--
+-- Name: set_password(uuid, uuid, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.set_password(p_user_id uuid, p_sign_in_id uuid, p_password_hash text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_sign_in weir.sign_ins;
+begin
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
+  end if;
+  -- The user first: of two sign-ins that set a password at once, the second finds that it was ended.
+  perform from auth.users u where u.id = p_user_id for update;
+  select s.* into v_sign_in from weir.sign_ins s
+  where s.id = p_sign_in_id and s.user_id = p_user_id and s.revoked_at is null and s.expires_at > clock_timestamp();
+  if v_sign_in.id is null or weir.is_banned(p_user_id) then
+    return 'session_not_found';
+  elsif not (v_sign_in.may_set_password or v_sign_in.created_at > clock_timestamp() - interval '15 minutes') then
+    return 'reauthentication_needed';
+  elsif p_password_hash is null then
+    return null;
+  end if;
+  update auth.users u set encrypted_password = p_password_hash, updated_at = now() where u.id = p_user_id;
+  update weir.sign_ins s set may_set_password = false where s.id = p_sign_in_id;
+  update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'password'
+  where s.user_id = p_user_id and s.id <> p_sign_in_id and s.revoked_at is null;
+  delete from weir.recoveries r where r.user_id = p_user_id;
+  perform weir.act_as(p_user_id);
+  perform weir.record_act(weir.act('credential', 'set_password', p_organization_id => weir.platform_id()), p_user_id::text);
+  return null;
+end;
+$$;
+
+
+ALTER FUNCTION weir.set_password(p_user_id uuid, p_sign_in_id uuid, p_password_hash text) OWNER TO weir_system;
 
 --
 -- Name: set_setting(text, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -9618,6 +12515,45 @@ $$;
 ALTER FUNCTION weir.sign_up(p_email text, p_password_hash text) OWNER TO weir_system;
 
 --
+-- Name: signed_in_recently(); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.signed_in_recently() RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_claims constant jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+  v_seconds numeric;
+  v_sign_in constant uuid := case when v_claims ->> 'session_id' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+                                  then (v_claims ->> 'session_id')::uuid end;
+begin
+  if weir.actor_id() is null then
+    return false;
+  elsif v_claims ? 'auth_time' then
+    v_seconds := case jsonb_typeof(v_claims -> 'auth_time') when 'number' then (v_claims ->> 'auth_time')::numeric end;
+  else
+    -- A refresh is no sign-in.
+    select max((m.value ->> 'timestamp')::numeric) into v_seconds
+    from jsonb_array_elements(case jsonb_typeof(v_claims -> 'amr') when 'array' then v_claims -> 'amr' else '[]' end) m
+    where jsonb_typeof(m.value -> 'timestamp') = 'number' and m.value ->> 'method' is distinct from 'token_refresh';
+  end if;
+  -- A minute of the future, for clocks that differ. A time farther away is no time of a sign-in.
+  if v_seconds is null or v_seconds not between extract(epoch from now()) - 900 and extract(epoch from now()) + 60 then
+    return false;
+  end if;
+  return not v_claims ? 'session_id'
+    or not exists (select from weir.installation i where i.embedded_issuer)
+    or exists (select from weir.sign_ins s
+               where s.id = v_sign_in and s.user_id = weir.actor_id() and s.revoked_at is null
+                 and s.expires_at > clock_timestamp());
+end;
+$_$;
+
+
+ALTER FUNCTION weir.signed_in_recently() OWNER TO weir_system;
+
+--
 -- Name: signed_in_user(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -9637,6 +12573,79 @@ $$;
 
 
 ALTER FUNCTION weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid) OWNER TO weir_system;
+
+--
+-- Name: still_hidden(jsonb, jsonb, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.still_hidden(p_value jsonb, p_old_schema jsonb, p_new_schema jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT COALESCE(jsonb_object_agg(e.key, e.value), '{}'::jsonb) AS "coalesce" FROM jsonb_each(still_hidden.p_value) e(key, value) WHERE (weir.readable_configuration(still_hidden.p_new_schema, jsonb_build_object(e.key, e.value)) <@ weir.readable_configuration(still_hidden.p_old_schema, jsonb_build_object(e.key, e.value))));
+
+
+ALTER FUNCTION weir.still_hidden(p_value jsonb, p_old_schema jsonb, p_new_schema jsonb) OWNER TO weir_owner;
+
+--
+-- Name: store_entry(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.store_entry(p_entry jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_error text;
+  v_whole jsonb;
+  v_new public.mcp_server_catalog;
+  v_row public.mcp_server_catalog;
+  v_different text;
+begin
+  v_error := weir.catalog_entry_error(p_entry);
+  if v_error is not null then
+    return weir.error('WR001', v_error);
+  end if;
+  v_whole := weir.whole_entry(p_entry);
+  v_new := jsonb_populate_record(null::public.mcp_server_catalog, v_whole);
+  -- Looked for first: an insert takes the platform's lock, which makes all calls wait.
+  select c.* into v_row from public.mcp_server_catalog c where c.slug = v_new.slug and c.version = v_new.version;
+  if v_row.id is null then
+    insert into public.mcp_server_catalog as c
+      (slug, version, name, display_name, description, transport, runtime, package, bin, args, env, capabilities, docker_image,
+       configuration_schema, default_share, calls_at_once)
+    values
+      (v_new.slug, v_new.version, v_new.name, v_new.display_name, v_new.description, v_new.transport, v_new.runtime, v_new.package,
+       v_new.bin, v_new.args, v_new.env, v_new.capabilities, v_new.docker_image, v_new.configuration_schema, v_new.default_share,
+       v_new.calls_at_once)
+    on conflict (slug, version) do nothing
+    returning c.* into v_row;
+    if v_row.id is not null then
+      perform weir.record_catalog_change('publish_catalog_server', array[v_row.id]);
+      return jsonb_build_object('id', v_row.id, 'slug', v_row.slug, 'version', v_row.version, 'state', v_row.state);
+    end if;
+    -- Somebody else has published it meanwhile.
+    select c.* into v_row from public.mcp_server_catalog c where c.slug = v_new.slug and c.version = v_new.version;
+  end if;
+  v_different := (select string_agg('entry.' || k, ', ' order by k) from jsonb_object_keys(v_whole) k
+                  where k <> 'description' and v_whole -> k is distinct from to_jsonb(v_row) -> k);
+  if v_different is not null then
+    return weir.error('WR005', format('%s: a published version does not change, and %s %s was published with something else; '
+                                      'publish another version', v_different, v_row.slug, v_row.version));
+  elsif v_row.description <> v_new.description or v_row.withdrawn_at is not null then
+    perform weir.record_catalog_change('publish_catalog_server', array[v_row.id]);
+    update public.mcp_server_catalog c set description = v_new.description, withdrawn_at = null, updated_at = now()
+    where c.id = v_row.id
+    returning c.* into v_row;
+    -- Row-level security leaves rows out without an error.
+    if v_row.id is null then
+      raise insufficient_privilege;
+    end if;
+  end if;
+  return jsonb_build_object('id', v_row.id, 'slug', v_row.slug, 'version', v_row.version, 'state', v_row.state);
+end;
+$$;
+
+
+ALTER FUNCTION weir.store_entry(p_entry jsonb) OWNER TO weir_owner;
 
 --
 -- Name: sweep_nodes(interval); Type: FUNCTION; Schema: weir; Owner: weir_system
@@ -9671,6 +12680,120 @@ $$;
 
 
 ALTER FUNCTION weir.sweep_nodes(p_stale interval) OWNER TO weir_system;
+
+--
+-- Name: switch_platform(boolean); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.switch_platform(p_active boolean) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_detail constant text := case when p_active then 'on' else 'off' end;
+begin
+  if p_active is null then
+    raise exception using errcode = 'WR001', message = 'active must be true or false';
+  end if;
+  perform weir.lock_organization(weir.platform_id());
+  if p_active then
+    delete from weir.platform_stop p where p.only_row;
+  else
+    insert into weir.platform_stop (stopped_by) values (weir.actor_id()) on conflict do nothing;
+  end if;
+  if not found then
+    return false;
+  end if;
+  perform weir.record_event('lifecycle', weir.platform_id(), p_item => 'set_platform_active', p_detail => v_detail);
+  insert into public.mcp_interaction_logs (
+    created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, user_id, item, detail, outcome)
+  select clock_timestamp(), weir.uuid_v7(), 'completed', o.id, 'lifecycle', 'allowed', i.epoch,
+         case when weir.actor_id() is null then 'system' else 'user' end, weir.actor_id(), 'set_platform_active',
+         v_detail || ', by the platform', 'ok'
+  from public.organizations o cross join weir.installation i
+  where o.deleted_at is null;
+  return true;
+end;
+$$;
+
+
+ALTER FUNCTION weir.switch_platform(p_active boolean) OWNER TO weir_system;
+
+--
+-- Name: switch_servers(uuid, uuid, boolean); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.switch_servers(p_organization_id uuid, p_instance_id uuid, p_active boolean) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  with moved as (
+    update public.mcp_server_instances i
+    set status = case when p_active then 'deploying' else 'stopping' end, generation = i.generation + 1, resets = i.resets + 1,
+        resumes = not p_active, last_error_code = null, last_error = null
+    where i.organization_id = p_organization_id and (p_instance_id is null or i.id = p_instance_id)
+      and case when p_active
+               then i.resumes and i.is_active and i.status in ('stopping', 'stopped', 'failed')
+                    and exists (select from public.organizations o where o.id = p_organization_id and o.is_active)
+                    and (i.catalog_server_id is null
+                         or exists (select from public.mcp_server_catalog c where c.id = i.catalog_server_id and c.blocked_at is null))
+               else i.status in ('deploying', 'running', 'degraded', 'updating', 'failed') end
+    returning i.organization_id, i.id, i.generation)
+  insert into weir.dtma_operations (organization_id, instance_id, action, generation)
+  select m.organization_id, m.id, case when p_active then 'deploy' else 'stop' end, m.generation from moved m;
+end;
+$$;
+
+
+ALTER FUNCTION weir.switch_servers(p_organization_id uuid, p_instance_id uuid, p_active boolean) OWNER TO weir_system;
+
+--
+-- Name: switched_off(uuid[], uuid[]); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.switched_off(p_agent_ids uuid[], p_instance_ids uuid[]) RETURNS boolean[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if cardinality(p_agent_ids) is distinct from cardinality(p_instance_ids) then
+    raise exception using errcode = 'WR001', message = 'p_instance_ids must have one element for each of p_agent_ids';
+  end if;
+  return array(
+    select exists (select from weir.platform_stop p where p.only_row)
+        or a.is_active is not true or o.is_active is not true
+        or w.instance_id is not null and (i.is_active is not true or i.status in ('deleting', 'deleted'))
+        or c.blocked_at is not null
+    from unnest(p_agent_ids, p_instance_ids) with ordinality w(agent_id, instance_id, n)
+    left join lateral (select x.organization_id, x.is_active from public.agents x where x.id = w.agent_id offset 0) a on true
+    left join lateral (select x.is_active from public.organizations x where x.id = a.organization_id offset 0) o on true
+    left join lateral (select x.is_active, x.status, x.catalog_server_id from public.mcp_server_instances x
+                       where x.id = w.instance_id offset 0) i on true
+    left join lateral (select x.blocked_at from public.mcp_server_catalog x where x.id = i.catalog_server_id offset 0) c on true
+    order by w.n);
+end;
+$$;
+
+
+ALTER FUNCTION weir.switched_off(p_agent_ids uuid[], p_instance_ids uuid[]) OWNER TO weir_system;
+
+--
+-- Name: take_out_agent(uuid, uuid); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.take_out_agent(p_organization_id uuid, p_agent_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  delete from public.workspace_members m where m.organization_id = p_organization_id and m.agent_id = p_agent_id;
+  delete from public.agent_datastores l where l.organization_id = p_organization_id and l.agent_id = p_agent_id;
+end;
+$$;
+
+
+ALTER FUNCTION weir.take_out_agent(p_organization_id uuid, p_agent_id uuid) OWNER TO weir_system;
 
 --
 -- Name: template_is_granted(jsonb, text); Type: FUNCTION; Schema: weir; Owner: weir_owner
@@ -9865,6 +12988,23 @@ $$;
 ALTER FUNCTION weir.try_lock_organization(p_organization_id uuid, p_until timestamp with time zone) OWNER TO weir_owner;
 
 --
+-- Name: unblock_catalog_server(text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.unblock_catalog_server(p_slug text, p_version text DEFAULT NULL::text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return jsonb_array_length(
+    weir.raise_error(weir.change_catalog_state('unblock_catalog_server', p_slug, p_version)) -> 'versions');
+end;
+$$;
+
+
+ALTER FUNCTION weir.unblock_catalog_server(p_slug text, p_version text) OWNER TO weir_system;
+
+--
 -- Name: update_mcp_server(uuid, uuid, jsonb); Type: FUNCTION; Schema: weir; Owner: weir_writer
 --
 
@@ -9877,7 +13017,11 @@ declare
   v_instance public.mcp_server_instances;
   v_new public.mcp_server_instances;
   v_catalog public.mcp_server_catalog;
+  v_schema jsonb;
+  v_config jsonb;
+  v_restarts boolean;
   v_error text;
+  v_refusal jsonb;
   v_constraint text;
 begin
   v_act := weir.act('lifecycle', 'update', p_organization_id => p_organization_id, p_instance_id => p_instance_id);
@@ -9885,68 +13029,90 @@ begin
   where i.id = p_instance_id and i.organization_id = p_organization_id and i.status not in ('deleting', 'deleted') for no key update;
   v_new := v_instance;
   v_error := weir.server_config_error(p_config, false);
+  if v_error is null then
+    v_config := weir.with_own_settings(p_config);
+  end if;
   if v_instance.id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such server');
-  elsif v_error is null and v_instance.url is not null and p_config ?| array['catalog', 'version', 'configuration', 'max_sessions'] then
-    v_error := 'server_config: a remote server has no catalog, version, configuration or max_sessions';
+  elsif v_error is null and v_instance.url is not null
+        and v_config ?| array['catalog', 'catalog_server_id', 'version', 'configuration', 'max_sessions'] then
+    v_error := coalesce(weir.secret_reference_error(v_config -> 'configuration', '{}'), 'server_config: a remote server has no '
+                        'catalog_server_id, catalog, version, max_sessions or configuration of an entry');
   elsif v_error is null and v_instance.url is null then
-    select c.* into v_catalog from public.mcp_server_catalog c where c.id = v_instance.catalog_id;
-    if p_config ? 'url' then
+    select c.* into v_catalog from public.mcp_server_catalog c where c.id = v_instance.catalog_server_id;
+    v_schema := v_catalog.configuration_schema;
+    if v_config ? 'url' then
       v_error := 'server_config.url: a server of the catalog has none';
-    elsif p_config ->> 'catalog' <> v_catalog.slug then
+    elsif v_config ->> 'catalog' <> v_catalog.slug then
       v_error := 'server_config.catalog: a server stays of its catalog entry';
-    elsif p_config ? 'version' and v_catalog.version <> p_config ->> 'version' then
+    elsif v_catalog.version <> v_config ->> 'version' or v_catalog.id <> (v_config ->> 'catalog_server_id')::uuid then
+      -- A version of another entry is none of this one.
       select c.* into v_catalog from public.mcp_server_catalog c
-      where c.slug = v_catalog.slug and c.version = p_config ->> 'version' and c.is_published;
+      where c.slug = v_catalog.slug and c.state = 'published'
+        and (c.version = v_config ->> 'version' or c.id = (v_config ->> 'catalog_server_id')::uuid);
       if v_catalog.id is null then
         return weir.refuse(v_act, 'WR004', 'there is no such version in the catalog');
       end if;
     end if;
-    v_new.catalog_id := v_catalog.id;
-    v_new.configuration := coalesce(p_config -> 'configuration', v_instance.configuration);
-    v_error := coalesce(v_error, weir.schema_error(v_catalog.configuration_schema, v_new.configuration, 'server_config.configuration'));
-  elsif v_error is null and p_config ? 'url' and not weir.is_allowed_url(p_config ->> 'url') then
-    v_error := 'server_config.url: must be an https address';
+    v_new.catalog_server_id := v_catalog.id;
+    v_new.configuration := weir.still_hidden(v_instance.configuration, v_schema, v_catalog.configuration_schema)
+                           || coalesce(v_config -> 'configuration', '{}');
+    v_new.configuration := v_new.configuration - array(
+      select e.key from jsonb_each(v_config -> 'configuration') e where e.value = 'null');
+    v_error := coalesce(v_error, weir.configuration_error(v_new.configuration, v_catalog.configuration_schema));
+  elsif v_error is null and v_config ? 'url' and not weir.is_server_url(v_config ->> 'url') then
+    v_error := 'server_config.url: must be an http or https address of at most 2048 characters, without a user name or a fragment';
   end if;
   if v_error is not null then
     return weir.refuse(v_act, 'WR001', v_error);
   elsif v_instance.status in ('deploying', 'updating', 'stopping') then
     return weir.refuse(v_act, 'WR005', format('the server is %s', v_instance.status));
   end if;
-  v_new.url := coalesce(p_config ->> 'url', v_instance.url);
-  v_new.share := coalesce(p_config ->> 'share', v_instance.share);
-  v_new.max_sessions := case when p_config ? 'max_sessions' then nullif((p_config ->> 'max_sessions')::integer, 0)
+  v_new.url := coalesce(v_config ->> 'url', v_instance.url);
+  v_new.share := coalesce(v_config ->> 'share', v_instance.share);
+  v_new.max_sessions := case when v_config ? 'max_sessions' then nullif((v_config ->> 'max_sessions')::integer, 0)
                              else v_instance.max_sessions end;
+  v_restarts := v_instance.status in ('running', 'degraded', 'failed') and v_instance.is_active
+    and (v_new.catalog_server_id, v_new.url, v_new.configuration, v_new.share,
+         case when v_new.share = 'session' then v_new.max_sessions end)
+        is distinct from (v_instance.catalog_server_id, v_instance.url, v_instance.configuration, v_instance.share,
+                          case when v_instance.share = 'session' then v_instance.max_sessions end);
+  -- Before anything is changed: a refusal is returned, so it undoes nothing.
+  v_refusal := case when v_restarts then weir.refuse_blocked(v_act, v_new.catalog_server_id) end;
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
   update public.mcp_server_instances i
-  set name = coalesce(p_config ->> 'name', i.name), catalog_id = v_new.catalog_id, url = v_new.url, configuration = v_new.configuration,
-      share = v_new.share, max_sessions = v_new.max_sessions, priority = coalesce((p_config ->> 'priority')::integer, i.priority),
-      region = coalesce(p_config ->> 'region', i.region), pin_policy = coalesce(p_config ->> 'pin_policy', i.pin_policy),
-      chat_offline = case when p_config -> 'chat' ? 'offline'
-                          then array(select jsonb_array_elements_text(p_config -> 'chat' -> 'offline')) else i.chat_offline end,
-      context_resources = case when p_config -> 'context' ? 'resources'
-                               then array(select jsonb_array_elements_text(p_config -> 'context' -> 'resources'))
+  set instance_name = coalesce(v_config ->> 'instance_name', i.instance_name), catalog_server_id = v_new.catalog_server_id,
+      url = v_new.url, configuration = v_new.configuration,
+      share = v_new.share, max_sessions = v_new.max_sessions, priority = coalesce((v_config ->> 'priority')::integer, i.priority),
+      region = coalesce(v_config ->> 'region', i.region), pin_policy = coalesce(v_config ->> 'pin_policy', i.pin_policy),
+      chat_offline = case when v_config -> 'chat' ? 'offline'
+                          then array(select jsonb_array_elements_text(v_config -> 'chat' -> 'offline')) else i.chat_offline end,
+      context_resources = case when v_config -> 'context' ? 'resources'
+                               then array(select jsonb_array_elements_text(v_config -> 'context' -> 'resources'))
                                else i.context_resources end,
-      context_prompts = case when p_config -> 'context' ? 'prompts'
-                             then array(select jsonb_array_elements_text(p_config -> 'context' -> 'prompts')) else i.context_prompts end,
-      timeout_ms = coalesce((p_config ->> 'timeout_ms')::integer, i.timeout_ms),
-      max_retries = coalesce((p_config ->> 'max_retries')::integer, i.max_retries),
-      retry_backoff_ms = coalesce((p_config ->> 'retry_backoff_ms')::integer, i.retry_backoff_ms),
+      context_prompts = case when v_config -> 'context' ? 'prompts'
+                             then array(select jsonb_array_elements_text(v_config -> 'context' -> 'prompts')) else i.context_prompts end,
+      timeout_ms = coalesce((v_config ->> 'timeout_ms')::integer, i.timeout_ms),
+      max_retries = coalesce((v_config ->> 'max_retries')::integer, i.max_retries),
+      retry_backoff_ms = coalesce((v_config ->> 'retry_backoff_ms')::integer, i.retry_backoff_ms),
       resets = i.resets + 1,
       -- An admin who chooses a version approves what it announces first.
-      approved_generation = case when v_new.catalog_id is distinct from i.catalog_id then i.generation + 1 else i.approved_generation end
-  where i.id = p_instance_id and i.organization_id = p_organization_id;
-  if v_instance.status in ('running', 'degraded', 'failed')
-     and (v_new.catalog_id, v_new.url, v_new.configuration, v_new.share, case when v_new.share = 'session' then v_new.max_sessions end)
-         is distinct from (v_instance.catalog_id, v_instance.url, v_instance.configuration, v_instance.share,
-                           case when v_instance.share = 'session' then v_instance.max_sessions end) then
+      approved_generation = case when v_new.catalog_server_id is distinct from i.catalog_server_id then i.generation + 1
+                                 else i.approved_generation end
+  where i.id = p_instance_id and i.organization_id = p_organization_id
+  returning i.endpoint_url into v_new.endpoint_url;
+  if v_restarts then
     return weir.request_operation(p_organization_id, p_instance_id, 'update');
   end if;
   perform weir.record_act(v_act);
-  return jsonb_build_object('id', p_instance_id, 'status', v_instance.status);
+  return jsonb_build_object('id', p_instance_id, 'status', v_instance.status, 'operation_id', null,
+                            'endpoint_url', v_new.endpoint_url);
 exception
   when integrity_constraint_violation or insufficient_privilege then
     get stacked diagnostics v_constraint = constraint_name;
-    return weir.refuse_violation(v_act, sqlstate, v_constraint);
+    return weir.refuse_violation(v_act, sqlstate, v_constraint, p_config ->> 'instance_name');
 end;
 $$;
 
@@ -9974,6 +13140,17 @@ begin
     select u.hour, u.agent_id, u.instance_id, u.calls, u.denied, u.failed, u.duration_us
     from public.usage_hourly u
     where u.organization_id = p_organization_id and u.hour >= v_since and u.hour < v_until
+    union all
+    -- Counted as weir.roll_up_usage does. Denials that are only counted are in the log a minute later.
+    select date_trunc('hour', l.created_at, 'UTC'), l.agent_id, coalesce(l.instance_id, weir.platform_id()),
+           count(*) filter (where l.phase = 'requested'), coalesce(sum(l.occurrences) filter (where l.phase = 'denied'), 0),
+           count(*) filter (where l.phase = 'completed' and l.outcome <> 'ok'), coalesce(sum(l.duration_us), 0)
+    from public.mcp_interaction_logs l
+    where l.organization_id = p_organization_id and l.agent_id is not null
+      and l.created_at >= greatest(v_since, coalesce((select p.rolled_up_to from weir.usage_progress p), v_since))
+      and l.created_at < v_until and date_trunc('hour', l.created_at, 'UTC') >= v_since
+      and l.kind in ('tool_execution', 'resource_read', 'prompt_get', 'context_request', 'error')
+    group by 1, 2, 3
     -- One more than is allowed tells that there are more.
     limit 10001) r;
   if jsonb_array_length(v_rows) > 10000 then
@@ -10049,6 +13226,112 @@ $$;
 ALTER FUNCTION weir.vector_schema() OWNER TO weir_system;
 
 --
+-- Name: verify_invitation(bytea, inet); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.verify_invitation(p_token_hash bytea, p_address inet) RETURNS TABLE(problem text, user_id uuid, sign_in_id uuid)
+    LANGUAGE plpgsql SECURITY DEFINER ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_act weir.act := weir.act('lifecycle', 'accept_invitation');
+  v_invitation public.organization_invitations;
+begin
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
+  end if;
+  -- Only of an invitation that is open, so that an old token blocks no calls of the organization.
+  perform weir.lock_organization(i.organization_id) from public.organization_invitations i
+  where i.token_hash = p_token_hash and i.accepted_at is null and i.revoked_at is null and i.expires_at > clock_timestamp();
+  v_invitation := weir.open_invitation(p_token_hash);
+  v_act.organization_id := v_invitation.organization_id;
+  problem := case when v_invitation.id is null then 'otp_expired'
+                  when exists (select from auth.users u where u.email = v_invitation.email) then 'user_exists'
+                  when weir.is_full_for(v_invitation) then 'quota_exceeded' end;
+  if problem is null then
+    user_id := weir.uuid_v7();
+    -- Somebody may sign up with the address at this moment, or be invited to it by another organization.
+    insert into auth.users (id, email) values (user_id, v_invitation.email) on conflict do nothing;
+    if not found then
+      user_id := null;
+      problem := 'user_exists';
+    end if;
+  end if;
+  if problem is null then
+    perform weir.act_as(user_id);
+    perform weir.join_by_invitation(v_act, v_invitation);
+    sign_in_id := weir.open_sign_in(user_id, p_address, p_may_set_password => true);
+  end if;
+  return next;
+end;
+$$;
+
+
+ALTER FUNCTION weir.verify_invitation(p_token_hash bytea, p_address inet) OWNER TO weir_system;
+
+--
+-- Name: verify_recovery(bytea, inet); Type: FUNCTION; Schema: weir; Owner: weir_system
+--
+
+CREATE FUNCTION weir.verify_recovery(p_token_hash bytea, p_address inet) RETURNS TABLE(problem text, user_id uuid, sign_in_id uuid)
+    LANGUAGE plpgsql SECURITY DEFINER ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  if not exists (select from weir.installation i where i.embedded_issuer) then
+    raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
+  end if;
+  -- The user first, as weir.set_password does: both at once would wait for each other.
+  perform from auth.users u where u.id = (select r.user_id from weir.recoveries r where r.token_hash = p_token_hash) for update;
+  delete from weir.recoveries r
+  where r.token_hash = p_token_hash and r.expires_at > clock_timestamp() and not weir.is_banned(r.user_id)
+  returning r.user_id into user_id;
+  if user_id is null then
+    problem := 'otp_expired';
+  else
+    perform weir.act_as(user_id);
+    update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'password'
+    where s.user_id = verify_recovery.user_id and s.revoked_at is null;
+    update auth.users u set encrypted_password = null, updated_at = now() where u.id = verify_recovery.user_id;
+    sign_in_id := weir.open_sign_in(user_id, p_address, p_may_set_password => true);
+    perform weir.record_act(weir.act('credential', 'use_recovery', p_organization_id => weir.platform_id()), user_id::text);
+  end if;
+  return next;
+end;
+$$;
+
+
+ALTER FUNCTION weir.verify_recovery(p_token_hash bytea, p_address inet) OWNER TO weir_system;
+
+--
+-- Name: whole_entry(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.whole_entry(p_entry jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (jsonb_build_object('name', (p_entry -> 'slug'::text), 'description', '', 'runtime', 'process', 'args', '[]'::jsonb, 'env', '{}'::jsonb, 'capabilities', '{}'::jsonb, 'docker_image', NULL::unknown, 'configuration_schema', '{"type": "object", "properties": {}}'::jsonb, 'default_share', 'instance', 'calls_at_once', NULL::unknown) || ( SELECT jsonb_object_agg(e.key, e.value) AS jsonb_object_agg
+            FROM jsonb_each(whole_entry.p_entry) e(key, value)
+           WHERE (e.value <> 'null'::jsonb)));
+END;
+
+
+ALTER FUNCTION weir.whole_entry(p_entry jsonb) OWNER TO weir_owner;
+
+--
+-- Name: with_own_settings(jsonb); Type: FUNCTION; Schema: weir; Owner: weir_owner
+--
+
+CREATE FUNCTION weir.with_own_settings(p_config jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (jsonb_typeof((p_config -> 'configuration'::text)) = 'object'::text) THEN (((p_config - 'configuration'::text) || (SELECT COALESCE(jsonb_object_agg(e.key, e.value), '{}'::jsonb) AS "coalesce" FROM jsonb_each((with_own_settings.p_config -> 'configuration'::text)) e(key, value) WHERE (e.key = ANY (weir.own_settings())))) || CASE WHEN (((p_config -> 'configuration'::text) - weir.own_settings()) = '{}'::jsonb) THEN '{}'::jsonb ELSE jsonb_build_object('configuration', ((p_config -> 'configuration'::text) - weir.own_settings())) END) ELSE p_config END;
+
+
+ALTER FUNCTION weir.with_own_settings(p_config jsonb) OWNER TO weir_owner;
+
+--
 -- Name: withdraw_catalog_server(text, text); Type: FUNCTION; Schema: weir; Owner: weir_system
 --
 
@@ -10056,13 +13339,9 @@ CREATE FUNCTION weir.withdraw_catalog_server(p_slug text, p_version text DEFAULT
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-  v_count integer;
 begin
-  update public.mcp_server_catalog c set is_published = false, updated_at = now()
-  where c.slug = p_slug and (p_version is null or c.version = p_version) and c.is_published;
-  get diagnostics v_count = row_count;
-  return v_count;
+  return jsonb_array_length(
+    weir.raise_error(weir.change_catalog_state('withdraw_catalog_server', p_slug, p_version)) -> 'versions');
 end;
 $$;
 
@@ -10198,8 +13477,14 @@ CREATE TABLE public.agents (
     organization_id uuid NOT NULL,
     name text NOT NULL,
     instructions text,
-    owner_id uuid,
-    is_active boolean DEFAULT true NOT NULL,
+    user_id uuid,
+    stopped_at timestamp with time zone,
+    stopped_by uuid,
+    platform_stopped_at timestamp with time zone,
+    platform_stopped_by uuid,
+    deleted_at timestamp with time zone,
+    deleted_by uuid,
+    is_active boolean GENERATED ALWAYS AS (((stopped_at IS NULL) AND (platform_stopped_at IS NULL) AND (deleted_at IS NULL))) STORED NOT NULL,
     created_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -10232,6 +13517,7 @@ CREATE TABLE public.chat_channels (
     agent_id uuid,
     created_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
     CONSTRAINT chat_channels_direct_one_has_a_person CHECK (((agent_id IS NULL) OR (user_id IS NOT NULL))),
     CONSTRAINT chat_channels_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name))))
 );
@@ -10378,6 +13664,7 @@ CREATE TABLE public.mcp_server_catalog (
     slug text NOT NULL,
     version text NOT NULL,
     name text NOT NULL,
+    display_name text NOT NULL,
     description text DEFAULT ''::text NOT NULL,
     transport text NOT NULL,
     runtime text DEFAULT 'process'::text NOT NULL,
@@ -10385,17 +13672,32 @@ CREATE TABLE public.mcp_server_catalog (
     bin text NOT NULL,
     args jsonb DEFAULT '[]'::jsonb NOT NULL,
     env jsonb DEFAULT '{}'::jsonb NOT NULL,
+    capabilities jsonb DEFAULT '{}'::jsonb NOT NULL,
+    docker_image text,
     configuration_schema jsonb DEFAULT '{"type": "object", "properties": {}}'::jsonb NOT NULL,
     default_share text DEFAULT 'instance'::text NOT NULL,
     calls_at_once integer,
-    is_published boolean DEFAULT true NOT NULL,
+    withdrawn_at timestamp with time zone,
+    blocked_at timestamp with time zone,
+    block_reason text,
+    state text GENERATED ALWAYS AS (
+CASE
+    WHEN (blocked_at IS NOT NULL) THEN 'blocked'::text
+    WHEN (withdrawn_at IS NOT NULL) THEN 'withdrawn'::text
+    ELSE 'published'::text
+END) STORED NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT mcp_server_catalog_args_is_an_array CHECK ((jsonb_typeof(args) = 'array'::text)),
     CONSTRAINT mcp_server_catalog_bin_is_a_name CHECK ((bin ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text)),
+    CONSTRAINT mcp_server_catalog_block_reason_is_1_to_500_characters CHECK (((length(block_reason) >= 1) AND (length(block_reason) <= 500))),
+    CONSTRAINT mcp_server_catalog_blocked_with_a_reason CHECK (((blocked_at IS NULL) = (block_reason IS NULL))),
     CONSTRAINT mcp_server_catalog_calls_at_once_is_1_to_1024 CHECK (((calls_at_once >= 1) AND (calls_at_once <= 1024))),
+    CONSTRAINT mcp_server_catalog_capabilities_is_an_object CHECK ((jsonb_typeof(capabilities) = 'object'::text)),
     CONSTRAINT mcp_server_catalog_env_is_an_object CHECK ((jsonb_typeof(env) = 'object'::text)),
+    CONSTRAINT mcp_server_catalog_name_is_1_to_200_characters CHECK (((length(name) >= 1) AND (length(name) <= 200))),
     CONSTRAINT mcp_server_catalog_package_is_a_name CHECK ((package ~ '^(@[a-z0-9][a-z0-9._-]{0,99}/)?[a-z0-9][a-z0-9._-]{0,99}$'::text)),
+    CONSTRAINT mcp_server_catalog_process_is_no_image CHECK (((runtime <> 'process'::text) OR (docker_image IS NULL))),
     CONSTRAINT mcp_server_catalog_runtime_is_known CHECK ((runtime = 'process'::text)),
     CONSTRAINT mcp_server_catalog_schema_is_an_object CHECK ((jsonb_typeof(configuration_schema) = 'object'::text)),
     CONSTRAINT mcp_server_catalog_share_is_known CHECK ((default_share = ANY (ARRAY['instance'::text, 'credential'::text, 'session'::text]))),
@@ -10585,39 +13887,6 @@ COMMENT ON TABLE public.organization_api_keys IS 'tenant: keys of the organizati
 
 
 --
--- Name: organization_invitations; Type: TABLE; Schema: public; Owner: weir_owner
---
-
-CREATE TABLE public.organization_invitations (
-    id uuid DEFAULT weir.uuid_v7() NOT NULL,
-    organization_id uuid NOT NULL,
-    email text NOT NULL,
-    role text NOT NULL,
-    token_hash bytea NOT NULL,
-    invited_by uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    expires_at timestamp with time zone NOT NULL,
-    accepted_at timestamp with time zone,
-    revoked_at timestamp with time zone,
-    CONSTRAINT organization_invitations_accepted_or_revoked CHECK (((accepted_at IS NULL) OR (revoked_at IS NULL))),
-    CONSTRAINT organization_invitations_email_is_lower_case CHECK (((email = lower(email)) AND (length(email) <= 320))),
-    CONSTRAINT organization_invitations_role_is_known CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text, 'viewer'::text]))),
-    CONSTRAINT organization_invitations_token_is_sha256 CHECK ((octet_length(token_hash) = 32))
-);
-
-ALTER TABLE ONLY public.organization_invitations FORCE ROW LEVEL SECURITY;
-
-
-ALTER TABLE public.organization_invitations OWNER TO weir_owner;
-
---
--- Name: TABLE organization_invitations; Type: COMMENT; Schema: public; Owner: weir_owner
---
-
-COMMENT ON TABLE public.organization_invitations IS 'tenant: who was asked to join, by e-mail';
-
-
---
 -- Name: organization_members; Type: TABLE; Schema: public; Owner: weir_owner
 --
 
@@ -10643,48 +13912,6 @@ ALTER TABLE public.organization_members OWNER TO weir_owner;
 --
 
 COMMENT ON TABLE public.organization_members IS 'tenant: a person''s role and status in an organization';
-
-
---
--- Name: organizations; Type: TABLE; Schema: public; Owner: weir_owner
---
-
-CREATE TABLE public.organizations (
-    id uuid DEFAULT weir.uuid_v7() NOT NULL,
-    name text NOT NULL,
-    slug text NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    max_mcp_servers integer DEFAULT 25 NOT NULL,
-    max_agents integer DEFAULT 200 NOT NULL,
-    max_members integer DEFAULT 500 NOT NULL,
-    max_workspaces integer DEFAULT 200 NOT NULL,
-    max_concurrent_connections integer DEFAULT 200 NOT NULL,
-    max_chat_messages_per_minute integer DEFAULT 2400 NOT NULL,
-    max_datastores integer DEFAULT 50 NOT NULL,
-    max_documents integer DEFAULT 10000 NOT NULL,
-    max_document_bytes bigint DEFAULT 1073741824 NOT NULL,
-    max_document_chunks integer DEFAULT 250000 NOT NULL,
-    chat_tools boolean DEFAULT true NOT NULL,
-    created_by uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT organizations_chat_limit_is_0_to_a_million CHECK (((max_chat_messages_per_minute >= 0) AND (max_chat_messages_per_minute <= 1000000))),
-    CONSTRAINT organizations_knowledge_limits_are_not_negative CHECK ((LEAST((max_datastores)::bigint, (max_documents)::bigint, max_document_bytes, (max_document_chunks)::bigint) >= 0)),
-    CONSTRAINT organizations_limits_are_not_negative CHECK ((LEAST(max_mcp_servers, max_agents, max_members, max_workspaces, max_concurrent_connections) >= 0)),
-    CONSTRAINT organizations_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name)))),
-    CONSTRAINT organizations_slug_is_lower_case CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$'::text))
-);
-
-ALTER TABLE ONLY public.organizations FORCE ROW LEVEL SECURITY;
-
-
-ALTER TABLE public.organizations OWNER TO weir_owner;
-
---
--- Name: TABLE organizations; Type: COMMENT; Schema: public; Owner: weir_owner
---
-
-COMMENT ON TABLE public.organizations IS 'tenant: the organization itself; its id is the organization_id of every tenant row';
 
 
 --
@@ -10866,6 +14093,7 @@ CREATE TABLE public.workspaces (
     name text NOT NULL,
     created_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
     CONSTRAINT workspaces_name_is_1_to_100_characters CHECK ((((length(name) >= 1) AND (length(name) <= 100)) AND (name = btrim(name))))
 );
 
@@ -11145,24 +14373,51 @@ COMMENT ON TABLE weir.instance_moves IS 'global: the allowed moves of an instanc
 
 
 --
--- Name: platform_admins; Type: TABLE; Schema: weir; Owner: weir_owner
+-- Name: platform_stop; Type: TABLE; Schema: weir; Owner: weir_owner
 --
 
-CREATE TABLE weir.platform_admins (
-    user_id uuid NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+CREATE TABLE weir.platform_stop (
+    only_row boolean DEFAULT true NOT NULL,
+    stopped_at timestamp with time zone DEFAULT now() NOT NULL,
+    stopped_by uuid,
+    CONSTRAINT platform_stop_has_one_row CHECK (only_row)
 );
 
-ALTER TABLE ONLY weir.platform_admins FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY weir.platform_stop FORCE ROW LEVEL SECURITY;
 
 
-ALTER TABLE weir.platform_admins OWNER TO weir_owner;
+ALTER TABLE weir.platform_stop OWNER TO weir_owner;
 
 --
--- Name: TABLE platform_admins; Type: COMMENT; Schema: weir; Owner: weir_owner
+-- Name: TABLE platform_stop; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON TABLE weir.platform_admins IS 'platform: who publishes the catalog and registers nodes';
+COMMENT ON TABLE weir.platform_stop IS 'platform: one row while all calls are stopped, and who has stopped them';
+
+
+--
+-- Name: recoveries; Type: TABLE; Schema: weir; Owner: weir_owner
+--
+
+CREATE TABLE weir.recoveries (
+    user_id uuid NOT NULL,
+    token_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT recoveries_last_30_minutes_at_most CHECK ((expires_at <= (created_at + '00:30:00'::interval))),
+    CONSTRAINT recoveries_token_is_sha256 CHECK ((octet_length(token_hash) = 32))
+);
+
+ALTER TABLE ONLY weir.recoveries FORCE ROW LEVEL SECURITY;
+
+
+ALTER TABLE weir.recoveries OWNER TO weir_owner;
+
+--
+-- Name: TABLE recoveries; Type: COMMENT; Schema: weir; Owner: weir_owner
+--
+
+COMMENT ON TABLE weir.recoveries IS 'user: hashes of tokens by which a person who forgot the password signs in once';
 
 
 --
@@ -11218,35 +14473,6 @@ COMMENT ON TABLE weir.security_events IS 'platform: counted failures of callers 
 
 
 --
--- Name: settings; Type: TABLE; Schema: weir; Owner: weir_owner
---
-
-CREATE TABLE weir.settings (
-    name text NOT NULL,
-    value jsonb NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT settings_chat_tools_is_true_or_false CHECK (((name <> 'chat_tools'::text) OR (jsonb_typeof(value) = 'boolean'::text))),
-    CONSTRAINT settings_equal_denials_is_1_to_1000 CHECK (((name <> 'equal_denials'::text) OR
-CASE jsonb_typeof(value)
-    WHEN 'number'::text THEN (((value)::numeric >= (1)::numeric) AND ((value)::numeric <= (1000)::numeric))
-    ELSE false
-END)),
-    CONSTRAINT settings_name_is_known CHECK ((name = ANY (ARRAY['chat_tools'::text, 'egress_allow'::text, 'equal_denials'::text, 'identity_issuers'::text, 'models'::text])))
-);
-
-ALTER TABLE ONLY weir.settings FORCE ROW LEVEL SECURITY;
-
-
-ALTER TABLE weir.settings OWNER TO weir_owner;
-
---
--- Name: TABLE settings; Type: COMMENT; Schema: weir; Owner: weir_owner
---
-
-COMMENT ON TABLE weir.settings IS 'platform: the operator''s settings that SQL decides by; written by the owner only';
-
-
---
 -- Name: sign_in_attempts; Type: TABLE; Schema: weir; Owner: weir_owner
 --
 
@@ -11285,7 +14511,8 @@ CREATE TABLE weir.sign_ins (
     expires_at timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone,
     revoked_by text,
-    CONSTRAINT sign_ins_are_revoked_for_a_reason CHECK ((((revoked_at IS NULL) = (revoked_by IS NULL)) AND (revoked_by = ANY (ARRAY['logout'::text, 'reuse'::text, 'restore'::text])))),
+    may_set_password boolean DEFAULT false NOT NULL,
+    CONSTRAINT sign_ins_are_revoked_for_a_reason CHECK ((((revoked_at IS NULL) = (revoked_by IS NULL)) AND (revoked_by = ANY (ARRAY['logout'::text, 'password'::text, 'reuse'::text, 'restore'::text])))),
     CONSTRAINT sign_ins_counter_is_not_negative CHECK ((counter >= 0))
 );
 
@@ -11804,6 +15031,14 @@ ALTER TABLE ONLY weir.dtma_operations
 
 
 --
+-- Name: failure_codes failure_codes_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.failure_codes
+    ADD CONSTRAINT failure_codes_pkey PRIMARY KEY (code);
+
+
+--
 -- Name: grant_usage grant_usage_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
 --
 
@@ -11849,6 +15084,30 @@ ALTER TABLE ONLY weir.instance_moves
 
 ALTER TABLE ONLY weir.platform_admins
     ADD CONSTRAINT platform_admins_pkey PRIMARY KEY (user_id);
+
+
+--
+-- Name: platform_stop platform_stop_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.platform_stop
+    ADD CONSTRAINT platform_stop_pkey PRIMARY KEY (only_row);
+
+
+--
+-- Name: recoveries recoveries_pkey; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.recoveries
+    ADD CONSTRAINT recoveries_pkey PRIMARY KEY (user_id);
+
+
+--
+-- Name: recoveries recoveries_token_hash_key; Type: CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.recoveries
+    ADD CONSTRAINT recoveries_token_hash_key UNIQUE (token_hash);
 
 
 --
@@ -12009,14 +15268,14 @@ CREATE INDEX agents_created_by_idx ON public.agents USING btree (created_by);
 -- Name: agents_name_key; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
-CREATE UNIQUE INDEX agents_name_key ON public.agents USING btree (organization_id, lower(name));
+CREATE UNIQUE INDEX agents_name_key ON public.agents USING btree (organization_id, lower(name), COALESCE(deleted_at, '-infinity'::timestamp with time zone));
 
 
 --
 -- Name: agents_owner_idx; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
-CREATE INDEX agents_owner_idx ON public.agents USING btree (organization_id, owner_id);
+CREATE INDEX agents_owner_idx ON public.agents USING btree (organization_id, user_id);
 
 
 --
@@ -12034,10 +15293,17 @@ CREATE INDEX chat_channels_created_by_idx ON public.chat_channels USING btree (c
 
 
 --
+-- Name: chat_channels_deleted_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX chat_channels_deleted_idx ON public.chat_channels USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+
+
+--
 -- Name: chat_channels_name_key; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
-CREATE UNIQUE INDEX chat_channels_name_key ON public.chat_channels USING btree (workspace_id, lower(name)) WHERE (user_id IS NULL);
+CREATE UNIQUE INDEX chat_channels_name_key ON public.chat_channels USING btree (workspace_id, lower(name)) WHERE ((user_id IS NULL) AND (deleted_at IS NULL));
 
 
 --
@@ -12142,7 +15408,7 @@ CREATE INDEX mcp_interaction_logs_organization_idx ON ONLY public.mcp_interactio
 -- Name: mcp_server_instances_catalog_idx; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
-CREATE INDEX mcp_server_instances_catalog_idx ON public.mcp_server_instances USING btree (catalog_id);
+CREATE INDEX mcp_server_instances_catalog_idx ON public.mcp_server_instances USING btree (catalog_server_id);
 
 
 --
@@ -12170,7 +15436,7 @@ CREATE INDEX mcp_server_instances_last_node_idx ON public.mcp_server_instances U
 -- Name: mcp_server_instances_name_key; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
-CREATE UNIQUE INDEX mcp_server_instances_name_key ON public.mcp_server_instances USING btree (organization_id, name) WHERE (status <> ALL (ARRAY['deleting'::text, 'deleted'::text]));
+CREATE UNIQUE INDEX mcp_server_instances_name_key ON public.mcp_server_instances USING btree (organization_id, instance_name) WHERE (status <> ALL (ARRAY['deleting'::text, 'deleted'::text]));
 
 
 --
@@ -12356,10 +15622,17 @@ CREATE INDEX workspaces_created_by_idx ON public.workspaces USING btree (created
 
 
 --
+-- Name: workspaces_deleted_idx; Type: INDEX; Schema: public; Owner: weir_owner
+--
+
+CREATE INDEX workspaces_deleted_idx ON public.workspaces USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+
+
+--
 -- Name: workspaces_name_key; Type: INDEX; Schema: public; Owner: weir_owner
 --
 
-CREATE UNIQUE INDEX workspaces_name_key ON public.workspaces USING btree (organization_id, lower(name));
+CREATE UNIQUE INDEX workspaces_name_key ON public.workspaces USING btree (organization_id, lower(name), COALESCE(deleted_at, '-infinity'::timestamp with time zone));
 
 
 --
@@ -12496,6 +15769,13 @@ CREATE INDEX vector_removals_after_idx ON weir.vector_removals USING btree (remo
 
 
 --
+-- Name: mcp_server_catalog a_guard_entry; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER a_guard_entry BEFORE DELETE OR UPDATE ON public.mcp_server_catalog FOR EACH ROW EXECUTE FUNCTION weir.guard_catalog_entry();
+
+
+--
 -- Name: agent_mcp_permissions a_guard_grant; Type: TRIGGER; Schema: public; Owner: weir_owner
 --
 
@@ -12545,6 +15825,13 @@ CREATE TRIGGER a_guard_request BEFORE UPDATE ON public.permission_requests FOR E
 
 
 --
+-- Name: mcp_server_instances address_of_instance; Type: TRIGGER; Schema: public; Owner: weir_owner
+--
+
+CREATE TRIGGER address_of_instance BEFORE INSERT OR UPDATE OF instance_name ON public.mcp_server_instances FOR EACH ROW EXECUTE FUNCTION weir.set_endpoint_url();
+
+
+--
 -- Name: agents b_agent_change; Type: TRIGGER; Schema: public; Owner: weir_owner
 --
 
@@ -12583,7 +15870,7 @@ CREATE TRIGGER b_instance_timeout_update BEFORE UPDATE ON public.mcp_server_inst
 -- Name: mcp_server_instances b_instance_update; Type: TRIGGER; Schema: public; Owner: weir_owner
 --
 
-CREATE TRIGGER b_instance_update BEFORE UPDATE ON public.mcp_server_instances FOR EACH ROW WHEN (((((((((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.name IS DISTINCT FROM new.name)) OR (old.catalog_id IS DISTINCT FROM new.catalog_id)) OR (old.url IS DISTINCT FROM new.url)) OR (old.status IS DISTINCT FROM new.status)) OR (old.share IS DISTINCT FROM new.share)) OR (old.priority IS DISTINCT FROM new.priority)) OR (old.node_id IS DISTINCT FROM new.node_id)) OR (old.chat_offline IS DISTINCT FROM new.chat_offline)) OR (old.resets IS DISTINCT FROM new.resets))) EXECUTE FUNCTION weir.on_permission_change();
+CREATE TRIGGER b_instance_update BEFORE UPDATE ON public.mcp_server_instances FOR EACH ROW WHEN (((((((((((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.instance_name IS DISTINCT FROM new.instance_name)) OR (old.catalog_server_id IS DISTINCT FROM new.catalog_server_id)) OR (old.url IS DISTINCT FROM new.url)) OR (old.status IS DISTINCT FROM new.status)) OR (old.share IS DISTINCT FROM new.share)) OR (old.priority IS DISTINCT FROM new.priority)) OR (old.node_id IS DISTINCT FROM new.node_id)) OR (old.chat_offline IS DISTINCT FROM new.chat_offline)) OR (old.resets IS DISTINCT FROM new.resets)) OR (old.stopped_at IS DISTINCT FROM new.stopped_at)) OR (old.platform_stopped_at IS DISTINCT FROM new.platform_stopped_at))) EXECUTE FUNCTION weir.on_permission_change();
 
 
 --
@@ -12734,6 +16021,20 @@ CREATE TRIGGER not_truncated BEFORE TRUNCATE ON public.workspace_members FOR EAC
 
 
 --
+-- Name: settings addresses_of_instances; Type: TRIGGER; Schema: weir; Owner: weir_owner
+--
+
+CREATE TRIGGER addresses_of_instances AFTER INSERT OR UPDATE ON weir.settings FOR EACH ROW WHEN ((new.name = 'public_url'::text)) EXECUTE FUNCTION weir.on_public_url_change();
+
+
+--
+-- Name: platform_stop b_platform_stop_change; Type: TRIGGER; Schema: weir; Owner: weir_owner
+--
+
+CREATE TRIGGER b_platform_stop_change BEFORE INSERT OR DELETE OR UPDATE ON weir.platform_stop FOR EACH ROW EXECUTE FUNCTION weir.on_catalog_change();
+
+
+--
 -- Name: audit_checkpoints checkpoints_are_append_only; Type: TRIGGER; Schema: weir; Owner: weir_owner
 --
 
@@ -12752,6 +16053,13 @@ CREATE TRIGGER checkpoints_are_not_truncated BEFORE TRUNCATE ON weir.audit_check
 --
 
 CREATE TRIGGER not_truncated BEFORE TRUNCATE ON weir.grant_usage FOR EACH STATEMENT EXECUTE FUNCTION weir.refuse_truncate();
+
+
+--
+-- Name: platform_stop not_truncated; Type: TRIGGER; Schema: weir; Owner: weir_owner
+--
+
+CREATE TRIGGER not_truncated BEFORE TRUNCATE ON weir.platform_stop FOR EACH STATEMENT EXECUTE FUNCTION weir.refuse_truncate();
 
 
 --
@@ -12876,7 +16184,7 @@ ALTER TABLE ONLY public.agents
 --
 
 ALTER TABLE ONLY public.agents
-    ADD CONSTRAINT agents_owner_is_a_member FOREIGN KEY (organization_id, owner_id) REFERENCES public.organization_members(organization_id, user_id) ON DELETE SET NULL (owner_id);
+    ADD CONSTRAINT agents_owner_is_a_member FOREIGN KEY (organization_id, user_id) REFERENCES public.organization_members(organization_id, user_id) ON DELETE SET NULL (user_id);
 
 
 --
@@ -12980,7 +16288,7 @@ ALTER TABLE ONLY public.documents
 --
 
 ALTER TABLE ONLY public.mcp_server_instances
-    ADD CONSTRAINT mcp_server_instances_catalog FOREIGN KEY (catalog_id) REFERENCES public.mcp_server_catalog(id);
+    ADD CONSTRAINT mcp_server_instances_catalog FOREIGN KEY (catalog_server_id) REFERENCES public.mcp_server_catalog(id);
 
 
 --
@@ -13320,6 +16628,14 @@ ALTER TABLE ONLY weir.platform_admins
 
 
 --
+-- Name: recoveries recoveries_user; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE ONLY weir.recoveries
+    ADD CONSTRAINT recoveries_user FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
 -- Name: sign_ins sign_ins_user; Type: FK CONSTRAINT; Schema: weir; Owner: weir_owner
 --
 
@@ -13407,10 +16723,24 @@ ALTER TABLE public.agent_mcp_permissions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.agents ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: agents agents_are_changed_by_their_owner_and_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY agents_are_changed_by_their_owner_and_admins ON public.agents FOR UPDATE TO weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents))))) WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents)))));
+
+
+--
 -- Name: agents agents_are_created_by_their_owner; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY agents_are_created_by_their_owner ON public.agents FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND (owner_id = ( SELECT weir.actor_id() AS actor_id)) AND (created_by = ( SELECT weir.actor_id() AS actor_id))));
+CREATE POLICY agents_are_created_by_their_owner ON public.agents FOR INSERT TO weir_writer WITH CHECK (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))) AND (user_id = ( SELECT weir.actor_id() AS actor_id)) AND (created_by = ( SELECT weir.actor_id() AS actor_id))));
+
+
+--
+-- Name: agents agents_are_found_by_members; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY agents_are_found_by_members ON public.agents FOR SELECT TO weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))));
 
 
 --
@@ -13424,7 +16754,14 @@ CREATE POLICY agents_are_read_by_the_engine ON public.agents TO weir_system USIN
 -- Name: agents agents_are_seen_by_members; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY agents_are_seen_by_members ON public.agents FOR SELECT TO authenticated, weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))));
+CREATE POLICY agents_are_seen_by_members ON public.agents FOR SELECT TO authenticated USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND (deleted_at IS NULL)));
+
+
+--
+-- Name: mcp_server_catalog catalog_is_changed_by_platform_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY catalog_is_changed_by_platform_admins ON public.mcp_server_catalog FOR UPDATE TO weir_writer USING ((( SELECT weir.is_platform_admin() AS is_platform_admin) AND ( SELECT weir.signed_in_recently() AS signed_in_recently))) WITH CHECK ((( SELECT weir.is_platform_admin() AS is_platform_admin) AND ( SELECT weir.signed_in_recently() AS signed_in_recently)));
 
 
 --
@@ -13432,6 +16769,13 @@ CREATE POLICY agents_are_seen_by_members ON public.agents FOR SELECT TO authenti
 --
 
 CREATE POLICY catalog_is_kept_by_the_engine ON public.mcp_server_catalog TO weir_system USING (true) WITH CHECK (true);
+
+
+--
+-- Name: mcp_server_catalog catalog_is_published_by_platform_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY catalog_is_published_by_platform_admins ON public.mcp_server_catalog FOR INSERT TO weir_writer WITH CHECK ((( SELECT weir.is_platform_admin() AS is_platform_admin) AND ( SELECT weir.signed_in_recently() AS signed_in_recently)));
 
 
 --
@@ -13445,7 +16789,7 @@ CREATE POLICY catalog_is_read_by_the_writer ON public.mcp_server_catalog FOR SEL
 -- Name: mcp_server_catalog catalog_is_seen_where_published; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY catalog_is_seen_where_published ON public.mcp_server_catalog FOR SELECT TO authenticated USING (is_published);
+CREATE POLICY catalog_is_seen_where_published ON public.mcp_server_catalog FOR SELECT TO authenticated USING (((state = 'published'::text) OR ( SELECT weir.is_platform_admin() AS is_platform_admin) OR (cardinality(ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations)) > 0)));
 
 
 --
@@ -13456,10 +16800,17 @@ CREATE POLICY channels_are_created_by_workspace_members ON public.chat_channels 
 
 
 --
+-- Name: chat_channels channels_are_deleted_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY channels_are_deleted_by_the_engine ON public.chat_channels TO weir_system USING (true) WITH CHECK (true);
+
+
+--
 -- Name: chat_channels channels_are_seen_by_workspace_members; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY channels_are_seen_by_workspace_members ON public.chat_channels FOR SELECT TO authenticated, weir_writer USING (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND ((user_id IS NULL) OR (user_id = ( SELECT weir.actor_id() AS actor_id)))));
+CREATE POLICY channels_are_seen_by_workspace_members ON public.chat_channels FOR SELECT TO authenticated, weir_writer USING (((workspace_id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) AND (deleted_at IS NULL) AND ((user_id IS NULL) OR (user_id = ( SELECT weir.actor_id() AS actor_id)))));
 
 
 --
@@ -14116,6 +17467,13 @@ CREATE POLICY profiles_are_made_by_the_person ON public.user_profiles FOR INSERT
 
 
 --
+-- Name: user_profiles profiles_are_read_by_the_engine; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY profiles_are_read_by_the_engine ON public.user_profiles FOR SELECT TO weir_system USING (true);
+
+
+--
 -- Name: user_profiles profiles_are_seen_by_the_person_and_fellow_members; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
@@ -14251,7 +17609,7 @@ CREATE POLICY workspace_members_are_seen_inside ON public.workspace_members FOR 
 -- Name: workspace_members workspace_members_leave_with_the_organization; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY workspace_members_leave_with_the_organization ON public.workspace_members FOR DELETE TO weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (user_id = ( SELECT weir.actor_id() AS actor_id))));
+CREATE POLICY workspace_members_leave_with_the_organization ON public.workspace_members FOR DELETE TO weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (user_id = ( SELECT weir.actor_id() AS actor_id)) OR (agent_id = ANY (ARRAY( SELECT weir.my_agents() AS my_agents)))));
 
 
 --
@@ -14275,10 +17633,17 @@ CREATE POLICY workspaces_are_read_by_the_engine ON public.workspaces TO weir_sys
 
 
 --
+-- Name: workspaces workspaces_are_renamed_by_admins; Type: POLICY; Schema: public; Owner: weir_owner
+--
+
+CREATE POLICY workspaces_are_renamed_by_admins ON public.workspaces FOR UPDATE TO weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations)))) WITH CHECK ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))));
+
+
+--
 -- Name: workspaces workspaces_are_seen_by_their_members_and_admins; Type: POLICY; Schema: public; Owner: weir_owner
 --
 
-CREATE POLICY workspaces_are_seen_by_their_members_and_admins ON public.workspaces FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND ((id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (created_by = ( SELECT weir.actor_id() AS actor_id)))));
+CREATE POLICY workspaces_are_seen_by_their_members_and_admins ON public.workspaces FOR SELECT TO authenticated, weir_writer USING (((organization_id = ANY (ARRAY( SELECT weir.my_organizations() AS my_organizations))) AND (deleted_at IS NULL) AND ((id = ANY (ARRAY( SELECT weir.my_workspaces() AS my_workspaces))) OR (organization_id = ANY (ARRAY( SELECT weir.my_organizations('admin'::text) AS my_organizations))) OR (created_by = ( SELECT weir.actor_id() AS actor_id)))));
 
 
 --
@@ -14441,6 +17806,13 @@ CREATE POLICY everything_is_read_by_the_backup ON weir.dtma_operations FOR SELEC
 
 
 --
+-- Name: failure_codes everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.failure_codes FOR SELECT TO weir_backup USING (true);
+
+
+--
 -- Name: grant_usage everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
 --
 
@@ -14480,6 +17852,20 @@ CREATE POLICY everything_is_read_by_the_backup ON weir.instance_moves FOR SELECT
 --
 
 CREATE POLICY everything_is_read_by_the_backup ON weir.platform_admins FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: platform_stop everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.platform_stop FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: recoveries everything_is_read_by_the_backup; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY everything_is_read_by_the_backup ON weir.recoveries FOR SELECT TO weir_backup USING (true);
 
 
 --
@@ -14529,6 +17915,19 @@ CREATE POLICY everything_is_read_by_the_backup ON weir.usage_progress FOR SELECT
 --
 
 CREATE POLICY everything_is_read_by_the_backup ON weir.vector_removals FOR SELECT TO weir_backup USING (true);
+
+
+--
+-- Name: failure_codes; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.failure_codes ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: failure_codes failure_codes_are_read; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY failure_codes_are_read ON weir.failure_codes FOR SELECT TO weir_writer, weir_system USING (true);
 
 
 --
@@ -14645,10 +18044,36 @@ CREATE POLICY platform_admins_are_kept_by_the_engine ON weir.platform_admins TO 
 
 
 --
+-- Name: platform_stop; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.platform_stop ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: platform_stop platform_stop_is_kept_by_the_engine; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY platform_stop_is_kept_by_the_engine ON weir.platform_stop TO weir_system USING (true) WITH CHECK (true);
+
+
+--
 -- Name: chat_rates rates_are_used_by_who_may_write; Type: POLICY; Schema: weir; Owner: weir_owner
 --
 
 CREATE POLICY rates_are_used_by_who_may_write ON weir.chat_rates TO weir_writer USING ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations)))) WITH CHECK ((organization_id = ANY (ARRAY( SELECT weir.my_organizations('member'::text) AS my_organizations))));
+
+
+--
+-- Name: recoveries; Type: ROW SECURITY; Schema: weir; Owner: weir_owner
+--
+
+ALTER TABLE weir.recoveries ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: recoveries recoveries_are_kept_by_the_issuer; Type: POLICY; Schema: weir; Owner: weir_owner
+--
+
+CREATE POLICY recoveries_are_kept_by_the_issuer ON weir.recoveries TO weir_system USING (true) WITH CHECK (true);
 
 
 --
@@ -14811,6 +18236,14 @@ GRANT ALL ON TYPE weir.denial TO weir_system;
 
 
 --
+-- Name: TYPE known_denial; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON TYPE weir.known_denial FROM PUBLIC;
+GRANT ALL ON TYPE weir.known_denial TO weir_system;
+
+
+--
 -- Name: TYPE pattern_part; Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -14911,6 +18344,30 @@ GRANT ALL ON FUNCTION public.audit_mcp_interactions(interactions jsonb) TO weir_
 
 
 --
+-- Name: FUNCTION change_catalog_by_login(p_item text, p_slug text, p_version text, p_reason text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.change_catalog_by_login(p_item text, p_slug text, p_version text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.change_catalog_by_login(p_item text, p_slug text, p_version text, p_reason text) TO authenticated;
+
+
+--
+-- Name: FUNCTION block_catalog_server(slug text, version text, reason text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.block_catalog_server(slug text, version text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.block_catalog_server(slug text, version text, reason text) TO authenticated;
+
+
+--
+-- Name: FUNCTION acted(p_answer jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.acted(p_answer jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.acted(p_answer jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION call_dtma_api(p_request jsonb); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -14940,6 +18397,22 @@ GRANT ALL ON FUNCTION weir.chat_context(p_agent_id uuid, p_workspace_id uuid, p_
 
 REVOKE ALL ON FUNCTION public.chat_context(agent_id uuid, workspace_id uuid, channel_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.chat_context(agent_id uuid, workspace_id uuid, channel_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION confirm_user_email(p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.confirm_user_email(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.confirm_user_email(p_user_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION confirm_user_email(user_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.confirm_user_email(user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.confirm_user_email(user_id uuid) TO authenticated;
 
 
 --
@@ -15039,6 +18512,38 @@ GRANT ALL ON FUNCTION public.create_organization_api_key(organization_id uuid, n
 
 
 --
+-- Name: FUNCTION create_recovery(p_user_id uuid, p_token text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.create_recovery(p_user_id uuid, p_token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.create_recovery(p_user_id uuid, p_token text) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_recovery(user_id uuid, token text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.create_recovery(user_id uuid, token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_recovery(user_id uuid, token text) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_user_by_recovery(p_email text, p_token text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.create_user_by_recovery(p_email text, p_token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.create_user_by_recovery(p_email text, p_token text) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_user(email text, token text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.create_user(email text, token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_user(email text, token text) TO authenticated;
+
+
+--
 -- Name: FUNCTION create_user_ssh_key(p_name text, p_public_key text); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -15084,6 +18589,38 @@ GRANT ALL ON FUNCTION weir.close_request(p_request_id uuid, p_status text, p_exp
 
 REVOKE ALL ON FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone, not_before timestamp with time zone, permissions jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.decide_permission_request(request_id uuid, "grant" boolean, expires_at timestamp with time zone, not_before timestamp with time zone, permissions jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION delete_agent(p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.delete_agent(p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.delete_agent(p_agent_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION delete_agent(agent_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.delete_agent(agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delete_agent(agent_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION delete_channel(p_channel_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.delete_channel(p_channel_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.delete_channel(p_channel_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION delete_channel(channel_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.delete_channel(channel_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delete_channel(channel_id uuid) TO authenticated;
 
 
 --
@@ -15135,6 +18672,22 @@ GRANT ALL ON FUNCTION public.delete_document(document_id uuid) TO authenticated;
 
 
 --
+-- Name: FUNCTION delete_organization(p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.delete_organization(p_organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.delete_organization(p_organization_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION delete_organization(organization_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.delete_organization(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delete_organization(organization_id uuid) TO authenticated;
+
+
+--
 -- Name: FUNCTION delete_user_ssh_key(p_ssh_key_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -15148,6 +18701,22 @@ GRANT ALL ON FUNCTION weir.delete_user_ssh_key(p_ssh_key_id uuid) TO authenticat
 
 REVOKE ALL ON FUNCTION public.delete_user_ssh_key(ssh_key_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.delete_user_ssh_key(ssh_key_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION delete_workspace(p_workspace_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.delete_workspace(p_workspace_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.delete_workspace(p_workspace_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION delete_workspace(workspace_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.delete_workspace(workspace_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delete_workspace(workspace_id uuid) TO authenticated;
 
 
 --
@@ -15180,6 +18749,22 @@ GRANT ALL ON FUNCTION weir.explain_mcp_access(p_agent_id uuid, p_instance_id uui
 
 REVOKE ALL ON FUNCTION public.explain_mcp_access(agent_id uuid, mcp_server_instance_id uuid, tool text, arguments jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.explain_mcp_access(agent_id uuid, mcp_server_instance_id uuid, tool text, arguments jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION export_organization(p_organization_id uuid, p_part text, p_after uuid, p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.export_organization(p_organization_id uuid, p_part text, p_after uuid, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.export_organization(p_organization_id uuid, p_part text, p_after uuid, p_limit integer) TO authenticated;
+
+
+--
+-- Name: FUNCTION export_organization(organization_id uuid, part text, after uuid, "limit" integer); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.export_organization(organization_id uuid, part text, after uuid, "limit" integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.export_organization(organization_id uuid, part text, after uuid, "limit" integer) TO authenticated;
 
 
 --
@@ -15228,6 +18813,22 @@ GRANT ALL ON FUNCTION weir.get_document_chunks(p_document_id uuid, p_after integ
 
 REVOKE ALL ON FUNCTION public.get_document_chunks(document_id uuid, after integer, "limit" integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.get_document_chunks(document_id uuid, after integer, "limit" integer) TO authenticated;
+
+
+--
+-- Name: FUNCTION get_mcp_server_logs(p_instance_id uuid, p_tail integer, p_since timestamp with time zone); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.get_mcp_server_logs(p_instance_id uuid, p_tail integer, p_since timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.get_mcp_server_logs(p_instance_id uuid, p_tail integer, p_since timestamp with time zone) TO authenticated;
+
+
+--
+-- Name: FUNCTION get_mcp_server_logs(server_instance_id uuid, tail integer, since timestamp with time zone); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.get_mcp_server_logs(server_instance_id uuid, tail integer, since timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.get_mcp_server_logs(server_instance_id uuid, tail integer, since timestamp with time zone) TO authenticated;
 
 
 --
@@ -15353,6 +18954,38 @@ GRANT ALL ON FUNCTION public.link_datastore(datastore_id uuid, agent_id uuid) TO
 
 
 --
+-- Name: FUNCTION list_members(p_organization_id uuid, p_after uuid, p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.list_members(p_organization_id uuid, p_after uuid, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.list_members(p_organization_id uuid, p_after uuid, p_limit integer) TO authenticated;
+
+
+--
+-- Name: FUNCTION list_members(organization_id uuid, after uuid, "limit" integer); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.list_members(organization_id uuid, after uuid, "limit" integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_members(organization_id uuid, after uuid, "limit" integer) TO authenticated;
+
+
+--
+-- Name: FUNCTION list_users(p_email text, p_before uuid, p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.list_users(p_email text, p_before uuid, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.list_users(p_email text, p_before uuid, p_limit integer) TO authenticated;
+
+
+--
+-- Name: FUNCTION list_users(email text, before uuid, "limit" integer); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.list_users(email text, before uuid, "limit" integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_users(email text, before uuid, "limit" integer) TO authenticated;
+
+
+--
 -- Name: FUNCTION manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -15401,6 +19034,22 @@ GRANT ALL ON FUNCTION public.post_chat_message(channel_id uuid, content text, cl
 
 
 --
+-- Name: FUNCTION publish_by_login(p_entry jsonb); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.publish_by_login(p_entry jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.publish_by_login(p_entry jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION publish_catalog_server(entry jsonb); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.publish_catalog_server(entry jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.publish_catalog_server(entry jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -15425,6 +19074,38 @@ GRANT ALL ON FUNCTION public.reject_mcp_tool_change(server_id uuid, kind text, n
 
 
 --
+-- Name: FUNCTION remove_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.remove_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.remove_workspace_member(p_workspace_id uuid, p_user_id uuid, p_agent_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION remove_workspace_member(workspace_id uuid, user_id uuid, agent_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.remove_workspace_member(workspace_id uuid, user_id uuid, agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.remove_workspace_member(workspace_id uuid, user_id uuid, agent_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION rename_workspace(p_workspace_id uuid, p_name text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.rename_workspace(p_workspace_id uuid, p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.rename_workspace(p_workspace_id uuid, p_name text) TO authenticated;
+
+
+--
+-- Name: FUNCTION rename_workspace(workspace_id uuid, name text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.rename_workspace(workspace_id uuid, name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.rename_workspace(workspace_id uuid, name text) TO authenticated;
+
+
+--
 -- Name: FUNCTION request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -15438,6 +19119,22 @@ GRANT ALL ON FUNCTION weir.request_mcp_access(p_agent_id uuid, p_instance_id uui
 
 REVOKE ALL ON FUNCTION public.request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.request_mcp_access(agent_id uuid, mcp_server_instance_id uuid, permissions jsonb, message text) TO authenticated;
+
+
+--
+-- Name: FUNCTION restore_organization(p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.restore_organization(p_organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.restore_organization(p_organization_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION restore_organization(organization_id uuid); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.restore_organization(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.restore_organization(organization_id uuid) TO authenticated;
 
 
 --
@@ -15505,6 +19202,30 @@ GRANT ALL ON FUNCTION public.revoke_organization_api_key(key_id text) TO authent
 
 
 --
+-- Name: FUNCTION set_agent_active(p_agent_id uuid, p_active boolean); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.set_agent_active(p_agent_id uuid, p_active boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.set_agent_active(p_agent_id uuid, p_active boolean) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_agent_active_as_platform(p_agent_id uuid, p_active boolean); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.set_agent_active_as_platform(p_agent_id uuid, p_active boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.set_agent_active_as_platform(p_agent_id uuid, p_active boolean) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_agent_active(agent_id uuid, active boolean, as_platform boolean); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.set_agent_active(agent_id uuid, active boolean, as_platform boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_agent_active(agent_id uuid, active boolean, as_platform boolean) TO authenticated;
+
+
+--
 -- Name: FUNCTION set_chat_tools(p_organization_id uuid, p_enabled boolean); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -15518,6 +19239,30 @@ GRANT ALL ON FUNCTION weir.set_chat_tools(p_organization_id uuid, p_enabled bool
 
 REVOKE ALL ON FUNCTION public.set_chat_tools(organization_id uuid, enabled boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.set_chat_tools(organization_id uuid, enabled boolean) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_mcp_server_active(p_instance_id uuid, p_active boolean); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.set_mcp_server_active(p_instance_id uuid, p_active boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.set_mcp_server_active(p_instance_id uuid, p_active boolean) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_mcp_server_active_as_platform(p_instance_id uuid, p_active boolean); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.set_mcp_server_active_as_platform(p_instance_id uuid, p_active boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.set_mcp_server_active_as_platform(p_instance_id uuid, p_active boolean) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_mcp_server_active(server_instance_id uuid, active boolean, as_platform boolean); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.set_mcp_server_active(server_instance_id uuid, active boolean, as_platform boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_mcp_server_active(server_instance_id uuid, active boolean, as_platform boolean) TO authenticated;
 
 
 --
@@ -15550,6 +19295,38 @@ GRANT ALL ON FUNCTION weir.set_model_settings(p_organization_id uuid, p_settings
 
 REVOKE ALL ON FUNCTION public.set_model_settings(organization_id uuid, settings jsonb, agent_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.set_model_settings(organization_id uuid, settings jsonb, agent_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_organization_active(p_organization_id uuid, p_active boolean); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.set_organization_active(p_organization_id uuid, p_active boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.set_organization_active(p_organization_id uuid, p_active boolean) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_organization_active(organization_id uuid, active boolean); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.set_organization_active(organization_id uuid, active boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_organization_active(organization_id uuid, active boolean) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_platform_active(p_active boolean); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.set_platform_active(p_active boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.set_platform_active(p_active boolean) TO authenticated;
+
+
+--
+-- Name: FUNCTION set_platform_active(active boolean); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.set_platform_active(active boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_platform_active(active boolean) TO authenticated;
 
 
 --
@@ -15593,6 +19370,14 @@ GRANT ALL ON FUNCTION public.transfer_ownership(organization_id uuid, user_id uu
 
 
 --
+-- Name: FUNCTION unblock_catalog_server(slug text, version text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.unblock_catalog_server(slug text, version text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.unblock_catalog_server(slug text, version text) TO authenticated;
+
+
+--
 -- Name: FUNCTION unlink_datastore(p_datastore_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -15606,6 +19391,38 @@ GRANT ALL ON FUNCTION weir.unlink_datastore(p_datastore_id uuid, p_agent_id uuid
 
 REVOKE ALL ON FUNCTION public.unlink_datastore(datastore_id uuid, agent_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.unlink_datastore(datastore_id uuid, agent_id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION update_agent(p_agent_id uuid, p_name text, p_instructions text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.update_agent(p_agent_id uuid, p_name text, p_instructions text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.update_agent(p_agent_id uuid, p_name text, p_instructions text) TO authenticated;
+
+
+--
+-- Name: FUNCTION update_agent(agent_id uuid, name text, instructions text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.update_agent(agent_id uuid, name text, instructions text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.update_agent(agent_id uuid, name text, instructions text) TO authenticated;
+
+
+--
+-- Name: FUNCTION update_organization(p_organization_id uuid, p_name text, p_slug text); Type: ACL; Schema: weir; Owner: weir_writer
+--
+
+REVOKE ALL ON FUNCTION weir.update_organization(p_organization_id uuid, p_name text, p_slug text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.update_organization(p_organization_id uuid, p_name text, p_slug text) TO authenticated;
+
+
+--
+-- Name: FUNCTION update_organization(organization_id uuid, name text, slug text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.update_organization(organization_id uuid, name text, slug text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.update_organization(organization_id uuid, name text, slug text) TO authenticated;
 
 
 --
@@ -15625,6 +19442,14 @@ GRANT ALL ON FUNCTION public.validate_mcp_access(agent_id uuid, mcp_server_insta
 
 
 --
+-- Name: FUNCTION withdraw_catalog_server(slug text, version text); Type: ACL; Schema: public; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION public.withdraw_catalog_server(slug text, version text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.withdraw_catalog_server(slug text, version text) TO authenticated;
+
+
+--
 -- Name: FUNCTION withdraw_permission_request(request_id uuid); Type: ACL; Schema: public; Owner: weir_owner
 --
 
@@ -15639,6 +19464,14 @@ GRANT ALL ON FUNCTION public.withdraw_permission_request(request_id uuid) TO aut
 REVOKE ALL ON FUNCTION weir.act(p_kind text, p_item text, p_permission text, p_denial text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_workspace_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.act(p_kind text, p_item text, p_permission text, p_denial text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_workspace_id uuid) TO weir_writer;
 GRANT ALL ON FUNCTION weir.act(p_kind text, p_item text, p_permission text, p_denial text, p_organization_id uuid, p_agent_id uuid, p_instance_id uuid, p_workspace_id uuid) TO weir_system;
+
+
+--
+-- Name: FUNCTION act_as(p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.act_as(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.act_as(p_user_id uuid) TO weir_system;
 
 
 --
@@ -15667,11 +19500,11 @@ GRANT ALL ON FUNCTION weir.add_platform_admin(p_user_id uuid) TO weir_owner;
 
 
 --
--- Name: FUNCTION admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[]); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[], p_instance_names text[]); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[]) TO weir_engine;
+REVOKE ALL ON FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[], p_instance_names text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.admit(p_replica_id uuid, p_ids uuid[], p_created_at timestamp with time zone[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[], p_attempts integer[], p_request_bytes bigint[], p_request_hashes bytea[], p_request_copies text[], p_organization_ids uuid[], p_at_limit boolean[], p_instance_names text[]) TO weir_engine;
 
 
 --
@@ -15731,6 +19564,15 @@ GRANT ALL ON FUNCTION weir.apply_report(p_instance_id uuid, p_generation bigint,
 
 
 --
+-- Name: FUNCTION argument_detail(p_entries jsonb[], p_path text, p_full boolean); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.argument_detail(p_entries jsonb[], p_path text, p_full boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.argument_detail(p_entries jsonb[], p_path text, p_full boolean) TO weir_writer;
+GRANT ALL ON FUNCTION weir.argument_detail(p_entries jsonb[], p_path text, p_full boolean) TO weir_system;
+
+
+--
 -- Name: FUNCTION argument_failure(p_entries jsonb[], p_arguments text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -15761,6 +19603,14 @@ GRANT ALL ON FUNCTION weir.audit_cursor_error(p_before jsonb) TO weir_system;
 
 REVOKE ALL ON FUNCTION weir.audit_filter_error(p_filter jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.audit_filter_error(p_filter jsonb) TO weir_system;
+
+
+--
+-- Name: FUNCTION audit_filter_names(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.audit_filter_names() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.audit_filter_names() TO weir_system;
 
 
 --
@@ -15890,11 +19740,53 @@ GRANT ALL ON FUNCTION weir.begin_sign_in(p_email text, p_address inet) TO weir_e
 
 
 --
+-- Name: FUNCTION block_catalog_server(p_slug text, p_version text, p_reason text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.block_catalog_server(p_slug text, p_version text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.block_catalog_server(p_slug text, p_version text, p_reason text) TO weir_owner;
+
+
+--
+-- Name: FUNCTION bury_channel(p_channel_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.bury_channel(p_channel_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.bury_channel(p_channel_id uuid) TO weir_writer;
+
+
+--
 -- Name: FUNCTION bury_instance(p_instance_id uuid, p_generation bigint); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
 REVOKE ALL ON FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.bury_instance(p_instance_id uuid, p_generation bigint) TO weir_system;
+
+
+--
+-- Name: FUNCTION bury_workspace(p_workspace_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.bury_workspace(p_workspace_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.bury_workspace(p_workspace_id uuid) TO weir_writer;
+
+
+--
+-- Name: FUNCTION catalog_entry_error(p_entry jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.catalog_entry_error(p_entry jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.catalog_entry_error(p_entry jsonb) TO weir_writer;
+GRANT ALL ON FUNCTION weir.catalog_entry_error(p_entry jsonb) TO weir_system;
+
+
+--
+-- Name: FUNCTION change_catalog_state(p_item text, p_slug text, p_version text, p_reason text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.change_catalog_state(p_item text, p_slug text, p_version text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.change_catalog_state(p_item text, p_slug text, p_version text, p_reason text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.change_catalog_state(p_item text, p_slug text, p_version text, p_reason text) TO weir_system;
 
 
 --
@@ -15919,14 +19811,6 @@ GRANT ALL ON FUNCTION weir.chat_has_tools(p_organization_id uuid) TO weir_system
 
 REVOKE ALL ON FUNCTION weir.chat_turn_settings(p_user_id uuid, p_agent_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.chat_turn_settings(p_user_id uuid, p_agent_id uuid) TO weir_engine;
-
-
---
--- Name: FUNCTION check_schema(p_schema jsonb, p_path text); Type: ACL; Schema: weir; Owner: weir_owner
---
-
-REVOKE ALL ON FUNCTION weir.check_schema(p_schema jsonb, p_path text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.check_schema(p_schema jsonb, p_path text) TO weir_system;
 
 
 --
@@ -16019,6 +19903,40 @@ GRANT ALL ON FUNCTION weir.complete(p_replica_id uuid, p_ids uuid[], p_created_a
 
 
 --
+-- Name: FUNCTION schema_error(p_schema jsonb, p_value jsonb, p_path text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) TO weir_system;
+
+
+--
+-- Name: FUNCTION secret_reference_error(p_configuration jsonb, p_schema jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.secret_reference_error(p_configuration jsonb, p_schema jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.secret_reference_error(p_configuration jsonb, p_schema jsonb) TO weir_writer;
+
+
+--
+-- Name: FUNCTION configuration_error(p_configuration jsonb, p_schema jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.configuration_error(p_configuration jsonb, p_schema jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.configuration_error(p_configuration jsonb, p_schema jsonb) TO weir_writer;
+
+
+--
+-- Name: FUNCTION configuration_schema_error(p_schema jsonb, p_path text, p_level integer); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.configuration_schema_error(p_schema jsonb, p_path text, p_level integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.configuration_schema_error(p_schema jsonb, p_path text, p_level integer) TO weir_writer;
+GRANT ALL ON FUNCTION weir.configuration_schema_error(p_schema jsonb, p_path text, p_level integer) TO weir_system;
+
+
+--
 -- Name: FUNCTION confirmed_email(p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -16027,11 +19945,27 @@ GRANT ALL ON FUNCTION weir.confirmed_email(p_user_id uuid) TO weir_system;
 
 
 --
+-- Name: FUNCTION conflict(p_constraint text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.conflict(p_constraint text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.conflict(p_constraint text) TO weir_writer;
+
+
+--
 -- Name: FUNCTION context_config_error(p_context jsonb); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
 REVOKE ALL ON FUNCTION weir.context_config_error(p_context jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.context_config_error(p_context jsonb) TO weir_writer;
+
+
+--
+-- Name: FUNCTION copy_data(p_copy text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.copy_data(p_copy text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.copy_data(p_copy text) TO weir_system;
 
 
 --
@@ -16171,6 +20105,14 @@ GRANT ALL ON FUNCTION weir.ed25519_blob(p_public_key text) TO weir_writer;
 
 
 --
+-- Name: FUNCTION email_of(p_user_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.email_of(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.email_of(p_user_id uuid) TO weir_system;
+
+
+--
 -- Name: FUNCTION embedded_text(p_title text, p_heading text, p_content text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -16214,12 +20156,82 @@ GRANT ALL ON FUNCTION weir.entry_cost(p_entry jsonb) TO weir_system;
 
 
 --
+-- Name: FUNCTION entry_member_error(p_key text, p_value jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.entry_member_error(p_key text, p_value jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.entry_member_error(p_key text, p_value jsonb) TO weir_writer;
+GRANT ALL ON FUNCTION weir.entry_member_error(p_key text, p_value jsonb) TO weir_system;
+
+
+--
+-- Name: FUNCTION env_error(p_env jsonb, p_path text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.env_error(p_env jsonb, p_path text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.env_error(p_env jsonb, p_path text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.env_error(p_env jsonb, p_path text) TO weir_system;
+
+
+--
 -- Name: FUNCTION error(p_code text, p_message text, p_hint text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
 REVOKE ALL ON FUNCTION weir.error(p_code text, p_message text, p_hint text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.error(p_code text, p_message text, p_hint text) TO weir_writer;
 GRANT ALL ON FUNCTION weir.error(p_code text, p_message text, p_hint text) TO weir_system;
+
+
+--
+-- Name: FUNCTION export_page(p_organization_id uuid, p_part text, p_after uuid, p_limit integer); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.export_page(p_organization_id uuid, p_part text, p_after uuid, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.export_page(p_organization_id uuid, p_part text, p_after uuid, p_limit integer) TO weir_system;
+
+
+--
+-- Name: FUNCTION export_parts(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.export_parts() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.export_parts() TO weir_system;
+
+
+--
+-- Name: TABLE failure_codes; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.failure_codes TO weir_writer;
+GRANT SELECT ON TABLE weir.failure_codes TO weir_system;
+GRANT SELECT ON TABLE weir.failure_codes TO weir_backup;
+
+
+--
+-- Name: FUNCTION failure_code(p_code text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.failure_code(p_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.failure_code(p_code text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.failure_code(p_code text) TO weir_system;
+
+
+--
+-- Name: FUNCTION failure_detail(p_code text, p_error text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.failure_detail(p_code text, p_error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.failure_detail(p_code text, p_error text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.failure_detail(p_code text, p_error text) TO weir_system;
+
+
+--
+-- Name: FUNCTION failure_sentence(p_code text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.failure_sentence(p_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.failure_sentence(p_code text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.failure_sentence(p_code text) TO weir_system;
 
 
 --
@@ -16390,6 +20402,14 @@ GRANT ALL ON FUNCTION weir.globs_error(p_globs jsonb, p_path text) TO weir_syste
 
 
 --
+-- Name: FUNCTION grant_warnings(p_instance_id uuid, p_permissions jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.grant_warnings(p_instance_id uuid, p_permissions jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.grant_warnings(p_instance_id uuid, p_permissions jsonb) TO weir_writer;
+
+
+--
 -- Name: FUNCTION granted_entries(p_permissions jsonb, p_kind text, p_item text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -16404,6 +20424,13 @@ GRANT ALL ON FUNCTION weir.granted_entries(p_permissions jsonb, p_kind text, p_i
 
 REVOKE ALL ON FUNCTION weir.granted_patterns(p_permissions jsonb, p_member text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.granted_patterns(p_permissions jsonb, p_member text) TO weir_system;
+
+
+--
+-- Name: FUNCTION guard_catalog_entry(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.guard_catalog_entry() FROM PUBLIC;
 
 
 --
@@ -16480,19 +20507,19 @@ GRANT ALL ON FUNCTION weir.instance_endpoints(p_instance_ids uuid[]) TO weir_eng
 
 
 --
+-- Name: FUNCTION instance_name_like(p_name text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.instance_name_like(p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.instance_name_like(p_name text) TO weir_writer;
+
+
+--
 -- Name: FUNCTION instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval, p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]); Type: ACL; Schema: weir; Owner: weir_system
 --
 
 REVOKE ALL ON FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval, p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.instances_to_refresh(p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval, p_share integer, p_running_organizations uuid[], p_running_nodes uuid[]) TO weir_engine;
-
-
---
--- Name: FUNCTION is_allowed_url(p_url text); Type: ACL; Schema: weir; Owner: weir_system
---
-
-REVOKE ALL ON FUNCTION weir.is_allowed_url(p_url text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.is_allowed_url(p_url text) TO weir_writer;
 
 
 --
@@ -16513,11 +20540,267 @@ GRANT ALL ON FUNCTION weir.is_clean_path(p_path text) TO weir_system;
 
 
 --
+-- Name: TABLE organization_invitations; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT,DELETE ON TABLE public.organization_invitations TO weir_system;
+GRANT SELECT ON TABLE public.organization_invitations TO weir_backup;
+
+
+--
+-- Name: COLUMN organization_invitations.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(id) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(id),INSERT(id) ON TABLE public.organization_invitations TO weir_writer;
+
+
+--
+-- Name: COLUMN organization_invitations.organization_id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(organization_id) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE public.organization_invitations TO weir_writer;
+
+
+--
+-- Name: COLUMN organization_invitations.email; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(email) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(email),INSERT(email) ON TABLE public.organization_invitations TO weir_writer;
+
+
+--
+-- Name: COLUMN organization_invitations.role; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(role) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(role),INSERT(role) ON TABLE public.organization_invitations TO weir_writer;
+
+
+--
+-- Name: COLUMN organization_invitations.token_hash; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(token_hash) ON TABLE public.organization_invitations TO weir_writer;
+
+
+--
+-- Name: COLUMN organization_invitations.invited_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(invited_by) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(invited_by),INSERT(invited_by) ON TABLE public.organization_invitations TO weir_writer;
+
+
+--
+-- Name: COLUMN organization_invitations.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(created_at) ON TABLE public.organization_invitations TO weir_writer;
+
+
+--
+-- Name: COLUMN organization_invitations.expires_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(expires_at) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE public.organization_invitations TO weir_writer;
+
+
+--
+-- Name: COLUMN organization_invitations.accepted_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(accepted_at) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(accepted_at) ON TABLE public.organization_invitations TO weir_writer;
+GRANT UPDATE(accepted_at) ON TABLE public.organization_invitations TO weir_system;
+
+
+--
+-- Name: COLUMN organization_invitations.revoked_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(revoked_at) ON TABLE public.organization_invitations TO authenticated;
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE public.organization_invitations TO weir_writer;
+
+
+--
+-- Name: TABLE organizations; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE public.organizations TO authenticated;
+GRANT SELECT ON TABLE public.organizations TO weir_writer;
+GRANT SELECT ON TABLE public.organizations TO weir_backup;
+
+
+--
+-- Name: COLUMN organizations.id; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(id) ON TABLE public.organizations TO weir_writer;
+GRANT SELECT(id) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(name),UPDATE(name) ON TABLE public.organizations TO weir_writer;
+GRANT SELECT(name) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.slug; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(slug),UPDATE(slug) ON TABLE public.organizations TO weir_writer;
+GRANT SELECT(slug) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.platform_stopped_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(platform_stopped_at),UPDATE(platform_stopped_at) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.platform_stopped_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(platform_stopped_by) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.deleted_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(deleted_at) ON TABLE public.organizations TO weir_writer;
+GRANT SELECT(deleted_at),UPDATE(deleted_at) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.deleted_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(deleted_by) ON TABLE public.organizations TO weir_writer;
+GRANT UPDATE(deleted_by) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.purged_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(purged_at),UPDATE(purged_at) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.is_active; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(is_active) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.max_members; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(max_members) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.max_concurrent_connections; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(max_concurrent_connections) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.chat_tools; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(chat_tools) ON TABLE public.organizations TO weir_writer;
+GRANT SELECT(chat_tools) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.created_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT INSERT(created_by) ON TABLE public.organizations TO weir_writer;
+GRANT SELECT(created_by) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.organizations TO weir_system;
+
+
+--
+-- Name: COLUMN organizations.updated_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(updated_at) ON TABLE public.organizations TO weir_writer;
+
+
+--
+-- Name: FUNCTION is_full_for(p_invitation public.organization_invitations); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.is_full_for(p_invitation public.organization_invitations) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.is_full_for(p_invitation public.organization_invitations) TO weir_system;
+
+
+--
 -- Name: FUNCTION is_keyring(p_fingerprint bytea); Type: ACL; Schema: weir; Owner: weir_system
 --
 
 REVOKE ALL ON FUNCTION weir.is_keyring(p_fingerprint bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.is_keyring(p_fingerprint bytea) TO weir_engine;
+
+
+--
+-- Name: TABLE platform_admins; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.platform_admins TO weir_system;
+GRANT SELECT ON TABLE weir.platform_admins TO weir_backup;
+
+
+--
+-- Name: COLUMN platform_admins.user_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(user_id) ON TABLE weir.platform_admins TO weir_system;
+
+
+--
+-- Name: FUNCTION is_platform_admin(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.is_platform_admin() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.is_platform_admin() TO authenticated;
+GRANT ALL ON FUNCTION weir.is_platform_admin() TO weir_writer;
+
+
+--
+-- Name: FUNCTION is_server_url(p_url text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.is_server_url(p_url text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.is_server_url(p_url text) TO weir_writer;
+
+
+--
+-- Name: FUNCTION is_unconfirmed(p_user_id uuid, p_email text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.is_unconfirmed(p_user_id uuid, p_email text) FROM PUBLIC;
 
 
 --
@@ -16547,11 +20830,35 @@ GRANT ALL ON FUNCTION weir.issue_node_token(p_name text, p_region text, p_token_
 
 
 --
+-- Name: FUNCTION join_by_invitation(p_act weir.act, p_invitation public.organization_invitations); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.join_by_invitation(p_act weir.act, p_invitation public.organization_invitations) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.join_by_invitation(p_act weir.act, p_invitation public.organization_invitations) TO weir_system;
+
+
+--
+-- Name: FUNCTION keep_recovery(p_user_id uuid, p_token text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.keep_recovery(p_user_id uuid, p_token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.keep_recovery(p_user_id uuid, p_token text) TO weir_system;
+
+
+--
 -- Name: FUNCTION key_scope(p_function text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
 REVOKE ALL ON FUNCTION weir.key_scope(p_function text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.key_scope(p_function text) TO weir_system;
+
+
+--
+-- Name: FUNCTION known_denials(p_calls weir.call_decision[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_instance_names text[], p_locked uuid[]); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.known_denials(p_calls weir.call_decision[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_instance_names text[], p_locked uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.known_denials(p_calls weir.call_decision[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_items text[], p_instance_names text[], p_locked uuid[]) TO weir_system;
 
 
 --
@@ -16738,6 +21045,15 @@ GRANT ALL ON FUNCTION weir.my_datastores() TO weir_writer;
 
 
 --
+-- Name: FUNCTION my_deleted_organizations(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.my_deleted_organizations() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.my_deleted_organizations() TO authenticated;
+GRANT ALL ON FUNCTION weir.my_deleted_organizations() TO weir_writer;
+
+
+--
 -- Name: FUNCTION my_new_organizations(); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -16770,6 +21086,14 @@ GRANT ALL ON FUNCTION weir.my_workspaces() TO weir_writer;
 REVOKE ALL ON FUNCTION weir.name_error(p_argument text, p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.name_error(p_argument text, p_value text) TO weir_writer;
 GRANT ALL ON FUNCTION weir.name_error(p_argument text, p_value text) TO weir_system;
+
+
+--
+-- Name: FUNCTION named_item(p_organization_id uuid, p_kind text, p_item text, p_instance_name text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.named_item(p_organization_id uuid, p_kind text, p_item text, p_instance_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.named_item(p_organization_id uuid, p_kind text, p_item text, p_instance_name text) TO weir_system;
 
 
 --
@@ -16813,6 +21137,14 @@ GRANT ALL ON FUNCTION weir.not_placed(p_node_key_hash bytea, p_servers jsonb) TO
 
 
 --
+-- Name: FUNCTION note_start(p_instance_id uuid, p_generation bigint, p_phase text, p_error_code text, p_error text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.note_start(p_instance_id uuid, p_generation bigint, p_phase text, p_error_code text, p_error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.note_start(p_instance_id uuid, p_generation bigint, p_phase text, p_error_code text, p_error text) TO weir_system;
+
+
+--
 -- Name: FUNCTION on_catalog_change(); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -16841,11 +21173,26 @@ REVOKE ALL ON FUNCTION weir.on_permission_change() FROM PUBLIC;
 
 
 --
--- Name: FUNCTION open_sign_in(p_user_id uuid, p_address inet); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION on_public_url_change(); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-REVOKE ALL ON FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet) TO weir_engine;
+REVOKE ALL ON FUNCTION weir.on_public_url_change() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION open_invitation(p_token_hash bytea); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.open_invitation(p_token_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.open_invitation(p_token_hash bytea) TO weir_system;
+
+
+--
+-- Name: FUNCTION open_sign_in(p_user_id uuid, p_address inet, p_password_hash text, p_may_set_password boolean); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet, p_password_hash text, p_may_set_password boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.open_sign_in(p_user_id uuid, p_address inet, p_password_hash text, p_may_set_password boolean) TO weir_engine;
 
 
 --
@@ -16874,19 +21221,19 @@ GRANT INSERT(organization_id) ON TABLE public.mcp_server_instances TO weir_write
 
 
 --
--- Name: COLUMN mcp_server_instances.name; Type: ACL; Schema: public; Owner: weir_owner
+-- Name: COLUMN mcp_server_instances.instance_name; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT SELECT(name) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(name),UPDATE(name) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT SELECT(instance_name) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(instance_name),UPDATE(instance_name) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
--- Name: COLUMN mcp_server_instances.catalog_id; Type: ACL; Schema: public; Owner: weir_owner
+-- Name: COLUMN mcp_server_instances.catalog_server_id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT SELECT(catalog_id) ON TABLE public.mcp_server_instances TO authenticated;
-GRANT INSERT(catalog_id),UPDATE(catalog_id) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT SELECT(catalog_server_id) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT INSERT(catalog_server_id),UPDATE(catalog_server_id) ON TABLE public.mcp_server_instances TO weir_writer;
 
 
 --
@@ -16894,6 +21241,14 @@ GRANT INSERT(catalog_id),UPDATE(catalog_id) ON TABLE public.mcp_server_instances
 --
 
 GRANT INSERT(url),UPDATE(url) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.endpoint_url; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(endpoint_url) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT UPDATE(endpoint_url) ON TABLE public.mcp_server_instances TO weir_system;
 
 
 --
@@ -17022,6 +21377,68 @@ GRANT UPDATE(last_error) ON TABLE public.mcp_server_instances TO weir_system;
 
 
 --
+-- Name: COLUMN mcp_server_instances.phase; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(phase) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT UPDATE(phase) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.phase_since; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(phase_since) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT UPDATE(phase_since) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.stopped_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(stopped_at) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT UPDATE(stopped_at) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.stopped_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(stopped_by) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT UPDATE(stopped_by) ON TABLE public.mcp_server_instances TO weir_writer;
+
+
+--
+-- Name: COLUMN mcp_server_instances.platform_stopped_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(platform_stopped_at) ON TABLE public.mcp_server_instances TO authenticated;
+GRANT UPDATE(platform_stopped_at) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.platform_stopped_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(platform_stopped_by) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.is_active; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(is_active) ON TABLE public.mcp_server_instances TO authenticated;
+
+
+--
+-- Name: COLUMN mcp_server_instances.resumes; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(resumes) ON TABLE public.mcp_server_instances TO weir_writer;
+GRANT UPDATE(resumes) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
 -- Name: COLUMN mcp_server_instances.first_running_at; Type: ACL; Schema: public; Owner: weir_owner
 --
 
@@ -17033,6 +21450,13 @@ GRANT UPDATE(first_running_at) ON TABLE public.mcp_server_instances TO weir_syst
 --
 
 GRANT UPDATE(server_info) ON TABLE public.mcp_server_instances TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_instances.capabilities; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(capabilities) ON TABLE public.mcp_server_instances TO weir_system;
 
 
 --
@@ -17398,6 +21822,15 @@ GRANT ALL ON FUNCTION weir.overtake_generation(p_instance_id uuid, p_generation 
 
 
 --
+-- Name: FUNCTION own_settings(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.own_settings() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.own_settings() TO weir_writer;
+GRANT ALL ON FUNCTION weir.own_settings() TO weir_system;
+
+
+--
 -- Name: FUNCTION owners_may_choose_models(); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -17477,6 +21910,15 @@ GRANT ALL ON FUNCTION weir.permissions_error(p_permissions jsonb) TO weir_system
 
 
 --
+-- Name: FUNCTION permissions_of(p_permissions jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.permissions_of(p_permissions jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.permissions_of(p_permissions jsonb) TO weir_writer;
+GRANT ALL ON FUNCTION weir.permissions_of(p_permissions jsonb) TO weir_system;
+
+
+--
 -- Name: FUNCTION platform_id(); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
@@ -17486,11 +21928,11 @@ GRANT ALL ON FUNCTION weir.platform_id() TO weir_writer;
 
 
 --
--- Name: FUNCTION principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+-- Name: FUNCTION principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_stopped boolean); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-REVOKE ALL ON FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) TO weir_system;
+REVOKE ALL ON FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_stopped boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.principal_agent(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_stopped boolean) TO weir_system;
 
 
 --
@@ -17507,6 +21949,54 @@ GRANT ALL ON FUNCTION weir.principal_organization(p_key_id text, p_secret_hash b
 
 REVOKE ALL ON FUNCTION weir.printable(p_text text) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.printable(p_text text) TO weir_backup;
+
+
+--
+-- Name: FUNCTION process_texts_error(p_texts jsonb, p_type text, p_path text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.process_texts_error(p_texts jsonb, p_type text, p_path text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.process_texts_error(p_texts jsonb, p_type text, p_path text) TO weir_writer;
+GRANT ALL ON FUNCTION weir.process_texts_error(p_texts jsonb, p_type text, p_path text) TO weir_system;
+
+
+--
+-- Name: TABLE settings; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT ON TABLE weir.settings TO weir_system;
+GRANT SELECT ON TABLE weir.settings TO weir_backup;
+
+
+--
+-- Name: COLUMN settings.name; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(name) ON TABLE weir.settings TO weir_system;
+
+
+--
+-- Name: COLUMN settings.value; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(value),UPDATE(value) ON TABLE weir.settings TO weir_system;
+
+
+--
+-- Name: COLUMN settings.updated_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT UPDATE(updated_at) ON TABLE weir.settings TO weir_system;
+
+
+--
+-- Name: FUNCTION public_url(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.public_url() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.public_url() TO authenticated;
+GRANT ALL ON FUNCTION weir.public_url() TO weir_writer;
+GRANT ALL ON FUNCTION weir.public_url() TO weir_engine;
 
 
 --
@@ -17550,11 +22040,44 @@ GRANT ALL ON FUNCTION weir.purge_datastores(p_limit integer) TO weir_engine;
 
 
 --
+-- Name: FUNCTION purge_deleted(p_limit integer); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.purge_deleted(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.purge_deleted(p_limit integer) TO weir_engine;
+
+
+--
+-- Name: FUNCTION raise_error(p_answer jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.raise_error(p_answer jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.raise_error(p_answer jsonb) TO weir_system;
+
+
+--
 -- Name: FUNCTION read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb); Type: ACL; Schema: weir; Owner: weir_system
 --
 
 REVOKE ALL ON FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) TO weir_engine;
+
+
+--
+-- Name: FUNCTION readable_configuration(p_schema jsonb, p_value jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.readable_configuration(p_schema jsonb, p_value jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.readable_configuration(p_schema jsonb, p_value jsonb) TO weir_writer;
+GRANT ALL ON FUNCTION weir.readable_configuration(p_schema jsonb, p_value jsonb) TO weir_system;
+
+
+--
+-- Name: FUNCTION reason_code(p_reason text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.reason_code(p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.reason_code(p_reason text) TO weir_system;
 
 
 --
@@ -17583,6 +22106,14 @@ GRANT ALL ON FUNCTION weir.record_act(p_act weir.act, p_detail text, p_grant_id 
 
 
 --
+-- Name: FUNCTION record_catalog_change(p_item text, p_ids uuid[], p_reason text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.record_catalog_change(p_item text, p_ids uuid[], p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_catalog_change(p_item text, p_ids uuid[], p_reason text) TO weir_writer;
+
+
+--
 -- Name: FUNCTION record_chat_answer(p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb, p_degraded jsonb, p_end jsonb); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -17599,11 +22130,11 @@ GRANT ALL ON FUNCTION weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, 
 
 
 --
--- Name: FUNCTION record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval, p_eras text[], p_needs text[], p_faults text[], p_fault_paths text[], p_fault_reasons text[], p_keeps_needing text[]); Type: ACL; Schema: weir; Owner: weir_system
+-- Name: FUNCTION record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval, p_eras text[], p_needs text[], p_faults text[], p_fault_paths text[], p_fault_reasons text[], p_keeps_needing text[], p_capabilities jsonb); Type: ACL; Schema: weir; Owner: weir_system
 --
 
-REVOKE ALL ON FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval, p_eras text[], p_needs text[], p_faults text[], p_fault_paths text[], p_fault_reasons text[], p_keeps_needing text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval, p_eras text[], p_needs text[], p_faults text[], p_fault_paths text[], p_fault_reasons text[], p_keeps_needing text[]) TO weir_engine;
+REVOKE ALL ON FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval, p_eras text[], p_needs text[], p_faults text[], p_fault_paths text[], p_fault_reasons text[], p_keeps_needing text[], p_capabilities jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_definitions(p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb, p_warnings text[], p_listed text[], p_ttl interval, p_eras text[], p_needs text[], p_faults text[], p_fault_paths text[], p_fault_reasons text[], p_keeps_needing text[], p_capabilities jsonb) TO weir_engine;
 
 
 --
@@ -17663,11 +22194,27 @@ GRANT ALL ON FUNCTION weir.record_operation(p_operation_id uuid, p_replica_id uu
 
 
 --
+-- Name: FUNCTION record_phase(p_instance_id uuid, p_generation bigint, p_phase text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.record_phase(p_instance_id uuid, p_generation bigint, p_phase text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_phase(p_instance_id uuid, p_generation bigint, p_phase text) TO weir_engine;
+
+
+--
 -- Name: FUNCTION record_pins(p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean, OUT new_pins integer, OUT changed_pins integer, OUT quarantined integer); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
 REVOKE ALL ON FUNCTION weir.record_pins(p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean, OUT new_pins integer, OUT changed_pins integer, OUT quarantined integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.record_pins(p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean, OUT new_pins integer, OUT changed_pins integer, OUT quarantined integer) TO weir_system;
+
+
+--
+-- Name: FUNCTION record_platform_act(p_act weir.act, p_organization_id uuid, p_detail text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.record_platform_act(p_act weir.act, p_organization_id uuid, p_detail text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.record_platform_act(p_act weir.act, p_organization_id uuid, p_detail text) TO weir_system;
 
 
 --
@@ -17692,6 +22239,14 @@ GRANT ALL ON FUNCTION weir.record_resources(p_organization_id uuid, p_instance_i
 
 REVOKE ALL ON FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION recovery_token_error(p_token text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.recovery_token_error(p_token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.recovery_token_error(p_token text) TO weir_system;
 
 
 --
@@ -17727,10 +22282,27 @@ GRANT ALL ON FUNCTION weir.refuse(p_act weir.act, p_code text, p_message text, p
 
 
 --
+-- Name: FUNCTION refuse_blocked(p_act weir.act, p_catalog_server_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.refuse_blocked(p_act weir.act, p_catalog_server_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.refuse_blocked(p_act weir.act, p_catalog_server_id uuid) TO weir_writer;
+
+
+--
 -- Name: FUNCTION refuse_change(); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
 REVOKE ALL ON FUNCTION weir.refuse_change() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION refuse_old_sign_in(p_act weir.act); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.refuse_old_sign_in(p_act weir.act) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.refuse_old_sign_in(p_act weir.act) TO weir_writer;
+GRANT ALL ON FUNCTION weir.refuse_old_sign_in(p_act weir.act) TO weir_system;
 
 
 --
@@ -17741,11 +22313,11 @@ REVOKE ALL ON FUNCTION weir.refuse_truncate() FROM PUBLIC;
 
 
 --
--- Name: FUNCTION refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text); Type: ACL; Schema: weir; Owner: weir_owner
+-- Name: FUNCTION refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text, p_name text); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-REVOKE ALL ON FUNCTION weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text) TO weir_writer;
+REVOKE ALL ON FUNCTION weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text, p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text, p_name text) TO weir_writer;
 
 
 --
@@ -17869,12 +22441,12 @@ GRANT ALL ON FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text
 
 
 --
--- Name: FUNCTION schema_error(p_schema jsonb, p_value jsonb, p_path text); Type: ACL; Schema: weir; Owner: weir_owner
+-- Name: FUNCTION rule_words(p_rule jsonb, p_full boolean); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-REVOKE ALL ON FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) FROM PUBLIC;
-GRANT ALL ON FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) TO weir_writer;
-GRANT ALL ON FUNCTION weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) TO weir_system;
+REVOKE ALL ON FUNCTION weir.rule_words(p_rule jsonb, p_full boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.rule_words(p_rule jsonb, p_full boolean) TO weir_writer;
+GRANT ALL ON FUNCTION weir.rule_words(p_rule jsonb, p_full boolean) TO weir_system;
 
 
 --
@@ -17911,11 +22483,42 @@ GRANT ALL ON FUNCTION weir.server_config_error(p_config jsonb, p_is_whole boolea
 
 
 --
+-- Name: FUNCTION server_config_rule(p_key text); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.server_config_rule(p_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.server_config_rule(p_key text) TO weir_writer;
+
+
+--
+-- Name: FUNCTION server_log_source(p_instance_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.server_log_source(p_instance_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.server_log_source(p_instance_id uuid) TO weir_engine;
+
+
+--
 -- Name: FUNCTION servers_of(p_organization_id uuid); Type: ACL; Schema: weir; Owner: weir_owner
 --
 
 REVOKE ALL ON FUNCTION weir.servers_of(p_organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.servers_of(p_organization_id uuid) TO weir_system;
+
+
+--
+-- Name: FUNCTION set_endpoint_url(); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.set_endpoint_url() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION set_password(p_user_id uuid, p_sign_in_id uuid, p_password_hash text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.set_password(p_user_id uuid, p_sign_in_id uuid, p_password_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.set_password(p_user_id uuid, p_sign_in_id uuid, p_password_hash text) TO weir_engine;
 
 
 --
@@ -17935,6 +22538,14 @@ GRANT ALL ON FUNCTION weir.sign_up(p_email text, p_password_hash text) TO weir_e
 
 
 --
+-- Name: FUNCTION signed_in_recently(); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.signed_in_recently() FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.signed_in_recently() TO weir_writer;
+
+
+--
 -- Name: FUNCTION signed_in_user(p_user_id uuid, p_sign_in_id uuid); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -17943,11 +22554,60 @@ GRANT ALL ON FUNCTION weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid) TO 
 
 
 --
+-- Name: FUNCTION still_hidden(p_value jsonb, p_old_schema jsonb, p_new_schema jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.still_hidden(p_value jsonb, p_old_schema jsonb, p_new_schema jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.still_hidden(p_value jsonb, p_old_schema jsonb, p_new_schema jsonb) TO weir_writer;
+
+
+--
+-- Name: FUNCTION store_entry(p_entry jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.store_entry(p_entry jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.store_entry(p_entry jsonb) TO weir_writer;
+GRANT ALL ON FUNCTION weir.store_entry(p_entry jsonb) TO weir_system;
+
+
+--
 -- Name: FUNCTION sweep_nodes(p_stale interval); Type: ACL; Schema: weir; Owner: weir_system
 --
 
 REVOKE ALL ON FUNCTION weir.sweep_nodes(p_stale interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION weir.sweep_nodes(p_stale interval) TO weir_engine;
+
+
+--
+-- Name: FUNCTION switch_platform(p_active boolean); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.switch_platform(p_active boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.switch_platform(p_active boolean) TO weir_owner;
+
+
+--
+-- Name: FUNCTION switch_servers(p_organization_id uuid, p_instance_id uuid, p_active boolean); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.switch_servers(p_organization_id uuid, p_instance_id uuid, p_active boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.switch_servers(p_organization_id uuid, p_instance_id uuid, p_active boolean) TO weir_writer;
+
+
+--
+-- Name: FUNCTION switched_off(p_agent_ids uuid[], p_instance_ids uuid[]); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.switched_off(p_agent_ids uuid[], p_instance_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.switched_off(p_agent_ids uuid[], p_instance_ids uuid[]) TO weir_engine;
+
+
+--
+-- Name: FUNCTION take_out_agent(p_organization_id uuid, p_agent_id uuid); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.take_out_agent(p_organization_id uuid, p_agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.take_out_agent(p_organization_id uuid, p_agent_id uuid) TO weir_writer;
 
 
 --
@@ -18003,6 +22663,14 @@ GRANT ALL ON FUNCTION weir.try_lock_organization(p_organization_id uuid, p_until
 
 
 --
+-- Name: FUNCTION unblock_catalog_server(p_slug text, p_version text); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.unblock_catalog_server(p_slug text, p_version text) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.unblock_catalog_server(p_slug text, p_version text) TO weir_owner;
+
+
+--
 -- Name: FUNCTION update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb); Type: ACL; Schema: weir; Owner: weir_writer
 --
 
@@ -18042,6 +22710,39 @@ GRANT ALL ON FUNCTION weir.vector_schema() TO weir_engine;
 
 
 --
+-- Name: FUNCTION verify_invitation(p_token_hash bytea, p_address inet); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.verify_invitation(p_token_hash bytea, p_address inet) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.verify_invitation(p_token_hash bytea, p_address inet) TO weir_engine;
+
+
+--
+-- Name: FUNCTION verify_recovery(p_token_hash bytea, p_address inet); Type: ACL; Schema: weir; Owner: weir_system
+--
+
+REVOKE ALL ON FUNCTION weir.verify_recovery(p_token_hash bytea, p_address inet) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.verify_recovery(p_token_hash bytea, p_address inet) TO weir_engine;
+
+
+--
+-- Name: FUNCTION whole_entry(p_entry jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.whole_entry(p_entry jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.whole_entry(p_entry jsonb) TO weir_writer;
+GRANT ALL ON FUNCTION weir.whole_entry(p_entry jsonb) TO weir_system;
+
+
+--
+-- Name: FUNCTION with_own_settings(p_config jsonb); Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+REVOKE ALL ON FUNCTION weir.with_own_settings(p_config jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION weir.with_own_settings(p_config jsonb) TO weir_writer;
+
+
+--
 -- Name: FUNCTION withdraw_catalog_server(p_slug text, p_version text); Type: ACL; Schema: weir; Owner: weir_system
 --
 
@@ -18074,14 +22775,14 @@ GRANT SELECT(email),INSERT(email) ON TABLE auth.users TO weir_system;
 -- Name: COLUMN users.email_confirmed_at; Type: ACL; Schema: auth; Owner: weir_owner
 --
 
-GRANT SELECT(email_confirmed_at),INSERT(email_confirmed_at) ON TABLE auth.users TO weir_system;
+GRANT SELECT(email_confirmed_at),INSERT(email_confirmed_at),UPDATE(email_confirmed_at) ON TABLE auth.users TO weir_system;
 
 
 --
 -- Name: COLUMN users.encrypted_password; Type: ACL; Schema: auth; Owner: weir_owner
 --
 
-GRANT SELECT(encrypted_password),INSERT(encrypted_password) ON TABLE auth.users TO weir_system;
+GRANT SELECT(encrypted_password),INSERT(encrypted_password),UPDATE(encrypted_password) ON TABLE auth.users TO weir_system;
 
 
 --
@@ -18102,7 +22803,7 @@ GRANT SELECT(created_at) ON TABLE auth.users TO weir_system;
 -- Name: COLUMN users.updated_at; Type: ACL; Schema: auth; Owner: weir_owner
 --
 
-GRANT SELECT(updated_at) ON TABLE auth.users TO weir_system;
+GRANT SELECT(updated_at),UPDATE(updated_at) ON TABLE auth.users TO weir_system;
 
 
 --
@@ -18211,6 +22912,7 @@ GRANT SELECT(revoked_by),UPDATE(revoked_by) ON TABLE public.agent_api_keys TO we
 
 GRANT SELECT ON TABLE public.agent_datastores TO authenticated;
 GRANT SELECT,DELETE ON TABLE public.agent_datastores TO weir_writer;
+GRANT DELETE ON TABLE public.agent_datastores TO weir_system;
 GRANT SELECT ON TABLE public.agent_datastores TO weir_backup;
 
 
@@ -18375,7 +23077,7 @@ GRANT SELECT(organization_id) ON TABLE public.agents TO weir_system;
 -- Name: COLUMN agents.name; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(name) ON TABLE public.agents TO weir_writer;
+GRANT INSERT(name),UPDATE(name) ON TABLE public.agents TO weir_writer;
 GRANT SELECT(name) ON TABLE public.agents TO weir_system;
 
 
@@ -18383,15 +23085,59 @@ GRANT SELECT(name) ON TABLE public.agents TO weir_system;
 -- Name: COLUMN agents.instructions; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(instructions) ON TABLE public.agents TO weir_writer;
+GRANT INSERT(instructions),UPDATE(instructions) ON TABLE public.agents TO weir_writer;
+GRANT SELECT(instructions),UPDATE(instructions) ON TABLE public.agents TO weir_system;
 
 
 --
--- Name: COLUMN agents.owner_id; Type: ACL; Schema: public; Owner: weir_owner
+-- Name: COLUMN agents.user_id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(owner_id) ON TABLE public.agents TO weir_writer;
-GRANT SELECT(owner_id) ON TABLE public.agents TO weir_system;
+GRANT INSERT(user_id) ON TABLE public.agents TO weir_writer;
+GRANT SELECT(user_id) ON TABLE public.agents TO weir_system;
+
+
+--
+-- Name: COLUMN agents.stopped_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(stopped_at) ON TABLE public.agents TO weir_writer;
+
+
+--
+-- Name: COLUMN agents.stopped_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(stopped_by) ON TABLE public.agents TO weir_writer;
+
+
+--
+-- Name: COLUMN agents.platform_stopped_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(platform_stopped_at),UPDATE(platform_stopped_at) ON TABLE public.agents TO weir_system;
+
+
+--
+-- Name: COLUMN agents.platform_stopped_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(platform_stopped_by),UPDATE(platform_stopped_by) ON TABLE public.agents TO weir_system;
+
+
+--
+-- Name: COLUMN agents.deleted_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(deleted_at) ON TABLE public.agents TO weir_writer;
+GRANT SELECT(deleted_at),UPDATE(deleted_at) ON TABLE public.agents TO weir_system;
+
+
+--
+-- Name: COLUMN agents.deleted_by; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(deleted_by) ON TABLE public.agents TO weir_writer;
 
 
 --
@@ -18409,9 +23155,24 @@ GRANT INSERT(created_by) ON TABLE public.agents TO weir_writer;
 
 
 --
+-- Name: COLUMN agents.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.agents TO weir_system;
+
+
+--
+-- Name: COLUMN agents.updated_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(updated_at) ON TABLE public.agents TO weir_writer;
+
+
+--
 -- Name: TABLE chat_channels; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT DELETE ON TABLE public.chat_channels TO weir_system;
 GRANT SELECT ON TABLE public.chat_channels TO authenticated;
 GRANT SELECT ON TABLE public.chat_channels TO weir_writer;
 GRANT SELECT ON TABLE public.chat_channels TO weir_backup;
@@ -18421,6 +23182,7 @@ GRANT SELECT ON TABLE public.chat_channels TO weir_backup;
 -- Name: COLUMN chat_channels.id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(id) ON TABLE public.chat_channels TO weir_system;
 GRANT INSERT(id) ON TABLE public.chat_channels TO weir_writer;
 
 
@@ -18428,6 +23190,7 @@ GRANT INSERT(id) ON TABLE public.chat_channels TO weir_writer;
 -- Name: COLUMN chat_channels.organization_id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(organization_id) ON TABLE public.chat_channels TO weir_system;
 GRANT INSERT(organization_id) ON TABLE public.chat_channels TO weir_writer;
 
 
@@ -18435,6 +23198,7 @@ GRANT INSERT(organization_id) ON TABLE public.chat_channels TO weir_writer;
 -- Name: COLUMN chat_channels.workspace_id; Type: ACL; Schema: public; Owner: weir_owner
 --
 
+GRANT SELECT(workspace_id) ON TABLE public.chat_channels TO weir_system;
 GRANT INSERT(workspace_id) ON TABLE public.chat_channels TO weir_writer;
 
 
@@ -18467,11 +23231,19 @@ GRANT INSERT(created_by) ON TABLE public.chat_channels TO weir_writer;
 
 
 --
+-- Name: COLUMN chat_channels.deleted_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(deleted_at),UPDATE(deleted_at) ON TABLE public.chat_channels TO weir_system;
+
+
+--
 -- Name: TABLE chat_messages; Type: ACL; Schema: public; Owner: weir_owner
 --
 
 GRANT SELECT ON TABLE public.chat_messages TO authenticated;
 GRANT SELECT ON TABLE public.chat_messages TO weir_writer;
+GRANT DELETE ON TABLE public.chat_messages TO weir_system;
 GRANT SELECT ON TABLE public.chat_messages TO weir_backup;
 
 
@@ -18673,6 +23445,7 @@ GRANT UPDATE(removal_version) ON TABLE public.datastores TO weir_system;
 --
 
 GRANT UPDATE(deleted_at) ON TABLE public.datastores TO weir_writer;
+GRANT UPDATE(deleted_at) ON TABLE public.datastores TO weir_system;
 
 
 --
@@ -18811,6 +23584,7 @@ GRANT SELECT ON TABLE public.mcp_server_catalog TO weir_backup;
 --
 
 GRANT SELECT(id) ON TABLE public.mcp_server_catalog TO authenticated;
+GRANT INSERT(id) ON TABLE public.mcp_server_catalog TO weir_writer;
 GRANT INSERT(id) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
@@ -18819,6 +23593,7 @@ GRANT INSERT(id) ON TABLE public.mcp_server_catalog TO weir_system;
 --
 
 GRANT SELECT(slug) ON TABLE public.mcp_server_catalog TO authenticated;
+GRANT INSERT(slug) ON TABLE public.mcp_server_catalog TO weir_writer;
 GRANT INSERT(slug) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
@@ -18827,6 +23602,7 @@ GRANT INSERT(slug) ON TABLE public.mcp_server_catalog TO weir_system;
 --
 
 GRANT SELECT(version) ON TABLE public.mcp_server_catalog TO authenticated;
+GRANT INSERT(version) ON TABLE public.mcp_server_catalog TO weir_writer;
 GRANT INSERT(version) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
@@ -18835,7 +23611,17 @@ GRANT INSERT(version) ON TABLE public.mcp_server_catalog TO weir_system;
 --
 
 GRANT SELECT(name) ON TABLE public.mcp_server_catalog TO authenticated;
-GRANT INSERT(name),UPDATE(name) ON TABLE public.mcp_server_catalog TO weir_system;
+GRANT INSERT(name) ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT INSERT(name) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.display_name; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(display_name) ON TABLE public.mcp_server_catalog TO authenticated;
+GRANT INSERT(display_name) ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT INSERT(display_name) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
 --
@@ -18843,6 +23629,7 @@ GRANT INSERT(name),UPDATE(name) ON TABLE public.mcp_server_catalog TO weir_syste
 --
 
 GRANT SELECT(description) ON TABLE public.mcp_server_catalog TO authenticated;
+GRANT INSERT(description),UPDATE(description) ON TABLE public.mcp_server_catalog TO weir_writer;
 GRANT INSERT(description),UPDATE(description) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
@@ -18851,7 +23638,8 @@ GRANT INSERT(description),UPDATE(description) ON TABLE public.mcp_server_catalog
 --
 
 GRANT SELECT(transport) ON TABLE public.mcp_server_catalog TO authenticated;
-GRANT INSERT(transport),UPDATE(transport) ON TABLE public.mcp_server_catalog TO weir_system;
+GRANT INSERT(transport) ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT INSERT(transport) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
 --
@@ -18859,35 +23647,58 @@ GRANT INSERT(transport),UPDATE(transport) ON TABLE public.mcp_server_catalog TO 
 --
 
 GRANT SELECT(runtime) ON TABLE public.mcp_server_catalog TO authenticated;
-GRANT INSERT(runtime),UPDATE(runtime) ON TABLE public.mcp_server_catalog TO weir_system;
+GRANT INSERT(runtime) ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT INSERT(runtime) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
 --
 -- Name: COLUMN mcp_server_catalog.package; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(package),UPDATE(package) ON TABLE public.mcp_server_catalog TO weir_system;
+GRANT INSERT(package) ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT INSERT(package) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
 --
 -- Name: COLUMN mcp_server_catalog.bin; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(bin),UPDATE(bin) ON TABLE public.mcp_server_catalog TO weir_system;
+GRANT INSERT(bin) ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT INSERT(bin) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
 --
 -- Name: COLUMN mcp_server_catalog.args; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(args),UPDATE(args) ON TABLE public.mcp_server_catalog TO weir_system;
+GRANT INSERT(args) ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT INSERT(args) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
 --
 -- Name: COLUMN mcp_server_catalog.env; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(env),UPDATE(env) ON TABLE public.mcp_server_catalog TO weir_system;
+GRANT INSERT(env) ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT INSERT(env) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.capabilities; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(capabilities) ON TABLE public.mcp_server_catalog TO authenticated;
+GRANT INSERT(capabilities) ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT INSERT(capabilities) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.docker_image; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(docker_image) ON TABLE public.mcp_server_catalog TO authenticated;
+GRANT INSERT(docker_image) ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT INSERT(docker_image) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
 --
@@ -18895,7 +23706,8 @@ GRANT INSERT(env),UPDATE(env) ON TABLE public.mcp_server_catalog TO weir_system;
 --
 
 GRANT SELECT(configuration_schema) ON TABLE public.mcp_server_catalog TO authenticated;
-GRANT INSERT(configuration_schema),UPDATE(configuration_schema) ON TABLE public.mcp_server_catalog TO weir_system;
+GRANT INSERT(configuration_schema) ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT INSERT(configuration_schema) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
 --
@@ -18903,7 +23715,8 @@ GRANT INSERT(configuration_schema),UPDATE(configuration_schema) ON TABLE public.
 --
 
 GRANT SELECT(default_share) ON TABLE public.mcp_server_catalog TO authenticated;
-GRANT INSERT(default_share),UPDATE(default_share) ON TABLE public.mcp_server_catalog TO weir_system;
+GRANT INSERT(default_share) ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT INSERT(default_share) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
 --
@@ -18911,15 +23724,40 @@ GRANT INSERT(default_share),UPDATE(default_share) ON TABLE public.mcp_server_cat
 --
 
 GRANT SELECT(calls_at_once) ON TABLE public.mcp_server_catalog TO authenticated;
-GRANT INSERT(calls_at_once),UPDATE(calls_at_once) ON TABLE public.mcp_server_catalog TO weir_system;
+GRANT INSERT(calls_at_once) ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT INSERT(calls_at_once) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
 --
--- Name: COLUMN mcp_server_catalog.is_published; Type: ACL; Schema: public; Owner: weir_owner
+-- Name: COLUMN mcp_server_catalog.withdrawn_at; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT SELECT(is_published) ON TABLE public.mcp_server_catalog TO authenticated;
-GRANT UPDATE(is_published) ON TABLE public.mcp_server_catalog TO weir_system;
+GRANT UPDATE(withdrawn_at) ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT UPDATE(withdrawn_at) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.blocked_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT UPDATE(blocked_at) ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT UPDATE(blocked_at) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.block_reason; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(block_reason) ON TABLE public.mcp_server_catalog TO authenticated;
+GRANT UPDATE(block_reason) ON TABLE public.mcp_server_catalog TO weir_writer;
+GRANT UPDATE(block_reason) ON TABLE public.mcp_server_catalog TO weir_system;
+
+
+--
+-- Name: COLUMN mcp_server_catalog.state; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(state) ON TABLE public.mcp_server_catalog TO authenticated;
 
 
 --
@@ -18934,6 +23772,7 @@ GRANT SELECT(created_at) ON TABLE public.mcp_server_catalog TO authenticated;
 --
 
 GRANT SELECT(updated_at) ON TABLE public.mcp_server_catalog TO authenticated;
+GRANT UPDATE(updated_at) ON TABLE public.mcp_server_catalog TO weir_writer;
 GRANT UPDATE(updated_at) ON TABLE public.mcp_server_catalog TO weir_system;
 
 
@@ -19344,94 +24183,6 @@ GRANT SELECT(revoked_by),UPDATE(revoked_by) ON TABLE public.organization_api_key
 
 
 --
--- Name: TABLE organization_invitations; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT ON TABLE public.organization_invitations TO weir_system;
-GRANT SELECT ON TABLE public.organization_invitations TO weir_backup;
-
-
---
--- Name: COLUMN organization_invitations.id; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(id) ON TABLE public.organization_invitations TO authenticated;
-GRANT SELECT(id),INSERT(id) ON TABLE public.organization_invitations TO weir_writer;
-
-
---
--- Name: COLUMN organization_invitations.organization_id; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(organization_id) ON TABLE public.organization_invitations TO authenticated;
-GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE public.organization_invitations TO weir_writer;
-
-
---
--- Name: COLUMN organization_invitations.email; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(email) ON TABLE public.organization_invitations TO authenticated;
-GRANT SELECT(email),INSERT(email) ON TABLE public.organization_invitations TO weir_writer;
-
-
---
--- Name: COLUMN organization_invitations.role; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(role) ON TABLE public.organization_invitations TO authenticated;
-GRANT SELECT(role),INSERT(role) ON TABLE public.organization_invitations TO weir_writer;
-
-
---
--- Name: COLUMN organization_invitations.token_hash; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT INSERT(token_hash) ON TABLE public.organization_invitations TO weir_writer;
-
-
---
--- Name: COLUMN organization_invitations.invited_by; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(invited_by) ON TABLE public.organization_invitations TO authenticated;
-GRANT SELECT(invited_by),INSERT(invited_by) ON TABLE public.organization_invitations TO weir_writer;
-
-
---
--- Name: COLUMN organization_invitations.created_at; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(created_at) ON TABLE public.organization_invitations TO authenticated;
-GRANT SELECT(created_at) ON TABLE public.organization_invitations TO weir_writer;
-
-
---
--- Name: COLUMN organization_invitations.expires_at; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(expires_at) ON TABLE public.organization_invitations TO authenticated;
-GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE public.organization_invitations TO weir_writer;
-
-
---
--- Name: COLUMN organization_invitations.accepted_at; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(accepted_at) ON TABLE public.organization_invitations TO authenticated;
-GRANT SELECT(accepted_at) ON TABLE public.organization_invitations TO weir_writer;
-GRANT UPDATE(accepted_at) ON TABLE public.organization_invitations TO weir_system;
-
-
---
--- Name: COLUMN organization_invitations.revoked_at; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(revoked_at) ON TABLE public.organization_invitations TO authenticated;
-GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE public.organization_invitations TO weir_writer;
-
-
---
 -- Name: TABLE organization_members; Type: ACL; Schema: public; Owner: weir_owner
 --
 
@@ -19480,79 +24231,18 @@ GRANT INSERT(invited_by),UPDATE(invited_by) ON TABLE public.organization_members
 
 
 --
+-- Name: COLUMN organization_members.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.organization_members TO weir_system;
+
+
+--
 -- Name: COLUMN organization_members.updated_at; Type: ACL; Schema: public; Owner: weir_owner
 --
 
 GRANT UPDATE(updated_at) ON TABLE public.organization_members TO weir_writer;
 GRANT UPDATE(updated_at) ON TABLE public.organization_members TO weir_system;
-
-
---
--- Name: TABLE organizations; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT ON TABLE public.organizations TO authenticated;
-GRANT SELECT ON TABLE public.organizations TO weir_writer;
-GRANT SELECT ON TABLE public.organizations TO weir_backup;
-
-
---
--- Name: COLUMN organizations.id; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT INSERT(id) ON TABLE public.organizations TO weir_writer;
-GRANT SELECT(id) ON TABLE public.organizations TO weir_system;
-
-
---
--- Name: COLUMN organizations.name; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT INSERT(name) ON TABLE public.organizations TO weir_writer;
-
-
---
--- Name: COLUMN organizations.slug; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT INSERT(slug) ON TABLE public.organizations TO weir_writer;
-
-
---
--- Name: COLUMN organizations.is_active; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(is_active) ON TABLE public.organizations TO weir_system;
-
-
---
--- Name: COLUMN organizations.max_members; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(max_members) ON TABLE public.organizations TO weir_system;
-
-
---
--- Name: COLUMN organizations.max_concurrent_connections; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT SELECT(max_concurrent_connections) ON TABLE public.organizations TO weir_system;
-
-
---
--- Name: COLUMN organizations.chat_tools; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT UPDATE(chat_tools) ON TABLE public.organizations TO weir_writer;
-GRANT SELECT(chat_tools) ON TABLE public.organizations TO weir_system;
-
-
---
--- Name: COLUMN organizations.created_by; Type: ACL; Schema: public; Owner: weir_owner
---
-
-GRANT INSERT(created_by) ON TABLE public.organizations TO weir_writer;
-GRANT SELECT(created_by) ON TABLE public.organizations TO weir_system;
 
 
 --
@@ -19655,6 +24345,7 @@ GRANT SELECT ON TABLE public.usage_hourly TO weir_backup;
 --
 
 GRANT SELECT ON TABLE public.user_profiles TO authenticated;
+GRANT SELECT ON TABLE public.user_profiles TO weir_system;
 GRANT SELECT ON TABLE public.user_profiles TO weir_writer;
 GRANT SELECT ON TABLE public.user_profiles TO weir_backup;
 
@@ -19788,6 +24479,7 @@ GRANT SELECT(created_at) ON TABLE public.user_ssh_keys TO weir_writer;
 
 GRANT SELECT ON TABLE public.workspace_members TO authenticated;
 GRANT SELECT,DELETE ON TABLE public.workspace_members TO weir_writer;
+GRANT DELETE ON TABLE public.workspace_members TO weir_system;
 GRANT SELECT ON TABLE public.workspace_members TO weir_backup;
 
 
@@ -19829,6 +24521,7 @@ GRANT SELECT(agent_id) ON TABLE public.workspace_members TO weir_system;
 
 GRANT SELECT ON TABLE public.workspaces TO authenticated;
 GRANT SELECT ON TABLE public.workspaces TO weir_writer;
+GRANT DELETE ON TABLE public.workspaces TO weir_system;
 GRANT SELECT ON TABLE public.workspaces TO weir_backup;
 
 
@@ -19852,7 +24545,8 @@ GRANT SELECT(organization_id) ON TABLE public.workspaces TO weir_system;
 -- Name: COLUMN workspaces.name; Type: ACL; Schema: public; Owner: weir_owner
 --
 
-GRANT INSERT(name) ON TABLE public.workspaces TO weir_writer;
+GRANT INSERT(name),UPDATE(name) ON TABLE public.workspaces TO weir_writer;
+GRANT SELECT(name) ON TABLE public.workspaces TO weir_system;
 
 
 --
@@ -19860,6 +24554,20 @@ GRANT INSERT(name) ON TABLE public.workspaces TO weir_writer;
 --
 
 GRANT INSERT(created_by) ON TABLE public.workspaces TO weir_writer;
+
+
+--
+-- Name: COLUMN workspaces.created_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(created_at) ON TABLE public.workspaces TO weir_system;
+
+
+--
+-- Name: COLUMN workspaces.deleted_at; Type: ACL; Schema: public; Owner: weir_owner
+--
+
+GRANT SELECT(deleted_at),UPDATE(deleted_at) ON TABLE public.workspaces TO weir_system;
 
 
 --
@@ -20090,18 +24798,54 @@ GRANT SELECT ON TABLE weir.instance_moves TO weir_backup;
 
 
 --
--- Name: TABLE platform_admins; Type: ACL; Schema: weir; Owner: weir_owner
+-- Name: TABLE platform_stop; Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-GRANT SELECT ON TABLE weir.platform_admins TO weir_system;
-GRANT SELECT ON TABLE weir.platform_admins TO weir_backup;
+GRANT SELECT,DELETE ON TABLE weir.platform_stop TO weir_system;
+GRANT SELECT ON TABLE weir.platform_stop TO weir_backup;
 
 
 --
--- Name: COLUMN platform_admins.user_id; Type: ACL; Schema: weir; Owner: weir_owner
+-- Name: COLUMN platform_stop.stopped_by; Type: ACL; Schema: weir; Owner: weir_owner
 --
 
-GRANT INSERT(user_id) ON TABLE weir.platform_admins TO weir_system;
+GRANT INSERT(stopped_by) ON TABLE weir.platform_stop TO weir_system;
+
+
+--
+-- Name: TABLE recoveries; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT SELECT,DELETE ON TABLE weir.recoveries TO weir_system;
+GRANT SELECT ON TABLE weir.recoveries TO weir_backup;
+
+
+--
+-- Name: COLUMN recoveries.user_id; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(user_id) ON TABLE weir.recoveries TO weir_system;
+
+
+--
+-- Name: COLUMN recoveries.token_hash; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(token_hash),UPDATE(token_hash) ON TABLE weir.recoveries TO weir_system;
+
+
+--
+-- Name: COLUMN recoveries.created_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(created_at),UPDATE(created_at) ON TABLE weir.recoveries TO weir_system;
+
+
+--
+-- Name: COLUMN recoveries.expires_at; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(expires_at),UPDATE(expires_at) ON TABLE weir.recoveries TO weir_system;
 
 
 --
@@ -20153,35 +24897,6 @@ GRANT SELECT ON TABLE weir.security_events TO weir_backup;
 --
 
 GRANT UPDATE(occurrences) ON TABLE weir.security_events TO weir_system;
-
-
---
--- Name: TABLE settings; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT SELECT ON TABLE weir.settings TO weir_system;
-GRANT SELECT ON TABLE weir.settings TO weir_backup;
-
-
---
--- Name: COLUMN settings.name; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT INSERT(name) ON TABLE weir.settings TO weir_system;
-
-
---
--- Name: COLUMN settings.value; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT INSERT(value),UPDATE(value) ON TABLE weir.settings TO weir_system;
-
-
---
--- Name: COLUMN settings.updated_at; Type: ACL; Schema: weir; Owner: weir_owner
---
-
-GRANT UPDATE(updated_at) ON TABLE weir.settings TO weir_system;
 
 
 --
@@ -20261,6 +24976,13 @@ GRANT UPDATE(revoked_at) ON TABLE weir.sign_ins TO weir_system;
 --
 
 GRANT UPDATE(revoked_by) ON TABLE weir.sign_ins TO weir_system;
+
+
+--
+-- Name: COLUMN sign_ins.may_set_password; Type: ACL; Schema: weir; Owner: weir_owner
+--
+
+GRANT INSERT(may_set_password),UPDATE(may_set_password) ON TABLE weir.sign_ins TO weir_system;
 
 
 --

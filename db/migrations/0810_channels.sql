@@ -136,7 +136,7 @@ begin
   elsif p_agent_id is null then
     return weir.refuse(v_act, 'WR001', 'agent_id is missing: a direct conversation is with an agent');
   elsif not v_is_active then
-    return weir.refuse(v_act, 'WR003', 'This is switched off: no call is made.');
+    return weir.refuse(v_act, 'WR003', 'The agent, the server, the organization or all of Weir is switched off, so no call is made.');
   elsif v_place.channel_id is null then
     insert into public.chat_channels (id, organization_id, workspace_id, name, user_id, agent_id, created_by)
     values (v_id, v_act.organization_id, v_place.workspace_id, v_name, v_actor, p_agent_id, v_actor)

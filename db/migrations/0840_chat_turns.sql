@@ -263,7 +263,8 @@ begin
     raise exception using errcode = 'WR004', message = 'there is no such agent, workspace or channel';
   elsif not v_agent.is_active then
     -- As Weir says it to everybody for whom something is switched off (Denials.SwitchedOffText).
-    raise exception using errcode = 'WR003', message = 'This is switched off: no call is made.';
+    raise exception using errcode = 'WR003',
+      message = 'The agent, the server, the organization or all of Weir is switched off, so no call is made.';
   end if;
   return jsonb_build_object(
     'organization_id', v_organization_id,

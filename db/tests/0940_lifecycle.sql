@@ -143,7 +143,9 @@ update organizations set deleted_at = now() - interval '30 days' where id = pg_t
 select is(pg_temp.error_as('ann', $$select restore_organization({a})$$) || pg_temp.error_as('ann', $$select read_audit({a})$$),
   'WR004WR004',
   'after 30 days its owner neither restores it nor reads it');
-select pg_temp.as_user('owner', $$update agents set instructions = 'be brief' where id = {robo}$$) \g /dev/null
+select pg_temp.as_user('owner', $$update agents set instructions = 'be brief' where id = {robo}$$),
+       pg_temp.as_user('bob', $$select create_datastore({b}, 'Docs')$$),
+       pg_temp.as_user('bob', $$select invite_member({b}, 'x@example.org', 'member', repeat('x', 43))$$) \g /dev/null
 select lives_ok($$select weir.purge_deleted(1000)$$, 'then what it held is deleted');
 select is(pg_temp.as_user('owner', $$select concat_ws(' ', (select count(*) from organization_invitations where organization_id = {a}),
     (select count(*) from agents where organization_id = {a} and (instructions is not null or deleted_at is null)))$$), '0 0',
@@ -154,7 +156,12 @@ select is(pg_temp.as_user('owner', $$select concat_ws(' ', (select status from m
   'deleting 1 0 t', 'its node removes the files, its workspaces are gone, and its row stays');
 select ok(pg_temp.as_user('owner', $$select count(*) from mcp_interaction_logs where organization_id = {a}$$)::integer > 5,
   'its audit log stays');
-select is(pg_temp.as_user('owner', $$select count(*) from agents where organization_id = {b}$$), '1',
+select is(pg_temp.as_user('owner', $$select concat_ws(' ', (select count(*) from agents where organization_id = {b} and deleted_at is null),
+    (select count(*) from mcp_server_instances where organization_id = {b} and status = 'pending'),
+    (select count(*) from workspaces where organization_id = {b} and deleted_at is null),
+    (select count(*) from datastores where organization_id = {b} and deleted_at is null),
+    (select count(*) from organization_invitations where organization_id = {b}),
+    (select purged_at is null from organizations where id = {b}))$$), '1 1 1 1 1 t',
   'another organization keeps all it has');
 rollback to s;
 select weir.purge_deleted(1000) \g /dev/null

@@ -36,7 +36,7 @@ internal static class Denials
     /// <summary>One text for every switch and whoever used it. The audit log says which one it was.</summary>
     public static WeirException SwitchedOff() => new(ErrorCode.Forbidden, SwitchedOffText, "Ask an admin of the organization.");
 
-    public const string SwitchedOffText = "This is switched off: no call is made.";
+    public const string SwitchedOffText = "The agent, the server, the organization or all of Weir is switched off, so no call is made.";
 
     private static string Unknown(GovernedCall call) => call.Kind switch
     {

@@ -34,7 +34,7 @@ public sealed class OwnerTests(SwitchWorld weir) : IClassFixture<SwitchWorld>
             "owner.mjs", [weir.Url.ToString(), weir.Services.GetRequiredService<PersonTokens>().IssueAnonKey(), email!, "a password for tests", ids], node22: true);
 
         Data(seen, "off").GetProperty("active").GetBoolean().ShouldBeFalse();
-        Chat(seen, "turn").ShouldBe("403 This is switched off: no call is made.");
+        Chat(seen, "turn").ShouldBe("403 The agent, the server, the organization or all of Weir is switched off, so no call is made.");
         Chat(seen, "whileOff").ShouldStartWith("403");
         Data(seen, "agentOff")[0].GetProperty("is_active").GetBoolean().ShouldBeFalse();
         Answered(seen, "onAgain").ShouldBe(1);

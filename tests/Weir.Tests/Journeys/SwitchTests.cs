@@ -33,7 +33,7 @@ public sealed class SwitchWorld(TestCluster cluster) : ChatWorld(cluster)
 /// <summary>Two replicas, with everything open on both that can be open, and each switch there is.</summary>
 public sealed class SwitchTests(SwitchWorld weir) : IClassFixture<SwitchWorld>, IAsyncLifetime
 {
-    private const string Text = "This is switched off: no call is made.";
+    private const string Text = "The agent, the server, the organization or all of Weir is switched off, so no call is made.";
     private const string All = """{"tools": {"*": {}}}""";
 
     private WebApplication _second = null!;
