@@ -131,7 +131,16 @@ public sealed class SwitchTests(SwitchWorld weir) : IClassFixture<SwitchWorld>, 
         }
 
         begun.ShouldBe(4);
-        await Until.AsyncTrue(async () => await CountAsync("phase = 'completed' and outcome = 'cancelled'", agent) >= 6, "what was cut is recorded");
+        var rows = "";
+        try
+        {
+            await Until.AsyncTrue(async () => (rows = await RowsAsync(agent)).Split("completed cancelled").Length > 6, "what was cut is recorded");
+        }
+        catch (TimeoutException e)
+        {
+            throw new TimeoutException($"{e.Message}: {rows}", e);
+        }
+
         (await CountAsync($"phase = 'denied' and reason = '{what}_stopped'", agent)).ShouldBe(2);
 
         await SwitchAsync(what, active: true, agent, serverId, askingId);
@@ -218,6 +227,12 @@ public sealed class SwitchTests(SwitchWorld weir) : IClassFixture<SwitchWorld>, 
     }
 
     private object Message(Guid agent) => new { agentId = agent, message = "the weather?", channelId = weir.World.ChannelId };
+
+    private Task<string> RowsAsync(Guid agent) => weir.Database.Superuser.ScalarAsync<string>(
+        """
+        select coalesce(string_agg(concat_ws(' ', to_char(created_at, 'MI:SS.MS'), id, phase, outcome, reason, error_code, item, detail), E'\n' order by created_at, id), '')
+        from public.mcp_interaction_logs where agent_id = $1 and kind = 'tool_execution'
+        """, [Sql.Uuid(agent)], CancellationToken.None)!;
 
     private Task<long> CountAsync(string condition, Guid agent) => weir.Database.Superuser.ScalarAsync<long>(
         $"select count(*) from public.mcp_interaction_logs where agent_id = $1 and kind = 'tool_execution' and {condition}", [Sql.Uuid(agent)], CancellationToken.None);
