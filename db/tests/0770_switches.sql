@@ -201,6 +201,12 @@ select is(pg_temp.admit_call('list_directory'), 'organization_stopped', 'a stopp
 select is(pg_temp.switched_off() || ' ' || pg_temp.switched_off('bot', 'spy'), 'true false',
   'what a stopped organization has open ends, and nobody else''s');
 select is(pg_temp.as_user('ann', 'select count(*) from organizations'), '0', 'its owner sees nothing of a stopped organization');
+savepoint stopped;
+select pg_temp.as_user('pia', 'select set_mcp_server_active({files}, false, true)'),
+       pg_temp.as_user('pia', 'select set_mcp_server_active({files}, true, true)') \g /dev/null
+select is((select i.status from mcp_server_instances i where i.id = pg_temp.id_of('files')), 'stopping',
+  'no server of a stopped organization is started by its own switch');
+rollback to stopped;
 select is(pg_temp.as_user('owner', $$select count(*) from weir.dtma_operations where instance_id = {files} and action = 'stop'$$), '1',
   'its servers are stopped');
 select is(pg_temp.recorded('set_organization_active') || '; ' || pg_temp.recorded('set_organization_active', 'platform'),

@@ -117,6 +117,19 @@ select is(pg_temp.error_as('adam', $$select update_organization({a}, 'x')$$), 'W
 select is(pg_temp.as_user('ann', $$select update_organization({a}, 'New name', 'new-slug')$$)::jsonb - 'id',
   '{"name": "New name", "slug": "new-slug"}'::jsonb, 'an owner renames the organization');
 select is(pg_temp.error_as('bob', $$select update_organization({b}, slug => 'new-slug')$$), 'WR005', 'a slug is one organization''s');
+savepoint two;
+select pg_temp.create_as('second', 'ann', $$select create_organization('Second')$$),
+       pg_temp.as_user('ann', $$select update_organization({a}, 'Another name')$$) \g /dev/null
+select is(pg_temp.as_user('ann', $$select name from organizations where id = {second}$$), 'Second',
+  'the owner''s other organization keeps its name');
+select pg_temp.as_user('ann', format('select delete_organization({%s})', o)) from unnest(array['a', 'second']) o \g /dev/null
+update organization_members set role = 'owner' where organization_id = pg_temp.id_of('a') and user_id = pg_temp.id_of('adam');
+select is(pg_temp.error_while('update public.organization_members set role = ''member'' where organization_id = {a} and user_id = {ann}',
+  'ann', 'select restore_organization({a})'), 'WR004', 'who is no owner any more once the wait is over restores nothing');
+select pg_temp.as_user('ann', 'select restore_organization({a})') \g /dev/null
+select is(pg_temp.as_user('ann', $$select string_agg(id::text, ' ') from organizations$$), pg_temp.id_of('a')::text,
+  'of two deleted organizations the one that is meant is restored');
+rollback to two;
 select is(pg_temp.error_as(w, $$select delete_organization({a})$$), r, format('%s who asks to delete the organization hears %s', w, r))
 from (values ('adam', 'WR003'), ('mia', 'WR003'), ('bob', 'WR004')) t(w, r);
 select is(pg_temp.error_as('ann', $$select restore_organization({a})$$), 'WR004', 'what is not deleted is not restored');
