@@ -124,6 +124,7 @@ public class RestWorld(TestCluster cluster) : RunningWeir(cluster)
         { Name: "secret" or "token" } => new string('s', 43),
         { Name: "status" } => "suspended",
         { Name: "kind" } => "tool",
+        { Name: "part" } => "agents",
         { Name: "definition_hash" } => new string('a', 64),
         { Name: "before" } => null,
         { Name: "email" } => "x@example.org",
