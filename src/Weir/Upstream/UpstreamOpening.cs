@@ -37,8 +37,7 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
             }
 
             deadline.CancelAfter(ConnectTimeout);
-            var (legacy, refusal) = await InitializeAsync(target, offered, sse: null, deadline.Token);
-            legacy ??= await ConnectAsync(target, offered, refusal!, deadline.Token);
+            var legacy = await OpenLegacyAsync(target, offered, isSilent, deadline.Token);
             if (isSilent)
             {
                 // Only now: a modern server that merely hung must not be taken for a legacy one next time.
@@ -50,6 +49,24 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
             throw new UpstreamException(UpstreamFailure.Unreachable, $"The server did not open a session within {ConnectTimeout.TotalSeconds:0} s.", e)
+            {
+                Cause = FailureCause.TimedOut,
+            };
+        }
+    }
+
+    /// <param name="isSilent">The server did not answer <c>server/discover</c>.</param>
+    private async Task<UpstreamSession> OpenLegacyAsync(UpstreamTarget target, ClientCapabilities offered, bool isSilent, CancellationToken ct)
+    {
+        try
+        {
+            var (legacy, refusal) = await InitializeAsync(target, offered, sse: null, ct);
+            return legacy ?? await ConnectAsync(target, offered, refusal!, ct);
+        }
+        catch (UpstreamException e) when (isSilent && e.Cause == FailureCause.VersionNotSupported)
+        {
+            // It may be a modern server that hung, so its answer to initialize does not prove that no version fits.
+            throw new UpstreamException(UpstreamFailure.Unreachable, "The server did not answer server/discover in time.", e)
             {
                 Cause = FailureCause.TimedOut,
             };

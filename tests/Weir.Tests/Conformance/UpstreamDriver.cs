@@ -24,6 +24,8 @@ internal sealed class UpstreamDriver : IAsyncDisposable
     /// <summary>Less than the suite gives a scenario.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
+    // The suite starts all scenarios at once. A server that waits ten seconds for a processor is taken for one that hangs.
+    private readonly SemaphoreSlim _atOnce = new(2);
     private readonly WebApplication _app;
     private readonly RunningWeir _weir;
 
@@ -46,7 +48,11 @@ internal sealed class UpstreamDriver : IAsyncDisposable
         return driver;
     }
 
-    public ValueTask DisposeAsync() => _app.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _app.DisposeAsync();
+        _atOnce.Dispose();
+    }
 
     private async Task DriveAsync(HttpContext http)
     {
@@ -58,14 +64,22 @@ internal sealed class UpstreamDriver : IAsyncDisposable
             return;
         }
 
-        await TryAsync(scenario, async () =>
+        await _atOnce.WaitAsync(http.RequestAborted);
+        try
         {
-            // The suite listens on all addresses; the egress of the tests' Weir knows loopback by number.
-            var url = new UriBuilder(order.GetProperty("url").GetString()!) { Host = "127.0.0.1" }.Uri;
-            var name = await AddAsync(url);
-            await using var client = await ConnectAsync(name, order.GetProperty("version").GetString()!);
-            await UseAsync(scenario, client, order.GetProperty("context"));
-        });
+            await TryAsync(scenario, async () =>
+            {
+                // The suite listens on all addresses; the egress of the tests' Weir knows loopback by number.
+                var url = new UriBuilder(order.GetProperty("url").GetString()!) { Host = "127.0.0.1" }.Uri;
+                var name = await AddAsync(url);
+                await using var client = await ConnectAsync(name, order.GetProperty("version").GetString()!);
+                await UseAsync(scenario, client, order.GetProperty("context"));
+            });
+        }
+        finally
+        {
+            _atOnce.Release();
+        }
     }
 
     private async Task<string> AddAsync(Uri url)

@@ -183,6 +183,7 @@ public sealed class SilentStreamTests(QuietWeir weir) : IClassFixture<QuietWeir>
         var goOn = new SemaphoreSlim(0);
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Services.AddSingleton(new DocsLinks(null));
         await using var app = builder.Build();
         app.MapGet("/", http => ChatEventStream.RunAsync(http, time, async tell =>
         {

@@ -111,6 +111,22 @@ public sealed class OldServerTests(RunningWeir weir) : IClassFixture<RunningWeir
         session.Version.ShouldBe("2025-06-18");
     }
 
+    [Fact]
+    public async Task A_server_that_is_silent_to_discovery_and_names_no_known_version_may_only_have_hung()
+    {
+        await using var server = await ScriptedServer.StartAsync((http, request) => request.Method switch
+        {
+            "server/discover" => ScriptedServer.HangAsync(http),
+            _ => ScriptedServer.WriteAsync(http, ScriptedServer.Result(request, "{}")),
+        });
+        var client = weir.Services.GetRequiredService<UpstreamClient>();
+        var target = new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null);
+
+        var failure = await Should.ThrowAsync<UpstreamException>(() => client.OpenAsync(target, ClientCapabilities.None, Token));
+
+        failure.Cause.ShouldBe(FailureCause.TimedOut);
+    }
+
     private static UpstreamTarget Target(Server server) =>
         new(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null);
 

@@ -13,7 +13,10 @@ internal sealed class RestoreTarget(OwnerSession session, BackupTable[] tables)
     private const string Tables = "select name, columns, refers_to from weir.backup_tables()";
 
     /// <summary>What a migration writes itself: the backup's rows take its place.</summary>
-    private static readonly string[] FilledByMigrations = ["weir.installation", "weir.instance_moves", "weir.settings", "weir.usage_progress", "weir.change_versions"];
+    private static readonly string[] FilledByMigrations =
+    [
+        "weir.installation", "weir.instance_moves", "weir.failure_codes", "weir.settings", "weir.usage_progress", "weir.change_versions",
+    ];
 
     public static async Task<RestoreTarget> OfAsync(OwnerSession session, CancellationToken ct) => new(session, [.. await session.QueryAsync(
         Tables, r => new BackupTable(r.GetString(0), r.GetFieldValue<string[]>(1), r.GetFieldValue<string[]>(2), 0), ct)]);
