@@ -87,7 +87,6 @@ create function weir.reason_code(p_reason text) returns text
 language sql immutable parallel safe
   return case
     when p_reason in ('invalid_argument', 'invalid_request') then 'WR001'
-    when p_reason in ('agent_stopped', 'server_stopped', 'organization_stopped', 'platform_stopped') then 'WR003'
     when p_reason in ('key_unknown', 'key_expired', 'key_revoked', 'agent_inactive', 'organization_inactive', 'member_inactive',
                       'unauthenticated') then 'WR002'
     when p_reason in ('user_forbidden', 'forbidden', 'catalog_blocked', 'agent_stopped', 'server_stopped', 'organization_stopped',

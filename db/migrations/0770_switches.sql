@@ -7,9 +7,9 @@
 
 set local role weir_system;
 
--- Stops servers of an organization, or starts those again that were stopped so: one of them, or all (p_instance_id null). A server that did
--- not run when it was stopped does not start, nor one that another switch keeps off, or whose catalog entry was withdrawn. The outbox tells
--- the nodes. Its callers hold the organization's lock. Definer: the platform and an organization that was deleted stop servers too, which
+-- Stops servers of an organization, or starts again those that were stopped by this: one of them, or all (p_instance_id null). A server
+-- that an admin had stopped before does not start, nor does one that another switch keeps off or whose catalog entry is blocked. One that
+-- had failed is tried again. The outbox tells the nodes. Its callers hold the organization's lock. Definer: the platform and an organization that was deleted stop servers too, which
 -- no policy of a person's covers.
 create function weir.switch_servers(p_organization_id uuid, p_instance_id uuid, p_active boolean) returns void
 language plpgsql volatile security definer

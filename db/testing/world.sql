@@ -32,8 +32,10 @@ select weir.publish_catalog_server(jsonb_build_object(
      "properties": {"directory": {"type": "string", "pattern": "/[a-z/]{0,99}"}, "depth": {"type": "integer", "minimum": 1}}}'::jsonb))
 \g /dev/null
 select pg_temp.create_as('files', 'ann', $$select manage_mcp_servers('create', {a},
-         '{"instance_name": "files", "catalog": "test-files", "configuration": {"directory": "/data"}, "chat": {"offline": ["list_*"]}}')$$),
-       pg_temp.create_as('spy', 'bob', $$select manage_mcp_servers('create', {b}, '{"instance_name": "spy", "url": "https://spy.example/mcp"}')$$),
+         '{"instance_name": "files", "catalog": "test-files", "configuration": {"directory": "/data"},
+           "chat": {"offline": ["list_*"]}}')$$),
+       pg_temp.create_as('spy', 'bob', $$select manage_mcp_servers('create', {b},
+         '{"instance_name": "spy", "url": "https://spy.example/mcp"}')$$),
        pg_temp.as_user('ann', $$select manage_mcp_servers('deploy', {a}, null, {files})$$) \g /dev/null
 select pg_temp.keep_id('node', weir.issue_node_token('node-of-the-test', 'test', sha256('token'), now() + interval '1 hour')),
        weir.register_node(sha256('token'), sha256('node key'), 'http://127.0.0.1:9', '\x00', 1, 'user', array['process']) \g /dev/null

@@ -66,7 +66,8 @@ select results_eq($$
   select distinct p.proname::text collate "C", p.prosecdef, p.proowner::regrole::text = 'weir_system'
   from pg_depend d join pg_proc p on p.oid = d.refobjid
   where d.classid = 'pg_policy'::regclass and d.refclassid = 'pg_proc'::regclass order by 1$$, $$values
-  ('actor_id' collate "C", false, false), ('is_platform_admin', true, true), ('may_manage_agents_of', true, true), ('my_agents', true, true), ('my_datastores', true, true),
+  ('actor_id' collate "C", false, false), ('is_platform_admin', true, true), ('may_manage_agents_of', true, true),
+  ('my_agents', true, true), ('my_datastores', true, true),
     ('my_new_organizations', true, true), ('my_organizations', true, true),
   ('my_workspaces', true, true), ('owners_may_choose_models', true, true),
   ('signed_in_recently', true, true)$$, 'T20_policies_ask_the_vetted_functions_only');

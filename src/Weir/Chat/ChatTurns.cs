@@ -114,7 +114,7 @@ internal sealed class ChatTurns(
 
     private async Task<ChatAnswer> AnswerOnceAsync(OpenTurn turn, ChatAgent agent, Func<ChatEvent, ValueTask> tell)
     {
-        // Held before it begins, so that no stop is missed in between.
+        // Registered before it begins, so that no stop is missed in between.
         using var work = switches.Register(turn.OrganizationId, agent.Id, instanceId: null);
         while (true)
         {

@@ -13,10 +13,10 @@ namespace Weir.Chat;
 /// </summary>
 internal sealed class PriorityRules
 {
-    /// <summary>So many rules are taken.</summary>
+    /// <summary>Maximum number of rules.</summary>
     public const int Most = 100;
 
-    /// <summary>The worst priority of a server; 0 is the best.</summary>
+    /// <summary>The lowest priority; 0 is the highest.</summary>
     private const int Worst = 1000;
 
     private const string Path = "contextSettings.mcpPriorityRules";
@@ -24,7 +24,7 @@ internal sealed class PriorityRules
 
     private readonly FrozenDictionary<string, int> _rules;
 
-    /// <summary>Those whose name is an id, in whichever letters it is written.</summary>
+    /// <summary>The rules that name a server by its id, in upper or lower case.</summary>
     private readonly FrozenDictionary<Guid, int> _byId;
 
     private PriorityRules(FrozenDictionary<string, int> rules)

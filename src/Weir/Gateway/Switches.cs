@@ -19,7 +19,7 @@ internal sealed class SwitchedWork(Guid organizationId, Guid agentId, Guid? inst
 
     public Guid? InstanceId => instanceId;
 
-    /// <summary>Something has changed since the database was asked about it, or its answer was none.</summary>
+    /// <summary>Something has changed since the database last answered about it.</summary>
     public bool NeedsCheck { get; set; }
 
     /// <summary>Cancelled when its agent, server, organization or the platform is switched off.</summary>
@@ -41,7 +41,7 @@ internal sealed class Switches(
     Func<IReadOnlyList<(Guid AgentId, Guid? InstanceId)>, CancellationToken, Task<bool[]>> ask, TimeProvider time, ILogger<Switches> logger)
     : BackgroundService
 {
-    /// <summary>Announcements are not lost (see <see cref="ChangeListener"/>); this is for an answer that was.</summary>
+    /// <summary>Repeats a question that failed. Announcements themselves are not lost (see <see cref="ChangeListener"/>).</summary>
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
 
     private readonly ConcurrentDictionary<SwitchedWork, bool> _open = new();
@@ -72,21 +72,7 @@ internal sealed class Switches(
         _pause.End();
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        try
-        {
-            while (true)
-            {
-                await LookAsync(stoppingToken);
-                await _pause.WaitAsync(stoppingToken);
-            }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // Stopping.
-        }
-    }
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => _pause.RepeatAsync(LookAsync, stoppingToken);
 
     private async Task LookAsync(CancellationToken ct)
     {

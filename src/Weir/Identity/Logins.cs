@@ -49,7 +49,7 @@ internal sealed class Logins(
 
     /// <summary>
     /// Signs in by the token of a link: joins an organization with a new account, also where sign-up is off, or recovers an account.
-    /// Attempts are counted by the caller's network address, as those to sign up; what has not the form of a token costs no statement.
+    /// Attempts are counted by the caller's network address, as for signing up. Text that does not look like a token costs no statement.
     /// </summary>
     /// <exception cref="AuthException">
     /// The token opens nothing (one text), the invited address has an account, or the organization is full.
@@ -80,7 +80,7 @@ internal sealed class Logins(
         var signIn = token.SessionId ?? throw AuthException.NoSession();
         using var turn = await EnterAsync(email: "", address, ct);
         await BeginAsync(email: null, address);
-        // Asked before, so that nobody makes Weir hash a password that is not taken.
+        // Permission first: hashing is expensive.
         Refuse(await queries.SetPasswordAsync(token.UserId, signIn, passwordHash: null));
         Refuse(await queries.SetPasswordAsync(token.UserId, signIn, await HashingAsync(() => Hash(password), ct)));
         return await UserAsync(token, ct);

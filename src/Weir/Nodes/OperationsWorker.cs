@@ -65,19 +65,8 @@ internal sealed class OperationsWorker(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        try
-        {
-            while (true)
-            {
-                await TryStartDueAsync(stoppingToken);
-                await _pause.WaitAsync(stoppingToken);
-            }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // Stopping. What was claimed is free again when its lease ends.
-        }
-
+        await _pause.RepeatAsync(TryStartDueAsync, stoppingToken);
+        // What was claimed is free again when its lease ends.
         await Running.EndAsync();
     }
 

@@ -6,7 +6,7 @@ using Weir.Postgres;
 
 namespace Weir.Nodes;
 
-/// <summary>Where the lines of a server's log are, and what must not be read in them.</summary>
+/// <summary>Which node holds the log, and which values to mask.</summary>
 internal sealed record ServerLogSource(Guid OrganizationId, Guid? NodeId, JsonElement Env, JsonElement Configuration, JsonElement Schema);
 
 /// <summary>
@@ -15,13 +15,13 @@ internal sealed record ServerLogSource(Guid OrganizationId, Guid? NodeId, JsonEl
 /// </summary>
 internal sealed class ServerLogs(NodesQueries queries, NodeDirectory nodes, NodeClient client)
 {
-    /// <summary>The most that an answer has of lines. Bytes of JSON.</summary>
+    /// <summary>Limit of the lines in one answer. Bytes of JSON.</summary>
     public const int MostBytes = 256 * 1024;
 
-    /// <summary>So many nodes are asked at once, for one organization one: an answer is held as a whole.</summary>
+    /// <summary>At most this many requests run at once, and one per organization, because each answer is held in memory.</summary>
     private const int AtOnce = 4;
 
-    /// <summary>What the contract has as sources; a node is not trusted to keep to it.</summary>
+    /// <summary>The sources of the contract. A node may send others, which are shown as <c>node</c>.</summary>
     private static readonly string[] Sources = ["stderr", "stdout", "mcp", "npm", "node"];
 
     private readonly FairTurns<Guid> _turns = new(AtOnce);

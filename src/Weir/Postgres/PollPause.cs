@@ -14,6 +14,24 @@ internal sealed class PollPause(TimeSpan length, TimeProvider time)
     /// <summary>There may be something to see: look now.</summary>
     public void End() => _hint.Writer.TryWrite(true);
 
+    /// <summary>Looks, pauses, and looks again, until the worker is to stop; then it returns.</summary>
+    /// <param name="look">An exception of its own ends the loop.</param>
+    public async Task RepeatAsync(Func<CancellationToken, Task> look, CancellationToken stopping)
+    {
+        try
+        {
+            while (true)
+            {
+                await look(stopping);
+                await WaitAsync(stopping);
+            }
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // Stopping.
+        }
+    }
+
     /// <exception cref="OperationCanceledException">The worker is to stop.</exception>
     public async Task WaitAsync(CancellationToken ct)
     {

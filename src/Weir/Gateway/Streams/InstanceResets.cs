@@ -22,21 +22,7 @@ internal sealed class InstanceResets(
     /// <summary>Something has changed: look now.</summary>
     public void Wake() => _pause.End();
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        try
-        {
-            while (true)
-            {
-                await LookAsync(stoppingToken);
-                await _pause.WaitAsync(stoppingToken);
-            }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // Stopping.
-        }
-    }
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => _pause.RepeatAsync(LookAsync, stoppingToken);
 
     private async Task LookAsync(CancellationToken ct)
     {
