@@ -9,8 +9,8 @@ set local role weir_system;
 
 -- Stops servers of an organization, or starts again those that were stopped by this: one of them, or all (p_instance_id null). A server
 -- that an admin had stopped before does not start, nor does one that another switch keeps off or whose catalog entry is blocked. One that
--- had failed is tried again. The outbox tells the nodes. Its callers hold the organization's lock. Definer: the platform and an organization that was deleted stop servers too, which
--- no policy of a person's covers.
+-- had failed is tried again. The outbox tells the nodes. Its callers hold the organization's lock. Definer: the platform and an
+-- organization that was deleted stop servers too, which no policy of a person's covers.
 create function weir.switch_servers(p_organization_id uuid, p_instance_id uuid, p_active boolean) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

@@ -29,7 +29,7 @@ public sealed partial class PlanTests(TestDatabase database) : IClassFixture<Tes
         { "weir_engine", "select bulk.admit(1, 2000, 2, 2, true)" },
         { "weir_engine", "select bulk.admit(64, 2000, 2, 2, true)" },
         { "weir_engine", "select weir.admit(gen_random_uuid(), array[gen_random_uuid()], array[now()], array[null], array[null]::bytea[], array[bulk.id('user', 7)], array[bulk.id('agent', 14)], array['tool_execution'], array[bulk.id('server', 14)], array['tool_1'], array['{}'], array['1'], array[1], array[1::bigint], array[null]::bytea[], array['{}'], array[null]::uuid[])" },
-        { "weir_engine", "select weir.complete(gen_random_uuid(), array[gen_random_uuid()], array[now()], array['ok'], array[null], array[1::bigint], array[1::bigint], array[null]::bytea[], array['{}'])" },
+        { "weir_engine", "select weir.complete(gen_random_uuid(), array[gen_random_uuid()], array[now() - interval '14 days'], array['ok'], array[null], array[1::bigint], array[1::bigint], array[null]::bytea[], array['{}'])" },
         { "weir_engine", "select weir.record_denials(gen_random_uuid(), array[gen_random_uuid()], array[now()], array[bulk.key_id(14)], array[bulk.secret_hash(14)], array[null]::uuid[], array[null]::uuid[], array['error'], array['x'], array['invalid_request'], array['1'], array[1::bigint], array[null]::bytea[])" },
         { "weir_engine", "select weir.authenticate_key(bulk.key_id(14), bulk.secret_hash(14))" },
         { "weir_engine", "select * from weir.agent_catalog(bulk.key_id(14), bulk.secret_hash(14), null, null, null)" },
